@@ -56,7 +56,7 @@ def test_one_large_file(command, rows, monkeypatch):
     (rows.parent / "one").mkdir()
     (rows / "0.parquet").rename(rows.parent / "one" / "0.parquet")
     command("train", "one", *options, "--out", "folder")
-    monkeypatch.setattr(column_files, "LARGE", 1000)
+    monkeypatch.setattr(column_files, "LARGE_FILE_BYTES", 1000)
     command("train", "one/0.parquet", *options, "--out", "file")
     files = [(rows.parent / name / "model.safetensors").read_bytes() for name in ("folder", "file")]
     assert files[0] == files[1]

@@ -499,7 +499,7 @@ def test_a_warning_is_one_sentence(command, tables, tmp_path):
     with np.load(tables["two"]) as arrays:
         np.savez(tmp_path / "one.npz", X=arrays["X"], y=np.zeros(len(arrays["X"]), np.int64))
     told = command("train", "one.npz", "--epochs", 1, "--out", "run").stderr
-    assert "Warning: y contains one class only, 0, so" in told
+    assert "Warning: y contains only one class, 0, so" in told
     assert ".py" not in told and "UserWarning" not in told
     assert "Warning" not in command("train", tables["two"], "--epochs", 1, "--out", "other").stderr
 

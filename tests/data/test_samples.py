@@ -69,8 +69,8 @@ def test_sparse_data():
 
 
 def test_of_much_data_pieces_that_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(samples, "PIECE_BYTES", 1000)
-    monkeypatch.setattr(samples, "MAX_BYTES", 100_000)  # of 600,000
+    monkeypatch.setattr(samples, "CHECKSUM_PIECE_BYTES", 1000)
+    monkeypatch.setattr(samples, "MAX_CHECKSUM_BYTES", 100_000)  # of 600,000
     before = fingerprint(LONG)
     for start in range(0, len(LONG) - 400, 1000):  # of any 7 pieces that follow one another one is read
         other = LONG.copy()
@@ -113,9 +113,9 @@ def test_checked_samples_that_do_not_fit():
     known = made().check_samples(LONG[:9], np.arange(9) % 3)
     for options in ({"sample_weight": np.ones(9)}, {"class_weight": "balanced"}):
         (name,) = options
-        with pytest.raises(c.DataError, match=f"have their own {name}; leave {name} out"):
+        with pytest.raises(c.DataError, match=f"already contain {name}; omit {name}"):
             made().evaluate(known, **options)
-    with pytest.raises(c.DataError, match="have their own y"):
+    with pytest.raises(c.DataError, match="already contain y"):
         made().fit(known, np.arange(9) % 3)
     wide = c.Model(c.Network(5, [c.Dense(4)], c.SoftmaxCrossEntropy()))
     with pytest.raises(c.ShapeError, match="5 features and 3 outputs, but the network has 5 and 4"):

@@ -86,7 +86,7 @@ def test_labels_and_their_weights():
     [
         (LOSS, "even", "class_weight must be 'balanced' or a dict of label: weight, not 'even'"),
         (LOSS, 5, "class_weight must be 'balanced' or a dict of label: weight, not 5"),
-        (c.MeanSquaredError(), "balanced", "needs one label a sample, and MeanSquaredError has numbers"),
+        (c.MeanSquaredError(), "balanced", "needs one label per sample, but MeanSquaredError takes numbers"),
     ],
 )
 def test_weights_of_labels_that_are_refused(loss: c.Loss, weights: Any, said: str):
@@ -496,7 +496,7 @@ def test_wrong_arguments_are_refused_before_a_row_is_read(asked: dict[str, Any],
 
 
 def test_sources_that_are_refused():
-    with pytest.raises(c.ConfigError, match="used up after one"):
+    with pytest.raises(c.ConfigError, match="exhausted after one"):
         c.BatchSource(iter([(X, Y)]))
     with pytest.raises(c.ConfigError, match="a function that returns an iterator"):
         c.BatchSource(5)  # type: ignore[arg-type]
@@ -520,8 +520,8 @@ def test_sources_that_are_refused():
         ([(X, Y, -WEIGHT)], "the weight in batch 0 of the source must be finite and not negative"),
         ([(X, Y, 0 * WEIGHT)], "every row of the source has a weight of 0"),
         ([(X, Y), (X, np.eye(3)[Y])], "y has labels in some blocks"),
-        ([(X, Y), (X, Y.astype(str))], "y in batch 1 of the source has text where blocks before it have numbers"),
-        ([(X, Y.astype(str)), (X, Y)], "y in batch 1 of the source has numbers where blocks before it have text"),
+        ([(X, Y), (X, Y.astype(str))], "y in batch 1 of the source has text, but the blocks before have numbers"),
+        ([(X, Y.astype(str)), (X, Y)], "y in batch 1 of the source has numbers, but the blocks before have text"),
     ],
 )  # fmt: skip
 def test_faults_are_named_with_their_place(batches: list[Any], said: str):
@@ -547,9 +547,9 @@ def test_rows_without_a_weight_that_no_pass_saw():
 
 def test_other_rows_in_a_later_epoch():
     sizes = iter([N, N, N - 1])
-    with pytest.raises(c.DataError, match="299 rows in epoch 2, and had 300 before"):
+    with pytest.raises(c.DataError, match="299 rows in epoch 2, but had 300 before"):
         trained(c.BatchSource(lambda: [(X[: (n := next(sizes))], Y[:n])]))
-    with pytest.raises(c.DataError, match="more rows in epoch 1, and had 100 before"):
+    with pytest.raises(c.DataError, match="more rows in epoch 1, but had 100 before"):
         trained(c.BatchSource([(X, Y)], n=100))
 
 
@@ -557,7 +557,7 @@ def test_a_function_that_loses_rows():
     source = c.ArraySource(X, Y).map(
         lambda block, seed, epoch, numbers: SourceBlock(block.X[1:], block.y[1:])
     )
-    with pytest.raises(c.DataError, match="made 299 rows of 300"):
+    with pytest.raises(c.DataError, match="returned 299 rows for 300"):
         trained(source)
 
 
@@ -565,7 +565,7 @@ def test_columns_of_another_model():
     made = trained(c.BatchSource([(X, Y)], feature_names="abcd"))
     assert made.feature_names == ("a", "b", "c", "d")
     with pytest.raises(
-        c.DataError, match="the source has the columns b, a, c, d, but the model was trained on a, b"
+        c.DataError, match="the source has columns b, a, c, d, but the model was trained on a, b"
     ):
         made.fit(c.BatchSource([(X, Y)], feature_names="bacd"))
 

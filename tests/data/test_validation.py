@@ -200,7 +200,7 @@ DATA: dict[str, Case] = {
     "short weights": (
         lambda: fit(sample_weight=np.ones(3)),
         c.ShapeError,
-        "sample_weight must be (12,), one number a sample, not (3,)",
+        "sample_weight must be (12,), one number per sample, not (3,)",
     ),
     "negative weights": (
         lambda: fit(sample_weight=np.arange(12) - 1.0),
@@ -216,27 +216,27 @@ DATA: dict[str, Case] = {
     "text weights": (
         lambda: fit(sample_weight=["a"] * 12),
         c.DataError,
-        "sample_weight must contain one number a sample",
+        "sample_weight must contain one real number per sample",
     ),
     "weights of numbers in text": (
         lambda: fit(sample_weight=np.array(["1"] * 12)),
         c.DataError,
-        "sample_weight must contain one number a sample, no text",
+        "sample_weight must contain one real number per sample, not text",
     ),
     "weights of numbers in text objects": (
         lambda: fit(sample_weight=np.array(["1"] * 12, object)),
         c.DataError,
-        "sample_weight must contain one number a sample, no text",
+        "sample_weight must contain one real number per sample, not text",
     ),
     "complex weights": (
         lambda: fit(sample_weight=np.ones(12, complex)),
         c.DataError,
-        "sample_weight must contain one number a sample, no text, dates or complex",
+        "sample_weight must contain one real number per sample, not text, dates or complex",
     ),
     "weights of dates": (
         lambda: fit(sample_weight=np.ones(12, "datetime64[s]")),
         c.DataError,
-        "sample_weight must contain one number a sample, no text, dates",
+        "sample_weight must contain one real number per sample, not text, dates",
     ),
     "complex targets": (
         lambda: fit(y=np.ones(12, complex), start=numbers()),
@@ -251,7 +251,7 @@ DATA: dict[str, Case] = {
     "a masked X": (
         lambda: fit(np.ma.array(X, mask=X[1, 1] == X)),
         c.DataError,
-        "X is a masked array with 1 masked values; fill them in by its filled()",
+        "X is a masked array with 1 masked values; fill them in with its filled()",
     ),
     "masked labels": (
         lambda: fit(y=np.ma.array(Y, mask=[True] + [False] * 11)),
@@ -292,22 +292,22 @@ DATA: dict[str, Case] = {
     "all zero": (
         lambda: fit(class_weight=dict.fromkeys(range(3), 0)),
         c.ConfigError,
-        "that leave some sample a weight",
+        "with a positive weight for some sample",
     ),
     "text class weight": (
         lambda: fit(class_weight={0: "a"}),
         c.ConfigError,
-        "class_weight must contain one number a label",
+        "class_weight must contain one number per label",
     ),
     "class weights of numbers": (
         lambda: fit(X, X[:, 0], numbers(), class_weight="balanced"),
         c.ConfigError,
-        "class_weight needs one label a sample; pass sample_weight",
+        "class_weight needs one label per sample; pass sample_weight",
     ),
     "class weights of many": (
         lambda: fit(X, ONE_HOT, many(), class_weight="balanced"),
         c.ConfigError,
-        "class_weight needs one label a sample",
+        "class_weight needs one label per sample",
     ),
 }
 
@@ -315,16 +315,24 @@ SETTINGS: dict[str, Case] = {
     "inputs": (
         lambda: network(inputs=0),
         c.ConfigError,
-        "inputs must be the number of features, a positive integer, not 0",
+        "inputs must be the number of features, a positive integer of at most 2^31 - 1, not 0",
     ),
-    "float inputs": (lambda: network(inputs=4.0), c.ConfigError, "a positive integer, not 4.0"),
-    "true inputs": (lambda: network(inputs=True), c.ConfigError, "a positive integer, not True"),
+    "float inputs": (
+        lambda: network(inputs=4.0),
+        c.ConfigError,
+        "a positive integer of at most 2^31 - 1, not 4.0",
+    ),
+    "true inputs": (
+        lambda: network(inputs=True),
+        c.ConfigError,
+        "a positive integer of at most 2^31 - 1, not True",
+    ),
     "no layers": (
         lambda: c.Network(4, [], c.SoftmaxCrossEntropy()),
         c.ConfigError,
         "layers must be a non-empty list of layers; got an empty list",
     ),
-    "a class": (lambda: network(c.Dense(3), c.ReLU), c.ConfigError, "got the class ReLU: write ReLU()"),
+    "a class": (lambda: network(c.Dense(3), c.ReLU), c.ConfigError, "got the class ReLU; write ReLU()"),
     "no list": (
         lambda: c.Network(4, 7, c.SoftmaxCrossEntropy()),
         c.ConfigError,
@@ -356,7 +364,7 @@ SETTINGS: dict[str, Case] = {
     "late standardize": (
         lambda: network(c.Dense(3), c.Standardize()),
         c.ConfigError,
-        "Standardize must come before all layers that learn",
+        "Standardize must come before all trainable layers",
     ),
     "units": (
         lambda: c.Dense(0),
@@ -404,9 +412,9 @@ SETTINGS: dict[str, Case] = {
     "empty block": (
         lambda: c.Residual([]),
         c.ConfigError,
-        "Residual takes a list of at least one layer, not an empty one",
+        "Residual takes a non-empty list of layers, not an empty one",
     ),
-    "wrong block": (lambda: c.Skip([3]), c.ConfigError, "Skip takes a list of at least one layer, not of 3"),
+    "wrong block": (lambda: c.Skip([3]), c.ConfigError, "Skip takes a non-empty list of layers, not 3 in it"),
     "network": (lambda: c.Model([c.Dense(3)]), c.ConfigError, "network must be a Network, not [Dense(3)]"),
     "seed": (
         lambda: c.Model(network(), seed=-1),
@@ -554,7 +562,7 @@ SETTINGS: dict[str, Case] = {
     "proba of numbers": (
         lambda: numbers().predict_proba(X),
         c.DataError,
-        "MeanSquaredError is a regression loss: use predict",
+        "MeanSquaredError is a regression loss, which has no probabilities; use predict",
     ),
     "outputs of other samples": (
         lambda: numbers().evaluate(X, Y, outputs=numbers().outputs(X)[1:]),
@@ -564,7 +572,7 @@ SETTINGS: dict[str, Case] = {
     "matrix of numbers": (
         lambda: numbers().confusion_matrix(X, Y),
         c.ConfigError,
-        "needs one label a sample; this network is for regression",
+        "needs one label per sample; this network is for regression",
     ),
     "matrix of many": (
         lambda: many().confusion_matrix(X, ONE_HOT),
@@ -618,7 +626,7 @@ def test_one_sample_needs_no_second_dimension():
 def test_a_loss_that_does_not_suit_the_last_layer_warns():
     with pytest.warns(UserWarning, match="the last layer is a Softmax"):
         network(c.Dense(3), c.Softmax())
-    with pytest.warns(UserWarning, match="expects probabilities, and the last layer is a Dense"):
+    with pytest.warns(UserWarning, match="expects probabilities, but the last layer is a Dense"):
         network(c.Dense(3), loss=c.CategoricalCrossEntropy())
 
 
@@ -627,7 +635,7 @@ def test_large_finite_numbers_are_finite():
     assert check_X(np.full((3, 4), 60000, np.float16), 4).dtype == np.float16
 
 
-@pytest.mark.filterwarnings("ignore:y has a mean of")
+@pytest.mark.filterwarnings("ignore:y has mean")
 @pytest.mark.parametrize("n", [40, 3000])  # below and above what is looked at number by number
 @pytest.mark.parametrize("engine", ["native", "reference"])
 @pytest.mark.parametrize("kind", ["f4", "f8", "i2", "i8"])

@@ -92,12 +92,12 @@ def test_a_sheet_is_what_it_is_as_csv(tmp_path: Path):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([], r"t.xlsx is empty; it needs a line of names"),
-        ([["a", "b"]], r"t.xlsx has a line of names and no rows"),
-        ([["a", "a"], [1, 2]], r"has two columns of the name 'a'"),
+        ([], r"t.xlsx is empty; it needs a header"),
+        ([["a", "b"]], r"t.xlsx has a header but no rows"),
+        ([["a", "a"], [1, 2]], r"has two columns named 'a'"),
         (
             [["a", "b"], [1, 2], [], [3, None, "note"]],
-            r"has 'note' in row 4, column 3, and names of 2 columns",
+            r"has 'note' in row 4, column 3, but names for 2 columns",
         ),
     ],
 )
@@ -111,11 +111,11 @@ def test_damaged_and_protected_files(tmp_path: Path):
     for damaged in (b"", b"a,b\n1,2\n", whole[:-30], whole[: len(whole) // 2], whole[:50] + whole[90:]):
         path.write_bytes(damaged)
         with pytest.raises(
-            c.FormatError, match=r"t.xlsx is damaged or no Excel workbook \(.+\); save it anew"
+            c.FormatError, match=r"t.xlsx is damaged or not an Excel workbook \(.+\); save it again"
         ):
             read_table(path)
     path.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
-    with pytest.raises(c.FormatError, match=r"is protected by a password or of Excel before 2007; save it"):
+    with pytest.raises(c.FormatError, match=r"is password-protected or from Excel before 2007; save it"):
         read_table(path)
 
 
@@ -130,18 +130,18 @@ def test_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 SHEET = "<worksheet {}><sheetData>%s</sheetData></worksheet>"
 STRINGS = "xl/sharedStrings.xml"
 BOMBS = {
-    "zeros": (SHEET % ("<row>" + " " * (8 << 20) + "</row>"), "", r"packed bytes are said to contain \d+"),
-    "cells of one row": (SHEET % ("<row>" + "<c/>" * 300_000 + "</row>"), "", "are said to contain"),
-    "rows": (SHEET % ("<row/>" * 100_000), "", "are said to contain"),
-    "texts": ("<sst {}>" + "<si/>" * 200_000 + "</sst>", STRINGS, "are said to contain"),
+    "zeros": (SHEET % ("<row>" + " " * (8 << 20) + "</row>"), "", r"packed bytes claim to contain \d+"),
+    "cells of one row": (SHEET % ("<row>" + "<c/>" * 300_000 + "</row>"), "", "claim to contain"),
+    "rows": (SHEET % ("<row/>" * 100_000), "", "claim to contain"),
+    "texts": ("<sst {}>" + "<si/>" * 200_000 + "</sst>", STRINGS, "claim to contain"),
     "merged cells": (
         "<worksheet {}><sheetData/><mergeCells>"
         + '<mergeCell ref="A1:B2"/>' * 20_000
         + "</mergeCells></worksheet>",
         "",
-        "are said to contain",
+        "claim to contain",
     ),
-    "depth": (SHEET % ("<row>" * 70 + "</row>" * 70), "", "its elements nest too deep"),
+    "depth": (SHEET % ("<row>" * 70 + "</row>" * 70), "", "its elements are nested too deeply"),
     "a tag": (SHEET % ("<row a='" + "1 " * (1 << 20) + "'/>"), "", "a tag has over a million characters"),
     "entities": (
         '<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]>'
@@ -152,12 +152,12 @@ BOMBS = {
     "a row far below": (
         SHEET % '<row r="1"><c r="A1"><v>1</v></c></row><row r="99999999999"/>',
         "",
-        "outside of",
+        "beyond row",
     ),
     "columns far to the right": (
         SHEET % "".join(f'<row r="{k}"><c r="ZZZ{k}"><v>1</v></c></row>' for k in range(1, 20)),
         "",
-        "or over 200,000",
+        "or more than 200,000",
     ),
 }
 

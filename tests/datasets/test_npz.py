@@ -64,16 +64,16 @@ def test_validation_and_real_and_string_targets(tmp_path):
     ("arrays", "match"),
     [
         ({"a": X}, "needs the arrays X and y but has neither"),
-        ({"X": X}, "contains X but no y"),
-        ({"y": Y}, "contains y but no X"),
+        ({"X": X}, "contains X but not y"),
+        ({"y": Y}, "contains y but not X"),
         ({"X": X, "y": Y, "x_train": X}, "contains both X and x_train"),
         ({"X": X, "y": Y[:3]}, "X has 4 rows but y has 3"),
         ({"X": X[:, 0], "y": Y}, r"X in .* shape \(4,\)"),
         ({"X": np.array([["a"]] * 4), "y": Y}, "X in .* is <U1"),
         ({"X": X, "y": np.zeros((4, 1, 1))}, r"y in .* shape \(4, 1, 1\)"),
         ({"X": X, "y": Y + np.uint64(2**64 - 9)}, "beyond the range of int64"),
-        ({"X": X, "y": Y, "X_test": X[:, :2], "y_test": Y}, "item of the test X"),
-        ({"X": X, "y": Y, "X_test": X}, "contains X_test but no y"),
+        ({"X": X, "y": Y, "X_test": X[:, :2], "y_test": Y}, "items of the test X"),
+        ({"X": X, "y": Y, "X_test": X}, "contains X_test but not y"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, match):
@@ -140,21 +140,21 @@ WRONG = {
     "unknown type": (npy_bytes(literal("'<f3'"), bytes(36)), "unknown type '<f3'"),
     "huge type": (npy_bytes(literal("'<U999999999'", shape="(0,)")), "unknown type"),
     "version": (b"\x93NUMPY\x09\x00" + bytes(99), "version at byte 6"),
-    "long header": (npy_bytes(literal() + " " * 20_000), "at most 10000"),
+    "long header": (npy_bytes(literal() + " " * 20_000), "maximum is 10000"),
     "header of 4 GB": (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "header of 4294967307 bytes at byte 8"),
     "cut header": (npy_bytes(literal())[:30], "order in its header"),
     "nested": (npy_bytes("(" * 9000), "type in its header"),
     "digits": (npy_bytes(literal(shape="(" + "1" * 9000 + ")")), "shape in its header"),
     "numbers apart": (npy_bytes(literal(shape="(4 3)"), X.tobytes()), "shape in its header"),
     "negative": (npy_bytes(literal(shape="(-4, 3)")), "shape in its header"),
-    "dimensions": (npy_bytes(literal(shape="(" + "1," * 65 + ")"), bytes(4)), "impossible shape"),
-    "overflow": (npy_bytes(literal(shape="(4294967296, 4294967296)")), "impossible shape"),
-    "empty overflow": (npy_bytes(literal(shape="(0, 4294967296, 4294967296)")), "impossible shape"),
+    "dimensions": (npy_bytes(literal(shape="(" + "1," * 65 + ")"), bytes(4)), "invalid shape"),
+    "overflow": (npy_bytes(literal(shape="(4294967296, 4294967296)")), "invalid shape"),
+    "empty overflow": (npy_bytes(literal(shape="(0, 4294967296, 4294967296)")), "invalid shape"),
     "short": (npy_bytes(literal(), bytes(47)), "should end at byte"),
     "long": (npy_bytes(literal(), bytes(49)), "should end at byte"),
     "lying": (npy_bytes(literal(shape="(4000000000, 3)"), bytes(48)), "should end at byte 48000000"),
-    "truth": (npy_bytes(literal("'|b1'", shape="(2,)"), b"\x01\x02"), "neither 0 nor 1"),
-    "character": (npy_bytes(literal("'<U1'", shape="(1,)"), b"\xff\xff\xff\x7f"), "not Unicode"),
+    "truth": (npy_bytes(literal("'|b1'", shape="(2,)"), b"\x01\x02"), "boolean other than 0 and 1"),
+    "character": (npy_bytes(literal("'<U1'", shape="(1,)"), b"\xff\xff\xff\x7f"), "invalid Unicode"),
 }
 
 
@@ -232,5 +232,5 @@ def test_what_a_member_is_compressed_by_and_called(tmp_path):
         read_npz(path)
     with pytest.warns(UserWarning, match="Duplicate name"):
         write_zip(path, [("X.npy", npy_bytes(literal(), X.tobytes()))] * 2)
-    with pytest.raises(FormatError, match="second of that name"):
+    with pytest.raises(FormatError, match="second with that name"):
         read_npz(path)

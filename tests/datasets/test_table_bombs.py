@@ -100,7 +100,7 @@ def test_bombs_are_refused_before_they_are_unpacked(
     monkeypatch.setattr(idx, "SAFE_BYTES", SAFE)
     monkeypatch.setattr(idx, "MAX_RATIO", 2)
     before = pool.max_memory()
-    with pytest.raises(c.FormatError, match=r"packed bytes (are said to|may) contain \d+"):
+    with pytest.raises(c.FormatError, match=r"packed bytes (claim to|may) contain \d+"):
         read_table(path)
     assert pool.max_memory() - max(before, pool.bytes_allocated()) < 4 * SAFE
 
@@ -187,7 +187,7 @@ def test_text_that_is_none(tmp_path: Path):
     wrong = pa.table({"a": pa.array([b"\xff\xfe", b"b"]).view(pa.string())})
     in_parquet(tmp_path / "t.parquet", wrong), in_arrow(tmp_path / "t.arrow", wrong, compression=None)
     for name in ("t.parquet", "t.arrow"):
-        with pytest.raises(c.FormatError, match=rf"{name} is damaged or no .* file \(.*UTF"):
+        with pytest.raises(c.FormatError, match=rf"{name} is damaged or not a valid .* file \(.*UTF"):
             read_table(tmp_path / name)
 
 
@@ -195,5 +195,5 @@ def test_text_that_is_none(tmp_path: Path):
 def test_columns_of_one_name(ending: str, tmp_path: Path):
     table = pa.table([[1.0], [2.0], [3.0]], ["a", "y", "y"])
     (in_parquet if ending == "parquet" else in_arrow)(path := tmp_path / f"t.{ending}", table)
-    with pytest.raises(c.DataError, match=rf"t.{ending} has two columns of the name 'y'; rename one"):
+    with pytest.raises(c.DataError, match=rf"t.{ending} has two columns named 'y'; rename one"):
         read_table(path)

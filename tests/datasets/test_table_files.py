@@ -71,16 +71,19 @@ def test_cells_as_people_write_them(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", r"t.csv is empty; it needs a line of names"),
-        ("a,b\n", r"t.csv has a line of names and no rows"),
+        ("", r"t.csv is empty; it needs a header"),
+        ("a,b\n", r"t.csv has a header but no rows"),
         (
             "a,b\n1,2\n3\n",
-            r"has 1 cells in line 3, and 2 names in line 1 \(column 'b' is missing\); make them equal",
+            r"has 1 cells in line 3, but 2 names in line 1 \(column 'b' is missing\); make them equal",
         ),
-        ("a,b\n1,2\n\n3,4,5\n", r"has 3 cells in line 4, and 2 names in line 1 \(the last have no name\)"),
-        ("a,b,a\n1,2,3\n", r"has two columns of the name 'a' \(1 and 3 of line 1\)"),
-        ("a\n" + "x" * 200_000, "is no CSV file at line 2: field larger than field limit"),
-        (b"a,b\n\x00\x01", r"is no CSV file: byte 4 is 0"),
+        (
+            "a,b\n1,2\n\n3,4,5\n",
+            r"has 3 cells in line 4, but 2 names in line 1 \(the last cells have no name\)",
+        ),
+        ("a,b,a\n1,2,3\n", r"has two columns named 'a' \(1 and 3 of line 1\)"),
+        ("a\n" + "x" * 200_000, "is not valid CSV at line 2: field larger than field limit"),
+        (b"a,b\n\x00\x01", r"is not a CSV file, because byte 4 is 0"),
         (b"\xff\xfea", r"is damaged UTF-16 text"),
     ],
 )
@@ -102,7 +105,7 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(table_files, "MAX_CELLS", 5)
     feather.write_feather(pa.table({"a": range(9)}), tmp_path / "t.arrow")
     for name in ("t.parquet", "t.arrow"):
-        with pytest.raises(c.DataError, match="has 9 rows of 1 columns, and at most 5 cells are read"):
+        with pytest.raises(c.DataError, match="has 9 rows and 1 columns, more than 5 cells"):
             read_table(tmp_path / name)
 
 
@@ -192,12 +195,12 @@ def test_files_of_arrow(tmp_path: Path):
     for name in ("t.parquet", "t.feather", "t.arrow"):
         assert read_table(tmp_path / name).equals(table)
         damaged = written(tmp_path, (tmp_path / name).read_bytes()[:40], f"damaged-{name}")
-        with pytest.raises(c.FormatError, match="is damaged or no"):
+        with pytest.raises(c.FormatError, match="is damaged or not a valid"):
             read_table(damaged)
 
 
 def test_other_endings_and_no_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(c.FormatError, match=r"has the ending '.ods'; a table's is one of .csv, .tsv"):
+    with pytest.raises(c.FormatError, match=r"has the ending '.ods'; a table must have one of .csv, .tsv"):
         read_table(written(tmp_path, "x", "t.ods"))
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "none.csv")

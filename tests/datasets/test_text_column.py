@@ -45,7 +45,7 @@ def test_it_is_the_sequence_that_a_list_is():
 @pytest.mark.parametrize("most", [1 << 16, 2, 0])
 def test_texts_that_are_read_in_pieces(most: int, monkeypatch: pytest.MonkeyPatch):
     """Whether texts of different pieces are told apart or not."""
-    monkeypatch.setattr(text_column, "MOST_KNOWN", most)
+    monkeypatch.setattr(text_column, "MAX_DISTINCT", most)
     pieces = [["b", "a", "b"], ["c", "é"], [], ["a", "a", "d"]]
     read = TextsRead()
     for piece in pieces:

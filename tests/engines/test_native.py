@@ -384,7 +384,7 @@ def test_softmax_of_large_numbers(dtype):
     np.testing.assert_allclose(model.outputs([[-1e3, 1e3, 1e3]], engine="native"), [[0, 0.5, 0.5]])
 
 
-@pytest.mark.filterwarnings("ignore:y contains one class only")
+@pytest.mark.filterwarnings("ignore:y contains only one class")
 @pytest.mark.parametrize("batch_size", [1, 13, 1100], ids=["one", "part of a vector", "micro-batches"])
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("kind", LOSSES)

@@ -165,7 +165,7 @@ def test_an_infinite_entry_of_a_csr_matrix_is_named():
 
 def test_wide_samples_are_converted_a_few_rows_at_a_time(monkeypatch):
     monkeypatch.setattr(
-        native, "CHUNK", 9 * 20
+        native, "MAX_CONVERTED", 9 * 20
     )  # 20 rows of 9 features: one batch of 16, or 20 rows to predict
     seen = []
     convert = native.as_rows

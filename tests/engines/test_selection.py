@@ -38,18 +38,18 @@ def test_auto_takes_the_first_that_can():
 
 
 def test_the_reference_engine_refuses_another_precision():
-    with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
+    with pytest.raises(ConfigError, match="precision 'bf16' requires the native engine"):
         Model(NETWORK).fit(X, Y, engine=Compute("reference", precision="bf16"), epochs=1)
-    with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
+    with pytest.raises(ConfigError, match="precision 'bf16' requires the native engine"):
         Model(NETWORK).fit(X, Y, engine=Compute(precision="bf16"), method="spsa", epochs=1)
 
 
 @needs_native
 def test_where_no_engine_can_each_says_why():
     expected = (
-        r"no engine can run this: native, because it does not know the layer own_1 \(Own\); "
-        r"reference, because precision 'bf16' runs on the native engine; "
-        r"xla, because precision 'bf16' runs on the native engine; leave out what the last one lacks\."
+        r"no engine supports this: native, because it does not know the layer own_1 \(Own\); "
+        r"reference, because precision 'bf16' requires the native engine; "
+        r"xla, because precision 'bf16' requires the native engine; remove what the last one does not support\."
     )
     with pytest.raises(ConfigError, match=expected):
         Model(OWN).fit(X, Y, engine=Compute(precision="bf16"), epochs=1)

@@ -153,7 +153,7 @@ def test_batch_normalization_on_shards_of_unequal_sizes():
 
 
 def test_samples_that_do_not_lie_on_the_device_have_the_same_bits(tmp_path, monkeypatch):
-    monkeypatch.setattr(samples, "NUMBERS", 6 * 20)  # two steps a call
+    monkeypatch.setattr(samples, "MAX_CALL_NUMBERS", 6 * 20)  # two steps a call
     expected = trained(engine=Compute(shards=4)).theta.tobytes()
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
@@ -199,7 +199,7 @@ def test_the_step_that_overflows_is_found():
     [
         ({"engine": Compute(shards=3)}, "power of two"),
         ({"engine": Compute(shards=0)}, "at least 1"),
-        ({"engine": Compute("native", shards=2)}, "shards are for the xla engine"),
+        ({"engine": Compute("native", shards=2)}, "shards require the xla engine"),
         ({"engine": Compute(shards=2), "optimizer": "lbfgs", "clip": None}, "LBFGS has no batches"),
         ({"engine": Compute(shards=2), "method": "spsa"}, "spsa runs in one process"),
         ({"engine": Compute(reduce="ring")}, "reduce must be one of tree, psum, not 'ring'"),

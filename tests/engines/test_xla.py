@@ -149,7 +149,7 @@ def test_where_a_run_is_cut_changes_no_bit(monkeypatch, tmp_path):
     whole = trained("xla")
     monkeypatch.setattr(loop, "POLL_SECONDS", 0)
     assert trained("xla").theta.tobytes() == whole.theta.tobytes()
-    monkeypatch.setattr(samples, "STEPS", 2)
+    monkeypatch.setattr(samples, "MAX_CALL_STEPS", 2)
     path = tmp_path / "checkpoint.safetensors"
 
     class Killer(Callback):
@@ -179,7 +179,7 @@ def test_samples_of_any_form(form, monkeypatch, tmp_path):
         given = np.load(tmp_path / "X.npy", mmap_mode="r")
     else:
         given = FORMS[form](X)
-    monkeypatch.setattr(samples, "NUMBERS", 6 * 20)  # two steps
+    monkeypatch.setattr(samples, "MAX_CALL_NUMBERS", 6 * 20)  # two steps
     weight = np.linspace(0, 2, 45)
     network = Network(6, [Dense(3)], SoftmaxCrossEntropy())
     against_reference(network, given, sample_weight=weight)
@@ -460,13 +460,13 @@ def test_other_engines_run_on_the_processor():
     for engine in ("native", "reference"):
         if ENGINES[engine].refusal(Plan(NETWORK)) is None:
             assert select(engine, Plan(NETWORK, device="cpu")) is ENGINES[engine]
-        with pytest.raises(ConfigError, match=r"device 'cuda:0' is for the xla engine|it was not built"):
+        with pytest.raises(ConfigError, match=r"device 'cuda:0' requires the xla engine|it was not built"):
             select(engine, Plan(NETWORK, device="cuda:0"))
     assert select("auto", Plan(NETWORK)).name != "xla"
 
 
 def test_it_says_what_it_does_not_do(monkeypatch):
-    with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
+    with pytest.raises(ConfigError, match="precision 'bf16' requires the native engine"):
         trained(Compute("xla", precision="bf16"), dtype="float32")
     with pytest.raises(ConfigError, match="spsa runs on the reference engine, not 'xla'"):
         trained("xla", method="spsa")

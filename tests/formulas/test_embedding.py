@@ -252,10 +252,11 @@ def test_it_stands_first():
         [embedding] * 2,
     ):
         with pytest.raises(
-            c.ConfigError, match="Embedding must be the first layer: it reads the codes in the columns of X"
+            c.ConfigError,
+            match="Embedding must be the first layer, because it reads codes in the columns of X",
         ):
             c.Network(3, layers, c.MeanSquaredError())
-    with pytest.raises(c.ConfigError, match="Standardize must come before all layers that learn"):
+    with pytest.raises(c.ConfigError, match="Standardize must come before all trainable layers"):
         c.Network(3, [embedding, c.Standardize()], c.MeanSquaredError())
 
 
@@ -265,12 +266,12 @@ def test_it_stands_first():
         ([], "columns of Embedding must be a list of .column, codes, size."),
         (3, "columns of Embedding must be a list of .column, codes, size."),
         ([(0, 3)], "columns of Embedding must be a list of .column, codes, size."),
-        ([(0, 3, 2), (0, 4, 2)], "each column once"),
+        ([(0, 3, 2), (0, 4, 2)], "with distinct columns"),
         ([(-1, 3, 2)], "column of Embedding must be an integer of at least 0"),
         ([(0, 0, 2)], "codes of Embedding must be an integer of at least 1"),
         ([(0, 3, 0.5)], "size of Embedding must be an integer of at least 1"),
         ([(0, 2**24 + 1, 1)], "codes of Embedding must be at most 16,777,216"),
-        ([(3, 3, 2)], "columns of Embedding has column 3, but the network's inputs are 0 to 2"),
+        ([(3, 3, 2)], "columns of Embedding contains 3, but the network's inputs are 0 to 2"),
     ],
 )
 def test_columns_that_cannot_be(columns: object, message: str):

@@ -141,7 +141,7 @@ def test_sizes_and_members_that_do_not_fit():
             lambda: draw(PerFeature(Normal(), (2, 1)), (7,)),
             "add up to 3, which does not divide the 7 columns",
         ),
-        (lambda: draw(SameForMembers(Normal(), 2), (7,)), "must divide the 7 columns, which 2 does not"),
+        (lambda: draw(SameForMembers(Normal(), 2), (7,)), "must divide the 7 columns, not 2"),
         (lambda: Normal(0), "std of Normal must be a finite number above 0"),
         (lambda: Uniform(-1), "r of Uniform must be a finite number above 0"),
     ]:

@@ -470,9 +470,9 @@ def test_standardize_measures_wide_sparse_samples_a_few_rows_at_a_time():
         (lambda: LeakyReLU("0.1"), "slope of LeakyReLU"),
         (lambda: PReLU(None), "slope of PReLU"),
         (lambda: every.ELU(float("inf")), "alpha of ELU"),
-        (lambda: Residual([]), "Residual takes a list"),
-        (lambda: Residual([ReLU]), "Residual takes a list"),
-        (lambda: Skip([3]), "Skip takes a list"),
+        (lambda: Residual([]), "Residual takes a non-empty list"),
+        (lambda: Residual([ReLU]), "Residual takes a non-empty list"),
+        (lambda: Skip([3]), "Skip takes a non-empty list"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(make, named):

@@ -301,7 +301,5 @@ def test_a_loss_that_predicts_in_its_own_way_has_to_average():
         def predict(self, out: Any) -> Any:
             return np.exp(out)
 
-    with pytest.raises(
-        ConfigError, match="Exponential has a prediction of its own and no average of several"
-    ):
+    with pytest.raises(ConfigError, match="Exponential overrides `predict` but not `average`"):
         Exponential().average(np.zeros((2, 1, 1)))

@@ -332,7 +332,7 @@ def test_log_loss_of_float32_probabilities_that_touch_zero_is_finite():
 def test_what_cannot_be_is_refused():
     y, predicted, scores, _ = example("binary")
     with pytest.raises(
-        ConfigError, match="'mse' is no metric for binary; choose from accuracy, balanced_accuracy"
+        ConfigError, match="'mse' is not a metric for binary; choose from accuracy, balanced_accuracy"
     ):
         evaluate("binary", y, predicted, scores, names=["mse"])
     with pytest.raises(ConfigError, match="task is 'clustering'"):

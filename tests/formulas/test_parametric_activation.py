@@ -109,9 +109,12 @@ def test_rate_and_decays_are_of_its_factors_alone():
     [
         (
             lambda: c.ParametricActivation(c.Softmax()),
-            "function of ParametricActivation must be an activation",
+            "function of ParametricActivation must be an elementwise activation",
         ),
-        (lambda: c.ParametricActivation(c.PReLU()), "function of ParametricActivation must be an activation"),
+        (
+            lambda: c.ParametricActivation(c.PReLU()),
+            "function of ParametricActivation must be an elementwise activation",
+        ),
         (lambda: c.ParametricActivation(c.SELU), "not <class .*SELU\\(\\) and Mish\\(\\) are usual"),
         (lambda: c.ParametricActivation("selu"), "not 'selu'"),
         (lambda: c.ParametricActivation(c.ParametricActivation(c.SELU())), "without parameters"),

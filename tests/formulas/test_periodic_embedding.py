@@ -89,17 +89,17 @@ def test_gradients_agree_with_central_differences(settings: dict[str, float]):
         (lambda: c.PeriodicEmbedding(decays=np.inf), "decays of PeriodicEmbedding must be"),
         (
             lambda: c.PeriodicEmbedding(columns=(1, 1)),
-            "columns of PeriodicEmbedding must be a list of columns, each",
+            "columns of PeriodicEmbedding must be a list of distinct columns",
         ),
         (
             lambda: c.PeriodicEmbedding(columns=()),
-            "columns of PeriodicEmbedding must be a list of columns, each",
+            "columns of PeriodicEmbedding must be a list of distinct columns",
         ),
         (lambda: c.PeriodicEmbedding(columns=(0.5,)), "column of PeriodicEmbedding must be an integer"),
         (lambda: c.PeriodicEmbedding(columns=3), "columns of PeriodicEmbedding must be a list"),
         (
             lambda: c.Network(3, [c.PeriodicEmbedding(columns=[3])], c.MeanSquaredError()),
-            "columns of PeriodicEmbedding has column 3, but its inputs are 0 to 2",
+            "columns of PeriodicEmbedding contains 3, but its inputs are 0 to 2",
         ),
     ],
 )

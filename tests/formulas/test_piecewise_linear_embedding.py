@@ -322,16 +322,16 @@ def test_a_story_and_a_page():
 
 def test_where_it_stands():
     numbers = c.PiecewiseLinearEmbedding(columns=(0,))
-    with pytest.raises(c.ConfigError, match="must come before all layers that learn but Embedding"):
+    with pytest.raises(c.ConfigError, match="must come before all trainable layers except Embedding"):
         c.Network(3, [c.Dense(2), numbers], c.MeanSquaredError())
-    with pytest.raises(c.ConfigError, match="PiecewiseLinearEmbedding cannot stand in a block"):
+    with pytest.raises(c.ConfigError, match="PiecewiseLinearEmbedding cannot be in a block"):
         c.Network(3, [c.Skip([numbers])], c.MeanSquaredError())
     codes = c.Embedding([(0, 3, 2), (2, 4, 1)])
     with pytest.raises(
-        c.ConfigError, match=r"has column 3, which the Embedding before it looks up.* hold numbers: 0\."
+        c.ConfigError, match=r"contains 3, a column of the Embedding before it.* numeric columns: 0\."
     ):
         c.Network(3, [codes, c.PiecewiseLinearEmbedding()], c.MeanSquaredError())
-    with pytest.raises(c.ConfigError, match="has no numbers to read"):
+    with pytest.raises(c.ConfigError, match="has no numeric columns"):
         c.Network(1, [c.Embedding([(0, 3, 2)]), numbers], c.MeanSquaredError())
     assert c.Network(3, [codes, numbers], c.MeanSquaredError()).outputs == 19
 
@@ -345,11 +345,11 @@ def test_where_it_stands():
         ),
         ({"bins": 2.5}, "bins of PiecewiseLinearEmbedding must be an integer of at least 1"),
         ({"bins": 2**16 + 1}, "bins of PiecewiseLinearEmbedding must be at most 65,536"),
-        ({"columns": ()}, "columns of PiecewiseLinearEmbedding must be a list of columns, each once"),
-        ({"columns": (1, 1)}, "columns of PiecewiseLinearEmbedding must be a list of columns, each once"),
-        ({"columns": 1}, "columns of PiecewiseLinearEmbedding must be a list of columns, each once"),
+        ({"columns": ()}, "columns of PiecewiseLinearEmbedding must be a list of distinct columns"),
+        ({"columns": (1, 1)}, "columns of PiecewiseLinearEmbedding must be a list of distinct columns"),
+        ({"columns": 1}, "columns of PiecewiseLinearEmbedding must be a list of distinct columns"),
         ({"columns": (-1,)}, "column of PiecewiseLinearEmbedding must be an integer of at least 0"),
-        ({"columns": (3,)}, "columns of PiecewiseLinearEmbedding has column 3, but its inputs are 0 to 2"),
+        ({"columns": (3,)}, "columns of PiecewiseLinearEmbedding contains 3, but its inputs are 0 to 2"),
         ({"ties": 0}, "ties of PiecewiseLinearEmbedding must be an integer of at least 1, not 0"),
         ({"rate": -1}, "rate of PiecewiseLinearEmbedding must be a finite number of at least 0"),
         ({"linear_decays": np.nan}, "linear_decays of PiecewiseLinearEmbedding must be a finite number"),

@@ -58,7 +58,7 @@ def test_the_vectors(case: str, engine: str):
     assert_allclose(out.reshape(of["out"].shape), of["out"], **CLOSE)
 
 
-@pytest.mark.filterwarnings("ignore:y has a mean")
+@pytest.mark.filterwarnings("ignore:y has mean")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", CASES)
 def test_the_gradients(case: str, engine: str):

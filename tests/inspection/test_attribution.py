@@ -326,7 +326,7 @@ def test_probabilities_are_explained_by_their_logits(layers, loss):
 def test_numbers_and_counts():
     model = randomized([Dense(4), Tanh(), Dense(2)], loss=Poisson())
     np.testing.assert_allclose(saliency(model, X, target=1).outputs, model.outputs(X)[:, 1])
-    with pytest.raises(ConfigError, match="2 outputs; say which one"):
+    with pytest.raises(ConfigError, match="2 outputs; choose the one"):
         saliency(model, X)
 
 
@@ -528,18 +528,18 @@ def test_layers_without_a_rule_say_so_and_gradients_need_none():
         ({"target": True}, ConfigError, "target is True"),
         ({"target": [0, 1]}, ShapeError, "target contains 2 labels for 4 samples"),
         ({"target": 1, "against": 1}, ConfigError, "against is the target itself"),
-        ({"baseline": np.zeros(4)}, ShapeError, "baseline must contain numbers of the shape"),
-        ({"baseline": "black"}, ShapeError, "baseline must contain numbers"),
+        ({"baseline": np.zeros(4)}, ShapeError, "baseline must be one number, or numbers of shape"),
+        ({"baseline": "black"}, ShapeError, "baseline must be one number, or numbers"),
         ({"baseline": np.nan}, DataError, "baseline contains NaN"),
         ({"shape": (2, 3)}, ShapeError, "shape is 2 x 3, 6 pixels, but the network takes 5"),
         ({"shape": 5}, ConfigError, "shape must be"),
         ({"steps": 0}, ConfigError, "steps must be an integer of at least 1"),
         ({"steps": 10**6}, ConfigError, "steps must be at most 5,000"),
-        ({"tolerance": 0}, ConfigError, "tolerance must lie between 0 and 1"),
+        ({"tolerance": 0}, ConfigError, "tolerance must be between 0 and 1"),
         ({"method": "epsilon_lrp", "epsilon": -1}, ConfigError, "epsilon must be a finite number"),
         ({"method": "epsilon_lrp", "baseline": 0}, ConfigError, "epsilon_lrp takes no baseline"),
         ({"method": "occlusion", "patch": 2}, ConfigError, "patch is for pictures"),
-        ({"method": "occlusion", "stride": 2}, ConfigError, "stride moves a patch"),
+        ({"method": "occlusion", "stride": 2}, ConfigError, "stride requires a patch"),
         (
             {"method": "occlusion", "patch": (1, 9), "shape": (1, 5)},
             ConfigError,
@@ -558,7 +558,7 @@ def test_bad_samples_and_rows():
         model.attribute(np.ones((2, 3)))
     with pytest.raises(ConfigError, match="row must be from 0 to 3"):
         model.attribute(X).text(4)
-    with pytest.raises(ConfigError, match="against is for more than two classes"):
+    with pytest.raises(ConfigError, match="against needs more than two classes"):
         saliency(randomized([Dense(1)], loss=SigmoidCrossEntropy()), X, against=0)
-    with pytest.raises(ConfigError, match="no parameters to draw anew"):
+    with pytest.raises(ConfigError, match="no parameters to re-initialize"):
         reinitialization_check(Model(Network(3, [ReLU()], SoftmaxCrossEntropy())), np.ones((1, 3)))

@@ -456,15 +456,15 @@ def test_a_number_that_moves_nothing_has_no_terms_but_the_penaltys(l2: float, li
 
 def test_a_walk_that_is_not_finite_is_named():
     for layers, loss, theta, place in [
-        ([Dense(1), Tanh(), Dense(1)], None, math.nan, "what dense_1 gives out"),
-        ([Dense(1), Dense(1)], None, 1e200, "what dense_2 gives out"),
+        ([Dense(1), Tanh(), Dense(1)], None, math.nan, "the output of dense_1"),
+        ([Dense(1), Dense(1)], None, 1e200, "the output of dense_2"),
         ([Dense(1)], Poisson(), 500.0, "the loss"),
     ]:
         model = model_of(layers, loss, inputs=1)
         model.theta[:] = theta
         with (
             np.errstate(all="ignore"),
-            pytest.raises(ConfigError, match=f"^{place} has NaN or infinity in it"),
+            pytest.raises(ConfigError, match=f"^{place} contains NaN or infinity"),
         ):
             model.trace([1.0], 1.0).derive("x[0]")
 
@@ -475,7 +475,7 @@ def test_through_a_block_that_walks_in_its_own_way_but_not_inside():
     )
     derivation = trace.derive("dense_1.W[1,1]")
     assert_allclose(derivation.value, trace.grads["dense_1"].W[1, 1], rtol=1e-12)
-    with pytest.raises(ConfigError, match="dense_2 stands in a block that walks in a way of its own"):
+    with pytest.raises(ConfigError, match="dense_2 is in a custom block"):
         trace.derive("dense_2.W[0,0]")
 
 

@@ -31,7 +31,7 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.inspection.flow.diagnosis import DEAD, EXPLODING, SATURATED, VANISHING
+from chainrule.inspection.flow.diagnosis import DEAD_SHARE, EXPLODING_RATIO, SATURATED_SHARE, VANISHING_RATIO
 from chainrule.inspection.flow.flow import gradient_flow
 
 X, y = np.array([[1.0], [2.0]]), np.zeros(2)
@@ -175,12 +175,14 @@ def kinds(flow):
 def test_a_deep_sigmoid_net_vanishes_and_a_shallow_tanh_net_is_well():
     flow = deep(Sigmoid).gradient_flow(*blobs())
     (diagnosis,) = flow.diagnoses
-    below = [row.layer for row in flow.layers if row.delta_ratio < VANISHING]
+    below = [row.layer for row in flow.layers if row.delta_ratio < VANISHING_RATIO]
     assert diagnosis.kind == "vanishing" and diagnosis.layers[0] == "dense_1"
     assert sorted(diagnosis.layers) == sorted(below) and len(below) > 3
     assert diagnosis.worst == flow["dense_1"] and diagnosis.last == flow.layers[-1].layer
     assert f"{flow['dense_1'].delta_ratio:.1e}" in diagnosis.words and diagnosis.words in str(flow)
-    assert f"{len(below) - 1} more layers" in str(diagnosis) and f"threshold {VANISHING:g}" in str(diagnosis)
+    assert f"{len(below) - 1} more layers" in str(diagnosis) and f"threshold {VANISHING_RATIO:g}" in str(
+        diagnosis
+    )
     assert deep(Tanh, 2).gradient_flow(*blobs()).diagnoses == ()
 
 
@@ -189,18 +191,18 @@ def test_large_weights_explode():
     for name in ("dense_4", "dense_5", "dense_6"):
         model.parameters[name].W[...] *= 30
     flow = model.gradient_flow(*blobs())
-    assert kinds(flow) == ["exploding"] and flow["dense_1"].delta_ratio > EXPLODING
+    assert kinds(flow) == ["exploding"] and flow["dense_1"].delta_ratio > EXPLODING_RATIO
 
 
 def test_saturated_and_dead():
     model = deep(Tanh, 2)
     model.parameters["dense_2"].W[...] *= 100
     flow = model.gradient_flow(*blobs())
-    assert kinds(flow) == ["saturated"] and flow["dense_2"].saturated > SATURATED
+    assert kinds(flow) == ["saturated"] and flow["dense_2"].saturated > SATURATED_SHARE
     model = deep(ReLU, 2)
     model.parameters["dense_1"].b[:8] = -1000
     flow = model.gradient_flow(*blobs())
-    assert kinds(flow) == ["dead"] and flow["dense_1"].dead >= 8 and flow["dense_1"].dead / 16 > DEAD
+    assert kinds(flow) == ["dead"] and flow["dense_1"].dead >= 8 and flow["dense_1"].dead / 16 > DEAD_SHARE
     assert f"{flow['dense_1'].dead} of the 16 neurons of dense_1" in str(flow)
 
 

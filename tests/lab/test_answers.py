@@ -38,10 +38,12 @@ def test_a_wider_network_begins_as_the_narrower_one(target):
     )
     wide = approximation.widen(narrow, 7, 20)
     assert wide.width == 7 and wide.largest < narrow.largest
-    off = wide.model.outputs(approximation.grid(target.variables, approximation.JUDGED[target.variables]))[
-        :, 0
-    ]
-    off = off - target.f(approximation.grid(target.variables, approximation.JUDGED[target.variables]))
+    off = wide.model.outputs(
+        approximation.grid(target.variables, approximation.EVALUATED_POINTS[target.variables])
+    )[:, 0]
+    off = off - target.f(
+        approximation.grid(target.variables, approximation.EVALUATED_POINTS[target.variables])
+    )
     assert np.abs(off).max() == pytest.approx(wide.largest)
 
 

@@ -138,8 +138,8 @@ def test_the_jacobian_is_that_of_central_differences():
 
 @pytest.mark.parametrize("target", approximation.TARGETS, ids=lambda t: t.name)
 def test_targets_are_continuous_and_about_as_large_as_1(target):
-    X = approximation.grid(target.variables, approximation.JUDGED[target.variables])
-    y = target.f(X).reshape([approximation.JUDGED[target.variables]] * target.variables)
+    X = approximation.grid(target.variables, approximation.EVALUATED_POINTS[target.variables])
+    y = target.f(X).reshape([approximation.EVALUATED_POINTS[target.variables]] * target.variables)
     assert 0.9 <= np.abs(y).max() <= 1.5
     assert np.abs(np.diff(y, axis=0)).max() < 0.3  # no jump between neighbors
 
@@ -199,7 +199,8 @@ def test_the_grid_grows_until_its_best_lies_inside():
     rate, tried = descent.tuned(descent.DescentRule("adam", Adam, 1e-4, 50), task, 0)
     assert rate is not None and tried > 3 and rate > 5e-4
     near = [
-        descent.descend(descent.ARMS[6], rate * f, task, 0).losses[-1] for f in (1 / descent.FACTOR, 1, 10)
+        descent.descend(descent.ARMS[6], rate * f, task, 0).losses[-1]
+        for f in (1 / descent.RATE_RATIO, 1, 10)
     ]
     assert near[1] == min(near)
 

@@ -116,7 +116,7 @@ def test_figures(report: Report):
 def test_labels_at_the_ends_do_not_overlap(report: Report):
     places = sorted(annotation.ay for annotation in report.figures[0].layout.annotations)
     low, high = report.figures[0].layout.yaxis.range
-    assert min(np.diff(places)) > 0.95 * search.GAP * (high - low)
+    assert min(np.diff(places)) > 0.95 * search.MIN_LABEL_DISTANCE * (high - low)
     assert places[0] >= low - 0.1 and places[-1] <= high + 1e-9
 
 
@@ -171,7 +171,7 @@ def test_a_course_that_runs_away_ends(monkeypatch: pytest.MonkeyPatch):
     ("options", "message"),
     [
         ({"methods": ["genetic"]}, "methods must be one of .*'genetic'"),
-        ({"methods": []}, "methods must name at least one"),
+        ({"methods": []}, "methods must contain at least one"),
         ({"budget": 0}, "budget must be"),
         ({"repeats": 0}, "repeats must be"),
     ],

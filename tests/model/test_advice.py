@@ -42,7 +42,7 @@ def said(call: Callable[[], Any]) -> list[str]:
 @pytest.mark.parametrize("loss", [c.SigmoidCrossEntropy(), c.SoftmaxCrossEntropy()], ids=repr)
 def test_probabilities_before_a_loss_that_takes_logits(end: c.Layer, loss: c.Loss):
     (sentence,) = said(lambda: network(end, loss=loss, outputs=2))
-    assert f"the last layer is a {type(end).__name__}: drop that layer" in sentence
+    assert f"the last layer is a {type(end).__name__}: remove that layer" in sentence
     own = {"SigmoidCrossEntropy": "Sigmoid", "SoftmaxCrossEntropy": "Softmax"}[type(loss).__name__]
     assert f"applies {own.lower()} itself" in sentence
     assert ("or use" in sentence) == (type(end).__name__ == own)
@@ -57,7 +57,7 @@ def test_no_probabilities_before_a_loss_that_takes_them(ends: list[c.Layer], los
         ("Sigmoid", "Sigmoid") if isinstance(loss, c.BinaryCrossEntropy) else ("Softmax", "Softmax")
     )
     assert sentence.endswith(
-        f"probabilities, and the last layer is a {last}: add a {end}(), or use {instead}CrossEntropy."
+        f"probabilities, but the last layer is a {last}: add a {end}(), or use {instead}CrossEntropy."
     )
 
 
@@ -95,7 +95,7 @@ def fit(made: c.Model, y: Any, X: Any = X, **settings: Any) -> list[str]:
 def test_targets_in_units_of_their_own(y: np.ndarray, loss: c.Loss):
     made = model(loss=loss)
     (sentence,) = fit(made, y)
-    assert f"y has a mean of {y.mean():.3g} and a standard deviation of {y.std():.3g}" in sentence
+    assert f"y has mean {y.mean():.3g} and standard deviation {y.std():.3g}" in sentence
     assert "pass scale_targets=True" in sentence
     assert fit(made, y) == []  # it was said
     assert fit(model(loss=loss), y, scale_targets=True) == []
@@ -123,7 +123,7 @@ def test_targets_that_a_network_reaches_are_quiet():
 def test_one_class_only(loss: c.Loss, outputs: int):
     made = model(loss=loss, outputs=outputs)
     (sentence,) = fit(made, np.ones(60, int))
-    assert "y contains one class only, 1, so" in sentence
+    assert "y contains only one class, 1, so" in sentence
     assert fit(made, np.zeros(60, int)) == []  # a trained model may see one class at a time
     assert said(lambda: made.evaluate(X, np.ones(60, int))) == []
 
@@ -131,7 +131,7 @@ def test_one_class_only(loss: c.Loss, outputs: int):
 def test_one_class_is_called_by_its_label_and_one_probability_is_none():
     made = model(loss=c.SigmoidCrossEntropy())
     made.classes = np.array(["ill", "well"])
-    assert "one class only, 'well', so" in fit(made, np.full(60, "well"))[0]
+    assert "only one class, 'well', so" in fit(made, np.full(60, "well"))[0]
     assert fit(model(loss=c.SigmoidCrossEntropy()), np.full(60, 0.5)) == []
 
 
@@ -202,5 +202,5 @@ def test_codes_that_are_none(wrong: float, form: Callable[[Any], Any]):
     codes[7, 1] = wrong
     (sentence,) = said(fit)
     assert sentence.startswith(
-        f"column 1 of X has {wrong:g}, which is no code from 0 to 2 and is taken as 0, unknown"
+        f"column 1 of X contains {wrong:g}, which is not a code from 0 to 2 and is treated as 0 (unknown)"
     )

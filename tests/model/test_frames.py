@@ -61,7 +61,7 @@ def test_columns_are_taken_by_name(use: str, fitted: c.Model):
 
 @pytest.mark.parametrize("use", USES)
 def test_a_missing_column_is_named(use: str, fitted: c.Model):
-    with pytest.raises(c.DataError, match="lacks 'weight' of the 3 columns that the model was trained on"):
+    with pytest.raises(c.DataError, match="lacks 'weight' of the 3 columns the model was trained on"):
         USES[use](fitted, X.drop(columns="weight"))
 
 
@@ -174,7 +174,7 @@ def test_a_file_without_names_is_read(tmp_path: Path):
 
 def test_columns_of_one_name_are_refused():
     double = X.set_axis(["age", "age", "weight"], axis=1)
-    with pytest.raises(c.DataError, match="X has two columns of the name 'age'; rename one"):
+    with pytest.raises(c.DataError, match="X has two columns named 'age'; rename one"):
         model().fit(double, Y, epochs=1)
 
 
@@ -196,7 +196,7 @@ def test_what_narwhals_does_not_know_is_refused_in_a_sentence(fitted: c.Model):
         columns = NAMES
 
     with pytest.raises(
-        c.DataError, match="X must be an array or a data frame that narwhals knows, not Table"
+        c.DataError, match="X must be an array or a data frame that narwhals supports, not Table"
     ):
         fitted.predict(Table())
 
@@ -226,5 +226,5 @@ def test_arrow_tables_are_matched_too(fitted: c.Model):
     arrow = pytest.importorskip("pyarrow")
     np.testing.assert_array_equal(fitted.outputs(arrow.Table.from_pandas(SHUFFLED)), fitted.outputs(X))
     double = arrow.Table.from_arrays([arrow.array([1.0])] * 3, names=["age", "age", "weight"])
-    with pytest.raises(c.DataError, match="X has two columns of the name 'age'"):
+    with pytest.raises(c.DataError, match="X has two columns named 'age'"):
         model().fit(double, Y[:1])

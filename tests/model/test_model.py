@@ -375,7 +375,7 @@ def test_probabilities_as_targets_of_one_output():
     expected = metrics.confusion_matrix(shares > 0.5, made.predict(X))
     np.testing.assert_array_equal(made.confusion_matrix(X, shares), expected)
     made.fit(X, (shares > 0.5).astype(float), epochs=1)  # labels again
-    with pytest.raises(c.DataError, match="y contains labels that the model does not know"):
+    with pytest.raises(c.DataError, match="y contains labels unknown to the model"):
         made.fit(X, shares + 1)
 
 

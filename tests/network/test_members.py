@@ -337,7 +337,7 @@ def test_a_bound_on_norms_is_of_each_neuron():
         (lambda: c.Take([0, -1]), "columns of Take must be an integer of at least 0"),
         (
             lambda: c.Network(4, [c.Take([4])], c.MeanSquaredError()),
-            "has column 4, but what comes in has columns 0 to 3",
+            "contains 4, but the input has columns 0 to 3",
         ),
         (lambda: c.GroupedDense(0, 2), "units of GroupedDense must be an integer of at least 1"),
         (lambda: c.GroupedDense(2, 0), "groups of GroupedDense must be an integer of at least 1"),
@@ -347,7 +347,7 @@ def test_a_bound_on_norms_is_of_each_neuron():
         (lambda: c.Scale(initializer="ones"), "initializer of Scale must be an initializer"),
         (
             lambda: c.Network(4, [c.GroupedDense(1, 3)], c.MeanSquaredError()),
-            "must divide the 4 columns that come in",
+            "must divide the 4 input columns",
         ),
         (
             lambda: c.MeanOverMembers(c.SoftmaxCrossEntropy(), 0),
@@ -361,11 +361,11 @@ def test_a_bound_on_norms_is_of_each_neuron():
         ),
         (
             lambda: c.Network(4, [c.Dense(3)], c.MeanOverMembers(c.MeanSquaredError(), 2)),
-            "must divide the 3 outputs of the last layer, which 2 does not",
+            "must divide the 3 outputs of the last layer, not 2",
         ),
         (
             lambda: c.Network(4, [c.Dense(6)], c.MeanOverMembers(c.Quantile((0.1, 0.9)), 2)),
-            "Quantile has 2 quantiles and the network 3 outputs",
+            "Quantile has 2 quantiles but the network 3 outputs",
         ),
     ],
 )

@@ -73,7 +73,7 @@ def fitted(
 
 
 @engines
-@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.filterwarnings("ignore:column . of X contains .*, which is not a code")
 @pytest.mark.parametrize("name", CHAINS)
 def test_the_packed_model_predicts_the_average(name: str, engine: str):
     ensemble = fitted(CHAINS[name])
@@ -114,23 +114,23 @@ def test_standardize_of_other_samples_is_refused():
     models = [c.Model(net, seed=i, dtype="float64") for i in range(2)]
     for model, rows in zip(models, (slice(0, 30), slice(30, 60)), strict=True):
         model.fit(X[rows], Y[rows], epochs=1)
-    with pytest.raises(c.ConfigError, match="Standardize was measured on other samples in each member"):
+    with pytest.raises(c.ConfigError, match="Standardize was measured on different samples in each member"):
         c.Ensemble.of(models).pack()
 
 
-@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.filterwarnings("ignore:column . of X contains .*, which is not a code")
 @pytest.mark.parametrize("kind", sorted(LAYERS))
 def test_every_kind_of_layer_is_packed_or_refused(kind: str):
     ensemble = fitted([MADE.get(kind) or LAYERS[kind](), c.Dense(3)], 2)
     if kind in REFUSED:
-        with pytest.raises(c.ConfigError, match="has no form for networks side by side"):
+        with pytest.raises(c.ConfigError, match="cannot be packed for networks side by side"):
             ensemble.pack()
     else:
         assert_allclose(ensemble.pack().predict_proba(X), ensemble.predict_proba(X), rtol=1e-12, atol=1e-15)
 
 
 @engines
-@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.filterwarnings("ignore:column . of X contains .*, which is not a code")
 @pytest.mark.parametrize("name", ["numbers", "all numbers", "codes and numbers"])
 def test_edges_of_other_samples(name: str, engine: str):
     net = c.Network(4, CHAINS[name], c.SoftmaxCrossEntropy())
@@ -150,7 +150,7 @@ def test_edges_of_the_same_samples_are_looked_up_once():
     assert (numbers.size, numbers.columns) == (12, (1,))
 
 
-@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.filterwarnings("ignore:column . of X contains .*, which is not a code")
 @pytest.mark.parametrize("name", sorted(CHAINS.keys() - {"grouped", "projected"}))
 def test_the_gradient_is_that_of_each_member(name: str):
     """That of its own loss, divided by the members: L is their mean. Shared weights and projections have others too."""
@@ -171,7 +171,7 @@ def gradient(model: c.Model) -> Any:
 
 
 @pytest.mark.parametrize("name", ["codes and numbers", "all waves", "numbers and waves"])
-@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.filterwarnings("ignore:column . of X contains .*, which is not a code")
 def test_a_file_of_the_packed_model(name: str, tmp_path: Path):
     packed = fitted(CHAINS[name]).pack()
     packed.save(tmp_path / "packed.safetensors")
@@ -236,9 +236,9 @@ def test_an_ensemble_is_bound_as_its_packed_model():
 
 def test_a_layer_that_mixes_columns_is_refused():
     net = c.Network(4, [c.Dense(4), c.Softmax(), c.Dense(3)], c.SoftmaxCrossEntropy())
-    with pytest.raises(c.ConfigError, match=r"Softmax\(\) has no form for networks side by side"):
+    with pytest.raises(c.ConfigError, match=r"Softmax\(\) cannot be packed for networks side by side"):
         side_by_side(net, 2)
-    with pytest.raises(c.ConfigError, match="has no form"):
+    with pytest.raises(c.ConfigError, match="cannot be packed"):
         c.Ensemble(net, 2).pack()
-    with pytest.raises(c.ConfigError, match="has no form"):
+    with pytest.raises(c.ConfigError, match="cannot be packed"):
         c.Ensemble(net, 2).bind()

@@ -192,7 +192,7 @@ def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: Any, words: st
         (
             (X, TWO),
             {"optimizer": "sgd", "nesterov": True},
-            "nesterov looks ahead along the momentum, which is 0; pass momentum=0.9 too.",
+            "nesterov requires a momentum above 0; pass momentum=0.9 too.",
         ),
         (
             (X, TWO),

@@ -323,7 +323,7 @@ def test_bad_input_gets_a_sentence(studio: Studio, command: str, arguments: dict
 
 
 def test_two_classes_have_nothing_against(binary: Studio):
-    with pytest.raises(ConfigError, match="against is for more than two classes"):
+    with pytest.raises(ConfigError, match="against needs more than two classes"):
         ask(binary, "why.method", method="saliency", row=0, target="yes", against="no")
 
 

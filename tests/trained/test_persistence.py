@@ -104,7 +104,7 @@ def test_every_layer_is_in_the_list():
 
 
 @pytest.mark.parametrize("layer", [layer for found in LAYER_LIST.values() for layer in found], ids=repr)
-@pytest.mark.filterwarnings("ignore:.*which is no code")
+@pytest.mark.filterwarnings("ignore:.*which is not a code")
 def test_every_layer(layer: c.Layer, tmp_path: Path):
     made = model(layer)
     made.fit(X, Y, epochs=1, batch_size=8)
@@ -395,13 +395,16 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "frozen": (put("frozen", ["dense_7"]), "there is no link 'dense_7' with parameters"),
     "seed": (put("seed", -1), "seed must be an integer in [0, 2^32), not -1"),
     "steps": (put("steps_trained", 1.5), "steps_trained must be an integer"),
-    "few classes": (put("classes", ["a"]), "classes must be a list of one label an output"),
-    "many classes": (put("classes", ["a", "b", "c", "d"]), "classes must be a list of one label an output"),
-    "mixed classes": (put("classes", [None, None, None]), "classes must be a list of one label an output"),
-    "unsorted classes": (put("classes", ["b", "a", "c"]), "classes must be a list of labels in rising order"),
+    "few classes": (put("classes", ["a"]), "classes must be a list of one label per output"),
+    "many classes": (put("classes", ["a", "b", "c", "d"]), "classes must be a list of one label per output"),
+    "mixed classes": (put("classes", [None, None, None]), "classes must be a list of one label per output"),
+    "unsorted classes": (
+        put("classes", ["b", "a", "c"]),
+        "classes must be a list of labels in ascending order",
+    ),
     "classes of two kinds": (put("classes", ["1", 2, "3"]), "all numbers or all text"),
-    "a class of NaN": (put("classes", [0.0, 1.0, np.nan]), "classes must be labels of 64 bits, or text"),
-    "a class of 70 bits": (put("classes", [0, 1, 2**70]), "classes must be labels of 64 bits, or text"),
+    "a class of NaN": (put("classes", [0.0, 1.0, np.nan]), "classes must be 64-bit numbers or text"),
+    "a class of 70 bits": (put("classes", [0, 1, 2**70]), "classes must be 64-bit numbers or text"),
     "a class without end": (
         put("classes", ["a", "b", "c" * (6 << 20)]),
         "classes has labels that take 72 MB as an array",
@@ -421,11 +424,11 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     ),
     "layers without end": (
         put("network", "layers", [{"kind": "relu"}] * 10_001),
-        "layers must be at most 10,000, those in blocks counted",
+        "layers must be at most 10,000, including those in blocks",
     ),
     "blocks without end": (
         put("network", "layers", [nested({"kind": "relu"}, 65)]),
-        "layers has blocks within blocks, over 64 deep",
+        "layers must not nest blocks more than 64 deep",
     ),
     "lists within lists": (
         put("more", nested([], 300)),
@@ -433,11 +436,11 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     ),
     "widths without end": (
         put("network", "layers", [{"kind": "skip", "layers": [{"kind": "relu"}]}] * 3000),
-        "would have over 2,147,483,647 outputs; make it or what feeds it narrower",
+        "would have over 2,147,483,647 outputs; make it or its input narrower",
     ),
     "nested classes": (
         put("classes", [["a"], ["b"], ["c"]]),
-        "classes must be a list of one label an output",
+        "classes must be a list of one label per output",
     ),
 }
 

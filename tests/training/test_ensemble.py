@@ -319,7 +319,7 @@ def test_a_member_of_a_group_that_diverges_is_left_out():
 def test_a_group_is_for_the_xla_engine():
     ensemble = c.Ensemble(network(), 2)
     for engine in ("native", "reference"):
-        with pytest.raises(c.ConfigError, match="a group is for the xla engine"):
+        with pytest.raises(c.ConfigError, match="a group requires the xla engine"):
             ensemble.fit(X, LABELS, engine=c.Compute(engine, group=2))
     with pytest.raises(c.ConfigError, match="group must be an integer of at least 1, not 0"):
         ensemble.fit(X, LABELS, engine=c.Compute("xla", group=0))

@@ -383,7 +383,7 @@ def test_plain_data():
 
 
 def test_what_is_not_data_is_refused():
-    with pytest.raises(TypeError, match="builtin_function_or_method is not data"):
+    with pytest.raises(TypeError, match="builtin_function_or_method cannot be converted"):
         plain([1, print])
     with pytest.raises(TypeError, match="Pair is not registered"):
         to_data(Pair(1, 2))

@@ -39,12 +39,12 @@ EXCEPTIONS = {
     "top center": "another one",
     "system-ui, sans-serif": "names of fonts",
     "rgb({},{},{}) on rgb({},{},{})": "colors for a terminal",
-    "what {} gives out": "part of the ConfigError for a walk that is not finite",
+    "the output of {}": "part of the ConfigError for a walk that is not finite",
     "the loss": "of the same",
-    "dL by what {} gives out": "of the same",
-    "{}[0,5]: the sample's number, then the feature's": "of the ConfigError for an input without its place",
+    "dL by the output of {}": "of the same",
+    "{}[0,5]: the sample's index, then the feature's": "of the ConfigError for an input without its place",
     "trace at most {} of them, X[:{}], or ": "of the ConfigError for too much memory",
-    "none, for there was no training": "of the KeyError for an epoch that was not measured",
+    "none, because there was no training": "of the KeyError for an epoch that was not measured",
     "{} has no rule for {} ({}); use integrated_gradients, which needs nothing but gradients.": "the NoRuleError",
 }
 """What has two words and is no label. Messages stay where they are raised, and so do parts that they are made of."""

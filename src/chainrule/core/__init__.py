@@ -1,1 +1,1 @@
-"""Array functions, files, random numbers and results as data, for all other packages."""
+"""Array functions, files, random numbers and results as data, used by all other packages."""

@@ -1,4 +1,4 @@
-"""Find the namespace of an array, so that one source runs under NumPy and JAX."""
+"""The namespace of an array, with which one source runs under NumPy and JAX."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = Any
-"""A NumPy array, or a JAX array or tracer: whatever has `__array_namespace__` (the Python array API standard)."""
+"""A NumPy array, or a JAX array or tracer: anything with `__array_namespace__` (the Python array API standard)."""
 
 
 def namespace(z: Array) -> Any:
-    """Return the module whose functions work on z: `numpy` or `jax.numpy`."""
+    """Return the module of functions for z: `numpy` or `jax.numpy`."""
     return z.__array_namespace__()
 
 
 def zeros(like: Array) -> Array:
-    """Return zeros of the same shape and type; NumPy allocates these only when they are written, unlike zeros_like."""
+    """Return zeros of the same shape and dtype; unlike with zeros_like, NumPy allocates their memory on first write."""
     return namespace(like).zeros(like.shape, dtype=like.dtype)
 
 
 def sums_by(codes: Array, values: Array, count: int) -> Array:
     """sums[c] = sum of values[i] over the i with codes[i] = c, in the order of i: (count, width)
 
-    codes: (n,) whole numbers from 0 to count - 1.  values: (n, width).
+    codes: (n,) integers from 0 to count - 1.  values: (n, width).
     """
     sums = namespace(values).zeros((count, values.shape[1]), dtype=values.dtype)
     if isinstance(sums, np.ndarray):
@@ -35,12 +35,12 @@ def sums_by(codes: Array, values: Array, count: int) -> Array:
 
 
 def states_in(dtype: Any, states: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the running statistics of all links, {name: NamedTuple}, to one NumPy type."""
+    """Convert the running statistics of all links, {name: NamedTuple}, to one NumPy dtype."""
     return {name: type(s)(*(np.asarray(value, dtype) for value in s)) for name, s in states.items()}
 
 
 def distinct(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the sorted distinct values, like `np.unique`; small integers are counted, which avoids sorting."""
+    """Return the sorted distinct values, like `np.unique`; counts small integers instead of sorting."""
     values = np.asarray(values).ravel()
     if values.dtype.kind in "iu" and values.size and values.min() >= 0 and values.max() <= values.size:
         return np.flatnonzero(np.bincount(values.astype(np.int64, copy=False))).astype(values.dtype)
@@ -48,7 +48,7 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def erf(z: Array) -> Array:
-    """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace has itself."""
+    """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace provides."""
     if namespace(z).__name__ == "numpy":
         from scipy.special import erf as scipy_erf
 

@@ -1,4 +1,4 @@
-"""Arrays whose memory is used again: memory that is new to a process costs a page fault for every few kilobytes."""
+"""Arrays that reuse memory: a process pays a page fault for every few kilobytes of new memory."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ALONE = 2
-"""The references to an array in a list that nobody else has: the list's, and that of the call that counts them."""
+UNSHARED_REFERENCES = 2
+"""The reference count of an array that only a list holds: the list's, and that of the counting call."""
 
 
 class Buffers:
-    """Empty arrays, in the memory of earlier ones that nobody refers to any more, neither to them nor to views of them.
+    """Empty arrays, in the memory of earlier arrays that have no references left, nor views with references.
 
-    most: the buffers that are kept. A copy has none of them.
+    most: the maximum number of buffers kept. A copy starts with none.
     """
 
     def __init__(self, most: int = 4) -> None:
-        """Keep nothing yet."""
+        """Start without buffers."""
         self.most, self.kept, self.lock = most, list[NDArray[np.uint8]](), Lock()
 
     def __reduce__(self) -> Any:
-        """Copy and pickle the settings alone."""
+        """Copy and pickle the settings only."""
         return Buffers, (self.most,)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array as `numpy.empty` does; two threads never get the same memory."""
+        """Return an array as `numpy.empty` does; two threads never share memory."""
         with self.lock:
             return self._empty(prod(shape) * np.dtype(dtype).itemsize, shape, dtype)
 
     def _empty(self, size: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         for k in range(len(self.kept)):
-            if self.kept[k].nbytes >= size and sys.getrefcount(self.kept[k]) == ALONE:
+            if self.kept[k].nbytes >= size and sys.getrefcount(self.kept[k]) == UNSHARED_REFERENCES:
                 return self._as(self.kept[k], size, shape, dtype)
-        free = [k for k in range(len(self.kept)) if sys.getrefcount(self.kept[k]) == ALONE]
+        free = [k for k in range(len(self.kept)) if sys.getrefcount(self.kept[k]) == UNSHARED_REFERENCES]
         if free:  # too small
             del self.kept[free[0]]
         made = np.empty(size, np.uint8)

@@ -1,4 +1,4 @@
-"""Files that are never half-written, JSON that every parser reads, and CSV cells that no spreadsheet executes."""
+"""Atomic file writes, portable JSON, and CSV cells that spreadsheets do not execute."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from chainrule.errors import FormatError
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-TRIES = 9
-"""How often a file is begun anew that another process took for one of a dead writer."""
+MAX_WRITE_ATTEMPTS = 9
+"""The number of attempts to write a file whose temporary file another process may remove."""
 MAX_DEPTH = 256
-"""The most lists and objects of a file's JSON that lie within each other."""
+"""The maximum nesting depth of JSON in a file."""
 _STRING = r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?'  # possessive, so it never backtracks
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
@@ -34,23 +34,23 @@ def check_regular(path: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a regular file to read. Raises FormatError for what is none."""
+    """Open a regular file for reading. Raises FormatError for anything else."""
     check_regular(path)
     with open(path, "rb") as file:
         yield file
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, and move it there in one step.
+    """Write a temporary file beside the path, flush it to disk, and rename it in one step.
 
-    Whoever reads the path sees the old file or the new one, never a part, also after kill -9 or a power cut. What
-    writers of this path left that were killed is removed.
+    Readers of the path see the old file or the new one, never a part, even after kill -9 or a power cut. Temporary
+    files that killed writers of this path left are removed.
     Raises OSError, which names the path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    for left in reversed(range(TRIES)):
+    for left in reversed(range(MAX_WRITE_ATTEMPTS)):
         try:
             _write_beside(path, data)
             return
@@ -60,7 +60,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def _write_beside(path: Path, data: bytes) -> None:
-    """Write a temporary file and move it to its place. Raises FileNotFoundError if it was removed meanwhile."""
+    """Write a temporary file and rename it to the path. Raises FileNotFoundError if it was removed meanwhile."""
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         # The system applies the process's umask to these permissions; reading the umask would mean changing it.
@@ -69,12 +69,12 @@ def _write_beside(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            if sys.platform != "win32":  # there an open file cannot be moved, and others cannot remove it
+            if sys.platform != "win32":  # where an open file can be neither renamed nor removed
                 os.replace(temporary, path)
         if sys.platform == "win32":
             os.replace(temporary, path)
     except BaseException as error:
-        with contextlib.suppress(OSError):  # `error` is the one to report
+        with contextlib.suppress(OSError):  # report `error` instead
             temporary.unlink()
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
@@ -82,10 +82,10 @@ def _write_beside(path: Path, data: bytes) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of a path whose writers are dead: those that no process has locked.
+    """Remove the temporary files of a path whose writers are dead: those not locked by a process.
 
-    The system releases a writer's lock when it ends, however it ends. Where files cannot be locked, they stay. A writer
-    that has made its file and not locked it yet writes it anew.
+    The system releases a writer's lock whenever it ends. Where files cannot be locked, they stay. A writer whose file
+    is removed between its creation and its lock starts over.
     """
     name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
@@ -97,7 +97,7 @@ def _remove_leftovers(path: Path) -> None:
 
 def _remove_unlocked(path: str) -> None:
     if sys.platform == "win32":
-        os.unlink(path)  # which the system refuses while a writer has it open
+        os.unlink(path)  # refused by the system while a writer has it open
         return
     with os.fdopen(os.open(path, OPEN), "rb") as file:
         if _lock(file.fileno()):
@@ -118,10 +118,10 @@ def _lock(handle: int) -> bool:
 
 
 def is_modest_json(text: str, containers: int, commas: int) -> bool:
-    """Return whether JSON has at most so many lists and objects, and commas, and nests no deeper than MAX_DEPTH.
+    """Return whether JSON has at most this many containers and commas, nested at most MAX_DEPTH deep.
 
-    A list in a list takes 20 times its text, and what goes over it calls itself as deep. What is in strings is no
-    structure: labels may contain anything.
+    Nested lists take 20 times the memory of their text, and recursion over them is as deep. Text in strings does not
+    count: labels may contain anything.
     """
     structure = re.sub(_STRING, "", text, flags=re.DOTALL)
     if structure.count("[") + structure.count("{") > containers or structure.count(",") > commas:
@@ -130,7 +130,7 @@ def is_modest_json(text: str, containers: int, commas: int) -> bool:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Write data as JSON; NaN and infinity, which JSON lacks, become null."""
+    """Serialize data as JSON; NaN and infinity, which JSON lacks, become null."""
     try:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:
@@ -138,9 +138,9 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def cells(values: Iterable[Any]) -> list[Any]:
-    """Return the cells of a CSV row; text that a spreadsheet would take for a formula gets a quote in front.
+    """Return the cells of a CSV row; text that a spreadsheet would execute as a formula is prefixed with a quote.
 
-    Such text begins with = + - @ or a control character and is no number. Source: OWASP, "CSV injection".
+    Such text begins with = + - @ or a control character and is not a number. Source: OWASP, "CSV injection".
     """
     return [f"'{value}" if isinstance(value, str) and _is_formula(value) else value for value in values]
 

@@ -1,4 +1,4 @@
-"""Packages whose names are loaded when they are first asked for, so that nobody waits for what is not used.
+"""Lazy imports: packages whose names are loaded on first use, to save import time.
 
 __getattr__, __dir__ = lazy(__name__, {"history": ("History",), "run": ("Run",)})
 """
@@ -13,7 +13,7 @@ from importlib import import_module
 def lazy(
     package: str, modules: Mapping[str, Collection[str]]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return `__getattr__` and `__dir__` of a package. modules: the names that each module in it has."""
+    """Return `__getattr__` and `__dir__` of a package. modules: the names defined in each of its modules."""
     homes = {name: module for module, names in modules.items() for name in names}
     space = vars(sys.modules[package])
 

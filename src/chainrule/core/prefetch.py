@@ -1,4 +1,4 @@
-"""Work ahead of an iterator in a thread, for reading that releases the interpreter lock."""
+"""Read ahead of an iterator in a thread, for reading that releases the interpreter lock."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 POLL_SECONDS = 0.05
-"""How often a thread that waits looks whether the other one has ended."""
+"""How often a waiting thread checks whether the other one has ended."""
 JOIN_SECONDS = 5.0
-"""How long the end waits for the thread, which may be in the middle of a read that does not return."""
+"""How long to wait at the end for the thread, which may be in a read that does not return."""
 
 
 def prefetch(items: Iterator[T]) -> Generator[T]:
-    """Iterate over the same items, made ahead by a thread: at a time one is in use, one ready and one in the making.
+    """Iterate over the same items, read ahead by a thread: one item in use, one ready and one being read.
 
-    What the iterator raises is raised here, after the items before it. The thread ends with the iteration, also when it
-    is closed or left by an error; `items` is then closed in it.
+    The iterator's errors are raised here, after the items before them. The thread ends with the iteration, even when it
+    is closed or left by an error; `items` is then closed in the thread.
     """
     queue: Queue[tuple[Any, BaseException | None]] = Queue(1)
     ended, done = Event(), object()
@@ -60,10 +60,10 @@ def prefetch(items: Iterator[T]) -> Generator[T]:
             if item is done:
                 return
             yield item
-            del item  # or its memory would live until the next one is there
+            del item  # frees its memory before the next one is read
     finally:
         ended.set()
-        with suppress(Empty):  # a thread that waits for a place goes on at once
+        with suppress(Empty):  # lets a thread that waits for a free place continue
             while True:
                 queue.get_nowait()
         thread.join(JOIN_SECONDS)

@@ -1,17 +1,17 @@
 """Convert every result of the package to JSON-safe data: for a page, a log, or another program.
 
-A result's class registers its kind with the decorator below, and has the method `to_data`:
+A result's class registers its kind with the decorator `kind`, and has the method `to_data`:
 
     >>> model.gradient_flow(X, y).to_data()
     {"kind": "flow", "version": 1, "layers": [{"layer": "dense_1", "width": 32, ...}, ...], "loss": 0.31, ...}
 
-The value is made of dicts with text as keys, lists, text, bools, ints, finite floats and None: NaN and infinity, which
-JSON does not have, become None, NumPy's arrays and numbers become lists and Python's numbers. A result inside another
-one is a dict of its fields; its layout belongs to the version of the outer one. A version changes when a key changes
-its meaning or goes; keys may be added at any time, and their order means nothing.
+The value consists of dicts with text keys, lists, text, bools, ints, finite floats and None. NaN and infinity, which
+JSON lacks, become None; NumPy arrays and numbers become lists and Python numbers. A nested result is a dict of its
+fields; its layout belongs to the version of the outer one. A version changes when a key changes its meaning or is
+removed; keys may be added at any time, in any order.
 
-Results that grow with the number of samples are cut: `to_data(n=32, width=128)` keeps the first n samples and the first
-`width` numbers of each, and "left_out" says how many of either are missing: {"samples": 968, ...}; None keeps all.
+Results that grow with the number of samples are truncated: `to_data(n=32, width=128)` keeps the first n samples and
+the first `width` numbers of each, and "left_out" counts the missing ones: {"samples": 968, ...}; None keeps all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Class = TypeVar("Class", bound=type)
 
 
 class Kind(NamedTuple):
-    """How results of one class are written as data."""
+    """The data format of one class of results."""
 
     name: str
     """the value of "kind", unique in the package"""
@@ -33,15 +33,15 @@ class Kind(NamedTuple):
     fields: tuple[str, ...] | None
     """attributes to write; None for the fields of the dataclass or NamedTuple"""
     also: tuple[str, ...]
-    """properties to write beside them"""
+    """properties to write as well"""
     rows: str | None
-    """what the first axis of its arrays counts, where `n` bounds it, such as "samples"; None where nothing does"""
+    """the items on the first axis of its arrays, such as "samples", which `n` bounds; None if not bounded"""
     columns: str | None
-    """what the last axis of those with two or more axes counts, where `width` bounds it"""
+    """the items on the last axis of arrays with two or more axes, which `width` bounds"""
 
 
 KINDS: dict[type, Kind] = {}
-"""The registry: the kind of each class of results; a subclass has its parent's."""
+"""The registry: the kind of each class of results; subclasses inherit it."""
 
 
 def kind(
@@ -53,9 +53,9 @@ def kind(
     rows: str | None = None,
     columns: str | None = None,
 ) -> Callable[[Class], Class]:
-    """Return a class decorator that registers a class of results; the arguments are those of `Kind`.
+    """Return a class decorator that registers a class of results; arguments as in `Kind`.
 
-    Raises ValueError for a name that another class has.
+    Raises ValueError if another class has the name.
     """
 
     def register(cls: Class) -> Class:
@@ -70,8 +70,8 @@ def kind(
 def to_data(result: Any, n: int | None = None, width: int | None = None) -> dict[str, Any]:
     """Return a registered result as JSON-safe data: its kind, its version and its fields.
 
-    n, width: bounds on the axes that its kind names; None for all of them.
-    Raises TypeError for what is not a registered result, and for a field that is not data.
+    n, width: bounds on the axes that its kind names; None for no bound.
+    Raises TypeError if the result is not registered, or a field is not data.
     """
     found = _kind_of(result)
     if found is None:
@@ -92,17 +92,17 @@ def to_data(result: Any, n: int | None = None, width: int | None = None) -> dict
 
 
 def labeled(result: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as JSON-safe data under the kind and version of a result: for a class with a layout of its own."""
-    found = _kind_of(result)
-    assert found is not None and not values.keys() & {"kind", "version"}, type(result)
-    return {"kind": found.name, "version": found.version, **plain(values)}
+    """Return values as JSON-safe data under the kind and version of a result, for a class with a custom layout."""
+    registered = _kind_of(result)
+    assert registered is not None and not values.keys() & {"kind", "version"}, type(result)
+    return {"kind": registered.name, "version": registered.version, **plain(values)}
 
 
 def plain(value: Any) -> Any:
-    """Return any data as JSON-safe data. Raises TypeError for what is not data, such as a function."""
+    """Convert data to JSON-safe data. Raises TypeError for anything else, such as a function."""
     if _kind_of(value) is not None:
         return {key: item for key, item in value.to_data().items() if key not in ("kind", "version")}
-    if hasattr(value, "tolist"):  # an array or a number of NumPy
+    if hasattr(value, "tolist"):  # a NumPy array or number
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -114,7 +114,7 @@ def plain(value: Any) -> Any:
         return {name: plain(getattr(value, name)) for name in _fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    raise TypeError(f"{type(value).__name__} is not data that JSON can carry.")
+    raise TypeError(f"{type(value).__name__} cannot be converted to JSON.")
 
 
 def _kind_of(value: Any) -> Kind | None:

@@ -1,7 +1,7 @@
-"""Checks of settings: a number in a range, a whole number, a name out of a table; for arguments and for dataclasses.
+"""Checks of settings: a number in a range, an integer, a name from a table; for arguments and for dataclasses.
 
-Each returns the value as plain Python: a NumPy scalar among the settings would turn float32 into float64. Each raises
-ConfigError in one sentence: the setting's name, what was expected, what came, and a usual value where there is one.
+Each returns the value as plain Python, because a NumPy scalar among the settings would turn float32 into float64. Each
+raises ConfigError in one sentence: the setting's name, what was expected, what came, and a usual value if there is one.
 """
 
 from __future__ import annotations
@@ -27,46 +27,47 @@ def check_number(
     hint: str = "",
     text: str | None = None,
 ) -> float:
-    """Return a finite number with minimum <= value <= maximum and above < value < below as a Python float.
+    """Check that a number is finite, minimum <= value <= maximum and above < value < below; return a Python float.
 
-    also: what else is allowed, for the message, as ", or None".  hint: the message's end, as "1e-5 is usual".
-    text: how the message calls the setting, as "eps of Adam"; its name unless given.
+    also: what else is allowed, for the message, such as ", or None".  hint: the end of the message, such as "1e-5 is
+    usual".  text: the setting's name in the message, such as "eps of Adam"; `name` by default.
     """
     try:
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    except OverflowError:  # an integer of more digits than a float has
+    except OverflowError:  # an integer too large for a float
         number = math.nan
     if not (math.isfinite(number) and minimum <= number <= maximum and above < number < below):
         bounds = {"of at least": minimum, "above": above, "of at most": maximum, "below": below}
         limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
         expected = " and ".join([limit.removeprefix("of ") if i else limit for i, limit in enumerate(limits)])
         raise ConfigError(
-            f"{option(name, text)} must be a finite number{' ' * bool(expected)}{expected}{also}, not {value!r}"
-            f"{'; ' * bool(hint)}{hint}."
+            f"{option(name, text)} must be a finite number{' ' * bool(expected)}{expected}{also}, not "
+            f"{value!r}{'; ' * bool(hint)}{hint}."
         )
     return number
 
 
 def check_count(value: Any, name: str, minimum: int = 1, *, hint: str = "", text: str | None = None) -> int:
-    """Return a whole number of at least `minimum` as a Python integer. hint, text: as in `check_number`."""
+    """Check an integer of at least `minimum`; return a Python integer. hint, text: as in `check_number`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise ConfigError(
-            f"{option(name, text)} must be an integer of at least {minimum}, not {value!r}{'; ' * bool(hint)}{hint}."
+            f"{option(name, text)} must be an integer of at least {minimum}, not "
+            f"{value!r}{'; ' * bool(hint)}{hint}."
         )
     return int(value)
 
 
 def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
-    """Return the entry of a registry by its name. Raises ConfigError with the names if there is none."""
+    """Return the entry of a registry by its name. Raises ConfigError, which lists the names, if there is none."""
     if not isinstance(value, str) or value not in registry:
         raise ConfigError(f"{option(name)} must be one of {', '.join(registry)}, not {value!r}.")
     return registry[value]
 
 
 def number_settings(owner: Any, *names: str, hint: str | None = None, **limits: float) -> None:
-    """Check fields of a frozen dataclass by `check_number`, and keep them as Python floats.
+    """Check fields of a frozen dataclass with `check_number`, and store them as Python floats.
 
-    hint: the message's end; the field's default unless given.
+    hint: the end of the message; the field's default if None.
     """
     for name in names:
         text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
@@ -75,7 +76,7 @@ def number_settings(owner: Any, *names: str, hint: str | None = None, **limits: 
 
 
 def count_settings(owner: Any, *names: str, minimum: int = 1, hint: str | None = None) -> None:
-    """Check fields of a frozen dataclass by `check_count`, and keep them as Python integers. hint: as above."""
+    """Check fields of a frozen dataclass with `check_count`, and store them as Python integers. hint: as above."""
     for name in names:
         text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
         count = check_count(getattr(owner, name), name, minimum, text=text, hint=usual)
@@ -83,7 +84,7 @@ def count_settings(owner: Any, *names: str, minimum: int = 1, hint: str | None =
 
 
 def _usual(owner: Any, name: str) -> str:
-    """Return the field's default as a hint; an empty string if it has none."""
+    """Return the field's default as a hint; "" if it has none."""
     default = next(field.default for field in dataclasses.fields(owner) if field.name == name)
     return f"{default:g} is usual" if isinstance(default, Real) else ""
 

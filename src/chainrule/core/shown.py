@@ -1,8 +1,8 @@
-"""Let a result show itself: as a figure, a page, text, or in a notebook.
+"""Display a result: as a figure, a page, text, or in a notebook.
 
-A result is data. The functions that draw it are in `chainrule.views`, and the page on which one may look around in it
-is in `chainrule.studio`; both import the results (see the picture in docs/design.md). This module alone imports in the
-other direction, when a result is first shown.
+Results are data. The functions that draw them are in `chainrule.views`, and their interactive page is in
+`chainrule.studio`; both import the results (see the picture in docs/design.md). Only this module imports in the other
+direction, when a result is first shown.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any
 
 
 def view(result: Any, form: str, *arguments: Any) -> Any:
-    """Return a result in one form, made by that function of `chainrule.views`: view(flow, "as_figure")."""
+    """Return a result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
     from chainrule import views
 
     return getattr(views, form)(result, *arguments)
 
 
 def widget(result: Any, **settings: Any) -> Any:
-    """Return a model or a trace as a widget for a notebook, made by `chainrule.studio.widget`."""
+    """Return a model or a trace as a notebook widget, by `chainrule.studio.widget`."""
     from chainrule import studio
 
     return studio.widget(result, **settings)
 
 
 class Shown:
-    """Base class of results that a notebook shows."""
+    """Base class of results that notebooks display."""
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows, made by `chainrule.views.as_output`."""
-        made: str = view(self, "as_output")
-        return made
+        """Return the HTML for a notebook, from `chainrule.views.as_output`."""
+        html: str = view(self, "as_output")
+        return html

@@ -1,4 +1,4 @@
-"""Run several jobs at once on a few threads, piece by piece, for work that releases the interpreter lock."""
+"""Run several jobs at once on a few threads, step by step, for work that releases the interpreter lock."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from threading import Event
 
 
 def in_turns(jobs: Iterable[Iterator[object]], workers: int) -> None:
-    """Run jobs to their ends; each is an iterator, and to advance it is to run its next piece.
+    """Run jobs to completion; each is an iterator that does one step of work per item.
 
-    A thread takes the job that has waited longest, runs a piece, and puts it back, so that jobs of equal pieces end
-    together although there are fewer threads than jobs. With one worker the pieces run in the calling thread.
-    Raises what a job raises, and KeyboardInterrupt, when the pieces that have begun are done; no other piece begins.
+    A thread takes the job that has waited longest, runs one step, and puts it back, so that equal jobs finish together
+    although there are fewer threads than jobs. With one worker the steps run in the calling thread.
+    Raises an error of a job, and KeyboardInterrupt, after the steps in progress; no other step starts.
     """
     queue, ended = deque(jobs), Event()
     workers = min(workers, len(queue))

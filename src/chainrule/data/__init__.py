@@ -1,1 +1,1 @@
-"""Input data: arrays, data frames and sparse matrices, checked once, as samples that the engines read."""
+"""Input data: arrays, data frames and sparse matrices, validated once and converted to samples for the engines."""

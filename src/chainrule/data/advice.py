@@ -1,7 +1,6 @@
-"""Warnings about samples that a network can be trained on but will hardly learn, one sentence each.
+"""Warnings about samples from which a network will hardly learn, one sentence each.
 
-The sentences are warnings, not errors, because there may be a reason. `chainrule.network.advice` checks layers and
-losses.
+They are warnings, not errors, because there may be a reason. `chainrule.network.advice` checks layers and losses.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from chainrule.data.samples import Samples, dense
 from chainrule.formulas.layers import Embedding, Layer, Rescale
 from chainrule.formulas.losses import Loss
 
-FAR = 20.0
-"""The RMS of targets from which on they are far from an untrained network's outputs of about 1."""
-NEAR = 0.01
-"""The RMS of targets below which they are lost beside outputs of about 1."""
-UNEQUAL = 100.0
-"""The ratio of two outputs' deviations from which on the loss depends on the larger one alone."""
-ROWS = 10_000
-"""The most samples whose codes are looked at."""
-FEW = 10
-"""The fewest samples for a warning, and the fewest per class for one about a missing class."""
+LARGE_TARGET_RMS = 20.0
+"""The RMS above which targets are far from an untrained network's outputs of about 1."""
+SMALL_TARGET_RMS = 0.01
+"""The RMS below which targets vanish beside an untrained network's outputs of about 1."""
+MAX_STD_RATIO = 100.0
+"""The ratio of two outputs' standard deviations above which the loss depends only on the larger one."""
+MAX_CODE_ROWS = 10_000
+"""The maximum number of samples whose codes are checked."""
+MIN_SAMPLES = 10
+"""The minimum number of samples for a warning, and per class for one about a missing class."""
 
 
 def on_targets(
@@ -35,54 +34,56 @@ def on_targets(
     labels: Sequence[Any] | None = None,
     are_labels_known: bool = False,
 ) -> Iterator[str]:
-    """Iterate over warnings, one for each property of the targets that makes them hard to learn.
+    """Iterate over warnings, one per property of the targets that makes them hard to learn.
 
-    samples: those that an untrained network is to be trained on.  labels: what class numbers stand for.
-    are_labels_known: whether the model was told its labels before, so that some of them may be missing here.
+    samples: those for an untrained network.  labels: the label of each class index.
+    are_labels_known: whether the model already knew its labels, some of which may then be missing here.
     """
     y = samples.y
-    if samples.n < FEW:
+    if samples.n < MIN_SAMPLES:
         return
     if loss.targets in ("classes", "binary"):
-        if y.ndim == 2 and y.shape[1] > 1:  # probabilities, or many labels
+        if y.ndim == 2 and y.shape[1] > 1:  # probabilities, or multilabel
             return
         occurring = distinct(y)
         if len(occurring) == 1 and occurring[0] == int(occurring[0]):
             only = int(occurring[0]) if labels is None else labels[int(occurring[0])]
             yield (
-                f"y contains one class only, {only!r}, so there is nothing to tell apart; pass samples of every class."
+                f"y contains only one class, {only!r}, so there is nothing to learn; pass samples of every "
+                "class."
             )
         elif (
             y.ndim == 1
             and not are_labels_known
             and occurring[-1] + 1 < samples.outputs
-            and samples.n >= FEW * samples.outputs
+            and samples.n >= MIN_SAMPLES * samples.outputs
         ):
             yield (
-                f"y contains the classes 0 to {int(occurring[-1])}, but the network has {samples.outputs} outputs; "
-                f"give its last Dense layer {int(occurring[-1]) + 1} units."
+                f"y contains the classes 0 to {int(occurring[-1])}, but the network has {samples.outputs} "
+                f"outputs; give its last Dense layer {int(occurring[-1]) + 1} units."
             )
     elif loss.targets == "real" and samples.scale is None:
         yield from _on_units(layers, y[samples.weight > 0])
 
 
 def on_codes(layers: Sequence[Layer], samples: Samples) -> Iterator[str]:
-    """Iterate over warnings, one for each column of an embedding that has numbers besides codes in the first rows."""
-    if not isinstance(layers[0], Embedding) or samples.n < FEW:
+    """Iterate over warnings, one per column of an embedding with other numbers than codes in the first rows."""
+    if not isinstance(layers[0], Embedding) or samples.n < MIN_SAMPLES:
         return
     for column, codes, _ in layers[0].columns:
-        x = dense(samples.X[:ROWS][:, [column]], samples.X.dtype)[:, 0]
+        x = dense(samples.X[:MAX_CODE_ROWS][:, [column]], samples.X.dtype)[:, 0]
         wrong = x[~((x >= 0) & (x < codes) & (x == np.floor(x)))]
         if len(wrong):
             yield (
-                f"column {column} of X has {float(wrong[0]):g}, which is no code from 0 to {codes - 1} and is taken as "
-                "0, unknown; give Embedding the number of codes, and X whole numbers."
+                f"column {column} of X contains {float(wrong[0]):g}, which is not a code from 0 to "
+                f"{codes - 1} and is treated as 0 (unknown); give Embedding the number of codes, and X "
+                "integers."
             )
 
 
 def _on_units(layers: Sequence[Layer], y: np.ndarray) -> Iterator[str]:
     last = layers[-1]
-    if isinstance(last, Rescale) and last.scale:  # what the layers before it have to give
+    if isinstance(last, Rescale) and last.scale:  # the targets of the layers before it
         y = (y - last.offset) / last.scale
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = y.mean(0), y.std(0)
@@ -90,16 +91,16 @@ def _on_units(layers: Sequence[Layer], y: np.ndarray) -> Iterator[str]:
     varying = std > 1e-12 * np.abs(mean)
     if not varying.any() or not np.isfinite(size).all():
         return
-    way_out = "pass scale_targets=True to fit, which learns each output in its own units"
+    way_out = "pass scale_targets=True to fit, which standardizes each output"
     low, high = float(std[varying].min()), float(std[varying].max())
     worst = int(np.argmax(size))
-    if high > UNEQUAL * low:
+    if high > MAX_STD_RATIO * low:
         yield (
-            f"the outputs of y have standard deviations from {low:.3g} to {high:.3g}, so that the loss is hardly of "
-            f"the smaller ones; {way_out}."
+            f"the outputs of y have standard deviations from {low:.3g} to {high:.3g}, so the loss hardly "
+            f"depends on the smaller ones; {way_out}."
         )
-    elif size[worst] > FAR or size[worst] < NEAR:
+    elif size[worst] > LARGE_TARGET_RMS or size[worst] < SMALL_TARGET_RMS:
         yield (
-            f"y has a mean of {mean[worst]:.3g} and a standard deviation of {std[worst]:.3g}, far from numbers of "
-            f"about 1, which a network gives at first; {way_out}."
+            f"y has mean {mean[worst]:.3g} and standard deviation {std[worst]:.3g}, far from the values of "
+            f"about 1 that an untrained network outputs; {way_out}."
         )

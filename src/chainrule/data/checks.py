@@ -1,8 +1,8 @@
-# Over 300 lines because all that a user passes in as data is checked in this one place.
-"""Checks of a user's input: X, y and weights are checked here once, and become `Samples`.
+# Over 300 lines because all data from the user is checked in this one place.
+"""Checks of user input: X, y and weights are validated here once, and become `Samples`.
 
-Accepted as X: NumPy arrays (memory-mapped ones stay so), nested lists, SciPy sparse matrices, and any data frame that
-narwhals knows (pandas, Polars, PyArrow, ...) and whose rows are there: a lazy one is collected first.
+Accepted as X: NumPy arrays (memory-mapped ones stay memory-mapped), nested lists, SciPy sparse matrices, and all data
+frames that narwhals supports (pandas, Polars, PyArrow, ...), except lazy ones, which must be collected first.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from chainrule.errors import ConfigError, DataError, ShapeError, instead, option
 from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network
 
-ROWS = 1 << 14
+ROWS_AT_ONCE = 1 << 14
 """Rows checked at a time, so that checking a memory-mapped file does not copy it."""
-FEW = 1 << 12
-"""Numbers up to which checking each one costs less than avoiding it."""
+MAX_DIRECT_CHECK = 1 << 12
+"""The array size up to which checking every number costs less than avoiding it."""
 MAX_LABEL_BYTES = 64 << 20
-"""Largest size of the labels of all classes as an array: 100,000 of 160 characters."""
+"""The maximum size of all class labels as an array: 100,000 of 160 characters."""
 
 
 class Targets(NamedTuple):
-    """y as the loss takes it, and the label of each class number (None if y does not contain classes)."""
+    """y in the form for the loss, and the label of each class index (None if y does not contain classes)."""
 
     y: NDArray[Any]  # (n,) int64 or (n, outputs) float64
     classes: NDArray[Any] | None
@@ -44,7 +44,7 @@ def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
 
 
 def as_array(value: Any, name: str) -> Any:
-    """Convert anything with numbers to an array or a CSR matrix; either of these is returned as it is."""
+    """Convert anything numeric to an array or a CSR matrix; these are returned unchanged."""
     if hasattr(value, "tocsr"):
         return value.tocsr()
     if isinstance(value, np.ndarray):
@@ -58,14 +58,14 @@ def as_array(value: Any, name: str) -> Any:
 
 
 def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return an array, or the data of a masked array in which no value is masked."""
+    """Return an array, or the data of a masked array without masked values."""
     mask = getattr(value, "mask", None)
     if mask is None:
         return value
     if np.any(mask):
         raise DataError(
             f"{name} is a masked array with {np.count_nonzero(mask)} masked values; "
-            "fill them in by its filled() or drop their samples first."
+            "fill them in with its filled() or drop their samples first."
         )
     return np.asarray(value)
 
@@ -77,11 +77,11 @@ def check_X(
     features: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> Any:
-    """Check that X (n, inputs) contains finite real numbers; a single sample (inputs,) becomes (1, inputs).
+    """Check that X (n, inputs) contains finite real numbers; one sample (inputs,) becomes (1, inputs).
 
-    features: the names of the model's features: a data frame's columns are taken by name, in this order.
-    names: those of an array's columns, for errors.
-    Raises ShapeError, or DataError for text, complex numbers, NaN, infinity or missing columns.
+    features: the model's feature names, by which a data frame's columns are selected and ordered.
+    names: the column names of an array, for errors.
+    Raises ShapeError; DataError for text, complex numbers, NaN, infinity or missing columns.
     """
     if frames.is_frame(X) and not hasattr(X, "tocsr"):
         X, names = frames.to_array(X, name, features)
@@ -98,7 +98,7 @@ def check_X(
         hint = (
             f"reshape it to ({X.shape[0]}, {inputs})"
             if X.ndim > 2
-            else f"one row a sample, {inputs} features a row"
+            else f"one row per sample, {inputs} features per row"
         )
         raise ShapeError(
             f"{name} must have two dimensions (samples, features), not {X.ndim}: shape {X.shape}; {hint}."
@@ -122,7 +122,7 @@ def check_X(
 
 
 def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None:
-    if hasattr(X, "tocsr"):  # only the stored entries: dense rows could fill the memory
+    if hasattr(X, "tocsr"):  # only stored entries; dense rows could exhaust memory
         entries = np.flatnonzero(~np.isfinite(X.data[: X.indptr[-1]]))
         if len(entries):
             at = entries[0]
@@ -132,12 +132,12 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
                 "fill in or drop missing values first."
             )
         return
-    if X.size <= FEW and np.isfinite(X).all():
+    if X.size <= MAX_DIRECT_CHECK and np.isfinite(X).all():
         return
-    for start in range(0, X.shape[0], ROWS):
-        rows = X[start : start + ROWS]
+    for start in range(0, X.shape[0], ROWS_AT_ONCE):
+        rows = X[start : start + ROWS_AT_ONCE]
         with np.errstate(all="ignore"):
-            # No NaN, no infinity, and no overflow of the sum itself: one pass instead of two.
+            # No NaN, no infinity, and no overflow of the sum: one pass instead of two.
             if np.isfinite(rows.sum(dtype=np.float32 if X.dtype.itemsize < 4 else X.dtype.newbyteorder("="))):
                 continue
         bad = np.argwhere(~np.isfinite(rows))
@@ -152,11 +152,11 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
 def check_targets(
     y: Any, loss: Loss, outputs: int, classes: NDArray[Any] | None = None, name: str = "y"
 ) -> Targets:
-    """Convert y to the form that the loss takes.
+    """Convert y to the form for the loss.
 
     classes: labels (n,), or rows of probabilities (n, outputs).  binary: labels (n,) for one output, or probabilities
-    from 0 to 1, (n,) for one output, or (n, outputs).  Numbers: (n,) for one output, or (n, outputs).
-    `classes` are the labels that the model knows.  Floats from 0 to 1, not all of them whole, are probabilities.
+    from 0 to 1, (n,) for one output, or (n, outputs).  regression: (n,) for one output, or (n, outputs).
+    `classes` are the labels known to the model.  Floats from 0 to 1 that are not all integers are probabilities.
     """
     y = as_array(y, name)
     if hasattr(y, "toarray"):
@@ -202,26 +202,26 @@ def check_targets(
 
 
 def _named(loss: Loss) -> str:
-    """Return the class of a loss for a message; its kind where losses are named by text."""
+    """Return a loss's name for a message: its class, or its kind in interfaces that name losses by text."""
     return instead(type(loss).__name__, getattr(loss, "kind", type(loss).__name__))
 
 
 def _are_probabilities(y: NDArray[Any], classes: NDArray[Any] | None) -> bool:
-    """Return whether y contains probabilities of the label 1, and no other labels are known."""
+    """Return whether y contains probabilities of label 1, and no other labels are known."""
     if y.dtype.kind != "f" or (classes is not None and not np.array_equal(classes, (0, 1))):
         return False
     return bool(((y >= 0) & (y <= 1)).all() and (y != np.floor(y)).any())
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Convert text or Python objects to numbers; TypeError for dates and complex numbers, which would lose a part."""
+    """Convert text or Python objects to numbers. Raises TypeError for dates and complex numbers, a lossy conversion."""
     if values.dtype.kind in "cmMV":
         raise TypeError(f"{values.dtype} is not a real number")
     return values.astype(np.float64)
 
 
 def as_labels(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
-    """Return labels (n,) as numbers or as text. Raises DataError for missing ones and for other types."""
+    """Return labels (n,) as numbers or text. Raises DataError for missing labels and other types."""
     if y.dtype.kind == "O":
         y = _plain(y, name)
     if y.dtype.kind == "T":  # NumPy's strings of any length
@@ -235,7 +235,7 @@ def as_labels(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
 
 
 def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
-    """Convert labels to class numbers. Without known classes, integers in [0, outputs) are class numbers already."""
+    """Convert labels to class indices. Without known classes, integers in [0, outputs) already are class indices."""
     y = as_labels(y, name)
     if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2.0**63).all():
         y = y.astype(np.int64)
@@ -253,7 +253,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
             f"give its last Dense layer {len(known)} units."
             if outputs != 2
             else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss has 2; use "
-            f"{option('loss', 'SoftmaxCrossEntropy with one output a class', 'softmax_cross_entropy')}."
+            f"{option('loss', 'SoftmaxCrossEntropy with one output per class', 'softmax_cross_entropy')}."
         )
     numbers = (
         np.searchsorted(known, y) if y.dtype.kind == known.dtype.kind or known.dtype.kind != "U" else None
@@ -261,46 +261,46 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if numbers is None or (known[np.minimum(numbers, len(known) - 1)] != y).any():
         unknown = np.setdiff1d(y, known)
         raise DataError(
-            f"{name} contains labels that the model does not know ({_some(unknown)}); it knows {_some(known)}."
+            f"{name} contains labels unknown to the model ({_some(unknown)}); it knows {_some(known)}."
         )
     return Targets(numbers.astype(np.int64), known)
 
 
 def check_classes(classes: Any, network: Network) -> NDArray[Any]:
-    """Check the labels in a file: one per output (two for one binary output), rising, all of one type."""
+    """Check the labels in a file: one per output (two for one binary output), ascending, of one type."""
     binary = network.loss.targets == "binary" and network.outputs == 1
     count = network.outputs if network.loss.targets == "classes" else 2 if binary else 0
     if not count:
         raise ConfigError(
-            f"classes must be null for {type(network.loss).__name__}, whose targets are no labels."
+            f"classes must be null for {type(network.loss).__name__}, whose targets are not labels."
         )
     kinds = set(map(type, classes)) if isinstance(classes, list) and len(classes) == count else set()
     if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
-        raise ConfigError("classes must be a list of one label an output, all numbers or all text.")
-    if kinds == {str}:  # before they become an array, in which each takes as much memory as the longest
+        raise ConfigError("classes must be a list of one label per output, all numbers or all text.")
+    if kinds == {str}:  # before conversion to an array, where each takes the memory of the longest
         _check_label_bytes(4 * len(max(classes, key=len)) * count, "classes")
     labels = np.asarray(classes)
     if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
-        raise ConfigError("classes must be labels of 64 bits, or text.")
+        raise ConfigError("classes must be 64-bit numbers or text.")
     if not (labels[:-1] < labels[1:]).all():
-        raise ConfigError("classes must be a list of labels in rising order.")
+        raise ConfigError("classes must be a list of labels in ascending order.")
     return labels
 
 
 def _check_label_bytes(size: int, name: str) -> None:
     if size > MAX_LABEL_BYTES:
         raise DataError(
-            f"{name} has labels that take {size >> 20} MB as an array, in which each is as wide as the longest; "
-            f"at most {MAX_LABEL_BYTES >> 20} MB are taken: shorten the longest."
+            f"{name} has labels that take {size >> 20} MB as an array, where each is as wide as the longest; "
+            f"the maximum is {MAX_LABEL_BYTES >> 20} MB, so shorten the longest."
         )
 
 
 def _plain(y: NDArray[Any], name: str) -> NDArray[Any]:
-    """Convert an array of Python objects to labels: numbers if all are, otherwise text. A missing label is an error."""
+    """Convert an object array to labels: numbers if all are numeric, else text. Raises DataError for missing labels."""
     labels = y.tolist()
     for row, label in enumerate(labels):
         if not isinstance(label, str) and str(label) in ("None", "nan", "NaT", "<NA>"):
-            raise DataError(f"{name} contains no label at row {row}; drop the samples without a label.")
+            raise DataError(f"{name} has no label at row {row}; drop the samples without a label.")
     is_number = all(isinstance(label, (bool, int, float, np.number, np.bool_)) for label in labels)
     return np.asarray(labels if is_number else [str(label) for label in labels])
 
@@ -319,10 +319,10 @@ def check_weight(
     *,
     is_part: bool = False,
 ) -> Any:
-    """Multiply sample weights by the weights of their classes: s (n,), not negative, with a positive sum.
+    """Multiply sample weights by class weights: s (n,), not negative, with a positive sum.
 
-    is_part: whether these are some of the samples, all of which may have a weight of 0.
-    class_weight: {label: weight} (1 for labels not named), or "balanced" for those of `balanced`.
+    is_part: whether these are only some of the samples, which may all have weight 0.
+    class_weight: {label: weight} (1 for labels not named), or "balanced" for the weights of `balanced`.
     """
     n = len(targets.y)
     weight = np.ones(n) if sample_weight is None else as_array(sample_weight, name)
@@ -333,10 +333,10 @@ def check_weight(
         s = _as_numbers(weight)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
-            f"{name} must contain one number a sample, no text, dates or complex numbers."
+            f"{name} must contain one real number per sample, not text, dates or complex numbers."
         ) from error
     if s.shape != (n,):
-        raise ShapeError(f"{name} must be ({n},), one number a sample, not {s.shape}.")
+        raise ShapeError(f"{name} must be ({n},), one number per sample, not {s.shape}.")
     if not np.isfinite(s).all() or (s < 0).any() or not (is_part or s.sum() > 0):
         good = np.isfinite(s) & (s >= 0)
         where = "" if good.all() else f"; it is {s[good.argmin()]} at row {int(good.argmin())}"
@@ -349,7 +349,7 @@ def check_weight(
     if y.ndim == 2 and outputs == 1 and ((y == 0) | (y == 1)).all():
         y = y[:, 0].astype(np.int64)
     if y.ndim != 1 or y.dtype.kind != "i":
-        raise ConfigError("class_weight needs one label a sample; pass sample_weight for other targets.")
+        raise ConfigError("class_weight needs one label per sample; pass sample_weight for other targets.")
     labels = np.arange(max(outputs, 2)) if targets.classes is None else targets.classes
     if not isinstance(class_weight, Mapping):
         return s * balanced(np.bincount(y, minlength=len(labels)))[y]
@@ -363,16 +363,16 @@ def check_weight(
     try:
         weights = np.asarray(list(table.values()), np.float64)
     except (TypeError, ValueError) as error:
-        raise ConfigError("class_weight must contain one number a label.") from error
+        raise ConfigError("class_weight must contain one number per label.") from error
     if not np.isfinite(weights).all() or (weights < 0).any() or not (is_part or (s * weights[y]).sum() > 0):
         raise ConfigError(
-            "class_weight must contain finite numbers of at least 0 that leave some sample a weight."
+            "class_weight must contain finite numbers of at least 0, with a positive weight for some sample."
         )
     return s * weights[y]
 
 
 def check_class_weight(class_weight: Any) -> None:
-    """Raise ConfigError unless class_weight is a dict or "balanced"; None is no weight."""
+    """Check that class_weight is a dict, "balanced" or None. Raises ConfigError."""
     if class_weight is not None and not isinstance(class_weight, Mapping) and class_weight != "balanced":
         raise ConfigError(
             f"class_weight must be 'balanced' or a dict of label: weight, not {class_weight!r}."
@@ -380,7 +380,7 @@ def check_class_weight(class_weight: Any) -> None:
 
 
 def balanced(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the weight of each class of so many samples: n / (classes * count), over the classes that have some."""
+    """Return balanced class weights from the samples per class: n / (classes * count), over the non-empty classes."""
     weights: NDArray[np.float64] = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return weights
 
@@ -397,9 +397,9 @@ def check_samples(
     scale: TargetScale | None = None,
     names: tuple[str, str] = ("X", "y"),
 ) -> tuple[Samples, NDArray[Any] | None]:
-    """Check a user's arrays, and return them as Samples, with the label of each class number.
+    """Check a user's arrays, and return them as Samples, with the label of each class index.
 
-    features: as for `check_X`.  scale: what the model standardizes its targets by.
+    features: as in `check_X`.  scale: the model's standardization of targets.
     """
     X = check_X(X, network.inputs, names[0], features)
     targets = check_targets(y, network.loss, network.outputs, classes, names[1])
@@ -419,20 +419,20 @@ def check_known(
     class_weight: Any = None,
     scale: TargetScale | None = None,
 ) -> Samples:
-    """Return samples that `check_samples` made for this network; their values are not checked again.
+    """Return samples that `check_samples` made for this network, without checking their values again.
 
-    y and the weights must be None: they are in the samples.  scale: that of the model; samples that are standardized
-    must have the same one.  Raises ShapeError or DataError.
+    y and the weights must be None, because the samples contain them.  scale: the model's; standardized samples must
+    have the same.  Raises ShapeError or DataError.
     """
     given = {"y": y, "sample_weight": sample_weight, "class_weight": class_weight}
     for name, value in given.items():
         if value is not None:
-            raise DataError(f"checked samples have their own {name}; leave {name} out.")
+            raise DataError(f"checked samples already contain {name}; omit {name}.")
     sizes, wanted = (samples.X.shape[1], samples.outputs), (network.inputs, network.outputs)
     if sizes != wanted:
         raise ShapeError(
-            f"the checked samples have {sizes[0]} features and {sizes[1]} outputs, but the network has {wanted[0]} and "
-            f"{wanted[1]}; check them for this network."
+            f"the checked samples have {sizes[0]} features and {sizes[1]} outputs, but the network has "
+            f"{wanted[0]} and {wanted[1]}; check them for this network."
         )
     mine, theirs = scale, samples.scale
     if theirs is not None and (mine is None or mine.to_data() != theirs.to_data()):
@@ -445,7 +445,7 @@ def check_known(
 def check_scale(mean: Any, std: Any, outputs: int, low: Any = None, high: Any = None) -> TargetScale:
     """Check the target scale in a file: two or four finite numbers per output. Raises ConfigError.
 
-    The deviations are above 0, and a prediction's bounds, where there are any, low <= high.
+    Deviations must be above 0, and bounds, if any, low <= high.
     """
     parts = (mean, std) if low is None and high is None else (mean, std, low, high)
     is_whole = all(
@@ -453,9 +453,9 @@ def check_scale(mean: Any, std: Any, outputs: int, low: Any = None, high: Any = 
         for part in parts
     )
     if not is_whole or not np.isfinite(parts).all() or min(std) <= 0:
-        raise ConfigError(f"target_scale must contain {outputs} finite means and deviations above 0.")
+        raise ConfigError(f"target_scale must contain {outputs} finite means, and deviations above 0.")
     if len(parts) == 4 and np.greater(low, high).any():
-        raise ConfigError("target_scale must contain low of at most high for each output.")
+        raise ConfigError("target_scale must have low <= high for each output.")
     return TargetScale(*(np.asarray(part, np.float64) for part in parts))
 
 

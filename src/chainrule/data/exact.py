@@ -1,8 +1,8 @@
-"""The exact shuffle of a stream: two passes, by buckets in a row cache on the disk.
+"""The exact shuffle of a stream: two passes, with buckets in a row cache on disk.
 
-Pass 1 reads all blocks and writes each row to a bucket that is drawn for it. Pass 2 reads one bucket after the other
-and shuffles it. Every order of all rows is equally likely: buckets are drawn row by row, so given how many rows each
-has, which ones these are is a uniform draw, and so is their order.
+Pass 1 reads all blocks and writes each row to a random bucket. Pass 2 reads one bucket after the other and shuffles
+it. Every order of all rows is equally likely: given the bucket sizes, the assignment of rows to buckets is uniform,
+and so is the order within each.
 Source: Rao, "Generation of random permutation of given number of elements", 1961; Sandelius, "A simple randomization
 procedure", 1962.
 """
@@ -25,18 +25,18 @@ from chainrule.data.samples import Samples
 from chainrule.data.stream import Stream
 from chainrule.errors import ConfigError, DataError
 
-MOST_BUCKETS = 256
-"""The most files that are open at a time: beyond so many windows, a bucket has more rows than a window."""
+MAX_BUCKETS = 256
+"""The maximum number of files open at a time: with more windows than this, a bucket is larger than a window."""
 EPOCH_BITS = 32
 
 
 def exact_windows(stream: Stream, epoch: int, start: int) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
-    """Iterate over buckets of about a window's rows, with the order of each, from a place in the epoch on.
+    """Iterate over buckets of about a window's rows, each with its order, from a row of the epoch on.
 
     The row cache takes the bytes of all rows, in the source's folder, and is deleted with the iterator; a bucket's file
-    is deleted once it was read.  Raises ConfigError where the disk has not so much left, and for CSR matrices.
+    is deleted after it is read.  Raises ConfigError if the disk is too full, and for CSR matrices.
     """
-    count = max(1, min(MOST_BUCKETS, -(-stream.n // stream.source.window)))
+    count = max(1, min(MAX_BUCKETS, -(-stream.n // stream.source.window)))
     place = 0
     with tempfile.TemporaryDirectory(prefix="chainrule-rows-", dir=stream.source.folder) as folder:
         paths = [Path(folder) / f"{k}" for k in range(count)]
@@ -60,29 +60,29 @@ def bucket_of_rows(seed: int, epoch: int, block: int, rows: int, count: int) -> 
 
 
 class RowCache:
-    """Rows of samples in a file for each bucket, each of so many bytes: X, y and the weight one after the other."""
+    """Rows of samples in one file per bucket, each row with X, y and weight in a fixed number of bytes."""
 
     def __init__(self, paths: list[Path], n: int) -> None:
-        """Store where the buckets are. n: the number of all rows."""
+        """Store the buckets' paths. n: the total number of rows."""
         self.paths, self.n, self.rows = paths, n, [0] * len(paths)
         self.files: list[BinaryIO] = []
         self.first: Samples | None = None
         self.stack = ExitStack()
 
     def __enter__(self) -> RowCache:
-        """Open the files to write."""
+        """Open the files for writing."""
         self.files = [self.stack.enter_context(path.open("wb")) for path in self.paths]
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Close them."""
+        """Close the files."""
         self.stack.close()
 
     def write(self, samples: Samples, buckets: NDArray[np.int64]) -> None:
-        """Add the rows of a block, each to its bucket (n,)."""
+        """Write the rows of a block, each to its bucket (n,)."""
         if not isinstance(samples.X, np.ndarray):
             raise ConfigError(
-                'shuffle="exact" is for dense rows, not for a CSR matrix; use shuffle="blocks".'
+                'shuffle="exact" supports dense rows only, not a CSR matrix; use shuffle="blocks".'
             )
         if self.first is None:
             self.first = samples
@@ -97,7 +97,8 @@ class RowCache:
             self._check_disk()
         if not np.can_cast(samples.X.dtype, self.dtype["X"].base):
             raise DataError(
-                f"the source has X of {samples.X.dtype} after {self.dtype['X'].base}; give all blocks one type."
+                f"the source has X of {samples.X.dtype} after {self.dtype['X'].base}; use one dtype for all "
+                "blocks."
             )
         order = np.argsort(buckets, kind="stable")
         rows = np.empty(samples.n, self.dtype)
@@ -114,7 +115,7 @@ class RowCache:
         if needed > free:
             raise ConfigError(
                 f'shuffle="exact" writes {needed >> 20:,} MB to {os.fspath(folder.parent)}, which has '
-                f'{free >> 20:,} MB free; name another folder for it, or use shuffle="blocks".'
+                f'{free >> 20:,} MB free; choose another folder, or use shuffle="blocks".'
             )
 
     def read(self, bucket: int) -> Samples:

@@ -1,6 +1,6 @@
-"""Data frames: the names of their columns, and their numbers with the columns in the order that a model expects.
+"""Data frames: their column names, and their numbers with the columns in the order that a model expects.
 
-Frames are read through narwhals, which is imported when the first one is passed in.
+Frames are read through narwhals, imported for the first frame.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import numpy as np
 
 from chainrule.errors import ConfigError, DataError
 
-SHOWN = 3
-"""The most columns that an error names."""
+MAX_COLUMNS_SHOWN = 3
+"""The maximum number of columns listed in an error."""
 
 
 def is_frame(value: Any) -> bool:
-    """Return whether a value may be a data frame or a series, by its class alone: a lazy frame might run a query."""
+    """Return whether a value may be a data frame or a series, from its class only: a lazy frame might run a query."""
     return not isinstance(value, np.ndarray) and any(
         hasattr(type(value), known) for known in ("columns", "column_names", "to_frame")
     )
 
 
 def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
-    """Return the column names of a data frame if all are text; None for other names, and for other objects.
+    """Return the column names of a data frame if all are text; None for other names and other objects.
 
-    Raises DataError for a name that occurs twice, and for a lazy frame.
+    Raises DataError for duplicate names and lazy frames.
     """
     if not is_frame(value):
         return None
@@ -35,11 +35,11 @@ def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
 
 
 def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...] | None]:
-    """Convert a data frame or a series to an array, and return it with the column names if all are text.
+    """Convert a data frame or a series to an array; return it and the column names if all are text.
 
-    known: the names that a model was trained on: its columns are taken in this order, and all others left out. A row
-    of a pandas frame, a series whose index contains the names, is matched likewise.
-    Raises DataError if columns are missing or occur twice, and for a lazy frame.
+    known: the names that a model was trained on: these columns are selected in this order. A row of a pandas frame, a
+    series indexed by the names, is matched likewise.
+    Raises DataError for missing or duplicate columns, and lazy frames.
     """
     frame = read_frame(value, name)
     if hasattr(frame, "columns"):
@@ -57,29 +57,29 @@ def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple
 
 
 def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
-    """Check the names of a model's features, and return a tuple of distinct text, one per input; None for None."""
+    """Check the names of a model's features; return a tuple of distinct text, one per input, or None for None."""
     if names is None:
         return None
     made = () if isinstance(names, (str, dict)) or not isinstance(names, Iterable) else tuple(names)
     if not made or not all(isinstance(each, str) for each in made):
-        raise ConfigError("feature_names must be a list of text, one name an input, or None.")
+        raise ConfigError("feature_names must be a list of text, one name per input, or None.")
     if len(made) != inputs:
         raise ConfigError(
-            f"feature_names has {len(made)} names but the network takes {inputs}; give one each."
+            f"feature_names has {len(made)} names but the network takes {inputs}; give one per input."
         )
     if len(set(made)) < len(made):
         twice = next(each for each in made if made.count(each) > 1)
-        raise ConfigError(f"feature_names contains {twice[:60]!r} twice; every name must differ.")
+        raise ConfigError(f"feature_names contains {twice[:60]!r} twice; names must be distinct.")
     return made
 
 
 def column(k: int, names: Sequence[str] | None) -> str:
-    """Return the name of a column in an error: its own if it has one, otherwise its number from 0."""
+    """Describe a column in an error: by name if known, else by index."""
     return f"column {int(k)}" if names is None else f"column {names[int(k)]!r}"
 
 
 def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
-    """Return the position of each known column among the given ones. Raises DataError with those that are missing."""
+    """Return the index of each known column among the given ones. Raises DataError that lists the missing ones."""
     where = {each: k for k, each in enumerate(came)}
     missing = [each for each in known if each not in where]
     if not missing:
@@ -88,23 +88,24 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
 
     others = {each.casefold(): each for each in came if each not in set(known)}
     shown = []
-    for each in missing[:SHOWN]:
+    for each in missing[:MAX_COLUMNS_SHOWN]:
         near = get_close_matches(each.casefold(), others, 1)
         shown.append(f"{each!r}" + (f" (renamed to {others[near[0]]!r}?)" if near else ""))
-    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    more = f" and {len(missing) - MAX_COLUMNS_SHOWN} more" if len(missing) > MAX_COLUMNS_SHOWN else ""
     if all(each.startswith(tuple(f"{other}{sign}" for other in came for sign in " =")) for each in missing):
         raise DataError(
-            f"{name} has a table's own columns, and the model takes what an estimator makes of them, such as "
-            f"{missing[0]!r}; pass preprocessor_.transform({name}) of that estimator."
+            f"{name} has the columns of a table, but the model takes the features that an estimator's "
+            "preprocessor makes, "
+            f"such as {missing[0]!r}; pass preprocessor_.transform({name}) of that estimator."
         )
     raise DataError(
-        f"{name} lacks {', '.join(shown)}{more} of the {len(known)} columns that the model was trained on; "
-        "give its columns these names."
+        f"{name} lacks {', '.join(shown)}{more} of the {len(known)} columns the model was trained on; "
+        "name its columns likewise."
     )
 
 
 def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
-    """Convert an array of objects to float64. Raises DataError with the first column that has another value."""
+    """Convert an object array to float64. Raises DataError that names the first column with another value."""
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -113,7 +114,8 @@ def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
             for row, value in enumerate(table[:, k].tolist()):
                 if not is_number(value):
                     raise DataError(
-                        f"{name} must contain numbers, not {str(value)[:40]!r} at row {row}, {column(k, names)}; "
+                        f"{name} must contain numbers, not {str(value)[:40]!r} at row {row}, "
+                        f"{column(k, names)}; "
                         "encode text and categories as numbers and fill in missing values first."
                     ) from error
         raise DataError(
@@ -122,7 +124,7 @@ def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a cell, text or an object, can be read as a number."""
+    """Return whether a cell, text or object, can be parsed as a number."""
     try:
         float(value)
     except (TypeError, ValueError):
@@ -131,19 +133,19 @@ def is_number(value: Any) -> bool:
 
 
 def read_frame(value: Any, name: str) -> Any:
-    """Return a data frame or a series as narwhals has it. Raises DataError for a lazy one and for equal names."""
+    """Return a data frame or a series as a narwhals object. Raises DataError for lazy frames and duplicate names."""
     import narwhals
 
     try:
         frame = narwhals.from_native(value, allow_series=True)
-    except ValueError as error:  # it refuses columns of one name itself
+    except ValueError as error:  # narwhals rejects duplicate names
         names = list(value.column_names if hasattr(value, "column_names") else value.columns)
         if len(set(names)) == len(names):
             raise
         raise _twice(names, name) from error
     except TypeError as error:
         raise DataError(
-            f"{name} must be an array or a data frame that narwhals knows, not {type(value).__name__}; "
+            f"{name} must be an array or a data frame that narwhals supports, not {type(value).__name__}; "
             "pass it as a NumPy array."
         ) from error
     if isinstance(frame, narwhals.LazyFrame):
@@ -165,4 +167,4 @@ def _names(columns: Sequence[Any], name: str) -> tuple[str, ...] | None:
 
 def _twice(names: Sequence[Any], name: str) -> DataError:
     twice = next(each for each in names if names.count(each) > 1)
-    return DataError(f"{name} has two columns of the name {twice!r}; rename one of them.")
+    return DataError(f"{name} has two columns named {twice!r}; rename one of them.")

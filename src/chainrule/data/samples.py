@@ -1,4 +1,4 @@
-"""Samples: the arrays that a network is trained on, as they are stored, and converted batch by batch."""
+"""Samples: the arrays that a network is trained on, as stored, converted batch by batch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 
-PIECE_BYTES = 256 << 10
-MAX_BYTES = 32 << 20
-WIDTH = 509
+CHECKSUM_PIECE_BYTES = 256 << 10
+MAX_CHECKSUM_BYTES = 32 << 20
+CHECKSUM_SUMS = 509
 """The number of running sums of a checksum: a prime, so that swapped rows change the sums."""
 
 
 class Batch(NamedTuple):
-    """The samples of one step, in the form that the walks take."""
+    """The samples of one step, in the form for the forward and backward pass."""
 
-    a: NDArray[Any]  # (batch, features) in the network's precision
+    a: NDArray[Any]  # (batch, features) in the network's dtype
     y: NDArray[Any]  # (batch, outputs), one-hot for classes
     s: NDArray[Any]  # (batch,) weights
 
 
 class TargetScale(NamedTuple):
-    """y = mean + std * t by output: the network learns the standardized t, and predictions are in the units of y.
+    """y = mean + std * t per output: the network learns the standardized t, and predictions are in the units of y.
 
-    Measured over the training targets with their weights; a constant output has std 1.
-    low, high: the least and the greatest training target by output, between which predictions are kept; None for
-    predictions as they are.
+    Measured on the training targets with their weights; a constant output has std 1.
+    low, high: the minimum and maximum training target per output, to which predictions are clipped; None for no
+    clipping.
     """
 
     mean: NDArray[np.float64]  # (outputs,)
@@ -40,11 +40,11 @@ class TargetScale(NamedTuple):
 
     @property
     def clamps(self) -> bool:
-        """Whether predictions are kept between the least and the greatest training target."""
+        """Whether predictions are clipped to the range of the training targets."""
         return self.low is not None
 
     def standardize(self, y: NDArray[Any]) -> NDArray[np.float64]:
-        """t = (y - mean) / std, (n, outputs) in float64: a float32 network loses no digits to a mean far from 0."""
+        """t = (y - mean) / std, (n, outputs), in float64 to keep the digits of a mean far from 0."""
         mean, std = side_by_side(y, self.mean, self.std)
         t: NDArray[np.float64] = (np.asarray(y, np.float64) - mean) / std
         return t
@@ -62,22 +62,22 @@ class TargetScale(NamedTuple):
         return np.clip(y, *side_by_side(y, self.low, self.high))
 
     def to_data(self) -> dict[str, list[float]]:
-        """Return the scale as JSON-ready data, with bounds where it has them."""
+        """Return the scale as JSON-ready data, with bounds if any."""
         return {name: part.tolist() for name, part in self._asdict().items() if part is not None}
 
 
 def side_by_side(values: NDArray[Any], *parts: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Iterate over numbers by output, repeated where values are the outputs of several networks, side by side."""
+    """Iterate over numbers per output, repeated if values are the outputs of several networks side by side."""
     return (np.tile(part, max(np.shape(values)[-1] // len(part), 1)) for part in parts)
 
 
 def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: bool = False) -> TargetScale:
-    """Measure the scale of targets y (n, outputs) with weights (n,), of which at least one is above 0.
+    """Measure the scale of targets y (n, outputs) with weights (n,), at least one of them above 0.
 
-    clamp: whether to measure the bounds of predictions too, over the targets with a weight above 0.
+    clamp: whether to measure the bounds too, over targets with a weight above 0.
     """
     share = weight / weight.sum()
-    with np.errstate(over="ignore", invalid="ignore"):  # std overflows for numbers near the largest float
+    with np.errstate(over="ignore", invalid="ignore"):  # std overflows for very large numbers
         mean = share @ y
         std = np.sqrt(share @ np.square(y - mean))
     scale = TargetScale(mean, divisor(mean, std))
@@ -86,19 +86,19 @@ def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: 
 
 
 def divisor(mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return std, and 1 for a constant output, whose std is 0 within the rounding of its mean."""
+    """Return std with 1 for each constant output, whose std is 0 up to the rounding of its mean."""
     return np.where(std <= 1e-12 * np.abs(mean), 1.0, std)
 
 
 class Samples(NamedTuple):
-    """n checked samples, made by `chainrule.data.checks`."""
+    """n samples, validated by `chainrule.data.checks`."""
 
     X: Any  # (n, features): any real NumPy array, memory-mapped or not, or a CSR matrix
-    y: NDArray[Any]  # (n,) int64 class numbers, or (n, outputs) float64
+    y: NDArray[Any]  # (n,) int64 class indices, or (n, outputs) float64
     weight: NDArray[np.float64]  # (n,)
     outputs: int
     scale: TargetScale | None = None
-    """the scale by which y was standardized; None for y as given"""
+    """the scale with which y was standardized; None if not standardized"""
 
     @property
     def n(self) -> int:
@@ -107,7 +107,7 @@ class Samples(NamedTuple):
 
     def batch(self, rows: NDArray[np.int64] | slice, dtype: Any) -> Batch:
         """Return the given rows, converted; only these are copied."""
-        # NumPy's take copies rows faster than its indexing does.
+        # NumPy's take copies rows faster than indexing.
         a = dense(
             self.X.take(rows, 0)
             if isinstance(self.X, np.ndarray) and isinstance(rows, np.ndarray)
@@ -123,32 +123,32 @@ class Samples(NamedTuple):
         return self._replace(X=self.X[rows], y=self.y[rows], weight=self.weight[rows])
 
     def scaled(self, scale: TargetScale | None) -> Samples:
-        """Return the samples with y standardized; None changes nothing, nor does y that is standardized already."""
+        """Return the samples with y standardized; unchanged for None or if y is already standardized."""
         if scale is None or self.scale is not None:
             return self
         return self._replace(y=scale.standardize(self.y), scale=scale)
 
     def inputs(self) -> Iterator[Any]:
-        """Iterate over X, which is one block: as of a `Stream`, whose blocks are many."""
+        """Iterate over X, which is a single block; a `Stream` has many."""
         yield self.X
 
     def first(self) -> Samples:
-        """Return the samples of the first block: these."""
+        """Return the samples of the first block: self."""
         return self
 
     def evaluated(self, predict: Callable[[Any], NDArray[Any]]) -> tuple[NDArray[Any], Samples]:
-        """Return the outputs that predict(X) gives, and the samples."""
+        """Return the outputs of predict(X), and the samples."""
         return predict(self.X), self
 
     def measure_targets(self, clamp: bool) -> TargetScale:
-        """Return the scale of the targets, as `measure_targets` does."""
+        """Return the scale of the targets, from `measure_targets`."""
         return measure_targets(self.y, self.weight, clamp)
 
     def fingerprint(self) -> int:
-        """Return a checksum of shapes, features, targets, their scale and weights, which differs for other data.
+        """Return a checksum of shapes, features, targets, their scale and weights.
 
-        Of an array of more than 32 MB it reads evenly spaced pieces of 256 KB, 32 MB in all; it does not detect a
-        change between them.
+        Of an array over 32 MB it reads evenly spaced pieces of 256 KB, 32 MB in total; changes between them are not
+        detected.
         """
         crc = zlib.crc32(repr((self.X.shape, self.X.dtype.name, self.y.shape, self.y.dtype.name)).encode())
         parts: tuple[Any, ...] = (self.X,)
@@ -160,21 +160,22 @@ class Samples(NamedTuple):
 
 
 def dense(X: Any, dtype: Any) -> NDArray[Any]:
-    """Return rows (n, features), of an array or a CSR matrix, as an array of a type; not copied if it is one."""
+    """Return rows (n, features) of an array or a CSR matrix as an array of a dtype, without copying if it is one."""
     rows: NDArray[Any] = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     return rows.astype(dtype, copy=False)
 
 
 def joined(parts: Sequence[Samples], empty: Callable[..., NDArray[Any]] = np.empty) -> Samples:
-    """Return several samples of one kind as one; a single one as it is. Raises DataError for y of other shapes.
+    """Concatenate several samples; a single one is returned unchanged. Raises DataError for y of different shapes.
 
-    empty: what allocates X.
+    empty: the function that allocates X.
     """
     if len(parts) == 1:
         return parts[0]
     if len({part.y.shape[1:] for part in parts}) != 1:
         raise DataError(
-            "y has labels in some blocks of the source and several columns in others; make them alike."
+            "y has labels in some blocks of the source and several columns in others; use the same form in "
+            "all blocks."
         )
     X: Any = [part.X for part in parts]
     if all(isinstance(each, np.ndarray) for each in X):
@@ -189,22 +190,22 @@ def joined(parts: Sequence[Samples], empty: Callable[..., NDArray[Any]] = np.emp
 
 
 def checksum(values: NDArray[Any], crc: int) -> int:
-    """Compute the CRC-32 of sums of each piece's 8-byte words, every WIDTH-th added up: 10 GB/s, as fast as memory."""
-    rows = max(1, PIECE_BYTES * len(values) // max(values.nbytes, 1))
-    count, max_pieces = -(-len(values) // rows), MAX_BYTES // PIECE_BYTES
+    """Compute the CRC-32 of interleaved sums of each piece's 8-byte words: 10 GB/s, as fast as memory."""
+    rows = max(1, CHECKSUM_PIECE_BYTES * len(values) // max(values.nbytes, 1))
+    count, max_pieces = -(-len(values) // rows), MAX_CHECKSUM_BYTES // CHECKSUM_PIECE_BYTES
     for piece in np.linspace(0, count - 1, min(count, max_pieces)).astype(np.int64).tolist():
         part = values[piece * rows : (piece + 1) * rows]
-        # A long double as float64, because its padding is not part of the number.
+        # A long double becomes float64, because its padding is not part of the number.
         kind = part.dtype.newbyteorder("=") if part.dtype.itemsize <= 8 else np.float64
         data = np.ascontiguousarray(part, kind).reshape(-1).view(np.uint8)
-        words = data[: len(data) // (8 * WIDTH) * 8 * WIDTH].view(np.uint64)
-        crc = zlib.crc32(words.reshape(-1, WIDTH).sum(0), crc)
+        words = data[: len(data) // (8 * CHECKSUM_SUMS) * 8 * CHECKSUM_SUMS].view(np.uint64)
+        crc = zlib.crc32(words.reshape(-1, CHECKSUM_SUMS).sum(0), crc)
         crc = zlib.crc32(data[8 * len(words) :].data, crc)
     return crc
 
 
 def one_hot(labels: NDArray[Any], classes: int, dtype: Any) -> NDArray[Any]:
-    """Return y (n, classes) with 1 in the column of each label (n,) and 0 elsewhere."""
+    """One-hot encode labels (n,) as y (n, classes)."""
     y = np.zeros((len(labels), classes), dtype)
     y[np.arange(len(labels)), labels] = 1
     return y

@@ -1,10 +1,9 @@
-"""Sources: what a run is fed from where its rows need not lie in memory all at once.
+"""Sources: training data that need not fit in memory.
 
     model.fit(ParquetSource("train/", target="price"), validation_data=ParquetSource("held_out/", target="price"))
 
-A source gives its rows in blocks (row groups of a file, batches of an iterable). `chainrule.data.stream` checks them
-for a network and puts them into the order of an epoch, which is a function of the seed, the epoch and the sizes of the
-blocks.
+A source provides rows in blocks (row groups of a file, batches of an iterable). `chainrule.data.stream` validates
+them for a network and orders them for an epoch, as a function of the seed, the epoch and the block sizes.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from chainrule.data.checks import as_array
 from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, DataError, ShapeError
 
-WINDOW = 1 << 16
-"""The rows that are shuffled together unless another number is asked for."""
+DEFAULT_WINDOW = 1 << 16
+"""The default number of rows shuffled together."""
 SHUFFLES = {"blocks": None, "exact": None}
 
 
 class SourceBlock(NamedTuple):
-    """Some rows of a source, as they are stored."""
+    """Some rows of a source, as stored."""
 
     X: Any
     """(n, features) array or CSR matrix"""
@@ -42,64 +41,65 @@ RowFunction: TypeAlias = Callable[[SourceBlock, int, int, NDArray[np.int64]], So
 
 
 class Source:
-    """Rows in blocks that can be read again. A subclass defines `sizes` and `read`, or `sizes` as None and `__iter__`.
+    """Rows in re-readable blocks. Subclasses define `sizes` and `read`, or `sizes` as None and `__iter__`.
 
-    shuffle: the order that `fit(shuffle=True)` draws for each epoch. "blocks": the blocks in a random order, and the
-        rows of as many blocks as have `window` rows together shuffled among themselves. It reads each block once, and
-        is as good as an exact shuffle where a window is like the whole; not where the rows are sorted, by label or
-        date. "exact": every order of all rows equally likely, by one more pass of writing and reading in each epoch
-        (`chainrule.data.exact`).
-    window: the rows that are shuffled together, at least. Of the rows of a source, a run keeps those of three windows
-        in memory at a time (in use, ready, being read); and, while a window is put together, its blocks once more.
+    shuffle: the order of each epoch with `fit(shuffle=True)`. "blocks": the blocks in random order, and the rows of
+    consecutive blocks with at least `window` rows shuffled together. It reads each block once, and is as good as an
+    exact shuffle if each window resembles the whole, but not if the rows are sorted by label or date. "exact": every
+    order of all rows is equally likely, at the cost of writing and reading all rows once more per epoch
+    (`chainrule.data.exact`).
+    window: the minimum number of rows shuffled together. A run keeps the rows of three windows in memory (in use,
+    ready,   being read), and another copy of a window's blocks while it is assembled.
     """
 
     feature_names: tuple[str, ...] | None = None
-    """the names of the columns of X; None without names"""
+    """the column names of X; None without names"""
     target_name: str | None = None
     """the name of y; None without a name"""
     functions: tuple[RowFunction, ...] = ()
-    """what `map` added"""
+    """the functions added by `map`"""
     folder: str | None = None
-    """where "exact" keeps the rows of an epoch; None for the system's folder of temporary files"""
+    """the folder of the row cache of "exact"; None for the system's temporary folder"""
     is_gathered: ClassVar[bool] = False
-    """whether rows can be taken one by one (`gather`), so that no order costs more than another"""
+    """whether rows can be read individually (`gather`), so that every order costs the same"""
 
-    def __init__(self, *, shuffle: str = "blocks", window: int = WINDOW) -> None:
+    def __init__(self, *, shuffle: str = "blocks", window: int = DEFAULT_WINDOW) -> None:
         """Check the settings."""
         check_choice(shuffle, SHUFFLES, "shuffle")
         self.shuffle, self.window = shuffle, check_count(window, "window")
 
     @property
     def sizes(self) -> NDArray[np.int64] | None:
-        """The number of rows of each block; None if it is known only when all are read."""
+        """The number of rows per block; None if known only after reading all."""
         raise NotImplementedError
 
     def read(self, block: int) -> SourceBlock:
-        """Read a block. Raises FormatError or DataError that says where the fault is."""
+        """Read a block. Raises FormatError or DataError that names the location of the fault."""
         raise NotImplementedError
 
     def gather(self, rows: NDArray[np.int64]) -> SourceBlock:
-        """Read rows by their numbers, in this order."""
+        """Read rows by index, in this order."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[SourceBlock]:
-        """Iterate over all blocks as they are stored."""
+        """Iterate over all blocks as stored."""
         return map(self.read, range(len(self.sizes if self.sizes is not None else ())))
 
     def where(self, block: int) -> str:
-        """Return the name of a block in an error."""
+        """Return the name of a block for errors."""
         return f"block {block} of the source"
 
     def fingerprint(self) -> int | None:
-        """Return a checksum that differs for other data, found without reading all; None if there is none."""
+        """Return a checksum of the data that does not read all of it; None if there is none."""
         return None
 
     def map(self, function: RowFunction) -> Self:
-        """Return a source whose blocks are what function(block, seed, epoch, numbers) makes of this one's.
+        """Return a source whose blocks are function(block, seed, epoch, numbers) of this one's blocks.
 
-        numbers: (n,) the numbers of the rows in the source. A function that draws must draw by the seed, the epoch and
-        these numbers alone, so that a resumed run sees the same rows; it returns as many rows, and changes no argument.
-        What is measured before training and what validates is seen as in epoch 0.
+        numbers: (n,) the indices of the rows in the source. A random function must depend only on the seed, the epoch
+        and these numbers, so that a resumed run sees the same rows; it must keep the number of rows and change no
+        argument.
+        For measurements before training and for validation, the epoch is 0.
         """
         if not callable(function):
             raise ConfigError(
@@ -111,16 +111,16 @@ class Source:
 
 
 class ArraySource(Source):
-    """Arrays as a source: `fit(ArraySource(X, y))` is `fit(X, y)`, to the bit. Memory maps and CSR matrices stay so.
+    """Arrays as a source: `fit(ArraySource(X, y))` equals `fit(X, y)` to the bit. Keeps memory maps and CSR matrices.
 
-    The order of an epoch is that of arrays: all rows are permuted.  X, y, weight: as in `Model.fit`.
+    All rows are permuted, as for arrays.  X, y, weight: as in `Model.fit`.
     Raises ShapeError unless all have the same number of rows.
     """
 
     is_gathered = True
 
-    def __init__(self, X: Any, y: Any, weight: Any = None, *, window: int = WINDOW) -> None:
-        """Keep the arrays; values are checked when they are used."""
+    def __init__(self, X: Any, y: Any, weight: Any = None, *, window: int = DEFAULT_WINDOW) -> None:
+        """Store the arrays; values are checked on use."""
         super().__init__(shuffle="exact", window=window)
         names = {"X": X, "y": y, "weight": weight}
         arrays = {name: None if each is None else as_array(each, name) for name, each in names.items()}
@@ -133,17 +133,17 @@ class ArraySource(Source):
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Blocks of `window` rows."""
+        """The sizes of blocks of `window` rows."""
         starts = np.arange(0, self.n, self.window)
         sizes: NDArray[np.int64] = np.minimum(self.window, self.n - starts)
         return sizes
 
     def read(self, block: int) -> SourceBlock:
-        """Return the rows of a block, not copied."""
+        """Return the rows of a block without copying."""
         return self._rows(slice(block * self.window, (block + 1) * self.window))
 
     def gather(self, rows: NDArray[np.int64]) -> SourceBlock:
-        """Copy rows by their numbers."""
+        """Copy rows by index."""
         return self._rows(rows)
 
     def _rows(self, rows: Any) -> SourceBlock:
@@ -151,16 +151,16 @@ class ArraySource(Source):
         return SourceBlock(X[rows], y[rows], None if weight is None else weight[rows])
 
     def where(self, block: int) -> str:
-        """Return which rows of X a block has."""
+        """Return the range of rows in a block."""
         return f"X from row {block * self.window} on"
 
     def fingerprint(self) -> int:
-        """Return a checksum as `Samples.fingerprint` does."""
+        """Return a checksum as in `Samples.fingerprint`."""
         return checksum_of(self.arrays)
 
 
 class BatchSource(Source):
-    """Any Python iterable of batches (X, y) or (X, y, weight) of any sizes, which come anew in each epoch.
+    """Any Python iterable of batches (X, y) or (X, y, weight) of any sizes, read anew in each epoch.
 
         def batches():
             for path in paths:
@@ -168,13 +168,13 @@ class BatchSource(Source):
 
         model.fit(BatchSource(batches), batch_size=256)
 
-    batches: a function that returns a new iterator of the same batches at each call, or an object that can be iterated
-        over again, such as a list; an iterator, which is used up after one epoch, is refused.
-    n: the number of rows; None to count them in a first pass, which also learns what the network needs to know.
-    window: the rows that are shuffled together: whole batches, until there are so many. The batches keep their order.
-    shuffle: "blocks" or "exact", as of `Source`.
-    feature_names: of the columns of X.
-    The batches are cut and joined to the run's `batch_size`. To resume within an epoch they are read from its start.
+    batches: a function that returns a new iterator over the same batches at each call, or a re-iterable object such as
+    a list; not an iterator, which is exhausted after one epoch.
+    n: the number of rows; None to count them in a first pass, which also collects labels and target statistics.
+    window: the minimum number of rows shuffled together, in whole batches. The order of the windows is kept.
+    shuffle: "blocks" or "exact", as in `Source`.
+    feature_names: the column names of X.
+    The batches are regrouped to the run's `batch_size`. Resuming within an epoch reads them from its start.
     """
 
     def __init__(
@@ -182,16 +182,16 @@ class BatchSource(Source):
         batches: Callable[[], Iterable[Any]] | Iterable[Any],
         *,
         n: int | None = None,
-        window: int = WINDOW,
+        window: int = DEFAULT_WINDOW,
         shuffle: str = "blocks",
         feature_names: Iterable[str] | None = None,
     ) -> None:
-        """Check the settings; no batch is read yet."""
+        """Check the settings without reading a batch."""
         super().__init__(shuffle=shuffle, window=window)
         if isinstance(batches, Iterator):
             raise ConfigError(
-                "batches must give the same batches in each epoch, and an iterator is used up after one; pass the "
-                "function that makes it, or a list."
+                "batches must give the same batches in each epoch, but an iterator is exhausted after one; "
+                "pass a function that returns it, or a list."
             )
         if not callable(batches) and not isinstance(batches, Iterable):
             raise ConfigError(
@@ -202,10 +202,10 @@ class BatchSource(Source):
 
     @property
     def sizes(self) -> None:
-        """None: known only when the batches are read."""
+        """None: known only after reading the batches."""
 
     def __iter__(self) -> Iterator[SourceBlock]:
-        """Iterate over the batches. Raises DataError for other items than a pair or a triple."""
+        """Iterate over the batches. Raises DataError for items other than a pair or a triple."""
         found = self.batches() if callable(self.batches) else self.batches
         for k, each in enumerate(found):
             if not isinstance(each, (tuple, list)) or len(each) not in (2, 3):
@@ -226,7 +226,7 @@ def rows_of(block: SourceBlock) -> int:
 
 
 def checksum_of(block: SourceBlock, crc: int = 0) -> int:
-    """Return a checksum of a block, which goes on with that of the ones before it."""
+    """Return a checksum of a block, chained to that of the blocks before it."""
     for part in block:
         if part is None:
             continue

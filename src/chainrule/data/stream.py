@@ -1,7 +1,7 @@
-"""Streams: a source whose rows are checked for a network, and what one pass over them tells.
+"""Streams: a source whose rows are validated for a network, with statistics from one pass over them.
 
-A stream stands where `Samples` do for what need not see all rows at once: the training loop, validation, and what is
-measured before the first step.
+A stream can replace `Samples` wherever not all rows are needed at once: in the training loop, in validation, and in
+measurements before the first step.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from chainrule.network.network import Network
 
 
 class Stream:
-    """The rows of a source, checked for a network. What only a pass over all rows tells is learned when it is needed.
+    """The rows of a source, validated for a network. Statistics that need a pass over all rows are computed on demand.
 
-    classes: the labels that the model knows; None to find them.  class_weight: as in `Model.fit`.
-    features: the names of the model's features; None for those of the source.
-    Raises DataError for a source with other columns. Values are checked as they are read; an error says where they are.
+    classes: the labels known to the model; None to collect them.  class_weight: as in `Model.fit`.
+    features: the model's feature names; None for those of the source.
+    Raises DataError for a source with other columns. Values are validated as they are read.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Stream:
         features: Sequence[str] | None = None,
         scale: TargetScale | None = None,
     ) -> None:
-        """Read nothing yet."""
+        """Check the columns without reading a row."""
         if source.sizes is not None and not source.sizes.sum():
-            raise DataError("the source has no rows; give at least one.")
+            raise DataError("the source has no rows; pass at least one.")
         self.source, self.network, self.seed, self.scale = source, network, seed, scale
         self.known, self.class_weight = classes, class_weight
         self.survey: Survey | None = None
@@ -55,14 +55,14 @@ class Stream:
         checks.check_class_weight(class_weight)
         if class_weight is not None and not self._has_labels:
             raise ConfigError(
-                f"class_weight needs one label a sample, and {type(network.loss).__name__} has numbers; give the rows "
-                "of the source weights."
+                f"class_weight needs one label per sample, but {type(network.loss).__name__} takes numbers; "
+                "give the source row weights instead."
             )
         names = source.feature_names
         if names is not None and features is not None and tuple(names) != tuple(features):
             raise DataError(
-                f"the source has the columns {_few(names)}, but the model was trained on {_few(features)}; select "
-                "these columns in this order."
+                f"the source has columns {_few(names)}, but the model was trained on {_few(features)}; "
+                "select these columns in this order."
             )
         self.features = names if features is None else tuple(features)
 
@@ -79,14 +79,14 @@ class Stream:
 
     @property
     def classes(self) -> NDArray[Any] | None:
-        """The label of each class number; None for targets that are numbers."""
+        """The label of each class index; None for numeric targets."""
         if self.known is not None or not self._has_labels:
             return self.known
         return self.learned.classes
 
     @property
     def learned(self) -> Survey:
-        """What a pass over the source finds out, which is made now unless it was made before."""
+        """The results of a pass over the source, which is made on first use."""
         if self.survey is None:
             for _ in self.inputs():
                 pass
@@ -98,18 +98,18 @@ class Stream:
         return self.network.loss.targets in ("classes", "binary")
 
     def measure_targets(self, clamp: bool) -> TargetScale:
-        """Return the scale of the targets, as `measure_targets` of samples does."""
+        """Return the scale of the targets, as for samples."""
         scale = self.learned.scale
         return scale if clamp else scale._replace(low=None, high=None)
 
     def scaled(self, scale: TargetScale | None) -> Stream:
-        """Return the stream with y standardized; None changes nothing."""
-        made = copy.copy(self)
-        made.scale = scale
-        return made
+        """Return the stream with y standardized; unchanged for None."""
+        scaled = copy.copy(self)
+        scaled.scale = scale
+        return scaled
 
     def fingerprint(self) -> int:
-        """Return a checksum of the rows, for which a source without one is read once, and of what orders them."""
+        """Return a checksum of the rows and of the settings that order them; reads a source without checksum once."""
         source = self.source
         found = source.fingerprint()
         if found is None:
@@ -131,7 +131,7 @@ class Stream:
     # --- passes --------------------------------------------------------------------------------------------------
 
     def inputs(self) -> Generator[Any]:
-        """Iterate over X of all blocks as stored. The first whole pass surveys the source too."""
+        """Iterate over X of all blocks as stored. The first complete pass also surveys the source."""
         return prefetch(self._surveyed())
 
     def parts(self) -> Generator[Samples]:
@@ -145,16 +145,16 @@ class Stream:
         return next(self.stored_samples(0))[1]
 
     def stored_samples(self, epoch: int) -> Iterator[tuple[int, Samples]]:
-        """Iterate over the numbers of the blocks and their samples in an epoch, in the order of the source.
+        """Iterate over block indices and their samples in an epoch, in the order of the source.
 
-        They are read in the calling thread.
+        Reads in the calling thread.
         """
         return ((k, self.samples(k, self.mapped(block, epoch, first))) for k, first, block in self.stored())
 
     def evaluated(self, predict: Callable[[Any], NDArray[Any]]) -> tuple[NDArray[Any], Samples]:
-        """Return the outputs that predict(X) gives, of all rows, and the samples without their features.
+        """Return the outputs of predict(X) for all rows, and the samples without features.
 
-        predict: of X (n, features) the outputs (n, outputs), or (members, n, outputs).
+        predict: maps X (n, features) to outputs (n, outputs), or (members, n, outputs).
         """
         outputs, kept = [], []
         with closing(self.parts()) as parts:
@@ -166,14 +166,14 @@ class Stream:
         return np.concatenate(outputs, axis=-2), samples
 
     def settle(self) -> None:
-        """Learn in the calling thread what the checks of a block need."""
+        """Compute in the calling thread what checking a block needs."""
         self.known, self.class_weight = self.classes, self.weights
         _ = self.n
 
     # --- blocks --------------------------------------------------------------------------------------------------
 
     def stored(self) -> Iterator[tuple[int, int, SourceBlock]]:
-        """Iterate over the blocks as stored, without empty ones: (its number, that of its first row, the block)."""
+        """Iterate over the non-empty blocks as stored: (index of the block, index of its first row, block)."""
         first = 0
         for k, block in enumerate(self.source):
             count = rows_of(block)
@@ -182,17 +182,17 @@ class Stream:
             first += count
 
     def read(self, k: int, expected: int) -> SourceBlock:
-        """Read a block of the source. Raises DataError if it has another number of rows."""
+        """Read a block of the source. Raises DataError if its number of rows has changed."""
         block = self.source.read(k)
         if rows_of(block) != expected:
             raise DataError(
-                f"{self.source.where(k)} has {rows_of(block):,} rows, and {expected:,} before; leave the data as they "
-                "are while they are read."
+                f"{self.source.where(k)} has {rows_of(block):,} rows, but had {expected:,} before; do not "
+                "change the data during training."
             )
         return block
 
     def mapped(self, block: SourceBlock, epoch: int, rows: int | NDArray[np.int64]) -> SourceBlock:
-        """Apply the functions of the source. rows: the numbers of the block's rows, or the first of them."""
+        """Apply the source's functions. rows: the indices of the block's rows, or of the first."""
         if not self.source.functions:
             return block
         count = rows_of(block)
@@ -201,8 +201,8 @@ class Stream:
             block = SourceBlock(*function(block, self.seed, epoch, numbers))
             if rows_of(block) != count:
                 raise DataError(
-                    f"{getattr(function, '__qualname__', function)} made {rows_of(block):,} rows of {count:,}; a "
-                    "function of map must keep the number of rows."
+                    f"{getattr(function, '__qualname__', function)} returned {rows_of(block):,} rows for "
+                    f"{count:,}; a function passed to map must keep the number of rows."
                 )
         return block
 
@@ -211,7 +211,7 @@ class Stream:
         return checks.check_X(block.X, self.network.inputs, where, self.features, self.source.feature_names)
 
     def samples(self, k: int, block: SourceBlock) -> Samples:
-        """Check a block, and return its samples."""
+        """Check a block and return its samples."""
         X, where, network = self._checked_X(k, block), self.source.where(k), self.network
         targets = checks.check_targets(
             block.y, network.loss, network.outputs, self.known, self._target(where)
@@ -229,7 +229,7 @@ class Stream:
         return f"{'y' if name is None else f'column {name!r}'} in {where}"
 
     def _surveyed(self) -> Iterator[Any]:
-        """Iterate over X of the blocks, and survey them on the way, unless that was done."""
+        """Iterate over X of the blocks, and survey them if not done before."""
         surveyor = None
         if self.survey is None:
             has_checksum = self.source.fingerprint() is not None
@@ -245,7 +245,7 @@ class Stream:
 
 
 def described(function: Any) -> str:
-    """Return a function of a source for a fingerprint: its name, or a dataclass with its settings."""
+    """Describe a function of a source for a fingerprint: its name, or a dataclass with its settings."""
     if dataclasses.is_dataclass(function):
         return repr(function)
     name: str = getattr(function, "__qualname__", type(function).__name__)

@@ -1,4 +1,4 @@
-"""What one pass over a source finds out: how many rows, which labels, the scale of the targets, a checksum."""
+"""The results of one pass over a source: number of rows, labels, scale of the targets, checksum."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from chainrule.formulas.losses import Loss
 
 
 class Survey(NamedTuple):
-    """What a whole pass found out."""
+    """The results of a complete pass."""
 
     n: int
     classes: NDArray[Any] | None
-    """the label of each class number; None for targets that are numbers"""
+    """the label of each class index; None for numeric targets"""
     counts: Mapping[Any, int]
-    """the rows of each label; empty without labels"""
+    """the number of rows per label; empty without labels"""
     scale: TargetScale
-    """of numbers, with their bounds"""
+    """the scale of numeric targets, with bounds"""
     checksum: int
 
 
 class Surveyor:
-    """A survey in the making, of blocks one after the other.
+    """An incremental survey of consecutive blocks.
 
-    classes: the labels that are known before; None to find them.  sums: whether to find the checksum.
+    classes: the labels known before; None to collect them.  sums: whether to compute the checksum.
     """
 
     def __init__(self, loss: Loss, outputs: int, classes: NDArray[Any] | None, sums: bool) -> None:
-        """Begin without rows."""
+        """Start without rows."""
         self.loss, self.outputs, self.known, self.classes = loss, outputs, classes, classes
         self.n = self.checksum = 0
         self.counts: dict[Any, int] = {}
@@ -43,7 +43,7 @@ class Surveyor:
         self.has_labels, self.has_weight = loss.targets in ("classes", "binary"), False
 
     def add(self, X: Any, block: SourceBlock, where: str, name: str) -> None:
-        """Add a block whose X is checked. where, name: of the block and of its targets, for errors."""
+        """Add a block whose X is checked. where, name: the block and its targets, for errors."""
         y = checks.as_array(block.y, name)
         if self.has_labels and (y.ndim == 1 or y.shape[1:] == (1,)):
             y = self.count(checks.as_labels(y.reshape(-1), name), name)
@@ -61,15 +61,15 @@ class Surveyor:
             self.checksum = checksum_of(SourceBlock(X, y, weight), self.checksum)
 
     def count(self, labels: NDArray[Any], name: str) -> NDArray[Any]:
-        """Count labels (n,), unless they turn out to be probabilities; return them."""
+        """Count labels (n,), unless they are probabilities; return them."""
         found = (each.tolist() for each in np.unique(labels, return_counts=True))
         for label, count in zip(*found, strict=True):
             self.counts[label] = self.counts.get(label, 0) + count
         if len({isinstance(label, str) for label in self.counts}) > 1:
             is_text = labels.dtype.kind == "U"
             raise DataError(
-                f"{name} has {'text' if is_text else 'numbers'} where blocks before it have "
-                f"{'numbers' if is_text else 'text'}; make the labels alike."
+                f"{name} has {'text' if is_text else 'numbers'}, but the blocks before have "
+                f"{'numbers' if is_text else 'text'}; use one type of label."
             )
         if len(self.counts) > max(self.outputs, 2) or self.known is not None:
             every = np.asarray(sorted(self.counts))
@@ -79,9 +79,9 @@ class Surveyor:
         return labels
 
     def done(self) -> Survey:
-        """Return what all blocks together have. Raises DataError for no rows, and for labels that do not suit."""
+        """Return the survey of all blocks. Raises DataError for no rows, and for unsuitable labels."""
         if self.n == 0:
-            raise DataError("the source has no rows; give at least one.")
+            raise DataError("the source has no rows; pass at least one.")
         check_some_weight(self.has_weight)
         if self.counts:
             every = np.asarray(sorted(self.counts))
@@ -90,22 +90,22 @@ class Surveyor:
 
 
 def check_some_weight(has_weight: bool) -> None:
-    """Raise DataError if no row of a source has a weight."""
+    """Check that some row of a source has a weight. Raises DataError."""
     if not has_weight:
         raise DataError("every row of the source has a weight of 0; give some rows a weight.")
 
 
 def check_lengths(X: Any, y: NDArray[Any], where: str) -> None:
-    """Raise DataError unless X and y have the same number of rows."""
+    """Check that X and y have the same number of rows. Raises DataError."""
     if len(y) != X.shape[0]:
         raise DataError(f"{where} has {X.shape[0]} rows of X but {len(y)} of y; they must be equal.")
 
 
 class Moments:
-    """Weighted mean, deviation and bounds of targets, block by block, as Chan, Golub and LeVeque (1983)."""
+    """Weighted mean, deviation and bounds of targets, updated block by block, by Chan, Golub and LeVeque (1983)."""
 
     def __init__(self, outputs: int) -> None:
-        """Begin without rows."""
+        """Start without rows."""
         self.weight, self.mean, self.squares = 0.0, np.zeros(outputs), np.zeros(outputs)
         self.low, self.high = np.full(outputs, np.inf), np.full(outputs, -np.inf)
 

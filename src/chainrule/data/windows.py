@@ -1,7 +1,7 @@
-"""The order of an epoch of a stream: windows of rows that are in memory together, and pieces of whole batches.
+"""The order of a stream's epoch: windows of rows in memory together, and pieces of whole batches.
 
-Which row is where is a function of the seed, the epoch and the sizes of the blocks. So a run that is resumed within an
-epoch skips windows by counting, and reads the one that it stopped in again.
+The order is a function of the seed, the epoch and the block sizes. So resuming within an epoch skips windows by
+counting, and rereads only the window in which the run stopped.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from chainrule.errors import DataError
 
 
 class Piece(NamedTuple):
-    """Some steps of an epoch: rows of samples in order, whole batches but for the last of the epoch."""
+    """Consecutive steps of an epoch: ordered rows of samples, in whole batches except the last of the epoch."""
 
     samples: Samples
     rows: NDArray[np.int64]
-    """(n,) or, of an ensemble, (n, members)"""
+    """(n,), or (n, members) for an ensemble"""
     begin: int
-    """the number of steps of the epoch before it"""
+    """the number of the epoch's steps before it"""
 
 
 class Group(NamedTuple):
-    """The blocks of a window, not read yet where they need not be."""
+    """The blocks of a window, read only if needed."""
 
     n: int
     read: Callable[[], list[Samples]]
 
 
 def pieces(stream: Stream, size: int, epoch: int, position: int, shuffle: bool) -> Generator[Piece]:
-    """Iterate over the pieces of an epoch from a step on; a thread reads ahead. size: of a batch.
+    """Iterate over the pieces of an epoch from a step on, read ahead by a thread. size: of a batch.
 
-    Which row is where follows from seed, epoch and the source alone, and from neither `position` nor threads. A batch
-    of which some rows lie in one window and some in the next is a piece of its own.
-    Raises DataError if the source has other rows than before, and if none has a weight.
+    The order depends only on seed, epoch and source, not on `position` or threads. A batch that spans two windows is a
+    separate piece.
+    Raises DataError if the number of the source's rows has changed, and if no row has a weight.
     """
     stream.settle()
     return prefetch(_pieces(stream, size, epoch, position, shuffle))
 
 
 def _pieces(stream: Stream, size: int, epoch: int, position: int, shuffle: bool) -> Iterator[Piece]:
-    rest: Samples | None = None  # rows of the last window that fill no batch
+    rest: Samples | None = None  # rows of the last window, less than a batch
     n, done, begin = stream.n, position * size, position
-    has_weight = position > 0  # of the rows before it that was seen
+    has_weight = position > 0  # already seen in earlier rows
     for samples, order in windows(stream, epoch, done, shuffle):
         done += len(order)
         if done > n:
@@ -74,11 +74,11 @@ def _pieces(stream: Stream, size: int, epoch: int, position: int, shuffle: bool)
             begin += steps
         if steps * size < len(order):
             rest = samples.take(order[steps * size :])
-        del samples  # or it would live until the next window is read
+        del samples  # frees its memory before the next window is read
     if done != n:
         raise DataError(
-            f"the source has {'more' if done > n else f'{done:,}'} rows in epoch {epoch + 1}, and had {n:,} before; "
-            "give the same rows in each epoch."
+            f"the source has {'more' if done > n else f'{done:,}'} rows in epoch {epoch + 1}, but had {n:,} "
+            "before; provide the same rows in each epoch."
         )
     if rest is not None:
         yield Piece(rest, np.arange(rest.n), begin)
@@ -87,7 +87,7 @@ def _pieces(stream: Stream, size: int, epoch: int, position: int, shuffle: bool)
 def windows(
     stream: Stream, epoch: int, start: int, shuffle: bool
 ) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
-    """Iterate over the rows that are in memory together, with their order, from a row of the epoch on."""
+    """Iterate over the rows in memory together, with their order, from a row of the epoch on."""
     source, seed = stream.source, stream.seed
     if shuffle and source.is_gathered:
         yield from _gathered(stream, epoch, start)
@@ -113,7 +113,7 @@ def windows(
 
 
 def _gathered(stream: Stream, epoch: int, start: int) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
-    """Iterate over windows of rows in the order that an epoch of arrays has."""
+    """Iterate over windows of individually read rows, in the order of arrays."""
     order = generator(stream.seed, "shuffle", epoch).permutation(stream.n)
     for first in range(start, stream.n, stream.source.window):
         rows = order[first : first + stream.source.window]
@@ -124,7 +124,7 @@ def _gathered(stream: Stream, epoch: int, start: int) -> Iterator[tuple[Samples,
 def _of_blocks(
     stream: Stream, sizes: NDArray[np.int64], blocks: NDArray[np.int64], epoch: int
 ) -> Iterator[Group]:
-    """Iterate over windows of blocks in an order: as many as have the rows of a window."""
+    """Iterate over windows of ordered blocks: as many blocks as reach a window's rows."""
     starts = np.cumsum(sizes) - sizes
 
     def group(chosen: list[int]) -> Group:
@@ -144,7 +144,7 @@ def _of_blocks(
 
 
 def _as_they_come(stream: Stream, epoch: int) -> Iterator[Group]:
-    """Iterate over windows of blocks that come in one order and are read to be counted."""
+    """Iterate over windows of blocks that come in a fixed order and must be read to be counted."""
 
     def group(kept: list[tuple[int, int, SourceBlock]]) -> Group:
         n = sum(rows_of(block) for *_, block in kept)

@@ -1,6 +1,6 @@
-"""Data sets: MNIST, which comes with the package, IDX folders, .npz archives, tables, images of digits.
+"""Data sets: MNIST, included in the package, IDX folders, .npz archives, tables, images of digits.
 
-Each name is loaded when it is first asked for: who reads MNIST does not wait for the reader of archives.
+Each name is loaded on first use: reading MNIST does not load the reader of archives.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How many bytes the messages of an Arrow file hold when they are unpacked, read from their heads alone.
+"""The unpacked size of the messages of an Arrow file, read from their headers only.
 
-    message:      4 bytes of ones (not before version 0.15), 4 of the head's length, the head, the body
-    head:         a FlatBuffer of Message: version, type, RecordBatch or DictionaryBatch, length of the body
+    message:      4 bytes of ones (not before version 0.15), 4 of the header's length, the header, the body
+    header:       a FlatBuffer of Message: version, type, RecordBatch or DictionaryBatch, length of the body
     RecordBatch:  rows, nodes, buffers of the body as (offset, length), compression
-    a buffer that is compressed begins with 8 bytes, its length when it is unpacked, or -1 if it is not
+    a compressed buffer starts with its unpacked length in 8 bytes, or -1 if it is not compressed
 
-    footer:       a FlatBuffer of Footer: version, schema, dictionaries, record batches, each as (offset, head, body)
+    footer:       a FlatBuffer of Footer: version, schema, dictionaries, record batches, each as (offset, header, body)
 
-A file ends with a footer, its length in 4 bytes and the signature that it begins with; a stream has neither.
+A file ends with a footer, the footer's length in 4 bytes and the signature that also starts it; a stream has neither.
 Source: Apache Arrow, "Arrow Columnar Format", sections "Serialization and Interprocess Communication" and "Record Batch
 compression".
 """
@@ -20,23 +20,23 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 SIGNATURE = b"ARROW1"
-MAX_HEAD_BYTES = 64 << 20
+MAX_HEADER_BYTES = 64 << 20
 CONTINUED = 0xFFFFFFFF
 DICTIONARY, BATCH = 2, 3
-"""Types of messages whose body is unpacked."""
+"""Types of messages with a body to unpack."""
 
 
 class ArrowMessage(NamedTuple):
-    """What a message says of itself."""
+    """The header of a message."""
 
     is_batch: bool
-    """whether it is a record batch, and no dictionary"""
+    """whether it is a record batch, not a dictionary"""
     unpacked: int
-    """the bytes of its buffers when they are unpacked"""
+    """the total size of its buffers when unpacked"""
 
 
 def messages(file: BinaryIO) -> Iterator[ArrowMessage]:
-    """Iterate over the batches and dictionaries of a file, or of a stream. Raises ValueError for what is neither."""
+    """Iterate over the batches and dictionaries of a file or a stream. Raises ValueError for anything else."""
     size = os.fstat(file.fileno()).st_size
     try:
         file.seek(0)
@@ -45,7 +45,7 @@ def messages(file: BinaryIO) -> Iterator[ArrowMessage]:
             for at in places:
                 message, _ = _message(file, at, size)
                 if message is None:
-                    raise ValueError(f"its footer says that a batch lies at byte {at}, and there is none")
+                    raise ValueError(f"its footer lists a batch at byte {at}, where there is none")
                 yield message
             return
         at = 0
@@ -54,14 +54,14 @@ def messages(file: BinaryIO) -> Iterator[ArrowMessage]:
             if message is not None:
                 yield message
     except (struct.error, OSError, OverflowError) as error:
-        raise ValueError(f"its messages are cut off or damaged: {error}") from error
+        raise ValueError(f"its messages are truncated or damaged: {error}") from error
 
 
 def _blocks(file: BinaryIO, size: int) -> list[int]:
-    """Return the bytes at which the dictionaries and the record batches of a file begin, as its footer says."""
+    """Return the start bytes of a file's dictionaries and record batches, from its footer."""
     file.seek(size - 10)
     length, signature = struct.unpack("<i6s", file.read(10))
-    if signature != SIGNATURE or not 0 < length <= min(MAX_HEAD_BYTES, size - 16):
+    if signature != SIGNATURE or not 0 < length <= min(MAX_HEADER_BYTES, size - 16):
         raise ValueError("it has no footer")
     file.seek(size - 10 - length)
     data = file.read(length)
@@ -70,7 +70,7 @@ def _blocks(file: BinaryIO, size: int) -> list[int]:
 
 
 def _length(file: BinaryIO, at: int, size: int) -> tuple[int, int]:
-    """Return the length of the head of the message at a byte, 0 at the end of a stream, and where the head begins."""
+    """Return the length of the header of the message at a byte (0 at the end of a stream), and the header's start."""
     file.seek(at)
     start = file.read(8)
     if len(start) < 4:
@@ -79,13 +79,13 @@ def _length(file: BinaryIO, at: int, size: int) -> tuple[int, int]:
     begin = at + 4
     if length == CONTINUED:
         (length,), begin = struct.unpack_from("<I", start, 4), at + 8
-    if length > min(MAX_HEAD_BYTES, size):
-        raise ValueError(f"the message at byte {at} has a head of {length:,} bytes")
+    if length > min(MAX_HEADER_BYTES, size):
+        raise ValueError(f"the message at byte {at} has a header of {length:,} bytes")
     return length, begin
 
 
 def _message(file: BinaryIO, at: int, size: int) -> tuple[ArrowMessage | None, int]:
-    """Return what the message at a byte says of itself, None for one of another kind, and the byte after it."""
+    """Return the header of the message at a byte (None for other kinds of messages), and the byte after the message."""
     length, begin = _length(file, at, size)
     file.seek(begin)
     head, body = file.read(length), begin + length
@@ -101,11 +101,11 @@ def _message(file: BinaryIO, at: int, size: int) -> tuple[ArrowMessage | None, i
 
 
 def _unpacked(file: BinaryIO, batch: _Table, body: int, size: int) -> int:
-    """Return the bytes of the buffers of a record batch when they are unpacked."""
+    """Return the unpacked size of a record batch's buffers."""
     is_packed, total = batch.place(3) > 0, 0
     for offset, length in batch.structs(2, "<qq"):
         if not (0 <= offset <= size and 0 <= length <= size - offset):
-            raise ValueError("a buffer lies outside of its message")
+            raise ValueError("a buffer is outside its message")
         if is_packed and length >= 8:
             file.seek(body + offset)
             (said,) = struct.unpack("<q", file.read(8))
@@ -115,7 +115,7 @@ def _unpacked(file: BinaryIO, batch: _Table, body: int, size: int) -> int:
 
 
 class _Table:
-    """A table of a FlatBuffer: at `at` how far before it the places of its fields stand, each 2 bytes."""
+    """A table of a FlatBuffer at `at`, which starts with the distance back to the 2-byte offsets of its fields."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.data, self.at = data, at
@@ -123,35 +123,35 @@ class _Table:
         self.size = self._read("H", self.fields)
 
     def place(self, field: int) -> int:
-        """Return where a field lies; 0 for one that is left out."""
+        """Return the position of a field; 0 if absent."""
         inside = 4 + 2 * field
-        found = self._read("H", self.fields + inside) if inside + 2 <= self.size else 0
-        return self.at + found if found else 0
+        offset = self._read("H", self.fields + inside) if inside + 2 <= self.size else 0
+        return self.at + offset if offset else 0
 
     def number(self, field: int, kind: str) -> int:
-        """Return a number, by its format of struct; 0 for one that is left out."""
+        """Return a number in a struct format; 0 if absent."""
         place = self.place(field)
         return self._read(kind, place) if place else 0
 
     def table(self, field: int) -> _Table:
-        """Return a table within it. Raises ValueError where there is none."""
+        """Return a nested table. Raises ValueError if absent."""
         place = self.place(field)
         if not place:
             raise ValueError("a message lacks its batch")
         return _Table(self.data, place + self._read("I", place))
 
     def structs(self, field: int, kind: str) -> Iterator[tuple[int, ...]]:
-        """Iterate over a vector of structs, by their format of struct."""
+        """Iterate over a vector of structs in a struct format."""
         place = self.place(field)
         if place:
             place += self._read("I", place)
             end = place + 4 + struct.calcsize(kind) * self._read("I", place)
             if end > len(self.data):
-                raise ValueError("a list is longer than what holds it")
+                raise ValueError("a list exceeds the header")
             yield from struct.iter_unpack(kind, self.data[place + 4 : end])
 
     def _read(self, kind: str, at: int) -> int:
         if at < 0:
-            raise ValueError("a message points outside of its head")
-        found: int = struct.unpack_from(f"<{kind}", self.data, at)[0]
-        return found
+            raise ValueError("a message points outside its header")
+        value: int = struct.unpack_from(f"<{kind}", self.data, at)[0]
+        return value

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files read in row groups: local paths, folders, patterns, and URLs that fsspec knows."""
+"""Parquet and Arrow files read in row groups: local paths, folders, patterns, and URLs supported by fsspec."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from chainrule.datasets.table_files import ARROW, PARQUET
 from chainrule.errors import ConfigError, DataError, FormatError
 
 ENDINGS = (*PARQUET, *ARROW)
-LARGE = 1 << 30
-"""The bytes from which on a single file is read in pieces, as several are."""
+LARGE_FILE_BYTES = 1 << 30
+"""The size from which a single file is read in pieces, like several files."""
 
 
 @dataclass(frozen=True)
 class ColumnFile:
-    """A file whose rows can be read group by group: row groups of Parquet, record batches of Arrow."""
+    """A file readable group by group: row groups of Parquet, record batches of Arrow."""
 
     path: str
     system: Any
-    """the file system of fsspec; None for a local file"""
+    """the fsspec file system; None for a local file"""
     sizes: tuple[int, ...]
-    """the rows of each group"""
+    """the number of rows per group"""
     schema: Any
-    """of PyArrow"""
+    """the PyArrow schema"""
     bytes: int
     checksum: int
-    """of its length and its end: the footer of Parquet, which says where all of it lies; of Arrow 4 KB"""
+    """of its length and its end: the footer of Parquet, which locates all data; 4 KB of Arrow"""
     metadata: Any = None
-    """the footer of a Parquet file, so that it is read once"""
+    """the footer of a Parquet file, cached"""
     end: int = 0
-    """the bytes of the end of which the checksum is"""
+    """the number of bytes at the end that the checksum covers"""
     stamp: tuple[int, int] | None = None
-    """the inode of a local file, and when it was changed, in ns"""
+    """the inode of a local file, and its modification time in ns"""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: another machine may have a copy, which is known by its length and its end."""
+        """Return the state without the stamp: on another machine, a copy is identified by its length and its end."""
         return self.__dict__ | {"stamp": None}
 
     @property
@@ -51,26 +51,26 @@ class ColumnFile:
         return self.path.lower().endswith(PARQUET)
 
     def where(self, group: int) -> str:
-        """Return the name of a group in an error."""
+        """Return the name of a group for errors."""
         return f"{'row group' if self.is_parquet else 'record batch'} {group} of {self.path}"
 
     def read(self, group: int, columns: Sequence[str]) -> Any:
-        """Read columns of a group as a PyArrow table. Raises FormatError that names file, group and column.
+        """Read columns of a group as a PyArrow table. Raises FormatError with the file, group and column.
 
-        It names no column if each of them alone can be read. Raises DataError for a file that is no longer the same.
+        The error names no column if each can be read on its own. Raises DataError for a file that has changed.
         """
         try:
             return self._read(group, columns)
-        except (MemoryError, DataError):  # it says nothing of the file, or all
+        except (MemoryError, DataError):  # not about the file, or already complete
             raise
-        except Exception as error:  # of Arrow, of the system, and of a server whatever its client raises
+        except Exception as error:  # from Arrow, the system, or a server's client
             for name in columns if len(columns) > 1 else ():
-                self.read(group, [name])  # the first that fails says so
-            said = " ".join(f"{error}".split())[:160] or type(error).__name__
+                self.read(group, [name])  # the first failing column raises
+            reason = " ".join(f"{error}".split())[:160] or type(error).__name__
             which = f", column {columns[0]!r}," if len(columns) == 1 else ""
             raise FormatError(
-                f"{self.where(group)}{which} cannot be read ({said}); look whether the file is whole and its place can "
-                "be reached."
+                f"{self.where(group)}{which} cannot be read ({reason}); check that the file is complete and "
+                "reachable."
             ) from error
 
     def _read(self, group: int, columns: Sequence[str]) -> Any:
@@ -87,44 +87,44 @@ class ColumnFile:
                 fields = [self.schema.get_field_index(name) for name in columns]
                 batch = pa.ipc.open_file(file, options=only(fields)).get_batch(group)
                 found = pa.Table.from_batches([batch]).select(list(columns))
-            if self.stamp is not None:  # behind a URL it would be one more request
+            if self.stamp is not None:  # for a URL it would cost one more request
                 self._check_same(file)
             return found
 
     def _check_same(self, file: Any) -> None:
-        """Raise DataError if an open file is not the one that was looked into: what is in it lies elsewhere.
+        """Check that an open file is still the one whose footer was read. Raises DataError.
 
-        A local one is known by its inode and the time of its change, and where these say nothing by length and end.
+        A local file is identified by inode and modification time, and if these are inconclusive by length and end.
         """
         stamp, size = stamp_of(file), file.size()
         is_same = size == self.bytes and (stamp is None or self.stamp is None or stamp[1] == self.stamp[1])
-        if is_same and (stamp is None or stamp != self.stamp):  # some file systems number a file anew
+        if is_same and (stamp is None or stamp != self.stamp):  # some file systems change inode numbers
             is_same = checksum_of_end(file, self.end) == self.checksum
         if not is_same:
             raise DataError(
-                f"{self.path} was replaced or changed while it was in use; make the source anew, and write other data "
-                "under another name."
+                f"{self.path} was replaced or changed while in use; create the source again, and write new "
+                "data under another name."
             )
 
 
 def opened(path: str, system: Any) -> Any:
-    """Open a file to read as Arrow does: local ones by the system's own calls, without Python between them."""
+    """Open a file for reading by Arrow: local ones with system calls, without Python in between."""
     import pyarrow as pa
 
     return pa.OSFile(path) if system is None else pa.PythonFile(system.open(path, "rb"), mode="r")
 
 
 def stamp_of(file: Any) -> tuple[int, int] | None:
-    """Return the inode of an open local file, and when it was changed; None for one behind a URL."""
+    """Return the inode and modification time of an open local file; None for a URL."""
     try:
-        found = os.fstat(file.fileno())
-    except OSError:  # one of Python's has no number
+        status = os.fstat(file.fileno())
+    except OSError:  # a Python file object has no descriptor
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 def checksum_of_end(file: Any, end: int) -> int:
-    """Return a checksum of an open file's length and its last bytes, so many of them."""
+    """Return a checksum of an open file's length and its last `end` bytes."""
     size = file.size()
     file.seek(max(0, size - end))
     crc = zlib.crc32(file.read(), zlib.crc32(f"{size}".encode()))
@@ -133,16 +133,16 @@ def checksum_of_end(file: Any, end: int) -> int:
 
 
 def only(fields: list[int]) -> Any:
-    """Return PyArrow's options to read these columns of an Arrow file alone; all of them for none."""
+    """Return PyArrow's options to read only these columns of an Arrow file; all for an empty list."""
     import pyarrow as pa
 
     return pa.ipc.IpcReadOptions(included_fields=fields or None)
 
 
 def look_into(path: str, system: Any) -> ColumnFile:
-    """Read what a file says of itself: its columns and groups. Raises FormatError for a damaged one.
+    """Read a file's columns and groups. Raises FormatError for a damaged file.
 
-    An Arrow file does not say how many rows its record batches have, so of these the first column is read.
+    For an Arrow file, which does not store the number of rows of its record batches, the first column is read.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -164,22 +164,24 @@ def look_into(path: str, system: Any) -> ColumnFile:
                 sizes = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
             crc = checksum_of_end(file, footer)
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; name a file or a folder that does.") from error
+        raise DataError(f"{path} does not exist; pass an existing file or folder.") from error
     except (MemoryError, FormatError):
         raise
     except Exception as error:
-        said = " ".join(f"{error}".split())[:160] or type(error).__name__
-        raise FormatError(f"{path} is damaged or no {kind} file ({said}); write it anew.") from error
+        reason = " ".join(f"{error}".split())[:160] or type(error).__name__
+        raise FormatError(
+            f"{path} is damaged or not a valid {kind} file ({reason}); write it again."
+        ) from error
     twice = next((name for name, count in Counter(schema.names).items() if count > 1), None)
     if twice is not None:
-        raise DataError(f"{path} has two columns of the name {twice[:60]!r}; rename one of them.")
+        raise DataError(f"{path} has two columns named {twice[:60]!r}; rename one of them.")
     return ColumnFile(path, system, tuple(sizes), schema, size, crc, metadata, footer, stamp)
 
 
 def find_files(paths: Any) -> list[ColumnFile]:
-    """Return the files of paths, each a file, a folder with files in it, a pattern (part-*.parquet) or a URL.
+    """Return the files of paths, each a file, a folder of files, a pattern (part-*.parquet) or a URL.
 
-    Files of a folder or a pattern come in the order of their names. Raises DataError where there is none.
+    Files of a folder or a pattern are sorted by name. Raises DataError if there are none.
     """
     try:
         import pyarrow  # noqa: F401
@@ -196,7 +198,7 @@ def find_files(paths: Any) -> list[ColumnFile]:
         here = _remote(each) if "://" in each else _local(each)
         if not here:
             raise DataError(
-                f"{each} has no file that ends in {', '.join(ENDINGS)}; name a file or a folder with some."
+                f"{each} has no file with the ending {', '.join(ENDINGS)}; pass a file or folder of these."
             )
         found += here
     return [look_into(*each) for each in found]
@@ -218,7 +220,7 @@ def _local(path: str) -> list[tuple[str, Any]]:
 
 
 def _is_hidden(name: str, folder: str) -> bool:
-    """Return whether a part of a path below the folder begins with a dot or an underscore, as unfinished files do."""
+    """Return whether a part of a path below the folder begins with a dot or an underscore, like unfinished files."""
     return any(part.startswith((".", "_")) for part in Path(name).relative_to(folder).parts)
 
 
@@ -227,7 +229,8 @@ def _remote(url: str) -> list[tuple[str, Any]]:
         from fsspec.core import url_to_fs
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"{url} is opened by fsspec, which is not installed; install chainrule[data] and what fsspec needs for it."
+            f"{url} is opened by fsspec, which is not installed; install chainrule[data] and the fsspec "
+            "backend for it."
         ) from error
     try:
         system, path = url_to_fs(url)
@@ -235,8 +238,8 @@ def _remote(url: str) -> list[tuple[str, Any]]:
         is_folder = not is_pattern and system.isdir(path)
         names = system.glob(path) if is_pattern else system.find(path) if is_folder else [path]
     except Exception as error:
-        said = " ".join(f"{error}".split())[:160] or type(error).__name__
-        raise DataError(f"{url} cannot be reached ({said}); see whether the address is right.") from error
+        reason = " ".join(f"{error}".split())[:160] or type(error).__name__
+        raise DataError(f"{url} cannot be reached ({reason}); check the address.") from error
     return [
         (name, system)
         for name in sorted(names)
@@ -245,29 +248,30 @@ def _remote(url: str) -> list[tuple[str, Any]]:
 
 
 def read_as(file: ColumnFile, group: int, schema: Any) -> Any:
-    """Read a group with the columns and types of the first file. Raises DataError if the file has others."""
+    """Read a group with the columns and types of the first file. Raises DataError if it has others."""
     lacking = [name for name in schema.names if name not in file.schema.names]
     if lacking:
         raise DataError(
-            f"{file.path} lacks the column {lacking[0]!r}, which the first file has; write them alike."
+            f"{file.path} lacks the column {lacking[0]!r} of the first file; write all files with the same "
+            "columns."
         )
     table = file.read(group, schema.names)
     try:
         return table.cast(schema)
     except (ValueError, TypeError, NotImplementedError) as error:
-        said = " ".join(f"{error}".split())[:160]
+        reason = " ".join(f"{error}".split())[:160]
         raise DataError(
-            f"{file.where(group)} does not fit the columns of the first file ({said})."
+            f"{file.where(group)} does not match the columns of the first file ({reason})."
         ) from error
 
 
 def paths_of(text: str) -> list[str]:
-    """Return the paths in a text, several of them by commas."""
+    """Split a text into paths at commas, unless it is an existing path."""
     return text.split(",") if "," in text and not os.path.exists(text) else [text]
 
 
 def are_many(text: str) -> bool:
-    """Return whether a text names files of columns that a run reads in pieces: more than one local file."""
+    """Return whether a text names more than one local columnar file, which a run then reads in pieces."""
     paths = paths_of(text)
     if len(paths) > 1 or "://" in text:
         return all(path.lower().endswith(ENDINGS) or "://" in path for path in paths)
@@ -277,8 +281,10 @@ def are_many(text: str) -> bool:
 
 
 def is_large(text: str) -> bool:
-    """Return whether a text names one local file of columns that is too large to be read as a whole."""
-    return text.lower().endswith(ENDINGS) and os.path.isfile(text) and os.path.getsize(text) > LARGE
+    """Return whether a text names one local columnar file too large to be read at once."""
+    return (
+        text.lower().endswith(ENDINGS) and os.path.isfile(text) and os.path.getsize(text) > LARGE_FILE_BYTES
+    )
 
 
 def source_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Columns of PyArrow: what their types are for, and their values as NumPy's arrays."""
+"""PyArrow columns: the role of their types, and their values as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 
 def first_null(column: Any) -> int:
-    """Return the row of the first null of a PyArrow column that has one."""
+    """Return the row of the first null of a PyArrow column with nulls."""
     missing: NDArray[np.bool_] = column.is_null().to_numpy()
     return int(missing.argmax())
 
 
 def is_text(kind: Any) -> bool:
-    """Return whether a type of PyArrow is text."""
+    """Return whether a PyArrow type is text."""
     import pyarrow.types as t
 
     return bool(
@@ -26,19 +26,19 @@ def is_text(kind: Any) -> bool:
 
 
 def is_number(kind: Any) -> bool:
-    """Return whether a type of PyArrow is a number, or true and false."""
+    """Return whether a PyArrow type is numeric or boolean."""
     import pyarrow.types as t
 
     return bool(t.is_integer(kind) or t.is_floating(kind) or t.is_boolean(kind) or t.is_decimal(kind))
 
 
 def use(kind: Any) -> str:
-    """Return what a type is for: numbers, text, or itself."""
+    """Return the role of a type: number, text, or the type itself."""
     return "number" if is_number(kind) else "text" if is_text(kind) else str(kind)
 
 
 def smallest(kinds: Sequence[Any]) -> np.dtype[Any]:
-    """Return the smallest of the types of X that keeps every number of columns of these types."""
+    """Return the smallest dtype of X that represents every number of columns of these types."""
     import pyarrow.types as t
 
     numbers = [kind for kind in kinds if not is_text(kind)]
@@ -52,7 +52,7 @@ def smallest(kinds: Sequence[Any]) -> np.dtype[Any]:
 
 
 def to_numbers(column: Any) -> NDArray[Any]:
-    """Return the numbers of a column, not copied where they lie in one piece."""
+    """Return the numbers of a column, without a copy if contiguous."""
     import pyarrow as pa
 
     if pa.types.is_decimal(column.type):
@@ -63,14 +63,14 @@ def to_numbers(column: Any) -> NDArray[Any]:
 
 
 def to_text(column: Any) -> Any:
-    """Return a column of text as PyArrow's strings."""
+    """Return a text column as PyArrow strings."""
     import pyarrow as pa
 
     return column.cast(pa.large_string())
 
 
 def to_codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
-    """Return the place of each text among the known ones, from 1 on; 0 for another one and for a null."""
+    """Return the index of each text among the known ones, from 1; 0 for others and nulls."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -82,7 +82,7 @@ def to_codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
 
 
 def to_values(column: Any) -> NDArray[Any]:
-    """Return a column of numbers or of text, each text once in memory."""
+    """Return a column of numbers or text, with each text once in memory."""
     if not is_text(column.type):
         return to_numbers(column)
     coded = to_text(column).combine_chunks().dictionary_encode()

@@ -1,10 +1,9 @@
-"""Read a sheet of an Excel workbook, .xlsx or .xlsm, by openpyxl: the columns that the same sheet has as CSV.
+"""Read a sheet of an Excel workbook, .xlsx or .xlsm, with openpyxl, like the same sheet saved as CSV.
 
-The first visible sheet is read. Its cells become the texts that a CSV file would have: a formula is the value that it
-had when the workbook was saved, a date is 2024-12-31, a truth value TRUE or FALSE, a duration its seconds, and an error
-such as #DIV/0! a missing cell.
+The first visible sheet is read. Its cells become the texts of a CSV file: a formula its value when the workbook was
+saved, a date 2024-12-31, a boolean TRUE or FALSE, a duration its seconds, and an error such as #DIV/0! a missing cell.
 
-A workbook is a zip archive of XML. How much memory its parts will take is found by a pass over them that keeps nothing.
+A workbook is a zip archive of XML. A first pass over its parts estimates the memory without keeping anything.
 """
 
 from __future__ import annotations
@@ -18,40 +17,40 @@ from typing import IO, Any
 from xml.parsers import expat
 
 from chainrule.core.files import open_regular
-from chainrule.datasets.idx import PathLike, refuse_bomb
+from chainrule.datasets.idx import PathLike, check_bomb
 from chainrule.datasets.text_tables import MAX_CELLS, TableColumns, columns_of
 from chainrule.errors import ChainruleError, DataError, FormatError
 
 MAX_ROWS = 1 << 20
-"""Of a sheet; Excel has as many."""
+"""Of a sheet; as many as in Excel."""
 ROW_BYTES, ELEMENT_BYTES, OTHER_BYTES = 512, 128, 2048
-"""What openpyxl takes for a row, for an element in a row or a text, and for any other element."""
+"""openpyxl's memory per row, per element in a row or a text, and per other element."""
 MAX_TAG, MAX_DEPTH = 1 << 20, 64
-PIECE = 1 << 16
+READ_BYTES = 1 << 16
 ERRORS = frozenset(("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"))
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"
-"""How files of Excel before 2007 begin, and those that a password protects."""
+"""The first bytes of Excel files before 2007, and of password-protected ones."""
 
 
 def read_excel(path: PathLike) -> TableColumns:
-    """Read the first visible sheet of a workbook as columns by name, as `read_text_table` reads CSV.
+    """Read the first visible sheet of a workbook as columns by name, like `read_text_table` for CSV.
 
-    Raises FormatError for damaged files, for what takes too much memory and without openpyxl, DataError for no table.
+    Raises FormatError for damaged or too large files and without openpyxl, DataError if there is no table.
     """
     name = os.fspath(path)
     try:
         import openpyxl
     except ModuleNotFoundError as error:
         raise FormatError(
-            f"{name} is read by openpyxl, which is not installed; install chainrule[excel], or save the sheet as CSV."
+            f"{name} is read by openpyxl, which is not installed; install chainrule[excel], or save the "
+            "sheet as CSV."
         ) from error
     with open_regular(path) as file, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # of what openpyxl does not keep: pictures, rules for what may be typed
+        warnings.simplefilter("ignore")  # about content that openpyxl drops: pictures, validation rules
         if file.read(4) == OLE_SIGNATURE:
             raise FormatError(
-                f"{name} is protected by a password or of Excel before 2007; save it as .xlsx without one."
+                f"{name} is password-protected or from Excel before 2007; save it as .xlsx without a "
+                "password."
             )
         try:
             with zipfile.ZipFile(file) as archive:
@@ -59,24 +58,27 @@ def read_excel(path: PathLike) -> TableColumns:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
             if not sheets:
-                raise DataError(f"{name} has no sheet of cells; put the table on its first sheet.")
-            sheets[0].reset_dimensions()  # what a file says of them may be wrong
+                raise DataError(f"{name} has no worksheet; put the table on its first sheet.")
+            sheets[0].reset_dimensions()  # the file's own may be wrong
             return columns_of(name, lambda: _rows(name, sheets[0]))
         except (ChainruleError, MemoryError):
             raise
-        except Exception as error:  # openpyxl promises no list of what a damaged file makes it raise
-            said = " ".join(f"{error}".split())[:120] or type(error).__name__
-            raise FormatError(f"{name} is damaged or no Excel workbook ({said}); save it anew.") from error
+        except Exception as error:  # openpyxl documents no errors for damaged files
+            reason = " ".join(f"{error}".split())[:120] or type(error).__name__
+            raise FormatError(
+                f"{name} is damaged or not an Excel workbook ({reason}); save it again."
+            ) from error
 
 
 def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
-    """Iterate over the rows that are not empty, from that of the names on: number and cells, as many as it has."""
+    """Iterate over non-empty rows, from the header on: number and cells."""
     width = cells = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
         cells += len(row)
         if number > MAX_ROWS or cells > MAX_CELLS:
             raise DataError(
-                f"{name} has cells outside of {MAX_ROWS:,} rows, or over {MAX_CELLS:,}; give a part."
+                f"{name} has cells beyond row {MAX_ROWS:,}, or more than {MAX_CELLS:,} cells; pass a part of "
+                "it."
             )
         if not row:
             continue
@@ -88,14 +90,14 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
         width = width or len(texts)
         if len(texts) > width:
             raise DataError(
-                f"{name} has {texts[-1][:40]!r} in row {number}, column {len(texts)}, and names of {width} columns; "
-                "name it too, or move what does not belong to the table to another sheet."
+                f"{name} has {texts[-1][:40]!r} in row {number}, column {len(texts)}, but names for {width} "
+                "columns; name that column too, or move other content to another sheet."
             )
         yield number, texts + [""] * (width - len(texts))
 
 
 def _text(value: Any) -> str:
-    """Return what a CSV file would have for the value of a cell."""
+    """Return a cell's value as a CSV file would have it."""
     if value is None or (isinstance(value, str) and value in ERRORS):
         return ""
     if isinstance(value, bool):
@@ -109,10 +111,10 @@ def _text(value: Any) -> str:
 
 
 def _check_size(name: str, archive: zipfile.ZipFile, packed: int) -> None:
-    """Raise FormatError for an archive whose parts would take far more memory than it has bytes."""
+    """Raise FormatError for an archive whose parts would take far more memory than its size."""
     parts = archive.infolist()
-    unpacked = sum(part.file_size for part in parts)  # no more is unpacked, whatever there is
-    refuse_bomb(name, unpacked, packed)
+    unpacked = sum(part.file_size for part in parts)  # no more is ever unpacked
+    check_bomb(name, unpacked, packed)
     for part in parts:
         if part.filename.lower().endswith((".xml", ".rels")):
             with archive.open(part) as stream:
@@ -120,33 +122,33 @@ def _check_size(name: str, archive: zipfile.ZipFile, packed: int) -> None:
 
 
 class _Counter:
-    """Counts what the elements of XML take as openpyxl has them, without keeping one."""
+    """Counts openpyxl's memory for XML elements, without keeping them."""
 
     def __init__(self, name: str, taken: int, packed: int) -> None:
         self.name, self.taken, self.packed = name, taken, packed
         self.inside = self.depth = 0
-        """the depth at which a row or a text began, 0 outside of them; the depth now"""
+        """the depth at which a row or a text began, 0 outside; the current depth"""
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.StartDoctypeDeclHandler = self.declare
 
     def read(self, stream: IO[bytes]) -> int:
-        """Read a part, and return what is taken with it."""
+        """Read a part; return the memory counted up to its end."""
         fed = 0
-        while piece := stream.read(PIECE):
+        while piece := stream.read(READ_BYTES):
             self.parser.Parse(piece, False)
             fed += len(piece)
-            if fed - max(0, self.parser.CurrentByteIndex) > MAX_TAG:  # which expat keeps until its end
+            if fed - max(0, self.parser.CurrentByteIndex) > MAX_TAG:  # expat buffers a tag until its end
                 raise ValueError("a tag has over a million characters")
-            refuse_bomb(self.name, self.taken, self.packed)
+            check_bomb(self.name, self.taken, self.packed)
         self.parser.Parse(b"", True)
         return self.taken
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ValueError("its elements nest too deep")
+            raise ValueError("its elements are nested too deeply")
         kind = tag.rpartition(" ")[2]
         if not self.inside and kind in ("row", "si"):
             self.inside = self.depth
@@ -158,4 +160,4 @@ class _Counter:
         self.depth -= 1
 
     def declare(self, *_: Any) -> None:
-        raise ValueError("it declares a document type, which no workbook does")
+        raise ValueError("it declares a document type, which workbooks do not")

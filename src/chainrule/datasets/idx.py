@@ -1,4 +1,4 @@
-"""IDX, MNIST's original file format: a header, then the values, all numbers big-endian.
+"""IDX, the original file format of MNIST: a header, then the values, all numbers big-endian.
 
     byte 0: two zeros    byte 2: the type    byte 3: the number of dimensions d
     byte 4: d dimensions of 4 bytes each     byte 4 + 4d: the values, the last dimension running fastest
@@ -28,17 +28,17 @@ PathLike: TypeAlias = str | os.PathLike[str]
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_SIGNATURE = b"\x1f\x8b"
 MAX_DIMENSIONS = 32  # the limit of NumPy before 2.0
-PIECE_BYTES = 1 << 20
-SAFE_BYTES = 64 << 20  # may be unpacked from a file of any size
-MAX_RATIO = 200  # above SAFE_BYTES: unpacked bytes per packed byte; MNIST has 5, deflate at most 1032
+READ_BYTES = 1 << 20
+SAFE_BYTES = 64 << 20  # may always be unpacked
+MAX_RATIO = 200  # unpacked per packed byte, above SAFE_BYTES; MNIST has 5, deflate at most 1032
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Samples and their targets, as stored and read-only.
+    """Samples and targets, read-only and as stored.
 
     X: (n, features).  y: (n,) or (n, outputs); class labels are int64.
-    shape: of one item; its product is `features`.
+    shape: of one item; its product is the number of features.
     """
 
     X: NDArray[Any]
@@ -57,36 +57,36 @@ class Dataset:
         return len(self.X)
 
     def __repr__(self) -> str:
-        """Show shapes and types, not values."""
+        """Return shapes and dtypes, not values."""
         return f"Dataset({self.name!r}, X={self.X.dtype}{self.X.shape}, y={self.y.dtype}{self.y.shape})"
 
 
 def read_growing(read: Callable[[int], bytes], size: int) -> bytearray:
     """Read at most `size` bytes in pieces, so that a wrong size in a header allocates nothing."""
     data = bytearray()
-    while len(data) < size and (piece := read(min(PIECE_BYTES, size - len(data)))):
+    while len(data) < size and (piece := read(min(READ_BYTES, size - len(data)))):
         data += piece
     return data
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
-    """Return whether an unpacked size is above 64 MB and above 200 times the packed size."""
+    """Return whether the unpacked size exceeds 64 MB and 200 times the packed size."""
     return unpacked > SAFE_BYTES and unpacked > MAX_RATIO * packed
 
 
-def refuse_bomb(where: str, unpacked: int, packed: int) -> None:
-    """Raise FormatError if the unpacked size is above 64 MB and above 200 times the packed size."""
+def check_bomb(where: str, unpacked: int, packed: int) -> None:
+    """Raise FormatError if the unpacked size exceeds 64 MB and 200 times the packed size."""
     if is_bomb(unpacked, packed):
         raise FormatError(
-            f"{where}: {packed} packed bytes are said to contain {unpacked}, over {MAX_RATIO} times as much; "
+            f"{where}: {packed} packed bytes claim to contain {unpacked}, over {MAX_RATIO} times as many; "
             "if the data really are that repetitive, store them uncompressed."
         )
 
 
 def unpack(name: str, file: BinaryIO, most: int) -> bytes:
-    """Return the contents of a gzip file, cut after `most` bytes and one more.
+    """Return the contents of a gzip file, truncated to `most` + 1 bytes.
 
-    Raises FormatError for a damaged file, and for one that `refuse_bomb` refuses.
+    Raises FormatError for a damaged file, and as `check_bomb`.
     """
     import gzip
     import zlib
@@ -98,17 +98,18 @@ def unpack(name: str, file: BinaryIO, most: int) -> bytes:
             data = read_growing(stream.read, min(safe, most) + 1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FormatError(
-                f"{name} cannot be unpacked past byte {stream.tell()} of its contents: {error}; get the file again."
+                f"{name} cannot be unpacked past byte {stream.tell()} of its contents: {error}; download the "
+                "file again."
             ) from error
-    refuse_bomb(name, len(data), packed)
+    check_bomb(name, len(data), packed)
     return bytes(data)
 
 
 def read_idx(path: PathLike) -> NDArray[Any]:
-    """Read the array in an IDX file, plain or gzip (by its first bytes, not by its name).
+    """Read the array in an IDX file, plain or gzip (detected by its first bytes).
 
-    Returns a read-only array in the type and byte order of the file; a plain file is memory-mapped: nothing is
-    read until it is used.  Raises FormatError, with the byte offset, for a header or a length that is wrong.
+    Returns a read-only array in the file's dtype and byte order; a plain file is memory-mapped and read on use.
+    Raises FormatError, with the byte offset, for a wrong header or length.
     """
     with open_regular(path) as file:
         packed = file.read(2) == GZIP_SIGNATURE
@@ -119,28 +120,30 @@ def read_idx(path: PathLike) -> NDArray[Any]:
 def _read_header(
     path: PathLike, read: Callable[[int], bytes]
 ) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    """Return type, dimensions, the byte at which the values start, and their number of bytes by the header."""
+    """Return dtype, dimensions, the byte at which the values start, and their size in bytes."""
     name = os.fspath(path)
     magic = read(4)
     if len(magic) < 4:
-        raise FormatError(f"{name} ends at byte {len(magic)}, inside the 4 bytes that open an IDX file.")
+        raise FormatError(f"{name} ends at byte {len(magic)}, inside the first 4 bytes of an IDX file.")
     if magic[:2] != b"\0\0":
         raise FormatError(
-            f"{name} is not an IDX file: it should start with two zeros at byte 0, not {magic[:2].hex(' ')}."
+            f"{name} is not an IDX file: it must start with two zeros at byte 0, not {magic[:2].hex(' ')}."
         )
     if magic[2] not in TYPES:
         known = ", ".join(f"0x{code:02x}" for code in TYPES)
-        raise FormatError(f"{name} has the type 0x{magic[2]:02x} at byte 2; IDX knows {known}.")
+        raise FormatError(f"{name} has the type 0x{magic[2]:02x} at byte 2; IDX has {known}.")
     dimensions = magic[3]
     if not 1 <= dimensions <= MAX_DIMENSIONS:
-        raise FormatError(f"{name} has {dimensions} dimensions at byte 3; 1 to {MAX_DIMENSIONS} can be read.")
+        raise FormatError(
+            f"{name} has {dimensions} dimensions at byte 3; it must have 1 to {MAX_DIMENSIONS}."
+        )
     sizes = read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise FormatError(f"{name} ends at byte {4 + len(sizes)}, inside its {dimensions} dimensions.")
     shape = struct.unpack(f">{dimensions}I", sizes)
     dtype = np.dtype(TYPES[magic[2]])
     if prod(max(size, 1) for size in shape) * dtype.itemsize > np.iinfo(np.intp).max:
-        raise FormatError(f"{name} has impossible dimensions at byte 4: {_times(shape)}.")
+        raise FormatError(f"{name} has invalid dimensions at byte 4: {_times(shape)}.")
     return dtype, shape, 4 + 4 * dimensions, prod(shape) * dtype.itemsize
 
 
@@ -149,7 +152,7 @@ def _map_plain(path: PathLike, file: BinaryIO) -> NDArray[Any]:
     found = os.fstat(file.fileno()).st_size - start
     if found != size:
         raise _wrong_length(path, dtype, shape, start, found)
-    if size == 0:  # an empty map is an error of the operating system
+    if size == 0:  # mapping an empty range is a system error
         return _read_only(np.empty(shape, dtype))
     return np.asarray(np.memmap(file, dtype, "r", start, shape))
 
@@ -162,14 +165,16 @@ def _read_gzip(path: PathLike, file: BinaryIO) -> NDArray[Any]:
     with gzip.GzipFile(fileobj=file) as stream:
         try:
             dtype, shape, start, size = _read_header(path, stream.read)
-            refuse_bomb(f"{name}, dimensions at byte 4", size, os.fstat(file.fileno()).st_size)
+            check_bomb(f"{name}, dimensions at byte 4", size, os.fstat(file.fileno()).st_size)
             data = read_growing(stream.read, size)
-            # One byte more than promised: finds what should not be there, makes gzip compare its checksum.
+            # One byte more than promised: detects trailing bytes and makes gzip verify its checksum.
             if len(data) < size or stream.read(1):
                 raise _wrong_length(path, dtype, shape, start, len(data) + (len(data) == size))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             at = f"byte {stream.tell()} of its contents (byte {file.tell()} of the file)"
-            raise FormatError(f"{name} cannot be unpacked past {at}: {error}; get the file again.") from error
+            raise FormatError(
+                f"{name} cannot be unpacked past {at}: {error}; download the file again."
+            ) from error
     return _read_only(np.frombuffer(data, dtype).reshape(shape))
 
 
@@ -180,8 +185,8 @@ def _wrong_length(
     name, end = os.fspath(path), start + size
     promise = f"its header promises {_times(shape)} values of {dtype.itemsize} bytes, up to byte {end}"
     if found < size:
-        return FormatError(f"{name} ends at byte {start + found}, but {promise}; get the file again.")
-    return FormatError(f"{name} goes on past byte {end}, but {promise}; the header or the file is wrong.")
+        return FormatError(f"{name} ends at byte {start + found}, but {promise}; download the file again.")
+    return FormatError(f"{name} continues past byte {end}, but {promise}; the header or the file is wrong.")
 
 
 def _times(shape: tuple[int, ...]) -> str:
@@ -199,10 +204,10 @@ _PART = re.compile(r"(?:^|[-_.])(train|t10k|test)[-_.](images|labels)(?:[-_.]|$)
 def load_idx_folder(path: PathLike) -> tuple[Dataset, Dataset]:
     """Load (train, test) from a folder with `train-images*`, `train-labels*`, `test-images*` and `test-labels*`.
 
-    `t10k-` is as good as `test-`.  Each file is plain or `.gz`; of one that is there as both, the plain one is read.
-    X: (n, product of the items' dimensions), bytes memory-mapped as stored, wider types in the machine's byte order.
-    y: (n,), or (n, outputs) where the labels have two dimensions; integers become int64.
-    Raises DataError for a missing or ambiguous file and for counts that differ, FormatError for a damaged file.
+    `t10k-` may replace `test-`.  Files may be plain or `.gz`; a plain file takes precedence.
+    X: (n, product of the items' dimensions), memory-mapped bytes, or wider types in native byte order.
+    y: (n,), or (n, outputs) for labels with two dimensions; integers become int64.
+    Raises DataError for a missing or ambiguous file and for different counts, FormatError for a damaged file.
     """
     parts = _find_parts(Path(path))
     train = _load_pair(parts["train", "images"], parts["train", "labels"])
@@ -210,14 +215,14 @@ def load_idx_folder(path: PathLike) -> tuple[Dataset, Dataset]:
     if train.shape != test.shape:
         raise DataError(
             f"{parts['test', 'images']} has items of {_times(test.shape)} but the training images are "
-            f"{_times(train.shape)}; both must be alike."
+            f"{_times(train.shape)}; they must have the same shape."
         )
     return train, test
 
 
 def _find_parts(folder: Path) -> dict[tuple[str, str], Path]:
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give the folder that contains the IDX files.")
+        raise DataError(f"{folder} is not a folder; pass the folder of the IDX files.")
     found: dict[tuple[str, str], list[Path]] = {}
     for file in sorted(folder.iterdir()):
         if (match := _PART.search(file.name.lower())) and file.is_file():
@@ -239,15 +244,16 @@ def _load_pair(images: Path, labels: Path) -> Dataset:
     X, y = read_idx(images), read_idx(labels)
     if X.ndim < 2:
         raise FormatError(
-            f"{images} has 1 dimension at byte 3; images need 2 or more. Is this the file of labels?"
+            f"{images} has 1 dimension at byte 3; images need 2 or more. Is this the label file?"
         )
     if y.ndim > 2:
         raise FormatError(
-            f"{labels} has {y.ndim} dimensions at byte 3; labels have 1 or 2. Are these the images?"
+            f"{labels} has {y.ndim} dimensions at byte 3; labels have 1 or 2. Is this the image file?"
         )
     if len(X) != len(y):
         raise DataError(
-            f"{images} contains {len(X)} items but {labels} contains {len(y)} labels; they must be as many."
+            f"{images} contains {len(X)} items but {labels} contains {len(y)} labels; the numbers must be "
+            "equal."
         )
     shape = X.shape[1:]
     X = X.reshape(len(X), prod(shape)).astype(X.dtype.newbyteorder("="), copy=False)

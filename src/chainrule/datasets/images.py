@@ -1,8 +1,8 @@
-# Over 300 lines because what a picture may contain is checked beside what decodes it.
+# Over 300 lines because the limits on pictures are checked beside the code that decodes them.
 """Images of digits, converted to the form of MNIST.
 
-MNIST: a white digit on black, scaled to fit 20 x 20 with its aspect ratio kept and its edges smoothed, then placed
-so that its center of mass is at the center of 28 x 28 (measured over its images: pixel 14.0, counted from 0).
+MNIST: a white digit on black, scaled to fit 20 x 20 with aspect ratio and smooth edges, then centered in 28 x 28 by its
+center of mass (measured over its images: pixel 14.0, counted from 0).
 Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", III.A.
 """
 
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 16 << 20  # decoded by Pillow to 64 MB
-MAX_FILE_BYTES = 128 << 20  # so many pixels of four times 16 bits, uncompressed
+MAX_FILE_BYTES = 128 << 20  # MAX_PIXELS of four 16-bit channels, uncompressed
 MAX_JPEG_PIXELS = {
     1: 16 << 20,
     3: 12 << 20,
     4: 7 << 20,
-}  # by number of components, of 2 bytes each in libjpeg
+}  # by number of components, 2 bytes each in libjpeg
 MAX_SIDE = 65_535  # the limit of JPEG
 MAX_SCANS = 100  # of a JPEG, each a pass over all pixels; encoders write about 10
 MAX_PARTS = 10_000  # chunks of a PNG or segments of a JPEG besides the pixels; Pillow stores each
-MAX_DEFLATE = 1032  # the most bytes that deflate can make of one byte
+MAX_DEFLATE = 1032  # the maximum ratio of deflate
 BAND_PIXELS = 256 << 10
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff++([^\x00\xff\xd0-\xd7])", re.DOTALL)
-WORKING_SIDE = 1024  # a larger picture is averaged down to this size before the digit is searched
+WORKING_SIDE = 1024  # larger pictures are averaged down to this size first
 BOX, SIDE = 20, 28
-MIN_CONTRAST = 12  # of 255 levels; the unevenness of paper is less
-INK = 0.15  # of the full contrast; less is the shade of an edge or the grain of paper
-SPECK = 0.02  # of all ink; a smaller patch apart from the rest is dirt
+MIN_CONTRAST = 12  # of 255 levels; uneven paper has less
+INK = 0.15  # of the full contrast; edges and paper grain have less
+SPECK = 0.02  # of all ink; smaller isolated patches are dirt
 
 
 def read_digit(path: PathLike) -> NDArray[np.uint8]:
     """Read the digit in a PNG or JPEG as (784,) uint8, light on dark, scaled and centered as in MNIST.
 
-    A picture of 28 x 28 pixels with a dark background is taken as it is.
-    Raises FormatError for a file that is damaged, of another format, larger than 16 megapixels (a JPEG in color: 12) or
-    of more than 100 scans, DataError for a picture without a digit.
+    A picture of 28 x 28 pixels with a dark background is returned unchanged.
+    Raises FormatError for a file that is damaged, in another format, over 16 megapixels (12 for a color JPEG) or 100
+    scans, and DataError for a picture without a digit.
     """
     grey = _read_grey(path)
     try:
@@ -64,12 +64,12 @@ def read_digit(path: PathLike) -> NDArray[np.uint8]:
 def center_digit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Convert a gray image (height, width) uint8 of one digit, dark on light or light on dark, to (784,) uint8.
 
-    The background is the median of the border; what differs from it more is the ink.
-    Raises DataError when nothing does, ShapeError for another type or shape.
+    The background is the median of the border; pixels that differ more are ink.
+    Raises DataError if there is no ink, ShapeError for another dtype or shape.
     """
     if grey.ndim != 2 or grey.size == 0 or grey.dtype != np.uint8:
         raise ShapeError(
-            f"grey is {grey.dtype} of shape {grey.shape}; uint8 of shape (height, width) is needed."
+            f"grey is {grey.dtype} of shape {grey.shape}; it must be uint8 of shape (height, width)."
         )
     background, light = _background(grey)
     ink = _stretch(grey, background, light)  # (height, width) in 0..1
@@ -81,7 +81,7 @@ def center_digit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _background(grey: NDArray[np.uint8]) -> tuple[float, bool]:
     """Return the gray level of the background, and whether it is lighter than the ink."""
     level = float(np.median(_border(grey)))
-    # The ink is on the side of larger squared distance: a few glints on paper do not outweigh a pen.
+    # The ink has the larger squared distance, so that a few glints on paper do not outweigh a pen.
     away = np.arange(256) - level  # (256,)
     weight = np.bincount(grey.ravel(), minlength=256) * away**2  # (256,)
     return level, bool(weight[away < 0].sum() > weight[away > 0].sum())
@@ -92,19 +92,19 @@ def _border(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _stretch(grey: NDArray[np.uint8], background: float, light: bool) -> NDArray[np.float32]:
-    """Stretch the gray levels: 0 at the border, 1 where the ink is strongest."""
+    """Stretch the gray levels: 0 at the border, 1 at the strongest ink."""
     away = (background - grey if light else grey - background).astype(np.float32)  # (height, width)
-    # How far the border strays to the side where the ink is not, so that ink on the border does not count.
+    # The border's deviation away from the ink, so that ink on the border does not count.
     grain = max(-float(np.percentile(_border(away), 10)), 0.0)
     peak = float(np.max(away))
     if peak - grain < MIN_CONTRAST:
-        raise DataError("the picture is blank; a digit should stand out from its background.")
+        raise DataError("the picture is blank; the digit must stand out from the background.")
     ink: NDArray[np.float32] = np.clip((away - grain) / (peak - grain), 0, 1)
     return ink
 
 
 def _crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the box around all ink, without isolated specks."""
+    """Return the bounding box of the ink, without isolated specks."""
     from scipy.ndimage import find_objects, label, sum_labels
 
     patches, count = label(ink > INK, np.ones((3, 3)))
@@ -121,7 +121,7 @@ def _crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Resize the longer side to 20 and stretch again, because thin lines fade when they shrink."""
+    """Resize the longer side to 20 and stretch again, because thin lines fade when scaled down."""
     from PIL import Image
 
     height, width = ink.shape
@@ -133,7 +133,7 @@ def _scale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _place(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Place the digit in (28, 28) with its center of mass as near to the center as whole pixels allow."""
+    """Place the digit in (28, 28) with its center of mass as close to the center as whole pixels allow."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     corner = []
     for axis in (0, 1):
@@ -146,25 +146,25 @@ def _place(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _read_grey(path: PathLike) -> NDArray[np.uint8]:
-    """Read (height, width) uint8: transparency on white or black, upright, its longer side at most 1024."""
+    """Read (height, width) uint8: opaque, upright, with a longer side of at most 1024."""
     name = os.fspath(path)
     with open_regular(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow warns of is checked here
+        warnings.simplefilter("ignore")  # the conditions Pillow warns about are checked here
         content = _read_content(name, file)
         try:
             return _decode(name, content)
         except (ChainruleError, MemoryError):
             raise
-        except Exception as error:  # Pillow's decoders raise a dozen kinds and promise no list
-            # Of an unknown format Pillow names nothing but the object in memory.
+        except Exception as error:  # Pillow's decoders raise many undocumented kinds
+            # For an unknown format, Pillow's message is only the object's address.
             why = "" if type(error).__name__ == "UnidentifiedImageError" else f" ({error})"
             raise FormatError(
-                f"{name} is not a PNG or JPEG that can be read past byte {content.tell()}{why}."
+                f"{name} is not a PNG or JPEG readable past byte {content.tell()}{why}."
             ) from error
 
 
 def _read_content(name: str, file: BinaryIO) -> io.BytesIO:
-    """Read the whole file first: Pillow trusts the length of a chunk, and would allocate up to 4 GB for it."""
+    """Read the whole file first, because Pillow would allocate up to 4 GB for the stated length of a chunk."""
     size = os.fstat(file.fileno()).st_size
     if size > MAX_FILE_BYTES:
         raise FormatError(
@@ -179,7 +179,7 @@ def _read_content(name: str, file: BinaryIO) -> io.BytesIO:
 
 
 def _check_png(name: str, content: bytes) -> None:
-    """Check the number of chunks. A chunk: 4 bytes of length, 4 of type, the data, 4 of checksum."""
+    """Check the number of chunks: 4 bytes of length, 4 of type, the data, 4 of checksum each."""
     at, parts = len(PNG_SIGNATURE), 0
     while at < len(content) and parts <= MAX_PARTS:
         parts += content[at + 4 : at + 8] != b"IDAT"
@@ -188,27 +188,29 @@ def _check_png(name: str, content: bytes) -> None:
 
 
 def _check_jpeg(name: str, content: bytes) -> None:
-    """Check the numbers of segments and of scans before the first of them is decoded.
+    """Check the numbers of segments and scans before decoding.
 
-    A segment: 0xFF, its marker, 2 bytes of length (these 2 counted), the data.  Pixels follow that of a scan; 0xFF in
-    them is followed by 0 or by the marker of a restart.
+    A segment: 0xFF, its marker, 2 bytes of length (included in it), the data.  A scan's segment is followed by pixels,
+    in which 0xFF is followed by 0 or a restart marker.
     """
     at, parts, scans = 0, 0, 0
     while (found := _MARKER.search(content, at)) and found[1] != b"\xd9" and parts <= MAX_PARTS:
         at = found.end()
-        if found[1] not in (b"\x01", b"\xd8"):  # which are alone
+        if found[1] not in (b"\x01", b"\xd8"):  # without length and data
             at += max(int.from_bytes(content[at : at + 2]), 2)
         parts += 1
         scans += found[1] == b"\xda"
     if scans > MAX_SCANS:
-        raise FormatError(f"{name} has {scans} scans; at most {MAX_SCANS} are read. Save it as a plain JPEG.")
+        raise FormatError(
+            f"{name} has {scans} scans; the maximum is {MAX_SCANS}. Save it as a baseline JPEG."
+        )
     _check_parts(name, parts)
 
 
 def _check_parts(name: str, parts: int) -> None:
     if parts > MAX_PARTS:
         raise FormatError(
-            f"{name} has more than {MAX_PARTS:,} chunks or segments; save the picture without its annotations."
+            f"{name} has more than {MAX_PARTS:,} chunks or segments; save the picture without metadata."
         )
 
 
@@ -220,17 +222,17 @@ def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
         limit = MAX_JPEG_PIXELS.get(getattr(image, "layers", 1), MAX_PIXELS)
         if not 0 < width * height <= limit or max(width, height) > MAX_SIDE:
             raise FormatError(
-                f"{name} says that it is {width} x {height} pixels; at most {limit >> 20} megapixels are read, and "
-                f"{MAX_SIDE:,} a side. Scale it down."
+                f"{name} claims {width} x {height} pixels; the maximum is {limit >> 20} megapixels, and "
+                f"{MAX_SIDE:,} per side. Scale it down."
             )
-        bands = len(image.getbands())  # of 1 bit at least, and where there are many of 8
+        bands = len(image.getbands())  # of at least 1 bit, or of 8 if there are several
         least, held = width * height * (bands if bands > 1 else 0.125), file.getbuffer().nbytes
         if image.format == "PNG" and least > MAX_DEFLATE * held:
             raise FormatError(
-                f"{name} says that it is {width} x {height} pixels, which its {held} bytes cannot contain; "
-                "get the file again."
+                f"{name} claims {width} x {height} pixels, which its {held} bytes cannot contain; "
+                "download the file again."
             )
-        image.draft("L", image.size)  # a JPEG's brightness alone: a quarter of the memory
+        image.draft("L", image.size)  # decodes only a JPEG's brightness: a quarter of the memory
         image.load()
         orientation = image.getexif().get(0x0112, 1)
         grey = _to_grey(image)
@@ -249,14 +251,14 @@ def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    """Convert to gray in bands of rows, because a second copy in color would be larger than the image."""
+    """Convert to gray in bands of rows, because a second color copy would exceed the image."""
     from PIL import Image
 
     grey = Image.new("L", image.size)
     has_color = not image.mode.startswith("I")
     paper = _paper(image) if has_color and image.has_transparency_data else None
     for top, band in _bands(image):
-        if not has_color:  # 16 bits, which Pillow's own conversion cuts off at 255
+        if not has_color:  # 16 bits, which Pillow's conversion clips at 255
             band = Image.fromarray((np.asarray(band).astype(np.uint32) >> 8).astype(np.uint8))
         elif paper is not None:
             band = Image.alpha_composite(Image.new("RGBA", band.size, paper), band.convert("RGBA"))
@@ -265,7 +267,7 @@ def _to_grey(image: Image.Image) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Iterate over the image in bands of whole rows, each with its first row."""
+    """Iterate over bands of whole rows, each with the index of its first row."""
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -274,8 +276,8 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 def _paper(image: Image.Image) -> str:
     """Return the background for a transparent image: white or black.
 
-    Where the border is transparent, what can be seen is the ink, and the paper is what differs from it more. Where the
-    border can be seen, it is the paper already, as of a photograph with round corners.
+    If the border is transparent, the visible part is the ink, and the background is the one further from it. If the
+    border is visible, as in a photograph with round corners, it already is the background.
     """
     width, height = image.size
     edges = (
@@ -292,7 +294,7 @@ def _paper(image: Image.Image) -> str:
 
 
 def _seen(pieces: Iterable[Image.Image]) -> tuple[float, float]:
-    """Return the mean opacity of some bands, and the mean gray level of their visible pixels (0 if there are none)."""
+    """Return the bands' mean opacity, and the mean gray level of their visible pixels (0 if there are none)."""
     seen, opaque, size = 0.0, 0.0, 0
     for piece in pieces:
         color = piece.convert("RGBA")

@@ -1,4 +1,4 @@
-"""MNIST, which comes with the package: 60,000 training and 10,000 test images of handwritten digits.
+"""MNIST, included in the package: 60,000 training and 10,000 test images of handwritten digits.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets.idx import PIECE_BYTES, Dataset, PathLike, read_idx
+from chainrule.datasets.idx import READ_BYTES, Dataset, PathLike, read_idx
 from chainrule.errors import FormatError
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ class _File:
 
     @property
     def start(self) -> int:
-        """The byte at which the values start: 4, and 4 for each dimension."""
+        """The byte at which the values start: 4, plus 4 per dimension."""
         return 4 + 4 * len(self.shape)
 
     @property
     def stamp(self) -> int:
-        """The modification time that marks a file whose SHA-256 was verified; any later write changes it."""
+        """The modification time that marks a file with verified SHA-256; any later write changes it."""
         return 10**9 + 2 * int(self.sha256[:6], 16)
 
 
@@ -71,9 +71,9 @@ TEST = (
 def load_mnist(cache: PathLike | None = None) -> tuple[Dataset, Dataset]:
     """Load (train, test): `.X` (n, 784) uint8 as stored, `.y` (n,) int64, `.images` the view (n, 28, 28).
 
-    cache: the folder to unpack into, once (`cache_folder()` unless given); then the images are memory-mapped.
-    All arrays are read-only.  Where the cache cannot be written, the images are unpacked into memory each time.
-    Raises FormatError when the embedded files are damaged.
+    cache: the folder to unpack into, once (default: `cache_folder()`); the images are then memory-mapped.
+    All arrays are read-only.  If the cache is not writable, the images are unpacked into memory each time.
+    Raises FormatError if the embedded files are damaged.
     """
     try:
         folder = Path(cache) if cache is not None else cache_folder()
@@ -95,14 +95,14 @@ def load_mnist(cache: PathLike | None = None) -> tuple[Dataset, Dataset]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of unpacked files: CHAINRULE_CACHE, or the platform's folder for caches.
+    """Return the folder of unpacked files: CHAINRULE_CACHE, or the platform's cache folder.
 
     XDG_CACHE_HOME (if absolute) or ~/.cache; on macOS ~/Library/Caches; on Windows %LOCALAPPDATA%.
     """
     if own := os.environ.get("CHAINRULE_CACHE"):
         return Path(own).expanduser()
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if xdg.is_absolute():  # the XDG specification tells to ignore a relative one
+    if xdg.is_absolute():  # the XDG specification ignores relative paths
         return xdg / "chainrule"
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
@@ -129,7 +129,7 @@ def _load(file: _File, folder: Path | None) -> NDArray[Any]:
 
 def _map(file: _File, target: Path) -> NDArray[Any] | None:
     try:
-        array = read_idx(target)  # compares the header with the size of the file
+        array = read_idx(target)  # verifies the header against the file size
         is_right = target.stat().st_mtime == file.stamp or _is_genuine(file, target)
     except (OSError, FormatError):
         return None
@@ -137,31 +137,31 @@ def _map(file: _File, target: Path) -> NDArray[Any] | None:
 
 
 def _is_genuine(file: _File, target: Path) -> bool:
-    """Return whether a cached file has the right SHA-256, which takes 30 ms; a stamped file is not read again."""
+    """Return whether a cached file has the right SHA-256, computed in 30 ms; a stamped file is not read again."""
     from hashlib import file_digest
 
     with open(target, "rb") as source:
         if file_digest(source, "sha256").hexdigest() != file.sha256:
             return False
-    with suppress(OSError):  # a file of another user
+    with suppress(OSError):  # another user's file
         os.utime(target, (file.stamp, file.stamp))
     return True
 
 
 def _unpack(file: _File, target: Path) -> None:
-    """Write the unpacked file and move it into place in one step, so that no process sees a part of it."""
-    from hashlib import sha256  # loads OpenSSL in 5 ms, not needed once the cache exists
+    """Write the unpacked file atomically, so that no process sees a part of it."""
+    from hashlib import sha256  # loading OpenSSL takes 5 ms; not needed with a cache
 
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
     digest = sha256()
     try:
         with _open_embedded(file) as source, open(part, "xb") as out:
-            for piece in iter(partial(source.read, PIECE_BYTES), b""):
+            for piece in iter(partial(source.read, READ_BYTES), b""):
                 digest.update(piece)
                 out.write(piece)
             out.flush()
-            os.fsync(out.fileno())  # or after a power cut a stamped file could lack its contents
+            os.fsync(out.fileno())  # else a power cut could leave a stamped file without contents
         _verify(file, digest.hexdigest())
         os.utime(part, (file.stamp, file.stamp))
         os.replace(part, target)

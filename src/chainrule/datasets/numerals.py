@@ -1,10 +1,10 @@
-"""Numbers and missing values written as text: what a cell of a table says.
+"""Numbers and missing values written as text, as in the cells of a table.
 
-    "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"  "5 €" with a decimal point; commas part groups of three digits
-    "3,14"  "1.234,50"                              with a decimal comma, where the column as a whole reads so
+    "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"  "5 €" with a decimal point; commas separate groups of three digits
+    "3,14"  "1.234,50"                              with a decimal comma, if the whole column reads this way
     ""  "NA"  "n/a"  "NaN"  "null"  "None"  "?"     missing
 
-"1,234" alone is 1234, as in English. Digits that begin with a zero ("007", "02139") are codes and no numbers.
+"1,234" alone is 1234, as in English. Digits with a leading zero ("007", "02139") are codes, not numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "nat"))
-"""Spellings of a missing value, in lower case."""
+"""Spellings of a missing value in lower case."""
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
@@ -32,12 +32,12 @@ POINT, COMMA = ".", ","
 
 
 def is_missing(text: str) -> bool:
-    """Return whether a text, without blanks around it, is a spelling of a missing value."""
+    """Return whether a text without surrounding blanks is a spelling of a missing value."""
     return len(text) < 8 and text.lower() in MISSING
 
 
 def read_number(text: str, decimal: str = POINT) -> float:
-    """Return the number that a text says; infinity for one beyond float64. Raises ValueError for other text."""
+    """Parse a number; infinity if beyond float64. Raises ValueError for other text."""
     if _PLAIN.fullmatch(text) and decimal == POINT:
         return float(text)
     found = _AROUND.fullmatch(text)
@@ -50,11 +50,11 @@ def read_number(text: str, decimal: str = POINT) -> float:
         return float(bare)
     if _INFINITE.fullmatch(bare):
         return math.inf
-    raise ValueError(f"{text[:40]!r} is no number")
+    raise ValueError(f"{text[:40]!r} is not a number")
 
 
 def decimal_of(texts: Sequence[str]) -> str | None:
-    """Return the decimal sign with which all texts read as numbers, missing ones aside; None if there is none."""
+    """Return the decimal separator with which all non-missing texts are numbers; None if there is none."""
     there = [text for text in texts if not is_missing(text)]
     if not there or any(map(_CODE.fullmatch, there)):
         return None
@@ -68,7 +68,7 @@ def decimal_of(texts: Sequence[str]) -> str | None:
 
 
 def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float64]:
-    """Return (texts,) numbers, NaN for missing ones. Raises ValueError with the first that is neither."""
+    """Return (texts,) numbers, NaN for missing ones. Raises ValueError with the first other text."""
     missing = np.fromiter(map(is_missing, texts), bool, len(texts))
     read = np.full(len(texts), math.nan)
     read[~missing] = _read(
@@ -78,11 +78,11 @@ def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float
 
 
 def read_cells(cells: Sequence[str]) -> list[float]:
-    """Return the numbers that cells say with a decimal point, NaN for missing ones.
+    """Parse cells as numbers with a decimal point, NaN for missing ones.
 
-    Raises ValueError where one is neither, or digits that are a code.
+    Raises ValueError for other text, and for digits that are a code.
     """
-    full = [cell for cell in cells if cell]  # a missing cell is empty as a rule
+    full = [cell for cell in cells if cell]  # missing cells are usually empty
     joined = "\n".join(["", *full, ""])
     if joined.isascii() and not joined.encode().translate(None, _SIGNS) and not _CODES.search(joined):
         try:
@@ -93,12 +93,12 @@ def read_cells(cells: Sequence[str]) -> list[float]:
             pass
     texts = [cell.strip() for cell in cells]
     if any(map(_CODE.fullmatch, texts)):
-        raise ValueError("digits that begin with a zero are a code")
+        raise ValueError("digits with a leading zero are a code")
     return list(read_numbers(texts))
 
 
 def _read(texts: Sequence[str], decimal: str) -> list[float]:
-    """Read texts, those of digits alone all at once. Raises ValueError."""
+    """Parse texts; those of digits only all at once. Raises ValueError."""
     if decimal == POINT and _DIGITS.fullmatch("\n".join(texts)):
         try:
             return list(map(float, texts))

@@ -1,13 +1,13 @@
-"""How many bytes the pages of a Parquet file hold when they are unpacked, read from the head of each page.
+"""The unpacked size of the pages of a Parquet file, read from the header of each page.
 
-    footer:       a struct, its length in 4 bytes, the signature; in it 4 row groups, in these 1 column chunks, in these
-                  3 metadata: 5 values, 9 the byte of the first data page, 11 that of the dictionary
-    column chunk: a dictionary page or none, then data pages, until they have the values that the footer says
-    page:         a head (a struct in Thrift's compact protocol), then the page, packed
-    head:         1 type    2 bytes unpacked    3 bytes packed    5, 7, 8 of a data page, a dictionary, a data page of
-                  version 2: 1 values, 2 (4 in version 2) encoding
+    footer:       a struct, its length in 4 bytes, the signature; field 4: row groups, in these 1: column chunks, in
+    these               3: metadata: 5: values, 9: byte of the first data page, 11: byte of the dictionary column chunk:
+    an optional dictionary page, then data pages, with the number of values in the footer page:         a header (a
+    struct in Thrift's compact protocol), then the packed page header:       1: type    2: unpacked bytes    3: packed
+    bytes    5, 7, 8: data page, dictionary, data page of               version 2, with 1: values, 2 (4 in version 2):
+    encoding
 
-What the footer says of the sizes is the word of whoever wrote the file, and unpacking goes by the heads.
+The footer's sizes are unverified claims of the file's writer; unpacking goes by the page headers.
 Source: Apache Parquet, "parquet.thrift" and "Encodings"; Apache Thrift, "Thrift compact protocol encoding".
 """
 
@@ -17,62 +17,62 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-HEAD_BYTES = (1 << 12, 1 << 18, 1 << 24)
-"""How much is read for the head of a page: more where it has long statistics."""
+HEADER_BYTES = (1 << 12, 1 << 18, 1 << 24)
+"""The bytes read for a page header, increased until it is complete: it may have long statistics."""
 DATA, DICTIONARY, DATA_2 = 0, 2, 3
 NO_DICTIONARY = frozenset((6, 7))
-"""The encodings of text that PyArrow does not read as a dictionary: DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY."""
+"""Encodings of text that PyArrow does not read as a dictionary: DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY."""
 DELTA_BYTE_ARRAY = 7
-"""That by which a text of a few bytes may be long: it begins as the one before it does."""
+"""The encoding where a few bytes may stand for a long text, which shares a prefix with the previous one."""
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
-"""The bytes of a value as PyArrow has it; of text without its letters."""
+"""The bytes per value in PyArrow; for text without its characters."""
 _STOP, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 0, 1, 2, 3, 7, 8, 9, 10, 11, 12
 _DEEPEST = 16
 
 
 class ColumnPages(NamedTuple):
-    """What the pages of a column chunk say of themselves."""
+    """The sizes that the pages of a column chunk state."""
 
     unpacked: int
-    """their bytes when they are unpacked"""
+    """the total size of the pages when unpacked"""
     longest: int
-    """the most that a text may have which takes a few bytes: those of a dictionary, or of a page of such texts"""
+    """the maximum length of a text stored in a few bytes: the size of a dictionary, or of a delta-encoded page"""
     values: int
-    """their values, nulls too"""
+    """the number of values, including nulls"""
     encodings: frozenset[int]
-    """of the values in the data pages"""
+    """the encodings of the data pages"""
 
 
 class ColumnChunk(NamedTuple):
-    """Where the pages of a column lie that belong to a row group."""
+    """The position of a column's pages in a row group."""
 
     begin: int
-    """the byte of the first page"""
+    """the first byte of the first page"""
     values: int
-    """their number, nulls too"""
+    """the number of values, including nulls"""
 
 
 def chunks(file: BinaryIO) -> list[list[ColumnChunk]]:
-    """Return the column chunks of each row group, as the footer of a file says.
+    """Return the column chunks of each row group, from the footer of a file.
 
-    PyArrow's own objects of them end the process where the footer's statistics are damaged.
+    PyArrow's own objects for them crash the process on damaged statistics in the footer.
     Raises ValueError for invalid footers.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
     length = int.from_bytes(file.read(4), "little")
     if length > size - 8:
-        raise ValueError("its footer is cut off")
+        raise ValueError("its footer is truncated")
     file.seek(size - 8 - length)
     footer = _Struct(file.read(length))
     try:
         return [[_chunk(footer.read()) for _ in footer.structs(1)] for _ in footer.structs(4)]
     except IndexError as error:
-        raise ValueError("its footer is cut off") from error
+        raise ValueError("its footer is truncated") from error
 
 
-def _chunk(said: dict[int, Any]) -> ColumnChunk:
-    metadata = said.get(3)
+def _chunk(fields: dict[int, Any]) -> ColumnChunk:
+    metadata = fields.get(3)
     if not isinstance(metadata, dict):
         raise ValueError("a column chunk has no metadata")
     data, dictionary = _number(metadata, 9), _number({11: 0} | metadata, 11)
@@ -80,7 +80,7 @@ def _chunk(said: dict[int, Any]) -> ColumnChunk:
 
 
 def pages(file: BinaryIO, chunk: ColumnChunk) -> ColumnPages:
-    """Read the heads of the pages of a column chunk. Raises ValueError for what are no pages."""
+    """Read the headers of the pages of a column chunk. Raises ValueError for invalid pages."""
     at = chunk.begin
     total = longest = values = 0
     encodings = set[int]()
@@ -106,13 +106,13 @@ def _number(head: dict[int, Any], field: int) -> int:
 
 
 def width_of(column: Any) -> int:
-    """Return the bytes of a value of a column, as the schema describes it; of text without its letters."""
+    """Return the bytes per value of a column, from the schema; for text without its characters."""
     return WIDTHS.get(column.physical_type) or max(1, column.length)
 
 
 def _head(file: BinaryIO, at: int) -> tuple[dict[int, Any], int]:
-    """Return the head of the page at a byte, and its length."""
-    for size in HEAD_BYTES:
+    """Return the header of the page at a byte, and its length."""
+    for size in HEADER_BYTES:
         file.seek(at)
         data = file.read(size)
         try:
@@ -121,11 +121,11 @@ def _head(file: BinaryIO, at: int) -> tuple[dict[int, Any], int]:
         except IndexError:
             if len(data) < size:
                 break
-    raise ValueError(f"the page at byte {at} is cut off")
+    raise ValueError(f"the page at byte {at} is truncated")
 
 
 class _Struct:
-    """A struct of the compact protocol: the numbers and structs in it by their numbers, all else passed over."""
+    """A struct of the compact protocol: its numbers and nested structs by field id; other values are skipped."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -133,30 +133,30 @@ class _Struct:
     def read(self, depth: int = 0) -> dict[int, Any]:
         """Read a struct."""
         if depth > _DEEPEST:
-            raise ValueError("its structs nest too deep")
+            raise ValueError("its structs are nested too deeply")
         return {field: self.value(kind, depth) for field, kind in self.fields()}
 
     def structs(self, wanted: int) -> Iterator[None]:
-        """Pass over a struct, and stop before each struct in one of its lists, which the caller is to read."""
+        """Skip through a struct, and stop before each struct in one of its lists, for the caller to read."""
         for field, kind in self.fields():
             if field == wanted:
                 count, inner = self.beginning()
                 if kind != _LIST or inner != _STRUCT:
-                    raise ValueError(f"a struct has other than a list of structs in field {field}")
+                    raise ValueError(f"field {field} of a struct is not a list of structs")
                 for _ in range(count):
                     yield
             else:
                 self.value(kind, 0)
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """Iterate over the fields of a struct, number and type; the caller is to read each value."""
+        """Iterate over the fields of a struct, id and type; the caller must read each value."""
         field = 0
         while (byte := self.byte()) != _STOP:
             field = field + (byte >> 4) if byte >> 4 else self.integer()
             yield field, byte & 15
 
     def beginning(self) -> tuple[int, int]:
-        """Read the beginning of a list: the number of its values, and their type."""
+        """Read the header of a list: the number of its values, and their type."""
         byte = self.byte()
         return (self.varint() if byte >> 4 == 15 else byte >> 4), byte & 15
 

@@ -1,4 +1,4 @@
-"""`ParquetSource`: the rows of Parquet and Arrow files, row group by row group."""
+"""`ParquetSource`: the rows of Parquet and Arrow files, read by row group."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ from chainrule.datasets.columns import (
 )  # fmt: skip
 from chainrule.errors import ConfigError, DataError
 
-WINDOW_BYTES = 1 << 26
-"""The bytes of the rows that are shuffled together unless another number of rows is asked for."""
-MOST_CATEGORIES = 1 << 20
-TILE = 1 << 14
-"""The rows of which columns become rows at a time: they stay in the cache."""
-LARGEST_EXACT = 1 << 53
-"""The integer up to which float64 has every one."""
+DEFAULT_WINDOW_BYTES = 1 << 26
+"""The size of the rows shuffled together, if no number of rows is given."""
+MAX_CATEGORIES = 1 << 20
+TILE_ROWS = 1 << 14
+"""The number of rows transposed at a time, which fit in the cache."""
+MAX_EXACT_INTEGER = 1 << 53
+"""The largest integer up to which float64 represents every one."""
 DTYPES = {"uint8": "uint8", "float32": "float", "float64": "double"}
-"""The types of X, each with PyArrow's name for columns that are stored as its numbers."""
+"""The dtypes of X, each with PyArrow's name of the same type."""
 
 
 class ParquetSource(Source):
-    """Rows of Parquet or Arrow files (.parquet, .pq; .arrow, .feather, .ipc), of which some row groups are in memory.
+    """Rows of Parquet or Arrow files (.parquet, .pq; .arrow, .feather, .ipc), with only some row groups in memory.
 
         source = ParquetSource("train/", target="price", weight="count")
         net = Network(source.inputs, [Standardize(), Dense(64), ReLU(), Dense(1)], loss=MeanSquaredError())
         Model(net).fit(source, validation_data=ParquetSource("held_out/*.parquet", target="price", weight="count"))
 
-    paths: a file, a folder, a pattern or a URL that fsspec knows ("s3://bucket/train/"), or a list of these. All files
-        must have the columns that are used, of one kind.
+    paths: a file, a folder, a pattern or a URL supported by fsspec ("s3://bucket/train/"), or a list of these. All
+    files   must have the used columns, with the same types.
     target: the column of y, or a list of columns for several outputs.
-    weight: the column of the rows' weights; None for 1 each.
-    columns: the columns of X in order; None for all but target and weight, as the first file has them.
-    dtype: of X. None for the smallest of uint8, float32 and float64 that keeps every number: uint8 if all columns are
-        bytes or booleans, float32 up to integers of 16 bits, float64 for larger ones, of which one beyond 2^53 is an
-        error. "float64" rounds those, and "float32", of half the memory, others too.
-    categories: the texts of each column of text, {"city": ("Aarhus", "Oslo")}, as `learn_categories` finds them. A text
-        becomes its place among them from 1 on, for an `Embedding`; another one, and a null, becomes 0.
-    shuffle, window: as of `Source`; None for as many rows as have 64 MB.
-    folder: where shuffle="exact" keeps the rows of an epoch; None for the system's folder of temporary files.
+    weight: the column of row weights; None for 1 each.
+    columns: the columns of X in order; None for all of the first file except target and weight.
+    dtype: of X. None for the smallest of uint8, float32 and float64 that represents every number: uint8 for bytes and
+    booleans, float32 up to 16-bit integers, float64 for larger ones, with an error for those beyond 2^53. "float64"
+    rounds these, and "float32", with half the memory, also rounds others.
+    categories: the values of each text column, {"city": ("Aarhus", "Oslo")}, as returned by `learn_categories`. A value
+    becomes its index, from 1, for an `Embedding`; other values and nulls become 0.
+    shuffle, window: as in `Source`; None for 64 MB of rows.
+    folder: of the row cache for shuffle="exact"; None for the system's temporary folder.
 
-    Raises DataError for missing columns, columns of other types and files that differ, FormatError for damaged files.
-    Nulls, and NaN among the features, are errors that name file, row group and column when they are read.
+    Raises DataError for missing columns, unsupported types and inconsistent files, FormatError for damaged files.
+    Nulls, and NaN in features, raise errors on reading that name file, row group and column.
     """
 
     def __init__(
@@ -76,22 +76,20 @@ class ParquetSource(Source):
         window: int | None = None,
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Read the footers of all files; of rows only those of the first column of Arrow files, which counts them."""
+        """Read the footers of all files, and from Arrow files, to count rows, the first column."""
         self.files = find_files(paths)
         self.targets = [target] if isinstance(target, str) else list(target)
         if not self.targets:
-            raise ConfigError("target must name a column, or a list of at least one.")
+            raise ConfigError("target must be a column name or a non-empty list of names.")
         self.weight = weight
         first, beside = self.files[0], {*self.targets, weight}
         names = (
             [name for name in first.schema.names if name not in beside] if columns is None else list(columns)
         )
         if not names:
-            raise DataError(
-                f"{first.path} has no column beside the target to learn from; name some by columns."
-            )
+            raise DataError(f"{first.path} has no columns but the target; list the features in columns.")
         if len({*names, *self.targets, weight}) < len(names) + len(self.targets) + 1:
-            raise ConfigError("columns, target and weight must name different columns, each once.")
+            raise ConfigError("columns, target and weight must name distinct columns.")
         self.feature_names: tuple[str, ...] = tuple(names)
         self.target_name = self.targets[0] if len(self.targets) == 1 else ", ".join(self.targets)
         for file in self.files:
@@ -101,13 +99,13 @@ class ParquetSource(Source):
             kind = first.schema.field(name).type
             if not (is_number(kind) or name in self.texts):
                 raise DataError(
-                    f"{first.path} has the column {name!r} of type {kind}, which is neither numbers nor text; convert "
-                    "it to numbers, or leave it out by columns."
+                    f"{first.path} has column {name!r} of type {kind}, which is neither numeric nor text; "
+                    "convert it to numbers, or omit it with columns."
                 )
         unknown = [name for name in categories or {} if name not in self.texts]
         if unknown:
             raise ConfigError(
-                f"categories has {unknown[0]!r}, which is no column of text among the features."
+                f"categories has {unknown[0]!r}, which is not a text column among the features."
             )
         self.categories = {name: tuple(texts) for name, texts in (categories or {}).items()}
         self.dtype = smallest([file.schema.field(name).type for file in self.files for name in names])
@@ -116,10 +114,10 @@ class ParquetSource(Source):
             check_choice(dtype, DTYPES, "dtype")
             if dtype == "uint8" != self.dtype.name:
                 raise ConfigError(
-                    "dtype='uint8' is for columns of bytes and booleans alone; pass 'float32', or leave it out."
+                    "dtype='uint8' supports only byte and boolean columns; pass 'float32', or omit it."
                 )
             self.dtype = np.dtype(dtype)
-        rows = WINDOW_BYTES // (len(names) * self.dtype.itemsize + 8 * len(self.targets) + 8)
+        rows = DEFAULT_WINDOW_BYTES // (len(names) * self.dtype.itemsize + 8 * len(self.targets) + 8)
         super().__init__(
             shuffle=shuffle, window=max(1, rows) if window is None else check_count(window, "window")
         )
@@ -134,16 +132,16 @@ class ParquetSource(Source):
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """The number of rows of each row group."""
+        """The number of rows per row group."""
         return np.array([file.sizes[k] for file, k in self.places], np.int64)
 
     def where(self, block: int) -> str:
-        """Return the row group and its file."""
+        """Return the name of the row group and its file."""
         file, group = self.places[block]
         return file.where(group)
 
     def fingerprint(self) -> int:
-        """Return a checksum of the files' footers and lengths, of the columns, and of the categories."""
+        """Return a checksum of the files' footers and lengths, the columns, and the categories."""
         said = (
             [file.checksum for file in self.files],
             self.feature_names,
@@ -154,12 +152,12 @@ class ParquetSource(Source):
         return zlib.crc32(repr((*said, sorted(self.categories.items()))).encode())
 
     def read(self, block: int) -> SourceBlock:
-        """Read a row group: X (n, features) in C order. Raises DataError for nulls, FormatError for damage."""
+        """Read a row group as X (n, features) in C order. Raises DataError for nulls, FormatError for damage."""
         lacking = [name for name in self.texts if name not in self.categories]
         if lacking:
             raise DataError(
-                f"{self.files[0].path} has text in the column {lacking[0]!r}; call learn_categories() before training, "
-                "pass categories, or leave it out by columns."
+                f"{self.files[0].path} has text in column {lacking[0]!r}; call learn_categories() before "
+                "training, pass categories, or omit it with columns."
             )
         file, group = self.places[block]
         beside = [*self.targets, *([] if self.weight is None else [self.weight])]
@@ -171,9 +169,9 @@ class ParquetSource(Source):
         return SourceBlock(X, y[0] if len(y) == 1 else np.stack(y, 1), weight)
 
     def learn_categories(self) -> dict[str, tuple[str, ...]]:
-        """Find the texts of each column of text in one pass over these columns, in order; return and keep them.
+        """Collect the values of each text column in one pass, sorted; return and store them.
 
-        Raises DataError for a column with more than a million, which are no categories.
+        Raises DataError for a column with more than a million values, which are not categories.
         """
         found: dict[str, set[str]] = {name: set() for name in self.texts}
         if self.texts:
@@ -181,16 +179,16 @@ class ParquetSource(Source):
                 for name, known in found.items():
                     texts = to_text(table.column(name)).unique().to_pylist()
                     known.update(text for text in texts if text is not None)
-                    if len(known) > MOST_CATEGORIES:
+                    if len(known) > MAX_CATEGORIES:
                         raise DataError(
-                            f"{self.files[0].path} has more than {MOST_CATEGORIES:,} texts in the column {name!r}, too "
-                            "many to be categories; leave it out by columns."
+                            f"{self.files[0].path} has more than {MAX_CATEGORIES:,} values in column "
+                            f"{name!r}, too many for categories; omit it with columns."
                         )
         self.categories = {name: tuple(sorted(known)) for name, known in found.items()}
         return dict(self.categories)
 
     def embedded(self, size: int = 4) -> tuple[tuple[int, int, int], ...]:
-        """Return (column, codes, size) of each column of text, as `Embedding` takes them."""
+        """Return (column, codes, size) for each text column, the argument of `Embedding`."""
         check_count(size, "size")
         return tuple(
             (k, len(self.categories[name]) + 1, size)
@@ -202,14 +200,14 @@ class ParquetSource(Source):
         return (file.read(group, names) for file, group in self.places)
 
     def _fill(self, X: NDArray[Any], table: Any, block: int) -> None:
-        """Write the columns of a row group to the columns of X, some rows of all of them at a time."""
+        """Write the columns of a row group to X, tile by tile."""
         columns = [
             table.column(name) if name in self.categories else self._whole(table, name, block)
             for name in self.feature_names
         ]
         if all(each.type == DTYPES[X.dtype.name] for each in columns):
             first = 0
-            for batch in table.to_batches(max_chunksize=TILE):
+            for batch in table.to_batches(max_chunksize=TILE_ROWS):
                 X[first : first + len(batch)] = batch.to_tensor().to_numpy()
                 first += len(batch)
             return
@@ -220,33 +218,34 @@ class ParquetSource(Source):
         for name, each in zip(self.feature_names, numbers, strict=True):
             if self.is_exact and each.dtype.kind in "iu" and each.dtype.itemsize == 8:
                 self._check_exact(each, name, block)
-        for first in range(0, len(X), TILE):
-            rows = slice(first, first + TILE)
+        for first in range(0, len(X), TILE_ROWS):
+            rows = slice(first, first + TILE_ROWS)
             X[rows] = np.stack([each[rows] for each in numbers], dtype=X.dtype, casting="unsafe").T
 
     def _check_exact(self, numbers: NDArray[Any], name: str, block: int) -> None:
-        """Raise DataError for an integer that float64 might round."""
-        beyond = (numbers > LARGEST_EXACT) | (numbers < -LARGEST_EXACT)
+        """Check that float64 represents all integers exactly. Raises DataError."""
+        beyond = (numbers > MAX_EXACT_INTEGER) | (numbers < -MAX_EXACT_INTEGER)
         if beyond.any():
             row = int(beyond.argmax())
             raise DataError(
-                f"{self.where(block)} has {numbers[row]} at row {row}, column {name!r}, and float64 keeps apart "
-                "integers up to 2^53; leave the column out by columns, or pass dtype='float64' to have it rounded."
+                f"{self.where(block)} has {numbers[row]} at row {row}, column {name!r}, but float64 is exact "
+                "only for integers up to 2^53; omit the column with columns, or pass dtype='float64' to "
+                "round it."
             )
 
     def _whole(self, table: Any, name: str, block: int) -> Any:
-        """Return a column of a row group. Raises DataError if it has a null."""
+        """Return a column of a row group. Raises DataError for a null."""
         column = table.column(name)
         if column.null_count:
             raise DataError(
-                f"{self.where(block)} has a null at row {first_null(column)}, column {name!r}; fill it in, or drop its "
-                "row, first."
+                f"{self.where(block)} has a null at row {first_null(column)}, column {name!r}; fill it in or "
+                "drop its row first."
             )
         return column
 
 
 def _check_schema(file: ColumnFile, first: ColumnFile, names: Sequence[str]) -> None:
-    """Raise DataError unless a file has the columns, of the kinds that the first one has."""
+    """Check that a file has the columns, with the types of the first file. Raises DataError."""
     there = file.schema.names
     for name in names:
         if name not in there:
@@ -254,12 +253,12 @@ def _check_schema(file: ColumnFile, first: ColumnFile, names: Sequence[str]) -> 
 
             near = get_close_matches(name, there, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(there[:20])}."
-            whose = "" if file is first else f", which {first.path} has"
+            whose = "" if file is first else f" of {first.path}"
             raise DataError(f"{file.path} lacks the column {name!r}{whose}; {hint}")
     for name in names:
         mine, theirs = file.schema.field(name).type, first.schema.field(name).type
         if use(mine) != use(theirs):
             raise DataError(
-                f"{file.path} has the column {name!r} of type {mine}, and {first.path} of type {theirs}; write them "
-                "alike."
+                f"{file.path} has column {name!r} of type {mine}, but {first.path} has type {theirs}; use "
+                "the same type."
             )

@@ -1,7 +1,6 @@
-"""An exactly shuffled copy of Parquet and Arrow files, of any columns and of any size.
+"""An exactly shuffled copy of Parquet and Arrow files, with any columns and of any size.
 
-Two passes, as of `chainrule.data.exact`: each row is written to a bucket that is drawn for it, and each bucket is
-shuffled.
+Two passes, as in `chainrule.data.exact`: each row is written to a random bucket, then each bucket is shuffled.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ import numpy as np
 
 from chainrule.core.random import generator
 from chainrule.core.settings import check_count
-from chainrule.data.exact import MOST_BUCKETS, bucket_of_rows
+from chainrule.data.exact import MAX_BUCKETS, bucket_of_rows
 from chainrule.datasets.column_files import ColumnFile, find_files, read_as
 from chainrule.datasets.columns import is_text
 from chainrule.errors import ConfigError
 
 BUCKET_BYTES = 1 << 28
 FILE_ROWS = 1 << 23
-"""The most rows of a file of the copy."""
+"""The maximum number of rows per file of the copy."""
 
 
 class ShuffledCopy(NamedTuple):
-    """What was written."""
+    """The result of `shuffled_copy`."""
 
     path: Path
     rows: int
@@ -47,29 +46,28 @@ def shuffled_copy(
     row_group_size: int = 1 << 17,
     progress: Callable[[float, str], Any] | None = None,
 ) -> ShuffledCopy:
-    """Write the rows of files to Parquet files in a new folder, every order of them equally likely, drawn by the seed.
+    """Write the rows of files, in a uniformly random order, to Parquet files in a new folder.
 
-    paths: as of `ParquetSource`.  progress(share, what) is called along the way.
-    A quarter of a gigabyte of rows, or a 256th of them if that is more, is in memory at a time, and twice the size of
-    the rows is needed on the disk of `out`. The folder appears when it is whole.
-    Columns of views (string_view, binary_view) become large_string and large_binary.
-    Raises ConfigError for a folder that has files, and where the disk has too little left; errors of files as
-    `ParquetSource`.
+    paths: as in `ParquetSource`.  seed: of the order.  progress(share, what) is called along the way.
+    Uses memory for a quarter of a gigabyte of rows, or for 1/256 of them if that is more, and disk space at `out` for
+    twice the rows. The folder appears when it is complete.
+    View columns (string_view, binary_view) become large_string and large_binary.
+    Raises ConfigError for a non-empty folder or too little disk space, and the errors of `ParquetSource` for files.
     """
     check_count(row_group_size, "row_group_size")
     start, out, tell = time.perf_counter(), Path(out), progress or (lambda share, what: None)
     files = find_files(paths)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already; name a folder that is new or empty.")
+        raise ConfigError(f"{out} already exists; choose a new or empty folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
     size = sum(map(_bytes_of, files))
     free = shutil.disk_usage(out.parent).free
     if 2 * size > free:
         raise ConfigError(
-            f"a shuffled copy takes up to {2 * size >> 20:,} MB while it is made, and {out.parent} has "
-            f"{free >> 20:,} MB free; name a folder on another disk."
+            f"a shuffled copy takes up to {2 * size >> 20:,} MB while it is written, but {out.parent} has "
+            f"{free >> 20:,} MB free; choose a folder on another disk."
         )
-    count = min(MOST_BUCKETS, max(1, -(-size // BUCKET_BYTES)))
+    count = min(MAX_BUCKETS, max(1, -(-size // BUCKET_BYTES)))
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         buckets, made = [Path(folder) / f"{k}" for k in range(count)], Path(folder) / "made"
         made.mkdir()
@@ -83,14 +81,14 @@ def shuffled_copy(
 
 
 def _bytes_of(file: ColumnFile) -> int:
-    """Return the bytes of a file's rows without compression, where its footer says it."""
+    """Return the uncompressed size of a file's rows, if its footer states it."""
     if file.metadata is None:
         return file.bytes
     return sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups))
 
 
 def _without_views(schema: Any) -> Any:
-    """Return a schema with large_string and large_binary for columns of views, of which PyArrow takes no rows."""
+    """Return a schema with large_string and large_binary for view columns, which PyArrow cannot take rows of."""
     import pyarrow as pa
 
     large = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
@@ -102,7 +100,7 @@ def _without_views(schema: Any) -> Any:
 def _deal(
     files: list[ColumnFile], schema: Any, buckets: list[Path], seed: int, tell: Callable[[float, str], Any]
 ) -> int:
-    """Write each row to its bucket, and return their number."""
+    """Write each row to its bucket; return the number of rows."""
     import pyarrow as pa
 
     total, done = sum(sum(file.sizes) for file in files), 0
@@ -126,7 +124,7 @@ def _deal(
 
 
 def _shuffled(buckets: list[Path], seed: int) -> Iterator[Any]:
-    """Iterate over the rows of each bucket as a shuffled table, and delete its file."""
+    """Iterate over the buckets as shuffled tables, and delete their files."""
     import pyarrow as pa
 
     for k, path in enumerate(buckets):
@@ -145,7 +143,7 @@ def _write(
     rows: int,
     tell: Callable[[float, str], Any],
 ) -> tuple[int, int]:
-    """Write the buckets' rows to files of whole row groups, but for the last; return how many files and groups."""
+    """Write the buckets' rows to files of whole row groups, except the last; return the numbers of files and groups."""
     import pyarrow as pa
     from pyarrow import parquet
 

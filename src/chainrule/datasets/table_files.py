@@ -11,7 +11,7 @@ from typing import Any
 from chainrule.core.files import open_regular
 from chainrule.datasets.arrow_messages import SIGNATURE, messages
 from chainrule.datasets.excel import read_excel
-from chainrule.datasets.idx import PathLike, is_bomb, refuse_bomb
+from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
 from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
 from chainrule.datasets.unpacked import unpacked_bytes
@@ -21,18 +21,18 @@ TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
 BATCH_ROWS = 1 << 16
-"""The rows of a Parquet file that are read at a time."""
+"""The number of rows of a Parquet file read at a time."""
 BATCH_BYTES = 1 << 28
-"""The most bytes of such rows as far as their texts are not counted before they are read."""
+"""The maximum size of these rows, excluding texts that are counted only after reading."""
 EXCEL = (".xlsx", ".xlsm")
 TABLES = (*TEXT, *PARQUET, *ARROW, *EXCEL)
-"""The endings of files that are tables; .txt is one only where a table is asked for."""
+"""The file endings of tables; .txt is one only where a table is expected."""
 
 
 def read_table(path: PathLike) -> Any:
-    """Read a table by the ending of its name: a dict of columns of CSV and Excel files, a PyArrow table of others.
+    """Read a table by its file ending: CSV and Excel as a dict of columns, others as a PyArrow table.
 
-    Both are what `TablePreprocessor` takes.
+    `TablePreprocessor` accepts both.
     Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
     """
     name, ending = os.fspath(path), Path(path).suffix.lower()
@@ -42,12 +42,13 @@ def read_table(path: PathLike) -> Any:
         return read_excel(path)
     if ending not in (*PARQUET, *ARROW):
         known = ", ".join(TABLES)
-        raise FormatError(f"{name} has the ending {ending or 'of no kind'!r}; a table's is one of {known}.")
+        raise FormatError(f"{name} has the ending {ending!r}; a table must have one of {known}.")
     try:
         import pyarrow as pa
     except ModuleNotFoundError as error:
         raise FormatError(
-            f"{name} is read by PyArrow, which is not installed; install chainrule[tables], or save the table as CSV."
+            f"{name} needs PyArrow, which is not installed; install chainrule[tables], or save the table as "
+            "CSV."
         ) from error
     with open_regular(path) as file:
         try:
@@ -56,11 +57,14 @@ def read_table(path: PathLike) -> Any:
             if isinstance(error, (DataError, FormatError)):
                 raise
             kind = "Parquet" if ending in PARQUET else "Arrow"
-            said = " ".join(str(error).split())[:120]
-            raise FormatError(f"{name} is damaged or no {kind} file ({said}); write it anew.") from error
+            reason = " ".join(str(error).split())[:120]
+            raise FormatError(
+                f"{name} is damaged or not a valid {kind} file ({reason}); write it again."
+            ) from error
     if not table.num_rows or not table.num_columns:
         raise DataError(
-            f"{name} has {table.num_rows} rows and {table.num_columns} columns; it needs one of each."
+            f"{name} has {table.num_rows} rows and {table.num_columns} columns; it needs at least one of "
+            "each."
         )
     return table
 
@@ -76,12 +80,12 @@ def _parquet(file: Any, name: str) -> Any:
     texts, longest, unpacked, values = list[str](), 0, 0, 0
     groups = chunks(file)
     if any(len(group) != found.num_columns for group in groups) or len(groups) != found.num_row_groups:
-        raise ValueError("its row groups have other columns than its schema")
+        raise ValueError("its row groups and its schema have different columns")
     for j in range(found.num_columns):
         column, own = opened.schema.column(j), [pages(file, group[j]) for group in groups]
         unpacked += sum(each.unpacked for each in own)
         values += sum(each.values for each in own) * width_of(column)
-        refuse_bomb(name, max(unpacked, values), packed)
+        check_bomb(name, max(unpacked, values), packed)
         if column.physical_type != "BYTE_ARRAY":
             continue
         if column.path != column.name:  # in a list or a struct
@@ -90,7 +94,7 @@ def _parquet(file: Any, name: str) -> Any:
             longest += max(each.longest for each in own)
         elif any(each.longest for each in own):
             texts.append(column.path)
-    # Text that occurs often is read as a dictionary, in which it takes no room before it is counted.
+    # Repetitive text is read as a dictionary, which stays small until it is counted.
     opened = parquet.ParquetFile(file, metadata=found, read_dictionary=texts)
     rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, longest)))
     batches = opened.iter_batches(batch_size=rows)
@@ -102,11 +106,13 @@ def _arrow(file: Any, name: str) -> Any:
 
     start = file.read(6)
     if start[:4] == b"FEA1":
-        raise FormatError(f"{name} is a Feather file of version 1; write it anew as version 2 or as Parquet.")
+        raise FormatError(
+            f"{name} is a Feather file of version 1; write it again as version 2 or as Parquet."
+        )
     unpacked, packed = 0, os.fstat(file.fileno()).st_size
     for message in messages(file):
         unpacked += message.unpacked
-        refuse_bomb(name, unpacked, packed)
+        check_bomb(name, unpacked, packed)
     file.seek(0)
     if start == SIGNATURE:
         opened = pa.ipc.open_file(file)
@@ -118,10 +124,10 @@ def _arrow(file: Any, name: str) -> Any:
 
 
 def _counted(batches: Any, name: str, schema: Any, packed: int) -> Iterator[Any]:
-    """Iterate over batches as a schema has them. Raises DataError or FormatError for too many cells, and bytes."""
+    """Iterate over batches with a schema. Raises DataError or FormatError for too many cells or bytes."""
     rows = unpacked = 0
     for batch in batches:
-        batch.validate(full=True)  # a place in a damaged file may lie outside of its column
+        batch.validate(full=True)  # offsets in a damaged file may point outside the column
         rows += batch.num_rows
         _check_size(name, rows, batch.num_columns)
         for column, field in zip(batch.columns, batch.schema, strict=True):
@@ -129,26 +135,28 @@ def _counted(batches: Any, name: str, schema: Any, packed: int) -> Iterator[Any]
                 unpacked += unpacked_bytes(column)
             except DataError as error:
                 raise DataError(f"{name}: the column {field.name!r} {error}.") from error
-        refuse_bomb(name, unpacked, packed)
+        check_bomb(name, unpacked, packed)
         yield batch if batch.schema.equals(schema) else batch.cast(schema)
 
 
 def _check_columns(name: str, schema: Any) -> None:
     twice = next((each for each, count in Counter(schema.names).items() if count > 1), None)
     if twice is not None:
-        raise DataError(f"{name} has two columns of the name {twice[:60]!r}; rename one of them.")
+        raise DataError(f"{name} has two columns named {twice[:60]!r}; rename one of them.")
 
 
 def _check_nested(name: str, path: str, most: int, packed: int) -> None:
-    """Raise FormatError for lists of texts that may take far more than the file, counted as if all were the longest."""
+    """Raise FormatError for lists of texts whose worst case takes far more memory than the file."""
     if is_bomb(most, packed):
         raise FormatError(
-            f"{name}: {packed} packed bytes may contain {most} in the lists of column {path!r}; leave the column out."
+            f"{name}: {packed} packed bytes may contain {most} in the lists of column {path!r}; remove the "
+            "column."
         )
 
 
 def _check_size(name: str, rows: int, columns: int) -> None:
     if rows * columns > MAX_CELLS:
         raise DataError(
-            f"{name} has {rows:,} rows of {columns:,} columns, and at most {MAX_CELLS:,} cells are read; give a part."
+            f"{name} has {rows:,} rows and {columns:,} columns, more than {MAX_CELLS:,} cells; pass a part "
+            "of it."
         )

@@ -1,4 +1,4 @@
-"""The texts of a column of a file, as UTF-8 one after the other: a short text takes 20 bytes, in Python 70."""
+"""The texts of a column of a file as concatenated UTF-8: a short text takes 20 bytes, in Python 70."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_KNOWN = 1 << 16
-"""The most texts of a column that are told apart while it is read; of more, those that are read together are."""
-FEW = 1 << 10
-"""So many texts are told apart even where most rows have another."""
+MAX_DISTINCT = 1 << 16
+"""The maximum number of distinct texts deduplicated over a whole column; beyond it, only within a chunk."""
+MIN_DISTINCT = 1 << 10
+"""The number of distinct texts that are deduplicated even if most rows differ."""
 
 
 class TextColumn(Sequence[str | None]):
-    """A sequence of texts, None for missing ones. Texts that were noticed to be equal are stored once.
+    """A sequence of texts, None for missing ones, with equal texts stored once where detected.
 
-    Iterating makes each stored text once; `take` makes none.
+    Iteration decodes each stored text once; `take` decodes none.
     """
 
     __slots__ = ("codes", "data", "ends")
 
     def __init__(self, texts: Sequence[str], codes: NDArray[np.integer]) -> None:
-        """Store texts. codes: (n,) the place of each row's among them, -1 for a missing one."""
+        """Store texts. codes: (n,) the index of each row's text, -1 for a missing one."""
         self.data, lengths = _encoded(texts)
         kind = np.uint32 if len(self.data) < 1 << 32 else np.uint64
         self.ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(kind)
@@ -41,7 +41,7 @@ class TextColumn(Sequence[str | None]):
     @overload
     def __getitem__(self, row: slice) -> TextColumn: ...
     def __getitem__(self, row: int | slice) -> str | TextColumn | None:
-        """Return the text of a row, or some rows."""
+        """Return the text of a row, or a slice of the column."""
         if isinstance(row, slice):
             return self.take(row)
         code = int(self.codes[operator.index(row)])
@@ -51,40 +51,40 @@ class TextColumn(Sequence[str | None]):
 
     def __iter__(self) -> Iterator[str | None]:
         """Iterate over the texts."""
-        texts: list[str | None] = [*_decoded(self.data, self.ends), None]  # which is that of -1
+        texts: list[str | None] = [*_decoded(self.data, self.ends), None]  # index -1
         return map(texts.__getitem__, self.codes.tolist())
 
     def __contains__(self, value: object) -> bool:
-        """Return whether a row has a text, or with None whether one is missing."""
+        """Return whether a row has this text, or for None, a missing one."""
         return bool((self.codes < 0).any()) if value is None else any(text == value for text in self)
 
     def __eq__(self, other: object) -> bool:
-        """Return whether another sequence has the same texts."""
+        """Return whether another sequence has equal texts."""
         return isinstance(other, (list, tuple, TextColumn)) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        """Show the first rows."""
+        """Return the first rows."""
         more = ", ..." if len(self) > 5 else ""
         return f"TextColumn([{', '.join(map(repr, self[:5]))}{more}], {len(self):,} rows)"
 
     def take(self, rows: Any) -> TextColumn:
-        """Return some rows, by their numbers, a mask or a slice; the texts are shared."""
-        made = object.__new__(TextColumn)
-        made.data, made.ends, made.codes = self.data, self.ends, self.codes[rows]
-        return made
+        """Return rows by index, mask or slice; the texts are shared."""
+        part = object.__new__(TextColumn)
+        part.data, part.ends, part.codes = self.data, self.ends, self.codes[rows]
+        return part
 
 
 class TextsRead:
-    """The cells of a column while they are read."""
+    """The cells of a column during reading."""
 
     def __init__(self) -> None:
         self.codes, self.data, self.lengths = array("i"), bytearray(), array("I")
         self.known: dict[str, int] | None = {}
 
     def add(self, cells: Sequence[str]) -> None:
-        """Add cells, of which equal ones are stored once."""
+        """Add cells, and store equal ones once."""
         place: dict[str, int] = {} if self.known is None else self.known
         new = [cell for cell in dict.fromkeys(cells) if cell not in place]
         place.update(zip(new, range(len(self.lengths), len(self.lengths) + len(new)), strict=True))
@@ -92,16 +92,18 @@ class TextsRead:
         self.data += data
         self.lengths.extend(lengths)
         self.codes.extend(map(place.__getitem__, cells))
-        if self.known is not None and len(self.known) > min(MOST_KNOWN, max(FEW, len(self.codes) // 2)):
+        if self.known is not None and len(self.known) > min(
+            MAX_DISTINCT, max(MIN_DISTINCT, len(self.codes) // 2)
+        ):
             self.known = None
 
     def texts(self) -> list[str]:
-        """Return the texts that are stored."""
+        """Return the stored texts."""
         return _decoded(bytes(self.data), np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)]))
 
 
 def _encoded(texts: Sequence[str]) -> tuple[bytes, list[int]]:
-    """Return texts as UTF-8 one after the other, and the bytes of each."""
+    """Encode texts as concatenated UTF-8; return it and the length of each text in bytes."""
     joined = "".join(texts)
     if joined.isascii():
         return joined.encode(), list(map(len, texts))

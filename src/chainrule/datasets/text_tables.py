@@ -1,12 +1,12 @@
-"""Read a CSV file of any types as columns: numbers, and text.
+"""Read a CSV file with columns of numbers and text.
 
-The delimiter (comma, semicolon, tab, pipe) is the one by which the first rows have most columns and equally many; the
-text is UTF-8, with or without a byte order mark, UTF-16 with one, or else Windows-1252. A column in which every cell
-reads as a number is one (`chainrule.datasets.numerals` says what does); missing cells are NaN in numbers, None in text.
+The delimiter (comma, semicolon, tab, pipe) is the one that splits the first rows into the most columns, equally many;
+the encoding is UTF-8, with or without a byte order mark, UTF-16 with one, or else Windows-1252. A column whose cells
+are all numbers (see `chainrule.datasets.numerals`) is numeric; missing cells are NaN in numbers, None in text.
 
-The standard library's reader parts the cells, so that a file reads the same wherever the package is installed. A column
-is read as numbers while its cells are such, 8 bytes each; one that turns out to be none is read a second time as text,
-which stays packed (`chainrule.datasets.text_column`).
+The standard library's reader splits the cells, so that a file reads the same on every installation. A column is read
+as numbers, 8 bytes each, as long as possible; otherwise it is read a second time as text, which stays packed
+(`chainrule.datasets.text_column`).
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from chainrule.datasets.text_column import TextColumn, TextsRead
 from chainrule.errors import DataError, FormatError
 
 TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
-"""Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None alone."""
+"""Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None only."""
 MAX_BYTES = 1 << 30
 MAX_CELLS = 200_000_000
 MAX_COLUMNS = 100_000
-MAX_ROW = 16 << 20  # characters: the cells of a row take ten times as much memory
+MAX_ROW = 16 << 20  # characters; the cells of a row take ten times the memory
 DELIMITERS = ",;\t|"
 CHUNK = 1 << 16
-"""cells that are read at a time"""
+"""the number of cells read at a time"""
 _LOOKED_AT = 64 << 10
-"""characters by which the delimiter is found"""
+"""the number of characters used to detect the delimiter"""
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 def read_text_table(path: PathLike) -> TableColumns:
-    """Read a CSV file, plain or gzip (by its first bytes), as columns by name: (n,) numbers, or sequences of text.
+    """Read a CSV file, plain or gzip (detected by content), as columns by name: (n,) numbers, or sequences of text.
 
-    The first line has the names, unless each of its cells is a number: the columns are then called x1, x2 and so on.
+    The first line contains the names, unless all its cells are numbers: the columns are then called x1, x2, ...
     Empty lines are skipped; a column without a name is "unnamed: k".
-    Raises FormatError for other bytes than text, DataError for rows of unequal length, two equal names and no rows.
+    Raises FormatError for non-text, DataError for rows of unequal length, duplicate names and no rows.
     """
     name = os.fspath(path)
     data = _contents(path, name)
@@ -62,13 +62,13 @@ def read_text_table(path: PathLike) -> TableColumns:
 
 
 def columns_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -> TableColumns:
-    """Make columns of rows of cells, of which the first has the names. name: of the file, for errors.
+    """Convert rows of cells, the first with the names, to columns. name: of the file, for errors.
 
-    rows: a function that begins them anew, each with the number of its line; none is empty.
+    rows: a function that restarts the iteration over non-empty rows, each with its line number.
     """
     _, first = next(rows(), (0, []))
     if not first:
-        raise DataError(f"{name} is empty; it needs a line of names and at least one row.")
+        raise DataError(f"{name} is empty; it needs a header and at least one row.")
     names = [cell.strip() for cell in first]
     is_named = not all(map(_is_number, names))
     if not is_named:
@@ -83,7 +83,7 @@ def columns_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -
 
 
 def _contents(path: PathLike, name: str) -> bytes:
-    """Return the text of a file, unpacked, in bytes. Raises DataError for more than MAX_BYTES."""
+    """Return the unpacked bytes of a file. Raises DataError for more than MAX_BYTES."""
     with open_regular(path) as file:
         is_packed = file.read(2) == GZIP_SIGNATURE
         file.seek(0)
@@ -91,13 +91,13 @@ def _contents(path: PathLike, name: str) -> bytes:
         data = unpack(name, file, MAX_BYTES) if is_packed else file.read(size)
     if len(data) > MAX_BYTES:
         raise DataError(
-            f"{name} is larger than {MAX_BYTES >> 30} GB; give a part of its rows, or a Parquet file."
+            f"{name} is larger than {MAX_BYTES >> 30} GB; pass a part of its rows, or a Parquet file."
         )
     return data
 
 
 def delimiter_of(text: str) -> str:
-    """Return the delimiter of a text's first rows; the comma where none parts them."""
+    """Return the delimiter of a text's first rows; the comma if none splits them."""
     lines = text.splitlines()
     whole = lines[:-1] if len(lines) > 1 and len(text) >= _LOOKED_AT else lines
     best, most = ",", 1
@@ -108,13 +108,13 @@ def delimiter_of(text: str) -> str:
             continue
         if counts and len(set(counts)) == 1 and counts[0] > most:
             best, most = delimiter, counts[0]
-    if most == 1 and whole:  # rows of unequal length: that which the first line has most of
+    if most == 1 and whole:  # rows of unequal length: the most frequent in the first line
         best = max(DELIMITERS, key=whole[0].count)
     return best
 
 
 def _encoding_of(name: str, data: bytes) -> str:
-    """Return the encoding of a text. Raises FormatError for what is none."""
+    """Return the encoding of a text. Raises FormatError for non-text."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:
@@ -127,7 +127,8 @@ def _encoding_of(name: str, data: bytes) -> str:
     if b"\0" in data[: 1 << 20]:
         place = data.index(b"\0")
         raise FormatError(
-            f"{name} is no CSV file: byte {place} is 0; save it as text, or name a Parquet file .parquet."
+            f"{name} is not a CSV file, because byte {place} is 0; save it as text, or rename a Parquet file "
+            "to .parquet."
         )
     try:
         data.decode("utf-8")
@@ -137,7 +138,7 @@ def _encoding_of(name: str, data: bytes) -> str:
 
 
 def _rows(name: str, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Iterate over rows that are not empty: the line in which each ends, and its cells."""
+    """Iterate over non-empty rows: the line on which each ends, and its cells."""
     pending = 0
 
     def lines() -> Iterator[str]:
@@ -147,7 +148,7 @@ def _rows(name: str, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[s
             if pending > MAX_ROW:
                 raise DataError(
                     f"{name} has a row of more than {MAX_ROW >> 20} million characters at line "
-                    f"{reader.line_num + 1}; mend its quotes, or leave columns out."
+                    f"{reader.line_num + 1}; fix its quotes, or remove columns."
                 )
             yield line
 
@@ -159,34 +160,35 @@ def _rows(name: str, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[s
                 yield reader.line_num, cells
     except csv.Error as error:
         raise FormatError(
-            f"{name} is no CSV file at line {reader.line_num}: {error}; mend its quotes, or shorten that cell."
+            f"{name} is not valid CSV at line {reader.line_num}: {error}; fix its quotes, or shorten that "
+            "cell."
         ) from error
 
 
 def _check_names(name: str, names: list[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise DataError(
-            f"{name} has {len(names):,} columns, and at most {MAX_COLUMNS:,} are read; leave some out."
+            f"{name} has {len(names):,} columns, more than the maximum of {MAX_COLUMNS:,}; remove some."
         )
     places: dict[str, int] = {}
     for k, each in enumerate(names):
         first = places.setdefault(each, k)
         if first != k:
             raise DataError(
-                f"{name} has two columns of the name {each[:60]!r} ({first + 1} and {k + 1} of line 1); rename one."
+                f"{name} has two columns named {each[:60]!r} ({first + 1} and {k + 1} of line 1); rename one."
             )
 
 
 class _Columns:
-    """The columns of a file in the making: numbers while all cells are, else texts."""
+    """The columns of a file during reading: numbers while all cells are numeric, else texts."""
 
     def __init__(self, name: str, names: list[str]) -> None:
-        """Begin with no rows. name: of the file."""
+        """Start without rows. name: of the file."""
         self.name, self.names, self.count = name, names, 0
         self.numbers: list[array[float] | None] = [array("d") for _ in names]
         self.texts = [TextsRead() for _ in names]
         self.left: list[int] = []
-        """the columns that began as numbers and are none, whose first texts are to be read again"""
+        """columns that started as numbers and turned out to be text, whose first texts must be read again"""
 
     def read(self, rows: Iterator[tuple[int, list[str]]]) -> None:
         """Read all rows. Raises DataError for rows of unequal length, too many cells, and no rows."""
@@ -206,36 +208,40 @@ class _Columns:
                     self.texts[k].add(cells)
             self.count += len(chunk)
         if not self.count:
-            raise DataError(f"{self.name} has a line of names and no rows; add at least one.")
+            raise DataError(f"{self.name} has a header but no rows; add at least one.")
         self.left = sorted(left)
 
     def read_left(self, rows: Iterator[tuple[int, list[str]]]) -> None:
-        """Read the columns that are left, from the first row on."""
+        """Read the left columns again, from the first row."""
         count = max(1, CHUNK // len(self.names))
         while chunk := [cells for _, cells in islice(rows, count)]:
             for k in self.left:
                 self.texts[k].add([cells[k] for cells in chunk])
 
     def chunk(self, rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
-        """Return the cells of the next rows, some 65,536 of them."""
+        """Return the cells of the next rows, about 65,536 of them."""
         width, chunk = len(self.names), list[list[str]]()
         for line, cells in islice(rows, max(1, CHUNK // width)):
             if len(cells) != width:
                 is_short = len(cells) < width
-                at = f"column {self.names[len(cells)]!r} is missing" if is_short else "the last have no name"
+                at = (
+                    f"column {self.names[len(cells)]!r} is missing"
+                    if is_short
+                    else "the last cells have no name"
+                )
                 raise DataError(
-                    f"{self.name} has {len(cells)} cells in line {line}, and {width} names in line 1 ({at}); make "
-                    "them equal, and quote cells that hold the delimiter."
+                    f"{self.name} has {len(cells)} cells in line {line}, but {width} names in line 1 ({at}); "
+                    "make them equal, and quote cells that contain the delimiter."
                 )
             chunk.append(cells)
         if (self.count + len(chunk)) * width > MAX_CELLS:
             raise DataError(
-                f"{self.name} has more than {MAX_CELLS:,} cells; give a part of its rows, or a Parquet file."
+                f"{self.name} has more than {MAX_CELLS:,} cells; pass a part of its rows, or a Parquet file."
             )
         return chunk
 
     def found(self) -> TableColumns:
-        """Return the columns by name. What was read of each is forgotten."""
+        """Return the columns by name, and free the parsed cells."""
         made: TableColumns = {}
         for k, name in enumerate(self.names):
             numbers, texts = self.numbers[k], self.texts[k]
@@ -249,7 +255,7 @@ class _Columns:
 
 
 def _typed(read: TextsRead) -> NDArray[np.float64] | TextColumn:
-    """Return a column by its texts: numbers if all are."""
+    """Convert a column's texts to numbers if all are numeric."""
     stripped, codes = [text.strip() for text in read.texts()], np.frombuffer(read.codes, np.intc)
     decimal = decimal_of(stripped)
     if decimal is not None:

@@ -1,4 +1,4 @@
-"""Engines: implementations of `chainrule.engines.step`, the training step, and of prediction, which differ in speed."""
+"""Engines: interchangeable implementations of prediction and of the training step in `chainrule.engines.step`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name, or for "auto" the first one that supports the plan.
 
-    Raises ConfigError if there is no engine of that name, or if it does not support the plan.
+    Raises ConfigError for an unknown name, and for an engine that does not support the plan.
     """
     if name == "auto":
         reasons = {}
@@ -39,7 +39,7 @@ def select(name: str, plan: Plan) -> Engine:
                 return engine.on(plan.device)
             reasons[engine.name] = reason
         why = "; ".join(f"{name}, because {reason}" for name, reason in reasons.items())
-        raise ConfigError(f"no engine can run this: {why}; leave out what the last one lacks.")
+        raise ConfigError(f"no engine supports this: {why}; remove what the last one does not support.")
     if name not in ENGINES:
         raise ConfigError(f"{option('engine')} must be one of auto, {', '.join(ENGINES)}, not {name!r}.")
     reason = ENGINES[name].refusal(plan)

@@ -14,7 +14,7 @@ from chainrule.network.network import Network
 
 
 class Plan(NamedTuple):
-    """Everything fixed during a run of steps. `Plan(network)` is enough for prediction."""
+    """The fixed settings of a run of steps. `Plan(network)` is enough for prediction."""
 
     network: Network
     optimizer: Optimizer = GradientDescent()
@@ -25,23 +25,23 @@ class Plan(NamedTuple):
     clip_value: float | None = None
     frozen: frozenset[str] = frozenset()
     precision: str | None = None
-    """"bf16" to round the factors of products to bfloat16; None for the precision of theta"""
+    """"bf16" to round the factors of products to bfloat16; None for theta's precision"""
     threads: int | None = None
-    """the most threads of a session; None for all that the engine may use, on which no result depends"""
+    """the maximum number of threads of a session; None for all available. Results do not depend on it"""
     device: str | None = None
-    """the device that an engine of accelerators runs on, as "cpu" or "cuda:0"; None for its choice"""
+    """the device of an accelerator engine, such as "cpu" or "cuda:0"; None for its default"""
     streamed: int | None = None
-    """the samples of an epoch that come in pieces of any sizes; None where all are in memory"""
+    """the number of samples in an epoch that comes in pieces of any size; None if all samples are in memory"""
     shards: int | None = None
-    """the parts of each batch, a power of two, whose gradients are summed along one tree; None for whole batches"""
+    """the number of parts of each batch, a power of two, with gradients summed as a tree; None for whole batches"""
     reduce: str = "tree"
-    """how processes sum: "tree" goes on with that tree, "psum" takes the order that is fastest for their number"""
+    """how processes sum: "tree" continues that tree, "psum" uses the fastest order for their number"""
     group: int | None = None
-    """the members of an ensemble that train side by side in one program of the xla engine; None for one by one"""
+    """the ensemble members trained side by side in one program of the xla engine; None for one at a time"""
 
 
 class StepSettings(NamedTuple):
-    """The settings that may change from step to step, one number per step."""
+    """The settings that may change between steps, one number per step."""
 
     rate: NDArray[np.float64]
     """(steps,) the learning rate"""
@@ -56,7 +56,7 @@ class StepSettings(NamedTuple):
 
     @classmethod
     def of(cls, rate: NDArray[np.float64], **factors: NDArray[np.float64]) -> StepSettings:
-        """Make settings of learning rates and of some factors (steps,) by name; the others are 1."""
+        """Create settings from learning rates and some factors (steps,) by name; the others are 1."""
         ones = np.ones(len(rate))
         return cls(rate, ones, ones, ones, ones)._replace(**factors)
 
@@ -66,7 +66,7 @@ class StepSettings(NamedTuple):
 
 
 class Session(Protocol):
-    """A run of training steps. After each call its attributes are current."""
+    """A run of training steps, whose attributes are current after each call."""
 
     theta: NDArray[Any]
     """(size,) updated in place"""
@@ -75,22 +75,22 @@ class Session(Protocol):
     optimizer_state: Any
     """the optimizer's NamedTuple"""
     step_offset: int
-    """steps ever taken before this run: they offset its random draws"""
+    """the number of steps before this run, an offset of its random draws"""
     call_steps: int | None
-    """the number of steps of a call, except an epoch's last one, if it is compiled for so many; None for any"""
+    """the number of steps per call, except for an epoch's last one, if compiled for a fixed number; None for any"""
     turns: int
-    """how many sessions of an ensemble take turns on a core: a call may take so many times as long as another one"""
+    """the number of an ensemble's sessions that share a core, by which a call's duration may be multiplied"""
     sums: NDArray[np.float64]
-    """(3,) sums over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
+    """(3,) sums over the steps since last reset: loss * weight, weight, weight of the correct samples"""
     row_sums: NDArray[np.float64]
-    """(2,) sums over the same steps: loss * n, and the penalty in it * n; n is the number of samples of a step"""
+    """(2,) sums over the same steps: loss * n, and its penalty * n, with n the number of samples of a step"""
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take steps over `rows` in order, with batch_size samples each (the last may have fewer).
 
         settings: of each step; their length is the number of steps.  first: the number of the first step, from 1,
-        within the run of the optimizer.  Raises NonFiniteError at the step that produces NaN or infinity, before its
-        update where it can.
+        within the optimizer's run.  Raises NonFiniteError at the step that produces NaN or infinity, before its
+        update if possible.
         """
         ...
 
@@ -101,7 +101,7 @@ class Session(Protocol):
 
     @property
     def taken(self) -> int:
-        """The number of completed steps, also right after an interrupt in the middle of a call."""
+        """The number of completed steps, even right after an interrupt during a call."""
         ...
 
     def synchronize(self) -> None:
@@ -110,7 +110,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """An engine: it runs the forward walk, and training steps in sessions."""
+    """Runs the forward pass, and training steps in sessions."""
 
     name: str
 
@@ -119,17 +119,17 @@ class Engine(Protocol):
         ...
 
     def on(self, device: str | None) -> Engine:
-        """Return the engine on a device of that name: itself, if it knows no other than the processor."""
+        """Return the engine on a device of that name: itself, if it supports only the CPU."""
         ...
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> Session:
-        """Make a session that trains theta in place. step_offset: steps taken before, by which its draws are offset."""
+        """Create a session that trains theta in place. step_offset: steps before it, an offset of its draws."""
         ...
 
     def workers(self) -> int:
-        """Return how many sessions it is worthwhile to run at once, each on one thread."""
+        """Return how many single-threaded sessions should run at once."""
         ...
 
     def predict(
@@ -143,30 +143,30 @@ class Engine(Protocol):
     ) -> NDArray[Any]:
         """Compute the network's output (n, outputs) for X (n, features), in theta's precision.
 
-        threads: the most threads; None for all that the engine may use.
+        threads: the maximum number of threads; None for all available.
         """
         ...
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> Callable[[Any], NDArray[Any]]:
-        """Return the same as a function of X alone, prepared for calls of up to `capacity` rows at a time."""
+        """Return `predict` as a function of X only, prepared for calls of up to `capacity` rows at a time."""
         ...
 
 
 class OnProcessor:
-    """What the engines share that run on the processor alone."""
+    """Shared methods of the engines that support only the CPU."""
 
     def on(self, device: str | None) -> Self:
-        """Return itself."""
+        """Return self."""
         return self
 
     def elsewhere(self, plan: Plan) -> str | None:
-        """Return why it refuses the device, the shards or the group of a plan, or None."""
+        """Return why the engine does not support the plan's device, shards or group, or None if it does."""
         if plan.shards is not None:
-            return "shards are for the xla engine"
+            return "shards require the xla engine"
         if plan.group is not None:
-            return "a group is for the xla engine"
+            return "a group requires the xla engine"
         if plan.device in (None, "cpu"):
             return None
-        return f"device {plan.device!r} is for the xla engine, this one runs on the processor"
+        return f"device {plan.device!r} requires the xla engine, because this one runs on the CPU"

@@ -1,4 +1,4 @@
-"""Where NaN or infinity came into a step of training: the step is walked once more, with a watch on every link."""
+"""Find where NaN or infinity first appears in a training step, by repeating the step and watching every link."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def of_gradient(
     penalty: float = 1.0,
     smoothing: float = 1.0,
 ) -> NonFiniteError:
-    """Return the error of step t, whose loss or gradient is not finite; it names the first link with such a number.
+    """Return the error of step t with a non-finite loss or gradient; it names the first such link.
 
-    params, states: as they were before the step.  step_offset: steps ever taken before the run.
-    lr, dropout, penalty, smoothing: the step's own.
+    params, states: before the step.  step_offset: the number of steps before the run.
+    lr, dropout, penalty, smoothing: of the step.
     """
-    bad: dict[str, str] = {}  # walk: the first link on it with a bad number
+    bad: dict[str, str] = {}  # pass: its first link with a non-finite number
 
     def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
         if not np.isfinite(value).all():
@@ -52,13 +52,13 @@ def of_gradient(
 
 
 def of_update(network: Network, theta: NDArray[Any], t: int, lr: float) -> NonFiniteError:
-    """Return the error of step t, after which theta is not finite; it names the first link whose parameters are not."""
+    """Return the error of step t, after which theta is not finite; it names the first link with such parameters."""
     bad = next(slot for slot in network.slots if not np.isfinite(theta[slot.start : slot.stop]).all())
     return not_finite(t, f"update of {bad.link.name}", lr)
 
 
 def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
-    """Return the error of step t at a learning rate lr, in one sentence. where: the place of the first bad number."""
+    """Return the error of step t at learning rate lr. where: the location of the first non-finite number."""
     return NonFiniteError(
         f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
         f"lower {option('learning_rate', 'the learning rate')}, "

@@ -1,9 +1,9 @@
-"""A network as a list of named operations, for engines that do not run Python and for other formats.
+"""A network as a list of named operations, for engines that do not run Python and for export formats.
 
     [Rescale(1 / 255), Dense(10), ReLU()]   is   rescale: 0 -> 1   dense: 1 -> 2   elementwise relu: 2 -> 3
 
 Every operation reads one or two values and computes one. Value 0 is the input (batch, inputs), the last the output.
-A layer says itself which operations it is (`Layer.ops`); a block ends in one that joins its branches.
+A layer declares its operations (`Layer.ops`); a block ends with one that joins its branches.
 """
 
 from __future__ import annotations
@@ -34,37 +34,37 @@ class Op(NamedTuple):
     has_state: bool
     """whether it reads the running statistics or fitted constants of its link"""
     columns: tuple[int, ...]
-    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, a
-    piecewise_linear or a periodic, its own"""
+    """columns of its input: for an embedding, the column of codes of each of its tables; for a take, a piecewise_linear
+    or a periodic, the columns that it reads"""
     groups: int
-    """of a grouped dense: the number of its groups of columns"""
+    """for a grouped dense: the number of groups of columns"""
     shared: bool
-    """whether all groups have one W and one b, and not each its own"""
+    """whether all groups share one W and one b"""
     link: Link
-    """the link that it comes from"""
+    """the link to which it belongs"""
 
 
 class Ops(NamedTuple):
-    """A network's operations, in the order of the walk forward."""
+    """A network's operations, in the order of the forward pass."""
 
     ops: tuple[Op, ...]
     widths: tuple[int, ...]
-    """columns of each value; the first is the input's, the last the output's"""
+    """the number of columns of each value; the first is the input's, the last the output's"""
 
 
 def unnamed(network: Network) -> Link | None:
-    """Return the first link whose layer does not say which operations it is, or None."""
+    """Return the first link whose layer declares no operations, or None."""
     return next((link for link in network.walk() if link.layer.ops(link.fan_in) is None), None)
 
 
 def operations(network: Network) -> Ops:
-    """Return the operations of a network in which every layer says which ones it is."""
+    """Return the operations of a network whose layers all declare theirs."""
     numbers = {(slot.link.name, slot.field): i for i, slot in enumerate(network.slots)}
     ops: list[Op] = []
     widths = [network.inputs]
 
     def step(link: Link, value: int, ends: tuple[int, ...]) -> int:
-        """Add the operations of a link that reads a value, or joins the ends of its chains; return what they end in."""
+        """Add the operations of a link that reads a value or joins its chains' ends; return the final value."""
         inputs = ends or (value,)
         for operation in link.layer.ops(link.fan_in) or ():
             value = add(link, operation, inputs)

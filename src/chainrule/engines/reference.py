@@ -1,4 +1,4 @@
-"""The textbook: the formulas of this package, run by NumPy."""
+"""The reference engine: the formulas of this package, run by NumPy."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from chainrule.formulas import regularizers
 from chainrule.formulas.layers import Context
 from chainrule.network.network import Network
 
-BLOCK = 1 << 15
-"""Elements of theta that the optimizer updates at a time, so that its temporaries stay in the second-level cache."""
+BLOCK_SIZE = 1 << 15
+"""The number of elements of theta updated at a time, so that temporaries stay in the second-level cache."""
 
 
 class ReferenceEngine(OnProcessor):
-    """The engine that runs any network and any optimizer by NumPy, custom layers included."""
+    """The engine that runs any network and optimizer with NumPy, including custom layers."""
 
     name = "reference"
 
     def refusal(self, plan: Plan) -> str | None:
-        """Return None for every network and optimizer; a reason for a precision other than theta's, or a device."""
+        """Return None for every network and optimizer; a reason for another precision than theta's, or a device."""
         if plan.precision is not None:
-            return f"precision {plan.precision!r} runs on the native engine"
+            return f"precision {plan.precision!r} requires the native engine"
         return self.elsewhere(plan)
 
     def session(
@@ -38,7 +38,7 @@ class ReferenceEngine(OnProcessor):
         return ReferenceSession(plan, theta, states, optimizer_state, step_offset)
 
     def workers(self) -> int:
-        """Return 1: NumPy uses the cores by itself, and Python the interpreter lock."""
+        """Return 1: NumPy uses several cores itself, and Python holds the interpreter lock."""
         return 1
 
     def predict(
@@ -50,25 +50,25 @@ class ReferenceEngine(OnProcessor):
         batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:
-        """Compute the outputs (n, fan_out) in batches, on the threads that NumPy uses."""
+        """Compute the outputs (n, fan_out) in batches, on NumPy's threads."""
         params, ctx = network.unflatten(theta), Context(states=states)
         out = np.empty((X.shape[0], network.fan_out), theta.dtype)
         for start in range(0, X.shape[0], batch_size):
             rows = X[start : start + batch_size]
-            with np.errstate(all="ignore"):  # what overflows shows in the output
+            with np.errstate(all="ignore"):  # overflow is visible in the output
                 out[start : start + batch_size] = network.predict(params, dense(rows, theta.dtype), ctx)
         return out
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> Callable[[Any], NDArray[Any]]:
-        """Return the forward walk with copies of these numbers, as a function of X."""
+        """Return the forward pass with copies of these parameters, as a function of X."""
         theta, states = theta.copy(), {name: type(s)(*map(np.copy, s)) for name, s in states.items()}
         return lambda X: self.predict(network, theta, states, X, capacity)
 
 
 class ReferenceSession:
-    """Training steps by NumPy. See `Session`."""
+    """Training steps in NumPy. See `Session`."""
 
     call_steps: int | None = None
     compiles = False
@@ -77,13 +77,13 @@ class ReferenceSession:
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> None:
-        """Look at theta's parameters once: the views stay valid because theta is updated in place."""
+        """Create views of theta's parameters once; they stay valid because theta is updated in place."""
         self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state
         self.step_offset = step_offset
         self.all_sums, self.taken = np.zeros(5), 0
         self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
         self.params = plan.network.unflatten(theta)
-        # One vector for all steps: with a new one the C library would return its memory and map it again, page by page.
+        # One vector for all steps: with new ones, the C library would release and map memory in every step.
         self.g = np.empty_like(theta)
         self.blocks = list(_blocks(plan))
         self.rates, self.decays = (by_parameter(plan.network, name) for name in ("rate", "decays"))
@@ -99,7 +99,7 @@ class ReferenceSession:
         size, max_norm = self.plan.batch_size, self.plan.network.max_norm
         for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             (lr, decay, dropout, penalty, smoothing), t = each, first + k
-            with np.errstate(all="ignore"):  # what overflows is found and named
+            with np.errstate(all="ignore"):  # overflow is detected and reported
                 batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
                 objective, g = gradient(
                     self.plan,
@@ -132,15 +132,15 @@ class ReferenceSession:
             self.taken += 1
 
     def synchronize(self) -> None:
-        """Put the optimizer's blocks together again; all else is current at any time."""
+        """Reassemble the optimizer's state from its blocks; everything else is always current."""
         for block, part in zip(self.blocks, self.parts, strict=False):
             for leaf, value in zip(self.optimizer_state, part, strict=True):
                 leaf[block if leaf.ndim else ...] = value
         self.parts = []
 
     def update(self, g: NDArray[Any], lr: float, t: int, decay: float = 1.0) -> None:
-        """Take the optimizer's step, block by block of theta; frozen parameters are in no block."""
-        if not self.parts:  # the first step after a `synchronize`
+        """Take the optimizer's step, block by block of theta; frozen parameters belong to no block."""
+        if not self.parts:  # the first step after `synchronize`
             state = self.optimizer_state
             self.parts = [
                 type(state)(*(leaf[block if leaf.ndim else ...] for leaf in state)) for block in self.blocks
@@ -158,12 +158,12 @@ class ReferenceSession:
 
 
 def is_finite(vector: NDArray[Any]) -> bool:
-    """Return whether a vector (n,) is finite: by one pass in BLAS, and a second one only if the square overflows."""
+    """Return whether a vector (n,) is finite: one pass in BLAS, and a second one only if the square overflows."""
     return bool(np.isfinite(vector @ vector) or np.isfinite(vector).all())
 
 
 def _blocks(plan: Plan) -> Iterator[slice]:
-    """Iterate over the blocks of theta that are trained, of at most BLOCK elements; neighbors are joined first."""
+    """Iterate over trained blocks of theta, of at most BLOCK_SIZE elements; adjacent parameters are merged first."""
     ranges: list[list[int]] = []
     for slot in plan.network.slots:
         if slot.link.name in plan.frozen:
@@ -173,5 +173,5 @@ def _blocks(plan: Plan) -> Iterator[slice]:
         else:
             ranges.append([slot.start, slot.stop])
     for start, stop in ranges:
-        for begin in range(start, stop, BLOCK):
-            yield slice(begin, min(begin + BLOCK, stop))
+        for begin in range(start, stop, BLOCK_SIZE):
+            yield slice(begin, min(begin + BLOCK_SIZE, stop))

@@ -1,4 +1,4 @@
-"""One training step as a pure function, which every engine computes, and which JAX compiles unchanged."""
+"""One training step as a pure function, which every engine implements and JAX compiles unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chainrule.network.objective import Objective
 
 
 class StepResult(NamedTuple):
-    """Everything after a step."""
+    """The results of a step."""
 
     theta: Array
     optimizer_state: Any
@@ -45,10 +45,10 @@ def gradient(
     penalty: Array = 1.0,
     smoothing: Array = 1.0,
 ) -> tuple[Objective, Array]:
-    """Compute the objective of a batch, and its clipped gradient (size,) in theta's layout. t keys the dropout masks.
+    """Compute the objective of a batch and its clipped gradient (size,) in theta's layout. t keys the dropout masks.
 
-    out: a NumPy vector (size,) for the gradient, for a caller that takes many.
-    dropout, penalty, smoothing: factors of the rate of every Dropout, of the network's penalty and of the loss's label
+    out: a preallocated NumPy vector (size,) for the gradient.
+    dropout, penalty, smoothing: factors of every Dropout's rate, of the network's penalty and of the loss's label
     smoothing.
     """
     ctx = Context(
@@ -62,7 +62,7 @@ def gradient(
     )
     objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx, penalty, smoothing)
     g = plan.network.flatten(objective.grads, out)
-    if plan.frozen:  # what is not trained must not count in the norm either
+    if plan.frozen:  # frozen parameters must not count in the norm either
         g = namespace(g).where(is_frozen(plan, g), 0, g)
     if plan.clip_value is not None:
         g = clip_by_value(g, plan.clip_value)
@@ -72,21 +72,21 @@ def gradient(
 
 
 def is_frozen(plan: Plan, theta: Array) -> Array:
-    """Return which numbers of theta are not trained, as (size,) bool."""
+    """Return which elements of theta are frozen, as (size,) bool."""
     xp = namespace(theta)
     parts = [xp.full((slot.stop - slot.start,), slot.link.name in plan.frozen) for slot in plan.network.slots]
     return xp.concatenate(parts)
 
 
 def constrained(network: Network, slot: Slot, vector: Array) -> Array:
-    """Return a parameter (n,) of a slot with each neuron's incoming weights of at most the norm max_norm."""
+    """Return a slot's parameter (n,) with each neuron's incoming weights bounded by max_norm."""
     if network.max_norm is None or not slot.parameter.is_weight:
         return vector
     return regularizers.max_norm(vector.reshape(slot.parameter.shape), network.max_norm).reshape(-1)
 
 
 def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
-    """Return each parameter's `rate` or `decays` (size,) in theta's layout; None if all are 1."""
+    """Return each element's `rate` or `decays` (size,) in theta's layout; None if all are 1."""
     factors = [getattr(slot, setting) for slot in network.slots]
     if all(factor == 1 for factor in factors):
         return None
@@ -96,13 +96,13 @@ def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
 def update(
     optimizer: Optimizer, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array
 ) -> tuple[Array, Any]:
-    """Take the optimizer's step; decay: a factor of its weight decay, if it has one."""
+    """Take the optimizer's step; decay: a factor of its weight decay, if any."""
     settings = {"decay": decay} if optimizer.decays else {}
     return optimizer.update(g, state, theta, lr, t, **settings)
 
 
 def correct(loss: Loss, out: Array, y: Array, s: Array) -> Array:
-    """Compute the weight of the samples whose class, or whose labels, all are predicted right; 0 for numbers."""
+    """Compute the total weight of samples with correct class, or with all labels correct; 0 for regression."""
     if loss.targets == "classes":
         return s @ (likeliest(loss, out) == y.argmax(1))
     if loss.targets == "binary":
@@ -123,10 +123,9 @@ def step(
     penalty: Array = 1.0,
     smoothing: Array = 1.0,
 ) -> StepResult:
-    """Take one step, gradient, update and constraint, and return everything after it.
+    """Take one step of gradient, update and constraint.
 
-    t counts from 1.  lr, decay, dropout, penalty, smoothing: as in `StepSettings`; a parameter may have factors of the
-    first two.
+    t counts from 1.  lr, decay, dropout, penalty, smoothing: as in `StepSettings`; parameters may scale the first two.
     """
     network = plan.network
     theta_parts, state_parts = cut(network, theta), cut_state(network, optimizer_state)
@@ -145,12 +144,12 @@ def step(
 
 
 def cut(network: Network, vector: Array) -> tuple[Array, ...]:
-    """Cut a vector (size,) in theta's layout into one for each parameter, in the order of `Network.slots`."""
+    """Split a vector (size,) in theta's layout into one per parameter, in the order of `Network.slots`."""
     return tuple(vector[slot.start : slot.stop] for slot in network.slots)
 
 
 def cut_state(network: Network, state: Any) -> tuple[Any, ...]:
-    """Cut an optimizer's state, of which vectors are in theta's layout and numbers are of all, likewise."""
+    """Split an optimizer's state likewise: vectors are split, numbers are shared."""
     return tuple(
         type(state)(*(leaf[slot.start : slot.stop] if leaf.ndim else leaf for leaf in state))
         for slot in network.slots
@@ -171,10 +170,10 @@ def step_by_parameter(
     penalty: Array = 1.0,
     smoothing: Array = 1.0,
 ) -> StepResult:
-    """Take the step of parameters in arrays of their own, as they are where it is compiled.
+    """Take one step with theta split into one array per parameter, as XLA holds it.
 
-    theta, and theta of the result: a vector (n,) for each of `Network.slots`.  optimizer_states: the optimizer's of
-    each; those of frozen parameters are not read.  draw: the number of the step that keys the dropout masks.
+    theta, also in the result: a vector (n,) per slot of `Network.slots`.  optimizer_states: one per slot; those of
+    frozen parameters are unused.  draw: the number of the step, which keys the dropout masks.
     """
     network = plan.network
     ctx = Context(
@@ -195,7 +194,7 @@ def updated(
     t: Array,
     decay: Array,
 ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-    """Clip the gradient, update and constrain: return theta and the optimizer's states, of each slot, after a step."""
+    """Clip the gradient, update and constrain: return theta and the optimizer's states per slot after the step."""
     network, g = plan.network, list(g)
     new, after = list(theta), list(optimizer_states)
     trained = [i for i, slot in enumerate(network.slots) if slot.link.name not in plan.frozen]

@@ -3,9 +3,8 @@
     a = name(z)                  z: pre-activation, (batch, width) or any shape.  a: activation, same shape.
     da/dz = name_prime(z, a)     elementwise; of z and a it uses whichever is cheaper.
 
-An activation with a parameter takes it last in both: `elu(z, alpha)`, `elu_prime(z, a, alpha)`. Where every
-output of a row depends on every input of it (softmax), the pullback replaces the derivative: it maps dL/da
-to dL/dz.
+An activation with a parameter takes it last in both: `elu(z, alpha)`, `elu_prime(z, a, alpha)`. Softmax, where each
+output of a row depends on every input of it, has a pullback in place of a derivative: it maps dL/da to dL/dz.
 
 All keep the dtype of z and stay finite, without a floating-point warning, for |z| up to 1e4 in float32 and
 float64. NaN stays NaN, so that its origin can be found. The value at every kink (z = 0) is stated.
@@ -98,7 +97,7 @@ def elu_prime(z: Array, a: Array, alpha: float = 1.0) -> Array:
     return namespace(z).where(z > 0, 1, a + alpha)
 
 
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # mean 0 and variance 1 map to themselves
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # they keep mean 0 and variance 1
 
 
 def selu(z: Array) -> Array:
@@ -296,4 +295,4 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Ar
     "log_sigmoid": (log_sigmoid, log_sigmoid_prime),
     "tanh": (tanh, tanh_prime),
 }
-"""The elementwise activations without a parameter: (function, derivative). What is added here is tested."""
+"""The elementwise activations without a parameter: (function, derivative). The tests run over this table."""

@@ -6,11 +6,11 @@ from chainrule.core.arrays import Array, namespace
 
 
 def clip_by_norm(g: Array, max_norm: float) -> Array:
-    """Shorten g to max_norm where it is longer, direction kept: g min(1, max_norm / ||g||).
+    """Scale g down to norm max_norm if it is longer: g min(1, max_norm / ||g||).
 
     g: (n,), the whole gradient, so that the norm is global.  max_norm: a Python float above 0.  Returns (n,).
-    Computed as g (max_norm / max(||g||, max_norm)): a g that is short enough keeps its bits, and 0 stays 0.
-    NaN or infinity in g makes NaN.  In float32 the square of |g| above 1.8e19 overflows: all becomes 0.
+    Computed as g (max_norm / max(||g||, max_norm)): a g within the bound keeps its bits, and 0 stays 0.
+    NaN or infinity in g gives NaN.  In float32 the square of |g| above 1.8e19 overflows: all becomes 0.
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
     """
     square = namespace(g).sum(g * g)  # ()  pairwise: unlike BLAS, its order does not depend on the threads

@@ -1,4 +1,4 @@
-r"""Distortions of images: random affine maps and smoothed random displacements, and the image that they make.
+r"""Distortions of images: random affine maps and smoothed random displacements.
 
     image'(p) = image(M^-1 (p - c - t) + c + alpha (G_sigma * U)(p))
 
@@ -6,7 +6,7 @@ p: a pixel's place (x to the right, y down), c the middle of the image.  M = R(a
 diag(scale_x, scale_y), and t the shift.  U: two fields of numbers uniform in [-1, 1), one for each direction, and
 G_sigma the Gaussian filter.  Between pixels the image is interpolated linearly.
 
-The native engine has the same in C++ (`native/distort.cpp`), with the same bits.
+The native engine computes the same bits in C++ (`native/distort.cpp`).
 Source: Simard, Steinkraus, Platt, Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis,
 ICDAR 2003; Ciresan, Meier, Gambardella, Schmidhuber, Deep, Big, Simple Neural Nets for Handwritten Digit Recognition,
 Neural Computation 2010.
@@ -21,36 +21,36 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import threefry2x32
 
-REACH = 3.0
-"""The filter ends at so many sigma on each side."""
-PIECE = 256
-"""Images that are distorted at a time."""
+FILTER_REACH = 3.0
+"""The half-width of the filter, in units of sigma."""
+IMAGES_AT_ONCE = 256
+"""The number of images distorted at a time."""
 
 Words = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 
 
 class Distortion(NamedTuple):
-    """What is drawn for n images, and what is the same for all of them."""
+    """The random draws for n images, and the settings that they share."""
 
     maps: Floats
-    """(n, 6), as `maps` returns them"""
+    """(n, 6), from the function `maps`"""
     streams: Words
-    """(n,), a number for each image, of its random words"""
+    """(n,), the number of each image's random stream"""
     key: int
-    """in [0, 2^32), of the words of all images"""
+    """in [0, 2^32), the random key shared by all images"""
     taps: Floats | None
     """(2 reach + 1,), the filter of the fields; None without fields"""
     alpha: float
-    """the factor of the fields"""
+    """the factor of the displacement fields"""
     fill: float | None
-    """the value around an image; None for that of its nearest pixel"""
+    """the value around an image; None for the value of the nearest pixel"""
 
 
 def words(key: int, streams: Words, block: int, count: int) -> Words:
-    """Draw count pairs of random words for each stream: (n, count, 2).
+    """Draw count pairs of random words per stream: (n, count, 2).
 
-    key, block: integers in [0, 2^32).  streams: (n,), a number for each image.
+    key, block: integers in [0, 2^32).  streams: (n,), the stream number of each image.
     """
     keys = (np.full((1, 1), key, np.uint32), streams[:, None])
     counters = (np.arange(count, dtype=np.uint32)[None], np.full((1, 1), block, np.uint32))
@@ -58,15 +58,15 @@ def words(key: int, streams: Words, block: int, count: int) -> Words:
 
 
 def uniform(drawn: Words) -> Floats:
-    """Return random words as numbers uniform in [-1, 1)."""
+    """Map random words to numbers uniform in [-1, 1)."""
     return drawn.view(np.int32).astype(np.float32) * np.float32(2.0**-31)
 
 
 def maps(drawn: Words, rotate: float, scale: float, shear: float, shift: float) -> Floats:
-    """Return M^-1 and -M^-1 t of the formula for each image, as rows (m00, m01, o_x, m10, m11, o_y) of (n, 6).
+    """Return M^-1 and -M^-1 t of the formula per image, as rows (m00, m01, o_x, m10, m11, o_y) of (n, 6).
 
-    drawn: (n, 3, 2) random words.  rotate, shear: the largest angles, in degrees.  scale: the largest change of each
-    side, as a fraction.  shift: the largest in each direction, in pixels.
+    drawn: (n, 3, 2) random words.  rotate, shear: maximum angles, in degrees.  scale: maximum change of each
+    side, as a fraction.  shift: maximum in each direction, in pixels.
     """
     u = uniform(drawn).astype(np.float64).reshape(len(drawn), 6)  # (n, 6)
     angle, lean = np.radians(rotate * u[:, 0]), np.tan(np.radians(shear * u[:, 3]))
@@ -81,16 +81,16 @@ def maps(drawn: Words, rotate: float, scale: float, shear: float, shift: float) 
 
 
 def gaussian(sigma: float) -> Floats:
-    """Return the filter exp(-k^2 / (2 sigma^2)) for |k| <= reach = 3 sigma, divided by its sum: (2 reach + 1,)."""
-    reach = round(REACH * sigma)
+    """Return the filter exp(-k^2 / (2 sigma^2)) for |k| <= reach = 3 sigma, normalized to sum 1: (2 reach + 1,)."""
+    reach = round(FILTER_REACH * sigma)
     k = np.arange(-reach, reach + 1)
     taps: NDArray[np.float64] = np.exp(-(k**2) / (2 * sigma**2))
-    found: Floats = (taps / taps.sum()).astype(np.float32)
-    return found
+    kernel: Floats = (taps / taps.sum()).astype(np.float32)
+    return kernel
 
 
 def smoothed(fields: Floats, taps: Floats) -> Floats:
-    """Filter fields (n, height, width) along rows and then along columns, with zeros around them."""
+    """Filter fields (n, height, width) along rows and then along columns, with zero padding."""
     reach = len(taps) // 2
     for axis in (2, 1):
         n = fields.shape[axis]
@@ -105,11 +105,11 @@ def smoothed(fields: Floats, taps: Floats) -> Floats:
 
 
 def distorted(images: NDArray[Any], given: Distortion) -> NDArray[Any]:
-    """Return images (n, height, width, channels), uint8, float32 or float64, distorted."""
+    """Distort images (n, height, width, channels), uint8, float32 or float64."""
     found = np.empty_like(images)
     _, height, width, _ = images.shape
-    for start in range(0, len(images), PIECE):
-        part, fields = slice(start, start + PIECE), None
+    for start in range(0, len(images), IMAGES_AT_ONCE):
+        part, fields = slice(start, start + IMAGES_AT_ONCE), None
         if given.taps is not None:
             drawn = uniform(words(given.key, given.streams[part], 0, height * width))
             drawn = drawn.reshape(-1, height, width, 2)  # (images, height, width, 2)
@@ -121,10 +121,10 @@ def distorted(images: NDArray[Any], given: Distortion) -> NDArray[Any]:
 def resampled(
     images: NDArray[Any], maps: Floats, fields: tuple[Floats, Floats] | None, alpha: float, fill: float | None
 ) -> NDArray[Any]:
-    """Return images (n, height, width, channels) at the places that maps (n, 6) and fields say, of their dtype.
+    """Interpolate images (n, height, width, channels) at the places given by maps (n, 6) and fields, keeping the dtype.
 
-    fields: of x and of y, each (n, height, width), times alpha; None for none.  fill: the value around an image; None
-    for that of its nearest pixel.
+    fields: displacements in x and y, each (n, height, width), scaled by alpha; None for none.  fill: the value around
+    an image; None for the value of the nearest pixel.
     """
     n, height, width, _ = images.shape
     middle_x, middle_y = np.float32(0.5 * (width - 1)), np.float32(0.5 * (height - 1))
@@ -133,7 +133,7 @@ def resampled(
     m = maps.reshape(n, 6, 1, 1).copy()  # (n, 6, 1, 1)
     m[:, 2] += middle_x
     m[:, 5] += middle_y
-    # x, y and what is rounded of them: (n, height, width)
+    # x, y and their floors: (n, height, width)
     x = m[:, 0] * right + m[:, 1] * down + m[:, 2]
     y = m[:, 3] * right + m[:, 4] * down + m[:, 5]
     if fields is not None:
@@ -142,7 +142,7 @@ def resampled(
     x, y = np.clip(x, np.float32(-1), np.float32(width)), np.clip(y, np.float32(-1), np.float32(height))
     left, top = np.floor(x), np.floor(y)
     kind: Any = np.float64 if images.dtype == np.float64 else np.float32
-    # The parts of a pixel are (n, height, width, 1), and the image with its edge (n, height + 3, width + 3, channels).
+    # Fractions of a pixel are (n, height, width, 1), and the padded image (n, height + 3, width + 3, channels).
     fx, fy = (x - left).astype(kind)[..., None], (y - top).astype(kind)[..., None]
     pad, given = ((0, 0), (1, 2), (1, 2), (0, 0)), images.astype(kind)
     edged: NDArray[Any] = (

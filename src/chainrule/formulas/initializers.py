@@ -1,12 +1,12 @@
 # Over 300 lines because every initializer stands here, in one place.
 """Initializers: the distributions of a network's initial parameters.
 
-Each is a frozen dataclass, called as `initializer(generator, shape, fan_in, fan_out)`, that returns a float64
-NumPy array of that shape. The network rounds it to its own dtype, so a seed gives the same start in each.
+Each is a frozen dataclass, called as `initializer(generator, shape, fan_in, fan_out)`. It returns a float64 NumPy
+array of that shape. The network rounds it to its own dtype, so a seed gives the same start in each.
 
-fan_in, fan_out: at least 1, the inputs and outputs of the layer, whatever the shape.
-LeCun keeps the variance of the signal for the identity, He for ReLU, which halves it, and Glorot is a compromise
-between the forward and the backward walk.
+fan_in, fan_out: at least 1, the layer's numbers of inputs and outputs, for every shape.
+LeCun keeps the variance of the signal for the identity, He for ReLU, which halves it. Glorot is a compromise
+between the forward and the backward pass.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Orthogonal(Initializer):
         """Check that gain is finite and not 0."""
         number_settings(self, "gain")
         if self.gain == 0:
-            raise ConfigError("gain of Orthogonal must not be 0, at which every weight is 0; 1 is usual.")
+            raise ConfigError("gain of Orthogonal must not be 0, which makes every weight 0; 1 is usual.")
 
     def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
         """gain Q"""
@@ -179,7 +179,7 @@ class Constant(Initializer):
 
 @dataclass(frozen=True)
 class Normal(Initializer):
-    """N(0, std^2), whatever the layer's width; std above 0."""
+    """N(0, std^2), for every width of the layer; std above 0."""
 
     kind: ClassVar[str] = "normal"
     std: float = 1.0
@@ -195,7 +195,7 @@ class Normal(Initializer):
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
-    """U(-r, r), whatever the layer's width; r above 0."""
+    """U(-r, r), for every width of the layer; r above 0."""
 
     kind: ClassVar[str] = "uniform"
     r: float = 1.0
@@ -227,10 +227,10 @@ class RandomSign(Initializer):
 class PerFeature(Initializer):
     """One draw for each feature of each member, repeated over the feature's columns.
 
-    The columns are those of one or more members, member after member, and a member's are those of its features:
-    sizes=(3, 1) for a feature of three columns, such as an embedding's, and one of one. The sum of sizes divides the
-    width.  initializer: what is drawn, as Normal() or RandomSign().
-    Raises ConfigError for other sizes, and at the draw where they do not fit the width.
+    The columns are grouped by member, and within a member by feature: sizes=(3, 1) for a feature of three columns, such
+    as an embedding's, and one of one column. The sum of sizes divides the width.
+    initializer: the distribution to draw from, such as Normal() or RandomSign().
+    Raises ConfigError for invalid sizes, and when drawing, for sizes that do not fit the width.
     Source: Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, of the first scaling.
     """
 
@@ -261,10 +261,10 @@ class PerFeature(Initializer):
 
 @dataclass(frozen=True)
 class SameForMembers(Initializer):
-    """The same draw for each of `members`, whose columns stand side by side.
+    """One draw for the columns of one member, repeated for each of `members` side by side.
 
-    initializer: what is drawn for one, as Uniform(0.1).  Raises ConfigError for a bad setting, and at the draw where
-    members does not divide the width.
+    initializer: the distribution to draw from, such as Uniform(0.1).  Raises ConfigError for an invalid setting, and
+    when drawing, unless members divides the width.
     """
 
     kind: ClassVar[str] = "same_for_members"
@@ -281,7 +281,7 @@ class SameForMembers(Initializer):
         width = math.prod(shape)
         if width % self.members:
             raise ConfigError(
-                f"members of SameForMembers must divide the {width} columns, which {self.members} does not."
+                f"members of SameForMembers must divide the {width} columns, not {self.members}."
             )
         draw = self.initializer(generator, (width // self.members,), fan_in, fan_out)
         return np.tile(draw, self.members).reshape(shape)
@@ -295,16 +295,16 @@ def _check_inner(owner: Any) -> None:
         )
 
 
-POINTS = 5
+SAMPLES_PER_KINK = 5
 """The samples between which `kinks_among` places a neuron's kink."""
 
 
 def unit_std(W: Floats, a: Floats) -> Floats:
-    """Return W with each neuron's weights divided by the standard deviation of a W, which then is 1 for every neuron.
+    """Divide each neuron's weights by the standard deviation of a W, which becomes 1.
 
-    W: (fan_in, units).  a: (n, fan_in), the layer's inputs.  A neuron whose a W is the same for all keeps its weights.
-    Source: Mishkin, Matas, "All you need is a good init", ICLR 2016, without iterating; by neuron, as here: Holzmüller,
-    Grinsztajn, Steinwart, "Better by default", NeurIPS 2024.
+    W: (fan_in, units).  a: (n, fan_in), the layer's inputs.  A neuron with a constant a W keeps its weights.
+    Source: Mishkin, Matas, "All you need is a good init", ICLR 2016, without iterating; neuron by neuron, as here:
+    Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024.
     """
     z = a @ W  # (n, units)
     std = z.std(0)
@@ -312,16 +312,16 @@ def unit_std(W: Floats, a: Floats) -> Floats:
 
 
 def kinks_among(z: Floats, generator: np.random.Generator) -> Floats:
-    """Return biases b (units,) that place each neuron's kink, z + b = 0, at a point between five of the samples.
+    """Return biases b (units,) that place each neuron's kink, z + b = 0, at a random point between five samples.
 
-    b_j = -sum_m lambda_m z[r_m, j]      r_m: five rows, each any of n;  lambda: uniform on the simplex; drawn by neuron
+    b_j = -sum_m lambda_m z[r_m, j]      r_m: five random rows;  lambda: uniform on the simplex; drawn for each neuron
 
     z: (n, units), a W. The point sum_m lambda_m a[r_m] then lies on the kink and inside the samples' convex hull.
     Source: Steinwart, "A sober look at neural network initializations", arXiv:1903.11482 ("he+5").
     """
     n, units = z.shape
-    rows = generator.integers(n, size=(POINTS, units))
-    shares = generator.standard_exponential((POINTS, units))
+    rows = generator.integers(n, size=(SAMPLES_PER_KINK, units))
+    shares = generator.standard_exponential((SAMPLES_PER_KINK, units))
     shares /= shares.sum(0)
     b: Floats = -(shares * np.take_along_axis(z, rows, 0)).sum(0)
     return b
@@ -345,4 +345,4 @@ INITIALIZERS: dict[str, type[Initializer]] = {
         SameForMembers,
     )
 }
-"""Every initializer by its `kind`, its name in files and for the command; the tests run over this table."""
+"""Every initializer by its `kind`, its name in files and on the command line; the tests run over this table."""

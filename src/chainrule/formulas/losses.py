@@ -11,8 +11,8 @@ l2/2 * ||W||^2 + l1 * |W|_1, over weights only.
     name(out, y)            (batch,)          loss_i
     name_gradient(out, y)   (batch, outputs)  d loss_i / d out_i
 
-out, y: (batch, outputs), floating point; classes are one-hot rows, labels are 0 or 1. In the formulas k runs
-over the outputs and r = out - y. Each pair is followed by the class that names it in a network and in a file.
+out, y: (batch, outputs), floating point; classes are one-hot rows, labels are 0 or 1. In the formulas k is the index
+of the output, and r = out - y. Each pair is followed by the class that names it in a network and in a file.
 `LOSSES` lists the classes; the tests run over it.
 """
 
@@ -36,9 +36,9 @@ class Formula(NamedTuple):
     name: str
     """huber, poisson, ..."""
     constants: Mapping[str, Any] = {}
-    """its settings by name, label_smoothing among them; a tuple has one for each output"""
+    """its settings by name, with label_smoothing; a tuple has one value per output"""
     members: int = 1
-    """the networks side by side in the output, of whose losses it is the mean"""
+    """the number of networks side by side in the output; the loss is the mean of theirs"""
 
 
 class Loss(ABC):
@@ -47,8 +47,8 @@ class Loss(ABC):
     kind: its name in a file.
     targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
     domain: the content of out: any "real" number, or a "probability" from 0 to 1.
-    kinks: the residuals out - y at which the slope jumps, or its slope.
-    members: the number of networks side by side in out, which is members times as wide as y.
+    kinks: the residuals out - y at which the first or second derivative jumps.
+    members: the number of networks side by side in out, which is then members times as wide as y.
     """
 
     kind: ClassVar[str]
@@ -57,30 +57,30 @@ class Loss(ABC):
     members: int = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Forget the formula of the class above: what a subclass overrides may compute something else."""
+        """Reset the inherited formula, because a subclass may compute something else."""
         super().__init_subclass__(**kwargs)
         if "formula" not in cls.__dict__:
             cls.formula = Loss.formula  # type: ignore[method-assign]
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        """The residuals out - y at which the slope, or its slope, jumps."""
+        """The residuals out - y at which the first or second derivative jumps."""
         return ()
 
     @property
     def of_member(self) -> Loss:
-        """The loss of each of the networks side by side; itself where there is one."""
+        """The loss of one of the networks side by side; self if there is only one."""
         return self
 
     def formula(self) -> Formula | None:
-        """Return the loss as a formula that engines know by name; for None the reference engine alone can train on it.
+        """Return the loss as a formula that engines know by name, or None if only the reference engine can train on it.
 
-        A subclass does not inherit it.
+        Subclasses do not inherit it.
         """
         return None
 
     def check_outputs(self, outputs: int) -> None:
-        """Raise ConfigError if the loss is for another number of outputs; a network asks when it is made."""
+        """Check that the loss supports this number of outputs, when a network is built. Raises ConfigError."""
         return
 
     @abstractmethod
@@ -92,11 +92,11 @@ class Loss(ABC):
         """Compute d loss_i / d out_i (batch, outputs)."""
 
     def smooth(self, y: Array) -> Array:
-        """Return y as the formula takes it: with smoothed labels, or y itself."""
+        """Return y as the formula takes it: with label smoothing applied, if the loss has any."""
         return y
 
     def smoothed(self, factor: Array) -> Loss:
-        """Return the loss with its label smoothing times a factor from 0 to 1; itself if it has none."""
+        """Return the loss with its label smoothing scaled by a factor from 0 to 1; self if it has none."""
         return self
 
     def predict(self, out: Array) -> Array:
@@ -111,7 +111,7 @@ class Loss(ABC):
         """
         if type(self).predict is not Loss.predict:
             raise ConfigError(
-                f"{type(self).__name__} has a prediction of its own and no average of several; define `average`."
+                f"{type(self).__name__} overrides `predict` but not `average`; define `average` too."
             )
         return out.mean(0)
 
@@ -122,7 +122,7 @@ def by_kind(loss: Any) -> Formula:
 
 
 def log_mean_exp(z: Array) -> Array:
-    """log mean_i exp(z_i) over the first axis, which does not overflow: m + log mean_i exp(z_i - m), m = max_i z_i"""
+    """log mean_i exp(z_i) over the first axis, without overflow: m + log mean_i exp(z_i - m), m = max_i z_i"""
     xp, m = namespace(z), z.max(0)
     return m + xp.log(xp.exp(z - m).mean(0))
 
@@ -138,7 +138,7 @@ def squared_error_gradient(out: Array, y: Array) -> Array:
 
 
 def half_squared_error(out: Array, y: Array) -> Array:
-    """sum_k r_k^2 / 2: minus the log-likelihood of a normal distribution of variance 1, up to a constant"""
+    """sum_k r_k^2 / 2: negative log-likelihood of a normal distribution of variance 1, up to a constant"""
     return 0.5 * ((out - y) ** 2).sum(-1)
 
 
@@ -168,7 +168,7 @@ class MeanSquaredError(Loss):
 
 
 def huber(out: Array, y: Array, delta: float) -> Array:
-    """The squared error for residuals up to delta, linear beyond it, so an outlier's gradient is at most delta.
+    """Squared error for residuals up to delta, linear beyond, so an outlier's gradient is at most delta.
 
     sum_k  r_k^2 / 2 where |r_k| <= delta, else delta (|r_k| - delta / 2)     gradient: clip(r, -delta, delta)
 
@@ -188,7 +188,7 @@ def huber_gradient(out: Array, y: Array, delta: float) -> Array:
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """`huber`: predicts a mean that outliers hardly move."""
+    """`huber`: predicts a mean that is robust to outliers."""
 
     kind, targets = "huber", "real"
     formula = by_kind
@@ -244,11 +244,11 @@ class MeanAbsoluteError(Loss):
 
 
 def quantile(out: Array, y: Array, q: Array) -> Array:
-    """The pinball loss, which is smallest where a fraction q of the targets lies below the output.
+    """The pinball loss, minimized when a fraction q of the targets lies below the output.
 
     sum_k  q |r_k| where r_k < 0, else (1 - q) |r_k|     gradient: -q where r < 0, 1 - q where r > 0
 
-    q: (), or (outputs,) for a quantile of its own by output.
+    q: (), or (outputs,) for one quantile per output.
     Written without a branch as |r| / 2 + (1/2 - q) r. At r = 0 the gradient is 1/2 - q, midway between them.
     Source: Koenker, Bassett, Regression Quantiles, 1978.
     """
@@ -278,7 +278,9 @@ class Quantile(Loss):
             return
         limits = {"above": 0.0, "below": 1.0, "text": "q of Quantile", "hint": "0.5 is the median"}
         if not self.q:
-            raise ConfigError("q of Quantile must be a number, or one for each output, not an empty list.")
+            raise ConfigError(
+                "q of Quantile must be a number or a list with one for each output, not an empty list."
+            )
         object.__setattr__(self, "q", tuple(check_number(q, "q", **limits) for q in self.q))  # type: ignore[arg-type]
 
     formula = by_kind
@@ -287,11 +289,12 @@ class Quantile(Loss):
         """Check that there is one quantile, or one for each output."""
         if isinstance(self.q, tuple) and len(self.q) != outputs:
             raise ConfigError(
-                f"Quantile has {len(self.q)} quantiles and the network {outputs} outputs; give one for each output."
+                f"Quantile has {len(self.q)} quantiles but the network {outputs} outputs; give one for each "
+                "output."
             )
 
     def by_output(self, out: Array) -> Array:
-        """Return q, or q (outputs,) of out's type."""
+        """Return q, as an array (outputs,) of out's dtype if there is one per output."""
         return namespace(out).asarray(self.q, dtype=out.dtype) if isinstance(self.q, tuple) else self.q
 
     @property
@@ -309,7 +312,7 @@ class Quantile(Loss):
 
 
 def poisson(out: Array, y: Array) -> Array:
-    """Minus the log-likelihood of a count, without the constant log(y!).
+    """Negative log-likelihood of a count, without the constant log(y!).
 
     sum_k  exp(out_k) - y_k out_k          gradient: exp(out) - y
 
@@ -324,7 +327,7 @@ def poisson_gradient(out: Array, y: Array) -> Array:
 
 
 def saturated_poisson(y: Array) -> Array:
-    """sum_k  y_k log y_k - y_k (batch,), with 0 log 0 = 0: added to `poisson` it gives half the deviance, 0 at best."""
+    """sum_k  y_k log y_k - y_k (batch,), with 0 log 0 = 0: `poisson` plus this is half the deviance, at least 0."""
     xp = namespace(y)
     return (y * xp.log(xp.where(y > 0, y, 1)) - y).sum(-1)
 
@@ -358,7 +361,7 @@ Function: TypeAlias = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """Base class of the four cross-entropies, which smooth y before the formula and its derivative."""
+    """Base class of the four cross-entropies, which apply label smoothing to y."""
 
     pair: ClassVar[tuple[Function, Function]]
     label_smoothing: float = 0.0
@@ -368,24 +371,24 @@ class CrossEntropy(Loss):
         number_settings(self, "label_smoothing", minimum=0, below=1, hint="0.1 is usual")
 
     def smooth(self, y: Array) -> Array:
-        """y' = (1 - e) y + e / K, where K is 2 for a yes-or-no label, else the number of classes.
+        """y' = (1 - e) y + e / K, where K is 2 for binary labels, else the number of classes.
 
         Source: Szegedy and others, Rethinking the Inception Architecture, arXiv:1512.00567, section 7.
         """
         e, K = self.label_smoothing, 2 if self.targets == "binary" else y.shape[-1]
-        if not isinstance(e, float):  # a tracer of JAX, which must not make y more precise
+        if not isinstance(e, float):  # a JAX tracer, which must not change the dtype of y
             e = namespace(e).asarray(e, dtype=y.dtype)
         elif e == 0:
             return y
         return (1 - e) * y + e / K
 
     def smoothed(self, factor: Array) -> Loss:
-        """Return the loss with label_smoothing times a factor, which may be a number or a tracer of JAX."""
+        """Return the loss with label_smoothing multiplied by a factor, which may be a number or a JAX tracer."""
         if self.label_smoothing == 0 or (isinstance(factor, float) and factor == 1):
             return self
-        made = copy.copy(self)
-        object.__setattr__(made, "label_smoothing", factor * self.label_smoothing)
-        return made
+        scaled = copy.copy(self)
+        object.__setattr__(scaled, "label_smoothing", factor * self.label_smoothing)
+        return scaled
 
     def value(self, out: Array, y: Array) -> Array:
         """Compute loss_i (batch,)."""
@@ -397,11 +400,11 @@ class CrossEntropy(Loss):
 
 
 def sigmoid_cross_entropy(z: Array, y: Array) -> Array:
-    """Minus the log-likelihood of yes-or-no labels, in nats, from logits.
+    """Negative log-likelihood of binary labels, in nats, from logits.
 
     sum_k  -y_k log a_k - (1 - y_k) log(1 - a_k), a = sigmoid(z)          gradient: a - y
 
-    Written as max(z, 0) - y z + log(1 + exp(-|z|)), which neither overflows nor cancels.
+    Written as max(z, 0) - y z + log(1 + exp(-|z|)), which avoids overflow and cancellation.
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.90, 4.91.
     """
     xp = namespace(z)
@@ -415,7 +418,7 @@ def sigmoid_cross_entropy_gradient(z: Array, y: Array) -> Array:
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(CrossEntropy):
-    """`sigmoid_cross_entropy`: two classes in one output, or many labels; predicts probabilities."""
+    """`sigmoid_cross_entropy`: binary or multilabel classification; predicts probabilities."""
 
     kind, targets = "sigmoid_cross_entropy", "binary"
     formula = by_kind
@@ -426,12 +429,12 @@ class SigmoidCrossEntropy(CrossEntropy):
         return sigmoid(out)
 
     def average(self, out: Array) -> Array:
-        """log p / (1 - p), p = mean_i sigmoid(out_i), from log p and log(1 - p), neither of which cancels"""
+        """log p / (1 - p), p = mean_i sigmoid(out_i), from log p and log(1 - p) to avoid cancellation"""
         return log_mean_exp(log_sigmoid(out)) - log_mean_exp(log_sigmoid(-out))
 
 
 def softmax_cross_entropy(z: Array, y: Array) -> Array:
-    """Minus the log-likelihood of the true class, in nats, from logits.
+    """Negative log-likelihood of the true class, in nats, from logits.
 
     -sum_k y_k log a_k = logsumexp(z) - sum_k y_k z_k, a = softmax(z)          gradient: a - y
 
@@ -447,7 +450,7 @@ def softmax_cross_entropy_gradient(z: Array, y: Array) -> Array:
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(CrossEntropy):
-    """`softmax_cross_entropy`: one class out of many; predicts probabilities."""
+    """`softmax_cross_entropy`: multiclass classification; predicts probabilities."""
 
     kind, targets = "softmax_cross_entropy", "classes"
     formula = by_kind
@@ -478,11 +481,11 @@ def clamped_log_prime(a: Array) -> Array:
 
 
 def binary_cross_entropy(a: Array, y: Array) -> Array:
-    """Minus the log-likelihood of yes-or-no labels, in nats, from probabilities.
+    """Negative log-likelihood of binary labels, in nats, from probabilities.
 
     sum_k  -y_k log a_k - (1 - y_k) log(1 - a_k)          gradient: (1 - y) / (1 - a) - y / a
 
-    At a = 0 and a = 1: see `clamped_log`. The form on logits is more exact.
+    At a = 0 and a = 1: see `clamped_log`. The form on logits is more accurate.
     """
     return -(y * clamped_log(a) + (1 - y) * clamped_log(1 - a)).sum(-1)
 
@@ -502,12 +505,12 @@ class BinaryCrossEntropy(CrossEntropy):
 
 
 def categorical_cross_entropy(a: Array, y: Array) -> Array:
-    """Minus the log-likelihood of the true class, in nats, from probabilities.
+    """Negative log-likelihood of the true class, in nats, from probabilities.
 
     -sum_k y_k log a_k          gradient: -y / a
 
-    a: after `Softmax`, whose pullback makes of this gradient a - y. At a = 0: see `clamped_log`.
-    The form on logits is more exact.
+    a: the output of `Softmax`, whose pullback turns this gradient into a - y. At a = 0: see `clamped_log`.
+    The form on logits is more accurate.
     """
     return -(y * clamped_log(a)).sum(-1)
 

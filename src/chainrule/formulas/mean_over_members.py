@@ -1,4 +1,4 @@
-"""The loss of an ensemble whose members stand side by side in the output of one network."""
+"""The loss of an ensemble with the members' outputs side by side."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from chainrule.formulas.losses import Formula, Loss
 
 @dataclass(frozen=True)
 class MeanOverMembers(Loss):
-    """The mean of the losses of k members, each of which learns by itself: never the loss of their mean.
+    """The mean of the losses of k members, each trained independently: not the loss of their mean.
 
     loss(out, y) = 1/k sum_g l(out_g, y)          d loss / d out_g = 1/k dl(out_g, y) / d out_g
 
     It predicts the mean of the members' predictions: probabilities are averaged, not logits.
-    loss: l, of each member, as SoftmaxCrossEntropy().  members: k.
-    out: (batch, k * outputs), member after member.  y: (batch, outputs), as l has it.
-    Raises ConfigError for a loss that is none or has members itself, for one on the probabilities of a Softmax layer,
-    which would take all members' outputs together, and where k does not divide the width of the last layer.
+    loss: l, the loss of each member, such as SoftmaxCrossEntropy().  members: k.
+    out: (batch, k * outputs), member after member.  y: (batch, outputs).
+    Raises ConfigError for an invalid loss, one that has members itself, one on the probabilities of a Softmax layer,
+    which would normalize over all members together, and unless k divides the width of the last layer.
     Source: Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, section 3.2.
     """
 
@@ -34,12 +34,13 @@ class MeanOverMembers(Loss):
         count_settings(self, "members", hint="give the number of members")
         if not isinstance(self.loss, Loss) or isinstance(self.loss, MeanOverMembers):
             raise ConfigError(
-                f"loss of MeanOverMembers must be the loss of one member, as SoftmaxCrossEntropy(), not {self.loss!r}."
+                f"loss of MeanOverMembers must be the loss of one member, such as SoftmaxCrossEntropy(), not "
+                f"{self.loss!r}."
             )
         if self.loss.domain == "probability" and self.loss.targets == "classes":
             raise ConfigError(
-                f"{type(self.loss).__name__} is for the probabilities of a Softmax layer, which would take all "
-                "members' outputs together; use MeanOverMembers(SoftmaxCrossEntropy(), ...) on logits."
+                f"{type(self.loss).__name__} takes the probabilities of a Softmax layer, normalized over all "
+                "members; use MeanOverMembers(SoftmaxCrossEntropy(), ...) on logits."
             )
 
     @property
@@ -54,7 +55,7 @@ class MeanOverMembers(Loss):
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        """The residuals out_g - y at which the slope, or its slope, jumps."""
+        """The residuals out_g - y at which the first or second derivative jumps."""
         return self.loss.kinks
 
     @property
@@ -68,11 +69,11 @@ class MeanOverMembers(Loss):
         return one and one._replace(members=self.members)
 
     def check_outputs(self, outputs: int) -> None:
-        """Check that the members have as many outputs each, and as many as their loss is for."""
+        """Check that members divides the outputs, and that the loss supports the number left for each."""
         if outputs % self.members:
             raise ConfigError(
-                f"members of MeanOverMembers must divide the {outputs} outputs of the last layer, which {self.members} "
-                "does not; each member has as many, side by side."
+                f"members of MeanOverMembers must divide the {outputs} outputs of the last layer, not "
+                f"{self.members}; all members have the same number of outputs."
             )
         self.loss.check_outputs(outputs // self.members)
 
@@ -82,7 +83,7 @@ class MeanOverMembers(Loss):
         return [out[..., g * n : (g + 1) * n] for g in range(self.members)]
 
     def mean(self, values: Any) -> Array:
-        """Return the mean over the members, summed in their order."""
+        """Average over the members, summed in their order."""
         return sum(values) / self.members
 
     def smooth(self, y: Array) -> Array:
@@ -90,12 +91,12 @@ class MeanOverMembers(Loss):
         return self.loss.smooth(y)
 
     def smoothed(self, factor: Array) -> Loss:
-        """Return the same of the members' loss with its label smoothing times a factor; itself if it has none."""
+        """Return the loss with the label smoothing of the members' loss scaled; self if it has none."""
         one = self.loss.smoothed(factor)
         return self if one is self.loss else replace(self, loss=one)
 
     def average(self, out: Array) -> Array:
-        """Average member by member: the mean over all networks and members is the mean of these means."""
+        """Average member by member, which equals the average over all networks and members."""
         return namespace(out).concatenate([self.loss.average(part) for part in self.parts(out)], -1)
 
     def value(self, out: Array, y: Array) -> Array:

@@ -1,5 +1,5 @@
 # Over 300 lines because all metrics are here, with their averages over classes and labels beneath.
-"""Metrics: functions of predictions and targets that measure how good a model is.
+"""Metrics: functions of predictions and targets.
 
     name(y, predicted, weight)      or      name(y, scores, weight)      a float; weight (n,) or None
 
@@ -10,12 +10,12 @@
 | multiclass | (n,) 0 .. K-1   | (n,) 0 .. K-1   | (n, K) probabilities, rows sum to 1 |
 | multilabel | (n, K) 0 or 1   | (n, K) 0 or 1   | (n, K) probabilities                |
 
-`METRICS` lists them by name, `evaluate` computes several at once. They agree with scikit-learn, as the tests hold; they
-do not call it, for its import alone takes as long as training on MNIST. Where a metric is not defined it is NaN.
+`METRICS` lists them by name, and `evaluate` computes several at once. The tests compare them with scikit-learn's; it is
+not called, because its import alone takes as long as training on MNIST. An undefined metric is NaN.
 
-Precision, recall, F1, AUC and average precision of two classes are of the **positive** one: class 1, or class 0 where
-`evaluate` is told so. Of many classes or labels they are macro averages: the mean over the classes, each against the
-rest, all counting alike.
+For two classes, precision, recall, F1, AUC and average precision describe the **positive** class: class 1, or class 0
+with `evaluate(..., positive=0)`. For many classes or labels they are macro averages: the unweighted mean over the
+classes, each against the rest.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Function: TypeAlias = Callable[[Array, Array, Array | None], float]
 
 
 def accuracy(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """The share of samples predicted right; with many labels, right in every label."""
+    """The share of samples predicted correctly; for multilabel, in every label."""
     return float(np.average(np.equal(y, predicted).reshape(len(y), -1).all(1), weights=weight))
 
 
@@ -45,7 +45,7 @@ def mse(y: Array, predicted: Array, weight: Array | None = None) -> float:
 
 
 def rmse(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """Root of the mean squared error, in the units of y; the mean over the outputs of each one's root."""
+    """Root mean squared error, in the units of y; averaged over the outputs."""
     r = np.subtract(y, predicted, dtype=np.float64)
     return float(np.sqrt(np.average(r * r, 0, weights=weight)).mean())
 
@@ -57,23 +57,23 @@ def mae(y: Array, predicted: Array, weight: Array | None = None) -> float:
 
 
 def r2(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """Share of variance explained, 1 - mse / variance of y; the mean over the outputs; NaN for one sample.
+    """Coefficient of determination, 1 - mse / variance of y; averaged over the outputs; NaN for one sample.
 
-    An output that does not vary counts as 1 where it is met exactly, as 0 where it is not.
+    A constant output scores 1 if predicted exactly, else 0.
     """
     if len(y) < 2:
         return float("nan")
     y, predicted = (np.asarray(each, np.float64).reshape(len(y), -1) for each in (y, predicted))
     error = np.average(np.square(y - predicted), 0, weights=weight)  # (outputs,)
     variance = np.average(np.square(y - np.average(y, 0, weights=weight)), 0, weights=weight)
-    # The mean of equal numbers need not equal them: rounding leaves a variance, which must not divide the error.
+    # Rounding can leave a constant y with a tiny variance, which must not divide the error.
     varies = (np.ptp(y if weight is None else y[np.asarray(weight) > 0], 0) > 0) & (variance > 0)
     explained = 1 - error / np.where(varies, variance, 1)
     return float(np.where(varies, explained, np.where(error > 0, 0.0, 1.0)).mean())
 
 
 class Hits(NamedTuple):
-    """The weight of three kinds of samples: truly of a class, predicted as it, and both."""
+    """The total weight of three sets of samples: truly of a class, predicted as it, and both."""
 
     true: float
     predicted: float
@@ -94,13 +94,13 @@ class Hits(NamedTuple):
 
 
 def _hits(y: Array, predicted: Array, weight: Array | None) -> Hits:
-    """Sum the weights of true, of predicted and of hit samples, from two boolean arrays (n,)."""
+    """Sum the sample weights of the true, the predicted and the correctly predicted, from two boolean arrays (n,)."""
     s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
     return Hits(float(s @ y), float(s @ predicted), float(s @ (y & predicted)))
 
 
 def _each(y: Array, predicted: Array, weight: Array | None) -> list[Hits]:
-    """Return the hits of each label (column), or of each class that occurs, true or predicted, against the rest."""
+    """Return the hits of each label (column), or of each class among true or predicted, against the rest."""
     y, predicted = np.asarray(y), np.asarray(predicted)
     if y.ndim == 2:
         return [_hits(y[:, k] == 1, predicted[:, k] == 1, weight) for k in range(y.shape[1])]
@@ -139,7 +139,7 @@ def f1_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
 
 
 def balanced_accuracy(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """The mean of `recall` over the classes that truly occur: accuracy as if all classes had the same size."""
+    """The mean of `recall` over the classes in y: accuracy as if all classes had the same size."""
     return float(np.mean([hits.recall() for hits in _each(y, predicted, weight) if hits.true]))
 
 
@@ -152,7 +152,7 @@ def _by_score(y: Array, scores: Array, weight: Array | None) -> tuple[NDArray[An
 
 
 def auc(y: Array, scores: Array, weight: Array | None = None) -> float:
-    """Area under the ROC curve: the share of pairs with class 1 scored above class 0, ties half; NaN with one class."""
+    """Area under the ROC curve: the share of pairs with class 1 scored above class 0, ties half; NaN for one class."""
     positive, negative = _by_score(y, scores, weight)
     pairs = float(positive.sum() * negative.sum())
     below = np.cumsum(negative) - negative / 2
@@ -162,40 +162,40 @@ def auc(y: Array, scores: Array, weight: Array | None = None) -> float:
 def average_precision(y: Array, scores: Array, weight: Array | None = None) -> float:
     """Area under the precision-recall curve as a sum of steps; NaN without class 1.
 
-    sum_k (recall_k - recall_(k-1)) precision_k, k over the scores that occur, each a threshold, the highest first.
+    sum_k (recall_k - recall_(k-1)) precision_k over the distinct scores as thresholds, in descending order.
     """
     positive, negative = (each[::-1] for each in _by_score(y, scores, weight))
-    found, taken = np.cumsum(positive), np.cumsum(positive + negative)
-    if not (found.size and found[-1] > 0):
+    hits, taken = np.cumsum(positive), np.cumsum(positive + negative)
+    if not (hits.size and hits[-1] > 0):
         return float("nan")
-    return float(positive @ (found / np.where(taken > 0, taken, 1))) / float(found[-1])
+    return float(positive @ (hits / np.where(taken > 0, taken, 1))) / float(hits[-1])
 
 
 def _mean_over_labels(metric: Function, y: Array, scores: Array, weight: Array | None) -> float:
-    """Average a metric over the columns for which it is defined; NaN with none."""
+    """Average a metric over the columns for which it is defined; NaN if there are none."""
     values = np.array([metric(y[:, k], scores[:, k], weight) for k in range(scores.shape[1])])  # (K,)
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _classes_as_labels(y: Array, scores: Array) -> NDArray[Any]:
-    """Return a boolean array (n, K): whether a sample is of a class."""
-    found: NDArray[Any] = np.equal(np.asarray(y)[:, None], np.arange(scores.shape[1]))
-    return found
+    """One-hot encode the classes as a boolean array (n, K)."""
+    labels: NDArray[Any] = np.equal(np.asarray(y)[:, None], np.arange(scores.shape[1]))
+    return labels
 
 
 def auc_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
-    """The mean of `auc` over the labels (columns) that occur as 0 and as 1; NaN with none."""
+    """The mean of `auc` over the labels (columns) that have both 0 and 1; NaN if there are none."""
     return _mean_over_labels(auc, y, scores, weight)
 
 
 def auc_one_vs_rest(y: Array, scores: Array, weight: Array | None = None) -> float:
-    """The mean of `auc` over the classes, each against the rest, as far as they occur; NaN with one class."""
+    """The mean of `auc` over the classes that occur, each against the rest; NaN for one class."""
     return auc_labels(_classes_as_labels(y, scores), scores, weight)
 
 
 def average_precision_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
-    """The mean of `average_precision` over the labels (columns) that occur as 1; NaN with none."""
+    """The mean of `average_precision` over the labels (columns) that have a 1; NaN if there are none."""
     return _mean_over_labels(average_precision, y, scores, weight)
 
 
@@ -205,7 +205,7 @@ def average_precision_one_vs_rest(y: Array, scores: Array, weight: Array | None 
 
 
 def log_loss(y: Array, scores: Array, weight: Array | None = None) -> float:
-    """Minus the mean log-probability of the true class, in nats; 0 is raised to the dtype's eps."""
+    """Negative mean log-probability of the true class, in nats; probabilities are clipped at the dtype's eps."""
     scores = np.asarray(scores)
     shares = scores if scores.ndim == 2 else np.stack([1 - scores, scores], 1)
     eps = np.finfo(shares.dtype).eps
@@ -228,14 +228,14 @@ def confusion_matrix(y: Array, predicted: Array, classes: int, weight: Array | N
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by name: its function for each task, what that reads beside y, and which way is better."""
+    """A metric by name: its function for each task, its second argument, and which direction is better."""
 
     name: str
     functions: Mapping[str, Function]
     better: Literal["higher", "lower"]
     reads: Literal["predicted", "scores"] = "predicted"
     of_positive: bool = False
-    """whether, with two classes, it describes the positive one"""
+    """whether, for two classes, it describes the positive one"""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -245,12 +245,14 @@ class Metric:
     def __call__(
         self, task: str, y: Array, predicted: Array, scores: Array | None = None, weight: Array | None = None
     ) -> float:
-        """Compute the metric, by the same call for all of them; shapes as in the table above."""
+        """Compute the metric; shapes as in the table above."""
         read = predicted if self.reads == "predicted" else scores
         if read is None:
             raise ConfigError(f"{self.name} needs scores but got none; pass them or leave the metric out.")
         if self.reads == "predicted" and np.shape(read) != np.shape(y):
-            raise ShapeError(f"predicted has shape {np.shape(read)} but y {np.shape(y)}; give them the same.")
+            raise ShapeError(
+                f"predicted has shape {np.shape(read)} but y {np.shape(y)}; they must be the same."
+            )
         return self.functions[task](y, read, weight)
 
 
@@ -303,21 +305,21 @@ def evaluate(
     names: Sequence[str] | None = None,
     positive: int = 1,
 ) -> dict[str, float]:
-    """Compute the metrics named, or all of the task's, by name; shapes as in the table above.
+    """Compute the named metrics, or all of the task's; shapes as in the table above.
 
-    positive: of the task binary, the class that precision, recall, F1, AUC and average precision are of, 1 or 0.
-    Raises ConfigError for a metric that does not exist or does not serve the task, and for another class.
+    positive: for the task binary, the class that precision, recall, F1, AUC and average precision describe, 1 or 0.
+    Raises ConfigError for an unknown metric, one that does not support the task, and an invalid positive.
     """
     known = names_for(task)
     names = known if names is None else names
     for name in names:
         if name not in known:
-            raise ConfigError(f"{name!r} is no metric for {task}; choose from {', '.join(known)}.")
+            raise ConfigError(f"{name!r} is not a metric for {task}; choose from {', '.join(known)}.")
     if positive == 1:
         return {name: METRICS[name](task, y, predicted, scores, weight) for name in names}
     if task != "binary" or positive != 0:
-        raise ConfigError(f"positive is {positive!r} but must be 0 or 1, of the task binary; leave it out.")
-    # Class 0 in the place of class 1: its scores rank the other way, without a rounding that could make a tie.
+        raise ConfigError(f"positive is {positive!r} but must be 0 or 1, and 1 unless the task is binary.")
+    # Make class 0 the positive one: rank by the negated scores, without a rounding that could create ties.
     turned = np.subtract(1, y), np.subtract(1, predicted), None if scores is None else np.negative(scores)
     return {
         name: METRICS[name](task, *(turned if METRICS[name].of_positive else (y, predicted, scores)), weight)

@@ -1,5 +1,5 @@
 # Over 300 lines because eight rules of about 30 lines each stand side by side, to be compared.
-"""Optimizers: rules that make a step of the parameters from a gradient.
+"""Optimizers: rules that update the parameters from a gradient.
 
 Each is a frozen dataclass of settings and a pair of pure functions in its paper's letters::
 
@@ -11,8 +11,8 @@ lr: the learning rate of this step, with the schedule already applied: a float o
 t: the number of the step, from 1: an int or a traced integer.
 state: a NamedTuple whose leaves are arrays of theta's shape or 0-d arrays, all of theta's dtype.
 
-An update is elementwise in arrays of theta's shape. So it may be called over blocks of theta that fit into the
-cache, each with the same 0-d leaves, and gives the same bits as one call over the whole.
+An update is elementwise in arrays of theta's shape. So it may be applied to blocks of theta that fit into the
+cache, each with the same 0-d leaves, with the same bits as one call over the whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chainrule.errors import ConfigError, option
 
 
 class NoState(NamedTuple):
-    """The state of an optimizer that remembers nothing."""
+    """The state of an optimizer without memory."""
 
 
 class SGDState(NamedTuple):
@@ -80,7 +80,7 @@ class NadamState(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """An optimizer's update as a rule that engines know by name, and those of the four settings that it has."""
+    """An optimizer's update as a rule that engines know by name, with its settings."""
 
     name: str
     """gradient_descent, momentum, adam, ..."""
@@ -89,24 +89,24 @@ class Rule(NamedTuple):
     beta2: float = 0.0
     """the decay of the mean square of the gradient"""
     eps: float = 0.0
-    """the number added to the root"""
+    """the number added to the square root"""
     decay: float = 0.0
     """AdamW's weight_decay, or Nadam's psi"""
     uncorrected_eps: bool = False
-    """of Adam and its variants: eps is added to the root before its correction"""
+    """for Adam and its variants: eps is added to the root before bias correction"""
 
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
-    """Base class of optimizers: a rule for a step from a gradient. A schedule multiplies `learning_rate`."""
+    """Base class of optimizers that update from a gradient. A schedule multiplies `learning_rate`."""
 
     kind: ClassVar[str] = ""
     decays: ClassVar[bool] = False
-    """whether `update` takes `decay`, a factor of its weight decay"""
+    """whether `update` takes `decay`, a factor of the weight decay"""
     learning_rate: float
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Forget the rule of the class above: what a subclass overrides may compute something else."""
+        """Reset the inherited rule, because a subclass may compute something else."""
         super().__init_subclass__(**kwargs)
         if "rule" not in cls.__dict__:
             cls.rule = Optimizer.rule  # type: ignore[method-assign]
@@ -116,10 +116,10 @@ class Optimizer(ABC):
         number_settings(self, "learning_rate", above=0)
 
     def rule(self) -> Rule | None:
-        """Return the update as a rule that engines know by name; for None the reference engine alone can run it.
+        """Return the update as a rule that engines know by name, or None if only the reference engine can run it.
 
-        The state that `init` makes then contains the arrays of that rule's optimizer, in its order. A subclass does not
-        inherit it.
+        The state from `init` then contains the arrays of that rule's optimizer, in its order. Subclasses do not inherit
+        this method.
         """
         return None
 
@@ -131,7 +131,7 @@ class Optimizer(ABC):
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, Any]:
         """Take step t: return the new theta and the new state.
 
-        g, theta: (n,).  lr: (), or (n,) where parameters have rates of their own.  t: (), from 1.
+        g, theta: (n,).  lr: (), or (n,) for per-parameter learning rates.  t: (), from 1.
         """
 
 
@@ -181,7 +181,7 @@ class SGD(Optimizer):
         number_settings(self, "momentum", minimum=0, below=1)
         if self.nesterov and self.momentum == 0:
             raise ConfigError(
-                f"{option('nesterov', 'nesterov of SGD')} looks ahead along the momentum, which is 0; "
+                f"{option('nesterov', 'nesterov of SGD')} requires a momentum above 0; "
                 f"pass {option('momentum', 'momentum=0.9', '0.9')} too."
             )
 
@@ -191,7 +191,7 @@ class SGD(Optimizer):
         return Rule(name, beta1=self.momentum)
 
     def init(self, theta: Array) -> NoState | SGDState:
-        """v = 0, where there is a momentum."""
+        """v = 0, with momentum."""
         return SGDState(zeros(theta)) if self.momentum else NoState()
 
     def update(
@@ -237,7 +237,7 @@ class RMSprop(Optimizer):
         return Rule(name, beta1=self.momentum, beta2=self.rho, eps=self.eps)
 
     def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
-        """v = 0, and b = 0 where there is a momentum."""
+        """v = 0, and b = 0 with momentum."""
         return (
             RMSpropMomentumState(zeros(theta), zeros(theta)) if self.momentum else RMSpropState(zeros(theta))
         )
@@ -290,11 +290,11 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True)
 class AdamFamily(Optimizer):
-    """Base class of Adam and its variants: the settings, the two moving averages, and their corrections.
+    """Base class of Adam and its variants: settings, moving averages, bias corrections.
 
     beta1, beta2: in [0, 1).  eps: above 0.
-    uncorrected_eps: add eps to the root of v before its correction (the paper's eps-hat; TensorFlow, Keras) rather than
-    to the corrected root (PyTorch, Optax), which makes it larger by 1 / sqrt(1 - beta2^t).
+    uncorrected_eps: add eps to the root of v before bias correction (the paper's eps-hat; TensorFlow, Keras) instead of
+    after (PyTorch, Optax). Its effect is then larger by 1 / sqrt(1 - beta2^t).
     """
 
     learning_rate: float = 1e-3
@@ -318,32 +318,32 @@ class AdamFamily(Optimizer):
         return m, v
 
     def corrections(self, t: Array, xp: Any) -> tuple[Array, Array]:
-        """1 - beta1^t and sqrt(1 - beta2^t), 0-d; by expm1, for 1 - 0.999 in float32 keeps four digits."""
+        """1 - beta1^t and sqrt(1 - beta2^t), 0-d; by expm1, because 1 - 0.999 in float32 keeps only four digits."""
         c1 = -xp.expm1(t * math.log(self.beta1)) if self.beta1 else 1.0
         c2 = -xp.expm1(t * math.log(self.beta2)) if self.beta2 else 1.0
         return c1, xp.sqrt(c2)
 
     def added(self, r: Array) -> Array:
-        """Return what is added to sqrt(v): eps r, so that eps is added to sqrt(v_hat), or eps itself if uncorrected."""
+        """Return the term added to sqrt(v): eps r, which adds eps to sqrt(v_hat), or eps if uncorrected."""
         return self.eps if self.uncorrected_eps else self.eps * r
 
 
 def with_betas(optimizer: AdamFamily) -> Rule:
-    """Return the rule named after the kind of Adam or a variant, with its beta1, beta2 and eps."""
+    """Return the rule named after the optimizer's kind, with its beta1, beta2 and eps."""
     betas = optimizer.beta1, optimizer.beta2
     return Rule(optimizer.kind, *betas, optimizer.eps, uncorrected_eps=optimizer.uncorrected_eps)
 
 
 @dataclass(frozen=True)
 class Adam(AdamFamily):
-    """Adam: momentum divided by the root mean square, both corrected for their start at 0.
+    """Adam: momentum divided by the root mean square, both bias-corrected.
 
     m = beta1 m + (1 - beta1) g            m_hat = m / (1 - beta1^t)
     v = beta2 v + (1 - beta2) g^2          v_hat = v / (1 - beta2^t)
     theta = theta - lr m_hat / (sqrt(v_hat) + eps)
 
-    Computed as theta - lr r / (1 - beta1^t) m / (sqrt(v) + eps r) with r = sqrt(1 - beta2^t): equal,
-    with the corrections outside the passes over theta (the paper's remark at the end of its section 2).
+    Computed as theta - lr r / (1 - beta1^t) m / (sqrt(v) + eps r) with r = sqrt(1 - beta2^t), which is equal and keeps
+    the corrections out of the passes over theta (the paper's remark at the end of its section 2).
     uncorrected_eps: theta - lr r / (1 - beta1^t) m / (sqrt(v) + eps).
     Source: Kingma, Ba, "Adam", ICLR 2015, algorithm 1.
     """
@@ -371,7 +371,7 @@ class AMSGrad(AdamFamily):
     m, m_hat, v as in Adam                 v_max = max(v_max, v)
     theta = theta - lr m_hat / (sqrt(v_max / (1 - beta2^t)) + eps)
 
-    The maximum is of the uncorrected v (PyTorch's variant; the paper has no bias correction).
+    The maximum is over the uncorrected v (PyTorch's variant; the paper has no bias correction).
     Source: Reddi, Kale, Kumar, "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
     """
 
@@ -398,7 +398,7 @@ class AdamW(Adam):
 
     theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)          m_hat, v_hat as in Adam
 
-    The decay acts on all of theta, biases too, unless a layer says otherwise of a parameter (`Parameter.decays`). It is
+    The decay acts on all of theta, biases too, except where a layer scales it (`Parameter.decays`). It is
     multiplied by the scheduled lr (PyTorch's variant).  weight_decay: at least 0.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
     """
@@ -469,7 +469,7 @@ class Nadam(AdamFamily):
 
 @dataclass(frozen=True)
 class Solver(ABC):
-    """Base class of optimizers that SciPy runs over the whole of theta and all samples at once: their settings."""
+    """Base class of the settings of full-batch optimizers that SciPy runs over the whole of theta."""
 
     kind: ClassVar[str] = ""
     title: ClassVar[str] = ""
@@ -479,19 +479,19 @@ class Solver(ABC):
 
     @abstractmethod
     def options(self, iterations: int) -> dict[str, Any]:
-        """Return its options for `scipy.optimize.minimize`, to run at most so many iterations."""
+        """Return its options for `scipy.optimize.minimize`, for at most this many iterations."""
 
 
 @dataclass(frozen=True)
 class LBFGS(Solver):
-    """L-BFGS with a line search, run by SciPy over the whole of theta: these are its settings.
+    """Settings of L-BFGS with a line search, run by SciPy on all samples at once.
 
-    It finds the length of its steps, so a parameter's rate counts only where it is 0 (`Parameter.rate`).
-    history_size: pairs of differences kept, at least 1.
+    The line search chooses the step length, so of a parameter's rates (`Parameter.rate`) only 0 has an effect.
+    history_size: difference pairs kept, at least 1.
     tolerance: stop when the largest |dL/dtheta| falls below it.
     max_line_search: evaluations in one line search, at least 1.
-    max_evaluations: of the objective in all, at least 1; None for what all iterations can need.
-    loss_tolerance: stop when an iteration lowers L by no more than this times max(|L|, 1); 0 never does.
+    max_evaluations: of the objective in total, at least 1; None for as many as the iterations may need.
+    loss_tolerance: stop when an iteration lowers L by at most this times max(|L|, 1); 0 disables it.
     Source: Liu, Nocedal, "On the limited memory BFGS method", Math. Programming 45, 1989.
     """
 
@@ -513,7 +513,7 @@ class LBFGS(Solver):
         number_settings(self, "loss_tolerance", minimum=0)
 
     def options(self, iterations: int) -> dict[str, Any]:
-        """maxiter, maxfun, maxcor, maxls, gtol and ftol, which are these settings under SciPy's names."""
+        """These settings under SciPy's names: maxiter, maxfun, maxcor, maxls, gtol and ftol."""
         evaluations = self.max_evaluations or iterations * self.max_line_search + 1
         return {
             "maxiter": iterations,
@@ -526,7 +526,7 @@ class LBFGS(Solver):
 
 
 def _scalar(value: Array, theta: Array) -> Array:
-    """Return a number as a 0-d array of theta's dtype, because a NumPy float64 would make a float32 theta float64."""
+    """Return a number as a 0-d array of theta's dtype; a NumPy float64 would promote a float32 theta."""
     return namespace(theta).asarray(value, dtype=theta.dtype)
 
 
@@ -535,4 +535,4 @@ AnyOptimizer: TypeAlias = Optimizer | Solver
 OPTIMIZERS: dict[str, type[Optimizer] | type[Solver]] = {
     rule.kind: rule for rule in (GradientDescent, SGD, RMSprop, Adagrad, Adam, AMSGrad, AdamW, Nadam, LBFGS)
 }
-"""Every optimizer by its `kind`, its name in files and for the command; the tests run over this table."""
+"""Every optimizer by its `kind`, its name in files and on the command line; the tests run over this table."""

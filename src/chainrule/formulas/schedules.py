@@ -3,9 +3,9 @@
 
     lr of a step = optimizer.learning_rate * schedule.factor(step, total, steps_per_epoch)
 
-step: from 0, an int or an array of ints, NumPy's or JAX's (traced or not): one call can give a whole epoch.
+step: from 0, an int or an array of ints, NumPy's or JAX's (traced or not): one call can cover a whole epoch.
 total: the steps of the whole run, at least 1.  steps_per_epoch: at least 1.  Both are Python ints.
-A factor has step's shape, is finite and at least 0, and stays so past the end of the run.
+A factor has step's shape, is finite and at least 0, also past the end of the run.
 
 Only `ReduceOnPlateau` depends on the run: its state is updated by the training loop once per epoch.
 """
@@ -66,13 +66,13 @@ class StepDecay(Schedule):
     at: tuple[float, ...] = (0.5, 0.75)
 
     def __post_init__(self) -> None:
-        """Check drop in (0, 1), and that `at` are rising fractions of the run in (0, 1)."""
+        """Check drop in (0, 1), and that `at` are increasing fractions of the run in (0, 1)."""
         number_settings(self, "drop", above=0, below=1)
         at = tuple(self.at) if isinstance(self.at, list | tuple) else ()
         inside = bool(at) and all(isinstance(f, int | float) and 0 < f < 1 for f in at)
         if not inside or any(a >= b for a, b in pairwise(at)):
             raise ConfigError(
-                f"at of StepDecay must be rising fractions of the run between 0 and 1, not {self.at!r}; "
+                f"at of StepDecay must be increasing fractions of the run between 0 and 1, not {self.at!r}; "
                 "pass for example at=(0.5, 0.75)."
             )
         object.__setattr__(self, "at", tuple(float(f) for f in at))
@@ -89,7 +89,7 @@ class Exponential(Schedule):
     """Exponential decay by gamma per epoch, step by step: factor = gamma^(step / steps_per_epoch).
 
     gamma: above 0, at most 1.
-    PyTorch's ExponentialLR has the same value at the start of each epoch, and holds it through the epoch.
+    PyTorch's ExponentialLR has the same value at the start of each epoch, and keeps it through the epoch.
     """
 
     kind: ClassVar[str] = "exponential"
@@ -115,8 +115,8 @@ class Cosine(Schedule):
     step >= w:    factor = floor + (1 - floor) (1 + cos(pi p)) / 2      p = min((step - w) / (total - w), 1)
 
     warmup: a fraction of the run, in [0, 1).  floor: in [0, 1].
-    The floor would be reached at step `total`, one past the last, so that no step has a rate of 0
-    (PyTorch's CosineAnnealingLR with T_max = total).
+    The floor is reached at step `total`, one past the last, so no step has a rate of 0 (PyTorch's CosineAnnealingLR
+    with T_max = total).
     Source: Loshchilov, Hutter, "SGDR", ICLR 2017, eq. 5, without restarts.
     """
 
@@ -130,7 +130,7 @@ class Cosine(Schedule):
         number_settings(self, "floor", minimum=0, maximum=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
-        """min((step + 1) / (w + 1), 1) before w, half a cosine after it"""
+        """min((step + 1) / (w + 1), 1) before w, then half a cosine"""
         step, xp = _steps(step)
         w = self.warmup * total
         fall = _half_cosine(1.0, self.floor, (step - w) / (total - w), xp)
@@ -147,7 +147,7 @@ class OneCycle(Schedule):
     from a to b at p:  b + (a - b) (1 + cos(pi p)) / 2
 
     warmup: a fraction of the run, in [0, 1).  start, end: in [0, 1].
-    The last step, total - 1, has `end`.  A run too short to rise (warmup total <= 1) begins at the peak.
+    The last step, total - 1, has `end`.  A run too short to rise (warmup total <= 1) starts at the peak.
     The defaults are PyTorch's OneCycleLR's (div_factor 25, final_div_factor 1e4); momentum is not cycled.
     Source: Smith, Topin, "Super-convergence", 2017, with cosines in place of lines.
     """
@@ -174,14 +174,14 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class CosLog(Schedule):
-    """Cycles that grow: a cosine over the logarithm of the run, whose periods are each twice as long as the one before.
+    """Growing cycles: a cosine over the logarithm of the run, with periods that each double in length.
 
-    factor = (1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2          t = min(step / total, 1), of the run
+    factor = (1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2          t = min(step / total, 1), the progress
 
-    It is 0 at t = (2^j - 1) / (2^cycles - 1) for j = 0 to cycles, at the first step too, and 1 midway between them in
-    log2; for 4 cycles at t = 0, 1/15, 1/5, 7/15 and 1. So the rate falls to 0 once in each cycle, and a run that is
-    ended there has a model that is as good as trained to its end.
-    cycles: at least 1.  With batches of one size t is the samples processed over those of the whole run.
+    It is 0 at t = (2^j - 1) / (2^cycles - 1) for j = 0 to cycles, so at the first step too, and 1 midway between them
+    in log2; for 4 cycles at t = 0, 1/15, 1/5, 7/15 and 1. The rate falls to 0 once per cycle, so a run stopped there
+    has a model as good as one trained to its end.
+    cycles: at least 1.  With equal batches, t is the share of the run's samples processed so far.
     Source: Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, section 3 (coslog_4).
     """
 
@@ -203,14 +203,14 @@ class CosLog(Schedule):
 
 @dataclass(frozen=True)
 class FlatCosine(Schedule):
-    """A flat part, then half a cosine from 1 to 0.
+    """Constant, then half a cosine from 1 to 0.
 
     factor = 1 where t < flat, else (1 + cos(pi (t - flat) / (1 - flat))) / 2      t = min(step / total, 1)
 
-    flat: in [0, 1), the part of the run without a fall; 0 is `Cosine`.
-    With batches of one size t is the samples processed over those of the whole run.
-    Source: Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, section 3 (flat_cos), where it is the
-    course of dropout and of weight decay.
+    flat: in [0, 1), the fraction of the run before the decay; 0 is `Cosine`.
+    With equal batches, t is the share of the run's samples processed so far.
+    Source: Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, section 3 (flat_cos), used there for
+    dropout and weight decay.
     """
 
     kind: ClassVar[str] = "flat_cosine"
@@ -221,7 +221,7 @@ class FlatCosine(Schedule):
         number_settings(self, "flat", minimum=0, below=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
-        """1 before flat, half a cosine after it"""
+        """1 before flat, then half a cosine"""
         step, xp = _steps(step)
         return _half_cosine(1.0, 0.0, (step / total - self.flat) / (1 - self.flat), xp)
 
@@ -231,7 +231,7 @@ class InverseScaling(Schedule):
     """Inverse scaling, as in stochastic approximation: factor = 1 / (step + 1)^power.
 
     power: above 0; convergence in theory requires more than 0.5 and at most 1.
-    It counts steps: scikit-learn's "invscaling" counts samples and changes once per epoch.
+    It counts steps; scikit-learn's "invscaling" counts samples and changes once per epoch.
     Source: Robbins, Monro, "A stochastic approximation method", Ann. Math. Statist. 22(3), 1951.
     """
 
@@ -265,10 +265,10 @@ class ReduceOnPlateau(Schedule):
     otherwise:                   waited = waited + 1
     waited = patience:           factor = max(drop factor, floor), waited = 0
 
-    monitor: a name in the history, lower is better: feed the negative of a metric that should rise.
+    monitor: a name in the history, lower is better: use the negative of a metric to maximize.
     drop: above 0, below 1.  patience: epochs, at least 1.  min_delta: at least 0.  floor: in [0, 1].
-    NaN does not count as an improvement.
-    The lr of a step is learning_rate * state.factor: the method `factor`, which knows only the step, is 1.
+    NaN is not an improvement.
+    The lr of a step is learning_rate * state.factor; the method `factor`, which knows only the step, returns 1.
     """
 
     kind: ClassVar[str] = "reduce_on_plateau"
@@ -280,7 +280,7 @@ class ReduceOnPlateau(Schedule):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check drop in (0, 1), min_delta >= 0, floor in [0, 1], patience >= 1, and that monitor is a name."""
+        """Check drop in (0, 1), min_delta >= 0, floor in [0, 1], patience >= 1, and that monitor is a string."""
         number_settings(self, "drop", above=0, below=1)
         number_settings(self, "min_delta", minimum=0)
         number_settings(self, "floor", minimum=0, maximum=1)
@@ -331,4 +331,4 @@ SCHEDULES: dict[str, type[Schedule]] = {
         *(InverseScaling, ReduceOnPlateau),
     )
 }
-"""Every schedule by its `kind`, its name in files and for the command; the tests run over this table."""
+"""Every schedule by its `kind`, its name in files and on the command line; the tests run over this table."""

@@ -1,1 +1,1 @@
-"""Looking at a network: what its numbers are and whether they are right."""
+"""Inspection: the numbers inside a network, and checks of whether they are right."""

@@ -1,4 +1,4 @@
-"""Per-sample gradients of one link: the part of the gradient from each row of a batch."""
+"""Per-sample gradients of one link: the contribution of each row of a batch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from chainrule.formulas.layers import Context, Link
 
 
 def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
-    """Compute the link's gradients with a batch axis before each shape; their sum over it is `Layer.gradients`.
+    """Compute the link's gradients with a batch axis in front, whose sum over it is `Layer.gradients`.
 
     a: (batch, fan_in).  delta: (batch, fan_out), dL by the link's output.
-    Raises ConfigError for a custom layer without `per_sample` whose samples affect each other.
+    Raises ConfigError for a custom layer without `per_sample` that mixes samples.
     """
     if link.layer.defines("per_sample"):
         return link.layer.per_sample(params, a, delta, ctx)
@@ -23,7 +23,7 @@ def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[An
 
 
 def _row_by_row(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
-    """Compute them one sample at a time; raise unless they add up to the batch's gradient, as a row-wise layer's do."""
+    """Compute them sample by sample; raise unless they add up to the batch's gradient."""
     parts = []
     for row, d in zip(a[:, None], delta[:, None], strict=True):
         _, cache = link.layer.forward(params, row, ctx)
@@ -35,7 +35,7 @@ def _row_by_row(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], c
     for each, g in zip(found, whole, strict=True):
         if not np.allclose(each.sum(0), g, rtol=room, atol=room * float(np.abs(each).sum(0).max(initial=0))):
             raise ConfigError(
-                f"{link.name} mixes the samples of a batch, so its gradient has no part for each; "
+                f"{link.name} mixes the samples of a batch, so its gradient cannot be split by sample; "
                 "trace the samples one by one."
             )
     return type(params)(*found)

@@ -1,7 +1,7 @@
-"""The laboratory: the lesson's experiments, run for real. `chainrule lab NAME`, or `lab.run("vanishing")`.
+"""The laboratory: the lesson's experiments, run on real data. `chainrule lab NAME`, or `lab.run("vanishing")`.
 
 Every experiment is a function `NAME(*, seed, repeats, budget, progress, ...)` that returns a `Report`: the table, the
-figure, what was found, what was held fixed, what the result does not show.
+figure, the finding, the controlled variables, and the limits of the result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["LABS", "Progress", "Report", "Table", "check_options", "run"]
 
 if TYPE_CHECKING:
     LABS: dict[str, str]
-    """Every experiment, with what it shows in one line."""
+    """Every experiment, with a one-line description."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Fits a network of one hidden layer to a function as well as possible, by the method of Levenberg and Marquardt."""
+"""Fit a network with one hidden layer to a function as well as possible, with the Levenberg-Marquardt method."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from chainrule.network.network import Network
 
 Floats: TypeAlias = NDArray[np.float64]
 ACTIVATIONS = {"tanh": Tanh, "sigmoid": Sigmoid, "relu": ReLU}
-TRAINED = {1: 256, 2: 33}
-"""Points along an axis that are fitted, by the number of variables"""
-JUDGED = {1: 4001, 2: 201}
-"""Points along an axis that the error is measured at"""
+FITTED_POINTS = {1: 256, 2: 33}
+"""Points per axis for fitting, by the number of variables."""
+EVALUATED_POINTS = {1: 4001, 2: 201}
+"""Points per axis for measuring the error."""
 
 
 class TargetFunction(NamedTuple):
@@ -89,7 +89,7 @@ class Fit(NamedTuple):
 
     @property
     def function(self) -> str:
-        """The code of the function that it was fitted to."""
+        """The code of the target function."""
         return self.target.name
 
     def to_data(self) -> dict[str, Any]:
@@ -98,10 +98,10 @@ class Fit(NamedTuple):
 
 
 def fit(target: TargetFunction, width: int, seed: int, iterations: int, activation: str = "tanh") -> Fit:
-    """Fit a network of one hidden layer on a grid, and evaluate it on a grid about 16 times as fine per dimension.
+    """Fit a network with one hidden layer on a grid, and evaluate it on a grid about 16 times as fine per dimension.
 
-    Start: hidden neurons in random directions, each with its center at a random point of the domain and a slope that
-    grows with the width, so that together they resolve it; the output layer by least squares.
+    Initial values: hidden neurons in random directions, each centered at a random point of the domain, with a slope
+    that grows with the width, so that together they cover it; the output layer by least squares.
     """
     model = _scattered(target, width, seed, activation)
     X, y = _samples(target)
@@ -113,11 +113,11 @@ def fit(target: TargetFunction, width: int, seed: int, iterations: int, activati
 
 
 def widen(narrow: Fit, width: int, iterations: int, activation: str = "tanh") -> Fit:
-    """Fit the same function by a wider network that starts as the narrow one.
+    """Fit a wider network to the same function, starting from the narrow one.
 
-    The new neurons are scattered as those of `fit`, and their outgoing weights are 0, so that the network at the start
-    is the narrow one exactly. It is the result where the steps lower only the squares and not the largest error:
-    whatever the width, that error is never above the narrow one's.
+    The new neurons are scattered as in `fit`, with outgoing weights of 0, so that the initial network equals the narrow
+    one. The narrow network is returned if the steps lower only the squares and not the maximum error, so this error
+    never increases with the width.
     """
     same, model = (embedded(narrow, width, activation) for _ in range(2))
     steps = levenberg_marquardt(model, *_samples(narrow.target), iterations)
@@ -126,7 +126,7 @@ def widen(narrow: Fit, width: int, iterations: int, activation: str = "tanh") ->
 
 
 def embedded(narrow: Fit, width: int, activation: str = "tanh") -> Model:
-    """Build a wider network that computes the same: the outgoing weights of the added hidden neurons are 0."""
+    """Build a wider network with the same function: the outgoing weights of the added hidden neurons are 0."""
     model = _scattered(narrow.target, width, narrow.seed, activation)
     old, new, kept = narrow.model.parameters, model.parameters, slice(narrow.width)
     new["dense_1"].W[:, kept], new["dense_1"].b[kept] = old["dense_1"].W, old["dense_1"].b
@@ -136,7 +136,7 @@ def embedded(narrow: Fit, width: int, activation: str = "tanh") -> Model:
 
 
 def _samples(target: TargetFunction) -> tuple[Floats, Floats]:
-    X = grid(target.variables, TRAINED[target.variables])
+    X = grid(target.variables, FITTED_POINTS[target.variables])
     return X, target.f(X)
 
 
@@ -153,7 +153,7 @@ def _scattered(target: TargetFunction, width: int, seed: int, activation: str) -
 
 
 def _judged(target: TargetFunction, seed: int, model: Model, iterations: int) -> Fit:
-    X = grid(target.variables, JUDGED[target.variables])
+    X = grid(target.variables, EVALUATED_POINTS[target.variables])
     off = model.outputs(X)[:, 0] - target.f(X)
     width = model.parameters["dense_1"].b.size
     rms, largest = float(np.sqrt(np.mean(off * off))), float(np.abs(off).max())
@@ -161,13 +161,13 @@ def _judged(target: TargetFunction, seed: int, model: Model, iterations: int) ->
 
 
 def levenberg_marquardt(model: Model, X: Floats, y: Floats, iterations: int) -> int:
-    r"""Minimize the squares by damped Gauss-Newton steps, in place; return the number of iterations.
+    r"""Minimize the sum of squares by damped Gauss-Newton steps, in place; return the number of iterations.
 
     r = out - y,  J = d out / d theta      (J^T J + lambda D) step = J^T r,  D = diag(J^T J)      theta = theta - step
 
-    lambda falls threefold after a step that lowers ||r||^2 and rises fourfold until one does.
-    The normal equations rather than SciPy's QR of J, which takes seven times as long an iteration at 1,089 points and
-    257 parameters; what they lose in accuracy lies below the errors that are drawn.
+    lambda is divided by 3 after a step that lowers ||r||^2, and multiplied by 4 until a step does.
+    The normal equations are used rather than SciPy's QR of J, which takes seven times as long per iteration with 1,089
+    points and 257 parameters; their loss of accuracy is below the errors plotted.
     Source: Hagan, Menhaj, "Training feedforward networks with the Marquardt algorithm", IEEE TNN 5(6), 1994.
     """
     theta, damping = model.theta.copy(), 1e-2
@@ -184,7 +184,7 @@ def levenberg_marquardt(model: Model, X: Floats, y: Floats, iterations: int) -> 
             if float(r @ r) < squares:
                 break
             damping *= 4.0
-            if damping > 1e12:  # no direction leads down: as low as float64 can tell
+            if damping > 1e12:  # no descent direction: a minimum to float64 accuracy
                 return iteration
         gain = 1.0 - float(r @ r) / squares
         theta, squares, damping = tried, float(r @ r), max(damping / 3.0, 1e-14)
@@ -212,7 +212,7 @@ def jacobian(network: Network, theta: Floats, X: Floats) -> tuple[Floats, Floats
 
 
 def grid(variables: int, points: int) -> Floats:
-    """Return (points^variables, variables) points over [-1, 1]^variables, the borders included."""
+    """Return (points^variables, variables) points over [-1, 1]^variables, including the borders."""
     axis = np.linspace(-1.0, 1.0, points)
     return np.stack(np.meshgrid(*[axis] * variables, indexing="ij"), -1).reshape(-1, variables)
 

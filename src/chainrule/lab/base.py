@@ -1,4 +1,4 @@
-"""What all experiments share: their options and their progress."""
+"""Options and progress shared by all experiments."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError, option
 
 Progress = Callable[[float, str], None]
-"""progress(share, what): how much is done, 0 to 1, and what is under way"""
+"""progress(share, what): the completed share, 0 to 1, and the current activity"""
 
 
 def check_options(seed: int, repeats: int, budget: float) -> None:
-    """Check the options that all experiments share. Raises ConfigError for invalid ones."""
+    """Check the options shared by all experiments. Raises ConfigError."""
     checks.check_seed(seed)
     checks.check_count(repeats, "repeats")
     if isinstance(budget, (bool, str)) or not (math.isfinite(budget) and 0 < budget <= 1000):
@@ -24,12 +24,12 @@ def check_options(seed: int, repeats: int, budget: float) -> None:
 
 
 def scaled(amount: int, budget: float, least: int = 1) -> int:
-    """Multiply an amount of work by the budget, rounded, and return at least `least`."""
+    """Multiply an amount of work by the budget, rounded, with a minimum of `least`."""
     return max(least, round(amount * budget))
 
 
 def part(progress: Progress | None, start: float, stop: float) -> Progress:
-    """Return the progress function of one part of the work."""
+    """Return the progress function for one part of the work."""
     return partial(_part, progress, start, stop)
 
 

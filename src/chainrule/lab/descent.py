@@ -1,4 +1,4 @@
-"""Trains one network by gradient descent and its variants, each with its best learning rate."""
+"""Train one network with gradient descent and its variants, each with its best learning rate."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.training.run import Run
 
-BATCH = 50
-FACTOR = math.sqrt(10.0)
-"""Between two learning rates of the grid."""
+BATCH_SIZE = 50
+RATE_RATIO = math.sqrt(10.0)
+"""The ratio of neighboring learning rates in the grid."""
 
 
 class DescentRule(NamedTuple):
-    """One rule: how it is made from a learning rate, the rate at which its search begins, and its batch size."""
+    """One rule: its constructor from a learning rate, the first rate of its search, and its batch size."""
 
     name: str
     make: Callable[[float], AnyOptimizer]
-    start: float | None  # None: it has none
+    start: float | None  # None without a learning rate
     batch: int | None  # None: all samples
 
 
 ARMS = (
     DescentRule("gradient_descent", GradientDescent, 0.3, None),
-    DescentRule("sgd", SGD, 0.1, BATCH),
-    DescentRule("momentum", lambda rate: SGD(rate, momentum=0.9), 0.03, BATCH),
-    DescentRule("nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH),
-    DescentRule("adagrad", Adagrad, 0.01, BATCH),
-    DescentRule("rmsprop", RMSprop, 1e-3, BATCH),
-    DescentRule("adam", Adam, 3e-3, BATCH),
-    DescentRule("adamw", AdamW, 3e-3, BATCH),
-    DescentRule("nadam", Nadam, 3e-3, BATCH),
+    DescentRule("sgd", SGD, 0.1, BATCH_SIZE),
+    DescentRule("momentum", lambda rate: SGD(rate, momentum=0.9), 0.03, BATCH_SIZE),
+    DescentRule("nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH_SIZE),
+    DescentRule("adagrad", Adagrad, 0.01, BATCH_SIZE),
+    DescentRule("rmsprop", RMSprop, 1e-3, BATCH_SIZE),
+    DescentRule("adam", Adam, 3e-3, BATCH_SIZE),
+    DescentRule("adamw", AdamW, 3e-3, BATCH_SIZE),
+    DescentRule("nadam", Nadam, 3e-3, BATCH_SIZE),
     DescentRule("lbfgs", lambda rate: LBFGS(), None, None),
 )
 
 
 @records.kind("lab_descent", fields=("seed", "losses", "seconds", "accuracy"))
 class Descent(NamedTuple):
-    """The result of one training run. Its data leave out the path."""
+    """The result of one training run. Its data omit the path."""
 
     seed: int
-    losses: NDArray[np.float64]  # (epochs + 1,) of all training samples, before training and after each epoch
-    seconds: NDArray[np.float64]  # (epochs + 1,) of steps, evaluation left out
+    losses: NDArray[np.float64]  # (epochs + 1,) on all training samples, before training and after each epoch
+    seconds: NDArray[np.float64]  # (epochs + 1,) of steps, without evaluation
     accuracy: float  # of the test samples, after the last epoch
     path: NDArray[Any]  # (epochs + 1, size) theta
 
@@ -78,7 +78,7 @@ class Descent(NamedTuple):
 
 
 class DescentTask(NamedTuple):
-    """The data and the network that all rules have in common."""
+    """The data and the network shared by all rules."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -94,20 +94,20 @@ class DescentTask(NamedTuple):
 
 
 def tuned(arm: DescentRule, task: DescentTask, seed: int) -> tuple[float | None, int]:
-    """Search the learning rate of the lowest final training loss on a growing grid; return it and the grid's size.
+    """Search the learning rate with the lowest final training loss on a growing grid; return it and the grid's size.
 
-    At most eight rates; a rate whose loss is not finite is as bad as can be.
+    Tries at most eight rates; a non-finite loss counts as the worst.
     """
     if arm.start is None:
         return None, 1
-    found = {k: _final(arm, arm.start * FACTOR**k, task, seed) for k in (-1, 0, 1)}
+    found = {k: _final(arm, arm.start * RATE_RATIO**k, task, seed) for k in (-1, 0, 1)}
     while len(found) < 8:
         best = min(found, key=lambda k: (found[k], k))
         if min(found) < best < max(found):
             break
         k = best - 1 if best == min(found) else best + 1
-        found[k] = _final(arm, arm.start * FACTOR**k, task, seed)
-    return float(f"{arm.start * FACTOR ** min(found, key=lambda k: (found[k], k)):.2g}"), len(found)
+        found[k] = _final(arm, arm.start * RATE_RATIO**k, task, seed)
+    return float(f"{arm.start * RATE_RATIO ** min(found, key=lambda k: (found[k], k)):.2g}"), len(found)
 
 
 def _final(arm: DescentRule, rate: float, task: DescentTask, seed: int) -> float:
@@ -116,7 +116,7 @@ def _final(arm: DescentRule, rate: float, task: DescentTask, seed: int) -> float
 
 
 def descend(arm: DescentRule, rate: float | None, task: DescentTask, seed: int) -> Descent:
-    """Train from the initial weights of a seed, and evaluate afterwards the parameters of each epoch."""
+    """Train from the initial weights of a seed, and then evaluate the parameters of each epoch."""
     model = task.model(seed)
     path, seconds = [model.theta.copy()], [0.0]
 
@@ -124,7 +124,7 @@ def descend(arm: DescentRule, rate: float | None, task: DescentTask, seed: int) 
         path.append(run.theta.copy())
         seconds.append(seconds[-1] + run.logs["seconds"])
 
-    with suppress(NonFiniteError):  # the epochs that follow have no loss
+    with suppress(NonFiniteError):  # later epochs have no loss
         model.fit(task.X, task.y, epochs=task.epochs, batch_size=arm.batch, callbacks=[keep],
                   optimizer=arm.make(1.0 if rate is None else rate))  # fmt: skip
     losses = []
@@ -132,7 +132,7 @@ def descend(arm: DescentRule, rate: float | None, task: DescentTask, seed: int) 
         model.theta[...] = theta
         losses.append(model.evaluate(task.X, task.y, metrics=["accuracy"])["loss"])
     accuracy = model.evaluate(task.X_test, task.y_test, metrics=["accuracy"])["accuracy"]
-    ended = len(path) > task.epochs or arm.start is None  # L-BFGS may be done early
+    ended = len(path) > task.epochs or arm.start is None  # L-BFGS may finish early
     for numbers, fill in ((losses, losses[-1] if ended else math.nan), (seconds, seconds[-1])):
         numbers += [fill] * (task.epochs + 1 - len(numbers))
     return Descent(seed, np.array(losses), np.array(seconds), accuracy, np.stack(path))

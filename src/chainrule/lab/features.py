@@ -1,4 +1,4 @@
-"""What each layer of a trained network responds to: best inputs, examples, linear probes, alignment of layers."""
+"""What each layer of a trained network responds to: best inputs, examples, linear probes, layer alignment."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
 
 SAMPLES, EPOCHS, HIDDEN, LAYERS, L2 = 20_000, 12, 128, 3, 2e-3
-PROBE, JUDGED = 4000, 2000
-"""Digits that probes are fitted to, of the training set, and judged and aligned on, of the test set"""
+PROBE_SAMPLES, TEST_SAMPLES = 4000, 2000
+"""Training digits for fitting probes, and test digits for evaluating and aligning"""
 C = 0.01
-"""Inverse strength of the probes' L2 penalty: for so few samples of so many pixels"""
+"""Inverse strength of the probes' L2 penalty, for few samples of many pixels"""
 NEURONS = 10
-"""Neurons of a layer that are drawn"""
-MOST = 9
-"""Most exciting samples of a neuron that purity is counted over"""
+"""Neurons drawn per layer"""
+PURITY_SAMPLES = 9
+"""Maximizing samples per neuron over which purity is computed"""
 TV, PRIOR_L2 = 0.1, 0.02
-MIDDLE = 127.5
-"""Grey: where the ball of layer 1 has its center"""
+GRAY = 127.5
+"""The center of the ball for layer 1"""
 STARTS, STEPS = 6, 200
-READ = ("relu_1", "relu_2", "relu_3", "dense_4")
-"""Where a layer is read for probes and alignment: after its activation; the output before the softmax"""
-NEURON = ("dense_1", "dense_2", "dense_3", "dense_4")
-"""Where a neuron is read for best inputs and examples: before its activation"""
+PROBED_LINKS = ("relu_1", "relu_2", "relu_3", "dense_4")
+"""The links for probes and alignment: after each activation, and the output before the softmax"""
+NEURON_LINKS = ("dense_1", "dense_2", "dense_3", "dense_4")
+"""The links for best inputs and examples: before each activation"""
 WHICH = ("trained", "untrained")
 
 
@@ -62,7 +62,7 @@ class Pictures(NamedTuple):
     least: NDArray[Any]  # (neurons, 28, 28)
     exact: bool
     agreement: float
-    """mean correlation of the inputs that different starts ended at; 1 for the closed form"""
+    """mean correlation of the inputs from different starts; 1 for the closed form"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -76,9 +76,9 @@ class Found(NamedTuple):
     model: Model
     accuracy: float
     probes: dict[str, list[float]]  # "trained", "untrained": test accuracy by layer
-    purity: dict[str, list[float]]  # the same, of the most exciting samples
+    purity: dict[str, list[float]]  # the same, for the maximizing samples
     over_training: NDArray[np.float64]  # (epochs + 1, layers) CKA with the same layer at the end
-    outputs: dict[str, NDArray[Any]]  # of the judged digits, by layer name
+    outputs: dict[str, NDArray[Any]]  # of the test digits, by layer name
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -95,8 +95,8 @@ def features(
 ) -> Report:
     """Show what the neurons of a digit classifier respond to, layer by layer, and what its layers encode.
 
-    repeats: seeds of the start and the shuffles; the pictures are of the first.  budget: scales the training, the
-    probes' samples and the steps of the search for best inputs.  samples: digits of MNIST to learn from.
+    repeats: seeds of initial weights and shuffles; the pictures are from the first.  budget: scales the training, the
+    probes' samples and the steps of the search for best inputs.  samples: digits of MNIST for training.
     """
     check_options(seed, repeats, budget)
     checks.check_count(samples, "samples", 100)
@@ -105,7 +105,7 @@ def features(
     rows = np.random.default_rng([seed, 3]).permutation(len(train.X))
     count = min(scaled(samples, min(budget, 1.0), 400), len(train.X))
     epochs = scaled(EPOCHS, max(budget, 0.25), 2)
-    probe, judged = scaled(PROBE, min(budget, 1.0), 200), scaled(JUDGED, min(budget, 1.0), 300)
+    probe, judged = scaled(PROBE_SAMPLES, min(budget, 1.0), 200), scaled(TEST_SAMPLES, min(budget, 1.0), 300)
     train = Dataset(train.X[rows[:count]], train.y[rows[:count]], train.shape, train.name, train.classes)
     test = Dataset(test.X[:judged], test.y[:judged], test.shape, test.name, test.classes)
     at_input = linear_probe(train.X[:probe], train.y[:probe], test.X, test.y, C=C)
@@ -114,8 +114,8 @@ def features(
         tell = part(progress, 0.05 + 0.7 * i / repeats, 0.05 + 0.7 * (i + 1) / repeats)
         found.append(examine(seed + i, train, test, epochs, min(probe, count), tell))
     drawn = []
-    for i, link in enumerate(NEURON):
-        part(progress, 0.75, 0.98)(i / len(NEURON), words.lab_features.best_inputs_of(i))
+    for i, link in enumerate(NEURON_LINKS):
+        part(progress, 0.75, 0.98)(i / len(NEURON_LINKS), words.lab_features.best_inputs_of(i))
         drawn.append(pictures(found[0].model, link, test, scaled(STEPS, budget, 10), seed))
     settings = {
         "seed": seed, "repeats": repeats, "budget": budget, "samples": count, "epochs": epochs,
@@ -143,33 +143,36 @@ def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, p
     purity: dict[str, list[float]] = {}
     for name, theta in (("untrained", path[0]), ("trained", path[-1])):
         model.theta[...] = theta
-        fitted, judged = layer_outputs(model, train.X[:probe], READ), layer_outputs(model, test.X, READ)
+        fitted, judged = (
+            layer_outputs(model, train.X[:probe], PROBED_LINKS),
+            layer_outputs(model, test.X, PROBED_LINKS),
+        )
         probes[name] = []
         told = words.experiments.of_seed(words.lab_features.PROBES, seed)
-        for link in READ:
+        for link in PROBED_LINKS:
             progress(0.4 + (len(probes[name]) + 4 * (name == "trained")) / 14, told)
             probes[name].append(
                 linear_probe(fitted[link], train.y[:probe], judged[link], test.y, C=C).test_accuracy
             )
-        purity[name] = [_purity(model, link, test) for link in NEURON]
-    last = layer_outputs(model, test.X, READ)
+        purity[name] = [_purity(model, link, test) for link in NEURON_LINKS]
+    last = layer_outputs(model, test.X, PROBED_LINKS)
     accuracy = model.evaluate(test.X, test.y, metrics=["accuracy"])["accuracy"]
     over = []
     for theta in path:
         model.theta[...] = theta
-        now = layer_outputs(model, test.X, READ)
-        over.append([linear_cka(now[link], last[link]) for link in READ])
+        now = layer_outputs(model, test.X, PROBED_LINKS)
+        over.append([linear_cka(now[link], last[link]) for link in PROBED_LINKS])
     return Found(model, accuracy, probes, purity, np.array(over), last)
 
 
 def pictures(model: Model, link: str, test: Dataset, steps: int, seed: int) -> Pictures:
-    """Find the best inputs and the most and least exciting digits of the neurons that vary most."""
+    """Find the best inputs and the maximizing and minimizing digits of the neurons with the largest variance."""
     a = layer_outputs(model, test.X, [link])[link]
     units = np.sort((-a.std(0)).argsort(kind="stable")[:NEURONS])
-    if link == NEURON[0]:
-        search = best_inputs(model, link, units.tolist(), within=Ball(1.0, MIDDLE))
-        away = search.x - MIDDLE  # the closed form: a larger ball has its best input in the same direction
-        best = MIDDLE + away * MIDDLE / np.maximum(np.abs(away).max(1, keepdims=True), 1e-12)
+    if link == NEURON_LINKS[0]:
+        search = best_inputs(model, link, units.tolist(), within=Ball(1.0, GRAY))
+        away = search.x - GRAY  # the closed form: the best input of a larger ball has the same direction
+        best = GRAY + away * GRAY / np.maximum(np.abs(away).max(1, keepdims=True), 1e-12)
     else:
         search = best_inputs(
             model, link, units.tolist(), within=Box(0, 255), l2=PRIOR_L2, tv=TV, shape=(28, 28), starts=STARTS,
@@ -184,8 +187,8 @@ def pictures(model: Model, link: str, test: Dataset, steps: int, seed: int) -> P
 
 
 def _purity(model: Model, link: str, test: Dataset) -> float:
-    """Return the share of the most common class among the most exciting digits, averaged over the neurons."""
-    labels = test.y[exciting_samples(model, test.X, link, k=MOST).most]  # (units, MOST)
+    """Return the share of the most common class among the maximizing digits, averaged over the neurons."""
+    labels = test.y[exciting_samples(model, test.X, link, k=PURITY_SAMPLES).most]  # (units, MOST)
     return float(np.mean([np.max(np.bincount(row)) / len(row) for row in labels]))
 
 
@@ -201,15 +204,19 @@ def _report(
 
     said = words.lab_features
     flat = {said.INPUT: test.X.astype(np.float64) / 255}
-    named = [flat | dict(zip(said.LAYERS, (f.outputs[link] for link in READ), strict=True)) for f in found]
+    named = [
+        flat | dict(zip(said.LAYERS, (f.outputs[link] for link in PROBED_LINKS), strict=True)) for f in found
+    ]
     aligned = np.mean([cka_matrix(each, each) for each in named], 0)  # (5, 5)
     pairs = list(combinations(found, 2))
     twins = [
         float(np.mean([linear_cka(f.outputs[link], g.outputs[link]) for f, g in pairs])) if pairs else None
-        for link in READ
+        for link in PROBED_LINKS
     ]
     shuffled = np.random.default_rng(settings["seed"]).permutation(len(test.X))
-    floor = float(np.mean([linear_cka(f.outputs[READ[0]], f.outputs[READ[0]][shuffled]) for f in found]))
+    floor = float(
+        np.mean([linear_cka(f.outputs[PROBED_LINKS[0]], f.outputs[PROBED_LINKS[0]][shuffled]) for f in found])
+    )
     probes = {name: np.array([f.probes[name] for f in found]) for name in WHICH}  # (seeds, layers)
     purity = {name: np.array([f.purity[name] for f in found]) for name in WHICH}
     rows: list[tuple[Any, ...]] = [
@@ -218,14 +225,14 @@ def _report(
     for i, name in enumerate(said.LAYERS):
         rows.append((
             name,
-            found[0].outputs[READ[i]].shape[1],
+            found[0].outputs[PROBED_LINKS[i]].shape[1],
             *(_percent(probes[which][:, i].mean()) for which in WHICH),
             *(_percent(purity[which][:, i].mean()) for which in WHICH),
             _round(aligned[0, i + 1]),
             _round(aligned[-1, i + 1]),
             _round(twins[i]),
         ))  # fmt: skip
-    table = Table(said.HEADS, tuple(rows), said.caption(MOST, floor, len(found)))
+    table = Table(said.HEADS, tuple(rows), said.caption(PURITY_SAMPLES, floor, len(found)))
     accuracy = float(np.mean([f.accuracy for f in found]))
     agreements = [(i, each.agreement) for i, each in enumerate(drawn) if not each.exact]
     over = np.array([f.over_training for f in found])  # (seeds, epochs + 1, layers)
@@ -234,7 +241,7 @@ def _report(
         title=said.TITLE,
         question=said.QUESTION,
         answer=said.answer(probes["trained"], purity["trained"], aligned),
-        finding=said.finding(accuracy, agreements, at_input, probes, purity, aligned, twins, MOST),
+        finding=said.finding(accuracy, agreements, at_input, probes, purity, aligned, twins, PURITY_SAMPLES),
         held_fixed=said.held_fixed(settings, HIDDEN, L2, C, STARTS, (TV, PRIOR_L2)),
         limits=said.LIMITS,
         tables=(table,),

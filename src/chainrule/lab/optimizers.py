@@ -1,4 +1,4 @@
-"""Compares gradient descent and its variants on the same network, and their paths over a slice of the loss."""
+"""Compare gradient descent and its variants on the same network, and their paths over a slice of the loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab import slices
 from chainrule.lab.base import Progress, check_options, part, scaled
-from chainrule.lab.descent import ARMS, BATCH, Descent, DescentTask, descend, tuned
+from chainrule.lab.descent import ARMS, BATCH_SIZE, Descent, DescentTask, descend, tuned
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
@@ -31,10 +31,11 @@ def optimizers(
     hidden: int = 64,
     loss: float = 0.1,
 ) -> Report:
-    """Compare ten rules on one network and one part of MNIST, each with its best learning rate.
+    """Compare ten rules on one network and a part of MNIST, each with its best learning rate.
 
-    repeats: seeds of the start and the shuffles.  budget: scales the epochs and the samples.  samples, hidden: of
-    the training set and of each of the two hidden layers.  loss: the training loss that passes are counted to.
+    repeats: seeds of initial weights and shuffles.  budget: scales the epochs and the samples.  samples, hidden: the
+    numbers of training samples and of neurons per hidden layer.  loss: the training loss up to which passes are
+    counted.
     """
     from chainrule.datasets import load_mnist
 
@@ -45,7 +46,7 @@ def optimizers(
         raise ConfigError(f"loss must be a finite number above 0, not {loss!r}; 0.1 is usual.")
     begin = time.perf_counter()
     train, test = load_mnist()
-    share = math.sqrt(budget)  # of the epochs, and of the samples: the work is their product
+    share = math.sqrt(budget)  # for epochs and samples each: the work is their product
     count = min(scaled(samples, share, 100), len(train.X))
     rows = np.random.default_rng([seed, 1]).permutation(len(train.X))[:count]
     some = slice(None, scaled(len(test.X), min(share, 1.0), 100))
@@ -64,7 +65,7 @@ def optimizers(
     views = slices.views(task.model(seed), task.X, task.y, paths, budget, part(progress, 0.85, 1.0))
     settings = {
         "seed": seed, "repeats": repeats, "budget": budget, "samples": count, "hidden": hidden, "loss": loss,
-        "epochs": task.epochs, "batch": BATCH,
+        "epochs": task.epochs, "batch": BATCH_SIZE,
     }  # fmt: skip
     return _report(task, rates, tried, outcomes, views, settings, begin)
 
@@ -112,7 +113,7 @@ def _report(
         answer=_answer(task, outcomes, target),
         finding=_finding(task, outcomes, rates, views[0].share),
         held_fixed=said.held_fixed(
-            *(task.hidden, task.model(0).network.size, count, task.epochs, BATCH),
+            *(task.hidden, task.model(0).network.size, count, task.epochs, BATCH_SIZE),
             tuned_on=settings["seed"] + repeats,
             tried=(min(tried[arm.name] for arm in ARMS[:-1]), max(tried.values())),
         ),
@@ -129,7 +130,7 @@ def _report(
 
 
 def _answer(task: DescentTask, outcomes: dict[str, list[Descent]], target: float) -> str:
-    """All by medians; a run that diverged ends at infinity."""
+    """Describe the result by medians; a diverged run counts as infinite."""
     last = {
         name: float(np.median([np.nan_to_num(run.losses[-1], nan=math.inf) for run in runs]))
         for name, runs in outcomes.items()
@@ -147,8 +148,8 @@ def _median_passes(runs: list[Descent], target: float) -> int | None:
 
 
 def _steps(task: DescentTask) -> int:
-    """Return the number of steps of a pass in batches."""
-    return -(-len(task.X) // BATCH)
+    """Return the number of steps per pass in batches."""
+    return -(-len(task.X) // BATCH_SIZE)
 
 
 def _finding(
@@ -160,4 +161,4 @@ def _finding(
         for name, runs in outcomes.items()
     )
     apart = spread if len(outcomes["sgd"]) > 1 else None
-    return words.lab_optimizers.finding(task.epochs, _steps(task), BATCH, last, rates, apart, share)
+    return words.lab_optimizers.finding(task.epochs, _steps(task), BATCH_SIZE, last, rates, apart, share)

@@ -1,4 +1,4 @@
-"""Trains networks on a small sample of digits, with and without remedies against overfitting."""
+"""Train networks on a small sample of digits, with and without remedies for overfitting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH = 50
 RATE = 1e-3
 WIDTH = 128
 HELD_OUT = 1000
-"""Samples that are watched: for early stopping, for the curves, for the choice of strengths"""
+"""Validation samples: for early stopping, curves, and the choice of strengths"""
 PATIENCE = 8
 
 
@@ -52,7 +52,7 @@ class RemedyRun(NamedTuple):
 
     loss: list[float]  # of the training sample after each epoch, in prediction mode
     watched: list[float]  # of the watched sample
-    train_accuracy: float  # these of the model that is kept
+    train_accuracy: float  # these for the final model
     watched_accuracy: float
     test_accuracy: float
     test_loss: float

@@ -21,8 +21,8 @@ from chainrule.views.tables import Table
 EPOCHS = 50
 DROPOUT = (0.2, 0.35, 0.5, 0.65, 0.8)
 L2 = (1e-3, 3e-3, 1e-2, 3e-2, 0.1)
-SPARE = 2
-"""Seeds that only choose the strengths"""
+TUNING_SEEDS = 2
+"""Seeds used only to choose the strengths"""
 
 
 def regularization(
@@ -34,17 +34,17 @@ def regularization(
     samples: int = 500,
     wrong: float = 0.2,
 ) -> Report:
-    """Train a network with far more parameters than samples, plain and with each remedy, with right and wrong labels.
+    """Train a network with far more parameters than samples, plain and with each remedy, with correct and wrong labels.
 
-    repeats: seeds; each draws its own sample, start, shuffles and masks.  budget: scales the epochs.
-    samples: digits of MNIST to learn from.  wrong: in the second half of the experiment, the share of them that is
-    given another digit's label.
+    repeats: seeds, each with its own sample, initial weights, shuffles and masks.  budget: scales the epochs.
+    samples: digits of MNIST for training.  wrong: in the second half of the experiment, the share of them with a wrong
+    label.
     """
     check_options(seed, repeats, budget)
     train, test = load_mnist()
     most = len(train.X) - HELD_OUT
     if checks.check_count(samples, "samples", 50) > most:
-        raise ConfigError(f"samples must be at most {most}, not {samples}; overfitting wants few.")
+        raise ConfigError(f"samples must be at most {most}, not {samples}; overfitting needs few.")
     if isinstance(wrong, (bool, str)) or not 0 < wrong < 1:
         raise ConfigError(f"wrong must be a share of labels between 0 and 1, not {wrong!r}; 0.2 is usual.")
     begin, epochs = time.perf_counter(), scaled(EPOCHS, budget, 3)
@@ -54,7 +54,7 @@ def regularization(
     found: dict[float, dict[str, list[RemedyRun]]] = {}
     strengths: dict[float, tuple[float, float]] = {}
     for i, share in enumerate((0.0, wrong)):
-        parts = [split(train, test, samples, seed + k, share) for k in range(repeats + SPARE)]
+        parts = [split(train, test, samples, seed + k, share) for k in range(repeats + TUNING_SEEDS)]
         found[share], strengths[share] = _compare(parts, seed, epochs, part(progress, i / 2, (i + 1) / 2))
     rates, penalties = map(list, zip(*strengths.values(), strict=True))
     settings = {
@@ -71,7 +71,7 @@ def _compare(
 
     Returns the runs by remedy, and the strengths of dropout and of L2.
     """
-    repeats = len(parts) - SPARE
+    repeats = len(parts) - TUNING_SEEDS
     drop, decay = _strengths(parts[repeats:], seed + repeats, epochs, part(progress, 0.0, 0.4))
     remedies = (
         Remedy("plain"),
@@ -91,7 +91,7 @@ def _compare(
 
 
 def _strengths(parts: list[Split], seed: int, epochs: int, progress: Progress) -> tuple[float, float]:
-    """Choose the dropout rate and the L2 penalty of the lowest final validation loss, over separate seeds."""
+    """Choose the dropout rate and the L2 penalty with the lowest final validation loss, over separate seeds."""
     arms = [Remedy("dropout", dropout=p) for p in DROPOUT] + [Remedy("l2", l2=l2) for l2 in L2]
     ends = []
     for i, arm in enumerate(arms):
@@ -131,7 +131,7 @@ def _report(
         held_fixed=said.held_fixed(
             *(WIDTH, RATE, BATCH, HELD_OUT),
             tried=(len(DROPOUT), len(L2)),
-            spare=SPARE,
+            spare=TUNING_SEEDS,
             settings=settings,
         ),
         limits=said.LIMITS,

@@ -31,8 +31,8 @@ RULES: dict[str, Callable[[float], Optimizer]] = {
     "rmsprop": RMSprop,
     "adam": Adam,
 }
-NEAR = 1.1
-"""Of a rule's rates the least is taken whose end is at most this many times its lowest: calm steps, not lucky ones"""
+MAX_LOSS_RATIO = 1.1
+"""A rule uses its smallest rate with a final loss of at most this multiple of its lowest: stable, not lucky steps"""
 RATES = tuple(10.0 ** (k / 2) for k in range(-5, 4))
 
 
@@ -45,9 +45,9 @@ class View(NamedTuple):
     loss: Floats  # (points of b, points of a)
     paths: dict[str, Floats]  # (steps + 1, 2) by rule
     share: float
-    """fraction of the variance of the paths about their start that the plane explains"""
+    """the fraction of the paths' variance about their start that the plane explains"""
     rates: dict[str, float]
-    """the learning rates of the paths; empty where they are those of the training"""
+    """the learning rates of the paths; empty if those of the training"""
     final: dict[str, float]
     """the loss at the end of each path on the plane"""
 
@@ -69,8 +69,8 @@ class Plane:
     def at(self, c: Floats) -> tuple[float, Floats]:
         """Compute the loss at c (2,) and its gradient (d1^T g, d2^T g)."""
         params = self.plan.network.unflatten(self.start + c @ self.directions)
-        found, g = gradient(self.plan, params, self.model.states, self.batch, 0, training=False)
-        return float(found.loss), self.directions @ g
+        here, g = gradient(self.plan, params, self.model.states, self.batch, 0, training=False)
+        return float(here.loss), self.directions @ g
 
     def over(self, a: Floats, b: Floats, progress: Progress | None = None) -> Floats:
         """Compute the loss on a grid: (len(b), len(a))."""
@@ -91,9 +91,9 @@ class Plane:
 def principal_plane(paths: Sequence[NDArray[Any]]) -> tuple[Floats, float]:
     """Find the two orthonormal directions (2, size) that explain most of the variance of the paths about their start.
 
-    Principal components, uncentered about the start, of all points of all paths (steps + 1, size); by the Gram
-    matrix, whose side is the number of points. Signs: each path's mean end lies on the positive side.
-    Also the share of the sum of squares that they hold.
+    Principal components, uncentered about the start, of all points of all paths (steps + 1, size), computed from the
+    Gram matrix, whose side is the number of points. Signs: each path's mean end is on the positive side.
+    Also returns the share of the sum of squares that they explain.
     Source: Li, Xu, Taylor, Studer, Goldstein, "Visualizing the loss landscape of neural nets", NeurIPS 2018, sec. 7.
     """
     steps = np.concatenate([path[1:].astype(np.float64) - path[0] for path in paths])  # (points, size)
@@ -110,7 +110,7 @@ def views(
 ) -> tuple[View, View]:
     """Project the paths of a training on their principal plane, and walk rules on that plane alone.
 
-    model: at its start.  X, y: the training samples, of which the first 500 make the loss.
+    model: before training.  X, y: the training samples, of which the first 500 define the loss.
     """
     directions, share = principal_plane(list(paths.values()))
     plane = Plane(model, X[:SAMPLES], y[:SAMPLES], model.theta, directions)
@@ -125,8 +125,8 @@ def views(
     for i, (name, make) in enumerate(RULES.items()):
         part(progress, 0.35, 0.65)(i / len(RULES), words.lab_optimizers.on_a_slice(name))
         tried = {rate: walk(plane, make(rate), steps) for rate in RATES}
-        lowest = min(end for _, end in tried.values())  # finite: the least rate hardly moves
-        rates[name] = min(rate for rate, (_, end) in tried.items() if end <= NEAR * lowest)
+        lowest = min(end for _, end in tried.values())  # finite, because the smallest rate hardly moves
+        rates[name] = min(rate for rate, (_, end) in tried.items() if end <= MAX_LOSS_RATIO * lowest)
         walks[name], final[name] = tried[rates[name]]
     a, b = _axes(walks.values(), points)
     loss = plane.over(a, b, part(progress, 0.65, 1.0))
@@ -134,7 +134,7 @@ def views(
 
 
 def walk(plane: Plane, optimizer: Optimizer, steps: int) -> tuple[Floats, float]:
-    """Return the path (steps + 1, 2) of a rule that moves the two coordinates only, and the loss at its end."""
+    """Return the path (steps + 1, 2) of a rule that updates only the two coordinates, and the loss at its end."""
     c = np.zeros(2)
     path, state = [c], optimizer.init(c)
     for t in range(1, steps + 1):

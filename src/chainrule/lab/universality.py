@@ -1,8 +1,8 @@
-"""Universal approximation: how the error falls as one hidden layer grows wider.
+"""Universal approximation: the error as a function of the width of one hidden layer.
 
-The theorem (Cybenko 1989; Hornik, Stinchcombe, White 1989) says that weights exist for any error, not how to find them.
-So what is drawn is the best that a strong method finds: Levenberg and Marquardt's, in float64, from several starts, and
-for each width also from what the narrower one had come to, which the wider one contains.
+The theorem (Cybenko 1989; Hornik, Stinchcombe, White 1989) states that weights exist for any error, not how to find
+them. So the plots show the best results of a strong method: Levenberg-Marquardt in float64, from several starts, and
+for each width also from the result of the narrower network, which the wider one contains.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab.approximation import (
     ACTIVATIONS,
-    JUDGED,
+    EVALUATED_POINTS,
+    FITTED_POINTS,
     TARGETS,
-    TRAINED,
     Fit,
     Floats,
     TargetFunction,
@@ -47,16 +47,16 @@ def universality(
     activation: str = "tanh",
     error: float = 0.05,
 ) -> Report:
-    """Measure the error against the width, for smooth, kinked and steep functions of one and of two variables.
+    """Measure the error against the width, for smooth, kinked and steep functions of one and two variables.
 
-    repeats: starts of each fit.  budget: scales the iterations of a fit.  widths: neurons of the hidden layer.
-    activation: tanh, sigmoid or relu.  error: the largest error to be reached, anywhere in the domain.
+    repeats: starts per fit.  budget: scales the iterations per fit.  widths: neurons in the hidden layer.
+    activation: tanh, sigmoid or relu.  error: the maximum error to reach over the domain.
     """
     check_options(seed, repeats, budget)
     widths = tuple(sorted({checks.check_count(width, "widths") for width in widths}))
     checks.check_choice(activation, ACTIVATIONS, "activation")
     if len(widths) < 2:
-        raise ConfigError(f"widths must name at least two widths, not {widths}; such as 4, 8, 16.")
+        raise ConfigError(f"widths must contain at least two widths, such as 4, 8, 16, not {widths}.")
     if not (math.isfinite(error) and error > 0):
         raise ConfigError(f"error must be a finite number above 0, not {error!r}; 0.05 is usual.")
     begin, iterations = time.perf_counter(), scaled(ITERATIONS, budget, 4)
@@ -65,7 +65,7 @@ def universality(
     work = np.cumsum([_cost(target, width, width > widths[0]) for target, _, width in jobs])
     for (target, s, width), done in zip(jobs, work, strict=True):
         found = fit(target, width, s, iterations, activation)
-        if width > widths[0]:  # fits[-1] is the same start's at the width before
+        if width > widths[0]:  # fits[-1] has the same start and the previous width
             found = min(found, widen(fits[-1], width, iterations, activation), key=lambda f: f.largest)
         fits.append(found)
         part(progress, 0.0, 1.0)(done / work[-1], words.lab_universality.under_way(target.name, width))
@@ -75,7 +75,7 @@ def universality(
 
 def _cost(target: TargetFunction, width: int, is_widened: bool) -> float:
     parameters = width * (target.variables + 2) + 1
-    return (1 + is_widened) * float(TRAINED[target.variables] ** target.variables * parameters**2 + 2e6)
+    return (1 + is_widened) * float(FITTED_POINTS[target.variables] ** target.variables * parameters**2 + 2e6)
 
 
 def _report(
@@ -115,7 +115,7 @@ def _report(
         question=said.QUESTION,
         answer=said.answer(best, widths),
         finding=said.finding(best, widths, error, reached, _apart(by)),
-        held_fixed=said.held_fixed(settings, TRAINED, JUDGED),
+        held_fixed=said.held_fixed(settings, FITTED_POINTS, EVALUATED_POINTS),
         limits=said.LIMITS,
         tables=(table, greatest),
         figures=(
@@ -149,7 +149,7 @@ def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Any:
 
 
 def _apart(by: dict[str, list[list[Fit]]]) -> tuple[float, str, int] | None:
-    """By what factor the starts of a fit differ at worst, of which function and width; None with one start."""
+    """Return the largest ratio between the starts of a fit, with its function and width; None with one start."""
     if len(by[TARGETS[0].name][0]) == 1:
         return None
     return max(

@@ -1,4 +1,4 @@
-"""Vanishing gradients: the effect of depth on a sigmoid network, and of each of four cures."""
+"""Vanishing gradients: the effect of depth on a sigmoid network, and of each of four remedies."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from chainrule.views.words.facts import RESIDUAL_RELU
 
 DEPTHS = (2, 3, 5, 10, 20)
 WIDTH = 64
-GROWTH = 16
-"""Neurons that a skip block adds to what it hands on: 20 of them cost about as much as 20 layers of 64."""
+SKIP_WIDTH = 16
+"""Neurons that a skip block adds to its input: 20 of them cost about as much as 20 layers of 64."""
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-"""Learning rates tried for each net."""
+"""Learning rates tried for each network."""
 MOMENTUM, BATCH_SIZE, EPOCHS, TUNING_EPOCHS = 0.9, 64, 5, 2
-BATCHES = 120
-"""Batches an epoch at a budget of 1."""
+BATCHES_PER_EPOCH = 120
+"""Batches per epoch at a budget of 1."""
 HELD_OUT, TESTED, WATCHED = 2_000, 2_000, 256
-"""Images to choose a learning rate by, to test on, and to measure gradients with."""
-NEAR = 0.1
-"""How far an image is moved toward another one to ask whether its gradient still points the same way."""
+"""Numbers of images for choosing a learning rate, for testing, and for measuring gradients."""
+NEIGHBOR_DISTANCE = 0.1
+"""The fraction by which an image is moved toward another one to compare their gradients."""
 
 
 def _repeat(depth: int, block: Callable[[], list[Layer]]) -> list[Layer]:
@@ -51,14 +51,14 @@ ARMS: dict[str, Callable[[int, int], list[Layer]]] = {
     "relu_batch_norm": lambda depth, width: _repeat(depth, lambda: [Dense(width), BatchNorm(), ReLU()]),
     "sigmoid_skip": lambda depth, width: [
         *(Dense(width), Sigmoid()),
-        *_repeat(depth - 1, lambda: [Skip([Dense(max(1, width * GROWTH // WIDTH)), Sigmoid()])]),
+        *_repeat(depth - 1, lambda: [Skip([Dense(max(1, width * SKIP_WIDTH // WIDTH)), Sigmoid()])]),
     ],
     "sigmoid_residual": lambda depth, width: [
         *(Dense(width), Sigmoid()),
         *_repeat(depth - 1, lambda: [Residual([Dense(width), Sigmoid()])]),
     ],
 }
-"""The hidden layers of each net by depth and width: the plain one, tanh, and the four cures."""
+"""The hidden layers of each network by depth and width: plain, tanh, and the four remedies."""
 
 
 def _residual_relu(depth: int, width: int) -> list[Layer]:
@@ -67,7 +67,7 @@ def _residual_relu(depth: int, width: int) -> list[Layer]:
 
 
 class DigitParts(NamedTuple):
-    """Parts of MNIST for training, for the choice of the learning rate, and for the test."""
+    """Parts of MNIST for training, for choosing the learning rate, and for testing."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -84,7 +84,7 @@ def vanishing(
     depths: Sequence[int] = DEPTHS,
     width: int = WIDTH,
 ) -> Report:
-    """Measure the gradient at the first layer and the training loss by depth: plain networks and the four cures.
+    """Measure the gradient at the first layer and the training loss by depth: plain networks and the four remedies.
 
     depths: numbers of hidden layers, ascending.  width: of a hidden layer.
     Raises ConfigError for invalid options.
@@ -93,7 +93,7 @@ def vanishing(
     depths = _check_depths(depths)
     checks.check_count(width, "width")
     start = time.perf_counter()
-    data = load_parts(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
+    data = load_parts(seed, scaled(BATCHES_PER_EPOCH, budget, 4) * BATCH_SIZE)
     work = [(arm, depth) for depth in depths for arm in ARMS]
     total, done = sum(depth + 2 for _, depth in work), 0
     found: dict[tuple[str, int], Measured] = {}
@@ -123,7 +123,7 @@ def vanishing(
             "momentum": MOMENTUM,
             "learning_rates_tried": list(RATES),
         },
-        NEAR,
+        NEIGHBOR_DISTANCE,
         time.perf_counter() - start,
     )
 
@@ -171,7 +171,7 @@ def _loss(model: Model | None, X: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def _measure(arm: str, depth: int, width: int, data: DigitParts, seed: int, repeats: int) -> Measured:
-    """Measure the gradient before training, choose the learning rate by the validation images, and train."""
+    """Measure the gradient before training, choose the learning rate on the validation images, and train."""
     network = make_network(ARMS[arm](depth, width))
     seeds = [(seed + r) % 2**32 for r in range(repeats)]
     profiles = []
@@ -208,7 +208,7 @@ def _shattering(depth: int, width: int, data: DigitParts, seed: int, repeats: in
     Source: Balduzzi et al., "The shattered gradients problem", ICML 2017.
     """
     X, y = data.X[:WATCHED].astype(np.float64), data.y[:WATCHED]
-    moved = X + NEAR * (np.roll(X, 1, axis=0) - X)
+    moved = X + NEIGHBOR_DISTANCE * (np.roll(X, 1, axis=0) - X)
     nets = ARMS | {RESIDUAL_RELU: _residual_relu}
     cosines = {}
     for name, layers in nets.items():

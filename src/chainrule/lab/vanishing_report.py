@@ -24,8 +24,8 @@ class Measured(NamedTuple):
     parameters: int
     profiles: NDArray[np.float64]  # (seeds, layers) RMS(delta) relative to the last layer's, before training
     rate: float
-    losses: NDArray[np.float64]  # (seeds,) training loss in the end; infinity where the run diverged
-    accuracies: NDArray[np.float64]  # (seeds,) on the test images; NaN where the run diverged
+    losses: NDArray[np.float64]  # (seeds,) final training loss; infinity if the run diverged
+    accuracies: NDArray[np.float64]  # (seeds,) on the test images; NaN if the run diverged
 
     @property
     def ratio(self) -> float:
@@ -34,7 +34,7 @@ class Measured(NamedTuple):
 
     @property
     def loss(self) -> float:
-        """The median loss of the seeds."""
+        """The median loss over the seeds."""
         return float(np.median(self.losses))
 
     def to_data(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def report(
     near: float,
     seconds: float,
 ) -> Report:
-    """Make the report. found: by network and depth.  cosines: of gradients, by network.  near: their distance."""
+    """Build the report. found: by network and depth.  cosines: of gradients, by network.  near: their distance."""
     from chainrule.views.figures import flow as figures
 
     said, deep = words.lab_vanishing, depths[-1]

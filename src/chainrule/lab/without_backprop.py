@@ -1,4 +1,4 @@
-"""Trains the same network on the same data by every method, with the same number of forward passes."""
+"""Train the same network on the same data with every method, with the same number of forward passes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chainrule.lab.base import Progress, check_options, scaled
 from chainrule.lab.without_backprop_runs import (
     ARMS,
     BATCH,
-    LOOKS,
-    SIZES,
-    TUNING,
+    COSINE_EVALUATIONS,
+    STEP_SIZES,
+    TUNING_SHARE,
     MethodArm,
     MethodRuns,
     MethodTask,
@@ -31,7 +31,7 @@ from chainrule.views.tables import Table
 from chainrule.views.words.facts import chance
 
 PASSES = 12_000
-"""Walks forward that every method may spend, at a budget of 1."""
+"""The number of forward passes per method, at a budget of 1."""
 
 
 def without_backprop(
@@ -42,18 +42,18 @@ def without_backprop(
     progress: Progress | None = None,
     methods: Sequence[str] | None = None,
 ) -> Report:
-    """Train one network by every method, for the same number of forward passes, and fill in the lesson's table.
+    """Train one network with every method, for the same number of forward passes, and fill in the lesson's table.
 
-    seed, repeats: seeds seed .. seed + repeats - 1, each with initial weights and batches that all methods share.
-    budget: share of 12,000 passes.  progress: called with the share done.  methods: names, None for all of them;
-    backpropagation is always among them.  Raises ConfigError for invalid options.
+    seed, repeats: seeds seed .. seed + repeats - 1, each with initial weights and batches shared by all methods.
+    budget: share of 12,000 passes.  progress: called with the completed share.  methods: names, None for all;
+    backpropagation is always included.  Raises ConfigError for invalid options.
     """
     check_options(seed, repeats, budget)
     names = _names(methods)
     start, passes = time.perf_counter(), scaled(PASSES, budget, 500)
     train, test = samples()
     task = MethodTask(network(), train, test)
-    clock = Clock(progress, len(names) * (repeats + len(SIZES) * TUNING))
+    clock = Clock(progress, len(names) * (repeats + len(STEP_SIZES) * TUNING_SHARE))
     found: dict[str, MethodRuns] = {}
     for name in names:
         arm = ARMS[name]
@@ -61,7 +61,7 @@ def without_backprop(
         courses = []
         for k in range(repeats):
             clock.at(words.experiments.of_seed(words.lab_without_backprop.METHODS[name], seed + k))
-            courses.append(run(task, arm, size, seed + k, passes, looks=LOOKS))
+            courses.append(run(task, arm, size, seed + k, passes, looks=COSINE_EVALUATIONS))
             clock.add(1)
         found[name] = MethodRuns(arm, size, courses)
     return _report(task, found, passes, {"seed": seed, "repeats": repeats, "budget": budget}, start)
@@ -72,7 +72,7 @@ def _names(methods: Sequence[str] | None) -> list[str]:
     for name in chosen:
         checks.check_choice(name, ARMS, "methods")
     if not chosen:
-        raise ConfigError("methods must name at least one method, or be None for all.")
+        raise ConfigError("methods must contain at least one method, or be None for all.")
     return [name for name in ARMS if name in chosen or name == "backpropagation"]
 
 
@@ -99,16 +99,16 @@ class Clock:
 
 
 def tuned(task: MethodTask, arm: MethodArm, seed: int, passes: int, clock: Clock) -> float | None:
-    """Return the step size of the lowest loss after a fifth of the passes, at the first seed."""
+    """Return the step size with the lowest loss after a fifth of the passes, at the first seed."""
     if isinstance(arm.make(1.0), NoTraining):
-        clock.add(len(SIZES) * TUNING)
+        clock.add(len(STEP_SIZES) * TUNING_SHARE)
         return None
     losses = []
-    for size in SIZES:
+    for size in STEP_SIZES:
         clock.at(words.lab_without_backprop.trying(arm.name, size))
-        losses.append(run(task, arm, size, seed, round(TUNING * passes), looks=0).loss[-1])
-        clock.add(TUNING)
-    return SIZES[int(np.argmin(losses))]
+        losses.append(run(task, arm, size, seed, round(TUNING_SHARE * passes), looks=0).loss[-1])
+        clock.add(TUNING_SHARE)
+    return STEP_SIZES[int(np.argmin(losses))]
 
 
 # --- what it came to
@@ -145,7 +145,7 @@ def _report(
         said.QUESTION,
         said.answer(found, passes),
         said.finding(found, P, passes),
-        said.held_fixed(task.network, task.train.n, settings, passes, BATCH, SIZES, TUNING),
+        said.held_fixed(task.network, task.train.n, settings, passes, BATCH, STEP_SIZES, TUNING_SHARE),
         said.limits(P),
         tables,
         figures,
@@ -155,7 +155,7 @@ def _report(
 
 
 def measured(found: dict[str, MethodRuns]) -> Table:
-    """Each method in numbers."""
+    """Return the table with each method's numbers."""
     rows, said = [], words.lab_without_backprop
     backprop = found["backpropagation"]
     for name, outcome in found.items():

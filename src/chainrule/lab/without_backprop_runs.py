@@ -1,4 +1,4 @@
-"""The runs of `without_backprop`: each method on the same network, the same data, the same batches."""
+"""The runs of `without_backprop`: each method on the same network, data and batches."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ from chainrule.training.without_backprop import (
     Search,
 )
 
-SIZES = (0.01, 0.03, 0.1, 0.3)
-"""Step sizes that each method is tuned over: Adam's learning rate, or a search's first sigma."""
-TUNING = 0.2
-"""Share of the passes for each try of a step size."""
-POINTS = 36
-"""Looks at the loss over all samples, evenly spaced in the logarithm of the passes."""
-LOOKS = 5
-"""Of these, looks at the cosine to the gradient."""
+STEP_SIZES = (0.01, 0.03, 0.1, 0.3)
+"""Step sizes over which each method is tuned: Adam's learning rate, or a search's initial sigma."""
+TUNING_SHARE = 0.2
+"""Share of the passes for each step size tried."""
+EVALUATIONS = 36
+"""Evaluations of the loss on all samples, evenly spaced in the logarithm of the passes."""
+COSINE_EVALUATIONS = 5
+"""Of these, the number with the cosine to the gradient."""
 TRAIN, BATCH, HIDDEN, POOL = 10_000, 250, 8, 4
-FAR = 1 << 30
-"""Steps beyond a run's own: random draws of the measurements, which must not be those of the run."""
+STEP_OFFSET = 1 << 30
+"""The step offset of the measurements' random draws, which must differ from the run's."""
 
 
 class MethodArm(NamedTuple):
@@ -58,13 +58,13 @@ class MethodArm(NamedTuple):
 
     name: str
     make: Callable[[float], Method]
-    """a method for a step size, which only searches use"""
+    """the method for a step size, which only searches use"""
     family: str
     """exact, numerical, random direction, evolution, other"""
     tuned: float
     """the step size that tuning chose at seed 0 and a budget of 1, taken where nothing is tuned"""
     draws: int = 1
-    """estimates averaged in each look at the cosine"""
+    """estimates averaged per cosine"""
 
 
 ARMS: dict[str, MethodArm] = {
@@ -94,7 +94,7 @@ class Course:
     passes: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
-    """over all training samples"""
+    """on all training samples"""
     cosines: list[float] = field(default_factory=list)
     steps: int = 0
     accuracy: float = math.nan
@@ -115,7 +115,7 @@ class MethodRuns(NamedTuple):
 
     arm: MethodArm
     size: float | None
-    """the step size that tuning chose; None where there is none to choose"""
+    """the tuned step size; None without one"""
     courses: list[Course]
 
     def mean(self, what: Any) -> float:
@@ -177,7 +177,7 @@ class MethodRuns(NamedTuple):
 
 
 class MethodTask(NamedTuple):
-    """The network and the data that all methods have in common."""
+    """The network and the data shared by all methods."""
 
     network: Network
     train: Samples
@@ -203,10 +203,10 @@ def samples() -> tuple[Samples, Samples]:
 
 
 def run(task: MethodTask, arm: MethodArm, size: float | None, seed: int, passes: int, looks: int) -> Course:
-    """Train by one method from the initial weights of a seed until its passes are used up, at least one step.
+    """Train with one method from the initial weights of a seed until its passes are used up, for at least one step.
 
-    looks: how often its direction is compared with the gradient; with 0 the loss is looked at only before and after.
-    A loss that is not finite ends the course there.
+    looks: the number of comparisons of its direction with the gradient; with 0 the loss is evaluated only before and
+    after. A non-finite loss ends the run.
     """
     net, method = task.network, arm.make(size or 1.0)
     optimizer = GradientDescent() if isinstance(method, Search) else Adam(size or 1.0)
@@ -214,8 +214,10 @@ def run(task: MethodTask, arm: MethodArm, size: float | None, seed: int, passes:
     theta = net.initial_theta(seed, np.float64)
     session = MethodSession(plan, method, theta, net.initial_states(np.float64), 0)
     course, order, rate = Course(), Order(task.train.n, seed), np.array([size or 1.0])
-    marks = np.geomspace(1, passes, POINTS) if looks else np.array([float(passes)])  # passes at which to look
-    watched = set(np.linspace(0, POINTS - 1, looks).astype(int).tolist())
+    marks = (
+        np.geomspace(1, passes, EVALUATIONS) if looks else np.array([float(passes)])
+    )  # passes at which to evaluate
+    watched = set(np.linspace(0, EVALUATIONS - 1, looks).astype(int).tolist())
     seconds = 0.0
     note(course, task, session, seconds)
     for i, mark in enumerate(marks.tolist()):
@@ -278,7 +280,7 @@ def cosines(
     g = truth.look(task.train, rows, 1).walk_back()  # (P,)
     found = []
     for draw in range(draws):
-        here = session.look(task.train, rows, FAR + step * draws + draw)
+        here = session.look(task.train, rows, STEP_OFFSET + step * draws + draw)
         full = np.zeros_like(g)
         if isinstance(session.method, Search):
             full[session.trained] = here.x - session.method.move(here, session.optimizer_state)[0]

@@ -1,1 +1,1 @@
-"""A network as a chain of links, its blocks, and the forward and backward walks over it."""
+"""A network as a chain of links, its blocks, and the forward and backward pass."""

@@ -1,6 +1,6 @@
-"""Warnings about layers and losses that rarely belong together, one sentence each.
+"""Warnings about combinations of layers and losses that are rarely intended, one sentence each.
 
-The sentences are warnings, not errors, because there may be a reason. `chainrule.data.advice` checks targets.
+They are warnings, not errors, because there may be a reason. `chainrule.data.advice` checks targets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOT_PROBABILITIES = (
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
-    """Iterate over warnings about a last layer and a loss that do not belong together."""
+    """Iterate over warnings about a last layer and a loss that do not match."""
     last, name = layers[-1], type(loss).__name__
     if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and last.gives_probabilities:
         own, instead = (
@@ -30,8 +30,8 @@ def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
         )
         hint = f", or use {instead}" if type(last).__name__.lower() == own else ""
         yield (
-            f"{name} applies {own} itself, so it takes logits, and the last layer is a {type(last).__name__}: "
-            f"drop that layer{hint}."
+            f"{name} applies {own} itself, so it takes logits, but the last layer is a "
+            f"{type(last).__name__}: remove that layer{hint}."
         )
     if loss.domain == "probability" and type(last) in NOT_PROBABILITIES:
         end, instead = (
@@ -40,6 +40,6 @@ def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
             else ("Sigmoid", "SigmoidCrossEntropy")
         )
         yield (
-            f"{name} expects probabilities, and the last layer is a {type(last).__name__}: "
+            f"{name} expects probabilities, but the last layer is a {type(last).__name__}: "
             f"add a {end}(), or use {instead}."
         )

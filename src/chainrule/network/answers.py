@@ -21,13 +21,13 @@ def task_of(loss: Loss, outputs: int) -> str:
 
 
 def likeliest(loss: Loss, out: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the number of the likeliest class (n,): of one network that of the largest output."""
-    found: NDArray[np.int64] = (out if loss.members == 1 else loss.predict(out)).argmax(1)
-    return found
+    """Return the likeliest class (n,): of the largest output, or for several members the largest mean probability."""
+    classes: NDArray[np.int64] = (out if loss.members == 1 else loss.predict(out)).argmax(1)
+    return classes
 
 
 def decide(loss: Loss, out: NDArray[Any]) -> Any:
-    """Compute predictions from outputs: class numbers (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
+    """Compute predictions from outputs: class indices (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
     task = task_of(loss, out.shape[1] // loss.members)
     if task == "multiclass":
         return likeliest(loss, out)
@@ -38,9 +38,9 @@ def decide(loss: Loss, out: NDArray[Any]) -> Any:
 
 
 def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
-    """Return the targets in the form of `decide`: class numbers, 0 or 1, or numbers.
+    """Convert targets to the form of `decide`: class indices, 0 or 1, or numbers.
 
-    y: as in `Samples`; a row of probabilities stands for the likeliest class, a probability above 0.5 for 1.
+    y: as in `Samples`; a row of probabilities becomes the most likely class, a probability above 0.5 becomes 1.
     """
     if task == "multiclass":
         return y if y.ndim == 1 else y.argmax(1)
@@ -49,15 +49,17 @@ def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
 
 
 def scores(loss: Loss, out: NDArray[Any]) -> Any:
-    """Compute probabilities: (n, classes), (n,) of class 1 for two classes, (n, labels); numbers for regression."""
+    """Compute probabilities: (n, classes), (n,) of class 1 if binary, (n, labels); numbers for regression."""
     probability = loss.predict(out)
     return probability[:, 0] if probability.shape[1] == 1 else probability
 
 
 def probabilities(loss: Loss, out: NDArray[Any]) -> NDArray[Any]:
-    """Compute probabilities (n, classes), two columns for two; (n, labels). Raises DataError for regression."""
+    """Compute probabilities (n, classes), two columns if binary; (n, labels). Raises DataError for regression."""
     if loss.targets not in ("classes", "binary"):
-        raise DataError(f"{type(loss).__name__} is a regression loss: use predict.")
+        raise DataError(
+            f"{type(loss).__name__} is a regression loss, which has no probabilities; use predict."
+        )
     probability = scores(loss, out)
     if task_of(loss, out.shape[1] // loss.members) != "binary":
         return np.asarray(probability)

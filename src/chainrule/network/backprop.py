@@ -1,10 +1,10 @@
-r"""The forward and the backward walk over a chain.
+r"""The forward and the backward pass over a chain.
 
 forward:   a_l = f_l(a_{l-1}; theta_l),  l = 1 .. L
 backward:  delta_{l-1} = (d a_l / d a_{l-1})^T delta_l      dL/dtheta_l = (d a_l / dtheta_l)^T delta_l
 
-with delta_l = dL/da_l, starting from delta_L = dL/da_L, the gradient of the loss. Each link computes its own part; the
-walks pass a_l and delta_l on. Pure functions, which run under NumPy and `jax.jit` as they are.
+with delta_l = dL/da_l, starting from delta_L = dL/da_L, the gradient of the loss. Each link computes its own part, and
+the passes hand on a_l and delta_l. These pure functions run unchanged under NumPy and `jax.jit`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chainrule.network import tree
 def forward(
     links: Sequence[Link], params: Sequence[Any], a: Array, ctx: Context
 ) -> tuple[Array, tuple[Any, ...]]:
-    """Walk the chain forward from a (batch, fan_in): return its output (batch, fan_out) and a cache per link."""
+    """Run the forward pass from a (batch, fan_in): return the output (batch, fan_out) and a cache per link."""
     caches = []
     for link, theta in zip(links, params, strict=True):
         a, cache = link.layer.forward(theta, a, ctx.at(link))
@@ -33,7 +33,7 @@ def forward(
 def backward(
     links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context
 ) -> tuple[tuple[Any, ...], Array]:
-    """Walk the chain backward from dL/d output: return the gradients, which mirror params, and dL/d input."""
+    """Run the backward pass from dL/d output: return the gradients, in the structure of params, and dL/d input."""
     grads = []
     for link, theta, cache in zip(reversed(links), reversed(params), reversed(caches), strict=True):
         if ctx.watch is not None:
@@ -46,7 +46,7 @@ def backward(
 def gradients(
     links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context
 ) -> tuple[Any, ...]:
-    """Compute the gradients alone: the backward walk ends at the first link that is trained.
+    """Compute the gradients only: the backward pass ends at the first trained link.
 
     Links before that one get zeros; links without parameters get ().
     """
@@ -69,14 +69,14 @@ def tangent(
     a_dot: Any,
     ctx: Context,
 ) -> Any:
-    """Walk the chain forward from a' (batch, fan_in): return out' (batch, fan_out). In both, None is zero.
+    """Run the forward pass of tangents, from a' (batch, fan_in) to out' (batch, fan_out). None stands for zero in both.
 
-    With every number a function of one variable e, theta(e) = theta + e v, a prime is a derivative by e:
+    With every quantity a function of one variable e, theta(e) = theta + e v, a prime is the derivative by e:
 
     a_l' = (d a_l / d a_{l-1}) a_{l-1}' + (d a_l / d theta_l) v_l
 
-    It uses the caches of the forward walk, stores nothing for a backward walk, and is exact: at the end
-    dL/dtheta . v = sum_i dL/d out_i . out_i'.  v: mirrors the parameters.
+    It uses the caches of the forward pass, stores nothing for a backward pass, and is exact: at the end
+    dL/dtheta . v = sum_i dL/d out_i . out_i'.  v: has the structure of the parameters.
     Source: Griewank, Walther, Evaluating Derivatives, 2nd ed., section 3.1.
     """
     for link, theta, direction, cache in zip(links, params, v, caches, strict=True):
@@ -86,7 +86,7 @@ def tangent(
 
 
 def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> dict[str, Any]:
-    """Return the states of all links after a training step, by name; those of frozen links do not change."""
+    """Return the states of all links after a training step, by name; those of frozen links are unchanged."""
     states: dict[str, Any] = {}
     for link, *_, (cache,) in tree.places(links, caches):
         if link.name in ctx.states:
@@ -96,12 +96,12 @@ def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> d
 
 
 def is_trained(link: Link, ctx: Context) -> bool:
-    """Return whether the link or one inside it has parameters that are not frozen."""
+    """Return whether the link, or a link inside it, has parameters that are not frozen."""
     return any(inner.params != () and inner.name not in ctx.frozen for inner in tree.walk([link]))
 
 
 def zeros_like(params: Any) -> Any:
-    """Return the same tree of parameters with zeros."""
+    """Return a tree of zeros with the structure of params."""
     if not isinstance(params, tuple):
         return namespace(params).zeros_like(params)
     parts = [zeros_like(part) for part in params]

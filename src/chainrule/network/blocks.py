@@ -19,10 +19,10 @@ from chainrule.network import backprop
 
 @dataclass(frozen=True)
 class Block(Layer):
-    """Two parallel chains with the same input: the branch, made of the layers given, and the shortcut."""
+    """Two parallel chains with the same input: the branch of given layers, and the shortcut."""
 
     joins_linearly: ClassVar[bool] = False
-    """whether `join` is the sum of the outputs, or puts them side by side"""
+    """whether `join` adds or concatenates the outputs"""
     layers: tuple[Layer, ...]
 
     def __init__(self, layers: Iterable[Layer]) -> None:
@@ -31,8 +31,8 @@ class Block(Layer):
         wrong = [layer for layer in layers if not isinstance(layer, Layer)]
         if not layers or wrong:
             raise ConfigError(
-                f"{type(self).__name__} takes a list of at least one layer, "
-                + (f"not of {wrong[0]!r}." if wrong else "not an empty one.")
+                f"{type(self).__name__} takes a non-empty list of layers, "
+                + (f"not {wrong[0]!r} in it." if wrong else "not an empty one.")
             )
         object.__setattr__(self, "layers", layers)
 
@@ -45,7 +45,7 @@ class Block(Layer):
         """dL/d branch and dL/d shortcut from dL/d output."""
 
     def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
-        """Return the layers of the shortcut; none for the identity."""
+        """Return the layers of the shortcut; () for the identity."""
         return ()
 
     def branch_width(self, fan_in: int) -> int:
@@ -91,7 +91,7 @@ class Block(Layer):
 
 
 def joined_tangent(self: Block, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Any:
-    """out' = join(F', S'), for a join that is linear; None where no branch has parameters."""
+    """out' = join(F', S'), for a linear join; None if no branch has parameters."""
     assert ctx.link is not None
     outs = [
         backprop.tangent(links, theta, direction, caches, a_dot, ctx)
@@ -109,7 +109,7 @@ def joined_tangent(self: Block, params: Any, v: Any, cache: Any, a_dot: Any, ctx
 
 @dataclass(frozen=True, init=False)
 class Residual(Block):
-    """A residual block: out = F(a) + P(a), with F the layers given, P the identity, or a W_p if the widths differ.
+    """A residual block: out = F(a) + P(a), with F the given layers, P the identity, or a W_p if the widths differ.
 
     dL/da = F'(a)^T delta + P'(a)^T delta: a part of the gradient bypasses F.
     Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 1 and 2.
@@ -119,7 +119,7 @@ class Residual(Block):
     tangent = joined_tangent
 
     def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
-        """Return a projection if the widths differ, otherwise nothing."""
+        """Return a projection if the widths differ, else ()."""
         units = self.branch_width(fan_in)
         return () if units == fan_in else (Projection(units),)
 
@@ -146,7 +146,7 @@ class Residual(Block):
 
 @dataclass(frozen=True, init=False)
 class Skip(Block):
-    """A skip connection: out = [F(a), a], the input concatenated to the output of the layers.
+    """A skip connection: out = [F(a), a], the layers' output concatenated with the input.
 
     dL/da = F'(a)^T delta[:, :k] + delta[:, k:], with k the width of F(a).
     Source: Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks", CVPR 2017.
@@ -156,7 +156,7 @@ class Skip(Block):
     tangent = joined_tangent
 
     def width(self, fan_in: int) -> int:
-        """Return the widths of branch and input together."""
+        """Return the sum of the widths of branch and input."""
         return self.branch_width(fan_in) + fan_in
 
     def join(self, branch: Array, shortcut: Array) -> Array:

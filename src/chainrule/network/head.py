@@ -1,4 +1,4 @@
-"""Another head on a network, for another task."""
+"""Replace the last layers of a network, for another task."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chainrule.network.network import Network
 def with_head(
     network: Network, layers: Iterable[Layer], loss: Loss | None, after: str | None
 ) -> tuple[Network, frozenset[str]]:
-    """Build a network with new last layers; return it and the names of the links kept (those in blocks too).
+    """Build a network with new last layers; return it and the names of the links kept, those in blocks included.
 
-    after: the last link kept; None for the one before the last Dense.  loss: None for the same.
+    after: the last link kept; None for the one before the last Dense.  loss: None to keep the loss.
     """
     links = network.links
     if after is None:

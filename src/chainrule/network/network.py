@@ -1,9 +1,9 @@
-# Over 300 lines because it is one class with its objective, and how its links are built.
+# Over 300 lines because it is one class with its objective and the construction of its links.
 """The network: a chain of links, its loss, and one flat vector of all its parameters.
 
-theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then
-its shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views
-of theta, gradients have its layout, and optimizers, checkpoints and engines share it.
+theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then its
+shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views of
+theta and gradients share its layout, which optimizers, checkpoints and engines use.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from chainrule.network import advice, backprop, objective, tree
 from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
-"""The largest number of links, including those in blocks: more is a mistake, or a file made to fill the memory."""
+"""The maximum number of links, including those in blocks; more is a mistake, or a file made to exhaust memory."""
 MAX_DEPTH = 64
-"""The most blocks that lie within each other: what walks over them goes as deep."""
+"""The maximum nesting depth of blocks, which bounds recursion."""
 MAX_WIDTH = 2**31 - 1
-"""The largest number of outputs of a link: more would not fit an array, and blocks in a row would double them."""
+"""The maximum number of outputs of a link: more would not fit into an array, and nested skips double them."""
 
 
 class Slot(NamedTuple):
@@ -69,14 +69,14 @@ class Network:
 
     L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + l2/2 * ||W||^2 + l1 * |W|, with s_i the weight of sample i.
 
-    inputs: the number of features.  layers: in order, as [Dense(32), ReLU(), Dense(1)].  loss: as MeanSquaredError().
-    l2, l1: at least 0, the factors of the penalty, which acts on weights, not on biases.
-    max_norm: the largest norm of a neuron's incoming weights, which each step scales down to it; None for no bound.
-    Raises ConfigError if the parts do not fit, for more than 10,000 links, and for one wider than 2^31 - 1.
+    inputs: the number of features.  layers: in order, such as [Dense(32), ReLU(), Dense(1)].  loss: such as
+    MeanSquaredError().  l2, l1: at least 0, the factors of the penalty on weights (not on biases).
+    max_norm: the maximum norm of a neuron's incoming weights, enforced after each step; None for no bound.
+    Raises ConfigError if the parts do not fit, and for more than 10,000 links or 2^31 - 1 outputs of a link.
 
     A network has no state: `Model` adds the parameters. `links` are the layers at their places, named dense_1, relu_1,
-    ...; `fan_out` is the width of the last one, `outputs` that of a prediction, the same unless the loss is a
-    MeanOverMembers, and `size` the number of parameters.
+    ...; `fan_out` is the width of the last one, `outputs` the width of a prediction (the same except for
+    MeanOverMembers), and `size` the number of parameters.
     """
 
     def __init__(
@@ -89,11 +89,12 @@ class Network:
         l1: float = 0.0,
         max_norm: float | None = None,
     ) -> None:
-        """Name the links, find their widths, and lay out theta."""
+        """Name the links, compute their widths, and lay out theta."""
         is_count = isinstance(inputs, (int, np.integer)) and not isinstance(inputs, bool)
         if not is_count or not 1 <= inputs <= MAX_WIDTH:
             raise ConfigError(
-                f"inputs must be the number of features, a positive integer, not {inputs!r}; 2^31 - 1 are the most."
+                "inputs must be the number of features, a positive integer of at most 2^31 - 1, not "
+                f"{inputs!r}."
             )
         self.inputs = int(inputs)
         self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
@@ -118,14 +119,14 @@ class Network:
             self.max_norm = check_number(self.max_norm, "max_norm", above=0)
         heads = [layer.changes_units for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
-            raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
+            raise ConfigError("Standardize must come before all trainable layers; after them use BatchNorm.")
         for sentence in advice.on_network(self.layers, self.loss.of_member):
             warnings.warn(sentence, stacklevel=3)
 
     # --- theta ---------------------------------------------------------------------------------------------------
 
     def initial_theta(self, seed: int, dtype: Any) -> np.ndarray[Any, Any]:
-        """Draw every parameter by its initializer: a (size,) vector."""
+        """Draw every parameter from its initializer: a (size,) vector."""
         theta = np.empty(self.size, dtype)
         for number, (link, _, parameter, start, stop) in enumerate(self.slots):
             draw = parameter.initializer(
@@ -135,7 +136,7 @@ class Network:
         return theta
 
     def initial_states(self, dtype: Any) -> dict[str, Any]:
-        """Return the running statistics and fitted constants before any training, by link name."""
+        """Return the initial running statistics and fitted constants, by link name."""
         states = {}
         for link in self.walk():
             state = link.layer.state(link.fan_in)
@@ -144,23 +145,23 @@ class Network:
         return states
 
     def unflatten(self, theta: Array) -> tuple[Any, ...]:
-        """Return the tree of parameters that the walks take, as views of theta (NumPy) or slices (JAX)."""
+        """Return the tree of parameters, as views of theta (NumPy) or slices (JAX)."""
         return self.fill(theta[slot.start : slot.stop] for slot in self.slots)
 
     def fill(self, vectors: Iterable[Array]) -> tuple[Any, ...]:
-        """Return the same tree of one vector (n,) for each parameter, in theta's order."""
+        """Return the tree of parameters filled with one vector (n,) per parameter, in theta's order."""
         pairs = zip(vectors, self.slots, strict=True)
         return _fill(self.links, iter([vector.reshape(slot.parameter.shape) for vector, slot in pairs]))
 
     def flatten(self, params: Sequence[Any], out: Any = None) -> Array:
-        """Concatenate parameters, or a tree that mirrors them, to (size,) in theta's order; into `out` under NumPy."""
+        """Concatenate a tree of parameters or gradients to (size,) in theta's order; into `out` under NumPy."""
         leaves = [leaf.reshape(-1) for leaf in tree.leaves(params)]
         if out is not None and leaves:
             return np.concatenate(leaves, out=out)
         return namespace(leaves[0]).concatenate(leaves) if leaves else np.empty(0)
 
     def named(self, params: Sequence[Any]) -> Mapping[str, Any]:
-        """Return parameters, or a tree that mirrors them, by link name: named(grads)["dense_1"].W"""
+        """Return parameters or gradients by link name: named(grads)["dense_1"].W"""
         places = tree.places(self.links, params)
         return {place.link.name: place.parts[0] for place in places if place.link.params}
 
@@ -184,14 +185,14 @@ class Network:
         factor: Array = 1.0,
         smoothing: Array = 1.0,
     ) -> Objective:
-        """Compute the objective, its gradients and the next states, in one walk forward and one back.
+        """Compute the objective, its gradients and the next states, in one forward and one backward pass.
 
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.  factor: of the penalty.
         smoothing: a factor of the loss's label smoothing.
         """
         penalty = self.penalty(params, factor)
-        found = self.weighted(params, a, y, objective.shares(s), ctx, smoothing, penalty)
-        return found._replace(grads=self.add_penalty(params, found.grads, factor), penalty=penalty)
+        of_batch = self.weighted(params, a, y, objective.shares(s), ctx, smoothing, penalty)
+        return of_batch._replace(grads=self.add_penalty(params, of_batch.grads, factor), penalty=penalty)
 
     def weighted(
         self,
@@ -203,9 +204,9 @@ class Network:
         smoothing: Array = 1.0,
         penalty: Any = 0.0,
     ) -> Objective:
-        """Compute sum_i share_i loss_i + penalty, the gradients of the sum alone, and the next states.
+        """Compute sum_i share_i loss_i + penalty, the gradients of the sum without the penalty, and the next states.
 
-        share: (batch,) of any sum, so that such sums over parts of a batch add up to that over all of it.
+        share: (batch,) of any sum, so that results over parts of a batch add up to the result over the whole batch.
         """
         of_loss = self.loss.smoothed(smoothing)
         out, caches = backprop.forward(self.links, params, a, ctx)
@@ -225,7 +226,7 @@ class Network:
     def add_penalty(
         self, params: Sequence[Any], grads: tuple[Any, ...], factor: Array = 1.0
     ) -> tuple[Any, ...]:
-        """Return the gradients plus those of the penalty: factor (l2 W + l1 sign(W))."""
+        """Add the gradients of the penalty, factor (l2 W + l1 sign(W)), to the gradients."""
         if not (self.l2 or self.l1):
             return grads
         leaves = zip(tree.leaves(params), tree.leaves(grads), self.slots, strict=True)
@@ -240,7 +241,7 @@ class Network:
         )
 
     def __repr__(self) -> str:
-        """Write the network as in Python code."""
+        """Return the network as Python code."""
         settings = [
             f"{name}={getattr(self, name)!r}" for name in ("l2", "l1", "max_norm") if getattr(self, name)
         ]
@@ -249,11 +250,11 @@ class Network:
 
 
 def _described(wrong: Sequence[Any]) -> str:
-    """Say what was given instead of layers: none of them, a class, or another object."""
+    """Describe what was given instead of layers: an empty list, a class, or another object."""
     if not wrong:
         return "an empty list"
     if isinstance(wrong[0], type):
-        return f"the class {wrong[0].__name__}: write {wrong[0].__name__}()"
+        return f"the class {wrong[0].__name__}; write {wrong[0].__name__}()"
     return repr(wrong[0])
 
 
@@ -265,10 +266,10 @@ def _build(
     numbers: Iterator[int],
     depth: int = 0,
 ) -> tuple[Link, ...]:
-    """Build links from layers, each with its name, its widths and its parameters, depth first. depth: in blocks."""
+    """Build links from layers, depth first, with names, widths and parameters. depth: the number of blocks around."""
     if depth > MAX_DEPTH:
         raise ConfigError(
-            f"layers has blocks within blocks, over {MAX_DEPTH} deep; put them one after the other."
+            f"layers must not nest blocks more than {MAX_DEPTH} deep; put them one after the other."
         )
     defaults = []
     for layer in reversed(layers):
@@ -283,23 +284,21 @@ def _build(
         name, number = f"{layer.kind}_{counts[layer.kind]}", next(numbers, None)
         if number is None:
             raise ConfigError(
-                f"layers must be at most {MAX_LINKS:,}, those in blocks counted; leave some out."
+                f"layers must be at most {MAX_LINKS:,}, including those in blocks; remove some."
             )
         branches = tuple(
             _build(branch, fan_in, default, counts, numbers, depth + 1) for branch in layer.branches(fan_in)
         )
         fan_out, params = layer.width(fan_in), layer.parameters(fan_in, default)
         if fan_out > MAX_WIDTH:
-            raise ConfigError(
-                f"{name} would have over {MAX_WIDTH:,} outputs; make it or what feeds it narrower."
-            )
+            raise ConfigError(f"{name} would have over {MAX_WIDTH:,} outputs; make it or its input narrower.")
         if params != () and (branches or not hasattr(params, "_fields")):
-            what = "(), for it is a block" if branches else "a NamedTuple of Parameter, or ()"
+            what = "() for a block" if branches else "a NamedTuple of Parameter, or ()"
             raise ConfigError(f"parameters() of {type(layer).__name__} must return {what}.")
         for field in getattr(params, "_fields", ()):
             for setting in ("rate", "decays"):
                 value = getattr(getattr(params, field), setting)
-                text, hint = f"{setting} of {field} in {name}", "1 leaves the optimizer's as it is"
+                text, hint = f"{setting} of {field} in {name}", "1 keeps the optimizer's value"
                 given = float(value) if isinstance(value, bool) else value  # decays=False is 0
                 check_number(given, setting, minimum=0, text=text, hint=hint)
         links.append(Link(name, number, layer, fan_in, fan_out, params, branches))
@@ -318,7 +317,7 @@ def _slots(links: Sequence[Link]) -> Iterator[Slot]:
 
 
 def _fill(links: Sequence[Link], arrays: Iterator[Array]) -> tuple[Any, ...]:
-    """Build the tree of parameters of some links, with leaves taken from `arrays` in theta's order."""
+    """Build the tree of parameters of some links, with leaves from `arrays` in theta's order."""
     return tree.build(
         links, lambda link: type(link.params)(*(next(arrays) for _ in link.params)) if link.params else ()
     )

@@ -1,9 +1,9 @@
-"""The training objective of a batch, and its gradient by the network's output, defined here for all of the package.
+"""The training objective of a batch, and its gradient with respect to the output, defined once for the whole package.
 
     L = sum_i s_i loss(out_i, y_i) / sum_i s_i + l2/2 ||W||^2 + l1 |W|
 
 loss(out_i, y_i) is a loss's `value`, its derivative by out_i the loss's `gradient`; s are weights of at least 0. The
-penalty is of all weights W and of no sample: `Network.penalty`.
+penalty depends on all weights W and on no sample: `Network.penalty`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from chainrule.core.arrays import Array, namespace
 
 
 class Objective(NamedTuple):
-    """The objective of one batch, with its gradients, the output and the next states."""
+    """The objective of one batch, with gradients, output and next states."""
 
     loss: Array  # ()  with the penalty
     out: Array  # (batch, outputs)
-    grads: Any  # mirrors the parameters
+    grads: Any  # in the structure of the parameters
     states: dict[str, Any]  # running statistics after this step, by link name
-    penalty: Any = 0.0  # ()  its part of the loss
+    penalty: Any = 0.0  # ()  included in the loss
 
 
 def shares(s: Array) -> Array:
@@ -32,7 +32,7 @@ def shares(s: Array) -> Array:
 
 
 def parts(losses: Array, share: Array) -> Array:
-    """Compute share_i * loss_i, each sample's part of the objective. losses: (batch,), or (k, batch) of k networks."""
+    """Compute share_i * loss_i, each sample's contribution. losses: (batch,), or (k, batch) for k networks."""
     return share * losses
 
 
@@ -47,9 +47,9 @@ def gradient(slopes: Array, share: Array) -> Array:
 
 
 def pieces(weight: Array, size: int) -> Iterator[tuple[slice, float]]:
-    """Split samples with weights (n,) into pieces of at most `size`: their rows, and their share of all weights.
+    """Split samples with weights (n,) into pieces of at most `size`: rows and share of the total weight.
 
-    L of all samples is the sum of share * L over the pieces: each has the penalty, and the shares add up to 1.
+    L of all samples is the sum of share * L over the pieces, because the shares add up to 1.
     """
     total = float(weight.sum())
     for start in range(0, len(weight), size):
@@ -58,5 +58,5 @@ def pieces(weight: Array, size: int) -> Iterator[tuple[slice, float]]:
 
 
 def total(sums: Iterable[Any], weight: float, penalty: Any) -> float:
-    """Compute L of samples in pieces, from sum_i s_i loss_i of each piece and the sum of all weights."""
+    """Compute L of samples in pieces, from each piece's sum_i s_i loss_i and the total weight."""
     return sum(float(part) for part in sums) / weight + float(penalty)

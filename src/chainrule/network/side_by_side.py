@@ -1,7 +1,7 @@
-"""Networks of one architecture as a single network, in which they stand side by side in columns.
+"""Pack networks of one architecture into a single network, with their columns side by side.
 
-Behind each of its layers there are (batch, members * width) numbers, member after member, and it predicts the average
-of the members: a Dense becomes a `GroupedDense`, and `MeanOverMembers` is around the loss.
+Each layer outputs (batch, members * width) numbers, member after member, and the prediction is the average of the
+members: a Dense becomes a `GroupedDense`, and `MeanOverMembers` wraps the loss.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ IN_PLACE = (PiecewiseLinearEmbedding, PeriodicEmbedding)
 
 
 def side_by_side(network: Network, members: int, same: Collection[str] = ()) -> Network:
-    """Return the network of so many members of one architecture.
+    """Return the network that packs this many members of one architecture.
 
-    same: the links whose state is the same in all members (`same_states`). Of these, the leading ones that change units
-    stay as they are, and a number's bin in a piecewise linear embedding of inputs is found once for all members.
-    Raises ConfigError for a layer that has no such form: one that mixes columns and is no dense layer.
+    same: the links with equal states in all members (`same_states`). Leading ones of these that change units are kept
+    unchanged, and a piecewise linear embedding of inputs searches a number's bin once for all members.
+    Raises ConfigError for a layer that cannot be packed: one that mixes columns and is not a dense layer.
     """
     links = list(network.links)
     while links and links[0].layer.changes_units and links[0].name in same:
         links.pop(0)
     front = [link.layer for link in network.links[: len(network.links) - len(links)]]
     width = links[0].fan_in if links else network.fan_out
-    at = np.tile(np.arange(width), (members, 1))  # each member's columns, which are the same at first
+    at = np.tile(np.arange(width), (members, 1))  # each member's columns, the same at first
     while links:
         layer = links[0].layer
         if type(layer) is Embedding:
@@ -59,27 +59,27 @@ def side_by_side(network: Network, members: int, same: Collection[str] = ()) -> 
         links.pop(0)
     rest, fan_in = [link.layer for link in links], at.shape[1]
     loss, each = network.loss, 1
-    if isinstance(loss, MeanOverMembers):  # every member is several already
+    if isinstance(loss, MeanOverMembers):  # every member is an ensemble already
         loss, each = loss.loss, loss.members
     return Network(
         network.inputs,
         [*front, Take(tuple(at.ravel().tolist())), *_chain(rest, fan_in, members)],
         MeanOverMembers(loss, each * members),
-        l2=network.l2 / members,  # so that the penalty is the mean of the members'
+        l2=network.l2 / members,  # makes the penalty the mean of the members'
         l1=network.l1 / members,
         max_norm=network.max_norm,
     )
 
 
 def _chain(layers: Sequence[Layer], fan_in: int, members: int) -> Iterator[Layer]:
-    """Iterate over the layers that are a chain of layers for each of the members; fan_in: of one of them."""
+    """Iterate over the packed layers of a chain; fan_in: of one member."""
     for layer in layers:
         yield from _beside(layer, fan_in, members)
         fan_in = layer.width(fan_in)
 
 
 def _beside(layer: Layer, fan_in: int, members: int) -> list[Layer]:
-    """Return the layers that are this one for each of the members."""
+    """Return the layers that pack this one."""
     kind = type(layer)
     if kind is Dense:
         settings = {f.name: getattr(layer, f.name) for f in fields(Dense)}
@@ -97,21 +97,21 @@ def _beside(layer: Layer, fan_in: int, members: int) -> list[Layer]:
         columns = layer.columns and _columns_of_each(layer.columns, fan_in, members)
         return [replace(layer, columns=columns)]
     if isinstance(layer, Standardize):
-        raise ConfigError("Standardize was measured on other samples in each member; train them together.")
+        raise ConfigError(
+            "Standardize was measured on different samples in each member; train the members together."
+        )
     if layer.is_elementwise:
         return [layer]
-    raise ConfigError(
-        f"{layer!r} has no form for networks side by side in columns; leave the ensemble as it is."
-    )
+    raise ConfigError(f"{layer!r} cannot be packed for networks side by side; leave the ensemble unpacked.")
 
 
 def _columns_of_each(columns: Sequence[int], fan_in: int, members: int) -> tuple[int, ...]:
-    """Return a member's columns in each of the members."""
+    """Repeat a member's columns for each of the members."""
     return tuple(column + i * fan_in for i in range(members) for column in columns)
 
 
 def _behind_codes(layer: Embedding, at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each member's columns are behind the widened layer, from where they are in front of it."""
+    """Return each member's columns after the packed layer, given those before it."""
     members, fan_in = at.shape
     rest = fan_in - len(layer.columns)
     parts, start = [np.tile(np.arange(rest), (members, 1))], rest
@@ -122,7 +122,7 @@ def _behind_codes(layer: Embedding, at: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _behind_numbers(layer: PiecewiseLinearEmbedding, at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each member's columns are behind the widened layer, from where they are in front of it."""
+    """Return each member's columns after the packed layer, given those before it."""
     members, fan_in = at.shape
     embedded, size = layer.embedded(fan_in), layer.size
     widths = np.ones(at.max() + 1, np.int64)
@@ -137,7 +137,7 @@ def _behind_numbers(layer: PiecewiseLinearEmbedding, at: NDArray[np.int64]) -> N
 
 
 def _regrouped(widths: Sequence[int], members: int) -> Take:
-    """Return what makes of parts (batch, members * width) one after the other members that have all parts."""
+    """Return a Take that regroups parts (batch, members * width) into members that have all parts."""
     starts = np.cumsum([0, *(members * width for width in widths)])
     order = [
         int(start) + i * width + column
@@ -149,7 +149,7 @@ def _regrouped(widths: Sequence[int], members: int) -> Take:
 
 
 def same_states(network: Network, states: Sequence[dict[str, Any]]) -> set[str]:
-    """Return the links whose state is the same in all members, those without a state among them."""
+    """Return the links with equal states in all members, including those without a state."""
     return {
         link.name
         for link in network.walk()
@@ -162,7 +162,7 @@ def same_states(network: Network, states: Sequence[dict[str, Any]]) -> set[str]:
 
 
 def joined_theta(network: Network, packed: Network, thetas: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return theta (size,) of the packed network from those of its members."""
+    """Build theta (size,) of the packed network from those of its members."""
     theta = np.zeros(packed.size, thetas[0].dtype)
     for slot, place in zip(network.slots, packed.slots, strict=True):
         parts = [one[slot.start : slot.stop].reshape(slot.parameter.shape) for one in thetas]
@@ -174,7 +174,7 @@ def joined_theta(network: Network, packed: Network, thetas: Sequence[NDArray[Any
 
 
 def joined_states(network: Network, packed: Network, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the states of the packed network from those of its members."""
+    """Build the states of the packed network from those of its members."""
     names = [link.name for link in network.walk() if link.name in states[0]]
     places = {
         link.name: link.layer.state(link.fan_in)
@@ -193,16 +193,16 @@ def joined_states(network: Network, packed: Network, states: Sequence[dict[str, 
 
 
 def _joined(parts: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return the members' arrays as one of a shape: stacked, or joined along an axis, or blocks on the diagonal."""
+    """Combine the members' arrays to a shape: stacked, concatenated along an axis, or as diagonal blocks."""
     own, count = parts[0].shape, len(parts)
-    if shape == own:  # the same in all members
+    if shape == own:  # equal in all members
         return parts[0]
     if shape == (count, *own):
         return np.stack(parts)
     longer = [axis for axis, length in enumerate(own) if shape[axis] != length]
     if len(longer) == 1:
         return np.concatenate(parts, longer[0])
-    whole = np.zeros(shape, parts[0].dtype)  # the projection of a residual block, all of whose columns meet
+    whole = np.zeros(shape, parts[0].dtype)  # the projection of a residual block mixes all columns
     for i, part in enumerate(parts):
         whole[i * own[0] : (i + 1) * own[0], i * own[1] : (i + 1) * own[1]] = part
     return whole

@@ -1,7 +1,7 @@
-"""The start of a network on samples: parameters that suit the inputs that each layer gets from them.
+"""Data-dependent initialization: parameters adapted to each layer's inputs on some samples.
 
-A walk forward in prediction, on which each link first sets its own parameters (`Layer.start_on`) and then makes its
-output of them, so that every link sees inputs from links that are set already.
+A forward pass in prediction mode, where each link first sets its own parameters (`Layer.start_on`) and then computes
+its output with them, so that every link's inputs come from links already set.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chainrule.network import tree
 from chainrule.network.network import MAX_LINKS, Network
 
 MEMORY = 1 << 30
-"""The most bytes of inputs and outputs of all links, above which some of the samples are drawn."""
+"""The maximum bytes of the inputs and outputs of all links; with more samples, a random subset is used."""
 
 
 def start_on(
@@ -28,10 +28,10 @@ def start_on(
     seed: int,
     frozen: frozenset[str] = frozenset(),
 ) -> NDArray[Any]:
-    """Return theta (size,) as the layers want it for the samples a (n, inputs), with theta's own precision.
+    """Return theta (size,) initialized by the layers on the samples a (n, inputs), with theta's precision.
 
     theta: the drawn parameters.  states: as in prediction.  frozen: names of links that keep their parameters.
-    All sums are in float64, and a link's random draws depend on the seed and the link's place alone.
+    All sums are in float64, and a link's random draws depend only on the seed and the link's place.
     """
     exact, ctx = theta.astype(np.float64), Context(states=states, frozen=frozen)
     outputs: dict[str | None, Any] = {None: a}
@@ -47,7 +47,7 @@ def start_on(
 
 
 def rows_to_start_on(network: Network, n: int, seed: int, memory: float = MEMORY) -> NDArray[np.int64]:
-    """Return the rows of n samples to start on, sorted: all, or as many drawn ones as fit `memory` bytes."""
+    """Return the sorted rows of n samples to use: all, or a random subset that fits `memory` bytes."""
     width = network.inputs + sum(link.fan_out for link in network.walk())
     count = max(1, int(memory / (8 * width)))
     if count >= n:

@@ -24,7 +24,7 @@ class Row(NamedTuple):
     output: int  # fan_out
     parameters: int
     frozen: bool
-    operations: int  # of the forward walk, per sample
+    operations: int  # of the forward pass, per sample
     depth: int  # the number of blocks around it
 
     def to_data(self) -> dict[str, Any]:
@@ -34,16 +34,16 @@ class Row(NamedTuple):
 
 @records.kind("summary")
 class Summary(NamedTuple):
-    """A table of the links, and their totals. print(summary) shows it."""
+    """A table of the links and their totals. print(summary) shows it."""
 
     rows: list[Row]
     inputs: int
     parameters: int
     trained: int
     operations: int
-    """floating-point operations of one sample's forward walk"""
+    """floating-point operations of the forward pass per sample"""
     training_operations: int
-    """those of a training step per sample: forward, and twice that backward (once for the first trained layer)"""
+    """operations of a training step per sample: forward, and twice that backward (once for the first trained layer)"""
     parameter_bytes: int
     training_bytes: int
     """parameters, their gradients, Adam's two moments, and a batch's activations"""
@@ -58,21 +58,21 @@ class Summary(NamedTuple):
         return self.text()
 
     def text(self, width: int | None = None) -> str:
-        """Return the table as text, in lines of at most `width` characters where possible.
+        """Return the table as text, in lines of at most `width` characters if possible.
 
-        A table that is too wide loses the operations, and then the settings of layers.
+        A table that is too wide omits the operations, and then the settings of layers.
         """
-        told: str = view(self, "as_summary", width)
-        return told
+        text: str = view(self, "as_summary", width)
+        return text
 
     def __repr__(self) -> str:
-        """Show the numbers of links and parameters."""
+        """Return the counts of links and parameters."""
         return f"<Summary of {counted(len(self.rows), 'link')}: {counted(self.parameters, 'parameter')}>"
 
     def _repr_html_(self) -> str:
-        """Show the table and the totals in a notebook."""
-        made: str = view(self, "as_output")
-        return made
+        """Return the table and the totals as HTML for a notebook."""
+        html: str = view(self, "as_output")
+        return html
 
 
 def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:

@@ -1,7 +1,7 @@
-"""Functions over the links of a network, including those inside blocks; only they descend into `link.branches`.
+"""Functions over the links of a network, including those inside blocks; only these functions enter `link.branches`.
 
-A tree mirrors some links: a tuple with an entry for each, which for a block is a tuple of trees, one for each of its
-chains. Parameters, gradients and caches are such trees.
+A tree mirrors some links: a tuple with one entry per link, where a block's entry is a tuple with one tree per chain.
+Parameters, gradients and caches are such trees.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ Value = TypeVar("Value")
 
 
 class Place(NamedTuple):
-    """A link and its place."""
+    """A link with its position in the network."""
 
     link: Link
     depth: int
     """the number of blocks around it"""
     source: Link | None
-    """the link whose output it takes; None for the network's input. The first link of a chain takes what its block
-    takes"""
+    """the link whose output it takes; None for the network's input. A chain's first link takes its block's input"""
     is_first: bool
     """whether it is the first link of its chain"""
     parts: tuple[Any, ...]
@@ -41,32 +40,32 @@ class Place(NamedTuple):
 
 
 def places(links: Sequence[Link], *trees: Sequence[Any], inner_first: bool = False) -> Iterator[Place]:
-    """Iterate over links with their entries in some trees, in the order of the forward walk, a block before its links.
+    """Iterate over links and their entries in some trees, in the order of the forward pass, a block before its links.
 
-    inner_first: a block after its inner links, as its output is made after theirs.
+    inner_first: a block after its inner links, the order in which outputs are complete.
     """
     return _places(links, trees, inner_first, 0, None)
 
 
 def check_places(links: Sequence[Link]) -> None:
-    """Check that what belongs to the input stands there. Raises ConfigError."""
+    """Check that layers for the input come first. Raises ConfigError."""
     for link in walk(links):
         if isinstance(link.layer, Standardize) and link not in links:
-            raise ConfigError("Standardize cannot stand in a block; put it first in the network.")
+            raise ConfigError("Standardize cannot be in a block; put it first in the network.")
         if link.layer.reads_codes and link is not links[0]:
             raise ConfigError(
-                f"{type(link.layer).__name__} must be the first layer: it reads the codes in the columns of X; "
-                "scale the other columns of X beforehand."
+                f"{type(link.layer).__name__} must be the first layer, because it reads codes in the columns "
+                "of X; scale the other columns of X beforehand."
             )
     for i, link in enumerate(links):
         if isinstance(link.layer, PiecewiseLinearEmbedding):
             _check_measured(link, links[:i])
     if any(isinstance(link.layer, PiecewiseLinearEmbedding) and link not in links for link in walk(links)):
-        raise ConfigError("PiecewiseLinearEmbedding cannot stand in a block; put it among the first layers.")
+        raise ConfigError("PiecewiseLinearEmbedding cannot be in a block; put it among the first layers.")
 
 
 def _check_measured(link: Link, before: Sequence[Link]) -> None:
-    """Check that what a PiecewiseLinearEmbedding reads does not change in training: its edges are measured once."""
+    """Check that a PiecewiseLinearEmbedding's inputs do not change in training, because its edges are measured once."""
     layer = link.layer
     assert isinstance(layer, PiecewiseLinearEmbedding)
     is_number = np.ones(before[0].fan_in if before else link.fan_in, bool)
@@ -78,19 +77,19 @@ def _check_measured(link: Link, before: Sequence[Link]) -> None:
             is_number = is_number[list(each.layer.columns)]
         elif not each.layer.changes_units:
             raise ConfigError(
-                "PiecewiseLinearEmbedding must come before all layers that learn but Embedding: its edges are measured "
-                "on the data."
+                "PiecewiseLinearEmbedding must come before all trainable layers except Embedding, because "
+                "its edges are measured on the data."
             )
     wrong = [int(column) for column in layer.embedded(link.fan_in) if not is_number[column]]
     if wrong and not is_number.any():
         raise ConfigError(
-            "PiecewiseLinearEmbedding has no numbers to read: the Embedding before it looks up all columns."
+            "PiecewiseLinearEmbedding has no numeric columns: the Embedding before it takes them all."
         )
     if wrong:
         numbers = ", ".join(map(str, np.flatnonzero(is_number)[:20]))
         raise ConfigError(
-            f"columns of PiecewiseLinearEmbedding has column {max(wrong)}, which the Embedding before it looks up; "
-            f"name the columns that hold numbers: {numbers}."
+            f"columns of PiecewiseLinearEmbedding contains {max(wrong)}, a column of the Embedding before "
+            f"it; name numeric columns: {numbers}."
         )
 
 
@@ -110,7 +109,7 @@ def _places(
 
 
 def walk(links: Sequence[Link]) -> Iterator[Link]:
-    """Iterate over links, depth first: a block, then its inner links."""
+    """Iterate over links, depth first: a block before its inner links."""
     for link in links:
         yield link
         for branch in link.branches:
@@ -118,14 +117,14 @@ def walk(links: Sequence[Link]) -> Iterator[Link]:
 
 
 def chains(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
-    """Iterate over the chain of these links, and the chains inside its blocks."""
+    """Iterate over this chain of links and the chains inside its blocks."""
     yield links
     for link in walk(links):
         yield from link.branches
 
 
 def build(links: Sequence[Link], entry: Callable[[Link], Any]) -> tuple[Any, ...]:
-    """Build the tree that mirrors the links from entry(link) of each that is not a block, in the order of `walk`."""
+    """Build the tree that mirrors the links from entry(link) of each link but blocks, in the order of `walk`."""
     return tuple(
         tuple(build(branch, entry) for branch in link.branches) if link.branches else entry(link)
         for link in links
@@ -133,7 +132,7 @@ def build(links: Sequence[Link], entry: Callable[[Link], Any]) -> tuple[Any, ...
 
 
 def replace(links: Sequence[Link], layer: Callable[[Link], Layer]) -> tuple[Link, ...]:
-    """Return the links with layer(link) in the place of each link's layer; called in the order of `walk`."""
+    """Return the links with layer(link) as each link's layer; called in the order of `walk`."""
     return tuple(
         link._replace(layer=layer(link), branches=tuple(replace(branch, layer) for branch in link.branches))
         for link in links
@@ -147,9 +146,9 @@ def fold(
     *trees: Sequence[Any],
     enters: Callable[[Link], bool] = lambda link: True,
 ) -> Value:
-    """Pass a value from link to link: step(link, value, ends, *parts) makes the next one; return the last one.
+    """Thread a value through the links: step(link, value, ends, *parts) returns the next value; return the last one.
 
-    ends: for a block the results of its chains from the same value; () for other links and blocks not entered.
+    ends: for a block, its chains' results from the same value; () for other links and blocks not entered.
     parts: the link's entry in each tree.
     """
     for link, *parts in zip(links, *trees, strict=True):
@@ -173,7 +172,7 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 
 def activations_after(links: Sequence[Link]) -> dict[str, str]:
-    """Find the activation after each link, with only batch norm and dropout in between: {link: activation}."""
+    """Map each link to the activation after it, with only batch norm and dropout in between: {link: activation}."""
     found: dict[str, str] = {}
     for chain in chains(links):
         after: str | None = None

@@ -172,7 +172,7 @@ class PredictionMixin:
         """
         if self.task not in ("binary", "multiclass"):
             raise ConfigError(
-                f"a confusion matrix needs one label a sample; this network is for {self.task}."
+                f"a confusion matrix needs one label per sample; this network is for {self.task}."
             )
         samples = self.check_samples(X, y)
         classes = max(self.network.outputs, 2)

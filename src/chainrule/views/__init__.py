@@ -1,7 +1,7 @@
-"""Show results as figures, pages, notebook outputs and text: all words, colors and tags are in this package.
+"""Display results as figures, pages, notebook outputs and text, with all words, colors and markup in this package.
 
-Each form has a module with a table from a result's class to the function that writes it. The module is loaded when that
-form is first asked for, so a notebook's output needs no Plotly. Results ask through `chainrule.core.shown`.
+Each form has a module with a table from a result's class to the function that writes it. The module is loaded on the
+form's first use, so notebook outputs need no Plotly. Results call this through `chainrule.core.shown`.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ def as_figure(result: Any, *arguments: Any) -> go.Figure:
 
 
 def as_page(result: Any, *arguments: Any) -> str:
-    """Return a whole HTML page about an `Attribution`, a `Derivation` or a `Story`, which works offline."""
+    """Return an HTML page about an `Attribution`, a `Derivation` or a `Story`, which works offline."""
     from chainrule.views.report.results import page
 
     return page(result, *arguments)
 
 
 def as_output(result: Any) -> str:
-    """Return what a notebook shows of a result: HTML without scripts."""
+    """Return a result's notebook output: HTML without scripts."""
     from chainrule.views.notebook.results import output
 
     return output(result)
 
 
 def as_text(result: Any, *arguments: Any) -> str:
-    """Return a result of `chainrule.inspection` as text, without colors: what print() shows."""
+    """Return a result of `chainrule.inspection` as text without colors, for print()."""
     from chainrule.views.text.results import text
 
     return text(result, *arguments)
 
 
 def as_summary(summary: Summary, width: int | None) -> str:
-    """Return a network's summary as text, at most `width` characters wide if possible; it loads no other view."""
+    """Return a network's summary as text, at most `width` characters wide if possible, without loading other views."""
     from chainrule.views.text.summary import table
 
     return table(summary, width)
@@ -62,35 +62,35 @@ def as_words(result: Any) -> str:
 
 
 def show(story: Story, console: Console) -> None:
-    """Print a story on a terminal, in its colors."""
+    """Print a story on a terminal, in color."""
     from chainrule.views.text.story import show as printed
 
     printed(story, console)
 
 
 def as_chapters(story: Story) -> tuple[Chapter, ...]:
-    """Return the chapters of a story, in sentences, tables and pictures."""
+    """Return the chapters of a story, with sentences, tables and pictures."""
     from chainrule.views import words
 
     return words.story.parts(story)
 
 
 def as_bars(attribution: Attribution, row: int, max_features: int) -> list[tuple[str, float]]:
-    """Return the max_features features with the largest |attribution|, each with its value, and all others as one."""
+    """Return the max_features features with the largest |attribution|, each with its value, and the others' sum."""
     from chainrule.views.text.attribution import bars
 
     return bars(attribution, row, max_features)
 
 
 def as_completeness(attribution: Attribution, row: int) -> str:
-    """Say what the values of a sample add up to, and what the method guarantees."""
+    """Describe the sum of a sample's values and the method's guarantee."""
     from chainrule.views import words
 
     return words.attribution.completeness(attribution, row)
 
 
 def as_heading(derivation: Derivation) -> str:
-    """Return both values of a derivation as text, and how far they are apart."""
+    """Return both values of a derivation and their difference as text."""
     from chainrule.views.text.derivation import head
 
     return head(derivation)

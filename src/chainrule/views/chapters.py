@@ -1,4 +1,4 @@
-"""The chapters of a story as data, for terminal and page alike: sentences, tables, bars, pictures."""
+"""The chapters of a story as data, for terminal and page: sentences, tables, bars, pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from chainrule.inspection.attribution.explained import Floats
 
 
 class Grid(NamedTuple):
-    """A table whose first column names the row."""
+    """A table with the rows' names in the first column."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
-    """columns beside the first that contain words, aligned to the left; the others contain numbers, to the right"""
+    """columns besides the first that contain words, left-aligned; others contain numbers, right-aligned"""
 
 
 class Bar(NamedTuple):
@@ -33,13 +33,13 @@ class Bars(NamedTuple):
 
 
 class Signed(NamedTuple):
-    """Bars to both sides of 0, one per row: (name, value), positive for and negative against an answer."""
+    """Bars on both sides of 0, one per row: (name, value), positive for and negative against an answer."""
 
     rows: tuple[tuple[str, float], ...]
 
 
 class Picture(NamedTuple):
-    """An image (height, width), and maps of its pixels' attributions, each with its name."""
+    """An image (height, width), and named attribution maps of its pixels."""
 
     pixels: Floats
     maps: tuple[tuple[str, Floats], ...] = ()

@@ -1,4 +1,4 @@
-"""The result of an experiment of the laboratory: tables, figures and sentences, and the page that shows them."""
+"""The result of a laboratory experiment: tables, figures and sentences, and their page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.core import records
 from chainrule.core.files import to_json, write_whole
 from chainrule.errors import ConfigError
 from chainrule.views import words
-from chainrule.views.tables import WIDTH, Table, plain_console
+from chainrule.views.tables import TEXT_WIDTH, Table, plain_console
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @records.kind("lab_report")
 @dataclass(frozen=True)
 class Report:
-    """The result of an experiment: print it, show its figures, write it to a page.
+    """The result of an experiment: print it, show its figures, or write it to a page.
 
-    tables, figures: the first of each is the one that answers the question.
+    tables, figures: the first of each answers the question.
     settings: seed, repeats, budget, and the experiment's own.
     """
 
@@ -33,13 +33,13 @@ class Report:
     question: str
     """one sentence"""
     answer: str
-    """one sentence too, built from this run's numbers"""
+    """one sentence, built from this run's numbers"""
     finding: str
-    """more words built from them"""
+    """further sentences built from them"""
     held_fixed: str
-    """what was the same for all that was compared"""
+    """the controlled variables"""
     limits: str
-    """what the result does not show"""
+    """the limits of the result"""
     tables: tuple[Table, ...]
     figures: tuple[go.Figure, ...]
     settings: dict[str, Any]
@@ -56,7 +56,7 @@ class Report:
         return self.figures[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the figures as data; NaN and infinity become None."""
+        """Return everything but the figures as data; NaN and infinity become None."""
         import chainrule
 
         return {
@@ -74,7 +74,7 @@ class Report:
         }
 
     def to_data(self) -> dict[str, Any]:
-        """Return all but the figures as JSON-safe data, as `to_json` does; the package's version is "chainrule"."""
+        """Return everything but the figures as JSON-safe data, like `to_json`; the package's version is "chainrule"."""
         made = self.to_json()
         made["chainrule"] = made.pop("version")
         return records.labeled(self, made)
@@ -88,7 +88,7 @@ class Report:
         ]
 
     def show(self, console: Console) -> None:
-        """Print the report: the table, the finding, what was held fixed, and the limits of the result."""
+        """Print the report: the table, the finding, the controlled variables, and the limits of the result."""
         from rich.text import Text
 
         console.print(Text(self.title, "bold"))
@@ -104,7 +104,7 @@ class Report:
         """Return the settings in one line: seed 0, repeats 5, budget 1.0; 41.2 s"""
         return words.experiments.footnote(self.settings, self.seconds)
 
-    def text(self, width: int = WIDTH) -> str:
+    def text(self, width: int = TEXT_WIDTH) -> str:
         """Return the report as plain text."""
         out = StringIO()
         self.show(plain_console(out, width))
@@ -132,7 +132,7 @@ class Report:
         return page(self.title, self.title, self.question, sections)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write a page to a file that ends in .html, or the data to one that ends in .json."""
+        """Write the page to a file ending in .html, or the data to one ending in .json."""
         ending = Path(path).suffix.lower()
         if ending not in (".html", ".json"):
             raise ConfigError(f"path must end in .html or .json, not {os.fspath(path)!r}.")

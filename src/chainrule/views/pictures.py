@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
-    """Encode a gray image (height * width,) as PNG: uint8 as it is, other numbers from the smallest to the largest."""
+    """Encode a gray image (height * width,) as PNG: uint8 unchanged, other numbers scaled from minimum to maximum."""
     image = np.asarray(pixels).reshape(shape)
     if image.dtype != np.uint8:
         low, high = float(image.min()), float(image.max())
@@ -19,7 +19,7 @@ def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
 
 
 def png(image: NDArray[np.uint8], largest: int | None = None) -> bytes:
-    """Encode bytes (height, width) in gray or (height, width, 3) in color as PNG, at most `largest` pixels a side."""
+    """Encode bytes (height, width) in gray or (height, width, 3) in color as PNG, with sides of at most `largest`."""
     from PIL import Image
 
     out, made = io.BytesIO(), Image.fromarray(image)

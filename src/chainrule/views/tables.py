@@ -16,16 +16,16 @@ from chainrule.views.words.facts import quantity
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-WIDTH = 110
-"""The width of a report as text, in characters, where there is no terminal."""
-WIDEST_NAME = 28
-"""The most characters of a row's name that stay in one line."""
+TEXT_WIDTH = 110
+"""The width of a report as text, in characters, without a terminal."""
+MAX_NAME_WIDTH = 28
+"""The maximum number of characters of a row's name that are not wrapped."""
 
 
 @records.kind("lab_table")
 @dataclass(frozen=True)
 class Table:
-    """A table with named columns, whose first column names the row.
+    """A table with named columns and the rows' names in the first column.
 
     Cells are text, numbers, or None if missing.  Raises ShapeError unless each row has one cell per column.
     """
@@ -42,7 +42,7 @@ class Table:
 
     @property
     def left(self) -> frozenset[int]:
-        """The left-aligned columns: the first, and those with a cell that begins with a letter."""
+        """The left-aligned columns: the first, and those with a cell that starts with a letter."""
         worded = {i for row in self.rows for i, c in enumerate(row) if isinstance(c, str) and c[:1].isalpha()}
         return frozenset({0} | worded)
 
@@ -59,7 +59,7 @@ class Table:
         return {"caption": self.caption, "columns": list(self.columns), "rows": records.plain(self.rows)}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Print on a terminal: columns that do not fit beside the others follow below, with the rows' names again."""
+        """Print on a terminal; columns that do not fit follow below, with the rows' names again."""
         from rich.text import Text
 
         if self.caption:
@@ -76,7 +76,7 @@ class Table:
             yield ""
 
     def _grid(self, shown: tuple[int, ...], room: int) -> RenderableType:
-        """Return some of the columns: words wrap, numbers do not, names do where room is short."""
+        """Return some of the columns: words wrap, numbers do not, names only if space is short."""
         from textwrap import fill
 
         from rich import box
@@ -98,9 +98,9 @@ class Table:
         return grid
 
     def _width(self, i: int) -> int:
-        """Return the minimum width of a column, in characters: a row's name stays in one line, other words may wrap."""
+        """Return the minimum width of a column, in characters: a row's name is not wrapped, other words may be."""
         texts = [cell(row[i]) for row in self.rows]
-        if i in self.left and (i or max(map(len, texts), default=0) > WIDEST_NAME):
+        if i in self.left and (i or max(map(len, texts), default=0) > MAX_NAME_WIDTH):
             texts = [word for text in texts for word in text.split()]
         return max(map(len, [*self.columns[i].split(), *texts]), default=1)
 
@@ -138,14 +138,14 @@ def cell(value: Any) -> str:
 
 
 def plain_console(out: Any, width: int) -> Console:
-    """Make a console of a width, without colors."""
+    """Create a console of a width, without colors."""
     from rich.console import Console
 
     return Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False)
 
 
-def rendered(made: RenderableType, width: int = WIDTH) -> str:
-    """Return what rich prints, as text of at most `width` characters per line."""
+def rendered(made: RenderableType, width: int = TEXT_WIDTH) -> str:
+    """Return rich's output, as text of at most `width` characters per line."""
     out = StringIO()
     plain_console(out, width).print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

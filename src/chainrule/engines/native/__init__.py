@@ -1,4 +1,4 @@
-"""The native engine: a network's program, walked in C++. The compiled module is `_native` in this folder."""
+"""The native engine: runs a network's program in C++. The compiled module is `_native` in this folder."""
 
 from __future__ import annotations
 

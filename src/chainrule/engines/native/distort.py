@@ -1,4 +1,4 @@
-"""Distortions of images in C++, with the bits of `chainrule.formulas.distortion`."""
+"""Distortions of images in C++, bit-identical to `chainrule.formulas.distortion`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule.formulas.distortion import Distortion
 
 
 def distorted(images: NDArray[Any], given: Distortion) -> NDArray[Any]:
-    """Return what `chainrule.formulas.distortion.distorted` does, of contiguous images."""
+    """Distort contiguous images like `chainrule.formulas.distortion.distorted`."""
     from chainrule.engines.native import _native
 
     rows = images.reshape(len(images), math.prod(images.shape[1:]))

@@ -1,7 +1,7 @@
-"""The native engine: C++ walks a network's program, a whole run of steps in one call.
+"""The native engine: C++ runs a network's program for many steps per call.
 
-`native/` holds the C++, under the same file names as the maths here. This file moves numbers between theta's layout and
-the kernels' own, and decides on threads and instruction sets.
+`native/` contains the C++, with the same file names as the maths here. This file converts between theta's layout and
+that of the kernels, and chooses threads and instruction sets.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network.network import Network
 
-CHUNK = 1 << 24
-"""Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""
-ROWS = 256
-"""The rows of a thread that are predicted at a time: their numbers stay in its cache, and are soon allocated."""
+MAX_CONVERTED = 1 << 24
+"""The maximum numbers converted at a time, for samples that the kernels cannot read directly: wide sparse rows."""
+ROWS_PER_THREAD = 256
+"""The number of rows a thread predicts at a time: their values fit in its cache."""
 try:
     from chainrule.engines.native import _native
 except ImportError:
     REASON: str | None = (
-        "it was not built when the package was installed, which needs GCC or Clang (on Windows clang++, not MSVC)"
+        "it was not built during installation, which needs GCC or Clang (on Windows clang++, not MSVC)"
     )
 else:
     REASON = None
@@ -37,7 +37,7 @@ else:
 
 
 def instruction_set() -> str:
-    """Return the instruction set in use: CHAINRULE_ISA, or the best that the processor has."""
+    """Return the instruction set in use: CHAINRULE_ISA, or the best one of the processor."""
     known: list[str] = _native.instruction_sets()
     wanted = os.environ.get("CHAINRULE_ISA", known[0])
     if wanted not in known:
@@ -48,20 +48,20 @@ def instruction_set() -> str:
 
 
 def workers() -> int:
-    """Return the most threads of a session: at most one per core."""
+    """Return the maximum number of threads of a session: at most one per core."""
     return min(threads(), cores())
 
 
 class NativeEngine(OnProcessor):
-    """The engine in C++, for all layers, losses and first-order optimizers of the package.
+    """The C++ engine, for all layers, losses and first-order optimizers of the package.
 
-    Custom ones run on it if they say which known operations, formula or rule they are.
+    Custom ones run on it if they declare their known operations, formula or rule.
     """
 
     name = "native"
 
     def refusal(self, plan: Plan) -> str | None:
-        """Return why it cannot run a plan, or None."""
+        """Return why the engine does not support a plan, or None if it does."""
         network, optimizer = plan.network, plan.optimizer
         if REASON is not None:
             return REASON
@@ -81,36 +81,36 @@ class NativeEngine(OnProcessor):
         return NativeSession(plan, theta, states, optimizer_state, step_offset)
 
     def workers(self) -> int:
-        """Return the number of cores that may be used."""
+        """Return the number of available cores."""
         return workers()
 
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:  # fmt: skip
-        """Compute the outputs (n, fan_out), with the rows shared among threads."""
+        """Compute the outputs (n, fan_out), with rows distributed over threads."""
         most = workers()
         threads = min(most, threads or most)
-        capacity = min(X.shape[0], max(batch_size, ROWS), ROWS * threads)
+        capacity = min(X.shape[0], max(batch_size, ROWS_PER_THREAD), ROWS_PER_THREAD * threads)
         return NativeWalk(network, theta, states, capacity, threads)(X)
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> NativeWalk:
-        """Return the forward walk with copies of these numbers, for `capacity` rows at a time."""
+        """Return the forward pass with copies of these parameters, for `capacity` rows at a time."""
         return NativeWalk(network, theta, states, capacity)
 
 
 class NativeWalk:
-    """The forward walk with its parameters uploaded to the kernels."""
+    """The forward pass with parameters uploaded to the kernels."""
 
     def __init__(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
         threads: int | None = None,
     ) -> None:  # fmt: skip
-        """Copy theta and the states; later changes of them do not count.
+        """Copy theta and the states; later changes to them have no effect.
 
-        threads: no more than the cores that may be used; None for all of these.
+        threads: the maximum, at most the available cores; None for all of these.
         """
         self.inputs, self.outputs, self.dtype = network.inputs, network.fan_out, theta.dtype
         run = _native.Run(batch_size=capacity, threads=threads or workers())
@@ -127,7 +127,7 @@ class NativeWalk:
         program.put_states(self.native, states, theta.dtype)
         self.row = self.native.predict_row
         """row(x, out): the fast path for one row. Returns the argmax of the output, or -1 if x cannot be read in place
-        or a value is not finite"""
+        or is not finite"""
 
     def __call__(self, X: Any) -> NDArray[Any]:
         """Compute the output (n, outputs) for X (n, inputs)."""
@@ -135,13 +135,13 @@ class NativeWalk:
         if is_direct(X):
             self.native.predict(as_it_lies(X), out)
             return out
-        rows = max(1, CHUNK // self.inputs)
+        rows = max(1, MAX_CONVERTED // self.inputs)
         for start in range(0, X.shape[0], rows):
             self.native.predict(as_rows(X[start : start + rows], self.dtype), out[start : start + rows])
         return out
 
     def unchecked(self, X: Any) -> NDArray[Any] | None:
-        """Compute the output for unvalidated rows; None if the kernels cannot read them or one is not finite."""
+        """Compute the output for unvalidated rows; None if the kernels cannot read them or a value is not finite."""
         is_plain = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.inputs
         if not (is_plain and len(X) and is_direct(X)):
             return None
@@ -152,8 +152,8 @@ class NativeWalk:
 class NativeSession:
     """Training steps in C++. See `Session`.
 
-    The kernels hold the numbers between steps. `synchronize` reads theta and the states back, `optimizer_state` reads
-    back the optimizer's. Anything read back is uploaded again before the next step: the caller may have modified it.
+    The kernels hold the numbers between steps. `synchronize` reads back theta and the states, `optimizer_state` the
+    optimizer's. Anything read back is uploaded again before the next step, because the caller may have modified it.
     """
 
     call_steps: int | None = None
@@ -162,11 +162,11 @@ class NativeSession:
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> None:
-        """Compile the plan. The numbers are uploaded at the first step."""
+        """Compile the plan. Parameters are uploaded at the first step."""
         self.theta_is_stale = False  # whether the kernels' theta and states are newer than these attributes
         self.moments_are_stale = False  # the same for the optimizer's state
         self.native_moments_are_zero = True
-        self.weights_checked_for: Samples | None = None  # the samples that `found_weights` is about
+        self.weights_checked_for: Samples | None = None  # the samples to which `found_weights` applies
         self.found_weights = False
         self.plan, self.theta, self.step_offset = plan, theta, step_offset
         self.states, self._optimizer_state = states, optimizer_state
@@ -193,18 +193,18 @@ class NativeSession:
 
     @property
     def taken(self) -> int:
-        """Number of steps completed."""
+        """The number of completed steps."""
         taken: int = self.native.taken()
         return taken
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Take all steps in one call of the kernels, or some at a time where the samples must be converted first."""
+        """Take all steps in one call of the kernels, or in several if the samples must be converted first."""
         self.push()
         # Set before the call, because an interrupt may replace its return.
         self.theta_is_stale = self.moments_are_stale = True
         size, direct = self.plan.batch_size, is_direct(samples.X)
         all_steps = len(settings.rate)
-        done, each = 0, all_steps if direct else max(1, CHUNK // (size * samples.X.shape[1]))
+        done, each = 0, all_steps if direct else max(1, MAX_CONVERTED // (size * samples.X.shape[1]))
         while done < all_steps:
             count = min(each, all_steps - done)
             by_step = settings.part(done, done + count)._asdict()
@@ -232,13 +232,13 @@ class NativeSession:
             done += count
 
     def is_weighted(self, samples: Samples) -> bool:
-        """Return whether a sample has a weight other than 1, without which the kernels skip the weights."""
+        """Return whether a sample has a weight other than 1; if not, the kernels skip the weights."""
         if self.weights_checked_for is not samples:
             self.weights_checked_for, self.found_weights = samples, bool((samples.weight != 1).any())
         return self.found_weights
 
     def push(self) -> None:
-        """Upload theta, the states and the optimizer's state, unless the kernels hold newer ones."""
+        """Upload theta, the states and the optimizer's state, unless the kernels' are newer."""
         if not self.theta_is_stale:
             self.native.set_theta(self.theta)
             self.program.put_states(self.native, self.states, self.theta.dtype)
@@ -252,7 +252,7 @@ class NativeSession:
                 self.native.set_mu_product(float(self._optimizer_state.mu_product))
 
     def synchronize(self) -> None:
-        """Read theta and the states back. What is written to the attributes later is uploaded at the next step."""
+        """Read back theta and the states. Later changes to the attributes are uploaded at the next step."""
         if not self.theta_is_stale:
             return
         self.native.get_theta(self.theta)
@@ -260,7 +260,7 @@ class NativeSession:
         self.theta_is_stale = False
 
     def end(self) -> None:
-        """Free what steps need: no step may follow. `optimizer_state` is still read back when it is asked for."""
+        """Free the memory for steps: no step may follow. `optimizer_state` is still read back on demand."""
         self.synchronize()
         self.weights_checked_for = None
         self.native.keep_moments()
@@ -282,13 +282,13 @@ class NativeSession:
         self._optimizer_state, self.moments_are_stale = state, False
 
     def moments(self) -> list[NDArray[Any]]:
-        """Return the optimizer's arrays of theta's shape, in the kernels' order."""
+        """Return the optimizer's arrays of theta's shape, in the order of the kernels."""
         return [leaf for leaf in self._optimizer_state if leaf.ndim]
 
     def diagnosis(
         self, end: str, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, t: int
     ) -> NonFiniteError:
-        """Walk the step once more by the reference, and say where the first bad number is."""
+        """Repeat the step with the reference engine to find the first non-finite number."""
         network, theta = self.plan.network, self.theta
         lr, _, *factors = (float(values[0]) for values in settings)
         if end == "update" and not np.isfinite(theta).all():

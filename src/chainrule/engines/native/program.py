@@ -1,4 +1,4 @@
-"""A network's operations as the program of native/program.h: on numbered buffers, and some of them made into one."""
+"""A network's operations as a program of native/program.h, on numbered buffers, with some operations fused."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from chainrule.network.network import Network
 
 try:
     from chainrule.engines.native import _native
-except ImportError:  # not built: the engine refuses everything
+except ImportError:  # not built: the engine supports nothing
     _native = None  # type: ignore[assignment]
 
 
 DENSE = ("dense", "grouped_dense")
-"""The operations over whose output an activation may be written."""
+"""The operations with which a following activation can be fused."""
 BY_COLUMN = ("embedding", "piecewise_linear", "periodic")
 """The operations whose parameters belong to columns of their input."""
 
 
 def unknown(network: Network) -> Link | None:
-    """Return the first link that is not written in operations which the kernels know, or None."""
+    """Return the first link with operations unknown to the kernels, or None."""
     return next((link for link in network.walk() if not is_known(link)), None)
 
 
@@ -42,7 +42,7 @@ def is_known(link: Link) -> bool:
 
 
 class Program:
-    """A network as the program of native/program.h."""
+    """A network as a program of native/program.h."""
 
     def __init__(self, network: Network, frozen: frozenset[str]) -> None:
         """Assign a buffer to each value of the operations; 0 is the input."""
@@ -55,10 +55,10 @@ class Program:
         self.buffers = {0: 0}
         """the buffer of each value"""
         self.widths = [network.inputs]
-        """columns of each buffer"""
+        """number of columns of each buffer"""
         self.state_widths: list[int] = []
         self.scale, self.offset = 1.0, 0.0
-        """the factor and the offset of the samples as they are read"""
+        """the factor and the offset applied to samples when they are read"""
         loss = network.loss.formula()
         assert loss is not None
         layouts = [[layout(slot.parameter.shape)] for slot in network.slots]
@@ -68,8 +68,7 @@ class Program:
             for number in op.slots if op.groups > 1 and not op.shared else ():
                 layouts[number] = [layout(network.slots[number].parameter.shape[1:])] * op.groups
         self.first = list(accumulate(map(len, layouts), initial=0))
-        """the first of the kernels' slots of each parameter: a grouped dense has one for each group, a piecewise_linear
-        one for each column"""
+        """first kernel slot of each parameter: a grouped dense has one per group, a piecewise_linear one per column"""
         self.native = _native.Program(
             ops=list(self.native_ops()),
             slots=[
@@ -100,10 +99,10 @@ class Program:
         )
 
     def native_ops(self) -> Iterator[_native.Op]:
-        """Iterate over the operations as the kernels take them.
+        """Iterate over the operations in the kernels' form.
 
-        A rescale that alone reads the samples becomes part of reading them, and an activation that alone reads the
-        output of a dense is written over it where that can be done.
+        A rescale is fused with reading the samples if it is their only reader, and an activation with a dense if it is
+        the only reader of its output, where supported.
         """
         ops = iter([*self.graph.ops, None])
         op = next(ops)
@@ -122,7 +121,7 @@ class Program:
             op = following
 
     def is_fused(self, dense: Op, following: Op) -> bool:
-        """Return whether the operation after a dense is written over its output."""
+        """Return whether the operation after a dense is fused with it."""
         return (
             following.name == "elementwise"
             and following.function in _native.FUSED
@@ -132,7 +131,7 @@ class Program:
         )
 
     def native_op(self, op: Op, over: Op | None = None) -> _native.Op:
-        """Return one operation; over: the elementwise one that is written over its output."""
+        """Return one operation; over: the elementwise operation fused with it."""
         state = -1
         if op.has_state:
             state = len(self.states)
@@ -143,7 +142,7 @@ class Program:
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
         slots = [self.first[number] for number in op.slots]
-        if op.name in BY_COLUMN:  # all from the first to the last
+        if op.name in BY_COLUMN:  # all slots from the first to the last
             slots = [slots[0], self.first[op.slots[-1] + 1] - 1]
         slot0, slot1, *_ = *slots, -1, -1
         function = (over or op).function or "identity"
@@ -175,7 +174,7 @@ class Program:
             session.set_state(number, *map(np.ravel, self.layers[name].engine_state(state)))
 
     def take_states(self, session: Any, states: dict[str, Any]) -> dict[str, Any]:
-        """Return the states with the session's running statistics; no step changes what others are made of."""
+        """Return the states updated with the session's running statistics; steps do not change other states."""
         for number, name in enumerate(self.states):
             if self.layers[name].defines("engine_state"):
                 continue
@@ -187,15 +186,15 @@ class Program:
 
 
 def layout(shape: tuple[int, ...]) -> dict[str, int]:
-    """Return a matrix as the kernels take it; a vector is one row."""
+    """Return the layout of a matrix for the kernels; a vector is one row."""
     return {"rows": shape[-2] if len(shape) > 1 else 1, "columns": shape[-1]}
 
 
 def table_layouts(op: Op, place: int, shape: tuple[int, ...]) -> list[dict[str, int]]:
-    """Return a parameter of vectors as the kernels take it, row after row, with the input's column that it belongs to.
+    """Return the layout of a parameter of vectors for the kernels, row by row, with its column of the input.
 
-    An embedding has a parameter for each column. Those of a piecewise_linear and a periodic are cut into equal parts,
-    one for each.
+    An embedding has one parameter per column. Those of a piecewise_linear and a periodic are split into equal parts,
+    one per column.
     """
     size = shape[-1]
     if op.name == "embedding":
@@ -210,32 +209,32 @@ def constants(op: Op) -> tuple[float, float]:
 
 
 def loss_constant(loss: Formula) -> list[float]:
-    """Return the constant of a loss: one number for all outputs, or one for each."""
+    """Return the constant of a loss: one number for all outputs, or one per output."""
     name, *_ = *_native.CONSTANTS[loss.name], None
     given = 0.0 if name is None else loss.constants[name]
     return [float(each) for each in (given if isinstance(given, tuple) else (given,))]
 
 
 def named_constants(name: str, given: Mapping[str, Any]) -> tuple[float, float]:
-    """Return c0 and c1 of the operation, function or loss of this name; 0 for a constant that it lacks."""
+    """Return c0 and c1 of the operation, function or loss of this name; 0 for missing constants."""
     c0, c1, *_ = *(float(given[constant]) for constant in _native.CONSTANTS[name]), 0.0, 0.0
     return c0, c1
 
 
 def knows_loss(loss: Loss) -> bool:
-    """Return whether the kernels know a loss's formula."""
+    """Return whether the kernels support a loss's formula."""
     formula = loss.formula()
     return formula is not None and formula.name in _native.LOSSES
 
 
 def knows_optimizer(optimizer: Optimizer) -> bool:
-    """Return whether the kernels know an optimizer's rule."""
+    """Return whether the kernels support an optimizer's rule."""
     rule = optimizer.rule()
     return rule is not None and rule.name in _native.RULES
 
 
 def settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return an optimizer as native/optimizers.h takes it: the number of its rule, and the rule's settings."""
+    """Return an optimizer in the form of native/optimizers.h: the number of its rule, and the rule's settings."""
     rule = optimizer.rule()
     assert rule is not None
     name, *settings = rule

@@ -1,4 +1,4 @@
-"""Pass samples to the kernels: as they lie in memory where possible, converted otherwise."""
+"""Pass samples to the kernels: in place if possible, otherwise converted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def is_direct(X: Any) -> bool:
-    """Return whether the kernels can read samples as they lie: an array of any strides, or a CSR matrix."""
+    """Return whether the kernels can read samples in place: an array of any strides, or a CSR matrix."""
     if getattr(X, "format", None) == "csr":
         parts = (X.data, X.indices, X.indptr)
         return (
@@ -24,11 +24,11 @@ def is_direct(X: Any) -> bool:
 
 
 def as_it_lies(X: Any) -> Any:
-    """Return what the kernels take of such samples: the array, or the three arrays of a CSR matrix."""
+    """Return the kernels' arguments for such samples: the array, or the three arrays of a CSR matrix."""
     return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
 
 
 def as_rows(X: Any, dtype: Any) -> Any:
-    """Convert rows of any other type to a dense array of dtype."""
-    with np.errstate(all="ignore"):  # what overflows is found and named by the walk
+    """Convert other rows to a dense array of dtype."""
+    with np.errstate(all="ignore"):  # the forward pass reports overflow
         return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)

@@ -1,4 +1,4 @@
-"""Find how many threads the native engine may use: by the environment, the control group and threadpoolctl."""
+"""Determine the number of threads for the native engine: from the environment, the control group and threadpoolctl."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from chainrule.errors import ConfigError
 
 try:
     from chainrule.engines.native import _native
-except ImportError:  # not built: only the benchmark asks then
+except ImportError:  # not built: only the benchmark calls this
     _native = None  # type: ignore[assignment]
 
 
 def threads() -> int:
     """Return the number of threads that may be used.
 
-    It is the limit set through threadpoolctl; without one CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the number of
-    cores that the process may use.
+    The limit set with threadpoolctl; without one CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the number of cores
+    available to the process.
     """
     return (0 if _native is None else _native.thread_limit()) or unlimited()
 
 
 def unlimited() -> int:
-    """Return the number of threads without a limit of threadpoolctl. Raises ConfigError for a bad variable."""
+    """Return the number of threads without threadpoolctl's limit. Raises ConfigError for an invalid variable."""
     for name in ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").split(",")[0].strip()
         if value:
@@ -40,13 +40,13 @@ def unlimited() -> int:
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use, by its affinity and its control group."""
+    """Return the number of cores available to this process, from its affinity and control group."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, _quota() or allowed)
 
 
 def _quota() -> int | None:
-    """Return the number of whole cores that the control group allows, or None for no bound."""
+    """Return the number of whole cores that the control group allows, or None for no limit."""
     try:
         with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
             quota, period = file.read().split()
@@ -56,7 +56,7 @@ def _quota() -> int | None:
 
 
 def announce() -> None:
-    """Register the engine with threadpoolctl: now, or when it is imported, without importing it for this."""
+    """Register the engine with threadpoolctl: now, or when it is imported by someone else."""
     if "threadpoolctl" in sys.modules:
         register(sys.modules["threadpoolctl"])
     elif not any(isinstance(finder, _Watch) for finder in sys.meta_path):
@@ -64,7 +64,7 @@ def announce() -> None:
 
 
 def register(threadpoolctl: ModuleType) -> None:
-    """Add a controller of the two functions that native/threads.h exports."""
+    """Add a controller for the two functions exported by native/threads.h."""
     if not hasattr(threadpoolctl, "register"):  # before version 3.2
         return
 
@@ -78,7 +78,7 @@ def register(threadpoolctl: ModuleType) -> None:
             return bound or unlimited()
 
         def set_num_threads(self, num_threads: int) -> None:
-            # The default is no limit, so that after a temporary limit the environment counts again.
+            # The default is no limit, so that the environment applies again after a temporary limit.
             self.dynlib.chainrule_set_num_threads(0 if num_threads == unlimited() else num_threads)
 
         def get_version(self) -> None:
@@ -88,7 +88,7 @@ def register(threadpoolctl: ModuleType) -> None:
 
 
 class _Watch(MetaPathFinder):
-    """A finder that waits for the import of threadpoolctl, finds it as usual, and registers after it was loaded."""
+    """A finder that waits for the import of threadpoolctl, and registers the engine after it is loaded."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name != "threadpoolctl":

@@ -1,4 +1,4 @@
-"""The xla engine: the formulas as they stand, compiled by JAX for the processor or an accelerator."""
+"""The xla engine: the package's formulas, compiled by JAX for the CPU or an accelerator."""
 
 from __future__ import annotations
 

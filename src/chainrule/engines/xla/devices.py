@@ -1,4 +1,4 @@
-"""JAX itself, imported when it is first needed: its devices by name, and its settings for the formulas."""
+"""JAX, imported on first use: its devices by name, and its settings for the formulas."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ MISSING = "it needs JAX, which is not installed (pip install 'chainrule[xla]')"
 
 
 def missing() -> str | None:
-    """Return why there is no JAX, or None if there is one; it is looked for and not imported."""
+    """Return why JAX is unavailable, or None if it is installed, without importing it."""
     return None if importlib.util.find_spec("jax") is not None else MISSING
 
 
 def names() -> list[str]:
-    """Return the names of all devices, as "cpu:0" and "cuda:0", those that JAX prefers first."""
+    """Return the names of all devices, such as "cpu:0" and "cuda:0", in JAX's order of preference."""
     return [_name(device) for device in _devices()]
 
 
 def find(name: str | None) -> Any:
-    """Return the device of a name, "cuda:0", or the first of a kind, "cpu", "gpu", "cuda"; for None JAX's choice.
+    """Return the device of a name, "cuda:0", or the first of a kind, "cpu", "gpu", "cuda"; for None JAX's default.
 
-    Raises ConfigError that lists what there is.
+    Raises ConfigError that lists the devices.
     """
     import jax
 
     known = _devices()
-    chosen = jax.config.jax_default_device if name is None else name  # JAX takes a device there, or its kind
+    chosen = jax.config.jax_default_device if name is None else name  # a device or its kind
     if chosen is None:
         return known[0]
     if not isinstance(chosen, str) and name is None:
@@ -40,21 +40,21 @@ def find(name: str | None) -> Any:
         if kind in _kinds(device) and number in ("", str(device.id)):
             return device
     there = ", ".join(repr(_name(device)) for device in known)
-    raise ConfigError(f"{option('device')} must be one of {there}, not {name!r}; leave it out for the first.")
+    raise ConfigError(f"{option('device')} must be one of {there}, not {name!r}; omit it for the first.")
 
 
 def _devices() -> list[Any]:
-    """Return all devices that this process may use, those of JAX's default platform first, then the processor."""
+    """Return all devices available to this process, those of JAX's default platform first, then the CPU."""
     import jax
 
     found = list(jax.local_devices())
-    with suppress(RuntimeError):  # JAX_PLATFORMS may leave the processor out
+    with suppress(RuntimeError):  # JAX_PLATFORMS may exclude the CPU
         found += [device for device in jax.local_devices(backend="cpu") if device not in found]
     return found
 
 
 def _kinds(device: Any) -> set[str]:
-    """Return the names that a device's kind goes by: JAX's "gpu" is CUDA's or ROCm's."""
+    """Return the names of a device's kind: JAX's "gpu" is also CUDA's or ROCm's."""
     kinds = {str(device.platform)}
     if device.platform == "gpu":
         kinds |= {"rocm"} if "rocm" in str(device.client.platform_version).lower() else {"cuda"}
@@ -67,10 +67,10 @@ def _name(device: Any) -> str:
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Use JAX's own settings as the formulas need them, in this thread, for a while.
+    """Apply the JAX settings that the formulas need, in this thread and context.
 
-    float64 stays float64 (in a float32 network the settings of a step are worked out so), products of float32 are not
-    rounded to TF32 or bfloat16, types are promoted as in NumPy, and NaN is reported by the engine.
+    Keep float64 (also used for step settings in a float32 network), do not round products of float32 to TF32 or
+    bfloat16, promote dtypes as NumPy does, and leave reporting NaN to the engine.
     """
     import jax
 

@@ -1,7 +1,6 @@
-"""The xla engine: JAX compiles the formulas as they stand, for the processor, a GPU or another device that it knows.
+"""The xla engine: JAX compiles the formulas for the CPU, a GPU or another device.
 
-A call is one run of a compiled loop over many steps, in which samples, parameters and the optimizer's state stay on the
-device.
+A call runs a compiled loop of many steps, with samples, parameters and the optimizer's state on the device.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from chainrule.network.network import Network
 
 @dataclass(frozen=True)
 class XlaEngine:
-    """The engine that compiles any network, loss and optimizer by JAX, custom ones included.
+    """The engine that compiles any network, loss and optimizer with JAX, including custom ones.
 
-    device: its name, as "cpu" or "cuda:0"; None for JAX's choice.
+    device: its name, such as "cpu" or "cuda:0"; None for JAX's default.
     """
 
     name = "xla"
@@ -41,11 +40,11 @@ class XlaEngine:
         return XlaEngine(device)
 
     def refusal(self, plan: Plan) -> str | None:
-        """Return why it cannot run a plan, or None. Raises ConfigError for a device that there is not."""
+        """Return why the engine does not support a plan, or None. Raises ConfigError for an unknown device."""
         if (reason := devices.missing()) is not None:
             return reason
         if plan.precision is not None:
-            return f"precision {plan.precision!r} runs on the native engine"
+            return f"precision {plan.precision!r} requires the native engine"
         if plan.device is not None:
             devices.find(plan.device)
         return None
@@ -59,7 +58,7 @@ class XlaEngine:
         return kind(plan, theta, states, optimizer_state, step_offset, device, self.shared)
 
     def workers(self) -> int:
-        """Return 1: a compiled program uses the cores by itself."""
+        """Return 1: a compiled program uses all cores itself."""
         return 1
 
     def predict(
@@ -71,13 +70,13 @@ class XlaEngine:
         batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:
-        """Compute the outputs (n, fan_out) in batches, on as many threads as JAX has."""
+        """Compute the outputs (n, fan_out) in batches, on JAX's threads."""
         return self.bind(network, theta, states, batch_size)(X)
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> Callable[[Any], NDArray[Any]]:
-        """Return the forward walk with copies of these numbers on the device, as a function of X."""
+        """Return the forward pass with copies of these parameters on the device, as a function of X."""
         device = devices.find(self.device)
         with devices.settings():
             numbers, bound = put((cut(network, theta), states), device)
@@ -86,9 +85,9 @@ class XlaEngine:
         def walk(X: Any) -> NDArray[Any]:
             n = X.shape[0]
             out = np.empty((n, network.fan_out), theta.dtype)
-            rows = min(capacity, 1 << max(n - 1, 0).bit_length())  # few sizes, since each is compiled
+            rows = min(capacity, 1 << max(n - 1, 0).bit_length())  # few sizes, because each is compiled
             for start in range(0, n, rows):
-                with np.errstate(all="ignore"):  # what overflows is infinite
+                with np.errstate(all="ignore"):  # overflow gives infinity
                     a = dense(X[start : start + rows], theta.dtype)
                 count = len(a)
                 if count < rows:

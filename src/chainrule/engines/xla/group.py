@@ -1,4 +1,4 @@
-"""Sessions of one plan whose steps are one program: networks of one shape side by side, each with its own numbers."""
+"""Sessions of one plan that step in one program: networks of one shape side by side, each with its own parameters."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def steps(
     settings: StepSettings,
     first: int,
 ) -> dict[int, NonFiniteError]:
-    """Take the same steps by all sessions; return the errors of those that met NaN or infinity, by their places.
+    """Take the same steps in all sessions; return the errors of those with NaN or infinity, by index.
 
-    rows: the same for all (n,), or a column for each (n, sessions).
+    rows: shared (n,), or one column per session (n, sessions).
     """
     errors: dict[int, NonFiniteError] = {}
     with devices.settings():
@@ -49,7 +49,7 @@ def steps(
 def _call(
     sessions: Sequence[XlaSession], rows: NDArray[np.int64], settings: StepSettings, first: int
 ) -> dict[int, NonFiniteError]:
-    """Take at most `room` steps by one call of the program, whose arrays have a first axis of k sessions."""
+    """Take at most `room` steps in one call of the program, whose arrays have a leading axis of k sessions."""
     import jax
     import jax.numpy as jnp
 
@@ -62,7 +62,7 @@ def _call(
         session.span(parts[i if own else 0], len(rows), settings, first) for i, session in enumerate(sessions)
     ]
     data: Any = parts[0].data
-    if own and source.data is None:  # each has samples of its own: X (k, room * batch_size, features)
+    if own and source.data is None:  # each session has its own samples: X (k, room * batch_size, features)
         data = DeviceData(*(jnp.stack(leaves) for leaves in zip(*(part.data for part in parts), strict=True)))
     span = spans[0]._replace(
         rows=np.stack([part.rows for part in parts]) if own else parts[0].rows,

@@ -1,4 +1,4 @@
-"""What JAX compiles: a loop of training steps over samples that lie on the device, and the forward walk."""
+"""The code that JAX compiles: a loop of training steps over samples on the device, and the forward pass."""
 
 from __future__ import annotations
 
@@ -15,57 +15,57 @@ from chainrule.errors import ConfigError, option
 from chainrule.formulas.layers import Context
 from chainrule.network.network import Network
 
-PROGRAMS = 16
-"""Compiled programs that are kept, for further runs of an equal network in the same way."""
+MAX_PROGRAMS = 16
+"""The maximum number of compiled programs kept for later runs of an equal network."""
 
 
 class Carry(NamedTuple):
-    """The numbers that a step changes."""
+    """The values that a step updates."""
 
-    theta: tuple[Array, ...]  # a vector (n,) for each of the network's slots
-    moments: tuple[Any, ...]  # the optimizer's NamedTuple for each of them, () for a frozen one
+    theta: tuple[Array, ...]  # a vector (n,) per slot of the network
+    moments: tuple[Any, ...]  # the optimizer's NamedTuple per slot, () if frozen
     states: dict[str, Any]  # running statistics by link name
 
 
 class DeviceData(NamedTuple):
-    """Samples on the device, as they are stored there."""
+    """Samples on the device, as stored there."""
 
-    X: Array  # (n, features): floats of the network's type, or smaller numbers of any type
-    y: Array  # (n,) int32 class numbers, or (n, outputs) of the network's type
+    X: Array  # (n, features): floats of the network's dtype, or any smaller dtype
+    y: Array  # (n,) int32 class indices, or (n, outputs) of the network's dtype
     weight: Array  # (n,)
 
 
 class Span(NamedTuple):
-    """The steps of one call: which, and under which settings; `rows` and `settings` have room for the longest."""
+    """The steps of one call and their settings; `rows` and `settings` have room for the longest call."""
 
     rows: Array  # (room * batch_size,) the samples, in order
     settings: Array  # (5, room) float64, in the order of `StepSettings`
-    samples: Any  # () the number of rows that count
-    steps: Any  # () the number of steps in the loop, which the program works out
-    first: Any  # () the number of the first one
-    offset: Any  # () steps ever taken before the run
+    samples: Any  # () the number of rows in use
+    steps: Any  # () the number of steps in the loop, computed in the program
+    first: Any  # () the number of the first step
+    offset: Any  # () the number of steps before the run
     seed: Any  # () uint32
 
 
 class CompiledSteps:
-    """The steps of a plan, compiled once for each shape of the samples and not again for another number of steps.
+    """The steps of a plan, compiled once per shape of the samples, for any number of steps.
 
-    A span with several seeds (k,) is of k networks side by side, whose numbers have a first axis of k; so have the rows
-    where each has an order of its own, and the samples where each has other ones. All that is returned has it too.
+    A span with several seeds (k,) belongs to k networks side by side, whose arrays have a leading axis of k, as have
+    the rows if each has its own order, the samples if each has its own, and all results.
     """
 
     def __init__(self, plan: Plan) -> None:
-        """Look at the plan; nothing is compiled yet. Its seed does not count."""
+        """Inspect the plan without compiling; its seed is not used."""
         self.plan = plan
         self.compiled: dict[Any, Any] = {}
         self.mixes = any(link.layer.mixes_samples for link in plan.network.walk())
 
     def __call__(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
-        """Take steps: return the carry after them, their sums (5,) float64, and whether all is finite.
+        """Take steps: return the carry after them, their sums (5,) float64, and whether everything is finite.
 
         tail: the samples in an epoch's last batch, 0 if it is full.
-        The last step of a network in which samples mix has a batch of exactly the rows left; in others it has a full
-        one in which the rows beyond the last have the weight 0, which adds 0 to every sum.
+        In a network that mixes samples, the last step has a batch of exactly the remaining rows; in others it has a
+        full batch, where the excess rows have weight 0 and add 0 to every sum.
         """
         size, samples = self.plan.batch_size, int(span.samples)
         tail = (samples % size or tail) if self.mixes else 0
@@ -78,7 +78,7 @@ class CompiledSteps:
         return result
 
     def compile(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> Any:
-        """Compile the steps for arrays of these shapes. Raises ConfigError if a formula cannot run under JAX."""
+        """Compile the steps for arrays of these shapes. Raises ConfigError if JAX cannot trace a formula."""
         import jax
 
         def chainrule_steps(carry: Carry, data: DeviceData, span: Span) -> tuple[Carry, Array, Array]:
@@ -91,7 +91,7 @@ class CompiledSteps:
         return compiled(jax.vmap(chainrule_steps, (0, by_data, by_span)), carry, data, span)
 
     def steps(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
-        """Take the steps of the loop, and one of `tail` samples if that is not 0 and rows are left for it."""
+        """Take the steps of the loop, and one of `tail` samples if that is not 0 and rows remain."""
         import jax
         import jax.numpy as jnp
 
@@ -114,7 +114,7 @@ class CompiledSteps:
         return carry, sums, all_finite(carry.theta, sums)
 
     def batch(self, data: DeviceData, rows: Array, count: Array) -> Batch:
-        """Gather rows; those from `count` on are the first one again, with the weight 0."""
+        """Gather rows; those from `count` on repeat the first one with weight 0."""
         import jax.numpy as jnp
 
         dtype = self.plan.dtype
@@ -131,7 +131,7 @@ class CompiledSteps:
         return Batch(take(data.X).astype(dtype), y.astype(dtype), s.astype(dtype))
 
     def step(self, now: Any, batch: Batch, count: Array, i: Array, span: Span) -> Any:
-        """Take one step, and add to the sums what `Session.sums` and `row_sums` are of it."""
+        """Take one step, and add its contributions to `Session.sums` and `row_sums`."""
         import jax
         import jax.numpy as jnp
 
@@ -161,9 +161,9 @@ def all_finite(theta: Any, sums: Array) -> Array:
 
 
 def compiled(function: Callable[..., Any], *given: Any, donated: tuple[int, ...] = ()) -> Any:
-    """Compile a function for what it is given. Raises ConfigError if a formula cannot run under JAX.
+    """Compile a function for given arguments. Raises ConfigError if JAX cannot trace a formula.
 
-    donated: the places of arguments whose memory the results take.
+    donated: the indices of arguments whose memory the results reuse.
     """
     import jax
 
@@ -179,20 +179,18 @@ def compiled(function: Callable[..., Any], *given: Any, donated: tuple[int, ...]
     except errors as error:
         engine = option("engine", "engine='reference'", "reference")
         raise ConfigError(
-            f"{option('engine', 'engine xla', 'xla')} cannot compile this network: a layer, loss or optimizer of "
-            "your own calls NumPy or branches on a value, where functions of the array's own namespace are needed "
-            f"(chainrule.core.arrays.namespace); use {engine}."
+            f"{option('engine', 'engine xla', 'xla')} cannot compile this network: a custom layer, loss or optimizer "
+            "calls NumPy or branches on a value; use functions of the array's own namespace "
+            f"(chainrule.core.arrays.namespace), or {engine}."
         ) from error
 
 
 def program(plan: Plan, make: Callable[[Plan], CompiledSteps] = CompiledSteps) -> CompiledSteps:
-    """Return the program of a plan: the same one for another seed, and for another network of equal layers.
+    """Return the program of a plan, shared among seeds and among networks of equal layers.
 
-    make: its class.
+    make: the class of the program.
     """
-    optimizer: Any = (
-        plan.optimizer if is_own(plan.optimizer) else id(plan.optimizer)
-    )  # which the program keeps
+    optimizer: Any = plan.optimizer if is_own(plan.optimizer) else id(plan.optimizer)  # kept by the program
     key = plan._replace(
         network=structure(plan.network), optimizer=optimizer, seed=0, threads=None, device=None, streamed=None
     )
@@ -201,7 +199,7 @@ def program(plan: Plan, make: Callable[[Plan], CompiledSteps] = CompiledSteps) -
 
 
 def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any], Array], Array]:
-    """Return the forward walk in prediction of a network, compiled for each number of rows when it first comes."""
+    """Return a network's forward pass in prediction mode, compiled on first use for each number of rows."""
 
     def make() -> Any:
         import jax
@@ -219,17 +217,17 @@ def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any],
 
 
 def is_own(part: Any) -> bool:
-    """Return whether equal fields mean an equal formula: custom classes may have more to them than their fields."""
+    """Return whether equal fields imply equal formulas, which custom classes do not guarantee."""
     return type(part).__module__.startswith("chainrule.")
 
 
 def structure(network: Network) -> Any:
-    """Return what decides a network's program: equal settings of the package's own layers and loss.
+    """Return the key of a network's program: the settings of the package's own layers and loss.
 
-    A network with a custom one is itself alone.
+    A network with a custom one is its own key.
     """
     layers = [link.layer for link in network.walk()]
-    functions = [getattr(layer, "function", None) for layer in layers]  # of a `ParametricActivation`
+    functions = [getattr(layer, "function", None) for layer in layers]  # in a `ParametricActivation`
     parts = [*layers, *filter(None, functions), network.loss, network.loss.of_member]
     if all(map(is_own, parts)):
         return network.inputs, network.layers, network.loss, network.l2, network.l1, network.max_norm
@@ -241,12 +239,12 @@ _WALKS: dict[Any, Any] = {}
 
 
 def _kept(programs: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
-    """Return a program that was made before, or make it and forget the one that was not used for longest."""
+    """Return a cached program, or create it and evict the least recently used one."""
     try:
         found = programs.pop(key, None)
-    except TypeError:  # a custom optimizer or loss that cannot be hashed
+    except TypeError:  # an unhashable custom optimizer or loss
         return make()
     programs[key] = found = make() if found is None else found
-    for oldest in list(programs)[:-PROGRAMS]:
+    for oldest in list(programs)[:-MAX_PROGRAMS]:
         programs.pop(oldest, None)
     return found

@@ -1,4 +1,4 @@
-"""Samples on a device: all at once, or those of a call where they are sparse, stay in a file or come in pieces."""
+"""Samples on a device: all at once, or call by call if they are sparse, in a file or come in pieces."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from chainrule.data.samples import dense as as_dense
 from chainrule.engines.base import Plan
 from chainrule.engines.xla.program import DeviceData
 
-ROWS = 1 << 17
-"""The most rows of one call of the program, whose numbers are passed with it."""
-STEPS = 1 << 13
-"""The most steps of one call of the program, whose settings are passed with it."""
-NUMBERS = 1 << 21
-"""The most numbers of samples that are converted for one call, where they do not lie on the device."""
+MAX_CALL_ROWS = 1 << 17
+"""The maximum number of rows per call, whose indices are passed along."""
+MAX_CALL_STEPS = 1 << 13
+"""The maximum number of steps per call, whose settings are passed along."""
+MAX_CALL_NUMBERS = 1 << 21
+"""The maximum numbers of samples converted for one call, if they are not on the device."""
 
 
 class DevicePart(NamedTuple):
     """The samples of some steps."""
 
     data: DeviceData
-    rows: NDArray[Any]  # (room * batch_size,) where they are in `data`; those beyond the given ones are 0
+    rows: NDArray[Any]  # (room * batch_size,) indices into `data`, padded with 0
     tail: int  # the samples in an epoch's last batch, 0 if it is full
 
 
 class DeviceSamples:
-    """Samples as the program takes them, some steps at a time."""
+    """Samples in the program's form, some steps at a time."""
 
     def __init__(self, samples: Samples, plan: Plan, device: Any) -> None:
-        """Put dense samples that all are in memory on the device; others are converted when their steps are due."""
+        """Put dense in-memory samples on the device; others are converted when their steps are due."""
         self.samples, self.device, self.dtype = samples, device, np.dtype(plan.dtype)
         self.is_placed = type(samples.X) is np.ndarray and plan.streamed is None
         n, self.size = plan.streamed or samples.n, plan.batch_size
         self.tail = n % self.size
-        rows = ROWS if self.is_placed else NUMBERS // samples.X.shape[1]
-        self.room = max(1, min(STEPS, rows // self.size, -(-n // self.size)))
-        """the most steps of a part"""
+        rows = MAX_CALL_ROWS if self.is_placed else MAX_CALL_NUMBERS // samples.X.shape[1]
+        self.room = max(1, min(MAX_CALL_STEPS, rows // self.size, -(-n // self.size)))
+        """the maximum number of steps of a part"""
         self.data = self._put(samples) if self.is_placed else None
         self.number = np.int32 if samples.n < 2**31 else np.int64
 
     def part(self, rows: NDArray[np.int64]) -> DevicePart:
-        """Return the samples of at most `room` steps over these rows, in an array of the same size each time."""
+        """Return the samples of at most `room` steps over these rows, in an array of constant size."""
         room = self.room * self.size
         where = np.zeros(room, self.number)
         if self.data is not None:
@@ -58,7 +58,7 @@ class DeviceSamples:
         return DevicePart(self._put(self.samples.take(padded)), where, self.tail)
 
     def _put(self, samples: Samples) -> DeviceData:
-        """Copy samples to the device, which may take arrays in the processor's memory as they lie."""
+        """Copy samples to the device, which may use CPU arrays in place."""
         import jax
 
         X, y = dense(samples.X, self.dtype), samples.y
@@ -68,30 +68,30 @@ class DeviceSamples:
 
 
 def dense(X: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return rows as an array (n, features): of dtype, or of their own type if that is a smaller one."""
+    """Return rows as an array (n, features) of dtype, or of their own dtype if smaller."""
     is_small = X.dtype.kind in "buif" and X.dtype.itemsize < dtype.itemsize and X.dtype.isnative
-    with np.errstate(all="ignore"):  # what overflows is found and named by the walk
+    with np.errstate(all="ignore"):  # the forward pass reports overflow
         return as_dense(X, X.dtype if is_small else dtype)
 
 
 Shared: TypeAlias = WeakValueDictionary[Any, DeviceSamples]
-"""The samples that the sessions of one run have on a device."""
+"""The samples that the sessions of one run keep on a device."""
 
 
 def source(shared: Shared, samples: Samples, plan: Plan, device: Any) -> DeviceSamples:
-    """Return the samples on a device, the same for all members of an ensemble.
+    """Return the samples on a device, shared among the members of an ensemble.
 
-    shared: of one run alone, between two of which the caller may write into the arrays.
+    shared: of one run only, because the caller may modify the arrays between runs.
     """
     key = id(samples), plan.batch_size, np.dtype(plan.dtype), device
-    found = shared.get(key)
-    if found is None or found.samples is not samples:
-        found = shared[key] = DeviceSamples(samples, plan, device)
-    return found
+    on_device = shared.get(key)
+    if on_device is None or on_device.samples is not samples:
+        on_device = shared[key] = DeviceSamples(samples, plan, device)
+    return on_device
 
 
 def put(values: Any, device: Any) -> Any:
-    """Copy arrays, in tuples or dicts, to a device; what is written into them later does not count."""
+    """Copy arrays, in tuples or dicts, to a device; later changes to them have no effect."""
     import jax
 
     return jax.device_put(jax.tree.map(lambda value: np.array(value), values), device)

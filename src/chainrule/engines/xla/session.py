@@ -1,4 +1,4 @@
-"""A session of the xla engine: numbers go between theta's layout and the device, a step that gave NaN is found."""
+"""A session of the xla engine: transfers between theta's layout and the device, and the search for a NaN step."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from chainrule.errors import NonFiniteError
 class XlaSession:
     """Training steps by a compiled program. See `Session`.
 
-    The device holds the numbers between steps. `synchronize` copies theta and the states back, `optimizer_state` the
+    The device holds the numbers between steps. `synchronize` copies back theta and the states, `optimizer_state` the
     optimizer's. Anything copied back is put on the device again before the next step: the caller may have modified it.
 
-    A call does not give its memory away (JAX's donation): if it ends in NaN or infinity, the step is looked for from
-    its start. That costs a copy of the numbers in a call of many steps; a look at each gradient costs a pass in each.
+    A call does not donate its memory (JAX's donation): if it produces NaN or infinity, the search for the step restarts
+    from its beginning. That costs one copy per call of many steps; checking each gradient would cost a pass per step.
     """
 
     call_steps: int | None = None
@@ -40,7 +40,7 @@ class XlaSession:
         device: Any,
         shared: Shared,
     ) -> None:
-        """Look the program up. Numbers are put on the device, and the program is compiled, at the first step."""
+        """Look up the program. At the first step it is compiled, and the numbers are put on the device."""
         self.plan, self.theta, self.step_offset = plan, theta, step_offset
         self.device, self.shared = device, shared
         self.states, self._optimizer_state = states, optimizer_state
@@ -67,7 +67,7 @@ class XlaSession:
         return not self.program.compiled
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Take the steps, as many in one call of the program as it has room for. Raises NonFiniteError."""
+        """Take the steps, as many per call as the program has room for. Raises NonFiniteError."""
         with devices.settings():
             self.push()
             source = self.place(samples)
@@ -77,7 +77,7 @@ class XlaSession:
                 self.call(source, rows[begin * size : (begin + room) * size], some, first + begin)
 
     def place(self, samples: Samples) -> DeviceSamples:
-        """Return samples on the device, the same as in the last call if they are."""
+        """Return samples on the device, reused if they are those of the last call."""
         if self.source is None or self.source.samples is not samples:
             self.source = self.placed(samples)
         return self.source
@@ -85,7 +85,7 @@ class XlaSession:
     def call(
         self, source: DeviceSamples, rows: NDArray[np.int64], settings: StepSettings, first: int
     ) -> None:
-        """Take at most `room` steps by one call of the program."""
+        """Take at most `room` steps in one call of the program."""
         part = source.part(rows)
         span = self.span(part, len(rows), settings, first)
         after, sums, finite = self.run(part, span)
@@ -94,7 +94,7 @@ class XlaSession:
         self.keep(after, sums, len(settings.rate))
 
     def span(self, part: DevicePart, rows: int, settings: StepSettings, first: int) -> Span:
-        """Return the steps over so many rows of a part."""
+        """Return the span of steps over this many rows of a part."""
         assert self.source is not None
         by_step = np.zeros((5, self.source.room))
         by_step[:, : len(settings.rate)] = settings
@@ -109,12 +109,12 @@ class XlaSession:
         )
 
     def run(self, part: DevicePart, span: Span) -> tuple[Carry, NDArray[np.float64], bool]:
-        """Run the program from the numbers on the device, which stay, and wait for its end."""
+        """Run the program from the numbers on the device, which are kept, and wait for its end."""
         carry, sums, finite = self.program(self.carry, part.data, span, part.tail)
         return carry, fetch(sums), bool(finite)
 
     def keep(self, after: Carry, sums: NDArray[np.float64], steps: int) -> None:
-        """Let the numbers after some steps be the current ones."""
+        """Make the numbers after some steps the current ones."""
         self.theta_is_stale = self.moments_are_stale = True
         self.carry = after
         self.all_sums += sums
@@ -123,9 +123,9 @@ class XlaSession:
     def fail(
         self, samples: Samples, rows: NDArray[np.int64], part: DevicePart, span: Span, settings: StepSettings
     ) -> None:
-        """Find the first step after which a number is not finite, take those before it, and raise its error.
+        """Find the first step with a non-finite number, keep the steps before it, and raise its error.
 
-        What is not finite stays so, so the step is found by halving.
+        Bisects, because non-finite numbers stay non-finite.
         """
         size = self.plan.batch_size
 
@@ -147,7 +147,7 @@ class XlaSession:
     def error(
         self, samples: Samples, rows: NDArray[np.int64], t: int, settings: StepSettings, last: Carry
     ) -> NonFiniteError:
-        """Walk step t by the reference, and say where the first bad number is; last: the numbers after the step."""
+        """Repeat step t with the reference engine to find the first non-finite number. last: the numbers after it."""
         plan, network = self.plan, self.plan.network
         lr, _, *factors = (float(values[0]) for values in settings)
         params = network.unflatten(self.theta)
@@ -166,7 +166,7 @@ class XlaSession:
         return diagnosis.of_gradient(plan, params, self.states, batch, self.step_offset, t, lr, *factors)
 
     def push(self) -> None:
-        """Put theta, the states and the optimizer's state on the device, unless it has newer ones."""
+        """Put theta, the states and the optimizer's state on the device, unless the device's are newer."""
         if not self.theta_is_stale:
             theta, states = put((cut(self.plan.network, self.theta), self.states), self.device)
             self.carry = self.carry._replace(theta=theta, states=states)
@@ -178,7 +178,7 @@ class XlaSession:
             self.carry = self.carry._replace(moments=put(moments, self.device))
 
     def synchronize(self) -> None:
-        """Copy theta and the states back. What is written to the attributes later is put on the device again."""
+        """Copy back theta and the states. Later changes to the attributes are put on the device again."""
         if not self.theta_is_stale:
             return
         for slot, part in zip(self.plan.network.slots, self.carry.theta, strict=True):

@@ -1,12 +1,12 @@
-"""Steps whose batches are cut into shards, which processes share: the same bits for any number of processes.
+"""Steps with batches split into shards shared among processes: the same bits for any number of processes.
 
-A batch of b rows has G shards, a power of two: shard g begins with row g b / G, rounded down. Each of P processes has
-G / P of them in a row. What they give is summed along one binary tree of G leaves: first a process's own branch of it,
-then, with what the others have, the rest. So all processes have the same sums, and take the same step.
+A batch of b rows has G shards, a power of two: shard g starts at row g b / G, rounded down. Each of P processes has
+G / P consecutive shards. Their results are summed along one binary tree of G leaves: first within a process's own
+branch, then across processes. So all processes have the same sums, and take the same step.
 
-A step is three programs: the gradients of a process's own shards, the sums, and the update. Only the second one depends
-on P, and it has nothing but additions in its order. As one program XLA compiles the first and the last for one process
-in another way than for two (a division by a number becomes a product, a product and a sum one FMA): other bits.
+A step is three programs: the gradients of a process's own shards, the sums, and the update. Only the second depends
+on P, and it contains only additions in a fixed order. In a single program, XLA would compile the first and the last
+differently for different P (a division becomes a product, a product and a sum an FMA), which gives other bits.
 """
 
 from __future__ import annotations
@@ -40,30 +40,32 @@ from chainrule.formulas.layers import Context
 from chainrule.network import tree
 
 AXIS = "batch"
-"""The name of the mesh's only axis, of processes."""
-TOTALS = 3
-"""What a shard gives in float64: the sums of the losses, of the weights, and of the right answers."""
+"""The name of the mesh's only axis, over processes."""
+SHARD_TOTALS = 3
+"""The number of a shard's float64 totals: sums of losses, of weights, and of weights of correct samples."""
 
 
 class ShardedSteps(CompiledSteps):
-    """The steps of a plan with shards: its programs, each compiled once for each shape of the samples."""
+    """The steps of a plan with shards, in programs that are each compiled once per shape of the samples."""
 
     def __init__(self, plan: Plan) -> None:
-        """Look at the plan; nothing is compiled yet."""
+        """Inspect the plan without compiling."""
         super().__init__(plan)
         self.shards = plan.shards or 1
         walk = plan.network.walk()
         self.learned = [link.name for link in walk if link.layer.defines("next_state")]  # running statistics
-        self.ends: int = TOTALS * 8 // np.dtype(plan.dtype).itemsize  # the numbers that hold a shard's totals
-        self.parts: Any = None  # (shards, numbers of one shard), where a step leaves what its shards give
+        self.ends: int = (
+            SHARD_TOTALS * 8 // np.dtype(plan.dtype).itemsize
+        )  # the numbers of theta's dtype that hold a shard's totals
+        self.parts: Any = None  # (shards, numbers of one shard), the results of a step's shards
 
     @property
     def own(self) -> tuple[int, int]:
-        """The first shard of this process and the one after its last, as they are now: a program outlives a run."""
+        """The range of this process's shards now; a program outlives a run."""
         return own_shards(self.shards)
 
     def __call__(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
-        """Take steps: return the carry after them, their sums (5,) float64, and whether all is finite."""
+        """Take steps: return the carry after them, their sums (5,) float64, and whether everything is finite."""
         import jax
 
         size, samples, device = self.plan.batch_size, int(span.samples), data.X.device
@@ -83,7 +85,7 @@ class ShardedSteps(CompiledSteps):
         return carry, sums, finite
 
     def run(self, name: str, function: Callable[..., Any], *given: Any, key: int = 0) -> Any:
-        """Run a program, compiled for the shapes of what it is given; the memory of its first argument is reused."""
+        """Run a program, compiled for the shapes of its arguments; the memory of the first one is reused."""
         import jax
 
         leaves = jax.tree.leaves(given)
@@ -94,12 +96,12 @@ class ShardedSteps(CompiledSteps):
         return self.compiled[shapes](*given)
 
     def width(self, carry: Carry) -> int:
-        """Return how many numbers a shard gives: gradients, changes of running statistics, and its totals."""
+        """Return the number of results per shard: gradients, changes of running statistics, and totals."""
         changes = [value for name in self.learned for value in carry.states[name]]
         return self.ends + sum(int(part.size) for part in (*carry.theta, *changes))
 
     def gradients(self, samples: int) -> Callable[..., Any]:
-        """Return the program of a batch of `samples` rows, if samples mix, else of any up to the batch size."""
+        """Return the program for a batch of `samples` rows if samples mix, else for up to the batch size."""
         import jax
         import jax.numpy as jnp
 
@@ -136,7 +138,7 @@ class ShardedSteps(CompiledSteps):
     def of_shard(
         self, theta: Any, data: DeviceData, rows: Array, count: Any, ctx: Context, smoothing: Array
     ) -> Any:
-        """Return what a shard of `count` rows gives, as a vector: sums over its samples, changes of statistics."""
+        """Return the results of a shard of `count` rows as a vector: sums over its samples, changes of statistics."""
         import jax.numpy as jnp
 
         network, dtype = self.plan.network, np.dtype(self.plan.dtype)
@@ -162,7 +164,7 @@ class ShardedSteps(CompiledSteps):
         smoothing: Array,
         samples: int,
     ) -> Any:
-        """Return what a shard of a batch of `samples` gives, of exactly `count` rows; zeros if it has none."""
+        """Return the results of a shard with exactly `count` rows of a batch of `samples`; zeros if it has none."""
         import jax
         import jax.numpy as jnp
 
@@ -201,7 +203,7 @@ class ShardedSteps(CompiledSteps):
         return sums(everywhere).addressable_data(0)
 
     def over_processes(self, parts: Array) -> Array:
-        """Sum this process's own shards, and what all processes have of theirs; parts: (shards, n)."""
+        """Sum this process's shards, and then those of all processes; parts: (shards, n)."""
         import jax
         import jax.numpy as jnp
 
@@ -214,7 +216,7 @@ class ShardedSteps(CompiledSteps):
         return jnp.concatenate([numbers, to_words(totals, self.plan.dtype)])
 
     def along_tree(self, parts: Array) -> Array:
-        """Sum vectors (n, width) along the tree; their ends are the bits of three numbers in float64."""
+        """Sum vectors (n, width) along the tree; their ends contain the bits of three float64 numbers."""
         import jax.numpy as jnp
 
         numbers, words = parts[:, : -self.ends], parts[:, -self.ends :]
@@ -222,7 +224,7 @@ class ShardedSteps(CompiledSteps):
         return jnp.concatenate([tree_sum(numbers), to_words(totals, self.plan.dtype)])
 
     def update(self, carry: Carry, sums: Array, summed: Array, span: Span, i: Array) -> tuple[Carry, Array]:
-        """Take the step of a batch whose sums are known, and add to `sums` what `CompiledSteps.step` does."""
+        """Take the step of a batch with known sums, and add to `sums` as `CompiledSteps.step` does."""
         import jax
         import jax.numpy as jnp
 
@@ -239,7 +241,7 @@ class ShardedSteps(CompiledSteps):
         states, start = dict(carry.states), cuts[-1]
         for name in self.learned:
             new = []
-            for value in carry.states[name]:  # the mean over the shards that have rows
+            for value in carry.states[name]:  # the mean over the non-empty shards
                 change = summed[start : start + value.size].reshape(value.shape)
                 new.append(value + change / jnp.minimum(size, self.shards))
                 start += value.size
@@ -258,10 +260,10 @@ def _settings(span: Span, i: Array) -> Array:
 
 
 class ShardedSession(XlaSession):
-    """Training steps by the programs of shards: all processes have the same numbers, and each a part of every batch."""
+    """Training steps with shards: all processes have the same parameters, and each a part of every batch."""
 
     def programmed(self) -> CompiledSteps:
-        """Return the programs. Raises ConfigError for shards that the processes cannot share."""
+        """Return the programs. Raises ConfigError if the processes cannot share the shards equally."""
         own_shards(self.plan.shards or 1)
         return program(self.plan, ShardedSteps)
 
@@ -270,6 +272,6 @@ class ShardedSession(XlaSession):
         return ShardedSamples(samples, self.plan, self.device)
 
     def run(self, part: DevicePart, span: Span) -> tuple[Carry, NDArray[np.float64], bool]:
-        """Run the steps together with all other processes. Raises DistributedError where one is gone."""
+        """Run the steps together with all other processes. Raises DistributedError if one is gone."""
         with talking():
             return super().run(part, span)

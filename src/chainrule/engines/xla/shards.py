@@ -1,4 +1,4 @@
-"""The shards of a batch: which rows each has, which of them are a process's own, and the order of their sum."""
+"""The shards of a batch: their rows, their assignment to processes, and the order of their sum."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from chainrule.errors import ConfigError, option
 
 
 def bounds(rows: Any, shards: int, shard: Any) -> tuple[Any, Any]:
-    """Return the first row, and the number of rows, of a shard of a batch of so many: they differ by one at most."""
+    """Return the first row and the number of rows of a shard of this many rows; numbers differ by at most one."""
     first = shard * rows // shards
     return first, (shard + 1) * rows // shards - first
 
 
 def arranged(rows: NDArray[Any], size: int, shards: int) -> NDArray[Any]:
-    """Return the rows of a batch of up to `size` by shard: (shards, longest), filled up with the batch's first row."""
+    """Return the rows of a batch of up to `size` by shard: (shards, longest), padded with the batch's first row."""
     first, count = bounds(len(rows), shards, np.arange(shards))
     within = np.arange(-(-size // shards))
     return rows[np.where(within < count[:, None], first[:, None] + within, 0)]
 
 
 def tree_sum(parts: Array) -> Array:
-    """Sum parts (n, ...), n a power of two, along a binary tree: neighbors, then neighbors' sums, and so on."""
+    """Sum parts (n, ...), n a power of two, along a binary tree: neighbors first, then neighboring sums, and so on."""
     while len(parts) > 1:
         parts = parts[0::2] + parts[1::2]
     return parts[0]
 
 
 def to_words(totals: Array, dtype: Any) -> Array:
-    """Return the bits of numbers (..., n) in float64 as numbers (..., n k) of another type, k of them for one."""
+    """Reinterpret the bits of float64 numbers (..., n) as numbers (..., n k) of another dtype, k per number."""
     import jax
 
     return jax.lax.bitcast_convert_type(totals, dtype).reshape(*totals.shape[:-1], -1)
 
 
 def from_words(held: Array) -> Array:
-    """Return the numbers (..., n) in float64 whose bits `to_words` gave."""
+    """Return the float64 numbers (..., n) from the bits of `to_words`."""
     import jax
     import jax.numpy as jnp
 
@@ -53,11 +53,11 @@ def from_words(held: Array) -> Array:
 
 
 def own_shards(shards: int) -> tuple[int, int]:
-    """Return the first shard of this process, and the one after its last. Raises ConfigError if they cannot share."""
+    """Return the range of this process's shards. Raises ConfigError if the processes cannot share them equally."""
     count = process_count()
     if shards % count:
         raise ConfigError(
-            f"{option('shards')} must be a multiple of the number of processes, {count}, not {shards}; give more "
+            f"{option('shards')} must be a multiple of the number of processes, {count}, not {shards}; use more "
             "shards, or start fewer processes."
         )
     own = shards // count
@@ -65,10 +65,10 @@ def own_shards(shards: int) -> tuple[int, int]:
 
 
 class ShardedSamples(DeviceSamples):
-    """Samples as the programs of shards take them: a process converts the rows of its own shards."""
+    """Samples for the programs of shards: a process converts only the rows of its own shards."""
 
     def __init__(self, samples: Samples, plan: Plan, device: Any) -> None:
-        """Put dense samples that all are in memory on the device."""
+        """Put dense in-memory samples on the device."""
         super().__init__(samples, plan, device)
         self.shards = plan.shards or 1
         self.own = slice(*own_shards(self.shards))

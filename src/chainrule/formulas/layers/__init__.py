@@ -1,7 +1,7 @@
-"""Layers, one kind per file, each loaded when it is first used.
+"""Layers, one kind per file, each loaded on first use.
 
-A layer becomes public by its name in `__all__` and its line for type checkers: `chainrule` and the table of all layers
-take it from there.
+A layer becomes public by its name in `__all__` and its import for type checkers: `chainrule` and the table of all
+layers read them from here.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ _FILE = {name: file for file, names in _FILES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name from its file. LAYERS: every layer that is no block by its `kind`, for files and tests."""
+    """Load a name from its file. LAYERS: every layer but the blocks by its `kind`, for files and tests."""
     value: Any
     if name == "LAYERS":
         found = (__getattr__(each) for each in __all__ if each not in ("Activation", "Layer", "Parameter"))

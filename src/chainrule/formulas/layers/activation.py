@@ -1,7 +1,7 @@
-# Over 300 lines because fourteen functions take their place here, side by side to be compared, and one list of them.
+# Over 300 lines because fourteen activations stand here side by side to be compared, with one list of them.
 """Activations as layers: a = f(z), and dL/dz = dL/da * f'(z).
 
-The functions and their derivatives are in `chainrule.formulas.activations`; here each becomes a layer.
+The functions and their derivatives are in `chainrule.formulas.activations`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Activation(Layer):
 
     is_elementwise = True
     suits: ClassVar[Initializer] = GlorotUniform()
-    """the initializer of the weights before this activation, unless their layer has one"""
+    """the initializer of the weights before this activation, unless their layer sets one"""
 
     def __post_init__(self) -> None:
         """Check that all settings are finite numbers."""
@@ -56,12 +56,12 @@ class Activation(Layer):
         return self.prime(z, a) * a_dot
 
     def operations(self, fan_in: int) -> int:
-        """Count one operation per neuron, for every function."""
+        """Count one operation per neuron, for every activation."""
         return fan_in
 
 
 def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
-    """Return an activation as an operation: elementwise, with its function by name and its settings as constants."""
+    """Return an activation as an elementwise operation, with its function by name and its settings as constants."""
     constants = {setting.name: getattr(layer, setting.name) for setting in fields(layer)}
     return (Operation("elementwise", function=layer.kind, constants=constants),)
 
@@ -136,8 +136,8 @@ class PReLU(Activation):
     """The leaky ReLU with one learned slope per neuron: a = z where z > 0, else slope * z.
 
     dL/dslope = sum_i delta_i * z_i where z_i <= 0      dL/dz = delta where z > 0, else delta * slope
-    slope: the initial slope.  rate, decays: at least 0, factors of the learning rate and of the weight decay of the
-    slopes; the source has no decay.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
+    slope: the initial slope.  rate, decays: at least 0, factors of the slopes' learning rate and weight decay; the
+    source has no decay.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
     """
 
     kind = "prelu"
@@ -151,7 +151,7 @@ class PReLU(Activation):
     decays: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check that slope is a finite number, and rate and decays are of at least 0."""
+        """Check that slope is a finite number, and rate and decays are at least 0."""
         number_settings(self, "slope")
         number_settings(self, "rate", "decays", minimum=0)
 
@@ -212,7 +212,7 @@ class ELU(Activation):
 
 @dataclass(frozen=True)
 class SELU(Activation):
-    """The scaled ELU, whose constants keep mean 0 and variance 1 from layer to layer."""
+    """The scaled ELU, with constants that keep mean 0 and variance 1 from layer to layer."""
 
     kind = "selu"
     kinks = (0.0,)
@@ -261,7 +261,7 @@ class GELUTanh(Activation):
         return f.gelu_tanh(z)
 
     def prime(self, z: Array, a: Array) -> Array:
-        """Compute its exact derivative, which is not GELU's."""
+        """Compute the exact derivative of the approximation."""
         return f.gelu_tanh_prime(z, a)
 
 
@@ -354,7 +354,7 @@ class Tanh(Activation):
 
 @dataclass(frozen=True)
 class Softmax(Activation):
-    """Class probabilities from logits: a_k = exp(z_k) / sum_j exp(z_j). Each neuron depends on all others of its layer.
+    """Class probabilities from logits: a_k = exp(z_k) / sum_j exp(z_j). Each output depends on every input of its row.
 
     dL/dz_k = a_k (delta_k - sum_j delta_j a_j), the whole Jacobian diag(a) - a a^T applied to delta.
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104 to 4.106.

@@ -1,7 +1,7 @@
 """The base class of layers, and the types that describe a layer at its place in a network.
 
-A layer is static configuration, a frozen dataclass. Its parameters, its running statistics, its randomness and the
-cache between the two walks are all passed in or returned: the object has no state.
+A layer is static configuration: a frozen dataclass without state. Parameters, running statistics, randomness and the
+cache between forward and backward pass are passed in or returned.
 
 A custom layer needs two methods::
 
@@ -34,19 +34,19 @@ class Parameter(NamedTuple):
     shape: tuple[int, ...]
     initializer: Initializer
     is_weight: bool = False
-    """whether the penalties l2 and l1 and the bound max_norm act on it"""
+    """whether the l2 and l1 penalties and the max_norm bound apply to it"""
     rate: float = 1.0
-    """a factor of the optimizer's learning rate; 0 keeps it at its start. What makes its own steps, L-BFGS or a search,
-    knows no other factor than 0"""
+    """a factor of the optimizer's learning rate; 0 freezes it. Solvers that choose their own steps (L-BFGS, a search)
+    only distinguish 0 from other values"""
     decays: float = True
-    """whether the optimizer's weight decay acts on it, or a factor of that"""
+    """whether the optimizer's weight decay applies to it, or a factor of that decay"""
 
 
 class Operation(NamedTuple):
-    """A layer, or a part of it, as an operation with a known name; `chainrule.engines.ops` puts them together.
+    """A layer or part of one as an operation with a known name; `chainrule.engines.ops` combines them.
 
-    The first operation of a layer reads the layer's input (of a block: the outputs of its branches), each further one
-    the output of the one before it, and the last one's output is the layer's.
+    The first operation of a layer reads the layer's input (of a block: the outputs of its branches), each other one the
+    output of the one before it. The last output is the layer's.
     """
 
     name: str
@@ -54,20 +54,20 @@ class Operation(NamedTuple):
     function: str | None = None
     """the function of an elementwise operation: relu, tanh, ..."""
     parameters: tuple[str, ...] = ()
-    """the fields of the layer's parameters that it uses"""
+    """the parameters that it uses, by field name"""
     constants: Mapping[str, float] = {}
     """its settings by name"""
     has_state: bool = False
     """whether it uses the layer's state"""
     width: int | None = None
-    """the columns of its output; None for those of the layer's output"""
+    """the columns of its output; None for the layer's number of outputs"""
     columns: tuple[int, ...] = ()
-    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, a
-    piecewise_linear or a periodic, its own"""
+    """columns of its input: for an embedding, the column of codes of each of its tables; for a take, a piecewise_linear
+    or a periodic, the columns that it reads"""
     groups: int = 1
-    """of a grouped dense: the number of its groups of columns"""
+    """for a grouped dense: the number of groups of columns"""
     shared: bool = False
-    """whether all groups have one W and one b, and not each its own"""
+    """whether all groups share one W and one b"""
 
 
 class Link(NamedTuple):
@@ -76,12 +76,12 @@ class Link(NamedTuple):
     name: str
     """kind and count: dense_1 is the first Dense"""
     number: int
-    """place in the network, depth first, from 0: the stream of its randomness"""
+    """place in the network, depth first, from 0: the stream of its random numbers"""
     layer: Layer
     fan_in: int
     fan_out: int
     params: Any
-    """the layer's NamedTuple, of `Parameter`; () where it has none"""
+    """the layer's NamedTuple of `Parameter`; () for none"""
     branches: tuple[tuple[Link, ...], ...] = ()
     """the chains inside a block"""
 
@@ -90,9 +90,9 @@ Watch = Callable[[str, Link, Array], None]
 
 
 class Context(NamedTuple):
-    """The context of a walk: what a layer may use besides its parameters and its input.
+    """The context of a pass: everything a layer may use besides its parameters and its input.
 
-    A random draw of a link depends on seed, step and the link's place in the network (its stream), and on nothing else.
+    A link's random draws depend only on seed, step and the link's place in the network (its stream).
     """
 
     training: bool = False
@@ -101,12 +101,12 @@ class Context(NamedTuple):
     states: Mapping[str, Any] = {}
     frozen: frozenset[str] = frozenset()
     watch: Watch | None = None
-    """called as watch("forward", link, output) and watch("backward", link, dL/d output) by the walks"""
+    """called in each pass, as watch("forward", link, output) and watch("backward", link, dL/d output)"""
     link: Link | None = None
     dropout: Array = 1.0
-    """a factor of the rate of every Dropout, at most 1"""
+    """a factor of every Dropout's rate, at most 1"""
     row: Array = 0
-    """the place of the first row in the batch, where a walk is over some of its rows: draws depend on it"""
+    """the index in the batch of the first row, when a pass covers part of a batch: random draws depend on it"""
 
     def at(self, link: Link) -> Context:
         """Return the same context for one link. A frozen link behaves as in prediction."""
@@ -131,7 +131,7 @@ class Context(NamedTuple):
 
 
 OF_A_CLASS = ("ops", "per_sample", "start_on", "stacks", "multiplies_by", "knows_its_weights")
-"""Attributes that a subclass does not inherit, because it may compute something else, unless it states them again."""
+"""Attributes that subclasses do not inherit, because a subclass may compute something else; it may set them again."""
 
 
 @dataclass(frozen=True)
@@ -139,49 +139,49 @@ class Layer(ABC):
     """Base class of layers: static configuration only."""
 
     kind: ClassVar[str] = ""
-    """the name that files and parameters use; from the class's name unless the class says otherwise"""
+    """the name in files and parameters; by default derived from the class's name"""
 
-    # Facts, by which attributions, derivations and methods choose what they do. A subclass inherits them.
+    # Facts that attributions, derivations and methods choose by. Subclasses inherit them.
     is_affine: ClassVar[bool] = False
     """whether in prediction the output is J a + c, with J and c the same for every a"""
     is_piecewise_affine: ClassVar[bool] = False
     """whether it is affine between its kinks, see `from_kinks`"""
     is_elementwise: ClassVar[bool] = False
-    """whether in prediction each output is a function of the one input in its own column"""
+    """whether in prediction each output is a function of the input in the same column"""
     is_identity: ClassVar[bool] = False
     """whether in prediction the output is the input"""
     is_bounded: ClassVar[bool] = False
     """whether the output is flat on both sides, so that a neuron can saturate"""
     keeps_neurons: ClassVar[bool] = False
-    """whether its columns are the neurons of the link before it, to which a following activation then belongs"""
+    """whether its columns are the neurons of the link before it, to which a following activation then applies"""
     changes_units: ClassVar[bool] = False
-    """whether it only changes the unit and the origin of each feature, and training leaves it as it is"""
+    """whether it only changes the unit and the origin of each feature, and is not trained"""
     reads_codes: ClassVar[bool] = False
-    """whether some of its inputs are codes, which have no derivative; it stands first in a network"""
+    """whether some of its inputs are codes, which have no derivative; it must be first in a network"""
     mixes_samples: ClassVar[bool] = False
     """whether in training a sample's output depends on the other samples of the batch"""
     gives_probabilities: ClassVar[bool] = False
     """whether the outputs are probabilities, from 0 to 1"""
     kinks: ClassVar[tuple[float, ...]] = ()
-    """where an activation's slope, or a higher derivative, jumps"""
+    """where an activation's first or higher derivative jumps"""
 
-    # Facts that hold for the very class: a subclass may compute something else, and says them again.
+    # Facts about exactly this class: subclasses do not inherit them.
     stacks: ClassVar[bool] = False
-    """whether forward holds as it is for a stack of networks: a (k, batch, width), vectors (k, 1, width)"""
+    """whether forward also works for a stack of networks: a (k, batch, width), vectors (k, 1, width)"""
     multiplies_by: ClassVar[str] = ""
     """the parameter (width,) whose product with the input is the output; empty for none"""
     knows_its_weights: ClassVar[bool] = False
     """whether dL/da depends on no parameters but weights, besides slopes and statistics"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr."""
+        """Derive `kind` from the class's name, such as batch_norm from BatchNorm. Keep the short repr."""
         super().__init_subclass__(**kwargs)
         if "__repr__" not in cls.__dict__:
-            cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # or the dataclass decorator would add its own
+            cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # prevents the dataclass decorator's own
         if "kind" not in cls.__dict__:
             cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         for name in OF_A_CLASS:
-            if name not in cls.__dict__:  # what it overrides may compute something else
+            if name not in cls.__dict__:  # the subclass may compute something else
                 setattr(cls, name, Layer.__dict__[name])
 
     @abstractmethod
@@ -190,48 +190,48 @@ class Layer(ABC):
 
     @abstractmethod
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
-        """Compute gradients that mirror params, and dL/da (batch, fan_in), for delta = dL/d output (batch, fan_out)."""
+        """Compute gradients in the structure of params, and dL/da (batch, fan_in). delta: dL/d out (batch, fan_out)."""
 
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
-        """Compute the gradients alone, for the first trained link, which needs no dL/da."""
+        """Compute the gradients only, for the first trained link, which needs no dL/da."""
         return self.backward(params, cache, delta, ctx)[0]
 
     def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
         """out' = (d out / da) a' + (d out / d theta) v, (batch, fan_out): the derivative along a direction (JVP).
 
-        v: mirrors params.  cache: of the walk forward.  a_dot: (batch, fan_in), or None where it is zero and the layer
-        is the first with parameters.
+        v: has the structure of params.  cache: from the forward pass.  a_dot: (batch, fan_in), or None where it is zero
+        and the layer is the first with parameters.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define tangent().")
 
     def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
-        """Compute the gradients of each sample: they mirror params with a batch axis in front, and sum to `gradients`.
+        """Compute per-sample gradients: params with a batch axis in front, which sum to `gradients`.
 
-        a: (batch, fan_in).  delta: (batch, fan_out), dL/d output.  A subclass does not inherit it.
+        a: (batch, fan_in).  delta: (batch, fan_out), dL/d output.  Subclasses do not inherit this method.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define per_sample().")
 
     def defines(self, name: str) -> bool:
-        """Return whether the layer overrides a method that layers may leave out, such as tangent or per_sample."""
+        """Return whether the layer overrides an optional method, such as tangent or per_sample."""
         return getattr(type(self), name) is not Layer.__dict__[name]
 
     def width(self, fan_in: int) -> int:
-        """Return fan_out for a fan_in."""
+        """Return fan_out for a given fan_in."""
         return fan_in
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """Return a NamedTuple of `Parameter`, or () for none. `default` suits the activation that follows."""
+        """Return a NamedTuple of `Parameter`, or () for none. `default`: the initializer for the next activation."""
         return ()
 
     def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
-        """Return the parameters to start with, given drawn ones and the layer's inputs a (n, fan_in) on some samples.
+        """Return the initial parameters, given the drawn ones and the layer's inputs a (n, fan_in) for some samples.
 
-        Those drawn, unless a layer overrides it: see `Model.start_on`. A subclass does not inherit it.
+        The drawn ones by default; see `Model.start_on`. Subclasses do not inherit this method.
         """
         return params
 
     def state(self, fan_in: int) -> Any:
-        """Return a NamedTuple of NumPy arrays that prediction needs and no gradient changes, or () for none."""
+        """Return a NamedTuple of NumPy arrays that prediction needs and that have no gradient, or () for none."""
         return ()
 
     def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
@@ -244,26 +244,26 @@ class Layer(ABC):
         return False
 
     def inverse(self, out: Array, ctx: Context) -> Array | None:
-        """Return the input a whose output in prediction is `out`, for a layer that `changes_units`; None for none."""
+        """Return the input a whose output in prediction is `out`, if it `changes_units`; None without inverse."""
         return None
 
     def arrays(self, training: bool) -> int:
-        """Count the arrays (batch, fan_out) made by the two walks: out, dL/d out, and those that only the cache has."""
+        """Count the arrays (batch, fan_out) of both passes: out, dL/d out, and those only in the cache."""
         return 2
 
     def engine_state(self, state: Any) -> tuple[Array, Array]:
-        """Return the two arrays of one size that the layer's operation takes of its state."""
+        """Return the two arrays of equal size that the layer's operation takes from its state."""
         first, second, *_ = state
         return first, second
 
     def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
-        """Return arrays (batch, any width) whose sign says on which side of each kink a number of the input is."""
+        """Return arrays (batch, any width) whose signs tell on which side of each kink the values are."""
         return [cache[0] - kink for kink in self.kinks]
 
     def sources(self, fan_in: int) -> NDArray[np.int64] | None:
-        """Return the one input that each output is a function of (fan_out,), for a layer with more outputs than inputs.
+        """Return the index of the one input that each output depends on, (fan_out,), or None.
 
-        None for a layer of which that does not hold.
+        For a layer with more outputs than inputs.
         """
         return None
 
@@ -272,18 +272,18 @@ class Layer(ABC):
         return ()
 
     def ops(self, fan_in: int) -> tuple[Operation, ...] | None:
-        """Return the layer as operations that engines know by name; for None the reference engine alone can run it.
+        """Return the layer as operations that engines know by name, or None if only the reference engine can run it.
 
-        A subclass does not inherit it: it may compute something else.
+        Subclasses do not inherit this method.
         """
         return None
 
     def operations(self, fan_in: int) -> int:
-        """Count the floating-point operations of the forward walk per sample, without those of inner links."""
+        """Count the floating-point operations of the forward pass per sample, without inner links."""
         return 0
 
     def __repr__(self) -> str:
-        """Write the layer as in Python code: Dense(256), BatchNorm(momentum=0.99)."""
+        """Return the layer as Python code: Dense(256), BatchNorm(momentum=0.99)."""
         arguments = []
         for f in fields(self):
             value = getattr(self, f.name)
@@ -295,5 +295,5 @@ class Layer(ABC):
 
 
 def symmetric_tangent(self: Layer, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """out' = J a' with J = J^T, which is `backward` of a'; for a layer without parameters."""
+    """out' = J a' with J = J^T, which is `backward` of a'; for layers without parameters."""
     return self.backward(params, cache, a_dot, ctx)[1]

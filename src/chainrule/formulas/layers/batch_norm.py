@@ -21,14 +21,14 @@ class BatchNormParams(NamedTuple):
 
 
 class BatchNormState(NamedTuple):
-    """The running statistics, which prediction uses."""
+    """The running statistics used in prediction."""
 
     mean: Any  # (width,)
     var: Any  # (width,)
 
 
 class BatchNormCache(NamedTuple):
-    """The values that the backward walk needs, and the statistics of the batch."""
+    """The values for the backward pass, and the batch statistics."""
 
     x_hat: Any  # (batch, width)
     inv_std: Any  # (width,)
@@ -49,9 +49,9 @@ class BatchNorm(Layer):
     dL/da = gamma / sqrt(var + eps) * (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))      in training
     dL/da = gamma / sqrt(var + eps) * delta                                                       in prediction
 
-    a, delta: (batch, width).  A batch of one has var = 0, so out = beta, dL/da = 0, and the running ones stay.
+    a, delta: (batch, width).  A batch of one has var = 0: out = beta, dL/da = 0, and the running statistics stay.
     eps: above 0.  momentum: in [0, 1), of the running statistics (PyTorch's momentum is 1 - this one).
-    rate, decays: at least 0, factors of the learning rate and of the weight decay of gamma and beta.
+    rate, decays: at least 0, factors of the learning rate and the weight decay of gamma and beta.
     Source: Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
     """
 
@@ -119,7 +119,7 @@ class BatchNorm(Layer):
         return BatchNormState(np.zeros(fan_in), np.ones(fan_in))
 
     def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
-        """running = momentum * running + (1 - momentum) * batch's; a single sample says nothing of a variance"""
+        """running = momentum * running + (1 - momentum) * batch's; unchanged for a single sample"""
         m = cache.x_hat.shape[0]
         if m == 1:
             return state
@@ -130,7 +130,7 @@ class BatchNorm(Layer):
         )
 
     def arrays(self, training: bool) -> int:
-        """Count x_hat too."""
+        """Count x_hat as well."""
         return 3
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:

@@ -32,30 +32,30 @@ class DenseParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    r"""The fully connected layer: z = a W + b, without an activation, which is a layer of its own behind it.
+    r"""The fully connected layer: z = a W + b, followed by an activation as a separate layer.
 
     dL/dW = a^T delta      dL/db = sum_i delta_i      dL/da = delta W^T      with delta = dL/dz
 
     units: the number of neurons.
-    initializer: of W, such as HeNormal(); None for the one that suits the activation that follows. b starts at 0.
-    weight_rate, bias_rate: at least 0, factors of the learning rate of W and of b; 0 leaves them at their start.
-    weight_decays, bias_decays: at least 0, factors of the optimizer's weight decay of W and of b.
+    initializer: of W, such as HeNormal(); None for the one of the activation that follows. b starts at 0.
+    weight_rate, bias_rate: at least 0, factors of the learning rate of W and b; 0 freezes them.
+    weight_decays, bias_decays: at least 0, factors of the optimizer's weight decay of W and b.
     parametrization: "standard", or "ntk" to train W as if it were V / sqrt(fan_in), see below.
     a: (batch, fan_in).  W: (fan_in, units).  b: (units,).  z, delta: (batch, units).
-    Raises ConfigError unless units is a positive integer, initializer an initializer or None, and the rest as above.
+    Raises ConfigError unless units is a positive integer, initializer an initializer or None, and the rest valid.
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 1986.
 
-    The NTK parametrization, z = a V / sqrt(fan_in) + b with V ~ N(0, 1), lets one learning rate suit layers of any
-    width. W is stored here, and an optimizer whose steps do not depend on the gradient's unit (Adam and its family,
-    RMSprop, Adagrad, Adadelta) moves it as it would move V with
+    The NTK parametrization, z = a V / sqrt(fan_in) + b with V ~ N(0, 1), makes one learning rate fit layers of any
+    width. W is stored, and optimizers whose steps do not depend on the gradient's scale (Adam and variants, RMSprop,
+    Adagrad, Adadelta) move W as they would move V, with
 
         initializer LeCunNormal(), N(0, 1 / fan_in), unless another is given
         rate of W    weight_rate / sqrt(fan_in)              a step of V is 1 / sqrt(fan_in) times as long in W
         decays of W  weight_decays sqrt(fan_in)              so that W = (1 - lr weight_decay) W, as for V
 
-    but for eps: d loss / dV = (d loss / dW) / sqrt(fan_in), so eps here acts as eps / sqrt(fan_in) would there, and the
-    bounds of clipping, l2, l1 and max_norm see W and its gradient. A step of gradient descent, with momentum too, is
-    1 / fan_in times as long for V as for W: there pass weight_rate=1 / sqrt(fan_in) as well.
+    except that eps, added to d loss / dV = (d loss / dW) / sqrt(fan_in), acts here as eps / sqrt(fan_in) would there,
+    and that clipping, l2, l1 and max_norm apply to W and its gradient. A gradient descent step, with or without
+    momentum, is 1 / fan_in times as long for V as for W: pass weight_rate=1 / sqrt(fan_in) as well.
     Source: Jacot, Gabriel, Hongler, "Neural tangent kernel", NeurIPS 2018; for tables, with a rate of 0.1 for biases:
     Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024.
     """
@@ -119,7 +119,7 @@ class Dense(Layer):
         )
 
     def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
-        """W such that each a W has a standard deviation of 1, and b such that each kink lies among the inputs."""
+        """Scale W to give each a W a standard deviation of 1, and choose b to place each kink among the inputs."""
         W = unit_std(params.W, a)
         return DenseParams(W, kinks_among(a @ W, generator))
 
@@ -133,12 +133,13 @@ class Dense(Layer):
 
 
 def check_dense(layer: Any) -> None:
-    """Check the settings that a Dense has, of a layer that has them too."""
+    """Check the settings that a layer shares with Dense."""
     count_settings(layer, "units", hint="give the number of neurons")
     number_settings(layer, "weight_rate", "bias_rate", "weight_decays", "bias_decays", minimum=0)
     if layer.parametrization not in ("standard", "ntk"):
         raise ConfigError(
-            f"parametrization of {type(layer).__name__} must be 'standard' or 'ntk', not {layer.parametrization!r}."
+            f"parametrization of {type(layer).__name__} must be 'standard' or 'ntk', not "
+            f"{layer.parametrization!r}."
         )
     check_initializer(layer)
 
@@ -151,7 +152,7 @@ class ProjectionParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Projection(Dense):
-    """A dense layer without a bias: z = a W. A residual block's shortcut where the widths differ.
+    """A dense layer without a bias: z = a W. The shortcut of a residual block whose input and output widths differ.
 
     dL/dW = a^T delta      dL/da = delta W^T
     Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 2.
@@ -183,7 +184,7 @@ class Projection(Dense):
         return ProjectionParams(super().parameters(fan_in, default).W)
 
     def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
-        """W such that each a W has a standard deviation of 1."""
+        """Scale W so that each a W has a standard deviation of 1."""
         return ProjectionParams(unit_std(params.W, a))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:

@@ -1,4 +1,4 @@
-"""Dropout: in each training step a random part of the neurons is set to 0."""
+"""Dropout: a random part of the neurons is set to 0 in each training step."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Dropout(Layer):
     prediction:  out = a
     dL/da = delta * mask
 
-    rate: in [0, 1); a step of training may lower it by a factor (`Context.dropout`).
-    The mask is a function of (seed, link, step, row of the batch) alone: `chainrule.core.random.uniform_bits`.
+    rate: in [0, 1); a training step may scale it down (`Context.dropout`).
+    The mask depends only on (seed, link, step, row of the batch): `chainrule.core.random.uniform_bits`.
     Source: Srivastava et al., "Dropout", JMLR 15, 2014, section 10.
     """
 
@@ -60,7 +60,7 @@ class Dropout(Layer):
         return self.rate > 0
 
     def arrays(self, training: bool) -> int:
-        """Count the mask too, and none in prediction, which passes the input on."""
+        """Count the mask as well in training, and none in prediction, where the input passes through."""
         return 3 if training else 0
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
@@ -68,14 +68,14 @@ class Dropout(Layer):
         return (Operation("dropout", constants={"rate": self.rate}),)
 
     def operations(self, fan_in: int) -> int:
-        """Count none: prediction passes the input on."""
+        """Count none, because in prediction the input passes through."""
         return 0
 
 
 def threshold(rate: Array, xp: Any) -> Array:
-    """Return the 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
+    """Return the 32-bit integer below which a neuron is dropped: rate * 2^32, rounded, at most 2^32 - 1."""
     if isinstance(rate, Real):
         return xp.uint32(min(round(float(rate) * 2**32), 2**32 - 1))
-    # Under jax.jit, and in float32 if need be, whose largest number below 2^32 is a word too.
+    # rate may be a JAX tracer, also in float32, whose largest number below 2^32 is 2^32 - 256.
     largest = 2.0**32 - (1 if rate.dtype.itemsize == 8 else 256)
     return xp.minimum(xp.round(rate * 2.0**32), largest).astype(xp.uint32)

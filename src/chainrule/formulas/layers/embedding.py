@@ -18,25 +18,25 @@ from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 MAX_CODES = 1 << 24
-"""The most codes of a column: the whole numbers that float32 has."""
+"""The maximum number of codes of a column: the integers that float32 represents exactly."""
 
 
 @dataclass(frozen=True)
 class Embedding(Layer):
-    """A learned vector in place of each code of a category: out = [x_rest, E1[x_c1], ..., Ek[x_ck]].
+    """A learned vector for each category code: out = [x_rest, E1[x_c1], ..., Ek[x_ck]].
 
     dL/dEi[c] = sum of delta_i over the samples with code c      dL/dx = delta_rest, and 0 for a code
 
-    columns: one (column, codes, size) for each column of codes: its place in x, counted from 0, the number of its
-    codes, and the numbers of a code's vector. The other columns, x_rest, keep their order and come first.
-    A code is a whole number from 0 to codes - 1. 0 stands for what is missing or unknown, and so is taken whatever else
-    x has there; its vector is 0 until samples train it.
-    std: above 0, of the start of the other codes' vectors, N(0, std^2).
-    rate, decays: at least 0, factors of the learning rate and of the weight decay of the vectors.
+    columns: one (column, codes, size) per column of codes: its index in x, from 0, the number of codes, and the size of
+    the vectors. The other columns, x_rest, keep their order and come first.
+    A code is an integer from 0 to codes - 1. Code 0 means missing or unknown, and stands for every other value of x;
+    its vector is 0 until samples train it.
+    std: above 0; the other vectors start as N(0, std^2).
+    rate, decays: at least 0, factors of the vectors' learning rate and weight decay.
     x: (batch, features).  Ei: (codes, size).  out, delta: (batch, features - k + sum of sizes).
-    It stands first in a network. l2, l1 and max_norm leave the vectors alone, which are a neuron's input and not its
-    weights; AdamW's decay acts on them, as on everything, by the factor `decays`.
-    Raises ConfigError for columns that are no whole numbers in range or repeat, and for another std, rate or decays.
+    It must be first in a network. l2, l1 and max_norm do not apply to the vectors, which are a neuron's inputs, not its
+    weights; AdamW's decay does, scaled by `decays`.
+    Raises ConfigError unless columns are distinct integers in range, and for an invalid std, rate or decays.
     Source: Guo, Berkhahn, "Entity embeddings of categorical variables", arXiv:1604.06737; N(0, 1) as in Holzmüller,
     Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, appendix A.
     """
@@ -49,10 +49,10 @@ class Embedding(Layer):
     decays: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the numbers and the columns, and keep these as tuples of Python integers."""
+        """Check the numbers and the columns, and store the columns as tuples of Python integers."""
         number_settings(self, "std", above=0)
         number_settings(self, "rate", "decays", minimum=0)
-        form = "a list of (column, codes, size), as [(3, 12, 4)]"
+        form = "a list of (column, codes, size), such as [(3, 12, 4)]"
         try:
             given = [(column, codes, size) for column, codes, size in self.columns]
         except (TypeError, ValueError) as error:
@@ -60,16 +60,18 @@ class Embedding(Layer):
         columns = tuple(
             (
                 check_count(column, "column", 0, text="column of Embedding", hint="columns count from 0"),
-                check_count(codes, "codes", 1, text="codes of Embedding", hint="count the 0 of unknown too"),
+                check_count(codes, "codes", 1, text="codes of Embedding", hint="include code 0, for unknown"),
                 check_count(size, "size", 1, text="size of Embedding", hint="8 is usual"),
             )
             for column, codes, size in given
         )
         if not columns or len({column for column, *_ in columns}) < len(columns):
-            raise ConfigError(f"columns of Embedding must be {form}, each column once, not {self.columns!r}.")
+            raise ConfigError(
+                f"columns of Embedding must be {form}, with distinct columns, not {self.columns!r}."
+            )
         if max(codes for _, codes, _ in columns) > MAX_CODES:
             raise ConfigError(
-                f"codes of Embedding must be at most {MAX_CODES:,}; take rare categories together as 0."
+                f"codes of Embedding must be at most {MAX_CODES:,}; merge rare categories into code 0."
             )
         object.__setattr__(self, "columns", columns)
 
@@ -105,7 +107,7 @@ class Embedding(Layer):
         return xp.concatenate([zero if a_dot is None else a_dot[:, rest], *vectors], 1)
 
     def codes(self, a: Array) -> tuple[Array, ...]:
-        """Return the code (batch,) of each table, for x (batch, features): 0 unless x is a whole number in range."""
+        """Return the codes (batch,) of each table, for x (batch, features): 0 unless x is an integer in range."""
         xp = namespace(a)
         found = []
         for column, codes, _ in self.columns:
@@ -115,14 +117,14 @@ class Embedding(Layer):
         return tuple(found)
 
     def parts(self, delta: Array) -> list[Array]:
-        """Return the columns (batch, size) of each table of dL/d out (batch, fan_out)."""
+        """Split dL/d out (batch, fan_out) into the columns (batch, size) of each table."""
         return [
             delta[:, stop - size : stop]
             for stop, (*_, size) in zip(self.ends(delta.shape[1]), self.columns, strict=True)
         ]
 
     def ends(self, fan_out: int) -> list[int]:
-        """Return the column of the output at which each table's vectors end."""
+        """Return the end column of each table's vectors in the output."""
         sizes = [size for *_, size in self.columns]
         return [fan_out - sum(sizes[i + 1 :]) for i in range(len(sizes))]
 
@@ -131,50 +133,50 @@ class Embedding(Layer):
         return np.setdiff1d(np.arange(fan_in), [column for column, *_ in self.columns])
 
     def fold(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Sum each vector's part: from values of the output (n, fan_out) to values of x (n, fan_in)."""
+        """Sum over each vector's part: from values per output (n, fan_out) to values per column of x (n, fan_in)."""
         sums = [part.sum(1, keepdims=True) for part in self.parts(values)]
         folded: NDArray[Any] = self.by_column(values, np.concatenate(sums, 1))
         return folded
 
     def by_column(self, out: Array, of_codes: Array) -> Array:
-        """Return the rest of the output's columns (n, fan_out), and k for the codes (n, k), at their places in x."""
+        """Return the columns of the output that are no vectors, and of_codes (n, k), in the order of x's columns."""
         kept = out.shape[1] - sum(size for *_, size in self.columns)
         order = [*self.rest(kept + len(self.columns)), *(column for column, *_ in self.columns)]
         return namespace(out).concatenate([out[:, :kept], of_codes], 1)[:, np.argsort(order)]
 
     def width(self, fan_in: int) -> int:
-        """Return features - k + sum of sizes. Raises ConfigError where x has no such column."""
+        """Return features - k + sum of sizes. Raises ConfigError if x has too few columns."""
         last = max(column for column, *_ in self.columns)
         if last >= fan_in:
             raise ConfigError(
-                f"columns of Embedding has column {last}, but the network's inputs are 0 to {fan_in - 1}; "
+                f"columns of Embedding contains {last}, but the network's inputs are 0 to {fan_in - 1}; "
                 "give each column's place in X, counted from 0."
             )
         return fan_in - len(self.columns) + sum(size for *_, size in self.columns)
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """E1 (codes, size), ..., Ek, of which row 0 is 0."""
+        """E1 (codes, size), ..., Ek, with row 0 set to 0."""
         start, rate, decays = Vectors(self.std), self.rate, self.decays
         return tables(
             [Parameter((codes, size), start, False, rate, decays) for _, codes, size in self.columns]
         )
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
-        """embedding, with its tables and the column that each of them reads"""
+        """embedding, with its tables and their columns"""
         names, columns = tables(self.columns)._fields, tuple(column for column, *_ in self.columns)
         return (Operation("embedding", parameters=names, columns=columns),)
 
 
 @dataclass(frozen=True)
 class Vectors(Initializer):
-    """The vectors of an embedding: N(0, std^2), and 0 for code 0, which stands for what is unknown."""
+    """The initializer of an embedding's vectors: N(0, std^2), and 0 for code 0 (unknown)."""
 
     std: float
 
     def __call__(
         self, generator: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
     ) -> NDArray[np.float64]:
-        """N(0, std^2), but row 0"""
+        """N(0, std^2), with row 0 set to 0"""
         E = generator.normal(0.0, self.std, shape)
         E[0] = 0
         return E
@@ -192,5 +194,5 @@ def _tables(count: int) -> Any:
     kind.__reduce__ = lambda self: (
         tables,
         (tuple(self),),
-    )  # to be copied and pickled, by what pickle finds here
+    )  # pickle and copy find the class under this name
     return kind

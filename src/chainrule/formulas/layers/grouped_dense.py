@@ -1,4 +1,4 @@
-"""GroupedDense: a dense layer for each group of columns, the members of an ensemble side by side."""
+"""GroupedDense: a separate dense layer for each group of columns, such as the members of an ensemble."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.formulas.layers.dense import Dense, DenseParams, check_dense
 
 
 class GroupedDenseParams(NamedTuple):
-    """The parameters of a grouped dense layer; shared ones have no axis of groups."""
+    """The parameters of a grouped dense layer; without the axis of groups if shared."""
 
     W: Any  # (groups, fan_in / groups, units), or (fan_in / groups, units)
     b: Any  # (groups, units), or (units,)
@@ -31,17 +31,17 @@ class GroupedProjectionParams(NamedTuple):
 
 @dataclass(frozen=True)
 class GroupedDense(Layer):
-    r"""A dense layer for each of equal groups of columns: z_g = a_g W_g + b_g, without an activation.
+    r"""A separate dense layer for each of equal groups of columns: z_g = a_g W_g + b_g, without an activation.
 
     dL/dW_g = a_g^T delta_g      dL/db_g = sum_i delta_g,i      dL/da_g = delta_g W_g^T
-    shared: one W and one b, whose gradients are the sums of these over the groups.
+    shared: one W and one b, whose gradients are the sums over the groups.
 
-    units: the number of neurons of a group.  groups: their number, which divides the width of what comes in.
-    shared: whether all groups have the same W and b.  bias: whether there is a b.
-    initializer, weight_rate, bias_rate, weight_decays, bias_decays, parametrization: as of a Dense, for each group.
+    units: the number of neurons per group.  groups: the number of groups, a divisor of the input's width.
+    shared: whether all groups share W and b.  bias: whether there is a b.
+    initializer, weight_rate, bias_rate, weight_decays, bias_decays, parametrization: as in Dense, for each group.
     a: (batch, groups * n), group after group.  W: (groups, n, units).  b: (groups, units).
     z, delta: (batch, groups * units).  shared: W (n, units), b (units,).
-    Raises ConfigError for settings out of range, and where groups does not divide the width of what comes in.
+    Raises ConfigError for settings out of range, and unless groups divides the input's width.
     Source: Wen, Tran, Ba, "BatchEnsemble", ICLR 2020; Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, section 3.
     """
 
@@ -59,7 +59,7 @@ class GroupedDense(Layer):
     parametrization: str = "standard"
 
     def __post_init__(self) -> None:
-        """Check groups, shared and bias, and the settings that a Dense has."""
+        """Check groups, shared and bias, and the settings shared with Dense."""
         check_dense(self)
         count_settings(self, "groups", hint="give the number of members")
         for name in ("shared", "bias"):
@@ -93,7 +93,7 @@ class GroupedDense(Layer):
         return own if a_dot is None else joined(self.split(a_dot) @ params.W) + own
 
     def split(self, a: Array) -> Array:
-        """Return the groups of columns (groups, batch, n) of a (batch, groups * n)."""
+        """Split a (batch, groups * n) into groups of columns (groups, batch, n)."""
         return a.reshape(a.shape[0], self.groups, -1).swapaxes(0, 1)
 
     def affine(self, params: Any, a: Array) -> Array:
@@ -104,22 +104,22 @@ class GroupedDense(Layer):
         return joined(z)
 
     def made(self, W: Array, b: Array, groups: int) -> Any:
-        """Return gradients by group as the parameters are; groups: their axis, over which shared ones are summed."""
+        """Return gradients by group in the structure of the parameters, summed over the axis `groups` if shared."""
         if self.shared:
             W, b = W.sum(groups), b.sum(groups)
         return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
 
     def width(self, fan_in: int) -> int:
-        """Return groups * units. Raises ConfigError where groups does not divide fan_in."""
+        """Return groups * units. Raises ConfigError unless groups divides fan_in."""
         if fan_in % self.groups:
             raise ConfigError(
-                f"groups of GroupedDense must divide the {fan_in} columns that come in, which {self.groups} does not; "
-                "each member has as many, side by side."
+                f"groups of GroupedDense must divide the {fan_in} input columns, not {self.groups}; all "
+                "members have the same number of columns."
             )
         return self.groups * self.units
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """Return W and b: for each group, or for all, those of a Dense."""
+        """Return W and b as in Dense, for each group or for all."""
         factors = (self.weight_rate, self.bias_rate, self.weight_decays, self.bias_decays)
         one = Dense(self.units, self.initializer, *factors, self.parametrization)
         groups = () if self.shared else (self.groups,)
@@ -129,7 +129,7 @@ class GroupedDense(Layer):
         return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
 
     def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
-        """As a Dense does, by group; groups that share W and b start on all their inputs together."""
+        """Start as Dense does, group by group; groups that share W and b start on all their inputs together."""
         one = Dense(self.units)
         groups, b = self.split(a), np.zeros(self.units)
         if self.shared:
@@ -148,13 +148,13 @@ class GroupedDense(Layer):
         return (Operation("grouped_dense", parameters=names, groups=self.groups, shared=self.shared),)
 
     def operations(self, fan_in: int) -> int:
-        """Count a multiplication and an addition per weight and group."""
+        """Count one multiplication and one addition per weight and group."""
         return 2 * fan_in * self.units
 
 
 @dataclass(frozen=True)
 class EachGroup(Initializer):
-    """The weights of each group, drawn by an initializer as those of a dense layer of its own."""
+    """The weights of each group, drawn by an initializer as for a separate dense layer."""
 
     each: Initializer
     groups: int
@@ -162,7 +162,7 @@ class EachGroup(Initializer):
     def __call__(
         self, generator: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
     ) -> NDArray[np.float64]:
-        """Draw (fan_in / groups, units), or that for one group after the other."""
+        """Draw (fan_in / groups, units), once or for each group in turn."""
         fans = fan_in // self.groups, fan_out // self.groups
         if len(shape) == 2:
             return self.each(generator, shape, *fans)
@@ -170,5 +170,5 @@ class EachGroup(Initializer):
 
 
 def joined(z: Array) -> Array:
-    """Return groups (groups, batch, units) side by side, (batch, groups * units)."""
+    """Concatenate groups (groups, batch, units) along the columns: (batch, groups * units)."""
     return z.swapaxes(0, 1).reshape(z.shape[1], -1)

@@ -1,4 +1,4 @@
-"""What embeddings of numeric columns share: a vector in place of each number, the other columns as they are."""
+"""The base class of embeddings of numeric columns: a vector replaces each number, other columns are unchanged."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from chainrule.formulas.layers.base import Layer
 
 
 class InPlace(Layer):
-    """Base class of layers that put `size` numbers, functions of x, in place of each number x of some columns."""
+    """Base class of layers that replace each number x of some columns by `size` functions of x."""
 
     columns: tuple[int, ...] | None
-    """the columns that are embedded, counted from 0; None for all"""
+    """the embedded columns, counted from 0; None for all"""
     size: int
-    """the numbers in place of one"""
+    """the size of the vector that replaces a number"""
 
     def check_columns(self) -> None:
-        """Check the columns, and keep them as a tuple of Python integers. Raises ConfigError."""
+        """Check the columns, and store them as a tuple of Python integers. Raises ConfigError."""
         if self.columns is None:
             return
         name = type(self).__name__
         given = tuple(self.columns) if isinstance(self.columns, Iterable) else ()
         if not given or len(set(given)) < len(given):
             raise ConfigError(
-                f"columns of {name} must be a list of columns, each once, as [0, 2], or None for all, "
+                f"columns of {name} must be a list of distinct columns, such as [0, 2], or None for all, "
                 f"not {self.columns!r}."
             )
         text, hint = f"column of {name}", "columns count from 0"
@@ -39,43 +39,43 @@ class InPlace(Layer):
         object.__setattr__(self, "columns", columns)
 
     def embedded(self, fan_in: int) -> NDArray[np.int64]:
-        """Return the columns that are embedded."""
+        """Return the embedded columns."""
         return np.arange(fan_in) if self.columns is None else np.array(self.columns)
 
     def sources(self, fan_in: int) -> NDArray[np.int64] | None:
-        """Return the column of x that each column of the output is a function of."""
+        """Return for each column of the output the column of x that it depends on."""
         return _column_places(self.columns, self.size, fan_in).sources
 
     def put(self, a: Array, vectors: Array) -> Array:
-        """Return a (batch, features) with vectors (batch, k, size) in place of the embedded columns."""
+        """Replace the embedded columns of a (batch, features) by vectors (batch, k, size)."""
         at = _column_places(self.columns, self.size, a.shape[1])
         flat = vectors.reshape(vectors.shape[0], -1)
         both = namespace(a).concatenate([a[:, at.rest], flat], 1)
         return both[:, np.argsort(np.concatenate([at.places, at.vectors]))]
 
     def take(self, out: Array) -> tuple[Array, Array]:
-        """Return of the output's columns (batch, fan_out) those that are kept, and the vectors (batch, k, size)."""
+        """Split the output's columns (batch, fan_out) into the unchanged ones and the vectors (batch, k, size)."""
         at = _column_places(self.columns, self.size, self.fan_in(out.shape[1]))
         return out[:, at.places], out[:, at.vectors].reshape(out.shape[0], -1, self.size)
 
     def by_column(self, rest: Array, of_x: Array) -> Array:
-        """Return values of the kept columns and of the embedded ones (batch, k) at their places in x."""
+        """Merge values of the unchanged columns and of the embedded ones (batch, k) in the order of x's columns."""
         fan_in = rest.shape[1] + of_x.shape[1]
         at = _column_places(self.columns, self.size, fan_in)
         order = np.argsort(np.concatenate([at.rest, self.embedded(fan_in)]))
         return namespace(rest).concatenate([rest, of_x], 1)[:, order]
 
     def fan_in(self, fan_out: int) -> int:
-        """Return the features of an output's columns."""
+        """Return the number of features for a number of output columns."""
         if self.columns is None:
             return fan_out // self.size
         return fan_out - len(self.columns) * (self.size - 1)
 
     def width(self, fan_in: int) -> int:
-        """Return features + k (size - 1). Raises ConfigError where x has no such column."""
+        """Return features + k (size - 1). Raises ConfigError if x has too few columns."""
         if self.columns is not None and max(self.columns) >= fan_in:
             raise ConfigError(
-                f"columns of {type(self).__name__} has column {max(self.columns)}, but its inputs are 0 to "
+                f"columns of {type(self).__name__} contains {max(self.columns)}, but its inputs are 0 to "
                 f"{fan_in - 1}; give each column's place, counted from 0."
             )
         return fan_in + (fan_in if self.columns is None else len(self.columns)) * (self.size - 1)
@@ -85,8 +85,8 @@ class ColumnPlaces(NamedTuple):
     """Places of columns in x and in the output."""
 
     rest: NDArray[np.int64]  # (features - k,) the other columns, in x
-    places: NDArray[np.int64]  # (features - k,) the same in the output
-    vectors: NDArray[np.int64]  # (k size,) the vectors' in the output
+    places: NDArray[np.int64]  # (features - k,) the other columns, in the output
+    vectors: NDArray[np.int64]  # (k size,) the vectors' columns, in the output
     sources: NDArray[np.int64]  # (fan_out,) the column of x of each column of the output
 
 

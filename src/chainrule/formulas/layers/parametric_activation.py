@@ -1,4 +1,4 @@
-"""ParametricActivation: an activation and the identity, mixed by a factor that each neuron learns."""
+"""ParametricActivation: an activation blended with the identity by a learned factor per neuron."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.formulas.layers.base import Context, Operation, Parameter
 
 
 class ParametricActivationParams(NamedTuple):
-    """The factors that a ParametricActivation learns."""
+    """The learned factors of a ParametricActivation."""
 
     alpha: Any  # (width,)
 
@@ -25,13 +25,13 @@ class ParametricActivation(Activation):
 
     dL/dalpha = sum_i delta_i (f(z_i) - z_i)      dL/dz = delta (1 + alpha (f'(z) - 1))
 
-    With alpha = 1 a neuron is f, with 0 the identity. l2, l1 and max_norm leave alpha alone.
-    function: f, an activation of each neuron by itself without parameters, with its settings: Mish(), ELU(0.5).
-    rate, decays: at least 0, factors of the learning rate and of the weight decay of alpha.
+    With alpha = 1 the neuron computes f, with 0 the identity. l2, l1 and max_norm do not apply to alpha.
+    function: f, an elementwise activation without parameters, with its settings: Mish(), ELU(0.5).
+    rate, decays: at least 0, factors of alpha's learning rate and weight decay.
     z, a, delta: (batch, width).
-    Raises ConfigError for another function, a bad rate, or bad decays.
+    Raises ConfigError for an invalid function, rate or decays.
     Source: Holzmüller, Grinsztajn, Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
-    data", NeurIPS 2024, section 3: a rate of 0.1, with SELU to classify and Mish for regression.
+    data", NeurIPS 2024, section 3: a rate of 0.1, with SELU for classification and Mish for regression.
     """
 
     knows_its_weights = True
@@ -41,12 +41,12 @@ class ParametricActivation(Activation):
     decays: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the settings. The initializer of the weights before it and the kinks are those of the function."""
+        """Check the settings, and take over the function's initializer and kinks."""
         number_settings(self, "rate", "decays", minimum=0)
         f = self.function
         if not isinstance(f, Activation) or type(f).prime is Activation.prime:
             raise ConfigError(
-                "function of ParametricActivation must be an activation of each neuron by itself without parameters, "
+                "function of ParametricActivation must be an elementwise activation without parameters, "
                 f"not {f!r}; SELU() and Mish() are usual."
             )
         object.__setattr__(self, "suits", f.suits)
@@ -88,12 +88,12 @@ class ParametricActivation(Activation):
         )
 
     def ops(self, fan_in: int) -> tuple[Operation, ...] | None:
-        """parametric, with f and its constants, and alpha; None for a function that is no operation"""
+        """parametric, with f and its constants, and alpha; None for a function that is not one elementwise operation"""
         of_function = self.function.ops(fan_in)
         if of_function is None or len(of_function) > 1 or of_function[0].name != "elementwise":
             return None
         return (of_function[0]._replace(name="parametric", parameters=("alpha",)),)
 
     def operations(self, fan_in: int) -> int:
-        """Count one operation per neuron for f, and three for its part."""
+        """Count one operation per neuron for f, and three for the blend."""
         return 4 * fan_in

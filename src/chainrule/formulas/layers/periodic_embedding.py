@@ -1,4 +1,4 @@
-"""PeriodicEmbedding: learned waves of each numeric column, mixed to a few numbers beside the column itself."""
+"""PeriodicEmbedding: learned cosines of each numeric column, combined linearly, beside the column itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.formulas.layers.base import Context, Operation, Parameter
 from chainrule.formulas.layers.in_place import InPlace
 
 MAX_FREQUENCIES = 1024
-"""The most frequencies of a column."""
+"""The maximum number of frequencies per column."""
 
 
 class PeriodicParams(NamedTuple):
@@ -27,7 +27,7 @@ class PeriodicParams(NamedTuple):
 
 
 class Waves(NamedTuple):
-    """What the walk forward makes of the embedded columns."""
+    """The forward pass's intermediate values of the embedded columns."""
 
     x: Any  # (batch, k)
     t: Any  # (batch, k, frequencies) the angles
@@ -36,23 +36,23 @@ class Waves(NamedTuple):
 
 @dataclass(frozen=True)
 class PeriodicEmbedding(InPlace):
-    """PBLD: [z W2 + b2, x] in place of each number x of a column, with waves z = cos(2 pi w1 x + b1) of its own.
+    """PBLD: replaces each number x of a column by [z W2 + b2, x] with its own cosines z = cos(2 pi w1 x + b1).
 
     u = -sin(2 pi w1 x + b1) (delta_e W2^T), with delta = [delta_e, delta_x]:
     dL/dw1 = 2 pi sum_i x_i u_i          dL/db1 = sum_i u_i
     dL/dW2 = sum_i z_i^T delta_e,i      dL/db2 = sum_i delta_e,i
     dL/dx = delta_x + 2 pi u . w1
 
-    frequencies: the waves of a column.  size: at least 2, the numbers in a column's place, the last of which is x.
-    columns: the columns that are embedded, counted from 0; None for all. The other columns stay as they are, and each
-    column keeps its place among them.
-    sigma: above 0, the spread of the frequencies at the start, w1 in N(0, sigma^2) in turns for each unit of x; b1
+    frequencies: the number of cosines per column.  size: at least 2, the size of the vector that replaces x, its last
+    number.  columns: the embedded columns, counted from 0; None for all. The other columns are unchanged, and all
+    columns keep their order.
+    sigma: above 0, the standard deviation of the initial frequencies, w1 in N(0, sigma^2), in cycles per unit of x; b1
     starts in U(-pi, pi), W2 and b2 in U(-r, r) with r = 1 / sqrt(frequencies).
-    rate, decays: at least 0, factors of the learning rate and of the weight decay of all four. l2, l1 and max_norm
-    leave them alone.
+    rate, decays: at least 0, factors of the learning rate and the weight decay of all four. l2, l1 and max_norm do not
+    apply to them.
     x: (batch, features).  out, delta: (batch, features + k (size - 1)).
-    Raises ConfigError for sizes, factors or columns that are not as above, and for more than 1,024 frequencies.
-    In float32 an angle of |w1 x| turns is exact to about |w1 x| / 2^24 of a turn.
+    Raises ConfigError for an invalid setting, and for more than 1,024 frequencies.
+    In float32 an angle of |w1 x| cycles is exact to about |w1 x| / 2^24 cycles.
     Source: Holzmüller, Grinsztajn, Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
     data", NeurIPS 2024, section 3 (with rate=0.1); after Gorishniy, Rubachev, Babenko, "On embeddings for numerical
     features in tabular deep learning", NeurIPS 2022, eq. 2.
@@ -73,8 +73,8 @@ class PeriodicEmbedding(InPlace):
         number_settings(self, "rate", "decays", minimum=0)
         if self.frequencies > MAX_FREQUENCIES:
             raise ConfigError(
-                f"frequencies of PeriodicEmbedding must be at most {MAX_FREQUENCIES:,}, not {self.frequencies:,}; "
-                "16 are usual."
+                f"frequencies of PeriodicEmbedding must be at most {MAX_FREQUENCIES:,}, not "
+                f"{self.frequencies:,}; 16 are usual."
             )
         self.check_columns()
 
@@ -152,7 +152,7 @@ class PeriodicEmbedding(InPlace):
         )
 
     def arrays(self, training: bool) -> int:
-        """Count, beside output and delta, the angles and the cosines, which are `frequencies` numbers of `size`."""
+        """Count the angles and the cosines, `frequencies` numbers each per `size` outputs, besides output and delta."""
         return 2 + 2 * math.ceil(self.frequencies / self.size)
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
@@ -161,11 +161,11 @@ class PeriodicEmbedding(InPlace):
         return (Operation("periodic", parameters=PeriodicParams._fields, columns=columns),)
 
     def operations(self, fan_in: int) -> int:
-        """Count, of each wave, three operations for its angle and its cosine, and two for each number it adds to."""
+        """Count three operations per cosine, and two for each number it contributes to."""
         return len(self.embedded(fan_in)) * self.frequencies * (3 + 2 * (self.size - 1))
 
 
 def by_column(a: Array, W: Array) -> Array:
-    """The product of each column's row and matrix: (batch, k, n) and (k, n, m) make (batch, k, m)."""
+    """Multiply each column's row by its matrix: (batch, k, n) and (k, n, m) give (batch, k, m)."""
     xp = namespace(a)
     return xp.moveaxis(xp.matmul(xp.moveaxis(a, 0, 1), W), 0, 1)

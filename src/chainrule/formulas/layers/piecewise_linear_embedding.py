@@ -1,4 +1,4 @@
-"""PiecewiseLinearEmbedding: a learned piecewise linear curve of each numeric column, with its bends at quantiles."""
+"""PiecewiseLinearEmbedding: a learned piecewise linear function of each numeric column, with kinks at quantiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.formulas.layers.base import Context, Operation, Parameter
 from chainrule.formulas.layers.in_place import InPlace
 
 MAX_BINS = 1 << 16
-"""The most bins of a column."""
+"""The maximum number of bins per column."""
 
 
 class PiecewiseLinearParams(NamedTuple):
@@ -28,48 +28,47 @@ class PiecewiseLinearParams(NamedTuple):
 
 
 class PiecewiseLinearState(NamedTuple):
-    """The edges of the bins, which are measured on the training data; count is 0 before."""
+    """The edges of the bins, measured on the training data; count is 0 before."""
 
-    edges: Any  # (k, bins + 1), rising; a column with fewer bins repeats its last edge
+    edges: Any  # (k, bins + 1), ascending; a column with fewer bins repeats its last edge
     bins: Any  # (k,) the number of its bins
-    count: Any  # () the number of samples measured
+    count: Any  # () the number of samples
 
 
 class Located(NamedTuple):
-    """Where each number lies: (batch, k) each."""
+    """The bin of each number: (batch, k) each."""
 
     x: Any
-    bin: Any  # its bin's number, from 0
-    part: Any  # how much of its bin lies below it: (x - left edge) / width, outside of the edges below 0 or above 1
+    bin: Any  # the index of its bin
+    part: Any  # its position in the bin: (x - left edge) / width, below 0 or above 1 outside the edges
     slope: Any  # 1 / width of its bin; 0 where the column has no bins
 
 
 @dataclass(frozen=True)
 class PiecewiseLinearEmbedding(InPlace):
-    """A vector in place of each number x of a column, a continuous function of x that is linear in each of its bins.
+    """Replaces each number x of a column by a vector, a continuous function of x that is linear in each bin.
 
     e = x w0 + b0 + sum_b h_b E_b      h_b = (x - edge_b) / (edge_b+1 - edge_b), clipped to [0, 1]
 
-    but h is not clipped below in the first bin, nor above in the last, so that e goes on linearly outside of the edges.
-    With x in bin j this is e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j, which is how it is computed.
+    where h is not clipped below in the first bin, nor above in the last, so that e extrapolates linearly.
+    For x in bin j, e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j, which is how it is computed.
 
     dL/dE_b = sum_i h_ib delta_i      dL/dw0 = sum_i x_i delta_i      dL/db0 = sum_i delta_i
-    dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j)); at an edge j is the bin above it
+    dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j)); at an edge, j is the bin above
 
-    size: the numbers of a vector.  bins: the most bins of a column.  columns: the columns that are embedded, counted
-    from 0; None for all. The other columns stay as they are, and each column keeps its place among them.
-    The edges are the quantiles 0, 1/bins, ..., 1 of the training data, equal ones taken once. They are measured when
-    `Model.fit` first runs, stored with the model, and constant from then on, as the statistics of `Standardize`, which
-    may come before it, as may `Rescale` and `Embedding`. A constant column has no bins: x w0 + b0.
-    ties: at least 1, the most bins' worth of rows, n/bins each, that equal numbers count for; None for all, as in the
-    source. Of a column that is 0 in nine rows of ten, all rows leave a tenth of the edges to the other numbers.
-    Numbers below the smallest normal one of the model's type, 1.2e-38 in float32, count as 0, as compiled engines take
-    them.
+    size: the size of a vector.  bins: the maximum number of bins per column.  columns: the embedded columns, counted
+    from 0; None for all. The other columns are unchanged, and all columns keep their order.
+    The edges are the distinct quantiles 0, 1/bins, ..., 1 of the training data. They are measured when `Model.fit`
+    first runs, stored with the model, and constant from then on, like the statistics of `Standardize`, which may come
+    before this layer, as may `Rescale` and `Embedding`. A constant column has no bins: x w0 + b0.
+    ties: at least 1, the maximum count of equal numbers in the quantiles, in units of n/bins rows; None for no maximum,
+    as in the source, where a column that is 0 in nine rows of ten has a tenth of the edges for its other numbers.
+    Numbers below the smallest normal one of the model's dtype, 1.2e-38 in float32, count as 0, as in compiled engines.
     rate: a factor of the learning rate of w0, b0 and E.  decays: a factor of the weight decay of E.  linear_decays: of
-    that of w0 and b0, which have none in the source.  All are at least 0. l2, l1 and max_norm leave all three alone.
+    w0 and b0, not decayed in the source.  All are at least 0. l2, l1 and max_norm do not apply to any of them.
     E starts at 0, w0 and b0 in U(-1/sqrt(size), 1/sqrt(size)).
     x: (batch, features).  out, delta: (batch, features + k (size - 1)).
-    Raises ConfigError for sizes, factors or columns that are not as above.
+    Raises ConfigError for an invalid setting.
     Source: Gorishniy, Rubachev, Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS 2022,
     section 3.2; with w0 and b0 as in Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025.
     """
@@ -84,7 +83,7 @@ class PiecewiseLinearEmbedding(InPlace):
     ties: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the numbers and the columns, and keep these as a tuple of Python integers."""
+        """Check the numbers and the columns, and store the columns as a tuple of Python integers."""
         count_settings(self, "size", "bins")
         number_settings(self, "rate", "decays", "linear_decays", minimum=0)
         if self.ties is not None:
@@ -95,8 +94,8 @@ class PiecewiseLinearEmbedding(InPlace):
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j in place of x"""
-        found = self.find(a, ctx.state)
-        return self.put(a, self._embed(params, found)), found
+        located = self.find(a, ctx.state)
+        return self.put(a, self._embed(params, located)), located
 
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dw0, dL/db0, dL/dE as in `gradients`      dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j))"""
@@ -122,10 +121,10 @@ class PiecewiseLinearEmbedding(InPlace):
 
     def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dE_b = h_ib delta_i      dL_i/dw0 = x_i delta_i      dL_i/db0 = delta_i"""
-        found, (_, parts) = self.find(a, ctx.state), self.take(delta)
-        h = heights(found, params.E.shape[1])  # (batch, k, bins)
+        located, (_, parts) = self.find(a, ctx.state), self.take(delta)
+        h = heights(located, params.E.shape[1])  # (batch, k, bins)
         dE = h[:, :, :, None] * parts[:, :, None, :]
-        return PiecewiseLinearParams(found.x[:, :, None] * parts, parts, dE)
+        return PiecewiseLinearParams(located.x[:, :, None] * parts, parts, dE)
 
     def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
         """e' = x w0' + b0' + (E'_0 + ... + E'_j-1) + h_j E'_j + x' (w0 + E_j / (edge_j+1 - edge_j))"""
@@ -136,16 +135,16 @@ class PiecewiseLinearEmbedding(InPlace):
         x_dot = a_dot[:, self.embedded(a_dot.shape[1])]
         return self.put(a_dot, made + x_dot[:, :, None] * self.slopes(params, cache))
 
-    def _embed(self, params: Any, found: Located) -> Array:
+    def _embed(self, params: Any, located: Located) -> Array:
         """x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j (batch, k, size)"""
-        xp, E = namespace(found.x), params.E
+        xp, E = namespace(located.x), params.E
         before = xp.concatenate([xp.zeros_like(E[:, :1]), xp.cumsum(E[:, :-1], 1)], 1)
-        at = np.arange(E.shape[0]), found.bin
-        return before[at] + found.part[:, :, None] * E[at] + found.x[:, :, None] * params.w0 + params.b0
+        at = np.arange(E.shape[0]), located.bin
+        return before[at] + located.part[:, :, None] * E[at] + located.x[:, :, None] * params.w0 + params.b0
 
-    def slopes(self, params: Any, found: Located) -> Array:
+    def slopes(self, params: Any, located: Located) -> Array:
         """de/dx = w0 + E_j / (edge_j+1 - edge_j), (batch, k, size)"""
-        return params.w0 + found.slope[:, :, None] * params.E[np.arange(params.E.shape[0]), found.bin]
+        return params.w0 + located.slope[:, :, None] * params.E[np.arange(params.E.shape[0]), located.bin]
 
     def find(self, a: Array, state: Any) -> Located:
         """Find the bin of each number of the embedded columns of a (batch, features)."""
@@ -169,7 +168,7 @@ class PiecewiseLinearEmbedding(InPlace):
         return left, xp.where(is_wide, 1 / xp.where(is_wide, width, 1.0), 0.0)
 
     def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
-        """Return x minus each edge at which the slope changes: (batch, k (bins - 1)); 1 where there is none."""
+        """Return x minus each edge where the slope changes: (batch, k (bins - 1)); 1 for unused edges."""
         inner = ctx.state.edges[:, 1:-1]
         is_there = np.arange(1, inner.shape[1] + 1) < ctx.state.bins[:, None]
         distance = namespace(cache.x).where(is_there, cache.x[:, :, None] - inner, 1.0)
@@ -183,12 +182,12 @@ class PiecewiseLinearEmbedding(InPlace):
         return PiecewiseLinearParams(line, line, E)
 
     def state(self, fan_in: int) -> Any:
-        """Return no bins, before anything is measured."""
+        """Return a state without bins, before measuring."""
         k, nothing = fan_in if self.columns is None else len(self.columns), np.zeros(())
         return PiecewiseLinearState(np.broadcast_to(nothing, (k, self.bins + 1)), np.zeros(k), nothing)
 
     def measured(self, state: Any, place: int, x: NDArray[Any]) -> Any:
-        """Return the state with the edges of one column, from its numbers x (n,), in their type."""
+        """Return the state with the measured edges of one column, from its numbers x (n,), in their dtype."""
         x = subnormal_as_zero(x)
         counted = x if self.ties is None else thinned(x, self.ties * len(x) // self.bins)
         made = quantiles(counted, min(self.bins, len(counted) - 1)).astype(x.dtype)
@@ -198,40 +197,40 @@ class PiecewiseLinearEmbedding(InPlace):
         return PiecewiseLinearState(edges, bins, np.asarray(float(len(x))))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
-        """piecewise_linear, with the columns that it reads, its parameters and its edges"""
+        """piecewise_linear, with its columns, parameters and edges"""
         columns = tuple(self.embedded(fan_in).tolist())
         return (Operation("piecewise_linear", parameters=("w0", "b0", "E"), has_state=True, columns=columns),)
 
     def operations(self, fan_in: int) -> int:
-        """Count two multiplications and three additions a number of a vector, without the search of the bin."""
+        """Count two multiplications and three additions per output, without the search for the bin."""
         return 5 * len(self.embedded(fan_in)) * self.size
 
 
 def quantiles(x: NDArray[Any], count: int) -> NDArray[np.float64]:
-    """Return the quantiles 0, 1/count, ..., 1 of x (n,), linear between its sorted numbers; x_0 for a count of 0.
+    """Return the quantiles 0, 1/count, ..., 1 of x (n,), interpolated linearly; the minimum for a count of 0.
 
-    Quantile k/count lies at place k (n - 1)/count, whose whole part and rest are exact, so equal quantiles are equal.
+    Quantile k/count lies at index k (n - 1)/count, split exactly, so equal quantiles are equal in floating point.
     """
     ordered = np.sort(x)
     low, rest = np.divmod(np.arange(count + 1) * (len(x) - 1), max(count, 1))
     a, b = (ordered[np.minimum(place, len(x) - 1)].astype(np.float64) for place in (low, low + 1))
-    made: NDArray[np.float64] = a + (b - a) * (rest / max(count, 1))
-    return made
+    interpolated: NDArray[np.float64] = a + (b - a) * (rest / max(count, 1))
+    return interpolated
 
 
 def subnormal_as_zero(x: NDArray[Any]) -> NDArray[Any]:
-    """Return x with 0 in place of each number below the smallest normal one of its type."""
+    """Replace each subnormal number of x by 0."""
     return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
 
 
 def thinned(x: NDArray[Any], most: int) -> NDArray[Any]:
-    """Return x (n,) sorted, with equal numbers at most so many times, but once."""
+    """Return x (n,) sorted, with equal numbers repeated at most `most` times, and at least once."""
     values, counts = np.unique(x, return_counts=True)
     return np.repeat(values, np.minimum(counts, max(most, 1)))
 
 
-def heights(found: Located, bins: int) -> Array:
-    """h_b of each bin (batch, k, bins): 1 below x's bin, its part there, 0 above."""
-    xp, number = namespace(found.x), np.arange(bins)
-    own = xp.where(number == found.bin[:, :, None], found.part[:, :, None], 0.0)
-    return xp.where(number < found.bin[:, :, None], 1.0, own)
+def heights(located: Located, bins: int) -> Array:
+    """h_b of each bin (batch, k, bins): 1 below x's bin, x's position in its own bin, 0 above."""
+    xp, number = namespace(located.x), np.arange(bins)
+    own = xp.where(number == located.bin[:, :, None], located.part[:, :, None], 0.0)
+    return xp.where(number < located.bin[:, :, None], 1.0, own)

@@ -1,4 +1,4 @@
-"""Rescale: a fixed factor and shift, so that a model takes its input in the unit in which it is stored."""
+"""Rescale: a fixed factor and offset, so that a model takes its input in its stored unit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_
 
 @dataclass(frozen=True)
 class Rescale(Layer):
-    """A fixed factor and shift: out = scale * a + offset      dL/da = scale * delta
+    """A fixed factor and offset: out = scale * a + offset      dL/da = scale * delta
 
     Rescale(1 / 255) maps pixels from 0 to 255 to numbers from 0 to 1.
     """

@@ -1,4 +1,4 @@
-"""Scale: each neuron times a factor that is learned."""
+"""Scale: a learned factor per column."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
 class ScaleParams(NamedTuple):
-    """The factors that a Scale learns."""
+    """The learned factors of a Scale."""
 
     s: Any  # (width,)
 
 
 @dataclass(frozen=True)
 class Scale(Layer):
-    """One learned factor per column, initially 1 unless said otherwise: out = a s.
+    """A learned factor per column, initially 1 by default: out = a s.
 
     dL/ds = sum_i delta_i a_i      dL/da = delta s
 
-    In front of a network it learns how much each feature counts; l2, l1 and max_norm leave s alone.
-    Over the columns of members of an ensemble that share weights it gives each its own, as in TabM.
-    rate, decays: at least 0, factors of the learning rate and of the weight decay of s.  a, delta: (batch, width).
-    initializer: of s, as PerFeature(Normal(), sizes); None for 1.
-    Raises ConfigError for a bad rate, bad decays, and unless initializer is an initializer or None.
+    At the start of a network it weighs the features; l2, l1 and max_norm do not apply to s.
+    On the columns of ensemble members that share weights, it gives each member its own, as in TabM.
+    rate, decays: at least 0, factors of the learning rate and the weight decay of s.  a, delta: (batch, width).
+    initializer: of s, such as PerFeature(Normal(), sizes); None for 1.
+    Raises ConfigError for an invalid rate, decays or initializer.
     Source: Holzmüller, Grinsztajn, Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
     data", NeurIPS 2024, section 3.
     """

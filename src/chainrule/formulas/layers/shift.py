@@ -1,4 +1,4 @@
-"""Shift: each neuron plus a bias that is learned."""
+"""Shift: a learned bias per column."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
 class ShiftParams(NamedTuple):
-    """The biases that a Shift learns."""
+    """The learned biases of a Shift."""
 
     b: Any  # (width,)
 
 
 @dataclass(frozen=True)
 class Shift(Layer):
-    """One learned bias per column: out = a + b.
+    """A learned bias per column: out = a + b.
 
     dL/db = sum_i delta_i      dL/da = delta
 
-    Behind layers that members of an ensemble share it gives each its own biases, as in TabM; l2, l1 and max_norm leave
-    b alone.
-    rate, decays: at least 0, factors of the learning rate and of the weight decay of b.  a, delta: (batch, width).
+    After layers that ensemble members share, it gives each member its own biases, as in TabM; l2, l1 and max_norm do
+    not apply to b.
+    rate, decays: at least 0, factors of the learning rate and the weight decay of b.  a, delta: (batch, width).
     initializer: of b, such as SameForMembers(Uniform(0.1), 8); None for 0.
-    Raises ConfigError for a bad rate, bad decays, and unless initializer is an initializer or None.
+    Raises ConfigError for an invalid rate, decays or initializer.
     Source: Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, section 3.3.
     """
 

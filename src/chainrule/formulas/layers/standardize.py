@@ -1,4 +1,4 @@
-"""Standardize: each feature to mean 0 and standard deviation 1, as measured on the training data."""
+"""Standardize: each feature to mean 0 and standard deviation 1 on the training data."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_
 
 
 class StandardizeState(NamedTuple):
-    """The statistics of the training data; count is 0 before they are measured."""
+    """The statistics of the training data; count is 0 before measuring."""
 
     mean: Any  # (features,)
     std: Any  # (features,); 1 where a feature is constant
-    count: Any  # () the number of samples measured
+    count: Any  # () the number of samples
 
 
 def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute sum_i a_i (features,) of a (n, features), by adding halves until one row is left.
+    """Compute sum_i a_i (features,) of a (n, features) by pairwise addition.
 
-    NumPy's own sum adds the rows of a Fortran array in another order than those of a C array, and rounds differently.
+    NumPy's own sum adds the rows of Fortran and C arrays in different orders, which rounds differently.
     """
     while (n := len(a)) > 1:
         half = n // 2
@@ -39,10 +39,10 @@ def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
 class Standardize(Layer):
     """Standardization of each feature: out = (a - mean) / std      dL/da = delta / std
 
-    mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and constant
-    from then on. It is the first layer of a network, or follows other input layers. A constant feature has std 1;
-    so has one whose std is below the smallest normal number of the model's type, 1.2e-38 in float32, which compiled
-    engines take as 0.
+    mean and std are measured on the training data when `Model.fit` first runs, stored with the model, and constant from
+    then on. It must be first in a network or follow other input layers. A constant feature has std 1, and so does one
+    whose std is below the smallest normal number of the model's dtype, 1.2e-38 in float32, which compiled engines flush
+    to 0.
     """
 
     is_affine = True
@@ -64,11 +64,11 @@ class Standardize(Layer):
         return out * ctx.state.std + ctx.state.mean
 
     def state(self, fan_in: int) -> Any:
-        """Return mean 0 and standard deviation 1, before anything is measured."""
+        """Return mean 0 and standard deviation 1, before measuring."""
         return StandardizeState(np.zeros(fan_in), np.ones(fan_in), np.zeros(()))
 
     def merge(self, state: Any, a: Any) -> Any:
-        """Update the state with more samples a (n, features), as Chan, Golub and LeVeque (1983)."""
+        """Update the state with more samples a (n, features), by Chan, Golub and LeVeque (1983)."""
         n, k = float(state.count), a.shape[0]
         a = a.astype(np.float64)
         mean = column_sums(a) / k
@@ -76,14 +76,14 @@ class Standardize(Layer):
         total = n + k
         a -= mean
         a *= a
-        # Before the first sample std is 1 but counts nothing: n is 0.
+        # Before the first sample, n is 0 and the std of 1 has no weight.
         var = (n * state.std**2 + column_sums(a) + shift**2 * (n * k / total)) / total
         return StandardizeState(state.mean + shift * (k / total), np.sqrt(var), np.asarray(total))
 
     def finish(self, state: Any, dtype: Any) -> Any:
-        """Return the final state for numbers of a type: a constant feature is only centered.
+        """Return the final state for a dtype, with std 1 for each constant feature.
 
-        Its deviation is within rounding of the mean, or below the smallest normal number of the type.
+        A feature is constant if its deviation is within the rounding of the mean, or subnormal.
         """
         constant = state.std <= np.maximum(1e-12 * np.abs(state.mean), float(np.finfo(dtype).tiny))
         return state._replace(std=np.where(constant, 1.0, state.std))

@@ -1,4 +1,4 @@
-"""Take: some columns of the input, in any order and as often as wanted."""
+"""Take: selected columns of the input, in any order, with repeats."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Take(Layer):
 
     dL/da[:, k] = sum of delta[:, j] over the j with columns[j] = k; 0 for a column that is not taken
 
-    columns: whole numbers, counted from 0. With the input's columns k times, one after the other, the k members of an
-    ensemble begin, side by side: Take(list(range(20)) * 8), and a GroupedDense with 8 groups behind it.
+    columns: indices from 0. Repeating all columns k times creates k ensemble members side by side:
+    Take(list(range(20)) * 8), followed by a GroupedDense with 8 groups.
     a: (batch, width).  out, delta: (batch, number of columns).
-    Raises ConfigError for columns that are no whole numbers of at least 0, and where the input has no such column.
+    Raises ConfigError unless columns are integers of at least 0 that the input has.
     """
 
     is_affine = True
@@ -32,11 +32,11 @@ class Take(Layer):
     columns: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Check the columns, and keep them as a tuple of Python integers."""
+        """Check the columns, and store them as a tuple of Python integers."""
         given = list(self.columns) if isinstance(self.columns, Iterable) else []
         if not given or isinstance(self.columns, (str, bytes)):
             raise ConfigError(
-                f"columns of Take must be a list of columns, as [0, 1, 0, 1], not {self.columns!r}."
+                f"columns of Take must be a list of columns, such as [0, 1, 0, 1], not {self.columns!r}."
             )
         checked = (
             check_count(column, "columns", 0, text="columns of Take", hint="columns count from 0")
@@ -53,7 +53,7 @@ class Take(Layer):
         return (), sums_by(np.array(self.columns), delta.T, cache).T
 
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
-        """Return (): nothing is learned."""
+        """Return (), because there are no parameters."""
         return ()
 
     def tangent(self, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
@@ -61,10 +61,10 @@ class Take(Layer):
         return a_dot[..., np.array(self.columns)]
 
     def width(self, fan_in: int) -> int:
-        """Return the number of columns. Raises ConfigError where the input has no such column."""
+        """Return the number of columns. Raises ConfigError if the input has too few."""
         if max(self.columns) >= fan_in:
             raise ConfigError(
-                f"columns of Take has column {max(self.columns)}, but what comes in has columns 0 to {fan_in - 1}."
+                f"columns of Take contains {max(self.columns)}, but the input has columns 0 to {fan_in - 1}."
             )
         return len(self.columns)
 

@@ -1,4 +1,4 @@
-"""Attribution: how much each feature of a sample contributes to an output, by six methods, each with its check.
+"""Attribution: each feature's contribution to an output, by six methods, each with its check.
 
 | method | the value of feature k | what the values add up to |
 |---|---|---|
@@ -9,11 +9,11 @@
 | `deep_lift` | (x_k - b_k) times the product of chords' slopes | f(x) - f(b) |
 | `occlusion` | f(x) - f(x with x_k at b_k) | f(x) - f(b) if f is linear |
 
-f is the output before its output activation: the logit of the predicted class unless `target` names another, and with
-`against` the difference of two. b is the baseline: the input that the network's input links map to 0 (black, or the
-training data's mean if it standardizes), else zeros. All methods use the layers' own forward and backward, in float64,
-as in prediction. Where none is named, inputs with names, as those of a table, are explained by `deep_lift`, others by
-`integrated_gradients`: the sum is the same, and a row of a wide table takes a hundredth of the time.
+f is the output before its output activation: the logit of the predicted class or of `target`, and with `against` the
+difference of two logits. b is the baseline: the input that the network's input links map to 0 (black, or the training
+data's mean if it standardizes), else zeros. All methods use the layers' own forward and backward, in float64 and in
+prediction mode. The default method is `deep_lift` for inputs with names, as in tables, and `integrated_gradients` for
+others: the sum is the same, and a row of a wide table takes a hundredth of the time.
 `reinitialization_check` tests whether a method's maps depend on the trained parameters.
 """
 

@@ -1,4 +1,4 @@
-"""DeepLIFT: differences from a baseline, propagated back by slopes of chords instead of derivatives."""
+"""DeepLIFT: differences from a baseline, backpropagated with slopes of chords instead of derivatives."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chainrule.network import backprop
 from chainrule.network.blocks import Block
 from chainrule.trained.trained import Trained
 
-SAME = 1e-10
-"""The distance of pre-activations below which the derivative replaces the slope of the chord."""
+MIN_DIFFERENCE = 1e-10
+"""The difference of pre-activations below which the derivative replaces the chord's slope."""
 
 
 @dataclass(frozen=True)
 class Chord(Layer):
-    """The rescale rule of an activation: m_z = m_a (a - a') / (z - z'), with ' the baseline's; f'(z) where z = z'.
+    """The rescale rule of an activation: m_z = m_a (a - a') / (z - z'), with ' for the baseline; f'(z) where z = z'.
 
     The batch contains n samples and then their n baselines: z, a, m (2n, width).
     """
@@ -30,7 +30,7 @@ class Chord(Layer):
     layer: Layer
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """Call the activation's forward; the cache also has z and a."""
+        """Run the activation's forward; the cache also contains z and a."""
         out, cache = self.layer.forward(params, a, ctx)
         return out, (a, out, cache)
 
@@ -40,22 +40,22 @@ class Chord(Layer):
         n = len(z) // 2
         tangent = self.layer.backward(params, inner, np.ones_like(z), ctx)[1][:n]
         run, rise = z[:n] - z[n:], a[:n] - a[n:]  # (n, width)
-        is_same = np.abs(run) < SAME
+        is_same = np.abs(run) < MIN_DIFFERENCE
         slope = np.where(is_same, tangent, rise / np.where(is_same, 1.0, run))
         return (), delta * np.concatenate([slope, slope])
 
 
 @dataclass(frozen=True)
 class Chords(Layer):
-    """The rescale rule of a layer whose outputs are functions of one input each, of which several share one.
+    """The rescale rule of a layer whose outputs each depend on one input, which several may share.
 
-    m_x = sum of m_e (e - e') / (x - x') over the outputs e of x; de/dx where x = x'. The batch is as for a `Chord`.
+    m_x = sum of m_e (e - e') / (x - x') over the outputs e of x; de/dx where x = x'. The batch is as in `Chord`.
     """
 
     layer: Layer
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """Call the layer's forward; the cache also has x, e and de/dx."""
+        """Run the layer's forward; the cache also contains x, e and de/dx."""
         out, cache = self.layer.forward(params, a, ctx)
         still = type(params)(*map(np.zeros_like, params)) if params else params
         return out, (a, out, self.layer.tangent(params, still, cache, np.ones_like(a), ctx))
@@ -65,13 +65,13 @@ class Chords(Layer):
         x, e, tangent = cache
         n, of = len(x) // 2, self.layer.sources(x.shape[1])
         run, rise = (x[:n] - x[n:])[:, of], e[:n] - e[n:]  # (n, fan_out)
-        is_same = np.abs(run) < SAME
+        is_same = np.abs(run) < MIN_DIFFERENCE
         slope = np.where(is_same, tangent[:n], rise / np.where(is_same, 1.0, run))
         return (), sums_by(of, (delta * np.concatenate([slope, slope])).T, x.shape[1]).T
 
 
 def stand_in(link: Link) -> Layer | None:
-    """Return the rule of a link: `Chord` if elementwise, `Chords` if by column, its own layer if affine, else None."""
+    """Return the rule of a link: `Chord` if elementwise, `Chords` if columnwise, its own layer if affine, else None."""
     layer = link.layer
     if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
         return layer
@@ -81,7 +81,7 @@ def stand_in(link: Link) -> Layer | None:
 
 
 def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
-    """Compute m (n, inputs), and the contribution of each neuron by link, m * (a - a') (n, width).
+    """Compute m (n, inputs), and each neuron's contribution m * (a - a') (n, width) by link.
 
     Across any layer of the chain (not inside a block) the contributions add up to f(x) - f(baseline).
     """
@@ -110,7 +110,7 @@ def deep_lift(
     baseline: Any = None,
     shape: tuple[int, int] | None = None,
 ) -> Attribution:
-    """(x_k - b_k) m_k, with m the product of weights and of slopes of chords on the backward walk: the rescale rule.
+    """(x_k - b_k) m_k, with m the product of weights and chord slopes in the backward pass: the rescale rule.
 
     X: (n, inputs).  b: the baseline.  Instead of an activation's slope at z, DeepLIFT uses the slope between the
     baseline's z and the sample's, so a saturated neuron still contributes.

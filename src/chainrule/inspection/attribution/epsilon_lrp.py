@@ -1,4 +1,4 @@
-"""Epsilon-LRP: the output's relevance, propagated back in proportion to the contribution of each neuron."""
+"""Epsilon-LRP: the output's relevance, backpropagated in proportion to each neuron's contribution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chainrule.trained.trained import Trained
 
 
 class Absorbed(NamedTuple):
-    """The relevance that a layer absorbed, stored in the place of its gradients."""
+    """The relevance that a layer absorbs, stored in place of its gradients."""
 
     biases: Any  # (batch,)
     epsilon: Any  # (batch,)
@@ -47,7 +47,7 @@ class Proportional(Layer):
     epsilon: float
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """Call the layer's forward; the cache also has a and z."""
+        """Run the layer's forward; the cache also contains a and z."""
         z, cache = self.layer.forward(params, a, ctx)
         return z, (a, z, cache)
 
@@ -62,12 +62,12 @@ class Proportional(Layer):
 
 @dataclass(frozen=True)
 class Through(Layer):
-    """The rule of an activation: R is passed on unchanged, because each neuron depends on its own z alone."""
+    """The rule of an activation: R passes through unchanged, because each output depends only on its own z."""
 
     layer: Layer
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """Call the layer's forward."""
+        """Run the layer's forward."""
         return self.layer.forward(params, a, ctx)[0], None
 
     def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
@@ -78,10 +78,10 @@ class Through(Layer):
 
 @dataclass(frozen=True)
 class Gathered(Through):
-    """The rule of a layer whose outputs are functions of one input each: an input has the sum of its outputs' R."""
+    """The rule of a layer whose outputs each depend on one input: an input's R is the sum over its outputs."""
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """Call the layer's forward; the cache is the number of inputs."""
+        """Run the layer's forward; the cache is the number of inputs."""
         return self.layer.forward(params, a, ctx)[0], a.shape[1]
 
     def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
@@ -91,7 +91,7 @@ class Gathered(Through):
 
 @dataclass(frozen=True)
 class Added(Layer):
-    """The rule of a residual block: R is divided in proportion to the contributions of its chains to the sum.
+    """The rule of a residual block: R is split in proportion to the contributions of its chains to the sum.
 
     R_F = F s      R_P = P s      s = R / (F + P + epsilon sign(F + P))      epsilon: sum_j (R_j - (F + P)_j s_j)
     """
@@ -100,7 +100,7 @@ class Added(Layer):
     epsilon: float
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """Call the block's forward; the cache has the outputs of both chains."""
+        """Run the block's forward; the cache contains the outputs of both chains."""
         assert ctx.link is not None
         walks = [
             backprop.forward(links, theta, a, ctx)
@@ -123,13 +123,13 @@ class Added(Layer):
 
 
 def rule(epsilon: float, passed: frozenset[str]) -> Any:
-    """Return the rule of each kind of layer. passed: names of links that only change the units of the features."""
+    """Return the rule for each kind of layer. passed: names of links that only change the units of the features."""
 
     def stand_in(link: Link) -> Layer | None:
         layer = link.layer
         if link.name in passed or layer.is_identity:
             return Through(layer)
-        if isinstance(layer, Skip):  # each chain has its own part of R: what the block does itself
+        if isinstance(layer, Skip):  # the block's own backward splits R
             return layer
         if isinstance(layer, Residual):
             return Added(layer, epsilon)
@@ -143,7 +143,7 @@ def rule(epsilon: float, passed: frozenset[str]) -> Any:
 
 
 def relevance(f: Explained, epsilon: float) -> tuple[Floats, dict[str, Floats]]:
-    """Compute R (n, inputs), and what the biases and epsilon absorbed, (n,) each."""
+    """Compute R (n, inputs), and the relevance absorbed by biases and epsilon, (n,) each."""
     passed = frozenset(link.name for link in f.links[: input_links(f.links)])
     links = with_rules(f.links, rule(epsilon, passed), "epsilon_lrp")
     out, caches = backprop.forward(links, f.params, f.X, f.ctx)
@@ -173,13 +173,13 @@ def epsilon_lrp(
     shape: tuple[int, int] | None = None,
     epsilon: float = 1e-6,
 ) -> Attribution:
-    """Layer-wise relevance propagation: R_i = a_i sum_j W_ij R_j / (z_j + epsilon sign(z_j)), from R = f(x) on back.
+    """Layer-wise relevance propagation: R_i = a_i sum_j W_ij R_j / (z_j + epsilon sign(z_j)), starting from R = f(x).
 
-    X: (n, inputs).  epsilon: bounds the relevances of a neuron whose z is nearly 0; the result states what epsilon and
-    the biases absorb.  Rescale and Standardize at the input only change units, and pass relevance on.  Activations
-    pass it on to their z, batch norm is the affine map of prediction, and a residual block divides it in proportion to
-    its two chains' outputs.  A number that is embedded has the sum of its vector's.  For ReLU networks it is input x
-    gradient as epsilon goes to 0.
+    X: (n, inputs).  epsilon: bounds the relevances of a neuron with z near 0; the result states how much epsilon and
+    the biases absorb.  Rescale and Standardize at the input only change units and pass relevance on.  Activations pass
+    it to their z, batch norm is the affine map of prediction, and a residual block splits it in proportion to its
+    chains' outputs.  An embedded number gets the sum over its vector.  For ReLU networks the limit for epsilon to 0 is
+    input x gradient.
     Raises ConfigError for a layer without a rule (softmax inside the network, a custom layer).
     Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.

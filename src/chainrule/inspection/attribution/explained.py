@@ -1,12 +1,12 @@
-# Over 300 lines because f is chosen here for every task, from the arguments that all methods share.
-"""The attributed function: one number per sample, f(x), with its forward and backward walk.
+# Over 300 lines because f is chosen here for every task, from the arguments shared by all methods.
+"""The attributed function: one number per sample, f(x), with its forward and backward pass.
 
 f_i(x) = sum_k v_ik out_k(x)
 
-out is the output before the output activation that turns it into probabilities: a class's logit, the logarithm of an
-expected count, a number. v_i selects it: 1 at the target, and -1 at the class `against`, if there is one.
-With one output for two classes, out is the logit of the second, so v_i = -1 for the first. All in float64, whatever
-the model's precision: completeness is a statement about the method, not about rounding.
+out is the output before the output activation that makes probabilities: a class's logit, the logarithm of an
+expected count, a number. v_i selects it: 1 at the target, and -1 at the class `against`, if any.
+With one output for two classes, out is the logit of the second, so v_i = -1 for the first. All in float64 for every
+model dtype: completeness is a property of the method, not of rounding.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from chainrule.network.network import Network
 from chainrule.trained.trained import Trained
 
 Floats = NDArray[np.float64]
-ROWS = 1024
-"""The most rows of one walk."""
-DRAWN_FROM = 8
-"""The smallest side, in pixels, of a picture that is recognized from a square number of bytes."""
+CHUNK_ROWS = 1024
+"""The maximum number of rows per pass."""
+MIN_PICTURE_SIDE = 8
+"""The minimum side, in pixels, of a picture inferred from a square number of bytes."""
 
 
 @records.kind("attribution_target")
@@ -41,9 +41,9 @@ class Target(NamedTuple):
     """The meaning of f for one sample: one output, or the difference of two. Print it for its name."""
 
     what: str
-    """the kind of the outputs: "class", "label" or "output", of which f is one"""
+    """the kind of output: "class", "label" or "output"."""
     label: Any
-    """its label, or its number if outputs have no labels"""
+    """its label, or its index if outputs have no labels"""
     against: Any = None
     """the label whose output is subtracted; None for none"""
     is_negated: bool = False
@@ -55,8 +55,8 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         """Describe f: class 3 against 5."""
-        said: str = view(self, "as_words")
-        return said
+        text: str = view(self, "as_words")
+        return text
 
 
 class Explained(NamedTuple):
@@ -77,12 +77,12 @@ class Explained(NamedTuple):
     shape: tuple[int, int] | None
     """(height, width) if a sample is a picture"""
     offset: Floats | float = 0.0
-    """(n,) the constant that f has besides V out: the mean of the targets, if the model standardizes them"""
+    """(n,) the constant term of f besides V out: the mean of the targets, if the model standardizes them"""
     whole: Explained | None = None
-    """f of the samples, where this is f of the output of their embedding"""
+    """f of the samples, if self is f of the output of their embedding"""
 
     def behind_codes(self) -> Explained:
-        """Return f of the embedding's output, by which it has a derivative; itself if the network has no embedding."""
+        """Return f as a function of the embedding's output, which has a derivative; self without an embedding."""
         if not self.links[0].layer.reads_codes:
             return self
         first = self._replace(links=self.links[:1], params=self.params[:1])
@@ -124,8 +124,8 @@ class Explained(NamedTuple):
 
 
 def chunks(n: int) -> list[slice]:
-    """Return slices of at most ROWS rows that cover n."""
-    return [slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS)]
+    """Return slices of at most CHUNK_ROWS rows that cover n."""
+    return [slice(start, min(start + CHUNK_ROWS, n)) for start in range(0, n, CHUNK_ROWS)]
 
 
 def explained(
@@ -139,11 +139,11 @@ def explained(
 ) -> Explained:
     """Check the arguments of an attribution, and choose f.
 
-    target: a label of the model, the number of an output if it has no labels, or one per sample; None for the predicted
-    class, the likeliest of many labels, or the only output.  against: another label, whose logit is subtracted.
+    target: a label of the model, the index of an output without labels, or one per sample; None for the predicted
+    class, the most likely of several labels, or the only output.  against: another label, whose logit is subtracted.
     baseline: numbers (inputs,) or (n, inputs), or one number for all; None for `neutral`.
     shape: (height, width) of a picture; inferred for a square number of bytes.
-    Raises ConfigError, ShapeError or DataError, in one sentence.
+    Raises ConfigError, ShapeError or DataError.
     """
     network = model.network
     names = model.feature_names or column_names(X)
@@ -171,27 +171,27 @@ def explained(
     if model.target_scale is not None:
         made = made._replace(offset=V @ model.target_scale.mean)
         V = V * model.target_scale.std
-    members = network.loss.members  # of an ensemble, f is the mean of its members'
+    members = network.loss.members  # for an ensemble, f is the mean over its members
     V = np.tile(V, members) / members if members > 1 else V
     return made._replace(V=V, labels=labels, targets=targets)
 
 
 def attributed_links(network: Network) -> tuple[Link, ...]:
-    """Return the links that f is of: all but the output activation that makes probabilities, if there is one."""
+    """Return the links that compute f: all except an output activation that makes probabilities."""
     links = network.links
     has_activation = network.loss.domain == "probability" and links[-1].layer.gives_probabilities
     return links[:-1] if has_activation else links
 
 
 def input_links(links: Sequence[Link]) -> int:
-    """Count the first links that only change the units of the features: Rescale and Standardize."""
+    """Count the leading links that only change the units of the features: Rescale and Standardize."""
     return next((i for i, link in enumerate(links) if not link.layer.changes_units), len(links))
 
 
 def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:
     """Return the input (inputs,) that the input links map to 0: black pixels, or the means of the training data.
 
-    It is 0 if an input link has no inverse.
+    0 if an input link has no inverse.
     """
     x = np.zeros(inputs)
     for link in reversed(links[: input_links(links)]):
@@ -206,7 +206,9 @@ def check_shape(shape: Any, inputs: int, dtype: np.dtype[Any]) -> tuple[int, int
     """Return (height, width), given or inferred from the data; None for a table."""
     if shape is None:
         side = math.isqrt(inputs)
-        return (side, side) if dtype == np.uint8 and side * side == inputs and side >= DRAWN_FROM else None
+        return (
+            (side, side) if dtype == np.uint8 and side * side == inputs and side >= MIN_PICTURE_SIDE else None
+        )
     try:
         height, width = (int(side) for side in shape)
     except (TypeError, ValueError) as error:
@@ -214,7 +216,7 @@ def check_shape(shape: Any, inputs: int, dtype: np.dtype[Any]) -> tuple[int, int
     if height < 1 or width < 1 or height * width != inputs:
         raise ShapeError(
             f"shape is {height} x {width}, {height * width} pixels, but the network takes {inputs} inputs; "
-            "leave it out for a table."
+            "omit it for a table."
         )
     return height, width
 
@@ -227,18 +229,18 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
         if isinstance(error, ShapeError):
             raise
         raise ShapeError(
-            f"baseline must contain numbers of the shape ({shape[1]},) or {shape}, or be one number; "
-            f"it has the shape {np.shape(baseline)}."
+            f"baseline must be one number, or numbers of shape ({shape[1]},) or {shape}; "
+            f"its shape is {np.shape(baseline)}."
         ) from error
     if not np.isfinite(full).all():
-        raise DataError("baseline contains NaN or infinity; it must be a sample that the network could see.")
+        raise DataError("baseline contains NaN or infinity; it must be a valid input of the network.")
     return full
 
 
 def _pick(
     model: Trained, f: Explained, target: Any, against: Any
 ) -> tuple[Floats, tuple[Any, ...], tuple[Target, ...]]:
-    """Return V (n, outputs), and the target of each sample, as a label and as a `Target`."""
+    """Return V (n, outputs), and each sample's target, as a label and as a `Target`."""
     task, outputs = model.task, model.network.outputs
     labels = _labels(model, task)
     noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
@@ -259,7 +261,7 @@ def _pick(
     rival = _numbers(against, labels, len(f.X), "against", noun)
     if task == "binary":
         raise ConfigError(
-            "against is for more than two classes: the logit of two classes already holds one against the other."
+            "against needs more than two classes, because the logit of two classes already compares them."
         )
     if (rival == chosen).any():
         raise ConfigError(f"against is the target itself, {noun} {targets[int((rival == chosen).argmax())]}.")
@@ -277,7 +279,7 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
     if task == "regression":
         if outputs > 1:
             raise ConfigError(
-                f"the network has {outputs} outputs; say which one to attribute, as target=0 for the first."
+                f"the network has {outputs} outputs; choose the one to attribute, such as target=0 for the first."
             )
         return np.zeros(len(f.X), np.int64)
     if model.network.loss.members > 1:
@@ -287,17 +289,17 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
     parts = [f.forward(f.X[rows])[0] for rows in chunks(len(f.X))]
     out = np.concatenate(parts)
     if task == "binary":
-        # Without a Sigmoid to leave out, the output of a loss on probabilities is one, and the threshold a half.
+        # Without a Sigmoid to skip, the output of a loss on probabilities is one, and the threshold 0.5.
         is_share = model.network.loss.domain == "probability" and len(f.links) == len(model.network.links)
         return np.asarray(out[:, 0] > (0.5 if is_share else 0.0), np.int64)
     return np.asarray(out.argmax(1), np.int64)
 
 
 def _numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
-    """Return the position (n,) of each label among the labels."""
+    """Return the index (n,) of each label among the labels."""
     given = [value] * n if np.ndim(value) == 0 else list(np.asarray(value).tolist())
     if len(given) != n:
-        raise ShapeError(f"{name} contains {len(given)} labels for {n} samples; give one, or one a sample.")
+        raise ShapeError(f"{name} contains {len(given)} labels for {n} samples; give one, or one per sample.")
     place = {label: k for k, label in enumerate(labels)}
     spelled = {str(label): k for k, label in enumerate(labels)}
     found = []

@@ -20,7 +20,7 @@ def input_x_gradient(
 ) -> Attribution:
     """(x_k - baseline_k) df/dx_k: the contribution of feature k if f were linear with this gradient.
 
-    X: (n, inputs).  With a baseline of 0, as published, x_k df/dx_k.
+    X: (n, inputs).  With a baseline of 0, as published: x_k df/dx_k.
     Source: Shrikumar, Greenside, Shcherbina, Kundaje, "Not just a black box", arXiv:1605.01713.
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()

@@ -10,18 +10,18 @@ import numpy as np
 
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
+from chainrule.inspection.attribution.explained import CHUNK_ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.network.blocks import Block
 from chainrule.network.tree import places, walk
 from chainrule.trained.trained import Trained
 
 NODES = 8
-"""The Gauss-Legendre nodes of a piece of the line: exact if f is a polynomial of degree 16 on it."""
+"""The number of Gauss-Legendre nodes per piece of the line: exact if f is a polynomial of degree 16 on it."""
 MAX_GRADIENTS = 40_000
-"""The most gradients per sample, after which the adaptive rule stops and reports the remaining error."""
+"""The maximum number of gradients per sample, after which the adaptive rule stops and reports the remaining error."""
 MAX_STEPS = 5000
-"""The most nodes of one rule: finding them costs the cube of their number."""
+"""The maximum number of nodes of one rule: computing them takes cubic time."""
 ROUNDING = 1e-13
 """The error, relative to |f|, that more nodes cannot reduce."""
 
@@ -39,14 +39,14 @@ def integrated_gradients(
 ) -> Attribution:
     r"""(x_k - b_k) * integral from 0 to 1 of df/dx_k (b + t (x - b)) dt, with b the baseline.
 
-    X: (n, inputs).  steps: that many Gauss-Legendre nodes on the whole way, as other packages have it; None for the
-    adaptive rule, which goes on until the sum is within `tolerance` of f(x) - f(b), relative.
+    X: (n, inputs).  steps: the number of Gauss-Legendre nodes on the whole line, as in other packages; None for the
+    adaptive rule, which refines until the sum is within `tolerance` of f(x) - f(b), relative.
 
-    The adaptive rule cuts the way where a ReLU (or another kinked activation) on it turns on or off. The turning
-    points are found layer by layer: up to a layer's pre-activations everything is linear between the turning points of
-    the layers before it, so a zero lies where the straight line through the two ends has it. Each piece has 8 nodes,
-    or 1 where f is affine between turning points, as of dense layers and ReLUs, and a piece whose part of the sum
-    misses its part of f(x) - f(b) is halved. For such networks the result is exact up to rounding.
+    The adaptive rule splits the line where a ReLU (or another kinked activation) on it turns on or off. These points
+    are found layer by layer: between the points of the layers before it, a layer's pre-activations are linear, so zeros
+    follow from the values at both ends. Each piece has 8 nodes, or 1 if f is affine between the points, as with dense
+    layers and ReLUs, and is halved if its part of the sum misses its part of f(x) - f(b). For such networks the result
+    is exact up to rounding.
     Source: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017, eq. 1, proposition 1.
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
@@ -54,10 +54,11 @@ def integrated_gradients(
         steps = check_count(steps, "steps")
         if steps > MAX_STEPS:
             raise ConfigError(
-                f"steps must be at most {MAX_STEPS:,}, not {steps:,}; leave it out, and the way is cut where f turns."
+                f"steps must be at most {MAX_STEPS:,}, not {steps:,}; omit it to split the line where f has "
+                "kinks."
             )
     elif not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
-        raise ConfigError(f"tolerance must lie between 0 and 1, not {tolerance!r}; 1e-6 is usual.")
+        raise ConfigError(f"tolerance must be between 0 and 1, not {tolerance!r}; 1e-6 is usual.")
     values, used = np.empty_like(f.X), []
     for i in range(len(f.X)):
         values[i], count = _fixed(f, i, steps) if steps is not None else _adaptive(f, i, tolerance)
@@ -72,7 +73,7 @@ def _fixed(f: Explained, i: int, steps: int) -> tuple[Floats, int]:
 
 
 def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
-    """Compute the values (inputs,) of sample i, and how many gradients they took."""
+    """Compute the values (inputs,) of sample i, and the number of gradients used."""
     way = f.X[i] - f.baseline[i]  # (inputs,)
     edges = turning_points(f, i)  # (pieces + 1,)
     at_edges = f.value(_along(f, i, edges), f.V[i])  # (pieces + 1,)
@@ -83,15 +84,15 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
     total, used, left = np.zeros_like(way), 0, 0.0
     while len(starts):
         sums = np.empty((len(starts), len(way)))
-        for first in range(0, len(starts), ROWS // count):
-            some = slice(first, first + ROWS // count)
+        for first in range(0, len(starts), CHUNK_ROWS // count):
+            some = slice(first, first + CHUNK_ROWS // count)
             width = stops[some] - starts[some]  # (some,)
             t = starts[some, None] + width[:, None] * nodes  # (some, count)
             g = f.gradient(_along(f, i, t.ravel()), f.V[i]).reshape(*t.shape, -1)
             sums[some] = way * (width[:, None] * np.einsum("k,pki->pi", weights, g))
         used += starts.size * count
-        errors = np.abs(sums.sum(1) - rises)  # (pieces,) each piece has its own completeness
-        # Halve the worst pieces, as few as possible: the others' errors then add up to less than half the limit.
+        errors = np.abs(sums.sum(1) - rises)  # (pieces,) completeness of each piece
+        # Halve the worst pieces, as few as possible: the other errors then add up to less than half the limit.
         order = np.argsort(errors)
         fine = np.zeros(len(errors), np.bool_)
         fine[order] = np.cumsum(errors[order]) <= max(goal - left, 0) / 2
@@ -111,7 +112,7 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
 
 
 def is_piecewise_affine(f: Explained) -> bool:
-    """Return whether f is affine on each piece between turning points, so that it has one gradient there."""
+    """Return whether f is affine on each piece between kinks, with one gradient per piece."""
     return all(
         layer.joins_linearly if isinstance(layer, Block) else layer.is_affine or layer.is_piecewise_affine
         for layer in (link.layer for link in walk(f.links))
@@ -119,7 +120,7 @@ def is_piecewise_affine(f: Explained) -> bool:
 
 
 def turning_points(f: Explained, i: int) -> Floats:
-    """Return 0, 1, and the sorted places on sample i's line where an activation's z, or a number, passes a kink."""
+    """Return 0, 1, and the sorted positions on sample i's line where an activation's z, or a number, crosses a kink."""
     t = np.array([0.0, 1.0])
     for number in itertools.count():
         caches = f.forward(_along(f, i, t))[1]
@@ -131,7 +132,7 @@ def turning_points(f: Explained, i: int) -> Floats:
         a, b = z[piece, unit], z[piece + 1, unit]
         found = t[piece] + (t[piece + 1] - t[piece]) * (a / (a - b))
         t = np.unique(np.concatenate([t, found]))
-        # Points that rounding alone keeps apart are one.
+        # Merge points that differ only by rounding.
         t = t[np.concatenate([[True], np.diff(t) > 1e-14])]
         t[-1] = 1.0
         if len(t) * NODES > MAX_GRADIENTS:
@@ -140,7 +141,7 @@ def turning_points(f: Explained, i: int) -> Floats:
 
 
 def _beside_kinks(f: Explained, caches: Sequence[Any]) -> Iterator[Floats]:
-    """Iterate over z minus each kink (rows, kinks * width) of the layers that have some, in the order of the walk."""
+    """Iterate over z minus each kink (rows, kinks * width) of the layers with kinks, in forward order."""
     for link, *_, (cache,) in places(f.links, caches):
         if distances := link.layer.from_kinks(cache, f.ctx.at(link)):
             yield np.hstack(distances)
@@ -153,13 +154,13 @@ def _along(f: Explained, i: int, t: Floats) -> Floats:
 
 def _mean_gradient(f: Explained, i: int, t: Floats, weights: Floats) -> Floats:
     total = np.zeros(f.X.shape[1])
-    for start in range(0, len(t), ROWS):
-        some = slice(start, start + ROWS)
+    for start in range(0, len(t), CHUNK_ROWS):
+        some = slice(start, start + CHUNK_ROWS)
         total += weights[some] @ f.gradient(_along(f, i, t[some]), f.V[i])
     return total
 
 
 def gauss_legendre(count: int) -> tuple[Floats, Floats]:
-    """Return nodes (count,) on [0, 1] and weights (count,) with the sum 1."""
+    """Return nodes (count,) on [0, 1] and weights (count,) with sum 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2

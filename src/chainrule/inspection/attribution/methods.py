@@ -28,11 +28,11 @@ METHODS: dict[str, Callable[..., Attribution]] = {
     "deep_lift": deep_lift,
     "occlusion": occlusion,
 }
-"""Every method by its name; the tests run over this table."""
+"""Every method by name; the tests run over this table."""
 
 
 def attribute(model: Trained, X: Any, method: str | None = None, **settings: Any) -> Attribution:
-    """Attribute by one method, by its name; the settings are those of the method's function.
+    """Attribute with the method of this name; the settings are those of the method's function.
 
     method: None for `default_method`.
     """
@@ -41,7 +41,7 @@ def attribute(model: Trained, X: Any, method: str | None = None, **settings: Any
     known = settings_of(method)
     unknown = [name for name in settings if name not in known]
     if unknown:
-        raise ConfigError(f"{method} takes no {unknown[0]}; its settings are {', '.join(known)}.")
+        raise ConfigError(f"{method} has no setting {unknown[0]}; its settings are {', '.join(known)}.")
     found: Attribution = function(model, X, **settings)
     return found
 
@@ -52,12 +52,11 @@ def settings_of(method: str) -> list[str]:
 
 
 def default_method(model: Trained, X: Any, settings: Collection[str] = ()) -> str:
-    """Return the method for somebody who names none: "deep_lift" of a table, otherwise "integrated_gradients".
+    """Return the default method: "deep_lift" for a table, otherwise "integrated_gradients".
 
-    Both promise that the values add up to f(x) - f(b). Integrated gradients walk the line from b to x, which a network
-    behind piecewise linear curves of numbers cuts into hundreds of pieces a row; DeepLIFT takes one walk for all rows.
-    A table is what has names of its columns; a layer that DeepLIFT has no rule for, or a setting that it does not have,
-    leaves it to the other.
+    Both guarantee that the values add up to f(x) - f(b). Integrated gradients split the line from b to x at every kink
+    of piecewise linear embeddings, hundreds per row; DeepLIFT takes one pass for all rows. A table is an input with
+    column names. If DeepLIFT has no rule for a layer or lacks a setting, the default is the other method.
     """
     is_table = model.feature_names is not None or column_names(X) is not None
     if not is_table or not set(settings) <= set(settings_of("deep_lift")):
@@ -66,7 +65,7 @@ def default_method(model: Trained, X: Any, settings: Collection[str] = ()) -> st
 
 
 def in_one_pass(model: Trained) -> str:
-    """Return "deep_lift", or "integrated_gradients" where a layer of the model has no rule for it."""
+    """Return "deep_lift", or "integrated_gradients" if a layer of the model has no DeepLIFT rule."""
     links = attributed_links(model.network)
     try:
         with_rules(links[1:] if links[0].layer.reads_codes else links, stand_in, "deep_lift")

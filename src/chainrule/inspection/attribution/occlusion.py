@@ -1,4 +1,4 @@
-"""Occlusion: remove a part of the sample, and measure how the output changes."""
+"""Occlusion: remove a part of the sample, and measure the change of the output."""
 
 from __future__ import annotations
 
@@ -24,25 +24,23 @@ def occlusion(
     patch: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
 ) -> Attribution:
-    """f(x) - f(x with feature k at its baseline); for pictures with patches of pixels instead of features.
+    """f(x) - f(x with feature k at its baseline); for pictures, with patches of pixels instead of features.
 
-    X: (n, inputs).  patch: (height, width) or one number for both, for pictures; None for single features.
-    stride: from one patch to the next; the patch's own size unless given.  A pixel covered by several patches has the
-    mean of their effects.
+    X: (n, inputs).  patch: for pictures, (height, width) or one number for both; None for single features.
+    stride: the distance between patches; the patch's own size by default.  A pixel covered by several patches gets
+    the mean of their effects.
     Source: Zeiler, Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2.
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
     features = f.X.shape[1]
     if patch is None:
         if stride is not None:
-            raise ConfigError("stride moves a patch; give patch=4 too, or leave stride out.")
+            raise ConfigError("stride requires a patch; pass patch=4 too, or omit stride.")
         masks: NDArray[np.bool_] | None = None
         count = features
     else:
         if f.shape is None:
-            raise ConfigError(
-                "patch is for pictures; give shape=(height, width), or leave patch out for a table."
-            )
+            raise ConfigError("patch is for pictures; pass shape=(height, width), or omit patch for a table.")
         size = _pair(patch, "patch", f.shape)
         masks = windows(f.shape, size, size if stride is None else _pair(stride, "stride", f.shape))
         count = len(masks)
@@ -65,9 +63,9 @@ def occlusion(
 
 
 def windows(shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return (windows, height * width): which pixels each patch covers. The last ones may extend over the edge.
+    """Return (windows, height * width): the pixels covered by each patch. The last patches may extend over the edge.
 
-    With a stride larger than the patch some pixels are covered by none, and have 0.
+    With a stride larger than the patch, some pixels are not covered, and get 0.
     """
     starts = [
         range(0, max(length - s, 0) + step, step) for length, s, step in zip(shape, size, stride, strict=True)
@@ -90,6 +88,6 @@ def _pair(value: Any, name: str, shape: tuple[int, int]) -> tuple[int, int]:
     )
     if not is_whole:
         raise ConfigError(
-            f"{name} must be a number of pixels, or (height, width), within {shape[0]} x {shape[1]}, not {value!r}."
+            f"{name} must be a number of pixels or (height, width), within {shape[0]} x {shape[1]}, not {value!r}."
         )
     return int(pair[0]), int(pair[1])

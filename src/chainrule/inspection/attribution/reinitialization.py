@@ -1,4 +1,4 @@
-"""The re-initialization check: whether the maps change when the trained parameters are replaced by random ones."""
+"""The re-initialization check: whether maps change when trained parameters are replaced by random ones."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.attribution.methods import attribute
 from chainrule.trained.trained import Trained
 
-ALIKE = 0.5
-"""The rank correlation above which two maps count as similar in the text."""
+SIMILAR_CORRELATION = 0.5
+"""The rank correlation above which two maps count as similar."""
 
 
 @records.kind("reinitialization_stage")
 class Stage(NamedTuple):
-    """One stage: all layers from the output down to this one have new weights."""
+    """One stage: all layers from the output down to this one are re-initialized."""
 
     layer: str
     signed: float
-    """mean Spearman correlation with the map of the trained network; NaN if no sample had two maps to compare"""
+    """mean Spearman correlation with the trained network's map; NaN if no sample had two maps to compare"""
     absolute: float
     """the same for absolute values"""
     spread: float
-    """standard deviation of the signed ones over samples and draws"""
+    """standard deviation of the signed correlations over samples and draws"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -49,9 +49,9 @@ class Reinitialization(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """Whether the maps of a randomized network differ from those of the trained one, by both measures."""
+        """Whether the maps of a randomized network differ from the trained network's, by both measures."""
         last = self.stages[-1]
-        return last.signed <= ALIKE and last.absolute <= ALIKE
+        return last.signed <= SIMILAR_CORRELATION and last.absolute <= SIMILAR_CORRELATION
 
     def records(self) -> list[dict[str, Any]]:
         """Return one record per stage, for a data frame."""
@@ -67,7 +67,7 @@ class Reinitialization(NamedTuple):
         return found
 
     def __str__(self) -> str:
-        """Write one line per layer, and a conclusion."""
+        """Return one line per layer, and a conclusion."""
         told: str = view(self, "as_text")
         return told
 
@@ -82,19 +82,19 @@ def reinitialization_check(
     repeats: int = 1,
     **settings: Any,
 ) -> Reinitialization:
-    """Randomize the layers from the output down, and compare the maps at each stage with those of the trained network.
+    """Re-initialize the layers from the output down, and compare each stage's maps with the trained network's.
 
-    X: (n, inputs).  target: of all maps; the trained network's predictions unless given.  repeats: the number of draws;
-    each uses the layers' initializers with the next of the seeds seed + 1, seed + 2, ... that is not the model's own.
-    settings: the method's.
-    A stage's number is Spearman's rank correlation over the features with a nonzero value in either map (features at
-    their baseline are 0 for any weights, and would make any two maps similar), averaged over samples and draws.
-    A method whose correlation stays high shows the input, not the network. The model is not changed.
+    X: (n, inputs).  target: of all maps; by default the trained network's predictions.  repeats: the number of draws,
+    with the layers' initializers and the seeds seed + 1, seed + 2, ..., skipping the model's own.  settings: the
+    method's.
+    A stage's number is Spearman's rank correlation over the features that are nonzero in either map (features at their
+    baseline are 0 for any weights, and would make all maps similar), averaged over samples and draws.
+    A method whose correlation stays high depends on the input, not on the network. The model is not changed.
     Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, section 3 (cascading randomization).
     """
     layers = list(dict.fromkeys(slot.link.name for slot in model.network.slots))[::-1]
     if not layers:
-        raise ConfigError("the network has no parameters to draw anew; there is nothing to check.")
+        raise ConfigError("the network has no parameters to re-initialize, so there is nothing to check.")
     repeats, seed = check_count(repeats, "repeats"), check_seed(seed)
     trained = attribute(model, X, method, target=target, **settings)
     fixed = list(trained.labels)
@@ -123,7 +123,7 @@ def reinitialization_check(
 
 
 def _correlations(trained: Floats, again: Floats) -> list[tuple[float, float]]:
-    """Compute Spearman's correlation of each row's values and of their sizes; NaN where a map is constant."""
+    """Compute Spearman's correlation of each row's values and of their absolute values; NaN for a constant map."""
     from scipy.stats import rankdata
 
     pairs = []

@@ -27,9 +27,9 @@ PROMISED = {
     "deep_lift": "difference",
     "occlusion": "nothing",
 }
-"""What the values promise to add up to: f(x) - f(baseline), f(x), or nothing."""
-SHOWN = 12
-"""The number of features in a table."""
+"""The guaranteed sum of the values: f(x) - f(baseline), f(x), or nothing."""
+FEATURES_SHOWN = 12
+"""The default number of features in a table."""
 
 
 @records.kind("attribution", version=2)
@@ -37,7 +37,7 @@ SHOWN = 12
 class Attribution(Shown):
     """The contribution of each feature of each sample to f(x). print() shows the first sample.
 
-    values: (n, inputs), in the unit of f; in that of f a unit of the feature for saliency.
+    values: (n, inputs), in the unit of f; for saliency, in that of f per unit of the feature.
     """
 
     method: str
@@ -52,7 +52,7 @@ class Attribution(Shown):
     baseline_outputs: Floats  # (n,) f(baseline)
     is_complete: bool
     """whether the method guarantees the sum of the values"""
-    expected: Floats  # (n,) what the values should add up to; f(x) - f(baseline) where nothing is promised
+    expected: Floats  # (n,) the expected sum of the values; f(x) - f(baseline) if none is guaranteed
     absorbed: dict[str, Floats] = field(default_factory=dict)
     """(n,) each: the relevance that biases and epsilon absorbed (epsilon-LRP)"""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -62,12 +62,12 @@ class Attribution(Shown):
     @property
     def promise(self) -> str:
         """The guaranteed sum of the values in words, or that there is none."""
-        said: str = view(self, "as_words")
-        return said
+        text: str = view(self, "as_words")
+        return text
 
     @property
     def error(self) -> Floats:
-        """|sum of the values - what they should add up to|, (n,). For saliency the two have different units: NaN."""
+        """|sum of the values - expected sum| (n,). NaN for saliency, whose values have other units."""
         if self.method == "saliency":
             return np.full(len(self.values), np.nan)
         return np.asarray(np.abs(self.values.sum(1) - self.expected))
@@ -89,11 +89,11 @@ class Attribution(Shown):
         return f"feature {k}"
 
     def order(self, row: int = 0) -> NDArray[np.int64]:
-        """Return the features of a sample, sorted by absolute value, the largest first."""
+        """Return the features of a sample, sorted by decreasing absolute value."""
         return np.argsort(-np.abs(self.values[self._row(row)]), kind="stable")
 
     def records(self, row: int = 0) -> list[dict[str, Any]]:
-        """Return one record per feature of a sample, the largest first, for a data frame."""
+        """Return one record per feature of a sample, sorted by decreasing absolute value, for a data frame."""
         i = self._row(row)
         return [
             {
@@ -105,21 +105,21 @@ class Attribution(Shown):
             for k in self.order(i).tolist()
         ]
 
-    def bars(self, row: int = 0, most: int = SHOWN) -> list[tuple[str, float]]:
+    def bars(self, row: int = 0, most: int = FEATURES_SHOWN) -> list[tuple[str, float]]:
         """Return the largest features of a sample as ("age = 63", value), and the sum of all others."""
-        made: list[tuple[str, float]] = view(self, "as_bars", self._row(row), most)
-        return made
+        bars: list[tuple[str, float]] = view(self, "as_bars", self._row(row), most)
+        return bars
 
     def completeness(self, row: int = 0) -> str:
-        """Say in one sentence what this sample's values add up to, and what the method guarantees."""
-        said: str = view(self, "as_completeness", self._row(row))
-        return said
+        """Return one sentence on this sample's sum of values and the method's guarantee."""
+        text: str = view(self, "as_completeness", self._row(row))
+        return text
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
-        """Return the values of `to_json` as JSON-safe data: of the first n samples, None for all.
+        """Return the values of `to_json` as JSON-safe data, for the first n samples, None for all.
 
-        width: features to keep, in their own order: those with the largest values over these samples; None for all.
-        "left_out" has how many samples and features are missing.
+        width: the number of features to keep, those with the largest values over these samples, in their order; None
+        for all. "left_out" counts the missing samples and features.
         """
         width = self.values.shape[1] if width is None else width
         kept = np.sort(np.argsort(-np.abs(self.values[:n]).sum(0), kind="stable")[:width])
@@ -159,37 +159,37 @@ class Attribution(Shown):
             ],
         }
 
-    def text(self, row: int = 0, top: int = SHOWN) -> str:
-        """Write a table of the largest values of a sample, and the completeness check."""
+    def text(self, row: int = 0, top: int = FEATURES_SHOWN) -> str:
+        """Return a table of the largest values of a sample, and the completeness check, as text."""
         told: str = view(self, "as_text", self._row(row), top)
         return told
 
     def figure(self, row: int = 0) -> go.Figure:
-        """Draw the values beside the image, or as bars for a table."""
+        """Plot the values beside the image, or as bars for a table."""
         return view(self, "as_figure", self._row(row))
 
     def html(self, row: int = 0) -> str:
-        """Return a page about a sample, which works offline."""
-        made: str = view(self, "as_page", self._row(row))
-        return made
+        """Return an HTML page about a sample, which works offline."""
+        html: str = view(self, "as_page", self._row(row))
+        return html
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
-        """Write the page to a file."""
+        """Write the HTML page to a file."""
         write_whole(path, self.html(row).encode())
 
     def _row(self, row: int) -> int:
         if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row < len(self.values):
             raise ConfigError(
-                f"row must be from 0 to {len(self.values) - 1}, the samples there are, not {row!r}."
+                f"row must be the index of a sample, from 0 to {len(self.values) - 1}, not {row!r}."
             )
         return int(row)
 
     def __str__(self) -> str:
-        """Write the first sample's table."""
+        """Return the first sample's table as text."""
         return self.text()
 
     def __repr__(self) -> str:
-        """Show the method and the numbers of samples and features."""
+        """Return the method and the numbers of samples and features."""
         n, features = self.values.shape
         return f"<Attribution by {self.method}: {n} samples of {features} features>"
 
@@ -204,7 +204,7 @@ def result(
     absorbed: dict[str, Floats] | None = None,
     **settings: Any,
 ) -> Attribution:
-    """Make the Attribution of values computed for f; a code has the sum of its vector's."""
+    """Create the Attribution from values computed for f; a code gets the sum over its vector."""
     if f.whole is not None:
         first = f.whole.links[0].layer
         assert isinstance(first, Embedding)

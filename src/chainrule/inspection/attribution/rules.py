@@ -1,4 +1,4 @@
-"""Backward walks by other rules: each layer propagates what a method defines instead of a gradient."""
+"""Backward passes with other rules: each layer propagates a method's quantity instead of a gradient."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Rule = Callable[[Link], Layer | None]
 
 
 class NoRuleError(ConfigError):
-    """A method has no rule for a layer of the network."""
+    """Raised when a method has no rule for a layer of the network."""
 
     def __init__(self, method: str, link: Link) -> None:
-        """Name the method and the link."""
+        """Store the method and the link."""
         self.layer, self.name = type(link.layer).__name__, link.name
         super().__init__(
             f"{method} has no rule for {self.layer} ({link.name}); "

@@ -1,4 +1,4 @@
-"""Saliency: how fast the output changes with each feature."""
+"""Saliency: the derivative of the output by each feature."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def saliency(
     shape: tuple[int, int] | None = None,
     signed: bool = False,
 ) -> Attribution:
-    """|df/dx_k|, or with signed=True df/dx_k: the backward walk, continued to the input.
+    """|df/dx_k|, or with signed=True df/dx_k: the backward pass down to the input.
 
-    X: (n, inputs).  The baseline is not used; the result keeps it.  At a kink the derivative is the activation's own.
+    X: (n, inputs).  The baseline is stored but not used.  At a kink the derivative is the activation's own.
     Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", arXiv:1312.6034, section 3.
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()

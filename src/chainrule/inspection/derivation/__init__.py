@@ -1,1 +1,1 @@
-"""Write out the chain rule for one weight, with all numbers, as text, LaTeX and MathML."""
+"""Write out the chain rule for one parameter, with all numbers, as text, LaTeX and MathML."""

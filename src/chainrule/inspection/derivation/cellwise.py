@@ -1,4 +1,4 @@
-"""The factors of links that work cell by cell: an activation, a mask, a factor per column."""
+"""The factors of elementwise links: an activation, a mask, a factor per column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chainrule.inspection.derivation.markup import Expression, Fraction, Functio
 
 @dataclass(eq=False)
 class CellwiseEdge(Edge):
-    """An edge from each cell to one cell: target[i, offset + k] depends on source[i, k], by factors[i, k]."""
+    """An edge between single cells: target[i, offset + k] depends on source[i, k], by factors[i, k]."""
 
     factors: Floats  # (batch, source width)
     offset: int = 0
@@ -33,7 +33,7 @@ class CellwiseEdge(Edge):
         return Cells(np.array([i]), np.array([self.offset + k]), self.factors[i, k : k + 1])
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """Return a constant, unless a subclass writes more."""
+        """Return a constant; subclasses may write a formula."""
         return Number(float(self.factors[i, k]))
 
 
@@ -69,7 +69,7 @@ class PReLUEdge(ActivationEdge):
         return self.down_the_batch(index[0], prelu_slope_prime(z, a, self.params.slope)[:, index[0]])
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
-        """z, where it is not above 0"""
+        """z where it is not above 0, else 0"""
         z = self.source.symbol(row, index[0])
         return Number(0.0) if z.value > 0 else z
 
@@ -103,7 +103,7 @@ class ParametricEdge(ActivationEdge):
 
 @dataclass(eq=False)
 class MultipliedEdge(CellwiseEdge):
-    """out = a p, with p the parameter that the layer multiplies by      d out/da = p      d out/dp = a"""
+    """out = a p, with p the parameter the layer multiplies by      d out/da = p      d out/dp = a"""
 
     params: Any = None
 

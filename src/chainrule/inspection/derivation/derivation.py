@@ -1,4 +1,4 @@
-"""The chain rule for one number of a network, as a tree: dL by it, from the loss through every link."""
+"""The chain rule for one number of a network, as a tree from the number through every link to the loss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INPUTS = ("input", "x")
 
 @records.kind("descent_step", also=("expected",))
 class Step(NamedTuple):
-    """The effect of one step of gradient descent in this number alone. Print it."""
+    """The effect of one step of gradient descent on this number only. Print it."""
 
     name: str
     learning_rate: float
@@ -48,23 +48,23 @@ class Step(NamedTuple):
         return records.to_data(self)
 
     def __str__(self) -> str:
-        """Write the update, and the loss before and after."""
-        told: str = view(self, "as_words")
-        return told
+        """Return the update, and the loss before and after, as text."""
+        text: str = view(self, "as_words")
+        return text
 
 
 @records.kind("derivation")
 class Derivation(Shown):
-    """dL by one number, written out. `Trace.derive` makes it; print it, or show it in a notebook.
+    """dL by one number, written out. Created by `Trace.derive`; print it, or display it in a notebook.
 
     tree: the derivative as a sum of terms, a `Node`.  value: the value of the tree.  numeric: the central difference.
-    name: the name of the number, as given to `derive`.  at: the value of that number.
+    name: the number's name, as passed to `derive`.  at: its value.
     """
 
     def __init__(
         self, trace: Walk, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool
     ) -> None:
-        """Store the tree; `derive` calls this."""
+        """Store the tree; called by `derive`."""
         self.trace, self.name, self.tree = trace, name, tree
         self._probe, self.at = prober(trace, place, is_weight)
 
@@ -75,17 +75,17 @@ class Derivation(Shown):
 
     @cached_property
     def difference(self) -> Difference:
-        """The central difference with its estimated error, its step, and a note about kinks."""
+        """The central difference with its estimated error, step, and a note about kinks."""
         return central_difference(self._probe, self.at)
 
     @property
     def magnitude(self) -> float:
-        """The sum of all products along all paths in absolute value: float64 rounds in proportion to this."""
+        """The sum of absolute values of all products along all paths, to which float64 rounding is proportional."""
         return self.tree.magnitude
 
     @property
     def numeric(self) -> float:
-        """The central difference, computed from losses on both sides, without any derivative."""
+        """The central difference, computed from losses on both sides without derivatives."""
         return self.difference.value
 
     @property
@@ -97,21 +97,22 @@ class Derivation(Shown):
     # --- written out ---------------------------------------------------------------------------------------------
 
     def text(self, terms: int = 4, nodes: int = 12) -> str:
-        """Write the derivation in symbols and in numbers, one derivative after another from the number to the loss.
+        """Return the derivation in symbols and numbers, from the number to the loss.
 
-        terms: how many of a sum's terms are shown, the largest first; the others are added up exactly and shown as one.
-        nodes: how many derivatives are written out: those on the largest path to the loss first, then the largest.
+        terms: the maximum number of terms shown per sum, the largest first; the exact sum of the others is one term.
+        nodes: the maximum number of derivatives written out: those on the largest path to the loss first, then the
+        largest.
         """
         told: str = view(self, "as_text", terms, nodes)
         return told
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
-        """Write the derivation as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
+        """Return the derivation as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
         written: str = view(self, "as_latex", terms, nodes)
         return written
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
-        """Write the derivation as MathML: one <math> element, which browsers show."""
+        """Return the derivation as MathML: one <math> element."""
         written: str = view(self, "as_mathml", terms, nodes)
         return written
 
@@ -133,22 +134,22 @@ class Derivation(Shown):
         )
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
-        """Return a page that works offline: both values, and the tree to fold and unfold."""
+        """Return an HTML page that works offline: both values, and the tree, which folds."""
         made: str = view(self, "as_page", terms, nodes)
         return made
 
     def __str__(self) -> str:
-        """Write both values, their difference, and `text` with its defaults."""
+        """Return both values, their difference, and `text` with its defaults."""
         return f"{view(self, 'as_heading')}\n\n{self.text()}"
 
     def __repr__(self) -> str:
-        """Show the number and its derivative."""
+        """Return the number's symbol and its derivative."""
         return f"<Derivation of {self.tree.symbol.text()} = {self.value:.6g}>"
 
     # --- gradient descent ----------------------------------------------------------------------------------------
 
     def step(self, learning_rate: float) -> Step:
-        """Compute the update of gradient descent for this number alone, and the loss after it."""
+        """Compute the gradient descent update of this number only, and the loss after it."""
         after = self.at - learning_rate * self.value
         old, new = self._probe(self.at), self._probe(after)
         change = new.minus(old)
@@ -160,7 +161,7 @@ class Derivation(Shown):
 def derive(trace: Walk, what: str) -> Derivation:
     """Derive a number of a float64 trace, by name.
 
-    Raises ConfigError for an unknown name, and if the walk contains NaN or infinity.
+    Raises ConfigError for an unknown name, and if the trace contains NaN or infinity.
     """
     found = NAME.fullmatch(what) if isinstance(what, str) else None
     if found is None:
@@ -179,7 +180,7 @@ def _of_input(graph: Graph, name: str, index: tuple[int, ...]) -> Derivation:
     if len(index) == 1 and trace.n == 1:
         index = (0, *index)
     if len(index) != 2:
-        which = f"{name}[0,5]: the sample's number, then the feature's" if trace.n > 1 else f"{name}[5]"
+        which = f"{name}[0,5]: the sample's index, then the feature's" if trace.n > 1 else f"{name}[5]"
         raise ConfigError(f"an input of this trace of {trace.n:,} is named like {which}.")
     _check(name, index, trace.x.shape)
     place = (index[0], index[1])
@@ -216,16 +217,16 @@ def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, 
 
 
 def _check_finite(trace: Walk) -> None:
-    """Raise ConfigError with the first place of the walks that is not finite."""
+    """Check that the trace is finite. Raises ConfigError with the first location that is not."""
     walk = [
-        *((f"what {name} gives out", values) for name, values in trace.outputs.items()),
+        *((f"the output of {name}", values) for name, values in trace.outputs.items()),
         ("the loss", np.asarray(trace.loss)),
-        *((f"dL by what {name} gives out", values) for name, values in trace.grad_outputs.items()),
+        *((f"dL by the output of {name}", values) for name, values in trace.grad_outputs.items()),
     ]
     bad = next((place for place, values in walk if not np.isfinite(values).all()), None)
     if bad is not None:
         raise ConfigError(
-            f"{bad} has NaN or infinity in it, so there is no derivative to write out; print the trace to see more."
+            f"{bad} contains NaN or infinity, so there is no derivative to write out; print the trace to see more."
         )
 
 
@@ -233,8 +234,8 @@ def _check(name: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
         last = ",".join(str(size - 1) for size in shape)
         raise ConfigError(
-            f"{name} has the shape {shape}, so its numbers are named up to {name}[{last}]; "
-            f"{name}[{','.join(map(str, index))}] is not there."
+            f"{name} has shape {shape}, so its last number is {name}[{last}]; "
+            f"{name}[{','.join(map(str, index))}] does not exist."
         )
 
 

@@ -1,4 +1,4 @@
-"""Central differences in one number, as exact as float64 allows: (L(t + h) - L(t - h)) / 2h, extrapolated to h = 0."""
+"""Central differences in one number, to float64 accuracy: (L(t + h) - L(t - h)) / 2h, extrapolated to h = 0."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from chainrule.network import backprop, objective
 from chainrule.network.tree import places
 
 FIRST_STEP = 0.5
-"""The largest h, times max(1, |t|)."""
-HALVINGS = 60
-ROWS = 12
-"""The number of steps in a table of extrapolation."""
+"""The initial h, times max(1, |t|)."""
+MAX_HALVINGS = 60
+TABLE_ROWS = 12
+"""The number of steps in the extrapolation table."""
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -30,17 +30,17 @@ class Difference(NamedTuple):
 
     value: float
     error: float
-    """an estimate of its distance from the derivative: from the extrapolation, and from rounding"""
+    """estimated error, from the extrapolation and from rounding"""
     step: float
-    """the largest h in it"""
+    """the largest h used"""
     kink: float | None
-    """an upper bound of the distance of the nearest kink; 0 for one at this very place; None for none met"""
+    """an upper bound of the distance to the nearest kink; 0 for a kink at the number itself; None if none was met"""
 
     @property
     def note(self) -> str:
-        """The remark about a kink; an empty string if none was met."""
-        said: str = view(self, "as_words")
-        return said
+        """The remark about a kink; "" if none was met."""
+        text: str = view(self, "as_words")
+        return text
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -48,24 +48,24 @@ class Difference(NamedTuple):
 
 
 class Perturbation(NamedTuple):
-    """The loss at one place: each sample's part, and the side of each kink."""
+    """The loss at one value: each sample's part, and the side of each kink."""
 
     parts: NDArray[np.float64]  # (batch,)  s_i / sum_i s_i * loss_i
-    penalty: float  # of the one number that moves
+    penalty: float  # of the varied number
     sides: tuple[NDArray[np.bool_], ...]
 
     def minus(self, other: Perturbation) -> float:
-        """Return the loss here minus the loss there, subtracted sample by sample so that equal ones cancel exactly."""
+        """Return the difference of two losses, subtracted sample by sample so that equal parts cancel exactly."""
         return math.fsum([*(self.parts - other.parts).tolist(), self.penalty, -other.penalty])
 
 
 def central_difference(probe: Callable[[float], Perturbation], at: float) -> Difference:
-    """dL/dt at t = `at`, by Richardson's extrapolation from h, h/2, h/4, ... (Ridders' choice among the results).
+    """dL/dt at t = `at`, by Richardson extrapolation from h, h/2, h/4, ... (with Ridders' choice among the results).
 
     D(h) = (L(t + h) - L(t - h)) / 2h = L'(t) + c_2 h^2 + c_4 h^4 + ...      each column of the table removes one power
 
-    h starts at max(1, |t|) / 2 and is halved until no kink lies between t - h and t + h, as far as the two ends tell.
-    The result is the entry with the least error: the change to its neighbors, or the rounding of the two losses
+    h starts at max(1, |t|) / 2 and is halved until there is no kink between t - h and t + h, judged from both ends.
+    The result is the entry with the smallest error: the difference to its neighbors, or the rounding of the two losses
     over 2h, whichever is larger.  Source: Ridders, "Accurate computation of F'(x)", Adv. Eng. Software 4, 1982.
     """
     here = probe(at)
@@ -73,13 +73,13 @@ def central_difference(probe: Callable[[float], Perturbation], at: float) -> Dif
     best = Difference(0.0, math.inf, 0.0, None)
     rows: list[list[float]] = []
     first, crossed = start, 0
-    for k in range(HALVINGS):
+    for k in range(MAX_HALVINGS):
         h = start / 2**k
         high, low = at + h, at - h
-        if high == at or low == at:  # a step that rounds to nothing
+        if high == at or low == at:  # the step vanishes by rounding
             break
         up, down = probe(high), probe(low)
-        # Across a kink, or where the loss is not finite, this step and all larger ones are discarded.
+        # Across a kink, or if the loss is not finite, discard this step and all larger ones.
         if not _same(here, up, down):
             rows, crossed, first = [], k + 1, h / 2
             best = Difference(0.0, math.inf, 0.0, None)
@@ -96,7 +96,7 @@ def central_difference(probe: Callable[[float], Perturbation], at: float) -> Dif
         if not rows and best.error == math.inf:
             best = Difference(row[0], math.inf, h, None)
         rows.append(row)
-        if len(rows) >= ROWS:
+        if len(rows) >= TABLE_ROWS:
             break
     if not rows:
         return _at_a_kink(probe, at, start / 2**20)
@@ -106,13 +106,13 @@ def central_difference(probe: Callable[[float], Perturbation], at: float) -> Dif
 
 
 def _at_a_kink(probe: Callable[[float], Perturbation], at: float, h: float) -> Difference:
-    """Return the mean of the derivatives on both sides, where no step is small enough."""
+    """Return the mean of the one-sided derivatives, if no step is small enough."""
     up, down = probe(at + h), probe(at - h)
     return Difference(up.minus(down) / (2 * h), math.inf, h, 0.0)
 
 
 def _same(here: Perturbation, *others: Perturbation) -> bool:
-    """Return whether two places are on the same side of every kink, and the loss is finite."""
+    """Return whether two values are on the same side of every kink, with finite losses."""
     return all(
         np.isfinite(other.parts).all()
         and all(np.array_equal(a, b) for a, b in zip(here.sides, other.sides, strict=True))
@@ -123,17 +123,17 @@ def _same(here: Perturbation, *others: Perturbation) -> bool:
 def prober(
     trace: Walk, place: int | tuple[int, int], is_weight: bool
 ) -> tuple[Callable[[float], Perturbation], float]:
-    """Return the loss as a function of one number, theta[place] or x[place], and its present value."""
+    """Return the loss as a function of one number, theta[place] or x[place], and its current value."""
     network, ctx = trace.network, trace.context()
     theta, x = trace.theta.copy(), trace.x.copy()
-    tree = network.unflatten(theta)  # views: what is written into theta is what the walk takes
+    tree = network.unflatten(theta)  # views, so that the passes see changes of theta
     moved: Any = theta if isinstance(place, int) else x
     l2, l1 = (network.l2, network.l1) if is_weight else (0.0, 0.0)
     at = float(moved[place])
 
     def probe(t: float) -> Perturbation:
         moved[place] = t
-        with np.errstate(all="ignore"):  # a large step may overflow; it is refused then
+        with np.errstate(all="ignore"):  # a large step may overflow, and is then discarded
             out, caches = backprop.forward(network.links, tree, x, ctx)
             parts = objective.parts(network.loss.value(out, trace.y), trace.share)
         moved[place] = at
@@ -147,7 +147,7 @@ def prober(
 
 
 def _sides(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> list[Any]:
-    """Return the side of each number on each kink of the layer that reads it."""
+    """Return for each number the side of each kink of the layer that reads it."""
     return [
         distance > 0
         for link, *_, (cache,) in places(links, caches)

@@ -1,6 +1,6 @@
-"""Make the edge through a link by the operation that its layer is (`Layer.ops`), without a table of layers.
+"""Create the edge through a link from its layer's operation (`Layer.ops`), without a table of layers.
 
-The factors of a layer that is another operation, or several, are computed by its `backward`.
+For a layer with another operation, or several, the factors are computed by its `backward`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 
 
 def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ctx: Context) -> Edge:
-    """Make the edge from a link's input to its output.
+    """Create the edge from a link's input to its output.
 
-    params: the link's parameters.  ctx: the context of the walk forward, for this link.
+    params: the link's parameters.  ctx: the context of the forward pass, for this link.
     """
     layer, z, a, ones = link.layer, source.value, target.value, np.ones(source.value.shape)
     if isinstance(layer, Activation) and type(layer).backward is Activation.backward:

@@ -1,4 +1,4 @@
-"""The factors of an embedding: 1 from a column that it keeps and from a number of a vector, 0 from a code."""
+"""The factors of an embedding: 1 for unchanged columns and for numbers of a vector, 0 for codes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EmbeddingEdge(Edge):
 
     @cached_property
     def rest(self) -> list[int]:
-        """The columns of x that hold no codes, in the order of the output."""
+        """The columns of x without codes, in the order of the output."""
         return [int(k) for k in self.layer.rest(self.link.fan_in)]
 
     @cached_property
@@ -37,17 +37,17 @@ class EmbeddingEdge(Edge):
         return self.layer.codes(self.source.value)
 
     def backward(self, delta: Floats) -> Floats:
-        """delta for a column that is kept, 0 for a code"""
-        made = np.zeros(self.source.value.shape)
-        made[:, self.rest] = delta[:, : len(self.rest)]
-        return made
+        """delta for an unchanged column, 0 for a code"""
+        delta_x = np.zeros(self.source.value.shape)
+        delta_x[:, self.rest] = delta[:, : len(self.rest)]
+        return delta_x
 
     def backward_size(self, size: Floats) -> Floats:
-        """size for a column that is kept, 0 for a code"""
+        """size for an unchanged column, 0 for a code"""
         return self.backward(size)
 
     def cells(self, i: int, k: int) -> Cells:
-        """Return the cell that a column is kept in; none for a code."""
+        """Return the cell of an unchanged column; none for a code."""
         at = [self.rest.index(k)] if k in self.rest else []
         return Cells(np.full(len(at), i), np.array(at, np.int64), np.ones(len(at)))
 
@@ -56,7 +56,7 @@ class EmbeddingEdge(Edge):
         return Number(1.0)
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Return the number's column for the samples that have its code."""
+        """Return the number's output column for the samples with its code."""
         table, (code, j) = self.params._fields.index(name), index
         rows = np.flatnonzero(self.codes[table] == code)
         size = self.layer.columns[table][2]

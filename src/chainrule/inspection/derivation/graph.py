@@ -1,4 +1,4 @@
-"""A traced network as a graph of variables and edges, and dL by every cell of it."""
+"""A traced network as a graph of variables and edges, with dL by every cell."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from chainrule.network.blocks import Block
 from chainrule.network.tree import fold
 
 ADD, CONCATENATE = (Operation("add"),), (Operation("concat"),)
-"""The operations of a block that adds up its chains' outputs, and of one that puts them side by side."""
+"""The operations of blocks that add, or concatenate, the outputs of their chains."""
 
 
 class Graph:
-    """The variables of a trace in the order of the walk, and the edges between them."""
+    """The variables of a trace in forward order, and the edges between them."""
 
     def __init__(self, trace: Walk) -> None:
-        """Build the graph of the links of a float64 trace."""
+        """Build the graph of a float64 trace."""
         self.trace = trace
         self.letters = Letters(trace)
         self.x = Variable(None, trace.x, self.letters)
         self.variables = [self.x]
         self.edges: dict[str, Edge] = {}
-        """the edge of each link that has parameters of its own, by link name"""
+        """the edge of each link with parameters, by link name"""
         self.out = fold(trace.network.links, self.x, self._step, trace.tree, enters=_walks_branches)
         # (batch, outputs): d loss_i / d out_i
         self.gradient: Floats = trace.network.loss.gradient(trace.out, trace.y)
@@ -57,7 +57,7 @@ class Graph:
         return target
 
     def _join(self, link: Link, ends: Sequence[Variable], target: Variable) -> None:
-        """Make the edges from the ends of a block's chains to its output."""
+        """Create the edges from the ends of a block's chains to its output."""
         layer, ctx = link.layer, self.trace.context(link)
         assert isinstance(layer, Block)
         ops, offset = layer.ops(link.fan_in), 0
@@ -75,7 +75,7 @@ class Graph:
         return self._back_to(variable, self._deltas, lambda leaf: leaf, lambda edge, d: edge.backward(d))
 
     def size(self, variable: Variable) -> Floats:
-        """Compute the same sum with absolute values: the size of the terms of a derivative."""
+        """Compute the same sum of absolute values: the size of a derivative's terms."""
         return self._back_to(variable, self._sizes, np.abs, lambda edge, d: edge.backward_size(d))
 
     def _back_to(
@@ -85,7 +85,7 @@ class Graph:
         start: Callable[[Floats], Floats],
         backward: Callable[[Edge, Floats], Floats],
     ) -> Floats:
-        """Propagate from the loss back to a variable, and cache all results on the way."""
+        """Propagate from the loss back to a variable, and cache all intermediate results."""
         for v in reversed(self.variables):  # those that depend on v come after it
             if id(v) not in known and v is self.out:
                 known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
@@ -104,18 +104,17 @@ class Graph:
         """Return the edge of a link's parameters."""
         if name not in self.edges:
             raise ConfigError(
-                f"{name} stands in a block that walks in a way of its own, which cannot be written out; "
-                "derive a number outside of it."
+                f"{name} is in a custom block, which cannot be written out; derive a number outside it."
             )
         return self.edges[name]
 
 
 def _part_of(block: Block, ctx: Context, number: int, delta: Floats) -> Floats:
-    """Return the part of a block's gradient that one of its chains gets."""
+    """Return one chain's part of a block's gradient."""
     return np.asarray(block.split(delta, ctx)[number])
 
 
 def _walks_branches(link: Link) -> bool:
-    """Return whether a block uses `Block`'s forward and backward, and only defines join and split."""
+    """Return whether a block uses `Block`'s forward and backward, and only overrides join and split."""
     kind = type(link.layer)
     return issubclass(kind, Block) and kind.forward is Block.forward and kind.backward is Block.backward

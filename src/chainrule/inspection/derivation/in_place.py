@@ -1,4 +1,4 @@
-"""The factors of an embedding in place: 1 from a column that it keeps, those of a vector from one that it embeds."""
+"""The factors of an in-place embedding: 1 for unchanged columns, those of a vector for embedded ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.inspection.derivation.markup import Expression
 
 @dataclass(eq=False)
 class InPlaceEdge(Edge):
-    """Each number of the output depends on the one column of x that it stands in the place of."""
+    """Each number of the output depends on one column of x."""
 
     params: Any
 
@@ -34,14 +34,14 @@ class InPlaceEdge(Edge):
 
     @cached_property
     def sources(self) -> list[int]:
-        """The column of x of each column of the output."""
-        found = self.in_place.sources(self.link.fan_in)
-        assert found is not None
-        return [int(k) for k in found]
+        """The column of x for each column of the output."""
+        columns = self.in_place.sources(self.link.fan_in)
+        assert columns is not None
+        return [int(k) for k in columns]
 
     @cached_property
     def places(self) -> dict[int, int]:
-        """The place of each embedded column of x among the parameters."""
+        """The index of each embedded column of x among the parameters."""
         return {int(k): t for t, k in enumerate(self.in_place.embedded(self.link.fan_in))}
 
     def backward(self, delta: Floats) -> Floats:
@@ -53,12 +53,12 @@ class InPlaceEdge(Edge):
         return self.gathered(np.abs(self.factors) * size)
 
     def gathered(self, values: Floats) -> Floats:
-        """Sum values of the output (batch, fan_out) by the column of x that they are functions of."""
+        """Sum values of the output (batch, fan_out) by the column of x that they depend on."""
         summed: Floats = sums_by(np.array(self.sources), values.T, self.link.fan_in).T
         return summed
 
     def cells(self, i: int, k: int) -> Cells:
-        """Return the vector of a column that is embedded; the one cell that another is kept in."""
+        """Return the vector of an embedded column, or the one cell of an unchanged column."""
         at = np.flatnonzero(np.array(self.sources) == k)
         return Cells(np.full(len(at), i), at, self.factors[i, at])
 

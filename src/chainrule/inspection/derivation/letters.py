@@ -1,12 +1,12 @@
 """The symbols for the numbers of a trace in a derivation.
 
-As text a number has its name in Python: dense_2.W[3,1], relu_1.a[0,3] for trace.a["relu_1"][0,3],
-dense_1.z[0,1] for trace.z["dense_1"][0,1], x[0,5] for the input. In LaTeX and MathML a dense layer has its number
-above, W^[2]_{3,1}, z^[1]_{0,1}, and so has the activation after it, a^[1]_{0,3}; what else there is carries its name.
-Indices count from 0; the first of z, a and x is the sample, left out where there is but one.
+In text a number has its Python name: dense_2.W[3,1], relu_1.a[0,3] for trace.a["relu_1"][0,3], dense_1.z[0,1] for
+trace.z["dense_1"][0,1], x[0,5] for the input. In LaTeX and MathML a dense layer and its activation have the layer's
+number as superscript, W^[2]_{3,1}, z^[1]_{0,1}, a^[1]_{0,3}; other links have their name.
+Indices count from 0; the first index of z, a and x is the sample, omitted if there is only one.
 
 A chain of single neurons has the lesson's letters: the input is a_L, the output a_0, and a_{l-1} = w_{l-1} a_l, or
-with an activation z_{l-1} = w_{l-1} a_l and a_{l-1} = f(z_{l-1}). They count from the output.
+with an activation z_{l-1} = w_{l-1} a_l and a_{l-1} = f(z_{l-1}), counted from the output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DENSE = "dense_"
 
 
 def _is_chain(links: list[Link]) -> bool:
-    """Return whether links are dense layers of one neuron, each with at most one activation after it."""
+    """Return whether links are dense layers of one neuron, each followed by at most one activation."""
     if not all(link.fan_out == 1 and not link.branches for link in links):
         return False
     kinds = ["w" if type(link.layer) is Dense else "f" if _is_function(link) else "?" for link in links]
@@ -38,7 +38,7 @@ class Letters:
     """Symbols for the numbers of one trace."""
 
     def __init__(self, trace: Walk) -> None:
-        """Choose the letters that suit the network."""
+        """Choose the letters for the network."""
         network = trace.network
         links = list(network.walk())
         self.single = trace.n == 1
@@ -47,7 +47,7 @@ class Letters:
         )
         dense = [link.name for link in links if type(link.layer) is Dense]
         self.depth = {name: len(dense) - 1 - i for i, name in enumerate(dense)}
-        """how many dense layers come after one, by its name, and in a chain by the name of its activation"""
+        """the number of dense layers after one, by its name, and in a chain by the name of its activation"""
         self.chain_cells: dict[str, str] = {}
         """in a chain, the letter of each link's output by its name: z before an activation, else a"""
         if self.is_chain:
@@ -73,11 +73,11 @@ class Letters:
         self.loss = Symbol(letter, letter, "", "", trace.loss)
 
     def index(self, i: int, *rest: int) -> str:
-        """Write sample and neuron: "0,5", or "5" with a single sample."""
+        """Format sample and neuron: "0,5", or "5" with a single sample."""
         return ",".join(map(str, rest if self.single else (i, *rest)))
 
     def cell(self, link: Link | None, i: int, k: int, value: float) -> Symbol:
-        """Return the symbol of an output of a link, neuron k for sample i; x for None."""
+        """Return the symbol of a link's output, neuron k for sample i; x for None."""
         if self.is_chain:
             letter = "a" if link is None else self.chain_cells[link.name]
             number = str(self.chain_length if link is None else self.depth[link.name])
@@ -85,7 +85,7 @@ class Letters:
         return self._output(link, self.index(i, k), value)
 
     def row(self, link: Link | None, i: int, columns: str = "") -> Symbol:
-        """Return the symbol of all outputs of a link for sample i, or of some, as "0:3"."""
+        """Return the symbol of all outputs of a link for sample i, or of some, such as "0:3"."""
         where = self.index(i)
         return self._output(link, f"{where},{columns}" if where and columns else where or columns, 0.0)
 
@@ -102,12 +102,12 @@ class Letters:
         return self.of_link(link, field, ",".join(map(str, index)), value)
 
     def of_link(self, link: Link, name: str, where: str, value: float, letter: str | None = None) -> Symbol:
-        """Return the symbol of any number of a link; letter: its LaTeX letter if it differs."""
+        """Return the symbol of any number of a link; letter: its LaTeX letter if different."""
         plain = f"{link.name}.{name}" + (f"[{where}]" if where else "")
         return Symbol(plain, letter or name, self.levels.get(link.name, link.name), where, value)
 
     def target(self, i: int, k: int, outputs: int, value: float, smoothed: bool) -> Symbol:
-        """Return the symbol y, or y' with smoothed labels; without an index if there is one number only."""
+        """Return the symbol y, or y' with smoothed labels; without an index if there is only one number."""
         where = "" if self.single and outputs == 1 else self.index(i, k) if outputs > 1 else self.index(i)
         plain = ("y′" if smoothed else "y") + (f"[{where}]" if where else "")
         return Symbol(plain, "y'" if smoothed else "y", "", where, value)

@@ -1,4 +1,4 @@
-"""Choose the derivatives of a derivation to write out, and make their equations."""
+"""Choose the derivatives to write out, and build their equations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Equation(NamedTuple):
 
     node: Node
     terms: list[Term]
-    """one for a product, whose factors run through links that have one term each"""
+    """one for a product, whose factors run through links with one term each"""
     partials: Expression | None
     """for a product: the same in partial derivatives"""
     others: int
@@ -28,10 +28,10 @@ class Equation(NamedTuple):
     """the sum of the terms not shown"""
 
     def written(self) -> list[Expression]:
-        """Return each term shown, with dL by its variable as the last factor."""
+        """Return each shown term, with dL by its variable as the last factor."""
         if self.node.leaf is not None:
             return [self.node.leaf]
-        return [written(term) for term in self.terms] or [Number(0.0)]  # 0 where it moves nothing
+        return [written(term) for term in self.terms] or [Number(0.0)]  # 0 without effect
 
     @property
     def is_sum(self) -> bool:
@@ -39,7 +39,7 @@ class Equation(NamedTuple):
         return len(self.terms) + self.others > 1
 
     def to_data(self) -> dict[str, Any]:
-        """Return the number it derives by, the value, the terms and the sum of those not shown as JSON-safe data."""
+        """Return the number, the value, the terms and the sum of those not shown as JSON-safe data."""
         nodes = [term.node for term in self.terms] or [None]
         return records.labeled(
             self,
@@ -59,14 +59,14 @@ class Equation(NamedTuple):
 
 
 def written(term: Term) -> Expression:
-    """Return factor * dL/d node, or the factor alone for a leaf."""
+    """Return factor * dL/d node, or the factor only for a leaf."""
     return Product(term.factor, term.node.symbol) if term.node else term.factor
 
 
 def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
-    """Choose the equations to write, from the number to the loss, and count the derivatives left out.
+    """Choose the equations to write, from the number to the loss, and count the omitted derivatives.
 
-    The heaviest path to the loss first, then what counts most towards the whole, until `nodes` are written.
+    The heaviest path to the loss first, then by contribution to the whole, until `nodes` are written.
     """
     check_count(terms, "terms")
     check_count(nodes, "nodes")
@@ -102,7 +102,7 @@ def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
 
 
 def equation_of(node: Node, terms: int) -> Equation:
-    """Write one derivative; one with a single term is multiplied through up to a sum or the loss."""
+    """Write one derivative; one with a single term is multiplied through to the next sum or the loss."""
     if node.leaf is not None:
         return Equation(node, [], None, 0, 0.0)
     if node.count != 1:
@@ -112,7 +112,7 @@ def equation_of(node: Node, terms: int) -> Equation:
     at = node
     while at.leaf is None and at.count == 1:
         (term,), _, _ = at.largest(1)
-        if term.node is None:  # the penalty alone, of a weight that moves nothing
+        if term.node is None:  # only the penalty, of a weight without effect
             return Equation(node, [term], None, 0, 0.0)
         factors.append(term.factor)
         partials.append(Partial(term.node.of, at.of, term.factor.value))
@@ -124,13 +124,13 @@ def equation_of(node: Node, terms: int) -> Equation:
 
 def _split(node: Node, terms: int) -> tuple[list[Term], None, int, float]:
     shown, others, rest = node.largest(terms)
-    if others == 1:  # one term takes no more room than its sum
+    if others == 1:  # a single term is as short as its sum
         shown, others, rest = node.largest(terms + 1)
     return shown, None, others, rest
 
 
 def update(root: Node, learning_rate: float, after: float) -> str:
-    """Write the update of gradient descent: w′ = w - lr · ∂L/∂w."""
+    """Write the gradient descent update: w′ = w - lr · ∂L/∂w."""
     w, rate = root.of.plain, Symbol("r" if root.letters.is_chain else "lr", "", "", "", learning_rate)
     equation = equation_of(root, 1)
     rows = [Sum(root.of, (-1, Product(rate, root.symbol))).text()]

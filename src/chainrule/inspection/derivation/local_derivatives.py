@@ -1,8 +1,8 @@
-"""The factors of the chain rule: the derivative of each number of a walk by each number one link before it.
+"""The factors of the chain rule: the derivative of each number of a trace by each number one link before it.
 
-A `Variable` is the output of one link, a (batch, width) array of cells. An `Edge` leads from a variable to one that is
-computed from it, and knows d target cell / d source cell for each pair: as an array for computing, and as an expression
-for display. Nothing here calls a link's `backward`: the result is compared with it.
+A `Variable` is the output of one link, a (batch, width) array of cells. An `Edge` leads from a variable to one computed
+from it, and provides d target cell / d source cell for each pair: as an array for computing, and as an expression for
+display. Nothing here calls a link's `backward`: the result is compared with it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Cells(NamedTuple):
 
 @dataclass(eq=False)
 class Variable:
-    """An output of a link (batch, width), and the edges that use it; None is the input."""
+    """The output of a link (batch, width), and the edges that use it; link None is the input."""
 
     link: Link | None
     value: Floats
     letters: Letters
     edges: list[Edge] = field(default_factory=list)
-    """towards the loss; none for the output"""
+    """towards the loss; empty for the output"""
 
     def symbol(self, i: int, k: int) -> Symbol:
         """Return a cell's symbol with its value."""
@@ -64,7 +64,7 @@ class Edge(ABC):
 
     @abstractmethod
     def backward_size(self, size: Floats) -> Floats:
-        """sum over target cells of |factor| * size: how large the terms of `backward` are."""
+        """sum over target cells of |factor| * size: the size of the terms of `backward`."""
 
     @abstractmethod
     def cells(self, i: int, k: int) -> Cells:
@@ -83,7 +83,7 @@ class Edge(ABC):
         raise NotImplementedError
 
     def down_the_batch(self, column: int, factors: Floats) -> Cells:
-        """Return the cells of one column of the target: every sample."""
+        """Return the cells of one column of the target, one per sample."""
         return Cells(np.arange(len(factors)), np.full(len(factors), column), factors)
 
 
@@ -151,11 +151,11 @@ class SoftmaxEdge(Edge):
 
 @dataclass(eq=False)
 class BatchNormEdge(Edge):
-    """out = gamma x_hat + beta with statistics of the batch: every sample affects every other.
+    """out = gamma x_hat + beta with batch statistics: every sample affects every other.
 
     d out[i',k] / da[i,k] = gamma[k]/std[k] ([i' = i] - 1/m - x_hat[i,k] x_hat[i',k] / m)
     d out[i,k] / dgamma[k] = x_hat[i,k]      d out[i,k] / dbeta[k] = 1
-    With running statistics, which do not move: d out[i,k] / da[i,k] = gamma[k]/std[k].
+    With running statistics, which are constant: d out[i,k] / da[i,k] = gamma[k]/std[k].
     """
 
     params: Any
@@ -178,7 +178,7 @@ class BatchNormEdge(Edge):
         return scale * (size + size.mean(0) + x_hat * (size * x_hat).mean(0) if self.training else size)
 
     def cells(self, i: int, k: int) -> Cells:
-        """Return one column in training, one cell of it in prediction."""
+        """Return one column in training, one of its cells in prediction."""
         scale = self.params.gamma[k] / self.std[k]
         if not self.training:
             return Cells(np.array([i]), np.array([k]), np.array([scale]))

@@ -1,4 +1,4 @@
-"""Write out dL/d out, where every derivation ends: the sample's weight times the derivative of the loss."""
+"""Write out dL/d out, the end of every derivation: the sample's weight times the derivative of the loss."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def share(trace: Walk, letters: Letters, i: int) -> Expression:
 
 
 def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
-    """d loss_i / d out[i,k] as a formula; gradient (batch, fan_out): its values.
+    """d loss_i / d out_i,k as a formula; gradient (batch, fan_out): its values.
 
-    Of an ensemble it is 1 / members times that of the member's loss, whose outputs are n of the columns.
+    For an ensemble, 1 / members times that of the member's loss, whose outputs are n of the columns.
     """
     members, loss, n = trace.network.loss.members, trace.network.loss.of_member, trace.network.outputs
     letters, a, number = out.letters, out.symbol(i, k), float(gradient[i, k]) * members
@@ -66,13 +66,13 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
             made = Sum(FunctionCall("softmax", row, float(own[0, k]), below=str(k)), (-1, y))
         else:
             made = formula(loss, a, y, k)
-    # A custom loss, or a probability that `clamped_log` keeps away from 0 and 1.
+    # A custom loss, or a probability clamped by `clamped_log`.
     made = made or FunctionCall("loss", a, number, prime=True)
     return made if members == 1 else Product(Fraction(Number(1.0), Number(float(members))), made)
 
 
 def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
-    """d loss / da of output k and its target, for a loss that takes each output by itself; None if it is clamped."""
+    """d loss / da of output k and its target, for an elementwise loss; None if clamped."""
     one, r = Number(1.0), Sum(a, (-1, y))
     match loss:
         case MeanSquaredError():

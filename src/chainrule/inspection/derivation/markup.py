@@ -1,6 +1,6 @@
-"""Formulas with numbers in them, written as text, LaTeX or MathML.
+"""Formulas with numbers, written as text, LaTeX or MathML.
 
-An expression is a small tree. It is written twice: in symbols, and with each symbol replaced by its number. Its value
+An expression is a small tree that can be written in symbols, and with each symbol replaced by its number. Its value
 is computed from its parts, so the formula shown is the formula computed.
 """
 
@@ -31,12 +31,12 @@ class Expression(ABC):
         return False
 
     def begins_negative(self, numbers: bool) -> bool:
-        """Return whether the formula begins with a minus, so that it needs brackets after another sign."""
+        """Return whether the formula begins with a minus, and so needs brackets after another sign."""
         return numbers and self.value < 0
 
     @abstractmethod
     def write(self, writer: Writer, numbers: bool) -> str:
-        """Write the formula in symbols, or with numbers in their place."""
+        """Write the formula in symbols, or with their numbers."""
 
     def text(self, numbers: bool = False) -> str:
         """Write the formula as plain text."""
@@ -60,7 +60,7 @@ class Expression(ABC):
 
 
 class Given(Expression):
-    """Base class of formulas with a given value, which replaces the symbols when numbers are written."""
+    """Base class of formulas with a given value, written in place of the symbols if numbers are asked for."""
 
     number: float
 
@@ -95,7 +95,7 @@ class Number(Given):
 
 @dataclass(frozen=True)
 class Symbol(Given):
-    """A letter for a number: a plain name in text, with an upper and a lower index elsewhere."""
+    """A letter for a number: a plain name in text, with a superscript and a subscript elsewhere."""
 
     plain: str
     letter: str
@@ -139,7 +139,7 @@ class Partial(Given):
 
 @dataclass(frozen=True)
 class Product(Expression):
-    """A product; factors of 1 are left out."""
+    """A product; factors of 1 are omitted."""
 
     factors: tuple[Expression, ...]
 
@@ -172,7 +172,7 @@ class Product(Expression):
             part = factor.write(writer, numbers)
             if factor.is_sum or (i > 0 and factor.begins_negative(numbers)):
                 part = writer.brackets(part)
-            if joins and factor.is_sum:  # 2(a0 - y), as it is written by hand, without a dot
+            if joins and factor.is_sum:  # 2(a0 - y) without a dot, as in handwriting
                 parts[-1] = writer.row([parts[-1], part])
             else:
                 parts.append(part)
@@ -187,7 +187,7 @@ class Sum(Expression):
     terms: tuple[tuple[int, Expression], ...]
 
     def __init__(self, *terms: Expression | tuple[int, Expression]) -> None:
-        """Store the terms, each with a sign or without."""
+        """Store the terms, with or without a sign."""
         object.__setattr__(self, "terms", tuple(t if isinstance(t, tuple) else (1, t) for t in terms))
 
     @property

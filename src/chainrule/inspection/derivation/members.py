@@ -1,4 +1,4 @@
-"""The factors of members of an ensemble side by side: of groups of columns, taken columns, and a bias a column."""
+"""The factors of ensemble members side by side: of groups of columns, of taken columns, and of a bias per column."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.inspection.derivation.markup import Expression, Number
 class GroupedDenseEdge(Edge):
     """z_g = a_g W_g + b_g      dz_g[i,j]/da_g[i,k] = W_g[k,j]      dz_g[i,j]/dW_g[k,j] = a_g[i,k]
 
-    dz_g[i,j]/db_g[j] = 1. Where the groups share W and b, each number of them has cells in every group.
+    dz_g[i,j]/db_g[j] = 1. With shared W and b, each of their numbers has cells in every group.
     """
 
     params: Any
@@ -57,7 +57,7 @@ class GroupedDenseEdge(Edge):
         return self.source.letters.parameter(self.link, "W", index, float(self.W[place]))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Return one column of its group, or of each group that shares the number."""
+        """Return one column of its group, or of every group if shared."""
         a, (_, n, units) = self.source.value, self.W.shape
         groups = range(self.groups) if self.shared else index[:1]
         ones = np.ones(len(a))
@@ -81,16 +81,16 @@ class TakeEdge(Edge):
 
     def backward(self, delta: Floats) -> Floats:
         """sum of delta[i,j] over the j with c(j) = k"""
-        made = np.zeros(self.source.value.shape)
-        np.add.at(made.T, np.array(self.columns), delta.T)
-        return made
+        delta_x = np.zeros(self.source.value.shape)
+        np.add.at(delta_x.T, np.array(self.columns), delta.T)
+        return delta_x
 
     def backward_size(self, size: Floats) -> Floats:
         """sum of size[i,j] over the j with c(j) = k"""
         return self.backward(size)
 
     def cells(self, i: int, k: int) -> Cells:
-        """Return the cells that a column was taken to."""
+        """Return the cells to which a column is copied."""
         at = np.flatnonzero(np.array(self.columns) == k)
         return Cells(np.full(len(at), i), at, np.ones(len(at)))
 

@@ -15,12 +15,12 @@ from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Float
 from chainrule.inspection.derivation.markup import Expression, Partial
 
 JACOBIAN_LIMIT = 2**24
-"""The most numbers in the matrix of derivatives of a custom layer: 134 MB."""
+"""The maximum size of a custom layer's Jacobian: 134 MB."""
 
 
 @dataclass(eq=False)
 class OwnEdge(Edge):
-    """An edge through a custom layer or block, whose factors are `backward` of unit vectors."""
+    """An edge through a custom layer or block, with factors from `backward` of unit vectors."""
 
     back: Callable[[Floats], Floats]  # dL/d target (batch, width) -> dL/d source (batch, width), linear
     params: Any = ()
@@ -53,7 +53,7 @@ class OwnEdge(Edge):
         return (size.ravel() @ np.abs(self.jacobian)).reshape(self.source.value.shape)
 
     def cells(self, i: int, k: int) -> Cells:
-        """Return the cells with a factor other than 0."""
+        """Return the cells with a nonzero factor."""
         return self._nonzero(self.jacobian[:, i * self.source.value.shape[1] + k])
 
     def _nonzero(self, column: Floats) -> Cells:
@@ -61,13 +61,13 @@ class OwnEdge(Edge):
         return Cells(*np.divmod(at, self.target.value.shape[1]), column[at])
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """d target / d source, as it is"""
+        """d target / d source, not expanded"""
         width = self.source.value.shape[1]
         number = self.jacobian[row * self.target.value.shape[1] + column, i * width + k]
         return Partial(self.target.symbol(row, column), self.source.symbol(i, k), float(number))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Return the cells with a factor other than 0; cached, because `parameter_factor` needs them for each term."""
+        """Return the cells with a nonzero factor; cached, because `parameter_factor` needs them for each term."""
         if (name, index) not in self._by_parameter:
             layer, ctx = self.link.layer, self.ctx
             assert ctx is not None
@@ -78,9 +78,9 @@ class OwnEdge(Edge):
         return self._by_parameter[name, index]
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
-        """d target / d parameter, as it is"""
-        found = self.parameter_cells(name, index)
-        number = found.factors[(found.rows == row) & (found.columns == column)]
+        """d target / d parameter, not expanded"""
+        cells = self.parameter_cells(name, index)
+        number = cells.factors[(cells.rows == row) & (cells.columns == column)]
         letters = self.source.letters
         symbol = letters.parameter(self.link, name, index, float(getattr(self.params, name)[index]))
         return Partial(self.target.symbol(row, column), symbol, float(number[0]))

@@ -1,4 +1,4 @@
-"""The factors of a periodic embedding: 1 from a column to itself, a sum over its waves to each number beside it."""
+"""The factors of a periodic embedding: 1 from a column to itself, a sum over its waves to each number of the vector."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ class PeriodicEdge(InPlaceEdge):
 
     @cached_property
     def factors(self) -> Floats:
-        """1 where a column is kept or stands beside its vector, else de/dx: (batch, fan_out)"""
+        """1 for unchanged columns and x beside its vector, else de/dx: (batch, fan_out)"""
         of_wave = -2 * math.pi * self.params.w1 * np.sin(self.waves.t)  # (batch, k, frequencies)
         slopes = np.einsum("ikf,kfj->ikj", of_wave, self.params.W2)
         ones = np.ones((*slopes.shape[:2], 1))
-        made: Floats = self.in_place.put(np.ones(self.source.value.shape), np.concatenate([slopes, ones], 2))
-        return made
+        factors: Floats = self.in_place.put(
+            np.ones(self.source.value.shape), np.concatenate([slopes, ones], 2)
+        )
+        return factors
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
         """1, or de/dx"""
@@ -41,7 +43,7 @@ class PeriodicEdge(InPlaceEdge):
         return Partial(self.target.symbol(row, column), self.source.symbol(i, k), number)
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Return the vector's numbers for a wave's w1 or b1; the one that a W2 or a b2 adds to."""
+        """Return the vector's numbers for a wave's w1 or b1; the one number that a W2 or a b2 contributes to."""
         t, waves = index[0], self.waves
         first = self.sources.index(int(self.in_place.embedded(self.link.fan_in)[t]))
         if name == "b2":

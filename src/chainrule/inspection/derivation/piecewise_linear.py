@@ -1,4 +1,4 @@
-"""The factors of a piecewise linear embedding: 1 from a column that it keeps, a slope from one that it embeds."""
+"""The factors of a piecewise linear embedding: 1 for unchanged columns, slopes for embedded ones."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class PiecewiseLinearEdge(InPlaceEdge):
     def factors(self) -> Floats:
         """d out[i, column] / d x[i, sources[column]], (batch, fan_out)"""
         slopes = self.layer.slopes(self.params, self.found)
-        made: Floats = self.layer.put(np.ones(self.source.value.shape), slopes)
-        return made
+        factors: Floats = self.layer.put(np.ones(self.source.value.shape), slopes)
+        return factors
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
         """w0 + E_j / width_j, w0 for a column without bins, or 1"""
@@ -46,7 +46,7 @@ class PiecewiseLinearEdge(InPlaceEdge):
         return Sum(w0, Fraction(self.parameter("E", t, b, j), Number(1 / slope))) if slope else w0
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Return the parameter's column of the output: all of it; for E_b the samples in or above bin b."""
+        """Return the parameter's column of the output: all of it, or for E_b the samples in or above bin b."""
         t, j = index[0], index[-1]
         column = self.sources.index(int(self.layer.embedded(self.link.fan_in)[t])) + j
         if name != "E":
@@ -67,5 +67,5 @@ class PiecewiseLinearEdge(InPlaceEdge):
 
     @cached_property
     def _heights(self) -> Floats:
-        made: Floats = heights(self.found, self.layer.bins)
-        return made
+        values: Floats = heights(self.found, self.layer.bins)
+        return values

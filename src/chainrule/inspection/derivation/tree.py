@@ -1,4 +1,4 @@
-"""dL by one number as a sum of products, each with dL by a variable nearer to the loss."""
+"""dL by one number as a sum of products, each containing dL by a variable nearer to the loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.inspection.derivation.markup import Expression, Partial, Symbol
 
 @records.kind("derivation_term")
 class Term(NamedTuple):
-    """One product of a sum: a factor times dL by a variable nearer to the loss; a factor alone where node is None."""
+    """One product of a sum: a factor times dL by a variable nearer to the loss; only the factor if node is None."""
 
     factor: Expression
     node: Node | None
@@ -30,13 +30,13 @@ class Term(NamedTuple):
         return self.factor.value * (self.node.value if self.node else 1.0)
 
     def to_data(self) -> dict[str, Any]:
-        """Return the factor, the name of what its derivative is multiplied by, and the product as JSON-safe data."""
+        """Return the factor, the name of the variable derived by, and the product as JSON-safe data."""
         at = None if self.node is None else self.node.of.plain
         return records.labeled(self, {"factor": self.factor, "node": at, "value": self.value})
 
 
 class Part(NamedTuple):
-    """The terms that one edge adds to a node: their cells, and how the factor of each is written."""
+    """The terms that one edge contributes to a node: their cells, and a function for each factor's expression."""
 
     edge: Edge
     cells: Cells
@@ -52,7 +52,7 @@ class Part(NamedTuple):
 class Node:
     """dL by one number: the sum of `terms`, or, for an output of the network, the formula `leaf`.
 
-    A node is made when it is needed. value: the exact sum, correctly rounded, of all its terms, shown or not.
+    Nodes are created on demand. value: the exact sum, correctly rounded, of all terms, shown or not.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Node:
         return Partial(self.graph.letters.loss, self.of, self.value)
 
     def largest(self, count: int) -> tuple[list[Term], int, float]:
-        """Return the terms of largest absolute value, the number of the others, and the exact sum of the others."""
+        """Return the terms of largest absolute value, and the number and the exact sum of the others."""
         if self.leaf is not None:
             return [], 0, 0.0
         order = np.argsort(-np.abs(self._products), kind="stable")
@@ -133,7 +133,7 @@ class Node:
         return self._extra[number]
 
     def to_data(self, terms: int | None = 12) -> dict[str, Any]:
-        """Return dL by the number and its largest terms, None for all, as JSON-safe data; the others as their sum."""
+        """Return dL by the number and its largest terms, None for all, as JSON-safe data, with the others' sum."""
         shown, others, rest = self.largest(self.count if terms is None else terms)
         return records.labeled(
             self,
@@ -151,7 +151,7 @@ class Node:
 
 
 def cell(graph: Graph, variable: Variable, i: int, k: int) -> Node:
-    """Make the node of dL by one cell of a variable."""
+    """Create the node of dL by one cell of a variable."""
     of = variable.symbol(i, k)
     if variable is graph.out:
         return Node(graph, of, (), leaf=graph.leaf(i, k))

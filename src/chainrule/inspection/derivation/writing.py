@@ -1,4 +1,4 @@
-"""Write the pieces of a formula as text, LaTeX or MathML; `markup` puts them together."""
+"""Write the pieces of a formula as text, LaTeX or MathML, for `markup`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Writer(Protocol):
         ...
 
     def symbol(self, plain: str, letter: str, above: str, below: str) -> str:
-        """Write a letter with its marks above and its index below."""
+        """Write a letter with superscript and subscript."""
         ...
 
     def call(self, name: str, argument: str, prime: bool, below: str) -> str:
@@ -36,7 +36,7 @@ class Writer(Protocol):
         ...
 
     def fraction(self, top: str, bottom: str, top_sum: bool, bottom_many: bool) -> str:
-        """Write a quotient; the flags say which part needs brackets on one line."""
+        """Write a quotient; the flags tell which part needs brackets on one line."""
         ...
 
     def brackets(self, inner: str) -> str:
@@ -70,7 +70,7 @@ class TextWriter:
         return f"{value + 0.0:.6g}"  # 0, not -0
 
     def symbol(self, plain: str, letter: str, above: str, below: str) -> str:
-        """Return the name that Python has for it."""
+        """Return the Python name."""
         return plain
 
     def call(self, name: str, argument: str, prime: bool, below: str) -> str:
@@ -174,7 +174,7 @@ class LatexWriter:
 
 
 class MathmlWriter:
-    """MathML Core, which browsers show without a library."""
+    """MathML Core, displayed by browsers without a library."""
 
     plus = "+"
 
@@ -193,13 +193,13 @@ class MathmlWriter:
         return f"<mrow>{sign}{digits}</mrow>" if sign or exponent else digits
 
     def letter(self, letter: str) -> str:
-        """<mi>, with a hat if it has one"""
+        """<mi>, with a hat if named so"""
         if letter.endswith("_hat"):
             return f"<mover><mi>{letter.removesuffix('_hat')}</mi><mo stretchy='false'>^</mo></mover>"
         return f"<mi>{html.escape(GREEK.get(letter, letter).replace(chr(39), '′'))}</mi>"
 
     def symbol(self, plain: str, letter: str, above: str, below: str) -> str:
-        """Return the letter with its marks."""
+        """Return the letter with superscript and subscript."""
         base, low = self.letter(letter), f"<mtext>{html.escape(below)}</mtext>"
         high = f"<mtext>{html.escape(above)}</mtext>"
         if above and below:

@@ -1,1 +1,1 @@
-"""Features: what neurons respond to, and what the outputs of layers encode."""
+"""Features: the inputs to which neurons respond, and the information encoded in layers' outputs."""

@@ -1,7 +1,7 @@
-r"""Find what neurons respond to: their weights as images, the inputs and the samples that excite them most.
+r"""Find the inputs to which neurons respond: weights as images, maximizing inputs, and maximizing samples.
 
-The walks are those of training, in prediction mode: the forward walk computes a neuron's output, the backward walk its
-gradient by the input. Representations are compared in `chainrule.inspection.features.representations`.
+The passes are those of training, in prediction mode: the forward pass computes a neuron's output, the backward pass
+its gradient by the input. For comparing representations see `chainrule.inspection.features.representations`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from chainrule.inspection.trace.regions import Box, Floats, Region, prior
 from chainrule.network import backprop, tree
 from chainrule.trained.trained import Trained
 
-BATCH = 1024
-DRAWS = 16
-"""The number of random points of which the highest is a start of an ascent."""
+BATCH_SIZE = 1024
+DRAWS_PER_START = 16
+"""The number of random points per start, the best of which starts the ascent."""
 
 
 @records.kind("best_inputs", rows="units", columns="inputs")
@@ -35,38 +35,38 @@ class BestInputs(NamedTuple):
 
     link: str
     units: NDArray[np.int64]  # (units,)
-    x: Floats  # (units, inputs) the best of all starts
+    x: Floats  # (units, inputs) the best over all starts
     value: Floats  # (units,) the neuron's output there, without the prior
     starts: Floats  # (units, starts, inputs) where each start ended
     values: Floats  # (units, starts)
-    objective: Floats  # (units, starts) value minus prior: what was climbed
+    objective: Floats  # (units, starts) value minus prior, which is maximized
     exact: bool
     """True for the closed form; False for the best result of the ascent"""
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
         """Return the result as JSON-safe data: the first n neurons, and of each the first `width` inputs; None for all.
 
-        "left_out" has the numbers of those missing; see `chainrule.core.records`.
+        "left_out" counts those missing; see `chainrule.core.records`.
         """
         return records.to_data(self, n, width)
 
 
 @records.kind("examples", rows="units")
 class Examples(NamedTuple):
-    """The samples that excite some neurons of one link most and least."""
+    """The samples with the largest and the smallest outputs of some neurons of one link."""
 
-    most: NDArray[np.int64]  # (units, k) rows of X, the most exciting first
-    least: NDArray[np.int64]  # (units, k) the least exciting first
+    most: NDArray[np.int64]  # (units, k) rows of X, in descending order
+    least: NDArray[np.int64]  # (units, k) in ascending order
     most_values: NDArray[Any]  # (units, k)
     least_values: NDArray[Any]
 
     def to_data(self, n: int | None = 32) -> dict[str, Any]:
-        """Return the first n neurons' samples as JSON-safe data, None for all; "left_out" has the number of others."""
+        """Return the first n neurons' samples as JSON-safe data, None for all; "left_out" counts the others."""
         return records.to_data(self, n)
 
 
 def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Compute the outputs of each link for X in prediction mode, by name: (n, width) each, links in blocks included.
+    """Compute the outputs of each link for X in prediction mode, by name: (n, width) each, including links in blocks.
 
     names: only these.  Memory: n times the sum of their widths.
     """
@@ -79,8 +79,8 @@ def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) ->
             parts.setdefault(link.name, []).append(a)
 
     params, ctx = model.network.unflatten(model.theta), Context(states=model.states, watch=keep)
-    for start in range(0, X.shape[0], BATCH):
-        a = dense(X[start : start + BATCH], model.dtype)
+    for start in range(0, X.shape[0], BATCH_SIZE):
+        a = dense(X[start : start + BATCH_SIZE], model.dtype)
         backprop.forward(model.network.links, params, a, ctx)
     return {name: np.concatenate(part) for name, part in parts.items()}
 
@@ -97,8 +97,8 @@ def weight_images(
         return W.copy()
     if math.prod(shape) != W.shape[1]:
         raise ShapeError(
-            f"shape {shape} has {math.prod(shape)} places but a neuron of {link} has {W.shape[1]} weights; "
-            "give the height and width of the images."
+            f"shape {shape} has {math.prod(shape)} pixels but a neuron of {link} has {W.shape[1]} weights; "
+            "pass the height and width of the images."
         )
     return W.reshape(-1, *shape).copy()
 
@@ -108,7 +108,7 @@ def exciting_samples(
 ) -> Examples:
     """Find the k samples of X with the largest output of each neuron of a link, and the k with the smallest.
 
-    units: numbers of neurons, all for None.  Ties go to the earlier sample.
+    units: indices of neurons, all for None.  Ties go to the earlier sample.
     """
     a = layer_outputs(model, X, [link])[link]  # (n, width)
     chosen = _units(units, a.shape[1], link)
@@ -136,13 +136,13 @@ def best_inputs(
     maximize  a_unit(x) - l2/2 ||u||^2 - tv TV(u),   x = center + scale u
 
     If every link up to this one is affine and there is no prior, a_unit(x) = g^T x + c, and the answer is exact:
-    in a box the corner that g points to, in a ball center + radius g / ||g||. Otherwise it is found by projected
-    gradient ascent from several starts, each the highest of 16 random points, the first moved along its gradient to
-    the border of the region. Half of the steps have falling lengths, and the highest point is kept; the other half
-    start there and are accepted only if they climb. The best result is returned, which may be a local maximum.
+    in a box the corner in the direction of g, in a ball center + radius g / ||g||. Otherwise it is found by projected
+    gradient ascent from several starts, each the best of 16 random points, the first moved along its gradient to the
+    border of the region. The first half of the steps have decreasing lengths, and the best point is kept; the second
+    half start there and are accepted only if they improve. The best result is returned, which may be a local maximum.
 
-    link: any link, including those in blocks; a dense link is maximized before its activation, where a ReLU that is
-    off still has a gradient.  within: Box(0, 1) unless given.  tv: total variation over images of `shape`.
+    link: any link, including those in blocks; a dense link is maximized before its activation, because a ReLU that is
+    off has no gradient.  within: Box(0, 1) by default.  tv: total variation over images of `shape`.
     Raises ConfigError for an unknown link, unit or prior.
     Source: Erhan, Bengio, Courville, Vincent, "Visualizing higher-layer features of a deep network", 2009.
     """
@@ -168,7 +168,7 @@ def best_inputs(
     shape_of_starts = (len(chosen), starts, model.network.inputs)
     u = region.draw(random, shape_of_starts)
     _, height, g = climb(u)
-    for _ in range(DRAWS - 1):  # each start is the highest of so many random points
+    for _ in range(DRAWS_PER_START - 1):  # each start is the best of several random points
         drawn = region.draw(random, shape_of_starts)
         _, seen_height, slope = climb(drawn)
         up = seen_height > height
@@ -178,7 +178,7 @@ def best_inputs(
     value, height, g = climb(u)
     wanders = steps // 2
     roaming, uphill = u, g
-    for t in range(1, wanders + 1):  # across ridges, at which pure ascent would stop
+    for t in range(1, wanders + 1):  # crosses ridges where pure ascent would stop
         roaming = region.project(roaming + _stride(uphill, 0.5 / math.sqrt(t)))
         seen, seen_height, uphill = climb(roaming)
         up = seen_height > height
@@ -198,7 +198,7 @@ def best_inputs(
 
 
 class _Walk:
-    """A function that computes the outputs of some neurons and their gradients by the input, in float64."""
+    """A function of some neurons' outputs and their gradients by the input, in float64."""
 
     def __init__(
         self, links: tuple[Link, ...], params: tuple[Any, ...], model: Trained, units: NDArray[np.int64]
@@ -219,7 +219,7 @@ class _Walk:
 
 
 def _stride(g: Floats, pace: Any) -> Floats:
-    """Scale g (..., inputs) to a step with the root mean square `pace`."""
+    """Scale g (..., inputs) to a step with root mean square `pace`."""
     norm: Floats = np.linalg.norm(g, axis=-1, keepdims=True)
     stride: Floats = pace * math.sqrt(g.shape[-1]) * g / np.where(norm > 0, norm, 1.0)
     return stride
@@ -244,7 +244,7 @@ def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int
     chosen = np.asarray(units)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < width)).all():
         raise ConfigError(
-            f"units must be numbers of neurons of {link}, from 0 to {width - 1}, not {units!r}."
+            f"units must be indices of neurons of {link}, from 0 to {width - 1}, not {units!r}."
         )
     return chosen.astype(np.int64)
 

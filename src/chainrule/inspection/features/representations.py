@@ -19,7 +19,7 @@ class Probe(NamedTuple):
     train_accuracy: float
     test_accuracy: float
     converged: bool
-    """False if the iterations ended before the optimum was reached"""
+    """False if the iterations ended before convergence"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -35,7 +35,7 @@ def linear_probe(
     C: float = 1.0,
     iterations: int = 200,
 ) -> Probe:
-    """Fit a logistic regression from a layer's outputs to labels on one part, and evaluate it on another.
+    """Fit a logistic regression from a layer's outputs to labels on a training part, and evaluate it on a test part.
 
     train_a, test_a: (n, width), standardized by the training part's mean and deviation.  train_y, test_y: (n,).
     C: the inverse strength of the L2 penalty, as in scikit-learn.  The network is not changed.
@@ -57,11 +57,11 @@ def linear_probe(
         if a.ndim != 2 or y.shape != a.shape[:1]:
             raise ShapeError(
                 f"{name}_a must be (n, width) and {name}_y (n,), not {a.shape} and {y.shape}; "
-                "give one row and one label a sample."
+                "give one row and one label per sample."
             )
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=iterations, tol=1e-3))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # said in the result
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported in the result
         probe.fit(*parts["train"])
     took = int(np.max(probe[-1].n_iter_))
     train, test = (float(probe.score(*part)) for part in parts.values())
@@ -73,20 +73,20 @@ def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
 
     CKA = ||B^T A||_F^2 / (||A^T A||_F ||B^T B||_F),   columns centered
 
-    A: (n, p), B: (n, q), rows the same samples; p and q may differ. Invariant to orthogonal maps and to a common
-    factor of either, not to every invertible map. NaN where a representation is constant. Biased upwards where n is
-    not far above p and q: compare with `linear_cka` of shuffled rows.
-    Raises ShapeError where the rows do not match.
+    A: (n, p), B: (n, q), rows are the same samples; p and q may differ. Invariant to orthogonal maps and to scaling
+    of either, not to every invertible map. NaN for a constant representation. Biased upwards unless n is
+    much larger than p and q: compare with `linear_cka` of shuffled rows.
+    Raises ShapeError if the rows do not match.
     Source: Kornblith, Norouzi, Lee, Hinton, "Similarity of neural network representations revisited", ICML 2019, eq. 5.
     """
     a, b = (_centered(np.asarray(each, np.float64)) for each in (A, B))
     if len(a) != len(b):
         raise ShapeError(
-            f"A and B must contain the same samples, row by row, not {len(a)} and {len(b)} of them."
+            f"A and B must contain the same samples, row by row, not {len(a)} and {len(b)} rows."
         )
     if len(a) < max(
         a.shape[1], b.shape[1]
-    ):  # the same numbers by way of the (n, n) Gram matrices: the smaller ones
+    ):  # the same numbers from the (n, n) Gram matrices, which are smaller
         K, L = a @ a.T, b @ b.T
         shared, own = float((K * L).sum()), float(np.linalg.norm(K) * np.linalg.norm(L))
     else:
@@ -102,6 +102,6 @@ def cka_matrix(first: dict[str, NDArray[Any]], second: dict[str, NDArray[Any]]) 
 
 def _centered(a: NDArray[np.float64]) -> NDArray[np.float64]:
     if a.ndim != 2:
-        raise ShapeError(f"a representation must be (n, width), not {a.shape}; give one row a sample.")
+        raise ShapeError(f"a representation must be (n, width), not {a.shape}; give one row per sample.")
     centered: NDArray[np.float64] = a - a.mean(0)
     return centered

@@ -1,4 +1,4 @@
-"""The gradient flow over a training run, as a callback."""
+"""A callback that records the gradient flow during training."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 class GradientFlow(Callback, Shown):
     """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
-    every: measure after every this many epochs, and after the last one.  samples: largest number of training samples to
-    use, evenly spaced, in one batch; of a source those of its first block.  The update-to-weight ratio is that of the
-    next step of the optimizer on these, at the epoch's last learning rate (its first before training); there is none
-    with L-BFGS and with methods other than backpropagation. Measuring does not change the results of the run.
+    every: measure after every this many epochs, and after the last one.  samples: the maximum number of training
+    samples, evenly spaced, in one batch; for a source, from its first block.  The update-to-weight ratio is that of the
+    optimizer's next step on these, at the epoch's last learning rate (before training, its first); not available with
+    L-BFGS and methods other than backpropagation. Measuring does not change the run's results.
     Raises ConfigError unless both are positive integers.
     """
 
     of_one_network = True
 
     def __init__(self, every: int = 1, samples: int = 256) -> None:
-        """Check the settings; nothing is measured yet."""
+        """Check the settings."""
         self.every, self.samples = check_count(every, "every"), check_count(samples, "samples")
         self.epochs: list[int] = []
-        """when it was measured; 0 is before training"""
+        """the epochs measured; 0 is before training"""
         self.flows: list[Flow] = []
         self.some: Samples | None = None
-        """what it is measured on, while a run lasts"""
+        """the samples to measure on, during a run"""
 
     def on_train_begin(self, run: Run) -> None:
-        """Discard the measurements of an earlier run, unless the run is resumed, and measure."""
+        """Discard earlier measurements, unless the run is resumed, and measure."""
         self.some = thinned(run.samples.first(), self.samples)
         if run.step == 0:
             self.epochs, self.flows = [], []
@@ -55,14 +55,14 @@ class GradientFlow(Callback, Shown):
             self.look(run, run.logs.get("learning_rate"))
 
     def on_train_end(self, run: Run) -> None:
-        """Let the samples go."""
+        """Release the samples."""
         self.some = None
 
     def look(self, run: Run, lr: float | None) -> None:
         """Measure the gradient flow now."""
         session = run.session
         assert self.some is not None
-        stepwise = getattr(session, "method", None) is None  # not by a method that makes other steps
+        stepwise = getattr(session, "method", None) is None  # not a method with other steps
         self.flows.append(
             measure(
                 run.plan,
@@ -80,7 +80,7 @@ class GradientFlow(Callback, Shown):
     def __getitem__(self, epoch: int) -> Flow:
         """Return the flow after an epoch; flow[0] is before training."""
         if epoch not in self.epochs:
-            known = ", ".join(map(str, self.epochs)) or "none, for there was no training"
+            known = ", ".join(map(str, self.epochs)) or "none, because there was no training"
             raise KeyError(f"epoch {epoch} was not measured; measured are {known}.")
         return self.flows[self.epochs.index(epoch)]
 
@@ -101,7 +101,7 @@ class GradientFlow(Callback, Shown):
         return frame(self.records(), ("epoch", *LayerFlow._fields), backend)
 
     def figure(self) -> go.Figure:
-        """Draw layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
+        """Plot RMS(delta) over layers and epochs relative to the last layer's, and the update-to-weight ratio."""
         return view(self, "as_figure")
 
     def state(self) -> dict[str, Any]:
@@ -115,14 +115,14 @@ class GradientFlow(Callback, Shown):
         """Restore the measurements. Raises TypeError or ValueError for an invalid state."""
         epochs, flows = state["epochs"], state["flows"]
         if not all(type(epoch) is int for epoch in epochs) or len(epochs) != len(flows):
-            raise TypeError("epochs should be numbers, one a measurement")
+            raise TypeError("epochs must be numbers, one per measurement")
         for rows, loss, samples, training in flows:
             if not (is_number(loss) and type(samples) is int and type(training) is bool):
                 raise TypeError(
-                    "a measurement should contain a loss, a number of samples, and whether in training"
+                    "a measurement must contain a loss, a number of samples, and whether in training"
                 )
             if not all(_is_layer(row) for row in rows):
-                raise TypeError("a layer should have its name, its activation, its width, and numbers")
+                raise TypeError("a layer must have its name, its activation, its width, and numbers")
         self.epochs = epochs
         self.flows = [
             Flow(tuple(LayerFlow(*row) for row in rows), loss, samples, training)
@@ -130,13 +130,13 @@ class GradientFlow(Callback, Shown):
         ]
 
     def __str__(self) -> str:
-        """Write the last measurement, and the diagnoses of earlier ones."""
-        told: str = view(self, "as_text")
-        return told
+        """Return the last measurement, and the diagnoses of earlier ones, as text."""
+        text: str = view(self, "as_text")
+        return text
 
 
 def _is_layer(row: Any) -> bool:
-    """Return whether a list has the types of the fields of LayerFlow."""
+    """Return whether a list has the types of LayerFlow's fields."""
     kinds = [str(kind) for kind in LayerFlow.__annotations__.values()]  # "str", "float | None", ...
     return len(row) == len(kinds) and all(
         (value is None and "None" in kind)

@@ -1,4 +1,4 @@
-"""Diagnose the gradient flow of a network, by the thresholds below."""
+"""Diagnose the gradient flow of a network, with the thresholds below."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from chainrule.core import records
 from chainrule.core.shown import view
 from chainrule.formulas.layers import Activation
 
-VANISHING = 1e-3
+VANISHING_RATIO = 1e-3
 """vanishing: the RMS of delta is below this fraction of the last layer's"""
-EXPLODING = 1e3
-"""exploding: it is above this multiple of the last layer's"""
-FLAT = 0.05
-"""flat: the slope of a sigmoid or tanh below this fraction of its steepest, at z = 0"""
-SATURATED = 0.5
-"""saturated: more than this fraction of a layer's activations flat"""
-DEAD = 0.2
-"""dead: more than this fraction of a layer's neurons without a gradient from any sample"""
+EXPLODING_RATIO = 1e3
+"""exploding: the RMS of delta is above this multiple of the last layer's"""
+FLAT_SLOPE = 0.05
+"""flat: the slope of a sigmoid or tanh is below this fraction of its slope at z = 0"""
+SATURATED_SHARE = 0.5
+"""saturated: more than this fraction of a layer's activations are flat"""
+DEAD_SHARE = 0.2
+"""dead: more than this fraction of a layer's neurons have no gradient from any sample"""
 
 
 @records.kind("layer_flow")
 class LayerFlow(NamedTuple):
-    """The measurements of one layer with weights and the activation that follows it. None: not available."""
+    """The measurements of one layer with weights and the activation after it. None: not available."""
 
     layer: str
     activation: str | None
-    """the activation that follows, with only batch norm and dropout in between"""
+    """the activation after it, with only batch norm and dropout in between"""
     width: int
     delta_rms: float | None
-    """RMS of dL/dz; None if no trained link precedes it, where the backward walk ends"""
+    """RMS of dL/dz; None if no trained link precedes it, where the backward pass ends"""
     delta_ratio: float | None
-    """the same, relative to the last dense layer's"""
+    """delta_rms relative to the last dense layer's"""
     mean: float
-    """mean of the activation's output; of z if none follows"""
+    """mean of the activation's output, or of z without an activation"""
     std: float
     saturated: float | None
-    """fraction of the activations of a sigmoid or tanh that are flat"""
+    """fraction of flat activations of a sigmoid or tanh"""
     dead: int | None
     """neurons whose slope is 0 for every sample"""
     gradient_rms: float | None
-    """RMS of dL/dW, without the penalty's part"""
+    """RMS of dL/dW, without the penalty"""
     weight_rms: float
     update_ratio: float | None
     """RMS of a step's change of W, relative to RMS(W); None without a step"""
@@ -63,22 +63,22 @@ class Diagnosis(NamedTuple):
 
     kind: str
     layers: tuple[str, ...]
-    """the layers concerned, the worst one first"""
+    """the affected layers, the worst first"""
     worst: LayerFlow
-    """the numbers of the worst one"""
+    """the measurements of the worst layer"""
     last: str
-    """the last dense layer, whose delta the others' are relative to"""
+    """the last dense layer, to which delta ratios refer"""
 
     @property
     def words(self) -> str:
-        """The diagnosis in one sentence, with its numbers and threshold."""
-        said: str = view(self, "as_words")
-        return said
+        """The diagnosis in one sentence, with numbers and threshold."""
+        text: str = view(self, "as_words")
+        return text
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data, its own kind as "what"; see `chainrule.core.records`."""
-        found = self._asdict()
-        return records.labeled(self, {"what": found.pop("kind"), **found})
+        fields = self._asdict()
+        return records.labeled(self, {"what": fields.pop("kind"), **fields})
 
     def __str__(self) -> str:
         """Return the diagnosis in one sentence."""
@@ -103,10 +103,10 @@ def diagnose(layers: Sequence[LayerFlow]) -> Iterator[Diagnosis]:
     by_flats = sorted(layers, key=lambda row: -(row.saturated or 0))
     by_dead = sorted(layers, key=lambda row: -(row.dead or 0) / row.width)
     for kind, rows in (
-        ("vanishing", [row for row in from_least if (row.delta_ratio or 0.0) < VANISHING]),
-        ("exploding", [row for row in from_most if (row.delta_ratio or 0.0) > EXPLODING]),
-        ("saturated", [row for row in by_flats if (row.saturated or 0) > SATURATED]),
-        ("dead", [row for row in by_dead if (row.dead or 0) > DEAD * row.width]),
+        ("vanishing", [row for row in from_least if (row.delta_ratio or 0.0) < VANISHING_RATIO]),
+        ("exploding", [row for row in from_most if (row.delta_ratio or 0.0) > EXPLODING_RATIO]),
+        ("saturated", [row for row in by_flats if (row.saturated or 0) > SATURATED_SHARE]),
+        ("dead", [row for row in by_dead if (row.dead or 0) > DEAD_SHARE * row.width]),
     ):
         if rows:
             yield _diagnosis(kind, rows, last)
@@ -123,8 +123,8 @@ def slopes_of(layer: Any, z: NDArray[Any], a: NDArray[Any]) -> NDArray[Any] | No
 
 
 def flat_share(layer: Any, slopes: NDArray[Any] | None) -> float | None:
-    """Return the share of slopes below FLAT times the steepest, for a function bounded on both sides."""
+    """Return the share of slopes below FLAT_SLOPE times the steepest, for a bounded activation."""
     if slopes is None or not layer.is_bounded:
         return None
     zero = np.zeros(1)
-    return float((slopes < FLAT * float(layer.prime(zero, layer.f(zero))[0])).mean())
+    return float((slopes < FLAT_SLOPE * float(layer.prime(zero, layer.f(zero))[0])).mean())

@@ -1,7 +1,7 @@
-"""The gradient flow: the size of the gradient from layer to layer, at one moment or over a training run.
+"""The gradient flow: the size of the gradient from layer to layer, at one moment or during training.
 
-The walks are those of training (`chainrule.network.backprop`): delta = dL/dz of each link with weights, z = a W + b,
-and dL/dW without the penalty. RMS is the root of the mean square, over samples and neurons, or over weights.
+The passes are those of training (`chainrule.network.backprop`): delta = dL/dz of each link with weights, z = a W + b,
+and dL/dW without the penalty. RMS is the root mean square, over samples and neurons, or over weights.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
 class Flow(Shown):
-    """The gradient flow at one moment: one row per layer with weights, from input to output. Print it for a table."""
+    """The gradient flow at one moment: one row per layer with weights, in forward order. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]
     loss: float
     """without the penalty"""
     samples: int
     training: bool
-    """as in training (batch statistics, a dropout mask), or as in prediction"""
+    """in training mode (batch statistics, a dropout mask), or in prediction mode"""
 
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """The problems found by the thresholds of `chainrule.inspection.flow.diagnosis`; () if there are none."""
+        """The problems according to the thresholds of `chainrule.inspection.flow.diagnosis`; () for none."""
         return tuple(diagnose(self.layers))
 
     def __getitem__(self, layer: str) -> LayerFlow:
@@ -56,7 +56,7 @@ class Flow(Shown):
             if row.layer == layer:
                 return row
         raise KeyError(
-            f"{layer!r} is no dense layer; there are {', '.join(row.layer for row in self.layers)}."
+            f"{layer!r} is not a dense layer; choose from {', '.join(row.layer for row in self.layers)}."
         )
 
     def records(self) -> list[dict[str, Any]]:
@@ -72,19 +72,19 @@ class Flow(Shown):
         return frame(self.records(), LayerFlow._fields, backend)
 
     def figure(self) -> go.Figure:
-        """Draw RMS(delta) by layer relative to the last, and the update-to-weight ratio if known."""
+        """Plot RMS(delta) by layer relative to the last, and the update-to-weight ratio if known."""
         return view(self, "as_figure")
 
     def __repr__(self) -> str:
-        """Show the number of layers, the loss, and the kinds of diagnoses."""
+        """Return the number of layers, the loss, and the kinds of diagnoses."""
         kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
         count = counted(len(self.layers), "layer")
         return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
 
     def __str__(self) -> str:
-        """Write the table, the conditions of the measurement, and the diagnoses."""
-        told: str = view(self, "as_text")
-        return told
+        """Return the table, the conditions of the measurement, and the diagnoses, as text."""
+        text: str = view(self, "as_text")
+        return text
 
 
 def gradient_flow(
@@ -97,10 +97,10 @@ def gradient_flow(
     training: bool = True,
     optimizer: Optimizer | None = None,
 ) -> Flow:
-    """Measure the gradient flow of a model on some samples; the same as `Model.gradient_flow`.
+    """Measure the gradient flow of a model on some samples, like `Model.gradient_flow`.
 
-    samples: the most samples of X and y to use, evenly spaced; None for all.  training: walk as in training or in
-    prediction.  optimizer: its first step on these samples gives the update-to-weight ratios; None for no ratios.
+    samples: the maximum number of samples of X and y, evenly spaced; None for all.  training: in training mode or in
+    prediction mode.  optimizer: its first step on these samples gives the update-to-weight ratios; None for no ratios.
     """
     checked = model.check_samples(X, y, sample_weight=sample_weight)
     if optimizer is not None and not isinstance(optimizer, Optimizer):
@@ -130,21 +130,21 @@ def measure(
     first: int = 1,
     training: bool = True,
 ) -> Flow:
-    """Walk the samples once as the next training step would, and measure.
+    """Run both passes on the samples as the next training step would, and measure.
 
-    t: keys the dropout masks.  optimizer_state: the state from which plan's optimizer takes the measured update, at the
-    learning rate lr (its own for None), as step `first` of its run; None for no update.
-    Raises DataError if all samples have the weight 0.
+    t: keys the dropout masks.  optimizer_state: the state from which plan's optimizer takes the measured update, at
+    learning rate lr (its own if None), as step `first` of its run; None for no update.
+    Raises DataError if all samples have weight 0.
     """
     if not samples.weight.any():
-        raise DataError("all samples have the weight 0; pass some that count.")
+        raise DataError("all samples have weight 0; pass some with a positive weight.")
     batch = samples.batch(slice(None), plan.dtype)
     network = without_penalty(plan.network)
     params = network.unflatten(theta)
     watch = _FlowWatch(network, batch)
     states = dict(states)
     ctx = Context(training, plan.seed, t, states, plan.frozen, watch)
-    with np.errstate(all="ignore"):  # what overflows is seen in the numbers
+    with np.errstate(all="ignore"):  # overflow is visible in the numbers
         objective = network.objective(params, batch.a, batch.y, batch.s, ctx)
         after = None
         if optimizer_state is not None:
@@ -160,15 +160,15 @@ def measure(
 
 
 class _FlowWatch:
-    """A watch of the walks that collects statistics without storing the arrays."""
+    """A watch function for both passes that collects statistics without storing the arrays."""
 
     def __init__(self, network: Network, batch: Batch) -> None:
         self.network = network
         self.followers = activations_after(network.links)
         self.weights = {slot.link.name: slot for slot in network.slots if slot.parameter.is_weight}
-        """the weights of each link that has them, by its name"""
+        """the weights of each link with weights, by name"""
         self.measured = {self.followers.get(name, name) for name in self.weights}
-        """the links whose outputs are measured: the activation after each, or itself"""
+        """the link whose output is measured: the activation after each link, or itself"""
         self.came: NDArray[Any] = batch.a
         self.outputs: dict[str, tuple[float, float, float | None, int | None]] = {}
         self.deltas: dict[str, float] = {}
@@ -187,9 +187,7 @@ class _FlowWatch:
                 flat_share(link.layer, slopes),
                 None if slopes is None else int((slopes == 0).all(0).sum()),
             )
-        self.came = (
-            value  # the input of the next link; the first one of a branch runs before its block is done
-        )
+        self.came = value  # the input of the next link; a branch starts before its block is done
 
     def rows(
         self, theta: NDArray[Any], grads: Mapping[str, Any], after: NDArray[Any] | None
@@ -218,14 +216,14 @@ class _FlowWatch:
 
 
 def without_penalty(network: Network) -> Network:
-    """Return the same network without the penalty."""
+    """Return a copy of the network without the penalty."""
     bare = copy.copy(network)
     bare.l2 = bare.l1 = 0.0
     return bare
 
 
 def thinned(samples: Samples, max_samples: int) -> Samples:
-    """Return at most max_samples samples, evenly spaced, so that data sorted by class keep all classes."""
+    """Return at most max_samples samples, evenly spaced, so that all classes remain in data sorted by class."""
     if samples.n <= max_samples:
         return samples
     return samples.take(np.linspace(0, samples.n - 1, max_samples).astype(np.int64))
@@ -237,7 +235,7 @@ def rms(value: Any) -> float:
 
 
 def frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str], backend: Any) -> Any:
-    """Make a data frame of records with these columns."""
+    """Create a data frame from records with these columns."""
     import narwhals
 
     data = {name: [record[name] for record in records] for name in columns}

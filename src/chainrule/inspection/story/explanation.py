@@ -22,18 +22,18 @@ from chainrule.inspection.story.truth import check_truth, itself, label_names, n
 from chainrule.inspection.trace.trace import trace as walked
 from chainrule.trained.trained import Trained
 
-RATE = 0.001
-"""The learning rate of the last chapter's step."""
+LEARNING_RATE = 0.001
+"""The default learning rate of the step in the last chapter."""
 
 
-@np.errstate(over="ignore")  # a square beyond float64 is infinite, in norms and means that are for people
+@np.errstate(over="ignore")  # squares in displayed norms and means may overflow
 def explain(
     model: Trained,
     x: Any,
     y: Any = None,
     *,
     method: str = "integrated_gradients",
-    learning_rate: float = RATE,
+    learning_rate: float = LEARNING_RATE,
     baseline: Any = None,
     shape: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
@@ -42,17 +42,19 @@ def explain(
     """Tell the story of one prediction.
 
     x: one sample (inputs,) or (1, inputs); a data frame of one row names its features.
-    y: its target: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the prediction, or
-    for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
+    y: its target: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the prediction,
+    and is omitted for regression.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
     baseline: of the attribution.  shape: (height, width) of a picture; inferred for a square number of bytes.
-    names: of the features, if neither the model nor x names them.  source: the name of the sample.
+    names: of the features, if neither the model nor x has names.  source: the name of the sample.
     Raises ConfigError for invalid settings, ShapeError for mismatched shapes, DataError for unusable values.
     """
     check_choice(method, METHODS, "method")
     learning_rate = check_number(learning_rate, "learning_rate", above=0, hint="0.001 is usual")
     X = check_X(x, model.network.inputs, "x", model.feature_names)
     if X.shape[0] != 1:
-        raise ShapeError(f"x contains {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
+        raise ShapeError(
+            f"x contains {X.shape[0]} samples; a story is about one: pass one row, such as X[0]."
+        )
     exact = model.in_float64()
     shape = check_shape(shape, model.network.inputs, X.dtype)
     labels = label_names(model)
@@ -63,7 +65,7 @@ def explain(
     if names is not None:
         if len(names) != model.network.inputs:
             raise ConfigError(
-                f"names contains {len(names)} names for {model.network.inputs} features; give one each."
+                f"names contains {len(names)} names for {model.network.inputs} features; give one per feature."
             )
         why = dataclasses.replace(why, names=tuple(map(str, names)))
     out = exact.outputs(X, engine="reference")[0]
@@ -116,7 +118,7 @@ def explain(
 
 
 def _classes(model: Trained, labels: list[str]) -> dict[str, Any]:
-    """Return the classes by their names, {"7": 7}; empty if an answer is numbers or many labels."""
+    """Map the names of the classes to the classes, {"7": 7}; empty for regression and multilabel."""
     if model.task not in ("binary", "multiclass"):
         return {}
     return dict(zip(labels, model.labels, strict=True))

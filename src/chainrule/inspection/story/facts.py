@@ -1,4 +1,4 @@
-"""Compute the numbers of a story from the walks of `Model.trace` and from attributions."""
+"""Compute the numbers of a story from `Model.trace` and from attributions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from chainrule.network.answers import decide
 from chainrule.network.tree import places
 from chainrule.trained.trained import Trained
 
-STRONGEST = 3
-"""The number of neurons of a layer that are named."""
-MOVED = 6
-"""The number of weights that are named."""
+NEURONS_NAMED = 3
+"""The number of neurons named per layer."""
+WEIGHTS_NAMED = 6
+"""The number of weights named."""
 
 
 @records.kind("story_answer")
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     output: float
     """the output before the output activation"""
     share: float | None
-    """its probability; None for a number"""
+    """its probability; None for regression"""
     is_said: bool
 
     def to_data(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class LayerFacts(NamedTuple):
 
     name: str
     layer: str
-    """the layer as in Python code; for a block its name alone"""
+    """the layer as Python code; for a block only its name"""
     depth: int
     """the number of blocks around it"""
     values: Floats  # (width,) the output
@@ -71,7 +71,7 @@ class LayerFacts(NamedTuple):
 
 @records.kind("story_evidence", also=("total",))
 class Evidence(NamedTuple):
-    """The contributions of a layer's neurons to f, by DeepLIFT: they add up to f(x) - f(baseline) at every layer."""
+    """The contributions of a layer's neurons to f, by DeepLIFT; their sum is f(x) - f(baseline) at every layer."""
 
     name: str
     for_it: float
@@ -91,7 +91,7 @@ class Evidence(NamedTuple):
 
 @records.kind("story_no_rule")
 class NoRule(NamedTuple):
-    """The layer that DeepLIFT has no rule for, so that there is no evidence by layer."""
+    """The layer without a DeepLIFT rule, because of which there is no evidence by layer."""
 
     name: str
     layer: str
@@ -140,7 +140,7 @@ class Change(NamedTuple):
     loss: float
     loss_after: float
     expected: float
-    """the change of the loss by the gradient alone: -rate ||g||^2"""
+    """the first-order change of the loss: -rate ||g||^2"""
     deltas: tuple[Delta, ...]  # from the output down
     moves: tuple[Move, ...]
     answers_after: tuple[Answer, ...]  # in the order of Story.answers
@@ -150,7 +150,7 @@ class Change(NamedTuple):
         return records.to_data(self)
 
     def to_json(self, classes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all values as data; NaN is null. classes: the labels of the data by their names here."""
+        """Return all values as data; NaN is null. classes: the data's labels by their names here."""
         return self._asdict() | {
             "truth": classes.get(self.truth, self.truth),
             "deltas": [d._asdict() for d in self.deltas],
@@ -162,7 +162,7 @@ class Change(NamedTuple):
 
 
 def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...]:
-    """Return all possible answers for outputs (outputs,), the most likely first; numbers in their order."""
+    """Return all possible answers for outputs (outputs,), the most likely first; for regression in their order."""
     loss, task = model.network.loss, model.task
     if task == "regression":
         numbers = loss.predict((out if model.target_scale is None else model.target_scale.clamp(out))[None])[
@@ -189,7 +189,7 @@ def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...
 
 
 def out_of(model: Trained, out: Floats) -> Floats:
-    """Return logits (outputs,) from outputs that may be probabilities: of an ensemble the mean of its members'."""
+    """Return logits (outputs,) from outputs that may be probabilities; for an ensemble, the mean over members."""
     out = out.reshape(model.network.loss.members, -1).mean(0)
     if model.network.loss.domain != "probability":
         return out
@@ -198,7 +198,7 @@ def out_of(model: Trained, out: Floats) -> Floats:
 
 
 def layers(model: Trained, trace: Walk) -> tuple[LayerFacts, ...]:
-    """Return the facts of the input and of each link, in the order of the walk."""
+    """Return the facts of the input and of each link, in forward order."""
     found = [LayerFacts("input", "", 0, trace.x[0], None, strongest(trace.x[0]))]
     for link, depth, *_ in places(model.network.links, inner_first=True):
         values = trace.outputs[link.name][0]
@@ -214,12 +214,12 @@ def layers(model: Trained, trace: Walk) -> tuple[LayerFacts, ...]:
 
 def strongest(values: Floats) -> tuple[int, ...]:
     """Return the neurons with the largest absolute values."""
-    order = np.argsort(-np.abs(values), kind="stable")[:STRONGEST]
+    order = np.argsort(-np.abs(values), kind="stable")[:NEURONS_NAMED]
     return tuple(int(k) for k in order if values[k] != 0)
 
 
 def evidence(f: Explained) -> tuple[tuple[Evidence, ...], NoRule | None]:
-    """Return the contributions of the neurons of each layer to f; none, and the layer that DeepLIFT has no rule for."""
+    """Return the neurons' contributions to f by layer; if a layer has no DeepLIFT rule, () and that layer."""
     f = f.behind_codes()
     try:
         _, contributions = multipliers(f)
@@ -253,7 +253,7 @@ def change(
     found: tuple[Answer, ...],
     labels: list[str],
 ) -> Change:
-    """Take one step theta <- theta - rate g on this sample, as in prediction, and compute the answers after it."""
+    """Take one step theta <- theta - rate g on this sample in prediction mode, and compute the answers after it."""
     network = model.network
     g = np.zeros(network.size)
     for slot in network.slots:
@@ -266,7 +266,7 @@ def change(
     after = float(objective.value(losses, trace.share, network.penalty(params)))
     said = out if model.target_scale is None else model.target_scale.restore(out)
     by_label = {answer.label: answer for answer in answers(model, said[0], labels)}
-    moved = np.argsort(-np.abs(rate * g), kind="stable")[:MOVED]
+    moved = np.argsort(-np.abs(rate * g), kind="stable")[:WEIGHTS_NAMED]
     return Change(
         truth,
         is_given,
@@ -292,7 +292,7 @@ def _deltas(model: Trained, trace: Walk) -> tuple[Delta, ...]:
 
 
 def _name(model: Trained, k: int) -> str:
-    """Return the name of a place in theta: dense_2.W[3,1]"""
+    """Return the name of an index into theta: dense_2.W[3,1]"""
     slot = next(slot for slot in model.network.slots if slot.start <= k < slot.stop)
     at = np.unravel_index(k - slot.start, slot.parameter.shape)
     return f"{slot.link.name}.{slot.field}[{','.join(str(int(i)) for i in at)}]"

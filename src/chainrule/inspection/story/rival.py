@@ -15,8 +15,8 @@ from chainrule.inspection.story.facts import Answer
 from chainrule.network import backprop
 from chainrule.trained.trained import Trained
 
-FLIPS = 60
-"""The most steps of the search for a change that turns the answer."""
+MAX_FLIP_STEPS = 60
+"""The maximum number of steps of the search for a change that flips the answer."""
 
 
 @records.kind(
@@ -29,19 +29,19 @@ class Rival(NamedTuple):
 
     label: str
     is_negated: bool
-    """whether the rival is that this label is off: of many labels, the closest one is on"""
+    """whether the rival is that this label is off; in multilabel, the closest label is then on"""
     f: Explained
     """the answer's logit minus the rival's"""
     gap: float
     """f(x), above 0"""
     attribution: Attribution | None
-    """the attribution of f; None if f is one logit, for two classes and many labels"""
+    """the attribution of f; None if f is one logit, for two classes and multilabel"""
     hidden: tuple[str, float, float] | None
-    """the last layer before the outputs, the smallest change of it that closes the gap, and its own size"""
+    """the last layer before the outputs, the smallest change of it that closes the gap, and its norm"""
     reached: bool
-    """whether a change of the input that turns the answer was found"""
+    """whether a change of the input that flips the answer was found"""
     answer_then: str
-    change: Floats  # (inputs,) in the features' own units
+    change: Floats  # (inputs,) in the units of the features
     distance: float
     """the norm of the change, in the units of the first trained layer's input"""
     size: float
@@ -61,7 +61,7 @@ def closest_rival(
     settings: dict[str, Any],
     baseline: Any,
 ) -> Rival | None:
-    """Find the closest other answer; None for numbers. settings: of the method; baseline: of f, for every method."""
+    """Find the closest other answer; None for regression. settings: of the method; baseline: of f, for every method."""
     if model.task == "regression" or len(found) < 2:
         return None
     pair: dict[str, Any] = {}
@@ -88,12 +88,12 @@ def closest_rival(
 
 
 def explained_answer(model: Trained, x: Floats) -> str:
-    """Return the answer of the model to a sample, as text."""
-    said = model.predict(x[None])[0]
-    if np.ndim(said):
-        on = [str(k) for k in np.flatnonzero(said)]
+    """Return the model's answer to a sample, as text."""
+    answer = model.predict(x[None])[0]
+    if np.ndim(answer):
+        on = [str(k) for k in np.flatnonzero(answer)]
         return ", ".join(on) or "none"
-    return str(said)
+    return str(answer)
 
 
 def hidden_change(f: Explained, gap: float) -> tuple[str, float, float] | None:
@@ -108,10 +108,10 @@ def hidden_change(f: Explained, gap: float) -> tuple[str, float, float] | None:
 
 
 def turn(f: Explained) -> tuple[Floats, float, float]:
-    """Find a small change of the sample that turns f negative: its numbers (inputs,), its norm, and the sample's norm.
+    """Find a small change of the sample that makes f negative: (inputs,), its norm, and the sample's norm.
 
     Newton steps toward f = 0, x <- x - f df/dx / ||df/dx||^2, in the units of the first trained layer's input, and then
-    the shortest part of the way that still turns it, by bisection.
+    bisection for the shortest change in this direction that still flips the answer.
     Source: Moosavi-Dezfooli, Fawzi, Frossard, "DeepFool", CVPR 2016, algorithm 1.
     """
     front = input_links(f.links)
@@ -122,12 +122,12 @@ def turn(f: Explained) -> tuple[Floats, float, float]:
     )
     size = float(np.linalg.norm(start - origin))
     x = start
-    for _ in range(FLIPS):
+    for _ in range(MAX_FLIP_STEPS):
         value = float(rest.value(x, f.V)[0])
         if value <= 0:
             break
         g = rest.gradient(x, f.V)
-        unit = 2.0 ** int(np.frexp(np.abs(g).max())[1])  # or the square of a steep gradient would overflow
+        unit = 2.0 ** int(np.frexp(np.abs(g).max())[1])  # prevents overflow of a steep gradient's square
         g = g / unit
         square = float((g * g).sum())
         if math.sqrt(square) * unit < 1e-12:

@@ -1,4 +1,4 @@
-"""The story of one prediction as data, which the views print and draw."""
+"""The story of one prediction as data, for the views to print and draw."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-WIDTH = 110
-"""The width of `Story.text` in characters."""
+TEXT_WIDTH = 110
+"""The default width of `Story.text` in characters."""
 
 
 @records.kind("story", version=2)
 @dataclass(frozen=True, eq=False)
 class Story(Shown):
-    """The explanation of one prediction, made by `explain`. Print it."""
+    """The explanation of one prediction, from `explain`. Print it."""
 
     source: str | None
     """the name of the sample; None without one"""
@@ -34,13 +34,13 @@ class Story(Shown):
     parameters: int
     shape: tuple[int, int] | None
     asked: str
-    """the answer of chapter 4"""
+    """the answer explained in chapter 4"""
     truth: str | None
     answers: tuple[Answer, ...]
     layers: tuple[LayerFacts, ...]
     attribution: Attribution
     evidence: tuple[Evidence, ...]
-    """empty where DeepLIFT has no rule for a layer"""
+    """() if a layer has no DeepLIFT rule"""
     no_rule: NoRule | None
     """that layer"""
     rival: Rival | None
@@ -50,11 +50,11 @@ class Story(Shown):
     scale: Floats
     """(inputs,) the change of the first trained layer's input per unit of each feature"""
     classes: Mapping[str, Any]
-    """the labels of the data by their names here, if one of them is the answer"""
+    """the data's labels by their names here, if one of them is the answer"""
 
     @property
     def chosen(self) -> list[str]:
-        """The predicted labels, in their own order."""
+        """The predicted labels, in their order."""
         labels = [answer.label for answer in self.answers if answer.is_said]
         return sorted(labels, key=int) if self.task == "multilabel" else labels
 
@@ -66,26 +66,26 @@ class Story(Shown):
         return ", ".join(self.chosen) or "none"
 
     def parts(self) -> tuple[Any, ...]:
-        """Return the chapters, in sentences, tables and pictures: `chainrule.views.chapters.Chapter`."""
-        told: tuple[Any, ...] = view(self, "as_chapters")
-        return told
+        """Return the chapters, with sentences, tables and pictures: `chainrule.views.chapters.Chapter`."""
+        chapters: tuple[Any, ...] = view(self, "as_chapters")
+        return chapters
 
-    def text(self, width: int = WIDTH) -> str:
+    def text(self, width: int = TEXT_WIDTH) -> str:
         """Return the story as text without colors."""
-        told: str = view(self, "as_text", width)
-        return told
+        text: str = view(self, "as_text", width)
+        return text
 
     def show(self, console: Console) -> None:
         """Print the story on a terminal, in color."""
         view(self, "show", console)
 
     def html(self) -> str:
-        """Return a page that works offline."""
-        made: str = view(self, "as_page")
-        return made
+        """Return an HTML page that works offline."""
+        html: str = view(self, "as_page")
+        return html
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file."""
+        """Write the HTML page to a file."""
         write_whole(path, self.html().encode())
 
     def to_data(self) -> dict[str, Any]:
@@ -134,9 +134,9 @@ class Story(Shown):
         return dict(records.plain(found))
 
     def __str__(self) -> str:
-        """Write the story."""
+        """Return the story as text."""
         return self.text()
 
     def __repr__(self) -> str:
-        """Show the sample and the prediction."""
+        """Return the sample and the prediction."""
         return f"<Story of {self.source or 'the sample'}: {self.said}>"

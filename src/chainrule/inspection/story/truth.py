@@ -1,4 +1,4 @@
-"""Name the answers of a model, and check the true answer to compare with."""
+"""Name the answers of a model, and validate the true answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def label_names(model: Trained) -> list[str]:
 
 
 def check_truth(model: Trained, y: Any) -> Any:
-    """Check y, and return it for `Model.trace`: (1,) or (1, outputs). A label may be text, as on a command line."""
+    """Check y, and convert it for `Model.trace`: (1,) or (1, outputs). A label may be text, as on the command line."""
     if model.task in ("binary", "multiclass"):
         labels = label_names(model)
         known = model.labels
@@ -33,14 +33,12 @@ def check_truth(model: Trained, y: Any) -> Any:
             spelled = str(label)
             if spelled not in labels:
                 some = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
-                raise ConfigError(
-                    f"the truth is {spelled!r}, which is no class of the model's; they are {some}."
-                )
+                raise ConfigError(f"the truth {spelled!r} is not a class of the model; choose from {some}.")
             return np.asarray([known[labels.index(spelled)]])
     numbers = np.ravel(np.asarray(as_array(y, "y"), np.float64))
     if len(numbers) != model.network.outputs:
         raise ShapeError(
-            f"the truth contains {len(numbers)} numbers for {model.network.outputs} outputs; give one each."
+            f"the truth contains {len(numbers)} numbers for {model.network.outputs} outputs; give one per output."
         )
     return numbers[None]
 

@@ -1,1 +1,1 @@
-"""Trace one forward and backward walk with all its numbers, and check the gradients."""
+"""Trace one forward and backward pass with all numbers, and check gradients."""

@@ -11,11 +11,11 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.trace.walk import Walk
 
 FRAMES = ("pandas", "polars", "pyarrow")
-"""Data frame libraries, in the order of preference."""
+"""Data frame libraries, in order of preference."""
 
 
 def frame(trace: Walk, of: str, backend: Any) -> Any:
-    """Make the data frame of `Trace.to_frame`."""
+    """Create the data frame of `Trace.to_frame`."""
     if of not in ("neurons", "parameters"):
         raise ConfigError(f"of must be 'neurons' or 'parameters', not {of!r}.")
     if backend is None:
@@ -34,7 +34,7 @@ def frame(trace: Walk, of: str, backend: Any) -> Any:
 
 
 def neurons(trace: Walk) -> dict[str, list[Any]]:
-    """Return the columns sample, link, neuron, z, a, delta, sample by sample, links in order, the input first."""
+    """Return the columns sample, link, neuron, z, a, delta, ordered by sample, then link, with the input first."""
     widths = {name: values.shape[1] for name, values in trace.z.items()}
     names = [name for name, width in widths.items() for _ in range(width)]
     numbers = [k for width in widths.values() for k in range(width)]
@@ -97,7 +97,7 @@ def data(trace: Walk, n: int | None = None, width: int | None = None) -> dict[st
 
 
 def bounded(trace: Walk, n: int | None, width: int | None) -> dict[str, Any]:
-    """Return `data`, with the numbers of samples, of neurons by link and of entries by parameter that it leaves out."""
+    """Return `data`, and the numbers of samples, neurons by link and entries by parameter that it omits."""
     neurons = {name: values.shape[1] - values[:0, :width].shape[1] for name, values in trace.z.items()}
     numbers = {
         f"{name}.{field}": value.size - value[(slice(width),) * value.ndim].size

@@ -21,8 +21,8 @@ from chainrule.network.network import Network
 from chainrule.network.summary import counted
 from chainrule.trained.trained import Trained
 
-STEPS = (1e-4, 1e-5, 1e-6)
-"""The steps h tried for each number; the closest result counts. Kinks spoil large steps, rounding small ones."""
+STEP_SIZES = (1e-4, 1e-5, 1e-6)
+"""The steps h tried for each number; the closest result is used. Kinks spoil large steps, rounding small ones."""
 
 
 @records.kind("gradient_comparison")
@@ -41,7 +41,7 @@ class ParameterCheck(NamedTuple):
 
 @records.kind("gradient_check")
 class GradientCheck(Shown, dict[str, ParameterCheck]):
-    """The comparison with the largest error, for each parameter: check["dense_1.W"].error. Print it for a table."""
+    """The comparison with the largest error per parameter: check["dense_1.W"].error. Print it for a table."""
 
     @property
     def worst(self) -> str:
@@ -63,22 +63,22 @@ class GradientCheck(Shown, dict[str, ParameterCheck]):
         return records.labeled(self, {"error": self.error, "worst": worst, "parameters": dict(self)})
 
     def __repr__(self) -> str:
-        """Show the component of largest error, and its error."""
+        """Return the component with the largest error, and its error."""
         worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
         return f"<GradientCheck of {counted(len(self), 'parameter')}{worst}>"
 
     def __str__(self) -> str:
-        """Write one line per parameter, and the largest error."""
-        told: str = view(self, "as_text")
-        return told
+        """Return one line per parameter, and the largest error."""
+        text: str = view(self, "as_text")
+        return text
 
 
 def loss_and_gradient(
     model: Trained, theta: NDArray[Any], samples: Samples, training: bool
 ) -> tuple[float, NDArray[Any]]:
-    """Compute L over the samples in one batch and dL/dtheta (size,), in the precision of theta (size,).
+    """Compute L over the samples in one batch and dL/dtheta (size,), in the dtype of theta (size,).
 
-    training: walk as the next training step would, or as in prediction.
+    training: like the next training step, or in prediction mode.
     """
     plan = Plan(model.network, GradientDescent(), samples.n, model.seed, theta.dtype, frozen=model.frozen)
     batch = samples.batch(slice(None), theta.dtype)
@@ -98,7 +98,7 @@ def check_gradients(
     samples: int = 64,
     training: bool = True,
 ) -> GradientCheck:
-    """Compare a model's gradients on some samples with central differences; the same as `Model.check_gradients`."""
+    """Compare a model's gradients on some samples with central differences, like `Model.check_gradients`."""
     checked = model.check_samples(X, y, sample_weight=sample_weight)
     few = checked.take(np.arange(min(checked.n, samples)))
     return check_gradient(
@@ -121,10 +121,10 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare each parameter's gradient with central differences, in float64.
 
-    objective: loss and gradient (size,) at a theta (size,).  entries: numbers drawn from each parameter, None for all.
-    frozen: links whose gradient is 0 and not compared.
+    objective: loss and gradient (size,) at theta (size,).  entries: the number of components drawn per parameter, None
+    for all.  frozen: links with gradient 0, which are not compared.
     Errors are relative to the larger of the two values, but at least to 1e-3 of the gradient's root mean square, below
-    which a central difference has no correct digits; where either is NaN the error is infinite.
+    which a central difference has no correct digits; if either is NaN the error is infinite.
     """
     _, g = objective(theta)
     floor = max(1e-3 * float(np.sqrt(np.mean(g**2))) if g.size else 0.0, 1e-10)
@@ -155,13 +155,13 @@ def _compare(
     floor: float,
 ) -> ParameterCheck:
     best = None
-    for h in STEPS:
+    for h in STEP_SIZES:
         high, low = theta.copy(), theta.copy()
         high[k] += h
         low[k] -= h
         numeric = (objective(high)[0] - objective(low)[0]) / (high[k] - low[k])
         error = abs(g[k] - numeric) / max(abs(g[k]), abs(numeric), floor)
-        error = math.inf if np.isnan(error) else error  # NaN would never compare as the worst
+        error = math.inf if np.isnan(error) else error  # NaN would never be the maximum
         if best is None or error < best.error:
             best = ParameterCheck((), float(g[k]), float(numeric), float(error))
         if best.error < 1e-9:

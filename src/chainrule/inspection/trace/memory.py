@@ -15,7 +15,7 @@ MEMORY_LIMIT = 2**30
 
 
 def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
-    """Estimate the bytes used while a trace of some samples is made, most of which it keeps.
+    """Estimate the peak memory in bytes of creating a trace, which keeps most of it.
 
     n (2 inputs + sum_l arrays_l fan_out_l) + 3 parameters, each an item of dtype, with arrays_l from `Layer.arrays`.
     """
@@ -24,7 +24,7 @@ def memory(network: Network, samples: int, dtype: Any, training: bool = True) ->
 
 
 def check_memory(network: Network, samples: int, dtype: Any, training: bool, limit: float | None) -> None:
-    """Raise ConfigError if a trace would need more than `limit` bytes; None is no limit."""
+    """Check that a trace needs at most `limit` bytes; None for no limit. Raises ConfigError."""
     need = memory(network, samples, dtype, training)
     if limit is not None and need > limit:
         one = memory(network, 1, dtype, training) - memory(network, 0, dtype, training)

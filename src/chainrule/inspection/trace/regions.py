@@ -15,11 +15,11 @@ from chainrule.errors import ConfigError
 
 Floats: TypeAlias = NDArray[np.float64]
 TV_EPS = 1e-3
-"""The eps that smooths the total variation at 0, in units of the region."""
+"""The smoothing constant of the total variation at 0, in units of the region."""
 
 
 class Region(ABC):
-    """Base class of the sets of inputs x = center + scale u, with u in a unit cube or a unit ball."""
+    """Base class of sets of inputs x = center + scale u, with u in a unit cube or a unit ball."""
 
     @abstractmethod
     def place(self, u: Floats) -> Floats:
@@ -27,15 +27,15 @@ class Region(ABC):
 
     @abstractmethod
     def project(self, u: Floats) -> Floats:
-        """Return the nearest point of the unit region."""
+        """Return the closest point of the unit region."""
 
     @abstractmethod
     def best(self, g: Floats) -> Floats:
-        """Return the u of the unit region that maximizes g^T u, for each row of g (..., inputs)."""
+        """Return the u in the unit region that maximizes g^T u, for each row of g (..., inputs)."""
 
     @abstractmethod
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-        """Draw points of the unit region to start from."""
+        """Draw starting points in the unit region."""
 
     @property
     @abstractmethod
@@ -46,7 +46,7 @@ class Region(ABC):
 @records.kind("box")
 @dataclass(frozen=True)
 class Box(Region):
-    """low <= x_i <= high, such as pixels. g^T u over u in [0, 1]^n is greatest at u_i = 1 where g_i > 0, else 0."""
+    """low <= x_i <= high, such as pixels. g^T u over u in [0, 1]^n is maximal at u_i = 1 where g_i > 0, else 0."""
 
     low: float = 0.0
     high: float = 1.0
@@ -87,7 +87,7 @@ class Box(Region):
 @records.kind("ball")
 @dataclass(frozen=True)
 class Ball(Region):
-    """||x - center|| <= radius. g^T u over ||u|| <= 1 is greatest at u = g / ||g||."""
+    """||x - center|| <= radius. g^T u over ||u|| <= 1 is maximal at u = g / ||g||."""
 
     radius: float = 1.0
     center: float = 0.0
@@ -140,7 +140,7 @@ def total_variation(image: Floats) -> tuple[Floats, Floats]:
     TV = sum_ij (sqrt(d_ij) - eps)      d_ij = (u_{i+1,j} - u_ij)^2 + (u_{i,j+1} - u_ij)^2 + eps^2
     dTV/du_ij = sum over the pixels whose d contains u_ij of (u_ij - neighbor) / sqrt(d)
 
-    image: (..., height, width), continued beyond the border by its last pixels.  Returns (...) and image's shape.
+    image: (..., height, width), extended beyond the border by its edge pixels.  Returns (...) and image's shape.
     Source: Rudin, Osher, Fatemi, "Nonlinear total variation based noise removal algorithms", 1992.
     """
     down = np.diff(image, axis=-2, append=image[..., -1:, :])

@@ -1,4 +1,4 @@
-"""The trace of a model: every number of one walk, as a table, a data frame, JSON, or derivations of single numbers.
+"""The trace of a model: every number of one forward and backward pass, as a table, a data frame, JSON, or derivations.
 
 `chainrule.inspection.trace.walk` defines the numbers.
 """
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 @records.kind("trace")
 class Trace(Walk, Shown):
-    """One walk forward and back. Made by `Model.trace`; print it for a table of the links."""
+    """One forward and backward pass. Created by `Model.trace`; print it for a table of the links."""
 
     def derive(self, what: str) -> Derivation:
-        """Write out the chain rule of one number: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
+        """Write out the chain rule for one number: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
 
-        An index counts from 0, as in NumPy. In a batch an input has the sample's number first: "x[0,5]" (x and input
-        are the same). It is computed in float64, from a copy of the walk if the model is in float32, to be compared
-        with a central difference. Raises ConfigError for an unknown name, and if the walk contains NaN or infinity.
+        Indices count from 0, as in NumPy. In a batch, an input's first index is the sample: "x[0,5]" (x and input are
+        the same). It is computed in float64, from a copy of the trace if the model is in float32, to be compared with a
+        central difference. Raises ConfigError for an unknown name, and if the trace contains NaN or infinity.
         """
         from chainrule.inspection.derivation.derivation import derive
 
         return derive(self.in_float64, what)
 
     def view(self, **settings: Any) -> Any:
-        """Return the trace as a widget for a notebook that steps forward and back through it, as `Model.view` does."""
+        """Return the trace as a notebook widget that steps through both passes, like `Model.view`."""
         return widget(self, **settings)
 
     # --- as data -------------------------------------------------------------------------------------------------
@@ -47,15 +47,15 @@ class Trace(Walk, Shown):
     def to_frame(self, of: str = "neurons", backend: Any = None) -> Any:
         """Return a data frame in long format, of any library that narwhals supports; None: pandas, Polars or PyArrow.
 
-        of="neurons": a row for each sample, link and neuron, with z, a and delta.
-        of="parameters": a row for each trained number, with link, parameter, row, column, value, gradient.
+        of="neurons": a row per sample, link and neuron, with z, a and delta.
+        of="parameters": a row per trained number, with link, parameter, row, column, value, gradient.
         """
         return export.frame(self, of, backend)
 
     def to_data(self, n: int | None = 32, width: int | None = 128) -> dict[str, Any]:
         """Return the numbers of `to_json` as JSON-safe data: n samples, and `width` numbers along every other axis.
 
-        None keeps all. "left_out" has how many samples, neurons by link and numbers by parameter are missing.
+        None keeps all. "left_out" counts the missing samples, neurons by link and numbers by parameter.
         """
         return records.labeled(self, export.bounded(self, n, width))
 
@@ -64,9 +64,9 @@ class Trace(Walk, Shown):
         return to_json(export.data(self))
 
     def __str__(self) -> str:
-        """Write a table of the links: the numbers themselves if they are few, otherwise mean and spread."""
-        told: str = view(self, "as_text")
-        return told
+        """Return a table of the links: their numbers if few, otherwise mean and spread."""
+        text: str = view(self, "as_text")
+        return text
 
 
 def trace(
@@ -78,7 +78,7 @@ def trace(
     training: bool | None = None,
     memory_limit: float | None = MEMORY_LIMIT,
 ) -> Trace:
-    """Trace a model on some samples; the same as `Model.trace`, which describes the arguments."""
+    """Trace a model on some samples, like `Model.trace`, which documents the arguments."""
     y = checks.as_array(y, "y")
     if checks.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (model.network.outputs,)):
         y = y[None]
@@ -93,5 +93,5 @@ def trace(
         frozen=model.frozen,
     )
     batch = samples.batch(slice(None), model.dtype)
-    batch = batch._replace(a=np.array(batch.a))  # where nothing was converted it is the caller's own array
+    batch = batch._replace(a=np.array(batch.a))  # without conversion it is the caller's array
     return Trace(model.network, model.theta.copy(), batch, ctx, model.target_scale)

@@ -1,6 +1,6 @@
-"""All numbers of one forward and one backward walk: z, a, delta and gradients, link by link, sample by sample.
+"""All numbers of one forward and backward pass: z, a, delta and gradients, by link and sample.
 
-A trace is one forward and one backward walk over a batch, by the functions of training (`network.backprop`), that
+A trace is one forward and one backward pass over a batch, with the functions of training (`network.backprop`), and
 stores all numbers. Its keys are the names of the links, including those in blocks, and "input":
 
     dense, projection    z: its output                         a: the output of the activation after it
@@ -9,8 +9,8 @@ stores all numbers. Its keys are the names of the links, including those in bloc
     "input"              z, a: the batch, the input of the first link
 
 "The activation after it" is the next one in the chain, with only batch norm and dropout in between; without one, a = z.
-delta = dL/dz everywhere, with the weights of the samples: delta["dense_2"] is the error of layer 2, and delta["input"]
-is dL/dx. An activation that opens a branch of a block shares its z with the shortcut; its delta is the part that passes
+delta = dL/dz everywhere, with the samples' weights: delta["dense_2"] is the error of layer 2, and delta["input"]
+is dL/dx. An activation at the start of a branch shares its z with the shortcut; its delta is the part that passes
 through the activation.
 """
 
@@ -35,12 +35,12 @@ from chainrule.network.summary import as_bytes
 
 
 class Walk:
-    """The numbers of one forward and one backward walk; z, a and delta are defined above. `Trace` can show itself too.
+    """The numbers of one forward and backward pass; z, a and delta are defined above. `Trace` adds display.
 
-    z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies that stay as they are.
+    z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies.
     x (batch, inputs), y (batch, outputs), s (batch,): the batch.  out (batch, outputs).
-    losses (batch,): loss_i.  loss: L with the penalty.  penalty: its part.  training: whether it walked as in training.
-    scale: the scale by which the model standardizes y, out and the loss; None without one.
+    losses (batch,): loss_i.  loss: L with the penalty.  penalty: included in L.  training: whether in training mode.
+    scale: the model's standardization of y, out and the loss; None without one.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class Walk:
         ctx: Context,
         scale: TargetScale | None = None,
     ) -> None:
-        """Walk forward and back, and store all numbers."""
+        """Run both passes, and store all numbers."""
         self.network, self.theta, self.batch, self.scale = network, theta, batch, scale
         self.x, self.y, self.s = batch
         self.training = ctx.training
         self.outputs: dict[str, NDArray[Any]] = {}
-        """what each link gives out (batch, fan_out)"""
+        """the output of each link (batch, fan_out)"""
         self.grad_outputs: dict[str, NDArray[Any]] = {}
-        """dL by what each link gives out (batch, fan_out)"""
+        """dL by the output of each link (batch, fan_out)"""
         self._ctx = ctx._replace(watch=self._keep)
-        self.tree = network.unflatten(theta)  # the parameters as the walks take them
+        self.tree = network.unflatten(theta)  # the tree of parameters
 
         self.out, caches = backprop.forward(network.links, self.tree, batch.a, self._ctx)
         self.share = objective.shares(batch.s)  # (batch,)
@@ -73,7 +73,7 @@ class Walk:
         self._grads = network.add_penalty(self.tree, grads)
 
         places = list(tree.places(network.links))
-        self._inputs = {  # what comes in (batch, fan_in)
+        self._inputs = {  # inputs (batch, fan_in)
             place.link.name: batch.a if place.source is None else self.outputs[place.source.name]
             for place in places
         }
@@ -94,7 +94,7 @@ class Walk:
         (self.outputs if way == "forward" else self.grad_outputs)[link.name] = value
 
     def _delta_of_activation(self, place: tree.Place) -> NDArray[Any]:
-        """Return dL/dz of an activation: recorded at the link before it in its chain, or computed again."""
+        """Return dL/dz of an activation: recorded at the link before it in its chain, or recomputed."""
         link = place.link
         if place.source is not None and not place.is_first:
             return self.grad_outputs[place.source.name]
@@ -103,31 +103,31 @@ class Walk:
         return np.asarray(link.layer.backward(theta, cache, self.grad_outputs[link.name], ctx)[1])
 
     def context(self, link: Link | None = None) -> Context:
-        """Return the context of the walk, or of one link in it."""
+        """Return the context of the pass, or of one of its links."""
         return self._ctx if link is None else self._ctx.at(link)
 
     # --- its numbers ---------------------------------------------------------------------------------------------
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The parameters by link name, as they were during the walk."""
+        """The parameters by link name, as they were during the pass."""
         return self.network.named(self.tree)
 
     @cached_property
     def grads(self) -> Mapping[str, Any]:
-        """dL/dtheta by link name, which mirrors `parameters`; with the penalty's part, as in training."""
+        """dL/dtheta by link name, in the structure of `parameters`; includes the penalty, as in training."""
         return self.network.named(self._grads)
 
     @property
     def prediction(self) -> NDArray[Any]:
-        """The prediction (batch, outputs): probabilities, or numbers in the targets' own units."""
+        """The prediction (batch, outputs): probabilities, or numbers in the targets' units."""
         out = self.out if self.scale is None else self.scale.clamp(self.scale.restore(self.out))
-        said: NDArray[Any] = self.network.loss.predict(out)
-        return said
+        prediction: NDArray[Any] = self.network.loss.predict(out)
+        return prediction
 
     @property
     def target(self) -> NDArray[Any]:
-        """y (batch, outputs), with numbers in their own units."""
+        """y (batch, outputs), with numbers in their original units."""
         return self.y if self.scale is None else self.scale.restore(self.y)
 
     @property
@@ -137,17 +137,17 @@ class Walk:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that the trace stores, every array counted once."""
+        """The memory of the trace in bytes, with every array counted once."""
         arrays = [*self.outputs.values(), *self.grad_outputs.values(), *self.delta.values(), self.theta]
         arrays += [part for parts in self.grads.values() for part in parts] + [*self.batch, self.out]
         return sum({id(a): a.nbytes for a in arrays}.values())
 
     def per_sample(self, name: str, *, memory_limit: float | None = MEMORY_LIMIT) -> Any:
-        """Compute each sample's part of a link's gradients: its NamedTuple of (batch, *shape) arrays.
+        """Compute each sample's contribution to a link's gradients: its NamedTuple of (batch, *shape) arrays.
 
-        Entry i is the part of dL/dtheta that flows through row i, with the weight s_i / sum_i s_i; the sum over i is
+        Entry i is the contribution to dL/dtheta through row i, with weight s_i / sum_i s_i; the sum over i is
         dL/dtheta without the penalty. If no link mixes samples, it is s_i / sum_i s_i times the gradient of loss_i;
-        after batch norm in training it also contains the effect of row i on the losses of the others.
+        after batch norm in training it also contains the effect of row i on the other samples' losses.
         Raises ConfigError for a link without parameters, and above memory_limit bytes.
         """
         link = next((link for link in self.network.walk() if link.name == name and link.params), None)
@@ -176,7 +176,7 @@ class Walk:
         return type(self)(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
 
     def __repr__(self) -> str:
-        """Show the number of samples and the loss."""
+        """Return the number of samples and the loss."""
         count = f"{self.n:,} sample{'s' * (self.n != 1)}"
         return f"<{type(self).__name__} of {count}, as in {self.mode}: loss {self.loss:.6g}>"
 

@@ -1,10 +1,10 @@
 """Training without backpropagation: one method per file, and backpropagation as the baseline.
 
-Estimators of the gradient feed the optimizer; searches make their own steps. Both access a network through a
-`Landscape` only: the loss of one batch as a function of the trained parameters, with a count of the forward passes.
+Estimators pass a gradient to the optimizer; searches take their own steps. Both access a network only through a
+`Landscape`: the loss of one batch as a function of the trained parameters, with a count of the forward passes.
 `Model.fit(method=...)` takes an object or a name.
 
-Everything except the base classes is loaded on first use, because most runs name no method.
+Everything except the base classes is loaded on first use, because most runs use no method.
 """
 
 from __future__ import annotations

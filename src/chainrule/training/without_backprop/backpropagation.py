@@ -1,4 +1,4 @@
-"""Backpropagation: the baseline of the others."""
+"""Backpropagation: the baseline."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class Backpropagation(Estimator):
-    """The gradient itself, by the chain rule: dL/dx, all P numbers in one walk forward and one back.
+    """The gradient itself, by the chain rule: dL/dx, all P numbers in one forward and one backward pass.
 
-    cost: 1 walk forward and a walk back worth at most 2, whatever P.  bias: none.  variance: the batch's only.
-    `Model.fit` hands it to the engine, as it does where no method is named.
+    cost: 1 forward pass and a backward pass worth at most 2, for any P.  bias: none.  variance: only the batch's.
+    `Model.fit` passes it to the engine, like a fit without a method.
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 1986.
     """
 

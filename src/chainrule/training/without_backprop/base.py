@@ -1,6 +1,6 @@
 """The base classes of training methods: estimators of the gradient, and searches that take their own steps.
 
-Both access the loss through a `Landscape` only: the loss of one batch as a function of x (P,), the trained
+Both access the loss only through a `Landscape`: the loss of one batch as a function of x (P,), the trained
 parameters. A method is a frozen dataclass of its settings, like an optimizer.
 """
 
@@ -28,23 +28,23 @@ class Method(ABC):
     """Base class of training methods."""
 
     kind: ClassVar[str]
-    """the name that `Model.fit` and files use"""
+    """the name in `Model.fit` and in files"""
 
     def check(self, network: Network, trained: int) -> None:  # noqa: B027  # most train any network
-        """Raise ConfigError if the method cannot train this network. trained: the number of trainable parameters."""
+        """Check that the method supports the network. Raises ConfigError. trained: the number of trained parameters."""
 
     def freezes(self, network: Network) -> frozenset[str]:
         """Return the links that the method does not train, besides frozen ones."""
         return frozenset()
 
     def prepare(self, network: Network, seed: int) -> Any:
-        """Draw what stays fixed during a run, by the seed alone; available to the method as `fixed`."""
+        """Draw the constants of a run from the seed; the method reads them as `fixed`."""
         return None
 
 
 @dataclass(frozen=True)
 class Estimator(Method):
-    """Base class of estimators of the gradient, which the optimizer and the schedule use."""
+    """Base class of estimators of the gradient, for the optimizer and the schedule."""
 
     @abstractmethod
     def estimate(self, here: Landscape) -> NDArray[np.float64]:

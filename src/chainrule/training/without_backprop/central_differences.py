@@ -1,4 +1,4 @@
-"""Central differences: each parameter is moved up and down by a small step."""
+"""Central differences: each parameter is shifted up and down by a small step."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class CentralDifferences(Estimator):
 
     g_i = (L(x + h_i e_i) - L(x - h_i e_i)) / 2 h_i          h_i = h max(1, |x_i|)
 
-    cost: 2P walks forward, and the one at x whose loss is recorded.  bias: h_i^2/6 d3L/dx_i^3, and rounding of about
-    1e-16 L/h_i; h = 6e-6, the cubic root of float64's precision, makes both about 1e-11.  variance: none beside the
-    batch's.  A kink (ReLU's) within h_i of x_i gives the mean of its two slopes.
+    cost: 2P forward passes, and one at x for the recorded loss.  bias: h_i^2/6 d3L/dx_i^3, and rounding of about
+    1e-16 L/h_i; h = 6e-6, the cube root of float64's precision, makes both about 1e-11.  variance: only the batch's.
+    A kink (ReLU's) within h_i of x_i gives the mean of its two slopes.
     Source: Nocedal, Wright, Numerical Optimization, 2nd ed., section 8.1.
     """
 

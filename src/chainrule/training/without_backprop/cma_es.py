@@ -14,8 +14,8 @@ from chainrule.network.network import Network
 from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
 
-LARGEST = 1000
-"""The most trained parameters for a full covariance: each candidate costs P^3 operations."""
+MAX_FULL_PARAMETERS = 1000
+"""The maximum number of trained parameters for a full covariance: each candidate costs P^3 operations."""
 
 
 class CMAState(NamedTuple):
@@ -26,15 +26,15 @@ class CMAState(NamedTuple):
 
 @dataclass(frozen=True)
 class CMAES(Search):
-    """Covariance matrix adaptation: candidates from a Gaussian that is fitted to the better half of them.
+    """Covariance matrix adaptation: candidates from a Gaussian fitted to the better half of them.
 
     x_k ~ N(mean, sigma^2 C), k = 1 .. population          mean, sigma, C <- from the ranks of L(x_k)
 
     x is the mean. sigma: the initial width, in the units of the parameters.  population: None for 4 + floor(3 ln P).
-    diagonal: use the diagonal of C only (sep-CMA-ES), which costs P operations per candidate; the full C costs P^3 and
-    is refused above P = 1000.
-    cost: `population` walks forward, and the one at x whose loss is recorded.  It uses the order of the losses only,
-    and no gradient.
+    diagonal: use only the diagonal of C (sep-CMA-ES), which costs P operations per candidate; the full C costs P^3 and
+    is limited to P = 1000.
+    cost: `population` forward passes, and one at x for the recorded loss.  It uses only the order of the losses, no
+    gradient.
     Source: Hansen, "The CMA evolution strategy: a tutorial", 2016; Ros, Hansen, "A simple modification in CMA-ES
     achieving linear time and space complexity", PPSN 2008; both by the library cmaes.
     """
@@ -51,11 +51,12 @@ class CMAES(Search):
             count_settings(self, "population", minimum=4)
 
     def check(self, network: Network, trained: int) -> None:
-        """Raise ConfigError if the network has more parameters than a full covariance can be stored for."""
-        if not self.diagonal and trained > LARGEST:
+        """Check that the network is small enough for a full covariance. Raises ConfigError."""
+        if not self.diagonal and trained > MAX_FULL_PARAMETERS:
             raise ConfigError(
-                f"cma_es keeps a covariance of {trained:,} x {trained:,} numbers for this network, and stops at "
-                f"{LARGEST:,}; make it smaller, freeze what need not be trained, or take CMAES(diagonal=True)."
+                f"cma_es needs a covariance of {trained:,} x {trained:,} numbers for this network, above its "
+                f"maximum of {MAX_FULL_PARAMETERS:,}; use a smaller network, freeze links, or take "
+                "CMAES(diagonal=True)."
             )
 
     def init(self, x: NDArray[np.float64]) -> CMAState:
@@ -81,14 +82,14 @@ class CMAES(Search):
 
 
 def _pack(cma: Any) -> NDArray[np.float64]:
-    """Return every number of the library's state in the order of its names: what it would pickle, without pickle."""
+    """Return every number of the library's state in the order of its names: its pickle state, without pickle."""
     parts = [np.ravel(value) for _, value in _numbers(cma)]
-    # The library leaves the memory for its last losses uninitialized: it may contain NaN.
+    # The library leaves the memory for its last losses uninitialized, so it may contain NaN.
     return np.nan_to_num(np.concatenate(parts).astype(np.float64))
 
 
 def _unpack(numbers: NDArray[np.float64], cma: Any) -> None:
-    """Restore the numbers of an object made with the same settings."""
+    """Restore the numbers of an object created with the same settings."""
     state, at = cma.__getstate__(), 0
     for name, value in _numbers(cma):
         part = numbers[at : at + np.size(value)]

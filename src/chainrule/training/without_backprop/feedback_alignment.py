@@ -1,4 +1,4 @@
-"""Feedback alignment: a backward walk through fixed random weights instead of the network's own."""
+"""Feedback alignment: a backward pass through fixed random weights instead of the network's own."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class FeedbackAlignment(Estimator):
-    """Feedback alignment: errors are propagated back through fixed random weights B instead of W^T.
+    """Feedback alignment: errors are backpropagated through fixed random weights B instead of W^T.
 
     dL/da_{l-1} = delta_l B_l^T   in place of   delta_l W_l^T          B_l ~ N(0, scale^2 / fan_out), once for a run
 
-    All else is backpropagation's: dL/dW = a^T delta, f'(z), batch norm. The last layer's gradient is exact; those
-    below are not, and learning turns W until it leans towards B: the angle to the gradient falls below 90 degrees.
-    cost: 1 walk forward and a walk back worth at most 2.  bias: yes, and it stays.  variance: the batch's only.
+    Everything else is as in backpropagation: dL/dW = a^T delta, f'(z), batch norm. The last layer's gradient is exact;
+    the others' are not, and training aligns W with B: the angle to the gradient falls below 90 degrees.
+    cost: 1 forward pass and a backward pass worth at most 2.  bias: yes, persistent.  variance: only the batch's.
     Raises ConfigError for a custom layer with parameters, because it is unknown which of them its backward pass uses.
     Source: Lillicrap, Cownden, Tweed, Akerman, "Random synaptic feedback weights support error backpropagation for
     deep learning", Nature Communications 7, 2016.
@@ -38,12 +38,12 @@ class FeedbackAlignment(Estimator):
         number_settings(self, "scale", above=0)
 
     def check(self, network: Network, trained: int) -> None:
-        """Raise ConfigError for a layer whose weights the method cannot replace."""
+        """Check that the method can replace every layer's weights. Raises ConfigError."""
         for link in network.walk():
             if link.params and not link.layer.knows_its_weights:
                 raise ConfigError(
-                    f"feedback_alignment knows the way back through dense layers and cannot replace the weights of "
-                    f"{link.name} ({type(link.layer).__name__}); use Dense, or take spsa."
+                    f"feedback_alignment supports only dense layers with weights, so it cannot train {link.name} "
+                    f"({type(link.layer).__name__}); use Dense, or take spsa."
                 )
 
     def prepare(self, network: Network, seed: int) -> Any:
@@ -57,9 +57,9 @@ class FeedbackAlignment(Estimator):
         return feedback
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
-        """Walk back through B instead of W^T."""
+        """Run the backward pass through B instead of W^T."""
         through = here.fixed.copy()
         for slot in here.network.slots:
-            if not slot.parameter.is_weight:  # gamma or a slope: the backward walk uses the network's own
+            if not slot.parameter.is_weight:  # gamma or a slope: the backward pass uses the network's own
                 through[slot.start : slot.stop] = here.theta[slot.start : slot.stop]
         return here.walk_back(here.network.unflatten(through))

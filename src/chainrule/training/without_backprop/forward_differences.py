@@ -1,4 +1,4 @@
-"""Forward differences: each parameter is moved by a small step, and the loss is computed again."""
+"""Forward differences: each parameter is shifted by a small step, and the loss is computed again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chainrule.core.settings import number_settings
 from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
-MANY = 1 << 20
-"""The most numbers in the points computed at a time, since all P points have P^2."""
+MAX_NUMBERS = 1 << 20
+"""The maximum numbers in the points computed at a time, because all P points have P^2."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class ForwardDifferences(Estimator):
 
     g_i = (L(x + h_i e_i) - L(x)) / h_i          h_i = h max(1, |x_i|)
 
-    cost: P + 1 walks forward.  bias: h_i/2 d2L/dx_i^2, and rounding of about 1e-16 L/h_i; h = 1.5e-8, the root of
-    float64's precision, makes both about 1e-8.  variance: none beside the batch's.
+    cost: P + 1 forward passes.  bias: h_i/2 d2L/dx_i^2, and rounding of about 1e-16 L/h_i; h = 1.5e-8, the square root
+    of float64's precision, makes both about 1e-8.  variance: only the batch's.
     Source: Nocedal, Wright, Numerical Optimization, 2nd ed., section 8.1.
     """
 
@@ -48,7 +48,7 @@ def width(x: NDArray[np.float64], h: float) -> NDArray[np.float64]:
 def shifted_losses(here: Landscape, x: NDArray[np.float64], h: float) -> NDArray[np.float64]:
     """Compute L(x + h_i e_i) for each i: (P,)."""
     shift, found = width(x, h), np.empty(len(x))
-    many = max(1, MANY // len(x))
+    many = max(1, MAX_NUMBERS // len(x))
     for start in range(0, len(x), many):
         which = np.arange(start, min(start + many, len(x)))
         points = np.repeat(x[None], len(which), 0)  # (many, P)

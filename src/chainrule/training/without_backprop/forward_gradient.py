@@ -20,9 +20,9 @@ class ForwardGradient(Estimator):
 
     g = mean over `directions` of  (dL/dx . v) v          v ~ N(0, I)
 
-    The slope dL/dx . v is exact: every layer's own derivative rule, applied on the way forward (`Layer.tangent`).
-    cost: 1 walk forward, and per direction one more that costs as much as a walk back; no cache for a backward walk.
-    bias: none, for E[v v^T] = I.  variance: E|g - dL/dx|^2 = (P + 1) |dL/dx|^2 / directions, so that with one
+    The slope dL/dx . v is exact: every layer's own derivative rule, applied in the forward pass (`Layer.tangent`).
+    cost: 1 forward pass, and per direction one more at the cost of a backward pass; no cache for a backward pass.
+    bias: none, because E[v v^T] = I.  variance: E|g - dL/dx|^2 = (P + 1) |dL/dx|^2 / directions, so that with one
     direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
     Raises ConfigError for a custom layer without a rule.
     Source: Baydin, Pearlmutter, Syme, Wood, Torr, "Gradients without backpropagation", 2022, algorithm 1.
@@ -36,12 +36,13 @@ class ForwardGradient(Estimator):
         count_settings(self, "directions")
 
     def check(self, network: Network, trained: int) -> None:
-        """Raise ConfigError for a layer without a forward derivative."""
+        """Check that every layer has a forward derivative. Raises ConfigError."""
         for link in network.walk():
             if not link.layer.defines("tangent"):
                 raise ConfigError(
-                    f"forward_gradient needs the forward derivative of {link.name} ({type(link.layer).__name__}); give "
-                    "the layer a method tangent(params, v, cache, a_dot, ctx), or take spsa."
+                    f"forward_gradient needs the forward derivative of {link.name} "
+                    f"({type(link.layer).__name__}); define tangent(params, v, cache, a_dot, ctx) in the "
+                    "layer, or take spsa."
                 )
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ METHODS: dict[str, type[Method]] = {
         *(CMAES, RandomSearch, FeedbackAlignment, RandomFeatures, NoTraining),
     )
 }
-"""Every method by its name."""
+"""Every method by name."""
 
 __all__ = [
     "CMAES",

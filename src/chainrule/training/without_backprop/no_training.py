@@ -14,9 +14,9 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class NoTraining(Search):
-    """No training: x stays as it was drawn, while batch normalization updates its running statistics.
+    """No training: x keeps its initial values, while batch normalization updates its running statistics.
 
-    cost: 1 walk forward, whose loss is recorded.
+    cost: 1 forward pass for the recorded loss.
     """
 
     kind = "none"

@@ -18,11 +18,10 @@ class OpenAIES(Estimator):
 
     g = 1/(2 pairs sigma) sum_k (u_k+ - u_k-) e_k          e_k ~ N(0, I),  losses L(x + sigma e_k), L(x - sigma e_k)
 
-    u: the ranks of the 2 pairs losses, from -1/2 (the smallest) to 1/2 (the largest), shared by equal ones; so a
-    single outlier cannot dominate the step. With the losses themselves in u's place this is an unbiased estimate
-    of the gradient of E[L(x + sigma e)], the loss seen through a Gaussian; ranks keep about its direction, not its
-    length.
-    cost: 2 pairs walks forward, and the one at x whose loss is recorded.  bias: the ranks', and the Gaussian's.
+    u: the ranks of the 2 pairs losses, from -1/2 (the smallest) to 1/2 (the largest), shared by ties, so that a single
+    outlier cannot dominate the step. With the losses themselves as u, this is an unbiased estimate of the gradient of
+    E[L(x + sigma e)], the loss smoothed by a Gaussian; ranks approximately keep its direction, not its length.
+    cost: 2 pairs forward passes, and one at x for the recorded loss.  bias: from the ranks and the Gaussian.
     variance: the cosine between g and dL/dx has a root mean square of about sqrt(pairs / (P + pairs)).
     Source: Salimans, Ho, Chen, Sidor, Sutskever, "Evolution strategies as a scalable alternative to reinforcement
     learning", 2017, algorithm 1 with mirrored sampling and fitness shaping; without its weight decay.
@@ -41,15 +40,15 @@ class OpenAIES(Estimator):
         """sum_k (u_k+ - u_k-) e_k / (2 pairs sigma)"""
         x = here.x
         e = here.rng.standard_normal((self.pairs, len(x)))  # (pairs, P)
-        found = here.losses(np.concatenate([x + self.sigma * e, x - self.sigma * e]))  # (2 pairs,)
-        high, low = np.split(centered_ranks(found), 2)
+        losses = here.losses(np.concatenate([x + self.sigma * e, x - self.sigma * e]))  # (2 pairs,)
+        high, low = np.split(centered_ranks(losses), 2)
         g: NDArray[np.float64] = (high - low) / (2 * self.pairs * self.sigma) @ e
         return g
 
 
 def centered_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks (n,) from -1/2 to 1/2; NaN counts as the largest, equal values share the mean of their ranks."""
-    # SciPy's rankdata, without the half second that scipy.stats takes to import.
+    """Return ranks (n,) from -1/2 to 1/2; NaN is the largest, and ties share the mean of their ranks."""
+    # Like SciPy's rankdata, without the half second of importing scipy.stats.
     _, place, counts = np.unique(
         np.where(np.isnan(values), np.inf, values), return_inverse=True, return_counts=True
     )

@@ -1,4 +1,4 @@
-"""Random features: the hidden layers stay as they were drawn, and only the last layer is trained."""
+"""Random features: the hidden layers keep their initial values, and only the last layer is trained."""
 
 from __future__ import annotations
 
@@ -16,28 +16,26 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class RandomFeatures(Estimator):
-    """Random features: only the last dense layer is trained; no error is propagated back through a layer.
+    """Random features: only the last dense layer is trained; no error is backpropagated through a layer.
 
-    dL/dW_L = a_{L-1}^T delta_L      dL/db_L = sum_i delta_L,i      all that lies before layer L stays as it is
+    dL/dW_L = a_{L-1}^T delta_L      dL/db_L = sum_i delta_L,i      layers before L are constant
 
-    The layers before it behave as in prediction, batch normalization too, as if they were frozen.
-    cost: 1 walk forward and the last layer's product.  bias: none, of the numbers that it trains.  What it can reach
-    is what a linear model of the random features can.
-    Raises ConfigError where the last layer that learns is no Dense.
+    The layers before it behave as in prediction, including batch normalization, as if frozen.
+    cost: 1 forward pass and the last layer's product.  bias: none, for the trained parameters.  The result is at best a
+    linear model of the random features.
+    Raises ConfigError unless the last trainable layer is a Dense.
     Source: Rahimi, Recht, "Weighted sums of random kitchen sinks", NIPS 2008.
     """
 
     kind = "random_features"
 
     def check(self, network: Network, trained: int) -> None:
-        """Raise ConfigError unless the last trained link is a dense layer of the chain."""
+        """Check that the last trained link is a dense layer of the chain. Raises ConfigError."""
         last = next((link for link in reversed(network.links) if link.params or link.branches), None)
         if last is None or not isinstance(last.layer, Dense):
-            name = (
-                "it has none" if last is None else f"here that is {last.name} ({type(last.layer).__name__})"
-            )
+            name = "none" if last is None else f"{last.name} ({type(last.layer).__name__})"
             raise ConfigError(
-                f"random_features trains the last layer, which must be a Dense, and {name}; end the network in Dense."
+                f"random_features trains the last layer, which must be a Dense, not {name}; end the network with Dense."
             )
 
     def freezes(self, network: Network) -> frozenset[str]:
@@ -47,4 +45,4 @@ class RandomFeatures(Estimator):
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
         """a_{L-1}^T delta_L, sum_i delta_L,i"""
-        return here.walk_back()  # which ends at the last layer: it is the first one that is trained
+        return here.walk_back()  # ends at the last layer, the first trained one

@@ -12,7 +12,7 @@ from chainrule.core.settings import number_settings
 from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
 
-FACTOR = 1.3
+WIDENING_FACTOR = 1.3
 """The factor by which a success widens the steps; four failures undo it, so one success in five keeps the width."""
 
 
@@ -24,14 +24,14 @@ class RandomSearchState(NamedTuple):
 
 @dataclass(frozen=True)
 class RandomSearch(Search):
-    """A random step, kept if the loss of this batch is lower there.
+    """Random search: a random step, kept if it lowers the loss of this batch.
 
     x <- x + sigma e  if  L(x + sigma e) < L(x)          e ~ N(0, I)
 
-    sigma starts as given and adapts: times 1.3 after a success, divided by 1.3^(1/4) after a failure, which keeps one
-    step in five successful.
-    cost: 2 walks forward, one at x and one at the candidate.  It estimates no gradient: a step that is kept has a
-    cosine of about 1 / sqrt(P) with the way down.
+    sigma adapts: multiplied by 1.3 after a success, divided by 1.3^(1/4) after a failure, which keeps one step in five
+    successful.
+    cost: 2 forward passes, one at x and one at the candidate.  It estimates no gradient: an accepted step has a cosine
+    of about 1 / sqrt(P) with the descent direction.
     Source: Schumer, Steiglitz, "Adaptive step size random search", IEEE Transactions on Automatic Control 13, 1968;
     the rule of one fifth is Rechenberg's, Evolutionsstrategie, 1973.
     """
@@ -44,7 +44,7 @@ class RandomSearch(Search):
         number_settings(self, "sigma", above=0)
 
     def init(self, x: NDArray[np.float64]) -> RandomSearchState:
-        """sigma, as given"""
+        """The initial sigma."""
         return RandomSearchState(np.asarray(self.sigma))
 
     def move(
@@ -54,5 +54,5 @@ class RandomSearch(Search):
         x = here.x
         candidate = x + state.sigma * here.rng.standard_normal(len(x))
         if here.losses(candidate[None])[0] < here.value:
-            return candidate, RandomSearchState(np.asarray(state.sigma * FACTOR))
-        return x, RandomSearchState(np.asarray(state.sigma * FACTOR**-0.25))
+            return candidate, RandomSearchState(np.asarray(state.sigma * WIDENING_FACTOR))
+        return x, RandomSearchState(np.asarray(state.sigma * WIDENING_FACTOR**-0.25))

@@ -20,16 +20,16 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 
 class MethodSession(ReferenceSession):
-    """Training steps by a method, in NumPy. See `Session`; the fourth number of its `sums` counts forward passes.
+    """Training steps of a method, in NumPy. See `Session`; the fourth of its `sums` counts forward passes.
 
     An estimator's g is clipped and passed to the optimizer like a gradient. A search computes theta itself; its state
-    takes the place of the optimizer's.
+    replaces the optimizer's.
     """
 
     def __init__(
         self, plan: Plan, method: Method, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> None:
-        """Find the trained entries of theta, and prepare the method. Raises ConfigError if it cannot train them."""
+        """Determine the trained elements of theta, and prepare the method. Raises ConfigError if not supported."""
         plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
         trained = ~is_frozen(plan, theta) if len(theta) else theta
         if (rates := by_parameter(plan.network, "rate")) is not None:
@@ -51,7 +51,7 @@ class MethodSession(ReferenceSession):
         size = self.plan.batch_size
         for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             (lr, decay, dropout, penalty, smoothing), t = each, first + k
-            with np.errstate(all="ignore"):  # what overflows is found and named
+            with np.errstate(all="ignore"):  # overflow is detected and reported
                 here = self.look(samples, rows[k * size : (k + 1) * size], t, dropout, penalty, smoothing)
                 if not np.isfinite(here.value):
                     raise self.diagnosis(here, t, lr)
@@ -111,7 +111,7 @@ class MethodSession(ReferenceSession):
         self.update(g, lr, t, decay)
 
     def diagnosis(self, here: Landscape, t: int, lr: float) -> NonFiniteError:
-        """Return the error that names the first value that is not finite."""
+        """Return the error that names the first non-finite value."""
         dropout = float(here.ctx.dropout)
         return diagnosis.of_gradient(
             self.plan,
@@ -128,10 +128,10 @@ class MethodSession(ReferenceSession):
 
 
 def check(method: Method, plan: Plan, trained: int) -> None:
-    """Raise ConfigError for settings that the method does not support."""
+    """Check that the method supports the settings. Raises ConfigError."""
     if not trained:
         raise ConfigError(
-            f"{method.kind} finds nothing to train: all links with parameters are frozen, or none has any; "
+            f"{method.kind} has nothing to train: all links with parameters are frozen, or there are none; "
             "unfreeze one."
         )
     method.check(plan.network, trained)
@@ -142,6 +142,4 @@ def check(method: Method, plan: Plan, trained: int) -> None:
         }
         for name, is_there in bounds.items():
             if is_there:
-                raise ConfigError(
-                    f"{method.kind} makes steps of its own and cannot keep to {name}; leave it out."
-                )
+                raise ConfigError(f"{method.kind} takes its own steps and does not support {name}; omit it.")

@@ -1,4 +1,4 @@
-"""SPSA: all parameters are moved at once, each up or down at random, with two forward passes for any P."""
+"""SPSA: all parameters are shifted at once, each up or down at random, with two forward passes for any P."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class SPSA(Estimator):
 
     g = mean over `directions` of  (L(x + c d) - L(x - c d)) / 2c * d          d_i = +1 or -1, equally likely
 
-    cost: 2 walks forward per direction, and the one at x whose loss is recorded.
-    bias: of the order c^2, for E[d d^T] = I.  variance: E|g - dL/dx|^2 = (P - 1) |dL/dx|^2 / directions, so that with
+    cost: 2 forward passes per direction, and one at x for the recorded loss.
+    bias: of the order c^2, because E[d d^T] = I.  variance: E|g - dL/dx|^2 = (P - 1) |dL/dx|^2 / directions, so that
+    with
     one direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
     Source: Spall, "Multivariate stochastic approximation using a simultaneous perturbation gradient approximation",
     IEEE Transactions on Automatic Control 37, 1992; without its gain sequences, because the optimizer has its own.
@@ -38,7 +39,7 @@ class SPSA(Estimator):
         """(L(x + c d) - L(x - c d)) / 2c * d, averaged"""
         x = here.x
         d = 2.0 * here.rng.integers(0, 2, (self.directions, len(x))) - 1.0  # (directions, P)
-        found = here.losses(np.concatenate([x + self.c * d, x - self.c * d]))  # (2 directions,)
-        high, low = np.split(found, 2)
+        losses = here.losses(np.concatenate([x + self.c * d, x - self.c * d]))  # (2 directions,)
+        high, low = np.split(losses, 2)
         g: NDArray[np.float64] = (high - low) / (2 * self.c * self.directions) @ d
         return g

@@ -1,6 +1,6 @@
-"""Draw figures with Plotly, for notebooks, pages and reports. Each has a title and names on its axes.
+"""Plot figures with Plotly, for notebooks, pages and reports. Each has a title and axis labels.
 
-The figures of one subject are in a module of its own; those about any model, and the common style, in `base`.
+Each subject's figures are in one module; those about any model, and the common style, in `base`.
 """
 
 from chainrule.views.figures.base import (

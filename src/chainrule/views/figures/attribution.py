@@ -1,7 +1,7 @@
 """Figures of attributions: the contribution of each pixel or feature to an answer.
 
-Blue is for an answer, orange against it. The sign also appears in each bar's hatching and in each cell's hover text, so
-that no one needs the color.
+Blue is for an answer, orange against it. The sign also shows in each bar's hatching and in each cell's hover text, so
+that color is not needed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
 
 DIVERGING = [[0.0, "rgb(226, 106, 10)"], [0.5, "rgba(128, 128, 128, 0)"], [1.0, "rgb(20, 130, 205)"]]
-"""Colors of negative values, 0 and positive values; 0 is transparent, so the page shows through."""
+"""Colors of negative values, 0 and positive values; 0 is transparent, to show the page."""
 PICTURE = [[0.0, "rgb(0, 0, 0)"], [1.0, "rgb(255, 255, 255)"]]
-BARS = 12
-"""The number of features with their own bar; the rest share one."""
+MAX_BARS = 12
+"""The maximum number of features with their own bar; the rest share one."""
 BAR_WIDTH = 0.65
-"""The share of a row that its bar fills; Plotly's default depends on the distance of bars of one sign."""
-LETTERS = 26
-"""The most characters of a name on the axis; the hover text contains all of them."""
+"""The share of a row that its bar fills; Plotly's default depends on the distance between bars."""
+MAX_NAME_CHARACTERS = 26
+"""The maximum number of characters of a name on the axis; the hover text has the whole name."""
 
 
 def attribution_image(attribution: Attribution, row: int = 0, with_input: bool = True) -> go.Figure:
-    """Draw an image, and beside it the contributions of its pixels: blue for, orange against, zero transparent."""
+    """Plot an image, and beside it the contributions of its pixels: blue for, orange against, zero transparent."""
     assert attribution.shape is not None
     pixels = attribution.X[row].reshape(attribution.shape)
     values = attribution.values[row].reshape(attribution.shape)
@@ -105,8 +105,8 @@ def upper() -> list[list[Any]]:
     return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
 
 
-def attribution_bars(attribution: Attribution, row: int = 0, max_features: int = BARS) -> go.Figure:
-    """Draw a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
+def attribution_bars(attribution: Attribution, row: int = 0, max_features: int = MAX_BARS) -> go.Figure:
+    """Plot a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
     names, numbers = zip(*attribution.bars(row, max_features), strict=True)
     figure, said = go.Figure(), words.attribution
     places = list(range(len(names)))
@@ -148,7 +148,7 @@ def attribution_bars(attribution: Attribution, row: int = 0, max_features: int =
 
 
 def hatched(color: str, shape: str) -> dict[str, Any]:
-    """Return a bar's color with a hatching, by which it differs without colors too; "" for no hatching."""
+    """Return a bar's color with a hatching that distinguishes it without color; "" for none."""
     pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.45)", "size": 6}
     return {"color": color, "pattern": pattern}
 
@@ -164,7 +164,7 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
-def cut(name: str, letters: int = LETTERS) -> str:
-    """Shorten a name to fit on an axis, and escape it; of "name = value" the value stays whole."""
+def cut(name: str, letters: int = MAX_NAME_CHARACTERS) -> str:
+    """Shorten a name to fit on an axis, and escape it; of "name = value" the value is kept whole."""
     name, equals, value = name.rpartition(" = ") if " = " in name else (name, "", "")
     return shortened(name, letters) + html.escape(equals + value)

@@ -1,7 +1,7 @@
-"""Draw figures about any model, and define the palette, the symbols and the style of all figures.
+"""Plot figures about any model, and define the palette, symbols and style of all figures.
 
-Blue and orange differ for color-blind readers too (Okabe and Ito, "Color universal design", 2008). Color never
-stands alone: lines also differ in dash and marker, and cells show their numbers. Backgrounds are transparent, to suit
+Blue and orange are distinguishable by color-blind readers too (Okabe and Ito, "Color universal design", 2008). Color is
+never the only cue: lines also differ in dash and marker, and cells show their numbers. Backgrounds are transparent, for
 light and dark pages.
 """
 
@@ -24,17 +24,17 @@ ORANGES = [[0.0, "rgba(230, 159, 0, 0.0)"], [1.0, "rgba(230, 159, 0, 0.85)"]]
 OUTPUT_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE)
 SYMBOLS = ("circle", "diamond", "square", "cross", "triangle-up", "x")
 MAX_NUMBERED = 20
-"""The most classes whose cells have room for numbers."""
+"""The maximum number of classes whose cells have room for numbers."""
 MAX_NAMED = 100
-"""The most classes whose full names appear in the hover text of each cell."""
+"""The maximum number of classes whose full names appear in the hover text of each cell."""
 MAX_POINTS = 2000
-"""The most points of a scatter plot; more are thinned out evenly."""
+"""The maximum number of points of a scatter plot; more are thinned out evenly."""
 
 
 def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str | None = None) -> go.Figure:
-    """Draw a metric of a history over the epochs, for training and validation: loss and val_loss.
+    """Plot a metric of a history over the epochs, for training and validation: loss and val_loss.
 
-    watched: the name of the samples of the val_ columns; validation samples unless given.
+    watched: the name of the samples of the val_ columns; validation samples by default.
     """
     figure, said = go.Figure(), words.charts
     lines = (
@@ -70,9 +70,9 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
 
 
 def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
-    """Draw a confusion matrix (classes, classes), rows true and columns predicted: hits in blue, misses in orange.
+    """Plot a confusion matrix (classes, classes), rows true and columns predicted: hits in blue, misses in orange.
 
-    Cells are colored by their share of the true class, misses on a scale of their own.
+    Cells are colored by their share of the true class, misses on a separate scale.
     """
     count = len(matrix)
     is_crowded = count > MAX_NUMBERED
@@ -124,7 +124,7 @@ def shortened(label: str, letters: int) -> str:
 
 
 def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figure:
-    """Draw predictions against true values, with the diagonal. y, predicted: (n,) or (n, outputs)."""
+    """Plot predictions against true values, with the diagonal. y, predicted: (n,) or (n, outputs)."""
     y, predicted = y.reshape(len(y), -1), predicted.reshape(len(predicted), -1)
     outputs = min(y.shape[1], len(SYMBOLS))
     rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), MAX_POINTS // outputs)).astype(np.int64))
@@ -158,7 +158,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
 
 
 def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]) -> go.Figure:
-    """Draw for each of many labels how often it was found, missed, and predicted wrongly.
+    """Plot for each label its numbers of hits, misses and false alarms.
 
     y, predicted: (n, labels) 0 or 1.
     """

@@ -1,4 +1,4 @@
-"""Draw what layers encode: neurons with their inputs, weights as images, linear probes, and alignment (CKA)."""
+"""Plot what layers encode: neurons with their inputs, weights as images, linear probes, and alignment (CKA)."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from chainrule.views.figures.base import BLUE, ORANGE, style
 from chainrule.views.figures.laboratory import AMBER, DASHES, FIELD, GREEN, PINK, Band, add_curve
 
 INK = [[0.0, "#f4f4f4"], [1.0, "#10161d"]]
-GAP = 3
-"""The distance of two tiles, in pixels."""
+TILE_GAP = 3
+"""The distance between tiles, in pixels."""
 
 
 def mosaic(tiles: NDArray[Any]) -> NDArray[np.float64]:
-    """Make one image of tiles (rows, columns, height, width), with NaN between them."""
+    """Arrange tiles (rows, columns, height, width) in one image, with NaN between them."""
     rows, columns, height, width = tiles.shape
-    image = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP), np.nan)
+    image = np.full((rows * (height + TILE_GAP) - TILE_GAP, columns * (width + TILE_GAP) - TILE_GAP), np.nan)
     for i in range(rows):
         for j in range(columns):
-            top, left = i * (height + GAP), j * (width + GAP)
+            top, left = i * (height + TILE_GAP), j * (width + TILE_GAP)
             image[top : top + height, left : left + width] = tiles[i, j]
     return image
 
 
 def neurons(layers: Sequence[Any]) -> go.Figure:
-    """Draw a column per neuron: its best input, the two samples that excite it most, and the one that does so least.
+    """Plot a column per neuron: its best input, the two maximizing samples, and the minimizing sample.
 
-    layers: `chainrule.lab.features.Pictures`, four of them; all images from 0 to 255.
+    layers: four `chainrule.lab.features.Pictures`; all images from 0 to 255.
     """
     columns, said = 2, words.lab_features
     rows = -(-len(layers) // columns)
@@ -46,18 +46,18 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
         tiles = np.stack(
             [each.best, each.most[:, 0], each.most[:, 1], each.least]
         )  # (4, neurons, height, width)
-        height, width = tiles.shape[2] + GAP, tiles.shape[3] + GAP
+        height, width = tiles.shape[2] + TILE_GAP, tiles.shape[3] + TILE_GAP
         shown = mosaic(tiles)
         _image(figure, shown, INK, 0, 255, where)
         figure.update_xaxes(
-            tickvals=[width * (j + 0.5) - GAP / 2 for j in range(len(each.units))],
+            tickvals=[width * (j + 0.5) - TILE_GAP / 2 for j in range(len(each.units))],
             ticktext=[str(unit) for unit in each.units.tolist()], **where,
         )  # fmt: skip
         figure.update_yaxes(
-            tickvals=[height * (k + 0.5) - GAP / 2 for k in range(len(said.KINDS))],
+            tickvals=[height * (k + 0.5) - TILE_GAP / 2 for k in range(len(said.KINDS))],
             ticktext=list(said.KINDS),
             showticklabels=where["col"] == 1,
-            **where,  # one below the other, on a phone, all have them
+            **where,  # on a phone, stacked, all panels have them
         )
     style(figure, said.NEURONS, "", "")
     _frameless(figure, rows * 215 + 110)
@@ -66,7 +66,7 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
 
 
 def weights(images: NDArray[Any], max_images: int = 64) -> go.Figure:
-    """Draw the incoming weights (units, height, width) of the largest norm: teal above 0, brown below."""
+    """Plot the incoming weights (units, height, width) with the largest norms: teal above 0, brown below."""
     norm = np.square(images).sum((1, 2))
     chosen = np.sort((-norm).argsort(kind="stable")[:max_images])
     columns = min(8, len(chosen))
@@ -74,7 +74,7 @@ def weights(images: NDArray[Any], max_images: int = 64) -> go.Figure:
     tiles = np.full((rows + rows % 2, columns, *images.shape[1:]), np.nan)
     shown = images[chosen].astype(np.float64)
     tiles.reshape(-1, *images.shape[1:])[: len(chosen)] = shown / np.abs(shown).max((1, 2), keepdims=True)
-    figure = make_subplots(1, 2, horizontal_spacing=0.02)  # in two blocks, one below the other on a phone
+    figure = make_subplots(1, 2, horizontal_spacing=0.02)  # in two blocks, stacked on a phone
     for column, half in enumerate(np.split(tiles, 2), 1):
         _image(figure, mosaic(half), FIELD, -1, 1, {"row": 1, "col": column})
     style(figure, words.lab_features.WEIGHTS, "", "")
@@ -91,7 +91,7 @@ def held_by_layers(
     purity: Mapping[str, NDArray[np.float64]],
     at_input: float,
 ) -> go.Figure:
-    """Draw the accuracy of linear probes and the purity of the most exciting samples, by layer, trained and untrained.
+    """Plot the accuracy of linear probes and the purity of maximizing samples, by layer, trained and untrained.
 
     probes, purity: shares (seeds, layers) under "trained" and "untrained".  at_input: the probe on the input itself.
     """
@@ -124,7 +124,7 @@ def held_by_layers(
 def alignment(
     layers: Sequence[str], matrix: NDArray[np.float64], names: Sequence[str], over: NDArray[np.float64]
 ) -> go.Figure:
-    """Draw the linear CKA between layers, and of each layer with its final self over the training.
+    """Plot the linear CKA between layers, and of each layer with its final self during training.
 
     matrix: (layers, layers).  over: (seeds, epochs + 1, names).
     """

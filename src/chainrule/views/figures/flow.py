@@ -1,4 +1,4 @@
-"""Draw the gradient flow: by layer at one moment, over a training run, and by depth."""
+"""Plot the gradient flow: by layer at one moment, during training, and by depth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from chainrule.inspection.flow.diagnosis import EXPLODING, VANISHING
+from chainrule.inspection.flow.diagnosis import EXPLODING_RATIO, VANISHING_RATIO
 from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, SYMBOLS, style
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INK = "rgba(128, 128, 128, 0.9)"
 ARM_COLORS = (ORANGE, "#CC79A7", BLUE, "#56B4E9", "#009E73", "#E69F00")
-"""Colors of the arms: the plain network in orange, the others in colors that differ from it for every eye."""
+"""Colors of the arms: the plain network in orange, the others in colors distinguishable from it."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 AROUND_ONE = [
     [0.0, "rgba(213, 94, 0, 0.6)"],
@@ -29,11 +29,11 @@ AROUND_ONE = [
 """Orange below 1, blue above"""
 UP = [[0.0, "rgba(0, 114, 178, 0.0)"], [1.0, "rgba(0, 114, 178, 0.6)"]]
 MAX_CELLS = 240
-"""The most cells that have room for numbers."""
+"""The maximum number of cells with room for numbers."""
 
 
 def by_layer(flow: Flow) -> go.Figure:
-    """Draw RMS(delta) relative to the last layer's, and the update-to-weight ratio if known, layer by layer."""
+    """Plot RMS(delta) relative to the last layer's, and the update-to-weight ratio if known, by layer."""
     figure, said = go.Figure(), words.flow
     names = [row.layer for row in flow.layers]
     lines = (
@@ -46,7 +46,7 @@ def by_layer(flow: Flow) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=names,
-                y=[value or None for value in values],  # 0 has no place on a logarithmic axis
+                y=[value or None for value in values],  # a logarithmic axis has no 0
                 name=label,
                 mode="lines+markers",
                 line={"color": color, "width": 2.5, "dash": DASHES[i]},
@@ -56,7 +56,7 @@ def by_layer(flow: Flow) -> go.Figure:
         )
     style(figure, said.BY_LAYER, said.LAYERS, words.phrases.logarithmic(said.RMS))
     seen = [value for row in flow.layers for value in (row.delta_ratio,) if value]
-    for bound, what in ((VANISHING, said.VANISHING_BELOW), (EXPLODING, said.EXPLODING_ABOVE)):
+    for bound, what in ((VANISHING_RATIO, said.VANISHING_BELOW), (EXPLODING_RATIO, said.EXPLODING_ABOVE)):
         if seen and (min(seen) < 10 * bound if bound < 1 else max(seen) > bound / 10):
             figure.add_hline(y=bound, line={"color": INK, "dash": "dot", "width": 1.5}, annotation_text=what)
     figure.update_xaxes(type="category")
@@ -65,7 +65,7 @@ def by_layer(flow: Flow) -> go.Figure:
 
 
 def over_training(epochs: Sequence[int], flows: Sequence[Flow]) -> go.Figure:
-    """Draw layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
+    """Plot RMS(delta) over layers and epochs relative to the last layer's, and the update-to-weight ratio."""
     said, layers = words.flow, [row.layer for row in flows[0].layers] if flows else []
     shares = np.array([[row.delta_ratio for row in flow.layers] for flow in flows], np.float64).T
     updates = np.array([[row.update_ratio for row in flow.layers] for flow in flows], np.float64).T
@@ -121,10 +121,10 @@ def depth(
     losses: Mapping[str, Any],
     chance: float,
 ) -> go.Figure:
-    """Draw RMS(delta) by layer of the deepest networks before training, and the training loss by depth.
+    """Plot RMS(delta) by layer of the deepest networks before training, and the training loss by depth.
 
-    profiles: for each arm, seeds x layers, relative to the last.  losses: for each arm, depths x seeds; infinity for a
-    run that diverged.  Lines are medians, bands the ranges of the seeds.
+    profiles: for each arm, seeds x layers, relative to the last.  losses: for each arm, depths x seeds; infinity if a
+    run diverged.  Lines are medians over the seeds, bands their ranges.
     """
     said = words.lab_vanishing
     figure = make_subplots(
@@ -226,14 +226,14 @@ def add_band(
 
 
 def short(value: float) -> str:
-    """Format a number in short: 0.12, 3e-07, or nothing."""
+    """Format a number in short: 0.12, 3e-07; "" if not finite."""
     if not math.isfinite(value):
         return ""
     return f"{value:.2g}" if 1e-3 <= abs(value) < 1e3 or value == 0 else f"{value:.0e}"
 
 
 def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str, Any]) -> go.Figure:
-    """Draw RMS(delta) of the first layer relative to the last, by depth. shares: for each arm, depths x seeds."""
+    """Plot RMS(delta) of the first layer relative to the last, by depth. shares: for each arm, depths x seeds."""
     figure, said = make_subplots(1, 1), words.lab_vanishing
     for i, arm in enumerate(arms):
         seeds = np.asarray(shares[arm], np.float64).T  # (seeds, depths)
@@ -247,7 +247,7 @@ def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str,
 
 
 def log_axis(figure: go.Figure, values: Sequence[float], **where: int) -> None:
-    """Make the y axis logarithmic, with ticks at powers of ten, few enough to read."""
+    """Make the y axis logarithmic, with readable ticks at powers of ten."""
     seen = [math.log10(value) for value in values if value > 0] or [0.0]
     decades = max(seen) - min(seen)
     ticks = {"dtick": max(1, math.ceil(decades / 8))} if decades > 2 else {}

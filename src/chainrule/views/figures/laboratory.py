@@ -1,4 +1,4 @@
-"""Draw figures of the laboratory: approximation by width, optimizers and their paths."""
+"""Plot figures of the laboratory: approximation by width, optimizers and their paths."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from chainrule.views.figures.base import BLUE, ORANGE, style
 GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 STEP = "rgba(128, 128, 128, 0.075)"
-"""The color of one level of contours: levels lie one over the other and add up, on light and dark pages."""
+"""The color of one contour level: overlapping levels add up, on light and dark pages."""
 FIELD = [[0.0, "#8c510a"], [0.25, "#d8b365"], [0.5, "#f5f5f5"], [0.75, "#5ab4ac"], [1.0, "#01665e"]]
-"""Colors of fields with a sign: brown, white, teal, which differ for color-blind readers too."""
+"""Colors of signed fields: brown, white, teal, distinguishable by color-blind readers too."""
 
 
 class Band(NamedTuple):
-    """A line with a band: x, and at each x the lowest, the drawn and the highest y."""
+    """A line with a band: x, and at each x the minimum, the line and the maximum of y."""
 
     name: str
     x: Sequence[Any]
@@ -33,7 +33,7 @@ class Band(NamedTuple):
 
 
 def faint(color: str, opacity: float = 0.16) -> str:
-    """Return the same color with an opacity."""
+    """Return the color with an opacity."""
     r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({r}, {g}, {b}, {opacity})"
 
@@ -77,7 +77,7 @@ def add_curve(
 
 
 def approximation(curves: Mapping[int, Sequence[Band]], error: float) -> go.Figure:
-    """Draw the largest error by width, one panel per number of variables, one line per function.
+    """Plot the maximum error by width, one panel per number of variables, one line per function.
 
     curves: by the number of variables; the line is the best of several starts.  error: the target.
     """
@@ -107,7 +107,7 @@ def approximation(curves: Mapping[int, Sequence[Band]], error: float) -> go.Figu
 def fitted_lines(
     x: NDArray[Any], true: Mapping[str, NDArray[Any]], fitted: Mapping[str, Mapping[str, NDArray[Any]]]
 ) -> go.Figure:
-    """Draw functions of one variable over x (n,), true and fitted: one panel per function, one line per width."""
+    """Plot functions of one variable over x (n,), true and fitted: one panel per function, one line per width."""
     figure = make_subplots(
         1, len(true), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(true)
     )
@@ -132,7 +132,7 @@ def fitted_lines(
 
 
 def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[Any]]]) -> go.Figure:
-    """Draw functions of two variables as fields (n, n) over the axis: one row per function, the true one first."""
+    """Plot functions of two variables as fields (n, n) over the axis: one row per function, the true one first."""
     columns = list(next(iter(fields.values())))
     figure = make_subplots(
         len(fields), len(columns), shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
@@ -170,14 +170,14 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "lbfgs": (PINK, "longdash", "cross"),
 }
 """Colors by family, dashes and markers by rule."""
-DRAWN = ("gradient_descent", "sgd", "momentum", "adagrad", "rmsprop", "adam", "lbfgs")
-"""The paths that are visible at first; the legend turns on the others."""
+VISIBLE_RULES = ("gradient_descent", "sgd", "momentum", "adagrad", "rmsprop", "adam", "lbfgs")
+"""The paths visible initially; the legend adds the others."""
 
 
 def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
-    """Draw the training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
+    """Plot the training loss by rule, over passes and over seconds; both (passes + 1,)."""
     figure, said = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04), words.lab_optimizers
-    for column in (1, 2):  # the start, at 0 s, has no place on a logarithmic axis
+    for column in (1, 2):  # a logarithmic axis has no start at 0 s
         for name, loss in losses.items():
             color, dash, symbol = FAMILIES[name]
             rule = said.RULES[name]
@@ -210,7 +210,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
 
 
 def slice_paths(view: Any, title: str) -> go.Figure:
-    """Draw the loss over a plane as contours, with paths from one start. view: a `chainrule.lab.slices.View`."""
+    """Plot the loss over a plane as contours, with paths from one start. view: a `chainrule.lab.slices.View`."""
     figure, said = go.Figure(), words.lab_optimizers
     level = np.log10(np.maximum(view.loss, 1e-12))
     figure.add_trace(
@@ -229,7 +229,7 @@ def slice_paths(view: Any, title: str) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=path[:, 0], y=path[:, 1], name=label, mode="lines+markers",
-                visible=True if name in DRAWN or view.rates else "legendonly",
+                visible=True if name in VISIBLE_RULES or view.rates else "legendonly",
                 line={"color": color, "width": 2.25, "dash": dash},
                 marker={"symbol": symbol, "color": color, "size": [6] * (len(path) - 1) + [13]},
                 hovertemplate=said.step_of(rule) + "<extra></extra>",

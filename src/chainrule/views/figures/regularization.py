@@ -1,4 +1,4 @@
-"""Draw overfitting: training and validation loss by remedy, and the test accuracies of the seeds."""
+"""Plot overfitting: training and validation loss by remedy, and the seeds' test accuracies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def overfitting(
     accuracy: Mapping[str, float],
     wrong: float,
 ) -> go.Figure:
-    """Draw the training loss and the watched loss over the epochs, one panel per remedy.
+    """Plot the training and the validation loss over the epochs, one panel per remedy.
 
-    runs: for each seed both losses by epoch; the line is the median of the seeds that still ran, the band their range.
-    accuracy: of the test set, in percent, for the panel's title.  wrong: the share of wrong labels.
+    runs: for each seed both losses by epoch; the line is the median over the seeds still running, the band their range.
+    accuracy: on the test set, in percent, for the panel's title.  wrong: the share of wrong labels.
     """
     columns, said = 3, words.lab_regularization
     rows = -(-len(runs) // columns)
@@ -58,7 +58,7 @@ def overfitting(
 
 
 def test_accuracies(found: Mapping[float, Mapping[str, NDArray[np.float64]]]) -> go.Figure:
-    """Draw each seed's test accuracy in percent: one row per remedy, the first on top; one panel per kind of labels."""
+    """Plot each seed's test accuracy in percent: one row per remedy, the first on top; one panel per kind of labels."""
     said = words.lab_regularization
     figure = make_subplots(1, len(found), shared_yaxes=True, horizontal_spacing=0.05,
                            subplot_titles=[said.with_labels(wrong) for wrong in found])  # fmt: skip

@@ -1,4 +1,4 @@
-"""A table of the functions that draw a result, by the result's class."""
+"""The functions that plot a result, by the result's class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def figure(result: Any, *arguments: Any) -> go.Figure:
 
     Raises TypeError for other objects.
     """
-    raise TypeError(f"there is no figure of {type(result).__name__}.")
+    raise TypeError(f"{type(result).__name__} has no figure.")
 
 
 figure.register(Flow, by_layer)

@@ -1,4 +1,4 @@
-"""Draw training with and without backpropagation."""
+"""Plot training with and without backpropagation."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FAMILIES = {
 DASHES = ("solid", "dash", "dot")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star", "triangle-down", "pentagon",
            "hexagram", "hourglass")  # fmt: skip
-GAP = 0.062
-"""The minimum distance of two labels, as a share of the axis."""
+MIN_LABEL_DISTANCE = 0.062
+"""The minimum distance between labels, as a share of the axis."""
 
 
 class Curve(NamedTuple):
-    """The courses of one method: for each seed a list of values."""
+    """The runs of one method: for each seed a list of values."""
 
     label: str
     family: str
@@ -41,10 +41,11 @@ class Curve(NamedTuple):
 
 
 def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
-    """Draw the training loss against passes or seconds: the mean over the seeds in a band of their range.
+    """Plot the training loss against passes or seconds: the mean over the seeds with a band of their range.
 
-    against: "passes" or "seconds".  Both axes are logarithmic; labels are at the right, in the order of the ends;
-    a page too narrow for them has a legend instead.
+    against: "passes" or "seconds".  Both axes are logarithmic; labels are on the right, in the order of the curves'
+    ends;
+    narrow pages have a legend instead.
     """
     figure, said = go.Figure(), words.lab_without_backprop
     ends = []
@@ -90,9 +91,9 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
 
 
 def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure:
-    """Draw the cosine of each method's step to the gradient: 1 is the gradient's direction, 0 a right angle.
+    """Plot the cosine between each method's step and the gradient: 1 is the gradient's direction, 0 a right angle.
 
-    found: (label, family, cosine); a negative cosine is drawn as its absolute value.  chance: of one random direction.
+    found: (label, family, cosine); of a negative cosine, the absolute value is plotted.  chance: of a random direction.
     """
     said, rows = words.lab_without_backprop, sorted(found, key=lambda row: row[2])
     figure = go.Figure(
@@ -132,7 +133,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
 def averaged(curve: Curve, against: str) -> tuple[NDArray[np.float64], ...]:
     """Return x, and at each x the mean, the minimum and the maximum of the loss over the seeds.
 
-    Points that a logarithmic axis cannot show are left out.
+    Points that a logarithmic axis cannot show are omitted.
     """
     count = min(len(course) for course in curve.loss)
     x = np.mean([course[:count] for course in getattr(curve, against)], 0)  # (count,)
@@ -142,7 +143,7 @@ def averaged(curve: Curve, against: str) -> tuple[NDArray[np.float64], ...]:
 
 
 def _looks(curves: Sequence[Curve]) -> list[tuple[str, str]]:
-    """Return a dash and a marker per curve: the dash by its place in the family, the marker by that in the list."""
+    """Return a dash and a marker per curve: the dash by index in the family, the marker by index in the list."""
     seen: dict[str, int] = {}
     looks = []
     for i, curve in enumerate(curves):
@@ -153,7 +154,7 @@ def _looks(curves: Sequence[Curve]) -> list[tuple[str, str]]:
 
 
 def _label_ends(figure: go.Figure, ends: list[tuple[float, float, str, str]]) -> None:
-    """Add the labels in a column at the right, each as near as possible to its curve's end, with a line to it."""
+    """Add the labels in a column on the right, each as close as possible to its curve's end, with a line to it."""
     if not ends:
         return
     ends = sorted(ends, key=lambda end: end[1])
@@ -162,11 +163,11 @@ def _label_ends(figure: go.Figure, ends: list[tuple[float, float, str, str]]) ->
     right = np.log10(max(x for x, *_ in ends))
     left = np.log10(min(float(x) for trace in figure.data for x in trace.x))
     at = (np.log10([y for _, y, *_ in ends]) - low) / max(high - low, 1e-9)  # (n,) shares of the axis, rising
-    gap = min(GAP, 1 / len(ends))
-    for i in range(1, len(at)):  # up, where they would overlap
+    gap = min(MIN_LABEL_DISTANCE, 1 / len(ends))
+    for i in range(1, len(at)):  # move up to avoid overlaps
         at[i] = max(at[i], at[i - 1] + gap)
     at[-1] = min(at[-1], 1.0)
-    for i in reversed(range(len(at) - 1)):  # and down again from the top
+    for i in reversed(range(len(at) - 1)):  # then down from the top
         at[i] = min(at[i], at[i + 1] - gap)
     span = right - left
     for (x, y, label, color), place in zip(ends, at.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Draw figures about one prediction: all neurons, the backward walk, and the effect of a training step."""
+"""Plot figures about one prediction: all neurons, the backward pass, and the effect of a training step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.views.figures.base import BLUE, GREY, style
 
 
 def probabilities(names: Sequence[str], before: Sequence[float], after: Sequence[float]) -> go.Figure:
-    """Draw two bars per class: the probability now, and after a step."""
+    """Plot two bars per class: the probability now, and after a step."""
     figure, said = go.Figure(), words.story_page
     places = list(range(len(names)))
     for name, shares, color, pattern, offset in (
@@ -46,7 +46,7 @@ def probabilities(names: Sequence[str], before: Sequence[float], after: Sequence
 
 
 def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: str) -> go.Figure:
-    """Draw a bar per layer, from the input down, for sizes over many powers of ten."""
+    """Plot a bar per layer, from the input on, for sizes over many powers of ten."""
     figure = go.Figure()
     places = list(range(len(names)))
     positive = [number for number in numbers if number > 0]
@@ -73,9 +73,9 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
 
 
 def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
-    """Draw a strip per layer, a cell per neuron, each strip on its own scale: blue above 0, orange below.
+    """Plot a strip per layer with a cell per neuron, each strip on its own scale: blue above 0, orange below.
 
-    layers: (name, values (width,)), from the first on; all neurons are drawn, in order.
+    layers: (name, values (width,)), from the first on; all neurons are shown, in order.
     """
     figure = go.Figure()
     count = len(layers)
@@ -135,7 +135,7 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
         if key.startswith(("xaxis", "yaxis")):
             figure.update_layout({key: axis})
     is_signed = any(float(a.min()) < 0 for _, a in layers)
-    figure.add_trace(  # for the legend alone
+    figure.add_trace(  # only for the legend
         go.Scatter(
             x=[None],
             y=[None],

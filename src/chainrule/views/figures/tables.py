@@ -1,4 +1,4 @@
-"""Draw figures about a model that was trained on a table: its errors, its probabilities, the columns that matter."""
+"""Plot figures about a model trained on a table: its errors, its probabilities, its important columns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from chainrule.views import words
 from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, shortened, style
 
 DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
-MOST_COLUMNS = 20
-"""The most columns whose importance is drawn."""
+MAX_COLUMNS = 20
+"""The maximum number of columns in the importance figure."""
 
 
 def residuals(judgement: Judgement) -> go.Figure:
-    """Draw the error of each prediction, predicted - true, over the prediction, and a line at 0."""
+    """Plot the error of each prediction, predicted - true, over the prediction, and a line at 0."""
     said = words.table_runs
     predicted = judgement.predicted.reshape(judgement.n, -1)[:, 0]
     error = predicted - judgement.y.reshape(judgement.n, -1)[:, 0]
@@ -48,7 +48,7 @@ def residuals(judgement: Judgement) -> go.Figure:
 
 
 def calibration(found: Calibration) -> go.Figure:
-    """Draw how often predictions came true over their probabilities, with the diagonal."""
+    """Plot the observed frequency of predictions over their probabilities, with the diagonal."""
     said = words.table_runs
     figure = go.Figure()
     figure.add_trace(
@@ -82,9 +82,9 @@ def calibration(found: Calibration) -> go.Figure:
 
 
 def importance(found: Importance) -> go.Figure:
-    """Draw what shuffling a column costs, as bars with their spread: the MOST_COLUMNS most important ones."""
+    """Plot the permutation importance of the MAX_COLUMNS most important columns, as bars with their spread."""
     said = words.table_runs
-    count = min(len(found.names), MOST_COLUMNS)
+    count = min(len(found.names), MAX_COLUMNS)
     names = [shortened(name, 22) for name in found.names[:count]]
     figure = go.Figure(
         go.Bar(

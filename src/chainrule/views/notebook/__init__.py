@@ -1,7 +1,7 @@
-"""Notebook outputs of results: HTML with tables and inline SVG, without scripts and without the internet.
+"""Notebook outputs of results: HTML with tables and inline SVG, without scripts, offline.
 
-Outputs take the notebook's own colors and background, so they suit light and dark themes. Their size does not grow with
-the network, the batch or the run: the middle of a long table is left out, and a curve is thinned out.
+Outputs use the notebook's colors and background, for light and dark themes. Their size does not grow with the network,
+the batch or the run: the middle of a long table is omitted, and curves are thinned out.
 """
 
 from chainrule.views.notebook.parts import MAX_POINTS, MAX_ROWS

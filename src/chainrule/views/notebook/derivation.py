@@ -1,4 +1,4 @@
-"""Draw a derivation as HTML: a tree of equations to fold and unfold."""
+"""Render a derivation as HTML: a foldable tree of equations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.inspection.derivation.writing import MATHML
 from chainrule.views import words
 from chainrule.views.text.derivation import table_rows
 
-OPEN = ' open=""'  # well-formed as XML too
+OPEN = ' open=""'  # also well-formed XML
 STYLE = """
 .derivation { overflow-x: auto; }
 .derivation math { font-size: 1.05em; }
@@ -40,7 +40,7 @@ def values(derivation: Derivation) -> str:
 
 
 def tree(derivation: Derivation, terms: int, nodes: int) -> str:
-    """Return the equations, each inside the one that names it first; at most `nodes` of at most `terms` terms."""
+    """Return the equations, each nested in the first one that names it; at most `nodes` of at most `terms` terms."""
     shown, left_out = equations(derivation.tree, terms, nodes)
     by_name = {equation.node.of.plain: equation for equation in shown}
     made = _details(by_name.pop(shown[0].node.of.plain), by_name, True)
@@ -50,7 +50,7 @@ def tree(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 def _details(equation: Equation, waiting: dict[str, Equation], is_root: bool) -> str:
-    """Return one equation to unfold, and in it those of its derivatives in `waiting`, which it empties of them."""
+    """Return one foldable equation and, nested, those of its derivatives in `waiting`, which are removed from it."""
     name = f"{equation.node.symbol.mathml()}<mo>=</mo>{MATHML.number(equation.node.value)}"
     inner = []
     for term in equation.terms:
@@ -61,7 +61,7 @@ def _details(equation: Equation, waiting: dict[str, Equation], is_root: bool) ->
 
 
 def product(equation: Equation, in_partials: bool) -> str:
-    """Return a product of one path: in partial derivatives if so wished, in symbols and in numbers."""
+    """Return a product of one path: in partial derivatives if in_partials, in symbols and in numbers."""
     rows = table_rows(equation, in_partials)
     return "<div>" + formula(f'<mtable displaystyle="true">{rows}</mtable>') + "</div>"
 

@@ -1,4 +1,4 @@
-"""Build the parts of a notebook output: a frame with its style, tables, bars, curves and pictures."""
+"""Build the parts of a notebook output: a frame with styles, tables, bars, curves and pictures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from chainrule.views import words
 from chainrule.views.pictures import png
 
 MAX_ROWS = 40
-"""The most rows of a table; a longer one shows its first and its last rows."""
+"""The maximum number of rows of a table; longer ones show their first and last rows."""
 MAX_POINTS = 200
-"""The most points of a curve; a longer one is thinned out evenly."""
+"""The maximum number of points of a curve; longer ones are thinned out evenly."""
 MAX_LETTERS = 80
-"""The most characters of a cell."""
+"""The maximum number of characters of a cell."""
 POSITIVE, NEGATIVE = "#1482cd", "#e26a0a"
-"""Blue and orange, as in all figures, bright enough for a light and a dark background."""
+"""Blue and orange, as in all figures, bright enough for light and dark backgrounds."""
 WIDTH, HEIGHT = 340, 170
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 24, 22
 """The size of a chart of curves, and its margins for the title and the numbers, in pixels."""
@@ -60,7 +60,7 @@ def paragraph(words: object) -> str:
 
 
 class Markup(str):
-    """A cell that already is HTML, which `table` does not escape."""
+    """A cell that is already HTML, which `table` does not escape."""
 
     __slots__ = ()
 
@@ -68,8 +68,8 @@ class Markup(str):
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
     """Return a table of escaped cells, at most MAX_ROWS rows of it.
 
-    heads: names of the columns, all empty for no head.  left: the columns that are aligned to the left.
-    Cells of the type Markup are taken as they are.
+    heads: the column names, all empty for no header.  left: the left-aligned columns.
+    Markup cells are not escaped.
     """
     kinds = ["" if i in left else ' class="number"' for i in range(len(heads))]
     head = "".join(
@@ -92,12 +92,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[
 
 
 def indented(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Return rows whose names keep the spaces in front of an inner link, which HTML would drop."""
+    """Return rows whose names keep their leading spaces, which HTML would drop."""
     return [(row[0].replace("  ", "\N{NO-BREAK SPACE}" * 4), *row[1:]) for row in rows]
 
 
 def bar(share: float, color: str = POSITIVE) -> Markup:
-    """Return a bar of a length from 0 to 1; an empty cell for other values."""
+    """Return a bar of a length from 0 to 1; an empty cell if not finite."""
     if not math.isfinite(share):
         return Markup("")
     width = round(100 * min(max(share, 0.01), 1.0))
@@ -114,10 +114,10 @@ def signed_bar(value: float, largest: float) -> Markup:
 
 
 def curves(title: str, lines: Sequence[tuple[str, Sequence[float | None]]]) -> str:
-    """Draw one or two curves over the epochs as SVG: the first solid and blue, the second dashed and orange.
+    """Plot one or two curves over the epochs as SVG: the first solid and blue, the second dashed and orange.
 
     lines: (name, one value per epoch) each; None, NaN and infinity leave a gap.
-    The scale is logarithmic where all values are positive and the largest is more than 20 times the smallest.
+    The scale is logarithmic if all values are positive and the largest is more than 20 times the smallest.
     """
     pieces = [(name, _pieces(values)) for name, values in lines]
     found = [y for _, parts in pieces for part in parts for _, y in part]

@@ -1,4 +1,4 @@
-"""Write the notebook output of each result, which its `_repr_html_` returns."""
+"""The notebook output of each result, for its `_repr_html_`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.inspection.attribution import Attribution
-from chainrule.inspection.attribution.result import SHOWN
+from chainrule.inspection.attribution.result import FEATURES_SHOWN
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
@@ -40,11 +40,11 @@ from chainrule.views.text import flow as flow_text
 from chainrule.views.text import summary as summary_text
 from chainrule.views.text import trace as trace_text
 
-OPEN = ' open=""'  # well-formed as XML too
+OPEN = ' open=""'  # also well-formed XML
 
 
 def model(model: Model) -> str:
-    """Return a model's summary, and how far it was trained."""
+    """Return a model's summary, and its epochs and steps."""
     said = words.model
     about = said.about(
         model.task, repr(model.network.loss), model.seed, model.epochs_trained, model.steps_trained
@@ -55,7 +55,7 @@ def model(model: Model) -> str:
 
 
 def summary(summary: Summary) -> str:
-    """Return a table with one row per link, and the sums."""
+    """Return a table with one row per link, and the totals."""
     return framed(words.model.parameters_of(summary.parameters), *_summary(summary))
 
 
@@ -120,7 +120,7 @@ def flow(flow: Flow) -> str:
 
 
 def gradient_check(check: GradientCheck) -> str:
-    """Return a table with one row per parameter: both gradients of its worst number, and their relative error."""
+    """Return a table with one row per parameter: both gradients of its worst component, and their relative error."""
     rows = [
         (check.place(name), f"{c.gradient:.12g}", f"{c.numeric:.12g}", f"{c.error:.1e}")
         for name, c in check.items()
@@ -131,7 +131,7 @@ def gradient_check(check: GradientCheck) -> str:
 
 
 def attribution(found: Attribution) -> str:
-    """Return the first sample's attribution: as an image if it is one, as bars of the largest values, and its sum."""
+    """Return the first sample's attribution: as an image or as bars of the largest values, and its sum."""
     said, drawn = words.attribution, []
     if found.shape is not None:
         drawn.append(grey(found.X[0].reshape(found.shape), said.INPUT))
@@ -141,7 +141,7 @@ def attribution(found: Attribution) -> str:
         (*texts, f"{value:.5g}", signed_bar(value, largest))
         for *texts, value in attribution_text.cells(found, 0)
     ]
-    rest = found.order(0)[SHOWN:]
+    rest = found.order(0)[FEATURES_SHOWN:]
     if len(rest):
         total = float(found.values[0, rest].sum())
         rows.append((said.others(len(rest)), "", "", f"{total:.5g}", Markup("")))
@@ -154,7 +154,7 @@ def attribution(found: Attribution) -> str:
 
 
 def story(story: Story) -> str:
-    """Return the chapters of a story, each to unfold; the first two are open."""
+    """Return the foldable chapters of a story, the first two open."""
     chapters = "".join(
         f"<details{OPEN if number <= 2 else ''}><summary>{number}. {text(part.title)}</summary>"
         f"{''.join(map(_piece, part.content))}</details>"
@@ -188,7 +188,7 @@ def _piece(item: Content) -> str:
 @singledispatch
 def output(result: Any) -> str:
     """Return what a notebook shows of a result, by its class. Raises TypeError for other objects."""
-    raise TypeError(f"there is no output of {type(result).__name__}.")
+    raise TypeError(f"{type(result).__name__} has no output.")
 
 
 output.register(Model, model)

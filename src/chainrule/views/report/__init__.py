@@ -1,7 +1,7 @@
 """Write an HTML page about a trained model: self-contained, offline, for wide screens and phones, light and dark.
 
-It shows learning curves; the confusion matrix, or predicted against true; the worst mistakes; the settings, the command
-that repeats the run, the model's summary and the versions. All text from data and settings is escaped.
+It shows learning curves, the confusion matrix or predicted against true, the worst mistakes, the settings, the command
+to repeat the run, the model's summary and the versions. All text from data and settings is escaped.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def render(
 ) -> str:
     """Return the page as HTML.
 
-    X, y: the samples to evaluate the model on; X may be `Samples` that were checked for the model, without y.
-    judged: the evaluation of the model on them, if it was made before; part, metrics and positive are then its own.
-    part: the name of these samples.  watched: that of the samples of the val_ columns; validation samples unless given.
-    metrics: of these samples; computed unless given.  positive: with two classes, the one of precision, recall, ...
+    X, y: the samples to evaluate the model on; X may be `Samples` checked for the model, without y.
+    judged: an existing evaluation on them, which also determines part, metrics and positive.
+    part: the name of these samples.  watched: the name of the samples of the val_ columns; validation by default.
+    metrics: on these samples; computed by default.  positive: for two classes, the class of precision, recall, ...
     image_shape: (height, width) if samples are images.
-    rows: (n,) the row number of each sample for display, as in a file; its row of X unless given.
-    table: what is known of the table that the model was trained on.
-    distorted: (images, 1 + epochs, pixels), training images as they are and in some epochs.
+    rows: (n,) the row number of each sample for display, as in a file; its row of X by default.
+    table: information about the table that the model was trained on.
+    distorted: (images, 1 + epochs, pixels), training images, original and in some epochs.
     """
     samples = model.check_samples(X, y)
     if judged is None:

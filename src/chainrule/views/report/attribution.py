@@ -1,8 +1,8 @@
-"""Write a page about one attribution: its figure, the completeness check, the features in a table."""
+"""The page about an attribution: its figure, the completeness check, the features in a table."""
 
 from __future__ import annotations
 
-from chainrule.inspection.attribution.result import SHOWN, Attribution
+from chainrule.inspection.attribution.result import FEATURES_SHOWN, Attribution
 from chainrule.views import words
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, table, text
@@ -21,6 +21,6 @@ def render(attribution: Attribution, row: int = 0) -> str:
         [
             section("", figure(attribution.figure(row))),
             section(said.ADDS_UP, f"<p>{text(attribution.completeness(row))}</p>"),
-            section(said.largest(min(SHOWN, features)), table(said.HEADS, rows)),
+            section(said.largest(min(FEATURES_SHOWN, features)), table(said.HEADS, rows)),
         ],
     )

@@ -1,4 +1,4 @@
-"""Write a page about one derivation."""
+"""The page about a derivation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.views.text.derivation import latex
 def render(derivation: Derivation, terms: int, nodes: int) -> str:
     """Return the page of `Derivation.html`: at most `nodes` equations of at most `terms` terms."""
     formulas = html.escape(latex(derivation, terms, nodes))
-    # The block scrolls sideways by itself, so that a long formula does not widen the page.
+    # The block scrolls sideways, so that a long formula does not widen the page.
     sections = [
         f'<section class="derivation"><style>{STYLE}</style><h2>{words.derivation.TWO_WAYS}</h2>{values(derivation)}'
         "</section>",

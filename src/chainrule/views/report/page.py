@@ -1,4 +1,4 @@
-"""The HTML page that all reports share: self-contained, offline, for wide screens and phones, light and dark."""
+"""The HTML page shared by all reports: self-contained, offline, for wide screens and phones, light and dark."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def page(
 ) -> str:
     """Return a page as HTML.
 
-    title, heading, subtitle, footer: plain text, escaped here.  sections: HTML, of `chainrule.views.report.sections`;
-    empty ones are left out. The page contains Plotly's script if one of them has a figure.
+    title, heading, subtitle, footer: plain text, escaped here.  sections: HTML from `chainrule.views.report.sections`;
+    empty ones are omitted. The page contains Plotly's script if one of them has a figure.
     """
     body = "\n".join(filter(None, sections))
     plotly = ""
-    if 'class="figure"' in body:  # in markup alone: escaped text has other quotes
+    if 'class="figure"' in body:  # only in markup: escaped text has other quotes
         from plotly.offline import get_plotlyjs
 
         plotly = get_plotlyjs()

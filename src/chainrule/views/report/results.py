@@ -1,4 +1,4 @@
-"""A table of the functions that write a result's page, by the result's class."""
+"""The functions that write a result's page, by the result's class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def page(result: Any, *arguments: Any) -> str:
 
     Raises TypeError for other objects.
     """
-    raise TypeError(f"there is no page of {type(result).__name__}.")
+    raise TypeError(f"{type(result).__name__} has no page.")
 
 
 page.register(Attribution, attribution.render)

@@ -22,7 +22,7 @@ from chainrule.views.pictures import image_png
 from chainrule.views.words.facts import quantity
 
 NARROW_COLUMNS = 4
-"""The most columns of a table that fits a phone."""
+"""The maximum number of columns of a table that fits a phone."""
 
 
 def tiles(model: Model | Ensemble, history: History, judgement: Judgement) -> str:
@@ -60,7 +60,7 @@ def curves(history: History, watched: str | None) -> str:
 
 
 def outcome(judgement: Judgement) -> str:
-    """Return the confusion matrix of a classification, the rates of each of many labels, or predicted against true."""
+    """Return the confusion matrix of a classification, the rates of each label, or predicted against true."""
     if judgement.task == "regression":
         return section("", figure(figures.predicted_against_true(judgement.y, judgement.predicted)))
     if judgement.task == "multilabel":
@@ -97,7 +97,7 @@ def rates(judgement: Judgement) -> str:
 
 
 def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, called: Sequence[int]) -> str:
-    """Return the worst mistakes, as images if the samples are images. called: (n,) the number of each sample's row."""
+    """Return the worst mistakes, as images if the samples are images. called: (n,) the row number of each sample."""
     said = words.model
     if not len(judgement.worst):
         return section(said.WORST, f"<p>{text(said.NO_MISTAKES)}</p>")
@@ -149,7 +149,7 @@ def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
 
 
 def augmentation(distorted: NDArray[Any] | None, shape: tuple[int, int] | None) -> str:
-    """Return training images as they are and distorted, one below the other; none without them."""
+    """Return training images and their distortions below; "" without them."""
     if distorted is None or shape is None:
         return ""
     said, (height, width) = words.model, shape
@@ -192,7 +192,7 @@ def details(
 
 
 def figure(made: Any) -> str:
-    """Return an element for a figure, and the figure as JSON beside it, from which the page's script draws it."""
+    """Return an element for a figure, and the figure as JSON, from which the page's script plots it."""
     name = f"figure-{re.sub('[^a-z0-9]+', '-', made.layout.title.text.lower()).strip('-')}"
     spec = made.to_json().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     height = made.layout.height
@@ -204,12 +204,12 @@ def figure(made: Any) -> str:
 
 
 def section(title: str, *content: str) -> str:
-    """Return a section with a title; an empty string if it has no content."""
+    """Return a section with a title; "" without content."""
     return f"<section>{f'<h2>{text(title)}</h2>' if title else ''}{''.join(content)}</section>"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Return a table whose first column names the row, on a phone a card for each row if it has many columns.
+    """Return a table with the rows' names in the first column; on a phone, a card per row if it has many columns.
 
     left: the left-aligned columns; others are right-aligned.
     """

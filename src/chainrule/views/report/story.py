@@ -1,4 +1,4 @@
-"""Write the story of one prediction as a page."""
+"""The page with the story of one prediction."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, text
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
-SHOWN = 4
-"""The most answers in the figure of probabilities."""
+MAX_ANSWERS = 4
+"""The maximum number of answers in the figure of probabilities."""
 
 
 def render(story: Story) -> str:
@@ -41,7 +41,7 @@ def render(story: Story) -> str:
 
 
 def strips(story: Story) -> list[tuple[str, NDArray[Any]]]:
-    """Return the name and the output of each layer, from the input of the first trained layer on."""
+    """Return the name and the output of each layer, starting with the input of the first trained layer."""
     first = max((i for i, layer in enumerate(story.layers) if layer.changes_units), default=0)
     return [(layer.name, layer.values) for layer in story.layers[first:]]
 
@@ -71,7 +71,7 @@ def chapter(part: Chapter, number: int, drawn: str = "") -> str:
 
 
 def piece(item: Content, is_drawn: bool) -> str:
-    """Return a sentence, a table, bars or an image; nothing if a figure shows it already."""
+    """Return a sentence, a table, bars or an image; "" if a figure already shows it."""
     if isinstance(item, Grid):
         return grid(item)
     if isinstance(item, Bars):
@@ -84,7 +84,7 @@ def piece(item: Content, is_drawn: bool) -> str:
 
 
 def picture(item: Picture) -> str:
-    """Return the input as an image, its pixels as squares."""
+    """Return the input as an image, with square pixels."""
     height, width = item.pixels.shape
     encoded = base64.b64encode(image_png(item.pixels, (height, width))).decode()
     style = (
@@ -96,7 +96,7 @@ def picture(item: Picture) -> str:
 
 
 def grid(item: Grid) -> str:
-    """Return a table whose first column names the row."""
+    """Return a table with the rows' names in the first column."""
     is_number = [k > 0 and name not in item.words for k, name in enumerate(item.columns)]
     head = "".join(
         f'<th scope="col"{" class=number" if right else ""}>{text(name)}</th>'
@@ -139,7 +139,7 @@ def reasons(story: Story) -> str:
 
 
 def after(story: Story) -> str:
-    """Return figures of the backward walk, and of the probabilities after the step."""
+    """Return figures of the backward pass, and of the probabilities after the step."""
     if story.change is None:
         return ""
     c = story.change
@@ -151,7 +151,7 @@ def after(story: Story) -> str:
     )
     drawn = [deltas]
     if story.task != "regression":
-        now, then = story.answers[:SHOWN], c.answers_after[:SHOWN]
+        now, then = story.answers[:MAX_ANSWERS], c.answers_after[:MAX_ANSWERS]
         drawn.append(
             probabilities(
                 [a.label for a in now],

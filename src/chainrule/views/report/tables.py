@@ -1,4 +1,4 @@
-"""The sections of a report that a run on a table has beside those of any model."""
+"""The additional sections of a report about a run on a table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from chainrule.views.report.sections import described, figure, numbers, section,
 from chainrule.views.text.tables import cells, verdict
 from chainrule.views.words.facts import quantity
 
-CELLS = 6
-"""The columns whose cells are shown of the worst rows: those that matter most."""
+WORST_ROW_COLUMNS = 6
+"""The number of columns shown of the worst rows: the most important ones."""
 
 
 class TableRun(NamedTuple):
-    """What a report has of a run on a table."""
+    """A report's information about a run on a table."""
 
     table: TableData
     comparison: BaselineComparison | None
@@ -29,7 +29,7 @@ class TableRun(NamedTuple):
 
 
 def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
-    """Return a table of the network's metrics beside those of simpler models, under a sentence of who is the best."""
+    """Return a table of the network's metrics beside those of simpler models, under a sentence that names the best."""
     if comparison is None:
         return ""
     said = words.table_runs
@@ -49,7 +49,7 @@ def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
 
 
 def outcome(run: TableRun, judgement: Judgement) -> str:
-    """Return the errors of a regression or the calibration of a classification, beside the columns that matter."""
+    """Return the errors of a regression or the calibration of a classification, beside the column importances."""
     said, drawn = words.table_runs, []
     if judgement.task == "regression":
         drawn.append(section("", figure(figures.residuals(judgement))))
@@ -60,20 +60,20 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
         found = run.importance
         metric = words.phrases.spoken(found.metric)
         about = said.importance(metric, quantity(found.base), found.rows, found.repeats)
-        few = said.most_important(len(found.names), min(len(found.names), figures.MOST_COLUMNS))
+        few = said.most_important(len(found.names), min(len(found.names), figures.MAX_COLUMNS))
         note = f"<p>{text(few)}</p>" if few else ""
         drawn.append(section("", figure(figures.importance(found)), note, f"<p>{text(about)}</p>"))
     return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
 
 
 def worst(run: TableRun, judgement: Judgement) -> str:
-    """Return the rows with the largest errors, with the table's own cells of the columns that matter most."""
+    """Return the rows with the largest errors, with the table's cells of the most important columns."""
     said, general = words.table_runs, words.model
     is_number = judgement.task == "regression"
     title = general.LARGEST_ERRORS if is_number else general.WORST
     if not len(judgement.worst):
         return section(title, f"<p>{text(general.NO_MISTAKES)}</p>")
-    names = list(run.importance.names if run.importance is not None else run.table.blocks)[:CELLS]
+    names = list(run.importance.names if run.importance is not None else run.table.blocks)[:WORST_ROW_COLUMNS]
     rows = []
     for at in judgement.worst.tolist():
         row = int(run.table.test[at])
@@ -91,7 +91,7 @@ def worst(run: TableRun, judgement: Judgement) -> str:
 
 
 def columns(run: TableRun) -> str:
-    """Return what each column was taken for, and what became of it."""
+    """Return the detected type of each column and its encoding."""
     described_table = run.table.preprocessor.columns_
     heads, rows = cells(described_table)
     outputs = sum(column.outputs for column in described_table)

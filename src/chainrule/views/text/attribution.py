@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.inspection.attribution.reinitialization import ALIKE, Reinitialization
-from chainrule.inspection.attribution.result import SHOWN, Attribution
+from chainrule.inspection.attribution.reinitialization import SIMILAR_CORRELATION, Reinitialization
+from chainrule.inspection.attribution.result import FEATURES_SHOWN, Attribution
 from chainrule.views import words
 
 
-def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
+def table(found: Attribution, row: int = 0, top: int = FEATURES_SHOWN) -> str:
     """Format the largest values of a sample, and the completeness check."""
     said, order = words.attribution, found.order(row)
     names = [said.feature(found, k) for k in order[:top].tolist()]
@@ -32,7 +32,7 @@ def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
 
 
 def bars(found: Attribution, row: int, max_features: int) -> list[tuple[str, float]]:
-    """Return the features with the largest values, as age = 63, the largest first, and the sum of all others."""
+    """Return the features with the largest values, such as age = 63, the largest first, and the sum of all others."""
     order, said = found.order(row), words.attribution
     shown = [
         (f"{said.feature(found, k)} = {found.X[row, k]:.4g}", float(found.values[row, k]))
@@ -42,8 +42,10 @@ def bars(found: Attribution, row: int, max_features: int) -> list[tuple[str, flo
     return [*shown, (said.others(len(rest)), float(found.values[row, rest].sum()))] if len(rest) else shown
 
 
-def cells(found: Attribution, row: int, max_features: int = SHOWN) -> list[tuple[str, str, str, float]]:
-    """Return the features with the largest values: each one's name, its value and its baseline as text, its share."""
+def cells(
+    found: Attribution, row: int, max_features: int = FEATURES_SHOWN
+) -> list[tuple[str, str, str, float]]:
+    """Return the features with the largest values: name, value and baseline as text, and share."""
     return [
         (
             words.attribution.feature(found, k),
@@ -56,7 +58,7 @@ def cells(found: Attribution, row: int, max_features: int = SHOWN) -> list[tuple
 
 
 def reinitialization(check: Reinitialization) -> str:
-    """Format one line per layer, and say what the correlations mean."""
+    """Format one line per layer, and a conclusion about the correlations."""
     said = words.attribution
     down, signed, absolute = said.CHECK_HEADS
     width = max(len(down), *(len(stage.layer) for stage in check.stages))
@@ -68,4 +70,4 @@ def reinitialization(check: Reinitialization) -> str:
     last = check.stages[-1]
     if np.isnan(last.signed):
         return "\n".join([*lines, said.NOTHING_TO_COMPARE])
-    return "\n".join([*lines, said.verdict(last.signed, last.absolute, check.passes, ALIKE)])
+    return "\n".join([*lines, said.verdict(last.signed, last.absolute, check.passes, SIMILAR_CORRELATION)])

@@ -1,4 +1,4 @@
-"""Write a derivation as text, as LaTeX and as MathML."""
+"""Format a derivation as text, LaTeX and MathML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def text(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 def head(derivation: Derivation) -> str:
-    """Return both values and how far they are apart."""
+    """Return both values and their difference."""
     lines = [
         f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {words.derivation.place(derivation)}"
     ]
@@ -30,7 +30,7 @@ def head(derivation: Derivation) -> str:
 
 
 def _product_lines(equation: Equation, in_partials: bool) -> str:
-    """Write a product of one path: left = symbols = numbers = value, one beneath the other."""
+    """Format a product of one path: left = symbols = numbers = value, below each other."""
     left = equation.node.symbol.text()
     (whole,) = equation.written()
     rows = _rows(equation, whole, TEXT, in_partials)
@@ -45,7 +45,7 @@ def _rows(equation: Equation, whole: Expression, writer: Writer, in_partials: bo
 
 
 def _sum_lines(equation: Equation) -> str:
-    """Write a sum as a table of its terms: in symbols, in numbers, and their values."""
+    """Format a sum as a table of its terms: in symbols, in numbers, and their values."""
     terms = equation.written()
     rows = [(term.text(), term.text(True), TEXT.number(term.value)) for term in terms]
     if equation.others:

@@ -8,7 +8,7 @@ from chainrule.views import words
 
 
 def table(flow: Flow) -> str:
-    """Format the table, what it was measured on, and the diagnoses."""
+    """Format the table, the conditions of the measurement, and the diagnoses."""
     heads, rows = cells(flow)
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = [
@@ -23,7 +23,7 @@ def table(flow: Flow) -> str:
 
 
 def over_training(measured: GradientFlow) -> str:
-    """Format the last measurement, and say when something was wrong before."""
+    """Format the last measurement, and earlier problems."""
     if not measured.flows:
         return words.flow.NOT_MEASURED
     lines = [words.flow.after_epoch(measured.epochs[-1]), table(measured.flows[-1])]
@@ -36,7 +36,7 @@ def over_training(measured: GradientFlow) -> str:
 
 
 def cells(flow: Flow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the names of a table's columns, and its rows in text."""
+    """Return the column names of a table, and its rows as text."""
     said = words.flow
     rows: list[tuple[str, ...]] = [
         (
@@ -56,7 +56,7 @@ def cells(flow: Flow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def conditions(flow: Flow) -> str:
-    """Say what the flow was measured on."""
+    """Describe the conditions of the measurement."""
     return words.flow.conditions(flow.samples, flow.training, flow.loss)
 
 

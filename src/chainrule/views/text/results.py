@@ -1,4 +1,4 @@
-"""A table of the functions that write a result's text, by the result's class."""
+"""The functions that write a result's text, by the result's class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def text(result: Any, *arguments: Any) -> str:
 
     Raises TypeError for other objects.
     """
-    raise TypeError(f"there is no text of {type(result).__name__}.")
+    raise TypeError(f"{type(result).__name__} has no text.")
 
 
 text.register(Attribution, attribution.table)

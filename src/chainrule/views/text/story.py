@@ -1,4 +1,4 @@
-"""Print a story on a terminal: images as half blocks, blue for and orange against the answer if there are colors."""
+"""Print a story on a terminal: images as half blocks, blue for and orange against the answer if in color."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.tables import Table as WrappedTable
 
 SHADES = " ░▒▓█"
-BAR = 20
+BAR_LENGTH = 20
 """The length of a full bar, in characters."""
-NARROW, WIDEST = 28, 56
-"""The smallest and the largest width of an image, in pixels."""
+MIN_WIDTH, MAX_WIDTH = 28, 56
+"""The minimum and the maximum width of an image, in pixels."""
 FOR, AGAINST = (20, 130, 205), (226, 106, 10)
 BLUE, ORANGE = "rgb(20,130,205)", "rgb(226,106,10)"
 
@@ -38,7 +38,7 @@ def as_text(story: Story, width: int) -> str:
 
 
 def show(story: Story, console: Console) -> None:
-    """Print all chapters on a terminal, in its colors."""
+    """Print all chapters on a terminal, in color."""
     has_color = console.color_system is not None
     for number, part in enumerate(story.parts(), 1):
         console.print(
@@ -49,7 +49,7 @@ def show(story: Story, console: Console) -> None:
 
 
 def rendered(item: Content, has_color: bool) -> Any:
-    """Return one piece of a chapter as an object that rich prints."""
+    """Return one piece of a chapter as a rich renderable."""
     if isinstance(item, Grid):
         return grid(item)
     if isinstance(item, Bars):
@@ -62,7 +62,7 @@ def rendered(item: Content, has_color: bool) -> Any:
 
 
 def pictures(item: Picture, has_color: bool) -> Any:
-    """Return the image and the maps of its pixels' attributions, side by side in frames."""
+    """Return the image and the attribution maps of its pixels, side by side in frames."""
     drawn = [("", item.pixels), *item.maps]
     framed = [
         Panel.fit(
@@ -81,7 +81,7 @@ def pictures(item: Picture, has_color: bool) -> Any:
 
 
 def grid(item: Grid) -> WrappedTable:
-    """Return a table with numbers aligned to the right, words to the left; columns that do not fit follow below."""
+    """Return a table with right-aligned numbers and left-aligned words; columns that do not fit follow below."""
     return WrappedTable(item.columns, tuple(tuple(map(plain, row)) for row in item.rows))
 
 
@@ -93,26 +93,26 @@ def bars(item: Bars) -> Any:
         table.add_row(
             Text(plain(row.name), style),
             Text(row.number, style, justify="right"),
-            Text(f"{bar(row.share):<{BAR}}", BLUE if row.is_main else "dim"),
+            Text(f"{bar(row.share):<{BAR_LENGTH}}", BLUE if row.is_main else "dim"),
             Text(row.note, "dim", justify="right"),
         )
     return table
 
 
 def bar(share: float) -> str:
-    """Return a bar of a length from 0 to 1, of up to BAR characters, in eighths of one."""
-    eighths: int = round(8 * BAR * min(max(share, 0.0), 1.0))
+    """Return a bar of a length from 0 to 1, of up to BAR_LENGTH characters, in eighths."""
+    eighths: int = round(8 * BAR_LENGTH * min(max(share, 0.0), 1.0))
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def signed(item: Signed) -> Any:
-    """Return bars to both sides of a line: negative ones to the left, positive ones to the right."""
+    """Return bars on both sides of a line: negative ones to the left, positive ones to the right."""
     largest = max((abs(value) for _, value in item.rows), default=0.0) or 1.0
     table = Table.grid(padding=(0, 1))
     for name, value in item.rows:
-        length = min(round(BAR * abs(value) / largest), BAR)
-        left = Text(("▒" * length if value < 0 else "").rjust(BAR), ORANGE)
-        right = Text(("█" * length if value > 0 else "").ljust(BAR), BLUE)
+        length = min(round(BAR_LENGTH * abs(value) / largest), BAR_LENGTH)
+        left = Text(("▒" * length if value < 0 else "").rjust(BAR_LENGTH), ORANGE)
+        right = Text(("█" * length if value > 0 else "").ljust(BAR_LENGTH), BLUE)
         table.add_row(
             Text(plain(name)), Text(f"{value:+.4g}", "bold", justify="right"), left, Text("│", "dim"), right
         )
@@ -120,10 +120,10 @@ def signed(item: Signed) -> Any:
 
 
 def fitted(pixels: Floats) -> Floats:
-    """Resize an image: repeat the pixels of a small one, average those of a large one in blocks to at most WIDEST."""
-    k = -(-pixels.shape[1] // WIDEST)
+    """Resize an image: repeat the pixels of a small one, average those of a large one, to at most MAX_WIDTH."""
+    k = -(-pixels.shape[1] // MAX_WIDTH)
     if k == 1:
-        times = max(1, NARROW // max(pixels.shape))
+        times = max(1, MIN_WIDTH // max(pixels.shape))
         return np.repeat(np.repeat(pixels, times, 0), times, 1)
     height, width = (side // k * k for side in pixels.shape)
     if not height:
@@ -132,9 +132,9 @@ def fitted(pixels: Floats) -> Floats:
 
 
 def picture(pixels: Floats, is_signed: bool, has_color: bool) -> Text:
-    """Return an image as text, two pixels per character, one above the other.
+    """Return an image as text, two vertically adjacent pixels per character.
 
-    Without colors it consists of shades, with a minus where a value is negative.
+    Without colors it consists of shades, with a minus for negative values.
     """
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.full((1, pixels.shape[1]), 0.0 if is_signed else np.min(pixels))])
@@ -174,5 +174,5 @@ def _sign(level: float) -> str:
 
 
 def plain(text: object) -> str:
-    """Return text from data without control characters, which a terminal would obey."""
+    """Return text from data without control characters, which a terminal would interpret."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))

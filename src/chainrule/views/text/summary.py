@@ -8,14 +8,14 @@ from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
 from chainrule.views.words.facts import short
 
-LONGEST = 80
-"""The characters of a layer's settings that are shown; of longer ones, such as a list of columns, its name alone."""
+MAX_SETTINGS_CHARACTERS = 80
+"""The maximum number of characters of a layer's settings; longer ones, such as lists of columns, are omitted."""
 
 
 def table(summary: Summary, width: int | None = None) -> str:
-    """Format the table and the totals, in lines of at most `width` characters where possible.
+    """Format the table and the totals, in lines of at most `width` characters if possible.
 
-    What is too wide loses the operations, and then the settings of layers.
+    A table that is too wide omits the operations, and then the settings of layers.
     """
     head, body = cells(summary)
     lines = _aligned([head, *body])
@@ -28,7 +28,7 @@ def table(summary: Summary, width: int | None = None) -> str:
 
 
 def cells(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the names of the columns, and the rows as text, those of links inside blocks indented."""
+    """Return the column names, and the rows as text, with links inside blocks indented."""
     said = words.model
     body: list[tuple[str, ...]] = [(said.INPUT, "", str(summary.inputs), "", "")]
     for row in summary.rows:
@@ -36,7 +36,7 @@ def cells(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         body.append(
             (
                 "  " * row.depth + row.name,
-                short(row.layer, LONGEST),
+                short(row.layer, MAX_SETTINGS_CHARACTERS),
                 str(row.output),
                 said.frozen(count) if row.parameters and row.frozen else count,
                 f"{row.operations:,}" if row.operations else "",

@@ -1,4 +1,4 @@
-"""Format what became of the columns of a table."""
+"""Format the detected types and encodings of a table's columns."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words
 from chainrule.views.words.facts import quantity
 
-WIDEST = 32
-"""The most characters of a column's name that are shown."""
-MOST = 200
-"""The most columns that are shown."""
+MAX_NAME_CHARACTERS = 32
+"""The maximum number of characters of a column's name."""
+MAX_COLUMNS = 200
+"""The maximum number of columns listed."""
 
 
 def table(described: DescribedTable) -> str:
-    """Format a table with one row per column, and the sums."""
+    """Format a table with one row per column, and the totals."""
     heads, rows = cells(described)
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in (heads, tuple("-" * width for width in widths), *rows)
     ]
-    if len(described) > MOST:
+    if len(described) > MAX_COLUMNS:
         lines.append("…")
     outputs = sum(column.outputs for column in described)
     return "\n".join([*lines, words.tables.totals(len(described), len(described.dropped), outputs)])
 
 
 def verdict(comparison: BaselineComparison, preset: str | None) -> str:
-    """Say how a network stands beside simpler models, and what to do where one of them is better.
+    """Compare a network with simpler models, and advise if one of them is better.
 
     preset: of the run.
     """
@@ -45,7 +45,7 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
 
 
 def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the heads of the table, and its rows as text."""
+    """Return the table's column names, and its rows as text."""
     said, nothing = words.tables, words.phrases.NOTHING
     rows: list[tuple[str, ...]] = [
         (
@@ -58,12 +58,12 @@ def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, .
             nothing if column.categories is None else f"{column.categories:,}",
             said.became(column.became, column.outputs, column.size, column.merged),
         )
-        for column in described.columns[:MOST]
+        for column in described.columns[:MAX_COLUMNS]
     ]
     return said.HEADS, rows
 
 
 def _short(name: str) -> str:
-    """Return a name on one line, cut to WIDEST characters, whatever characters it has."""
-    clean = "".join(letter if letter.isprintable() else "�" for letter in name[: WIDEST + 1])
-    return clean if len(clean) <= WIDEST else f"{clean[: WIDEST - 1]}…"
+    """Return a name on one line, cut to MAX_NAME_CHARACTERS."""
+    clean = "".join(letter if letter.isprintable() else "�" for letter in name[: MAX_NAME_CHARACTERS + 1])
+    return clean if len(clean) <= MAX_NAME_CHARACTERS else f"{clean[: MAX_NAME_CHARACTERS - 1]}…"

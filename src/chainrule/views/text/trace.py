@@ -16,8 +16,8 @@ from chainrule.network.summary import as_bytes
 from chainrule.network.tree import places
 from chainrule.views import words
 
-FEW = 4
-"""The most numbers that a cell of the table shows one by one."""
+MAX_NUMBERS = 4
+"""The maximum number of numbers that a cell of the table lists."""
 
 
 def table(trace: Walk) -> str:
@@ -37,7 +37,7 @@ def table(trace: Walk) -> str:
 
 
 def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the names of the table's columns, and one row of text per link; links inside blocks are indented."""
+    """Return the table's column names, and one row of text per link; links inside blocks are indented."""
     made = [(words.trace.INPUT, "", *_cells(trace, "input"), "")]
     for link, depth, *_ in places(trace.network.links):
         grads = trace.grads.get(link.name, ())
@@ -50,13 +50,13 @@ def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def remarks(trace: Walk) -> tuple[str, ...]:
-    """Return the line above the table, and those beneath it."""
+    """Return the line above the table, and those below it."""
     said, of_scale = words.trace, []
     if trace.scale is not None:
         of_scale = [said.standardized(_spread(trace.prediction), _spread(trace.target))]
     return (
         said.walked(trace.n, trace.mode, trace.loss, trace.penalty),
-        *said.shown(FEW, as_bytes(trace.nbytes)),
+        *said.shown(MAX_NUMBERS, as_bytes(trace.nbytes)),
         *of_scale,
     )
 
@@ -66,8 +66,8 @@ def _cells(trace: Walk, name: str) -> list[str]:
 
 
 def _numbers(values: NDArray[Any]) -> str | None:
-    """Format up to FEW numbers one by one; return None for more."""
-    if values.size > FEW:
+    """Format up to MAX_NUMBERS numbers; return None for more."""
+    if values.size > MAX_NUMBERS:
         return None
     return " ".join(f"{value:.4g}" for value in values.ravel().tolist())
 

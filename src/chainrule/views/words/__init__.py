@@ -1,11 +1,12 @@
-"""What is said of results: one package a language, each with the same modules and the same names in them.
+"""The sentences about results: one package per language, with the same modules and names in each.
 
     from chainrule.views import words
     words.flow.diagnosis(found)
 
-A module is taken from the package of the language in use at that moment, so that what draws or prints names none.
-Constants are labels; functions make sentences from a result's numbers and codes. Each language is a folder beside `en`;
-of what it does not speak of yet, English does. Tests compare them.
+A module is taken from the package of the current language, so that the code that draws or prints names none.
+Constants are labels; functions build sentences from a result's numbers and codes. Each language is a folder beside
+`en`;
+English is the fallback for missing modules. Tests compare them.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import trace as trace
 
 LANGUAGES = ("en", "zh")
-"""The languages there are, by the names of their packages. The first speaks of everything."""
+"""The languages, by the names of their packages. The first one is complete."""
 _LANGUAGE: ContextVar[str] = ContextVar("language", default=LANGUAGES[0])
 
 
 def language() -> str:
-    """Return the language in use, as HTML names it."""
+    """Return the current language, as an HTML language code."""
     return _LANGUAGE.get()
 
 
@@ -62,10 +63,10 @@ def spoken_in(language: str) -> Iterator[None]:
         _LANGUAGE.reset(token)
 
 
-if not TYPE_CHECKING:  # where types are checked, the imports above say what there is
+if not TYPE_CHECKING:  # type checkers read the imports above
 
     def __getattr__(subject: str) -> Any:
-        """Return a module of words in the language in use, or in the first."""
+        """Return a module of words in the current language, or in the first."""
         if subject.startswith("_"):
             raise AttributeError(subject)
         for language in (_LANGUAGE.get(), LANGUAGES[0]):

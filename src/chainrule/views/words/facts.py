@@ -1,4 +1,4 @@
-"""What the words of every language are about: codes, thresholds, and which of the results is spoken of."""
+"""Codes and thresholds shared by the words of all languages, and the choice of results to describe."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-FEW_DIGITS = 1e-6
-"""A derivative is remarked on where its own error, in relation to it, is above this."""
-FEATURES = 12
-"""Features that a story lists."""
-RIVALS = 4
-"""Answers that a story lists."""
-LONG = 40
-"""Characters beyond which a story leaves out a layer's settings."""
+MAX_RELATIVE_ERROR = 1e-6
+"""The relative error of a derivative above which it is remarked on."""
+FEATURES_LISTED = 12
+"""The number of features that a story lists."""
+ANSWERS_LISTED = 4
+"""The number of answers that a story lists."""
+MAX_LAYER_CHARACTERS = 40
+"""The number of characters beyond which a story omits a layer's settings."""
 
 
-def short(layer: str, longest: int = LONG) -> str:
-    """Return a layer as it is written, with numbers of many digits rounded; a long one by its name alone."""
+def short(layer: str, longest: int = MAX_LAYER_CHARACTERS) -> str:
+    """Return a layer as Python code, with long numbers rounded; without settings if too long."""
     text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)
     return text if len(text) <= longest else f"{text.partition('(')[0]}(...)"
 
 
 def quantity(number: float) -> str:
-    """Return a number with four digits, or all of those before the point: 0.05612, 52.23, 49,167, 428,670."""
+    """Return a number with four digits, or all before the decimal point: 0.05612, 52.23, 49,167, 428,670."""
     return f"{number:,.0f}" if 10_000 <= abs(number) < 1e12 else f"{number:.4g}"
 
 
@@ -37,7 +37,7 @@ CHANCE = math.log(10)
 
 
 def learns(loss: float) -> bool:
-    """Return whether a training loss fell below half that of guessing."""
+    """Return whether a training loss is below half that of guessing."""
     return loss < CHANCE / 2
 
 
@@ -82,7 +82,7 @@ class MethodResults(Protocol):
 
     @property
     def size(self) -> float | None:
-        """The step size that tuning chose."""
+        """The tuned step size."""
         ...
 
     @property
@@ -122,15 +122,15 @@ class MethodResults(Protocol):
 
 Found = Mapping[str, MethodResults]
 HANDS_BACK = ("backpropagation", "feedback_alignment")
-"""Methods with a walk back through the layers."""
+"""Methods with a backward pass through the layers."""
 
 
 def best_forward(found: Found) -> MethodResults | None:
-    """Return the method of the lowest loss among those that propagate no error back through a layer."""
+    """Return the method with the lowest loss among those that backpropagate no error through a layer."""
     others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
     return min(others, key=lambda outcome: outcome.loss, default=None)
 
 
 def chance(P: int) -> float:
-    """The mean cosine between a fixed direction and a random one of P numbers, turned so that it is not negative."""
+    """The mean absolute cosine between a fixed and a random direction of P numbers."""
     return math.sqrt(2 / (math.pi * P))

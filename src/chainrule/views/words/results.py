@@ -1,4 +1,4 @@
-"""What is said of a result, in a few words: a table by the result's class."""
+"""A short description of a result, by the result's class."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chainrule.views import words
 
 @singledispatch
 def said(result: Any) -> str:
-    """Return what is said of a result. Raises TypeError for other objects."""
-    raise TypeError(f"there are no words for {type(result).__name__}.")
+    """Return the description of a result. Raises TypeError for other objects."""
+    raise TypeError(f"{type(result).__name__} has no description.")
 
 
 @said.register

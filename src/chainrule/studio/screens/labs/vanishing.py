@@ -14,7 +14,7 @@ from chainrule.lab.base import scaled
 from chainrule.lab.vanishing import (
     ARMS,
     BATCH_SIZE,
-    BATCHES,
+    BATCHES_PER_EPOCH,
     EPOCHS,
     MOMENTUM,
     RATES,
@@ -102,7 +102,7 @@ class VanishingRun(SideBySide):
         super().__init__("vanishing", number, arms, settings, tell)
         self.depth, self.seed = depth, seed
         self.rates = {arm: rate_of(arm, depth) if rate is None else rate for arm in arms}
-        self.data: DigitParts = load_parts(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
+        self.data: DigitParts = load_parts(seed, scaled(BATCHES_PER_EPOCH, budget, 4) * BATCH_SIZE)
         self.found: dict[str, Measured] = {}
 
     def train(self, arm: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.formulas.layers import Link
 from chainrule.inspection.features.features import layer_outputs
-from chainrule.inspection.flow.diagnosis import FLAT, SATURATED, slopes_of
+from chainrule.inspection.flow.diagnosis import FLAT_SLOPE, SATURATED_SHARE, slopes_of
 from chainrule.network.answers import true_labels
 from chainrule.studio.screens.neurons.edits import neurons_of
 from chainrule.trained.trained import Trained
@@ -125,7 +125,7 @@ def _saturated(last: Link, slopes: NDArray[Any] | None, width: int) -> NDArray[n
         return np.zeros(width, bool)
     zero = np.zeros(1)
     steepest = float(last.layer.prime(zero, last.layer.f(zero))[0])  # type: ignore[attr-defined]
-    return np.asarray((slopes < FLAT * steepest).mean(0) > SATURATED)
+    return np.asarray((slopes < FLAT_SLOPE * steepest).mean(0) > SATURATED_SHARE)
 
 
 def histogram(a: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -8,7 +8,7 @@ from chainrule.inspection.derivation.derivation import Derivation, Step
 from chainrule.inspection.derivation.difference import EPS, Difference
 from chainrule.views.words.en.phrases import samples
 from chainrule.views.words.en.trace import MODES
-from chainrule.views.words.facts import FEW_DIGITS
+from chainrule.views.words.facts import MAX_RELATIVE_ERROR
 
 
 def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
@@ -32,12 +32,12 @@ def remarks(derivation: Derivation) -> list[str]:
     found = derivation.difference
     remarks = [kink(found)] if found.kink is not None else []
     largest = max(abs(derivation.value), abs(found.value))
-    if math.isfinite(found.error) and found.error > FEW_DIGITS * largest > 0:
+    if math.isfinite(found.error) and found.error > MAX_RELATIVE_ERROR * largest > 0:
         remarks.append(
             f"the central difference is good to about {found.error:.0e} only: "
             f"a loss of {derivation.trace.loss:.3g} has no more digits"
         )
-    if EPS * derivation.magnitude > FEW_DIGITS * largest > 0:
+    if EPS * derivation.magnitude > MAX_RELATIVE_ERROR * largest > 0:
         remarks.append(
             f"in the chain rule terms of up to {derivation.magnitude:.0e} cancel, "
             f"so that it is good to about {EPS * derivation.magnitude:.0e} only"

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.inspection.flow.diagnosis import DEAD, EXPLODING, FLAT, SATURATED, VANISHING, Diagnosis
+from chainrule.inspection.flow.diagnosis import (
+    DEAD_SHARE,
+    EXPLODING_RATIO,
+    FLAT_SLOPE,
+    SATURATED_SHARE,
+    VANISHING_RATIO,
+    Diagnosis,
+)
 
 KINDS = {
     "vanishing": "vanishing",
@@ -43,22 +50,23 @@ def diagnosis(found: Diagnosis) -> str:
         case "vanishing":
             return (
                 f"Vanishing: delta of {worst.layer} is {ratio:.1e} of {found.last}'s{more} "
-                f"(threshold {VANISHING:g})."
+                f"(threshold {VANISHING_RATIO:g})."
             )
         case "exploding":
             return (
                 f"Exploding: delta of {worst.layer} is {ratio:.1e} times {found.last}'s{more} "
-                f"(threshold {EXPLODING:g})."
+                f"(threshold {EXPLODING_RATIO:g})."
             )
         case "saturated":
             return (
-                f"Saturated: {100 * (worst.saturated or 0):.0f} % of {worst.activation} is on the flats, where the "
-                f"slope is below {100 * FLAT:.0f} % of the steepest{more} (threshold {100 * SATURATED:.0f} %)."
+                f"Saturated: {100 * (worst.saturated or 0):.0f} % of {worst.activation} is on the flats, "
+                f"where the slope is below {100 * FLAT_SLOPE:.0f} % of the steepest{more} (threshold "
+                f"{100 * SATURATED_SHARE:.0f} %)."
             )
         case _:
             return (
                 f"Dead: {worst.dead} of the {worst.width} neurons of {worst.layer} pass no gradient from any "
-                f"sample{more} (threshold {100 * DEAD:.0f} %)."
+                f"sample{more} (threshold {100 * DEAD_SHARE:.0f} %)."
             )
 
 

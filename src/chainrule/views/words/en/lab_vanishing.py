@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.inspection.flow.diagnosis import VANISHING
+from chainrule.inspection.flow.diagnosis import VANISHING_RATIO
 from chainrule.views.words.en.phrases import several
 from chainrule.views.words.facts import CHANCE, CURES, NORMED, PLAIN, RESIDUAL_RELU, Net, learns
 
@@ -46,13 +46,13 @@ HOVER_DEPTH = "%{x} hidden layers<br>%{y:.2g} of the last layer's"
 def answer(deepest: Mapping[str, Net]) -> str:
     """The question's answer in one sentence."""
     plain = deepest[PLAIN]
-    restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING]
+    restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING_RATIO]
     learned = [arm for arm in restored if learns(deepest[arm].loss)]
     layers = hidden_layers(plain.depth)
     return (
         f"In the plain sigmoid net with {layers} the first layer's gradient is {share(plain.ratio)} of the last "
         f"layer's, and the net {'learns' if learns(plain.loss) else 'does not learn'}; {len(restored)} of the "
-        f"{len(CURES)} cures keep it at {VANISHING:g} or more, and {len(learned)} of those nets "
+        f"{len(CURES)} cures keep it at {VANISHING_RATIO:g} or more, and {len(learned)} of those nets "
         f"learn{'s' if len(learned) == 1 else ''} (a training loss below half that of guessing)."
     )
 
@@ -73,7 +73,7 @@ def finding(
         f"In the plain sigmoid net with {plain.depth} hidden layers, the gradient that arrives at the first layer is "
         f"{lost} the last layer's."
     ]
-    restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING]
+    restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING_RATIO]
     if restored:
         what = (
             "Each of the four cures restores it" if len(restored) == len(CURES) else "It is restored by some"
@@ -83,7 +83,7 @@ def finding(
         )
     failed = [arm for arm in CURES if arm not in restored]
     if failed:
-        said.append(f"It stays below {VANISHING:g} with {several([NETS[arm] for arm in failed])}.")
+        said.append(f"It stays below {VANISHING_RATIO:g} with {several([NETS[arm] for arm in failed])}.")
     guesses = abs(plain.loss - CHANCE) < 0.03 * CHANCE
     said.append(
         f"The plain net's training loss ends at {plain.loss:.2f}"

@@ -10,7 +10,7 @@ from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_change import would_change
 from chainrule.views.words.en.story_names import introduced, named, output
 from chainrule.views.words.en.story_reasons import why
-from chainrule.views.words.facts import FEATURES, RIVALS, short
+from chainrule.views.words.facts import ANSWERS_LISTED, FEATURES_LISTED, short
 
 
 def parts(story: Story) -> tuple[Chapter, ...]:
@@ -30,9 +30,11 @@ def came_in(story: Story) -> Chapter:
         )
         return Chapter("What went in", (introduced(story, sentence), Picture(x.reshape(story.shape))))
     shown = (
-        list(range(len(x))) if len(x) <= FEATURES else sorted(story.attribution.order()[:FEATURES].tolist())
+        list(range(len(x)))
+        if len(x) <= FEATURES_LISTED
+        else sorted(story.attribution.order()[:FEATURES_LISTED].tolist())
     )
-    rest = f", the {FEATURES} that did most of {len(x):,}" if len(x) > FEATURES else ""
+    rest = f", the {FEATURES_LISTED} that did most of {len(x):,}" if len(x) > FEATURES_LISTED else ""
     sentence = introduced(story, f"a sample of {len(x):,} features{rest}.")
     rows: list[tuple[str, ...]] = []
     heads: tuple[str, ...] = ("feature", "value", "baseline")
@@ -56,7 +58,7 @@ def answered(story: Story) -> Chapter:
         if story.truth is not None:
             sentence += f" The truth is {named(story, story.truth)}."
         return Chapter("What it said", (sentence,))
-    shown = story.answers[:RIVALS]
+    shown = story.answers[:ANSWERS_LISTED]
     bars = tuple(
         Bar(a.label, percent(a.share or 0.0), a.share or 0.0, a.is_said, f"logit {a.output:+.3f}")
         for a in shown
@@ -76,7 +78,9 @@ def answered(story: Story) -> Chapter:
         is_right = story.truth == story.said
         sentence += f" The truth is {named(story, story.truth)}: {'right' if is_right else 'wrong'}."
     rest = len(story.answers) - len(shown)
-    more = (f"And {rest:,} more, with {percent(sum(a.share or 0 for a in story.answers[RIVALS:]))} in all.",)
+    more = (
+        f"And {rest:,} more, with {percent(sum(a.share or 0 for a in story.answers[ANSWERS_LISTED:]))} in all.",
+    )
     return Chapter(
         "What it said", (sentence, Bars(bars), *(more if rest and story.task == "multiclass" else ()))
     )

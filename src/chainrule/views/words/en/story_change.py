@@ -6,7 +6,7 @@ from chainrule.inspection.story import Story
 from chainrule.views.chapters import Chapter, Content, Grid
 from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_names import named
-from chainrule.views.words.facts import RIVALS
+from chainrule.views.words.facts import ANSWERS_LISTED
 
 
 def would_change(story: Story) -> Chapter:
@@ -67,7 +67,7 @@ def would_change(story: Story) -> Chapter:
                         percent(n.share or 0),
                         points((n.share or 0) - (b.share or 0)),
                     )
-                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:RIVALS]
+                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:ANSWERS_LISTED]
                 ),
             )
         )

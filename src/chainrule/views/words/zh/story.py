@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
 from chainrule.views.chapters import Bar, Bars, Chapter, Grid, Picture
-from chainrule.views.words.facts import FEATURES, RIVALS, short
+from chainrule.views.words.facts import ANSWERS_LISTED, FEATURES_LISTED, short
 from chainrule.views.words.zh.attribution import feature
 from chainrule.views.words.zh.phrases import percent, several
 from chainrule.views.words.zh.story_change import would_change
@@ -31,9 +31,11 @@ def came_in(story: Story) -> Chapter:
         )
         return Chapter(title, (introduced(story, sentence), Picture(x.reshape(story.shape))))
     shown = (
-        list(range(len(x))) if len(x) <= FEATURES else sorted(story.attribution.order()[:FEATURES].tolist())
+        list(range(len(x)))
+        if len(x) <= FEATURES_LISTED
+        else sorted(story.attribution.order()[:FEATURES_LISTED].tolist())
     )
-    rest = f"，這裡列出作用最大的 {FEATURES} 個" if len(x) > FEATURES else ""
+    rest = f"，這裡列出作用最大的 {FEATURES_LISTED} 個" if len(x) > FEATURES_LISTED else ""
     sentence = introduced(story, f"一個有 {len(x):,} 個特徵的樣本{rest}。")
     rows: list[tuple[str, ...]] = []
     heads: tuple[str, ...] = ("特徵", "數值", "基準")
@@ -58,7 +60,7 @@ def answered(story: Story) -> Chapter:
         if story.truth is not None:
             sentence += f"正確答案是 {named(story, story.truth)}。"
         return Chapter(title, (sentence,))
-    shown = story.answers[:RIVALS]
+    shown = story.answers[:ANSWERS_LISTED]
     bars = tuple(
         Bar(a.label, percent(a.share or 0.0), a.share or 0.0, a.is_said, f"logit {a.output:+.3f}")
         for a in shown
@@ -77,7 +79,7 @@ def answered(story: Story) -> Chapter:
             f"正確答案是 {named(story, story.truth)}：{'答對' if story.truth == story.said else '答錯'}。"
         )
     rest = len(story.answers) - len(shown)
-    more = (f"還有 {rest:,} 個，合計 {percent(sum(a.share or 0 for a in story.answers[RIVALS:]))}。",)
+    more = (f"還有 {rest:,} 個，合計 {percent(sum(a.share or 0 for a in story.answers[ANSWERS_LISTED:]))}。",)
     return Chapter(title, (sentence, Bars(bars), *(more if rest and story.task == "multiclass" else ())))
 
 

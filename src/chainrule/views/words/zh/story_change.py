@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.inspection.story import Story
 from chainrule.views.chapters import Chapter, Content, Grid
-from chainrule.views.words.facts import RIVALS
+from chainrule.views.words.facts import ANSWERS_LISTED
 from chainrule.views.words.zh.phrases import percent, several
 from chainrule.views.words.zh.story_names import named
 
@@ -54,7 +54,7 @@ def would_change(story: Story) -> Chapter:
                         percent(n.share or 0),
                         points((n.share or 0) - (b.share or 0)),
                     )
-                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:RIVALS]
+                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:ANSWERS_LISTED]
                 ),
             )
         )
