@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
-from chainrule.cli import EXAMPLES, app, options, table_options
+from chainrule.cli import EXAMPLES, app
+from chainrule.cli.train_words import TRAIN
 from chainrule.datasets import load_mnist
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.settings import BEST
@@ -77,22 +78,21 @@ def test_documented_options_exist():
 
 
 @pytest.mark.parametrize(
-    ("annotation", "registry"),
+    ("panel", "name", "registry"),
     [
-        (options.Activation, ACTIVATIONS),
-        (options.Loss, LOSSES),
-        (options.Optimizer, OPTIMIZERS),
-        (options.TrainMethod, METHODS),
-        (options.Schedule, SCHEDULES),
-        (table_options.Preset, [*PRESETS, BEST]),
+        ("The network", "activation", ACTIVATIONS),
+        ("The network", "loss", LOSSES),
+        ("Training", "optimizer", OPTIMIZERS),
+        ("Training", "method", METHODS),
+        ("Training", "schedule", SCHEDULES),
+        ("The network", "preset", [*PRESETS, BEST]),
     ],
-    ids=["activation", "loss", "optimizer", "method", "schedule", "preset"],
 )
-def test_help_lists_the_registry(annotation, registry):
-    text = annotation.__metadata__[0].help
+def test_help_lists_the_registry(panel, name, registry):
+    text = TRAIN[panel][name].help
     assert re.findall(r"\b[a-z_]+\b", text.split(": ")[-1]) == list(registry)
-    for name in registry:
-        assert f"`{name}`" in PAGE
+    for kind in registry:
+        assert f"`{kind}`" in PAGE
 
 
 def test_every_setting_is_an_option_with_the_same_default():

@@ -1,14 +1,17 @@
-"""Name the options of `chainrule train` by their flags, and parse what a user types."""
+"""Make options of settings, name them by their flags, and parse what a user types."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
+from chainrule.cli.train_words import Words
 from chainrule.errors import ConfigError
 from chainrule.recipe.naming import Names
-from chainrule.recipe.settings import as_text, flag, widths
+from chainrule.recipe.settings import SearchSettings, Settings, as_text, flag, types_of, widths
 
 if TYPE_CHECKING:
     import typer
@@ -41,6 +44,56 @@ class Flags(Names):
 
 
 FLAGS = Flags()
+
+
+PANELS = ("The data", "The network", "Training", "The search", "The run")
+"""The panels of `--help`, in their order."""
+Panels = Mapping[str, Mapping[str, Words]]
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> Callable[[Command], Command]:
+    """Give a subcommand that ends in **settings an option for each setting that has words, in the order of the panels.
+
+    described: dataclasses of settings, which have name, type and default, and the words of some of them.
+    """
+    added = [
+        _option(name, types_of(kind)[name], getattr(kind(), name), panel, words)
+        for kind, panels in described
+        for panel, options in panels.items()
+        for name, words in options.items()
+    ]
+    return lambda command: _WithOptions(command, added)  # type: ignore[return-value]
+
+
+class _WithOptions:
+    """A subcommand with further options, as Typer reads them."""
+
+    def __init__(self, command: Callable[..., None], added: list[inspect.Parameter]) -> None:
+        functools.update_wrapper(self, command)
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        named = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
+        self.__signature__ = inspect.Signature(sorted([*named, *added], key=_place))
+        self.command = command
+
+    def __call__(self, **options: Any) -> None:
+        self.command(**options)
+
+
+def _option(name: str, hint: Any, default: Any, panel: str, words: Words) -> inspect.Parameter:
+    from typer import Option
+
+    shown: bool | str = True if words.default is None else words.default
+    option = Option(flag(name), help=words.help, show_default=shown, rich_help_panel=panel)
+    typed = str | None if name == "hidden" else hint
+    how = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, how, default=default, annotation=Annotated[typed, option])
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    """Return the place of a parameter's panel, -1 of one that has none."""
+    panels = [getattr(info, "rich_help_panel", None) for info in get_args(parameter.annotation)[1:]]
+    return max((PANELS.index(panel) for panel in panels if panel in PANELS), default=-1)
 
 
 def set_on_command_line(context: typer.Context, names: Iterable[str]) -> list[str]:

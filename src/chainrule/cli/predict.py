@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.cli import options, output, table_options
+from chainrule.cli import options, output
 from chainrule.cli.guard import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
@@ -39,7 +39,7 @@ def predict(
     model: options.ModelFile,
     inputs: options.Inputs,
     out: options.Predictions = None,
-    spread: table_options.Spread = False,
+    spread: options.Spread = False,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,

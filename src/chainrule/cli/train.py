@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule import distributed
-from chainrule.cli import options, output, table_options
-from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, set_on_command_line
+from chainrule.cli import options, output
+from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
+from chainrule.cli.train_words import TRAIN
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
 
@@ -26,63 +27,26 @@ if TYPE_CHECKING:
 
 
 @guarded
+@with_options((Settings, TRAIN))
 def train(
     context: typer.Context,
     data: options.TrainData,
-    preset: table_options.Preset = None,
-    members: table_options.Members = None,
-    hidden: options.Hidden = None,
-    activation: options.Activation = "relu",
-    batch_norm: options.BatchNorm = False,
-    dropout: options.Dropout = None,
-    input_dropout: options.InputDropout = 0.0,
-    residual: options.Residual = False,
-    loss: options.Loss = None,
-    label_smoothing: options.LabelSmoothing = 0.0,
-    l2: options.L2 = 0.0,
-    l1: options.L1 = 0.0,
-    max_norm: options.MaxNorm = None,
-    dtype: options.Dtype = "float32",
-    method: options.TrainMethod = "backpropagation",
-    optimizer: options.Optimizer = "adam",
-    lr: options.LearningRate = None,
-    schedule: options.Schedule = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    momentum: options.Momentum = None,
-    nesterov: options.Nesterov = False,
-    weight_decay: options.WeightDecay = None,
-    clip_norm: options.ClipNorm = None,
-    precision: options.Precision = None,
-    seed: options.Seed = 0,
-    validation_fraction: options.ValidationFraction = None,
-    patience: options.Patience = None,
-    time_limit: table_options.TimeLimit = None,
-    target: options.Target = None,
-    positive: options.TrainPositive = None,
-    engine: options.TrainEngine = "auto",
-    device: options.TrainDevice = None,
-    shards: options.Shards = None,
-    reduce: options.Reduce = "tree",
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
-    checkpoint_steps: options.CheckpointSteps = None,
-    target_column: options.TargetColumn = None,
-    exclude_columns: options.ExcludeColumns = None,
-    augment: options.Augment = False,
     report: options.Report = False,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
     debug: options.RunDebug = False,
+    **settings: Any,
 ) -> None:
     """Train a network, and leave a folder with the model and all about it.
 
     Bytes are taken for pixels, other numbers are standardized; the loss follows from y. Options decide otherwise.
     """
-    values, text = locals(), as_one_text(data)
-    given = Settings(**{name: values[name] for name in NAMES} | {"hidden": hidden_widths(hidden)})
+    text = as_one_text(data)
+    given = Settings(**settings | {"hidden": hidden_widths(settings["hidden"])})
     if distributed.is_one_of_several() or given.has_shards:
         distributed.initialize()
     from chainrule.recipe import run as recipe

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from chainrule.cli import options, output, table_options
-from chainrule.cli.flags import FLAGS, set_on_command_line
+from chainrule.cli import options, output
+from chainrule.cli.flags import FLAGS, set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
+from chainrule.cli.train_words import SEARCH, TUNE
 from chainrule.errors import ConfigError
-from chainrule.recipe.settings import Settings
+from chainrule.recipe.settings import SEARCH as SEARCH_NAMES
+from chainrule.recipe.settings import SearchSettings, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,48 +22,37 @@ if TYPE_CHECKING:
     from chainrule.estimators.tuning.study import TrialRecord
     from chainrule.recipe.tune import TuneOutcome, TuneRun
 
-SETTINGS = ("preset", "members", "loss", "epochs", "seed", "positive", "target_column", "exclude_columns")
+SETTINGS = tuple(name for panel in TUNE.values() for name in panel)
 """The options that are settings of a run."""
 
 
 @guarded
+@with_options((Settings, TUNE), (SearchSettings, SEARCH))
 def tune(
     context: typer.Context,
-    data: table_options.TunedData,
-    target_column: options.TargetColumn = None,
-    exclude_columns: options.ExcludeColumns = None,
-    preset: table_options.TunedPreset = None,
-    members: table_options.TunedMembers = None,
-    loss: options.Loss = None,
-    epochs: table_options.TunedEpochs = None,
-    seed: table_options.TunedSeed = 0,
-    positive: options.TrainPositive = None,
-    trials: table_options.Trials = None,
-    time_limit: table_options.SearchLimit = None,
-    folds: table_options.Folds = None,
-    pruner: table_options.Pruner = "median",
-    jobs: table_options.Jobs = 1,
-    out: table_options.TunedOut = None,
-    overwrite: table_options.TunedOverwrite = False,
-    resume: table_options.TunedResume = False,
+    data: options.TunedData,
+    out: options.TunedOut = None,
+    overwrite: options.TunedOverwrite = False,
+    resume: options.TunedResume = False,
     report: options.Report = False,
     as_json: options.RunAsJson = False,
     quiet: options.Quiet = False,
     debug: options.RunDebug = False,
+    **settings: Any,
 ) -> None:
     """Search for the best settings of a network for a table, and leave a folder with it.
 
     Each setting is tried on rows that are held out; the best is trained on all rows that are not for testing.
     """
-    values = locals()
     from chainrule.recipe import tune as recipe
 
-    given = Settings(**{name: values[name] for name in SETTINGS})
+    given = Settings(**{name: settings[name] for name in SETTINGS})
+    how = SearchSettings(**{name: settings[name] for name in SEARCH_NAMES})
     if resume and overwrite:
         raise ConfigError("--resume goes on with a search, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
-        anew = {name: values[name] for name in set_on_command_line(context, recipe.SEARCH)}
+        anew = {name: settings[name] for name in set_on_command_line(context, SEARCH_NAMES)}
         chosen = set_on_command_line(context, SETTINGS)
         begun = recipe.resumed(place, given, chosen, anew, None if out is None else data, FLAGS)
     elif place is not None and out is None:
@@ -69,7 +60,6 @@ def tune(
             f"{place} contains no search to go on with; name its folder, or give DATA and --out."
         )
     else:
-        how = recipe.SearchSettings(**{name: values[name] for name in recipe.SEARCH})
         begun = recipe.begun(data, given, how, out, overwrite, FLAGS)
     console = output.console(quiet=quiet or as_json)
     with begun as search:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule import distributed
 from chainrule.core.arrays import distinct
-from chainrule.core.settings import check_number
-from chainrule.data.checks import check_choice, check_count
+from chainrule.data.checks import check_choice
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.layers import (
@@ -34,7 +33,7 @@ from chainrule.formulas.schedules import SCHEDULES, ReduceOnPlateau, Schedule
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
 from chainrule.recipe.naming import PYTHON, Names
-from chainrule.recipe.settings import Settings
+from chainrule.recipe.settings import ABOUT, Settings
 from chainrule.training.without_backprop import Method, Search
 
 PIXELS_RATE, ARRAY_RATE, TABLE_RATE = 5e-3, 2e-3, 5e-3
@@ -207,17 +206,7 @@ def method(settings: Settings, named: Names = PYTHON) -> Method | None:
 def check_search(settings: Settings, named: Names = PYTHON) -> None:
     """Raise ConfigError for options of an optimizer, if the method has none."""
     fresh = Settings()
-    for name in (
-        "optimizer",
-        "lr",
-        "schedule",
-        "momentum",
-        "nesterov",
-        "weight_decay",
-        "clip_norm",
-        "max_norm",
-        "precision",
-    ):
+    for name in (name for name, about in ABOUT.items() if about.of_step):
         value = getattr(settings, name)
         if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
             raise ConfigError(f"{settings.method} makes its own steps; leave {named(name)} out.")
@@ -261,16 +250,9 @@ def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
     for name, value in dataclasses.asdict(settings).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{named(name)} must be a finite number, not {value}.")
-    for name in ("dropout", "input_dropout"):
-        if not 0 <= getattr(settings, name) < 1:
-            raise ConfigError(
-                f"{named(name)} must be a probability of at least 0 and below 1, not {getattr(settings, name):g}."
-            )
-    for name in ("epochs", "batch_size", "patience", "checkpoint_steps"):
-        if getattr(settings, name) is not None:
-            check_count(getattr(settings, name), named(name))
-    if settings.time_limit is not None:
-        check_number(settings.time_limit, named("time_limit"), above=0, hint="it is in seconds")
+    for name, about in ABOUT.items():
+        if about.range is not None and about.range.check is not None and getattr(settings, name) is not None:
+            about.range.check(getattr(settings, name), named(name))
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
             f"{named('precision')} must be bf16, not {settings.precision!r}; leave it out for the dtype's own."
@@ -280,8 +262,6 @@ def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
             f"{named('patience')} picks the best epoch, which must not be done on the test set; "
             f"add {named.given('validation_fraction', 0.1)}."
         )
-    if settings.target is not None and not 0 < settings.target <= 1:
-        raise ConfigError(f"{named('target')} is an accuracy above 0, at most 1, not {settings.target:g}.")
     if settings.target is not None and make_loss(settings, named).targets not in ("classes", "binary"):
         raise ConfigError(
             f"{named('target')} is an accuracy, which {settings.loss} does not have; leave it out."

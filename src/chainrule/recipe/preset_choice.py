@@ -9,37 +9,26 @@ from __future__ import annotations
 import dataclasses
 
 from chainrule import distributed
-from chainrule.recipe.settings import NO_PRESET, Settings
+from chainrule.recipe.settings import ABOUT, NO_PRESET, Settings
 
 DEFAULT = "fast"
 """The preset of a table in memory."""
-DIRECT = {
-    "hidden": "hidden_layer_sizes",
-    "batch_norm": "batch_norm",
-    "dropout": "dropout",
-    "residual": "residual",
-    "schedule": "schedule",
-    "epochs": "max_iter",
-    "batch_size": "batch_size",
-    "clip_norm": "clip_norm",
-    "validation_fraction": "validation_fraction",
-    "patience": "n_iter_no_change",
-    "label_smoothing": "label_smoothing",
-    "members": "n_members",
-    "time_limit": "time_limit",
-    "engine": "engine",
-}
+DIRECT = {name: about.parameter for name, about in ABOUT.items() if about.parameter is not None}
 """The estimator's parameter of each setting that an estimator has as it is."""
-OPTIMIZING = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")
-OTHERS = {"preset", "activation", "loss", "dtype", "seed", "positive", "target_column", "exclude_columns"}
-"""The settings that a preset has in another form."""
+OPTIMIZING = tuple(name for name, about in ABOUT.items() if about.of_optimizer)
 PLAIN_LOSSES = ("binary_cross_entropy", "categorical_cross_entropy")
 """Losses on probabilities, which no preset has."""
 
 
+def is_of_presets(name: str) -> bool:
+    """Return whether presets have a setting, as it is or in another form."""
+    about = ABOUT[name]
+    return about.parameter is not None or about.of_optimizer or about.of_presets
+
+
 def not_of_presets(settings: Settings) -> list[str]:
     """Return the names of the given settings that no preset has."""
-    return [name for name in settings.given() if name not in {*DIRECT, *OPTIMIZING, *OTHERS}]
+    return [name for name in settings.given() if not is_of_presets(name)]
 
 
 def without_optimizer(settings: Settings) -> list[str]:

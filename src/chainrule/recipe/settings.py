@@ -7,10 +7,11 @@ import functools
 import operator
 import shlex
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, FormatError
 from chainrule.recipe.naming import PYTHON, Names
 
@@ -27,9 +28,72 @@ NO_PRESET = "none"
 """The preset of a run that trains a plain network."""
 
 
+class Range(NamedTuple):
+    """The numbers that a setting may be, for a form; `check(value, name)` raises ConfigError for others."""
+
+    minimum: float
+    maximum: float | None = None
+    check: Callable[[Any, str], object] | None = None
+    """None where the object that it is a setting of checks it"""
+
+
+def _probability(value: float, name: str) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError(f"{name} must be a probability of at least 0 and below 1, not {value:g}.")
+
+
+def _accuracy(value: float, name: str) -> None:
+    if not 0 < value <= 1:
+        raise ConfigError(f"{name} is an accuracy above 0, at most 1, not {value:g}.")
+
+
+COUNT = Range(1, check=check_count)
+NOT_NEGATIVE = Range(0)
+SHARE = Range(0, 1)
+PROBABILITY = Range(0, 1, _probability)
+ACCURACY = Range(0, 1, _accuracy)
+SECONDS = Range(0, check=functools.partial(check_number, above=0, hint="it is in seconds"))
+
+
+class About(NamedTuple):
+    """What is known of a setting beside its name, its type and its default."""
+
+    range: Range | None = None
+    """of a number"""
+    parameter: str | None = None
+    """the estimator's parameter that a preset takes it for, as it is"""
+    of_presets: bool = False
+    """whether presets have it in another form"""
+    of_optimizer: bool = False
+    """whether it is of an optimizer: a preset has its own, unless one is named"""
+    of_step: bool = False
+    """whether it says how a step is made: a method that makes its own has none"""
+
+
+Value = TypeVar("Value")
+
+
+def setting(
+    default: Value,
+    range: Range | None = None,
+    parameter: str | None = None,
+    *,
+    of_presets: bool = False,
+    of_optimizer: bool = False,
+    of_step: bool = False,
+) -> Value:
+    """Return the field of a setting, see `About`."""
+    about = About(range, parameter, of_presets, of_optimizer, of_step)
+    made: Any = dataclasses.field(default=default, metadata={"about": about})
+    return made  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a run: one field per option of `chainrule train`. None: chosen by the data, or not used.
+
+    The options of the command, fields of the studio's form, checks, and what a preset has of them follow from these
+    fields (`ABOUT`); the words for users are in `cli/train_words.py` and the studio's texts, by the same names.
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
     exclude_columns: the columns of a table to leave out, by name, as "id,name".
@@ -39,45 +103,45 @@ class Settings:
     augment: whether the images are distorted anew in each epoch, by `chainrule.recipe.augmented.IMAGES`.
     """
 
-    hidden: tuple[int, ...] | None = None
-    activation: str = "relu"
-    batch_norm: bool = False
-    dropout: float | None = None
-    input_dropout: float = 0.0
-    residual: bool = False
-    loss: str | None = None
-    label_smoothing: float = 0.0
-    method: str = "backpropagation"
-    optimizer: str = "adam"
-    lr: float | None = None
-    schedule: str | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    l2: float = 0.0
-    l1: float = 0.0
-    max_norm: float | None = None
-    momentum: float | None = None
-    nesterov: bool = False
-    weight_decay: float | None = None
-    clip_norm: float | None = None
-    precision: Literal["bf16"] | None = None
-    seed: int = 0
-    dtype: Literal["float32", "float64"] = "float32"
-    validation_fraction: float | None = None
-    patience: int | None = None
-    target: float | None = None
-    positive: str | None = None
-    engine: Literal["auto", "native", "reference", "xla"] = "auto"
-    device: str | None = None
-    shards: int | None = None
-    reduce: Literal["tree", "psum"] = "tree"
-    checkpoint_steps: int | None = None
-    target_column: str | None = None
-    exclude_columns: str | None = None
-    preset: str | None = None
-    members: int | None = None
-    time_limit: float | None = None
-    augment: bool = False
+    hidden: tuple[int, ...] | None = setting(None, None, "hidden_layer_sizes")
+    activation: str = setting("relu", of_presets=True)
+    batch_norm: bool = setting(False, None, "batch_norm")
+    dropout: float | None = setting(None, PROBABILITY, "dropout")
+    input_dropout: float = setting(0.0, PROBABILITY)
+    residual: bool = setting(False, None, "residual")
+    loss: str | None = setting(None, of_presets=True)
+    label_smoothing: float = setting(0.0, SHARE, "label_smoothing")
+    method: str = setting("backpropagation")
+    optimizer: str = setting("adam", of_optimizer=True, of_step=True)
+    lr: float | None = setting(None, NOT_NEGATIVE, of_optimizer=True, of_step=True)
+    schedule: str | None = setting(None, None, "schedule", of_step=True)
+    epochs: int | None = setting(None, COUNT, "max_iter")
+    batch_size: int | None = setting(None, COUNT, "batch_size")
+    l2: float = setting(0.0, NOT_NEGATIVE)
+    l1: float = setting(0.0, NOT_NEGATIVE)
+    max_norm: float | None = setting(None, NOT_NEGATIVE, of_step=True)
+    momentum: float | None = setting(None, SHARE, of_optimizer=True, of_step=True)
+    nesterov: bool = setting(False, of_optimizer=True, of_step=True)
+    weight_decay: float | None = setting(None, NOT_NEGATIVE, of_optimizer=True, of_step=True)
+    clip_norm: float | None = setting(None, NOT_NEGATIVE, "clip_norm", of_step=True)
+    precision: Literal["bf16"] | None = setting(None, of_step=True)
+    seed: int = setting(0, NOT_NEGATIVE, of_presets=True)
+    dtype: Literal["float32", "float64"] = setting("float32", of_presets=True)
+    validation_fraction: float | None = setting(None, SHARE, "validation_fraction")
+    patience: int | None = setting(None, COUNT, "n_iter_no_change")
+    target: float | None = setting(None, ACCURACY)
+    positive: str | None = setting(None, of_presets=True)
+    engine: Literal["auto", "native", "reference", "xla"] = setting("auto", None, "engine")
+    device: str | None = setting(None)
+    shards: int | None = setting(None)
+    reduce: Literal["tree", "psum"] = setting("tree")
+    checkpoint_steps: int | None = setting(None, COUNT)
+    target_column: str | None = setting(None, of_presets=True)
+    exclude_columns: str | None = setting(None, of_presets=True)
+    preset: str | None = setting(None, of_presets=True)
+    members: int | None = setting(None, COUNT, "n_members")
+    time_limit: float | None = setting(None, SECONDS, "time_limit")
+    augment: bool = setting(False)
 
     @property
     def has_preset(self) -> bool:
@@ -110,11 +174,7 @@ class Settings:
 
     def given(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults."""
-        return {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if getattr(self, f.name) != f.default
-        }
+        return given(self)
 
     def command(self, source: str) -> str:
         """Return the command that repeats the run."""
@@ -146,13 +206,38 @@ class Settings:
         return cls(**found)
 
 
-NAMES = tuple(f.name for f in dataclasses.fields(Settings))
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search, beside the settings of a run, which every trial has; as in `chainrule.estimators.tune`."""
+
+    trials: int | None = None
+    time_limit: float | None = None
+    folds: int | None = None
+    pruner: str = "median"
+    jobs: int = 1
+
+
+ABOUT: dict[str, About] = {f.name: f.metadata["about"] for f in dataclasses.fields(Settings)}
+"""What is known of each setting."""
+NAMES = tuple(ABOUT)
+SEARCH = tuple(f.name for f in dataclasses.fields(SearchSettings))
+
+
+def given(settings: Settings | SearchSettings) -> dict[str, Any]:
+    """Return the settings that differ from their defaults."""
+    values = {f.name: (getattr(settings, f.name), f.default) for f in dataclasses.fields(settings)}
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def types_of(kind: type[Settings | SearchSettings]) -> dict[str, Any]:
+    """Return the type of each field, text for one of a few words: where it is used says which."""
+    return {name: _plain(hint) for name, hint in typing.get_type_hints(kind).items()}
 
 
 @functools.cache
 def types() -> dict[str, Any]:
-    """Return the type of each field, text for one of a few words: where it is used says which."""
-    return {name: _plain(hint) for name, hint in typing.get_type_hints(Settings).items()}
+    """Return the type of each setting of a run."""
+    return types_of(Settings)
 
 
 def _plain(hint: Any) -> Any:

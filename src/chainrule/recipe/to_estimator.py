@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.utils._param_validation import InvalidParameterError
 
 from chainrule.core.arrays import distinct
-from chainrule.data.checks import check_choice, check_count, check_seed
+from chainrule.data.checks import check_choice, check_seed
 from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -94,8 +94,6 @@ def check(settings: Settings, named: Names = PYTHON) -> None:
             f"{named(name)} would be of the preset's own optimizer; name one by {named('optimizer')} too, as "
             f"{named.given('optimizer', 'adamw')}, or leave it out."
         )
-    if settings.members is not None:
-        check_count(settings.members, named("members"))
     build.check(dataclasses.replace(settings, dropout=settings.dropout or 0.0), True, named)
 
 

@@ -13,7 +13,6 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,32 +27,10 @@ from chainrule.recipe.data import load
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.presets import PresetRun
 from chainrule.recipe.run import Outcome, judged
-from chainrule.recipe.settings import Settings, flag
+from chainrule.recipe.settings import SEARCH, SearchSettings, Settings, flag, given
 
 JOURNAL, TABLE = "journal.log", "trials.csv"
 Listen = Callable[[TrialRecord], object]
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """How to search, beside the settings of a run, which every trial has; as in `chainrule.estimators.tune`."""
-
-    trials: int | None = None
-    time_limit: float | None = None
-    folds: int | None = None
-    pruner: str = "median"
-    jobs: int = 1
-
-    def given(self) -> dict[str, Any]:
-        """Return those that differ from their defaults."""
-        return {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if getattr(self, f.name) != f.default
-        }
-
-
-SEARCH = tuple(f.name for f in dataclasses.fields(SearchSettings))
 
 
 class TuneRun(NamedTuple):
@@ -66,7 +43,7 @@ class TuneRun(NamedTuple):
     def command(self) -> str:
         """The command that repeats the search."""
         words = self.run.given.command(self.run.data.text).split(" ", 2)
-        more = [word for name, value in self.settings.given().items() for word in (flag(name), f"{value}")]
+        more = [word for name, value in given(self.settings).items() for word in (flag(name), f"{value}")]
         return " ".join(["chainrule tune", *words[2:], shlex.join(more)]).strip()
 
     def config(self) -> dict[str, Any]:

@@ -15,24 +15,45 @@ from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.formulas.schedules import SCHEDULES
-from chainrule.recipe.settings import NO_PRESET
+from chainrule.recipe.preset_choice import is_of_presets
+from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, About, Settings, alternatives, types
 from chainrule.studio.commands import command
 from chainrule.studio.downloads import download
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.train import uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
-from chainrule.studio.screens.train.form import FROM_DATA, default_loss, defaults, outputs_of, plan
+from chainrule.studio.screens.train.form import (
+    FIELDS,
+    FROM_DATA,
+    default_loss,
+    defaults,
+    outputs_of,
+    plan,
+)
 from chainrule.studio.screens.train.python import code_of
 from chainrule.studio.screens.train.reference import reference
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
 
 MODEL_FILE = "model.safetensors"
-SHOWN = (
-    *("lr", "optimizer", "schedule", "batch_size", "epochs", "patience", "validation_fraction"),
-    *("clip_norm", "preset"),
-)
-"""The settings whose defaults depend on the data, as they are found for a form."""
+SHOWN = [name for name in ("preset", *FIELDS) if name == "optimizer" or getattr(Settings(), name, 0) is None]
+"""The settings of the form whose defaults depend on the data, or on the preset."""
+
+
+def field_of(name: str) -> dict[str, Any]:
+    """Return what the page must know of a field: the numbers that it takes, and with what else it is there."""
+    about = ABOUT.get(name, About(COUNT, of_presets=True))  # samples, which are no setting of a run
+    is_whole = name not in ABOUT or int in alternatives(types()[name])
+    numbers: dict[str, Any] = {"step": 1 if is_whole else "any"}
+    if about.range is not None:
+        numbers |= {"min": about.range.minimum}
+        numbers |= {} if about.range.maximum is None else {"max": about.range.maximum}
+    return {
+        "name": name,
+        "numbers": numbers,
+        "of_optimizer": about.of_optimizer,
+        "of_presets": name not in ABOUT or is_of_presets(name),
+    }
 
 
 @command("train.options", reads=True)
@@ -59,6 +80,7 @@ def options(studio: Studio) -> dict[str, Any]:
         "schedules": list(SCHEDULES),
         "losses": list(LOSSES),
         "presets": [*PRESETS, NO_PRESET],
+        "fields": [field_of(name) for name in FIELDS],
         "defaults": defaults(studio.data if studio.has_data else None),
     }
 
@@ -71,7 +93,6 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
     settings, n = found.settings, len(found.data.train)
     return {
         "size": found.network.size,
-        "loss": settings.loss,
         "default_loss": default_loss(data),
         **{name: getattr(settings, name) for name in SHOWN},
         "is_table": data.table is not None,

@@ -32,6 +32,11 @@ MAX_LAYERS = 64
 MAX_EPOCHS = 10_000
 OWN = ("layers", "samples")
 """What the form has beside the settings of `chainrule.recipe`."""
+FIELDS = (
+    *("loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "epochs", "samples"),
+    *("seed", "l2", "clip_norm", "validation_fraction", "patience"),
+)
+"""The fields of the panel "training", in their order; all else about a field follows from its setting."""
 FROM_DATA = ("rescale", "standardize")
 """Layers that the data decide: the first of the network is one of them."""
 

@@ -56,30 +56,30 @@ function numeric(store, name, { placeholder = null, ...props }) {
   return input;
 }
 
+// The library's name of a setting in an optimizer, which has its default.
+const ofOptimizer = (own, name) => own[name === 'lr' ? 'learning_rate' : name];
+
 // The fields of the panel "training". `checked` is the server's answer about the form, or null.
 /** @param {import('../store.js').Store} store */
 export function trainingFields(store, checked) {
   const options = store.get('train.options'), optimizer = valueOf(store, 'optimizer'), own = options.optimizers[optimizer] || {}, preset = isPreset(store);
   const open = (name) => (checked && options.defaults[name] === null ? checked[name] : null);   // what the data, or the preset, decide
   const blank = (name) => (options.defaults[name] === null ? t(store, 'train.auto_short', { name: open(name) ? nameOf(store, open(name)) : '–' }) : null);
-  const choose = (name, list, blank) => select([...(blank ? [['', blank]] : []), ...list.map((kind) => [kind, nameOf(store, kind)])], valueOf(store, name) ?? '',
-    (value) => change(store, name === 'optimizer' ? { optimizer: value || null, lr: null, momentum: null, weight_decay: null } : { [name]: value || null }), { dataset: { field: name } });
-  const auto = checked ? nameOf(store, checked.default_loss) : '';
-  const samples = t(store, 'train.unit.samples'), epochs = t(store, 'train.unit.epochs');
-  return [
-    setting(store, 'loss', choose('loss', options.losses, t(store, 'train.auto', { name: auto }))),
-    setting(store, 'optimizer', choose('optimizer', Object.keys(options.optimizers), blank('optimizer'))),
-    preset && !optimizer ? null : setting(store, 'lr', numeric(store, 'lr', { min: 0, placeholder: number(own.learning_rate ?? open('lr'), 3) })),
-    'momentum' in own ? setting(store, 'momentum', numeric(store, 'momentum', { min: 0, max: 1, placeholder: own.momentum })) : null,
-    'weight_decay' in own ? setting(store, 'weight_decay', numeric(store, 'weight_decay', { min: 0, placeholder: own.weight_decay })) : null,
-    setting(store, 'schedule', choose('schedule', options.schedules, blank('schedule'))),
-    setting(store, 'batch_size', numeric(store, 'batch_size', { min: 1, step: 1, placeholder: open('batch_size') ?? '' }), samples),
-    setting(store, 'epochs', numeric(store, 'epochs', { min: 1, step: 1, placeholder: open('epochs') ?? '' }), epochs),
-    setting(store, 'samples', numeric(store, 'samples', { min: 1, step: 1, placeholder: checked ? checked.all : '' }), samples),
-    setting(store, 'seed', numeric(store, 'seed', { min: 0, step: 1 })),
-    preset ? null : setting(store, 'l2', numeric(store, 'l2', { min: 0, placeholder: 0 })),
-    setting(store, 'clip_norm', numeric(store, 'clip_norm', { min: 0, placeholder: '∞' })),
-    setting(store, 'validation_fraction', numeric(store, 'validation_fraction', { min: 0, max: 1, placeholder: checked && checked.held_out ? checked.validation_fraction ?? 0.2 : '–' })),
-    setting(store, 'patience', numeric(store, 'patience', { min: 1, step: 1, placeholder: (checked && checked.patience) ?? '–' }), epochs),
-  ];
+  const lists = { loss: options.losses, optimizer: Object.keys(options.optimizers), schedule: options.schedules };
+  const empty = {   // what is written in a field without a number
+    samples: checked ? checked.all : '', l2: 0, clip_norm: '∞', patience: (checked && checked.patience) ?? '–',
+    validation_fraction: checked && checked.held_out ? checked.validation_fraction ?? 0.2 : '–',
+  };
+  const units = { batch_size: 'train.unit.samples', samples: 'train.unit.samples', epochs: 'train.unit.epochs', patience: 'train.unit.epochs' };
+  const choose = (name) => {
+    const nothing = name === 'loss' ? t(store, 'train.auto', { name: checked ? nameOf(store, checked.default_loss) : '' }) : blank(name);
+    return select([...(nothing ? [['', nothing]] : []), ...lists[name].map((kind) => [kind, nameOf(store, kind)])], valueOf(store, name) ?? '',
+      (value) => change(store, name === 'optimizer' ? { optimizer: value || null, lr: null, momentum: null, weight_decay: null } : { [name]: value || null }), { dataset: { field: name } });
+  };
+  const fill = ({ name, numbers }) => {
+    const usual = ofOptimizer(own, name) ?? open(name);
+    return numeric(store, name, { ...numbers, placeholder: name in empty ? empty[name] : name === 'lr' ? number(usual, 3) : usual ?? '' });
+  };
+  const isThere = ({ name, of_optimizer, of_presets }) => (!preset || of_presets) && (!of_optimizer || name in lists || (name === 'lr' ? !preset || optimizer : name in own));
+  return options.fields.filter(isThere).map((one) => setting(store, one.name, one.name in lists ? choose(one.name) : fill(one), one.name in units ? t(store, units[one.name]) : ''));
 }

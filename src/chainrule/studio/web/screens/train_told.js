@@ -5,8 +5,6 @@ import { count, number } from '../format.js';
 import { isPreset, layersOf, nameOf, valueOf } from './train_form.js';
 import { linkName } from './train_layers.js';
 
-const SETTINGS = ['preset', 'loss', 'optimizer', 'lr', 'momentum', 'weight_decay', 'schedule', 'batch_size', 'epochs', 'samples', 'seed', 'l2', 'clip_norm', 'validation_fraction', 'patience'];
-
 const said = (store, name, value) => (name === 'preset' ? t(store, `train.preset_name.${value}`) : (Number.isInteger(value) ? count(value) : typeof value === 'number' ? number(value, 3) : nameOf(store, String(value))));
 
 /** @param {import('../store.js').Store} store */
@@ -21,7 +19,7 @@ const layerOf = (store, layer) => h('li', [linkName(store, layer.kind), layer.un
 // {data, network, settings}: elements. checked: the server's answer about the form.
 /** @param {import('../store.js').Store} store */
 export function toldForm(store, checked) {
-  const given = SETTINGS.map((name) => [name, valueOf(store, name) ?? (checked ? checked[name] : null)]).filter(([, value]) => value !== null && value !== undefined);
+  const given = ['preset', ...store.get('train.options').fields.map(({ name }) => name)].map((name) => [name, valueOf(store, name) ?? (checked ? checked[name] : null)]).filter(([, value]) => value !== null && value !== undefined);
   return {
     data: h('p.data-line', dataLine(store)),
     network: h('ul.told', isPreset(store) ? (checked ? checked.links.map(({ kind, width }) => h('li', `${linkName(store, kind)} ${width}`)) : null) : layersOf(store).map((layer) => layerOf(store, layer))),
