@@ -30,16 +30,16 @@ def digits(tmp_path) -> str:
 def test_a_picture_as_a_story_and_a_page(command, digits, tmp_path):
     printed = command("explain", digits, "digit.png", "--true", 7, "--out", "why.html").stdout
     for words in (
-        "1  What went in",
+        "1  The input",
         "digit.png: a picture of 28 x 28",
-        "2  What it said",
+        "2  The prediction",
         "4  Why 7",
-        "5  What",
+        "5  The effect",
     ):
         assert words in printed
     assert printed.rstrip().endswith("Written to why.html")
     page = (tmp_path / "why.html").read_text("utf-8")
-    assert "<title>Why 7? - Chainrule</title>" in page and "The truth is 7: right." in page
+    assert "<title>Why 7? - Chainrule</title>" in page and "The true answer is 7: right." in page
 
 
 def test_data_from_every_kind_of_file(command, digits, tmp_path):
@@ -95,7 +95,7 @@ def test_a_csv_is_matched_to_the_models_own_names(command, tmp_path):
 def test_every_task(command, tables, task):
     command("train", tables[task], "--out", "run", "--epochs", 2, "--quiet")
     printed = command("explain", "run", tables[task], "--row", 3).stdout
-    assert "The truth is" in printed and "After the step the loss" in printed
+    assert "The true answer is" in printed and "After the step the loss" in printed
     truth = {"numbers": "101.5", "pairs": "101.5,90", "two": "1", "words": "low", "labels": "0,2"}[task]
     data = command("explain", "run", tables[task], "--row", 3, "--true", truth, data=True)
     said = truth.replace(",", ", ")
@@ -124,7 +124,7 @@ def test_the_learning_rate_is_used(command, digits):
         (("digits.npz", "--row", "3"), "--row is 3, but digits.npz contains 3 samples, from 0 to 2."),
         (("digits.npz", "--row", "-1"), "--row counts from 0; it is -1."),
         (("digit.png", "--row", "1"), "digit.png is one picture; leave --row out."),
-        (("digit.png", "--true", "eleven"), "the truth is 'eleven', which is no class of the model's"),
+        (("digit.png", "--true", "eleven"), "the truth 'eleven' is not a class of the model"),
         (("digit.png", "--method", "lime"), "method must be one of saliency"),
         (("digit.png", "--lr", "0"), "--lr must be above 0, not 0."),
         (("digit.png", "--lr", "nan"), "--lr must be a finite number above 0, not nan"),

@@ -46,7 +46,7 @@ def test_a_search_leaves_the_folder_of_a_run_with_the_best(command, houses, tmp_
     table = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
     assert [row["predicted"] for row in said] == pytest.approx(kept.predict(table).tolist(), rel=1e-6)
     assert command("info", "run", data=True)["table"]["target"] == "price"
-    assert "What it said" in command("explain", "run", "houses.csv", "--row", 1).stdout
+    assert "The prediction" in command("explain", "run", "houses.csv", "--row", 1).stdout
 
 
 def test_it_says_what_it_tries_and_finds(command, houses, monkeypatch):

@@ -270,7 +270,7 @@ def test_deep_lift_adds_up_at_every_layer(name):
 def test_every_method_says_what_it_promises(method):
     found = attribute(randomized(NETWORKS["tanh"]), X, method)
     assert found.is_complete == (method in COMPLETE)
-    assert ("promises no sum" in found.promise) == (method not in COMPLETE)
+    assert ("guarantees no sum" in found.promise) == (method not in COMPLETE)
     promised = found.to_data()["promise"]
     assert promised == (
         "output" if method == "epsilon_lrp" else "difference" if found.is_complete else "nothing"
@@ -410,7 +410,7 @@ def test_reinitialization_changes_the_maps(trained, method):
     check = reinitialization_check(model, samples, method=method, repeats=3)
     assert [stage.layer for stage in check.stages] == ["dense_3", "dense_2", "dense_1"]
     assert check.passes and abs(check.stages[-1].signed) < 0.5
-    assert "depend on what was learned" in str(check)
+    assert "depend on the trained parameters" in str(check)
     assert (model.theta == before).all()
     assert json.loads(json.dumps(check.to_json()))["passes"] is True
 
@@ -430,7 +430,7 @@ def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monk
     monkeypatch.setitem(words.NAMES, "edges", "Edges")
     check = reinitialization_check(model, samples, method="edges")
     assert not check.passes and all(stage.absolute > 0.999 for stage in check.stages)
-    assert "show the input more" in str(check)
+    assert "reflect the input more" in str(check)
 
 
 def test_reinitialization_never_draws_the_models_own_start():
@@ -523,7 +523,11 @@ def test_layers_without_a_rule_say_so_and_gradients_need_none():
     ("settings", "error", "message"),
     [
         ({"method": "lime"}, ConfigError, "method must be one of saliency"),
-        ({"method": "saliency", "steps": 3}, ConfigError, "saliency takes no steps; its settings are target"),
+        (
+            {"method": "saliency", "steps": 3},
+            ConfigError,
+            "saliency has no setting steps; its settings are target",
+        ),
         ({"target": 3}, ConfigError, "target is 3, but the classes are 0, 1, 2"),
         ({"target": True}, ConfigError, "target is True"),
         ({"target": [0, 1]}, ShapeError, "target contains 2 labels for 4 samples"),
@@ -537,7 +541,7 @@ def test_layers_without_a_rule_say_so_and_gradients_need_none():
         ({"steps": 10**6}, ConfigError, "steps must be at most 5,000"),
         ({"tolerance": 0}, ConfigError, "tolerance must be between 0 and 1"),
         ({"method": "epsilon_lrp", "epsilon": -1}, ConfigError, "epsilon must be a finite number"),
-        ({"method": "epsilon_lrp", "baseline": 0}, ConfigError, "epsilon_lrp takes no baseline"),
+        ({"method": "epsilon_lrp", "baseline": 0}, ConfigError, "epsilon_lrp has no setting baseline"),
         ({"method": "occlusion", "patch": 2}, ConfigError, "patch is for pictures"),
         ({"method": "occlusion", "stride": 2}, ConfigError, "stride requires a patch"),
         (
@@ -556,7 +560,7 @@ def test_bad_samples_and_rows():
     model = randomized(NETWORKS["relu"])
     with pytest.raises(ShapeError, match="X has 3 features but the network takes 5"):
         model.attribute(np.ones((2, 3)))
-    with pytest.raises(ConfigError, match="row must be from 0 to 3"):
+    with pytest.raises(ConfigError, match="row must be the index of a sample, from 0 to 3"):
         model.attribute(X).text(4)
     with pytest.raises(ConfigError, match="against needs more than two classes"):
         saliency(randomized([Dense(1)], loss=SigmoidCrossEntropy()), X, against=0)

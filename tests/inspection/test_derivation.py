@@ -171,7 +171,7 @@ def test_the_lessons_update():
     ]
     assert (step.before, step.gradient, step.loss_before) == (0.5, 24, 1)
     assert_allclose((step.after, step.loss_after, step.expected), (0.26, 1.88**2, -5.76), rtol=1e-14)
-    assert "loss 1 → 3.5344, a change of +2.53; to first order -5.76" in str(step)
+    assert "loss 1 → 3.5344, a change of +2.53; -5.76 to first order" in str(step)
 
 
 def test_the_chain_in_latex():
@@ -531,9 +531,9 @@ def test_no_step_crosses_a_kink():
     derivation = model.trace([1.0], 1.0).derive("dense_1.W[0,0]")
     assert derivation.difference.step < 0.01
     assert derivation.difference.kink is not None and 0.005 < derivation.difference.kink <= 0.02
-    assert derivation.difference.note.startswith("a kink lies within") and derivation.difference.note in str(
-        derivation
-    )
+    assert derivation.difference.note.startswith(
+        "there is a kink within"
+    ) and derivation.difference.note in str(derivation)
     assert_allclose(derivation.numeric, derivation.value, rtol=1e-12)
 
 
@@ -543,7 +543,7 @@ def test_a_kink_at_the_very_place_is_said():
     derivation = model.trace([1.0], 1.0).derive("dense_1.W[0,0]")
     assert derivation.value == 0  # ReLU'(0) = 0
     assert_allclose(derivation.numeric, -2, rtol=1e-5)
-    assert derivation.difference.kink == 0 and "a kink lies at this very place" in str(derivation)
+    assert derivation.difference.kink == 0 and "there is a kink at this value" in str(derivation)
 
 
 def test_a_gradient_too_small_for_the_difference_is_said():
@@ -551,7 +551,7 @@ def test_a_gradient_too_small_for_the_difference_is_said():
     derivation = model.trace(X, targets(MeanSquaredError(), 1)).derive("dense_1.W[0,0]")
     assert 0 < abs(derivation.value) < 1e-10
     assert abs(derivation.value - derivation.numeric) <= 2 * derivation.difference.error
-    assert re.search(r"is good to about \de-1\d only: a loss of .+ has no more digits", str(derivation))
+    assert re.search(r"is accurate only to about \de-1\d: a loss of .+ has no more digits", str(derivation))
 
 
 def test_terms_that_cancel_are_said():
@@ -560,7 +560,7 @@ def test_terms_that_cancel_are_said():
     derivations = [trace.derive(f"dense_1.b[{k}]") for k in range(5)]
     assert all(d.magnitude > 1e9 * max(abs(d.value), abs(d.numeric)) for d in derivations)
     assert any(
-        re.search(r"terms of up to \de[-+]\d+ cancel, so that it is good to", str(d)) for d in derivations
+        re.search(r"terms of up to \de[-+]\d+ cancel, so it is accurate only to", str(d)) for d in derivations
     )
 
 
@@ -620,10 +620,10 @@ def test_names_of_numbers():
         ("dense_9.W[0,0]", r"there is no parameter 'dense_9\.W'; there are dense_1\.W, .*, input\."),
         ("dense_1.gamma[0]", r"there is no parameter 'dense_1\.gamma'"),
         ("dense_1[0]", r"there is no parameter 'dense_1'"),
-        ("dense_1.W[0,5]", r"dense_1\.W has the shape \(4, 5\), .* up to dense_1\.W\[3,4\]; dense_1\.W\[0,5\] is not"),
-        ("dense_1.W[0]", r"dense_1\.W has the shape \(4, 5\)"),
-        ("x[9,0]", r"x has the shape \(6, 4\), .* up to x\[5,3\]"),
-        ("x[3]", r"an input of this trace of 6 is named like x\[0,5\]: the sample's number, then the feature's"),
+        ("dense_1.W[0,5]", r"dense_1\.W has shape .* last number is dense_1\.W\[3,4\]; dense_1\.W\[0,5\] does not"),
+        ("dense_1.W[0]", r"dense_1\.W has shape \(4, 5\)"),
+        ("x[9,0]", r"x has shape \(6, 4\), .* last number is x\[5,3\]"),
+        ("x[3]", r"an input of this trace of 6 is named like x\[0,5\]: the sample's index, then the feature's"),
         ("dense_1.W[-1,0]", "must name one number, such as"),
         ("", "must name one number, such as"),
         (3, "must name one number, such as"),

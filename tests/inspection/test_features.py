@@ -232,7 +232,7 @@ def test_cka_edges():
     np.testing.assert_allclose(np.diag(matrix), 1.0)
     with pytest.raises(ShapeError, match="same samples"):
         linear_cka(A, B[:9])
-    with pytest.raises(ShapeError, match="one row a sample"):
+    with pytest.raises(ShapeError, match="one row per sample"):
         linear_cka(A[:, 0], B)
 
 

@@ -158,22 +158,22 @@ def test_the_story_in_words(classifier):
     story = explain(classifier, X[0], CLASSES[0], source="patient 3", names=["age", *"bcdef"])
     text = flat(story)
     for title in (
-        "1 What went in",
-        "2 What it said",
-        "3 What each layer made of it",
+        "1 The input",
+        "2 The prediction",
+        "3 The output of each layer",
         f"4 Why {story.said}",
-        "5 What",
+        "5 The effect",
     ):
         assert title in text
     for words in (
         "patient 3: a sample of 6 features",
         "age",
         "standardize_1",
-        f"The truth is {CLASSES[0]}",
+        f"The true answer is {CLASSES[0]}",
         "adds up",
     ):
         assert words in text
-    assert f"the model then says {story.rival.answer_then}" in text
+    assert f"the model then predicts {story.rival.answer_then}" in text
     assert max(map(len, story.text(80).splitlines())) <= 80
     assert f"<Story of patient 3: {story.said}>" == repr(story)
 
@@ -181,9 +181,9 @@ def test_the_story_in_words(classifier):
 def test_right_and_wrong(classifier):
     said = explain(classifier, X[0]).said
     other = next(label for label in ("low", "mid", "high") if label != said)
-    assert f"The truth is {said}: right." in flat(explain(classifier, X[0], said))
-    assert f"The truth is {other}: wrong." in flat(explain(classifier, X[0], other))
-    assert f"No truth was given, so the answer itself, {said}, is taken for it" in flat(
+    assert f"The true answer is {said}: right." in flat(explain(classifier, X[0], said))
+    assert f"The true answer is {other}: wrong." in flat(explain(classifier, X[0], other))
+    assert f"No true answer was given, so the prediction, {said}, is used instead" in flat(
         explain(classifier, X[0])
     )
 
@@ -250,7 +250,7 @@ def test_every_task(task):
         assert (story.change is None) == (given is None and model.task == "regression")
         assert "nan" not in text
         if given is not None:
-            assert f"The truth is {story.truth}" in text
+            assert f"The true answer is {story.truth}" in text
             assert story.change.loss_after < story.change.loss
     is_held_against = task == "probabilities"  # else f is one logit, and needs no second attribution
     assert (story.rival is not None and story.rival.attribution is not None) == is_held_against
@@ -279,7 +279,7 @@ def test_a_layer_of_your_own():
 
     story = explain(Model(Network(6, [Dense(4), Triple(), Dense(3)], SoftmaxCrossEntropy())), X[0])
     assert story.evidence == () and story.no_rule == ("triple_1", "Triple")
-    assert "and DeepLIFT has none for Triple (triple_1)." in flat(story)
+    assert "but DeepLIFT has none for Triple (triple_1)." in flat(story)
     assert story.to_data()["no_rule"] == {"name": "triple_1", "layer": "Triple"}
     assert story.rival.reached
 
@@ -319,7 +319,7 @@ def test_small_words():
         (
             {"y": "huge"},
             ConfigError,
-            "the truth is 'huge', which is no class of the model's; they are high, low, mid",
+            "the truth 'huge' is not a class of the model; choose from high, low, mid",
         ),
         ({"method": "lime"}, ConfigError, "method must be one of saliency"),
         ({"learning_rate": 0}, ConfigError, "learning_rate must be a finite number above 0"),

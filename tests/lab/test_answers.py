@@ -67,7 +67,7 @@ def test_no_error_rises_with_the_width(activation: str):
     )
     for _, *errors, _, slope in report.table.rows:
         assert errors == sorted(errors, reverse=True) and slope <= 0
-    assert "in none does it rise" in report.answer and is_one_sentence(report.answer)
+    assert "never rises" in report.answer and is_one_sentence(report.answer)
 
 
 def best(errors):
@@ -100,9 +100,9 @@ def nets(ratio, loss):
 @pytest.mark.parametrize(
     ("ratio", "losses", "expected"),
     [
-        (1e-13, (2.3, 0.1, 0.1, 0.1, 0.1), ("is 1.0e-13 of", "does not learn", "4 of the 4 cures", "4 of those nets")),
-        (0.5, (0.1, 2.3, 2.3, 0.1, math.inf), ("is 0.5 of", "net learns", "4 of the 4", "1 of those nets learns ")),
-        (0.0, (2.3, 2.3, 2.3, 2.3, 2.3), ("is 0 of", "does not learn", "0 of those nets learn ")),
+        (1e-13, (2.3, 0.1, 0.1, 0.1, 0.1), ("is 1.0e-13 of", "does not learn", "4 of the 4 cures", "4 of those")),
+        (0.5, (0.1, 2.3, 2.3, 0.1, math.inf), ("is 0.5 of", "network learns", "4 of the 4", "networks learns ")),
+        (0.0, (2.3, 2.3, 2.3, 2.3, 2.3), ("is 0 of", "does not learn", "0 of those networks learn ")),
     ],
 )  # fmt: skip
 def test_vanishing_counts_the_cures(ratio, losses, expected):
@@ -118,7 +118,7 @@ def test_vanishing_counts_the_cures(ratio, losses, expected):
 def test_vanishing_counts_only_nets_whose_gradient_is_there():
     names = (PLAIN, *CURES)
     said = vanishing.answer(nets(dict.fromkeys(names, 1e-9), dict.fromkeys(names, 0.1)))
-    assert "0 of the 4 cures" in said and "0 of those nets learn " in said
+    assert "0 of the 4 cures" in said and "0 of those networks learn " in said
 
 
 # --- without backpropagation
@@ -132,7 +132,12 @@ def method(name, loss, accuracy, passes=(1.0, 50.0, 100.0), losses=None):
 def test_without_backprop_says_less_more_or_as_much():
     backprop = method("backpropagation", 0.3, 0.9, losses=(2.0, 0.6, 0.3))
     for name, loss, accuracy, expected in (
-        ("spsa", 0.7, 0.75, "less, by 15.0 points: the best that hands no error back, SPSA, reads 75.0 %"),
+        (
+            "spsa",
+            0.7,
+            0.75,
+            "less, by 15.0 points: the best method without backpropagated errors, SPSA, classifies 75.0 %",
+        ),
         ("cma_es", 0.2, 0.95, "more, by 5.0 points"),
         ("random_search", 0.3, 0.9, "as much: "),
     ):
@@ -165,9 +170,9 @@ def test_optimizers_names_the_first_and_the_last():
     task = SimpleNamespace(epochs=2)
     said = optimizers._answer(task, descents(adam=0.05, sgd=0.3, momentum=math.nan), 0.1)
     assert is_one_sentence(said)
-    assert "Adam came furthest, from a loss of 2 to 0.05, and momentum least far, to no finite loss" in said
-    assert "1 of the 3 rules came to 0.1, Adam first, after 2" in said
-    assert "none of the 2 rules came to 0.01" in optimizers._answer(task, descents(adam=0.05, sgd=0.3), 0.01)
+    assert "Adam reached the lowest loss, from 2 to 0.05, and momentum the highest, no finite loss" in said
+    assert "1 of the 3 rules reached 0.1, Adam first, after 2" in said
+    assert "none of the 2 rules reached 0.01" in optimizers._answer(task, descents(adam=0.05, sgd=0.3), 0.01)
 
 
 # --- regularization
@@ -186,7 +191,7 @@ def test_regularization_says_from_where_to_where():
     wrong = {"plain": outcome((0.5,), 0.9), "dropout": outcome((0.6,), 0.8), "l2": outcome((0.5,), 0.7)}
     said = regularization._answer({0.0: right, 0.2: wrong})
     assert is_one_sentence(said)
-    assert "with right labels by -5.0 points (dropout) to -1.0 points (L2)" in said
+    assert "with correct labels by -5.0 points (dropout) to -1.0 points (L2)" in said
     assert "with 20 % wrong labels by +0.0 points (L2) to +10.0 points (dropout)" in said
     assert "below plain training's for 1 and for 2 of the 2" in said
 
@@ -200,10 +205,10 @@ def test_features_says_yes_no_or_in_part():
     aligned[0, 1:4], aligned[-1, 1:4] = (0.9, 0.7, 0.5), (0.5, 0.7, 0.9)
     yes = features.answer(rising, rising, aligned)
     assert yes.startswith(
-        "Yes, by degrees: from layer 1 to layer 3 the alignment with the input falls from 0.90 to 0.50"
+        "Yes, gradually: from layer 1 to layer 3 the alignment with the input falls from 0.90 to 0.50"
     )
     assert features.answer(falling, falling, aligned[::-1]).startswith("No: ")
-    assert features.answer(falling, rising, aligned).startswith("In part: ")
+    assert features.answer(falling, rising, aligned).startswith("Partly: ")
     assert "the accuracy of a linear probe falls from 80.0 % to 40.0 %" in features.answer(
         falling, rising, aligned
     )

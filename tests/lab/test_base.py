@@ -89,7 +89,7 @@ def test_words_read_from_the_left_and_numbers_from_the_right():
 
 def test_a_narrow_terminal_wraps_names_and_cuts_nothing():
     columns = ("method", "passes a step", "milliseconds a step", "why")
-    made = Table(columns, (("backpropagation", 2.168, 0.02123, "the chain rule, one walk back"),))
+    made = Table(columns, (("backpropagation", 2.168, 0.02123, "the chain rule, one backward pass"),))
     text = rendered(made, 56)
     assert max(map(len, text.splitlines())) <= 56 and "…" not in text
     for word in ("backpropagation", "passes", "milliseconds", "2.168", "0.02123", "chain"):

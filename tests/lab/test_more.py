@@ -218,7 +218,10 @@ def test_the_title_of_the_approximation_follows_the_numbers():
     curves = {
         n: [laboratory.Band(str(end), (2, 4), *[[1.0, end]] * 3) for end in row] for n, row in ends.items()
     }
-    assert laboratory.approximation(curves, 0.05).layout.title.text == "The error falls 1- to 10,000-fold"
+    assert (
+        laboratory.approximation(curves, 0.05).layout.title.text
+        == "The error falls by a factor of 1 to 10,000"
+    )
 
 
 def test_the_principal_plane_of_paths_in_a_plane_is_that_plane():

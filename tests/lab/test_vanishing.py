@@ -42,7 +42,7 @@ def test_the_gradient_vanishes_in_the_plain_net_and_each_cure_restores_it(report
 def test_shattering_is_what_size_does_not_show(report):
     cosines = {row["net"]: float(row["cosine"]) for row in report.tables[-1].records()}
     assert cosines["ReLU + batch norm"] < 0.3 < cosines["ReLU + batch norm + residual"]
-    assert "cure shattering" in report.finding
+    assert "reduce shattering" in report.finding
 
 
 def test_the_words_are_built_from_the_numbers(report):
@@ -100,8 +100,8 @@ def test_the_words_do_not_claim_what_was_not_found():
     deepest = {"sigmoid": plain} | {arm: measured(arm, 1e-5, 2.2) for arm in CURES}
     said = " ".join(words.finding(deepest, plain, plain, dict.fromkeys((NORMED, RESIDUAL_RELU), 0.5), 0.1))
     assert "restore" not in said and "stays below 0.001 with ReLU, " in said
-    assert "that of guessing" not in said and "no cured net halved it" in said
-    assert "explosion" not in said and "cure shattering" not in said
+    assert "that of guessing" not in said and "no cure halved it" in said
+    assert "explosion" not in said and "reduce shattering" not in said
 
 
 def test_the_same_seed_gives_the_same_numbers():
@@ -132,4 +132,4 @@ def test_the_default_is_what_the_lesson_says():
     found, rows = gradients(report), {CODES[row["net"]]: row for row in report.table.records()}
     assert found["sigmoid"] < 1e-6 and abs(float(rows["sigmoid"]["loss"]) - math.log(10)) < 0.05
     assert all(float(rows[arm]["loss"]) < 1 for arm in CURES)
-    assert "All four cured nets learn" in report.finding and "that of guessing" in report.finding
+    assert "All four cured networks learn" in report.finding and "that of guessing" in report.finding

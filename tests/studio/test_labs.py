@@ -92,7 +92,7 @@ def test_the_laboratory_says_what_the_nets_came_to(studio: Seen):
     studio.wait("vanishing.ended")
     ended = ask(studio, "vanishing.get")
     sentence = ended["ending"]["sentence"]
-    assert sentence.startswith("In the plain sigmoid net with 8 hidden layers") and "4 cures" in sentence
+    assert sentence.startswith("In the plain sigmoid network with 8 hidden layers") and "4 cures" in sentence
     plain = next(arm for arm in ended["arms"] if arm["name"] == "sigmoid")
     assert plain["facts"]["ratio"] < 1e-3 and len(plain["profile"]) == 9
     assert ended["ending"]["ratio"] == plain["facts"]["ratio"]

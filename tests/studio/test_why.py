@@ -245,7 +245,7 @@ def test_evidence_adds_up_at_every_layer(studio: Studio):
     said = " ".join(
         part["text"] for chapter in found["chapters"]["en"] for part in chapter["content"] if "text" in part
     )
-    assert f"The network says {of}" in said and f"The truth is {Y[2]}" in said
+    assert f"The network predicts {of}" in said and f"The true answer is {Y[2]}" in said
 
 
 @pytest.mark.parametrize("name", ["binary", "numbers", "many"])

@@ -68,17 +68,17 @@ def test_a_digit(browser_page, digits, tmp_path):
         "Every neuron of every layer",
         "Each pixel, for class 7",
         f"Each pixel, for class 7 against {story.rival.label}",
-        "How the error is handed back",
+        "The error in the backward pass",
         "Before and after the step",
     ]
     assert browser_page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 28)")
     words = browser_page.locator("main").inner_text()
     for part in (
         "digit.png",
-        "The truth is 7",
+        "The true answer is 7",
         "dense_2",
         "relative",
-        "would have needed",
+        "the logit would need",
         "After the step the loss",
     ):
         assert part in words
@@ -153,7 +153,9 @@ def test_the_story_of_a_sure_answer_has_no_zeros_for_what_moves():
     model.parameters["dense_1"].W[...] = [[9.0, 0.0, -9.0], [5.0, 0.0, -5.0]]
     text = explain(model, [1.0, 1.0], 0).text()
     assert (
-        "+0.00000" not in text and "0.00 points" not in text and "e-" in text.split("What backpropagation")[1]
+        "+0.00000" not in text
+        and "0.00 points" not in text
+        and "e-" in text.split("The effect of a training step")[1]
     )
 
 

@@ -251,7 +251,7 @@ def test_no_mistakes_and_no_history(browser_page, tmp_path):
     page = tmp_path / "report.html"
     write(page, model, History(), X, [0, 1], title="sure")
     show(browser_page, page)
-    assert "every sample was predicted right" in browser_page.locator("main").inner_text()
+    assert "every sample was predicted correctly" in browser_page.locator("main").inner_text()
 
 
 def test_the_same_report_is_the_same_text():

@@ -58,8 +58,8 @@ def to_numbers(column: Any) -> NDArray[Any]:
     if pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())
     parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    found: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
-    return found
+    values: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
+    return values
 
 
 def to_text(column: Any) -> Any:
@@ -87,5 +87,5 @@ def to_values(column: Any) -> NDArray[Any]:
         return to_numbers(column)
     coded = to_text(column).combine_chunks().dictionary_encode()
     texts = np.array(coded.dictionary.to_pylist() or [""])
-    found: NDArray[Any] = texts[coded.indices.to_numpy()]
-    return found
+    values: NDArray[Any] = texts[coded.indices.to_numpy()]
+    return values

@@ -38,5 +38,5 @@ def run(name: str, **options: Any) -> Report:
     if name not in known:
         raise ConfigError(f"there is no experiment {name!r}; choose from {', '.join(known)}.")
     function = name.replace("-", "_")
-    made: Report = getattr(import_module(f"chainrule.lab.{function}"), function)(**options)
-    return made
+    result: Report = getattr(import_module(f"chainrule.lab.{function}"), function)(**options)
+    return result

@@ -132,8 +132,8 @@ def _behind_numbers(layer: PiecewiseLinearEmbedding, at: NDArray[np.int64]) -> N
     own = np.ones(fan_in, np.int64)
     own[embedded] = size
     inside = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
-    made: NDArray[np.int64] = np.repeat(starts, own, axis=1) + inside
-    return made
+    values: NDArray[np.int64] = np.repeat(starts, own, axis=1) + inside
+    return values
 
 
 def _regrouped(widths: Sequence[int], members: int) -> Take:

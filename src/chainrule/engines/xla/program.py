@@ -194,8 +194,8 @@ def program(plan: Plan, make: Callable[[Plan], CompiledSteps] = CompiledSteps) -
     key = plan._replace(
         network=structure(plan.network), optimizer=optimizer, seed=0, threads=None, device=None, streamed=None
     )
-    found: CompiledSteps = _kept(_STEPS, (key, make), lambda: make(plan))
-    return found
+    result: CompiledSteps = _kept(_STEPS, (key, make), lambda: make(plan))
+    return result
 
 
 def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any], Array], Array]:

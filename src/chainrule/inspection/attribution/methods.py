@@ -42,8 +42,8 @@ def attribute(model: Trained, X: Any, method: str | None = None, **settings: Any
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise ConfigError(f"{method} has no setting {unknown[0]}; its settings are {', '.join(known)}.")
-    found: Attribution = function(model, X, **settings)
-    return found
+    result: Attribution = function(model, X, **settings)
+    return result
 
 
 def settings_of(method: str) -> list[str]:

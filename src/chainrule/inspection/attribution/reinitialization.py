@@ -63,13 +63,13 @@ class Reinitialization(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return all values as data; NaN and infinity are null."""
-        found: dict[str, Any] = records.plain(self)
-        return found
+        data: dict[str, Any] = records.plain(self)
+        return data
 
     def __str__(self) -> str:
         """Return one line per layer, and a conclusion."""
-        told: str = view(self, "as_text")
-        return told
+        text: str = view(self, "as_text")
+        return text
 
 
 def reinitialization_check(

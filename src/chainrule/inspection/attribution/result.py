@@ -130,8 +130,8 @@ class Attribution(Shown):
 
     def to_json(self) -> dict[str, Any]:
         """Return all values as data; NaN and infinity are null."""
-        found: dict[str, Any] = records.plain(self._data(*map(np.arange, self.values.shape)))
-        return found
+        data: dict[str, Any] = records.plain(self._data(*map(np.arange, self.values.shape)))
+        return data
 
     def _data(self, samples: NDArray[np.int64], features: NDArray[np.int64]) -> dict[str, Any]:
         error, relative_error = self.error, self.relative_error
@@ -161,8 +161,8 @@ class Attribution(Shown):
 
     def text(self, row: int = 0, top: int = FEATURES_SHOWN) -> str:
         """Return a table of the largest values of a sample, and the completeness check, as text."""
-        told: str = view(self, "as_text", self._row(row), top)
-        return told
+        text: str = view(self, "as_text", self._row(row), top)
+        return text
 
     def figure(self, row: int = 0) -> go.Figure:
         """Plot the values beside the image, or as bars for a table."""

@@ -103,18 +103,18 @@ class Derivation(Shown):
         nodes: the maximum number of derivatives written out: those on the largest path to the loss first, then the
         largest.
         """
-        told: str = view(self, "as_text", terms, nodes)
-        return told
+        text: str = view(self, "as_text", terms, nodes)
+        return text
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
         """Return the derivation as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
-        written: str = view(self, "as_latex", terms, nodes)
-        return written
+        text: str = view(self, "as_latex", terms, nodes)
+        return text
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
         """Return the derivation as MathML: one <math> element."""
-        written: str = view(self, "as_mathml", terms, nodes)
-        return written
+        text: str = view(self, "as_mathml", terms, nodes)
+        return text
 
     def to_data(self, terms: int = 4, nodes: int = 12) -> dict[str, Any]:
         """Return both values and the equations of `text` as JSON-safe data; see `chainrule.core.records`."""
@@ -135,8 +135,8 @@ class Derivation(Shown):
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
         """Return an HTML page that works offline: both values, and the tree, which folds."""
-        made: str = view(self, "as_page", terms, nodes)
-        return made
+        html: str = view(self, "as_page", terms, nodes)
+        return html
 
     def __str__(self) -> str:
         """Return both values, their difference, and `text` with its defaults."""

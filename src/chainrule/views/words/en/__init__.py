@@ -1,1 +1,1 @@
-"""The words in English, one module a subject."""
+"""The words in English, one module per subject."""

@@ -1,4 +1,4 @@
-"""What is said of an attribution."""
+"""Sentences about attributions."""
 
 from __future__ import annotations
 
@@ -13,53 +13,56 @@ NAMES = {
     "deep_lift": "DeepLIFT (rescale rule)",
     "occlusion": "Occlusion",
 }
-"""The methods, by the name that code uses, as people write them."""
+"""The methods' display names, by their names in code."""
 PROMISES = {
-    "saliency": "saliency promises no sum: a slope is what a feature could do, not what it did",
+    "saliency": "saliency guarantees no sum: a slope is the effect of a change, not a contribution",
     "input_x_gradient": (
-        "input x gradient promises no sum: it takes f for a straight line; exact where f is linear between the "
-        "baseline and x, as a ReLU network without biases is from 0"
+        "input x gradient guarantees no sum: it treats f as linear; exact if f is linear between the "
+        "baseline and x, like a ReLU network without biases from 0"
     ),
     "integrated_gradients": "integrated gradients add up to f(x) - f(baseline), by the fundamental theorem of calculus",
     "epsilon_lrp": (
-        "relevances, the share of the biases and the share of epsilon add up to f(x): no layer adds or loses any"
+        "relevances, with the shares of biases and epsilon, add up to f(x): every layer conserves relevance"
     ),
-    "deep_lift": "contributions add up to f(x) - f(baseline): each chord ends where the activation does",
+    "deep_lift": "contributions add up to f(x) - f(baseline), because each chord ends at the activation's values",
     "occlusion": (
-        "occlusion promises no sum: what features do only together counts for each; exact where f is linear in them"
+        "occlusion guarantees no sum: a joint effect of features counts for each; exact if f is linear in "
+        "them"
     ),
 }
-"""What each method promises of the values' sum."""
-OF_PATCHES = "occlusion by patches promises no sum: every pixel of a patch carries what the whole patch did"
-"""The same of occlusion by patches."""
+"""The guaranteed sum of each method's values."""
+OF_PATCHES = (
+    "occlusion with patches guarantees no sum: every pixel of a patch has the effect of the whole patch"
+)
+"""The same for occlusion with patches."""
 
 
 HEADS = ("feature", "value", "baseline", "attribution")
 FOR, AGAINST, ATTRIBUTION = "for", "against", "attribution"
 SIGNS = "+ for, - against"
 INPUT = "the input"
-PIXELS = "what each pixel did: blue for, orange against"
+PIXELS = "contribution of each pixel: blue for, orange against"
 VALUE_OF_PIXEL = "pixel (%{y}, %{x})<br>value %{z:.4g}"
 PIXEL = "pixel (%{y}, %{x})<br>attribution %{z:+.4g}"
-"""What the pointer shows of a pixel: numbers as the figure's template has them."""
+"""Hover text for a pixel, with the numbers of the figure's template."""
 ADDS_UP = "Does it add up?"
 CHECK_HEADS = ("new weights down to", "signed", "absolute")
-NOTHING_TO_COMPARE = "No sample has two maps to compare: they need two features that differ."
+NOTHING_TO_COMPARE = "No sample has two maps to compare, because each needs at least two different features."
 
 
 ABSORBED = {"biases": "biases", "epsilon": "epsilon"}
-"""Where relevance goes beside the features."""
+"""Relevance absorbed besides the features."""
 NOUNS = {"class": "class", "label": "label", "output": "output"}
 
 
 def target(found: Target) -> str:
-    """Name what is attributed: class 3, class 3 against 5, not label 2."""
+    """Name the target: class 3, class 3 against 5, not label 2."""
     against = "" if found.against is None else f" against {found.against}"
     return f"{'not ' if found.is_negated else ''}{NOUNS[found.what]} {found.label}{against}"
 
 
 def feature(found: Attribution, k: int) -> str:
-    """Name feature k: by its own name, by its place in the picture, or by its number."""
+    """Name feature k: by name, by position in the picture, or by index."""
     if found.names is not None:
         return found.names[k]
     if found.shape is not None:
@@ -68,14 +71,14 @@ def feature(found: Attribution, k: int) -> str:
 
 
 def promise(found: Attribution) -> str:
-    """Say what the method promises that the values add up to, or that it promises nothing."""
+    """Return the method's guaranteed sum of the values, or that there is none."""
     if found.method == "occlusion" and found.settings.get("patch") is not None:
         return OF_PATCHES
     return PROMISES[found.method]
 
 
 def completeness(found: Attribution, row: int) -> str:
-    """Say in one sentence what a sample's values add up to, and what the method promises."""
+    """Return one sentence on a sample's sum of values and the method's guarantee."""
     said = promise(found)
     total, there = float(found.values[row].sum()), float(found.outputs[row])
     if found.method == "saliency":
@@ -107,7 +110,7 @@ def each_feature(target: str) -> str:
 
 
 def title(method: str, target: str, sample: int, of: int) -> str:
-    """What was attributed to whom, and by which method: of which sample, where there are several."""
+    """The method, the target and, if there are several, the sample."""
     return f"{NAMES[method]} of {target}" + (f", sample {sample} of {of:,}" if of > 1 else "")
 
 
@@ -117,24 +120,24 @@ def question(target: str) -> str:
 
 
 def subtitle(method: str, features: int, sample: int, of: int) -> str:
-    """What a page shows, under its heading."""
+    """The description of a page, under its heading."""
     many = f"Sample {sample} of {of:,}. " if of > 1 else ""
-    return f"{many}{NAMES[method]}: what each of {features:,} features did for the output."
+    return f"{many}{NAMES[method]}: the contribution of each of {features:,} features to the output."
 
 
 def largest(count: int) -> str:
-    """The heading of a table of so many features."""
+    """The heading of a table with this many features."""
     return f"The {count} largest"
 
 
 def check_title(method: str) -> str:
-    """What a re-initialization check compares."""
+    """The title of a re-initialization check."""
     return f"Re-initialization check of {NAMES[method]}: rank correlation with the trained network's map"
 
 
 def verdict(signed: float, absolute: float, passes: bool, alike: float) -> str:
-    """What a re-initialization check shows. alike: a rank correlation above which two maps are still alike."""
-    found = f"With all layers new, {signed:.2f} signed and {absolute:.2f} absolute"
+    """The conclusion of a re-initialization check. alike: the rank correlation above which two maps are similar."""
+    found = f"With all layers re-initialized, {signed:.2f} signed and {absolute:.2f} absolute"
     if passes:
-        return f"{found}: the maps depend on what was learned."
-    return f"{found}, above {alike}: the maps show the input more than what the network learned of it."
+        return f"{found}: the maps depend on the trained parameters."
+    return f"{found}, above {alike}: the maps reflect the input more than the trained parameters."

@@ -1,4 +1,4 @@
-"""The labels of figures about any model, and what all figures say alike."""
+"""Labels of figures about any model, and labels shared by all figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LABELS = "Labels found, missed and imagined"
 FOUND, MISSED, FALSE_ALARM = "found", "missed", "false alarm"
 LABEL = "label"
 POINT = "true %{x:.5g}<br>predicted %{y:.5g}"
-"""What the pointer shows of a sample: numbers as the figure's template has them."""
+"""Hover text for a sample, with the numbers of the figure's template."""
 
 
 def titled(name: str) -> str:
@@ -25,12 +25,12 @@ def titled(name: str) -> str:
 
 
 def at_epoch(label: str, name: str) -> str:
-    """What the pointer shows of a learning curve. label: training or validation.  name: of the column."""
+    """Hover text for a learning curve. label: training or validation.  name: of the column."""
     return f"epoch %{{x}}<br>{label} {spoken(name)} %{{y:.4f}}"
 
 
 def cell(true: str, predicted: str) -> str:
-    """What the pointer shows of a cell of the confusion matrix."""
+    """Hover text for a cell of the confusion matrix."""
     said = f"true {true}, predicted {predicted}"
     return f"{said}<br>%{{customdata[0]}} samples, %{{customdata[1]:.2f}} % of the true"
 
@@ -41,10 +41,10 @@ def output(k: int) -> str:
 
 
 def label_count(name: str) -> str:
-    """What the pointer shows of a label's bar. name: found, missed or false alarm."""
+    """Hover text for a label's bar. name: found, missed or false alarm."""
     return f"label %{{x}}<br>{name} %{{y}} times"
 
 
 def ranged(name: str, middle: str, low: str, high: str) -> str:
-    """What the pointer shows of a line with a band: its number, and from where to where the others reach."""
+    """Hover text for a line with a band: its value, and the range of the others."""
     return f"{name}<br>{middle} ({low} to {high})"

@@ -1,4 +1,4 @@
-"""What is said of a derivation."""
+"""Sentences about derivations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.views.words.facts import MAX_RELATIVE_ERROR
 
 
 def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
-    """The chain rule's value, the central difference's, and how far they are apart, each with its name."""
+    """The values of the chain rule and of the central difference, and their difference, each with its name."""
     return [
         ("chain rule", f"{derivation.value:.12g}"),
         ("central difference", f"{derivation.numeric:.12g}"),
@@ -21,58 +21,60 @@ def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
 
 
 def place(derivation: Derivation) -> str:
-    """The number itself: where it stands in the network, and what it is."""
+    """The number itself: its names and its value."""
     of = derivation.tree.of.plain
     names = [of] if of == derivation.name else [of, derivation.name]
     return f"where {' = '.join(names)} = {derivation.at:.6g}"
 
 
 def remarks(derivation: Derivation) -> list[str]:
-    """What is to be said of both values: kinks, and where float64 has few digits for them."""
+    """Remarks on both values: kinks, and lost digits."""
     found = derivation.difference
     remarks = [kink(found)] if found.kink is not None else []
     largest = max(abs(derivation.value), abs(found.value))
     if math.isfinite(found.error) and found.error > MAX_RELATIVE_ERROR * largest > 0:
         remarks.append(
-            f"the central difference is good to about {found.error:.0e} only: "
+            f"the central difference is accurate only to about {found.error:.0e}: "
             f"a loss of {derivation.trace.loss:.3g} has no more digits"
         )
     if EPS * derivation.magnitude > MAX_RELATIVE_ERROR * largest > 0:
         remarks.append(
-            f"in the chain rule terms of up to {derivation.magnitude:.0e} cancel, "
-            f"so that it is good to about {EPS * derivation.magnitude:.0e} only"
+            f"in the chain rule, terms of up to {derivation.magnitude:.0e} cancel, "
+            f"so it is accurate only to about {EPS * derivation.magnitude:.0e}"
         )
     return remarks
 
 
 def kink(found: Difference) -> str:
-    """Say what a kink near the place means for the central difference; empty where none was met."""
+    """Describe the effect of a nearby kink on the central difference; "" if none was met."""
     if found.kink is None:
         return ""
     if found.kink:
-        return f"a kink lies within {found.kink:.2g}; no step goes that far"
-    return "a kink lies at this very place: the central difference is the mean of the derivatives left and right of it"
+        return f"there is a kink within {found.kink:.2g}, beyond all steps"
+    return (
+        "there is a kink at this value: the central difference is the mean of the left and right derivatives"
+    )
 
 
 def left_out(count: int, shown: int) -> str:
-    """Say how many derivatives are not written out beside those shown."""
+    """Count the derivatives not written out besides those shown."""
     many = "1 more derivative is" if count == 1 else f"{count:,} more derivatives are"
     return f"{many} named but not written out; text(nodes={shown + count}) writes more."
 
 
 def left_out_here(count: int) -> str:
-    """Say how many derivatives are not written out, on a page that has no more of them."""
-    return f"{count:,} more of the derivatives that are named here are not written out."
+    """Count the derivatives not written out, on a page without more of them."""
+    return f"{count:,} more derivatives named here are not written out."
 
 
 def sum_of(shown: int, rest: int) -> str:
-    """Say how many terms a sum has and which are shown. rest: terms beside those shown."""
+    """Count the terms of a sum, and describe those shown. rest: the number of other terms."""
     which = f"the {shown} largest one by one" if rest else "the largest first"
     return f"a sum of {shown + rest:,} terms, {which}"
 
 
 def others(count: int) -> str:
-    """Name the sum of the terms that are not shown."""
+    """Name the sum of the terms not shown."""
     return f"the other {count:,} terms"
 
 
@@ -82,7 +84,7 @@ def together(count: int) -> str:
 
 
 def more(count: int) -> str:
-    """Name the terms that are not shown, inside a formula."""
+    """Name the terms not shown, inside a formula."""
     return f"{count:,} more"
 
 
@@ -91,15 +93,15 @@ def step(found: Step) -> str:
     change = found.loss_after - found.loss_before
     return (
         f"{found.formula}\nloss {found.loss_before:.6g} → {found.loss_after:.6g}, "
-        f"a change of {change:+.3g}; to first order {found.expected:+.3g}"
+        f"a change of {change:+.3g}; {found.expected:+.3g} to first order"
     )
 
 
 def subtitle(derivation: Derivation) -> str:
-    """Say what a page derives, under its heading."""
+    """The description of a page, under its heading."""
     trace = derivation.trace
     return (
-        f"The derivative of the loss by {derivation.name}, {samples(trace.n)}, walked {MODES[trace.mode]}; "
+        f"The derivative of the loss by {derivation.name}, {samples(trace.n)}, {MODES[trace.mode]}; "
         f"loss {trace.loss:.6g}."
     )
 
@@ -108,7 +110,6 @@ HEADS = ("term", "in numbers", "value")
 TWO_WAYS = "Two ways to one number"
 CHAIN = "The chain rule, from the number to the loss"
 UNFOLD = (
-    "Each line unfolds into what it is made of. Of a long sum the largest terms are shown; the others are added up "
-    "exactly."
+    "Each line unfolds into its parts. A long sum shows its largest terms, and the exact sum of the others."
 )
 AS_LATEX = "As LaTeX"

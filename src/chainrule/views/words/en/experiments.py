@@ -1,4 +1,4 @@
-"""What every report of the laboratory says beside its own words."""
+"""Words shared by all reports of the laboratory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from chainrule.views.words.en.phrases import spoken
 
 LABS = {
-    "vanishing": "Vanishing gradients by depth, and the four cures, side by side.",
+    "vanishing": "Vanishing gradients by depth, with four cures side by side.",
     "without-backprop": "The same network with and without backpropagation: loss, seconds, passes, cosines.",
-    "universality": "How the error of approximating a function falls as the network grows wider.",
+    "universality": "The error of approximating a function as the network grows wider.",
     "optimizers": "Gradient descent and its variants on the same network.",
     "regularization": "Overfitting on a small sample, with and without its remedies.",
     "features": "What each layer of a trained network responds to.",
 }
-"""Every experiment, with what it shows in one line."""
+"""Every experiment, with a one-line description."""
 FOUND = "What was found"
 HELD_FIXED = "What was held fixed"
 LIMITS = "What this does not show"
@@ -23,7 +23,7 @@ IN_NUMBERS = "In numbers"
 SETTINGS = "Settings"
 SECONDS = "seconds"
 FIGURES = "figures"
-"""What is under way at the end."""
+"""The current activity at the end."""
 
 
 def footnote(settings: Mapping[str, Any], seconds: float) -> str:
@@ -33,5 +33,5 @@ def footnote(settings: Mapping[str, Any], seconds: float) -> str:
 
 
 def of_seed(what: str, seed: int) -> str:
-    """What is under way, and for which seed."""
+    """The current activity, and its seed."""
     return f"{what}, seed {seed}"

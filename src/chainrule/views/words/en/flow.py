@@ -1,4 +1,4 @@
-"""What is said of a gradient flow."""
+"""Sentences about the gradient flow."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ LAYERS, LAYER, EPOCHS, RMS = (
     "RMS",
 )
 VANISHING_BELOW, EXPLODING_ABOVE = "vanishing below", "exploding above"
-NOT_MEASURED = "The gradient flow was not measured yet: pass this callback to Model.fit."
+NOT_MEASURED = "The gradient flow has not been measured; pass this callback to Model.fit."
 
 
 def diagnosis(found: Diagnosis) -> str:
-    """Say a diagnosis in one sentence."""
+    """Describe a diagnosis in one sentence."""
     worst, more = found.worst, also(found.layers)
     ratio = worst.delta_ratio or 0.0
     match found.kind:
@@ -46,7 +46,7 @@ def diagnosis(found: Diagnosis) -> str:
                 f"Not finite: NaN or infinity in {worst.layer}; lower the learning rate or scale the input."
             )
         case "no gradient":
-            return f"No gradient: delta of {worst.layer} is 0; these samples leave nothing to learn."
+            return f"No gradient: delta of {worst.layer} is 0, so nothing can be learned from these samples."
         case "vanishing":
             return (
                 f"Vanishing: delta of {worst.layer} is {ratio:.1e} of {found.last}'s{more} "
@@ -59,9 +59,9 @@ def diagnosis(found: Diagnosis) -> str:
             )
         case "saturated":
             return (
-                f"Saturated: {100 * (worst.saturated or 0):.0f} % of {worst.activation} is on the flats, "
-                f"where the slope is below {100 * FLAT_SLOPE:.0f} % of the steepest{more} (threshold "
-                f"{100 * SATURATED_SHARE:.0f} %)."
+                f"Saturated: {100 * (worst.saturated or 0):.0f} % of {worst.activation} is in the flat "
+                f"regions, where the slope is below {100 * FLAT_SLOPE:.0f} % of the steepest{more} "
+                f"(threshold {100 * SATURATED_SHARE:.0f} %)."
             )
         case _:
             return (
@@ -71,42 +71,42 @@ def diagnosis(found: Diagnosis) -> str:
 
 
 def also(names: Sequence[str]) -> str:
-    """Say of how many other layers the same is true."""
+    """Count the other layers with the same problem."""
     more = len(names) - 1
     return f", and so in {more} more {'layer' if more == 1 else 'layers'}" if more else ""
 
 
 def flat_share(share: float) -> str:
-    """How much of a layer is flat."""
+    """The flat share of a layer."""
     return f"{100 * share:.1f} %"
 
 
 def dead_of(dead: int, width: int) -> str:
-    """How many neurons of a layer are dead."""
+    """The number of dead neurons of a layer."""
     return f"{dead} of {width}"
 
 
 def conditions(samples: int, training: bool, loss: float) -> str:
-    """Say what a flow was measured on."""
+    """Describe the conditions of the measurement."""
     mode = "training" if training else "prediction"
     return f"{samples:,} samples as in {mode}, loss {loss:.4g}; RMS of delta relative to the last layer's"
 
 
 def after_epoch(epoch: int) -> str:
-    """When a flow was measured."""
+    """The epoch of the measurement."""
     return f"after epoch {epoch}"
 
 
 def earlier(kind: str, epochs: Sequence[int]) -> str:
-    """Say when there was a problem before."""
+    """Describe earlier problems."""
     return f"Earlier: {KINDS[kind]} after epoch {', '.join(map(str, epochs))}."
 
 
 def hover(label: str) -> str:
-    """What the pointer shows of a layer: numbers as the figure's template has them."""
+    """Hover text for a layer, with the numbers of the figure's template."""
     return f"%{{x}}<br>{label} %{{y:.3g}}"
 
 
 def hover_epoch(label: str) -> str:
-    """What the pointer shows of a layer after an epoch."""
+    """Hover text for a layer after an epoch."""
     return f"%{{y}} after epoch %{{x}}<br>{label} %{{customdata:.3g}}"

@@ -1,4 +1,4 @@
-"""What the experiment `features` says, in words built from its numbers.
+"""The sentences of the experiment `features`, built from its numbers.
 
 probes, purity: {"trained", "untrained": (seeds, layers)}.  aligned: (layers + 2, layers + 2) CKA of the input, each
 hidden layer and the output.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TITLE = "What each layer responds to"
-QUESTION = "Do low layers of a network hold concrete features and high layers abstract ones?"
+QUESTION = "Do lower layers of a network encode concrete features and higher layers abstract ones?"
 INPUT = "input"
 LAYERS = ("layer 1", "layer 2", "layer 3", "output")
 WHICH = {"trained": "trained", "untrained": "untrained"}
@@ -22,31 +22,32 @@ HEADS = (
     "CKA seeds",
 )
 LIMITS = (
-    "A picture shows what excites a neuron, not what the network uses it for, and the best inputs above layer "
-    "1 are shaped by the prior: another prior gives other pictures. They are no digits that occur. A probe "
-    "that reads the class says that it can be read linearly, not that the network reads it so. CKA sees what "
-    "varies most, compares geometry and not meaning, and is biased upwards for few samples. The neurons drawn "
-    "are those that vary most. One architecture on one data set: images of digits need few levels of "
-    "abstraction, and a dense layer knows nothing of neighboring pixels."
+    "A picture shows what excites a neuron, not what the network uses it for, and the best inputs above "
+    "layer 1 depend on the prior: another prior gives other pictures. They are not realistic digits. A "
+    "successful probe shows that the class can be read linearly, not that the network reads it this way. "
+    "CKA is dominated by the largest variances, compares geometry rather than meaning, and is biased "
+    "upwards for few samples. The neurons shown are those with the largest variance. One architecture on "
+    "one data set: images of digits need few levels of abstraction, and a dense layer ignores which pixels "
+    "are neighbors."
 )
 TRAINING, PROBES = "training", "probes"
-"""What is under way."""
+"""The current activity."""
 NEURONS = "What excites a neuron"
 KINDS = ("best input", "most exciting", "second most", "least exciting")
 WEIGHTS = "Weights of layer 1 as images"
 BEFORE_AND_AFTER = "Before and after training, layer by layer"
 MEASURES = ("A linear probe reads the class", "Most exciting samples are of one class")
-AXES = ("test accuracy, %", "share of the commonest class, %")
+AXES = ("test accuracy, %", "share of the most common class, %")
 ON_PIXELS = "on the pixels"
 ALIGNMENT = "How alike representations are: linear CKA"
 ALIGNED = ("Between layers", "With the same layer at the end")
 EPOCHS, CKA = "epochs of training", "CKA"
 PAIR = "%{y} and %{x}<br>CKA %{z:.3f}"
-"""What the pointer shows of two layers."""
+"""Hover text for two layers."""
 
 
 def best_inputs_of(layer: int) -> str:
-    """What is under way. layer: its place among LAYERS."""
+    """The current activity. layer: its index in LAYERS."""
     return f"best inputs of {LAYERS[layer]}"
 
 
@@ -56,32 +57,33 @@ def panel(layer: int, neurons: int) -> str:
 
 
 def caption(most: int, floor: float, seeds: int) -> str:
-    """What the table shows. floor: linear CKA of shuffled rows."""
+    """The caption of the table. floor: linear CKA of shuffled rows."""
     return (
-        "Test accuracy of a linear probe on each layer, of the trained network and of the same one before training; "
-        f"the share of a neuron's {most} most exciting digits that is of one class, mean over the neurons; linear CKA "
-        f"with the input, with the output, and between different seeds ({floor:.3f} for shuffled rows). Means of "
-        f"{seeds} seeds."
+        "Test accuracy of a linear probe on each layer, of the trained network and of the same network "
+        f"before training; the share of one class among a neuron's {most} most exciting digits, averaged "
+        f"over neurons; linear CKA with the input, with the output, and between different seeds ({floor:.3f} "
+        f"for shuffled rows). Means of {seeds} seeds."
     )
 
 
 def held_fixed(
     settings: Mapping[str, Any], hidden: int, l2: float, C: float, starts: int, prior: tuple[float, float]
 ) -> str:
-    """What was the same for all layers. prior: total variation and L2."""
+    """The controlled variables. prior: total variation and L2."""
     return (
-        f"The network 784 - {hidden} - {hidden} - {hidden} - 10 (ReLU, L2 {l2:g}), so that layers differ in depth "
-        f"and not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam at 0.001 "
-        f"and batches of 128. Probes: logistic regressions (C {C:g}) on {settings['probe_samples']:,} training "
-        f"digits, judged, as is all else, on the same {settings['judged_on']:,} test digits; the untrained network "
-        "has the same start. The best inputs of layer 1 are exact: its neurons are affine in the input, and the "
-        "ball about grey is as large as the pixels allow. Those of the others lie between 0 and 255 and are the "
-        f"best of {starts} starts under one prior (total variation {prior[0]:g}, L2 {prior[1]:g})."
+        f"The network 784 - {hidden} - {hidden} - {hidden} - 10 (ReLU, L2 {l2:g}), whose layers differ in "
+        f"depth, not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam "
+        f"at 0.001 and batches of 128. Probes: logistic regressions (C {C:g}) on "
+        f"{settings['probe_samples']:,} training digits; all measures are evaluated on the same "
+        f"{settings['judged_on']:,} test digits; the untrained network has the same initial weights. The "
+        "best inputs of layer 1 are exact: its neurons are affine in the input, and the ball around gray is "
+        "as large as the pixels allow. Those of the others are between 0 and 255 and are the best of "
+        f"{starts} starts with one prior (total variation {prior[0]:g}, L2 {prior[1]:g})."
     )
 
 
 def answer(probes: NDArray[np.float64], purity: NDArray[np.float64], aligned: NDArray[np.float64]) -> str:
-    """The question's answer in one sentence; probes and purity of the trained networks alone."""
+    """The answer in one sentence; probes and purity only of the trained networks."""
     layers = len(aligned) - 2
     measures = (
         ("alignment with the input", aligned[0, 1], aligned[0, layers], -1, "{:.2f}"),
@@ -95,10 +97,10 @@ def answer(probes: NDArray[np.float64], purity: NDArray[np.float64], aligned: ND
         ("accuracy of a linear probe", *(100 * probes.mean(0)[[0, layers - 1]]), 1, "{:.1f} %"),
     )
     agreeing = sum((high - low) * sign > 0 for _, low, high, sign, _ in measures)
-    verdict = {len(measures): "Yes, by degrees", 0: "No"}.get(agreeing, "In part")
+    verdict = {len(measures): "Yes, gradually", 0: "No"}.get(agreeing, "Partly")
     said = "; ".join(
-        f"the {name} {'rises' if high > low else 'falls' if high < low else 'stays'} from {form.format(low)} to "
-        f"{form.format(high)}"
+        f"the {name} {'rises' if high > low else 'falls' if high < low else 'stays'} from {form.format(low)} "
+        f"to {form.format(high)}"
         for name, low, high, _, form in measures
     )
     return f"{verdict}: from layer 1 to layer {layers} {said}."
@@ -114,25 +116,26 @@ def finding(
     twins: Sequence[float | None],
     most: int,
 ) -> str:
-    """What the run showed.
+    """The results of the run.
 
-    accuracy: of the networks, their mean.  agreements: of the layers whose best inputs were searched for, how well
-    those from different starts correlate.  at_input: a probe's accuracy on the pixels.  twins: CKA of each layer
-    between two seeds.  most: samples that purity is counted over.
+    accuracy: mean over the networks.  agreements: for the layers with searched best inputs, the correlation between
+    different starts.  at_input: a probe's accuracy on the pixels.  twins: CKA of each layer between two seeds.
+    most: the samples over which purity is computed.
     """
     trained, untrained = (100 * probes[which].mean(0) for which in ("trained", "untrained"))
     pure, impure = (100 * purity[which].mean(0) for which in ("trained", "untrained"))
     layers = len(aligned) - 2
     top = layers - 1
     text = (
-        f"The networks get {100 * accuracy:.1f} % of the test digits right. A linear probe "
-        f"reads the class from the pixels at {100 * at_input:.1f} %, from layer 1 at {trained[0]:.1f} % and from layer "
-        f"{layers} at {trained[top]:.1f} %; before training at {untrained[0]:.1f} % and {untrained[top]:.1f} %: "
-        f"training adds {trained[0] - untrained[0]:.1f} points at the bottom and {trained[top] - untrained[top]:.1f} "
-        f"at the top. Of the {most} digits that excite a neuron most, {pure[0]:.0f} % are of one class in layer 1 and "
-        f"{pure[top]:.0f} % in layer {layers} ({impure[0]:.0f} % and {impure[top]:.0f} % before training). Alignment "
-        f"with the input goes from {aligned[0, 1]:.2f} in layer 1 to {aligned[0, layers]:.2f} in layer {layers}, with "
-        f"the output from {aligned[-1, 1]:.2f} to {aligned[-1, layers]:.2f}."
+        f"The networks classify {100 * accuracy:.1f} % of the test digits correctly. A linear probe reads "
+        f"the class from the pixels at {100 * at_input:.1f} %, from layer 1 at {trained[0]:.1f} % and from "
+        f"layer {layers} at {trained[top]:.1f} %; before training at {untrained[0]:.1f} % and "
+        f"{untrained[top]:.1f} %: training adds {trained[0] - untrained[0]:.1f} points in the first layer "
+        f"and {trained[top] - untrained[top]:.1f} in the last. Of the {most} digits that excite a neuron "
+        f"most, {pure[0]:.0f} % are of one class in layer 1 and {pure[top]:.0f} % in layer {layers} "
+        f"({impure[0]:.0f} % and {impure[top]:.0f} % before training). Alignment with the input goes from "
+        f"{aligned[0, 1]:.2f} in layer 1 to {aligned[0, layers]:.2f} in layer {layers}, with the output from "
+        f"{aligned[-1, 1]:.2f} to {aligned[-1, layers]:.2f}."
     )
     if twins[0] is not None:
         text += f" The same layer of two seeds aligns at {twins[0]:.2f} in layer 1, {twins[top]:.2f} in layer {layers}."

@@ -27,11 +27,11 @@ def rows(found: Mapping[str, MethodResults], P: int) -> tuple[tuple[str, str, st
         (
             "how weights are updated",
             f"gradient descent: Adam at {backprop.size:g}",
-            "not at all, by Adam on an estimate of the gradient, or by a search's own steps",
+            "not at all, by Adam on a gradient estimate, or by a search's own steps",
         ),
         (
             "process",
-            f"forward, then the error handed back layer by layer: {steps(backprop)}",
+            f"forward, then the error is propagated back layer by layer: {steps(backprop)}",
             extremes(moving, lambda o: o.steps, "forward only: {:,.0f} steps ({})"),
         ),
         (
@@ -43,12 +43,12 @@ def rows(found: Mapping[str, MethodResults], P: int) -> tuple[tuple[str, str, st
         ),
         (
             "use",
-            "the standard way to train",
-            "to check gradients; where a loss has none; where a network is only used",
+            "the standard training method",
+            "gradient checks; losses without gradients; networks that are only used",
         ),
         (
             "where the gradient comes from",
-            f"the chain rule: all {P} derivatives in one walk back, exact",
+            f"the chain rule: all {P} derivatives in one backward pass, exact",
             "; ".join(f"{METHODS[o.arm.name]}: {SOURCES[o.arm.name]}" for o in moving) or "-",
         ),
         (
@@ -61,12 +61,12 @@ def rows(found: Mapping[str, MethodResults], P: int) -> tuple[tuple[str, str, st
         ),
         (
             "effect",
-            f"loss {backprop.loss:.2f}, {percent(backprop)} right",
+            f"loss {backprop.loss:.2f}, {percent(backprop)} correct",
             "loss "
             + extremes(rest, lambda o: o.loss, "{:.2f} ({})")
             + "; "
             + extremes(rest, lambda o: 100 * o.accuracy, "{:.1f} % ({})")
-            + " right",
+            + " correct",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What the experiment `universality` says, in words built from its numbers."""
+"""The sentences of the experiment `universality`, built from its numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = {"smooth": "smooth", "kinked": "kinked", "steep": "steep"}
 FORMULAS = {
     "smooth_1": "sin(pi x) + cos(3 pi x) / 2",
     "kinked_1": "a triangle wave with six corners",
-    "steep_1": "a stair of three steps: the mean of s / sqrt(s^2 + 0.02^2), s = x + 0.6, x + 0.1, x - 0.5",
+    "steep_1": "a staircase of three steps: the mean of s / sqrt(s^2 + 0.02^2), s = x + 0.6, x + 0.1, x - 0.5",
     "smooth_2": "sin(pi x) cos(pi y)",
     "kinked_2": "1 - 2 max(|x|, |y|), a pyramid",
     "steep_2": "s / sqrt(s^2 + 0.12^2) with s = 0.6 - sqrt(x^2 + y^2), a plateau",
@@ -33,21 +33,21 @@ FITTED_LINES = "Fitted to functions of one variable"
 FITTED_FIELDS = "Fitted to functions of two variables"
 TRUE = "true"
 FIELD_AT = "x %{x:.2f}, y %{y:.2f}<br>value %{z:.3f}"
-"""What the pointer shows of a field: numbers as the figure's template has them."""
+"""Hover text for a field, with the numbers of the figure's template."""
 NEURONS = "neurons in the hidden layer"
-LARGEST = "largest error: best start, shaded to the worst"
+LARGEST = "maximum error: best start, shaded to the worst"
 LIMITS = (
-    "The theorem says that weights exist; a fit says that they were found. Where an error does not fall with "
-    "the width, the training failed and not the theorem, and a best start is no lower bound. No error rises "
-    "with the width, because the wider network may stay what the narrower one was. The error "
+    "The theorem states that weights exist; a fit shows that they were found. Where an error does not fall "
+    "with the width, the training failed, not the theorem, and a best start is not a lower bound. No error "
+    "increases with the width, because the wider network may remain equal to the narrower one. The error "
     "between the measured points is not bounded. Functions of many variables need far more neurons than "
-    "these of one and two, noise and generalization are not in it, and depth, which can do with fewer "
+    "these of one and two; noise and generalization are not studied, and depth, which may need fewer "
     "neurons, is not compared."
 )
 
 
 def under_way(target: str, width: int) -> str:
-    """What is being fitted."""
+    """The current activity."""
     return f"{TARGETS[target]}, width {width}"
 
 
@@ -57,27 +57,28 @@ def heads(widths: Sequence[int], error: float) -> tuple[str, ...]:
 
 
 def caption(starts: int) -> str:
-    """What the table by width shows."""
+    """The caption of the table by width."""
     return (
-        f"The largest error anywhere, best of {starts} starts, by the neurons of the hidden layer; the least width "
-        "whose best start reaches the error asked for; the slope of log error against log width."
+        f"The maximum error over the domain, best of {starts} starts, by the width of the hidden layer; the "
+        "smallest width whose best start reaches the target error; the slope of log error against log "
+        "width."
     )
 
 
 def widest_caption(width: int) -> str:
-    """What the table of the widest networks shows."""
-    return f"At {width} neurons: the largest error of the best, the median and the worst start; the best RMS error."
+    """The caption of the table of the widest networks."""
+    return f"At {width} neurons: the maximum error of the best, the median and the worst start; the best RMS error."
 
 
 def answer(best: Mapping[str, Sequence[float]], widths: Sequence[int]) -> str:
-    """The question's answer in one sentence. best: the largest error of the best start, by function and width."""
+    """The answer in one sentence. best: the maximum error of the best start, by function and width."""
     falls = {name: errors[0] / max(errors[-1], 1e-300) for name, errors in best.items()}
     least, most = min(falls, key=falls.__getitem__), max(falls, key=falls.__getitem__)
     steps = [after < before for errors in best.values() for before, after in pairwise(errors)]
     return (
-        f"From {widths[0]} to {widths[-1]} neurons the largest error falls by a factor of {_digits(falls[least]):g} "
-        f"({TARGETS[least]}) to {_digits(falls[most]):,g} ({TARGETS[most]}), in {sum(steps)} of the {len(steps)} "
-        "steps from a width to the next, and in none does it rise."
+        f"From {widths[0]} to {widths[-1]} neurons the maximum error falls by a factor of "
+        f"{_digits(falls[least]):g} ({TARGETS[least]}) to {_digits(falls[most]):,g} ({TARGETS[most]}), in "
+        f"{sum(steps)} of the {len(steps)} steps between widths, and never rises."
     )
 
 
@@ -88,10 +89,10 @@ def finding(
     reached: Mapping[str, int | None],
     apart: tuple[float, str, int] | None,
 ) -> str:
-    """What the run showed.
+    """The results of the run.
 
-    reached: by function the least width of that error.  apart: by what factor the starts of a fit differ at worst, of
-    which function and width; None with one start.
+    reached: by function the smallest width with that error.  apart: the largest ratio between starts of a fit, with
+    its function and width; None with one start.
     """
     said = []
     for kind in KINDS:
@@ -99,26 +100,27 @@ def finding(
         said.append(f"{KINDS[kind]} from {falls[0]} with one variable and from {falls[1]} with two")
     met = {name: width for name, width in reached.items() if width is not None}
     missed = [TARGETS[name] for name, width in reached.items() if width is None]
-    text = f"From {widths[0]} to {widths[-1]} neurons the largest error of the best start went: {'; '.join(said)}."
+    text = f"From {widths[0]} to {widths[-1]} neurons, the best starts' maximum error: {'; '.join(said)}."
     if met:
         numbers = ", ".join(f"{width} neurons ({TARGETS[name]})" for name, width in met.items())
-        text += f" It came to {error:g} or less with {numbers}."
+        text += f" It reached {error:g} with {numbers}."
     if missed:
         text += f" It stayed above {error:g} with {widths[-1]} neurons for {several(missed)}."
     if apart is not None:
-        text += f" Starts differ: at worst {apart[0]:.0f}-fold ({TARGETS[apart[1]]}, width {apart[2]})."
+        text += f" Starts differ by a factor of up to {apart[0]:.0f} ({TARGETS[apart[1]]}, width {apart[2]})."
     return text
 
 
 def held_fixed(settings: Mapping[str, Any], trained: Mapping[int, int], judged: Mapping[int, int]) -> str:
-    """What was the same for all. trained, judged: points along an axis, by the number of variables."""
+    """The controlled variables. trained, judged: points per axis, by the number of variables."""
     return (
-        f"One hidden layer of {ACTIVATIONS[settings['activation']]} neurons and a linear output; float64; at most "
-        f"{settings['iterations']} steps of Levenberg and Marquardt's method on all points at once, from "
-        f"{settings['repeats']} random starts whose output layer is the least-squares one, and for each start from "
-        "the same start's fit at the width before, the new neurons having no weight in the output at first; "
-        f"{trained[1]} points fitted for one variable and {trained[2]} x {trained[2]} for two, with no noise; "
-        f"the error is measured at {judged[1]:,} and at {judged[2]} x {judged[2]} points. Only the width changes."
+        f"One hidden layer of {ACTIVATIONS[settings['activation']]} neurons and a linear output; float64; at "
+        f"most {settings['iterations']} Levenberg-Marquardt steps on all points at once, from "
+        f"{settings['repeats']} random starts with a least-squares output layer, and for each start also "
+        "from its fit at the previous width, with new neurons that have zero output weights at first; "
+        f"{trained[1]} points fitted for one variable and {trained[2]} x {trained[2]} for two, with no "
+        f"noise; the error is measured at {judged[1]:,} and at {judged[2]} x {judged[2]} points. Only the "
+        "width changes."
     )
 
 
@@ -128,13 +130,13 @@ def variables(count: int) -> str:
 
 
 def asked_for(error: float) -> str:
-    """The note at the line of the error to be reached."""
-    return f"the error asked for: {error:g}"
+    """The note at the line of the target error."""
+    return f"target error: {error:g}"
 
 
 def fold(least: float, most: float) -> str:
     """The title of the figure of errors by width."""
-    return f"The error falls {_factor(least)}- to {_factor(most)}-fold"
+    return f"The error falls by a factor of {_factor(least)} to {_factor(most)}"
 
 
 def _digits(value: float) -> float:

@@ -1,4 +1,4 @@
-"""What the experiment on vanishing gradients says, in words built from its numbers."""
+"""The sentences of the experiment on vanishing gradients, built from its numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chainrule.views.words.facts import CHANCE, CURES, NORMED, PLAIN, RESIDUAL_R
 
 TITLE = "Vanishing gradients, and four cures"
 QUESTION = (
-    "How much of the gradient arrives at the first layer of a deep net, and does the net learn once what was lost is "
-    "restored?"
+    "How much of the gradient reaches the first layer of a deep network, and does the network learn once "
+    "the gradient is restored?"
 )
 NETS = {
     "sigmoid": "sigmoid",
@@ -36,24 +36,25 @@ LEARNED = "What was learned, by depth"
 ARRIVES = "What arrives at the first layer"
 HIDDEN, LOSS, RMS = "hidden layers", "training loss", "RMS of the gradient (last layer = 1)"
 OUT = "out"
-"""The last layer, at an axis."""
+"""The last layer, on an axis."""
 HOVER_LAYER = "layer %{x}<br>gradient %{y:.2g} of the last layer's"
 HOVER_LOSS = "%{x} hidden layers<br>training loss %{y:.3f}"
 HOVER_DEPTH = "%{x} hidden layers<br>%{y:.2g} of the last layer's"
-"""What the pointer shows of a net: numbers as the figure's templates have them."""
+"""Hover text for a network, with the numbers of the figure's templates."""
 
 
 def answer(deepest: Mapping[str, Net]) -> str:
-    """The question's answer in one sentence."""
+    """The answer in one sentence."""
     plain = deepest[PLAIN]
     restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING_RATIO]
     learned = [arm for arm in restored if learns(deepest[arm].loss)]
     layers = hidden_layers(plain.depth)
     return (
-        f"In the plain sigmoid net with {layers} the first layer's gradient is {share(plain.ratio)} of the last "
-        f"layer's, and the net {'learns' if learns(plain.loss) else 'does not learn'}; {len(restored)} of the "
-        f"{len(CURES)} cures keep it at {VANISHING_RATIO:g} or more, and {len(learned)} of those nets "
-        f"learn{'s' if len(learned) == 1 else ''} (a training loss below half that of guessing)."
+        f"In the plain sigmoid network with {layers}, the first layer's gradient is {share(plain.ratio)} of "
+        f"the last layer's, and the network {'learns' if learns(plain.loss) else 'does not learn'}; "
+        f"{len(restored)} of the {len(CURES)} cures keep it at {VANISHING_RATIO:g} or more, and "
+        f"{len(learned)} of those networks learn{'s' if len(learned) == 1 else ''} (a training loss below "
+        "half that of guessing)."
     )
 
 
@@ -64,20 +65,18 @@ def finding(
     cosines: Mapping[str, float],
     near: float,
 ) -> list[str]:
-    """Sentences, each built from what was measured."""
+    """Sentences built from the measurements."""
     plain = deepest[PLAIN]
-    lost = "nothing beside"
+    lost = "nothing compared with"
     if plain.ratio > 0:
         lost = f"{1 / plain.ratio:.1e} times below" if plain.ratio < 1 else f"{share(plain.ratio)} times"
     said = [
-        f"In the plain sigmoid net with {plain.depth} hidden layers, the gradient that arrives at the first layer is "
+        f"In the plain sigmoid network with {plain.depth} hidden layers, the first layer's gradient is "
         f"{lost} the last layer's."
     ]
     restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING_RATIO]
     if restored:
-        what = (
-            "Each of the four cures restores it" if len(restored) == len(CURES) else "It is restored by some"
-        )
+        what = "Each of the four cures restores it" if len(restored) == len(CURES) else "Some restore it"
         said.append(
             f"{what}: {', '.join(f'{NETS[arm]} to {share(deepest[arm].ratio)}' for arm in restored)}."
         )
@@ -86,34 +85,36 @@ def finding(
         said.append(f"It stays below {VANISHING_RATIO:g} with {several([NETS[arm] for arm in failed])}.")
     guesses = abs(plain.loss - CHANCE) < 0.03 * CHANCE
     said.append(
-        f"The plain net's training loss ends at {plain.loss:.2f}"
+        f"The plain network's training loss ends at {plain.loss:.2f}"
         + (f", that of guessing ({CHANCE:.2f})" if guesses else f" (guessing has {CHANCE:.2f})")
-        + f"; with {shallow.depth} hidden layers it gets to {shallow.loss:.2f}."
+        + f"; with {shallow.depth} hidden layers it reaches {shallow.loss:.2f}."
     )
     learned = [arm for arm in CURES if learns(deepest[arm].loss)]
     if learned:
         who = (
-            "All four cured nets learn"
+            "All four cured networks learn"
             if len(learned) == len(CURES)
             else f"{several([NETS[arm] for arm in learned])} learned"
         )
         ends = ", ".join(f"{NETS[arm]} to {deepest[arm].loss:.2f}" for arm in learned)
         said.append(f"{who} at the same depth: {ends}.")
     else:
-        said.append("In these few steps no cured net halved it either; a larger budget gives them time.")
+        said.append("In these few steps no cure halved it either; a larger budget gives them time.")
     normed = deepest[NORMED].ratio
     if normed > 3 and normed > shallow_normed.ratio:
         said.append(
-            "Batch norm without skips errs on the other side, and the more the deeper: before training the first "
-            f"layer's gradient is {share(shallow_normed.ratio)} times the last layer's with {shallow.depth} hidden "
-            f"layers and {share(normed)} times with {plain.depth}, an explosion at the start."
+            "Batch norm without skip connections has the opposite problem, increasingly with depth: before "
+            f"training the first layer's gradient is {share(shallow_normed.ratio)} times the last layer's "
+            f"with {shallow.depth} hidden layers and {share(normed)} times with {plain.depth}, an exploding "
+            "gradient."
         )
     bare, eased = cosines[NORMED], cosines[RESIDUAL_RELU]
     said.append(
-        f"Size is not all: in the {NETS[NORMED]} net the gradients of an image and of one {100 * near:.0f} % of the "
-        f"way to another have a cosine of {bare:.2f}"
+        f"Size is not everything: in the {NETS[NORMED]} network, the gradients of an image and of one moved "
+        f"{100 * near:.0f} % of the way to another have a cosine of {bare:.2f}"
         + (
-            f", which residual blocks around the same layers raise to {eased:.2f}: they also cure shattering."
+            f", which residual blocks around the same layers raise to {eased:.2f}: they also reduce "
+            "shattering."
             if eased > bare + 0.1
             else f", and {eased:.2f} with residual blocks around the same layers."
         )
@@ -122,31 +123,32 @@ def finding(
 
 
 def held_fixed(settings: Mapping[str, Any]) -> str:
-    """What was the same for all nets."""
+    """The controlled variables."""
     rates = ", ".join(f"{rate:g}" for rate in settings["learning_rates_tried"])
     return (
-        f"The {settings['images']:,} images of MNIST, hidden layers of {settings['width']} neurons, cross-entropy, "
-        f"{settings['steps']:,} steps of gradient descent with momentum {settings['momentum']:g} on batches of "
-        f"{settings['batch_size']}, a constant rate, and {settings['repeats']} "
-        f"{'seed' if settings['repeats'] == 1 else 'seeds'} of weights and shuffles. Weights start as suits the "
-        "activation (He for ReLU, Glorot for the others). The rate was chosen for each net and depth among "
-        f"{rates}, by held-out images and a seed that is not measured. The skip and the residual net are made of the "
-        "plain net's sigmoid "
-        "layers; a skip block adds a quarter as many neurons, so that the nets cost about the same. Numbers are "
-        "medians of the seeds."
+        f"The {settings['images']:,} images of MNIST, hidden layers of {settings['width']} neurons, "
+        f"cross-entropy, {settings['steps']:,} steps of gradient descent with momentum "
+        f"{settings['momentum']:g} on batches of {settings['batch_size']}, a constant rate, and "
+        f"{settings['repeats']} {'seed' if settings['repeats'] == 1 else 'seeds'} of weights and shuffles. "
+        "The initializer matches the activation (He for ReLU, Glorot for the others). The rate was chosen "
+        f"for each network and depth from {rates}, on validation images and a seed that is not measured. The "
+        "skip and residual networks consist of the plain network's sigmoid layers; a skip block adds a "
+        "quarter as many neurons, so that the networks cost about the same. Numbers are medians over the "
+        "seeds."
     )
 
 
 LIMITS = (
-    "That depth helps: for MNIST two hidden layers are enough. What happens later in training: gradients were measured "
-    "before it. That these are the best results of each net: training was short, at one width, without schedules or "
-    "Adam, which rescales small gradients. What batch norm does alone: here it comes with ReLU. That a restored "
-    "gradient is enough: one of the right size may still be noise, as the cosines show, or explode."
+    "Whether depth helps: for MNIST two hidden layers are enough. What happens later in training: gradients "
+    "were measured before it. The best result of each network: training was short, at one width, without "
+    "schedules or Adam, which rescales small gradients. The effect of batch norm alone: here it comes with "
+    "ReLU. Whether a restored gradient is enough: one of the right size may still be noise, as the cosines "
+    "show, or explode."
 )
 
 
 def loss(value: float) -> str | None:
-    """Round to three decimals, or return None for a run that diverged."""
+    """Round to three decimals, or return None for a diverged run."""
     return f"{value:.3f}" if math.isfinite(value) else None
 
 
@@ -163,15 +165,15 @@ def hidden_layers(depth: int) -> str:
 
 
 def under_way(net: str, depth: int) -> str:
-    """What is being measured."""
+    """The current activity."""
     return f"{NETS[net]}, {hidden_layers(depth)}"
 
 
 def main_caption(depth: int) -> str:
-    """What the table of the deepest nets shows."""
+    """The caption of the table of the deepest networks."""
     return (
-        f"{hidden_layers(depth)}. gradient: the first layer's before training, the last layer's being 1; rate: the "
-        "learning rate chosen; loss: of the training images in the end; accuracy: on test images."
+        f"{hidden_layers(depth)}. gradient: the first layer's before training, relative to the last layer's; "
+        "rate: the learning rate chosen; loss: final, on training images; accuracy: on test images."
     )
 
 
@@ -181,15 +183,15 @@ def depth_heads(depths: Sequence[int]) -> tuple[str, ...]:
 
 
 def noise_caption(near: float, depth: int) -> str:
-    """What the table of cosines shows. near: how far an image is moved toward another."""
+    """The caption of the table of cosines. near: the fraction by which an image is moved toward another."""
     return (
-        f"Cosine between the gradients of an image and of one {100 * near:.0f} % of the way to another, at the first "
-        f"layer before training, {hidden_layers(depth)}"
+        f"Cosine between the gradients of an image and of one moved {100 * near:.0f} % of the way to "
+        f"another, in the first layer before training, {hidden_layers(depth)}"
     )
 
 
 def spread(ends: tuple[float, float] | None, diverged: int) -> str:
-    """The losses of the seeds, from the least to the greatest, and how many diverged. ends: None where all did."""
+    """The range of the seeds' losses, and how many diverged. ends: None if all did."""
     said = [] if ends is None else [f"{ends[0]:.3f} to {ends[1]:.3f}"]
     return ", ".join([*said, *([f"{diverged} diverged"] if diverged else [])])
 
@@ -201,7 +203,7 @@ def accuracy(share: float) -> str:
 
 def on_its_way(depth: int) -> str:
     """The title of the panel of gradients by layer."""
-    return f"The gradient on its way back, depth {depth}"
+    return f"The gradient in the backward pass, depth {depth}"
 
 
 def guessing(loss: float) -> str:

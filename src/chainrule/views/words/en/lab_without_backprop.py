@@ -1,4 +1,4 @@
-"""What the experiment `without_backprop` says, in words built from its numbers."""
+"""The sentences of the experiment `without_backprop`, built from its numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chainrule.views.words.facts import Found, MethodResults, best_forward, chan
 
 TITLE = "With and without backpropagation"
 QUESTION = (
-    "What does the same network learn from the same data in the same number of passes if no error is handed "
-    "back?"
+    "What does the same network learn from the same data in the same number of passes without "
+    "backpropagating errors?"
 )
 METHODS = {
     "backpropagation": "backpropagation",
@@ -28,55 +28,55 @@ METHODS = {
     "none": "no training",
 }
 SOURCES = {
-    "backpropagation": "chain rule, one walk back",
-    "central_differences": "loss to both sides of each number",
-    "forward_differences": "loss to one side of each number",
+    "backpropagation": "chain rule, one backward pass",
+    "central_differences": "loss on both sides of each parameter",
+    "forward_differences": "loss on one side of each parameter",
     "forward_gradient": "exact slope, one random direction",
-    "spsa": "loss to both sides, random signs",
+    "spsa": "loss on both sides, random signs",
     "openai_es": "ranks of 16 mirrored pairs",
-    "cma_es": "nothing but the ranks of a population",
-    "random_search": "nothing but better or worse",
-    "feedback_alignment": "a walk back through random weights",
-    "random_features": "the last layer's own, no walk back",
+    "cma_es": "only the ranks of a population",
+    "random_search": "only better or worse",
+    "feedback_alignment": "a backward pass through random weights",
+    "random_features": "only the last layer's, no backward pass",
     "none": "none",
 }
-"""Where the gradient of a method comes from."""
+"""The source of each method's gradient."""
 HEADS = ("method", "size", "passes a step", "ms a step", "cosine", "steps", "loss", "right %", "backprop at")
 CAPTION = (
     "Means over the seeds. size: of its steps, as tuned. cosine: to the true gradient of the same batch. "
-    "loss: over all training samples at the end. right: of the test images. backprop at: passes after which "
+    "loss: on all training samples at the end. right: on the test images. backprop at: passes after which "
     "backpropagation had that loss."
 )
 UNITS = {"passes": "forward passes", "seconds": "seconds of training"}
 COUNTED = {"passes": "passes", "seconds": "seconds"}
-CURVES = {"passes": "What a forward pass buys", "seconds": "What a second buys"}
+CURVES = {"passes": "Loss by forward passes", "seconds": "Loss by seconds"}
 LOSS = "training loss"
-COSINES = "Along the gradient (1), or at a right angle to it (0)"
+COSINES = "Along the gradient (1), or orthogonal to it (0)"
 COSINE = "cosine to the true gradient"
 COSINE_OF = "%{y}<br>cosine %{text}"
-"""What the pointer shows of a bar."""
+"""Hover text for a bar."""
 
 
 def trying(method: str, size: float) -> str:
-    """What is under way."""
+    """The current activity."""
     return f"{METHODS[method]}, trying a step size of {size:g}"
 
 
 def course_of(label: str, unit: str) -> str:
-    """What the pointer shows of a curve: numbers as the figure's template has them. unit: passes or seconds."""
+    """Hover text for a curve, with the numbers of the figure's template. unit: passes or seconds."""
     return f"{label}<br>%{{x:.3s}} {COUNTED[unit]}<br>loss %{{y:.3f}}"
 
 
 def random_direction(cosine: float) -> str:
-    """The note at the cosine that chance gives."""
+    """The note at the cosine of a random direction."""
     return f"a random direction: {cosine:.3f}"
 
 
 def answer(found: Found, passes: int) -> str:
-    """The question's answer in one sentence."""
+    """The answer in one sentence."""
     backprop, best = found["backpropagation"], best_forward(found)
     if best is None:
-        return f"After {passes:,} forward passes backpropagation, which alone was run, reads {percent(backprop)}."
+        return f"After {passes:,} forward passes, backpropagation, run alone, classifies {percent(backprop)} correctly."
     gap = 100 * (backprop.accuracy - best.accuracy)
     amount = f"{'less' if gap > 0 else 'more'}, by {abs(gap):.1f} points" if abs(gap) >= 0.05 else "as much"
     at = backprop.passes_to(best.loss)
@@ -84,17 +84,18 @@ def answer(found: Found, passes: int) -> str:
         "" if at is None else f", and backpropagation had its loss after {at:,.0f} of the {passes:,} passes"
     )
     return (
-        f"It learns {amount}: the best that hands no error back, {METHODS[best.arm.name]}, reads {percent(best)} of "
-        f"the test images and backpropagation {percent(backprop)}{spent}."
+        f"It learns {amount}: the best method without backpropagated errors, {METHODS[best.arm.name]}, "
+        f"classifies {percent(best)} of the test images correctly, and backpropagation "
+        f"{percent(backprop)}{spent}."
     )
 
 
 def finding(found: Found, P: int, passes: int) -> str:
-    """What the run showed."""
+    """The results of the run."""
     backprop = found["backpropagation"]
     said = [
-        f"After {passes:,} forward passes backpropagation has a training loss of {backprop.loss:.2f} and reads "
-        f"{percent(backprop)} of the test images."
+        f"After {passes:,} forward passes, backpropagation has a training loss of {backprop.loss:.2f} and "
+        f"classifies {percent(backprop)} of the test images correctly."
     ]
     best = best_forward(found)
     if best is not None:
@@ -105,7 +106,7 @@ def finding(found: Found, P: int, passes: int) -> str:
             else f"where backpropagation was after {at:,.0f}"
         )
         said.append(
-            f"The best that hands no error back through a layer, {METHODS[best.arm.name]}, has {best.loss:.2f} "
+            f"The best method without backpropagated errors, {METHODS[best.arm.name]}, has {best.loss:.2f} "
             f"({percent(best)}), {there}."
         )
     said += [
@@ -115,7 +116,9 @@ def finding(found: Found, P: int, passes: int) -> str:
     ]
     if "none" in found:
         none = found["none"]
-        said.append(f"Untrained, the network has a loss of {none.loss:.2f} and reads {percent(none)}.")
+        said.append(
+            f"Untrained, the network has a loss of {none.loss:.2f} and classifies {percent(none)} correctly."
+        )
     return " ".join(filter(None, said))
 
 
@@ -126,10 +129,10 @@ def numerical(found: Found, P: int) -> str:
         return ""
     backprop = found["backpropagation"]
     return (
-        f"Central differences give the same gradient, their cosine to it is {near_one(central.cosine)}, at "
-        f"{central.passes_a_step:,.0f} passes a step for {P} parameters (2P = {2 * P:,}), "
-        f"{central.passes_a_step / backprop.passes_a_step:,.0f} times backpropagation's {backprop.passes_a_step:.2f}: "
-        f"{steps(central)} against {steps(backprop)}."
+        f"Central differences give the same gradient (cosine {near_one(central.cosine)}) at "
+        f"{central.passes_a_step:,.0f} passes per step for {P} parameters (2P = {2 * P:,}), "
+        f"{central.passes_a_step / backprop.passes_a_step:,.0f} times backpropagation's "
+        f"{backprop.passes_a_step:.2f}: {steps(central)} against {steps(backprop)}."
     )
 
 
@@ -140,8 +143,8 @@ def directions(found: Found, P: int) -> str:
     if not cosines:
         return ""
     return (
-        "One random direction a step is almost at a right angle to the gradient: cosine "
-        f"{' and '.join(cosines)}, where chance says sqrt(2 / (pi P)) = {chance(P):.3f}."
+        "One random direction per step is almost orthogonal to the gradient: cosine "
+        f"{' and '.join(cosines)}, where sqrt(2 / (pi P)) = {chance(P):.3f} is expected."
     )
 
 
@@ -152,7 +155,7 @@ def alignment(found: Found) -> str:
         return ""
     angle = math.degrees(math.acos(max(-1.0, min(1.0, outcome.cosine))))
     return (
-        f"Feedback alignment, whose way back is random, keeps a cosine of {outcome.cosine:.2f} "
+        f"Feedback alignment, with random backward weights, keeps a cosine of {outcome.cosine:.2f} "
         f"({angle:.0f} degrees) and has {outcome.loss:.2f} ({percent(outcome)})."
     )
 
@@ -166,38 +169,40 @@ def held_fixed(
     sizes: Sequence[float],
     tuning: float,
 ) -> str:
-    """What was the same for all methods.
+    """The controlled variables.
 
-    sizes: the step sizes that were tried, each after the fraction `tuning` of the passes.
+    sizes: the step sizes tried, each for the fraction `tuning` of the passes.
     """
     first, count = settings["seed"], settings["repeats"]
     widths = "-".join(map(str, [net.inputs, *(link.fan_out for link in net.links if link.params)]))
     seeds = f"seed {first}" if count == 1 else f"each of the seeds {first} to {first + count - 1}"
     return (
-        f"The network ({widths}, tanh, {net.size} parameters); the data ({images:,} images of MNIST in 7 x 7 "
-        f"means); for {seeds} the initial weights and the batches of {batch}; {passes:,} forward passes, or one "
-        "step where that costs more. A walk back counts as the passes that its arithmetic is worth. Estimators of "
-        "the gradient feed Adam at a constant rate. Each method's step size is the best of "
-        f"{', '.join(f'{size:g}' for size in sizes)} after {tuning:.0%} of the passes at the first seed, which is not "
-        "counted; all else is at its default. All run in NumPy, in float64; looking at loss and cosine is not timed."
+        f"The network ({widths}, tanh, {net.size} parameters); the data ({images:,} images of MNIST as 7 x 7 "
+        f"means); for {seeds} the initial weights and the batches of {batch}; {passes:,} forward passes, or "
+        "one step if that costs more. A backward pass counts as many forward passes as its arithmetic. "
+        "Gradient estimators feed Adam at a constant rate. Each method's step size is the best of "
+        f"{', '.join(f'{size:g}' for size in sizes)} after {tuning:.0%} of the passes at the first seed, "
+        "which is not counted; other settings are defaults. All run in NumPy, in float64; evaluating loss "
+        "and cosine is not timed."
     )
 
 
 def limits(P: int) -> str:
-    """What the run does not show."""
+    """The limits of the result."""
     return (
-        f"{P} parameters are few, so that numerical gradients can take some steps at all. Their cost grows with the "
-        "number of parameters, and the cosine of a random direction falls with its root; no larger network was "
-        "tried here. Candidates were walked on one machine: evolution can spread them over many, and it also "
-        "trains where a loss has no gradient, which this one has. Populations, widths and CMA-ES's diagonal "
-        "covariance are common choices, not tuned ones. Feedback alignment is shown on two layers; deeper networks "
-        "are harder for it. Seconds are those of small arrays in Python, and would fall with a faster engine, not "
-        "by the same factor for all. Differences smaller than the bands of the seeds are no findings."
+        f"{P} parameters are few, so that numerical gradients can take some steps at all. Their cost grows "
+        "with the number of parameters, and the cosine of a random direction falls with its square root; no "
+        "larger network was tried. Candidates ran on one machine: evolution can distribute them over many, "
+        "and it also trains where a loss has no gradient, unlike here. Populations, widths and CMA-ES's "
+        "diagonal covariance are common choices, not tuned ones. Feedback alignment is shown with two "
+        "layers; deeper networks are harder for it. Seconds are those of small arrays in Python, and would "
+        "fall with a faster engine, not by the same factor for all. Differences smaller than the bands of "
+        "the seeds are not significant."
     )
 
 
 def near_one(cosine: float) -> str:
-    """1 - 2e-11, where digits would be nines."""
+    """1 - 2e-11, instead of many nines."""
     if 1 - cosine < 2**-50:
         return "1 to the last digit"
     return f"1 - {1 - cosine:.0e}" if cosine > 0.999 else f"{cosine:.3f}"

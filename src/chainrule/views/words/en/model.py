@@ -1,4 +1,4 @@
-"""What is said of a model: its summary, its history, and the page that judges it."""
+"""Words about a model: its summary, its history, and the page that evaluates it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from chainrule.views.words.en.phrases import counted, spoken
 SUMMARY_HEADS = ("link", "layer", "output", "parameters", "operations")
 INPUT = "input"
 PARAMETERS, OPERATIONS, MEMORY = "parameters", "operations", "memory"
-HISTORY, NO_EPOCH = "History", "No epoch was recorded yet."
+HISTORY, NO_EPOCH = "History", "No epoch has been recorded."
 EPOCH, TRAINING, VALIDATION = "epoch", "training", "validation"
 POSITIVE, EPOCHS, TIME = "positive class", "epochs", "training time"
 BY_CLASS = "By class"
 CLASS, LABEL = "class", "label"
 RATES = ("samples", "recall", "precision")
 WORST, LARGEST_ERRORS = "Worst mistakes", "Largest errors"
-NO_MISTAKES = "There are none: every sample was predicted right."
+NO_MISTAKES = "There are none: every sample was predicted correctly."
 ERROR_HEADS = ("row", "true", "predicted", "error")
 MISTAKE_HEADS = ("row", "true", "predicted", "probability")
 NO_LABEL = "none"
-AGAIN, COPY, COPIED = "Do it again", "Copy", "Copied"
+AGAIN, COPY, COPIED = "Run again", "Copy", "Copied"
 NETWORK, SETTINGS, VERSIONS = "The network", "Settings", "Versions"
 PARTS = {"training": "training", "validation": "validation", "test": "test", "given": "given"}
-"""What the samples are that a model is judged by."""
-AUGMENTATION = "Distorted anew in each epoch"
+"""The samples on which a model is evaluated."""
+AUGMENTATION = "Random distortions per epoch"
 DARK, LIGHT = "Dark", "Light"
 TO_DARK, TO_LIGHT = "Switch to the dark theme", "Switch to the light theme"
 
 
 def distorted(epochs: int) -> str:
-    """What the rows of images are."""
-    return f"Training images: as they are in the first row, and below as they are seen in the first {epochs} epochs."
+    """The description of the rows of images."""
+    return f"Training images: the originals in the first row, their distortions in the first {epochs} epochs below."
 
 
 def distorted_image(number: int) -> str:
@@ -45,23 +45,23 @@ def frozen(parameters: str) -> str:
 
 
 def parameters(count: int, frozen: int, size: str) -> str:
-    """The parameters of a network, how many of them are frozen, and the bytes that they take."""
+    """The parameters of a network, the number of frozen ones, and their bytes."""
     some = f", {frozen:,} of them frozen" if frozen else ""
     return f"{count:,}{some}: {size}"
 
 
 def operations(predicting: int, training: int) -> str:
-    """The operations for a sample."""
-    return f"{predicting:,} a sample to predict, {training:,} to train"
+    """The operations per sample."""
+    return f"{predicting:,} per sample to predict, {training:,} to train"
 
 
 def memory(size: str, batch: int) -> str:
-    """The bytes that training takes."""
-    return f"about {size} to train with Adam and batches of {batch}"
+    """The memory for training."""
+    return f"about {size} for training with Adam and batches of {batch}"
 
 
 def totals(sums: Mapping[str, str]) -> str:
-    """The sums in one sentence."""
+    """The totals in one sentence."""
     return "; ".join(f"{name} {value}" for name, value in sums.items()) + "."
 
 
@@ -76,7 +76,7 @@ def parameters_of(count: int) -> str:
 
 
 def about(task: str, loss: str, seed: int, epochs: int, steps: int) -> str:
-    """What a model is for, and how far it was trained."""
+    """The task of a model, and its epochs and steps."""
     trained = (
         f"trained for {counted(epochs, 'epoch')}, {counted(steps, 'step')}" if steps else "not trained yet"
     )
@@ -99,26 +99,26 @@ def stopped(reason: str) -> str:
 
 
 def judged_on(parameters: int, samples: int, part: str) -> str:
-    """What a page is about, under its heading."""
+    """The description of a page, under its heading."""
     judged = f"{samples:,} {PARTS.get(part, part)} samples"
-    return f"A fully connected network of {parameters_of(parameters)}, judged on {judged}."
+    return f"A fully connected network of {parameters_of(parameters)}, evaluated on {judged}."
 
 
 def of_part(part: str, metric: str) -> str:
-    """The name of a metric of the judged samples."""
+    """The name of a metric on the evaluated samples."""
     return f"{PARTS.get(part, part)} {spoken(metric)}"
 
 
 def missed(count: int, of: int) -> str:
-    """How many samples were predicted wrong, and which of them are shown."""
+    """The number of wrong predictions, and which of them are shown."""
     return (
-        f"{count:,} of {of:,} samples were predicted wrong. These are the ones to whose true label the model gave the "
-        "least probability."
+        f"{count:,} of {of:,} samples were predicted incorrectly. Shown are those to whose true label the "
+        "model gave the lowest probability."
     )
 
 
 def mistake(sample: int, true: str, predicted: str) -> str:
-    """What a picture shows, for who does not see it."""
+    """The alternative text of a picture."""
     return f"sample {sample}: true {true}, predicted {predicted}"
 
 
@@ -128,22 +128,22 @@ def taken_for(true: str, predicted: str) -> str:
 
 
 def sure(share: float) -> str:
-    """How sure a prediction was."""
+    """The probability of a prediction."""
     return f"at {100 * share:.1f} %"
 
 
 def footer(version: str) -> str:
     """The last line of a page."""
-    return f"Made by Chainrule {version}. This page is whole: it needs no network."
+    return f"Made by Chainrule {version}. This page works offline."
 
 
 def more_rows(count: int) -> str:
-    """What stands in place of the middle of a long table."""
+    """The placeholder for the middle of a long table."""
     return f"… {count:,} more rows …"
 
 
 def by_epoch(title: str) -> str:
-    """What curves show, for who does not see them."""
+    """The alternative text of curves."""
     return f"{title} by epoch"
 
 

@@ -1,4 +1,4 @@
-"""Numbers, lists and names as English has them."""
+"""Numbers, lists and names in English."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE"
 
 
 def percent(share: float) -> str:
-    """97.31 %, and no 100.00 % for what is only nearly sure."""
+    """97.31 %, and never 100.00 % for a probability below 1."""
     if 0 < share < 5e-5:
         return "< 0.01 %"
     return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
@@ -27,12 +27,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def spoken(name: str) -> str:
-    """A setting, a metric or a column for people: learning_rate is learning rate, rmse is RMSE."""
+    """The display name of a setting, a metric or a column: learning_rate is learning rate, rmse is RMSE."""
     return ACRONYMS.get(name, name.replace("_", " "))
 
 
 def logarithmic(name: str) -> str:
-    """The name of an axis that is logarithmic."""
+    """The name of a logarithmic axis."""
     return f"{name} (logarithmic)"
 
 

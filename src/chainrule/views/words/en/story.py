@@ -1,4 +1,4 @@
-"""The story in words: every sentence is built from the numbers of this one answer. Chapters 1 to 3."""
+"""The story in words, with every sentence built from the numbers of this answer. Chapters 1 to 3."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ def came_in(story: Story) -> Chapter:
         high, low = float(x.max()), float(x.min())
         lit = int((x != story.attribution.baseline[0]).sum())
         sentence = (
-            f"a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
+            f"a picture of {story.shape[0]} x {story.shape[1]} pixels, of which {lit:,} of {len(x):,} "
             f"differ from the baseline; values from {low:g} to {high:g}."
         )
-        return Chapter("What went in", (introduced(story, sentence), Picture(x.reshape(story.shape))))
+        return Chapter("The input", (introduced(story, sentence), Picture(x.reshape(story.shape))))
     shown = (
         list(range(len(x)))
         if len(x) <= FEATURES_LISTED
         else sorted(story.attribution.order()[:FEATURES_LISTED].tolist())
     )
-    rest = f", the {FEATURES_LISTED} that did most of {len(x):,}" if len(x) > FEATURES_LISTED else ""
+    rest = (
+        f", with the {FEATURES_LISTED} largest contributions of {len(x):,}"
+        if len(x) > FEATURES_LISTED
+        else ""
+    )
     sentence = introduced(story, f"a sample of {len(x):,} features{rest}.")
     rows: list[tuple[str, ...]] = []
     heads: tuple[str, ...] = ("feature", "value", "baseline")
@@ -44,20 +48,20 @@ def came_in(story: Story) -> Chapter:
     for k in shown:
         row = [feature(story.attribution, k), f"{x[k]:.5g}", f"{story.attribution.baseline[0, k]:.5g}"]
         rows.append(tuple(row if story.standard is None else [*row, f"{story.standard[k]:+.2f}"]))
-    return Chapter("What went in", (sentence, Grid(heads, tuple(rows))))
+    return Chapter("The input", (sentence, Grid(heads, tuple(rows))))
 
 
 def answered(story: Story) -> Chapter:
-    """The answer, and how close the others came."""
+    """The answer, and the distance of the others."""
     if story.task == "regression":
         numbers = [
             f"{output(k)} {a.output:.6g}" if len(story.answers) > 1 else f"{a.output:.6g}"
             for k, a in enumerate(story.answers)
         ]
-        sentence = f"The network says {several(numbers)}."
+        sentence = f"The network predicts {several(numbers)}."
         if story.truth is not None:
-            sentence += f" The truth is {named(story, story.truth)}."
-        return Chapter("What it said", (sentence,))
+            sentence += f" The true answer is {named(story, story.truth)}."
+        return Chapter("The prediction", (sentence,))
     shown = story.answers[:ANSWERS_LISTED]
     bars = tuple(
         Bar(a.label, percent(a.share or 0.0), a.share or 0.0, a.is_said, f"logit {a.output:+.3f}")
@@ -65,38 +69,41 @@ def answered(story: Story) -> Chapter:
     )
     chosen = story.chosen
     if story.task == "multilabel":
-        sentence = f"Labels above one half: {several(chosen)}."
+        sentence = f"Labels with a probability above 0.5: {several(chosen)}."
     else:
-        sentence = f"The network says {chosen[0]}, at {percent(story.answers[0].share or 0.0)}."
+        sentence = (
+            f"The network predicts {chosen[0]}, with probability {percent(story.answers[0].share or 0.0)}."
+        )
         if story.rival is not None and story.task == "binary":
-            sentence += f" Its one logit, which weighs the two against each other, is {story.rival.gap:.3f} from even."
+            sentence += f" Its single logit for the two classes is {story.rival.gap:.3f} from a tie."
         elif story.rival is not None:
             sentence += (
                 f" The closest rival is {story.rival.label}, {story.rival.gap:.3f} behind in its logit."
             )
     if story.truth is not None:
         is_right = story.truth == story.said
-        sentence += f" The truth is {named(story, story.truth)}: {'right' if is_right else 'wrong'}."
+        sentence += f" The true answer is {named(story, story.truth)}: {'right' if is_right else 'wrong'}."
     rest = len(story.answers) - len(shown)
     more = (
-        f"And {rest:,} more, with {percent(sum(a.share or 0 for a in story.answers[ANSWERS_LISTED:]))} in all.",
+        f"And {rest:,} more, with a total of "
+        f"{percent(sum(a.share or 0 for a in story.answers[ANSWERS_LISTED:]))}.",
     )
     return Chapter(
-        "What it said", (sentence, Bars(bars), *(more if rest and story.task == "multiclass" else ()))
+        "The prediction", (sentence, Bars(bars), *(more if rest and story.task == "multiclass" else ()))
     )
 
 
 def made(story: Story) -> Chapter:
-    """Layer by layer, what became of it."""
+    """The output of each layer."""
     rows = [_layer_row(layer) for layer in story.layers]
-    heads = ("layer", "what it is", "neurons", "active", "size (rms)", "strongest neurons")
+    heads = ("layer", "type", "neurons", "active", "size (rms)", "strongest neurons")
     busiest = [layer for layer in story.layers if layer.active is not None]
-    sentence = "Each layer gives its output to the next. A neuron is active where its z is above 0."
+    sentence = "Each layer passes its output to the next. A neuron is active if its z is above 0."
     if busiest:
         few = min(busiest, key=lambda layer: (layer.active or 0) / len(layer.values))
         part = f"{few.active:,} of {len(few.values):,} neurons are active"
         sentence += f" The most selective layer here is {few.name}: {part}."
-    return Chapter("What each layer made of it", (sentence, Grid(heads, tuple(rows), (heads[1], heads[-1]))))
+    return Chapter("The output of each layer", (sentence, Grid(heads, tuple(rows), (heads[1], heads[-1]))))
 
 
 def _layer_row(layer: LayerFacts) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Chapter 5 in words: the loss, the walk back, the step."""
+"""Chapter 5 in words: the loss, the backward pass, the step."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from chainrule.views.words.facts import ANSWERS_LISTED
 
 
 def would_change(story: Story) -> Chapter:
-    """The loss, the walk back, the step."""
-    title = "What backpropagation would change"
+    """The loss, the backward pass, the step."""
+    title = "The effect of a training step"
     if story.change is None:
         return Chapter(
             title,
-            ("There is no error without a truth: give the true value to see what training would change.",),
+            ("Without a true value there is no error; give it to see the effect of training.",),
         )
     c = story.change
     is_given = (
-        f"The truth is {named(story, c.truth)}."
+        f"The true answer is {named(story, c.truth)}."
         if c.is_given
         else (
-            f"No truth was given, so the answer itself, {named(story, c.truth)}, is taken for it: this is what "
-            "training on it would reinforce."
+            f"No true answer was given, so the prediction, {named(story, c.truth)}, is used instead: this is "
+            "what training on it would reinforce."
         )
     )
     fell = "falls" if c.loss_after < c.loss else "rises" if c.loss_after > c.loss else "stays"
     first = (
-        f"{is_given} The loss is {c.loss:.5g}. Walked back, it leaves this error at each layer; the largest derivative "
-        "moves its weight most."
+        f"{is_given} The loss is {c.loss:.5g}. The backward pass gives this error at each layer; the largest "
+        "derivative moves its weight most."
     )
     heads = ("layer", "delta (rms of dL/d output)", "gradient (norm)", "step (norm)")
     rows = [
@@ -43,9 +43,7 @@ def would_change(story: Story) -> Chapter:
     ]
     moves = [(m.name, f"{m.before:+.5g}", f"{m.after:+.5g}", f"{m.after - m.before:+.3g}") for m in c.moves]
     step = f"One step of gradient descent with rate {c.rate:g} would move these weights most:"
-    difference = (
-        f"a change of {c.loss_after - c.loss:+.4g}, where the gradient alone promises {c.expected:+.4g}"
-    )
+    difference = f"a change of {c.loss_after - c.loss:+.4g}, compared with {c.expected:+.4g} to first order"
     after = f"After the step the loss {fell}: {c.loss:.5g} to {c.loss_after:.5g}, {difference}."
     content: list[Content] = [first, Grid(heads, tuple(rows))]
     if moves:
@@ -54,7 +52,9 @@ def would_change(story: Story) -> Chapter:
     if story.task == "regression":
         pairs = zip(story.answers, c.answers_after, strict=True)
         content.append(
-            "The answer moves from " + several([f"{b.output:.6g} to {n.output:.6g}" for b, n in pairs]) + "."
+            "The prediction changes from "
+            + several([f"{b.output:.6g} to {n.output:.6g}" for b, n in pairs])
+            + "."
         )
     else:
         content.append(
@@ -75,7 +75,7 @@ def would_change(story: Story) -> Chapter:
 
 
 def points(change: float) -> str:
-    """+0.37 points; with two digits that say something where it is less than a hundredth: -1.2e-07 points."""
+    """+0.37 points; with two significant digits below a hundredth: -1.2e-07 points."""
     if change == 0:
         return "none"
     return f"{100 * change:+.2f} points" if abs(change) >= 1e-4 else f"{100 * change:+.1e} points"

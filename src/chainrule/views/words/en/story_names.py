@@ -1,4 +1,4 @@
-"""What a story calls its sample and its answers."""
+"""The names of a story's sample and answers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from chainrule.views.words.en.phrases import NONE
 
 
 def introduced(story: Story, what: str) -> str:
-    """Begin a sentence about the sample with its name, where it has one: digit.png: a picture, or A picture."""
+    """Begin a sentence about the sample, with its name if it has one: digit.png: a picture, or A picture."""
     return what[0].upper() + what[1:] if story.source is None else f"{story.source}: {what}"
 
 
 def output(k: int) -> str:
-    """One of several numbers."""
+    """The name of one of several outputs."""
     return f"output {k}"
 
 
 def named(story: Story, answer: str) -> str:
-    """An answer as it is written: of many labels there may be none."""
+    """An answer as displayed; a multilabel answer may be empty."""
     return NONE if story.task == "multilabel" and answer == "none" else answer
 
 
@@ -28,7 +28,7 @@ def said(story: Story) -> str:
 
 
 def asked(story: Story) -> str:
-    """The answer that chapter 4 is about."""
+    """The answer explained in chapter 4."""
     if story.task != "regression":
         return named(story, story.asked)
     return output(0) if len(story.answers) > 1 else "this number"

@@ -1,4 +1,4 @@
-"""What a story's page and its figures say beside the chapters."""
+"""The words of a story's page and figures besides the chapters."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from chainrule.views.words.en.attribution import NAMES
 from chainrule.views.words.en.phrases import percent
 from chainrule.views.words.en.story_names import asked, introduced, said
 
-SAID, PROBABILITY, TRUTH = "the network says", "its probability", "the truth"
+SAID, PROBABILITY, TRUTH = "prediction", "probability", "true answer"
 INPUT = "the input"
 BEFORE_AND_AFTER = "Before and after the step"
 NOW, AFTER = "now", "after the step"
 PROBABILITIES = "probability"
-BACK = "How the error is handed back"
+BACK = "The error in the backward pass"
 DELTA = "rms of dL/d output"
 NEURONS = "Every neuron of every layer"
-IN_ORDER = "neurons, in their order"
+IN_ORDER = "neurons, in order"
 SCALES = "output, each layer<br>on its own scale"
 LARGEST = ("-largest", "0", "+largest")
 """The ends and the middle of a scale."""
 COLORS = "blue is for, orange against"
-CHARACTERS = "# + are for, = - against, · is close to nothing"
-"""What a map on a terminal means, with colors and without."""
+CHARACTERS = "# + are for, = - against, · is close to 0"
+"""The legend of a map on a terminal, with colors and without."""
 
 
 def heading(story: Story) -> str:
@@ -30,17 +30,17 @@ def heading(story: Story) -> str:
 
 
 def subtitle(story: Story) -> str:
-    """What a page explains, under its heading."""
+    """The description of a page, under its heading."""
     share = story.answers[0].share
-    sure = "" if share is None else f", at {percent(share)},"
+    sure = "" if share is None else f" with probability {percent(share)}"
     return introduced(
-        story, f"a network of {story.parameters:,} parameters says {said(story)}{sure} and this is why."
+        story, f"why a network of {story.parameters:,} parameters predicts {said(story)}{sure}."
     )
 
 
 def headline(story: Story) -> str:
-    """What a notebook's output is about."""
-    return introduced(story, f"the network says {said(story)}")
+    """The heading of a notebook output."""
+    return introduced(story, f"the network predicts {said(story)}")
 
 
 def ahead_of(rival: str) -> str:
@@ -50,7 +50,7 @@ def ahead_of(rival: str) -> str:
 
 def off_its_sum(method: str) -> str:
     """The name of the completeness check's number."""
-    return f"{NAMES[method]}: off its sum"
+    return f"{NAMES[method]}: error of the sum"
 
 
 def strip(name: str, width: int) -> str:
