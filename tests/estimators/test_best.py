@@ -29,14 +29,21 @@ from chainrule import (
     MLPClassifier,
     MLPRegressor,
     Model,
+    TablePreprocessor,
     load,
 )
+from chainrule.estimators.base import fit_under
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.best.weights import greedy, temperature, tempered
+from chainrule.estimators.fit.data import FitInput, table_data
+from chainrule.estimators.fit.plan import Conditions
+from chainrule.estimators.held import result_of
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.parameters import values_of
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.rows import ALWAYS, deal, rows_of
@@ -71,8 +78,7 @@ def best(kind: type[Any] = MLPClassifier, **settings: Any) -> Any:
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_variants(name: str):
     made = MLPRegressor(preprocess="auto", max_iter=1, random_state=0)
-    made._variant = name
-    made.fit(TABLE, NUMBER)
+    result = fit_under(made, FitInput(TABLE, NUMBER), Conditions(variant=name))
     kinds = [link.layer.kind for link in made.model_.network.walk()]
     embedding = {"plain": "scale", "switched": "scale", "periodic": "periodic_embedding"}.get(
         name, "piecewise_linear_embedding"
@@ -80,7 +86,8 @@ def test_variants(name: str):
     assert kinds[0] == embedding and np.isfinite(made.predict(TABLE)).all()
     scale = {"ranks": "quantile", "robust": "robust+quantile"}.get(name, "standard+quantile")
     assert made.preprocessor_.scale == scale
-    assert made._optimizer.optimizer.weight_decay == (1.0 if name == "decay" else 0.3)
+    assert result.rates is not None
+    assert result.rates.optimizer.weight_decay == (1.0 if name == "decay" else 0.3)
 
 
 def test_candidates_have_names_and_presets_of_their_own(monkeypatch: pytest.MonkeyPatch):
@@ -164,23 +171,21 @@ def test_the_loss_of_predictions_by_hand():
 
 
 class Said:
-    """A fitted estimator that predicts given numbers."""
+    """A result that predicts what it is told."""
 
-    preprocessor_ = None
+    def __init__(self, outputs: list[float]) -> None:
+        self.outputs, self.preprocessor = outputs, self
 
-    def __init__(self, *predicted: Any) -> None:
-        self.predicted = np.array(predicted, float)
-
-    def _check_X(self, X: Any) -> Any:
+    def transform(self, X: Any) -> Any:
         return X
 
-    def _decided(self, X: Any) -> np.ndarray:
-        return self.predicted
+    def predicted(self, X: Any, engine: str) -> Any:
+        return [self.outputs]
 
 
 def test_average_and_spread_by_hand():
     """Of 0 and 4 with weights 1/4 and 3/4 the mean is 3 and the variance 9/4 + 3/4 = 3; of two equal ones it is 0."""
-    blend = Blend([BlendPart(0.25, Said([0, 7]), "a"), BlendPart(0.75, Said([4, 7]), "b")])
+    blend = Blend([BlendPart(0.25, None, "a", Said([0, 7])), BlendPart(0.75, None, "b", Said([4, 7]))])
     np.testing.assert_allclose(blend.predicted(None, True), [[3, 7]])
     np.testing.assert_allclose(blend.spread(None), [[math.sqrt(3), 0]])
 
@@ -367,8 +372,7 @@ def test_a_network_of_all_rows_is_the_one_that_a_fit_of_so_many_epochs_has(monke
         random_state=part.random_state,
         callbacks=[end],
     )
-    alone._epochs = 12
-    alone.fit(TABLE, NUMBER)
+    fit_under(alone, FitInput(TABLE, NUMBER), Conditions(epochs=12))
     assert alone.validation_scores_ is None and alone.n_iter_ == part.n_iter_refit_
     np.testing.assert_array_equal(alone.predict(TABLE), part.predict(TABLE))
 
@@ -382,7 +386,7 @@ def test_all_rows_are_learned_from_for_the_mean_of_the_best_epochs(monkeypatch: 
     def noted(self: Any, numbers: list[int], wanted: list[int]) -> Any:
         scores: dict[str, list[float]] = {}
         for (number, _), made in sorted(self.fits.items()):
-            scores.setdefault(SMALL[number].name, []).append(made.estimator.validation_scores_)
+            scores.setdefault(SMALL[number].name, []).append(made.result.records.validation_scores)
         watched.append(scores)
         return original(self, numbers, wanted)
 
@@ -532,7 +536,7 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
     from chainrule.estimators.best import files
 
     made = copy.deepcopy(raced)
-    described = files._described(made)
+    described = files._described(result_of(made))
     if damage == "weights":
         described["weights"][0] += 0.5
     elif damage == "temperature":
@@ -551,7 +555,7 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
         made.blend_.parts[1] = made.blend_.parts[1]._replace(estimator=copy.deepcopy(made))
     else:
         monkeypatch.setattr(files, "_name", lambda number: f"other_{number}")
-    monkeypatch.setattr(files, "_described", lambda estimator: described)
+    monkeypatch.setattr(files, "_described", lambda result: described)
     made.save(tmp_path / "made")
     monkeypatch.undo()
     with pytest.raises(FormatError, match="the average in the file is malformed"):
@@ -562,10 +566,12 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
 
 
 def a_runner(fits: dict[tuple[int, int], float], workers: int = 1) -> runner.Runner:
-    table = runner.RacedRows(TABLE, LABEL, None, None, np.zeros(N))
-    made = runner.Runner(best(time_limit=100), table, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))
+    racing, rows = best(time_limit=100), runner.RacedRows(FitInput(TABLE, LABEL), np.zeros(N))
+    known = TablePreprocessor().fit(TABLE, LABEL)
+    data = table_data(Labels, rows.given, values_of(racing), known)
+    made = runner.Runner(racing, rows, data, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))
     made.workers = workers
-    made.fits = {key: runner.RaceFit(None, None, None, seconds) for key, seconds in fits.items()}  # type: ignore[arg-type]
+    made.fits = {key: runner.RaceFit(None, None, None, None, seconds) for key, seconds in fits.items()}  # type: ignore[arg-type]
     return made
 
 

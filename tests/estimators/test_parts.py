@@ -11,9 +11,9 @@ from scipy import sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from chainrule import MLPClassifier
-from chainrule.estimators.fitted import FEW
-from chainrule.estimators.labels import learn
-from chainrule.estimators.start import PIECE, initial_theta
+from chainrule.estimators.fit.result import FEW
+from chainrule.estimators.fit.start import PIECE, initial_theta
+from chainrule.estimators.labels import Labels
 from chainrule.formulas.layers import BatchNorm, Dense, PiecewiseLinearEmbedding, ReLU
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
@@ -37,7 +37,7 @@ from chainrule.network.network import Network
 def test_labels_are_what_scikit_learn_takes_them_for(y: Any):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        labels = learn(y)
+        labels = Labels.learn(y, {})
         assert labels.kind == type_of_target(y).removesuffix("-indicator")
     np.testing.assert_array_equal(labels.classes, unique_labels(y))
 

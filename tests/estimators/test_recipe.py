@@ -13,12 +13,13 @@ from sklearn.base import clone
 
 from chainrule import AdamW, MLPClassifier, MLPRegressor, Model, TablePreprocessor
 from chainrule.errors import ConfigError
-from chainrule.estimators.curve import LearningCurve
-from chainrule.estimators.labels import learn
+from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.data import FitInput, table_data
+from chainrule.estimators.fit.plan import FitPlan, resolved
+from chainrule.estimators.parameters import values_of
 from chainrule.estimators.recipes import PRESETS, fast, parts
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
-from chainrule.estimators.settings import FitSettings, resolved
 from chainrule.formulas.initializers import LeCunNormal
 from chainrule.formulas.layers import Dense, Dropout, Scale, Tanh
 from chainrule.formulas.mean_over_members import MeanOverMembers
@@ -68,36 +69,37 @@ def test_a_preprocessor_of_ones_own_leaves_scikit_learns_defaults():
     assert kinds(net) == ["dense", "relu", "dense"] and net.coefs_[0].shape[1] == 100
 
 
+def plan_of(net: Any, y: Any, **more: Any) -> FitPlan:
+    """The plan of a fit on the table of `table()`."""
+    X = table()[0]
+    made = TablePreprocessor().fit(X, y)
+    return resolved(net, table_data(net.target_type, FitInput(X, y), values_of(net), made), **more)
+
+
 def test_given_parameters_stay():
     assert {"optimizer", "schedule", "alpha"} <= set(values(200))
     assert isinstance(values(200)["optimizer"], AdamW)
+    y = np.arange(200) % 2
     net = MLPClassifier([100], preprocess="auto", dropout=0.2, solver="sgd")
-    net._labels = learn(np.array([0, 1]))
-    found = resolved(net, 200, 2, incremental=False)
-    assert found.hidden_layer_sizes == [100] and found.dropout == 0.2 and found.batch_size == 64
+    plan = plan_of(net, y)
+    found = plan.parameters
+    assert plan.hidden_layer_sizes == (100,) and found.dropout == 0.2 and found.batch_size == 64
     assert (found.solver, found.optimizer, found.schedule, found.alpha) == ("sgd", None, None, 0.0001)
-    assert (
-        found.early_stopping
-        and found.scoring == "loss"
-        and [each.kind for each in found.proposal.front] == ["scale"]
-    )
+    assert found.early_stopping and found.scoring == "loss"
+    assert [each.kind for each in plan.proposal.front] == [EMBEDDING, "scale"]
     assert not net.early_stopping and net.batch_size == "auto"
-    found = resolved(net.set_params(solver="adam"), 200, 2, incremental=True)
+    found = plan_of(net.set_params(solver="adam"), y, incremental=True).parameters
     assert found.optimizer is not None and found.schedule is None and not found.early_stopping
-    plain = MLPClassifier(preprocess=None)
-    assert resolved(plain, 200, 2, incremental=False) == FitSettings(plain.get_params() | {"n_members": 1})
-    with pytest.raises(AttributeError, match="no setting 'epochs'"):
-        found.epochs  # noqa: B018
+    plain = plan_of(MLPClassifier(preprocess=TablePreprocessor()), y)
+    assert values_of(plain.parameters) == values_of(plain.parameters) | {"n_members": 1, "alpha": 0.0001}
     with pytest.raises(AttributeError):
-        found.proposal = None
+        plain.loss = None
 
 
 def test_a_solver_keeps_its_objective():
-    found = resolved(MLPRegressor(preprocess="auto", solver="lbfgs"), 200, 2, incremental=False)
-    assert found.hidden_layer_sizes == (256, 128, 64) and (found.dropout, found.early_stopping) == (
-        0.0,
-        False,
-    )
+    plan = plan_of(MLPRegressor(preprocess="auto", solver="lbfgs"), table()[1])
+    found = plan.parameters
+    assert plan.hidden_layer_sizes == (256, 128, 64) and (found.dropout, found.early_stopping) == (0.0, False)
 
 
 def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPatch):

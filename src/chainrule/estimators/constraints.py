@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import (
 
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
+from chainrule.estimators.fit.plan import BEST
 from chainrule.estimators.recipes import PRESETS
-from chainrule.estimators.settings import BEST
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver

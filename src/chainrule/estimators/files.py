@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError
+from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
-from chainrule.estimators.preprocessing import publish
+from chainrule.estimators.numbers import NumericTargets, as_loss
 from chainrule.estimators.records import RECORDS, check_whole, checked
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS, Activation
@@ -34,10 +37,11 @@ NOT_KEPT = ("callbacks", "random_state", "scoring")
 """Parameters that are kept as numbers or text only: they may be objects of somebody else."""
 
 
-def described(estimator: Any) -> dict[str, Any]:
+def described(estimator: HoldsResult) -> dict[str, Any]:
     """Return an estimator as JSON values: its class, its parameters, its labels and its records."""
     parameters = {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()}
-    labels: Labels | None = getattr(estimator, "_labels", None)
+    result = result_of(estimator)
+    labels = result.targets if isinstance(result.targets, Labels) else None
     if labels is not None and labels.classes.dtype.kind not in KEPT:
         raise DataError(
             f"labels of type {labels.classes.dtype} cannot be kept in a file; fit with text, as by y.astype(str)."
@@ -50,8 +54,8 @@ def described(estimator: Any) -> dict[str, Any]:
         else {"classes": labels.classes.tolist(), "dtype": labels.classes.dtype.str, "kind": labels.kind}
         | {"is_sparse": labels.is_sparse},
         "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
-        "table": estimator.preprocessor_.to_data() if hasattr(estimator, "preprocessor_") else None,
-        "group_sizes": list(estimator._group_sizes),
+        "table": None if result.preprocessor is None else result.preprocessor.to_data(),
+        "group_sizes": list(result.group_sizes),
     }
 
 
@@ -90,7 +94,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-def read(kind: type[Any], path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str, Any]]:
     """Return the estimator in a file, and the file's metadata.
 
     Raises FormatError for a file without one, or with one of another class.
@@ -106,23 +110,24 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> tuple[Any, dict[str, 
     if name != kind.__name__:
         raise FormatError(f"{path} contains an {name}; read it by its own load.")
     try:
-        made = kind(**{name: _object(name, value) for name, value in data["parameters"].items()})
-        made._validate_params()
-        made.model_ = model
-        made._group_sizes = tuple(int(size) for size in data["group_sizes"])
-        for name in RECORDS:
-            if name in data["records"]:
-                setattr(made, name, checked(name, _number(data["records"][name])))
-        if data["labels"] is not None:
-            _put_labels(made, data["labels"])
-        if data["table"] is not None:
-            made.preprocessor_ = TablePreprocessor.from_data(data["table"])
-            made.preprocess = made.preprocess or made.preprocessor_
-            publish(made)
-        elif model.feature_names is not None:
-            made.feature_names_in_ = np.array(model.feature_names, dtype=object)
-        made._no_improvement_count = 0
-        check_whole(made)
+        parameters = {name: _object(name, value) for name, value in data["parameters"].items()}
+        kind(**parameters)._validate_params()
+        known = {
+            name: checked(name, _number(data["records"][name])) for name in RECORDS if name in data["records"]
+        }
+        table = None if data["table"] is None else TablePreprocessor.from_data(data["table"])
+        if table is not None:
+            parameters["preprocess"] = parameters["preprocess"] or table
+        result = FitResult(
+            model,
+            _targets(data["labels"], parameters, known),
+            tuple(int(size) for size in data["group_sizes"]),
+            known.get("n_layers_", 0),
+            table,
+            _records(known),
+        )
+        made = as_fitted(kind(**parameters), result)
+        check_whole(known, result, hasattr(made, "predict_proba"))
     except (
         ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
     ) as error:  # fmt: skip
@@ -133,8 +138,20 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> tuple[Any, dict[str, 
     return made, extra
 
 
-def _put_labels(estimator: Any, data: dict[str, Any]) -> None:
-    """Set the labels of a classifier from a file."""
+def _records(known: dict[str, Any]) -> Records:
+    """Return records from a file, where names have an underscore behind."""
+    own = {field.name: known[f"{field.name}_"] for field in fields(Records) if f"{field.name}_" in known}
+    return Records(**own)
+
+
+def _targets(
+    data: dict[str, Any] | None, parameters: dict[str, Any], known: dict[str, Any]
+) -> Labels | NumericTargets:
+    """Return what is predicted, from a file. data: the labels of a classifier."""
+    if data is None:
+        if "loss" not in parameters:
+            raise FormatError("the labels are missing")
+        return NumericTargets(known["n_outputs_"], as_loss(parameters["loss"], parameters["quantiles"]))
     dtype = np.dtype(data["dtype"])
     if dtype.kind not in KEPT:
         raise FormatError(f"labels of type {dtype} cannot be read from a file.")
@@ -146,8 +163,7 @@ def _put_labels(estimator: Any, data: dict[str, Any]) -> None:
         check_choice(data["kind"], dict.fromkeys(("binary", "multiclass", "multilabel")), "kind")
         or data["kind"]
     )
-    estimator._labels = Labels(np.array(data["classes"], dtype), kind, bool(data["is_sparse"]))
-    estimator.classes_ = estimator._labels.classes
+    return Labels(np.array(data["classes"], dtype), kind, bool(data["is_sparse"]))
 
 
 def _object(name: str, value: Any) -> Any:

@@ -8,34 +8,24 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils._set_output import _wrap_data_with_container
-from sklearn.utils.validation import check_is_fitted
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators.architecture import leading
-from chainrule.model import Ensemble, Model
+from chainrule.estimators.held import HoldsResult
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 
 
-class HiddenLayers:
+class HiddenLayers(HoldsResult):
     """Base class of estimators whose hidden layers' outputs are features.
 
     `transform` stands here, outside of scikit-learn's classes, because these would name the outputs of each hidden
     layer as those of the last one, where `set_output` asks for frames.
     """
 
-    model_: Any
-    engine: Any
-    _group_sizes: tuple[int, ...]
     _layer: int = -1
     """the hidden layer whose outputs `get_feature_names_out` names"""
-
-    @property
-    def members_(self) -> list[Model]:
-        """The networks of the estimator as models: one, or n_members."""
-        model = self.model_
-        return list(model.members) if isinstance(model, Ensemble) else [model]
 
     def _check_X(self, X: Any) -> Any:
         """Return X checked against the features of the training."""
@@ -47,8 +37,7 @@ class HiddenLayers:
         layer: the number of the hidden layer from 0; -1 for the last one.  Of an ensemble those of the members stand
         side by side, (n, members * width).
         """
-        check_is_fitted(self)
-        named = self
+        result, named = self._fitted, self
         if layer != -1:
             named = copy.copy(self)
             named._layer = layer
@@ -56,7 +45,7 @@ class HiddenLayers:
         engine = select(self.engine, Plan(network))
         found = [
             engine.predict(network, member.theta[: network.size], member.states, checked, BATCH)
-            for member in self.members_
+            for member in result.members
         ]
         out = found[0] if len(found) == 1 else np.hstack(found)
         return _wrap_data_with_container("transform", out, X, named)
@@ -64,13 +53,13 @@ class HiddenLayers:
     @property
     def _n_features_out(self) -> int:
         """The width of the hidden layer, for the names of what `transform` returns; 0 where there is none."""
-        if not self._group_sizes:
+        if not self._fitted.group_sizes:
             return 0  # `dir` asks for every attribute
-        return self._leading().outputs * len(self.members_)
+        return self._leading().outputs * len(self._fitted.members)
 
     def _leading(self) -> Network:
         """Return the network up to the hidden layer. Raises ConfigError where there is none."""
-        sizes = self._group_sizes
+        sizes = self._fitted.group_sizes
         if not sizes:
             raise ConfigError(
                 "there is no hidden layer whose output to return; use predict, or give hidden_layer_sizes."
@@ -81,4 +70,4 @@ class HiddenLayers:
             raise ConfigError(
                 f"layer must be a number of the {len(sizes)} hidden layers, from 0, not {self._layer!r}."
             ) from None
-        return leading(self.model_.network, sum(sizes[: number + 1]))
+        return leading(self._fitted.model.network, sum(sizes[: number + 1]))

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import check_consistent_length
 
-from chainrule.errors import DataError
+from chainrule.data.samples import Samples
+from chainrule.errors import ConfigError, DataError
+from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.metrics import accuracy
+from chainrule.network.answers import decide
 
 
-class Labels(NamedTuple):
+@dataclass(frozen=True)
+class Labels:
     """What the labels of a training set are."""
 
     classes: NDArray[Any]
@@ -22,10 +32,78 @@ class Labels(NamedTuple):
     is_sparse: bool = False
     """whether y was a sparse matrix, as predictions then are"""
 
+    rules: ClassVar[Mapping[str, Any]] = {}
+    """what scikit-learn's check of X and y is told"""
+
+    # --- learned from y ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def read(y: Any) -> Any:
+        """Return labels of a nullable type of pandas in NumPy's; others as they are."""
+        return whole_labels(y)
+
+    @classmethod
+    def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:
+        """Return what the labels y are. Raises DataError for numbers, and for several outputs of several classes."""
+        kind, classes = distinct(y, "y")
+        return cls(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
+
+    def check_again(self, y: NDArray[Any], warm_start: bool) -> None:
+        """Check the labels of a later call against those of the first."""
+        classes = distinct(y, "y")[1]
+        if warm_start:
+            if set(classes) != set(self.classes):
+                raise DataError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                    f"Previously got {self.classes}, `y` has {classes}"
+                )
+        elif len(np.setdiff1d(classes, self.classes, assume_unique=True)):
+            raise DataError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes}. 'y' has {classes}."
+            )
+
+    def check_validation(self, X: Any, y: Any) -> Any:
+        """Return the checked labels of samples X for validation, which have no others than y."""
+        y = np.asarray(whole_labels(y))
+        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
+        check_consistent_length(X, y)
+        assert_all_finite(y, input_name="y_val")
+        kind, classes = distinct(y, "y_val")
+        if kind.startswith("multilabel") != (self.kind == "multilabel"):
+            raise DataError(f"y_val is {kind} and y is {self.kind}; pass targets of the form of y.")
+        unknown = np.setdiff1d(classes, self.classes).tolist()
+        if unknown:
+            raise DataError(f"y_val has the label {unknown[0]!r}, which y has not; leave those rows out.")
+        return y
+
+    # --- what they are ----------------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> str:
+        """What is predicted: binary, multiclass or multilabel."""
+        return self.kind
+
     @property
     def outputs(self) -> int:
         """The number of outputs of the network: 1 for two classes."""
         return 1 if self.kind == "binary" else len(self.classes)
+
+    @property
+    def out_activation(self) -> str:
+        """What makes probabilities of the outputs."""
+        return "softmax" if self.kind == "multiclass" else "logistic"
+
+    @property
+    def model_classes(self) -> NDArray[Any] | None:
+        """The labels that the model beneath predicts; None for several a sample, and for a single class."""
+        return self.classes if self.kind != "multilabel" and len(self.classes) > 1 else None
+
+    @property
+    def are_two_without_1(self) -> bool:
+        """Whether there are two, neither of which is the number 1, which scikit-learn takes for the positive class."""
+        return self.kind == "binary" and len(self.classes) == 2 and 1 not in self.classes.tolist()
+
+    # --- in training ------------------------------------------------------------------------------------------------
 
     def encode(self, y: Any) -> NDArray[Any]:
         """Return y as in `Samples`: (n,) class numbers, or (n, outputs) of 0 and 1."""
@@ -38,20 +116,54 @@ class Labels(NamedTuple):
         is_second = np.asarray(y == self.classes[-1], np.float64)[:, None]
         return is_second if len(self.classes) > 1 else np.zeros_like(is_second)
 
-    def decode(self, probability: NDArray[Any]) -> Any:
-        """Return predicted labels (n,), or 0 and 1 (n, labels), from probabilities or logits (n, outputs)."""
+    def given_back(self, y: NDArray[Any]) -> Any:
+        """Return encoded labels as the user gave them."""
+        return self.classes[y] if self.kind == "multiclass" else self.predictions(y)
+
+    def loss(self, parameters: Mapping[str, Any]) -> Loss:
+        """Return the cross-entropy."""
+        kind = SoftmaxCrossEntropy if self.kind == "multiclass" else SigmoidCrossEntropy
+        return kind(label_smoothing=float(parameters["label_smoothing"]))
+
+    def score(self, loss: Loss, out: NDArray[Any], samples: Samples) -> float:
+        """Return the accuracy of outputs (n, outputs)."""
+        if self.kind == "binary" and len(self.classes) == 1:
+            return 1.0  # whatever the output, the only label is predicted
+        y = samples.y[:, 0] if samples.y.ndim == 2 and samples.y.shape[1] == 1 else samples.y
+        weight = None if (samples.weight == 1).all() else samples.weight
+        return accuracy(y, decide(loss, out), weight)
+
+    def class_weights(self, parameters: Mapping[str, Any], y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the weights (n,) of the classes of encoded labels; None for 1 each."""
+        if parameters["class_weight"] is None:
+            return None
+        if self.kind == "multilabel":
+            raise ConfigError("class_weight is for one label a sample, not for several; use sample_weight.")
+        numbers = y if y.ndim == 1 else y[:, 0].astype(np.int64)
+        by_class = compute_class_weight(
+            parameters["class_weight"], classes=self.classes, y=self.classes[numbers]
+        )
+        weights: NDArray[Any] = by_class[numbers]
+        return weights
+
+    def stratify(self, y: NDArray[Any], is_table: bool) -> NDArray[Any] | None:
+        """Return which samples have the second of two labels."""
+        if self.kind != "binary":
+            return None
+        second: NDArray[Any] = y == 1
+        is_rare = is_table and min(second.sum(), (~second).sum()) == 1
+        return None if is_rare else second  # of one sample there are no two parts
+
+    # --- in use -----------------------------------------------------------------------------------------------------
+
+    def predictions(self, predicted: NDArray[Any]) -> Any:
+        """Return labels (n,), or 0 and 1 (n, labels), from probabilities (n, outputs)."""
         if self.kind == "multiclass":
-            return self.classes[probability.argmax(1)]
-        chosen = (probability > 0.5).astype(np.int64)
+            return self.classes[predicted.argmax(1)]
+        chosen = (predicted > 0.5).astype(np.int64)
         if self.kind == "multilabel":
             return sparse.csr_matrix(chosen) if self.is_sparse else chosen
         return self.classes[np.minimum(chosen[:, 0], len(self.classes) - 1)]
-
-
-def learn(y: Any) -> Labels:
-    """Return what the labels y are. Raises ValueError for numbers, and for several outputs of several classes."""
-    kind, classes = distinct(y, "y")
-    return Labels(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
 
 
 def whole_labels(y: Any) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from chainrule.estimators.held import HoldsResult, result_of
 from chainrule.model import Ensemble
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -22,23 +24,10 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-FITTED = (
-    "classes_",
-    "_labels",
-    "n_outputs_",
-    "n_layers_",
-    "n_features_in_",
-    "feature_names_in_",
-    "_group_sizes",
-    "preprocessor_",
-)
-"""The attributes beside `model_` that prediction needs."""
-
-
 class Tasks(Callback):
     """The epochs of a fit as scikit-learn's callbacks see them; a callback that returns True ends the fit."""
 
-    def __init__(self, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(self, estimator: HoldsResult, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
         """Set up the callbacks of the estimator, and begin the fit's own task."""
         self.estimator = estimator
         self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
@@ -75,27 +64,23 @@ class Tasks(Callback):
         self.context.call_on_fit_task_end(
             estimator=self.estimator,
             **self.data,
-            reconstruction_attributes=lambda: attributes(self.estimator),
+            reconstruction_attributes=lambda: {"_result": result_of(self.estimator)},
         )
 
 
-def attributes(estimator: Any) -> dict[str, Any]:
-    """Return what prediction needs of a fitted estimator."""
-    return {name: getattr(estimator, name) for name in ("model_", *FITTED) if hasattr(estimator, name)}
-
-
-def reconstruction(estimator: Any, run: Run) -> dict[str, Any]:
-    """Return what prediction needs of an estimator in training, as copies."""
-    if isinstance(estimator.model_, Ensemble):
-        model: Any = copy.deepcopy(estimator.model_)
+def reconstruction(estimator: HoldsResult, run: Run) -> dict[str, Any]:
+    """Return what prediction needs of an estimator in training: its result, with a copy of the model."""
+    result = result_of(estimator)
+    if isinstance(result.model, Ensemble):
+        model: Any = copy.deepcopy(result.model)
     else:
-        model = copy.copy(estimator.model_)
+        model = copy.copy(result.model)
         model.theta = run.theta.copy()
     model.states = dict(run.states)
-    return attributes(estimator) | {"model_": model}
+    return {"_result": replace(result, model=model)}
 
 
-def tasks(estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
+def tasks(estimator: HoldsResult, epochs: int, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
     """Return the bridge to scikit-learn's callbacks for at most so many epochs; None if nobody would be called.
 
     A search hands its context to each estimator, also one without callbacks; a task an epoch is a sixth of a short fit.

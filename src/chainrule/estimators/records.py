@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import FormatError
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.labels import Labels
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
 NUMBERS = ("loss_", "best_loss_", "best_validation_score_")
@@ -34,21 +37,22 @@ def checked(name: str, value: Any) -> Any:
     return value
 
 
-def check_whole(estimator: Any) -> None:
-    """Check that labels, table and hidden layers from a file are those of its network. Raises FormatError if not."""
+def check_whole(known: Mapping[str, Any], result: FitResult, is_classifier: bool) -> None:
+    """Check that labels, table and hidden layers from a file are those of its network. Raises FormatError if not.
+
+    known: the records in the file by name.
+    """
     for name in (*COUNTS, "loss_curve_"):
-        if not hasattr(estimator, name):
+        if name not in known:
             raise FormatError(f"{name} is missing")
-    network = estimator.model_.network
-    table = getattr(estimator, "preprocessor_", None)
-    inputs = estimator.n_features_in_ if table is None else len(table.get_feature_names_out())
-    sizes = estimator._group_sizes
-    labels = getattr(estimator, "_labels", None)
+    network, table, sizes = result.model.network, result.preprocessor, result.group_sizes
+    inputs = known["n_features_in_"] if table is None else len(table.get_feature_names_out())
+    labels = result.targets if isinstance(result.targets, Labels) else None
     facts = {
         "the features": inputs == network.inputs,
-        "the outputs": estimator.n_outputs_ == network.outputs,
+        "the outputs": known["n_outputs_"] == network.outputs,
         "the hidden layers": all(size > 0 for size in sizes) and sum(sizes) < len(network.layers),
-        "the labels": (labels is None) == (not hasattr(estimator, "predict_proba"))
+        "the labels": (labels is not None) == is_classifier
         and (labels is None or _are_labels(labels.classes, labels.outputs, network.outputs)),
     }
     for what, fits in facts.items():

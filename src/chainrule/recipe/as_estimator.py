@@ -12,8 +12,10 @@ from sklearn.base import clone
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.architecture import ACTIVATION_NAMES, alpha_of
+from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.labels import Labels
-from chainrule.estimators.preprocessing import publish
+from chainrule.estimators.numbers import NumericTargets
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import Adam, Solver
 from chainrule.recipe.prepare import Prepared
@@ -21,7 +23,7 @@ from chainrule.recipe.settings import Settings
 from chainrule.training import History
 
 
-def estimator(run: Prepared, history: History) -> Any:
+def estimator(run: Prepared, history: History) -> HoldsResult:
     """Return the estimator whose fit the run was, as far as its parameters can say it.
 
     run: on a table, trained.  A residual network's blocks are the model's own, and `residual` is False.
@@ -29,24 +31,29 @@ def estimator(run: Prepared, history: History) -> Any:
     table, model, settings = run.data.table, run.model, run.settings
     assert table is not None
     kind = MLPRegressor if table.target.is_number else MLPClassifier
-    made = kind(**parameters(settings, run))
-    made.model_, made.preprocessor_ = model, table.preprocessor
-    publish(made)
-    made._group_sizes = group_sizes(run)
-    if not table.target.is_number:
-        assert model.classes is not None
-        made._labels = Labels(model.classes, "binary" if model.network.outputs == 1 else "multiclass")
-        made.classes_ = model.classes
-    made.n_iter_, made.t_ = len(history), len(history) * run.training_rows
-    made.loss_curve_ = [record["loss"] for record in history]
-    made.validation_loss_curve_ = [record["val_loss"] for record in history if "val_loss" in record]
-    if made.loss_curve_:
-        made.loss_, made.best_loss_ = made.loss_curve_[-1], min(made.loss_curve_)
-    made.n_layers_, made.n_outputs_ = len(settings.hidden or ()) + 2, model.network.outputs
-    made.out_activation_ = {"regression": "identity", "binary": "logistic", "multiclass": "softmax"}[
-        model.task
-    ]
-    return made
+    losses = [record["loss"] for record in history]
+    records = Records(
+        len(history),
+        len(history) * run.training_rows,
+        losses[-1] if losses else None,
+        losses,
+        [record["val_loss"] for record in history if "val_loss" in record],
+        best_loss=min(losses) if losses else None,
+    )
+    chosen, targets = parameters(settings, run), targets_of(run)
+    result = FitResult(
+        model, targets, group_sizes(run), len(settings.hidden or ()) + 2, table.preprocessor, records
+    )
+    return as_fitted(kind(**chosen), result)
+
+
+def targets_of(run: Prepared) -> Labels | NumericTargets:
+    """Return what a run on a table predicts."""
+    model = run.model
+    if model.task == "regression":
+        return NumericTargets(model.network.outputs, model.network.loss)
+    assert model.classes is not None
+    return Labels(model.classes, "binary" if model.network.outputs == 1 else "multiclass")
 
 
 def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:

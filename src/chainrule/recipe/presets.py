@@ -18,8 +18,8 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule import distributed
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
+from chainrule.estimators.fit.plan import BEST
 from chainrule.estimators.rows import rows_of
-from chainrule.estimators.settings import BEST
 from chainrule.recipe import folder, longer
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.fit import StopOnRequest

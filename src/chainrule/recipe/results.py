@@ -27,9 +27,9 @@ def write(
     place = prepared.place
     extra = model_extra(prepared, history)
     if is_average(prepared):
-        from chainrule.estimators.best import files
+        from chainrule.estimators.fitted import save
 
-        files.save(prepared.estimator, place / "model.safetensors", extra)
+        save(prepared.estimator, place / "model.safetensors", extra)
     else:
         prepared.model.save(place / "model.safetensors", extra=extra)
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})

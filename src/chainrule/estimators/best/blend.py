@@ -1,52 +1,55 @@
-"""The weighted average of several fitted estimators, which predicts for the one that they were fitted for."""
+"""The weighted average of several fits, which predicts for the estimator that they were made for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
+from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.weights import tempered
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 
 class BlendPart(NamedTuple):
-    """An estimator of an average."""
+    """A fit of an average."""
 
     weight: float
-    estimator: Any
+    estimator: BaseEstimator
+    """that was fitted, with the parameters of its recipe"""
     recipe: str
+    result: FitResult
+    """what it holds"""
 
 
 class Blend:
     """An average of probabilities, or of numbers: sum_i w_i p_i, with probabilities at a temperature in the end.
 
-    parts: the estimators, with weights that add up to 1.  temperature: see `tempered`; 1 for numbers.
+    parts: the fits, with weights that add up to 1.  temperature: see `tempered`; 1 for numbers.
+    engine: by which they predict.
     """
 
-    def __init__(self, parts: Sequence[BlendPart], temperature: float = 1.0) -> None:
+    def __init__(self, parts: Sequence[BlendPart], temperature: float = 1.0, engine: str = "auto") -> None:
         """Keep the parts."""
-        self.parts, self.temperature = list(parts), temperature
-
-    def share_preprocessors(self) -> None:
-        """Let the parts that prepare a table alike do so by one preprocessor, as those of a file do not."""
-        known: dict[str, Any] = {}
-        for part in self.parts:
-            own = part.estimator.preprocessor_
-            part.estimator.preprocessor_ = known.setdefault(json.dumps(own.to_data()), own)
+        self.parts, self.temperature, self.engine = list(parts), temperature, engine
 
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""
         prepared: dict[int, Any] = {}
         found = []
         for part in self.parts:
-            made = part.estimator
-            key = id(made.preprocessor_)
+            preprocessor = part.result.preprocessor
+            assert preprocessor is not None, "a race is of tables"
+            key = id(preprocessor)
             if key not in prepared:
-                prepared[key] = made._check_X(X)
-            found.append(np.asarray(made._decided(prepared[key]), np.float64))
+                prepared[key] = preprocessor.transform(X)
+            found.append(np.asarray(part.result.predicted(prepared[key], self.engine), np.float64))
         return np.stack(found)
 
     def predicted(self, X: Any, exclusive: bool) -> NDArray[np.float64]:
@@ -72,3 +75,23 @@ class Blend:
             sums[part.recipe] = sums.get(part.recipe, 0.0) + part.weight
         each = ", ".join(f"{weight:.2f} {recipe}" for recipe, weight in sums.items())
         return f"<Blend of {len(self)} networks: {each}; temperature {self.temperature:.3g}>"
+
+
+def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:
+    """Return the preprocessors, with one for all that prepare a table alike, as those of a file are not."""
+    known: dict[str, TablePreprocessor] = {}
+    return [known.setdefault(json.dumps(each.to_data()), each) for each in preprocessors]
+
+
+@dataclass(frozen=True)
+class RaceResult(FitResult):
+    """The result of a race: that of the heaviest part, the average, and what happened."""
+
+    blend: Blend = field(default_factory=lambda: Blend([]))
+    report: RaceReport = field(default_factory=RaceReport)
+
+    @classmethod
+    def of(cls, heaviest: FitResult, blend: Blend, report: RaceReport) -> Self:
+        """Return the result of a race whose heaviest part has this result."""
+        own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
+        return cls(**own, blend=blend, report=report)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,35 +15,40 @@ import numpy as np
 from chainrule.core.files import write_whole
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.estimators import files
-from chainrule.estimators.best.blend import Blend, BlendPart
+from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
 from chainrule.estimators.best.report import RaceReport, record_of
 from chainrule.estimators.best.weights import EXTREME
+from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 
 KEY = "blend"
 """The key of an average in a file's metadata."""
 
 
-def save(estimator: Any, path: str | os.PathLike[str], more: Mapping[str, Any] | None = None) -> None:
+def save(
+    estimator: HoldsResult,
+    result: RaceResult,
+    path: str | os.PathLike[str],
+    more: Mapping[str, Any] | None = None,
+) -> None:
     """Write a fitted estimator of preset="best"; the file is replaced in one step. more: further metadata."""
     from safetensors import safe_open
     from safetensors.numpy import save as to_bytes
 
-    blend: Blend = estimator.blend_
     with TemporaryDirectory() as folder:
         first = Path(folder) / "first"
-        extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(estimator)}
-        estimator.model_.save(first, extra=extra)
+        extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(result)}
+        result.model.save(first, extra=extra)
         with safe_open(str(first), framework="numpy") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for number, part in enumerate(blend.parts[1:], 1):
+        for number, part in enumerate(result.blend.parts[1:], 1):
             part.estimator.save(one := Path(folder) / "one")
             tensors[_name(number)] = np.frombuffer(one.read_bytes(), np.uint8)
     write_whole(path, to_bytes(tensors, metadata=metadata))
 
 
-def restore(estimator: Any, path: str | os.PathLike[str], data: Any) -> None:
-    """Give an estimator that was read from a file the average that the file has. data: of its metadata, under KEY."""
+def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
+    """Return an estimator that was read from a file with the average that the file has. data: its metadata of KEY."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -52,8 +57,7 @@ def restore(estimator: Any, path: str | os.PathLike[str], data: Any) -> None:
         fits = all(weight > 0 for weight in weights) and abs(sum(weights) - 1) < 1e-6
         if not (fits and len(weights) == len(recipes) and 1 / EXTREME <= degree * 1.001 <= 1.01 * EXTREME):
             raise FormatError("the weights of the average are not above 0 with a sum of 1")
-        own = copy.copy(estimator)
-        made = [own]
+        made = [estimator]
         with safe_open(str(path), framework="numpy") as file, TemporaryDirectory() as folder:
             for number in range(1, len(weights)):
                 one = Path(folder) / "one"
@@ -62,10 +66,13 @@ def restore(estimator: Any, path: str | os.PathLike[str], data: Any) -> None:
                 if KEY in extra:  # it would have parts again, and so on
                     raise FormatError(f"part {number} of the average is an average")
                 made.append(part)
-        for each in made:
-            if each.model_.network.outputs != estimator.model_.network.outputs:
-                raise FormatError("the parts of the average have other outputs than the estimator")
+        results = [result_of(each) for each in made]
+        outputs = {each.model.network.outputs for each in results}
+        if len(outputs) > 1:
+            raise FormatError("the parts of the average have other outputs than the estimator")
         report = RaceReport(map(record_of, data["report"]))
+        preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
+        results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
     except (
         SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
     ) as error:  # fmt: skip
@@ -73,24 +80,27 @@ def restore(estimator: Any, path: str | os.PathLike[str], data: Any) -> None:
         raise FormatError(
             f"{path}: the average in the file is malformed ({fault}); save it again."
         ) from error
-    parts = [BlendPart(*each) for each in zip(weights, made, recipes, strict=True)]
-    estimator.blend_, estimator.report_ = Blend(parts, degree), report
-    estimator.blend_.share_preprocessors()
+    parts = [
+        BlendPart(weight, as_fitted(each, result), name, result)
+        for weight, each, name, result in zip(weights, made, recipes, results, strict=True)
+    ]
+    blend = Blend(parts, degree, estimator.engine)
+    return as_fitted(estimator, RaceResult.of(results[0], blend, report))
 
 
 def _name(number: int) -> str:
     return f"part_{number}"
 
 
-def _described(estimator: Any) -> dict[str, Any]:
+def _described(result: RaceResult) -> dict[str, Any]:
     """Return an average and its report as JSON values."""
-    blend = estimator.blend_
+    blend = result.blend
     return {
         "weights": [part.weight for part in blend.parts],
         "recipes": [part.recipe for part in blend.parts],
         "temperature": blend.temperature,
         "report": [
             each._asdict() | {"loss": each.loss if math.isfinite(each.loss) else None}
-            for each in estimator.report_
+            for each in result.report
         ],
     }

@@ -7,23 +7,26 @@ many fits there are, and how many epochs those at the end of the time have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError
-from chainrule.estimators import continuing
 from chainrule.estimators.best import candidates
-from chainrule.estimators.best.blend import Blend, BlendPart
+from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.runner import RacedRows, Runner, Task, of_candidate
 from chainrule.estimators.best.weights import greedy, temperature, tempered
+from chainrule.estimators.fit.data import FitData, FitInput, check_weights
+from chainrule.estimators.held import HoldsResult, as_fitted
+from chainrule.estimators.numbers import Targets
+from chainrule.estimators.parameters import values_of
 from chainrule.estimators.rows import deal
 
 USED = 0.95
@@ -39,17 +42,20 @@ NETWORKS = 3
 """The networks of all rows that a recipe has."""
 
 
-def check(estimator: Any, incremental: bool) -> None:
-    """Check that an estimator may race. Raises ConfigError for what belongs to a single network."""
+def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start: bool) -> None:
+    """Check that an estimator may race. Raises ConfigError for what belongs to a single network.
+
+    has_trunk, has_start: whether it has hidden layers or parameters to begin with.
+    """
     faults = {
         "partial_fit": incremental,
         "warm_start=True": estimator.warm_start,
         "callbacks": estimator.callbacks is not None or getattr(estimator, "_skl_callbacks", None),
         "n_members": estimator.n_members is not None,
-        "replace_head": estimator._trunk is not None,
+        "replace_head": has_trunk,
         "solver='lbfgs'": estimator.solver == "lbfgs",
         "scoring": estimator.scoring not in (None, "loss"),
-        "parameters to begin with": "_given" in estimator.__dict__,
+        "parameters to begin with": has_start,
     }
     for what, is_there in faults.items():
         if is_there:
@@ -64,47 +70,25 @@ def check(estimator: Any, incremental: bool) -> None:
         )
 
 
-def forget(estimator: Any) -> None:
-    """Take from an estimator what an earlier race has left."""
-    estimator.__dict__.pop("blend_", None)
-    estimator.__dict__.pop("report_", None)
-
-
-def fit(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    X_val: Any,
-    y_val: Any,
-    begun: float,
-    incremental: bool,
-) -> None:
-    """Fit an estimator of preset="best". begun: the `time.monotonic()` at which its fit began."""
-    check(estimator, incremental)
-    _, encoded = estimator._check_y(X, y, sample_weight, False, True)
-    weight = np.ones(len(encoded))
-    if sample_weight is not None:
-        weight = np.asarray(_check_sample_weight(sample_weight, encoded), np.float64)
-    weight = continuing.check_weights(estimator._weighted(encoded, weight))
+def fit(estimator: HoldsResult, given: FitInput, data: FitData, begun: float) -> RaceResult:
+    """Return the result of a race. data: of all rows.  begun: the `time.monotonic()` at which the fit began."""
+    encoded, weight, targets = data.samples.y, data.samples.weight, data.targets
     random = check_random_state(estimator.random_state)
-    given = None
+    is_given = data.validation is not None
     judged, judged_weight = encoded, weight
-    if X_val is not None or y_val is not None:
-        continuing.check_pair(X_val, y_val)
-        given = X_val, y_val
-        judged = estimator._encode(estimator._check_val_y(estimator._check_X(X_val), y_val))
-        judged_weight = _class_weights(estimator, encoded, judged)
-    fold, raced = _folds(estimator, encoded, given is not None, random)
+    if data.validation is not None:
+        judged = data.validation.y
+        judged_weight = _class_weights(estimator, targets, encoded, judged)
+    fold, raced = _folds(targets, encoded, is_given, random)
     is_large = len(encoded) > FEW
     racing = candidates.CANDIDATES
     of_folds, of_all = (
         random.randint(2**31 - 1, size=(len(racing), count)).tolist() for count in (FOLDS, NETWORKS)
     )
-    race = Race(estimator, RacedRows(X, y, sample_weight, given, fold), begun, racing)
+    race = Race(estimator, RacedRows(given, fold), data, begun, racing)
     race.judges = {
-        one: _judge(estimator, encoded, weight, judged, judged_weight, None if given else fold == one)
-        for one in (range(FOLDS) if given is None else raced)
+        one: _judge(estimator, data, judged, judged_weight, None if is_given else fold == one)
+        for one in (raced if is_given else range(FOLDS))
     }
     if not len(race.judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
@@ -118,17 +102,17 @@ def fit(
     each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
     race.run(each, first if is_large else end, end, len(raced) > 1)
     numbers = race.complete(raced)
-    if is_large and given is None:
+    if is_large and not is_given:
         numbers, raced = race.again(numbers, second, end, tasks)
     weights, degree = race.weigh(numbers, raced)
     if is_large and estimator.refit is not False:
         chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
-    race.finish(dict(zip(numbers, weights.tolist(), strict=True)), degree)
+    return race.result(dict(zip(numbers, weights.tolist(), strict=True)), degree)
 
 
 def _folds(
-    estimator: Any, encoded: NDArray[Any], is_given: bool, random: Any
+    targets: Targets, encoded: NDArray[Any], is_given: bool, random: np.random.RandomState
 ) -> tuple[NDArray[np.int64], list[int]]:
     """Return the fold of each row, and the folds of the race."""
     n = len(encoded)
@@ -136,15 +120,17 @@ def _folds(
         return np.full(n, -1), [0]
     folds = max(FOLDS, -(-n // MOST_HELD_OUT))
     labels = None
-    if estimator._task in ("binary", "multiclass"):
+    if targets.task in ("binary", "multiclass"):
         labels = encoded if encoded.ndim == 1 else encoded[:, 0]
     fold = deal(n, folds, labels, random)
     return fold, [*range(FOLDS)] if n <= FEW else [0]
 
 
-def _class_weights(estimator: Any, encoded: NDArray[Any], judged: NDArray[Any]) -> NDArray[np.float64]:
+def _class_weights(
+    estimator: HoldsResult, targets: Targets, encoded: NDArray[Any], judged: NDArray[Any]
+) -> NDArray[np.float64]:
     """Return the weights of the classes of judged targets, as they are for those of the training."""
-    of_rows = estimator._weighted(encoded, np.ones(len(encoded)))
+    of_rows = check_weights(encoded, encoded, None, targets, values_of(estimator))
     if (of_rows == 1).all():
         return np.ones(len(judged))
     labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
@@ -152,16 +138,20 @@ def _class_weights(estimator: Any, encoded: NDArray[Any], judged: NDArray[Any]) 
 
 
 def _judge(
-    estimator: Any, encoded: Any, weight: Any, judged: Any, judged_weight: Any, rows: NDArray[np.bool_] | None
+    estimator: HoldsResult,
+    data: FitData,
+    judged: NDArray[Any],
+    judged_weight: NDArray[np.float64],
+    rows: NDArray[np.bool_] | None,
 ) -> Judge:
     """Return the judge of some rows of the targets; of all of them for None."""
     y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])
     if not of_rows.any():
         of_rows = np.ones(len(y))
-    if estimator._task != "regression":
+    if data.targets.task != "regression":
         return Judge(y, of_rows)
-    loss, columns = estimator._loss(estimator), encoded.reshape(len(encoded), -1)
-    scale = measure_targets(columns, weight) if loss.targets == "real" else None
+    loss, columns = data.targets.loss(values_of(estimator)), data.samples.y
+    scale = measure_targets(columns, data.samples.weight) if loss.targets == "real" else None
     return Judge(y.reshape(len(y), columns.shape[1]), of_rows, loss, scale)
 
 
@@ -221,8 +211,8 @@ class Race(Runner):
 
         return weights, temperature(loss)
 
-    def finish(self, weights: dict[int, float], degree: float) -> None:
-        """Set what the estimator has after its fit: of a recipe the networks of all rows, where there are some."""
+    def result(self, weights: dict[int, float], degree: float) -> RaceResult:
+        """Return what the estimator has after its fit: of a recipe the networks of all rows, where there are some."""
         parts, report = [], RaceReport()
         for number, candidate in enumerate(self.candidates):
             own, whole = of_candidate(self.fits, number), of_candidate(self.whole, number)
@@ -240,7 +230,7 @@ class Race(Runner):
                     candidate.name,
                     dict(candidate.changed),
                     len(own) + len(whole),
-                    next(iter(own.values())).estimator.n_iter_,
+                    next(iter(own.values())).result.records.n_iter,
                     sum(made.seconds for made in (*own.values(), *whole.values())),
                     judge.mean_loss(truth) if len(truth) else float("nan"),
                     weight,
@@ -249,13 +239,22 @@ class Race(Runner):
             )
             if weight:
                 used = [*(whole or own).values()]
-                parts += [BlendPart(weight / len(used), made.estimator, candidate.name) for made in used]
+                parts += [
+                    BlendPart(
+                        weight / len(used),
+                        as_fitted(made.estimator, made.result),
+                        candidate.name,
+                        made.result,
+                    )
+                    for made in used
+                ]
         parts.sort(key=lambda part: -part.weight)
-        take(self.estimator, Blend(parts, degree), report)
-        if not all(part.estimator._shortfall for part in parts):
-            self.estimator._shortfall = None
+        heaviest = parts[0].result
+        if not all(part.result.shortfall for part in parts):
+            heaviest = replace(heaviest, shortfall=None)
         if self.estimator.verbose:
             print(report)
+        return RaceResult.of(heaviest, Blend(parts, degree, self.estimator.engine), report)
 
 
 def _joined(judges: list[Judge]) -> Judge:
@@ -264,11 +263,3 @@ def _joined(judges: list[Judge]) -> Judge:
         y=np.concatenate([judge.y for judge in judges]),
         weight=np.concatenate([judge.weight for judge in judges]),
     )
-
-
-def take(estimator: Any, blend: Blend, report: RaceReport) -> None:
-    """Give an estimator what the heaviest part of a blend has learned, the blend itself, and the report."""
-    own = set(estimator.get_params(deep=False)) | {"_variant", "_prepared", "_threads", "_epochs", "_grace"}
-    heaviest = blend.parts[0].estimator
-    estimator.__dict__.update({name: value for name, value in heaviest.__dict__.items() if name not in own})
-    estimator.blend_, estimator.report_ = blend, report

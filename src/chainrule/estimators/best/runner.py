@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.engines import Plan, select
@@ -21,8 +20,14 @@ from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.stopping import RaceOver
+from chainrule.estimators.fit.begin import begin
+from chainrule.estimators.fit.data import FitData, FitInput, table_data
+from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.train import Listen, train
+from chainrule.estimators.held import HoldsResult
+from chainrule.estimators.parameters import given, values_of
 from chainrule.estimators.rows import rows_of
-from chainrule.estimators.settings import given, table_settings
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
@@ -50,7 +55,9 @@ class Task(NamedTuple):
 class RaceFit(NamedTuple):
     """A fit that was made."""
 
-    estimator: Any
+    estimator: HoldsResult
+    """with the parameters of the fit"""
+    result: FitResult
     truth: NDArray[np.float64]
     """what `Judge.truth` makes of its predictions of the rows that were held out"""
     predicted: NDArray[np.float64]
@@ -64,23 +71,20 @@ class RaceFit(NamedTuple):
 class RacedRows(NamedTuple):
     """The rows of a race."""
 
-    X: Any
-    y: Any
-    sample_weight: Any
-    given: tuple[Any, Any] | None
-    """the samples that the user holds out"""
+    given: FitInput
     fold: NDArray[np.int64]
     """the fold of each row"""
 
-    def parts(self, fold: int) -> tuple[Any, ...]:
-        """Return X, y, weights, X and y held out of a fold; all rows and what is given, where there is something."""
-        if self.given is not None:
-            return self.X, self.y, self.sample_weight, *self.given
+    def parts(self, fold: int) -> FitInput:
+        """Return what a fit without a fold is given; all rows where somebody passes others to validate on."""
+        if self.given.X_val is not None:
+            return self.given
         train, out = np.flatnonzero(self.fold != fold), np.flatnonzero(self.fold == fold)
         if not len(out):
-            return self.X, self.y, self.sample_weight, None, None
-        some = (rows_of(each, train) for each in (self.X, self.y, self.sample_weight))
-        return *some, rows_of(self.X, out), rows_of(self.y, out)
+            return self.given
+        X, y, sample_weight = self.given[:3]
+        some = rows_of(X, train), rows_of(y, train), rows_of(sample_weight, train)
+        return FitInput(*some, rows_of(X, out), rows_of(y, out))
 
 
 class Runner:
@@ -89,11 +93,16 @@ class Runner:
     judges: dict[int, Judge]
 
     def __init__(
-        self, estimator: Any, table: RacedRows, begun: float, candidates: tuple[Candidate, ...]
+        self,
+        estimator: HoldsResult,
+        rows: RacedRows,
+        data: FitData,
+        begun: float,
+        candidates: tuple[Candidate, ...],
     ) -> None:
-        """Begin without a fit. begun: the `time.monotonic()` from which the time limit counts."""
+        """Begin without a fit. data: of all rows.  begun: the `time.monotonic()` from which the time limit counts."""
         self.candidates = candidates
-        self.estimator, self.table, self.begun, self.given = estimator, table, begun, given(estimator)
+        self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         network = Network(1, [Dense(1)], MeanSquaredError())
         self.workers = select(estimator.engine, Plan(network)).workers()
@@ -103,8 +112,8 @@ class Runner:
         """of all rows, by the number of the candidate and of the network; the predictions are of the fit watched"""
         self.prepared: dict[str, TablePreprocessor] = {}
         """by the settings"""
-        if hasattr(estimator, "preprocessor_"):  # which has checked the table
-            self.prepared[repr(sorted(_of_table(estimator).items()))] = estimator.preprocessor_
+        if data.preprocessor is not None:
+            self.prepared[repr(sorted(table_settings(estimator).items()))] = data.preprocessor
         self.errors: list[tuple[int, Exception]] = []
         """with the numbers of the candidates"""
         self.ended, self.lock = threading.Event(), threading.Lock()
@@ -182,8 +191,10 @@ class Runner:
         if own:
             return float(np.mean(own))
         if task.is_of_all:
-            first, rows = self.fits[task.number, 0], self.table.fold
-            per_epoch = first.seconds / max(1, first.estimator.n_iter_) * len(rows) / np.count_nonzero(rows)
+            first, rows = self.fits[task.number, 0], self.rows.fold
+            per_epoch = (
+                first.seconds / max(1, first.result.records.n_iter) * len(rows) / np.count_nonzero(rows)
+            )
             return float(per_epoch * self._plan(task.number)[0])
         others = [made.seconds / self.candidates[number].cost for (number, _), made in self.fits.items()]
         return float(np.median(others)) * task.candidate.cost if others else None
@@ -191,67 +202,73 @@ class Runner:
     def _fit(self, task: Task, seconds: float) -> RaceFit:
         """Fit a candidate to all folds but one, in so many seconds."""
         begin, over = time.monotonic(), RaceOver(self.ended)
-        made = self._begun(task, over, seconds)
-        X, y, sample_weight, X_val, y_val = self.table.parts(task.fold)
-        made._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
-        made.set_params(callbacks=None, time_limit=self.estimator.time_limit)
-        made._prepared = None
-        if (short := made._shortfall) is not None:  # of the seconds of the race
-            made._shortfall = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
-        made.__dict__.pop("_optimizer", None)  # a part is not trained any further
-        predicted = np.empty((0, made.n_outputs_)) if X_val is None else made._predicted(X_val)
+        grace = 0.0 if self.fits else self.seconds  # without a fit there is nothing to predict by
+        made = self._estimator(task)
+        result, data = self._trained(made, task, over, self.rows.parts(task.fold), seconds, grace=grace)
+        if (short := result.shortfall) is not None:  # of the seconds of the race
+            short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
+            result = replace(result, shortfall=short)
+        predicted = np.empty((0, result.targets.outputs))
+        if data.validation is not None:
+            predicted = result.predicted(data.validation.X, made.engine)
         truth = self.judges[task.fold].truth(predicted)
         if not np.isfinite(truth).all():
             raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
-        scores = np.nan_to_num(made.validation_scores_ or [0.0], nan=-np.inf)
-        best = max(1, min(1 + int(np.argmax(scores)), made.n_iter_))
+        scores = np.nan_to_num(result.records.validation_scores or [0.0], nan=-np.inf)
+        best = max(1, min(1 + int(np.argmax(scores)), result.records.n_iter))
         held_out = truth, np.asarray(predicted, np.float64)
-        return RaceFit(made, *held_out, time.monotonic() - begin, best, over.epochs)
+        return RaceFit(made, result, *held_out, time.monotonic() - begin, best, over.epochs)
 
     def _fit_all(self, task: Task, seconds: float) -> RaceFit | None:
         """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""
         begin, (last, epochs) = time.monotonic(), self._plan(task.number)
         over = RaceOver(self.ended, last, begin + seconds)
-        made = self._begun(task, over, None)
-        made._epochs = epochs
-        made._fit(self.table.X, self.table.y, self.table.sample_weight)
+        made, rows = self._estimator(task), self.rows.given._replace(X_val=None, y_val=None)
+        result, _ = self._trained(made, task, over, rows, None, epochs=epochs)
         if over.is_cut:
             return None
-        watched = self.fits[task.number, 0]
-        own = copy.copy(watched.estimator)  # with the curves of the fit that was watched
-        own.model_, own.random_state, own.n_iter_refit_ = made.model_, task.seed, made.n_iter_
-        return watched._replace(estimator=own, seconds=time.monotonic() - begin)
+        watched = self.fits[task.number, 0]  # whose curves stay
+        records = replace(watched.result.records, n_iter_refit=result.records.n_iter)
+        own = replace(watched.result, model=result.model, records=records)
+        return watched._replace(estimator=made, result=own, seconds=time.monotonic() - begin)
+
+    def _trained(
+        self,
+        made: HoldsResult,
+        task: Task,
+        over: RaceOver,
+        rows: FitInput,
+        seconds: float | None,
+        **conditions: Any,
+    ) -> tuple[FitResult, FitData]:
+        """Return the result of a candidate's fit on some rows in so many seconds, and their data."""
+        begun, variant = time.monotonic(), task.candidate.variant
+        data = table_data(made.target_type, rows, values_of(made), self._preprocessor(made, variant))
+        asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
+        plan = resolved(made, data, conditions=asked, begun=begun)
+        plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
+        result = train(plan, data, begin(plan, data), Listen(made, (over,)))
+        return replace(result, rates=None), data  # a part is not trained any further
 
     def _plan(self, number: int) -> tuple[int, int]:
         """Return the epochs that were best for a candidate, in the mean of its folds, and those of its schedule."""
         own, epochs = of_candidate(self.fits, number).values(), self.fits[number, 0].epochs
         return round(float(np.mean([made.best for made in own if made.epochs == epochs]))), epochs
 
-    def _begun(self, task: Task, over: RaceOver, seconds: float | None) -> Any:
-        """Return the estimator of a task, before its fit in so many seconds."""
-        made = clone(self.estimator)
-        made.set_params(
-            **{name: value for name, value in task.candidate.changed.items() if name not in self.given},
-            preset=task.candidate.preset,
-            random_state=task.seed,
-            refit=None,
-            time_limit=seconds,
-            verbose=False,
-            callbacks=[over],
-        )
-        made._variant = task.candidate.variant
-        made._prepared = self._preprocessor(made)
-        made._threads = 1 if self.workers > 1 else None
-        made._grace = 0.0 if self.fits else self.seconds  # without a fit there is nothing to predict by
-        return made
+    def _estimator(self, task: Task) -> HoldsResult:
+        """Return an estimator with the parameters of a task's fit."""
+        changed = {name: value for name, value in task.candidate.changed.items() if name not in self.chosen}
+        changed |= {"preset": task.candidate.preset, "random_state": task.seed, "refit": None}
+        changed |= {"verbose": False}
+        return type(self.estimator)(**{**self.estimator.get_params(deep=False), **changed})
 
-    def _preprocessor(self, made: Any) -> TablePreprocessor:
+    def _preprocessor(self, made: HoldsResult, variant: str | None) -> TablePreprocessor:
         """Return what prepares the table for a candidate: the same for all that prepare it alike, in each fold."""
-        settings = _of_table(made)
+        settings = table_settings(made, variant)
         key = repr(sorted(settings.items()))
         with self.lock:
             if key not in self.prepared:
-                X, y, weight = self.table.X, self.table.y, self.table.sample_weight
+                X, y, weight = self.rows.given[:3]
                 self.prepared[key] = preprocessing.fitted(
                     made.preprocess, X, y, weight, made.dtype, settings=settings
                 )
@@ -260,11 +277,11 @@ class Runner:
     def _say(self, task: Task, made: RaceFit) -> None:
         """Print how a fit went."""
         if task.is_of_all:
-            self._print(task, f"{made.estimator.n_iter_refit_} epochs in {made.seconds:.1f} s")
+            self._print(task, f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s")
             return
         loss = self.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
         self._print(
-            task, f"loss {loss:.5g} held out, {made.estimator.n_iter_} epochs in {made.seconds:.1f} s"
+            task, f"loss {loss:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
         )
 
     def _print(self, task: Task, said: str) -> None:
@@ -278,8 +295,3 @@ class Runner:
 def of_candidate(fits: Mapping[tuple[int, int], RaceFit], number: int) -> dict[int, RaceFit]:
     """Return those of some fits that are of a candidate, in the order of their folds."""
     return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
-
-
-def _of_table(estimator: Any) -> dict[str, Any]:
-    """Return the settings of the preprocessor that an estimator makes; none for one that is given."""
-    return {} if isinstance(estimator.preprocess, TablePreprocessor) else dict(table_settings(estimator))

@@ -27,8 +27,10 @@ from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import rows
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.fitting import warn_of
-from chainrule.estimators.settings import given, name_of_recipe
+from chainrule.estimators.fit.plan import name_of_recipe
+from chainrule.estimators.fit.train import warn_of
+from chainrule.estimators.held import result_of
+from chainrule.estimators.parameters import given
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES, Space
 from chainrule.estimators.tuning.study import TrialRecord
@@ -269,7 +271,7 @@ def result(search: _Search, was_interrupted: bool) -> Tuned:
         next((each for each in complete if each.settings == study.defaults(search.dimensions)), None),
         records,
         study.importances(search.study),
-        metric_of(fitted),
+        metric_of(result_of(fitted)),
         time.monotonic() - search.begun,
         "interrupted" if was_interrupted else "time limit" if search.out_of_time else "trials",
     )
@@ -284,6 +286,6 @@ def refitted(search: _Search, parameters: dict[str, Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         made.fit(search.problem.X, search.problem.y)
-    warn_of(made._shortfall)
+    warn_of(result_of(made).shortfall)
     made.set_params(time_limit=before)
     return made

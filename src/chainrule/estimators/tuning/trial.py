@@ -14,6 +14,10 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.errors import DataError, NonFiniteError
+from chainrule.estimators.base import MLPEstimator, fit_under
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.plan import Conditions
+from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.rows import rows_of
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.training.callbacks import Callback
@@ -87,19 +91,20 @@ class Watch(Callback):
             self.stop.set()
 
 
-def metric_of(estimator: Any) -> str:
-    """Return what a fitted estimator is judged by: log_loss, rmse, or its own loss where that is no squared error."""
-    if estimator._task != "regression":
+def metric_of(result: FitResult) -> str:
+    """Return what a fit is judged by: log_loss, rmse, or its own loss where that is no squared error."""
+    if result.targets.task != "regression":
         return "log_loss"
-    return "rmse" if isinstance(estimator.model_.network.loss, MeanSquaredError) else "loss"
+    return "rmse" if isinstance(result.model.network.loss, MeanSquaredError) else "loss"
 
 
-def tried(estimator: Any, parameters: dict[str, Any], problem: Problem, trial: Any, deadline: float) -> Tried:
+def tried(
+    estimator: MLPEstimator, parameters: dict[str, Any], problem: Problem, trial: Any, deadline: float
+) -> Tried:
     """Fit the estimator with these parameters on each fold, and return the mean of its metric on the rows held out."""
     values, epochs, longest, first = list[float](), 0, 0.0, None
     for rows, held_out in problem.folds:
         made, begun = clone(estimator).set_params(**parameters), time.monotonic()
-        made._grace = 0.0  # the next setting needs the seconds more
         watch = Watch(trial if first is None else None, deadline, problem.stop)
         given = made.callbacks
         others = [] if given is None else list(given) if hasattr(given, "__iter__") else [given]
@@ -109,7 +114,10 @@ def tried(estimator: Any, parameters: dict[str, Any], problem: Problem, trial: A
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 warnings.filterwarnings("ignore", "Training interrupted by user")
-                made.fit(rows_of(problem.X, rows), problem.y[rows], X_val=X_val, y_val=y_val)
+                data = FitInput(rows_of(problem.X, rows), problem.y[rows], X_val=X_val, y_val=y_val)
+                result = fit_under(
+                    made, data, Conditions(grace=0.0)
+                )  # the next setting needs the seconds more
         except (DataError, NonFiniteError) as error:
             return Tried(None, "failed", watch.epochs, time.monotonic() - begun, error=f"{error}")
         finally:
@@ -119,12 +127,10 @@ def tried(estimator: Any, parameters: dict[str, Any], problem: Problem, trial: A
         if problem.stop.is_set() or watch.ending != "complete":
             state = "interrupted" if problem.stop.is_set() else watch.ending
             return Tried(None, state, epochs, longest)
-        metric = metric_of(made)
-        values.append(
-            made.model_.evaluate(made._check_X(X_val), y_val, metrics=[metric] if metric != "loss" else [])[
-                metric
-            ]
-        )
+        metric, preprocessor = metric_of(result), result.preprocessor
+        assert preprocessor is not None, "a search is of tables"
+        metrics = [metric] if metric != "loss" else []
+        values.append(result.model.evaluate(preprocessor.transform(X_val), y_val, metrics=metrics)[metric])
     value = float(np.mean(values))
     if not math.isfinite(value):
         return Tried(None, "failed", epochs, longest, error="its predictions are not finite")

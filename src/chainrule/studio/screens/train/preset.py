@@ -9,15 +9,17 @@ import numpy as np
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.plan import BEST
+from chainrule.estimators.fit.plan import resolved as plan_of
+from chainrule.estimators.held import result_of
 from chainrule.estimators.rows import rows_of
-from chainrule.estimators.settings import BEST
-from chainrule.estimators.settings import resolved as fit_settings
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.presets import with_preprocessor
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.to_estimator import estimator
 from chainrule.training.callbacks import Callback
-from chainrule.training.run import Run
+from chainrule.training.run import Run, samples_of
 
 STARTED = "only the start was asked for"
 
@@ -82,7 +84,8 @@ def begun(data: Data, given: Settings) -> Begun:
         shown = data
     else:
         shown = shown._replace(features=tuple(made.preprocessor_.get_feature_names_out()))
-    fit = fit_settings(made, run.samples.n, run.plan.network.inputs, False)
+    result = result_of(made)
+    fit = plan_of(made, FitData(samples_of(run), result.targets, result.preprocessor)).parameters
     patience = int(fit.n_iter_no_change) if fit.early_stopping else None
     return Begun(shown, given, dataclasses.replace(resolved(given, run), patience=patience), run)
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import chainrule
-from chainrule.estimators.settings import given as given_parameters
+from chainrule.estimators.parameters import given as given_parameters
 from chainrule.formulas.layers import Rescale
 from chainrule.formulas.schedules import Constant
 from chainrule.recipe.data import HELD_OUT, Data

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.estimators.parameters import Parameters
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, Solver
 from chainrule.training.run import OptimizerState, Run
 
@@ -52,6 +53,10 @@ class RateControl:
         else:
             self.session = Remembered(run.session.optimizer_state)
 
+    def forget(self) -> None:
+        """Begin anew with what the optimizer remembers."""
+        self.session = None
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes, with what the optimizer remembers in place of the session."""
         return self.__dict__ | {"session": None if self.kept is None else self.session}
@@ -69,14 +74,14 @@ class RateControl:
         return False
 
 
-def is_stochastic(p: Any) -> bool:
-    """Return whether to train by batches, from an estimator or `FitSettings`; a solver has no `partial_fit`."""
+def is_stochastic(p: Parameters) -> bool:
+    """Return whether to train by batches; a solver has no `partial_fit`."""
     if p.optimizer is not None:
         return not (isinstance(p.optimizer, Solver) or p.optimizer == LBFGS.kind)
     return bool(p.solver != "lbfgs")
 
 
-def has_partial_fit(p: Any) -> bool:
+def has_partial_fit(p: Parameters) -> bool:
     """Return True for an estimator that has a `partial_fit`. Raises AttributeError for one with a solver."""
     if not is_stochastic(p):
         raise AttributeError(
@@ -85,13 +90,14 @@ def has_partial_fit(p: Any) -> bool:
     return True
 
 
-def as_rates(p: Any) -> RateControl:
-    """Return the optimizer that an estimator or `FitSettings` describe, at its start."""
+def as_rates(p: Parameters) -> RateControl:
+    """Return the optimizer that the parameters describe, at its start."""
     rate = float(p.learning_rate_init)
     if isinstance(p.optimizer, str):
         kind: Any = OPTIMIZERS[p.optimizer]
         return RateControl(kind(learning_rate=rate), rate)
     if p.optimizer is not None:
+        assert isinstance(p.optimizer, Optimizer), "a solver has no rates"
         return RateControl(p.optimizer, p.optimizer.learning_rate)
     if p.solver == "adam":
         made = Adam(rate, float(p.beta_1), float(p.beta_2), float(p.epsilon), uncorrected_eps=True)

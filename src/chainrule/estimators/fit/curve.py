@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule.engines import StepSettings
 from chainrule.errors import NonFiniteError
 from chainrule.estimators.architecture import penalties
-from chainrule.estimators.settings import FitSettings
+from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.result import Records
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import factors_of, learning_rates
@@ -20,26 +23,50 @@ from chainrule.training.run import Run, samples_of
 
 
 class LearningCurve(Callback):
-    """The order, settings and records of each epoch, as scikit-learn's MLP has them; the estimator's attributes.
+    """The order, settings and records of each epoch, as scikit-learn's MLP has them.
 
-    loss_ is the mean over the samples of each batch's loss at its own step, penalty included; of several outputs of a
+    loss is the mean over the samples of each batch's loss at its own step, penalty included; of several outputs of a
     squared error it has the mean, while the gradient is that of their sum.
     """
 
     looks_inside = False
 
     def __init__(
-        self, estimator: Any, settings: FitSettings, random: Any, is_weighted: bool, score: Any = None
+        self, plan: FitPlan, start: FitStart, is_weighted: bool, score: Callable[[Run], float] | None = None
     ) -> None:
         """Begin with the rows in order; score(run): what early stopping watches, higher is better."""
-        self.estimator, self.fit, self.random, self.score = estimator, settings, random, score
-        self.rates, self.is_weighted = estimator._optimizer, is_weighted
+        rates, before = start.result.rates, start.result.records
+        assert rates is not None, "a fit by batches has an optimizer"
+        self.plan, self.fit, self.random, self.score = plan, plan.parameters, start.random, score
+        self.rates, self.is_weighted, self.members = rates, is_weighted, len(start.result.members)
         self.rows: NDArray[np.int64] | None = None
-        self.offset: Any = None  # (n,) what the reported loss of each sample has more than the trained one
+        self.offset: NDArray[np.float64] | None = None
+        """(n,) what the reported loss of each sample has more than the trained one"""
         self.factors: NDArray[np.float64] | None = None
         self.best: dict[str, Any] | None = None
         self.best_epoch = 0
         self.message = ""
+        # What is recorded.
+        self.n_iter, self.t, self.no_improvement = 0, before.t, before.no_improvement
+        self.loss, self.loss_curve, self.losses = before.loss, before.loss_curve, before.validation_loss_curve
+        scores = before.validation_scores
+        self.scores = [] if scores is None and score is not None else scores
+        self.best_loss, self.best_score = before.best_loss, before.best_validation_score
+
+    @property
+    def records(self) -> Records:
+        """What was recorded so far."""
+        return Records(
+            self.n_iter,
+            self.t,
+            self.loss,
+            self.loss_curve,
+            self.losses,
+            self.scores,
+            self.best_loss,
+            self.best_score,
+            self.no_improvement,
+        )
 
     # --- before an epoch -----------------------------------------------------------------------------------------
 
@@ -49,7 +76,7 @@ class LearningCurve(Callback):
         Of an ensemble with batches of its members' own it is (n, members), drawn for one member after the other.
         """
         if self.rows is None:
-            own = len(self.estimator.members_) if self.fit.own_batches else 1
+            own = self.members if self.fit.own_batches else 1
             self.rows = np.repeat(np.arange(run.samples.n)[:, None], own, 1)
         if self.fit.shuffle:
             for member in range(self.rows.shape[1]):
@@ -66,7 +93,7 @@ class LearningCurve(Callback):
         if self.factors is None or self.is_weighted:
             nominal = float(run.plan.batch_size)
             self.factors = penalties(nominal, self.by_batch(run, samples_of(run).weight[rows]))
-        schedules = self.fit.proposal.factors.items()
+        schedules = self.plan.proposal.factors.items()
         return StepSettings.of(
             rate, penalty=self.factors, **{name: factors_of(run, name, each) for name, each in schedules}
         )
@@ -81,24 +108,24 @@ class LearningCurve(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Record the epoch, change the rate, and stop the run when nothing improves."""
-        p, fit = self.estimator, self.fit
-        p.n_iter_ += 1
-        p.loss_ = self.loss(run)
-        p.t_ += run.rows_per_epoch
-        p.loss_curve_.append(p.loss_)
+        fit = self.fit
+        self.n_iter += 1
+        self.loss = self.mean_loss(run)
+        self.t += run.rows_per_epoch
+        self.loss_curve.append(self.loss)
         if fit.verbose:
-            print(f"Iteration {p.n_iter_}, loss = {p.loss_:.8f}")
+            print(f"Iteration {self.n_iter}, loss = {self.loss:.8f}")
         self.watch(run)
         rate = self.rates.learning_rate
-        self.rates.after_epoch(p.t_)
-        if p._no_improvement_count > fit.n_iter_no_change:
+        self.rates.after_epoch(self.t)
+        if self.no_improvement > fit.n_iter_no_change:
             what = "Validation score" if fit.early_stopping else "Training loss"
             least, epochs = f" more than tol={fit.tol:g}" if fit.tol else "", fit.n_iter_no_change
             self.message = f"{what} did not improve{least} for {epochs} consecutive epochs."
             if self.rates.at_plateau():
                 run.stop(self.message.rstrip("."))  # a sentence of its own is made of it
             else:
-                p._no_improvement_count = 0
+                self.no_improvement = 0
             if fit.verbose:
                 print(f"{self.message} {self.ending(run)}")
         if self.rates.learning_rate != rate and self.rates.mode != "constant":
@@ -110,7 +137,7 @@ class LearningCurve(Callback):
             return f"Setting learning rate to {self.rates.learning_rate:f}"
         return "Learning rate too small. Stopping." if self.rates.mode == "adaptive" else "Stopping."
 
-    def loss(self, run: Run, rows: int | None = None) -> float:
+    def mean_loss(self, run: Run, rows: int | None = None) -> float:
         """Return the mean over the samples of the loss of their batch, as scikit-learn reports it."""
         n = run.rows_per_epoch if rows is None else rows
         total, penalty = run.session.row_sums.tolist()
@@ -128,45 +155,46 @@ class LearningCurve(Callback):
 
     def watch(self, run: Run) -> None:
         """Count the epochs without an improvement by tol, of the validation score or else of the training loss."""
-        p, fit = self.estimator, self.fit
+        fit = self.fit
         if run.validation is not None:
-            p.validation_loss_curve_.append(run.logs["val_loss"])
-        if self.score is not None:
+            self.losses.append(run.logs["val_loss"])
+        value = -np.inf
+        if self.score is not None and self.scores is not None:
             value = self.score(run)
-            p.validation_scores_.append(value)
+            self.scores.append(value)
             if fit.verbose:
                 print(f"Validation score: {value:f}")
         if fit.early_stopping:
-            self.count(value < p.best_validation_score_ + fit.tol)
-            is_equal = fit.proposal.last_best and value == p.best_validation_score_
-            if value > p.best_validation_score_ or is_equal:
-                p.best_validation_score_, self.best, self.best_epoch = value, run.snapshot(), run.epoch
+            assert self.best_score is not None
+            self.count(value < self.best_score + fit.tol)
+            is_equal = self.plan.proposal.last_best and value == self.best_score
+            if value > self.best_score or is_equal:
+                self.best_score, self.best, self.best_epoch = value, run.snapshot(), run.epoch
             return
-        self.count(p.loss_ > p.best_loss_ - fit.tol)
-        if p.loss_ < p.best_loss_:
-            p.best_loss_ = p.loss_
+        assert self.loss is not None and self.best_loss is not None
+        self.count(self.loss > self.best_loss - fit.tol)
+        if self.loss < self.best_loss:
+            self.best_loss = self.loss
 
     def count(self, is_worse: bool) -> None:
         """Count an epoch without an improvement, or begin to count anew."""
-        p = self.estimator
-        p._no_improvement_count = p._no_improvement_count + 1 if is_worse else 0
+        self.no_improvement = self.no_improvement + 1 if is_worse else 0
 
     def diverged(self, error: NonFiniteError) -> None:
         """Record NaN for the epoch in which training diverged, and warn that the best parameters before it are kept."""
-        p = self.estimator
-        p.n_iter_ += 1
-        p.loss_ = float("nan")
-        for curve in (p.loss_curve_, p.validation_scores_, p.validation_loss_curve_):
-            curve.append(float("nan"))
+        self.n_iter += 1
+        self.loss = float("nan")
+        for curve in (self.loss_curve, self.scores, self.losses):
+            if curve is not None:
+                curve.append(float("nan"))
         warnings.warn(
-            f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning, stacklevel=6
+            f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning, stacklevel=8
         )
 
     def on_train_end(self, run: Run) -> None:
         """Keep what the optimizer remembers; restore the parameters of the best epoch with early stopping."""
-        p = self.estimator
-        if p.n_iter_ == 0:  # ended within its first epoch
-            p.loss_ = self.loss(run, max(1, run.session.taken * run.plan.batch_size))
+        if self.n_iter == 0:  # ended within its first epoch
+            self.loss = self.mean_loss(run, max(1, run.session.taken * run.plan.batch_size))
         self.rates.keep(run)
         if run.shortened is not None and run.position and run.error is None and run.validation is not None:
             run.logs = run.logs | {f"val_{name}": value for name, value in run.validate().items()}

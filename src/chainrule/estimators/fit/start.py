@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator, member_seed
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.architecture import activations_in
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import Dense, GroupedDense
 from chainrule.model import Ensemble, Model
@@ -18,11 +20,13 @@ from chainrule.network.network import Network, Slot
 
 PIECE = 1 << 14
 """Numbers drawn at a time."""
+FIELDS = {"coefs_": "W", "intercepts_": "b"}
+"""The fields of a Dense by scikit-learn's names for those of all layers."""
 
 
 def untrained(
     network: Network,
-    random: Any,
+    random: np.random.RandomState,
     dtype: Any,
     logistic: bool,
     members: int,
@@ -54,7 +58,9 @@ def untrained(
     return models[0] if members == 1 else Ensemble.of(models, seed=seed)
 
 
-def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> NDArray[Any]:
+def initial_theta(
+    network: Network, random: np.random.RandomState, dtype: Any, logistic: bool
+) -> NDArray[Any]:
     """Draw the parameters (size,): those of every Dense as scikit-learn does, all others by their own initializers.
 
     W and then b of each Dense, uniform in +-sqrt(6 / (fan_in + fan_out)), or +-sqrt(2 / ...) if logistic, in float64
@@ -104,6 +110,15 @@ def views(network: Network, theta: NDArray[Any], field: str) -> Views:
     )
 
 
+def put_parameters(model: Model | Ensemble, name: str, values: Iterable[Any]) -> None:
+    """Copy weights ("coefs_") or biases ("intercepts_") of each layer into a model. Raises ShapeError for others."""
+    own, given = views(model.network, model.theta, FIELDS[name]), list(values)
+    if len(given) != len(own):
+        raise ShapeError(f"{name} must be {len(own)} arrays, one for each layer, not {len(given)}.")
+    for index, value in enumerate(given):
+        own[index] = value
+
+
 class Trunk(NamedTuple):
     """The hidden layers that another estimator begins with."""
 
@@ -111,8 +126,8 @@ class Trunk(NamedTuple):
     """one for each member"""
     freeze: bool
     """whether they stay as they are"""
-    preprocessor: Any = None
-    """the `TablePreprocessor` in front of them, if there is one"""
+    preprocessor: TablePreprocessor | None = None
+    """what prepares the table in front of them, if there is one"""
 
 
 def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from chainrule.estimators.curve import LearningCurve
+from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 

@@ -1,0 +1,165 @@
+"""What a fit begins with: a network at its start and empty records, or those of the fit that it goes on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from chainrule.data.samples import measure_targets
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators import preprocessing
+from chainrule.estimators.architecture import hidden_layers
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.rates import as_rates, is_stochastic
+from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.fit.start import Trunk, put_parameters, take_trunk, untrained
+from chainrule.formulas.layers import Dense
+from chainrule.model import Ensemble, Model
+from chainrule.network.network import Network
+
+
+class FitStart(NamedTuple):
+    """What a fit begins with."""
+
+    result: FitResult
+    """what there is before its first step"""
+    random: np.random.RandomState
+    """draws what else is random: the split, and the orders"""
+    is_new: bool = True
+    """whether a network begins"""
+    is_drawn: bool = True
+    """whether all of its parameters were drawn"""
+
+
+def begin(
+    plan: FitPlan,
+    data: FitData,
+    before: FitResult | None = None,
+    given: Mapping[str, Iterable[NDArray[np.floating]]] = {},
+    trunk: Trunk | None = None,
+) -> FitStart:
+    """Return the start of a fit.
+
+    before: the result of the fit that it goes on with.  given: parameters to begin with, `coefs_` and `intercepts_`.
+    trunk: hidden layers to begin with.
+    """
+    p = plan.parameters
+    random = check_random_state(p.random_state)
+    is_stochastic_fit = is_stochastic(p)
+    watches = bool(p.early_stopping) if is_stochastic_fit else None
+    if before is None:
+        network, group_sizes = network_of(plan, data)
+        model = first_model(plan, data, network, random, given, trunk)
+        result = FitResult(
+            model,
+            data.targets,
+            group_sizes,
+            len(plan.hidden_layer_sizes) + 2,
+            data.preprocessor,
+            records_of(None, watches),
+            as_rates(p) if is_stochastic_fit else None,
+            plan.architecture,
+        )
+        return FitStart(result, random, True, not given and trunk is None)
+    check_unchanged(plan.architecture, before.architecture)
+    goes_on = plan.is_incremental and before.rates is not None
+    rates = before.rates if goes_on or not is_stochastic_fit else as_rates(p)
+    records = records_of(before.records, watches)
+    result = replace(before, records=records, rates=rates, architecture=plan.architecture, shortfall=None)
+    return FitStart(result, random, False, False)
+
+
+def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:
+    """Return the network of a fit, and how many layers each of its hidden ones is."""
+    p, proposal = plan.parameters, plan.proposal
+    given = proposal.hidden
+    if given is None:
+        how = plan.activation, p.dropout, p.batch_norm, p.residual
+        given = tuple(map(tuple, hidden_layers(list(plan.hidden_layer_sizes), *how)))
+    groups = [list(group) for group in given]
+    front = [*preprocessing.embedding(data.preprocessor), *proposal.front]
+    if groups:
+        groups[0] = [*front, *groups[0]]
+    hidden = [layer for group in groups for layer in group] if groups else front
+    outputs = data.targets.outputs
+    head = (Dense(outputs),) if proposal.head is None else proposal.head(outputs)
+    loss = plan.loss if proposal.loss is None else proposal.loss(plan.loss)
+    return Network(data.samples.X.shape[1], [*hidden, *head], loss), tuple(map(len, groups))
+
+
+def first_model(
+    plan: FitPlan,
+    data: FitData,
+    network: Network,
+    random: np.random.RandomState,
+    given: Mapping[str, Iterable[NDArray[np.floating]]],
+    trunk: Trunk | None,
+) -> Model | Ensemble:
+    """Return a model with scikit-learn's start, or with the parameters or hidden layers that are given."""
+    dtype = data.samples.X.dtype
+    dtype = np.dtype(plan.parameters.dtype or (dtype if dtype == np.float32 else np.float64))
+    count = plan.members if trunk is None else len(trunk.models)
+    by_layers = plan.proposal.start != "sklearn"
+    is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"
+    model = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
+    model.classes, model.feature_names = data.targets.model_classes, data.feature_names
+    if data.preprocessor is not None and network.loss.targets == "real":
+        model.target_scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
+        if not np.isfinite(model.target_scale.std).all():
+            raise DataError(
+                "y has numbers so large that their spread is infinite; divide them by a constant."
+            )
+    if trunk is not None:
+        members = model.members if isinstance(model, Ensemble) else [model]
+        for member, taken in zip(members, trunk.models, strict=True):
+            take_trunk(member, taken, trunk.freeze)
+    for name, values in given.items():
+        put_parameters(model, name, values)
+    return model
+
+
+def records_of(before: Records | None, watches: bool | None) -> Records:
+    """Return the records of a fit before its first epoch: empty ones, or those of the fit that it goes on with.
+
+    What training by batches counts begins anew where another thing is watched now.
+    watches: whether early stopping watches a score; None for a solver, which counts nothing.
+    """
+    if before is None:
+        found = Records()
+    else:
+        curves = [*before.loss_curve], [*before.validation_loss_curve]
+        found = replace(
+            before, n_iter=0, n_iter_refit=0, loss_curve=curves[0], validation_loss_curve=curves[1]
+        )
+    if watches is None:
+        return found
+    best = found.best_validation_score if watches else found.best_loss
+    if best is not None:
+        scores = found.validation_scores
+        return replace(found, validation_scores=None if scores is None else [*scores])
+    return replace(
+        found,
+        no_improvement=0,
+        validation_scores=[] if watches else None,
+        best_validation_score=-np.inf if watches else None,
+        best_loss=None if watches else np.inf,
+    )
+
+
+def check_unchanged(now: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Check that the network which is trained on is still asked for. Raises ConfigError otherwise.
+
+    Both are as `FitPlan.architecture`; before: empty where it is not known.
+    """
+    for name, value in now.items():
+        if before and before[name] != value:
+            raise ConfigError(
+                f"{name} cannot change while a network is trained on: it was {before[name]} and is {value}; "
+                "set it back, or fit with warm_start=False."
+            )

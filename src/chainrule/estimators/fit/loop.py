@@ -1,0 +1,148 @@
+"""One run of the training loop: a network of a fit is trained by `chainrule.training`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.samples import Samples
+from chainrule.engines import Plan
+from chainrule.errors import DataError, NonFiniteError
+from chainrule.estimators.architecture import with_penalty
+from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
+from chainrule.estimators.fit.plan import FitPlan
+from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
+from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer
+from chainrule.model import Ensemble, Model
+from chainrule.training import fit as training
+from chainrule.training.callbacks import Callback, as_callbacks
+from chainrule.training.ensemble import ByMembers, WholeEpochs
+from chainrule.training.history import History
+from chainrule.training.options import Clip
+from chainrule.training.run import RunSettings
+from chainrule.training.settings import as_schedule
+from chainrule.training.time_limit import Shortfall, TimeLimit
+
+AUTO_BATCH = 200
+"""The largest batch that batch_size="auto" makes."""
+DIVERGED = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
+
+
+def batch_size(size: int | str, n: int) -> int:
+    """Return the samples of a batch, of n; a size larger than n is cut, with a warning."""
+    if isinstance(size, str):
+        return min(AUTO_BATCH, n)
+    if size > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
+        )
+    return min(int(size), n)
+
+
+def is_weighted(samples: Samples) -> bool:
+    """Return whether a sample has another weight than 1."""
+    return bool((samples.weight != 1).any())
+
+
+def run(
+    plan: FitPlan,
+    model: Model | Ensemble,
+    optimizer: AnyOptimizer,
+    samples: Samples,
+    validation: Samples | None,
+    size: int,
+    epochs: int,
+    curve: LearningCurve | None = None,
+    callbacks: tuple[Callback, ...] = (),
+) -> tuple[History | None, Shortfall | None]:
+    """Train a model in place, and return its history, and how far it came if time_limit ended its first epoch.
+
+    The history is None if Ctrl-C ended the training, or NaN behind an epoch to return to.
+    size: samples of a batch.  curve: orders, settings and records of the epochs; None for a solver's.
+    Raises DataError where training produced NaN or infinity, unless early stopping has better parameters to return to.
+    """
+    p = plan.parameters
+    members = model.members if isinstance(model, Ensemble) else [model]
+    total = float(size) if curve is not None else float(samples.weight.sum())
+    model.network = with_penalty(model.network, float(p.alpha), total)
+    for one in members:
+        one.states = training.measure(model.network, one.states, samples, model.dtype)
+    schedule = as_schedule(p.schedule, optimizer)
+    of_engine = Plan(
+        network=model.network,
+        optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
+        batch_size=size,
+        seed=model.seed,
+        dtype=model.dtype,
+        clip_norm=Clip(p.clip_norm).norm,
+        frozen=model.frozen,
+        threads=plan.conditions.threads,
+    )
+    watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(p.callbacks)]
+    limit = None
+    if p.time_limit is not None:
+        shorten = curve is not None and schedule.looks_ahead
+        limit = FitLimit(float(p.time_limit), shorten=shorten, since=plan.begun, grace=plan.conditions.grace)
+        watchers.append(limit)
+    hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
+    if curve is not None:
+        hooks = {"order": curve.order, "steps": curve.settings, "optimizer_state": curve.rates.kept}
+    if isinstance(model, Ensemble):
+        watchers.insert(0, WholeEpochs())
+        hooks["trainer"] = ByMembers(tuple(model.seeds), bool(p.own_batches))
+    history = None
+    try:
+        settings = RunSettings(
+            of_engine,
+            optimizer,
+            samples,
+            validation,
+            epochs=epochs,
+            schedule=schedule,
+            shuffle=bool(p.shuffle),
+            callbacks=watchers,
+            engine=p.engine,
+            drop_last=plan.proposal.drop_last,
+            averaging=plan.proposal.averaging,
+            **hooks,
+        )
+        history = training.fit(model, settings)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=7)
+    except NonFiniteError as error:
+        if curve is None or curve.best is None:
+            raise DataError(f"{DIVERGED} {error}") from error
+        curve.diverged(error)
+    finally:
+        if isinstance(model, Ensemble):
+            model.leave_out_diverged()
+            if curve is not None and len(model) < len(members):
+                curve.rates.forget()  # it is of more members
+    return history, None if limit is None else limit.shortfall
+
+
+class FitLimit(TimeLimit):
+    """The time limit of a fit, which warns itself where its first epoch did not end."""
+
+    def warn(self, shortfall: Shortfall) -> None:
+        """Leave it to the fit."""
+
+
+def reported(loss: Loss, samples: Samples) -> Callable[[float, float], float] | None:
+    """Return scikit-learn's value of the objective, from the loss and the penalty; None for their sum.
+
+    Of several outputs of a squared error it is the mean, though its gradient is that of the sum; of counts half the
+    deviance.
+    """
+    if is_mean_over_outputs(loss, samples.outputs):
+        return lambda value, penalty: value / samples.outputs + penalty
+    if isinstance(loss, Poisson):
+        offset = float(np.average(saturated_poisson(samples.y), weights=samples.weight))
+        return lambda value, penalty: value + penalty + offset
+    return None

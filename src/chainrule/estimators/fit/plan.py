@@ -1,0 +1,167 @@
+"""What a fit is done by: the estimator's parameters, and what a recipe sets of those that are at their defaults.
+
+They are put together once, when the samples are checked, and do not change while the network trains. The estimator's
+own parameters are only read: whoever looks at it, clones it or fails in it meanwhile finds what its user gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from chainrule.errors import ConfigError
+from chainrule.estimators import preprocessing
+from chainrule.estimators.architecture import activations_in, hidden_sizes
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.rates import is_stochastic
+from chainrule.estimators.fit.start import Trunk
+from chainrule.estimators.parameters import Parameters, given, values_of
+from chainrule.estimators.recipes import DEFAULT, PRESETS
+from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
+from chainrule.estimators.recipes.variants import VARIANTS
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.formulas.losses import Loss
+
+BEST = "best"
+"""The preset that is a race of several recipes; its table is prepared as that of the default one."""
+OPTIMIZING = (
+    *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
+    *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
+)
+"""The parameters that say how to optimize: a recipe's own optimizer stands for all of them, or for none; a recipe may
+take some of them up in its own (`Proposal.beside`)."""
+WHOLE = ("early_stopping", "scoring", "schedule")
+"""The parameters of a fit as a whole: an epoch at a time holds nothing out and has no end."""
+ARCHITECTURE = (
+    *("preprocess", "preset", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
+    *("loss", "quantiles", "label_smoothing", "n_members"),
+)
+"""The parameters that say what the network is, and so cannot change while it is trained on."""
+
+
+class Conditions(NamedTuple):
+    """What a race or a search asks of a fit, for which there is no parameter."""
+
+    variant: str | None = None
+    """the recipe in place of the preset's, one of `VARIANTS`"""
+    preprocessor: TablePreprocessor | None = None
+    """what was fitted to the table already"""
+    threads: int | None = None
+    """the most threads of the training; None for as many as the engine finds to be fast"""
+    epochs: int | None = None
+    """the epochs of a fit of all rows, with nothing held out"""
+    grace: float | None = None
+    """the seconds after time_limit that the first epoch may take; None for as many as time_limit has"""
+
+
+ALONE = Conditions()
+"""Those of a fit that nobody else asks for."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """Everything that a fit is done by, beside its data and its start."""
+
+    parameters: Parameters
+    """those of the estimator, with what a recipe sets of them"""
+    hidden_layer_sizes: tuple[int, ...]
+    activation: Any
+    """of the hidden layers: a name, a layer, or one of these for each"""
+    loss: Loss
+    """of the parameters; the network's may be the recipe's"""
+    architecture: Mapping[str, str]
+    """what the parameters of `ARCHITECTURE` say, as text"""
+    proposal: Proposal = NOTHING
+    """what a recipe sets beyond parameters; that of none without a recipe"""
+    is_incremental: bool = False
+    """whether it is one epoch, by `partial_fit`"""
+    conditions: Conditions = ALONE
+    begun: float | None = None
+    """the `time.monotonic()` from which the seconds of time_limit count; None for the start of the training"""
+
+    @property
+    def members(self) -> int:
+        """The networks that are trained."""
+        return self.parameters.n_members or 1
+
+
+def resolved(
+    estimator: Parameters,
+    data: FitData,
+    *,
+    incremental: bool = False,
+    conditions: Conditions = ALONE,
+    trunk: Trunk | None = None,
+    begun: float | None = None,
+) -> FitPlan:
+    """Return the plan of an estimator's fit on data. incremental: of one epoch, by `partial_fit`."""
+    values, proposal = values_of(estimator), NOTHING
+    wanted = name_of_recipe(estimator.preset, estimator.preprocess)
+    if wanted is not None:
+        if estimator.preprocess is None:  # nobody scales the inputs, or numbers to predict
+            raise ConfigError(
+                f"preset={wanted!r} is for a table that the estimator prepares; pass preprocess='auto' or a "
+                "TablePreprocessor too."
+            )
+        chosen = given(estimator)
+        if trunk is not None:  # whose activations may be others than a recipe's for this task
+            chosen.setdefault("activation", activations_in(trunk.models[0].network))
+        columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
+        facts = Facts(data.samples.n, data.samples.X.shape[1], data.targets.task, chosen, *columns)
+        proposal = recipe(wanted, conditions.variant).propose(facts)
+        values |= _of_recipe(estimator, wanted, chosen, proposal, incremental)
+        if incremental:  # one epoch is no run, whose course the schedules are
+            proposal = proposal._replace(factors={})
+    if conditions.epochs is not None:
+        values |= {"max_iter": conditions.epochs, "early_stopping": False, "refit": False}
+    values["n_members"] = values["n_members"] or 1
+    sizes = tuple(hidden_sizes(values["hidden_layer_sizes"]))
+    architecture = {name: repr(values[name]) for name in ARCHITECTURE if name in values}
+    return FitPlan(
+        parameters=Parameters(**{field.name: values[field.name] for field in fields(Parameters)}),
+        hidden_layer_sizes=sizes,
+        activation=values["activation"],
+        loss=data.targets.loss(values),
+        architecture=architecture | {"hidden_layer_sizes": repr(sizes)},
+        proposal=proposal,
+        is_incremental=incremental,
+        conditions=conditions,
+        begun=begun,
+    )
+
+
+def _of_recipe(
+    estimator: Parameters, name: str, chosen: Mapping[str, Any], proposal: Proposal, incremental: bool
+) -> dict[str, Any]:
+    """Return the parameters that a recipe sets. chosen: those that are given, which stay as they are."""
+    left_out = set(chosen) | set(WHOLE if incremental else ())
+    if not (chosen.keys() - proposal.beside).isdisjoint(OPTIMIZING):
+        left_out |= set(OPTIMIZING)
+    found = {name: value for name, value in proposal.parameters.items() if name not in left_out}
+    if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches
+        if proposal.hidden is not None:
+            raise ConfigError(
+                f"preset={name!r} trains by batches, which a solver such as L-BFGS does not; leave solver and "
+                "optimizer out, or take preset='fast'."
+            )
+        found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
+    return found | dict(proposal.consumed)
+
+
+def table_settings(estimator: Parameters, variant: str | None = None) -> Mapping[str, Any]:
+    """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults."""
+    if isinstance(estimator.preprocess, TablePreprocessor):
+        return {}
+    wanted = name_of_recipe(estimator.preset, estimator.preprocess)
+    return {} if wanted is None else recipe(wanted, variant).table
+
+
+def name_of_recipe(preset: str | None, preprocess: TablePreprocessor | str | None) -> str | None:
+    """Return the recipe that is asked for by these parameters; None for none."""
+    return preset or (DEFAULT if isinstance(preprocess, str) else None)
+
+
+def recipe(name: str, variant: str | None) -> Recipe:
+    """Return the recipe of this name, or the variant in place of it."""
+    return VARIANTS[variant] if variant is not None else PRESETS[DEFAULT if name == BEST else name]

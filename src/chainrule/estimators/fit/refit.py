@@ -1,0 +1,205 @@
+"""Train a network anew on all rows, for as many epochs as were best on the rows held out.
+
+The rows held out say how long to train, and are then learned from too. On an engine whose sessions have a thread each,
+the network of all rows is trained beside the one that is watched, and waits after each epoch until that one is judged:
+so it takes half of the cores in place of twice the time. The result is the same either way, to the bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+from sklearn.exceptions import ConvergenceWarning
+
+from chainrule.data.samples import Samples
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError, DataError, NonFiniteError
+from chainrule.estimators.fit import loop
+from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.followed import FollowedFit
+from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.rates import as_rates
+from chainrule.estimators.fit.result import FitResult
+from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.model import Ensemble, Model
+from chainrule.training.history import History
+from chainrule.training.run import Run, copied
+from chainrule.training.time_limit import SHARE, TimeLimit
+
+
+def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
+    """Return whether a fit is to be followed by one on all rows. Raises ConfigError where that is asked for in vain.
+
+    holds_out: whether the fit holds out rows of its own.  is_new: whether it begins a network.
+    """
+    p = plan.parameters
+    wanted = plan.proposal.refit if p.refit is None else bool(p.refit)
+    if not (wanted and is_new):
+        return False
+    faults = {
+        "rows that the fit itself holds out; set early_stopping=True, and leave out X_val and y_val": not holds_out,
+        "rates that do not follow the score of rows held out; take another schedule, or learning_rate='constant'": (
+            isinstance(p.schedule, ReduceOnPlateau)
+            or p.schedule == ReduceOnPlateau.kind
+            or (p.optimizer is None and p.solver == "sgd" and p.learning_rate == "adaptive")
+        ),
+    }
+    for what, is_there in faults.items():
+        if is_there and p.refit:
+            raise ConfigError(f"refit=True needs {what}.")
+    return not any(faults.values())
+
+
+class Following(LearningCurve):
+    """The order and the settings of each epoch of a fit that follows another, and the parameters of the best one."""
+
+    def __init__(self, followed: FollowedFit, plan: FitPlan, start: FitStart, is_weighted: bool) -> None:
+        """Begin as any curve."""
+        super().__init__(plan, start, is_weighted)
+        self.followed = followed
+        self.trained = 0, 0
+        """the epochs and steps of the model at the end of the best epoch"""
+        self.error: Exception | None = None
+        """of training that diverged"""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the parameters of the best epoch were reached."""
+        return self.best_epoch == self.followed.best and not self.followed.is_dropped
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Keep the parameters of the best epoch so far, and stop behind the last one that is needed."""
+        self.n_iter += 1
+        self.t += run.rows_per_epoch
+        if self.followed.judged(run.epoch):
+            run.synchronize()
+            self.best, self.best_epoch, self.trained = run.snapshot(), run.epoch, run.trained
+        self.rates.after_epoch(self.t)
+        if self.followed.ends_at(run.epoch):
+            run.stop("the epochs of the best score are over")
+
+    def diverged(self, error: NonFiniteError) -> None:
+        """Note the error, which matters where the best epoch was still to come."""
+        self.error = error
+
+    def on_steps(self, run: Run) -> None:
+        """Stop within an epoch that is not needed any more."""
+        if self.followed.ends_at(run.epoch) and run.history.stopped is None:
+            run.stop("the epochs of the best score are over")
+
+
+class Refit:
+    """A fit on all rows that follows the one that is about to begin."""
+
+    def __init__(self, plan: FitPlan, start: FitStart, samples: Samples) -> None:
+        """Copy the network at its start. samples: all of them."""
+        quiet = replace(plan.parameters, callbacks=None, early_stopping=False, time_limit=None, verbose=False)
+        self.plan, self.watched, self.samples = replace(plan, parameters=quiet), start.result.model, samples
+        self.limit = plan.parameters.time_limit
+        self.begun = time.monotonic() if plan.begun is None else plan.begun
+        self.followed = FollowedFit()
+        result = replace(start.result, model=copied_model(self.watched), rates=as_rates(quiet))
+        own = start._replace(result=result, random=copy.deepcopy(start.random))
+        self.model = result.model
+        self.curve = Following(self.followed, self.plan, own, loop.is_weighted(samples))
+
+    def beside(self, fit: Callable[..., tuple[FitResult, bool]]) -> FitResult:
+        """Call fit(plan=, followed=), which returns a result and whether it came to its end; follow it, and return it.
+
+        The result has what was learned from all rows; the curves stay those of the fit that was watched.
+        """
+        workers = select(self.plan.parameters.engine, Plan(self.watched.network)).workers()
+        if workers == 1 or self.plan.conditions.threads is not None or self.limit is not None:
+            begin = time.monotonic()
+            result, is_complete = fit(followed=self.followed)
+            self._end(is_complete)
+            if not self.followed.is_dropped and self._is_in_time(result, begin, time.monotonic()):
+                self._train(self.plan)
+        else:
+            conditions = self.plan.conditions._replace(threads=max(1, workers // 2))
+            with ThreadPoolExecutor(1) as pool:
+                following = pool.submit(self._train, replace(self.plan, conditions=conditions))
+                try:
+                    result, is_complete = fit(followed=self.followed, threads=conditions.threads)
+                    self._end(is_complete)
+                    _awaited(following)
+                finally:
+                    self.followed.end(is_dropped=not following.done())
+        if self.curve.is_complete:
+            return self._taken(result)
+        if self.curve.error is not None and not self.followed.is_dropped:
+            warnings.warn(
+                "training on all rows diverged, so the network of the rows that were not held out is kept: "
+                f"{self.curve.error}",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+        return result
+
+    def _end(self, is_complete: bool) -> None:
+        """Note the end of the fit. is_complete: whether it ended by itself, and not by a callback, Ctrl-C or NaN."""
+        self.followed.end(is_dropped=not (is_complete and self.followed.best))
+
+    def _is_in_time(self, result: FitResult, begin: float, now: float) -> bool:
+        """Return whether there is time for the epochs, at the seconds that each took from `begin` until now."""
+        epochs = result.records.n_iter
+        share = self.samples.n / max(1, result.records.t / epochs)
+        expected = (now - begin) / epochs * self.followed.best * share
+        return self.limit is None or now + expected < self.begun + SHARE * float(self.limit)
+
+    def _train(self, plan: FitPlan) -> None:
+        """Train the network of all rows."""
+        p, samples = plan.parameters, self.samples
+        size = loop.batch_size(p.batch_size, samples.n)
+        limits = () if self.limit is None else (TimeLimit(float(self.limit), since=self.begun, grace=0),)
+        optimizer = self.curve.rates.optimizer
+        try:
+            loop.run(plan, self.model, optimizer, samples, None, size, int(p.max_iter), self.curve, limits)
+        except DataError as error:
+            self.curve.error = error
+
+    def _taken(self, result: FitResult) -> FitResult:
+        """Return the result with what was learned from all rows, in the model that was watched."""
+        own, new = members_of(result.model), members_of(self.model)
+        if len(own) != len(new):  # one diverged
+            return result
+        for member, taken in zip(own, new, strict=True):
+            member.theta[...], member.states = taken.theta, taken.states
+            member.epochs_trained, member.steps_trained = self.curve.trained
+        records = replace(result.records, n_iter_refit=self.followed.best)
+        # How many steps lie behind the best epoch is chance, so the optimizer begins anew.
+        return replace(result, records=records, rates=as_rates(self.plan.parameters))
+
+
+def _awaited(following: Future[None]) -> None:
+    """Wait for the fit that follows; Ctrl-C leaves the network that was watched."""
+    try:
+        following.result()
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=7)
+
+
+def members_of(model: Model | Ensemble) -> list[Model]:
+    """Return the networks as models: one, or those of an ensemble."""
+    return list(model.members) if isinstance(model, Ensemble) else [model]
+
+
+def copied_model(model: Model | Ensemble) -> Model | Ensemble:
+    """Return a copy of a model, or of an ensemble, with parameters of its own."""
+    if isinstance(model, Ensemble):
+        return Ensemble.of([_copied(member) for member in model.members], seed=model.seed)
+    return _copied(model)
+
+
+def _copied(model: Model) -> Model:
+    """Return a copy of a model with parameters of its own."""
+    made = copy.copy(model)
+    made.theta, made.history = model.theta.copy(), History()
+    made.states = {name: copied(state) for name, state in model.states.items()}
+    return made

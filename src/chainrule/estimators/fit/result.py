@@ -1,0 +1,96 @@
+"""The result of a fit: the network, what is known of its data, and what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.fit.rates import RateControl
+from chainrule.estimators.numbers import Targets
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.model import Ensemble, Model
+from chainrule.trained.evaluation import BATCH
+from chainrule.training.time_limit import Shortfall
+
+FEW = 8
+"""Rows that NumPy has predicted before the parameters lie in the native engine."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """What scikit-learn's MLP records of a fit, in its words, and what there is beyond it."""
+
+    n_iter: int = 0
+    """epochs of the last fit, or iterations of its solver"""
+    t: int = 0
+    """samples seen"""
+    loss: float | None = None
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] | None = None
+    best_loss: float | None = None
+    best_validation_score: float | None = None
+    no_improvement: int = 0
+    """epochs in a row without one"""
+    n_iter_refit: int = 0
+    """epochs of the network that was trained anew on all samples"""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit has found. An estimator holds one; its public attributes are read from it."""
+
+    model: Model | Ensemble
+    targets: Targets
+    group_sizes: tuple[int, ...]
+    """how many layers of the network each hidden one is"""
+    n_layers: int
+    """as scikit-learn counts them, those of inputs and outputs included"""
+    preprocessor: TablePreprocessor | None = None
+    """what prepares a table; None for arrays"""
+    records: Records = field(default_factory=Records)
+    rates: RateControl | None = None
+    """the optimizer, and what it remembers; None where there is nothing to go on from"""
+    architecture: Mapping[str, str] = field(default_factory=dict)
+    """what the parameters said of the network, see `FitPlan`; empty where that is not known"""
+    shortfall: Shortfall | None = None
+    """how far the fit came, if its time limit ended it within its first epoch"""
+
+    @property
+    def members(self) -> list[Model]:
+        """The networks as models: one, or those of the ensemble."""
+        return list(self.model.members) if isinstance(self.model, Ensemble) else [self.model]
+
+    @property
+    def n_features(self) -> int:
+        """The columns of the table, or the features of the samples."""
+        count: int = self.model.network.inputs
+        return count if self.preprocessor is None else int(self.preprocessor.n_features_in_)
+
+    @property
+    def feature_names(self) -> NDArray[Any] | None:
+        """The names of these; None without names."""
+        if self.preprocessor is not None:
+            names: NDArray[Any] | None = getattr(self.preprocessor, "feature_names_in_", None)
+            return names
+        own = self.model.feature_names
+        return None if own is None else np.array(own, dtype=object)
+
+    def outputs(self, X: Any, engine: str) -> NDArray[Any]:
+        """Return the network's output (n, outputs) for checked samples."""
+        few = engine == "auto" and X.shape[0] <= FEW
+        out: NDArray[Any] = self.model._walk(X, "reference" if few else engine, BATCH)
+        return out
+
+    def predicted(self, X: Any, engine: str) -> NDArray[Any]:
+        """Return what the loss makes of the output: probabilities or means (n, outputs), in the units of y."""
+        out = self.outputs(X, engine)
+        if (scale := self.model.target_scale) is not None:
+            out = scale.clamp(scale.restore(out))
+        with np.errstate(over="ignore"):
+            predicted: NDArray[Any] = self.model.network.loss.predict(out)
+        return predicted

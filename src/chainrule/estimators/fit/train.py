@@ -1,0 +1,206 @@
+"""Train the network of a fit, by batches or by a solver on all samples, and return what it has found."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from chainrule.data.samples import Samples
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.fit import loop, refit
+from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.followed import FollowedFit
+from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.rates import is_stochastic
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.scoring import Score
+from chainrule.estimators.held import HoldsResult
+from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
+from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+from chainrule.training.settings import as_optimizer
+from chainrule.training.time_limit import Shortfall
+
+FTOL = 1e7 * float(np.finfo(float).eps)
+"""SciPy's default, which scikit-learn leaves as it is."""
+
+
+class Listen(NamedTuple):
+    """Who is told of a fit."""
+
+    estimator: HoldsResult
+    """whose parameters a scorer sees"""
+    callbacks: tuple[Callback, ...] = ()
+    """those beside the ones of the parameters"""
+
+
+class SplitSamples(NamedTuple):
+    """The samples of a fit by batches, in the units of its targets."""
+
+    train: Samples
+    validation: Samples | None = None
+    y_val: Any = None
+    """the targets of the validation as the user gave them"""
+
+
+def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listen) -> FitResult:
+    """Train the network of a start, in place, and return what the fit has found."""
+    p, model = plan.parameters, start.result.model
+    samples = data.samples.scaled(model.target_scale)
+    given = None if data.validation is None else data.validation.scaled(model.target_scale)
+    if not is_stochastic(p):
+        if len(start.result.members) > 1:
+            raise ConfigError(
+                "n_members above 1 needs training by batches, as by solver='adam'; a solver has one network."
+            )
+        return by_solver(plan, start, samples, given, listen)
+    if p.early_stopping and plan.is_incremental:
+        raise ConfigError("partial_fit does not support early_stopping=True")
+    parts = SplitSamples(samples, given, data.y_val)
+    if given is None and p.early_stopping:
+        parts = split(plan, data, samples, start.random)
+    if start.is_drawn and plan.proposal.start == "samples":
+        model.start_on(parts.train)
+    check_schedule(p.schedule, parts.validation is not None)
+    fit = partial(by_batches, plan, start, parts, listen)
+    if plan.is_incremental or not refit.is_wanted(plan, parts.train.n < samples.n, start.is_new):
+        return fit()[0]
+    return refit.Refit(plan, start, samples).beside(fit)
+
+
+def split(plan: FitPlan, data: FitData, samples: Samples, random: np.random.RandomState) -> SplitSamples:
+    """Split samples into those to train on and those held out, as scikit-learn's early stopping does."""
+    fraction = plan.parameters.validation_fraction
+    if not fraction:
+        raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
+    stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
+    rows = np.arange(samples.n)
+    kept, held_out = train_test_split(rows, random_state=random, test_size=fraction, stratify=stratify)
+    if len(held_out) < 2:
+        raise DataError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        )
+    validation = samples.take(held_out)
+    y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
+    return SplitSamples(samples.take(kept), validation, data.targets.given_back(y))
+
+
+def by_batches(
+    plan: FitPlan,
+    start: FitStart,
+    parts: SplitSamples,
+    listen: Listen,
+    *,
+    followed: FollowedFit | None = None,
+    threads: int | None = None,
+) -> tuple[FitResult, bool]:
+    """Train for max_iter epochs of batches, or for one.
+
+    followed: what tells a fit that follows of each epoch.  threads: the most, where another fit has the others.
+    Returns what was found, and whether the training came to its end: no callback, Ctrl-C or NaN ended it.
+    """
+    p, samples = plan.parameters, parts.train
+    if threads is not None:
+        plan = replace(plan, conditions=plan.conditions._replace(threads=threads))
+    score = None
+    if parts.validation is not None:
+        score = Score(plan, start.result, parts.validation, parts.y_val, listen.estimator)
+    size = loop.batch_size(p.batch_size, samples.n)
+    curve = LearningCurve(plan, start, loop.is_weighted(samples), score)
+    epochs, callbacks = 1 if plan.is_incremental else int(p.max_iter), listen.callbacks
+    if followed is not None:
+        followed.curve = curve
+        callbacks = *callbacks, followed
+    optimizer, model = curve.rates.optimizer, start.result.model
+    history, shortfall = loop.run(
+        plan, model, optimizer, samples, parts.validation, size, epochs, curve, callbacks
+    )
+    is_planned = p.schedule is not None  # whose last epoch is the end, not a failure
+    if history is not None and history.stopped is None and not plan.is_incremental and not is_planned:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({p.max_iter}) reached and the optimization hasn't "
+            "converged yet.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+    is_complete = history is not None and history.stopped in (None, curve.message.rstrip("."))
+    return replace(start.result, records=curve.records, shortfall=shortfall), is_complete
+
+
+def by_solver(
+    plan: FitPlan, start: FitStart, samples: Samples, validation: Samples | None, listen: Listen
+) -> FitResult:
+    """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
+    p, result = plan.parameters, start.result
+    solver: AnyOptimizer = LBFGS(
+        tolerance=float(p.tol),
+        max_evaluations=int(p.max_fun),
+        loss_tolerance=FTOL,
+    )
+    if p.optimizer is not None:
+        solver = as_optimizer(p.optimizer)
+    callbacks = (*((Lines(),) if p.verbose else ()), *listen.callbacks)
+    history, shortfall = loop.run(
+        plan, result.model, solver, samples, validation, samples.n, int(p.max_iter), callbacks=callbacks
+    )
+    if history is None:
+        return replace(result, shortfall=shortfall)
+    losses = [record["loss"] for record in history]
+    records = replace(
+        result.records,
+        n_iter=len(history),
+        loss_curve=losses,
+        loss=losses[-1] if losses else result.records.loss,
+    )
+    if validation is not None:
+        records = replace(records, validation_loss_curve=[record["val_loss"] for record in history])
+    reason = history.stopped or "total no. of iterations reached limit"
+    if "convergence" not in reason and "time limit" not in reason:
+        warnings.warn(
+            f"lbfgs failed to converge after {records.n_iter} iteration(s): {reason}. "
+            "Increase max_iter or max_fun, or scale the data.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+    return replace(result, records=records, shortfall=shortfall)
+
+
+def warn_of(shortfall: Shortfall | None) -> None:
+    """Warn of a fit that time_limit ended within its first epoch."""
+    if shortfall is not None:
+        warnings.warn(
+            f"time_limit={shortfall.limit:g} ended the training after {shortfall}; raise time_limit, or fit fewer "
+            "rows.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+class Lines(Callback):
+    """Print a line for each iteration of a solver."""
+
+    looks_inside = False
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Print the line."""
+        print(f"Iteration {run.epoch}, loss = {run.logs['loss']:.8f}")
+
+
+def check_schedule(schedule: Schedule | str | None, is_validated: bool) -> None:
+    """Check that a schedule which watches a validation figure gets one."""
+    if schedule == ReduceOnPlateau.kind:
+        schedule = ReduceOnPlateau()
+    if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and not is_validated:
+        raise DataError(
+            f"schedule watches {schedule.monitor!r}, which needs early_stopping=True or X_val and y_val."
+        )

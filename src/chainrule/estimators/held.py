@@ -1,0 +1,190 @@
+"""The result that an estimator holds, and the public attributes that are read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.fit.rates import RateControl
+from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
+from chainrule.estimators.numbers import Targets
+from chainrule.estimators.parameters import Parameters
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.model import Ensemble, Model
+
+T = TypeVar("T")
+
+
+class FittedAttribute(Generic[T]):
+    """A public attribute of a fitted estimator, which is read from the result that it holds.
+
+    What is assigned to it stands in its place until the next fit, as scikit-learn's own attributes may be set.
+    """
+
+    def __init__(self, read: Callable[[FitResult], T]) -> None:
+        """Keep read(result): the value. An AttributeError of it says that there is none."""
+        self.read = read
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Note the name."""
+        self.name = name
+
+    @overload
+    def __get__(self, estimator: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, estimator: HoldsResult, owner: type) -> T: ...
+    def __get__(self, estimator: HoldsResult | None, owner: type) -> Self | T:
+        """Return what was assigned, or what the result has. Raises AttributeError before a fit."""
+        if estimator is None:
+            return self
+        if self.name in estimator._given:
+            assigned: T = estimator._given[self.name]
+            return assigned
+        if estimator._result is None:
+            raise AttributeError(f"{type(estimator).__name__!r} object has no attribute {self.name!r}")
+        return self.read(estimator._result)
+
+    def __set__(self, estimator: HoldsResult, value: T) -> None:
+        """Let a value stand in place of the result's."""
+        estimator._given = {**estimator._given, self.name: value}
+
+
+def raced(result: FitResult) -> RaceResult:
+    """Return the result of a race. Raises AttributeError for another one."""
+    if not isinstance(result, RaceResult):
+        raise AttributeError("only a fit of preset='best' has it")
+    return result
+
+
+def counted(result: FitResult) -> Records:
+    """Return the records of a fit by batches. Raises AttributeError for that of a solver, which counts nothing."""
+    records = result.records
+    if records.best_loss is None and records.best_validation_score is None:
+        raise AttributeError("only a fit by batches has it")
+    return records
+
+
+def prepared(result: FitResult) -> TablePreprocessor:
+    """Return what prepares the table. Raises AttributeError where there is none."""
+    if result.preprocessor is None:
+        raise AttributeError("only a fit with preprocess has it")
+    return result.preprocessor
+
+
+class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
+    """Base class of the estimators: the result of the last fit, and its attributes."""
+
+    target_type: ClassVar[type[Targets]]
+    """what is predicted: `Labels` or `Numbers`"""
+    _result: FitResult | None = None
+    _given: Mapping[str, Any] = {}
+    """what was assigned to attributes since the last fit"""
+
+    model_ = FittedAttribute[Model | Ensemble](lambda result: result.model)
+    """the `Model` beneath, or the `Ensemble` of n_members"""
+    members_ = FittedAttribute[list[Model]](lambda result: result.members)
+    """the networks as models: one, or n_members"""
+    preprocessor_ = FittedAttribute(prepared)
+    """what prepares a table"""
+    blend_ = FittedAttribute[Blend](lambda result: raced(result).blend)
+    """the `Blend` that predicts, after a fit of preset="best" """
+    report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
+    """what happened in the race"""
+    n_iter_ = FittedAttribute[int](lambda result: result.records.n_iter)
+    n_iter_refit_ = FittedAttribute[int](lambda result: result.records.n_iter_refit)
+    t_ = FittedAttribute[int](lambda result: result.records.t)
+    loss_ = FittedAttribute[float | None](lambda result: result.records.loss)
+    best_loss_ = FittedAttribute[float | None](lambda result: counted(result).best_loss)
+    best_validation_score_ = FittedAttribute[float | None](
+        lambda result: counted(result).best_validation_score
+    )
+    loss_curve_ = FittedAttribute[list[float]](lambda result: result.records.loss_curve)
+    validation_loss_curve_ = FittedAttribute[list[float]](lambda result: result.records.validation_loss_curve)
+    validation_scores_ = FittedAttribute[list[float] | None](lambda result: counted(result).validation_scores)
+    n_layers_ = FittedAttribute[int](lambda result: result.n_layers)
+    n_outputs_ = FittedAttribute[int](lambda result: result.targets.outputs)
+    out_activation_ = FittedAttribute[str](lambda result: result.targets.out_activation)
+    # Private names of scikit-learn's MLP, which its own tests read.
+    _no_improvement_count = FittedAttribute[int](lambda result: result.records.no_improvement)
+    _optimizer = FittedAttribute[RateControl | None](lambda result: result.rates)
+
+    @property
+    def _fitted(self) -> FitResult:
+        """The result. Raises NotFittedError before a fit."""
+        if self._result is None:
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments "
+                "before using this estimator."
+            )
+        return self._result
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a result."""
+        return self._result is not None
+
+    def _hold(self, result: FitResult) -> None:
+        """Take a result, in place of another one and of what was assigned."""
+        self._result, self._given = result, {}
+        self.n_features_in_ = result.n_features
+        if (names := result.feature_names) is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    # --- parameters -------------------------------------------------------------------------------------------------
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """The weights (fan_in, fan_out) of each layer, as views of `model_`; what is assigned is copied into them."""
+        return self._parameters("coefs_")
+
+    @coefs_.setter
+    def coefs_(self, values: Iterable[Any]) -> None:
+        self._assign("coefs_", values)
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """The biases (fan_out,) of each layer, as views of `model_`; what is assigned is copied into them."""
+        return self._parameters("intercepts_")
+
+    @intercepts_.setter
+    def intercepts_(self, values: Iterable[Any]) -> None:
+        self._assign("intercepts_", values)
+
+    def _parameters(self, name: str) -> list[Any]:
+        if self._result is not None:
+            model = self._result.model
+            found: Views = views(model.network, model.theta, FIELDS[name])
+            return found
+        if name not in self._given:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        given: list[Any] = self._given[name]
+        return given
+
+    def _assign(self, name: str, values: Iterable[Any]) -> None:
+        if self._result is None:  # before the first fit they are its start
+            self._given = {**self._given, name: list(values)}
+        else:
+            put_parameters(self._result.model, name, values)
+
+
+Held = TypeVar("Held", bound=HoldsResult)
+
+
+def result_of(estimator: HoldsResult) -> FitResult:
+    """Return the result that an estimator holds. Raises NotFittedError before a fit."""
+    return estimator._fitted
+
+
+def as_fitted(estimator: Held, result: FitResult, **parameters: Any) -> Held:
+    """Return an estimator of the same parameters, but for those given here, that holds a result."""
+    made = type(estimator)(**{**estimator.get_params(deep=False), **parameters})
+    made._hold(result)
+    return made

@@ -1,0 +1,182 @@
+"""NumericTargets to predict: what their loss is, how they are read, and what the network makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_consistent_length
+
+from chainrule.data.samples import Samples
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.tables.target import as_written
+from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
+from chainrule.formulas.metrics import r2
+
+LOSSES: dict[str, Loss | None] = {
+    "squared_error": MeanSquaredError(half=True),
+    "poisson": Poisson(),
+    "huber": Huber(),
+    "absolute_error": MeanAbsoluteError(),
+    "quantile": None,
+}
+"""The losses by name, the first two scikit-learn's; "quantile" has settings."""
+
+
+def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
+    """Return targets as float64, text with a unit such as "29.85 €" too. Raises DataError for others than numbers.
+
+    quietly: without a hint at the unit.
+    """
+    try:
+        return np.asarray(y, np.float64)
+    except (TypeError, ValueError) as error:
+        if (read := as_written(y, quietly=quietly)) is not None:
+            return read
+        raise DataError(
+            f"y must be numbers (n,) or (n, outputs) to predict ({error}); use MLPClassifier for labels."
+        ) from error
+
+
+def as_loss(loss: Any, quantiles: Any) -> Loss:
+    """Return a loss from its name or itself. Raises ConfigError for one that is not for numbers."""
+    if isinstance(loss, Loss) and loss.targets not in ("real", "counts"):
+        raise ConfigError(
+            f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier for labels."
+        )
+    if isinstance(loss, str) and loss == "quantile":
+        return Quantile(tuple(quantiles) if hasattr(quantiles, "__iter__") else float(quantiles))
+    known = LOSSES[loss] if isinstance(loss, str) else loss
+    assert known is not None
+    return known
+
+
+@dataclass(frozen=True)
+class NumericTargets:
+    """NumericTargets to predict, one or several a sample."""
+
+    columns: int
+    """as many as numbers a sample, or as quantiles of one"""
+    own_loss: Loss
+    """that of the estimator's parameters"""
+
+    rules: ClassVar[Mapping[str, Any]] = {"y_numeric": True}
+
+    # --- learned from y ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def read(y: Any) -> Any:
+        """Return numbers, of text with a unit too; others than text as they are."""
+        return as_numbers(y) if y is not None and np.asarray(y).dtype.kind in "OUST" else y
+
+    @classmethod
+    def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:
+        """Return what the numbers y are."""
+        loss = as_loss(parameters["loss"], parameters["quantiles"])
+        return cls(quantiles_of(loss) if quantiles_of(loss) > 1 else y.reshape(len(y), -1).shape[1], loss)
+
+    def class_weights(self, parameters: Mapping[str, Any], y: NDArray[Any]) -> None:
+        """Return None: numbers have no classes."""
+
+    def stratify(self, y: NDArray[Any], is_table: bool) -> None:
+        """Return None: a split keeps nothing in proportion."""
+
+    def check_again(self, y: NDArray[Any], warm_start: bool) -> None:
+        """Check that targets have the outputs of the network that is trained on."""
+        outputs = self.encode(y).shape[1]
+        if outputs != self.outputs:
+            raise DataError(
+                f"y has {outputs} outputs but the network was trained on {self.outputs}; pass the same columns."
+            )
+
+    def check_validation(self, X: Any, y: Any) -> Any:
+        """Return the checked numbers of samples X for validation."""
+        if np.asarray(y).dtype.kind in "OUT":
+            y = as_numbers(y, quietly=True)
+        y = check_array(y, ensure_2d=False, dtype="numeric")
+        check_consistent_length(X, y)
+        return y
+
+    # --- what they are ----------------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> str:
+        """What is predicted."""
+        return "regression"
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs of the network."""
+        return self.columns
+
+    @property
+    def model_classes(self) -> None:
+        """None: the model beneath predicts no labels."""
+
+    @property
+    def out_activation(self) -> str:
+        """What makes means of the outputs."""
+        return "exp" if isinstance(self.own_loss, Poisson) else "identity"
+
+    @property
+    def middle(self) -> int | None:
+        """The number of the quantile next to the median; None unless there are several."""
+        if quantiles_of(self.own_loss) == 1:
+            return None
+        assert isinstance(self.own_loss, Quantile)
+        return int(np.abs(np.asarray(self.own_loss.q) - 0.5).argmin())
+
+    # --- in training ------------------------------------------------------------------------------------------------
+
+    def encode(self, y: Any) -> NDArray[Any]:
+        """Return y as in `Samples`: (n, outputs), a number once for each of several quantiles."""
+        y = as_numbers(y)
+        if isinstance(self.own_loss, Poisson) and (y < 0).any():
+            raise DataError(
+                f"y of the loss 'poisson' must be at least 0, not {y.min():g}; use 'squared_error'."
+            )
+        columns: NDArray[np.float64] = y.reshape(len(y), -1)
+        count = quantiles_of(self.own_loss)
+        if count == 1:
+            return columns
+        if columns.shape[1] > 1:
+            raise DataError(
+                f"several quantiles are of one output, not of the {columns.shape[1]} of y; fit one estimator for each."
+            )
+        return np.repeat(columns, count, 1)
+
+    def given_back(self, y: NDArray[Any]) -> Any:
+        """Return encoded numbers as the user gave them."""
+        return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def loss(self, parameters: Mapping[str, Any]) -> Loss:
+        """Return the loss that the parameters name or are."""
+        return as_loss(parameters["loss"], parameters["quantiles"])
+
+    def score(self, loss: Loss, out: NDArray[Any], samples: Samples) -> float:
+        """Return R2 of outputs (n, outputs), or of the middle one of several quantiles."""
+        weight = None if (samples.weight == 1).all() else samples.weight
+        y, predicted = samples.y, loss.predict(out)
+        if self.middle is not None:
+            y, predicted = y[:, :1], predicted[:, self.middle][:, None]
+        return r2(y, predicted, weight)
+
+    # --- in use -----------------------------------------------------------------------------------------------------
+
+    def predictions(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers (n,), or (n, outputs) of several outputs."""
+        return predicted[:, 0] if predicted.shape[1] == 1 else predicted
+
+
+def quantiles_of(loss: Loss) -> int:
+    """Return how many quantiles are predicted of each sample; 1 for another loss."""
+    return len(loss.q) if isinstance(loss, Quantile) and isinstance(loss.q, tuple) else 1
+
+
+Targets = Labels | NumericTargets
+"""What is predicted. Both learn it from y, encode y, know the loss and the score, and make predictions of outputs."""
