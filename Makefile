@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio test test-all lint format docs bench bench-tables sanitize clean
+.PHONY: help mnist studio test test-all lint format docs bench bench-minute bench-tables sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -61,6 +61,9 @@ docs: $(STAMP)docs  ## build the documentation into docs/_build/html; a warning 
 # Nothing else should run on the machine meanwhile.
 bench: $(STAMP)bench  ## compare with every peer, an hour; writes docs/benchmarks.md (ARGS="--quick", "--only predict", "--resume")
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-minute: $(STAMP)bench  ## a minute of the same, into the terminal (ARGS="--seconds 20")
+	$(BIN)/python benchmarks/minute.py $(ARGS)
 
 bench-tables: $(STAMP)bench-tables  ## compare with every peer on real tables; writes docs/tables.md (ARGS="--rows 20000", "--only adult")
 	$(BIN)/python benchmarks/run_tables.py $(ARGS)

@@ -10,10 +10,9 @@ from typing import Any
 
 from results import Results
 from sections import BATCHES, HOME
+from speed import PEERS, Case, geometric_mean
+from speed.ratios import OURS, said
 from verdicts import TOLERANCE, agreement, by_peer, compared, comparison, share_of_limit
-
-from chainrule.lab.benchmark import PEERS, Case, geometric_mean
-from chainrule.lab.benchmark.ratios import OURS, said
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 TRAINING = ("train", "blocks", "batches")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from page import TRAINING
 from results import Results
+from speed.ratios import OURS, geometric_mean
 from verdicts import by_peer, compared
-
-from chainrule.lab.benchmark.ratios import OURS, geometric_mean
 
 ROOT = Path(__file__).parents[1]
 BATCH = {"README.md": ", batch ", "README.zh-TW.md": "，批次 "}

@@ -19,10 +19,9 @@ import page
 import readme
 from results import FOLDER, Results, cores, slug, today
 from sections import SECTIONS, Plan
+from speed import PEERS, PeerError, installed
+from speed.measure import Contestant, Pool
 from verdicts import in_a_line
-
-from chainrule.lab.benchmark import PEERS, PeerError, installed
-from chainrule.lab.benchmark.measure import Contestant, Pool
 
 QUICK = ("train", "predict", "imports", "target")
 UNFINISHED = Path(__file__).parents[1] / "build" / "bench"

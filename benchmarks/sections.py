@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chainrule.lab.benchmark import PEERS, Case, PeerError, Worker, installed, interleaved
-from chainrule.lab.benchmark.measure import Contestant, Pool, prediction, training
+from speed import PEERS, Case, PeerError, Worker, installed, interleaved
+from speed.measure import Contestant, Pool, prediction, training
 
 Cell = dict[str, Any]
 Section = Iterator[tuple[str, Callable[[], Cell]]]

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from results import Results
 from sections import HOME
-
-from chainrule.lab.benchmark import PEERS, Comparison, Spread
-from chainrule.lab.benchmark.ratios import OURS, said
-from chainrule.lab.benchmark.timing import UNSTEADY
+from speed import PEERS, Comparison, Spread
+from speed.ratios import OURS, said
+from speed.timing import UNSTEADY
 
 TOLERANCE = {"plain": 0.005, "residual": 0.005, "batch norm": 0.01, "dropout": 0.05}
 """Relative difference of the loss after an epoch from Chainrule's. Sums in another order go apart step by step, and

@@ -15,12 +15,12 @@ import time
 from typing import Any
 
 import numpy as np
+from speed.cases import LEARNING_RATE, Case
+from speed.peers.jax import Scan
 
 from chainrule import Adam, Dense, MeanSquaredError, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.data.samples import Samples
 from chainrule.engines import ENGINES, Plan, StepSettings
-from chainrule.lab.benchmark.cases import LEARNING_RATE, Case
-from chainrule.lab.benchmark.peers.jax import Scan
 
 CASES = (Case((784, 128, 10), 64), Case((784, 512, 512, 10), 64), Case((20, 256, 128, 64, 1), 256))
 

@@ -37,7 +37,6 @@ PARAMETERS = [
 
 def test_commands():
     assert list(COMMANDS) == [
-        "bench",
         "data",
         "evaluate",
         "explain",

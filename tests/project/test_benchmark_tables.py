@@ -7,16 +7,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from run_tables import RESULTS
+from tables import chart, page, peers
+from tables.cells import Cell, Cells
+from tables.contestants import CONTESTANTS, boosting, is_category, linear, mlp
+from tables.loaders import LEAST, TABLES, Table, TableError
+from tables.measure import classification, measured, regression, split
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from run_tables import RESULTS  # noqa: E402
-from tables import chart, page, peers  # noqa: E402
-from tables.cells import Cell, Cells  # noqa: E402
-from tables.contestants import CONTESTANTS, boosting, is_category, linear, mlp  # noqa: E402
-from tables.loaders import LEAST, TABLES, Table, TableError  # noqa: E402
-from tables.measure import classification, measured, regression, split  # noqa: E402
 
 ROWS = pd.DataFrame(
     {

@@ -38,9 +38,6 @@ from chainrule.lab import (
     vanishing,
     without_backprop_runs,
 )
-from chainrule.lab.benchmark.measure import Cell
-from chainrule.lab.benchmark.quick import DIGITS, QuickBenchmark, QuickRow
-from chainrule.lab.benchmark.timing import interleaved
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
@@ -164,8 +161,6 @@ def results() -> dict[str, Any]:
     own = c.Network(4, [c.Dense(4), c.Softmax(), c.Dense(3)], loss=c.SoftmaxCrossEntropy())
     without = explain(c.Model(own), X[0])  # softmax inside has no rule
     flipped = reinitialization_check(net, X[:4])
-    rates = interleaved({"chainrule": lambda: 2.0, "torch": lambda: 1.0}, 2, pause=0.0)
-    row = QuickRow(DIGITS, True, rates, {"jax-scan@2": "not installed"}, {"chainrule": math.nan})
     table = Table(("net", "loss"), (("small", np.float32(0.5)), ("large", math.nan)))
     parts = {
         name: name for name in ("name", "title", "question", "answer", "finding", "held_fixed", "limits")
@@ -214,11 +209,6 @@ def results() -> dict[str, Any]:
         described["0"],
         infer_task(y),
         *table_run(),
-        rates["chainrule"],
-        row,
-        row.comparison,
-        QuickBenchmark((row,), 2, 1.0, {"torch": "2.6"}, {}),
-        Cell(DIGITS.as_json(), {"chainrule@2": [1.0, math.inf]}),
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
 
@@ -316,8 +306,6 @@ def test_every_result_is_valid_json_with_its_kind_and_version(name: str):
 SENTENCES = {
     "run_stopped.reason": "as who stopped it gave it",
     "run_failed.error": "the message of an error",
-    "benchmark_row.left_out": "messages of errors, by peer",
-    "benchmark_outcome.cells.left_out": "the same",
 }
 """Where data hold words of a language."""
 

@@ -22,7 +22,7 @@ ROOMS = [
     path
     for room in ("lab", "inspection", "views")
     for path in sorted((PACKAGE / room).rglob("*.py"))
-    if WORDS not in path.parents and PACKAGE / "lab" / "benchmark" not in path.parents  # names of libraries
+    if WORDS not in path.parents
 ] + [PACKAGE / "network" / "summary.py"]
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:]? +[A-Za-z]{2,}")
 MARKUP = re.compile(

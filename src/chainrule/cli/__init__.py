@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import chainrule
-from chainrule.cli.bench import bench
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
@@ -33,7 +32,6 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
     (lab, "chainrule lab vanishing --budget 0.1"),
     (studio, "chainrule studio runs/mnist"),
-    (bench, "chainrule bench --seconds 20"),
 )
 """Every subcommand, with the example at the end of its --help."""
 

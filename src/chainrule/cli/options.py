@@ -135,15 +135,6 @@ LabFolder = Annotated[
     Path, Option("--out", help="Folder for NAME.html, a page that works offline, and NAME.json.")
 ]
 
-# --- bench
-
-BenchThreads = Annotated[
-    int | None, Option("--threads", help="Threads of each library.", show_default="all that may be used")
-]
-BenchSeconds = Annotated[
-    float, Option("--seconds", help="Of all of it; what there is no time for is left out, and said to be.")
-]
-
 # --- explain
 
 ExplainedInput = Annotated[

@@ -15,7 +15,7 @@ from chainrule.errors import ConfigError
 
 try:
     from chainrule.engines.native import _native
-except ImportError:  # not built: only the benchmark calls this
+except ImportError:  # not built
     _native = None  # type: ignore[assignment]
 
 

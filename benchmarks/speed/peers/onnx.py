@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.lab.benchmark.cases import Case, LayerWeights
-from chainrule.lab.benchmark.peers.base import Peer
+from speed.cases import Case, LayerWeights
+from speed.peers.base import Peer
 
 
 class OnnxRuntime(Peer):

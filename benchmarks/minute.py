@@ -1,17 +1,27 @@
-"""`chainrule bench`: Chainrule beside the libraries that are installed, in about a minute."""
+"""Chainrule beside the libraries that are installed, in about a minute: a table in the terminal, or JSON.
+
+    python benchmarks/minute.py [--threads N] [--seconds S] [--json]
+
+Each library runs in a process of its own; the measurements go round and round among them. A ratio above 1 says that
+Chainrule is faster; below 1 a peer is, and the table calls it a loss. What was measured on a busy machine and spreads
+by more than 50 % to either side is marked by a ~ and not counted. `run.py` beside this file measures the whole matrix.
+"""
 
 from __future__ import annotations
 
+import argparse
 import math
-from typing import TYPE_CHECKING
+import sys
 
-from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
+from rich import box
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from speed import PEERS, quick
+from speed.ratios import OURS, said
+from speed.timing import UNSTEADY
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from chainrule.lab.benchmark.quick import QuickBenchmark, QuickRow
+from chainrule.cli import output
+from chainrule.engines.native.threads import threads as available
 
 MIN_SECONDS = 5.0
 SHORT = {
@@ -26,48 +36,46 @@ SHORT = {
 """Headings of the columns, by peer."""
 
 
-@guarded
-def bench(
-    threads: options.BenchThreads = None,
-    seconds: options.BenchSeconds = 60.0,
-    as_json: options.AsJson = False,
-    debug: options.Debug = False,
-) -> None:
-    """Time training and prediction against the libraries that are installed, side by side on this machine."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from chainrule.engines.native.threads import threads as available
-    from chainrule.errors import ConfigError
-    from chainrule.lab.benchmark import quick
-
-    max_threads = available()
-    count = max_threads if threads is None else threads
-    if not 1 <= count <= max_threads:
-        raise ConfigError(
-            f"--threads must be from 1 to {max_threads}, the threads that may be used here, not {count}."
+def arguments(words: list[str]) -> argparse.Namespace:
+    """The command line; exits with a sentence for a number that is out of bounds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    most = available()
+    parser.add_argument("--threads", type=int, default=most, help="threads of each library; default: all")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of all of it; default: 60")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    found = parser.parse_args(words)
+    if not 1 <= found.threads <= most:
+        parser.error(
+            f"--threads must be from 1 to {most}, the threads that may be used here, not {found.threads}."
         )
-    if not MIN_SECONDS <= seconds < math.inf:
-        raise ConfigError(f"--seconds must be {MIN_SECONDS:g} or more, not {seconds:g}.")
-    out = output.console(quiet=as_json)
+    if not MIN_SECONDS <= found.seconds < math.inf:
+        parser.error(f"--seconds must be {MIN_SECONDS:g} or more, not {found.seconds:g}.")
+    return found
+
+
+def main(words: list[str]) -> None:
+    """Compare, and print what was found."""
+    asked = arguments(words)
+    out = output.console(quiet=asked.json)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task("", total=len(quick.CELLS))
         found = quick.compare(
-            count,
-            seconds,
+            asked.threads,
+            asked.seconds,
             say=lambda what: bar.update(task, description=output.plain(what)),
             step=lambda what: bar.advance(task),
         )
-    if as_json:
+    if asked.json:
         output.print_json(found.as_json())
         return
-    for table in tables(found):
-        out.print(table)
-    for line in words(found):
+    for shown in tables(found):
+        out.print(shown)
+    for line in conclusions(found):
         out.print(line, soft_wrap=True, markup=False)
 
 
-def tables(found: QuickBenchmark) -> list[Table]:
+def tables(found: quick.QuickBenchmark) -> list[Table]:
     """Make the tables of training and of prediction: Chainrule's rate, and its ratio to each peer's."""
     shown = []
     for is_training in (True, False):
@@ -77,14 +85,8 @@ def tables(found: QuickBenchmark) -> list[Table]:
     return shown
 
 
-def table(rows: list[QuickRow], is_training: bool) -> Table:
+def table(rows: list[quick.QuickRow], is_training: bool) -> Table:
     """Make a table with one row per cell and one column per peer, at most 80 characters wide."""
-    from rich import box
-    from rich.table import Table
-
-    from chainrule.lab.benchmark import PEERS
-    from chainrule.lab.benchmark.ratios import OURS
-
     peers = [peer for peer in PEERS if peer != OURS and any(peer in row.rates for row in rows)]
     made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     made.add_column("train" if is_training else "predict one row", no_wrap=True)
@@ -107,8 +109,6 @@ def table(rows: list[QuickRow], is_training: bool) -> Table:
 
 def styled(ratio: float, is_steady: bool = True) -> str:
     """Format a ratio: a win in bold blue, a loss in orange and called a loss; with ~ if unsteady."""
-    from chainrule.lab.benchmark.ratios import said
-
     if math.isnan(ratio):
         return said(ratio)
     if not is_steady:
@@ -116,11 +116,8 @@ def styled(ratio: float, is_steady: bool = True) -> str:
     return f"[{'orange1' if ratio < 1 else 'bold bright_blue'}]{said(ratio)}"
 
 
-def words(found: QuickBenchmark) -> list[str]:
+def conclusions(found: quick.QuickBenchmark) -> list[str]:
     """Return the conclusions of the tables, line by line."""
-    from chainrule.lab.benchmark import PEERS
-    from chainrule.lab.benchmark.timing import UNSTEADY
-
     lines = []
     counted = [row for row in found.rows if row.comparison.best]
     losses = [row for row in counted if row.comparison.is_loss]
@@ -152,3 +149,7 @@ def words(found: QuickBenchmark) -> list[str]:
     for name, why in found.left_out.items():
         lines.append(f"Left out: {PEERS[name].title if name in PEERS else name} ({why}).")
     return lines
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,14 +1,15 @@
-"""`chainrule bench`: a table in which losses are called losses, the same as JSON, and what has no time is said."""
+"""`benchmarks/minute.py`: a table in which losses are called losses, the same as JSON, and what has no time is said."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
+import minute
 import pytest
-
-from chainrule.lab.benchmark import Spread, quick, timing
-from chainrule.lab.benchmark.cases import Case
+from speed import Spread, quick, timing
+from speed.cases import Case
 
 
 def outcome() -> quick.QuickBenchmark:
@@ -36,8 +37,14 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     return asked
 
 
-def test_losses_are_called_losses(command, made_up):
-    text = command("bench", "--threads", 1, "--seconds", 5).stdout
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What it prints."""
+    minute.main(list(arguments))
+    return capsys.readouterr().out
+
+
+def test_losses_are_called_losses(capsys, made_up):
+    text = shown(capsys, "--threads", "1", "--seconds", "5")
     assert made_up == [(1, 5.0)]
     assert re.search(r"8-32-32-1 +32 +4,000 k +4\.00 +2\.00\b", text)
     assert re.search(r"784-128-10 +128 +4,000 k +4\.00 +0\.50 loss", text)
@@ -50,8 +57,8 @@ def test_losses_are_called_losses(command, made_up):
     assert "Left out: train 784-512-512-10, batch 128 (no time for it in 5 s)." in words
 
 
-def test_json(command, made_up):
-    found = command("bench", data=True)
+def test_json(capsys, made_up):
+    found = json.loads(shown(capsys, "--json"))
     assert [cell["is_loss"] for cell in found["cells"]] == [False, True, True]
     cell = found["cells"][1]
     assert (cell["what"], cell["best_peer"], cell["ratio"]) == (
@@ -65,7 +72,7 @@ def test_json(command, made_up):
     assert found["left_out"]["torch"] == "torch not installed"
 
 
-def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
+def test_what_is_not_steady_is_marked_and_not_counted(capsys, monkeypatch):
     """A peer whose thousandth of a rate is that of a busy machine, and a line where Chainrule's own is."""
     steady, wild = (0.9, 1.0, 1.1), (0.1, 1.0, 2000.0)
 
@@ -82,18 +89,18 @@ def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
     )
     found = quick.QuickBenchmark(rows, 2, 4.2, {}, {})
     monkeypatch.setattr(quick, "compare", lambda *a, **k: found)
-    text = command("bench").stdout
+    text = shown(capsys)
     assert re.search(r"8-32-32-1 +32 +1,000 k +4\.00 +~13169\.00", text)
     assert re.search(r"784-128-10 +128 +1,000 k +~1\.00 +-", text)
     words = " ".join(text.split())
     assert "best peer of each line: 4.00. No peer is faster in any of 1." in words
     assert "~: measurements that spread by more than ±50 %" in words and "spread up to ±10 %" in words
-    data = command("bench", data=True)
+    data = json.loads(shown(capsys, "--json"))
     assert [cell["unsteady"] for cell in data["cells"]] == [["torch"], ["chainrule"], ["torch"]]
     assert [cell["best_peer"] for cell in data["cells"]] == ["sklearn", None, None]
     assert data["geometric_mean"]["best"] == pytest.approx(4) and data["geometric_mean"]["torch"] is None
     monkeypatch.setattr(quick, "compare", lambda *a, **k: quick.QuickBenchmark(rows[1:], 2, 4.2, {}, {}))
-    assert "No measurement is steady enough to count" in " ".join(command("bench").stdout.split())
+    assert "No measurement is steady enough to count" in " ".join(shown(capsys).split())
 
 
 @pytest.mark.parametrize(
@@ -106,9 +113,10 @@ def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
         (("--seconds", "inf"), "--seconds must be 5 or more, not inf."),
     ],
 )
-def test_bad_input(command, arguments, sentence):
-    result = command("bench", *arguments, code=2)
-    assert sentence in " ".join(result.stderr.split()) and "Traceback" not in result.output
+def test_bad_input(capsys, arguments, sentence):
+    with pytest.raises(SystemExit, match="2"):
+        minute.main(list(map(str, arguments)))
+    assert sentence in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.slow

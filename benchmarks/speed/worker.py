@@ -1,4 +1,4 @@
-"""The process of a peer, `python -P -m chainrule.lab.benchmark.worker NAME THREADS`: it answers commands, in JSON.
+"""The process of a peer, `python -P -m speed.worker NAME THREADS`: it answers commands, in JSON.
 
 Only that peer's library is imported. Times are measured in this process, so they do not include the pipe.
 """
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.lab.benchmark.cases import HELD, Case
-from chainrule.lab.benchmark.peers import make
-from chainrule.lab.benchmark.peers.base import Peer
-from chainrule.lab.benchmark.timing import per_call
+from speed.cases import HELD, Case
+from speed.peers import make
+from speed.peers.base import Peer
+from speed.timing import per_call
 
 MIN_SHARE = 0.5
 """A measurement shorter than this share of the requested time is repeated with more work."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import IO, Any
 
 from chainrule.errors import ChainruleError
@@ -35,13 +36,15 @@ class Worker:
         environment = dict(os.environ, PYTHONWARNINGS="ignore", JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="")
         environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
         environment.pop("JAX_ENABLE_X64", None)
+        paths = [str(Path(__file__).parents[1]), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         if threads == 1:
             flag = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
             environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flag}".strip()
         self.peer, self.threads, self.timeout = peer, threads, timeout
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "chainrule.lab.benchmark.worker", peer, str(threads)],
+            [sys.executable, "-P", "-m", "speed.worker", peer, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

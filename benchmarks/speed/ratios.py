@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from chainrule.core import records
 
 OURS = "chainrule"
 
@@ -18,7 +15,6 @@ def geometric_mean(ratios: Iterable[float]) -> float:
     return math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
 
 
-@records.kind("benchmark_comparison", also=("best", "is_loss"))
 @dataclass(frozen=True)
 class Comparison:
     """Rates by peer, higher is better; Chainrule is one of them."""
@@ -45,11 +41,6 @@ class Comparison:
     def is_loss(self) -> bool:
         """Whether a peer is faster."""
         return self.ratio() < 1
-
-    def to_data(self) -> dict[str, Any]:
-        """Return rates, the best peer and the ratio to it as JSON-safe data; see `chainrule.core.records`."""
-        values = {"rates": self.rates, "best": self.best, "ratio": self.ratio(), "is_loss": self.is_loss}
-        return records.labeled(self, values)
 
 
 def said(ratio: float) -> str:

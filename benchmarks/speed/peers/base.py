@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from chainrule.lab.benchmark.cases import Case, LayerWeights
+from speed.cases import Case, LayerWeights
 
 
 class Peer(ABC):

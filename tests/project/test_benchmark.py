@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
+import page
 import pytest
-
-from chainrule.errors import ConfigError
-from chainrule.lab.benchmark import (
+import readme
+import sections
+import verdicts
+from results import Results
+from sections import HOME
+from speed import (
     PEERS,
     Case,
     Comparison,
@@ -23,21 +26,15 @@ from chainrule.lab.benchmark import (
     installed,
     interleaved,
 )
-from chainrule.lab.benchmark.cases import HELD
-from chainrule.lab.benchmark.measure import Contestant, Pool, prediction, timed, training
-from chainrule.lab.benchmark.peers import make
-from chainrule.lab.benchmark.ratios import said
-from chainrule.lab.benchmark.timing import per_call
+from speed.cases import HELD
+from speed.measure import Contestant, Pool, prediction, timed, training
+from speed.peers import make
+from speed.ratios import said
+from speed.timing import per_call
+
+from chainrule.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import page  # noqa: E402
-import readme  # noqa: E402
-import sections  # noqa: E402
-import verdicts  # noqa: E402
-from results import Results  # noqa: E402
-from sections import HOME  # noqa: E402
 
 
 def small(case: Case, steps: int = 20) -> Case:

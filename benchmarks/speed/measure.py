@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from chainrule.core import records
-from chainrule.lab.benchmark.cases import Case
-from chainrule.lab.benchmark.client import TIMEOUT, PeerError, Worker
-from chainrule.lab.benchmark.timing import Spread, interleaved
+from speed.cases import Case
+from speed.client import TIMEOUT, PeerError, Worker
+from speed.timing import Spread, interleaved
 
 Say = Callable[[str], None]
 
@@ -31,7 +30,6 @@ class Contestant(NamedTuple):
         return f"{self.peer}@{self.threads}"
 
 
-@records.kind("benchmark_cell")
 @dataclass
 class Cell:
     """The measurements of one case, by contestant (as text)."""
@@ -49,10 +47,6 @@ class Cell:
     def rates(self) -> dict[str, Spread]:
         """Return the medians with their spreads."""
         return {name: Spread(tuple(values)) for name, values in self.values.items()}
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 class Pool:

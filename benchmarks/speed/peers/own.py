@@ -13,13 +13,13 @@ import chainrule
 from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU
 from chainrule.formulas.losses import MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam
-from chainrule.lab.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
-from chainrule.lab.benchmark.peers.base import Peer
 from chainrule.model import Model
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
+from speed.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
+from speed.peers.base import Peer
 
 FOREVER = 10**9
 

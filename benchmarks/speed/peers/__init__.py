@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from chainrule.errors import ConfigError
-from chainrule.lab.benchmark.peers.base import Peer
+from speed.peers.base import Peer
 
 
 class Entry(NamedTuple):
@@ -42,7 +42,7 @@ def make(name: str, threads: int) -> Peer:
     if name not in PEERS:
         raise ConfigError(f"peer must be one of {', '.join(PEERS)}, not {name!r}.")
     module, kind = PEERS[name].place.split(":")
-    peer: Peer = getattr(import_module(f"chainrule.lab.benchmark.peers.{module}"), kind)(threads)
+    peer: Peer = getattr(import_module(f"speed.peers.{module}"), kind)(threads)
     return peer
 
 

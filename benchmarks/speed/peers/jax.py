@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.lab.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
-from chainrule.lab.benchmark.peers.base import Peer
+from speed.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
+from speed.peers.base import Peer
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 BN_EPS, BN_MOMENTUM = 1e-5, 0.9

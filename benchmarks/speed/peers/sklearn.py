@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.lab.benchmark.cases import LEARNING_RATE, Case, LayerWeights
-from chainrule.lab.benchmark.peers.base import Peer
+from speed.cases import LEARNING_RATE, Case, LayerWeights
+from speed.peers.base import Peer
 
 FEWEST = 64
 """The minimum number of samples of a fit shorter than an epoch: enough to contain every class."""

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.core import records
-from chainrule.lab.benchmark.cases import Case
-from chainrule.lab.benchmark.client import PeerError
-from chainrule.lab.benchmark.measure import Cell, Contestant, Pool, Say, silent, timed
-from chainrule.lab.benchmark.peers import PEERS, installed
-from chainrule.lab.benchmark.ratios import OURS, Comparison, geometric_mean
-from chainrule.lab.benchmark.timing import Spread
+from speed.cases import Case
+from speed.client import PeerError
+from speed.measure import Cell, Contestant, Pool, Say, silent, timed
+from speed.peers import PEERS, installed
+from speed.ratios import OURS, Comparison, geometric_mean
+from speed.timing import Spread
 
 TABLE, DIGITS = Case((8, 32, 32, 1), 32), Case((784, 128, 10), 128)
 CELLS = (
@@ -29,7 +28,7 @@ WITHOUT = {
     "torch-compile": "its compiler takes longer than all of this",
     "jax-step": "an epoch in one call is faster",
 }
-"""The peers that only `make bench` runs, with the reason."""
+"""The peers that only `run.py` runs, with the reason."""
 MEASUREMENT, ROUNDS = 1 / 240, 5
 """The share of the time for one measurement, and the number of measurements per peer."""
 
@@ -42,7 +41,6 @@ def named(case: Case, is_training: bool) -> str:
     return f"train {case.name}" if is_training else f"one row of {case.network}"
 
 
-@records.kind("benchmark_row")
 @dataclass(frozen=True)
 class QuickRow:
     """One cell: rates by peer, in samples per second (training) or calls per second (prediction)."""
@@ -93,12 +91,7 @@ class QuickRow:
             "left_out": {name.partition("@")[0]: why for name, why in self.refused.items()},
         }
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the values of `as_json` as JSON-safe data; see `chainrule.core.records`."""
-        return records.labeled(self, self.as_json())
 
-
-@records.kind("benchmark_outcome")
 @dataclass(frozen=True)
 class QuickBenchmark:
     """The result of the comparison: all rows, and what was compared."""
@@ -126,10 +119,6 @@ class QuickBenchmark:
             "geometric_mean": {"best": self.mean()} | {peer: self.mean(peer) for peer in peers},
             "left_out": self.left_out,
         }
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the values of `as_json` as JSON-safe data; see `chainrule.core.records`."""
-        return records.labeled(self, self.as_json())
 
 
 def compare(

@@ -6,9 +6,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from chainrule.core import records
 
 PAUSE = 0.04
 """The pause between two calls in seconds, after which threads that the previous call left spinning are asleep."""
@@ -17,7 +14,6 @@ UNSTEADY = 50.0
 """The spread in percent from which a median depends more on the machine's other work than on the measured call."""
 
 
-@records.kind("benchmark_spread", also=("median", "low", "high", "percent", "is_steady"))
 @dataclass(frozen=True)
 class Spread:
     """Measured values, in the order of measurement."""
@@ -48,10 +44,6 @@ class Spread:
     def is_steady(self) -> bool:
         """Whether the values are close enough to each other to be compared with another peer's."""
         return self.percent <= UNSTEADY
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 def interleaved(
