@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
+from chainrule.cli.reports import check_language
 from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def explain(
     true: options.Truth = None,
     method: options.AttributionMethod = "integrated_gradients",
     lr: options.StepRate = 0.001,
+    lang: options.StoryLanguage = "en",
     out: options.StoryPage = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -43,8 +45,10 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
+    check_language(lang)
     from chainrule.cli.models import as_one, load_with_table, said_of_average
     from chainrule.inspection import story
+    from chainrule.views.words import spoken_in
 
     loaded, table = load_with_table(model)
     chosen, what = as_one(loaded)
@@ -62,14 +66,16 @@ def explain(
         source=found.source,
     )
     if out is not None:
-        told.write(out)
+        with spoken_in(lang):
+            told.write(out)
     if as_json:
         output.print_json(told.to_json())
         return
     console = output.console()
     if what:
         console.print(what, style="dim")
-    told.show(console)
+    with spoken_in(lang):
+        told.show(console)
     if out is not None:
         console.print(f"Written to {out}", markup=False)
 

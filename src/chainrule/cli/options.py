@@ -60,6 +60,10 @@ Report = Annotated[
         help="Write report.html: learning curves, confusion matrix, worst mistakes; it works offline.",
     ),
 ]
+_LANGUAGE = "en, or zh for Traditional Chinese."
+ReportLanguage = Annotated[
+    str | None, _run("--lang", help=f"Language of the report: {_LANGUAGE}", show_default="en")
+]
 RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]
 Verbose = Annotated[bool, _run("--verbose", "-v", help="Print the network's layers and costs too.")]
 Quiet = Annotated[bool, _run("--quiet", "-q", help="Print the result only.")]
@@ -164,6 +168,7 @@ AttributionMethod = Annotated[
     ),
 ]
 StepRate = Annotated[float, Option("--lr", help="Learning rate of the step in the last chapter.")]
+StoryLanguage = Annotated[str, Option("--lang", help=f"Language of the story: {_LANGUAGE}")]
 StoryPage = Annotated[
     Path | None, Option("--out", help="Write the story to this .html too, a page that works offline.")
 ]

@@ -1,40 +1,61 @@
-"""Write the page of a run that `--report` asks for."""
+"""Write the page of a run that `--report` asks for, in the language of `--lang`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chainrule.errors import ConfigError
+
 if TYPE_CHECKING:
     from chainrule.recipe.run import Outcome
     from chainrule.views.report.tables import TableRun
 
+LANGUAGES = ("en", "zh")
+"""Those of `views.words`, listed so that a bad one is refused before anything is imported; a test compares them."""
 
-def write_report(outcome: Outcome, page: Path, command: str | None = None) -> None:
-    """Write the report of a run. command: that repeats it; the run's own for None."""
+
+def language_of_report(report: bool, lang: str | None) -> str | None:
+    """Return the language of the report that was asked for; None for no report. Raises ConfigError."""
+    if lang is not None and not report:
+        raise ConfigError("--lang is the language of the report; give --report too, or leave it out.")
+    return check_language(lang or "en") if report else None
+
+
+def check_language(lang: str) -> str:
+    """Return a language that results are described in. Raises ConfigError for another one."""
+    if lang not in LANGUAGES:
+        raise ConfigError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}.")
+    return lang
+
+
+def write_report(outcome: Outcome, page: Path, language: str, command: str | None = None) -> None:
+    """Write the report of a run in a language. command: that repeats the run; its own for None."""
     import dataclasses
 
     from chainrule.recipe import augmented, folder
     from chainrule.recipe.settings import as_json
     from chainrule.views import report
+    from chainrule.views.words import spoken_in
 
     run = outcome.run
-    report.write(
-        page,
-        run.model,
-        outcome.history,
-        run.parts.judged,
-        judged=outcome.judgement,
-        title=run.data.name,
-        watched=run.watched,
-        image_shape=run.image,
-        rows=run.parts.rows,
-        settings=as_json(dataclasses.asdict(run.settings)),
-        command=run.command if command is None else command,
-        versions=folder.versions(),
-        table=table_run(outcome),
-        distorted=augmented.shown(run),
-    )
+    with spoken_in(language):
+        report.write(
+            page,
+            run.model,
+            outcome.history,
+            run.parts.judged,
+            judged=outcome.judgement,
+            title=run.data.name,
+            watched=run.watched,
+            image_shape=run.image,
+            rows=run.parts.rows,
+            settings=as_json(dataclasses.asdict(run.settings)),
+            command=run.command if command is None else command,
+            versions=folder.versions(),
+            table=table_run(outcome),
+            distorted=augmented.shown(run),
+        )
 
 
 def table_run(outcome: Outcome) -> TableRun | None:

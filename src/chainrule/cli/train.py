@@ -13,6 +13,7 @@ from chainrule import distributed
 from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
+from chainrule.cli.reports import language_of_report, write_report
 from chainrule.cli.train_words import TRAIN
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
@@ -35,6 +36,7 @@ def train(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     report: options.Report = False,
+    lang: options.ReportLanguage = None,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -47,6 +49,7 @@ def train(
     """
     text = as_one_text(data)
     given = Settings(**settings | {"hidden": hidden_widths(settings["hidden"])})
+    language = language_of_report(report, lang)
     if distributed.is_one_of_several() or given.has_shards:
         distributed.initialize()
     from chainrule.recipe import run as recipe
@@ -68,7 +71,7 @@ def train(
     with begun as run:
         if run.settings.has_shards and not distributed.is_initialized():
             distributed.initialize()  # a run of several processes that goes on in one
-        outcome, page = carry_out(run, progress, verbose, report)
+        outcome, page = carry_out(run, progress, verbose, language)
     if as_json:
         output.print_json(as_data(outcome, page))
     else:
@@ -97,11 +100,13 @@ def follow(text: str, given: Settings, place: Path | None, out: Path | None, cho
 
 
 def carry_out(
-    run: Prepared | PresetRun, out: Console, verbose: bool, report: bool
+    run: Prepared | PresetRun, out: Console, verbose: bool, language: str | None
 ) -> tuple[Outcome, Path | None]:
-    """Carry out a run and print its progress; return its outcome, and the path of its report if there is one."""
+    """Carry out a run and print its progress; return its outcome, and the path of its report if there is one.
+
+    language: of the report; None for no report.
+    """
     from chainrule.cli.progress import EpochTable
-    from chainrule.cli.reports import write_report
     from chainrule.cli.tables import introduce_preset, introduce_race
     from chainrule.recipe import run as recipe
     from chainrule.recipe.prepare import Prepared
@@ -111,7 +116,7 @@ def carry_out(
         introduce_race(out, run)
         run.estimator.set_params(verbose=not out.quiet)  # a line for each fit
     table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
-    page = run.place / "report.html" if report else None
+    page = run.place / "report.html" if language else None
     if run.done is not None:
         say_done(run, out)
     try:
@@ -128,9 +133,9 @@ def carry_out(
                 table.on_event(event)
 
             outcome = recipe.carry_out(run, listen, named=FLAGS)
-        if page is not None:
+        if page is not None and language is not None:
             with out.status("writing the report"):
-                write_report(outcome, page)
+                write_report(outcome, page, language)
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
     return outcome, page

@@ -11,6 +11,7 @@ import typer
 from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS, set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
+from chainrule.cli.reports import language_of_report, write_report
 from chainrule.cli.train_words import SEARCH, TUNE
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import SEARCH as SEARCH_NAMES
@@ -35,6 +36,7 @@ def tune(
     overwrite: options.TunedOverwrite = False,
     resume: options.TunedResume = False,
     report: options.Report = False,
+    lang: options.ReportLanguage = None,
     as_json: options.RunAsJson = False,
     quiet: options.Quiet = False,
     debug: options.RunDebug = False,
@@ -48,6 +50,7 @@ def tune(
 
     given = Settings(**{name: settings[name] for name in SETTINGS})
     how = SearchSettings(**{name: settings[name] for name in SEARCH_NAMES})
+    language = language_of_report(report, lang)
     if resume and overwrite:
         raise ConfigError("--resume goes on with a search, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
@@ -63,7 +66,7 @@ def tune(
         begun = recipe.begun(data, given, how, out, overwrite, FLAGS)
     console = output.console(quiet=quiet or as_json)
     with begun as search:
-        found, page = carry_out(search, console, report)
+        found, page = carry_out(search, console, language)
     if as_json:
         output.print_json(as_result(found, page))
     else:
@@ -79,13 +82,15 @@ def again(search: TuneRun) -> str:
     return shlex.join(["chainrule", "tune", str(search.run.place), "--resume"])
 
 
-def carry_out(search: TuneRun, out: Console, report: bool) -> tuple[TuneOutcome, Path | None]:
-    """Carry out a search and print its trials; return its outcome, and the path of its report if there is one."""
-    from chainrule.cli.reports import write_report
+def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[TuneOutcome, Path | None]:
+    """Carry out a search and print its trials; return its outcome, and the path of its report if there is one.
+
+    language: of the report; None for no report.
+    """
     from chainrule.recipe import tune as recipe
 
     introduce(search, out)
-    lines, page = TrialLines(out), search.run.place / "report.html" if report else None
+    lines, page = TrialLines(out), search.run.place / "report.html" if language else None
     try:
         with ExitStack() as status:
 
@@ -99,8 +104,8 @@ def carry_out(search: TuneRun, out: Console, report: bool) -> tuple[TuneOutcome,
                 status.enter_context(out.status("trying settings"))
 
             found = recipe.carry_out(search, listen, judging, FLAGS)
-            if page is not None:
-                write_report(found.outcome, page, found.command)
+            if page is not None and language is not None:
+                write_report(found.outcome, page, language, found.command)
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; go on with: {again(search)}") from None
     return found, page
