@@ -130,11 +130,6 @@ def test_a_limit_counts_in_a_fit_whichever_is_imported_first(order):
     assert done.stdout.split() == ["0", "2"], done.stdout + done.stderr
 
 
-def test_the_engine_does_not_import_threadpoolctl():
-    script = "import sys, chainrule.engines.native; sys.exit('threadpoolctl' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
-
-
 def test_a_look_at_a_session_waits_for_the_thread_at_work():
     """What is read is never a step half done: all steps of the call are."""
     network = Network(300, [Dense(1000), ReLU(), Dense(1000), Dense(3)], SoftmaxCrossEntropy())

@@ -17,7 +17,7 @@ from chainrule.engines import diagnosis
 from chainrule.engines.base import OnProcessor, Plan, StepSettings
 from chainrule.engines.native.program import Program, knows_loss, knows_optimizer, settings_of, unknown
 from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
-from chainrule.engines.native.threads import announce, cores, threads
+from chainrule.engines.native.threads import cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network.network import Network
 
@@ -33,7 +33,6 @@ except ImportError:
     )
 else:
     REASON = None
-    announce()
 
 
 def instruction_set() -> str:

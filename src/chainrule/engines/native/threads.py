@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+import threadpoolctl  # type: ignore[import-untyped]
 
 from chainrule.errors import ConfigError
 
@@ -55,53 +51,26 @@ def _quota() -> int | None:
         return None
 
 
-def announce() -> None:
-    """Register the engine with threadpoolctl: now, or when it is imported by someone else."""
-    if "threadpoolctl" in sys.modules:
-        register(sys.modules["threadpoolctl"])
-    elif not any(isinstance(finder, _Watch) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Watch())
+class Controller(threadpoolctl.LibController):  # type: ignore[misc]
+    """The engine to threadpoolctl, by the two functions that native/threads.h exports."""
+
+    user_api, internal_api = "chainrule", "chainrule"
+    filename_prefixes = ("_native",)
+    check_symbols = ("chainrule_get_num_threads", "chainrule_set_num_threads")
+
+    def get_num_threads(self) -> int:
+        """Return the limit that is set, or the number of threads without one."""
+        bound: int = self.dynlib.chainrule_get_num_threads()
+        return bound or unlimited()
+
+    def set_num_threads(self, num_threads: int) -> None:
+        """Set a limit. The default is none, so that after a temporary limit the environment counts again."""
+        self.dynlib.chainrule_set_num_threads(0 if num_threads == unlimited() else num_threads)
+
+    def get_version(self) -> None:
+        """Return None: the engine has the package's version."""
+        return None
 
 
-def register(threadpoolctl: ModuleType) -> None:
-    """Add a controller for the two functions exported by native/threads.h."""
-    if not hasattr(threadpoolctl, "register"):  # before version 3.2
-        return
-
-    class Controller(threadpoolctl.LibController):  # type: ignore[misc,name-defined]
-        user_api, internal_api = "chainrule", "chainrule"
-        filename_prefixes = ("_native",)
-        check_symbols = ("chainrule_get_num_threads", "chainrule_set_num_threads")
-
-        def get_num_threads(self) -> int:
-            bound: int = self.dynlib.chainrule_get_num_threads()
-            return bound or unlimited()
-
-        def set_num_threads(self, num_threads: int) -> None:
-            # The default is no limit, so that the environment applies again after a temporary limit.
-            self.dynlib.chainrule_set_num_threads(0 if num_threads == unlimited() else num_threads)
-
-        def get_version(self) -> None:
-            return None
-
+if _native is not None:
     threadpoolctl.register(Controller)
-
-
-class _Watch(MetaPathFinder):
-    """A finder that waits for the import of threadpoolctl, and registers the engine after it is loaded."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != "threadpoolctl":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        loader, run = spec.loader, spec.loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            run(module)
-            register(module)
-
-        loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
