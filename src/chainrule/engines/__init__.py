@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.engines.base import Engine, Plan, Session, StepSettings
+from chainrule.engines.base import Engine, ForwardWalk, ForwardWalks, Plan, Session, StepSettings
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.engines.xla import XlaEngine
@@ -16,6 +16,8 @@ ENGINES: dict[str, Engine] = {
 __all__ = [
     "ENGINES",
     "Engine",
+    "ForwardWalk",
+    "ForwardWalks",
     "NativeEngine",
     "Plan",
     "ReferenceEngine",

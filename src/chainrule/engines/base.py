@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -109,6 +108,18 @@ class Session(Protocol):
         ...
 
 
+class ForwardWalk(Protocol):
+    """The forward pass of a network, prepared once for many calls, of one thread at a time."""
+
+    def put(self, theta: NDArray[Any], states: dict[str, Any]) -> None:
+        """Copy other parameters, for the calls that follow."""
+        ...
+
+    def __call__(self, X: Any) -> NDArray[Any]:
+        """Compute the network's output (n, outputs) for X (n, features), in theta's precision."""
+        ...
+
+
 class Engine(Protocol):
     """Runs the forward pass, and training steps in sessions."""
 
@@ -148,10 +159,39 @@ class Engine(Protocol):
         ...
 
     def bind(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
-    ) -> Callable[[Any], NDArray[Any]]:
-        """Return `predict` as a function of X only, prepared for calls of up to `capacity` rows at a time."""
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        capacity: int,
+        threads: int | None = None,
+    ) -> ForwardWalk:
+        """Return `predict` as a function of X only, which takes up to `capacity` rows at a time."""
         ...
+
+
+class ForwardWalks:
+    """Forward passes of one network, kept for the next call: as many as there are threads that call at once."""
+
+    def __init__(self, engine: Engine, network: Network, capacity: int) -> None:
+        """Start without any; see `Engine.bind`."""
+        self.engine, self.network, self.capacity = engine, network, capacity
+        self._free: dict[int | None, list[ForwardWalk]] = {}
+
+    def predict(
+        self, theta: NDArray[Any], states: dict[str, Any], X: Any, threads: int | None = None
+    ) -> NDArray[Any]:
+        """Compute the outputs as `Engine.predict` does, reusing what an earlier call prepared."""
+        free = self._free.setdefault(threads, [])
+        try:
+            walk = free.pop()
+        except IndexError:
+            walk = self.engine.bind(self.network, theta, states, self.capacity, threads)
+        else:
+            walk.put(theta, states)
+        out = walk(X)
+        free.append(walk)
+        return out
 
 
 class OnProcessor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -60,11 +60,40 @@ class ReferenceEngine(OnProcessor):
         return out
 
     def bind(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
-    ) -> Callable[[Any], NDArray[Any]]:
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        capacity: int,
+        threads: int | None = None,
+    ) -> ReferenceWalk:
         """Return the forward pass with copies of these parameters, as a function of X."""
-        theta, states = theta.copy(), {name: type(s)(*map(np.copy, s)) for name, s in states.items()}
-        return lambda X: self.predict(network, theta, states, X, capacity)
+        return ReferenceWalk(self, network, theta, states, capacity)
+
+
+class ReferenceWalk:
+    """The forward pass with copies of its parameters. See `ForwardWalk`."""
+
+    def __init__(
+        self,
+        engine: ReferenceEngine,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        capacity: int,
+    ) -> None:
+        """Copy theta and the states."""
+        self.engine, self.network, self.capacity = engine, network, capacity
+        self.put(theta, states)
+
+    def put(self, theta: NDArray[Any], states: dict[str, Any]) -> None:
+        """Copy other parameters."""
+        self.theta = theta.copy()
+        self.states = {name: type(s)(*map(np.copy, s)) for name, s in states.items()}
+
+    def __call__(self, X: Any) -> NDArray[Any]:
+        """Compute the outputs (n, fan_out)."""
+        return self.engine.predict(self.network, self.theta, self.states, X, self.capacity)
 
 
 class ReferenceSession:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import member_seed
 from chainrule.data import checks
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan, select
+from chainrule.engines import ForwardWalks, Plan, select
 from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
@@ -290,7 +290,8 @@ class Ensemble(PredictionMixin):
     def _walk_each(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
         chosen, members = select(engine, Plan(self.network)), self._live()
         thetas, states = [m.theta for m in members], [m.states for m in members]
-        return outputs_of_each(chosen, self.network, thetas, states, X, batch_size)
+        rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
+        return outputs_of_each(ForwardWalks(chosen, self.network, rows), thetas, states, X)
 
     def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
         return average(self.network, self._walk_each(X, engine, batch_size))

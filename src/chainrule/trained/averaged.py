@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.turns import in_turns
-from chainrule.engines import Engine
+from chainrule.engines import ForwardWalks
 from chainrule.network.network import Network
 
 FEW_ROWS = 256
@@ -17,23 +17,18 @@ FEW_ROWS = 256
 
 
 def outputs_of_each(
-    engine: Engine,
-    network: Network,
-    thetas: Sequence[NDArray[Any]],
-    states: Sequence[dict[str, Any]],
-    X: Any,
-    batch_size: int,
+    walks: ForwardWalks, thetas: Sequence[NDArray[Any]], states: Sequence[dict[str, Any]], X: Any
 ) -> NDArray[Any]:
     """Compute the outputs (members, n, fan_out) for X (n, features): as many members at once as there are cores.
 
     thetas, states: those of each member.
     """
-    out = np.empty((len(thetas), X.shape[0], network.fan_out), thetas[0].dtype)
-    workers = engine.workers() if X.shape[0] > FEW_ROWS else 1
+    out = np.empty((len(thetas), X.shape[0], walks.network.fan_out), thetas[0].dtype)
+    workers = walks.engine.workers() if X.shape[0] > FEW_ROWS else 1
     threads = max(1, workers // len(thetas))
 
     def job(i: int) -> Iterator[None]:
-        out[i] = engine.predict(network, thetas[i], states[i], X, batch_size, threads)
+        out[i] = walks.predict(thetas[i], states[i], X, threads)
         yield
 
     in_turns(map(job, range(len(thetas))), workers)

@@ -22,7 +22,7 @@ from chainrule.data.samples import Samples
 from chainrule.engines import Engine, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.trained.averaged import average, outputs_of_each
-from chainrule.trained.evaluation import BATCH, evaluate_outputs
+from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training.callbacks import Callback, Checkpoint
 from chainrule.training.run import Run
 from chainrule.training.trainers import ByGradient
@@ -245,7 +245,7 @@ class ByMembers(ByGradient):
         thetas, states = session.theta[chosen], [session.sessions[i].states for i in chosen]
 
         def predict(X: Any) -> NDArray[Any]:
-            return outputs_of_each(run.engine, network, list(thetas), states, X, BATCH)
+            return outputs_of_each(run.walks, list(thetas), states, X)
 
         out, samples = samples.evaluated(predict)
         return evaluate_outputs(network, thetas, average(network, out), samples, run.settings.metrics)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from chainrule.core.settings import describe
 from chainrule.data.samples import Samples
 from chainrule.data.stream import Stream
-from chainrule.engines import Engine, Plan, Session, StepSettings
+from chainrule.engines import Engine, ForwardWalks, Plan, Session, StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.optimizers import AnyOptimizer, NoState, SGDState
 from chainrule.formulas.schedules import Constant, PlateauState, Schedule
 from chainrule.trained import persistence
+from chainrule.trained.evaluation import BATCH
 from chainrule.training.history import History
 from chainrule.training.options import FACTORS
 from chainrule.training.without_backprop import Method
@@ -188,6 +189,11 @@ class Run:
     def fingerprint(self) -> dict[str, Any]:
         """The settings and data that must be the same for a checkpoint to be resumed, computed when first needed."""
         return self.settings.fingerprint() | self.trainer.identity()
+
+    @cached_property
+    def walks(self) -> ForwardWalks:
+        """The forward passes of the validations, prepared once."""
+        return ForwardWalks(self.engine, self.plan.network, BATCH)
 
     @cached_property
     def steps_per_epoch(self) -> int:

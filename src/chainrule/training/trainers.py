@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import Engine, Plan, native, select
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
-from chainrule.trained.evaluation import evaluate
+from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training import loop, solver
 from chainrule.training.full_batch import SPY, mixes_samples
 from chainrule.training.run import Run, Trainer
@@ -23,11 +23,10 @@ class OfOneNetwork:
 
     def validate(self, run: Run) -> dict[str, float]:
         """Compute the loss and the metrics of the validation samples."""
-        session, samples = run.session, run.validation
+        theta, states, samples = run.session.theta, run.session.states, run.validation
         assert samples is not None
-        return evaluate(
-            run.plan.network, run.engine, session.theta, session.states, samples, run.settings.metrics
-        )
+        out, samples = samples.evaluated(lambda X: run.walks.predict(theta, states, X))
+        return evaluate_outputs(run.plan.network, theta, out, samples, run.settings.metrics)
 
     def identity(self) -> dict[str, Any]:
         """Return {}: the optimizer and the method are known."""

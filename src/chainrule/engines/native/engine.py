@@ -88,16 +88,16 @@ class NativeEngine(OnProcessor):
         threads: int | None = None,
     ) -> NDArray[Any]:  # fmt: skip
         """Compute the outputs (n, fan_out), with rows distributed over threads."""
-        most = workers()
-        threads = min(most, threads or most)
-        capacity = min(X.shape[0], max(batch_size, ROWS_PER_THREAD), ROWS_PER_THREAD * threads)
-        return NativeWalk(network, theta, states, capacity, threads)(X)
+        capacity = min(X.shape[0], max(batch_size, ROWS_PER_THREAD))
+        return self.bind(network, theta, states, capacity, threads)(X)
 
     def bind(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
-    ) -> NativeWalk:
-        """Return the forward pass with copies of these parameters, for `capacity` rows at a time."""
-        return NativeWalk(network, theta, states, capacity)
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
+        threads: int | None = None,
+    ) -> NativeWalk:  # fmt: skip
+        """Return the forward pass with copies of these parameters, for up to `capacity` rows at a time."""
+        threads = min(workers(), threads or workers())
+        return NativeWalk(network, theta, states, min(capacity, ROWS_PER_THREAD * threads), threads)
 
 
 class NativeWalk:
@@ -107,26 +107,27 @@ class NativeWalk:
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
         threads: int | None = None,
     ) -> None:  # fmt: skip
-        """Copy theta and the states; later changes to them have no effect.
-
-        threads: the maximum, at most the available cores; None for all of these.
-        """
+        """Copy theta and the states; later changes to them have no effect. threads: None for all available."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.fan_out, theta.dtype
         run = _native.Run(batch_size=capacity, threads=threads or workers())
-        program = Program(network, frozenset())
+        self.program = Program(network, frozenset())
         self.native = _native.Session(
             isa=instruction_set(),
-            program=program.native,
+            program=self.program.native,
             run=run,
             capacity=capacity,
             trains=False,
             is_double=theta.dtype == np.float64,
         )
-        self.native.set_theta(theta)
-        program.put_states(self.native, states, theta.dtype)
+        self.put(theta, states)
         self.row = self.native.predict_row
         """row(x, out): the fast path for one row. Returns the argmax of the output, or -1 if x cannot be read in place
         or is not finite"""
+
+    def put(self, theta: NDArray[Any], states: dict[str, Any]) -> None:
+        """Copy other parameters, of the same precision."""
+        self.native.set_theta(theta)
+        self.program.put_states(self.native, states, self.dtype)
 
     def __call__(self, X: Any) -> NDArray[Any]:
         """Compute the output (n, outputs) for X (n, inputs)."""

@@ -5,7 +5,6 @@ A call runs a compiled loop of many steps, with samples, parameters and the opti
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
@@ -74,26 +73,45 @@ class XlaEngine:
         return self.bind(network, theta, states, batch_size)(X)
 
     def bind(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
-    ) -> Callable[[Any], NDArray[Any]]:
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        capacity: int,
+        threads: int | None = None,
+    ) -> XlaWalk:
         """Return the forward pass with copies of these parameters on the device, as a function of X."""
-        device = devices.find(self.device)
+        return XlaWalk(network, theta, states, capacity, devices.find(self.device))
+
+
+class XlaWalk:
+    """The compiled forward pass with copies of its parameters on a device. See `ForwardWalk`."""
+
+    def __init__(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int, device: Any
+    ) -> None:
+        """Copy theta and the states to the device."""
+        self.network, self.dtype, self.capacity, self.device = network, theta.dtype, capacity, device
+        self.outputs = forward(network)
+        self.put(theta, states)
+
+    def put(self, theta: NDArray[Any], states: dict[str, Any]) -> None:
+        """Copy other parameters to the device."""
         with devices.settings():
-            numbers, bound = put((cut(network, theta), states), device)
-        outputs = forward(network)
+            self.numbers, self.states = put((cut(self.network, theta), states), self.device)
 
-        def walk(X: Any) -> NDArray[Any]:
-            n = X.shape[0]
-            out = np.empty((n, network.fan_out), theta.dtype)
-            rows = min(capacity, 1 << max(n - 1, 0).bit_length())  # few sizes, because each is compiled
-            for start in range(0, n, rows):
-                with np.errstate(all="ignore"):  # overflow gives infinity
-                    a = dense(X[start : start + rows], theta.dtype)
-                count = len(a)
-                if count < rows:
-                    a = np.concatenate([a, np.zeros((rows - count, network.inputs), theta.dtype)])
-                with devices.settings():
-                    out[start : start + rows] = np.asarray(outputs(numbers, bound, put(a, device)))[:count]
-            return out
-
-        return walk
+    def __call__(self, X: Any) -> NDArray[Any]:
+        """Compute the outputs (n, fan_out)."""
+        n = X.shape[0]
+        out = np.empty((n, self.network.fan_out), self.dtype)
+        rows = min(self.capacity, 1 << max(n - 1, 0).bit_length())  # few sizes, because each is compiled
+        for start in range(0, n, rows):
+            with np.errstate(all="ignore"):  # overflow gives infinity
+                a = dense(X[start : start + rows], self.dtype)
+            count = len(a)
+            if count < rows:
+                a = np.concatenate([a, np.zeros((rows - count, self.network.inputs), self.dtype)])
+            with devices.settings():
+                walked = self.outputs(self.numbers, self.states, put(a, self.device))
+                out[start : start + rows] = np.asarray(walked)[:count]
+        return out
