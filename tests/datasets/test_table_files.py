@@ -7,15 +7,18 @@ import math
 import sys
 import tracemalloc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 import chainrule as c
-from chainrule.datasets import idx, read_table, table_files, text_tables
+from chainrule.datasets import arrow_text, cells, idx, read_table, table_files, text_tables
 from chainrule.estimators.tables.target import infer_task
 
 
@@ -98,7 +101,7 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("MAX_BYTES", 5, "is larger than"), ("MAX_CELLS", 3, "more than 3 cells"), ("MAX_COLUMNS", 1, "has 2 columns"),
     ]:  # fmt: skip
         with monkeypatch.context() as patch:
-            patch.setattr(text_tables, name, most)
+            patch.setattr(text_tables if name == "MAX_BYTES" else cells, name, most)
             with pytest.raises(c.DataError, match=said):
                 read_table(path)
     parquet.write_table(pa.table({"a": range(9)}), tmp_path / "t.parquet")
@@ -157,11 +160,98 @@ def test_a_column_is_what_all_of_its_cells_say(tmp_path, monkeypatch, late: str,
     """Read in pieces, of which the first say less than the last does."""
     text = "a;b;c\n" + "1;;z\n" * rows + f"{late};2;\n"
     at_once = read_table(written(tmp_path, text))
-    monkeypatch.setattr(text_tables, "CHUNK", 6)
+    monkeypatch.setattr(cells, "CHUNK", 6)
     found = read_table(written(tmp_path, text))
     assert columns(found) == columns(at_once) and columns(found)["b"] == [None] * rows + [2]
     first = {"x": "1", "007": "1", "1,5": 1, "inf": 1}[late]
     assert columns(found)["a"] == [first] * rows + [{"1,5": 1.5, "inf": math.inf}.get(late, late)]
+
+
+CELLS = [
+    *(
+        "",
+        "1",
+        "-2.5",
+        "+3",
+        ".5",
+        "4.",
+        "1e3",
+        "1E400",
+        "-0",
+        "007",
+        "0",
+        "00.5",
+        "1,5",
+        "1_0",
+        "e",
+        "1-2",
+        "inf",
+        "NaN",
+    ),
+    *(
+        "NA",
+        "na ",
+        "?",
+        "-",
+        ".",
+        " ",
+        " 7",
+        "7 ",
+        "12 %",
+        "x",
+        "x y",
+        "\u00e9",
+        "\u2028",
+        "x" * 40,
+        "'",
+        "\\",
+        "\ufeff",
+    ),
+    *('""', '"a,b"', '"a\nb"', '"a\r\nb"', '"a""b"', '"1"', '"', 'a"b', '"a"b', "\t", ";", "\r", "\0"),
+]
+ROWS = st.lists(st.lists(st.sampled_from(CELLS), min_size=1, max_size=3), min_size=1, max_size=6)
+
+
+@given(rows=ROWS, width=st.integers(0, 3), delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]),
+       mark=st.booleans(), block=st.sampled_from([8, 64, 1 << 20]))  # fmt: skip
+def test_pyarrow_reads_what_the_standard_library_reads(rows, width, delimiter, end, mark, block):
+    """Whatever the text, in pieces or whole: the same columns to the bit, or the same error."""
+    if width:  # most rows are of one width, as a table's are
+        rows = [(row * width)[:width] for row in rows]
+    text = ("\ufeff" if mark else "") + end.join(delimiter.join(row) for row in rows)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = written(Path(folder), text.encode())
+        expected = outcome(path)
+        patch.setattr(arrow_text, "MIN_BYTES", 0)
+        patch.setattr(arrow_text, "BLOCK_BYTES", block)
+        assert outcome(path) == expected
+
+
+def outcome(path: Path) -> object:
+    """The columns of a file with the bits of their numbers, or its error."""
+    try:
+        return {
+            name: values.tobytes() if isinstance(values, np.ndarray) else list(values)
+            for name, values in read_table(path).items()
+        }
+    except c.ChainruleError as error:
+        return type(error), str(error)
+
+
+def test_pyarrow_reads_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Numbers with missing cells, one that turns into text late, labels and quoted texts, in several blocks."""
+    rows = [
+        f'{k / 7},{k or ""},{k if k < 25_000 else "x"},{"abc"[k % 3]},"say ""{k}"", or\nso"'
+        for k in range(30_000)
+    ]
+    path = written(tmp_path, "\n".join(["number,missing,late,label,text", *rows]))
+    parted = []
+    batches = arrow_text.batches
+    monkeypatch.setattr(arrow_text, "batches", lambda *a: parted.append(a) or batches(*a))
+    found = outcome(path)
+    assert len(parted) == 2  # again for the column that turned out to be text
+    monkeypatch.setattr(arrow_text, "MIN_BYTES", 1 << 40)
+    assert found == outcome(path)
 
 
 def test_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -183,7 +273,7 @@ def test_memory_stays_near_that_of_the_array(tmp_path: Path):
         tracemalloc.stop()
     assert table.pop("y") == ["a label of some length"] * height
     assert (np.stack(list(table.values())) == 12).all()
-    assert peak < 8 * 50 * 4000 + 3 * path.stat().st_size + 12 * text_tables.CHUNK * 8
+    assert peak < 8 * 50 * 4000 + 3 * path.stat().st_size + 12 * cells.CHUNK * 8
 
 
 def test_files_of_arrow(tmp_path: Path):

@@ -17,8 +17,8 @@ from typing import IO, Any
 from xml.parsers import expat
 
 from chainrule.core.files import open_regular
+from chainrule.datasets.cells import MAX_CELLS, TableColumns, columns_of
 from chainrule.datasets.idx import PathLike, check_bomb
-from chainrule.datasets.text_tables import MAX_CELLS, TableColumns, columns_of
 from chainrule.errors import ChainruleError, DataError, FormatError
 
 MAX_ROWS = 1 << 20

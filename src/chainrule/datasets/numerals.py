@@ -27,8 +27,16 @@ _CODE = re.compile(r"0\d+", re.ASCII)
 _AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*[%$€£¥]?", re.DOTALL)
 _DIGITS = re.compile(r"[0-9+\-.eE\n]+")
 _CODES = re.compile(r"\n0[0-9]+\n")
-_SIGNS = b"0123456789+-.eE\n"
+SIGNS = b"0123456789+-.eE\n"
+"""The characters of numbers with a decimal point, and the separator between them."""
 POINT, COMMA = ".", ","
+
+
+def missing_spellings() -> list[str]:
+    """Return common spellings of a missing value; `is_missing` accepts more."""
+    return sorted(
+        {form(each) for each in MISSING for form in (str.lower, str.upper, str.title)} | {"NaN", "NaT"}
+    )
 
 
 def is_missing(text: str) -> bool:
@@ -84,7 +92,7 @@ def read_cells(cells: Sequence[str]) -> list[float]:
     """
     full = [cell for cell in cells if cell]  # missing cells are usually empty
     joined = "\n".join(["", *full, ""])
-    if joined.isascii() and not joined.encode().translate(None, _SIGNS) and not _CODES.search(joined):
+    if joined.isascii() and not joined.encode().translate(None, SIGNS) and not _CODES.search(joined):
         try:
             if len(full) == len(cells):
                 return list(map(float, cells))

@@ -10,10 +10,11 @@ from typing import Any
 
 from chainrule.core.files import open_regular
 from chainrule.datasets.arrow_messages import SIGNATURE, messages
+from chainrule.datasets.cells import MAX_CELLS
 from chainrule.datasets.excel import read_excel
 from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
-from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
+from chainrule.datasets.text_tables import read_text_table
 from chainrule.datasets.unpacked import unpacked_bytes
 from chainrule.errors import DataError, FormatError
 

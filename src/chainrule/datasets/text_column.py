@@ -85,13 +85,20 @@ class TextsRead:
 
     def add(self, cells: Sequence[str]) -> None:
         """Add cells, and store equal ones once."""
+        texts = dict.fromkeys(cells)
+        place = dict(zip(texts, range(len(texts)), strict=True))
+        self.add_coded(list(texts), np.fromiter(map(place.__getitem__, cells), np.intc, len(cells)))
+
+    def add_coded(self, texts: Sequence[str], codes: NDArray[np.integer]) -> None:
+        """Add cells by their distinct texts and the index of each cell's text among them."""
         place: dict[str, int] = {} if self.known is None else self.known
-        new = [cell for cell in dict.fromkeys(cells) if cell not in place]
+        new = [text for text in texts if text not in place]
         place.update(zip(new, range(len(self.lengths), len(self.lengths) + len(new)), strict=True))
         data, lengths = _encoded(new)
         self.data += data
         self.lengths.extend(lengths)
-        self.codes.extend(map(place.__getitem__, cells))
+        places = np.fromiter(map(place.__getitem__, texts), np.intc, len(texts))
+        self.codes.frombytes(places[codes].tobytes())
         if self.known is not None and len(self.known) > min(
             MAX_DISTINCT, max(MIN_DISTINCT, len(self.codes) // 2)
         ):

@@ -1,0 +1,197 @@
+"""Make columns of the cells of a file: numbers if all cells of a column are numeric, else texts.
+
+A column is read as numbers, 8 bytes each, as long as possible; otherwise it is read a second time as text, which stays
+packed (`chainrule.datasets.text_column`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_number, read_numbers
+from chainrule.datasets.text_column import TextColumn, TextsRead
+from chainrule.errors import DataError
+
+TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
+"""Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None only."""
+MAX_CELLS = 200_000_000
+MAX_COLUMNS = 100_000
+CHUNK = 1 << 16
+"""the number of cells read at a time"""
+
+
+def columns_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -> TableColumns:
+    """Convert rows of cells, the first with the names, to columns. name: of the file, for errors.
+
+    rows: a function that restarts the iteration over non-empty rows, each with its line number.
+    """
+    names, is_named = names_of(name, rows)
+    return read_columns(name, names, lambda: _chunks(name, names, islice(rows(), is_named, None)))
+
+
+def names_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -> tuple[list[str], bool]:
+    """Return the names of the columns, and whether the first row contains them."""
+    _, first = next(rows(), (0, []))
+    if not first:
+        raise DataError(f"{name} is empty; it needs a header and at least one row.")
+    names = [cell.strip() for cell in first]
+    is_named = not all(map(_is_number, names))
+    if not is_named:
+        names = [f"x{k + 1}" for k in range(len(names))]
+    names = [each or f"unnamed: {k}" for k, each in enumerate(names)]
+    _check_names(name, names)
+    return names, is_named
+
+
+def read_columns(
+    name: str, names: list[str], chunks: Callable[[], Iterator[Iterable[ColumnCells]]]
+) -> TableColumns:
+    """Convert chunks of rows, column by column, to columns. chunks: a function that restarts the iteration."""
+    columns = _Columns(name, names)
+    columns.read(chunks())
+    if columns.left:
+        columns.read_left(chunks())
+    return columns.found()
+
+
+def _check_names(name: str, names: list[str]) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise DataError(
+            f"{name} has {len(names):,} columns, more than the maximum of {MAX_COLUMNS:,}; remove some."
+        )
+    places: dict[str, int] = {}
+    for k, each in enumerate(names):
+        first = places.setdefault(each, k)
+        if first != k:
+            raise DataError(
+                f"{name} has two columns named {each[:60]!r} ({first + 1} and {k + 1} of line 1); rename one."
+            )
+
+
+class ColumnCells(Protocol):
+    """The cells of some rows in one column."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def add_numbers(self, numbers: array[float]) -> None:
+        """Add the cells as numbers, parsed as by `read_cells`. Raises ValueError, and adds none then."""
+        ...
+
+    def add_texts(self, texts: TextsRead) -> None:
+        """Add the cells as texts."""
+        ...
+
+
+class _ListedCells(tuple[str, ...]):
+    """ColumnCells that are texts of Python."""
+
+    __slots__ = ()
+
+    def add_numbers(self, numbers: array[float]) -> None:
+        numbers.extend(read_cells(self))
+
+    def add_texts(self, texts: TextsRead) -> None:
+        texts.add(self)
+
+
+def _chunks(
+    name: str, names: list[str], rows: Iterator[tuple[int, list[str]]]
+) -> Iterator[Iterable[ColumnCells]]:
+    """Iterate over about 65,536 cells at a time, by column. Raises DataError for rows of unequal length."""
+    width = len(names)
+    while True:
+        chunk = list[list[str]]()
+        for line, cells in islice(rows, max(1, CHUNK // width)):
+            if len(cells) != width:
+                is_short = len(cells) < width
+                at = f"column {names[len(cells)]!r} is missing" if is_short else "the last cells have no name"
+                raise DataError(
+                    f"{name} has {len(cells)} cells in line {line}, but {width} names in line 1 ({at}); make them "
+                    "equal, and quote cells that contain the delimiter."
+                )
+            chunk.append(cells)
+        if not chunk:
+            return
+        yield map(_ListedCells, zip(*chunk, strict=True))
+
+
+class _Columns:
+    """The columns of a file during reading: numbers while all cells are numeric, else texts."""
+
+    def __init__(self, name: str, names: list[str]) -> None:
+        """Start without rows. name: of the file."""
+        self.name, self.names, self.count = name, names, 0
+        self.numbers: list[array[float] | None] = [array("d") for _ in names]
+        self.texts = [TextsRead() for _ in names]
+        self.left = set[int]()
+        """columns that started as numbers and turned out to be text, whose first texts must be read again"""
+
+    def read(self, chunks: Iterator[Iterable[ColumnCells]]) -> None:
+        """Read all rows. Raises DataError for too many cells, and no rows."""
+        for chunk in chunks:
+            rows = 0
+            for k, cells in enumerate(chunk):
+                rows, numbers = len(cells), self.numbers[k]
+                if numbers is not None:
+                    try:
+                        cells.add_numbers(numbers)
+                        continue
+                    except ValueError:
+                        self.numbers[k] = None
+                        if self.count:
+                            self.left.add(k)
+                if k not in self.left:
+                    cells.add_texts(self.texts[k])
+            self.count += rows
+            if self.count * len(self.names) > MAX_CELLS:
+                raise DataError(
+                    f"{self.name} has more than {MAX_CELLS:,} cells; pass a part of its rows, or a Parquet file."
+                )
+        if not self.count:
+            raise DataError(f"{self.name} has a header but no rows; add at least one.")
+
+    def read_left(self, chunks: Iterator[Iterable[ColumnCells]]) -> None:
+        """Read the left columns again, from the first row."""
+        for chunk in chunks:
+            for k, cells in enumerate(chunk):
+                if k in self.left:
+                    cells.add_texts(self.texts[k])
+
+    def found(self) -> TableColumns:
+        """Return the columns by name, and free the parsed cells."""
+        made: TableColumns = {}
+        for k, name in enumerate(self.names):
+            numbers, texts = self.numbers[k], self.texts[k]
+            self.numbers[k], self.texts[k] = None, TextsRead()
+            if numbers is None:
+                made[name] = _typed(texts)
+            else:
+                values = np.frombuffer(numbers)
+                made[name] = [None] * len(values) if np.isnan(values).all() else values
+        return made
+
+
+def _typed(read: TextsRead) -> NDArray[np.float64] | TextColumn:
+    """Convert a column's texts to numbers if all are numeric."""
+    stripped, codes = [text.strip() for text in read.texts()], np.frombuffer(read.codes, np.intc)
+    decimal = decimal_of(stripped)
+    if decimal is not None:
+        return np.asarray(read_numbers(stripped, decimal)[codes])
+    missing = np.fromiter(map(is_missing, stripped), bool, len(stripped))
+    return TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes])
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        read_number(cell)
+    except ValueError:
+        return False
+    return True
