@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy, load
+from chainrule.cli.reports import LANGUAGES
 from chainrule.datasets import load_mnist
 from chainrule.inspection.attribution import METHODS
+from chainrule.views.words import LANGUAGES as SPOKEN
 
 
 @pytest.fixture
@@ -179,3 +181,17 @@ def test_a_numbers_truth_must_be_numbers(command, tables):
     command("train", tables["labels"], "--out", "labels", "--epochs", 1, "--quiet")
     result = command("explain", "labels", tables["labels"], "--row", 0, "--true", "0,9", code=2)
     assert "--true names '9', which is no label of the model's; they are 0, 1, 2." in result.stderr
+
+
+def test_another_language(command, digits, tmp_path):
+    """In the terminal and on the page; what asks for it wrongly is told so before anything is read."""
+    printed = command("explain", digits, "digit.png", "--true", 7, "--lang", "zh", "--out", "why.html").stdout
+    page = (tmp_path / "why.html").read_text("utf-8")
+    assert "正確答案是 7" in printed and "正確答案是 7" in page and '<html lang="zh-Hant-TW"' in page
+    assert LANGUAGES == SPOKEN
+    for wrong, said in (
+        (("explain", "no file", "digit.png", "--lang", "fr"), "--lang must be en or zh, not 'fr'."),
+        (("train", "none.npz", "--lang", "zh"), "--lang is the language of the report; give --report too"),
+        (("train", "none.npz", "--report", "--lang", "tw"), "--lang must be en or zh, not 'tw'."),
+    ):
+        assert said in " ".join(command(*wrong, code=2).stderr.split())

@@ -43,12 +43,15 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh")
 """The languages, by the names of their packages. The first one is complete."""
+HTML_CODES = {"zh": "zh-Hant-TW"}
+"""HTML codes that differ from the package's name: for "zh" alone a browser may draw simplified characters."""
 _LANGUAGE: ContextVar[str] = ContextVar("language", default=LANGUAGES[0])
 
 
 def language() -> str:
     """Return the current language, as an HTML language code."""
-    return _LANGUAGE.get()
+    spoken = _LANGUAGE.get()
+    return HTML_CODES.get(spoken, spoken)
 
 
 @contextmanager
