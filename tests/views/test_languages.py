@@ -273,6 +273,8 @@ def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     }  # a network's, and commands
     left = set(WORD.findall(TEMPLATES.sub(" ", shown))) - DATA - own
     assert left == set()
+    figures = re.findall('id="(figure-[^"]+)"', page.read_text("utf-8"))
+    assert len(set(figures)) == len(figures) >= 3  # each draws its own
     said = ("永遠相同的答案", "梯度提升樹", "測試", "個欄位", "這個網頁是完整的")
     assert [each for each in said if each not in shown] == []
 

@@ -12,11 +12,13 @@ from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples, dense
 from chainrule.data.stream import Stream
+from chainrule.engines import ForwardWalks
 from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
 from chainrule.formulas.optimizers import AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.network.network import Network
+from chainrule.trained.evaluation import BATCH
 from chainrule.training import checkpoint
 from chainrule.training.history import History
 from chainrule.training.run import Run, RunSettings, copied
@@ -46,6 +48,7 @@ def fit(model: Any, settings: RunSettings) -> History:
         trainer,
         engine,
         session,
+        ForwardWalks(engine, plan.network, BATCH),
         epochs=settings.epochs,
         epochs_before=model.epochs_trained,
         steps_before=steps_before,

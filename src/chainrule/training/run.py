@@ -19,7 +19,6 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.optimizers import AnyOptimizer, NoState, SGDState
 from chainrule.formulas.schedules import Constant, PlateauState, Schedule
 from chainrule.trained import persistence
-from chainrule.trained.evaluation import BATCH
 from chainrule.training.history import History
 from chainrule.training.options import FACTORS
 from chainrule.training.without_backprop import Method
@@ -138,18 +137,18 @@ class Run:
     trainer: Trainer
     engine: Engine
     session: Session
+    walks: ForwardWalks
+    """the forward passes of the validations"""
     epochs: int
     epochs_before: int
     """epochs that the model was trained for by earlier calls: they offset the shuffles"""
     steps_before: int = 0
     """steps that the optimizer had taken before this run"""
     history: History = field(default_factory=History)
-    epoch: int = 0
-    """epochs completed"""
+    epoch: int = 0  # completed
     position: int = 0
     """steps completed in the current epoch"""
-    seconds: float = 0.0
-    """seconds spent in the current epoch"""
+    seconds: float = 0.0  # spent in it
     chunk: int = 1
     """steps to take in one call of the engine, between two calls of the callbacks"""
     plateau: PlateauState | None = None
@@ -189,11 +188,6 @@ class Run:
     def fingerprint(self) -> dict[str, Any]:
         """The settings and data that must be the same for a checkpoint to be resumed, computed when first needed."""
         return self.settings.fingerprint() | self.trainer.identity()
-
-    @cached_property
-    def walks(self) -> ForwardWalks:
-        """The forward passes of the validations, prepared once."""
-        return ForwardWalks(self.engine, self.plan.network, BATCH)
 
     @cached_property
     def steps_per_epoch(self) -> int:

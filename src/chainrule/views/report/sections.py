@@ -193,7 +193,7 @@ def details(
 
 def figure(made: Any) -> str:
     """Return an element for a figure, and the figure as JSON, from which the page's script plots it."""
-    name = f"figure-{re.sub('[^a-z0-9]+', '-', made.layout.title.text.lower()).strip('-')}"
+    name = "figure-" + re.sub(r"\W+", "-", made.layout.title.text.lower()).strip("-")
     spec = made.to_json().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     height = made.layout.height
     label = text(made.layout.title.text)
