@@ -5,28 +5,26 @@
 
 namespace chainrule {
 
-// Operations (ops/): the number of buffers that one reads, its least number of parameters (a dense may have a bias too, an
-// embedding more tables, a piecewise_linear three for each column, a periodic four, a grouped dense those of each group), whether
-// it has a state, and the names of its two constants.
+// Operations, each a class of its name in ops/: the names of its two constants.
 #define CHAINRULE_OPS(X) \
-    X(rescale, 1, 0, false, "scale", "offset") \
-    X(standardize, 1, 0, true, "", "") \
-    X(embedding, 1, 1, false, "", "") \
-    X(take, 1, 0, false, "", "") \
-    X(piecewise_linear, 1, 3, true, "", "") \
-    X(periodic, 1, 4, false, "", "") \
-    X(dense, 1, 1, false, "", "") \
-    X(grouped_dense, 1, 1, false, "", "") \
-    X(elementwise, 1, 0, false, "", "") \
-    X(prelu, 1, 1, false, "", "") \
-    X(parametric, 1, 1, false, "", "") \
-    X(scale, 1, 1, false, "", "") \
-    X(shift, 1, 1, false, "", "") \
-    X(softmax, 1, 0, false, "", "") \
-    X(batch_norm, 1, 2, true, "eps", "momentum") \
-    X(dropout, 1, 0, false, "rate", "") \
-    X(add, 2, 0, false, "", "") \
-    X(concat, 2, 0, false, "", "")
+    X(rescale, "scale", "offset") \
+    X(standardize, "", "") \
+    X(embedding, "", "") \
+    X(take, "", "") \
+    X(piecewise_linear, "", "") \
+    X(periodic, "", "") \
+    X(dense, "", "") \
+    X(grouped_dense, "", "") \
+    X(elementwise, "", "") \
+    X(prelu, "", "") \
+    X(parametric, "", "") \
+    X(scale, "", "") \
+    X(shift, "", "") \
+    X(softmax, "", "") \
+    X(batch_norm, "eps", "momentum") \
+    X(dropout, "rate", "") \
+    X(add, "", "") \
+    X(concat, "", "")
 
 // Activations: the name of the constant, and whether a dense may apply it in place of z, because f'(z) follows from a = f(z).
 #define CHAINRULE_ACTIVATIONS(X) \
@@ -96,18 +94,6 @@ CHAINRULE_ENUMERATION(Rule, CHAINRULE_RULES)
 CHAINRULE_ENUMERATION(End, CHAINRULE_ENDS)
 CHAINRULE_ENUMERATION(Place, CHAINRULE_PLACES)
 CHAINRULE_ENUMERATION(Fault, CHAINRULE_FAULTS)
-
-// An operation's numbers in CHAINRULE_OPS.
-struct Shape {
-    int inputs, parameters;
-    bool has_state;
-};
-constexpr Shape shape_of(Kind kind) {
-#define CHAINRULE_SHAPE(name, inputs, parameters, has_state, ...) Shape{inputs, parameters, has_state},
-    constexpr Shape all[] = {CHAINRULE_OPS(CHAINRULE_SHAPE)};
-#undef CHAINRULE_SHAPE
-    return all[static_cast<int>(kind)];
-}
 
 #undef CHAINRULE_ENUMERATION
 #undef CHAINRULE_NAME

@@ -28,8 +28,8 @@ void Engine<T>::plan_microbatches() {
     const int64_t near = is_small ? NEAR_ACTIVATIONS / widths : most;
     const int64_t rows = std::min({batch / FEWEST_PARTS, near, most}) / fewest * fewest;
     if (rows == 0 || program_.size > LARGE_THETA || (!is_small && rows < most)) return;
-    if (std::any_of(program_.ops.begin(), program_.ops.end(), [&](const Op& op) { return normalizes(op); })) return;
-    microbatch_ = rows;
+    if (std::any_of(ops_.begin(), ops_.end(), [](const auto& operation) { return operation->sums_batch; })) return;
+    net_.microbatch = rows;
     part_rows_ = ((batch + rows - 1) / rows + MOST_PARTS - 1) / MOST_PARTS * rows;
     part_scores_.resize(parts_of(batch));
     part_gradients_.resize(parts_of(batch) * gradient_size_);
@@ -38,23 +38,23 @@ void Engine<T>::plan_microbatches() {
 template <class T>
 void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Member& me) {
     const int64_t parts = parts_of(batch.size);
-    Workspace<T>& own = workspaces_[me.number];
+    Workspace<T>& own = net_.workspaces[me.number];
     own.largest_gradient = {};
     part_shares_[me.number].deal(parts * me.number / me.present, parts * (me.number + 1) / me.present);
     for (int64_t part; (part = take(part_shares_, me.number, me.present)) >= 0;) {
         const int64_t begin = part * part_rows_, end = std::min(batch.size, begin + part_rows_);
         T* gradients = &part_gradients_[part * gradient_size_];
         Score score;
-        for (int64_t first = begin; first < end; first += microbatch_) {
-            const int64_t r0 = me.number * microbatch_, r1 = r0 + std::min(microbatch_, end - first);
+        for (int64_t first = begin; first < end; first += net_.microbatch) {
+            const int64_t r0 = me.number * net_.microbatch, r1 = r0 + std::min(net_.microbatch, end - first);
             look(call, me);
-            const Following following = call.from(batch.begin + first + r1 - r0, microbatch_);
-            walk(call, batch, {r0, r1, first, following}, own, [=](const Op&, Cache<T>&, bool) { return Block{r0, r1}; });
+            const Following following = call.from(batch.begin + first + r1 - r0, net_.microbatch);
+            walk(call, batch, {r0, r1, first, following}, own, [=](const ops::Operation<T>&, bool) { return Block{r0, r1}; });
             phases_.attempt([&] {
                 passes(Place::gradient);
                 score = sum(&row_scores_[r0], r1 - r0, score);
-                const Buffer<T>& input = buffers_[0];
-                const bool gaps = !is_sparse_ && has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
+                const Buffer<T>& input = net_.buffers[0];
+                const bool gaps = !net_.is_sparse && has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
                 own.forget();
                 for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own);
             });
@@ -68,7 +68,7 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
 // g = the sum of a task's gradients over the parts, in their order.
 template <class T>
 void Engine<T>::sum_parts(const Task& task, int64_t parts, T* g) const {
-    const int64_t n = (task.k1 - task.k0) * padded<T>(task.n1 - task.n0);
+    const int64_t n = task.rows() * padded<T>(task.columns());
     const T* part = &part_gradients_[task.at];
     std::copy(part, part + n, g);
     while (--parts > 0) {

@@ -67,7 +67,7 @@ nb::dict constants() {
             if (constant[0] != 0) there.append(constant);
         found[name] = nb::tuple(there);
     };
-#define CHAINRULE_ADD(name, inputs, parameters, has_state, first, second) add(#name, {first, second});
+#define CHAINRULE_ADD(name, first, second) add(#name, {first, second});
     CHAINRULE_OPS(CHAINRULE_ADD)
 #undef CHAINRULE_ADD
 #define CHAINRULE_ADD(name, constant, ...) add(#name, {constant});
@@ -92,6 +92,7 @@ struct Choice {
     std::string isa;
     bool runs;  // on this processor
     decltype(&baseline::make) make;
+    decltype(&baseline::layout_of) layout_of;
     decltype(&baseline::check_kernels) check_kernels;
     decltype(&baseline::distort) distort;
 };
@@ -102,19 +103,19 @@ const std::vector<Choice>& choices() {
         std::vector<Choice> found;
         [[maybe_unused]] const Processor here = processor();
 #if defined(CHAINRULE_HAS_avx512bf16)
-        found.push_back({"avx512bf16", here.avx512bf16, avx512bf16::make, avx512bf16::check_kernels, avx512bf16::distort});
+        found.push_back({"avx512bf16", here.avx512bf16, avx512bf16::make, avx512bf16::layout_of, avx512bf16::check_kernels, avx512bf16::distort});
 #endif
 #if defined(CHAINRULE_HAS_avx512)
-        found.push_back({"avx512", here.avx512, avx512::make, avx512::check_kernels, avx512::distort});
+        found.push_back({"avx512", here.avx512, avx512::make, avx512::layout_of, avx512::check_kernels, avx512::distort});
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-        found.push_back({"avx2", here.avx2, avx2::make, avx2::check_kernels, avx2::distort});
+        found.push_back({"avx2", here.avx2, avx2::make, avx2::layout_of, avx2::check_kernels, avx2::distort});
 #endif
 #if defined(CHAINRULE_HAS_baseline)
-        found.push_back({"baseline", true, baseline::make, baseline::check_kernels, baseline::distort});
+        found.push_back({"baseline", true, baseline::make, baseline::layout_of, baseline::check_kernels, baseline::distort});
 #endif
 #if defined(CHAINRULE_HAS_wide)
-        found.push_back({"wide", here.avx2, wide::make, wide::check_kernels, wide::distort});
+        found.push_back({"wide", here.avx2, wide::make, wide::layout_of, wide::check_kernels, wide::distort});
 #endif
         return found;
     }();
@@ -160,9 +161,9 @@ void distort(const std::string& isa, const Images& in, const Any& out, const std
     run(given, type, in.data(), out.data(), static_cast<int64_t>(in.shape(0)), maps.data(), streams.data(), threads);
 }
 
-// analyze() of layout.h as a dict, for its test.
+// A program's layout as a dict, for its test.
 nb::dict analyzed(const Program& program, bool trains) {
-    const Layout layout = analyze(program, trains);
+    const Layout layout = chosen(instruction_sets().front()).layout_of(program, trains);
     nb::list needs_gradient, readers, accumulates, accumulates2, completes, is_delta;
     for (const auto& values : layout.values) needs_gradient.append(values.needs_gradient), readers.append(values.readers);
     for (const auto& part : layout.parts) {
@@ -470,31 +471,29 @@ NB_MODULE(_native, m) {
     m.attr("FUSED") = nb::frozenset(fused());
     nb::class_<Op>(m, "Op").def(
         "__init__",
-        [](Op* self, int kind, int in, int in2, int out, int slot0, int slot1, int state, int function, double c0, double c1,
+        [](Op* self, int kind, int in, int in2, int out, std::vector<int> parameters, int state, int function, double c0, double c1,
            uint32_t stream, bool in_training, int groups, bool shares, std::vector<int32_t> columns) {
-            new (self) Op{member<Kind>(kind), in, in2, out, slot0, slot1, state, member<Activation>(function), c0, c1, stream,
+            new (self) Op{member<Kind>(kind), in, in2, out, std::move(parameters), state, member<Activation>(function), c0, c1, stream,
                           in_training, groups, shares, std::move(columns)};
         },
-        nb::kw_only(), "kind"_a, "in_"_a, "in2"_a, "out"_a, "slot0"_a, "slot1"_a, "state"_a, "function"_a, "c0"_a, "c1"_a,
-        "stream"_a, "in_training"_a, "groups"_a = 1, "shares"_a = false, "columns"_a = std::vector<int32_t>{});
-    nb::class_<Slot>(m, "Slot").def(
+        nb::kw_only(), "kind"_a, "in_"_a, "in2"_a, "out"_a, "parameters"_a, "state"_a, "function"_a, "c0"_a, "c1"_a, "stream"_a,
+        "in_training"_a, "groups"_a, "shares"_a, "columns"_a);
+    nb::class_<Parameter>(m, "Parameter").def(
         "__init__",
-        [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained, double rate, double decays,
-           int64_t column, int64_t size) {
-            new (self) Slot{start, rows, columns, is_weight, is_trained, rate, decays, column, size};
+        [](Parameter* self, int64_t start, std::vector<int64_t> shape, bool is_weight, bool is_trained, double rate, double decays) {
+            new (self) Parameter{start, std::move(shape), is_weight, is_trained, rate, decays};
         },
-        nb::kw_only(), "start"_a, "rows"_a, "columns"_a, "is_weight"_a, "is_trained"_a, "rate"_a, "decays"_a,
-        "column"_a = -1, "size"_a = 0);
+        nb::kw_only(), "start"_a, "shape"_a, "is_weight"_a, "is_trained"_a, "rate"_a, "decays"_a);
     nb::class_<Program>(m, "Program")
         .def(
             "__init__",
-            [](Program* self, std::vector<Op> ops, std::vector<Slot> slots, std::vector<int64_t> widths, std::vector<int64_t> states,
+            [](Program* self, std::vector<Op> ops, std::vector<Parameter> parameters, std::vector<int64_t> widths, std::vector<int64_t> states,
                int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, int64_t members,
                double l2, double l1, double max_norm, double scale, double offset) {
-                new (self) Program{std::move(ops), std::move(slots), std::move(widths), std::move(states), size, member<Loss>(loss),
+                new (self) Program{std::move(ops), std::move(parameters), std::move(widths), std::move(states), size, member<Loss>(loss),
                                    std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm};
             },
-            nb::kw_only(), "ops"_a, "slots"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
+            nb::kw_only(), "ops"_a, "parameters"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
             "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);
     nb::class_<Run>(m, "Run").def(
         "__init__",

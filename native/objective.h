@@ -2,6 +2,7 @@
 // one vector, and a row's bits do not depend on its place in the batch.
 #pragma once
 
+#include "losses.h"
 #include "samples.h"
 #include "session.h"
 
@@ -96,7 +97,7 @@ void mean_prediction(Loss kind, const T* out, int64_t members, int64_t n, int64_
 template <class T>
 void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile) {
     constexpr int L = Simd<T>::LANES;
-    Buffer<T>& out = buffers_.back();
+    Buffer<T>& out = net_.buffers.back();
     const int64_t members = program_.members, n = program_.outputs();
     const Loss kind = program_.loss;
     const T threshold = kind == Loss::sigmoid_cross_entropy && members == 1 ? T(0) : T(0.5);

@@ -13,53 +13,35 @@ namespace chainrule {
 
 struct Op {
     Kind kind;
-    int in, in2, out;      // buffers; in2 is -1 if there is none
-    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; of `has_many` the first and the last; the W and the b of the
-                           // first group, which those of the others follow; -1 if there is none
-    int state;             // running statistics: its number, or -1
-    Activation function;   // of an elementwise; of a dense, the activation fused into it
-    double c0, c1;         // its constants, or those of its function: enumerations.h names them
-    uint32_t stream;       // key of its random draws
-    bool in_training;      // false for a frozen link, which behaves as in prediction
-    int groups = 1;        // of a grouped dense: equal parts of the columns of in and of out, each multiplied by its own W
-    bool shares = false;   // whether all groups have one W and one b
-    std::vector<int32_t> columns{};  // of a take: for each column of out, the column of in
-
-    bool is_dense() const { return kind == Kind::dense || kind == Kind::grouped_dense; }
-    // The number of its W, or of its b.
-    int copies() const { return shares ? 1 : groups; }
-    // The slot of a group's W (first: slot0) or b (slot1).
-    int of_group(int first, int group) const { return shares ? first : first + group; }
-
-    // Whether all parameters from slot0 to slot1 are its own: an embedding's tables; of a piecewise_linear w0 of each of its k
-    // columns, then b0 of each, then E of each; of a periodic likewise w1, b1, W2 and b2.
-    bool has_many() const { return kind == Kind::embedding || kind == Kind::piecewise_linear || kind == Kind::periodic; }
-    // The columns that such a one embeds.
-    int embeds() const {
-        return (slot1 - slot0 + 1) / (kind == Kind::piecewise_linear ? 3 : kind == Kind::periodic ? 4 : 1);
-    }
-    std::vector<int> slots() const {
-        std::vector<int> found;
-        for (int s = slot0; has_many() && s <= slot1; ++s) found.push_back(s);
-        for (const int first : {slot0, slot1})
-            for (int s = first; !has_many() && first >= 0 && s < first + copies(); ++s) found.push_back(s);
-        return found;
-    }
+    int in, in2, out;             // buffers; in2 is -1 if there is none
+    std::vector<int> parameters;  // their numbers, in the order that the operation's file has (ops/)
+    int state;                    // running statistics or fitted constants: their number, or -1
+    Activation function;          // of an elementwise; of a dense, the activation fused into it
+    double c0, c1;                // its constants, or those of its function: enumerations.h names them
+    uint32_t stream;              // key of its random draws
+    bool in_training;             // false for a frozen link, which behaves as in prediction
+    int groups;                   // equal parts of the columns of in and of out, each multiplied by its own W
+    bool shares;                  // whether all groups have one W and one b
+    std::vector<int32_t> columns;  // of in: those that the operation reads
 };
 
-constexpr int64_t MAX_FREQUENCIES = 1024;  // of a periodic's column
-
-// A parameter in theta: (rows, columns), a vector has one row.
-struct Slot {
-    int64_t start, rows, columns;
+// A parameter: row-major in theta.
+struct Parameter {
+    int64_t start;
+    std::vector<int64_t> shape;
     bool is_weight, is_trained;
     double rate, decays;  // factors of the learning rate and of the weight decay
-    int64_t column = -1, size = 0;  // of `has_many`: the input's column that it is looked up by, and a vector's numbers
+
+    int64_t numbers(size_t from = 0) const {  // the product of the shape, or of all of it but the first axes
+        int64_t all = 1;
+        for (size_t axis = from; axis < shape.size(); ++axis) all *= shape[axis];
+        return all;
+    }
 };
 
 struct Program {
     std::vector<Op> ops;
-    std::vector<Slot> slots;
+    std::vector<Parameter> parameters;
     std::vector<int64_t> widths;  // of the buffers
     std::vector<int64_t> states;  // width of each pair (mean, var) or (mean, std)
     int64_t size;                 // of theta
@@ -140,6 +122,12 @@ struct Changed : std::runtime_error {
     ~Changed() override;
 };
 [[noreturn]] void refuse_change(const char* what);
+
+// Throws std::invalid_argument unless a program is what it must be: the kernels check nothing.
+[[noreturn]] void refuse_program(const char* what);
+inline void require(bool condition, const char* what) {
+    if (!condition) refuse_program(what);
+}
 
 class Session {
    public:

@@ -28,11 +28,11 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                          int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) {
     Call call{samples, rows, n_rows, settings, first, step_offset, sums, stop, {0, End::done}};
     count_frozen_penalty();
-    is_sparse_ = is_mostly_zero(samples, rows, n_rows);
+    net_.is_sparse = is_mostly_zero(samples, rows, n_rows);
     while (call.goes_on() && call.outcome.steps < n_steps) {
         const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
         Workers workers(team_.count());
-        phases_.begin(present_ = workers.count());
+        phases_.begin(net_.present = workers.count());
         const auto start = std::chrono::steady_clock::now();
         workers.run([&](int number) { some_steps(call, k0, k1, {number, workers.count()}); });
         const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
@@ -59,7 +59,7 @@ template <class T>
 void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept {
     for (int64_t k = k0; k < k1; ++k) {
         const Batch batch = batch_of(call, k);
-        if (microbatch_ > 0)
+        if (net_.microbatch > 0)
             walk_microbatches(call, batch, me);
         else
             walk_rows(call, batch, me);
@@ -92,7 +92,7 @@ void Engine<T>::decide_on_update(Call& call, const Batch& batch, int64_t k, int 
         call.outcome.end = call.outcome.failure ? End::failed : End::stopped;
         return;
     }
-    call.score = microbatch_ > 0 ? sum(part_scores_.data(), parts_of(batch.size)) : sum(row_scores_.data(), batch.size);
+    call.score = net_.microbatch > 0 ? sum(part_scores_.data(), parts_of(batch.size)) : sum(row_scores_.data(), batch.size);
     if (!std::isfinite(call.score.loss)) {
         call.outcome.end = End::loss;
         return;
@@ -115,25 +115,22 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) {
     constexpr double LIMIT = double(std::numeric_limits<T>::max() / 4);
     if (are_weights_large_.load(std::memory_order_relaxed)) return false;
     if (!(std::max(program_.l2, program_.l1) * batch.penalty < MOST_PENALTY)) return false;
-    if (microbatch_ > 0) {  // |sum over parts| <= parts max |g|
+    if (net_.microbatch > 0) {  // |sum over parts| <= parts max |g|
         Largest<T> gradient;
-        for (int number = 0; number < present; ++number) gradient.add(workspaces_[number].largest_gradient);
+        for (int number = 0; number < present; ++number) gradient.add(net_.workspaces[number].largest_gradient);
         return double(parts_of(batch.size)) * double(gradient.value()) < LIMIT;
     }
     Largest<T> a, delta;
     for (int number = 0; number < present; ++number)
-        a.add(workspaces_[number].largest_a), delta.add(workspaces_[number].largest_delta);
+        a.add(net_.workspaces[number].largest_a), delta.add(net_.workspaces[number].largest_delta);
     const double factor = a.value() < 1 ? 1 : double(a.value());  // a bias has a = 1
     const double growth = measures_all_.load(std::memory_order_relaxed) ? own_growth_ : growth_;
     if (!(double(batch.size * sharing_) * factor * double(delta.value()) * growth < LIMIT)) {  // or NaN
         measures_all_.store(true, std::memory_order_relaxed);
         return false;
     }
-    for (size_t o = 0; o < program_.ops.size(); ++o)
-        if (is_trained(program_.ops[o]) && normalizes(program_.ops[o]) &&
-            !(all_finite(caches_[o].dgamma.data(), static_cast<int64_t>(caches_[o].dgamma.size())) &&
-              all_finite(caches_[o].dbeta.data(), static_cast<int64_t>(caches_[o].dbeta.size()))))
-            return false;
+    for (const ops::Operation<T>* operation : summing_)
+        if (operation->is_trained && !operation->are_sums_finite()) return false;
     return true;
 }
 
@@ -160,12 +157,7 @@ void Engine<T>::finish_step(Call& call, const Batch& batch) {
         call.outcome.end = End::update;
         return;
     }
-    for (size_t o = 0; o < program_.ops.size(); ++o)
-        if (normalizes(program_.ops[o])) {
-            State<T>& state = states_[program_.ops[o].state];
-            std::copy_n(caches_[o].next_mean.begin(), state.a.size(), state.a.begin());
-            std::copy_n(caches_[o].next_var.begin(), state.b.size(), state.b.begin());
-        }
+    for (ops::Operation<T>* operation : summing_) operation->end_step();
     const double penalty = penalty_of(batch), loss = call.score.loss + penalty;
     call.sums[0] += loss * batch.total, call.sums[1] += batch.total;
     call.sums[2] += call.score.correct;
@@ -181,26 +173,26 @@ void Engine<T>::look(const Call& call, const Member& me) {
     phases_.look_around();
 }
 
-// Forward and backward for a thread's rows of a batch. All threads wait before and after a batch norm's sums over all rows.
+// Forward and backward for a thread's rows of a batch. All threads wait before and after an operation's sums over all rows.
 template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
     const int64_t r0 = first_row(me.number, me.present, batch.size), r1 = first_row(me.number + 1, me.present, batch.size);
     const bool is_long = operations_ * double(batch.size) > LONG_STEP;
     Cut cut{*this, me.number, me.present, batch.size, {r0, r1}};
-    Workspace<T>& own = workspaces_[me.number];
+    Workspace<T>& own = net_.workspaces[me.number];
     own.largest_a = own.largest_delta = {};
     look(call, me);
     const Following following = call.from(batch.begin + batch.size + r0, me.present == 1 ? call.n_rows : r1 - r0);
-    walk(call, batch, {r0, r1, r0, following}, own, [&](const Op& op, Cache<T>& cache, bool is_forth) {
+    walk(call, batch, {r0, r1, r0, following}, own, [&](ops::Operation<T>& operation, bool is_forth) {
         if (is_long) look(call, me);
-        const Block block = cut(op, is_forth);
-        if (normalizes(op)) {
+        const Block block = cut(operation, is_forth);
+        if (operation.sums_batch) {
             phases_.meet();
-            const auto [n0, n1] = columns(buffers_[op.in].width, me.number, me.present);
+            const auto [n0, n1] = columns(operation.width_in(), me.number, me.present);
             if (n1 > n0)
                 phases_.attempt([&] {
                     passes(Place::statistics);
-                    sums_over_batch(op, cache, n0, n1, batch.size, is_forth);
+                    operation.sum(is_forth, n0, n1, batch.size);
                 });
             phases_.meet();
         }

@@ -6,91 +6,64 @@
 namespace chainrule::CHAINRULE_ISA::ops {
 
 // PReLU of formulas/layers/activation.py.
-struct prelu {
-    // out = a where a > 0, else slope a
-    template <class T>
-    static void forward(const Forward<T>& at) {
-        const T* slope = at.parameter(at.op.slot0);
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* a = at.a.row(i);
-            T* out = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] > 0 ? a[j] : slope[j] * a[j];
-        }
+template <class T>
+struct prelu : Operation<T> {
+    using Operation<T>::Operation;
+    int vectors() const override { return 1; }  // slope (width,)
+
+    // out (batch, width) = a where a > 0, else slope a
+    void forward(const Forward<T>& at) override {
+        at.each([slope = at.parameter(0)](T a, int64_t j) { return a > 0 ? a : slope[j] * a; });
     }
-    // dL/da = delta where a > 0, else delta slope
-    template <class T>
-    static void backward(const Backward<T>& at) {
-        if (at.to == nullptr) return;
-        const T* slope = at.parameter(at.op.slot0);
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T *a = at.a.row(i), *delta = at.delta.row(i);
-            T* to = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, a[j] > 0 ? delta[j] : delta[j] * slope[j]);
-        }
+    // dL/da (batch, width) = delta where a > 0, else delta slope
+    void backward(const Backward<T>& at) override {
+        at.each([slope = at.parameter(0)](T a, T delta, int64_t j) { return a > 0 ? delta : delta * slope[j]; });
     }
-    // dL/dslope = sum_i delta_i a_i where a_i <= 0
-    template <class T>
-    static void gradient(const Gradient<T>& at, T* sum) {
-        at.add(sum, [](T a, T delta) { return a > 0 ? T(0) : delta * a; });
+    // dL/dslope (width,) = sum_i delta_i a_i where a_i <= 0
+    void gradient(const Gradient<T>& at, T* g) override {
+        at.sum_rows(g, [](T a, T delta) { return a > 0 ? T(0) : delta * a; });
     }
 };
 
 // Scale of formulas/layers/scale.py.
-struct scale {
-    // out = a s
-    template <class T>
-    static void forward(const Forward<T>& at) {
-        const T* s = at.parameter(at.op.slot0);
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* a = at.a.row(i);
-            T* out = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] * s[j];
-        }
+template <class T>
+struct scale : Operation<T> {
+    using Operation<T>::Operation;
+    int vectors() const override { return 1; }  // s (width,)
+    double growth() const override { return USUAL_PARAMETER * USUAL_PARAMETER; }  // of max(1, |a|), and of |delta|
+
+    // out (batch, width) = a s
+    void forward(const Forward<T>& at) override {
+        at.each([s = at.parameter(0)](T a, int64_t j) { return a * s[j]; });
     }
-    // dL/da = delta s
-    template <class T>
-    static void backward(const Backward<T>& at) {
-        if (at.to == nullptr) return;
-        const T* s = at.parameter(at.op.slot0);
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* delta = at.delta.row(i);
-            T* to = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, delta[j] * s[j]);
-        }
+    // dL/da (batch, width) = delta s
+    void backward(const Backward<T>& at) override {
+        at.each([s = at.parameter(0)](T, T delta, int64_t j) { return delta * s[j]; });
     }
-    // dL/ds = sum_i delta_i a_i
-    template <class T>
-    static void gradient(const Gradient<T>& at, T* sum) {
-        at.add(sum, [](T a, T delta) { return delta * a; });
+    // dL/ds (width,) = sum_i delta_i a_i
+    void gradient(const Gradient<T>& at, T* g) override {
+        at.sum_rows(g, [](T a, T delta) { return delta * a; });
     }
 };
 
 // Shift of formulas/layers/shift.py.
-struct shift {
-    // out = a + b
-    template <class T>
-    static void forward(const Forward<T>& at) {
-        const T* b = at.parameter(at.op.slot0);
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* a = at.a.row(i);
-            T* out = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] + b[j];
-        }
+template <class T>
+struct shift : Operation<T> {
+    using Operation<T>::Operation;
+    int vectors() const override { return 1; }  // b (width,)
+    double growth() const override { return USUAL_PARAMETER + 1; }  // of max(1, |a|)
+
+    // out (batch, width) = a + b
+    void forward(const Forward<T>& at) override {
+        at.each([b = at.parameter(0)](T a, int64_t j) { return a + b[j]; });
     }
-    // dL/da = delta
-    template <class T>
-    static void backward(const Backward<T>& at) {
-        if (at.to == nullptr) return;
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* delta = at.delta.row(i);
-            T* to = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, delta[j]);
-        }
+    // dL/da (batch, width) = delta
+    void backward(const Backward<T>& at) override {
+        at.each([](T, T delta, int64_t) { return delta; });
     }
-    // dL/db = sum_i delta_i
-    template <class T>
-    static void gradient(const Gradient<T>& at, T* sum) {
-        at.add(sum, [](T, T delta) { return delta; });
+    // dL/db (width,) = sum_i delta_i
+    void gradient(const Gradient<T>& at, T* g) override {
+        at.sum_rows(g, [](T, T delta) { return delta; });
     }
 };
 

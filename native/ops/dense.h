@@ -1,5 +1,6 @@
+// Over 300 lines because a product's way there, back and to dL/dW is one operation.
 // dense: formulas/layers/dense.py in C++, by the products of matmul.h. An activation after it is fused into forward, f'(z) of
-// the dense before it into backward (Layout::Part). The first one may read the entries of a CSR matrix (sparse.h).
+// the product before it into backward (Layout::Part). The first one may read the entries of a CSR matrix (sparse.h).
 //
 // grouped_dense (formulas/layers/grouped_dense.py) is a product for each group, on its columns of a and of out. A product writes
 // whole panels, so it may write beyond its group's columns: the next group, which comes after it, writes over that.
@@ -7,82 +8,324 @@
 
 #include "../epilogues.h"
 #include "base.h"
+#include "elementwise.h"
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-struct dense {
-    // out = f(a W + b)
-    template <class T>
-    static void forward(const Forward<T>& at) {
-        Engine<T>& engine = at.engine;
-        const int64_t K = at.width / at.op.groups, width = engine.buffers_[at.op.out].width / at.op.groups;
-        const int64_t n0 = at.block.n0, N = std::min(at.block.n1, width) - n0;  // n0 = 0 and N = width if there are groups
-        for (int group = 0; group < at.op.groups; ++group) {
-            const Parameter<T>& W = engine.parameters_[at.op.of_group(at.op.slot0, group)];
-            const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
-            const T* b = at.op.slot1 < 0 ? nullptr : at.parameter(at.op.of_group(at.op.slot1, group)) + n0;
-            T* to = at.row(at.r0) + group * width + n0;
-            const Activate<T> over_z{at.op.function, at.c0(), to, at.ld};
-            if (engine.reads_entries(at.op)) {  // one group
+constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
+
+// Parameters: W (K, N) and perhaps b (N,); of groups that do not share them (groups, K, N) and (groups, N). K and N are columns of a
+// group, of a and of out.
+template <class T>
+class dense : public Operation<T> {
+   public:
+    using Operation<T>::op, Operation<T>::net, Operation<T>::slots, Operation<T>::part, Operation<T>::values;
+
+    dense(const Op& op, Net<T>& net) : Operation<T>(op, net), K_(this->width_in() / group_count()), N_(this->width_out() / group_count()) {}
+
+    std::vector<Slot> cut(const Parameter& given, size_t) const override {
+        std::vector<Slot> found;
+        const bool is_cut = op.groups > 1 && !op.shares;
+        for (int group = 0; group < (is_cut ? copies() : 1) && (!is_cut || given.shape[0] == copies()); ++group)
+            found.push_back(whole(given, is_cut, group));
+        return found;
+    }
+    int64_t width() const override {
+        require(op.groups > 0 && this->width_in() == K_ * op.groups && this->width_out() == N_ * op.groups, "a group has other columns");
+        require(!slots.empty(), "a dense has no W");
+        bool fits = static_cast<int>(slots.size()) == copies() || static_cast<int>(slots.size()) == 2 * copies();
+        for (int place = 0; fits && place < static_cast<int>(slots.size()); ++place)
+            fits = place < copies() ? this->slot(place).rows == K_ && this->slot(place).columns == N_
+                                    : this->is_vector(place, N_);
+        require(fits, "W or b has another shape");
+        return this->width_out();
+    }
+    bool is_product() const override { return true; }
+    // For a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|.
+    double growth() const override {
+        const double activation = bound_of_function(op);
+        return activation * activation * (double(K_ + 1) * USUAL_PARAMETER * (double(N_) * USUAL_PARAMETER));
+    }
+    double work() const override { return double(this->width_in()) * double(this->width_out()) / op.groups * (net.trains ? 6 : 2); }
+    int64_t repeats() const override { return op.shares ? op.groups : 1; }
+    int64_t room() const override {  // a product of the last group writes whole panels
+        return op.groups == 1 ? 0 : std::max(padded<T>(K_) - K_, padded<T>(N_) - N_);
+    }
+    bool reads_in_place() const override { return true; }
+    bool reads_entries() const override { return op.groups == 1 && !net.run.bf16; }
+
+    void allocate(int64_t capacity) override {
+        const bool goes_back = net.buffers[op.in].needs_gradient;
+        if (net.multiplies_pairs()) paired_.resize(capacity * paired_ld());
+        for (int group = 0; group < copies(); ++group) {
+            Copies& W = copies_.emplace_back();
+            if (net.multiplies_pairs()) {
+                W.pairs.resize(halved(K_) * padded<T>(N_));
+                if (goes_back) W.transposed_pairs.resize(padded<T>(K_) * halved(N_));
+            } else {
+                if (net.run.bf16) W.rounded.resize(K_ * padded<T>(N_));
+                if (net.trains && goes_back && !net.is_one_row) W.transposed.resize(padded<T>(K_) * N_);
+            }
+        }
+    }
+    int64_t readers() const override { return this->is_trained && this->samples() <= SHORT_BATCH ? strips() : 1; }
+    void reserve(Workspace<T>& own, int64_t rows, int64_t samples) const override {
+        const Buffer<T>& in = net.buffers[op.in];
+        if (in.needs_gradient && part.accumulates) own.need(rows * in.ld);
+        if (!this->is_trained) return;
+        const int64_t together = this->shares_samples(N_) ? std::min(NEAR_BATCH, samples) : samples;
+        for (int64_t strip = 0; strip < strips(); ++strip) {
+            const int64_t K = std::min(STRIP_ROWS, K_ - strip * STRIP_ROWS);
+            Reader<T>& reader = own.reader(strip);
+            if (net.multiplies_pairs())
+                reader.paired.reserve(together, K, op.in == 0);
+            else
+                reader.columns.reserve(together, K, is_packed(), op.in == 0);
+        }
+    }
+
+    // out (batch, groups N) = f(a W + b) with a (batch, groups K)
+    void forward(const Forward<T>& at) override {
+        const int64_t n0 = at.block.n0, N = std::min(at.block.n1, N_) - n0;  // n0 = 0 and N = N_ if there are groups
+        for (int group = 0; group < op.groups; ++group) {
+            const Copies& W = copies_[of(group)];
+            const T* b = has_bias() ? values[copies() + of(group)] + n0 : nullptr;
+            T* to = at.row(at.r0) + group * N_ + n0;
+            const Activate<T> over_z{op.function, at.c0(), to, at.ld};
+            if (takes_entries()) {  // one group
                 for (int64_t i = at.r0; i < at.r1; ++i, to += at.ld) {
-                    forward_row(at.own.entries.row(i), panels, b, to, at.width, N);
+                    forward_row(at.own.entries.row(i), panels(group), b, to, K_, N);
                     for (int64_t n = 0; n < N; n += PANEL<T>) over_z(i - at.r0, i - at.r0 + 1, n);
                 }
                 return;
             }
-            engine.template product<true>(engine.buffers_[at.op.in], {at.a.first + group * K, at.a.ld}, panels + n0 * K, W.pairs, b, to,
-                                          at.ld, K, N, at.r0, at.r1, at.own, over_z);
+            product<true>({at.a.first + group * K_, at.a.ld}, panels(group) + n0 * K_, W.pairs, b, to, at.ld, K_, N, at, over_z);
         }
     }
 
-    // dL/da = delta W^T with delta = dL/d out f'(z). If `before`, multiplies dL/da by f'(z) of the dense that made a.
-    template <class T>
-    static void backward(const Backward<T>& at) {
-        Engine<T>& engine = at.engine;
-        Buffer<T>&in = engine.buffers_[at.op.in], &out = engine.buffers_[at.op.out];
-        if (!at.cache.is_delta) {
-            const TimesPrime<T> to_delta{at.op.function, at.c0(), out.a.data(), out.grad.data(), out.ld};
+    // dL/da (batch, groups K) = delta W^T with delta (batch, groups N) = dL/d out f'(z). If it completes the product that made a,
+    // dL/da is multiplied by that one's f'(z).
+    void backward(const Backward<T>& at) override {
+        Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
+        if (!part.is_delta) {
+            const TimesPrime<T> to_delta{op.function, at.c0(), out.a.data(), out.grad.data(), out.ld};
             for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(at.r0, at.r1, n);
         }
-        engine.round_rows(out.grad, out, at.r0, at.r1);
+        net.round_rows(out.grad, out, at.r0, at.r1);
         if (at.to == nullptr) return;
-        const int64_t width = in.width / at.op.groups, N = out.width / at.op.groups;
-        const int64_t k0 = at.block.n0, K = std::min(at.block.n1, width) - k0;  // columns of dL/da of a group
-        const Op* before = at.cache.before;
-        for (int group = 0; group < at.op.groups; ++group) {
-            const int64_t from = group * width + k0;
-            T *a_grad = at.row(at.r0) + from, *to = at.cache.accumulates ? at.own.scratch.data() + from : a_grad;
-            const Parameter<T>& W = engine.parameters_[at.op.of_group(at.op.slot0, group)];
-            const Rows<T> delta{at.delta.first + group * N, at.delta.ld};
+        const int64_t k0 = at.block.n0, K = std::min(at.block.n1, K_) - k0;  // columns of dL/da of a group
+        const Op* before = part.completes < 0 ? nullptr : &net.program.ops[part.completes];
+        for (int group = 0; group < op.groups; ++group) {
+            const int64_t from = group * K_ + k0;
+            T *a_grad = at.row(at.r0) + from, *to = at.accumulates ? at.own.scratch.data() + from : a_grad;
+            const Copies& W = copies_[of(group)];
+            const Rows<T> delta{at.delta.first + group * N_, at.delta.ld};
             const TimesPrime<T> finish{before ? before->function : Activation::identity, before ? T(before->c0) : T(0),
                                        &in.a[at.r0 * in.ld + from], a_grad, in.ld};
-            if (!engine.is_one_row_ || engine.multiplies_pairs()) {
-                engine.template product<false>(out, delta, W.transposed.data() + k0 * N, W.transposed_pairs, nullptr, to, in.ld, N, K,
-                                               at.r0, at.r1, at.own, finish);
+            if (!net.is_one_row || net.multiplies_pairs()) {
+                product<false>(delta, W.transposed.data() + k0 * N_, W.transposed_pairs, nullptr, to, in.ld, N_, K, at, finish);
             } else if (at.r0 < at.r1) {
-                const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
-                backward_row(delta.row(at.r0), panels, to, width, N, k0, k0 + K);
+                backward_row(delta.row(at.r0), panels(group), to, K_, N_, k0, k0 + K);
                 for (int64_t n = 0; n < K; n += PANEL<T>) finish(0, 1, n);
             }
-            if (at.cache.accumulates)
+            if (at.accumulates)
                 for (int64_t i = 0; i < at.r1 - at.r0; ++i)
                     for (int64_t j = 0; j < K; ++j) a_grad[i * in.ld + j] += to[i * in.ld + j];
         }
     }
-
-    // dL/db = sum_i delta_i. dL/dW = a^T delta is computed in strips (update.h).
-    template <class T>
-    static void gradient(const Gradient<T>& at, T* sum) {
-        constexpr int64_t P = PANEL<T>;
-        T sums[P];  // in registers
-        std::copy(sum, sum + P, sums);
-        const T* delta = at.delta.first + at.n;
-        for (int64_t i = at.r0; i < at.r1; ++i)
-            for (int64_t j = 0; j < P; ++j) sums[j] += delta[i * at.delta.ld + j];
-        std::copy(sums, sums + P, sum);
+    // Threads share the columns rather than few rows: each reads a part of W, and its tiles are whole.
+    bool shares_columns(int64_t rows, int present, bool is_forth) const override {
+        if (op.groups > 1 || net.run.bf16 || rows > FEW_ROWS * present || takes_entries()) return false;
+        const Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
+        if (rows * in.width * out.width < WORTH_WAITING) return false;
+        if (is_forth) return op.out + 1 < static_cast<int>(net.buffers.size()) && out.width > PANEL<T> * present;
+        const bool is_delta = part.is_delta || op.function == Activation::identity;
+        return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
     }
+
+    // dL/dW (K, N) = a^T delta, in strips      dL/db (N,) = sum_i delta_i      both summed over the groups that share them
+    void gradient(const Gradient<T>& at, T* g) override {
+        const bool is_W = at.task.place < copies();
+        const int g0 = op.shares ? 0 : at.task.place % copies(), g1 = op.shares ? op.groups : g0 + 1;
+        if (is_W && takes_entries()) return gradient_of_entries(at, g);
+        if (is_W) gradient_of_W(at, g0, g1, g);
+        if (!is_W)
+            at.panels(g, [&](int64_t n, T* sum) {
+                constexpr int64_t P = PANEL<T>;
+                T sums[P];  // in registers
+                std::copy(sum, sum + P, sums);
+                for (int group = g0; group < g1; ++group) {
+                    const T* delta = at.delta.first + group * N_ + n;
+                    for (int64_t i = at.r0; i < at.r1; ++i)
+                        for (int64_t j = 0; j < P; ++j) sums[j] += delta[i * at.delta.ld + j];
+                }
+                std::copy(sums, sums + P, sum);
+            });
+        clear_padding(g, at.task.rows(), at.task.columns());
+    }
+    std::optional<Outer<T>> outer(const Task& task) const override {  // dL/dW[k, n] = a[k] delta[n]
+        if (op.groups > 1 || task.place > 0 || takes_entries()) return {};
+        return Outer<T>{&net.buffers[op.in].a[task.k0], &net.buffers[op.out].grad[task.n0]};
+    }
+    int64_t rows_of(const Task& task, uint8_t* at) const override {  // those with an entry in the batch
+        if (task.place > 0 || !takes_entries()) return -1;
+        bool is_there[STRIP_ROWS] = {};
+        for (int number = 0; number < net.present; ++number) net.workspaces[number].entries.mark(task.k0 / STRIP_ROWS, is_there);
+        int64_t count = 0;
+        for (int64_t k = 0; k < task.rows(); ++k) at[count] = static_cast<uint8_t>(k), count += is_there[k];
+        return count;
+    }
+    bool is_derived_from(int place) const override {
+        return place < copies() && !(copies_[place].transposed.empty() && copies_[place].rounded.empty() && copies_[place].pairs.empty());
+    }
+    void refresh(int place, int64_t k0, int64_t k1, int64_t n0, int64_t n1) override {
+        Copies& copy = copies_[place];
+        for (int64_t n = n0; n < n1; n += PANEL<T>) {
+            if constexpr (PAIRED<T>)
+                if (!copy.pairs.empty()) {
+                    refresh_pairs(values[place], copy, k0, k1, n);
+                    continue;
+                }
+            const int64_t at = n * K_ + k0 * PANEL<T>, numbers = (k1 - k0) * PANEL<T>;
+            const T* W = values[place] + at;
+            if (!copy.rounded.empty()) {
+                T* to = &copy.rounded[at];
+                std::copy(W, W + numbers, to);
+                round_bf16(to, numbers);
+                W = to;
+            }
+            if (!copy.transposed.empty()) transpose_strip(W, copy.transposed.data(), k0, k1, n, N_);
+        }
+    }
+
+   private:
+    // Copies of a W that products read.
+    struct Copies {
+        Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da
+        Array<T> rounded;     // W rounded to bfloat16; empty without bf16 and with pairs
+        Array<Pair> pairs, transposed_pairs;  // with bf16, if the processor multiplies pairs: replace W and the two above
+    };
+
+    int group_count() const { return std::max(op.groups, 1); }
+    int64_t strips() const { return (K_ + STRIP_ROWS - 1) / STRIP_ROWS; }
+    int copies() const { return op.shares ? 1 : op.groups; }  // of W, and of b
+    int of(int group) const { return op.shares ? 0 : group; }
+    bool has_bias() const { return static_cast<int>(slots.size()) > copies(); }
+    const T* panels(int group) const {
+        const Array<T>& rounded = copies_[of(group)].rounded;
+        return rounded.empty() ? values[of(group)] : rounded.data();
+    }
+    int64_t paired_ld() const { return distance<Pair>(halved(std::max(net.buffers[op.in].width, net.buffers[op.out].width))); }
+    bool takes_entries() const { return net.is_sparse && op.in == 0; }
+    bool is_packed() const { return N_ >= MANY_PANELS * PANEL<T>; }  // whether the columns of a are packed for dL/dW
+
+    // z (r1 - r0, N) = a[r0 : r1] W + b. a is K columns of a buffer's a or grad, W (K, N) is in panels of numbers or of pairs. finish
+    // as in forward_rows.
+    template <bool MAY_HAVE_GAPS, class Finish>
+    void product(Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz, int64_t K, int64_t N,
+                 const Work<T>& at, const Finish& finish) {
+        if (at.r0 == at.r1) return;
+        const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t terms) {
+            const bool gaps = MAY_HAVE_GAPS && op.in == 0 && has_gaps(from, ld, at.r1 - at.r0, terms);
+            forward_rows<MAY_HAVE_GAPS>(from, ld, W, b, z, ldz, at.r1 - at.r0, terms, N, finish, gaps);
+        };
+        if constexpr (PAIRED<T>)
+            if (net.multiplies_pairs()) {
+                const int64_t ld = distance<Pair>(halved(K));
+                Pair* paired = &paired_[at.r0 * paired_ld()];
+                pair_columns(a.row(at.r0), a.ld, paired, ld, at.r1 - at.r0, K);
+                return rows(paired, ld, pairs.data(), halved(K));
+            }
+        if (!net.is_one_row) return rows(a.row(at.r0), a.ld, panels, K);
+        forward_row(a.row(at.r0), panels, b, z, K, N, at.own.nonzero.data());
+        for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
+    }
+
+    void gradient_of_W(const Gradient<T>& at, int g0, int g1, T* g) {
+        constexpr int64_t P = PANEL<T>;
+        const Task& task = at.task;
+        const Buffer<T>&in = net.buffers[op.in], &out = net.buffers[op.out];
+        const int64_t K = task.rows();
+        const bool is_far = K_ * N_ * static_cast<int64_t>(sizeof(T)) > NEAR;
+        const Reading reading = op.in == 0 && at.has_gaps ? Reading::sparse : is_packed() ? Reading::packed : Reading::in_place;
+        Reader<T>& reader = at.own.reader(task.k0 / STRIP_ROWS);
+        const int64_t most = this->shares_samples(N_) ? NEAR_BATCH : at.r1 - at.r0;
+        for (int group = g0; group < g1; ++group)
+            for (int64_t s = at.r0; s < at.r1; s += most) {
+                const int64_t size = std::min(most, at.r1 - s);
+                const bool begins = s == at.r0 && group == g0;
+                const T* a = &in.a[s * in.ld + group * K_ + task.k0];
+                for (int64_t n = task.n0; n < task.n1; n += P) {
+                    const T* delta = &out.grad[s * out.ld + group * N_ + n];
+                    const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
+                        gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, N_ - n, at.more || !begins,
+                                       [&](int64_t k0, int64_t k1) {
+                                           if (is_far && begins) ask_for(task, task.k0 + k0, task.k0 + k1, n);
+                                       });
+                    };
+                    if (!net.multiplies_pairs()) {
+                        reader.columns.read(a, in.ld, size, K, reading);
+                        strip(reader.columns, delta, out.ld, size);
+                    } else if constexpr (PAIRED<T>) {
+                        reader.paired.read(a, in.ld, size, K, reading);
+                        strip(reader.paired.columns, reader.paired.panel(delta, out.ld), P, halved(size));
+                    }
+                }
+            }
+    }
+    // From the entries of all threads' rows, or of its own thread's with micro-batches. Threads have rows in the order of their
+    // numbers. A strip's few entries leave no time to prefetch in, and the processor follows the strips.
+    void gradient_of_entries(const Gradient<T>& at, T* g) const {
+        const Buffer<T>& out = net.buffers[op.out];
+        const int64_t K = at.task.rows(), strip = at.task.k0 / STRIP_ROWS;
+        const Workspace<T>* first = net.microbatch > 0 ? &at.own : net.workspaces.data();
+        const Workspace<T>* last = first + (net.microbatch > 0 ? 1 : net.present);
+        for (int64_t n = at.task.n0; n < at.task.n1; n += PANEL<T>, g += K * PANEL<T>) {
+            if (!at.more) std::fill_n(g, K * PANEL<T>, T(0));
+            for (const Workspace<T>* each = first; each != last; ++each)
+                add_entries(each->entries.begin(strip), each->entries.end(strip), out.grad.data() + n, out.ld, out.width - n, g);
+        }
+    }
+    // Prefetches what the update of rows k0 to k1 of W's panel at column n0 reads and writes.
+    void ask_for(const Task& task, int64_t k0, int64_t k1, int64_t n0) const {
+        constexpr int P = PANEL<T>, BYTES = P * sizeof(T);
+        const Panels<T>& W = net.panels[task.slot];
+        const Array<T>& transposed = copies_[task.place].transposed;
+        const int64_t at = n0 * K_ + k0 * P;
+        prefetch(&W.value[at], (k1 - k0) * BYTES);
+        for (const Array<T>& moment : W.moment)
+            if (!moment.empty()) prefetch(&moment[at], (k1 - k0) * BYTES);
+        if (transposed.empty()) return;
+        for (int64_t k = k0; k < k1; ++k)  // for P values of k, the P rows of W^T's panel that hold them
+            prefetch(transposed.data() + (k / P * N_ + n0 + k % P) * P, BYTES);
+    }
+    // Sets what a gradient g (panels, K, PANEL) has beyond its columns to 0: the last panel of a group has read the next group's delta.
+    void clear_padding(T* g, int64_t K, int64_t columns) const {
+        constexpr int64_t P = PANEL<T>;
+        if (op.groups == 1 || columns % P == 0) return;
+        T* last = g + columns / P * P * K;
+        for (int64_t k = 0; k < K; ++k) std::fill(last + k * P + columns % P, last + (k + 1) * P, T(0));
+    }
+    // refresh, for pairs: rounds W to bfloat16, and pairs neighbors in its columns for W and in its rows for W^T.
+    void refresh_pairs(const T* W, Copies& copy, int64_t k0, int64_t k1, int64_t n0) {
+        constexpr int64_t P = PANEL<T>;
+        alignas(CACHE_LINE) T strip[STRIP<T>];  // (rows, PANEL)
+        alignas(CACHE_LINE) Pair words[STRIP<T>];
+        Pair* transposed = copy.transposed_pairs.empty() ? nullptr : copy.transposed_pairs.data();
+        for (int64_t k = k0; k < k1; k += STRIP_ROWS) {
+            const int64_t rows = std::min(STRIP_ROWS, k1 - k);
+            std::copy_n(W + n0 * K_ + k * P, rows * P, strip);
+            round_bf16(strip, rows * P);
+            pair_strip(strip, copy.pairs.data(), transposed, k, k + rows, n0, K_, N_, words);
+        }
+    }
+
+    const int64_t K_, N_;         // columns of a group
+    std::vector<Copies> copies_;  // of each W
+    Array<Pair> paired_;          // (batch, paired_ld): rows of a or of delta, as pairs for a product
 };
 
-using grouped_dense = dense;
+template <class T>
+using grouped_dense = dense<T>;
 
 }  // namespace chainrule::CHAINRULE_ISA::ops

@@ -5,19 +5,25 @@
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-struct add : Fixed {
-    // out = a + b
-    template <class T>
-    static void forward(const Forward<T>& at) {
+template <class T>
+struct add : Operation<T> {
+    using Operation<T>::Operation;
+    int inputs() const override { return 2; }
+    int64_t width() const override {
+        require(this->net.program.widths[this->op.in2] == this->width_in(), "an operation makes another width");
+        return Operation<T>::width();
+    }
+
+    // out (batch, width) = a + b
+    void forward(const Forward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {
             const T *a = at.a.row(i), *b = at.b.row(i);
             T* out = at.row(i);
             for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] + b[j];
         }
     }
-    // dL/da = dL/db = delta
-    template <class T>
-    static void backward(const Backward<T>& at) {
+    // dL/da = dL/db (batch, width) = delta
+    void backward(const Backward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {
             const T* delta = at.delta.row(i);
             if (at.to_b != nullptr)
@@ -28,19 +34,22 @@ struct add : Fixed {
     }
 };
 
-struct concat : Fixed {
-    // out = [a, b]
-    template <class T>
-    static void forward(const Forward<T>& at) {
+template <class T>
+struct concat : Operation<T> {
+    using Operation<T>::Operation;
+    int inputs() const override { return 2; }
+    int64_t width() const override { return Operation<T>::width() + this->net.program.widths[this->op.in2]; }
+
+    // out (batch, width + width_b) = [a, b]
+    void forward(const Forward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {
             const T *a = at.a.row(i), *b = at.b.row(i);
             std::copy(a, a + at.width, at.row(i));
             std::copy(b, b + at.width_b, at.row(i) + at.width);
         }
     }
-    // dL/da = delta[:, :k]      dL/db = delta[:, k:]
-    template <class T>
-    static void backward(const Backward<T>& at) {
+    // dL/da (batch, width) = delta[:, :width]      dL/db (batch, width_b) = delta[:, width:]
+    void backward(const Backward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {
             const T* delta = at.delta.row(i);
             if (at.to_b != nullptr)

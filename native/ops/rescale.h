@@ -5,27 +5,17 @@
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-struct rescale : Fixed {
-    // out = scale a + offset
-    template <class T>
-    static void forward(const Forward<T>& at) {
-        const T scale = at.c0(), offset = at.c1();
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* a = at.a.row(i);
-            T* out = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] * scale + offset;
-        }
+template <class T>
+struct rescale : Operation<T> {
+    using Operation<T>::Operation;
+
+    // out (batch, width) = scale a + offset
+    void forward(const Forward<T>& at) override {
+        at.each([scale = at.c0(), offset = at.c1()](T a, int64_t) { return a * scale + offset; });
     }
-    // dL/da = scale delta
-    template <class T>
-    static void backward(const Backward<T>& at) {
-        if (at.to == nullptr) return;
-        const T scale = at.c0();
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* delta = at.delta.row(i);
-            T* to = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, delta[j] * scale);
-        }
+    // dL/da (batch, width) = scale delta
+    void backward(const Backward<T>& at) override {
+        at.each([scale = at.c0()](T, T delta, int64_t) { return delta * scale; });
     }
 };
 

@@ -6,10 +6,12 @@
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-struct softmax : Fixed {
-    // out_k = exp(a_k) / sum_j exp(a_j)
-    template <class T>
-    static void forward(const Forward<T>& at) {
+template <class T>
+struct softmax : Operation<T> {
+    using Operation<T>::Operation;
+
+    // out (batch, width): out_k = exp(a_k) / sum_j exp(a_j)
+    void forward(const Forward<T>& at) override {
         for (int64_t i = at.r0; i < at.r1; ++i) {
             const T* a = at.a.row(i);
             T* out = at.row(i);
@@ -19,9 +21,8 @@ struct softmax : Fixed {
             for (int64_t j = 0; j < at.width; ++j) out[j] /= sum;
         }
     }
-    // dL/da_k = out_k (delta_k - sum_j delta_j out_j)
-    template <class T>
-    static void backward(const Backward<T>& at) {
+    // dL/da (batch, width): dL/da_k = out_k (delta_k - sum_j delta_j out_j)
+    void backward(const Backward<T>& at) override {
         if (at.to == nullptr) return;
         for (int64_t i = at.r0; i < at.r1; ++i) {
             const T *out = at.out.row(i), *delta = at.delta.row(i);

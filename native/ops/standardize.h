@@ -5,27 +5,18 @@
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-struct standardize : Fixed {
-    // out = (a - mean) / std
-    template <class T>
-    static void forward(const Forward<T>& at) {
-        const T *mean = at.state().a.data(), *std = at.state().b.data();
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* a = at.a.row(i);
-            T* out = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) out[j] = (a[j] - mean[j]) / std[j];
-        }
+template <class T>
+struct standardize : Operation<T> {
+    using Operation<T>::Operation;
+    int64_t state_width() const override { return this->width_in(); }  // mean and std (width,)
+
+    // out (batch, width) = (a - mean) / std
+    void forward(const Forward<T>& at) override {
+        at.each([mean = at.state().a.data(), std = at.state().b.data()](T a, int64_t j) { return (a - mean[j]) / std[j]; });
     }
-    // dL/da = delta / std
-    template <class T>
-    static void backward(const Backward<T>& at) {
-        if (at.to == nullptr) return;
-        const T* std = at.state().b.data();
-        for (int64_t i = at.r0; i < at.r1; ++i) {
-            const T* delta = at.delta.row(i);
-            T* to = at.row(i);
-            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, delta[j] / std[j]);
-        }
+    // dL/da (batch, width) = delta / std
+    void backward(const Backward<T>& at) override {
+        at.each([std = at.state().b.data()](T, T delta, int64_t j) { return delta / std[j]; });
     }
 };
 

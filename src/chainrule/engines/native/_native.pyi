@@ -46,32 +46,28 @@ class Op:
         in_: int,
         in2: int,
         out: int,
-        slot0: int,
-        slot1: int,
+        parameters: list[int],
         state: int,
         function: int,
         c0: float,
         c1: float,
         stream: int,
         in_training: bool,
-        groups: int = 1,
-        shares: bool = False,
-        columns: list[int] = ...,
+        groups: int,
+        shares: bool,
+        columns: list[int],
     ) -> None: ...
 
-class Slot:
+class Parameter:
     def __init__(
         self,
         *,
         start: int,
-        rows: int,
-        columns: int,
+        shape: tuple[int, ...],
         is_weight: bool,
         is_trained: bool,
         rate: float,
         decays: float,
-        column: int = -1,
-        size: int = 0,
     ) -> None: ...
 
 class Program:
@@ -79,7 +75,7 @@ class Program:
         self,
         *,
         ops: list[Op],
-        slots: list[Slot],
+        parameters: list[Parameter],
         widths: list[int],
         states: list[int],
         size: int,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -24,8 +22,6 @@ except ImportError:  # not built: the engine supports nothing
 
 DENSE = ("dense", "grouped_dense")
 """The operations with which a following activation can be fused."""
-BY_COLUMN = ("embedding", "piecewise_linear", "periodic")
-"""The operations whose parameters belong to columns of their input."""
 
 
 def unknown(network: Network) -> Link | None:
@@ -61,27 +57,18 @@ class Program:
         """the factor and the offset applied to samples when they are read"""
         loss = network.loss.formula()
         assert loss is not None
-        layouts = [[layout(slot.parameter.shape)] for slot in network.slots]
-        for op in self.graph.ops:
-            for i, number in enumerate(op.slots if op.name in BY_COLUMN else ()):
-                layouts[number] = table_layouts(op, i, network.slots[number].parameter.shape)
-            for number in op.slots if op.groups > 1 and not op.shared else ():
-                layouts[number] = [layout(network.slots[number].parameter.shape[1:])] * op.groups
-        self.first = list(accumulate(map(len, layouts), initial=0))
-        """first kernel slot of each parameter: a grouped dense has one per group, a piecewise_linear one per column"""
         self.native = _native.Program(
             ops=list(self.native_ops()),
-            slots=[
-                _native.Slot(
-                    start=slot.start + i * (slot.stop - slot.start) // len(parts),
+            parameters=[
+                _native.Parameter(
+                    start=slot.start,
+                    shape=slot.parameter.shape,
                     is_weight=slot.parameter.is_weight,
                     is_trained=slot.link.name not in frozen,
                     rate=slot.rate,
                     decays=slot.decays,
-                    **part,
                 )
-                for slot, parts in zip(network.slots, layouts, strict=True)
-                for i, part in enumerate(parts)
+                for slot in network.slots
             ],
             widths=self.widths,
             states=self.state_widths,
@@ -141,10 +128,6 @@ class Program:
         self.widths.append(self.graph.widths[op.output])
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
-        slots = [self.first[number] for number in op.slots]
-        if op.name in BY_COLUMN:  # all slots from the first to the last
-            slots = [slots[0], self.first[op.slots[-1] + 1] - 1]
-        slot0, slot1, *_ = *slots, -1, -1
         function = (over or op).function or "identity"
         c0, c1 = constants(over or op)
         return _native.Op(
@@ -152,8 +135,7 @@ class Program:
             in_=first,
             in2=second,
             out=self.buffers[op.output],
-            slot0=slot0,
-            slot1=slot1,
+            parameters=list(op.slots),
             state=state,
             function=_native.ACTIVATIONS[function],
             c0=c0,
@@ -162,7 +144,7 @@ class Program:
             in_training=op.link.name not in self.frozen,
             groups=op.groups,
             shares=op.shared,
-            columns=list(op.columns) if op.name == "take" else [],
+            columns=list(op.columns),
         )
 
     def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
@@ -183,24 +165,6 @@ class Program:
             session.get_state(number, *new)
             states = states | {name: type(state)(*new, *state[2:])}
         return states
-
-
-def layout(shape: tuple[int, ...]) -> dict[str, int]:
-    """Return the layout of a matrix for the kernels; a vector is one row."""
-    return {"rows": shape[-2] if len(shape) > 1 else 1, "columns": shape[-1]}
-
-
-def table_layouts(op: Op, place: int, shape: tuple[int, ...]) -> list[dict[str, int]]:
-    """Return the layout of a parameter of vectors for the kernels, row by row, with its column of the input.
-
-    An embedding has one parameter per column. Those of a piecewise_linear and a periodic are split into equal parts,
-    one per column.
-    """
-    size = shape[-1]
-    if op.name == "embedding":
-        return [{"rows": 1, "columns": math.prod(shape), "column": op.columns[place], "size": size}]
-    numbers = math.prod(shape[1:])
-    return [{"rows": 1, "columns": numbers, "column": column, "size": size} for column in op.columns]
 
 
 def constants(op: Op) -> tuple[float, float]:
