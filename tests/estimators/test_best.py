@@ -566,7 +566,7 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
 
 
 def a_runner(fits: dict[tuple[int, int], float], workers: int = 1) -> runner.Runner:
-    racing, rows = best(time_limit=100), runner.RacedRows(FitInput(TABLE, LABEL), np.zeros(N))
+    racing, rows = best(time_limit=100), runner.RacedRows(FitInput(TABLE, LABEL), np.zeros(N), {})
     known = TablePreprocessor().fit(TABLE, LABEL)
     data = table_data(Labels, rows.given, values_of(racing), known)
     made = runner.Runner(racing, rows, data, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))

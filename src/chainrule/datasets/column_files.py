@@ -7,7 +7,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class ColumnFile:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the stamp: on another machine, a copy is identified by its length and its end."""
-        return self.__dict__ | {"stamp": None}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"stamp": None}
 
     @property
     def is_parquet(self) -> bool:

@@ -20,6 +20,7 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
 from chainrule.estimators.fit.train import Listen, train, warn_of
 from chainrule.estimators.fitted import Fitted
+from chainrule.estimators.held import result_of
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
@@ -127,4 +128,4 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:
     """Fit an estimator as a search or a race asks for, and return its result."""
-    return estimator._fit(given, conditions=conditions)._fitted
+    return result_of(estimator._fit(given, conditions=conditions))

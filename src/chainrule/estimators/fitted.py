@@ -165,20 +165,13 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
         average = extra.get(best_files.KEY)
         return made if average is None else best_files.restored(made, path, average)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
-        super().__setstate__(state)
-        for member in () if self._result is None else self._result.members:
-            if not member.theta.flags.writeable:
-                member.theta = member.theta.copy()
-
     def _html_repr(self) -> str:
         """Return scikit-learn's diagram, and of a fitted estimator its architecture and its curve."""
         diagram: str = estimator_html_repr(self)
         result = self._result
         if result is None:
             return diagram
-        shown = [result.report._repr_html_()] if isinstance(result, RaceResult) else []
+        shown = [result.report.to_html()] if isinstance(result, RaceResult) else []
         shown.append(view(result.members[0], "as_output"))
         if len(result.model.history):
             shown.append(view(result.model.history, "as_output"))

@@ -53,7 +53,7 @@ class FittedAttribute(Generic[T]):
 
     def __set__(self, estimator: HoldsResult, value: T) -> None:
         """Let a value stand in place of the result's."""
-        estimator._given = {**estimator._given, self.name: value}
+        estimator._give(self.name, value)
 
 
 def raced(result: FitResult) -> RaceResult:
@@ -138,6 +138,10 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
+    def _give(self, name: str, value: Any) -> None:
+        """Let a value stand in place of an attribute of the result, until the next fit."""
+        self._given = {**self._given, name: value}
+
     # --- parameters -------------------------------------------------------------------------------------------------
 
     @property
@@ -170,7 +174,7 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
 
     def _assign(self, name: str, values: Iterable[Any]) -> None:
         if self._result is None:  # before the first fit they are its start
-            self._given = {**self._given, name: list(values)}
+            self._give(name, list(values))
         else:
             put_parameters(self._result.model, name, values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils._set_output import _wrap_data_with_container
@@ -37,10 +37,7 @@ class HiddenLayers(HoldsResult):
         layer: the number of the hidden layer from 0; -1 for the last one.  Of an ensemble those of the members stand
         side by side, (n, members * width).
         """
-        result, named = self._fitted, self
-        if layer != -1:
-            named = copy.copy(self)
-            named._layer = layer
+        result, named = self._fitted, self if layer == -1 else copy.copy(self)._at(layer)
         network, checked = named._leading(), self._check_X(X)
         engine = select(self.engine, Plan(network))
         found = [
@@ -49,6 +46,11 @@ class HiddenLayers(HoldsResult):
         ]
         out = found[0] if len(found) == 1 else np.hstack(found)
         return _wrap_data_with_container("transform", out, X, named)
+
+    def _at(self, layer: int) -> Self:
+        """Choose the hidden layer whose outputs are named, and return the estimator."""
+        self._layer = layer
+        return self
 
     @property
     def _n_features_out(self) -> int:

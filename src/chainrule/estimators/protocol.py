@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.estimators.held import HoldsResult, result_of
-from chainrule.model import Ensemble
+from chainrule.model import Ensemble, Model
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
@@ -72,11 +72,11 @@ def reconstruction(estimator: HoldsResult, run: Run) -> dict[str, Any]:
     """Return what prediction needs of an estimator in training: its result, with a copy of the model."""
     result = result_of(estimator)
     if isinstance(result.model, Ensemble):
-        model: Any = copy.deepcopy(result.model)
+        model: Model | Ensemble = copy.deepcopy(result.model)
+        model.states = dict(run.states)
     else:
         model = copy.copy(result.model)
-        model.theta = run.theta.copy()
-    model.states = dict(run.states)
+        model.take(run.theta.copy(), dict(run.states), run.trained)
     return {"_result": replace(result, model=model)}
 
 

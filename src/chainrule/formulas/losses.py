@@ -25,6 +25,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace
+from chainrule.core.inheritance import is_own
 from chainrule.core.settings import check_number, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax
@@ -59,7 +60,7 @@ class Loss(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reset the inherited formula, because a subclass may compute something else."""
         super().__init_subclass__(**kwargs)
-        if "formula" not in cls.__dict__:
+        if not is_own(cls, "formula"):
             cls.formula = Loss.formula  # type: ignore[method-assign]
 
     @property

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
+from chainrule.core.inheritance import is_own
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError, option
 
@@ -108,7 +109,7 @@ class Optimizer(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reset the inherited rule, because a subclass may compute something else."""
         super().__init_subclass__(**kwargs)
-        if "rule" not in cls.__dict__:
+        if not is_own(cls, "rule"):
             cls.rule = Optimizer.rule  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:

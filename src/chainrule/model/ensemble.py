@@ -293,7 +293,8 @@ class Ensemble(PredictionMixin):
         rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
         return outputs_of_each(ForwardWalks(chosen, self.network, rows), thetas, states, X)
 
-    def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+        """Compute the outputs (n, fan_out) of the average for checked rows, in the units of the loss."""
         return average(self.network, self._walk_each(X, engine, batch_size))
 
     def _warn_if_untrained(self, stacklevel: int = 3) -> None:
@@ -321,15 +322,12 @@ class Ensemble(PredictionMixin):
         made = Model.with_theta(
             packed, joined_theta(network, packed, [m.theta for m in self.members]), seed=self.seed
         )
-        made.states = joined_states(network, packed, states)
-        made.classes, made.feature_names, made.target_scale = (
-            *(self.classes, self.feature_names),
-            self.target_scale,
-        )
+        trained = self.epochs_trained, self.steps_trained
+        made.take(made.theta, joined_states(network, packed, states), trained)
+        made.describe(self.classes, self.feature_names, self.target_scale)
         pairs = zip(network.slots, packed.slots, strict=True)
         made.frozen = frozenset(new.link.name for old, new in pairs if old.link.name in self.frozen)
-        made.epochs_trained, made.steps_trained = self.epochs_trained, self.steps_trained
-        made._is_fresh = self.members[0]._is_fresh
+        made.is_fresh = self.members[0].is_fresh
         return made
 
     def attribute(self, X: Any, method: str | None = None, **settings: Any) -> Attribution:
@@ -376,14 +374,15 @@ class Ensemble(PredictionMixin):
         members = []
         for i, seed in enumerate(seeds):
             member = Model.with_theta(saved.network, saved.theta[i], seed=seed)
-            member.states = {
+            states = {
                 name: type(s)(*(np.asarray(value[i]) for value in s)) for name, s in saved.states.items()
             }
-            member._is_fresh = False
+            member.take(member.theta, states, (0, 0))
+            member.is_fresh = False
             members.append(member)
         found = cls.__new__(cls)
         found._hold(members)
-        found._take_metadata(path, saved.extra)
+        found.take_metadata(path, saved.extra)
         return found, saved.extra
 
     def __getstate__(self) -> dict[str, Any]:

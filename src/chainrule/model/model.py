@@ -255,7 +255,7 @@ class Model(Trained, Shown):
         """
         network, kept = with_head(self.network, layers, loss, after)
         model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
-        model._feature_names = self._feature_names
+        model.describe(None, self.feature_names, None)
         # The trunk is a prefix of both chains, so its parameters are a prefix of both thetas, under the same names.
         stop = sum(slot.stop - slot.start for slot in network.slots if slot.link.name in kept)
         model.theta[:stop] = self.theta[:stop]

@@ -19,7 +19,7 @@ from chainrule.trained.evaluation import BATCH, evaluate_outputs, metric_names
 
 
 class PredictionMixin:
-    """Prediction and evaluation by `_walk`, the outputs for checked rows, which a subclass has to define."""
+    """Prediction and evaluation by `raw_outputs`, the outputs for checked rows, which a subclass has to define."""
 
     network: Network
     theta: NDArray[Any]
@@ -32,13 +32,22 @@ class PredictionMixin:
     steps_trained: int
     _feature_names: tuple[str, ...] | None
 
-    def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         raise NotImplementedError
 
     def _warn_if_untrained(self, stacklevel: int = 3) -> None:
         """Warn if the parameters are the initial ones."""
         raise NotImplementedError
+
+    def describe(
+        self,
+        classes: NDArray[Any] | None,
+        feature_names: Iterable[str] | None,
+        target_scale: TargetScale | None,
+    ) -> None:
+        """Take what is known of the data: the attributes of these names."""
+        self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale
 
     @property
     def task(self) -> str:
@@ -105,7 +114,7 @@ class PredictionMixin:
         else:
             X = checks.check_X(X, self.network.inputs, features=self._feature_names)
         size = checks.check_count(batch_size, "batch_size")
-        out = self._walk(X, engine, size)
+        out = self.raw_outputs(X, engine, size)
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
@@ -182,7 +191,7 @@ class PredictionMixin:
     def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
         """Return the given outputs if they have the shape for X, otherwise the network's output for X."""
         if outputs is None:
-            return self._walk(X, engine, BATCH)
+            return self.raw_outputs(X, engine, BATCH)
         out, shape = np.asarray(outputs), (X.shape[0], self.network.fan_out)
         if out.shape != shape:
             raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
@@ -212,7 +221,7 @@ class PredictionMixin:
             "steps_trained": self.steps_trained,
         }
 
-    def _take_metadata(self, path: str | os.PathLike[str], found: Mapping[str, Any]) -> None:
+    def take_metadata(self, path: str | os.PathLike[str], found: Mapping[str, Any]) -> None:
         """Check and take over what `_metadata` wrote to a file. Raises FormatError with the path."""
         try:
             self.seed = checks.check_seed(found["seed"])

@@ -45,7 +45,8 @@ class Trained(PredictionMixin):
         self.frozen: frozenset[str] = frozenset()
         """the names of the links that are excluded from training"""
         self.epochs_trained, self.steps_trained = 0, 0
-        self._is_fresh = True
+        self.is_fresh = True
+        """whether the parameters may be the initial ones"""
 
     # --- its numbers ---------------------------------------------------------------------------------------------
 
@@ -79,17 +80,30 @@ class Trained(PredictionMixin):
             engine=engine,
         )
 
-    def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+        """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         return select(engine, Plan(self.network)).predict(
             self.network, self.theta, self.states, X, batch_size
         )
 
+    def take(self, theta: NDArray[Any], states: dict[str, Any], trained: tuple[int, int]) -> None:
+        """Take other numbers, which are not copied. trained: the epochs and steps that they were trained for."""
+        self.theta, self.states = theta, states
+        self.epochs_trained, self.steps_trained = trained
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        if not self.theta.flags.writeable:
+            self.theta = self.theta.copy()
+
     def _warn_if_untrained(self, stacklevel: int = 3) -> None:
         """Warn if the model was neither trained nor loaded, and its parameters are the initial ones."""
-        if self._is_fresh and not self.steps_trained and self.theta.size:
+        if self.is_fresh and not self.steps_trained and self.theta.size:
             drawn = self.network.initial_theta(self.seed, self.dtype)
-            self._is_fresh = np.array_equal(self.theta, drawn)
-            if self._is_fresh:
+            self.is_fresh = np.array_equal(self.theta, drawn)
+            if self.is_fresh:
                 warnings.warn(
                     "the model was never trained, so it predicts by its random initial weights; call fit first.",
                     stacklevel=stacklevel,
@@ -120,8 +134,8 @@ class Trained(PredictionMixin):
         saved = persistence.load(path, custom)
         extra, found = saved.extra, cls.__new__(cls)
         Trained.__init__(found, saved.network, saved.theta, saved.states)
-        found._is_fresh = False
-        found._take_metadata(path, extra)
+        found.is_fresh = False
+        found.take_metadata(path, extra)
         return found, extra
 
     def __repr__(self) -> str:

@@ -134,7 +134,7 @@ def checked_fit(
         *(model.classes, model.feature_names, model.target_scale, model.history, model.steps_trained),
         [one.states for one in models],
     )
-    model.classes, model.feature_names, model.target_scale = classes, features, scale
+    model.describe(classes, features, scale)
     for one, states in zip(models, measured, strict=True):
         one.states = states
     given = RunSettings(
@@ -157,9 +157,10 @@ def checked_fit(
     try:
         return training.fit(model, given)
     except ChainruleError:
-        *attributes, steps, formers = before
+        *known, history, steps, formers = before
         if model.steps_trained == steps:
-            model.classes, model.feature_names, model.target_scale, model.history = attributes
+            model.describe(*known)
+            model.history = history
             for one, former in zip(models, formers, strict=True):
                 one.states = former
         raise

@@ -85,12 +85,12 @@ def fit(estimator: HoldsResult, given: FitInput, data: FitData, begun: float) ->
     of_folds, of_all = (
         random.randint(2**31 - 1, size=(len(racing), count)).tolist() for count in (FOLDS, NETWORKS)
     )
-    race = Race(estimator, RacedRows(given, fold), data, begun, racing)
-    race.judges = {
+    judges = {
         one: _judge(estimator, data, judged, judged_weight, None if is_given else fold == one)
         for one in (raced if is_given else range(FOLDS))
     }
-    if not len(race.judges[raced[0]].y):  # too few rows to hold some out
+    race = Race(estimator, RacedRows(given, fold, judges), data, begun, racing)
+    if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
 
     def tasks(numbers: list[int], folds: list[int], is_of_all: bool = False) -> Iterator[Task]:
@@ -177,10 +177,10 @@ class Race(Runner):
     ) -> tuple[list[int], list[int]]:
         """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
         folds = [0]
-        better = sorted(numbers, key=lambda number: self.judges[0].mean_loss(self.fits[number, 0].truth))[
-            :BETTER
-        ]
-        while sum(len(self.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
+        better = sorted(
+            numbers, key=lambda number: self.rows.judges[0].mean_loss(self.fits[number, 0].truth)
+        )[:BETTER]
+        while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
             fold, least = len(folds), min(WEIGHTED, len(better))
             each = [*tasks(better, [fold])]
             if not self.has_time_for(each[:least], stage):
@@ -195,7 +195,7 @@ class Race(Runner):
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
         folds = [fold for fold in wanted if all((number, fold) in self.fits for number in numbers)]
-        judge = _joined([self.judges[fold] for fold in folds])
+        judge = _joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
         truths = [np.concatenate([self.fits[number, fold].truth for fold in folds]) for number in numbers]
@@ -223,7 +223,7 @@ class Race(Runner):
                     report.append(Record(candidate.name, dict(candidate.changed), *nothing, error))
                 continue
             weight = weights.get(number, 0.0)
-            judge = _joined([self.judges[fold] for fold in own])
+            judge = _joined([self.rows.judges[fold] for fold in own])
             truth = np.concatenate([made.truth for made in own.values()])
             report.append(
                 Record(

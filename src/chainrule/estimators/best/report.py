@@ -88,9 +88,11 @@ class RaceReport(list[Record]):
         )
         return "\n".join([*("  ".join(line).rstrip() for line in aligned), *self.failures()])
 
-    def _repr_html_(self) -> str:
+    def to_html(self) -> str:
         """Return a table for a notebook."""
         rows = [(HEADS, "th"), *((each.cells(), "td") for each in self)]
         made = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) for cells, tag in rows)
         failures = "".join(f"<p>{html.escape(line)}</p>" for line in self.failures())
         return f"<table>{''.join(f'<tr>{cells}</tr>' for cells in made)}</table>{failures}"
+
+    _repr_html_ = to_html  # which a notebook calls

@@ -74,6 +74,8 @@ class RacedRows(NamedTuple):
     given: FitInput
     fold: NDArray[np.int64]
     """the fold of each row"""
+    judges: Mapping[int, Judge]
+    """of the rows that are held out of each fold"""
 
     def parts(self, fold: int) -> FitInput:
         """Return what a fit without a fold is given; all rows where somebody passes others to validate on."""
@@ -89,8 +91,6 @@ class RacedRows(NamedTuple):
 
 class Runner:
     """Fits in threads, each of which trains on one core, until the time is over."""
-
-    judges: dict[int, Judge]
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class Runner:
         predicted = np.empty((0, result.targets.outputs))
         if data.validation is not None:
             predicted = result.predicted(data.validation.X, made.engine)
-        truth = self.judges[task.fold].truth(predicted)
+        truth = self.rows.judges[task.fold].truth(predicted)
         if not np.isfinite(truth).all():
             raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
         scores = np.nan_to_num(result.records.validation_scores or [0.0], nan=-np.inf)
@@ -279,7 +279,7 @@ class Runner:
         if task.is_of_all:
             self._print(task, f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s")
             return
-        loss = self.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
+        loss = self.rows.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
         self._print(
             task, f"loss {loss:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
         )

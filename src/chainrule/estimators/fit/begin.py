@@ -108,13 +108,14 @@ def first_model(
     by_layers = plan.proposal.start != "sklearn"
     is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"
     model = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
-    model.classes, model.feature_names = data.targets.model_classes, data.feature_names
+    scale = None
     if data.preprocessor is not None and network.loss.targets == "real":
-        model.target_scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
-        if not np.isfinite(model.target_scale.std).all():
+        scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
+        if not np.isfinite(scale.std).all():
             raise DataError(
                 "y has numbers so large that their spread is infinite; divide them by a constant."
             )
+    model.describe(data.targets.model_classes, data.feature_names, scale)
     if trunk is not None:
         members = model.members if isinstance(model, Ensemble) else [model]
         for member, taken in zip(members, trunk.models, strict=True):

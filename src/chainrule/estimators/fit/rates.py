@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +59,8 @@ class RateControl:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes, with what the optimizer remembers in place of the session."""
-        return self.__dict__ | {"session": None if self.kept is None else self.session}
+        session = None if self.kept is None else self.session
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"session": session}
 
     def after_epoch(self, samples: int) -> None:
         """Set the rate of the next epoch for "invscaling"; samples: those seen so far."""

@@ -8,6 +8,7 @@ so it takes half of the cores in place of twice the time. The result is the same
 from __future__ import annotations
 
 import copy
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -22,13 +23,12 @@ from chainrule.errors import ConfigError, DataError, NonFiniteError
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
-from chainrule.estimators.fit.followed import FollowedFit
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates
 from chainrule.estimators.fit.result import FitResult
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.model import Ensemble, Model
-from chainrule.training.history import History
+from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run, copied
 from chainrule.training.time_limit import SHARE, TimeLimit
 
@@ -54,6 +54,46 @@ def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
         if is_there and p.refit:
             raise ConfigError(f"refit=True needs {what}.")
     return not any(faults.values())
+
+
+class FollowedFit(Callback):
+    """How a fit goes, for the one that follows it: the epochs that are judged, and the best of them so far."""
+
+    looks_inside = False
+
+    def __init__(self) -> None:
+        """Begin without an epoch."""
+        self.condition = threading.Condition()
+        self.curve: LearningCurve | None = None
+        self.epochs = self.best = 0
+        self.is_over = self.is_dropped = False
+
+    def follow(self, curve: LearningCurve) -> None:
+        """Take the curve of the fit that is followed."""
+        self.curve = curve
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Note that an epoch was judged, and which is the best one so far."""
+        assert self.curve is not None
+        with self.condition:
+            self.epochs, self.best = run.epoch, self.curve.best_epoch
+            self.condition.notify_all()
+
+    def end(self, is_dropped: bool) -> None:
+        """Note that no further epoch comes; is_dropped: and that nobody needs the fit that follows."""
+        with self.condition:
+            self.is_over, self.is_dropped = True, self.is_dropped or is_dropped
+            self.condition.notify_all()
+
+    def judged(self, epoch: int) -> bool:
+        """Wait until an epoch is judged, and return whether it is the best so far."""
+        with self.condition:
+            self.condition.wait_for(lambda: self.is_over or self.epochs >= epoch)
+            return epoch == self.best
+
+    def ends_at(self, epoch: int) -> bool:
+        """Return whether the fit that follows has come to its end."""
+        return self.is_dropped or (self.is_over and epoch >= self.best)
 
 
 class Following(LearningCurve):
@@ -170,8 +210,8 @@ class Refit:
         if len(own) != len(new):  # one diverged
             return result
         for member, taken in zip(own, new, strict=True):
-            member.theta[...], member.states = taken.theta, taken.states
-            member.epochs_trained, member.steps_trained = self.curve.trained
+            member.theta[...] = taken.theta
+            member.take(member.theta, taken.states, self.curve.trained)
         records = replace(result.records, n_iter_refit=self.followed.best)
         # How many steps lie behind the best epoch is chance, so the optimizer begins anew.
         return replace(result, records=records, rates=as_rates(self.plan.parameters))
@@ -200,6 +240,6 @@ def copied_model(model: Model | Ensemble) -> Model | Ensemble:
 def _copied(model: Model) -> Model:
     """Return a copy of a model with parameters of its own."""
     made = copy.copy(model)
-    made.theta, made.history = model.theta.copy(), History()
-    made.states = {name: copied(state) for name, state in model.states.items()}
+    states = {name: copied(state) for name, state in model.states.items()}
+    made.take(model.theta.copy(), states, (model.epochs_trained, model.steps_trained))
     return made

@@ -83,7 +83,7 @@ class FitResult:
     def outputs(self, X: Any, engine: str) -> NDArray[Any]:
         """Return the network's output (n, outputs) for checked samples."""
         few = engine == "auto" and X.shape[0] <= FEW
-        out: NDArray[Any] = self.model._walk(X, "reference" if few else engine, BATCH)
+        out: NDArray[Any] = self.model.raw_outputs(X, "reference" if few else engine, BATCH)
         return out
 
     def predicted(self, X: Any, engine: str) -> NDArray[Any]:

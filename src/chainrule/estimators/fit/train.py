@@ -18,7 +18,6 @@ from chainrule.estimators.fit import loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.fit.followed import FollowedFit
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
@@ -101,7 +100,7 @@ def by_batches(
     parts: SplitSamples,
     listen: Listen,
     *,
-    followed: FollowedFit | None = None,
+    followed: refit.FollowedFit | None = None,
     threads: int | None = None,
 ) -> tuple[FitResult, bool]:
     """Train for max_iter epochs of batches, or for one.
@@ -119,7 +118,7 @@ def by_batches(
     curve = LearningCurve(plan, start, loop.is_weighted(samples), score)
     epochs, callbacks = 1 if plan.is_incremental else int(p.max_iter), listen.callbacks
     if followed is not None:
-        followed.curve = curve
+        followed.follow(curve)
         callbacks = *callbacks, followed
     optimizer, model = curve.rates.optimizer, start.result.model
     history, shortfall = loop.run(

@@ -63,6 +63,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     _learned: tuple[LearnedColumn, ...]
+    feature_names_in_: NDArray[np.object_]
     _encoder: Encoder
     _rows: int | None
     _named: bool
@@ -120,9 +121,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         target = as_target(y, table.rows) if rules.min_count is None else None
         if target is not None and weights is not None:
             target = target.take(kept)
-        self._learned = tuple(fitting.learn(columns, weights, rules, target))
-        self._rows, self._named = table.rows, table.named
-        self._publish()
+        self._publish(tuple(fitting.learn(columns, weights, rules, target)), table.named, table.rows)
         return self
 
     def transform(self, X: Any) -> NDArray[np.floating]:
@@ -193,8 +192,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             made._rules()
         except (ConfigError, TypeError) as error:
             raise FormatError(f"settings of the preprocessor are damaged: {error}") from error
-        made._learned, made._named, made._rows = tuple(learned), named, None
-        made._publish()
+        made._publish(tuple(learned), named, None)
         return made
 
     @property
@@ -221,12 +219,14 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         return tuple(k for k, each in enumerate(self._learned) for _ in each.outputs())
 
-    def _publish(self) -> None:
-        self._encoder = Encoder(self._learned)
-        self.n_features_in_ = len(self._learned)
-        self.__dict__.pop("feature_names_in_", None)
-        if self._named:
-            self.feature_names_in_ = np.array([each.name for each in self._learned], object)
+    def _publish(self, learned: tuple[LearnedColumn, ...], named: bool, rows: int | None) -> None:
+        self._learned, self._named, self._rows = learned, named, rows
+        self._encoder = Encoder(learned)
+        self.n_features_in_ = len(learned)
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if named:
+            self.feature_names_in_ = np.array([each.name for each in learned], object)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_learned"):

@@ -78,6 +78,13 @@ class _Search:
         self.at_work = 0
         self.out_of_time = False
 
+    def begin(
+        self, opened: Any, begun: float, wanted: float, end: float, listen: Callable[[TrialRecord], object]
+    ) -> None:
+        """Take the study, which may have trials already, and what ends the search."""
+        self.study, self.begun, self.wanted, self.end, self.listen = opened, begun, wanted, end, listen
+        self.times += [each.seconds for each in study.records(opened) if each.state == "complete"]
+
     def reserve(self) -> float:
         """Return the seconds to keep for the last fit."""
         if self.best is not None:
@@ -169,18 +176,15 @@ def tune(
     """
     begun = time.monotonic()
     search = prepared(estimator, X, y, folds, jobs, seed)
-    search.begun = begun
+    wanted = math.inf
     if trials is not None or time_limit is None:
-        search.wanted = check_count(TRIALS if trials is None else trials, "trials")
+        wanted = check_count(TRIALS if trials is None else trials, "trials")
+    limit = math.inf
     if time_limit is not None:
         limit = check_number(time_limit, "time_limit", above=0, hint="it is in seconds")
-        search.end = begun + limit
-    if listen is not None:
-        search.listen = listen
     with study.quietly():
-        search.study = study.opened(journal, pruner, setup(search, folds))
-        before = [each for each in study.records(search.study) if each.state == "complete"]
-        search.times += [each.seconds for each in before]
+        opened = study.opened(journal, pruner, setup(search, folds))
+        search.begin(opened, begun, wanted, begun + limit, _ignore if listen is None else listen)
         was_interrupted = carried_out(search)
         return result(search, was_interrupted)
 

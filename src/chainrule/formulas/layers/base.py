@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array
+from chainrule.core.inheritance import is_own
 from chainrule.formulas.initializers import Initializer
 
 
@@ -176,13 +177,13 @@ class Layer(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Derive `kind` from the class's name, such as batch_norm from BatchNorm. Keep the short repr."""
         super().__init_subclass__(**kwargs)
-        if "__repr__" not in cls.__dict__:
+        if not is_own(cls, "__repr__"):
             cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # prevents the dataclass decorator's own
-        if "kind" not in cls.__dict__:
+        if not is_own(cls, "kind"):
             cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         for name in OF_A_CLASS:
-            if name not in cls.__dict__:  # the subclass may compute something else
-                setattr(cls, name, Layer.__dict__[name])
+            if not is_own(cls, name):  # the subclass may compute something else
+                setattr(cls, name, getattr(Layer, name))
 
     @abstractmethod
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -213,7 +214,7 @@ class Layer(ABC):
 
     def defines(self, name: str) -> bool:
         """Return whether the layer overrides an optional method, such as tangent or per_sample."""
-        return getattr(type(self), name) is not Layer.__dict__[name]
+        return getattr(type(self), name) is not getattr(Layer, name)
 
     def width(self, fan_in: int) -> int:
         """Return fan_out for a given fan_in."""
