@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule import lab
 from chainrule.data import checks
 from chainrule.engines import Plan, StepSettings
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.training.without_backprop import METHODS, Estimator, Landscape, MethodSession, Search
+from chainrule.training.without_backprop.directions import centered_ranks
 from chainrule.training.without_backprop.landscape import walk_back_cost
-from chainrule.training.without_backprop.openai_es import centered_ranks
 
 GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(40, 4))
@@ -608,3 +609,14 @@ def test_the_command_refuses_in_one_sentence(
     refused = command("data.npz", *words)
     assert refused.exit_code == 2 and message in " ".join(refused.output.split())
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_cma_es_says_which_library_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cmaes", None)
+    said = (
+        r"cma_es needs the library cmaes, which is not installed; install it: pip install 'chainrule\[lab\]'"
+    )
+    with pytest.raises(c.ConfigError, match=said):
+        c.Model(c.Network(2, [c.Dense(1)], c.MeanSquaredError())).fit(np.eye(2), np.ones(2), method="cma_es")
+    with pytest.raises(c.ConfigError, match=said):
+        lab.run("without-backprop", methods=["cma_es"])

@@ -1,4 +1,4 @@
-"""CMA-ES: an evolution strategy that adapts the covariance of its candidates."""
+"""Searches, which take their own steps by comparing losses, and no training as their baseline."""
 
 from __future__ import annotations
 
@@ -13,6 +13,52 @@ from chainrule.errors import ConfigError
 from chainrule.network.network import Network
 from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
+
+WIDENING_FACTOR = 1.3
+"""The factor by which a success widens the steps; four failures undo it, so one success in five keeps the width."""
+
+
+class RandomSearchState(NamedTuple):
+    """The state of a random search: the width of its steps."""
+
+    sigma: Any  # ()
+
+
+@dataclass(frozen=True)
+class RandomSearch(Search):
+    """Random search: a random step, kept if it lowers the loss of this batch.
+
+    x <- x + sigma e  if  L(x + sigma e) < L(x)          e ~ N(0, I)
+
+    sigma adapts: multiplied by 1.3 after a success, divided by 1.3^(1/4) after a failure, which keeps one step in five
+    successful.
+    cost: 2 forward passes, one at x and one at the candidate.  It estimates no gradient: an accepted step has a cosine
+    of about 1 / sqrt(P) with the descent direction.
+    Source: Schumer, Steiglitz, "Adaptive step size random search", IEEE Transactions on Automatic Control 13, 1968;
+    the rule of one fifth is Rechenberg's, Evolutionsstrategie, 1973.
+    """
+
+    kind = "random_search"
+    sigma: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Check that sigma is a positive number."""
+        number_settings(self, "sigma", above=0)
+
+    def init(self, x: NDArray[np.float64]) -> RandomSearchState:
+        """The initial sigma."""
+        return RandomSearchState(np.asarray(self.sigma))
+
+    def move(
+        self, here: Landscape, state: RandomSearchState
+    ) -> tuple[NDArray[np.float64], RandomSearchState]:
+        """x + sigma e, or x"""
+        x = here.x
+        candidate = x + state.sigma * here.rng.standard_normal(len(x))
+        if here.losses(candidate[None])[0] < here.value:
+            return candidate, RandomSearchState(np.asarray(state.sigma * WIDENING_FACTOR))
+        return x, RandomSearchState(np.asarray(state.sigma * WIDENING_FACTOR**-0.25))
+
 
 MAX_FULL_PARAMETERS = 1000
 """The maximum number of trained parameters for a full covariance: each candidate costs P^3 operations."""
@@ -51,7 +97,8 @@ class CMAES(Search):
             count_settings(self, "population", minimum=4)
 
     def check(self, network: Network, trained: int) -> None:
-        """Check that the network is small enough for a full covariance. Raises ConfigError."""
+        """Check for the library, and that the network is small enough for a full covariance. Raises ConfigError."""
+        _cmaes()
         if not self.diagonal and trained > MAX_FULL_PARAMETERS:
             raise ConfigError(
                 f"cma_es needs a covariance of {trained:,} x {trained:,} numbers for this network, above its "
@@ -75,10 +122,20 @@ class CMAES(Search):
         return cma.mean.copy(), CMAState(_pack(cma))
 
     def _library(self, x: NDArray[np.float64]) -> Any:
-        import cmaes
-
-        kind = cmaes.SepCMA if self.diagonal else cmaes.CMA
+        kind = _cmaes().SepCMA if self.diagonal else _cmaes().CMA
         return kind(mean=x.copy(), sigma=self.sigma, population_size=self.population)
+
+
+def _cmaes() -> Any:
+    """Import the library. Raises ConfigError."""
+    try:
+        import cmaes
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "cma_es needs the library cmaes, which is not installed; install it: pip install 'chainrule[lab]', or take "
+            "another method."
+        ) from error
+    return cmaes
 
 
 def _pack(cma: Any) -> NDArray[np.float64]:
@@ -104,3 +161,17 @@ def _numbers(cma: Any) -> list[tuple[str, Any]]:
     kinds = (int, float, np.ndarray)
     state = cma.__getstate__()
     return [(name, state[name]) for name in sorted(state) if isinstance(state[name], kinds)]
+
+
+@dataclass(frozen=True)
+class NoTraining(Search):
+    """No training: x keeps its initial values, while batch normalization updates its running statistics.
+
+    cost: 1 forward pass for the recorded loss.
+    """
+
+    kind = "none"
+
+    def move(self, here: Landscape, state: Any) -> tuple[NDArray[np.float64], Any]:
+        """x"""
+        return here.x, state
