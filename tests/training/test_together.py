@@ -32,7 +32,7 @@ from chainrule import (
     distributed,
 )
 from chainrule.distributed import agreement, processes
-from chainrule.distributed.watchdog import CODE, Watchdog
+from chainrule.distributed.processes import CODE, Watchdog
 from thread_processes import Left, ThreadProcesses
 
 DRAWS = np.random.default_rng(0)

@@ -22,7 +22,7 @@ from chainrule.datasets import load_mnist
 from chainrule.inspection.story import explain
 from chainrule.views.figures.attribution import attribution_bars
 from chainrule.views.figures.story import activity
-from chainrule.views.words.en.story_change import points
+from chainrule.views.words.en.story import points
 from rendered import check
 
 pytestmark = pytest.mark.browser

@@ -50,7 +50,7 @@ def columns_table(out: Console, described: DescribedTable, *, whole: bool = Fals
         grid.add_row(*(Text(each) for each in cell), style="dim" if dropped else None)
     out.print(grid)
     if not whole and len(described) > SHOWN:
-        out.print(words.table_runs.more(len(described) - SHOWN), style="dim")
+        out.print(words.tables.more(len(described) - SHOWN), style="dim")
     outputs = sum(column.outputs for column in described)
     out.print(words.tables.totals(len(described), len(described.dropped), outputs), style="dim")
 
@@ -60,7 +60,7 @@ def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
     from chainrule.recipe.columns import like_identifiers
     from chainrule.views import words
 
-    said, target = words.table_runs, table.target
+    said, target = words.tables, table.target
     task = said.numbers(target.why) if target.is_number else said.classes(target.why, classes)
     out.print(f"predicts [bold]{output.plain(target.name)}[/bold]: ", end="")
     out.print(output.plain(task), markup=False)
@@ -135,7 +135,7 @@ def comparison_table(out: Console, comparison: BaselineComparison, preset: str |
     from chainrule.views.text.tables import verdict
     from chainrule.views.words.facts import quantity
 
-    said = words.table_runs
+    said = words.tables
     out.print(f"\n[bold]{said.COMPARISON}[/bold]: {said.same_rows(comparison.rows)}")
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     grid.add_column("")

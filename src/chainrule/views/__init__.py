@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 def as_figure(result: Any, *arguments: Any) -> go.Figure:
     """Return the figure of a `History`, a `Flow`, a `GradientFlow` or an `Attribution`."""
-    from chainrule.views.figures.results import figure
+    from chainrule.views.figures import figure
 
     return figure(result, *arguments)
 
 
 def as_page(result: Any, *arguments: Any) -> str:
     """Return an HTML page about an `Attribution`, a `Derivation` or a `Story`, which works offline."""
-    from chainrule.views.report.results import page
+    from chainrule.views.report.pages import page_of
 
-    return page(result, *arguments)
+    return page_of(result, *arguments)
 
 
 def as_output(result: Any) -> str:

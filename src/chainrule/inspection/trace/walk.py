@@ -27,7 +27,6 @@ from chainrule.core.arrays import states_in
 from chainrule.data.samples import Batch, TargetScale
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, Context, Link
-from chainrule.inspection.per_sample import sample_gradients
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
 from chainrule.network import backprop, objective, tree
 from chainrule.network.network import Network
@@ -184,3 +183,33 @@ class Walk:
     def mode(self) -> str:
         """The mode of batch norm and dropout: "training" or "prediction"."""
         return "training" if self.training else "prediction"
+
+
+def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
+    """Compute the link's gradients with a batch axis in front, whose sum over it is `Layer.gradients`.
+
+    a: (batch, fan_in).  delta: (batch, fan_out), dL by the link's output.
+    Raises ConfigError for a custom layer without `per_sample` that mixes samples.
+    """
+    if link.layer.defines("per_sample"):
+        return link.layer.per_sample(params, a, delta, ctx)
+    return _row_by_row(link, params, a, delta, ctx)
+
+
+def _row_by_row(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
+    """Compute them sample by sample; raise unless they add up to the batch's gradient."""
+    parts = []
+    for row, d in zip(a[:, None], delta[:, None], strict=True):
+        _, cache = link.layer.forward(params, row, ctx)
+        parts.append(link.layer.gradients(params, cache, d, ctx))
+    found = [np.stack(leaves) for leaves in zip(*parts, strict=True)]
+    _, cache = link.layer.forward(params, a, ctx)
+    whole = link.layer.gradients(params, cache, delta, ctx)
+    room = 1e3 * float(np.finfo(delta.dtype).eps)
+    for each, g in zip(found, whole, strict=True):
+        if not np.allclose(each.sum(0), g, rtol=room, atol=room * float(np.abs(each).sum(0).max(initial=0))):
+            raise ConfigError(
+                f"{link.name} mixes the samples of a batch, so its gradient cannot be split by sample; "
+                "trace the samples one by one."
+            )
+    return type(params)(*found)

@@ -17,7 +17,7 @@ MAX_COLUMNS = 20
 
 def residuals(judgement: Judgement) -> go.Figure:
     """Plot the error of each prediction, predicted - true, over the prediction, and a line at 0."""
-    said = words.table_runs
+    said = words.tables
     predicted = judgement.predicted.reshape(judgement.n, -1)[:, 0]
     error = predicted - judgement.y.reshape(judgement.n, -1)[:, 0]
     rows = np.unique(np.linspace(0, judgement.n - 1, min(judgement.n, MAX_POINTS)).astype(np.int64))
@@ -49,7 +49,7 @@ def residuals(judgement: Judgement) -> go.Figure:
 
 def calibration(found: Calibration) -> go.Figure:
     """Plot the observed frequency of predictions over their probabilities, with the diagonal."""
-    said = words.table_runs
+    said = words.tables
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(
@@ -83,7 +83,7 @@ def calibration(found: Calibration) -> go.Figure:
 
 def importance(found: Importance) -> go.Figure:
     """Plot the permutation importance of the MAX_COLUMNS most important columns, as bars with their spread."""
-    said = words.table_runs
+    said = words.tables
     count = min(len(found.names), MAX_COLUMNS)
     names = [shortened(name, 22) for name in found.names[:count]]
     figure = go.Figure(

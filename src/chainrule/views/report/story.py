@@ -49,13 +49,13 @@ def strips(story: Story) -> list[tuple[str, NDArray[Any]]]:
 def tiles(story: Story) -> str:
     """Return tiles with the most important numbers."""
     said = words.story_page
-    shown = {said.SAID: words.story_names.said(story)}
+    shown = {said.SAID: words.story_page.said(story)}
     if story.answers[0].share is not None:
         shown[said.PROBABILITY] = words.phrases.percent(story.answers[0].share)
     if story.truth is not None:
-        shown[said.TRUTH] = words.story_names.named(story, story.truth)
+        shown[said.TRUTH] = words.story_page.named(story, story.truth)
     if story.rival is not None:
-        shown[said.ahead_of(words.story_names.rival_of(story, story.rival))] = f"{story.rival.gap:.3f}"
+        shown[said.ahead_of(words.story_page.rival_of(story, story.rival))] = f"{story.rival.gap:.3f}"
     error = float(story.attribution.error[0])
     if not np.isnan(error):
         shown[said.off_its_sum(story.attribution.method)] = f"{error:.0e}" if error else "0"

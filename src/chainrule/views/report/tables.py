@@ -32,7 +32,7 @@ def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
     """Return a table of the network's metrics beside those of simpler models, under a sentence that names the best."""
     if comparison is None:
         return ""
-    said = words.table_runs
+    said = words.tables
     heads = (said.MODELS_HEAD, *map(words.phrases.spoken, comparison.names), said.SECONDS)
     rows = [
         (
@@ -50,7 +50,7 @@ def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
 
 def outcome(run: TableRun, judgement: Judgement) -> str:
     """Return the errors of a regression or the calibration of a classification, beside the column importances."""
-    said, drawn = words.table_runs, []
+    said, drawn = words.tables, []
     if judgement.task == "regression":
         drawn.append(section("", figure(figures.residuals(judgement))))
     elif run.calibration is not None:
@@ -68,7 +68,7 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
 
 def worst(run: TableRun, judgement: Judgement) -> str:
     """Return the rows with the largest errors, with the table's cells of the most important columns."""
-    said, general = words.table_runs, words.model
+    said, general = words.tables, words.model
     is_number = judgement.task == "regression"
     title = general.LARGEST_ERRORS if is_number else general.WORST
     if not len(judgement.worst):
@@ -97,4 +97,4 @@ def columns(run: TableRun) -> str:
     outputs = sum(column.outputs for column in described_table)
     totals = words.tables.totals(len(described_table), len(described_table.dropped), outputs)
     lead = f"<p>{text(totals)}</p>"
-    return section(words.table_runs.COLUMNS, lead, table(heads, rows, range(len(heads))))
+    return section(words.tables.COLUMNS, lead, table(heads, rows, range(len(heads))))

@@ -13,7 +13,7 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
-from chainrule.views.text import attribution, derivation, flow, gradient_check, story, tables, trace
+from chainrule.views.text import attribution, derivation, flow, story, tables, trace
 
 
 @singledispatch
@@ -32,5 +32,5 @@ text.register(DescribedTable, tables.table)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
 text.register(Story, story.as_text)
-text.register(GradientCheck, gradient_check.table)
+text.register(GradientCheck, trace.gradient_check)
 text.register(Trace, trace.table)

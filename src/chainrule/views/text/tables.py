@@ -33,7 +33,7 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
 
     preset: of the run.
     """
-    found, said = comparison.verdict, words.table_runs
+    found, said = comparison.verdict, words.tables
     told = said.verdict(
         found.code,
         found.model,

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network.summary import as_bytes
 from chainrule.network.tree import places
@@ -79,3 +80,15 @@ def _spread(values: NDArray[Any]) -> str:
 
 def _size(values: NDArray[Any]) -> str:
     return _numbers(values) or words.trace.rms(float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))))
+
+
+def gradient_check(check: GradientCheck) -> str:
+    """Format one line per parameter, and the largest error."""
+    said = words.trace
+    name, gradient, numeric, error = said.CHECK_HEADS
+    lines = [f"{name:<24}{gradient:>22}{numeric:>22}{error:>16}"]
+    for name, c in check.items():
+        lines.append(f"{check.place(name):<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
+    if check:
+        lines.append(said.worst(check.place(check.worst), check.error))
+    return "\n".join(lines)

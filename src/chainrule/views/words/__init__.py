@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import model as model
     from chainrule.views.words.en import phrases as phrases
     from chainrule.views.words.en import story as story
-    from chainrule.views.words.en import story_names as story_names
     from chainrule.views.words.en import story_page as story_page
-    from chainrule.views.words.en import table_runs as table_runs
     from chainrule.views.words.en import tables as tables
     from chainrule.views.words.en import trace as trace
 

@@ -1,6 +1,9 @@
-"""What is said of the columns of a table: what each was taken for, why, and what became of it."""
+"""Words about tables: their columns, and runs on them."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
 
 from chainrule.views.words.en.phrases import counted
 
@@ -54,3 +57,143 @@ def totals(columns: int, dropped: int, outputs: int) -> str:
     """The sums of a table in one sentence."""
     left = f", {dropped:,} of them dropped" if dropped else ""
     return f"{counted(columns, 'column')}{left}; {counted(outputs, 'input')} for a network."
+
+
+COMPARISON, SECONDS = "Compared", "seconds"
+MODELS = {
+    "network": "this network",
+    "constant": "always the same",
+    "linear": "linear model",
+    "boosting": "boosted trees",
+}
+REASONS = {
+    "asked": ", as the loss asks",
+    "few_whole_numbers": "; with --loss mean_squared_error a number",
+}
+"""What is added where the task could be another."""
+MODELS_HEAD = "model"
+COLUMNS = "The columns"
+IMPORTANCE = "Which columns matter"
+CALIBRATION, CALIBRATED = "Are the probabilities right?", "as predicted"
+PREDICTED_SHARE, OBSERVED_SHARE = "predicted probability", "share that came true"
+RESIDUALS, RESIDUAL = "Errors by prediction", "predicted - true"
+PREDICTED = "predicted"
+ROW, TRUE, ERROR, PROBABILITY = "row", "true", "error", "probability"
+
+
+def more(columns: int) -> str:
+    """How many columns are not shown."""
+    return f"... and {counted(columns, 'column')} more; chainrule info lists all of a run's."
+
+
+def like_identifiers(names: Sequence[str]) -> str:
+    """What is said of columns in which no two rows have the same whole number."""
+    told = "has" if len(names) == 1 else "have"
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    option = ",".join(f'"{name}"' if "," in name else name for name in names[:5])
+    return (
+        f"{shown} {told} another whole number in every row. A number that only tells rows apart, as an identifier "
+        f"does, says nothing of others: leave it out by --exclude-columns {shlex.quote(option)}"
+    )
+
+
+def numbers(why: str) -> str:
+    """What is predicted where the targets are numbers."""
+    return f"a number (regression){REASONS.get(why, '')}"
+
+
+def classes(why: str, labels: Sequence[str]) -> str:
+    """What is predicted where the targets are classes."""
+    shown = ", ".join(labels[:5]) + (", ..." if len(labels) > 5 else "")
+    return f"one of {len(labels)} classes (classification): {shown}{REASONS.get(why, '')}"
+
+
+def left_out(rows: int) -> str:
+    """What becomes of the rows without a target."""
+    return f"{counted(rows, 'row')} without a target {'is' if rows == 1 else 'are'} left out"
+
+
+def same_rows(rows: int) -> str:
+    """What the simpler models learned from."""
+    return f"scikit-learn's models, from {rows:,} rows of the same inputs"
+
+
+IS_BETTER = {
+    "constant": "Always the same answer is better here",
+    "linear": "The linear model is better here",
+    "boosting": "Boosted trees are better here",
+}
+
+
+def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
+    """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
+    if code == "nothing":
+        return (
+            f"No model is clearly better than always the same answer ({metric} {network} and {other}): these columns "
+            "say little about what is predicted."
+        )
+    if code == "best":
+        return f"This network is the best of the four: {metric} {network}; next, {MODELS[model]}: {other}."
+    if code == "close":
+        return f"This network is about as good as the best of the four: {metric} {network}; {MODELS[model]}: {other}."
+    return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
+
+
+def try_best() -> str:
+    """What to try where a simpler model is better."""
+    return "Use that, or try --preset best, which averages the best of several networks."
+
+
+def compared(rows: int) -> str:
+    """What the table of models shows."""
+    return (
+        f"The same rows judge all of them. Always the same: the mean, or the share of each class. Linear model: ridge "
+        f"or logistic regression. Boosted trees: histogram gradient boosting. All three are scikit-learn's as they "
+        f"come, and learned from {counted(rows, 'row')}."
+    )
+
+
+def importance(metric: str, base: str, rows: int, repeats: int) -> str:
+    """What the bars of importance show. metric: as it is spoken.  base: its value."""
+    return (
+        f"How much the {metric} ({base} on {counted(rows, 'row')}) grows where the cells of one column are shuffled, "
+        f"the mean of {counted(repeats, 'time')}; the line says how far these differ. A column that says what another "
+        "says too seems to matter less than it does."
+    )
+
+
+def calibration(label: str | None, error: str) -> str:
+    """What the points of calibration show. label: the positive class; None for the predicted one."""
+    of = "the class that was predicted" if label is None else f"class {label}"
+    return (
+        f"Each point is a tenth of the rows, by the probability of {of}. On the line they come true as often as they "
+        f"were predicted. The mean distance is {error}."
+    )
+
+
+def point(count: str) -> str:
+    """What the pointer shows of a point of calibration: numbers as the figure's template has them."""
+    return f"predicted %{{x:.1%}}<br>came true %{{y:.1%}}<br>{count} rows"
+
+
+def grows(metric: str) -> str:
+    """The axis of importance."""
+    return f"increase of the {metric}"
+
+
+def most_important(columns: int, shown: int) -> str:
+    """How many of the columns the figure shows."""
+    return f"The {shown} most important of {columns:,} columns." if shown < columns else ""
+
+
+def residual() -> str:
+    """What the pointer shows of an error."""
+    return "predicted %{x:.5g}<br>off by %{y:+.5g}"
+
+
+def worst_rows(shown: int, columns: int) -> str:
+    """What the table of the worst rows shows."""
+    which = "all columns" if shown == columns else f"the {counted(shown, 'column')} that matter most"
+    return (
+        f"Rows of the table, counted from 0 as predict and explain count them, with their cells of {which}."
+    )

@@ -10,7 +10,7 @@ from chainrule.inspection.story.rival import Rival
 from chainrule.views.chapters import Chapter, Content, Grid, Picture, Signed
 from chainrule.views.words.zh.attribution import NAMES, feature, target
 from chainrule.views.words.zh.phrases import several
-from chainrule.views.words.zh.story_names import asked, named, rival_of
+from chainrule.views.words.zh.story_page import asked, named, rival_of
 
 
 def why(story: Story) -> Chapter:

@@ -1,6 +1,9 @@
-"""What is said of the columns of a table: what each was taken for, why, and what became of it."""
+"""Words about tables: their columns, and runs on them."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
 
 HEADS = ("欄位", "當成", "原因", "缺漏", "類別數", "變成")
 KINDS = {"number": "數字", "boolean": "布林", "category": "類別", "date": "日期", "duration": "時間長度"}
@@ -44,3 +47,132 @@ def totals(columns: int, dropped: int, outputs: int) -> str:
     """The sums of a table in one sentence."""
     left = f"，捨棄其中 {dropped:,} 個" if dropped else ""
     return f"{columns:,} 個欄位{left}；網路有 {outputs:,} 個輸入。"
+
+
+COMPARISON, SECONDS = "比較", "秒"
+MODELS = {
+    "network": "這個網路",
+    "constant": "永遠相同的答案",
+    "linear": "線性模型",
+    "boosting": "梯度提升樹",
+}
+REASONS = {
+    "asked": "，依損失函數的要求",
+    "few_whole_numbers": "；加上 --loss mean_squared_error 則當成數字",
+}
+"""What is added where the task could be another."""
+MODELS_HEAD = "模型"
+COLUMNS = "欄位"
+IMPORTANCE = "哪些欄位重要"
+CALIBRATION, CALIBRATED = "機率準嗎？", "與預測相符"
+PREDICTED_SHARE, OBSERVED_SHARE = "預測的機率", "實際發生的比例"
+RESIDUALS, RESIDUAL = "各預測值的誤差", "預測 - 實際"
+PREDICTED = "預測"
+ROW, TRUE, ERROR, PROBABILITY = "列", "實際", "誤差", "機率"
+
+
+def more(columns: int) -> str:
+    """How many columns are not shown."""
+    return f"……還有 {columns:,} 個欄位；chainrule info 會列出全部。"
+
+
+def like_identifiers(names: Sequence[str]) -> str:
+    """What is said of columns in which no two rows have the same whole number."""
+    shown = "、".join(names[:5]) + ("……" if len(names) > 5 else "")
+    option = ",".join(f'"{name}"' if "," in name else name for name in names[:5])
+    return (
+        f"{shown} 的整數每列都不同。識別碼這類只用來區分資料列的數字，對其他資料列沒有意義：請用 "
+        f"--exclude-columns {shlex.quote(option)} 排除"
+    )
+
+
+def numbers(why: str) -> str:
+    """What is predicted where the targets are numbers."""
+    return f"一個數字（迴歸）{REASONS.get(why, '')}"
+
+
+def classes(why: str, labels: Sequence[str]) -> str:
+    """What is predicted where the targets are classes."""
+    shown = "、".join(labels[:5]) + ("……" if len(labels) > 5 else "")
+    return f"{len(labels)} 個類別之一（分類）：{shown}{REASONS.get(why, '')}"
+
+
+def left_out(rows: int) -> str:
+    """What becomes of the rows without a target."""
+    return f"{rows:,} 列沒有目標，略過"
+
+
+def same_rows(rows: int) -> str:
+    """What the simpler models learned from."""
+    return f"scikit-learn 的模型，以相同輸入的 {rows:,} 列訓練"
+
+
+IS_BETTER = {
+    "constant": "永遠給相同的答案反而比較好",
+    "linear": "這份資料上線性模型比較好",
+    "boosting": "這份資料上梯度提升樹比較好",
+}
+
+
+def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
+    """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
+    if code == "nothing":
+        return f"沒有模型明顯勝過永遠相同的答案（{metric} {network} 與 {other}）：這些欄位幾乎無法說明要預測的目標。"
+    if code == "best":
+        return f"這個網路是四者中最好的：{metric} {network}，{MODELS[model]}為 {other}。"
+    if code == "close":
+        return f"這個網路與四者中最好的{MODELS[model]}差不多：{metric} {network} 與 {other}。"
+    return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
+
+
+def try_best() -> str:
+    """What to try where a simpler model is better."""
+    return "可以改用它，或試試 --preset best，取數個最佳網路的平均。"
+
+
+def compared(rows: int) -> str:
+    """What the table of models shows."""
+    return (
+        "全部以相同的資料列評估。永遠相同的答案：平均值，或各類別的比例。線性模型：嶺迴歸或邏輯斯迴歸。梯度提升樹：以直方圖建成。"
+        f"三者都是 scikit-learn 的預設設定，以 {rows:,} 列訓練。"
+    )
+
+
+def importance(metric: str, base: str, rows: int, repeats: int) -> str:
+    """What the bars of importance show. metric: as it is spoken.  base: its value."""
+    return (
+        f"把一個欄位的內容打亂後，{metric}（{rows:,} 列時為 {base}）增加多少，取 {repeats:,} 次的平均；"
+        "線段表示各次的差異。若一個欄位說的事另一個欄位也說，看起來會比實際上不重要。"
+    )
+
+
+def calibration(label: str | None, error: str) -> str:
+    """What the points of calibration show. label: the positive class; None for the predicted one."""
+    of = "預測類別" if label is None else f"類別 {label} "
+    return f"每個點是十分之一的資料列，依{of}的機率排序。落在線上時，發生的次數就與預測的一樣多。平均距離為 {error}。"
+
+
+def point(count: str) -> str:
+    """What the pointer shows of a point of calibration: numbers as the figure's template has them."""
+    return f"預測 %{{x:.1%}}<br>發生 %{{y:.1%}}<br>{count} 列"
+
+
+def grows(metric: str) -> str:
+    """The axis of importance."""
+    return f"{metric}的增加量"
+
+
+def most_important(columns: int, shown: int) -> str:
+    """How many of the columns the figure shows."""
+    return f"{columns:,} 個欄位中最重要的 {shown} 個。" if shown < columns else ""
+
+
+def residual() -> str:
+    """What the pointer shows of an error."""
+    return "預測 %{x:.5g}<br>誤差 %{y:+.5g}"
+
+
+def worst_rows(shown: int, columns: int) -> str:
+    """What the table of the worst rows shows."""
+    which = "所有欄位" if shown == columns else f"最重要的 {shown:,} 個欄位"
+    return f"資料表的列從 0 起算，與 predict 和 explain 相同，並列出{which}的內容。"

@@ -1,0 +1,68 @@
+"""The page of a result, by the result's class: an attribution, a derivation, or a story."""
+
+from __future__ import annotations
+
+import html
+from functools import singledispatch
+from typing import Any
+
+from chainrule.inspection.attribution.result import FEATURES_SHOWN, Attribution
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.story import Story
+from chainrule.views import words
+from chainrule.views.notebook.derivation import STYLE, tree, values
+from chainrule.views.report import story
+from chainrule.views.report.page import page
+from chainrule.views.report.sections import figure, section, table, text
+from chainrule.views.text.attribution import cells
+from chainrule.views.text.derivation import latex
+
+
+def attribution(attribution: Attribution, row: int = 0) -> str:
+    """Return the page of a sample's attribution as HTML."""
+    said, (n, features) = words.attribution, attribution.values.shape
+    target = said.target(attribution.targets[row])
+    rows = [(*texts, f"{value:+.5g}") for *texts, value in cells(attribution, row)]
+    return page(
+        said.title(attribution.method, target, row, 1),
+        said.question(target),
+        said.subtitle(attribution.method, features, row, n),
+        [
+            section("", figure(attribution.figure(row))),
+            section(said.ADDS_UP, f"<p>{text(attribution.completeness(row))}</p>"),
+            section(said.largest(min(FEATURES_SHOWN, features)), table(said.HEADS, rows)),
+        ],
+    )
+
+
+def derivation(derivation: Derivation, terms: int, nodes: int) -> str:
+    """Return the page of `Derivation.html`: at most `nodes` equations of at most `terms` terms."""
+    formulas = html.escape(latex(derivation, terms, nodes))
+    # The block scrolls sideways, so that a long formula does not widen the page.
+    sections = [
+        f'<section class="derivation"><style>{STYLE}</style><h2>{words.derivation.TWO_WAYS}</h2>{values(derivation)}'
+        "</section>",
+        f'<section class="derivation"><h2>{words.derivation.CHAIN}</h2><p>{words.derivation.UNFOLD}</p>'
+        f"{tree(derivation, terms, nodes)}</section>",
+        f"<section><h2>{words.derivation.AS_LATEX}</h2><pre>{formulas}</pre></section>",
+    ]
+    return page(
+        derivation.name,
+        f"{derivation.tree.symbol.text()} = {derivation.value:.6g}",
+        words.derivation.subtitle(derivation),
+        sections,
+    )
+
+
+@singledispatch
+def page_of(result: Any, *arguments: Any) -> str:
+    """Return the page of a result; the arguments are those of its function in the table below.
+
+    Raises TypeError for other objects.
+    """
+    raise TypeError(f"{type(result).__name__} has no page.")
+
+
+page_of.register(Attribution, attribution)
+page_of.register(Derivation, derivation)
+page_of.register(Story, story.render)
