@@ -31,6 +31,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
     "--no-pings",
+    "--renderer-process-limit=1",
 )
 
 

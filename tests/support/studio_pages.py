@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from chainrule.studio.page.assets import VERSION
 from chainrule.studio.server.serve import served
 from chainrule.studio.studio import Studio
 
@@ -47,6 +48,9 @@ class Pages:
         self.cookies: Any = None
         self.contexts: dict[str, BrowserContext] = {}
         """by their options, for as long as the pages are: a page finds in its cache what one before it has loaded"""
+        self.viewports: dict[BrowserContext, Any] = {}
+        self.parked: dict[BrowserContext, tuple[Page, list[str]]] = {}
+        """a page that a test has left, with its faults: the next finds its process, and its scripts compiled"""
 
     @contextmanager
     def open(
@@ -71,7 +75,8 @@ class Pages:
             (PHONE if phone else DESK) | {"reduced_motion": "no-preference" if motion else "reduce"} | options
         )
         others = context.pages
-        page, faults = self.watched(context, init)
+        page, faults = (not init and self.parked.pop(context, None)) or self.watched(context, init)
+        is_whole = False
         try:
             page.goto(
                 f"{self.origin}/#{urlencode({'screen': screen, 'lang': lang, 'theme': theme} | (state or {}))}"
@@ -84,10 +89,24 @@ class Pages:
             yield page
             settle(page)
             assert not faults, "\n".join(faults)
+            is_whole = True
         finally:
             for each in context.pages:
-                if each not in others:
+                if each not in others and each is not page:
                     each.close()
+            if is_whole and not init and context not in self.parked:
+                self.park(context, page, faults)
+            else:
+                page.close()
+
+    def park(self, context: BrowserContext, page: Page, faults: list[str]) -> None:
+        """Have a page of this context wait for the next test, at a file of the studio that runs nothing."""
+        viewport = self.viewports[context]
+        if page.viewport_size != viewport:
+            page.set_viewport_size(viewport)
+        page.goto(f"{self.origin}/static/{VERSION}/icon.svg")
+        faults.clear()
+        self.parked[context] = page, faults
 
     def context(self, options: dict[str, Any]) -> BrowserContext:
         """The browser's context of these options, with the cookie that lets it in."""
@@ -95,6 +114,7 @@ class Pages:
         if key not in self.contexts:
             made = self.contexts[key] = self.browser.new_context(**options)
             made.add_init_script(VIOLATIONS)
+            self.viewports[made] = options["viewport"]
             if self.cookies is None:  # the address lets in once; other contexts have its cookie
                 assert made.request.get(self.address).ok
                 self.cookies = made.cookies()
@@ -106,29 +126,25 @@ class Pages:
         """A page, and the list that its faults are added to. init: a script that runs before those of the page."""
         faults: list[str] = []
 
-        def asked(url: str) -> None:
-            parts = urlsplit(url)
-            if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.origin).netloc:
-                faults.append(f"asked {url}")
-
-        def failed(url: str, why: str | None) -> None:
-            if not (url.endswith("/icon.svg") and why == "net::ERR_ABORTED"):  # a reload drops the tab's icon
-                faults.append(f"failed: {url} {why}")
+        def gone(url: str) -> None:
+            if urlsplit(url).scheme not in ("about", "data", "blob") and not url.startswith(self.origin):
+                faults.append(f"went to {url}")
 
         page = context.new_page()
         if init:
             page.add_init_script(init)
-        page.on("request", lambda request: asked(request.url))
-        page.on("websocket", lambda socket: asked(socket.url))
-        page.on("requestfailed", lambda request: failed(request.url, request.failure))
-        page.on(
-            "response",
-            lambda reply: faults.append(f"{reply.status}: {reply.url}") if reply.status >= 400 else None,
-        )
+        # The console has requests that failed, replies of status 400 or more, and by VIOLATIONS what the policy
+        # refuses, as requests elsewhere. Events of each request would cost half as much as the page.
         page.on("pageerror", lambda error: faults.append(f"script: {error}"))
         page.on(
-            "console", lambda said: faults.append(f"console: {said.text}") if said.type == "error" else None
+            "console",
+            lambda said: (
+                faults.append(f"console: {said.text} {said.location['url']}")
+                if said.type == "error"
+                else None
+            ),
         )
+        page.on("framenavigated", lambda frame: gone(frame.url))
         return page, faults
 
 
