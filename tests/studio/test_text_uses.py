@@ -32,8 +32,6 @@ PREFIXES = (
     "train.preset_name.",
 )
 """How keys begin that are put together from parts."""
-VOCABULARY = ("common.", "word.")
-"""Texts that any screen may take, whether one does or not."""
 
 KEY = r"[a-z0-9_]+(?:\.[a-z0-9_]+)+"
 QUOTED = re.compile(rf"'({KEY})'|`([^`$]+)(\$[^`]*)?`")
@@ -87,9 +85,7 @@ def test_every_key_that_is_asked_for_is_there():
 
 def test_keys_of_parts_begin_as_declared():
     parts = [(path, line, key) for path, line, key, is_whole in uses() if not is_whole]
-    undeclared = [
-        f"{path}:{line}: {key}" for path, line, key in parts if not key.startswith(PREFIXES + VOCABULARY)
-    ]
+    undeclared = [f"{path}:{line}: {key}" for path, line, key in parts if not key.startswith(PREFIXES)]
     assert undeclared == [], "add how they begin to PREFIXES"
     assert [prefix for prefix in PREFIXES if not any(key.startswith(prefix) for _, _, key in parts)] == []
 
@@ -97,7 +93,7 @@ def test_keys_of_parts_begin_as_declared():
 def test_every_key_is_in_use():
     """A key that is written anywhere counts: it may reach t() by way of a variable."""
     written = set().union(*(quoted(path) for path in STUDIO.rglob("*") if path.suffix in (".js", ".py")))
-    unused = [key for key in KEYS if key not in written and not key.startswith(PREFIXES + VOCABULARY)]
+    unused = [key for key in KEYS if key not in written and not key.startswith(PREFIXES)]
     assert unused == [], "use them, or take them out"
 
 

@@ -1,5 +1,5 @@
-// The forward pass over many points at once: a network's answer, and that of every neuron, on a grid of the plane.
-import { activations, parametric, sigmoid } from './activations.js';
+// The forward pass of the plane's networks over many points at once: the answer, and that of every neuron, on a grid.
+import { activations, sigmoid } from './activations.js';
 
 // The centres of size x size pixels of the square from -edge to edge, rows from the top: [x1, x2], each (size * size,).
 export function gridPoints(size, edge) {
@@ -25,13 +25,6 @@ function affine(a, W, b, n) {
   return made;
 }
 
-// f(value, unit) for every unit.
-function each(a, n, f) {
-  const made = new Float32Array(a.length);
-  for (let at = 0; at < a.length; ++at) made[at] = f(a[at], Math.floor(at / n));
-  return made;
-}
-
 function softmaxOf(a, n) {
   const made = new Float32Array(a.length), units = a.length / n;
   for (let p = 0; p < n; ++p) {
@@ -48,17 +41,13 @@ function step(link, a, arrays, n) {
   switch (link.kind) {
     case 'dense': return affine(a, of('W'), of('b'), n);
     case 'projection': return affine(a, of('W'), null, n);
-    case 'rescale': return each(a, n, (x) => x * link.scale + link.offset);
-    case 'standardize': return each(a, n, (x, j) => (x - of('mean')[j]) / of('std')[j]);
     case 'batch_norm': {
       const factor = of('gamma').map((gamma, j) => gamma / Math.sqrt(of('var')[j] + link.eps)), mean = of('mean'), beta = of('beta');
-      return each(a, n, (x, j) => factor[j] * (x - mean[j]) + beta[j]);
+      return a.map((x, at) => {
+        const j = Math.floor(at / n);
+        return factor[j] * (x - mean[j]) + beta[j];
+      });
     }
-    case 'scale': return each(a, n, (x, j) => x * of('s')[j]);
-    case 'prelu': return each(a, n, (x, j) => (x > 0 ? x : of('slope')[j] * x));
-    case 'parametric_activation': return each(a, n, (z, j) => parametric(z, link, of('alpha')[j]));
-    case 'dropout': return a;
-    case 'softmax': return softmaxOf(a, n);
     default: return a.map((z) => activations[link.kind].f(z, link));
   }
 }
@@ -67,13 +56,7 @@ function through(links, a, arrays, n, seen) {
   for (const link of links) {
     if (link.branches.length) {
       const [branch, shortcut] = link.branches.map((chain) => through(chain, a, arrays, n, seen));
-      if (link.kind === 'skip') {
-        a = new Float32Array(branch.length + shortcut.length);
-        a.set(branch);
-        a.set(shortcut, branch.length);
-      } else {
-        a = branch.map((x, at) => x + shortcut[at]);
-      }
+      a = branch.map((x, at) => x + shortcut[at]);
     } else {
       a = step(link, a, arrays, n);
     }
