@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.samples import Samples
+from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.result import FEW, FitResult
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.labels import Labels
+from chainrule.model import Model
 from chainrule.training.run import Run
 
 
@@ -31,6 +33,7 @@ class Score:
         """Keep them."""
         self.scoring, self.engine = plan.parameters.scoring, plan.parameters.engine
         self.result, self.validation, self.y, self.estimator = result, validation, y, estimator
+        self.is_by_run: bool | None = None
 
     def __call__(self, run: Run) -> float:
         """Return the score of an epoch.
@@ -42,7 +45,7 @@ class Score:
         if self.scoring == "loss":
             return -float(run.logs["val_loss"])
         if self.scoring is None:
-            return self.own()
+            return self.own(run)
         from sklearn.metrics import check_scoring
 
         inner, y = self.scored
@@ -60,14 +63,22 @@ class Score:
                     "'roc_auc_ovr' for more than two classes, or pass a function."
                 ) from error
 
-    def own(self) -> float:
-        """Return accuracy or R2."""
-        out, scale = self.result.outputs(self.validation.X, self.engine), self.validation.scale
+    def own(self, run: Run) -> float:
+        """Return accuracy or R2, by the forward pass that the run has ready where prediction would have the same."""
+        X, scale, model = self.validation.X, self.validation.scale, self.result.model
+        if self.is_by_run is None:
+            chosen = select(self.engine, Plan(model.network))
+            self.is_by_run = isinstance(model, Model) and X.shape[0] > FEW and chosen is run.engine
+        out = (
+            run.walks.predict(run.theta, run.states, X)
+            if self.is_by_run
+            else self.result.outputs(X, self.engine)
+        )
         if scale is not None and scale.clamps:
             out = scale.standardize(scale.clamp(scale.restore(out)))
         if not np.isfinite(out).all():
             return float("nan")
-        return self.result.targets.score(self.result.model.network.loss, out, self.validation)
+        return self.result.targets.score(model.network.loss, out, self.validation)
 
     @cached_property
     def scored(self) -> tuple[HoldsResult, Any]:
