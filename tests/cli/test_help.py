@@ -15,8 +15,7 @@ from typer.main import get_command
 from chainrule.cli import EXAMPLES, app
 from chainrule.cli.train_words import TRAIN
 from chainrule.datasets import load_mnist
-from chainrule.estimators.fit.plan import BEST
-from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.recipes import BEST, PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS

@@ -14,7 +14,7 @@ from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import RULES, FitData, FitInput, check_targets, complete, table_data
-from chainrule.estimators.fit.plan import ALONE, BEST, Conditions, resolved, table_settings
+from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
@@ -24,6 +24,7 @@ from chainrule.estimators.held import result_of
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
+from chainrule.estimators.recipes import BEST
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from chainrule.errors import ConfigError
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.constraints import SHARE, SHARED, StrOptions
-from chainrule.estimators.documentation import documented
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import FittedAttribute
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.parameters import SHARE, activation, documented, hidden_layer_sizes, parameter
 
 
 def classes_of(result: FitResult) -> NDArray[Any]:
@@ -44,24 +44,22 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     Fitted, it has classes_, coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
     and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the `Model` beneath, whose methods explain it.
-
-    class_weight: {label: weight}, "balanced" for n / (classes * samples of the class), or None.
-    label_smoothing: the share of a label that is spread over all classes, in [0, 1).
     """
 
-    hidden_layer_sizes: Any = (100,)
-    activation: Any = "relu"
+    hidden_layer_sizes: Any = hidden_layer_sizes()
+    activation: Any = activation()
     _: KW_ONLY
-    class_weight: Any = None
-    label_smoothing: Any = 0.0
+    class_weight: Any = parameter(
+        None,
+        [dict, StrOptions({"balanced"}), None],
+        '{label: weight}, "balanced" for n / (classes * samples of the class), or None.',
+    )
+    label_smoothing: Any = parameter(
+        0.0, [SHARE], "the share of a label that is spread over all classes, in [0, 1).", "network"
+    )
 
     classes_ = FittedAttribute(classes_of)
     """the labels, sorted"""
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = SHARED | {
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "label_smoothing": [SHARE],
-    }
 
     target_type = Labels
 

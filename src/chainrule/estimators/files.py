@@ -14,27 +14,19 @@ from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets, as_loss
+from chainrule.estimators.parameters import AboutParameter, about
 from chainrule.estimators.records import RECORDS, check_whole, checked
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.formulas.layers import ACTIVATIONS, Activation
-from chainrule.formulas.losses import LOSSES, Loss
-from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
-from chainrule.formulas.schedules import SCHEDULES, Schedule
+from chainrule.formulas.layers import Activation
+from chainrule.formulas.losses import Loss
+from chainrule.formulas.optimizers import Optimizer, Solver
+from chainrule.formulas.schedules import Schedule
 from chainrule.model import load_any
 from chainrule.trained.persistence import encode
 
-OBJECTS: dict[str, Any] = {
-    "activation": ACTIVATIONS,
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-}
-"""Where the objects among the parameters are looked up by kind."""
 KEPT = "biufUO"
 """The kinds of NumPy's types that labels in a file may have."""
 MAX_LABEL_BYTES = 1 << 28
-NOT_KEPT = ("callbacks", "random_state", "scoring")
-"""Parameters that are kept as numbers or text only: they may be objects of somebody else."""
 
 
 def described(estimator: HoldsResult) -> dict[str, Any]:
@@ -110,7 +102,8 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
     if name != kind.__name__:
         raise FormatError(f"{path} contains an {name}; read it by its own load.")
     try:
-        parameters = {name: _object(name, value) for name, value in data["parameters"].items()}
+        known_of = about(kind)
+        parameters = {name: _object(name, value, known_of) for name, value in data["parameters"].items()}
         kind(**parameters)._validate_params()
         known = {
             name: checked(name, _number(data["records"][name])) for name in RECORDS if name in data["records"]
@@ -166,14 +159,14 @@ def _targets(
     return Labels(np.array(data["classes"], dtype), kind, bool(data["is_sparse"]))
 
 
-def _object(name: str, value: Any) -> Any:
+def _object(name: str, value: Any, known_of: dict[str, AboutParameter]) -> Any:
     """Return a parameter from JSON values."""
     if isinstance(value, dict) and "kind" in value:
         settings = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "kind"}
-        return check_choice(value["kind"], OBJECTS[name], name)(**settings)
+        return check_choice(value["kind"], known_of[name].kinds or {}, name)(**settings)
     if name == "class_weight" and isinstance(value, list):
         return {key: weight for key, weight in value}
     if isinstance(value, list):
-        items = [_object(name, item) for item in value]
+        items = [_object(name, item, known_of) for item in value]
         return items if name == "activation" else tuple(items)
     return _number(value)

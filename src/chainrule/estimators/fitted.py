@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils import estimator_html_repr
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import validate_data
 
 from chainrule.core.shown import view
@@ -23,18 +24,41 @@ from chainrule.errors import ConfigError
 from chainrule.estimators import files
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.constraints import check
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.held import HoldsResult, result_of
 from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.parameters import Parameters, about
 from chainrule.model import Ensemble
 
-OF_HIDDEN_LAYERS = (
-    *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual", "preprocess", "preset"),
-    "n_members",  # of preset="tabm", whose members are in them; those of an ensemble are counted
-)
-"""The parameters that say what the hidden layers are."""
+
+class Constraints:
+    """The constraints of a class's parameters by name, where scikit-learn looks for them."""
+
+    def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
+        """Return those of a class."""
+        return {name: each.rule for name, each in about(kind).items()}
+
+
+def check(kind: type[Any], settings: dict[str, Any]) -> None:
+    """Check settings by the constraints of their class; plain values that passed before are not checked again."""
+    rules: Callable[..., None] = check_once if all(map(is_plain, settings.values())) else check_all
+    rules(kind, **settings)
+
+
+def check_all(kind: Any, **settings: Any) -> None:
+    """Check settings by scikit-learn's rules. Raises its InvalidParameterError."""
+    validate_parameter_constraints(kind._parameter_constraints, settings, caller_name=kind.__name__)
+
+
+check_once = lru_cache(maxsize=64, typed=True)(check_all)
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value's type and equality say all of it: numbers, text, None, and tuples of these."""
+    if type(value) is tuple:
+        return all(map(is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  # type: ignore[misc]
@@ -42,6 +66,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
 
     _trunk: Trunk | None = None
     """the hidden layers to begin with, of another estimator"""
+    _parameter_constraints = Constraints()
 
     # --- settings ---------------------------------------------------------------------------------------------------
 
@@ -132,7 +157,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
         made = clone(self) if estimator is None else clone(estimator, safe=False)
         if not isinstance(made, Fitted):
             raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
-        same = {name: getattr(self, name) for name in OF_HIDDEN_LAYERS}
+        known = about(type(self)).items()
+        same = {name: getattr(self, name) for name, each in known if "hidden layers" in each.of}
         if isinstance(result.model, Ensemble):
             same.pop("n_members")
         return made.set_params(**same)._beginning_with(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.constraints import SHARED, Interval, StrOptions
-from chainrule.estimators.documentation import documented
 from chainrule.estimators.numbers import LOSSES, NumericTargets, as_numbers
+from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
+from chainrule.formulas.losses import LOSSES as LOSS_KINDS
 from chainrule.formulas.losses import Loss
 
 
@@ -32,22 +33,25 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
     Fitted, it has coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
     and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the `Model` beneath, whose methods explain it.
-
-    loss: "squared_error" (half of it) or "poisson" (half the deviance, with exp(output) as the prediction) as there,
-        "huber", "absolute_error" or "quantile", or a loss of the package such as Huber(delta=2.0).
-    quantiles: the quantiles that loss="quantile" predicts, a number, or several for as many columns.
     """
 
-    loss: Any = "squared_error"
-    hidden_layer_sizes: Any = (100,)
-    activation: Any = "relu"
+    loss: Any = parameter(
+        "squared_error",
+        [StrOptions(set(LOSSES)), Loss],
+        '"squared_error" (half of it) or "poisson" (half the deviance, with exp(output) as the prediction) as there, '
+        '"huber", "absolute_error" or "quantile", or a loss of the package such as Huber(delta=2.0).',
+        "network",
+        kinds=LOSS_KINDS,
+    )
+    hidden_layer_sizes: Any = hidden_layer_sizes()
+    activation: Any = activation()
     _: KW_ONLY
-    quantiles: Any = 0.5
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = SHARED | {
-        "loss": [StrOptions(set(LOSSES)), Loss],
-        "quantiles": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-    }
+    quantiles: Any = parameter(
+        0.5,
+        [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        'the quantiles that loss="quantile" predicts, a number, or several for as many columns.',
+        "network",
+    )
 
     target_type = NumericTargets
 

@@ -206,7 +206,7 @@ def method(settings: Settings, named: Names = PYTHON) -> Method | None:
 def check_search(settings: Settings, named: Names = PYTHON) -> None:
     """Raise ConfigError for options of an optimizer, if the method has none."""
     fresh = Settings()
-    for name in (name for name, about in ABOUT.items() if about.of_step):
+    for name in (name for name, about in ABOUT.items() if "step" in about.of):
         value = getattr(settings, name)
         if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
             raise ConfigError(f"{settings.method} makes its own steps; leave {named(name)} out.")
@@ -251,8 +251,12 @@ def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{named(name)} must be a finite number, not {value}.")
     for name, about in ABOUT.items():
-        if about.range is not None and about.range.check is not None and getattr(settings, name) is not None:
-            about.range.check(getattr(settings, name), named(name))
+        if (
+            about.numbers is not None
+            and about.numbers.check is not None
+            and getattr(settings, name) is not None
+        ):
+            about.numbers.check(getattr(settings, name), named(name))
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
             f"{named('precision')} must be bf16, not {settings.precision!r}; leave it out for the dtype's own."

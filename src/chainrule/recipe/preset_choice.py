@@ -15,7 +15,7 @@ DEFAULT = "fast"
 """The preset of a table in memory."""
 DIRECT = {name: about.parameter for name, about in ABOUT.items() if about.parameter is not None}
 """The estimator's parameter of each setting that an estimator has as it is."""
-OPTIMIZING = tuple(name for name, about in ABOUT.items() if about.of_optimizer)
+OPTIMIZING = tuple(name for name, about in ABOUT.items() if "optimizer" in about.of)
 PLAIN_LOSSES = ("binary_cross_entropy", "categorical_cross_entropy")
 """Losses on probabilities, which no preset has."""
 
@@ -23,7 +23,7 @@ PLAIN_LOSSES = ("binary_cross_entropy", "categorical_cross_entropy")
 def is_of_presets(name: str) -> bool:
     """Return whether presets have a setting, as it is or in another form."""
     about = ABOUT[name]
-    return about.parameter is not None or about.of_optimizer or about.of_presets
+    return about.parameter is not None or bool({"optimizer", "presets"} & {*about.of})
 
 
 def not_of_presets(settings: Settings) -> list[str]:

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule import distributed
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
-from chainrule.estimators.fit.plan import BEST
+from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe import folder, longer
 from chainrule.recipe.data import Data, Parts

@@ -55,36 +55,31 @@ ACCURACY = Range(0, 1, _accuracy)
 SECONDS = Range(0, check=functools.partial(check_number, above=0, hint="it is in seconds"))
 
 
-class About(NamedTuple):
+Of = Literal["presets", "optimizer", "step"]
+"""What a setting may be of.
+
+presets: they have it, in another form than an estimator's parameter.
+optimizer: an optimizer has it. A preset has its own, unless one is named.
+step: it says how a step is made. A method that makes its own has none.
+"""
+
+
+class AboutSetting(NamedTuple):
     """What is known of a setting beside its name, its type and its default."""
 
-    range: Range | None = None
-    """of a number"""
+    numbers: Range | None = None
+    """those that it may be"""
     parameter: str | None = None
     """the estimator's parameter that a preset takes it for, as it is"""
-    of_presets: bool = False
-    """whether presets have it in another form"""
-    of_optimizer: bool = False
-    """whether it is of an optimizer: a preset has its own, unless one is named"""
-    of_step: bool = False
-    """whether it says how a step is made: a method that makes its own has none"""
+    of: tuple[Of, ...] = ()
 
 
 Value = TypeVar("Value")
 
 
-def setting(
-    default: Value,
-    range: Range | None = None,
-    parameter: str | None = None,
-    *,
-    of_presets: bool = False,
-    of_optimizer: bool = False,
-    of_step: bool = False,
-) -> Value:
-    """Return the field of a setting, see `About`."""
-    about = About(range, parameter, of_presets, of_optimizer, of_step)
-    made: Any = dataclasses.field(default=default, metadata={"about": about})
+def setting(default: Value, *of: Of, numbers: Range | None = None, parameter: str | None = None) -> Value:
+    """Return the field of a setting, see `AboutSetting`."""
+    made: Any = dataclasses.field(default=default, metadata={"about": AboutSetting(numbers, parameter, of)})
     return made  # type: ignore[no-any-return]
 
 
@@ -103,44 +98,44 @@ class Settings:
     augment: whether the images are distorted anew in each epoch, by `chainrule.recipe.augmented.IMAGES`.
     """
 
-    hidden: tuple[int, ...] | None = setting(None, None, "hidden_layer_sizes")
-    activation: str = setting("relu", of_presets=True)
-    batch_norm: bool = setting(False, None, "batch_norm")
-    dropout: float | None = setting(None, PROBABILITY, "dropout")
-    input_dropout: float = setting(0.0, PROBABILITY)
-    residual: bool = setting(False, None, "residual")
-    loss: str | None = setting(None, of_presets=True)
-    label_smoothing: float = setting(0.0, SHARE, "label_smoothing")
+    hidden: tuple[int, ...] | None = setting(None, parameter="hidden_layer_sizes")
+    activation: str = setting("relu", "presets")
+    batch_norm: bool = setting(False, parameter="batch_norm")
+    dropout: float | None = setting(None, numbers=PROBABILITY, parameter="dropout")
+    input_dropout: float = setting(0.0, numbers=PROBABILITY)
+    residual: bool = setting(False, parameter="residual")
+    loss: str | None = setting(None, "presets")
+    label_smoothing: float = setting(0.0, numbers=SHARE, parameter="label_smoothing")
     method: str = setting("backpropagation")
-    optimizer: str = setting("adam", of_optimizer=True, of_step=True)
-    lr: float | None = setting(None, NOT_NEGATIVE, of_optimizer=True, of_step=True)
-    schedule: str | None = setting(None, None, "schedule", of_step=True)
-    epochs: int | None = setting(None, COUNT, "max_iter")
-    batch_size: int | None = setting(None, COUNT, "batch_size")
-    l2: float = setting(0.0, NOT_NEGATIVE)
-    l1: float = setting(0.0, NOT_NEGATIVE)
-    max_norm: float | None = setting(None, NOT_NEGATIVE, of_step=True)
-    momentum: float | None = setting(None, SHARE, of_optimizer=True, of_step=True)
-    nesterov: bool = setting(False, of_optimizer=True, of_step=True)
-    weight_decay: float | None = setting(None, NOT_NEGATIVE, of_optimizer=True, of_step=True)
-    clip_norm: float | None = setting(None, NOT_NEGATIVE, "clip_norm", of_step=True)
-    precision: Literal["bf16"] | None = setting(None, of_step=True)
-    seed: int = setting(0, NOT_NEGATIVE, of_presets=True)
-    dtype: Literal["float32", "float64"] = setting("float32", of_presets=True)
-    validation_fraction: float | None = setting(None, SHARE, "validation_fraction")
-    patience: int | None = setting(None, COUNT, "n_iter_no_change")
-    target: float | None = setting(None, ACCURACY)
-    positive: str | None = setting(None, of_presets=True)
-    engine: Literal["auto", "native", "reference", "xla"] = setting("auto", None, "engine")
+    optimizer: str = setting("adam", "optimizer", "step")
+    lr: float | None = setting(None, "optimizer", "step", numbers=NOT_NEGATIVE)
+    schedule: str | None = setting(None, "step", parameter="schedule")
+    epochs: int | None = setting(None, numbers=COUNT, parameter="max_iter")
+    batch_size: int | None = setting(None, numbers=COUNT, parameter="batch_size")
+    l2: float = setting(0.0, numbers=NOT_NEGATIVE)
+    l1: float = setting(0.0, numbers=NOT_NEGATIVE)
+    max_norm: float | None = setting(None, "step", numbers=NOT_NEGATIVE)
+    momentum: float | None = setting(None, "optimizer", "step", numbers=SHARE)
+    nesterov: bool = setting(False, "optimizer", "step")
+    weight_decay: float | None = setting(None, "optimizer", "step", numbers=NOT_NEGATIVE)
+    clip_norm: float | None = setting(None, "step", numbers=NOT_NEGATIVE, parameter="clip_norm")
+    precision: Literal["bf16"] | None = setting(None, "step")
+    seed: int = setting(0, "presets", numbers=NOT_NEGATIVE)
+    dtype: Literal["float32", "float64"] = setting("float32", "presets")
+    validation_fraction: float | None = setting(None, numbers=SHARE, parameter="validation_fraction")
+    patience: int | None = setting(None, numbers=COUNT, parameter="n_iter_no_change")
+    target: float | None = setting(None, numbers=ACCURACY)
+    positive: str | None = setting(None, "presets")
+    engine: Literal["auto", "native", "reference", "xla"] = setting("auto", parameter="engine")
     device: str | None = setting(None)
     shards: int | None = setting(None)
     reduce: Literal["tree", "psum"] = setting("tree")
-    checkpoint_steps: int | None = setting(None, COUNT)
-    target_column: str | None = setting(None, of_presets=True)
-    exclude_columns: str | None = setting(None, of_presets=True)
-    preset: str | None = setting(None, of_presets=True)
-    members: int | None = setting(None, COUNT, "n_members")
-    time_limit: float | None = setting(None, SECONDS, "time_limit")
+    checkpoint_steps: int | None = setting(None, numbers=COUNT)
+    target_column: str | None = setting(None, "presets")
+    exclude_columns: str | None = setting(None, "presets")
+    preset: str | None = setting(None, "presets")
+    members: int | None = setting(None, numbers=COUNT, parameter="n_members")
+    time_limit: float | None = setting(None, numbers=SECONDS, parameter="time_limit")
     augment: bool = setting(False)
 
     @property
@@ -217,7 +212,7 @@ class SearchSettings:
     jobs: int = 1
 
 
-ABOUT: dict[str, About] = {f.name: f.metadata["about"] for f in dataclasses.fields(Settings)}
+ABOUT: dict[str, AboutSetting] = {f.name: f.metadata["about"] for f in dataclasses.fields(Settings)}
 """What is known of each setting."""
 NAMES = tuple(ABOUT)
 SEARCH = tuple(f.name for f in dataclasses.fields(SearchSettings))

@@ -13,8 +13,7 @@ from chainrule.data.checks import check_choice, check_seed
 from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.fit.plan import BEST
-from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.recipes import BEST, PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.schedules import SCHEDULES

@@ -16,28 +16,12 @@ from chainrule.estimators.architecture import activations_in, hidden_sizes
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk
-from chainrule.estimators.parameters import Parameters, given, values_of
-from chainrule.estimators.recipes import DEFAULT, PRESETS
+from chainrule.estimators.parameters import OPTIMIZING, WHOLE, Parameters, about, given, values_of
+from chainrule.estimators.recipes import BEST, DEFAULT, PRESETS
 from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
-
-BEST = "best"
-"""The preset that is a race of several recipes; its table is prepared as that of the default one."""
-OPTIMIZING = (
-    *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
-    *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
-)
-"""The parameters that say how to optimize: a recipe's own optimizer stands for all of them, or for none; a recipe may
-take some of them up in its own (`Proposal.beside`)."""
-WHOLE = ("early_stopping", "scoring", "schedule")
-"""The parameters of a fit as a whole: an epoch at a time holds nothing out and has no end."""
-ARCHITECTURE = (
-    *("preprocess", "preset", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
-    *("loss", "quantiles", "label_smoothing", "n_members"),
-)
-"""The parameters that say what the network is, and so cannot change while it is trained on."""
 
 
 class Conditions(NamedTuple):
@@ -71,7 +55,7 @@ class FitPlan:
     loss: Loss
     """of the parameters; the network's may be the recipe's"""
     architecture: Mapping[str, str]
-    """what the parameters of `ARCHITECTURE` say, as text"""
+    """what the parameters of the network say, as text"""
     proposal: Proposal = NOTHING
     """what a recipe sets beyond parameters; that of none without a recipe"""
     is_incremental: bool = False
@@ -117,7 +101,9 @@ def resolved(
         values |= {"max_iter": conditions.epochs, "early_stopping": False, "refit": False}
     values["n_members"] = values["n_members"] or 1
     sizes = tuple(hidden_sizes(values["hidden_layer_sizes"]))
-    architecture = {name: repr(values[name]) for name in ARCHITECTURE if name in values}
+    known = about(type(estimator)).items()
+    of_network = [name for name, each in known if not {"network", "hidden layers"}.isdisjoint(each.of)]
+    architecture = {name: repr(values[name]) for name in of_network}
     return FitPlan(
         parameters=Parameters(**{field.name: values[field.name] for field in fields(Parameters)}),
         hidden_layer_sizes=sizes,

@@ -7,3 +7,5 @@ PRESETS: dict[str, Recipe] = {"fast": fast.RECIPE, "realmlp": realmlp.RECIPE, "t
 """The recipes by name."""
 DEFAULT = "fast"
 """The one of preprocess="auto" alone."""
+BEST = "best"
+"""The preset that is a race of several recipes; its table is prepared as that of the default one."""

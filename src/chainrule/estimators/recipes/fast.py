@@ -9,7 +9,7 @@ prepares itself the network is another one:
 trained by AdamW with a strong decay and half a cosine, on 85 % of the rows (all but 10,000 of many). The moving average
 of its parameters over the epochs is judged on the others. The network is then the one that is trained from the same
 start on all rows, for as many epochs as had the least loss (`estimators/refit.py`). A parameter that has another value
-than its default keeps it; where one of the optimizer has, all of `settings.OPTIMIZING` stay as they are.
+than its default keeps it; where one of the optimizer has, all of `parameters.OPTIMIZING` stay as they are.
 
 `docs/fast.md` has the measurements by which each of these was chosen.
 

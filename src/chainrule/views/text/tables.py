@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.estimators.fit.plan import BEST
+from chainrule.estimators.recipes import BEST
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words

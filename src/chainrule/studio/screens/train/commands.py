@@ -16,7 +16,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.recipe.preset_choice import is_of_presets
-from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, About, Settings, alternatives, types
+from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, AboutSetting, Settings, alternatives, types
 from chainrule.studio.commands import command
 from chainrule.studio.downloads import download
 from chainrule.studio.screens.model import shown_part
@@ -42,16 +42,16 @@ SHOWN = [name for name in ("preset", *FIELDS) if name == "optimizer" or getattr(
 
 def field_of(name: str) -> dict[str, Any]:
     """Return what the page must know of a field: the numbers that it takes, and with what else it is there."""
-    about = ABOUT.get(name, About(COUNT, of_presets=True))  # samples, which are no setting of a run
+    about = ABOUT.get(name, AboutSetting(COUNT))  # samples, which are no setting of a run
     is_whole = name not in ABOUT or int in alternatives(types()[name])
     numbers: dict[str, Any] = {"step": 1 if is_whole else "any"}
-    if about.range is not None:
-        numbers |= {"min": about.range.minimum}
-        numbers |= {} if about.range.maximum is None else {"max": about.range.maximum}
+    if about.numbers is not None:
+        numbers |= {"min": about.numbers.minimum}
+        numbers |= {} if about.numbers.maximum is None else {"max": about.numbers.maximum}
     return {
         "name": name,
         "numbers": numbers,
-        "of_optimizer": about.of_optimizer,
+        "of_optimizer": "optimizer" in about.of,
         "of_presets": name not in ABOUT or is_of_presets(name),
     }
 

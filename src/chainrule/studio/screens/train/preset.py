@@ -10,9 +10,9 @@ import numpy as np
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.fit.plan import BEST
 from chainrule.estimators.fit.plan import resolved as plan_of
 from chainrule.estimators.held import result_of
+from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.presets import with_preprocessor
