@@ -105,78 +105,39 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "network.blocks": ("Residual", "Skip"),
-    "data.source": ("ArraySource", "BatchSource", "Source"),
-    "datasets.parquet_source": ("ParquetSource",),
-    "engines": ("ENGINES",),
-    "estimators": ("MLPClassifier", "MLPRegressor"),
-    "estimators.tables.preprocessor": ("TablePreprocessor",),
-    "errors": (
-        *("ChainruleError", "ConfigError", "DataError", "DistributedError", "FormatError"),
-        *("NonFiniteError", "ShapeError"),
-    ),
+    "network.blocks": "Residual Skip",
+    "data.source": "ArraySource BatchSource Source",
+    "datasets.parquet_source": "ParquetSource",
+    "engines": "ENGINES",
+    "estimators": "MLPClassifier MLPRegressor",
+    "estimators.tables.preprocessor": "TablePreprocessor",
+    "errors": "ChainruleError ConfigError DataError DistributedError FormatError NonFiniteError ShapeError",
     "formulas.initializers": (
-        *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),
-        *("LeCunNormal", "LeCunUniform", "Normal", "Orthogonal", "PerFeature"),
-        *("RandomSign", "SameForMembers", "Uniform"),
+        "Constant GlorotNormal GlorotUniform HeNormal HeUniform LeCunNormal LeCunUniform Normal "
+        "Orthogonal PerFeature RandomSign SameForMembers Uniform"
     ),
-    "inspection.flow.callback": ("GradientFlow",),
+    "inspection.flow.callback": "GradientFlow",
     "formulas.losses": (
-        *(
-            "BinaryCrossEntropy",
-            "CategoricalCrossEntropy",
-            "Huber",
-            "Loss",
-            "MeanAbsoluteError",
-            "MeanSquaredError",
-        ),
-        *("Poisson", "Quantile", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"),
+        "BinaryCrossEntropy CategoricalCrossEntropy Huber Loss MeanAbsoluteError MeanSquaredError "
+        "Poisson Quantile SigmoidCrossEntropy SoftmaxCrossEntropy"
     ),
-    "formulas.mean_over_members": ("MeanOverMembers",),
-    "model": ("Ensemble", "Model", "load"),
-    "network.network": ("Network",),
-    "formulas.optimizers": (
-        *(
-            "AMSGrad",
-            "Adagrad",
-            "Adam",
-            "AdamW",
-            "GradientDescent",
-            "LBFGS",
-            "Nadam",
-            "Optimizer",
-            "RMSprop",
-            "SGD",
-        ),
-    ),
+    "formulas.mean_over_members": "MeanOverMembers",
+    "model": "Ensemble Model load",
+    "network.network": "Network",
+    "formulas.optimizers": "AMSGrad Adagrad Adam AdamW GradientDescent LBFGS Nadam Optimizer RMSprop SGD",
     "formulas.schedules": (
-        "CosLog",
-        "Cosine",
-        "Exponential",
-        "FlatCosine",
-        "InverseScaling",
-        "OneCycle",
-        "ReduceOnPlateau",
-        "Schedule",
-        "StepDecay",
+        "CosLog Cosine Exponential FlatCosine InverseScaling OneCycle ReduceOnPlateau Schedule StepDecay"
     ),
     "training": (
-        *("Augment", "CSVLog", "Callback", "Checkpoint", "Clip", "Compute", "EarlyStopping", "History"),
-        *("ProgressBar", "Schedules", "StopAt", "TimeLimit"),
+        "Augment CSVLog Callback Checkpoint Clip Compute EarlyStopping History ProgressBar Schedules "
+        "StopAt TimeLimit"
     ),
     "training.without_backprop": (
-        *(
-            "CMAES",
-            "METHODS",
-            "Backpropagation",
-            "CentralDifferences",
-            "FeedbackAlignment",
-            "ForwardDifferences",
-        ),
-        *("ForwardGradient", "Method", "NoTraining", "OpenAIES", "RandomFeatures", "RandomSearch", "SPSA"),
+        "CMAES METHODS Backpropagation CentralDifferences FeedbackAlignment ForwardDifferences "
+        "ForwardGradient Method NoTraining OpenAIES RandomFeatures RandomSearch SPSA"
     ),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
 def _names() -> dict[str, str]:

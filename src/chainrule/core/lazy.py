@@ -1,20 +1,18 @@
 """Lazy imports: packages whose names are loaded on first use, to save import time.
 
-__getattr__, __dir__ = lazy(__name__, {"history": ("History",), "run": ("Run",)})
+__getattr__, __dir__ = lazy(__name__, {"history": "History", "listeners": "CSVLog Listener"})
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def lazy(
-    package: str, modules: Mapping[str, Collection[str]]
-) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` of a package. modules: the names defined in each of its modules."""
-    homes = {name: module for module, names in modules.items() for name in names}
+    homes = {name: module for module, names in modules.items() for name in names.split()}
     space = vars(sys.modules[package])
 
     def load(name: str) -> object:

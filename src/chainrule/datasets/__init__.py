@@ -37,11 +37,11 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "idx": ("Dataset", "load_idx_folder", "read_idx"),
-        "images": ("center_digit", "read_digit"),
-        "mnist": ("cache_folder", "load_mnist"),
-        "npz": ("Splits", "load_npz", "read_npy", "read_npz"),
-        "shuffled_copy": ("ShuffledCopy", "shuffled_copy"),
-        "table_files": ("read_table",),
+        "idx": "Dataset load_idx_folder read_idx",
+        "images": "center_digit read_digit",
+        "mnist": "cache_folder load_mnist",
+        "npz": "Splits load_npz read_npy read_npz",
+        "shuffled_copy": "ShuffledCopy shuffled_copy",
+        "table_files": "read_table",
     },
 )

@@ -21,9 +21,9 @@ __all__ = ["MLPClassifier", "MLPRegressor", "TablePreprocessor", "tune"]
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "classifier": ("MLPClassifier",),
-        "regressor": ("MLPRegressor",),
-        "tables.preprocessor": ("TablePreprocessor",),
-        "tuning.search": ("tune",),
+        "classifier": "MLPClassifier",
+        "regressor": "MLPRegressor",
+        "tables.preprocessor": "TablePreprocessor",
+        "tuning.search": "tune",
     },
 )

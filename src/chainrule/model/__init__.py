@@ -15,4 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Ensemble", "Model", "load", "load_any"]
 
-__getattr__, __dir__ = lazy(__name__, {"ensemble": ("Ensemble", "load_any"), "model": ("Model", "load")})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "ensemble": "Ensemble load_any",
+        "model": "Model load",
+    },
+)

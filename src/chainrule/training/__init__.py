@@ -48,20 +48,13 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "augmentation": ("Augment",),
-        "callbacks": (
-            "Callback",
-            "Checkpoint",
-            "EarlyStopping",
-            "FunctionCallback",
-            "StopAt",
-            "as_callbacks",
-        ),
-        "history": ("History",),
-        "listeners": ("CSVLog", "Listener"),
-        "options": ("Clip", "Compute", "Schedules"),
-        "progress": ("ProgressBar",),
-        "run": ("Run",),
-        "time_limit": ("TimeLimit",),
+        "augmentation": "Augment",
+        "callbacks": "Callback Checkpoint EarlyStopping FunctionCallback StopAt as_callbacks",
+        "history": "History",
+        "listeners": "CSVLog Listener",
+        "options": "Clip Compute Schedules",
+        "progress": "ProgressBar",
+        "run": "Run",
+        "time_limit": "TimeLimit",
     },
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.core.settings import check_number, number_settings
 from chainrule.data.source import SourceBlock
-from chainrule.engines.native import distort as native_distort
+from chainrule.engines.native import distorted
 from chainrule.engines.native import engine as native
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas import distortion
@@ -110,7 +110,7 @@ class Augment:
         alpha, sigma = self.elastic or (0.0, 0.0)
         taps = distortion.gaussian(sigma) if alpha else None
         given = distortion.Distortion(maps, streams, key, taps, alpha, self.fill)
-        distort = distortion.distorted if native.REASON is not None else native_distort.distorted
+        distort = distortion.distorted if native.REASON is not None else distorted
         found = distort(images, given)
         return found.reshape(X.shape)
 

@@ -87,24 +87,13 @@ __all__ = [
 
 _FILES = {
     "activation": (
-        *(
-            "ACTIVATIONS",
-            "Activation",
-            "ELU",
-            "GELU",
-            "GELUTanh",
-            "Identity",
-            "LeakyReLU",
-            "Mish",
-            "PReLU",
-            "ReLU",
-        ),
-        *("SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),
+        "ACTIVATIONS Activation ELU GELU GELUTanh Identity LeakyReLU Mish PReLU ReLU SELU SiLU Sigmoid "
+        "Softmax Softplus Tanh"
     ),
-    "base": ("Context", "Layer", "Link", "Operation", "Parameter", "Watch"),
-    "dense": ("Projection",),
+    "base": "Context Layer Link Operation Parameter Watch",
+    "dense": "Projection",
 }
-_FILE = {name: file for file, names in _FILES.items() for name in names}
+_FILE = {name: file for file, names in _FILES.items() for name in names.split()}
 """The files of names that do not follow the rule BatchNorm in batch_norm.py."""
 
 

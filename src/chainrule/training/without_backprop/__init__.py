@@ -53,4 +53,4 @@ __all__ = [
 ]
 
 
-__getattr__, __dir__ = lazy(__name__, {"methods": __all__})
+__getattr__, __dir__ = lazy(__name__, {"methods": " ".join(__all__)})
