@@ -35,6 +35,14 @@ export function palette(theme) {
   return made[theme];
 }
 
+// What the strongest colour stands for: the largest size among the numbers.
+/** @param {ArrayLike<number>} values */
+export function largest(values) {
+  let most = 0;
+  for (let i = 0; i < values.length; ++i) most = Math.max(most, Math.abs(values[i]));
+  return most;
+}
+
 // The place in a table of 256: of a signed number, and of a share of the scale.
 export function signedPlace(value, scale) {
   return Math.max(0, Math.min(255, Math.round(127.5 + (127.5 * value) / (scale || 1))));
@@ -72,4 +80,9 @@ export function paint(canvas, values, columns, lookup, place) {
   const pixels = new Uint32Array(image.data.buffer);
   for (let i = 0; i < values.length; ++i) pixels[i] = lookup[place(values[i])];
   context.putImageData(image, 0, 0);
+}
+
+// A table from end to end, as the scale beside a picture.
+export function paintScale(canvas, lookup) {
+  paint(canvas, Float32Array.from({ length: 128 }, (_, k) => k / 127), 128, lookup, (share) => Math.round(255 * share));
 }

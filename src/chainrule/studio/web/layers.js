@@ -1,5 +1,6 @@
 // What the screen Draw shows of a forward pass, as data: the layers (the inputs, every link with weights, every take, every block, each
 // with the links behind it that work neuron by neuron), their numbers, the answer, and what comes into each neuron.
+import { largest } from './colors.js';
 import { t } from './i18n.js';
 
 const WITH_WEIGHTS = new Set(['dense', 'projection']);
@@ -163,17 +164,9 @@ export function incoming(pass, { place, index }) {
 }
 
 function shared(edges) {
-  let most = 0;
-  for (const { share } of edges) most = Math.max(most, Math.abs(share));
+  const most = largest(edges.map(({ share }) => share));
   for (const edge of edges) edge.share /= most;
   return edges;
-}
-
-/** @param {ArrayLike<number>} array */
-export function largest(array) {
-  let most = 0;
-  for (let i = 0; i < array.length; ++i) most = Math.max(most, Math.abs(array[i]));
-  return most;
 }
 
 // The scale of the activations of the layers between the inputs and the outputs, or of each layer.

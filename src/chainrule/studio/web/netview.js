@@ -3,7 +3,7 @@
 import { h, fill } from './dom.js';
 import { t } from './i18n.js';
 import { number } from './format.js';
-import { palette, paint, placesOf } from './colors.js';
+import { paintScale, palette, placesOf } from './colors.js';
 import { counted } from './frame.js';
 import { edgesOf, placeIn, scalesOf } from './layers.js';
 
@@ -68,7 +68,7 @@ export function networkView(store, { height, painter: make, redraw, onpick }) {
   }
 
   function legend({ lookup, scale: most, signed }) {
-    if (lookup !== scale) paint(bar, Float32Array.from({ length: 128 }, (_, k) => k / 127), 128, lookup, (share) => Math.round(255 * share));
+    if (lookup !== scale) paintScale(bar, lookup);
     scale = lookup;
     low.textContent = number(signed ? -most : 0);
     high.textContent = number(most);

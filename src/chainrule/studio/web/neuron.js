@@ -3,8 +3,8 @@ import { h, fill } from './dom.js';
 import { t } from './i18n.js';
 import { number, count } from './format.js';
 import { formula } from './formula.js';
-import { palette, paint, signedPlace } from './colors.js';
-import { inputsOf, largest, placeIn, strongest } from './layers.js';
+import { largest, paint, paintScale, palette, signedPlace } from './colors.js';
+import { inputsOf, placeIn, strongest } from './layers.js';
 import { sumFormula, stepFormula, joinFormula, probabilityFormula } from './steps.js';
 
 const TERMS = 3, INPUTS = 8;
@@ -56,7 +56,7 @@ export function neuronPanel(store) {
     const canvas = h('canvas.weights', { role: 'img', 'aria-label': t(store, 'network.weights_label', { low: number(-most), high: number(most) }), dataset: { test: 'weights' } });
     paint(canvas, values, columns, palette(store.get('theme')).signed, (value) => signedPlace(value, most));
     const bar = h('canvas.network-scale', { 'aria-hidden': 'true' });
-    paint(bar, Float32Array.from({ length: 128 }, (_, k) => k / 127), 128, palette(store.get('theme')).signed, (share) => Math.round(255 * share));
+    paintScale(bar, palette(store.get('theme')).signed);
     const name = from.shape ? t(store, 'network.weights_picture') : t(store, 'network.weights_grid', { layer: from.title });
     return h('figure', h('h3', name), canvas, h('figcaption.network-scale-box', number(-most), bar, number(most)));
   }

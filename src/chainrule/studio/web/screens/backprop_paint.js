@@ -1,9 +1,8 @@
 // What the picture of a walk is painted with: columns of neurons, pills with numbers, connections, frames.
 import { figure } from './backprop_steps.js';
-import { css, palette, sharePlace, signedPlace } from '../colors.js';
+import { css, largest, palette, sharePlace, signedPlace } from '../colors.js';
 import { boxOf } from './backprop_layout.js';
 
-const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 export const middle = ({ x, y, w, h: tall }) => [x + w / 2, y + tall / 2];
 
@@ -48,7 +47,7 @@ export function paintColumn(c, plan, column, lane, values, style, look) {
     else c.strokeRect(first.x - 1.5, first.y - 1.5, grid.columns * grid.w + 3, grid.rows * grid.h + 3);
     return;
   }
-  const most = largestOf(values) || 1, isInk = lane === 0 && column.isPicture, isSigned = !isInk && (lane === 1 || values.some((value) => value < 0));
+  const most = largest(values) || 1, isInk = lane === 0 && column.isPicture, isSigned = !isInk && (lane === 1 || values.some((value) => value < 0));
   const lookup = isInk ? look.ink : isSigned ? look.signed : look.strong;
   const place = isSigned ? (value) => signedPlace(value, most) : (value) => sharePlace(value, most);
   const gap = grid.w > 5 ? 1 : 0;
@@ -64,7 +63,7 @@ export function paintColumn(c, plan, column, lane, values, style, look) {
 
 // Connections [{from, to, value, isBack}] with ends(edge) -> [a, b], grown to a share of their length.
 export function paintEdges(c, edges, ends, share, theme) {
-  const most = largestOf(edges.map(({ value }) => value)) || 1, { signed } = palette(theme);
+  const most = largest(edges.map(({ value }) => value)) || 1, { signed } = palette(theme);
   for (let k = edges.length - 1; k >= 0; --k) {
     const edge = edges[k], size = Math.abs(edge.value) / most;
     const [a, b] = ends(edge), [from, to] = edge.isBack ? [b, a] : [a, b];

@@ -1,7 +1,7 @@
 // The picture of a walk on one canvas: activations in the upper lane, errors in the lower, the links at hand lit.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
-import { palette, signedPlace } from '../colors.js';
+import { paintScale, palette, signedPlace } from '../colors.js';
 import { counted, createFrame } from '../frame.js';
 import { boxOf, distanceTo, edgesOf, layout, neuronAt, PILLS } from './backprop_layout.js';
 import { middle, paintColumn, paintEdges, paintLanes, paintLine, paintWeight, pill } from './backprop_paint.js';
@@ -17,19 +17,14 @@ const GROW = 500;   // milliseconds in which the connections of a step grow
 export function walkPicture(store, on) {
   const canvas = h('canvas', { role: 'img', 'aria-label': t(store, 'backprop.picture'), dataset: { test: 'picture' } });
   const heads = h('div.heads'), tip = h('div.tip', { hidden: true }), inner = h('div.inner', heads, canvas, tip);
+  const ramp = h('canvas.ramp', { 'aria-hidden': 'true' });
   const lit_ = h('span.lit-words', { dataset: { test: 'lit-words' } });
-  const scale = h('div.scale', lit_, h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1, 'aria-hidden': 'true' }), h('span', t(store, 'backprop.positive')));
+  const scale = h('div.scale', lit_, h('span', t(store, 'backprop.negative')), ramp, h('span', t(store, 'backprop.positive')));
   const element = h('div.walk-picture', h('div.scroll', inner), scale);
   let state = null, plan = null, began = 0, followed = -1, edges = [], lit = null, hovered = null, pointed = null, cached = new Map();
 
   const frame = createFrame(render), look = () => palette(store.get('theme'));
   const columnOf = (name) => plan.columns.find((column) => column.name === name);
-
-  function ramp() {
-    const c = scale.querySelector('.ramp').getContext('2d'), image = c.createImageData(96, 1), pixels = new Uint32Array(image.data.buffer);
-    for (let k = 0; k < 96; ++k) pixels[k] = look().signed[Math.round((255 * k) / 95)];
-    c.putImageData(image, 0, 0);
-  }
 
   // --- what the step at hand connects
 
@@ -193,7 +188,7 @@ export function walkPicture(store, on) {
     const kinds = Object.fromEntries(walk.links.map(({ name, kind }) => [name, kind]));
     fill(heads, plan.columns.map((column) => h('button.head', { type: 'button', dataset: { name: column.name, test: 'head' }, title: kinds[column.name] || null, onclick: () => on.step(column.name),
       style: { left: `${column.x}px`, width: `${column.width}px` } }, h('b', breakable(linkName(store, walk, column.name))), h('span', breakable(under(column))))));
-    ramp();
+    paintScale(ramp, look().signed);
   }
 
   // --- pointing

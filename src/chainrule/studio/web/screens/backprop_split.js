@@ -1,6 +1,7 @@
 // Error x slope: what comes back to each neuron, what its activation function lets through, and what is left.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
+import { largest } from '../colors.js';
 import { linkName } from './backprop_names.js';
 import { figure, isActivation, LOCKED, lockedOf, rowOf } from './backprop_steps.js';
 
@@ -27,7 +28,7 @@ export function splitPanel(store, on) {
     const link = links.find(({ name }) => name === chosen) || links[links.length - 1];
     const errors = rowOf(link.error, row), slopes = rowOf(link.slope, row), products = errors.map((error, k) => error * slopes[k]);
     const order = Array.from(errors.keys()).sort((one, two) => Math.abs(errors[two]) - Math.abs(errors[one])).slice(0, FEW).sort((one, two) => one - two);
-    const most = errors.reduce((all, error) => Math.max(all, Math.abs(error)), 0), steepest = slopes.reduce((all, slope) => Math.max(all, Math.abs(slope)), 0);
+    const most = largest(errors), steepest = largest(slopes);
     const locked = lockedOf(link, row);
     const heads = [t(store, 'backprop.split_error'), t(store, 'backprop.split_slope'), t(store, 'backprop.split_product')];
     fill(body,

@@ -1,6 +1,7 @@
 // One neuron: its weights, its numbers, how its output is distributed, and the samples that excite it.
 import { h, fill, svg } from '../dom.js';
 import { t } from '../i18n.js';
+import { largest } from '../colors.js';
 import { number, percent } from '../format.js';
 import { button, code, message, numberInput } from '../ui.js';
 import { columnsOf, samplePicture, weightPicture } from './neurons_pictures.js';
@@ -51,7 +52,7 @@ export function oneNeuron(root, store, state) {
   function weights(found, one) {
     const { model } = store.get('network');
     const columns = columnsOf(model, one.source, one.weights.length);
-    const most = one.weights.reduce((high, w) => Math.max(high, Math.abs(w)), 0) || 1;
+    const most = largest(one.weights) || 1;
     let row = one.weights.reduce((best, w, i) => (Math.abs(w) > Math.abs(one.weights[best]) ? i : best), 0);
     const canvas = weightPicture(store, one.weights, columns, most, { role: 'img', 'aria-label': t(store, 'neurons.weights_of', { j: one.neuron }), dataset: { test: 'weights' } });
     const reads = h('span.reads'), set = h('span');
@@ -103,7 +104,7 @@ export function oneNeuron(root, store, state) {
     const show = (k) => {
       const x = part.X.subarray(k * model.inputs, (k + 1) * model.inputs);
       const says = t(store, 'neurons.example', { row: part.rows[k], y: part.y[k], value: number(part.values[k]) });
-      const most = part.X instanceof Uint8Array ? 255 : x.reduce((high, v) => Math.max(high, Math.abs(v)), 0) || 1;
+      const most = part.X instanceof Uint8Array ? 255 : largest(x) || 1;
       return h('button.example', { type: 'button', title: says, 'aria-label': says, onclick: () => go(k), dataset: { row: part.rows[k] } },
         shape ? samplePicture(store, x, shape[1], most, { 'aria-hidden': 'true' }) : h('span.features', [...x.subarray(0, 3)].map((v) => h('span', number(v)))),
         h('span', h('b', Array.isArray(part.y[k]) ? part.y[k].join(' ') : typeof part.y[k] === 'number' && !Number.isInteger(part.y[k]) ? number(part.y[k]) : String(part.y[k])), ` ${number(part.values[k])}`));

@@ -2,7 +2,7 @@
 import { h, fill, write } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
-import { palette, paint, sharePlace, css } from '../colors.js';
+import { css, largest, paint, palette, sharePlace } from '../colors.js';
 
 const NOTHING = 1e-9;
 
@@ -59,7 +59,7 @@ export function inside(store) {
     for (const link of run.layout) {
       const values = Array.from(look.activations.slice(start, start + link.shown), Number);
       start += link.shown;
-      const most = values.reduce((all, value) => Math.max(all, Math.abs(value)), 0), canvas = canvases.get(link.name);
+      const most = largest(values), canvas = canvases.get(link.name);
       const width = values.length <= 16 ? values.length : Math.ceil(Math.sqrt(values.length));
       paint(canvas, values, width, colors.strong, (value) => sharePlace(Math.abs(value), most));
     }

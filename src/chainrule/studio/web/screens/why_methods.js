@@ -1,9 +1,10 @@
 // The methods of attribution side by side: each a picture or bars, with what its values add up to and what they should.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
+import { largest } from '../colors.js';
 import { number } from '../format.js';
 import { code, message, toggle } from '../ui.js';
-import { largest, nameOf, signedPicture } from './why_pixels.js';
+import { nameOf, signedPicture } from './why_pixels.js';
 
 const BARS = 12;
 

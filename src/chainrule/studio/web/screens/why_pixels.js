@@ -82,8 +82,6 @@ export function inkRange(x) {
   return low >= 0 && high > LIT && high <= 255 ? [0, 255] : [Math.min(0, low), high > low ? high : low + 1];
 }
 
-export const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-
 /** @param {import('../store.js').Store} store */
 export function nameOf(store, state, i) {
   if (state.shape) return t(store, 'why.pixel', { row: Math.floor(i / state.shape[1]), column: i % state.shape[1] });

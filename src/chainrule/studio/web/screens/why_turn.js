@@ -1,9 +1,10 @@
 // The smallest change that turns the answer, and a slider that walks along it.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
+import { largest } from '../colors.js';
 import { number, percent } from '../format.js';
 import { code, message, slider } from '../ui.js';
-import { inkPicture, inkRange, largest, nameOf, signedPicture } from './why_pixels.js';
+import { inkPicture, inkRange, nameOf, signedPicture } from './why_pixels.js';
 
 const BEYOND = 1.001;   // the change ends where two answers are even, which float32 cannot tell apart
 
