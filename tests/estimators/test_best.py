@@ -39,7 +39,7 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.best.weights import greedy, temperature, tempered
-from chainrule.estimators.fit.data import FitInput, table_data
+from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
@@ -568,7 +568,7 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
 def a_runner(fits: dict[tuple[int, int], float], workers: int = 1) -> runner.Runner:
     racing, rows = best(time_limit=100), runner.RacedRows(FitInput(TABLE, LABEL), np.zeros(N), {})
     known = TablePreprocessor().fit(TABLE, LABEL)
-    data = table_data(Labels, rows.given, values_of(racing), known)
+    data = of_table(Labels, rows.given, values_of(racing), known)
     made = runner.Runner(racing, rows, data, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))
     made.workers = workers
     made.fits = {key: runner.RaceFit(None, None, None, None, seconds) for key, seconds in fits.items()}  # type: ignore[arg-type]

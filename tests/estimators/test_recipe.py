@@ -14,7 +14,7 @@ from sklearn.base import clone
 from chainrule import AdamW, MLPClassifier, MLPRegressor, Model, TablePreprocessor
 from chainrule.errors import ConfigError
 from chainrule.estimators.fit.curve import LearningCurve
-from chainrule.estimators.fit.data import FitInput, table_data
+from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.fit.plan import FitPlan, resolved
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.recipes import PRESETS, fast, parts
@@ -73,7 +73,7 @@ def plan_of(net: Any, y: Any, **more: Any) -> FitPlan:
     """The plan of a fit on the table of `table()`."""
     X = table()[0]
     made = TablePreprocessor().fit(X, y)
-    return resolved(net, table_data(net.target_type, FitInput(X, y), values_of(net), made), **more)
+    return resolved(net, of_table(net.target_type, FitInput(X, y), values_of(net), made), **more)
 
 
 def test_given_parameters_stay():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from sklearn.utils.metaestimators import available_if
@@ -13,7 +15,7 @@ from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import RULES, FitData, FitInput, check_targets, complete, table_data
+from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
@@ -93,24 +95,14 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     ) -> FitData:
         """Check what a fit is given, and prepare a table. before: the result that it goes on with."""
         parameters, kind = values_of(self), self.target_type
-        known = labels if before is None else before.targets
-        if self.preprocess is None:
-            y = kind.read(given.y)
-            X, y = validate_data(self, given.X, y, reset=before is None, **RULES, **kind.rules)
-            targets, y = check_targets(kind, y, parameters, known, self.warm_start)
-            names = getattr(self, "feature_names_in_", None)
-            return complete(
-                X,
-                y,
-                given,
-                targets,
-                parameters,
-                self._check_array,
-                None,
-                None if names is None else names.tolist(),
-            )
-        preprocessor = self._preprocessor(given, before, conditions)
-        return table_data(kind, given, parameters, preprocessor, known, self.warm_start)
+        known, warm = labels if before is None else before.targets, self.warm_start
+        if self.preprocess is not None:
+            preprocessor = self._preprocessor(given, before, conditions)
+            return of_table(kind, given, parameters, preprocessor, known, warm)
+        check = partial(validate_data, self, reset=before is None)
+        data = checked(kind, given, parameters, check, self._check_array, known, warm)
+        names = getattr(self, "feature_names_in_", None)
+        return data if names is None else replace(data, feature_names=names.tolist())
 
     def _preprocessor(
         self, given: FitInput, before: FitResult | None, conditions: Conditions
@@ -120,8 +112,6 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return before.preprocessor
         if self._trunk is not None and self._trunk.preprocessor is not None:
             return self._trunk.preprocessor
-        if conditions.preprocessor is not None:
-            return conditions.preprocessor
         y = self.target_type.read(given.y)
         settings = table_settings(self, conditions.variant)
         return preprocessing.fitted(self.preprocess, given.X, y, given.sample_weight, self.dtype, settings)

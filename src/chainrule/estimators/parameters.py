@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -278,17 +279,25 @@ def documented(kind: Kind) -> Kind:
     return kind
 
 
+def defaults_of(kind: type[Parameters]) -> dict[str, Any]:
+    """Return the defaults of the parameters of an estimator by name."""
+    return _defaults(kind)  # type: ignore[arg-type]  # mypy takes the class's own __hash__ for that of its objects
+
+
+@cache
+def _defaults(kind: type[Parameters]) -> dict[str, Any]:
+    return {field.name: field.default for field in fields(kind)}
+
+
 def values_of(parameters: Parameters) -> dict[str, Any]:
     """Return the parameters of an estimator by name, those of its class alone included."""
-    return {field.name: getattr(parameters, field.name) for field in fields(parameters)}
+    return {name: getattr(parameters, name) for name in defaults_of(type(parameters))}
 
 
 def given(parameters: Parameters) -> dict[str, Any]:
     """Return the parameters that have another value than their default."""
-    defaults = {field.name: field.default for field in fields(parameters)}
-    return {
-        name: value for name, value in values_of(parameters).items() if not is_default(value, defaults[name])
-    }
+    defaults, values = defaults_of(type(parameters)), values_of(parameters)
+    return {name: value for name, value in values.items() if not is_default(value, defaults[name])}
 
 
 def is_default(value: Any, default: Any) -> bool:

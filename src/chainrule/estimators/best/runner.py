@@ -21,7 +21,7 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import FitData, FitInput, table_data
+from chainrule.estimators.fit.data import FitData, FitInput, of_table
 from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.train import Listen, train
@@ -243,7 +243,7 @@ class Runner:
     ) -> tuple[FitResult, FitData]:
         """Return the result of a candidate's fit on some rows in so many seconds, and their data."""
         begun, variant = time.monotonic(), task.candidate.variant
-        data = table_data(made.target_type, rows, values_of(made), self._preprocessor(made, variant))
+        data = of_table(made.target_type, rows, values_of(made), self._preprocessor(made, variant))
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,11 +33,6 @@ class FitInput(NamedTuple):
     X_val: Any = None
     y_val: Any = None
 
-    def check_pair(self) -> None:
-        """Check that samples for validation have targets, and targets samples. Raises DataError otherwise."""
-        if (self.X_val is None) != (self.y_val is None):
-            raise DataError("X_val and y_val belong together; pass both, or neither.")
-
 
 @dataclass(frozen=True)
 class FitData:
@@ -57,24 +52,60 @@ class FitData:
     """their targets, as they are passed"""
 
 
-def check_targets(
-    kind: type[Targets],
-    y: Any,
-    parameters: Mapping[str, Any],
-    known: Targets | None,
-    warm_start: bool,
-) -> tuple[Targets, NDArray[Any]]:
-    """Return what is predicted, and checked targets y as in `Samples`.
+Pair = Callable[..., tuple[Any, Any]]
+"""check(X, y, **rules) -> checked X and y, as scikit-learn does"""
 
-    parameters: the estimator's, by name.  known: of a fit that goes on, or of the labels that are said.
+
+def checked(
+    kind: type[Targets],
+    given: FitInput,
+    parameters: Mapping[str, Any],
+    pair: Pair,
+    alone: Callable[[Any], Any],
+    known: Targets | None = None,
+    warm_start: bool = False,
+) -> FitData:
+    """Return the checked data of a fit.
+
+    kind: what is predicted.  parameters: the estimator's, by name.  pair, alone: check X and y, or X alone.
+    known: the targets of a fit that goes on, or of the labels that are said.
     """
+    X, y = pair(given.X, kind.read(given.y), **RULES, **kind.rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    if known is None:
-        known = kind.learn(y, parameters)
-    else:
+    if known is not None:
         known.check_again(y, warm_start)
-    return known, known.encode(y)
+    targets = kind.learn(y, parameters) if known is None else known
+    y = in_columns(targets.encode(y))
+    weight = check_weights(X, y, given.sample_weight, targets, parameters)
+    if (given.X_val is None) != (given.y_val is None):
+        raise DataError("X_val and y_val belong together; pass both, or neither.")
+    validation = None
+    if given.X_val is not None:
+        X_val = alone(given.X_val)
+        y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
+        validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
+    samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
+    return FitData(samples, targets, validation=validation, y_val=given.y_val)
+
+
+def of_table(
+    kind: type[Targets],
+    given: FitInput,
+    parameters: Mapping[str, Any],
+    preprocessor: TablePreprocessor,
+    known: Targets | None = None,
+    warm_start: bool = False,
+) -> FitData:
+    """Return the same of a table, which a preprocessor that was fitted makes samples of."""
+
+    def pair(X: Any, y: Any, **rules: Any) -> tuple[Any, Any]:
+        found: tuple[Any, Any] = check_X_y(preprocessor.transform(X), y, **rules)
+        return found
+
+    data = checked(kind, given, parameters, pair, preprocessor.transform, known, warm_start)
+    names = preprocessor.get_feature_names_out().tolist()
+    return replace(data, preprocessor=preprocessor, feature_names=names)
 
 
 def check_weights(
@@ -97,47 +128,6 @@ def check_weights(
     if not weight.any():
         raise DataError("sample_weight times class_weight is 0 for every sample; give one that counts.")
     return weight
-
-
-def table_data(
-    kind: type[Targets],
-    given: FitInput,
-    parameters: Mapping[str, Any],
-    preprocessor: TablePreprocessor,
-    known: Targets | None = None,
-    warm_start: bool = False,
-) -> FitData:
-    """Return the data of a fit on a table, which a preprocessor that was fitted makes samples of."""
-    X, y = check_X_y(preprocessor.transform(given.X), kind.read(given.y), **RULES, **kind.rules)
-    targets, y = check_targets(kind, y, parameters, known, warm_start)
-    names = preprocessor.get_feature_names_out().tolist()
-    return complete(X, y, given, targets, parameters, preprocessor.transform, preprocessor, names)
-
-
-def complete(
-    X: Any,
-    y: NDArray[Any],
-    given: FitInput,
-    targets: Targets,
-    parameters: Mapping[str, Any],
-    check: Callable[[Any], Any],
-    preprocessor: TablePreprocessor | None,
-    feature_names: list[str] | None,
-) -> FitData:
-    """Return the data of a fit, from checked X and encoded y, with the weights and the samples to validate on.
-
-    check(X): makes checked features of those passed for validation.
-    """
-    weight = check_weights(X, y, given.sample_weight, targets, parameters)
-    given.check_pair()
-    validation = None
-    if given.X_val is not None:
-        X_val = check(given.X_val)
-        y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
-        validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
-    X = X.tocsr() if hasattr(X, "tocsr") else X
-    samples = Samples(X, in_columns(y), weight, targets.outputs)
-    return FitData(samples, targets, preprocessor, feature_names, validation, given.y_val)
 
 
 def in_columns(y: NDArray[Any]) -> NDArray[Any]:

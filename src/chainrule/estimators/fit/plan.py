@@ -7,7 +7,7 @@ own parameters are only read: whoever looks at it, clones it or fails in it mean
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chainrule.errors import ConfigError
@@ -16,7 +16,15 @@ from chainrule.estimators.architecture import activations_in, hidden_sizes
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk
-from chainrule.estimators.parameters import OPTIMIZING, WHOLE, Parameters, about, given, values_of
+from chainrule.estimators.parameters import (
+    OPTIMIZING,
+    WHOLE,
+    Parameters,
+    about,
+    defaults_of,
+    given,
+    values_of,
+)
 from chainrule.estimators.recipes import BEST, DEFAULT, PRESETS
 from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
@@ -29,8 +37,6 @@ class Conditions(NamedTuple):
 
     variant: str | None = None
     """the recipe in place of the preset's, one of `VARIANTS`"""
-    preprocessor: TablePreprocessor | None = None
-    """what was fitted to the table already"""
     threads: int | None = None
     """the most threads of the training; None for as many as the engine finds to be fast"""
     epochs: int | None = None
@@ -105,7 +111,7 @@ def resolved(
     of_network = [name for name, each in known if not {"network", "hidden layers"}.isdisjoint(each.of)]
     architecture = {name: repr(values[name]) for name in of_network}
     return FitPlan(
-        parameters=Parameters(**{field.name: values[field.name] for field in fields(Parameters)}),
+        parameters=Parameters(**{name: values[name] for name in defaults_of(Parameters)}),
         hidden_layer_sizes=sizes,
         activation=values["activation"],
         loss=data.targets.loss(values),
