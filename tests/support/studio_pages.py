@@ -94,7 +94,7 @@ class Pages:
             for each in context.pages:
                 if each not in others and each is not page:
                     each.close()
-            if is_whole and not init and context not in self.parked:
+            if is_whole and not init and context not in self.parked and not page.is_closed():
                 self.park(context, page, faults)
             else:
                 page.close()
