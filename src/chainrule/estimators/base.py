@@ -20,7 +20,7 @@ from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_set
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
-from chainrule.estimators.fit.train import Listen, train, warn_of
+from chainrule.estimators.fit.train import Listeners, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
 from chainrule.estimators.numbers import Targets
@@ -83,7 +83,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, given.sample_weight)
         start = begin(plan, data, before, start_values, self._trunk)
         self._hold(start.result)  # for callbacks that look at it, and for a fit that fails
-        listen = Listen(self, () if watched is None else (watched,))
+        listen = Listeners(self, () if watched is None else (watched,))
         self._hold(train(plan, data, start, listen))
         if watched is not None:
             watched.finish()

@@ -116,7 +116,7 @@ class Labels:
         is_second = np.asarray(y == self.classes[-1], np.float64)[:, None]
         return is_second if len(self.classes) > 1 else np.zeros_like(is_second)
 
-    def given_back(self, y: NDArray[Any]) -> Any:
+    def as_given(self, y: NDArray[Any]) -> Any:
         """Return encoded labels as the user gave them."""
         return self.classes[y] if self.kind == "multiclass" else self.predictions(y)
 

@@ -150,7 +150,7 @@ class NumericTargets:
             )
         return np.repeat(columns, count, 1)
 
-    def given_back(self, y: NDArray[Any]) -> Any:
+    def as_given(self, y: NDArray[Any]) -> Any:
         """Return encoded numbers as the user gave them."""
         return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 

@@ -24,7 +24,7 @@ from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, of_table
 from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.train import Listen, train
+from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
 from chainrule.estimators.rows import rows_of
@@ -247,7 +247,7 @@ class Runner:
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
-        result = train(plan, data, begin(plan, data), Listen(made, (over,)))
+        result = train(plan, data, begin(plan, data), Listeners(made, (over,)))
         return replace(result, rates=None), data  # a part is not trained any further
 
     def _plan(self, number: int) -> tuple[int, int]:

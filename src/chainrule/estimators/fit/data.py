@@ -52,25 +52,23 @@ class FitData:
     """their targets, as they are passed"""
 
 
-Pair = Callable[..., tuple[Any, Any]]
-"""check(X, y, **rules) -> checked X and y, as scikit-learn does"""
-
-
 def checked(
     kind: type[Targets],
     given: FitInput,
     parameters: Mapping[str, Any],
-    pair: Pair,
-    alone: Callable[[Any], Any],
+    check_both: Callable[..., tuple[Any, Any]],
+    check_X: Callable[[Any], Any],
     known: Targets | None = None,
     warm_start: bool = False,
 ) -> FitData:
     """Return the checked data of a fit.
 
-    kind: what is predicted.  parameters: the estimator's, by name.  pair, alone: check X and y, or X alone.
-    known: the targets of a fit that goes on, or of the labels that are said.
+    kind: the class of the targets.  parameters: the estimator's, by name.
+    check_both(X, y, **rules), check_X(X): return checked arrays, as scikit-learn does.
+    known: the targets of a fit that is continued, or the labels passed to `partial_fit`; None to learn them from y.
+    warm_start: whether y must have all of the known labels.
     """
-    X, y = pair(given.X, kind.read(given.y), **RULES, **kind.rules)
+    X, y = check_both(given.X, kind.read(given.y), **RULES, **kind.rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if known is not None:
@@ -82,7 +80,7 @@ def checked(
         raise DataError("X_val and y_val belong together; pass both, or neither.")
     validation = None
     if given.X_val is not None:
-        X_val = alone(given.X_val)
+        X_val = check_X(given.X_val)
         y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
         validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
@@ -97,13 +95,13 @@ def of_table(
     known: Targets | None = None,
     warm_start: bool = False,
 ) -> FitData:
-    """Return the same of a table, which a preprocessor that was fitted makes samples of."""
+    """Return the checked data of a fit on a table, by a fitted preprocessor. The arguments are those of `checked`."""
 
-    def pair(X: Any, y: Any, **rules: Any) -> tuple[Any, Any]:
+    def check_both(X: Any, y: Any, **rules: Any) -> tuple[Any, Any]:
         found: tuple[Any, Any] = check_X_y(preprocessor.transform(X), y, **rules)
         return found
 
-    data = checked(kind, given, parameters, pair, preprocessor.transform, known, warm_start)
+    data = checked(kind, given, parameters, check_both, preprocessor.transform, known, warm_start)
     names = preprocessor.get_feature_names_out().tolist()
     return replace(data, preprocessor=preprocessor, feature_names=names)
 

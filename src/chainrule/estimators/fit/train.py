@@ -34,7 +34,7 @@ FTOL = 1e7 * float(np.finfo(float).eps)
 """SciPy's default, which scikit-learn leaves as it is."""
 
 
-class Listen(NamedTuple):
+class Listeners(NamedTuple):
     """Who is told of a fit."""
 
     estimator: HoldsResult
@@ -52,7 +52,7 @@ class SplitSamples(NamedTuple):
     """the targets of the validation as the user gave them"""
 
 
-def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listen) -> FitResult:
+def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> FitResult:
     """Train the network of a start, in place, and return what the fit has found."""
     p, model = plan.parameters, start.result.model
     samples = data.samples.scaled(model.target_scale)
@@ -91,14 +91,14 @@ def split(plan: FitPlan, data: FitData, samples: Samples, random: np.random.Rand
         )
     validation = samples.take(held_out)
     y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
-    return SplitSamples(samples.take(kept), validation, data.targets.given_back(y))
+    return SplitSamples(samples.take(kept), validation, data.targets.as_given(y))
 
 
 def by_batches(
     plan: FitPlan,
     start: FitStart,
     parts: SplitSamples,
-    listen: Listen,
+    listen: Listeners,
     *,
     followed: refit.FollowedFit | None = None,
     threads: int | None = None,
@@ -137,7 +137,7 @@ def by_batches(
 
 
 def by_solver(
-    plan: FitPlan, start: FitStart, samples: Samples, validation: Samples | None, listen: Listen
+    plan: FitPlan, start: FitStart, samples: Samples, validation: Samples | None, listen: Listeners
 ) -> FitResult:
     """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
     p, result = plan.parameters, start.result
