@@ -1,10 +1,10 @@
-"""Chainrule beside the libraries that are installed, in about a minute: a table in the terminal, or JSON.
+"""Compare Chainrule with the installed libraries in about a minute: a table in the terminal, or JSON.
 
     python benchmarks/minute.py [--threads N] [--seconds S] [--json]
 
-Each library runs in a process of its own; the measurements go round and round among them. A ratio above 1 says that
-Chainrule is faster; below 1 a peer is, and the table calls it a loss. What was measured on a busy machine and spreads
-by more than 50 % to either side is marked by a ~ and not counted. `run.py` beside this file measures the whole matrix.
+Each library runs in its own process; the measurements alternate among them. A ratio above 1 means that Chainrule is
+faster; below 1 a peer is, and the table calls it a loss. A measurement that spreads by more than ±50 %, as on a busy
+machine, is marked by a ~ and not counted. `run.py` in this folder measures the whole matrix.
 """
 
 from __future__ import annotations
@@ -33,28 +33,26 @@ SHORT = {
     "onnxruntime": "ONNX",
     "numpy": "NumPy",
 }
-"""Headings of the columns, by peer."""
+"""The column headings, by peer."""
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
-    """The command line; exits with a sentence for a number that is out of bounds."""
+    """Parse the command line; exits with a sentence for a number out of bounds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     most = available()
     parser.add_argument("--threads", type=int, default=most, help="threads of each library; default: all")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of all of it; default: 60")
+    parser.add_argument("--seconds", type=float, default=60.0, help="total seconds; default: 60")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
     found = parser.parse_args(words)
     if not 1 <= found.threads <= most:
-        parser.error(
-            f"--threads must be from 1 to {most}, the threads that may be used here, not {found.threads}."
-        )
+        parser.error(f"--threads must be from 1 to {most}, the usable threads, not {found.threads}.")
     if not MIN_SECONDS <= found.seconds < math.inf:
         parser.error(f"--seconds must be {MIN_SECONDS:g} or more, not {found.seconds:g}.")
     return found
 
 
 def main(words: list[str]) -> None:
-    """Compare, and print what was found."""
+    """Compare, and print the result."""
     asked = arguments(words)
     out = output.console(quiet=asked.json)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -76,7 +74,7 @@ def main(words: list[str]) -> None:
 
 
 def tables(found: quick.QuickBenchmark) -> list[Table]:
-    """Make the tables of training and of prediction: Chainrule's rate, and its ratio to each peer's."""
+    """Return the tables of training and of prediction: Chainrule's rate, and its ratio to each peer's."""
     shown = []
     for is_training in (True, False):
         rows = [row for row in found.rows if row.is_training is is_training]
@@ -86,7 +84,7 @@ def tables(found: quick.QuickBenchmark) -> list[Table]:
 
 
 def table(rows: list[quick.QuickRow], is_training: bool) -> Table:
-    """Make a table with one row per cell and one column per peer, at most 80 characters wide."""
+    """Return a table with one row per cell and one column per peer, at most 80 characters wide."""
     peers = [peer for peer in PEERS if peer != OURS and any(peer in row.rates for row in rows)]
     made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     made.add_column("train" if is_training else "predict one row", no_wrap=True)
@@ -132,9 +130,9 @@ def conclusions(found: quick.QuickBenchmark) -> list[str]:
             )
         )
     elif unsteady:
-        lines.append("No measurement is steady enough to count: run it again while nothing else runs.")
+        lines.append("No measurement is steady enough to count: run it again on an idle machine.")
     else:
-        lines.append("There is no peer to compare with: install torch, jax or onnx with onnxruntime.")
+        lines.append("No peer is installed: install torch, jax or onnx with onnxruntime.")
     if unsteady:
         lines.append(
             f"~: measurements that spread by more than ±{UNSTEADY:g} %, as on a busy machine, are not counted."
@@ -143,11 +141,11 @@ def conclusions(found: quick.QuickBenchmark) -> list[str]:
     spread = max(steady, default=0.0)
     lines.append(
         f"The columns are Chainrule's speed divided by the peer's: above 1 Chainrule is faster. {found.threads} "
-        f"thread{'s' * (found.threads > 1)} each, float32, Adam; medians of measurements that went round and round, "
+        f"thread{'s' * (found.threads > 1)} each, float32, Adam; medians of alternating measurements, "
         f"spread up to ±{spread:.0f} %. {found.seconds:.0f} s."
     )
     for name, why in found.left_out.items():
-        lines.append(f"Left out: {PEERS[name].title if name in PEERS else name} ({why}).")
+        lines.append(f"Skipped: {PEERS[name].title if name in PEERS else name} ({why}).")
     return lines
 
 

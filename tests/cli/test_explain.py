@@ -122,10 +122,10 @@ def test_the_learning_rate_is_used(command, digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("mnist",), "mnist contains 10,000 samples; say which one by --row, from 0 to 9999."),
+        (("mnist",), "mnist contains 10,000 samples; select one with --row, from 0 to 9999."),
         (("digits.npz", "--row", "3"), "--row is 3, but digits.npz contains 3 samples, from 0 to 2."),
         (("digits.npz", "--row", "-1"), "--row counts from 0; it is -1."),
-        (("digit.png", "--row", "1"), "digit.png is one picture; leave --row out."),
+        (("digit.png", "--row", "1"), "digit.png is one picture; omit --row."),
         (("digit.png", "--true", "eleven"), "the truth 'eleven' is not a class of the model"),
         (("digit.png", "--method", "lime"), "method must be one of saliency"),
         (("digit.png", "--lr", "0"), "--lr must be above 0, not 0."),
@@ -133,7 +133,7 @@ def test_the_learning_rate_is_used(command, digits):
         (("digit.png", "--out", "why.pdf"), "--out must end in .html, not 'why.pdf'."),
         (("nothing.png",), "nothing.png does not exist; check the path."),
         (("nothing.csv",), "nothing.csv does not exist; check the path."),
-        (("letter.txt",), "letter.txt is no input"),
+        (("letter.txt",), "letter.txt is not an input"),
         (
             ("words.csv",),
             "words.csv contains 'red' in row 0, column 'b'; encode text as numbers first.",
@@ -145,7 +145,7 @@ def test_the_learning_rate_is_used(command, digits):
             "few.csv contains samples of 2 features, but the model takes 784; select the same columns.",
         ),
         (("binary.csv",), "binary.csv is not a CSV file, because byte 0 is 0"),
-        (("alone.csv",), "alone.csv has the column 'y' alone; the model's features are needed."),
+        (("alone.csv",), "alone.csv has only the column 'y'; the model's features are missing."),
         (("holes.csv",), "x contains nan at row 0, column 0"),
     ],
 )
@@ -166,7 +166,7 @@ def test_bad_input(command, digits, tmp_path, arguments, message):
 def test_a_picture_needs_a_model_of_pictures(command, tables, digits):
     command("train", tables["two"], "--out", "two", "--epochs", 1, "--quiet")
     result = command("explain", "two", "digit.png", code=2)
-    assert "digit.png is a picture, which needs a model of 784 inputs; this one takes 6." in result.stderr
+    assert "digit.png is a picture, which needs a model with 784 inputs; this one has 6." in result.stderr
 
 
 def test_a_numbers_truth_must_be_numbers(command, tables):
@@ -180,7 +180,7 @@ def test_a_numbers_truth_must_be_numbers(command, tables):
         )
     command("train", tables["labels"], "--out", "labels", "--epochs", 1, "--quiet")
     result = command("explain", "labels", tables["labels"], "--row", 0, "--true", "0,9", code=2)
-    assert "--true names '9', which is no label of the model's; they are 0, 1, 2." in result.stderr
+    assert "--true names '9', which is not a label of the model; its labels are 0, 1, 2." in result.stderr
 
 
 def test_another_language(command, digits, tmp_path):
@@ -191,7 +191,7 @@ def test_another_language(command, digits, tmp_path):
     assert LANGUAGES == SPOKEN
     for wrong, said in (
         (("explain", "no file", "digit.png", "--lang", "fr"), "--lang must be en or zh, not 'fr'."),
-        (("train", "none.npz", "--lang", "zh"), "--lang is the language of the report; give --report too"),
+        (("train", "none.npz", "--lang", "zh"), "--lang is the language of the report; add --report"),
         (("train", "none.npz", "--report", "--lang", "tw"), "--lang must be en or zh, not 'tw'."),
     ):
         assert said in " ".join(command(*wrong, code=2).stderr.split())

@@ -67,8 +67,8 @@ def test_json_is_the_data_and_nothing_else(command, tmp_path, shallow):
         (("vanishing", "--repeats", "0"), "repeats"),
         (("vanishing", "--seed", "-1"), "seed"),
         (("vanishing", "--out", "file"), "--out"),
-        (("vanishing", "--out", "file/below"), "--out must be a folder that can be written to"),
-        (("vanishing", "--out", "held"), "--out must be a folder that can be written to"),
+        (("vanishing", "--out", "file/below"), "--out must be a writable folder"),
+        (("vanishing", "--out", "held"), "--out must be a writable folder"),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(command, tmp_path, monkeypatch, words, what):

@@ -67,7 +67,7 @@ def test_one_large_file(command, rows, monkeypatch):
 def test_files_that_are_refused(command, rows):
     (rows.parent / "a.csv").write_text("a,y\n1,2\n")
     for data, said in (
-        (["rows/0.parquet", "a.csv"], "several DATA are Parquet or Arrow files"),
+        (["rows/0.parquet", "a.csv"], "several DATA must be Parquet or Arrow files"),
         (["rows/0.parquet", "rows/9.parquet"], "9.parquet does not exist"),
         (["rows"], "rows has tables; name the column to predict by --target-column"),
     ):

@@ -32,7 +32,7 @@ def test_a_run_that_is_done_says_so(command, tables, tmp_path, monkeypatch, opti
     monkeypatch.setattr(Model, "fit", None)  # it is not called
     epochs = len(as_json(tmp_path / "run/history.json")["records"])
     printed = command("train", "run", "--resume").stdout
-    assert f"This run is done: {epochs} of 3 epochs." in printed
+    assert f"This run is finished: {epochs} of 3 epochs." in printed
     assert "To train it longer: chainrule train run --resume --epochs 6\n" in printed
     command("train", "run", "--resume", "--report")
     assert (tmp_path / "run/report.html").is_file()
@@ -107,7 +107,7 @@ def test_the_second_training_goes_on_where_it_was_stopped(command, tables, tmp_p
 
     monkeypatch.setattr(checkpoint, "write", interrupted)
     result = command("train", "run", "--resume", "--epochs", 6, code=130)
-    assert result.stderr == "Interrupted; go on with: chainrule train run --resume\n"
+    assert result.stderr == "Interrupted; continue with: chainrule train run --resume\n"
     monkeypatch.setattr(checkpoint, "write", write)
     command("train", "run", "--resume", "--quiet")
     assert model_bytes(tmp_path / "run") == model_bytes(tmp_path / "whole")

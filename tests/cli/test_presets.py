@@ -107,11 +107,11 @@ def test_the_studio_opens_it(command, houses, tmp_path):
 
 def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, houses, tmp_path):
     said = command("train", "houses.csv", *PRICE, *FAST).stdout
-    assert re.search(r"trained anew on all 128 samples, for the best \d epoch", said)
+    assert re.search(r"trained again on all 128 samples, for the best \d epoch", said)
     first = (tmp_path / "run" / "model.safetensors").read_bytes()
     metrics = (tmp_path / "run" / "metrics.json").read_text()
     text = command("train", "run", "--resume").stdout
-    assert "This run is done: 3 of 3 epochs." in text and "longer" not in text
+    assert "This run is finished: 3 of 3 epochs." in text and "longer" not in text
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == first
     assert (
         json.loads((tmp_path / "run" / "metrics.json").read_text())["metrics"]
@@ -130,8 +130,8 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
     from chainrule.training.events import EpochEnd, Started
 
     for kind, epoch, message in (
-        (EpochEnd, 2, "Interrupted; run has what was reached."),
-        (Started, 0, "Interrupted; go on with: chainrule train run --resume"),
+        (EpochEnd, 2, "Interrupted; run has the results so far."),
+        (Started, 0, "Interrupted; continue with: chainrule train run --resume"),
     ):
 
         def listened(self, event, kind=kind, epoch=epoch):
@@ -256,7 +256,7 @@ def test_refused_elsewhere(command, houses, tables):
     )
     command("train", "houses.csv", *PRICE, *FAST)
     assert (
-        "--spread compares the members of an ensemble, and run is one network"
+        "--spread compares the members of an ensemble, but run is one network"
         in command("predict", "run", "houses.csv", "--spread", code=2).stderr
     )
 

@@ -180,7 +180,7 @@ def halfway(command, data, options, out) -> None:
         result = command("train", data, *options, "--out", out, code=130)
     finally:
         checkpoint.write = written
-    assert result.stderr == f"Interrupted; go on with: chainrule train {out} --resume\n"
+    assert result.stderr == f"Interrupted; continue with: chainrule train {out} --resume\n"
 
 
 def test_the_same_command_starts_or_goes_on(command, tables, tmp_path):
@@ -227,4 +227,4 @@ def test_control_c(digits):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert err == "Interrupted; go on with: chainrule train run --resume\n"
+    assert err == "Interrupted; continue with: chainrule train run --resume\n"

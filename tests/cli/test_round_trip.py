@@ -128,7 +128,7 @@ def test_for_people(command, tables, name):
     assert ("Confusion matrix" in printed) == (TASKS[name] in ("binary", "multiclass"))
     run = printed.split("Run folder: ")[1].split()[0]
     assert "On 160 given samples" in command("evaluate", run, tables[name], "--part", "all").stdout
-    assert "140 rows more" in command("predict", run, tables[name]).stdout
+    assert "140 more rows" in command("predict", run, tables[name]).stdout
     assert "operations" in command("info", run).stdout
 
 
@@ -441,7 +441,7 @@ def test_the_samples_that_a_run_learned_from_are_not_judged_without_a_word(comma
         found = command("evaluate", "run", "copy.npz", "--part", part, data=True)
         assert (found["samples"], found["learned_from"]) == (samples, learned)
     said = " ".join(command("evaluate", "run", "copy.npz", "--part", "all").stdout.split())
-    assert "was trained on 120 of these samples; --part validation judges those held out." in said
+    assert "was trained on 120 of these samples; --part validation evaluates the held-out ones." in said
     with np.load(tables["two"]) as arrays:
         np.savez(tmp_path / "other.npz", X=arrays["X"][::-1], y=arrays["y"][::-1])
     other = command("evaluate", "run", "other.npz", data=True)

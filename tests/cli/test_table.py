@@ -144,7 +144,7 @@ def test_the_columns_are_described_before_the_training(command, houses, monkeypa
     for line in ("area", "town", "garden", "sold"):
         assert line in before
     assert "every value is the same" in before and "dropped" in before
-    assert "inputs for a network" in before and "operations a row" in before
+    assert "inputs for a network" in before and "operations per row" in before
     assert "boosted trees" in after and "linear model" in after
     info = command("info", sorted(Path("runs").iterdir())[0]).stdout
     assert "from which it predicts price" in info and "every value is the same" in info
@@ -427,7 +427,7 @@ BAD_TABLES = {
         (("dates.csv", "--target-column", "b"), "holds dates"),
         (("free.csv", "--target-column", "b"), "too many to be classes"),
         (("binary.csv", "--target-column", "b"), "is not a CSV file"),
-        (("cut.parquet", "--target-column", "b"), "no Parquet file"),
+        (("cut.parquet", "--target-column", "b"), "not a valid Parquet file"),
         (("none.csv", "--target-column", "b"), "does not exist"),
         (("sizes.csv", "--target-column", "size", "--loss", "mean_squared_error"), "must have numbers"),
     ],

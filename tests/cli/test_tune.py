@@ -58,7 +58,7 @@ def test_it_says_what_it_tries_and_finds(command, houses, monkeypatch):
     assert "sizes  128 samples to search on, 32 to test on" in text
     assert "preset fast: 3 trials, 2 folds, pruner median" in text
     assert re.search(r"^    0 +[\d.]+ +[\d.]+ +[\d.]+  layers 3, width 256", text, re.MULTILINE)
-    assert "best log loss on held-out rows" in text and "of the preset as it is" in text
+    assert "best log loss on held-out rows" in text and "of the unchanged preset" in text
     assert re.search(r"^layers +\d +3 *$", text, re.MULTILINE)
     assert MLPClassifier.load("run/model.safetensors").n_members == 2
 
@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_a_search_that_goes_on(command, houses, tmp_path, monkeypa
 
     monkeypatch.setattr(module.TrialLines, "add", add)
     said = command("tune", *PRICE, *FAST, code=130)
-    assert "Interrupted; go on with: chainrule tune run --resume" in said.stderr
+    assert "Interrupted; continue with: chainrule tune run --resume" in said.stderr
     assert len(trials(tmp_path)) == 2 and "ended by: interrupted" in said.stdout
     command("predict", "run", "houses.csv")
     monkeypatch.undo()
@@ -137,8 +137,8 @@ def test_ctrl_c_leaves_a_search_that_goes_on(command, houses, tmp_path, monkeypa
         ("houses.csv --target-column price --preset slow", "--preset must be one of"),
         ("houses.csv --target-column price --members 0", "--members must be an integer of at least 1"),
         ("houses.csv --target-column price --epochs 0", "--epochs must be an integer of at least 1"),
-        ("nowhere --resume", "nowhere contains no search to go on with"),
-        ("nowhere --resume --overwrite", "--resume goes on with a search, --overwrite replaces it"),
+        ("nowhere --resume", "nowhere contains no search to continue"),
+        ("nowhere --resume --overwrite", "--resume continues a search, --overwrite replaces it"),
     ],
 )
 def test_refused(command, houses, tmp_path, words, message):

@@ -171,7 +171,7 @@ def test_the_lessons_update():
     ]
     assert (step.before, step.gradient, step.loss_before) == (0.5, 24, 1)
     assert_allclose((step.after, step.loss_after, step.expected), (0.26, 1.88**2, -5.76), rtol=1e-14)
-    assert "loss 1 → 3.5344, a change of +2.53; -5.76 to first order" in str(step)
+    assert "loss 1 → 3.5344, a change of +2.53; to first order -5.76" in str(step)
 
 
 def test_the_chain_in_latex():

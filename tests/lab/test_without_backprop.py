@@ -71,7 +71,7 @@ def test_backpropagation_is_ahead(rows: dict[str, Any]):
 def test_words_are_built_from_the_numbers(report: Report, rows: dict[str, Any]):
     assert f"loss of {rows['backpropagation']['loss']:.2f}" in report.finding
     assert f"{rows['backpropagation']['right %']:.1f} % of the test images" in report.finding
-    assert f"981 passes a step for {P} parameters (2P = 980)" in report.finding
+    assert f"981 passes per step for {P} parameters (2P = 980)" in report.finding
     assert f"{chance(P):.3f}" in report.finding
     assert "seeds 0 to 1" in report.held_fixed and "500 forward passes" in report.held_fixed
     assert "no larger network was tried" in report.limits

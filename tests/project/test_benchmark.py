@@ -348,7 +348,7 @@ def test_a_peer_that_fails_at_once_does_not_end_a_whole_run(monkeypatch: pytest.
     with Broken() as pool:
         plan = sections.Plan((1,), 0.1, 1, ("chainrule", "sklearn", "numpy"), str, pool)
         assert run.versions(plan) == {"chainrule": "1", "numpy": "1"}
-    assert capsys.readouterr().err == "Left out: sklearn (broken)\n"
+    assert capsys.readouterr().err == "Skipped: sklearn (broken)\n"
 
 
 def test_an_unsteady_cell_of_a_whole_run_is_called_so():

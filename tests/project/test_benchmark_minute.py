@@ -53,8 +53,8 @@ def test_losses_are_called_losses(capsys, made_up):
     words = " ".join(text.split())
     assert "Geometric mean against the best peer of each line: 0.79. In 2 of 3 a peer is faster." in words
     assert "spread up to ±10 %" in words and "2 threads each" in words
-    assert "Left out: PyTorch (torch not installed)." in words
-    assert "Left out: train 784-512-512-10, batch 128 (no time for it in 5 s)." in words
+    assert "Skipped: PyTorch (torch not installed)." in words
+    assert "Skipped: train 784-512-512-10, batch 128 (no time for it in 5 s)." in words
 
 
 def test_json(capsys, made_up):

@@ -41,7 +41,7 @@ NARROW = 80
 
 
 class _PlainFlags:
-    """A command whose --help shows no type for a switch, which takes no value; it would be <bool>."""
+    """A command whose --help omits the type `<bool>` of switches."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, including --help."""
@@ -94,8 +94,8 @@ def top(
 def main() -> None:
     """Run the command on the arguments of this process.
 
-    Building the options of all subcommands would slow the start: if one is named, the others are left out. Imported
-    modules stay, so garbage collection is made rarer: it takes as long as some of the imports.
+    For a fast start, only the subcommand that is named gets its options, and garbage collection, which takes as long
+    as some of the imports, is made rarer.
     """
     gc.set_threshold(100_000)
     named = [

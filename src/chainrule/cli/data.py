@@ -1,4 +1,4 @@
-"""`chainrule data`: what is done with files of data before a training."""
+"""`chainrule data`: prepare files of data for training."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from chainrule.errors import ConfigError
 
 Action = Annotated[str, Argument(metavar="ACTION", help="shuffle.")]
 In = Annotated[
-    str, Argument(metavar="IN", help="A Parquet or Arrow file, a folder of such, a pattern or a URL.")
+    str, Argument(metavar="IN", help="A Parquet or Arrow file, a folder of such files, a pattern or a URL.")
 ]
 Out = Annotated[Path, Argument(metavar="OUT", help="The folder to write to, new or empty.")]
-Seed = Annotated[int, Option(help="Draws the order.")]
-RowGroupSize = Annotated[int, Option(help="The rows of a row group of the copy.")]
+Seed = Annotated[int, Option(help="Seed of the order.")]
+RowGroupSize = Annotated[int, Option(help="Rows per row group of the copy.")]
 
 
 @guarded
@@ -30,7 +30,7 @@ def data(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write an exactly shuffled Parquet copy of files of any size: ACTION is shuffle."""
+    """Write a uniformly shuffled Parquet copy of files of any size: ACTION is shuffle."""
     if action != "shuffle":
         raise ConfigError(f"ACTION must be shuffle, not {action!r}.")
     from rich.console import Console

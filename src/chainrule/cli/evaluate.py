@@ -88,7 +88,7 @@ def evaluate(
 def table_of_run(
     text: str, model: Model | Ensemble, table: Known | None, path: str
 ) -> tuple[Dataset, Data, Learned | None]:
-    """Return a table as a model takes it, and how the model's run divided it; whole if it was not trained on it."""
+    """Return a table as a model takes it, and how the model's run split it; whole if it was not trained on it."""
     from chainrule.recipe import tables
     from chainrule.recipe.data import Data
 
@@ -104,7 +104,7 @@ def table_of_run(
 
 
 def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part: str) -> Any:
-    """Return the outputs of an average of networks for a part of a table: train, test, or all with a target."""
+    """Return the outputs of an average of networks on a part of a table: train, test, or all with a target."""
     from chainrule.recipe import averages, tables
     from chainrule.recipe.columns import read_columns
 
@@ -116,15 +116,15 @@ def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part
 
 
 class Learned(NamedTuple):
-    """The samples that a run was trained on, and those that it held out."""
+    """The training samples of a run, and its held-out ones."""
 
     train: Samples
     held_out: Samples | Dataset | None
-    """a part of X, or the validation part of the data; None for neither"""
+    """a part of X, or the validation part of the data; None without either"""
 
 
 def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | None:
-    """Return how a model's run divided these data; None if it was not trained on them, or if that is unknown."""
+    """Return how a model's run split these data; None if it was not trained on them, or if that is unknown."""
     from chainrule.data.checks import check_samples
     from chainrule.recipe.data import split
 
@@ -138,7 +138,7 @@ def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | No
         return None
     if config["data"].get("fingerprint") != samples.fingerprint():
         return None
-    if settings.has_preset:  # whose estimator holds out what it likes
+    if settings.has_preset:  # its estimator chooses the held-out rows
         return Learned(samples, None)
     rows = split(data, settings.validation_fraction, settings.seed, FLAGS)
     if rows is None:
@@ -147,7 +147,7 @@ def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | No
 
 
 def config_of_run(text: str) -> tuple[dict[str, Any], Settings] | None:
-    """Return the config.json of a model's run, and its settings; None if there is none that this version reads."""
+    """Return the config.json of a model's run, and its settings; None if there is none, or of another version."""
     from chainrule.cli.models import run_folder
     from chainrule.recipe import folder
     from chainrule.recipe.settings import Settings
@@ -165,7 +165,9 @@ def config_of_run(text: str) -> tuple[dict[str, Any], Settings] | None:
 def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:
     """Print which of the samples the model was trained on."""
     judged_apart = (
-        "--part validation judges those held out" if run.held_out is not None else "--part test judges others"
+        "--part validation evaluates the held-out ones"
+        if run.held_out is not None
+        else "--part test evaluates others"
     )
     if name == "train":
         out.print(f"The model was trained on these very samples; {judged_apart}.", style="orange1")
@@ -175,7 +177,7 @@ def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:
         )
     elif name == "validation" and not is_asked:
         out.print(
-            f"The model was trained on the other {run.train.n:,} samples of these data, and these were held out; "
-            "--part all judges all of them.",
+            f"The model was trained on the other {run.train.n:,} samples of these data; these were held out. "
+            "--part all evaluates all of them.",
             style="dim",
         )

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Sample(NamedTuple):
-    """One sample with its target and its names."""
+    """One sample with its target and names."""
 
     source: str
     x: Any  # (1, features)
     truth: Any
-    """its target; None if the file contains none"""
+    """its target; None if the file has none"""
     shape: tuple[int, int] | None
     names: list[str] | None
     """the names of the features, if the file has them"""
@@ -40,7 +40,7 @@ def explain(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Tell how a model came to one answer: what went in, what the layers made of it, why, what training would do."""
+    """Explain one prediction: the input, the output of each layer, the evidence, and what a training step does."""
     if out is not None and out.suffix.lower() != ".html":
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
@@ -81,7 +81,7 @@ def explain(
 
 
 def read_sample(text: str, row: int | None, model: Model, table: Known | None = None) -> Sample:
-    """Read one row of INPUT. table: what the model's file knows of the table that it was trained on."""
+    """Read one row of INPUT. table: the metadata, in the model's file, of the table that it was trained on."""
     from chainrule.cli.predict import PICTURES, read
     from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import image_shape
@@ -106,10 +106,10 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
         if suffix == ".npz":
             truth = targets(text, len(X))
         if suffix in PICTURES and row not in (None, 0):
-            raise ConfigError(f"{text} is one picture; leave --row out.")
+            raise ConfigError(f"{text} is one picture; omit --row.")
     if row is None and len(X) > 1:
         raise ConfigError(
-            f"{text} contains {len(X):,} samples; say which one by --row, from 0 to {len(X) - 1}."
+            f"{text} contains {len(X):,} samples; select one with --row, from 0 to {len(X) - 1}."
         )
     row = row or 0
     if row >= len(X):
@@ -124,7 +124,7 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
 
 
 def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | None]:
-    """Return the features' names, the rows of a table as numbers, and its column y if there is one."""
+    """Return the feature names, the rows of a table as numbers, and its column y if there is one."""
     from chainrule.data.frames import places
     from chainrule.estimators.tables.column import plain
     from chainrule.recipe.columns import as_numbers, read_columns
@@ -135,7 +135,7 @@ def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | N
         places(model.feature_names, list(columns), text)
         columns = {name: columns[name] for name in model.feature_names}
     if not columns:
-        raise DataError(f"{text} has the column 'y' alone; the model's features are needed.")
+        raise DataError(f"{text} has only the column 'y'; the model's features are missing.")
     if truth is not None:
         is_text = model.classes is not None and model.classes.dtype.kind not in "biuf"
         truth = [plain(y) if is_text and isinstance(y, float) else y for y in truth]
@@ -143,7 +143,7 @@ def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | N
 
 
 def read_table_and_truth(text: str, model: Model, table: Known) -> tuple[Any, list[Any] | None]:
-    """Return the rows of a table as a model takes them, and the target of each, None where it has none."""
+    """Return the rows of a table as a model takes them, and each row's target, None where it has none."""
     from chainrule.cli.predict import read
     from chainrule.recipe import tables
 
@@ -197,7 +197,8 @@ def parse_truth(text: str, model: Model) -> Any:
         unknown = [word for word in words if word not in labels and word != "none"]
         if unknown:
             raise ConfigError(
-                f"--true names {unknown[0]!r}, which is no label of the model's; they are {', '.join(labels)}."
+                f"--true names {unknown[0]!r}, which is not a label of the model; its labels are "
+                f"{', '.join(labels)}."
             )
         return [float(label in words) for label in labels]
     try:

@@ -1,4 +1,4 @@
-"""Make options of settings, name them by their flags, and parse what a user types."""
+"""Turn settings into options, name them by their flags, and parse what a user types."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Flags(Names):
-    """The names of the command: `--batch-size`, `--batch-size 32`."""
+    """The names of options on the command line: `--batch-size`, `--batch-size 32`."""
 
     others = frozenset(
         {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
     )
 
     def __call__(self, option: str) -> str:
-        """Return the flag of an option; DATA, as in the usage, for the data, which have none."""
+        """Return the flag of an option; DATA for the data, which have none."""
         return "DATA" if option == "data" else flag(option)
 
     def value(self, option: str, value: Any) -> str:
@@ -53,9 +53,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> Callable[[Command], Command]:
-    """Give a subcommand that ends in **settings an option for each setting that has words, in the order of the panels.
+    """Add an option to a subcommand that ends in **settings for each setting with words, in the order of the panels.
 
-    described: dataclasses of settings, which have name, type and default, and the words of some of them.
+    described: dataclasses of settings, which have names, types and defaults, each with the words of its options.
     """
     added = [
         _option(name, types_of(kind)[name], getattr(kind(), name), panel, words)
@@ -67,7 +67,7 @@ def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> 
 
 
 class _WithOptions:
-    """A subcommand with further options, as Typer reads them."""
+    """A subcommand with additional options, in the form that Typer reads."""
 
     def __init__(self, command: Callable[..., None], added: list[inspect.Parameter]) -> None:
         functools.update_wrapper(self, command)
@@ -91,19 +91,19 @@ def _option(name: str, hint: Any, default: Any, panel: str, words: Words) -> ins
 
 
 def _place(parameter: inspect.Parameter) -> int:
-    """Return the place of a parameter's panel, -1 of one that has none."""
+    """Return the index of a parameter's panel, -1 if it has none."""
     panels = [getattr(info, "rich_help_panel", None) for info in get_args(parameter.annotation)[1:]]
     return max((PANELS.index(panel) for panel in panels if panel in PANELS), default=-1)
 
 
 def set_on_command_line(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Return those of the names of options that were given, not left at their defaults."""
+    """Return the options, among these names, that were set on the command line."""
     sources = ((name, context.get_parameter_source(name)) for name in names)
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
 def hidden_widths(text: str | None) -> tuple[int, ...] | None:
-    """Parse --hidden. Raises ConfigError for text other than widths and none."""
+    """Parse --hidden. Raises ConfigError unless text is widths or none."""
     try:
         return None if text is None else widths(text)
     except ValueError:
@@ -111,7 +111,7 @@ def hidden_widths(text: str | None) -> tuple[int, ...] | None:
 
 
 def as_one_text(data: list[str]) -> str:
-    """Return DATA, several files by commas. Raises ConfigError where they are not all files of columns."""
+    """Join several files of DATA by commas. Raises ConfigError unless all are Parquet or Arrow files."""
     if len(data) == 1:
         return data[0]
     from chainrule.datasets.column_files import ENDINGS
@@ -119,7 +119,7 @@ def as_one_text(data: list[str]) -> str:
     other = next((each for each in data if not each.lower().endswith(ENDINGS) or "," in each), None)
     if other is not None:
         raise ConfigError(
-            f"several DATA are Parquet or Arrow files without a comma in their names, and {other} is another; name "
+            f"several DATA must be Parquet or Arrow files without a comma in their names, not {other}; name "
             "one, or a folder."
         )
     return ",".join(data)

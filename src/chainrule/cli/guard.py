@@ -1,6 +1,6 @@
-"""Turn errors into one sentence and an exit code; a traceback is printed only with --debug.
+"""Turn errors into one sentence and an exit code; only --debug prints a traceback.
 
-0  done      1  the target was missed, or a fault in Chainrule      2  bad input      130  Ctrl-C
+0  success   1  the target was missed, or a bug in Chainrule      2  bad input      130  Ctrl-C
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Several(ChainruleError):
     """The errors of several inputs, each of which is reported; the other inputs were processed."""
 
     def __init__(self, errors: list[Exception]) -> None:
-        """Store the errors, of which there is at least one."""
-        super().__init__(f"{len(errors)} inputs were refused.")
+        """Store one or more errors."""
+        super().__init__(f"{len(errors)} inputs cannot be used.")
         self.errors = errors
 
 
@@ -58,7 +58,7 @@ def guarded(command: Command) -> Command:
 
 
 def telling() -> Callable[..., None]:
-    """Return what prints warnings as sentences on standard error, each once, without the place in the code."""
+    """Print warnings as sentences on standard error, each once, without their location in the code."""
     told: set[str] = set()
 
     def tell(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -70,7 +70,7 @@ def telling() -> Callable[..., None]:
 
 
 def leave(message: str, code: int) -> None:
-    """Print a message on standard error, and exit with a code; on an error without waiting for other processes."""
+    """Print a message on standard error, and exit with a code; after an error without waiting for other processes."""
     several = distributed.process_count() > 1
     who = f"process {distributed.process_index()}: " if several and not distributed.is_first() else ""
     typer.secho(who + message, fg=typer.colors.RED if code != 130 else None, err=True)
@@ -80,7 +80,7 @@ def leave(message: str, code: int) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """Return the sentence that tells a user about an error."""
+    """Return the sentence that reports an error to a user."""
     if isinstance(error, ChainruleError):
         from chainrule.cli.flags import FLAGS
         from chainrule.recipe.messages import told
@@ -93,4 +93,4 @@ def sentence(error: Exception) -> str:
         return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}."
     if isinstance(error, MemoryError):
         return "there is not enough memory for this."
-    return f"a fault in chainrule ({type(error).__name__}: {error}); --debug shows where."
+    return f"a bug in chainrule ({type(error).__name__}: {error}); --debug shows where."

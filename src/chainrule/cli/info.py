@@ -1,4 +1,4 @@
-"""`chainrule info`: this installation, or a model."""
+"""`chainrule info`: describe this installation, or a model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def info(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Print versions, engines, threads and folders; with MODEL, what it is and what it costs."""
+    """Print versions, engines, threads and folders; with MODEL, describe it and its costs."""
     from chainrule.cli.models import load_with_table, said_of_average
 
     chosen, table = (None, None) if model is None else load_with_table(model)
@@ -54,14 +54,14 @@ def info(
         if said := said_of_average(table):
             out.print(f"{said}\n")
         if "members" in found:
-            out.print(f"An ensemble of {found['members']} networks that predict by their average, each:\n")
+            out.print(f"An ensemble of {found['members']} networks whose average predicts, each:\n")
         out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)
     if table is not None:
         from chainrule.cli.tables import columns_table
 
         del found["table"], found["feature_names"]
         out.print(
-            f"Columns of its table, from which it predicts [bold]{output.plain(table.target or 'its target')}[/bold]:"
+            f"Columns of the table from which it predicts [bold]{output.plain(table.target or 'its target')}[/bold]:"
         )
         columns_table(out, columns, whole=True)
         out.print()
@@ -84,7 +84,7 @@ def installation() -> dict[str, Any]:
 
 
 def installed(package: str) -> str | None:
-    """Return the version of a package, or None if it is not installed."""
+    """Return the version of a package, None if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -94,7 +94,7 @@ def installed(package: str) -> str | None:
 
 
 def threads() -> dict[str, Any]:
-    """Return the number of usable processors, the variables of the environment, and NumPy's BLAS."""
+    """Return the number of usable processors, the environment variables, and NumPy's BLAS."""
     import numpy as np
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
@@ -114,14 +114,14 @@ def threads() -> dict[str, Any]:
 
 
 def accelerators() -> list[str]:
-    """Return the names of the devices that JAX has, for the xla engine; none where it is not installed."""
+    """Return the names of JAX's devices, for the xla engine; none if it is not installed."""
     from chainrule.engines.xla import devices
 
     return [] if devices.missing() else devices.names()
 
 
 def engines(model: Model | Ensemble | None) -> list[dict[str, Any]]:
-    """Return each engine, whether it runs this model (by default a plain network), and if not the reason."""
+    """Return each engine, whether it runs this model (by default a plain network), and if not, why."""
     from chainrule.engines import ENGINES, Plan
     from chainrule.formulas.layers import Dense, ReLU, Rescale
     from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -134,7 +134,7 @@ def engines(model: Model | Ensemble | None) -> list[dict[str, Any]]:
     for name, engine in ENGINES.items():
         refusal = engine.refusal(Plan(network, Adam()))
         auto = refusal is None and not any(row["auto"] for row in rows)
-        why = refusal or ("the first that can: auto picks it" if auto else "runs when it is named")
+        why = refusal or ("chosen by auto" if auto else "runs if named")
         rows.append({"name": name, "auto": auto, "runs": refusal is None, "why": why})
     return rows
 
@@ -183,7 +183,7 @@ def lines(name: str, value: Any) -> list[str]:
     if name == "engines":
         return [f"{row['name']}: {row['why']}" for row in value]
     if name == "network":
-        return []  # the summary shows it
+        return []  # shown by the summary
     if name in ("classes", "feature_names") and value is not None:
         return [", ".join(map(str, value[:20])) + (f", ... ({len(value)})" if len(value) > 20 else "")]
     if isinstance(value, dict):
@@ -192,7 +192,7 @@ def lines(name: str, value: Any) -> list[str]:
 
 
 def said(value: Any) -> str:
-    """Format an item of a line."""
+    """Format one item of a line."""
     if isinstance(value, dict):
         return ", ".join(f"{name}={item}" for name, item in value.items()) or "not set"
     if isinstance(value, list):

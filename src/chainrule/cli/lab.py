@@ -26,7 +26,7 @@ def lab(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Run an experiment: a table, a figure, what was found, and what it does not show. Without NAME, list them."""
+    """Run an experiment: a table, a figure, the findings, and their limits. Without NAME, list the experiments."""
     from chainrule.lab import LABS, check_options
 
     if name is None:
@@ -52,7 +52,7 @@ def lab(
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder and check that it is writable, before there is work that could be lost."""
+    """Create the folder and check that it is writable, before there are results to lose."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         from tempfile import TemporaryFile
@@ -61,12 +61,12 @@ def prepare(folder: Path) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"--out must be a folder that can be written to, not {folder} ({error.strerror}); choose another."
+            f"--out must be a writable folder, not {folder} ({error.strerror}); choose another."
         ) from error
 
 
 def listing(labs: dict[str, str], as_json: bool) -> None:
-    """Print each experiment in one line."""
+    """Print one line per experiment."""
     if as_json:
         output.print_json(labs)
         return
@@ -82,7 +82,7 @@ def listing(labs: dict[str, str], as_json: bool) -> None:
 
 
 def carry_out(name: str, chosen: dict[str, Any]) -> Report:
-    """Run an experiment with a progress bar on standard error; if that is no terminal, with a line each half minute."""
+    """Run an experiment with a progress bar on standard error, or a line every half minute if that is no terminal."""
     from rich.console import Console
 
     from chainrule.lab import run

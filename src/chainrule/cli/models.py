@@ -1,4 +1,4 @@
-"""What MODEL means on the command line: a file that Model.save wrote, or the folder of a run."""
+"""MODEL on the command line: a file that Model.save wrote, or the folder of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
-    """Read MODEL, and what its file knows of the table that it was trained on; None where it was not."""
+    """Read MODEL, and the metadata of the table that it was trained on, None if there is none."""
     path = model_file(text)
     model, metadata = load_any(path)
     if "estimator" not in metadata:
@@ -25,7 +25,7 @@ def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
 
 
 def said_of_average(table: Known | None) -> str:
-    """Return a sentence about the network of an average that is looked into; an empty one where there is none."""
+    """Return a sentence about the inspected network of an average; an empty one without an average."""
     if table is None or table.average is None:
         return ""
     blend = table.average.blend_
@@ -33,9 +33,9 @@ def said_of_average(table: Known | None) -> str:
 
 
 def as_one(model: Model | Ensemble) -> tuple[Model, str]:
-    """Return one network to look into, and what it is in a sentence; an empty one for a model.
+    """Return one network to inspect, and a sentence that describes it; an empty one for a model.
 
-    That of an ensemble is all members side by side, or the first one, if a layer has no form for that.
+    An ensemble becomes one network with its members side by side, or its first member if a layer does not support that.
     """
     if isinstance(model, Model):
         return model, ""
@@ -59,7 +59,7 @@ def model_file(text: str) -> Path:
 
 
 def run_folder(text: str) -> Path | None:
-    """Return the folder of the run that wrote MODEL; None if it is in no such folder."""
+    """Return the folder of the run that wrote MODEL; None if it is not in one."""
     path = Path(text)
     folder = path if path.is_dir() else path.parent
     return folder if (folder / "config.json").is_file() else None

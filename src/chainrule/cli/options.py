@@ -1,4 +1,4 @@
-"""Define the options and arguments of the subcommands with their help, which `--help` prints and docs/cli.md lists.
+"""Define the options and arguments of the subcommands with their help, for `--help`; docs/cli.md lists them too.
 
 The names of activations, losses and so on are listed as text, so that --help does not load them; a test compares them
 with the registries.
@@ -21,8 +21,8 @@ POSITIVE = TRAIN["Training"]["positive"]
 # --- what several commands take
 
 _DATA = (
-    "mnist (comes with the package), a folder of IDX files, an .npz with X and y, and X_test, y_test, X_val, y_val "
-    "where there are such, or a table (.csv, .csv.gz, .parquet, .arrow, .xlsx)"
+    "mnist (included), a folder of IDX files, an .npz with X and y, and optionally X_test, y_test, X_val, y_val, "
+    "or a table (.csv, .csv.gz, .parquet, .arrow, .xlsx)"
 )
 Data = Annotated[str, Argument(metavar="DATA", help=f"{_DATA}.")]
 ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
@@ -39,25 +39,25 @@ TrainData = Annotated[
     list[str],
     Argument(
         metavar="DATA",
-        help=f"{_DATA} with --target-column; several Parquet or Arrow files, or a folder of such, larger than memory; "
+        help=f"{_DATA} with --target-column; several Parquet or Arrow files, or a folder of them, larger than memory; "
         "with --resume, the folder of a run.",
     ),
 ]
 Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]
-Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out contains.")]
+Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run in --out.")]
 Resume = Annotated[
     bool,
     _run(
         "--resume",
-        help="Go on from the last checkpoint of the run in DATA, or in --out (and start it if it never began), and "
-        "end with the same bits as if it had never stopped; with a larger --epochs, train a run that is done longer.",
+        help="Continue from the last checkpoint of the run in DATA, or in --out (start it if it never began), and "
+        "end with the same bits as if it had never stopped; with a larger --epochs, train a finished run longer.",
     ),
 ]
 Report = Annotated[
     bool,
     _run(
         "--report",
-        help="Write report.html: learning curves, confusion matrix, worst mistakes; it works offline.",
+        help="Write report.html, which works offline: learning curves, confusion matrix, worst mistakes.",
     ),
 ]
 _LANGUAGE = "en, or zh for Traditional Chinese."
@@ -65,7 +65,7 @@ ReportLanguage = Annotated[
     str | None, _run("--lang", help=f"Language of the report: {_LANGUAGE}", show_default="en")
 ]
 RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]
-Verbose = Annotated[bool, _run("--verbose", "-v", help="Print the network's layers and costs too.")]
+Verbose = Annotated[bool, _run("--verbose", "-v", help="Also print the network's layers and costs.")]
 Quiet = Annotated[bool, _run("--quiet", "-q", help="Print the result only.")]
 RunDebug = Annotated[bool, _run("--debug", help="Show the traceback of an error.")]
 
@@ -81,10 +81,8 @@ TunedData = Annotated[
 TunedOut = Annotated[
     Path | None, _run("--out", help="Folder of the search.", show_default="runs/DATA-tuned-DATE-TIME")
 ]
-TunedOverwrite = Annotated[
-    bool, _run("--overwrite", help="Replace the search or the run that --out contains.")
-]
-TunedResume = Annotated[bool, _run("--resume", help="Go on with the search in DATA, or in --out.")]
+TunedOverwrite = Annotated[bool, _run("--overwrite", help="Replace the search or the run in --out.")]
+TunedResume = Annotated[bool, _run("--resume", help="Continue the search in DATA, or in --out.")]
 
 # --- evaluate and predict
 
@@ -92,7 +90,7 @@ Part = Annotated[
     str | None,
     Option(
         help="train, validation, test, or all of X and y.",
-        show_default="test where the data have one, else what the run held out of them, else all",
+        show_default="the test part if the data have one, else those that the run held out, else all",
     ),
 ]
 Positive = Annotated[str | None, Option(help=POSITIVE.help, show_default=POSITIVE.default)]
@@ -100,8 +98,8 @@ Inputs = Annotated[
     list[str],
     Argument(
         metavar="INPUT...",
-        help="PNG or JPEG pictures of a digit, made into what MNIST would have made of them; .npy arrays "
-        "(samples, features); .npz archives with X; of a model of a table, tables (.csv, .csv.gz, .parquet, .arrow, "
+        help="PNG or JPEG pictures of a digit, converted to MNIST's form; .npy arrays "
+        "(samples, features); .npz archives with X; for a model of a table, tables (.csv, .csv.gz, .parquet, .arrow, "
         ".xlsx) with its columns.",
     ),
 ]
@@ -111,7 +109,7 @@ Spread = Annotated[
     bool,
     Option(
         "--spread",
-        help="Of an ensemble, also how far its members disagree: the standard deviation of their predictions.",
+        help="For an ensemble, also print the standard deviation of its members' predictions.",
     ),
 ]
 
@@ -121,18 +119,16 @@ Experiment = Annotated[
     str | None,
     Argument(
         metavar="NAME",
-        help="vanishing, without-backprop, universality, optimizers, regularization, features; none lists them.",
+        help="vanishing, without-backprop, universality, optimizers, regularization, features; default: list them.",
         show_default=False,
     ),
 ]
 LabSeed = Annotated[int, Option("--seed", help="The first seed; repeat r uses seed + r.")]
-Repeats = Annotated[
-    int | None, Option(help="Seeds to run it with.", show_default="the experiment's own, 3 to 5")
-]
+Repeats = Annotated[int | None, Option(help="Number of seeds.", show_default="the experiment's own, 3 to 5")]
 Budget = Annotated[
     float,
     Option(
-        help="Share of the default work: 0.1 is a quick look in about a fifth of the time, 2 looks twice as hard."
+        help="Fraction of the default work: 0.1 is a quick look in about a fifth of the time, 2 is twice the work."
     ),
 ]
 LabFolder = Annotated[
@@ -145,18 +141,16 @@ ExplainedInput = Annotated[
     str,
     Argument(
         metavar="INPUT",
-        help="A PNG or JPEG picture of a digit; an .npy array; an .npz with X (and y); a table of numbers with their "
-        "names (and a column y); of a model of a table, such a table; or mnist, its test images.",
+        help="A PNG or JPEG picture of a digit; an .npy array; an .npz with X (and y); a numeric table with feature "
+        "names (and a column y); for a model of a table, such a table; or mnist, its test images.",
     ),
 ]
-Row = Annotated[
-    int | None, Option("--row", help="Which sample of INPUT, from 0.", show_default="the only one")
-]
+Row = Annotated[int | None, Option("--row", help="The sample of INPUT, from 0.", show_default="the only one")]
 Truth = Annotated[
     str | None,
     Option(
         "--true",
-        help="What the answer should be: a label, labels with commas, or numbers with commas.",
+        help="The true answer: a label, or labels or numbers separated by commas.",
         show_default="y of INPUT, else the answer itself",
     ),
 ]
@@ -170,5 +164,5 @@ AttributionMethod = Annotated[
 StepRate = Annotated[float, Option("--lr", help="Learning rate of the step in the last chapter.")]
 StoryLanguage = Annotated[str, Option("--lang", help=f"Language of the story: {_LANGUAGE}")]
 StoryPage = Annotated[
-    Path | None, Option("--out", help="Write the story to this .html too, a page that works offline.")
+    Path | None, Option("--out", help="Also write the story to this .html, a page that works offline.")
 ]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from chainrule.recipe.judge import Judgement
 
 MAX_CLASSES = 20
-"""The most classes of a confusion matrix that is printed as a table."""
+"""The maximum classes of a confusion matrix that is printed as a table."""
 WIDEST = 1000
-"""The most columns of a table in characters."""
+"""The maximum width of a table, in characters."""
 BAR = 20
 """The length of the bar of a probability of 1, in characters."""
 
@@ -37,12 +37,12 @@ def summary(out: Console, model: Model | Ensemble, batch_size: int = 128) -> str
 
 
 def print_json(value: Any) -> None:
-    """Print data as one JSON document on standard output; NaN and infinity, which JSON lacks, become null."""
+    """Print data as one JSON document on standard output; NaN and infinity become null."""
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
 def plain(text: object) -> str:
-    """Return text from data or files without control characters, which a terminal would obey."""
+    """Return text from data or files without control characters, which a terminal would execute."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
@@ -52,7 +52,7 @@ def percent(share: float) -> str:
 
 
 def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
-    """Return lines of name and value. positive: of two classes, the one that some metrics are of."""
+    """Return lines of name and value. positive: of two classes, the positive one."""
     from rich.table import Table
     from rich.text import Text
 
@@ -71,7 +71,7 @@ def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
 
 
 def confusion_table(matrix: Any, labels: Sequence[str], is_tight: bool = False) -> Table:
-    """Make a table of a confusion matrix, rows true: hits in bold blue, the larger half of the misses in orange.
+    """Return a table of a confusion matrix, true classes in rows: hits bold blue, larger half of misses orange.
 
     is_tight: with narrower columns, and without recall.
     """
@@ -100,12 +100,12 @@ def confusion_table(matrix: Any, labels: Sequence[str], is_tight: bool = False) 
 
 
 def miss_style(count: int, worst: int) -> str:
-    """Return the style of a count of misses: orange for the larger half, which differs from blue for every eye."""
+    """Return the style of a count of misses: orange, which every eye can tell from blue, for the larger half."""
     return "orange1" if 2 * count > worst else ""
 
 
 def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -> Table:
-    """Make a table of the most frequent misses, for more classes than fit in a table."""
+    """Return a table of the most frequent misses, for more classes than fit in a confusion table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -119,7 +119,7 @@ def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -
 
 
 def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
-    """Print the matrix, or its largest misses if it is too wide for the terminal or for reading."""
+    """Print the matrix, or its largest misses if it is too wide to print or to read."""
     if len(labels) <= MAX_CLASSES:
         for is_tight in (False, True):
             table = confusion_table(matrix, labels, is_tight)
@@ -140,6 +140,6 @@ def show_judgement(out: Console, judgement: Judgement) -> None:
 
 
 def bar(share: float) -> str:
-    """Return a probability as a bar of up to BAR characters, in eighths of one."""
+    """Return a probability as a bar of up to BAR characters, in eighths of a character."""
     eighths: int = round(8 * BAR * share)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

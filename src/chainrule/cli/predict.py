@@ -1,4 +1,4 @@
-"""`chainrule predict`: predict pictures of digits and arrays by a model."""
+"""`chainrule predict`: predict pictures of digits, arrays and tables."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 SHOWN = 20
-"""The most rows of an array that are printed."""
+"""The maximum number of rows that are printed."""
 TOP = 3
-"""The number of classes printed per sample."""
+"""The number of printed classes per sample."""
 
 
 class Answers(NamedTuple):
@@ -44,7 +44,7 @@ def predict(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Print what a model says to each input, and how sure it is."""
+    """Print a model's prediction for each input, with its probability."""
     if out is not None and out.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
     from chainrule.cli.models import load_with_table
@@ -53,7 +53,7 @@ def predict(
     chosen, table = load_with_table(model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
         raise ConfigError(
-            f"--spread compares the members of an ensemble, and {model} is one network; train with --members."
+            f"--spread compares the members of an ensemble, but {model} is one network; train with --members."
         )
     labels = [str(label) for label in chosen.labels]
     answers, refused = answer_all(chosen, table, inputs, engine, spread)
@@ -74,7 +74,7 @@ def predict(
 def answer_all(
     model: Model | Ensemble, table: Known | None, paths: list[str], engine: str, spread: bool = False
 ) -> tuple[list[Answers], list[Exception]]:
-    """Return the answers to all inputs that can be read, and the errors of the others. Raises them if none can be."""
+    """Return the answers for all readable inputs, and the errors of the others. Raises them if no input is readable."""
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
@@ -89,7 +89,7 @@ def answer_all(
 def answer(
     model: Model | Ensemble, table: Known | None, path: str, engine: str, spread: bool = False
 ) -> Answers:
-    """Predict all rows of one input. table: what the model's file knows of the table that it was trained on."""
+    """Predict all rows of one input. table: the metadata, in the model's file, of the table that it was trained on."""
     from chainrule.datasets.table_files import TABLES
 
     if table is not None and table.average is not None and path.lower().endswith(TABLES):
@@ -105,7 +105,7 @@ def answer(
 
 
 def answer_by_average(table: Known, path: str, spread: bool) -> Answers:
-    """Predict the rows of a table by an average of networks that differ."""
+    """Predict the rows of a table by an average of different networks."""
     from chainrule.recipe import tables
 
     columns = {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
@@ -115,7 +115,7 @@ def answer_by_average(table: Known, path: str, spread: bool) -> Answers:
 
 
 def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
-    """Read an array (n, features) from a file; that of a table as the model takes it. Raises DataError for others."""
+    """Read an array (n, features), or a table in the form that the model takes. Raises DataError for other files."""
     from chainrule.datasets import read_digit, read_npy, read_npz
     from chainrule.datasets.table_files import TABLES
 
@@ -126,13 +126,13 @@ def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     if table is not None:
         Path(path).stat()
         raise DataError(
-            f"{path} is no table, and the model was trained on one; predict reads {', '.join(TABLES)}."
+            f"{path} is not a table, but the model was trained on one; predict reads {', '.join(TABLES)}."
         )
     suffix, inputs = Path(path).suffix.lower(), model.network.inputs
     if suffix in PICTURES:
         if inputs != 784:
             raise DataError(
-                f"{path} is a picture, which needs a model of 784 inputs; this one takes {inputs}."
+                f"{path} is a picture, which needs a model with 784 inputs; this one has {inputs}."
             )
         return read_digit(path)[None]
     if suffix == ".npy":
@@ -140,11 +140,11 @@ def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     elif suffix == ".npz":
         found = read_npz(path, {"x"})
         if not found:
-            raise DataError(f"{path} contains no X; write it by np.savez(path, X=X).")
+            raise DataError(f"{path} contains no X; write it with np.savez(path, X=X).")
         X = next(iter(found.values()))
     else:
-        Path(path).stat()  # says so where there is no file at all
-        raise DataError(f"{path} is no input; predict reads {', '.join((*PICTURES, *ARRAYS, *TABLES))}.")
+        Path(path).stat()  # raises if there is no file
+        raise DataError(f"{path} is not an input; predict reads {', '.join((*PICTURES, *ARRAYS, *TABLES))}.")
     if X.ndim > 2 and math.prod(X.shape[1:]) == inputs:
         return X.reshape(len(X), inputs)
     return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X
@@ -166,7 +166,7 @@ def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
 
 
 def show(out: Console, answers: Answers, labels: list[str]) -> None:
-    """Print the likeliest classes of each row with bars, or its numbers."""
+    """Print the most probable classes of each row with bars, or its numbers."""
     from rich.table import Table
     from rich.text import Text
 
@@ -198,12 +198,12 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
     out.print(table)
     if count > SHOWN:
         out.print(
-            f"... and {count - SHOWN:,} rows more; --out writes them all, --json prints them.", style="dim"
+            f"... and {count - SHOWN:,} more rows; --out writes them all, --json prints them.", style="dim"
         )
 
 
 def as_list(values: Any) -> list[Any]:
-    """Return one value or several as a list."""
+    """Return a list of one value or several."""
     return values if isinstance(values, list) else [values]
 
 

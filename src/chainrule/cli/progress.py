@@ -1,4 +1,4 @@
-"""The table of epochs as the command shows it."""
+"""The table of epochs in the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class EpochTable(ProgressBar):
     """A progress bar with a table: epoch, losses, metrics, learning rate, seconds.
 
-    watched: what the val_ columns are of: "val", or "test" where the test set is watched.
+    watched: the prefix of the validation columns: "val", or "test" if the test set is evaluated each epoch.
     """
 
     def __init__(self, console: Console, watched: str) -> None:
@@ -22,7 +22,7 @@ class EpochTable(ProgressBar):
         self.watched = watched
 
     def head(self, name: str) -> str:
-        """Return the heading of a column: val_accuracy is "test accuracy" if the test set is watched."""
+        """Return the heading of a column: val_accuracy is "test accuracy" if the test set is evaluated each epoch."""
         short = {"learning_rate": "lr", "forward_passes": "passes", "val_": f"{self.watched} "}
         for old, new in short.items():
             name = name.replace(old, new)

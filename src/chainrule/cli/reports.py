@@ -1,4 +1,4 @@
-"""Write the page of a run that `--report` asks for, in the language of `--lang`."""
+"""Write the page of a run for `--report`, in the language of `--lang`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from chainrule.views.report.tables import TableRun
 
 LANGUAGES = ("en", "zh")
-"""Those of `views.words`, listed so that a bad one is refused before anything is imported; a test compares them."""
+"""Those of `views.words`, listed so that others are rejected before any import; a test compares them."""
 
 
 def language_of_report(report: bool, lang: str | None) -> str | None:
-    """Return the language of the report that was asked for; None for no report. Raises ConfigError."""
+    """Return the language of the report, None for no report. Raises ConfigError."""
     if lang is not None and not report:
-        raise ConfigError("--lang is the language of the report; give --report too, or leave it out.")
+        raise ConfigError("--lang is the language of the report; add --report, or omit --lang.")
     return check_language(lang or "en") if report else None
 
 
 def check_language(lang: str) -> str:
-    """Return a language that results are described in. Raises ConfigError for another one."""
+    """Return a language of results. Raises ConfigError for another one."""
     if lang not in LANGUAGES:
         raise ConfigError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}.")
     return lang
 
 
 def write_report(outcome: Outcome, page: Path, language: str, command: str | None = None) -> None:
-    """Write the report of a run in a language. command: that repeats the run; its own for None."""
+    """Write the report of a run in a language. command: the one that repeats it; the run's own for None."""
     import dataclasses
 
     from chainrule.recipe import augmented, folder
@@ -59,7 +59,7 @@ def write_report(outcome: Outcome, page: Path, language: str, command: str | Non
 
 
 def table_run(outcome: Outcome) -> TableRun | None:
-    """Return what the report of a run on a table shows; None for other data."""
+    """Return the data of the report of a run on a table; None for other data."""
     run = outcome.run
     table = run.data.table
     if table is None:

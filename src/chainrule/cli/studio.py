@@ -1,4 +1,4 @@
-"""`chainrule studio`: a page on this machine that shows a network think and learn."""
+"""`chainrule studio`: a page on this machine that shows a network predict and train."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def studio(
         str | None,
         typer.Argument(
             metavar="[MODEL|DATA]",
-            help="A model's file or the folder of a run; or mnist, a folder of IDX files, an .npz or a table. "
-            "MNIST and a network that is trained on it at once, unless given.",
+            help="A model's file or the folder of a run; or mnist, a folder of IDX files, an .npz or a table. By "
+            "default MNIST, and a network that is trained on it meanwhile.",
         ),
     ] = None,
     port: Annotated[
@@ -57,6 +57,6 @@ def studio(
 
             webbrowser.open(url)
 
-    with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
         asked = iter(sys.stdin.readline, "") if is_terminal else ()
         server.serve(opened(what), port=port, ready=ready, asked=asked, again=typer.echo)

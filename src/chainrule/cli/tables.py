@@ -1,4 +1,4 @@
-"""Print what the columns of a table were taken for, and what the network that is trained on them costs."""
+"""Print the types of a table's columns, and the costs of the network that is trained on them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from chainrule.training.events import Started
 
 SHOWN = 24
-"""The most columns that are described before a training; `chainrule info` has all of them."""
+"""The maximum columns that are described before training; `chainrule info` prints all of them."""
 NARROW = 100
-"""The width of a terminal in characters from which the reasons are shown too."""
+"""The minimum width of a terminal, in characters, for the reasons of kept columns."""
 TIGHT = 60
-"""The width from which missing values and seconds are."""
+"""The minimum width for missing values and seconds."""
 
 
 def columns_table(out: Console, described: DescribedTable, *, whole: bool = False) -> None:
-    """Print the columns, as wide as the terminal: in a narrow one without the reasons of those that are kept.
+    """Print the columns, as wide as the terminal: in a narrow one without the reasons of kept columns.
 
-    whole: all of them, not SHOWN at most.
+    whole: print all of them, not SHOWN at most.
     """
     from rich import box
     from rich.table import Table as Grid
@@ -56,7 +56,7 @@ def columns_table(out: Console, described: DescribedTable, *, whole: bool = Fals
 
 
 def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
-    """Print what is predicted, and what the columns were taken for."""
+    """Print the target, and the types of the columns."""
     from chainrule.recipe.columns import like_identifiers
     from chainrule.views import words
 
@@ -75,7 +75,7 @@ def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
 
 
 def introduce_preset(out: Console, run: PresetRun, started: Started, verbose: bool) -> None:
-    """Print the table, and what the preset made of it, when its training begins."""
+    """Print the table, and the preset's network for it, when training begins."""
     from chainrule.network.summary import counted
 
     estimator, settings = run.estimator, run.settings
@@ -117,13 +117,13 @@ def introduce_race(out: Console, run: PresetRun) -> None:
     introduce_table(out, table, labels)
     limit = run.settings.time_limit
     out.print(
-        f"preset best: recipes race for {SECONDS if limit is None else limit:g} s, and their best average predicts\n",
+        f"preset best: recipes race for {SECONDS if limit is None else limit:g} s; the average of the best predicts\n",
         style="dim",
     )
 
 
 def comparison_table(out: Console, comparison: BaselineComparison, preset: str | None) -> None:
-    """Print the network's metrics beside those of simpler models, the best in bold, and who is the best in a sentence.
+    """Print the network's metrics beside those of simpler models, the best in bold, and a sentence that names the best.
 
     preset: of the run.
     """

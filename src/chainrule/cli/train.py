@@ -43,9 +43,9 @@ def train(
     debug: options.RunDebug = False,
     **settings: Any,
 ) -> None:
-    """Train a network, and leave a folder with the model and all about it.
+    """Train a network, and write a folder with the model and its results.
 
-    Bytes are taken for pixels, other numbers are standardized; the loss follows from y. Options decide otherwise.
+    Bytes are treated as pixels, other numbers are standardized; the loss follows from y. Options override this.
     """
     text = as_one_text(data)
     given = Settings(**settings | {"hidden": hidden_widths(settings["hidden"])})
@@ -56,7 +56,7 @@ def train(
 
     progress = output.console(quiet=quiet or as_json)
     if resume and overwrite:
-        raise ConfigError("--resume goes on with a run, --overwrite replaces it; choose one.")
+        raise ConfigError("--resume continues a run, --overwrite replaces it; choose one.")
     place = (out or Path(text)) if resume else None
     if not distributed.is_first():
         follow(text, given, place, out, set_on_command_line(context, NAMES))
@@ -65,12 +65,12 @@ def train(
         chosen = set_on_command_line(context, NAMES)
         begun = recipe.resumed(place, given, chosen, None if out is None else text, FLAGS)
     elif place is not None and out is None:
-        raise ConfigError(f"{place} contains no run to go on with; name its folder, or give DATA and --out.")
+        raise ConfigError(f"{place} contains no run to continue; name its folder, or give DATA and --out.")
     else:
         begun = recipe.begun(text, given, out, overwrite, FLAGS)
     with begun as run:
         if run.settings.has_shards and not distributed.is_initialized():
-            distributed.initialize()  # a run of several processes that goes on in one
+            distributed.initialize()  # a run of several processes, resumed in one
         outcome, page = carry_out(run, progress, verbose, language)
     if as_json:
         output.print_json(as_data(outcome, page))
@@ -81,11 +81,11 @@ def train(
     from chainrule.recipe.longer import BY_HAND
 
     if outcome.history.stopped == BY_HAND:
-        raise InterruptedRun(f"Interrupted; {outcome.folder} has what was reached.")
+        raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far.")
 
 
 def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:
-    """Take part in the training of a run that process 0 prints and writes."""
+    """Take part in the training of a run whose output process 0 prints and writes."""
     from chainrule.recipe import follower
 
     warnings.simplefilter("ignore")
@@ -114,7 +114,7 @@ def carry_out(
 
     if not isinstance(run, Prepared) and run.done is None and run.is_race:
         introduce_race(out, run)
-        run.estimator.set_params(verbose=not out.quiet)  # a line for each fit
+        run.estimator.set_params(verbose=not out.quiet)  # one line per fit
     table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
     page = run.place / "report.html" if language else None
     if run.done is not None:
@@ -137,7 +137,7 @@ def carry_out(
             with out.status("writing the report"):
                 write_report(outcome, page, language)
     except KeyboardInterrupt:
-        raise InterruptedRun(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
+        raise InterruptedRun(f"Interrupted; continue with: {FLAGS.resume(run.place)}") from None
     return outcome, page
 
 
@@ -153,7 +153,7 @@ def say_done(run: Prepared | PresetRun, out: Console) -> None:
         resume_command(run.place, 2 * max(len(done), run.settings.epochs or 0)),
     )
     lines = [
-        f"This run is done: {len(done)} {'' if asked is None else f'of {asked} '}epochs{why}.",
+        f"This run is finished: {len(done)} {'' if asked is None else f'of {asked} '}epochs{why}.",
         "Nothing is left to train; its results are written again.",
     ]
     if not run.settings.has_preset:
@@ -172,7 +172,7 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
     how = f"{settings.optimizer}{rate}, {settings.schedule}, "
     if run.method is not None:
         how = f"{settings.method}, " + (how if run.optimizer is not None else "")
-    batches = "all samples a step" if settings.optimizer == "lbfgs" else f"batches of {settings.batch_size}"
+    batches = "all samples per step" if settings.optimizer == "lbfgs" else f"batches of {settings.batch_size}"
     lines: tuple[str, ...] = (
         f"{'-'.join(map(str, widths))}, {network.size:,} parameters, {settings.loss}",
         f"{how}{batches}",
@@ -187,7 +187,7 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
         introduce_table(out, run.data.table, [str(label) for label in run.model.labels])
         why = plain_because(run.given)
         if run.given.preset is None and run.data.stream is None and why is not None:
-            lines = (f"a plain network, for presets have no {FLAGS(why)}", *lines)
+            lines = (f"a plain network, because presets do not support {FLAGS(why)}", *lines)
         lines = (*lines, cost(run))
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
     if verbose:
@@ -196,18 +196,18 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
 
 
 def cost(run: Prepared) -> str:
-    """Return what the network costs, in a line."""
+    """Return the costs of the network, in one line."""
     from chainrule.network.summary import as_bytes
 
     costs = run.model.summary(run.settings.batch_size or 128)
     return (
-        f"{as_bytes(costs.training_bytes)} to train, {costs.training_operations:,} operations a row; "
+        f"{as_bytes(costs.training_bytes)} to train, {costs.training_operations:,} operations per row; "
         f"to predict {costs.operations:,}"
     )
 
 
 def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
-    """Print the result, for people."""
+    """Print the result in readable form."""
     from chainrule.network.summary import counted
 
     out = output.console()
@@ -223,12 +223,14 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
     if outcome.run.settings.time_limit is not None and not len(outcome.history):
         out.print(
-            "The time limit ended the first epoch: the network has seen a part of the rows, once. Raise --time-limit.",
+            "The time limit ended the first epoch: the network has seen only some of the rows. Raise --time-limit.",
             style="orange1",
         )
     if best := getattr(outcome.run.estimator, "n_iter_refit_", 0):
         rows = outcome.run.parts.train.n
-        out.print(f"trained anew on all {rows:,} samples, for the best {counted(best, 'epoch')}", style="dim")
+        out.print(
+            f"trained again on all {rows:,} samples, for the best {counted(best, 'epoch')}", style="dim"
+        )
     if outcome.reached is False:
         out.print(
             f"The target of {output.percent(outcome.run.settings.target or 0)} was not reached.",
@@ -245,7 +247,7 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
 
 
 def as_data(outcome: Outcome, page: Path | None) -> dict[str, Any]:
-    """Return the result, for programs."""
+    """Return the result as data for JSON."""
     run = outcome.run
     return {
         "run": str(outcome.folder),

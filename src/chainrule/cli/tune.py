@@ -42,9 +42,9 @@ def tune(
     debug: options.RunDebug = False,
     **settings: Any,
 ) -> None:
-    """Search for the best settings of a network for a table, and leave a folder with it.
+    """Search for the best settings of a network for a table, and write a folder with it.
 
-    Each setting is tried on rows that are held out; the best is trained on all rows that are not for testing.
+    Each setting is evaluated on held-out rows; the best is trained on all rows not used for testing.
     """
     from chainrule.recipe import tune as recipe
 
@@ -52,16 +52,14 @@ def tune(
     how = SearchSettings(**{name: settings[name] for name in SEARCH_NAMES})
     language = language_of_report(report, lang)
     if resume and overwrite:
-        raise ConfigError("--resume goes on with a search, --overwrite replaces it; choose one.")
+        raise ConfigError("--resume continues a search, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
         anew = {name: settings[name] for name in set_on_command_line(context, SEARCH_NAMES)}
         chosen = set_on_command_line(context, SETTINGS)
         begun = recipe.resumed(place, given, chosen, anew, None if out is None else data, FLAGS)
     elif place is not None and out is None:
-        raise ConfigError(
-            f"{place} contains no search to go on with; name its folder, or give DATA and --out."
-        )
+        raise ConfigError(f"{place} contains no search to continue; name its folder, or give DATA and --out.")
     else:
         begun = recipe.begun(data, given, how, out, overwrite, FLAGS)
     console = output.console(quiet=quiet or as_json)
@@ -72,11 +70,11 @@ def tune(
     else:
         show(found, page, console)
     if found.tuned.stopped == "interrupted":
-        raise InterruptedRun(f"Interrupted; go on with: {again(search)}")
+        raise InterruptedRun(f"Interrupted; continue with: {again(search)}")
 
 
 def again(search: TuneRun) -> str:
-    """Return the command that goes on with a search."""
+    """Return the command that continues a search."""
     import shlex
 
     return shlex.join(["chainrule", "tune", str(search.run.place), "--resume"])
@@ -107,7 +105,7 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
             if page is not None and language is not None:
                 write_report(found.outcome, page, language, found.command)
     except KeyboardInterrupt:
-        raise InterruptedRun(f"Interrupted; go on with: {again(search)}") from None
+        raise InterruptedRun(f"Interrupted; continue with: {again(search)}") from None
     return found, page
 
 
@@ -140,7 +138,7 @@ def introduce(search: TuneRun, out: Console) -> None:
 
 
 class TrialLines:
-    """A line for each trial: its number, its value, the best so far, seconds and settings."""
+    """Print one line per trial: its number, its value, the best so far, seconds and settings."""
 
     def __init__(self, out: Console) -> None:
         """Print to a console."""
@@ -164,7 +162,7 @@ class TrialLines:
 
 
 def settings_text(settings: dict[str, Any]) -> str:
-    """Return settings in a line: their values, with the names of numbers between 0 and 1."""
+    """Return settings in one line: their values, with the names of numbers."""
     said = []
     for name, value in settings.items():
         if isinstance(value, bool):
@@ -192,7 +190,7 @@ def show(found: TuneOutcome, page: Path | None, progress: Console) -> None:
     line = f"best {metric} on held-out rows {value:.5g}"
     if tuned.default is not None and tuned.default.value:
         change = 100 * (value / tuned.default.value - 1)
-        line += f", of the preset as it is {tuned.default.value:.5g} ({change:+.1f} %)"
+        line += f", of the unchanged preset {tuned.default.value:.5g} ({change:+.1f} %)"
     out.print(line, markup=False)
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
     shown = tuned.importances
@@ -217,7 +215,7 @@ def _cell(value: Any) -> str:
 
 
 def as_result(found: TuneOutcome, page: Path | None) -> dict[str, Any]:
-    """Return the result, for programs."""
+    """Return the result as data for JSON."""
     from chainrule.cli.train import as_data
     from chainrule.recipe import tune as recipe
 

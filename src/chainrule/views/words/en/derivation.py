@@ -93,7 +93,7 @@ def step(found: Step) -> str:
     change = found.loss_after - found.loss_before
     return (
         f"{found.formula}\nloss {found.loss_before:.6g} → {found.loss_after:.6g}, "
-        f"a change of {change:+.3g}; {found.expected:+.3g} to first order"
+        f"a change of {change:+.3g}; to first order {found.expected:+.3g}"
     )
 
 
