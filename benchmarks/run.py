@@ -181,7 +181,7 @@ def versions(plan: Plan) -> dict[str, str]:
     everyone = [Contestant(name, plan.most) for name in plan.peers if installed(name)]
     for who, answer in plan.pool.ask_all(everyone, "versions").items():
         if isinstance(answer, PeerError):  # each cell says it too, and goes on with the others
-            print(f"Left out: {who.peer} ({answer})", file=sys.stderr)
+            print(f"Skipped: {who.peer} ({answer})", file=sys.stderr)
         else:
             found |= answer
     return found

@@ -1,4 +1,4 @@
-"""Training on Ray: each worker of a Ray Train run is a process of one run, which Ray starts again where one ends.
+"""Training on Ray: each worker of a Ray Train run is a process of one run, which Ray restarts if it fails.
 
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from chainrule.ray import ChainruleTrainer, RayTrainReportCallback, checkpoint_file
@@ -15,8 +15,8 @@
         run_config=RunConfig(storage_path="/shared/runs", failure_config=FailureConfig(max_failures=3)),
     ).fit()
 
-The parameters have the bits of `fit(engine=Compute(shards=8))` in a single process, however many workers there are and
-however often one was lost. Needs the extra `ray`.
+The parameters have the bits of `fit(engine=Compute(shards=8))` in a single process, with any number of workers and
+failures. Needs the extra `ray`.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ except ImportError as error:
     ) from error
 
 FILE = "checkpoint.safetensors"
-"""The file in a checkpoint of Ray's that a run goes on from."""
+"""The file in Ray's checkpoint from which a run continues."""
 
 
 class ChainruleTrainer(DataParallelTrainer):  # type: ignore[misc]
     """Call a function in workers that together are one run; `fit()` starts them and returns Ray's `Result`.
 
-    train_loop_per_worker: a function of train_loop_config, or of nothing, that calls `Model.fit`. It gets the same
-    data in each worker, of which each trains on its part of every batch.
-    scaling_config: its num_workers is a power of two.  run_config: has the storage and what to do after a failure.
+    train_loop_per_worker: a function of train_loop_config, or without arguments, that calls `Model.fit`. Each worker
+    passes the same data, and trains on its part of every batch.
+    scaling_config: its num_workers is a power of two.  run_config: the storage and the handling of failures.
     timeout: the seconds after which a worker that waits for another one ends.
     """
 
@@ -66,7 +66,7 @@ class ChainruleTrainer(DataParallelTrainer):  # type: ignore[misc]
         run_config: ray.train.RunConfig | None = None,
         timeout: float = 600.0,
     ) -> None:
-        """Pass the function to Ray, with the workers' start and end around it."""
+        """Pass the function to Ray, wrapped in the workers' start and end."""
 
         @functools.wraps(train_loop_per_worker)
         def joined(*config: Any) -> Any:
@@ -77,7 +77,7 @@ class ChainruleTrainer(DataParallelTrainer):  # type: ignore[misc]
                 address, context.get_world_size(), context.get_world_rank(), timeout=timeout
             )
             found = train_loop_per_worker(*config)
-            distributed.shutdown()  # not after an error, when Ray ends the others, which would not come to it
+            distributed.shutdown()  # not after an error: Ray ends the others before they reach it
             return found
 
         super().__init__(
@@ -89,17 +89,17 @@ class ChainruleTrainer(DataParallelTrainer):  # type: ignore[misc]
 
 
 def _free_address() -> str:
-    """Return host:port of a port that is free on this machine."""
+    """Return host:port with a free port of this machine."""
     with socket.socket() as listening:
         listening.bind(("", 0))
         return f"{ray.util.get_node_ip_address()}:{listening.getsockname()[1]}"
 
 
 class RayTrainReportCallback(Checkpoint):
-    """Report each epoch's record to Ray Train, and with it a checkpoint, from which a run that was lost goes on.
+    """Report each epoch's record to Ray Train, with a checkpoint from which a lost run continues.
 
     A checkpoint is a folder in Ray's storage: `checkpoint.safetensors`, for `fit(resume=)`, and `model.safetensors`,
-    for `chainrule.load`. Process 0 writes it. All wait for each other.
+    for `chainrule.load`. Process 0 writes it, and all wait for each other.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class RayTrainReportCallback(Checkpoint):
             kept = None
             if distributed.is_first():
                 checkpoint.write(Path(folder, FILE), run)
-                model = copy(run.model)  # which learns of its steps when the run ends
+                model = copy(run.model)  # whose steps are set when the run ends
                 model.epochs_trained, model.steps_trained = run.trained
                 model.save(Path(folder, "model.safetensors"))
                 kept = ray.train.Checkpoint.from_directory(folder)
@@ -121,9 +121,9 @@ class RayTrainReportCallback(Checkpoint):
 
 @contextmanager
 def checkpoint_file() -> Iterator[Path | None]:
-    """Give the file of the run's last checkpoint, for `fit(resume=)`; None in a run that begins.
+    """Yield the file of the run's last checkpoint, for `fit(resume=)`; None in a new run.
 
-    What is in a remote storage is there until the end of the block.
+    A file from remote storage exists until the end of the block.
     """
     last = ray.train.get_checkpoint()
     if last is None:

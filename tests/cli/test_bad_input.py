@@ -128,7 +128,7 @@ CASES = [
     (("evaluate", "nowhere", TABLE), "nowhere does not exist"),
     (("evaluate", "empty", TABLE), "no model.safetensors"),
     (("evaluate", "no-json", TABLE), "finish the run"),
-    (("evaluate", "not.safetensors", TABLE), "not a whole safetensors"),
+    (("evaluate", "not.safetensors", TABLE), "not a complete safetensors"),
     (("evaluate", "run", "nowhere"), "nowhere does not exist"),
     (("evaluate", "run", "wide.npz"), "7 features"),
     (("evaluate", "run", "unknown.npz"), "does not know"),
@@ -138,7 +138,7 @@ CASES = [
     (("predict", "run", "nowhere.npy"), "nowhere.npy does not exist"),
     (("predict", "run", "nowhere"), "nowhere does not exist"),
     (("predict", "run", "table.csv"), "was trained on an array"),
-    (("predict", "run", "run/history.json"), "is no input"),
+    (("predict", "run", "run/history.json"), "is not an input"),
     (("predict", "run", "wide.npy"), "7 features"),
     (("predict", "run", "none.npy"), "no samples"),
     (("explain", "run", "none.npy"), "none.npy contains 0 samples"),
@@ -149,7 +149,7 @@ CASES = [
     (("predict", "run", TABLE, "--out", "p.txt"), ".npy or .csv"),
     (("predict", "run", TABLE, "--out", "table.csv/p.csv"), "table.csv"),
     (("info", "nowhere"), "nowhere does not exist"),
-    (("info", "not.safetensors"), "not a whole safetensors"),
+    (("info", "not.safetensors"), "not a complete safetensors"),
 ]
 
 

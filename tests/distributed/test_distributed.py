@@ -164,11 +164,15 @@ def test_where_the_port_is_taken_all_end_with_a_sentence(program, monkeypatch):
         with program.started(2, waits={"START": 3}) as processes:
             (first, _, why), (second, _, waited) = ended(processes)
     assert first == 1
-    assert f"process 0 cannot listen at port {port} (Address already in use); end what does so, or" in why
+    assert (
+        f"process 0 cannot listen at port {port} (Address already in use); end the program that uses it, or"
+        in why
+    )
     assert second == 75
     assert waited == (
-        f"chainrule: process 1 of 2 has waited 3 s at the start for all to be at 127.0.0.1:{port} and ends; see that "
-        "2 are started, that process 0 runs there, and that its port is open and no other program's.\n"
+        f"chainrule: process 1 of 2 has waited 3 s at the start for all to be at 127.0.0.1:{port} and ends; check "
+        "that 2 processes are started, that process 0 runs there, and that its port is open and not used by "
+        "another program.\n"
     )
 
 
@@ -284,7 +288,7 @@ def test_the_first_host_of_a_list(nodes, first):
         (JAX | {"JAX_PROCESS_ID": "2"}, "a number from 0 below it, not 2 and 2"),
         (JAX | {"JAX_PROCESS_ID": "x"}, "JAX_PROCESS_ID must be a whole number"),
         (JAX, "host:port"),
-        (MPI | {"OMPI_COMM_WORLD_LOCAL_SIZE": "1"}, "nothing says where the 2 processes meet"),
+        (MPI | {"OMPI_COMM_WORLD_LOCAL_SIZE": "1"}, "the address of the 2 processes is unknown"),
     ],
 )
 def test_places_that_do_not_fit(environment, said):

@@ -3,12 +3,12 @@
     import chainrule
     from chainrule import distributed
 
-    distributed.initialize()  # where it was started by Slurm, Kubeflow, Open MPI or with JAX_* variables
+    distributed.initialize()  # if started by Slurm, Kubeflow, Open MPI or with JAX_* variables
     model.fit(X, y, batch_size=4096)  # each process takes its part of every batch
 
-Every process runs the same program with the same data and settings. A batch is cut into `shards`, whose gradients are
-summed along one binary tree: what a run computes is a function of the shards, and not of how many processes share them.
-JAX carries the messages (`jax.distributed`). Process 0 alone prints, evaluates and writes.
+Every process runs the same program with the same data and settings. A batch is split into `shards`, whose gradients
+are summed along one binary tree: the result depends on the number of shards but not on the number of processes. JAX
+transfers the messages (`jax.distributed`). Only process 0 prints, evaluates and writes.
 """
 
 from __future__ import annotations

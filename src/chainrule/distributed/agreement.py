@@ -1,4 +1,4 @@
-"""What processes tell each other beside gradients: what they were given, and what process 0 decides."""
+"""Messages between processes besides gradients: their arguments, and the decisions of process 0."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from chainrule.distributed.processes import process_count, process_index
 from chainrule.errors import DistributedError
 
 BYTES = 504
-"""What a single message has room for; a longer one is two."""
+"""The size of a single message in bytes; a longer one is split in two."""
 
 
 @contextmanager
 def talking() -> Iterator[None]:
-    """Say in one sentence that another process is gone, where JAX says that a connection is."""
+    """Report in one sentence that another process is gone, if JAX reports a lost connection."""
     try:
         yield
     except (ValueError, RuntimeError) as error:
         if isinstance(error, DistributedError) or process_count() == 1:
             raise
         raise DistributedError(
-            f"process {process_index()} of {process_count()} has lost another one ({_first_line(error)}); see why that "
-            "ended, and start all of them again from the last checkpoint, as many as you like."
+            f"process {process_index()} of {process_count()} has lost another one ({_first_line(error)}); "
+            "find out why it ended, and restart all of them from the last checkpoint, in any number.",
         ) from error
 
 
@@ -39,7 +39,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def exchange(value: Any) -> list[Any]:
-    """Return the values of all processes, by their number. value: JSON-ready data. All must call it."""
+    """Return the values of all processes, by process index. value: data for JSON. All processes must call it."""
     if process_count() == 1:
         return [value]
     data = np.frombuffer(json.dumps(value).encode(), np.uint8)
@@ -50,7 +50,7 @@ def exchange(value: Any) -> list[Any]:
     lengths = [int(np.frombuffer(row[:8].tobytes(), np.int64)[0]) for row in heads]
     rows, longest = heads[:, 8:], max(lengths)
     if longest > BYTES:
-        whole = np.zeros(1 << (longest - 1).bit_length(), np.uint8)  # few sizes, since each is compiled
+        whole = np.zeros(1 << (longest - 1).bit_length(), np.uint8)  # few sizes, because each is compiled
         whole[: len(data)] = data
         rows = _gather(whole)
     return [json.loads(row[:length].tobytes()) for row, length in zip(rows, lengths, strict=True)]
@@ -65,7 +65,7 @@ def _gather(row: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @contextmanager
 def _standard_output_to_error() -> Iterator[None]:
-    """Let the first message go where errors do: Gloo says on standard output, beneath Python, that it is connected."""
+    """Redirect the first message to standard error: Gloo, beneath Python, writes to standard output on connecting."""
     if _CONNECTED:
         yield
         return

@@ -1,4 +1,4 @@
-"""How many processes a run has, which one this is and where they meet, from the variables of what started them."""
+"""The number of processes of a run, this one's index and their meeting point, from the environment variables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STARTERS = (
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"),
 )
-"""The variables of the number of processes, of this one's number among all, and among those of its machine: by hand and
-of Kubeflow Trainer, of Slurm's `srun`, of Open MPI's `mpirun`. (JAX reads `JAX_LOCAL_DEVICE_IDS` itself.)"""
+"""The variables of the number of processes, and of this one's index among all and on its machine: set by hand or by
+Kubeflow Trainer, by Slurm's `srun`, by Open MPI's `mpirun`. (JAX reads `JAX_LOCAL_DEVICE_IDS` itself.)"""
 FIRST_PORT, PORTS = 61440, 4096
-"""Where a coordinator listens unless that is said: a port of these, by the number of the job."""
+"""The default ports of a coordinator; the job number selects one."""
 
 
 class Rank(NamedTuple):
-    """The place of a process among those of a run."""
+    """The rank of a process of a run."""
 
     address: str | None
     """host:port of process 0; None for a single process"""
@@ -30,7 +30,7 @@ class Rank(NamedTuple):
     number: int
     """from 0"""
     local: int | None = None
-    """its number on its machine, by which it takes one accelerator; None where that is not said"""
+    """its index on its machine, which selects one accelerator; None if unknown"""
 
 
 def found(
@@ -39,9 +39,9 @@ def found(
     count: int | None = None,
     number: int | None = None,
 ) -> Rank:
-    """Return the place that arguments and, where they are None, the environment say; a single process for neither.
+    """Return the rank from the arguments and, where they are None, from the environment; a single process without both.
 
-    Raises ConfigError for parts that do not fit, and where nothing says the address of several processes.
+    Raises ConfigError for inconsistent values, and for several processes without an address.
     """
     local = None
     for of_count, of_number, of_local in STARTERS:
@@ -52,36 +52,36 @@ def found(
         return Rank(None, 1, 0)
     if count is None or number is None or not 0 <= number < count:
         raise ConfigError(
-            f"num_processes and process_id must be a count and a number from 0 below it, not {count} and {number}; "
-            "set JAX_NUM_PROCESSES and JAX_PROCESS_ID, or pass both."
+            f"num_processes and process_id must be a count and an index from 0 below it, not {count} and "
+            f"{number}; set JAX_NUM_PROCESSES and JAX_PROCESS_ID, or pass both."
         )
     if count & (count - 1):
         raise ConfigError(
-            f"num_processes must be a power of two, not {count}: gradients are summed along a binary tree; start "
-            f"{1 << (count.bit_length() - 1)} or {1 << count.bit_length()}."
+            f"num_processes must be a power of two, not {count}: gradients are summed along a binary tree; "
+            f"start {1 << (count.bit_length() - 1)} or {1 << count.bit_length()}."
         )
     if count == 1:
         return Rank(None, 1, 0, local)
     address = address or _address(environment)
     if address is None:
         raise ConfigError(
-            f"nothing says where the {count} processes meet; set JAX_COORDINATOR_ADDRESS to host:port of process 0, "
-            "or pass coordinator_address."
+            f"the address of the {count} processes is unknown; set JAX_COORDINATOR_ADDRESS to host:port of "
+            "process 0, or pass coordinator_address."
         )
     if not re.fullmatch(r".+:\d+", address):
-        raise ConfigError(f"coordinator_address must be host:port, as 'node1:61440', not {address!r}.")
+        raise ConfigError(f"coordinator_address must be host:port, such as 'node1:61440', not {address!r}.")
     return Rank(address, count, number, local)
 
 
 def _integer(environment: Mapping[str, str], name: str) -> int:
     text = environment.get(name, "")
     if not text.strip().isdecimal():
-        raise ConfigError(f"the variable {name} must be a whole number of at least 0, not {text!r}; set it.")
+        raise ConfigError(f"the variable {name} must be an integer of at least 0, not {text!r}; set it.")
     return int(text)
 
 
 def _address(environment: Mapping[str, str]) -> str | None:
-    """Return host:port of process 0 as the environment says it, or None."""
+    """Return host:port of process 0 according to the environment, or None."""
     given = environment.get("JAX_COORDINATOR_ADDRESS")
     if given:
         port = environment.get("JAX_COORDINATOR_PORT")
@@ -101,7 +101,7 @@ def _port(job: str) -> int:
 
 
 def first_host(nodes: str) -> str:
-    """Return the first host of a list as Slurm writes it: node[003-006,9],other is node003."""
+    """Return the first host of a list in Slurm's notation: node[003-006,9],other is node003."""
     match = re.match(r"([^\[,]+)(?:\[(\d+)[^\]]*\])?([^,]*)", nodes)
     if match is None:
         raise ConfigError(f"the variable SLURM_STEP_NODELIST must be a list of hosts, not {nodes!r}; set it.")

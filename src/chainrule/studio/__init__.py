@@ -1,4 +1,4 @@
-"""The studio: a page on this machine that shows a network think and learn. `chainrule studio` serves it."""
+"""The studio: a page on this machine that shows a network predict and train. `chainrule studio` serves it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.errors import ConfigError
 def widget(result: Any, **settings: Any) -> Any:
     """Return a model or a trace as a widget for a notebook. settings: as in `chainrule.studio.notebook.StudioView`.
 
-    Raises ConfigError where anywidget is not installed.
+    Raises ConfigError if anywidget is not installed.
     """
     try:
         from chainrule.studio import notebook

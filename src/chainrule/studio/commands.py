@@ -1,10 +1,10 @@
-"""What a page may ask of the server: functions by name, whose arguments are checked by their annotations.
+"""The commands that a page may call on the server: functions by name, whose arguments are checked by their annotations.
 
     @command("model.trace")
     def trace(studio: Studio, *, sample: int | None = None) -> dict[str, Any]: ...
 
 Annotations are int, float, str, bool, list[...], tuple[...], dict, Literal[...] and unions with None. A command runs
-in a thread of its own and answers with data: text, numbers, lists, dicts and NumPy arrays.
+in its own thread and returns data: text, numbers, lists, dicts and NumPy arrays.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Command:
     """the annotations of its arguments"""
     required: frozenset[str]
     is_read: bool = False
-    """whether it changes nothing, so that its answer may go with an exported page"""
+    """whether it is read-only, so that its answer may be stored in an exported page"""
 
     def __call__(self, studio: Studio, arguments: dict[str, Any]) -> dict[str, Any]:
         """Check the arguments and call the function. Raises ConfigError."""
         for name in arguments:
             if name not in self.hints:
                 raise ConfigError(
-                    f"{self.name} has no argument {name!r}; it takes {', '.join(self.hints) or 'none'}."
+                    f"{self.name} has no argument {name!r}; it has {', '.join(self.hints) or 'none'}."
                 )
         missing = sorted(self.required - arguments.keys())
         if missing:
@@ -64,9 +64,9 @@ COMMANDS: dict[str, Command] = {}
 def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]:
     """Return a decorator that registers a command. Its first parameter is the studio, the others are keywords.
 
-    A keyword that is the only one and a dataclass stands for its fields: they are what a page gives.
+    A single keyword whose type is a dataclass stands for its fields, which are the page's arguments.
 
-    reads: whether it changes nothing, so that its answer may go with an exported page.
+    reads: whether it is read-only, so that its answer may be stored in an exported page.
     """
 
     def register(function: Function) -> Function:
@@ -95,7 +95,7 @@ def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]
 def _gathering(
     function: Callable[..., dict[str, Any]], keyword: str, settings: Any
 ) -> Callable[..., dict[str, Any]]:
-    """Return a function of the fields of a dataclass from a function of one."""
+    """Return a function of a dataclass's fields from a function of the dataclass."""
 
     @wraps(function)
     def called(studio: Studio, **fields: Any) -> dict[str, Any]:
@@ -105,14 +105,14 @@ def _gathering(
 
 
 def find(name: str) -> Command:
-    """Return a command. Raises ConfigError for a name that is none."""
+    """Return a command. Raises ConfigError for an unknown name."""
     if name not in COMMANDS:
         raise ConfigError(f"there is no command {name[:64]!r}; reload the page.")
     return COMMANDS[name]
 
 
 def answered(studio: Studio, call: Call) -> str | bytes:
-    """Return the answer to a command, or the sentence that says why there is none."""
+    """Return the answer to a command, or the error message."""
     try:
         return pack({"id": call.id, "answer": find(call.name)(studio, call.arguments)})
     except ChainruleError as error:
@@ -121,11 +121,11 @@ def answered(studio: Studio, call: Call) -> str | bytes:
         return pack({"id": call.id, "error": "there is not enough memory for this."})
     except Exception:
         LOG.exception("the command %s failed", call.name)
-        return pack({"id": call.id, "error": "a fault in chainrule; the terminal shows where."})
+        return pack({"id": call.id, "error": "a bug in chainrule; the terminal shows where."})
 
 
 def fitted(value: Any, hint: Any, name: str) -> Any:
-    """Return a JSON value as an annotation wants it. Raises ConfigError."""
+    """Convert a JSON value to the type of an annotation. Raises ConfigError."""
     found = _fit(value, hint)
     if found is _NONE_FITS:
         raise ConfigError(f"{name} must be {_described(hint)}, not {_shown(value)}.")
@@ -170,7 +170,7 @@ def _fit_plain(value: Any, kind: Any) -> Any:
 
 
 NAMES = {
-    int: "a whole number",
+    int: "an integer",
     float: "a number",
     str: "text",
     bool: "true or false",

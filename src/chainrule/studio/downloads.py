@@ -1,4 +1,4 @@
-"""What a page may download: functions by file name."""
+"""The downloads of a page: functions by file name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.studio.studio import Studio
 
 DOWNLOADS: dict[str, Callable[[Studio, dict[str, str]], tuple[bytes, str]]] = {}
-"""What may be downloaded, by file name: functions that return the content and its type."""
+"""Downloads by file name: functions that return the content and its type."""
 
 
 def download(name: str) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""What an exported page takes along beside the answers that its screen had asked for, by the screen's name."""
+"""Additional answers stored in an exported page, besides those that its screen requested, by the screen's name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chainrule.studio.studio import Studio
 
 
 class KeptAnswer(NamedTuple):
-    """A command, its arguments and its answer, as the page asks for them."""
+    """A command, its arguments and its answer, in the page's form."""
 
     name: str
     arguments: dict[str, Any]
@@ -23,17 +23,17 @@ class Exported(NamedTuple):
     state: dict[str, Any]
     """the page's state"""
     calls: list[tuple[str, dict[str, Any]]]
-    """the commands that the screen had asked for, the newest last"""
+    """the commands that the screen requested, the newest last"""
     rows: list[int]
-    """the samples of the part on show that go with the page; who has no time for the last ones takes them off"""
+    """the samples of the shown part that are stored in the page; an exporter removes the last ones if time is short"""
 
 
 EXPORTS: dict[str, Callable[[Exported], Iterator[KeptAnswer]]] = {}
-"""By the name of the screen."""
+"""Exporters by the screen's name."""
 
 
 def exports(screen: str) -> Callable[[Any], Any]:
-    """Return a decorator that registers what a screen takes along."""
+    """Return a decorator that registers the exporter of a screen."""
 
     def register(function: Callable[[Exported], Iterator[KeptAnswer]]) -> Any:
         EXPORTS[screen] = function

@@ -1,4 +1,4 @@
-"""The studio as the command opens it: what it shows, which screen comes first, and the run that begins at once."""
+"""The studio as the command opens it: its contents, its first screen, and the run that starts at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from chainrule.studio.studio import Studio
 
 
 def opened(what: str | None) -> Studio:
-    """Open a model or data. MNIST and a table are trained on at once: a network for the screens, and curves to watch.
+    """Open a model or data. MNIST and a table are trained at once, to have a network and curves for the screens.
 
-    what: a model's file, the folder of a run, or data; None for MNIST.
+    what: a model file, the folder of a run, or data; None for MNIST.
     """
     studio = start.opened(what)
     if studio.has_model:

@@ -1,11 +1,11 @@
-"""What goes over the studio's socket: a page's commands as JSON text, and answers as JSON text or with packed arrays.
+"""The messages of the studio's socket: a page's commands as JSON, and answers as JSON or with packed arrays.
 
     page -> server   {"id": 7, "do": "model.trace", "with": {"sample": 3}}          or {"ack": 12}
     server -> page   {"id": 7, "answer": {...}}   {"id": 7, "error": "..."}   {"event": "train.epoch", "data": {...}}
 
-A message with arrays is binary: the length of a head as a little-endian uint32, the head as JSON padded with spaces so
-that the arrays begin at a multiple of 8, and the arrays as they lie in memory, each padded likewise. The head is
-{"message": ..., "arrays": [[dtype, shape, offset], ...]}, and an array's place in the message {"$array": number}.
+A message with arrays is binary: the length of a header as a little-endian uint32, the header as JSON padded with
+spaces so that the arrays start at a multiple of 8, and the arrays' memory, each padded likewise. The header is
+{"message": ..., "arrays": [[dtype, shape, offset], ...]}, with {"$array": number} for an array in the message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DTYPES = {np.dtype(name): name for name in ("float64", "float32", "float16", "in
 
 
 class Call(NamedTuple):
-    """A command that a page asks for."""
+    """A command that a page calls."""
 
     id: int
     name: str
@@ -33,13 +33,13 @@ class Call(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """A page has got the frames up to a number."""
+    """The acknowledgment of all frames up to a number."""
 
     number: int
 
 
 def parse(text: str) -> Call | Ack:
-    """Read a page's message. Raises DataError for anything that is none."""
+    """Parse a page's message. Raises DataError for an invalid one."""
     if len(text) > MAX_TEXT:
         raise DataError(f"a message must have at most {MAX_TEXT} characters, not {len(text)}.")
     try:
@@ -62,12 +62,12 @@ def _refuse(name: str) -> Any:
 
 def _count(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_ID:
-        raise DataError(f'"{name}" of a message must be a whole number from 0 on.')
+        raise DataError(f'"{name}" of a message must be an integer of at least 0.')
     return value
 
 
 def pack(message: dict[str, Any]) -> str | bytes:
-    """Write a message: as text where it holds no array. NaN and infinity outside of arrays become null."""
+    """Write a message, as text if it has no arrays. NaN and infinity outside arrays become null."""
     arrays: list[NDArray[Any]] = []
     plain = _without_arrays(message, arrays)
     if not arrays:
@@ -89,7 +89,7 @@ def _padded(size: int) -> int:
 
 
 def _without_arrays(value: Any, arrays: list[NDArray[Any]]) -> Any:
-    """The value with a number in each array's place; the arrays, in a form that a page can read, go into the list."""
+    """Return the value with a number for each array; the arrays are appended to the list, readable for a page."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         arrays.append(_readable(value))
         return {"$array": len(arrays) - 1}

@@ -1,7 +1,7 @@
-"""The studio in a notebook: a model, a trace, or a network while it learns, as an anywidget.
+"""The studio in a notebook: a model, a trace, or a network during training, as an anywidget.
 
-The kernel answers the page's commands, and the page computes forward passes by itself. What must outlive the kernel,
-the model and the state, is in traits; everything else travels as messages.
+The kernel answers the page's commands, and the page computes forward passes itself. The model and the state, which
+must outlive the kernel, are traits; everything else is sent as messages.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 EVERY = 0.1
-"""Seconds between two looks at a network that learns."""
+"""Seconds between two updates during training."""
 LANGUAGES = ("en", "zh")
 
 
 def view(result: Any, **settings: Any) -> StudioView:
-    """Return a model as a view, or a trace: its network, and the screen of backpropagation at its first sample."""
+    """Return a model as a view, or a trace: its network, and the screen Backpropagation at its first sample."""
     if isinstance(result, Model):
         return StudioView(result, **settings)
     if not isinstance(result, Trace):
@@ -50,7 +50,7 @@ def view(result: Any, **settings: Any) -> StudioView:
 class StudioView(anywidget.AnyWidget):
     """A screen of the studio in a notebook's output.
 
-    model: shown as it is now; `show` takes another, or the same with other numbers.
+    model: shown in its current state; `show` shows another one, or the same with new parameters.
     X, y: samples to choose from.  screen: draw, backprop, neurons, why or another one.  lang: en or zh.
     """
 
@@ -69,7 +69,7 @@ class StudioView(anywidget.AnyWidget):
         lang: str = "en",
         state: dict[str, Any] | None = None,
     ) -> None:
-        """Show a model. state: further keys of the page's state, as {"sample.index": 3}."""
+        """Show a model. state: further keys of the page's state, such as {"sample.index": 3}."""
         if lang not in LANGUAGES:
             raise ConfigError(f"lang must be one of {', '.join(LANGUAGES)}, not {lang!r}.")
         self.studio = Studio(model, _data(X, y), name=repr(model).split(":")[0].strip("<>").lower())
@@ -86,20 +86,20 @@ class StudioView(anywidget.AnyWidget):
         return packed
 
     def show(self, model: Model) -> None:
-        """Show a model in the same place."""
+        """Show another model in this view."""
         self.studio.show_model(model, self.studio.name)
         self.boot = self._boot()
 
     def frame(self, model: Model, steps: int) -> None:
-        """Show a model that learns, after so many steps: its numbers, as a message that nobody keeps."""
+        """Show a model during training after some steps: its parameters, as a message that is not stored."""
         self.studio.send("model.frame", {"arrays": arrays_of(model, model.theta), "steps": steps})
 
     def live(self) -> Callback:
-        """Return a callback for `Model.fit` that shows the model about ten times a second while it learns."""
+        """Return a callback for `Model.fit` that shows the model about ten times per second during training."""
         return _Live(self)
 
     def answer_page(self, _: Any, content: Any, __: Any) -> None:
-        """Answer a command of the page; what is none is passed over."""
+        """Answer a command of the page; ignore anything else."""
         try:
             call = parse(json.dumps(content))
         except ChainruleError:
@@ -108,7 +108,7 @@ class StudioView(anywidget.AnyWidget):
             self.tell(answered(self.studio, call))
 
     def tell(self, message: str | bytes) -> None:
-        """Send a message to the page, packed as `chainrule.studio.messages` does it."""
+        """Send a message packed by `chainrule.studio.messages` to the page."""
         if isinstance(message, str):
             self.send(json.loads(message))
         else:
@@ -116,7 +116,7 @@ class StudioView(anywidget.AnyWidget):
 
 
 class _Tab:
-    """The page of a widget, among those that a studio tells of changes."""
+    """The page of a widget, one of those that a studio notifies of changes."""
 
     def __init__(self, view: StudioView) -> None:
         self.view = view
@@ -126,17 +126,17 @@ class _Tab:
 
 
 class _Live(Callback):
-    """Shows a model while it learns."""
+    """Show a model during training."""
 
     def __init__(self, view: StudioView) -> None:
         self.view, self.last, self.before = view, 0.0, 0
 
     def on_train_begin(self, run: Run) -> None:
-        """Count from the steps of earlier calls."""
+        """Start counting from the steps of earlier calls."""
         self.before = run.model.steps_trained
 
     def on_steps(self, run: Run) -> None:
-        """Show it, where the last time is long enough ago."""
+        """Show it, if the last update is long enough ago."""
         if time.monotonic() - self.last >= EVERY:
             self._show(run)
 
@@ -149,13 +149,13 @@ class _Live(Callback):
         self.view.frame(run.model, self.before + run.step)
 
     def on_train_end(self, run: Run) -> None:
-        """Show it, and keep it in the notebook."""
+        """Show it, and store it in the notebook."""
         self.view.show(run.model)
         self._show(run)
 
 
 def _data(X: Any, y: Any) -> Data | None:
-    """Return samples to choose from; None without any. y may be missing."""
+    """Return samples to choose from, None without X. y may be None."""
     if X is None:
         return None
     X = np.asarray(X)

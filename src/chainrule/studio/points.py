@@ -1,4 +1,4 @@
-"""Points in a plane, drawn by a seed: two moons, circles, spirals, XOR, blobs, and a surface to be approximated."""
+"""Random points in a plane: two moons, circles, spirals, XOR, blobs, and a surface to approximate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Drawn = tuple[NDArray[np.float64], NDArray[Any]]
 
 
 class Points(NamedTuple):
-    """Points to train on, and as many others to test with."""
+    """Points for training, and as many for testing."""
 
     X: NDArray[np.float32]  # (n, 2)
     y: NDArray[Any]  # (n,) int64 classes, or float32 heights
@@ -23,7 +23,7 @@ class Points(NamedTuple):
 
 
 def _moons(n: int, rng: np.random.Generator) -> Drawn:
-    """Two half circles that reach into each other."""
+    """Two interleaved half circles."""
     y = np.arange(n) % 2
     angle = np.pi * rng.random(n)
     x1 = np.where(y == 0, np.cos(angle), 1 - np.cos(angle)) - 0.5
@@ -40,7 +40,7 @@ def _circles(n: int, rng: np.random.Generator) -> Drawn:
 
 
 def _spirals(n: int, rng: np.random.Generator) -> Drawn:
-    """Two arms that wind around each other."""
+    """Two interleaved spiral arms."""
     y = np.arange(n) % 2
     radius = 0.08 + 0.9 * np.sqrt(rng.random(n))
     angle = 2.5 * np.pi * radius + np.pi * y
@@ -48,13 +48,13 @@ def _spirals(n: int, rng: np.random.Generator) -> Drawn:
 
 
 def _xor(n: int, rng: np.random.Generator) -> Drawn:
-    """Four squares, of which those across a corner belong together."""
+    """Four squares, with opposite ones in the same class."""
     X = rng.uniform(0.06, 1, (n, 2)) * rng.choice([-1.0, 1.0], (n, 2))
     return X, (X[:, 0] * X[:, 1] < 0).astype(np.int64)
 
 
 def _blobs(n: int, rng: np.random.Generator) -> Drawn:
-    """Three clouds in a triangle."""
+    """Three clusters in a triangle."""
     y = np.arange(n) % 3
     angle = np.pi / 2 + 2 * np.pi * y / 3
     centers = 0.55 * np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -75,13 +75,13 @@ KINDS: dict[str, Callable[[int, np.random.Generator], Drawn]] = {
     "blobs": _blobs,
     "surface": _surface,
 }
-"""Every data set by its name: a function of the number of points and of a generator."""
+"""Every data set by name: a function of the number of points and a generator."""
 
 
 def points(kind: str, *, n: int = 200, noise: float = 0.1, seed: int = 0) -> Points:
-    """Draw n points to train on and n to test with, about between -1 and 1.
+    """Draw n points for training and n for testing, about between -1 and 1.
 
-    noise: standard deviation of what is added to the coordinates, and to the heights of the surface.
+    noise: standard deviation of the noise of the coordinates, and of the heights of the surface.
     Raises ConfigError for an unknown kind and for numbers out of range.
     """
     draw = check_choice(kind, KINDS, "kind")

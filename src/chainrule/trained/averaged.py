@@ -13,13 +13,13 @@ from chainrule.engines import ForwardWalks
 from chainrule.network.network import Network
 
 FEW_ROWS = 256
-"""Up to so many rows the members are walked one after the other: a thread would take longer to begin."""
+"""The maximum rows for which the members are computed one after the other, because starting threads takes longer."""
 
 
 def outputs_of_each(
     walks: ForwardWalks, thetas: Sequence[NDArray[Any]], states: Sequence[dict[str, Any]], X: Any
 ) -> NDArray[Any]:
-    """Compute the outputs (members, n, fan_out) for X (n, features): as many members at once as there are cores.
+    """Compute the outputs (members, n, fan_out) for X (n, features), as many members at once as there are cores.
 
     thetas, states: those of each member.
     """
@@ -38,8 +38,8 @@ def outputs_of_each(
 def average(network: Network, out: NDArray[Any]) -> NDArray[Any]:
     """Return the outputs (n, fan_out) that predict the mean over the members of out (members, n, fan_out).
 
-    Worked out in float64, member after member, so no bit depends on which of them was ready first.
+    Computed in float64, in the members' order, so that no bit depends on which of them finishes first.
     """
-    with np.errstate(all="ignore"):  # of outputs that are not finite neither is the average
+    with np.errstate(all="ignore"):  # non-finite outputs have a non-finite average
         mean: NDArray[Any] = network.loss.average(out.astype(np.float64))
     return mean.astype(out.dtype)

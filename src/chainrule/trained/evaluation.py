@@ -20,7 +20,7 @@ from chainrule.network.answers import decide, scores, task_of, true_labels
 from chainrule.network.network import Network
 
 BATCH = 1024
-"""The samples per walk outside training: enough for efficient arithmetic, few enough for the cache."""
+"""The samples per pass outside training: enough for efficient arithmetic, few enough for the cache."""
 EACH_EPOCH = {"regression": ("rmse",)}
 """The metric that is recorded after each epoch, by task; accuracy for the others."""
 
@@ -47,7 +47,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Compute the training objective as "loss", and the named metrics; all are NaN if an output is not finite.
 
-    Of a stream the features are read block by block, and the outputs and targets of all rows are kept.
+    For a stream the features are read block by block, and the outputs and targets of all rows are kept.
     """
     out, samples = samples.evaluated(lambda X: engine.predict(network, theta, states, X, BATCH))
     return evaluate_outputs(network, theta, out, samples, names)
@@ -65,8 +65,8 @@ def evaluate_outputs(
 
     theta: (size,), or (members, size) of an ensemble, whose penalty is the mean of its members'.
 
-    positive: with two classes, the one that precision, recall and the like are of; 1 for None. For two outputs of a
-    multiclass loss these metrics are means over both classes unless it is given.
+    positive: with two classes, the index of the positive one for precision, recall and so on; 1 for None. For two
+    outputs of a multiclass loss these metrics are means over both classes unless it is given.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return _evaluate_outputs(network, theta, out, samples, names, positive)

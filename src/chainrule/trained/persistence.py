@@ -1,4 +1,4 @@
-# Over 300 lines because what writes a file and what reads it are checked against each other.
+# Over 300 lines because the code that writes a file and the code that reads it are checked against each other.
 """Write and read models as safetensors files: parameters by name, the architecture as JSON in the metadata.
 
     metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}
@@ -7,8 +7,8 @@
 Such a file contains no code: layers, losses and initializers are looked up by name in tables, and their settings are
 checked like a user's. The shapes of the architecture are compared with the file's before anything is allocated.
 
-Format 2 has every setting of every layer, loss and initializer. Format 1 had those that were not defaults; what it left
-out is filled in with the defaults of its time.
+Format 2 has every setting of every layer, loss and initializer. Format 1 had only those that differ from their
+defaults; the others are filled in with the defaults of that time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
     "orthogonal": {"gain": 1.0},
     "constant": {"value": 0.0},
 }
-"""The defaults that files of format 1 leave out, by kind. It never changes: no setting or default is added."""
+"""The defaults that files of format 1 omit, by kind. It never changes: no setting or default is added."""
 MAX_VALUES = 1 << 22  # of the metadata; most are labels
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
@@ -71,7 +71,7 @@ class Saved(NamedTuple):
 
 
 def encode(value: Any) -> Any:
-    """Return a layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, nested ones too."""
+    """Return a layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, also nested ones."""
     if isinstance(value, (Layer, Loss, Initializer)):
         return {"kind": value.kind} | _settings(value)
     if isinstance(value, (tuple, list)):
@@ -82,9 +82,9 @@ def encode(value: Any) -> Any:
 
 
 def _settings(value: Any) -> dict[str, Any]:
-    """Return every setting, so that a file means the same when a default changes.
+    """Return every setting, so that a file keeps its meaning when a default changes.
 
-    A custom layer's setting that JSON cannot express is left out while it is the default.
+    A custom layer's setting that JSON cannot express is omitted while it has its default.
     """
     found = {}
     for f in dataclasses.fields(value) if dataclasses.is_dataclass(value) else ():
@@ -110,9 +110,9 @@ def network_config(network: Network) -> dict[str, Any]:
 
 
 def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return a network as `network_config` does, from one of an earlier version, with what that left out filled in.
+    """Return a network as `network_config` does, from one of an earlier version, whose omitted settings are filled in.
 
-    Those are the defaults of format 1's time, and settings added since, whose defaults mean what there was before.
+    These get the defaults of format 1's time; settings added since get defaults that keep the earlier behavior.
     custom: the defaults of custom layers by kind.
     """
     if isinstance(config, list):
@@ -193,9 +193,9 @@ def save(
     states: Any,
     extra: Mapping[str, Any],
 ) -> None:
-    """Write a model; the file is replaced in one step.
+    """Write a model; the file is replaced atomically.
 
-    theta: (size,), or of an ensemble (members, size), whose states are a list with those of each member.
+    theta: (size,), or (members, size) of an ensemble, whose states are a list of those of each member.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -206,7 +206,7 @@ def save(
         each = [named_tensors(network, *one) for one in zip(theta, states, strict=True)]
         tensors = {name: np.stack([one[name] for one in each]) for name in each[0]}
     tensors = {
-        name: np.ascontiguousarray(value).reshape(np.shape(value))  # or a () array would become (1,)
+        name: np.ascontiguousarray(value).reshape(np.shape(value))  # otherwise a () array would become (1,)
         for name, value in tensors.items()
     }
     write_whole(path, to_bytes(tensors, metadata={"chainrule": json.dumps(header)}))
@@ -215,7 +215,7 @@ def save(
 def load(
     path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None = None, *, ensemble: bool = False
 ) -> Saved:
-    """Read a model. Raises FormatError with the file and what is wrong in it, and OSError if it cannot be read.
+    """Read a model. Raises FormatError with the file and its fault, and OSError if it cannot be read.
 
     ensemble: whether the file must have an ensemble; theta is then (members, size), and states have as many rows.
     """
@@ -266,7 +266,7 @@ def load(
                     states[link.name] = type(state)(*map(np.reshape, tensors, shapes))
     except SafetensorError as error:
         raise FormatError(
-            f"{path} is not a whole safetensors file ({error}); save the model again."
+            f"{path} is not a complete safetensors file ({error}); save the model again."
         ) from error
     if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
         raise FormatError(f"{path} contains NaN or infinity among its numbers; save the model again.")
@@ -281,7 +281,7 @@ def has_ensemble(path: str | os.PathLike[str]) -> bool:
         check_regular(path)
         with safe_open(str(path), framework="numpy") as file:
             return "seeds" in _header(Path(path), file.metadata())
-    except (SafetensorError, OSError):  # said by whoever reads it
+    except (SafetensorError, OSError):  # reported by the function that reads it
         return False
 
 
@@ -290,7 +290,9 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     if text is None:
         raise FormatError(f"{path} is a safetensors file without a Chainrule network in its metadata.")
     if not is_modest_json(text, 4 * MAX_LINKS, MAX_VALUES):
-        raise FormatError(f"{path}: the metadata hold more than any network of {MAX_LINKS:,} layers has.")
+        raise FormatError(
+            f"{path}: the metadata is larger than that of any network with {MAX_LINKS:,} layers."
+        )
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -308,7 +310,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def _members(path: Path, header: Mapping[str, Any], ensemble: bool) -> tuple[int, ...]:
-    """Return the axis that every tensor begins with: (members,) in an ensemble's file, () in a model's."""
+    """Return the first axis of every tensor: (members,) in an ensemble's file, () in a model's."""
     seeds = header.get("seeds")
     if seeds is not None and not ensemble:
         raise FormatError(f"{path} has an ensemble; read it with Ensemble.load.")

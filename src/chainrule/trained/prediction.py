@@ -1,4 +1,4 @@
-"""What a trained network and an ensemble of them share: prediction and evaluation by their outputs."""
+"""Shared by a trained network and an ensemble: prediction and evaluation from their outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.trained.evaluation import BATCH, evaluate_outputs, metric_names
 
 
 class PredictionMixin:
-    """Prediction and evaluation by `raw_outputs`, the outputs for checked rows, which a subclass has to define."""
+    """Prediction and evaluation by `raw_outputs`, which a subclass defines: the outputs for checked rows."""
 
     network: Network
     theta: NDArray[Any]
@@ -56,7 +56,7 @@ class PredictionMixin:
 
     @property
     def labels(self) -> list[Any]:
-        """The labels of the classes as in the data; without labels the numbers of the classes, or of the outputs."""
+        """The labels of the classes as in the data; without labels the indices of the classes, or of the outputs."""
         if self.classes is not None:
             return list(self.classes.tolist())
         return list(range(max(self.network.outputs, 2)))
@@ -86,7 +86,7 @@ class PredictionMixin:
     ) -> Samples:
         """Check X and y against the inputs, labels and feature names of the model, and return them as `Samples`.
 
-        X may be `Samples` that were checked for this model before, without y: their values are not checked again.
+        X may be `Samples` already checked for this model, without y: their values are not checked again.
         names: the names of X and y in error messages.  Raises ShapeError or DataError.
         """
         if isinstance(X, Samples):
@@ -120,7 +120,7 @@ class PredictionMixin:
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
         """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression.
 
-        A model of `fit(scale_targets="clamp")` keeps numbers within the range of its training targets.
+        A model of `fit(scale_targets="clamp")` clips numbers to the range of its training targets.
         """
         out = self.outputs(X, engine=engine)
         self._warn_if_untrained()
@@ -151,10 +151,10 @@ class PredictionMixin:
         Classification has accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision and log_loss;
         multilabel the same without balanced_accuracy; regression mse, rmse, mae and r2.
         metrics: names of the metrics to compute; None for all of the task.
-        positive: with two classes, the label that precision, recall, f1, auc and average_precision are computed for;
+        positive: with two classes, the label of the positive one for precision, recall, f1, auc and average_precision;
         None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
-        the mean over the classes, one against the rest, and so they are for SoftmaxCrossEntropy with two outputs unless
-        positive is given.
+        the mean over the classes, one against the rest, as for SoftmaxCrossEntropy with two outputs unless positive is
+        given.
         outputs: (n, fan_out), the result of `outputs(X)` if it is known.  X may be `Samples` from `check_samples`.
         """
         chosen = None if positive is None else self._class_number(positive)
@@ -164,10 +164,10 @@ class PredictionMixin:
         return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
 
     def _class_number(self, label: Any) -> int:
-        """Return the class number, 0 or 1, of one of two labels. Raises ConfigError for another label."""
+        """Return the class index, 0 or 1, of one of two labels. Raises ConfigError for another label."""
         if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
             known = f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
-            raise ConfigError(f"positive is for two classes; this network is for {known}; leave it out.")
+            raise ConfigError(f"positive is for two classes; this network is for {known}; omit it.")
         if not any(known == label for known in self.labels):
             raise ConfigError(f"positive must be {self.labels[0]!r} or {self.labels[1]!r}, not {label!r}.")
         return self.labels.index(label)
@@ -194,7 +194,9 @@ class PredictionMixin:
             return self.raw_outputs(X, engine, BATCH)
         out, shape = np.asarray(outputs), (X.shape[0], self.network.fan_out)
         if out.shape != shape:
-            raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
+            raise ShapeError(
+                f"outputs must have shape {shape}, not {out.shape}; pass the result of outputs(X)."
+            )
         return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)
 
     def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
@@ -207,7 +209,7 @@ class PredictionMixin:
         return frozenset(names) or frozenset(known)
 
     def _metadata(self) -> dict[str, Any]:
-        """Return what a file has beside the network and its numbers, as JSON-ready data."""
+        """Return the metadata of a file, besides the network and its parameters, as data for JSON."""
         classes = None if self.classes is None else self.classes.tolist()
         scale = None if self.target_scale is None else self.target_scale.to_data()
         return {
@@ -222,7 +224,7 @@ class PredictionMixin:
         }
 
     def take_metadata(self, path: str | os.PathLike[str], found: Mapping[str, Any]) -> None:
-        """Check and take over what `_metadata` wrote to a file. Raises FormatError with the path."""
+        """Check and restore what `_metadata` wrote to a file. Raises FormatError with the path."""
         try:
             self.seed = checks.check_seed(found["seed"])
             classes = found["classes"]

@@ -50,7 +50,7 @@ class Predictor:
 
     def outputs(self, X: Any) -> NDArray[Any]:
         """Return the last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
-        if self._row is not None:  # it refuses a masked array by itself
+        if self._row is not None:  # it rejects masked arrays itself
             out = empty(self._shape, self.dtype)
             if self._row(X, out) >= 0:
                 return out if self.target_scale is None else self.target_scale.restore(out)

@@ -38,9 +38,9 @@ class Trained(PredictionMixin):
         self.states = states
         self.seed = seed
         self.classes: NDArray[Any] | None = None
-        """the label of each class number; None before training, and if y is numbers"""
+        """the label of each class index; None before training, and for numeric targets"""
         self.target_scale: TargetScale | None = None
-        """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None without them"""
+        """mean and std (outputs,) of the targets, measured by `fit(scale_targets=True)`; None without it"""
         self._feature_names: tuple[str, ...] | None = None
         self.frozen: frozenset[str] = frozenset()
         """the names of the links that are excluded from training"""
@@ -105,7 +105,7 @@ class Trained(PredictionMixin):
             self.is_fresh = np.array_equal(self.theta, drawn)
             if self.is_fresh:
                 warnings.warn(
-                    "the model was never trained, so it predicts by its random initial weights; call fit first.",
+                    "the model was never trained, so it predicts with random initial weights; call fit first.",
                     stacklevel=stacklevel,
                 )
 

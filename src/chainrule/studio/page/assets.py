@@ -1,8 +1,8 @@
 """The files of the studio's page, read once from the package, and its texts in every language.
 
-A text stands in one of the tables `web/texts/*.json` under a key, in each language: `{"draw.clear": {"en": ..., ...}}`.
-The page reads them all from the module `texts.js`, which is made here and is not a file. Its style sheet is `style.css`
-with those of the screens in `styles/` after it.
+A text is in one of the tables `web/texts/*.json` under a key, in each language: `{"draw.clear": {"en": ..., ...}}`.
+The page reads them all from the module `texts.js`, which is generated here. Its style sheet is `style.css`, followed
+by those of the screens in `styles/`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chainrule.errors import FormatError
 __all__ = ["LANGUAGES", "TYPES", "VERSION", "Asset", "assets", "merge", "modules", "texts"]
 
 LANGUAGES = ("en", "zh")
-"""English, and Traditional Chinese as Taiwan writes it."""
+"""English, and Traditional Chinese as written in Taiwan."""
 
 TYPES = {
     "css": "text/css; charset=utf-8",
@@ -31,7 +31,7 @@ TYPES = {
     "json": "application/json",
     "svg": "image/svg+xml",
 }
-"""The media type by the ending of a file's name, the same on every system; files with other endings are not served."""
+"""The media type by file name extension, the same on every system; files with other extensions are not served."""
 
 _WEB = files("chainrule.studio") / "web"
 _KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
@@ -45,12 +45,12 @@ class Asset(NamedTuple):
 
 
 def merge(tables: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return the texts of several tables in one, in the order of their keys.
+    """Merge several tables of texts into one, in the order of their keys.
 
-    tables: JSON by the name of its file. Keys of `draw.json` begin with `draw.` or `screen.draw`, and those of
-    `common.json` with anything.
-    Raises FormatError, with the file and the key, for a key that is there twice or has another form, and for a text
-    that is empty, missing in a language or in an unknown one.
+    tables: JSON by file name. Keys of `draw.json` begin with `draw.` or `screen.draw`, those of `common.json` with
+    anything.
+    Raises FormatError, with the file and the key, for a duplicate or malformed key, and for a text that is empty,
+    missing in a language or in an unknown one.
     """
     merged: dict[str, dict[str, str]] = {}
     owner: dict[str, str] = {}
@@ -59,7 +59,7 @@ def merge(tables: Mapping[str, str]) -> dict[str, dict[str, str]]:
         def once(pairs: list[tuple[str, Any]], name: str = name) -> dict[str, Any]:
             keys = [key for key, _ in pairs]
             if twice := sorted({key for key in keys if keys.count(key) > 1}):
-                raise FormatError(f"{name}: {twice[0]!r} is there twice; remove one.")
+                raise FormatError(f"{name}: {twice[0]!r} occurs twice; remove one.")
             return dict(pairs)
 
         try:
@@ -78,15 +78,15 @@ def merge(tables: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def _check(name: str, key: str, text: Any) -> None:
-    """Raise FormatError where a key or its texts have another form."""
+    """Raise FormatError for a malformed key or text."""
     own = name.removesuffix(".json")
     if not _KEY.fullmatch(key):
         raise FormatError(
-            f"{name}: the key {key!r} is no list of words in lower case with dots; write {own}.word."
+            f"{name}: the key {key!r} is not a sequence of lower-case words with dots; write {own}.word."
         )
     if own != "common" and not f"{key}.".startswith((f"{own}.", f"screen.{own}.")):
         raise FormatError(
-            f"{name}: {key!r} begins with another name; write {own}.… or move it to common.json."
+            f"{name}: {key!r} does not begin with the file's name; write {own}.… or move it to common.json."
         )
     if not isinstance(text, dict):
         raise FormatError(
@@ -113,7 +113,7 @@ def texts() -> Mapping[str, Mapping[str, str]]:
 
 
 def _walk(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
-    """Return the files of a folder that have a type, by their path; not the tables of texts."""
+    """Return the files of a folder that have a media type, by path, without the tables of texts."""
     found: dict[str, bytes] = {}
     for path in folder.iterdir():
         if path.is_dir():
@@ -130,7 +130,7 @@ def _read() -> tuple[str, Mapping[str, Asset]]:
     styles = [raw.pop(path) for path in sorted(raw) if path.startswith("styles/")]
     if styles:
         raw["style.css"] = b"\n".join([raw["style.css"], *styles])
-    # Written as \u003c, no text ends a page's script that it stands in.
+    # \u003c keeps a text from closing the script that contains it.
     table = json.dumps({key: dict(text) for key, text in texts().items()}, ensure_ascii=False, indent=0)
     table = table.replace("<", "\\u003c")
     raw["texts.js"] = f"export const texts = {table};\n".encode()
@@ -146,17 +146,17 @@ def _read() -> tuple[str, Mapping[str, Asset]]:
 
 
 def assets() -> Mapping[str, Asset]:
-    """Return the page's files by their path below web/, as "screens/draw.js". In index.html, {{version}} is VERSION."""
+    """Return the page's files by path below web/, such as "screens/draw.js". In index.html, {{version}} is VERSION."""
     return _read()[1]
 
 
 @cache
 def modules() -> Mapping[str, str]:
-    """Return the text of every JavaScript module by its path, as `chainrule.studio.page.join.join` takes them."""
+    """Return the text of every JavaScript module by path, for `chainrule.studio.page.join.join`."""
     return MappingProxyType(
         {path: asset.content.decode() for path, asset in assets().items() if path.endswith(".js")}
     )
 
 
 VERSION = _read()[0]
-"""Twelve hexadecimal digits that change with any byte of the files: a browser may keep each of them for ever."""
+"""Twelve hexadecimal digits that change with any byte of the files, so that a browser may cache them forever."""

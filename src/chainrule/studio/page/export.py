@@ -1,4 +1,4 @@
-"""A screen as one HTML file that works without a server: the model, some samples, and what the screen had asked for."""
+"""A screen as one HTML file that works without a server: the model, some samples, and the answers that it requested."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from chainrule.studio.screens.model import described, get_data, samples, shown_p
 from chainrule.studio.studio import Studio
 
 KEPT = 4
-"""Pages that wait to be downloaded."""
+"""The maximum pages that wait to be downloaded."""
 SAMPLES = 64
-"""Samples that go with a page."""
+"""The maximum samples in a page."""
 EXACT = 1 << 20
-"""Parameters up to which they go as float32; those of a larger network go as float16."""
+"""The maximum parameters that are stored as float32; those of a larger network are stored as float16."""
 MAX_CALLS = 100
 
 PAGE = """<!doctype html>
@@ -52,9 +52,9 @@ style-src '{style_hash}'; img-src data: blob:">
 
 @command("export.page")
 def export(studio: Studio, *, state: dict[str, Any], calls: list[list[Any]]) -> dict[str, Any]:
-    """Make the page of a screen, and return the number under which it can be downloaded.
+    """Make the page of a screen, and return the number for its download.
 
-    state: the page's state.  calls: [name, arguments] of the commands whose answers go with it.
+    state: the page's state.  calls: [name, arguments] of the commands whose answers are stored in it.
     """
     pages: OrderedDict[str, bytes] = studio.parts.setdefault("export", OrderedDict())
     content = offline_page(studio, state, calls)
@@ -68,21 +68,21 @@ def export(studio: Studio, *, state: dict[str, Any], calls: list[list[Any]]) -> 
 
 
 def downloaded(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
-    """Return a page that was made, with its type. Raises DataError where it is not there any more."""
+    """Return a page and its type. Raises DataError if it no longer exists."""
     pages: OrderedDict[str, bytes] = studio.parts.get("export", OrderedDict())
     content = pages.get(query.get("made", ""))
     if content is None:
-        raise DataError("this page is not there any more; export the screen again.")
+        raise DataError("this page no longer exists; export the screen again.")
     return content, "text/html; charset=utf-8"
 
 
 def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) -> bytes:
-    """Return the page. Answers that fail are left out: the page says then that it has none.
+    """Return the page. Answers that fail are omitted, and the page then says that it has none.
 
     state, calls: as in `export`.
     """
     if len(calls) > MAX_CALLS:
-        raise ConfigError(f"at most {MAX_CALLS} answers go with a page, not {len(calls)}.")
+        raise ConfigError(f"a page may have at most {MAX_CALLS} answers, not {len(calls)}.")
     boot: dict[str, Any] = {"model": None, "state": state, "answers": [], "samples": None}
     if studio.has_model:
         boot["model"] = described(
@@ -119,7 +119,7 @@ def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) 
 
 
 def _answers(studio: Studio, calls: list[tuple[str, dict[str, Any]]]) -> Iterator[KeptAnswer]:
-    """Answer the calls that change nothing, but those that fail."""
+    """Answer the read-only calls, except for those that fail."""
     for name, arguments in calls:
         if find(name).is_read:
             try:
@@ -147,5 +147,5 @@ def page_style() -> str:
 
 
 def _hash(text: str) -> str:
-    """The hash by which a Content-Security-Policy lets an inline script or style pass."""
+    """Return the hash with which a Content-Security-Policy allows an inline script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

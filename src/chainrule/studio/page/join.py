@@ -1,7 +1,7 @@
-"""The page's ES modules as one script, for a notebook's widget and for a page that is opened from a file.
+"""Join the page's ES modules into one script, for a notebook's widget and for a page opened from a file.
 
-Neither can load a module by a relative path. Each module becomes a function that returns what it exports, called
-behind those that it imports from:
+Neither can load a module by a relative path. Each module becomes a function that returns its exports, called after
+the modules that it imports from:
 
     $modules['screens/draw.js'] = (() => {
     const { h, fill: put } = $modules['dom.js'];
@@ -9,7 +9,7 @@ behind those that it imports from:
     return { draw, url };
     })();
 
-The two statements are found by their form, to which the modules keep, each on a line of its own:
+The two statements are recognized by their form, which all modules keep, each on its own line:
 
     import { h, fill as put } from '../dom.js';
     export function draw      export async function draw      export class Draw      export const url
@@ -27,17 +27,17 @@ EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))"
 
 
 def imports(path: str, text: str) -> list[tuple[str, str]]:
-    """Return the path that each import statement of a module reads from, and the names as they stand in it."""
+    """Return the path of each import statement of a module, and the imported names as written."""
     folder = posixpath.dirname(path)
     return [(posixpath.normpath(posixpath.join(folder, at)), names) for names, at in IMPORT.findall(text)]
 
 
 def join(entry: str, modules: Mapping[str, str], *, default: str = "") -> str:
-    """Return a script that does what a module and all that it imports do.
+    """Return one script that contains a module and everything that it imports.
 
-    entry: the module's path.  modules: the text of each module by its path, as "screens/draw.js".
-    default: a name that the entry exports. With it the script is a module that ends in `export default {name}`, as
-    anywidget expects; without it, it may stand between <script> and </script>.
+    entry: the module's path.  modules: the text of each module by path, such as "screens/draw.js".
+    default: a name that the entry exports. With it the script is a module that ends in `export default {name}`, for
+    anywidget; without it, it may be placed between <script> and </script>.
     """
     needed: dict[str, list[str]] = {}
     left = [entry]

@@ -1,4 +1,4 @@
-"""The commands of each screen, in a room of its own; importing this package registers all of them."""
+"""The commands of each screen, one subpackage or module per screen; importing this package registers all of them."""
 
 from __future__ import annotations
 

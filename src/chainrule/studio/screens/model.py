@@ -1,4 +1,4 @@
-"""The model and the data that every screen shows: the network with its numbers, and samples."""
+"""The model and the data shown by every screen: the network with its parameters, and samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import encode, named_tensors
 
 MAX_SAMPLES = 512
-"""Samples that a page may ask for at a time."""
+"""The maximum samples that a page may request at once."""
 
 
 def links_of(links: Sequence[Link]) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def links_of(links: Sequence[Link]) -> list[dict[str, Any]]:
 
 
 def described(model: Model, name: str, shape: tuple[int, ...] | None = None) -> dict[str, Any]:
-    """Return a model as the page knows it: its links, its loss and its numbers."""
+    """Return a model as data for the page: its links, its loss and its parameters."""
     network = model.network
     return {
         "name": name,
@@ -60,13 +60,13 @@ def described(model: Model, name: str, shape: tuple[int, ...] | None = None) -> 
 
 
 def arrays_of(model: Model, theta: np.ndarray[Any, Any], half: bool = False) -> dict[str, Any]:
-    """Return every parameter and state by name as float32, or as float16 where a page asks for many."""
+    """Return every parameter and state by name as float32, or as float16 for many."""
     tensors = named_tensors(model.network, theta, model.states)
     return {name: np.asarray(value, np.float16 if half else np.float32) for name, value in tensors.items()}
 
 
 def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | None:
-    """Return (height, width) where the inputs are a picture: as the data say it, or 28 x 28 for 784."""
+    """Return (height, width) if the inputs are a picture: that of the data, or 28 x 28 for 784."""
     if shape is not None and len(shape) == 2 and shape[0] * shape[1] == inputs:
         return list(shape)
     return [28, 28] if inputs == 784 else None
@@ -74,7 +74,7 @@ def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | Non
 
 @command("model.get", reads=True)
 def get(studio: Studio) -> dict[str, Any]:
-    """Return the model on show; {"model": None} where there is none."""
+    """Return the shown model; {"model": None} without one."""
     if not studio.has_model:
         return {"model": None}
     shape = shown_part(studio).shape if studio.has_data else None
@@ -83,7 +83,7 @@ def get(studio: Studio) -> dict[str, Any]:
 
 @command("data.get", reads=True)
 def get_data(studio: Studio) -> dict[str, Any]:
-    """Return what is known of the data; {"data": None} where there are none."""
+    """Return a description of the data; {"data": None} without data."""
     if not studio.has_data:
         return {"data": None}
     data, part = studio.data, shown_part(studio)
@@ -108,7 +108,7 @@ def get_data(studio: Studio) -> dict[str, Any]:
 
 
 def shown_part(studio: Studio) -> Dataset:
-    """Return the part of the data whose samples the screens show: the test samples, or else the others."""
+    """Return the part of the data whose samples the screens show: the test samples, or else others."""
     data = studio.data
     return data.test or data.validation or data.train
 
@@ -117,17 +117,15 @@ def shown_part(studio: Studio) -> Dataset:
 def samples(
     studio: Studio, *, start: int = 0, count: int = 1, rows: list[int] | None = None
 ) -> dict[str, Any]:
-    """Return samples of the part on show: X (n, features) as stored, or float32, and y as numbers or text.
+    """Return samples of the shown part: X (n, features) as stored, or float32, and y as numbers or text.
 
-    cells: of a table, each row as it stands there.
+    cells: for a table, the original cells of each row.
     """
     part = shown_part(studio)
     n = int(part.X.shape[0])
-    asked = (
-        range(start, start + count) if rows is None else rows
-    )  # whose length is known before there is a list
+    asked = range(start, start + count) if rows is None else rows  # its length is known before a list is made
     if len(asked) > MAX_SAMPLES or any(not 0 <= row < n for row in asked):
-        raise DataError(f"at most {MAX_SAMPLES} samples with numbers from 0 to {n - 1} can be asked for.")
+        raise DataError(f"at most {MAX_SAMPLES} samples with numbers from 0 to {n - 1} can be requested.")
     chosen = list(asked)
     X = np.asarray(part.X[chosen])
     return {

@@ -1,1 +1,1 @@
-"""The screen Backpropagation and the lesson of the chain: walks, and the derivative of each number on them."""
+"""The screen Backpropagation and the lesson's chain: both passes, and the derivative of each number in them."""

@@ -1,4 +1,4 @@
-"""The lesson's chain of four neurons: a model to walk through by hand, and every line of it."""
+"""The lesson's chain of four neurons: a model whose passes can be computed by hand, and all their lines."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from chainrule.studio.screens.backprop.walks import Walks
 from chainrule.studio.studio import Studio
 
 BEFORE = "backprop.before"
-"""The part of the studio with the model, the data and the name that were on show before the example."""
+"""The part of the studio that stores the model, the data and the name shown before the example."""
 CHAIN_X = np.array([2.0, 1.0, -1.0, 0.5, -2.0, 1.5])
 
 
 @command("backprop.chain", reads=True)
 def chain_lines(studio: Studio, *, walk: int, rate: float = 0.01) -> dict[str, Any]:
-    """Return every line of a chain of single neurons, with the update at a rate."""
+    """Return every line of a chain of single neurons, with the update at a learning rate."""
     trace = Walks.of(studio).get(walk).trace
     if not is_chain(trace):
         raise ConfigError("the lines are written for one sample and single neurons; load the example.")
@@ -35,7 +35,7 @@ def chain_lines(studio: Studio, *, walk: int, rate: float = 0.01) -> dict[str, A
 
 @command("backprop.example")
 def example(studio: Studio, *, kind: Literal["lesson", "sigmoid"] = "lesson") -> dict[str, Any]:
-    """Put a chain of four single neurons on show, with the samples y = -2.5 x; what was on show is kept for later.
+    """Show a chain of four single neurons with the samples y = -2.5 x, and store what was shown before.
 
     lesson: w3, w2, w1, w0 = 0.5, 3, -1, 2 without activations, x = 2, y = -5.  sigmoid: the same with sigmoids between.
     """
@@ -51,7 +51,7 @@ def example(studio: Studio, *, kind: Literal["lesson", "sigmoid"] = "lesson") ->
 
 
 def lesson_model(kind: str) -> Model:
-    """Make the chain a4 -w3-> a3 -w2-> a2 -w1-> a1 -w0-> a0 with C = (a0 - y)^2, in float64."""
+    """Build the chain a4 -w3-> a3 -w2-> a2 -w1-> a1 -w0-> a0 with C = (a0 - y)^2, in float64."""
     layers: list[Any] = [Dense(1), Dense(1), Dense(1), Dense(1)]
     if kind == "sigmoid":
         layers = [Dense(1), Sigmoid(), Dense(1), Sigmoid(), Dense(1), Sigmoid(), Dense(1)]
@@ -64,11 +64,11 @@ def lesson_model(kind: str) -> Model:
 
 @command("backprop.example_end")
 def example_end(studio: Studio) -> dict[str, Any]:
-    """Put back on show what was there before the example."""
+    """Restore what was shown before the example."""
     with studio.lock:
         before = studio.parts.pop(BEFORE, None)
         if before is None:
-            raise ConfigError("there is no model to go back to; train one, or open a model's file.")
+            raise ConfigError("there is no model to restore; train one, or open a model file.")
         model, data, name = before
         if data is not None:
             studio.show_data(data)

@@ -1,4 +1,4 @@
-"""Backpropagation step by step: a walk through the model on show, the chain rule of any weight, and a step downhill."""
+"""Backpropagation step by step: both passes of the shown model, the chain rule of any weight, and a gradient step."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from chainrule.studio.studio import Studio
 
 MAX_BATCH = 256
 MAX_NUMBERS = 1 << 20
-"""Of each kind of array that a page gets; of a larger batch it gets the first rows."""
+"""The maximum numbers in each kind of array sent to a page, which gets the first rows of a larger batch."""
 MAX_CHANGES = 24
 TERMS, NODES = 24, 60
-"""The most terms of a sum, and the most equations, that a page may ask for."""
+"""The maximum terms of a sum, and equations, that a page may request."""
 
 
 # --- one walk
@@ -38,10 +38,10 @@ def walk(
     label: int | None = None,
     y: list[float] | None = None,
 ) -> dict[str, Any]:
-    """Walk forward and back through the model with samples of the data on show, or with the numbers x.
+    """Compute both passes of the model for samples of the shown data, or for the numbers x.
 
-    sample, n: the first sample and how many.  label: the class that counts as right.  y: the target's numbers. Without
-    a target x has the model's own answer for one. A batch walks as in training, one sample as in prediction.
+    sample, n: the first sample and their number.  label: the target class.  y: the numeric target. Without a target x
+    has the model's own answer. A batch is computed as in training, one sample as in prediction.
     Returns out, dL/d out and slope of each link (rows, width), float32, and the number of the walk for other commands.
     """
     model, walks = studio.model, Walks.of(studio)
@@ -67,14 +67,14 @@ def _samples(studio: Studio, sample: int | None, n: int) -> tuple[list[int], NDA
         raise ConfigError(f"n must be from 1 to {MAX_BATCH} samples, not {n}.")
     if not 0 <= first <= count - n:
         raise DataError(
-            f"sample must be from 0 to {count - n}, so that {n} of the {count} samples are left; got {first}."
+            f"sample must be from 0 to {count - n}, because {n} of the {count} samples are needed; got {first}."
         )
     rows = list(range(first, first + n))
     return rows, np.asarray(part.X[rows]), np.asarray(part.y[rows])
 
 
 def _target(model: Model, label: int | None, y: list[float] | None, n: int) -> NDArray[Any]:
-    """Return the target that a page gives, once for each sample."""
+    """Return the target given by a page, once for each sample."""
     if label is not None and y is not None:
         raise ConfigError("give label or y, not both.")
     if label is not None:
@@ -130,14 +130,14 @@ def _page(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _labels(model: Model, trace: Walk) -> list[int] | None:
-    """Return the number of each sample's true class; None where the targets are numbers."""
+    """Return the index of each sample's true class; None for numeric targets."""
     if model.task == "multiclass":
         return [int(k) for k in trace.y.argmax(1)]
     return [int(k > 0.5) for k in trace.y[:, 0]] if model.task == "binary" else None
 
 
 def _of_link(trace: Walk, station: Station, shown: int, frozen: frozenset[str]) -> dict[str, Any]:
-    """Return a link's numbers: what it gives out, dL by that, f'(in) where it works neuron by neuron, gradients."""
+    """Return a link's numbers: its output, dL by it, f'(in) if it is elementwise, and gradients."""
     link = station.link
     slopes = slope(trace, station)
     fields = {}
@@ -172,7 +172,7 @@ def weight(
 ) -> dict[str, Any]:
     """Derive one number of a walk: its gradient, a central difference, the paths to the loss, the equations.
 
-    name, index: "dense_1.W" and [3, 1], or "input" and [5].  gradient: what training takes, in the model's precision;
+    name, index: "dense_1.W" and [3, 1], or "input" and [5].  gradient: that of training, in the model's precision;
     value: the chain rule in float64.
     """
     if not 1 <= terms <= TERMS or not 1 <= nodes <= NODES:
@@ -192,7 +192,7 @@ def weight(
 
 @command("backprop.neuron", reads=True)
 def neuron(studio: Studio, *, walk: int, link: str, index: int) -> dict[str, Any]:
-    """Return one neuron's parameters with their gradients: its column of W, and its own number of the others."""
+    """Return one neuron's parameters with their gradients: its column of W, and its element of the others."""
     trace = Walks.of(studio).get(walk).trace
     if link not in trace.parameters:
         known = ", ".join(trace.parameters) or "none"
@@ -215,9 +215,9 @@ def neuron(studio: Studio, *, walk: int, link: str, index: int) -> dict[str, Any
 
 @command("backprop.update", reads=True)
 def update(studio: Studio, *, walk: int, rate: float, theta: bool = False) -> dict[str, Any]:
-    """Take one step of gradient descent on a copy: the loss before and after, and what changes most.
+    """Take one step of gradient descent on a copy: the loss before and after, and the largest changes.
 
-    theta: whether to return all parameters after the step, too (size,).
+    theta: whether to return all parameters after the step, (size,).
     """
     walked = Walks.of(studio).get(walk)
     trace = walked.trace
@@ -237,14 +237,14 @@ def update(studio: Studio, *, walk: int, rate: float, theta: bool = False) -> di
 
 
 def check_rate(rate: float) -> float:
-    """Return a rate. Raises ConfigError for one that is not above 0, or not below a million."""
+    """Check that a learning rate is above 0 and at most a million, and return it. Raises ConfigError."""
     if not 0 < rate <= 1e6:
         raise ConfigError(f"rate must be above 0 and at most 1,000,000, not {rate:g}.")
     return rate
 
 
 def _changes(trace: Walk, g: NDArray[Any], new: NDArray[Any]) -> list[dict[str, Any]]:
-    """Return the numbers that change most, the largest first."""
+    """Return the parameters that change most, the largest change first."""
     size = np.abs(new - trace.theta)
     few = min(MAX_CHANGES, size.size)
     at = np.argpartition(-size, few - 1)[:few] if few else np.array([], np.int64)
@@ -265,7 +265,7 @@ def _changes(trace: Walk, g: NDArray[Any], new: NDArray[Any]) -> list[dict[str, 
 
 
 def _by_parameter(trace: Walk, change: NDArray[Any]) -> list[dict[str, Any]]:
-    """Return for each parameter its norm, and that of its change."""
+    """Return the norm of each parameter, and that of its change."""
     return [
         {
             "name": f"{slot.link.name}.{slot.field}",
@@ -278,13 +278,13 @@ def _by_parameter(trace: Walk, change: NDArray[Any]) -> list[dict[str, Any]]:
 
 @command("backprop.keep")
 def keep(studio: Studio, *, walk: int, rate: float) -> dict[str, Any]:
-    """Take the step in the model on show itself; every page is told."""
+    """Take the step in the shown model itself, and notify all pages."""
     walked = Walks.of(studio).get(walk)
     new = descend(walked, check_rate(rate))[2]
     with studio.lock:
         model = studio.model
         if model is not walked.model or not np.array_equal(model.theta, walked.trace.theta):
-            raise ConfigError("the model has changed since this walk; walk again.")
+            raise ConfigError("the model has changed since these passes; compute them again.")
         model.theta[...] = new
         model.steps_trained += 1
         name = studio.name

@@ -1,4 +1,4 @@
-"""The derivative of one number, and the lines of a chain of single neurons, as the page shows them."""
+"""The derivative of one number, and the lines of a chain of single neurons, as data for the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chainrule.studio.screens.backprop.trees import Tree, tree
 
 
 def derived(derivation: Derivation, terms: int, nodes: int) -> dict[str, Any]:
-    """Return dL by a number: its value, the central difference beside it, the paths, and the equations."""
+    """Return dL by a number: its value, its central difference, the paths, and the equations."""
     shown, left_out = equations(derivation.tree, terms, nodes)
     letters, paths = derivation.tree.letters, count_paths(derivation.tree)
     return {
@@ -61,7 +61,7 @@ def written(equation: Equation, letters: Letters, *, first: bool) -> dict[str, A
 
 
 def _rows(symbols: list[Expression], numbers: Expression, letters: Letters) -> list[Tree]:
-    """Return the right sides in symbols, and the last with numbers, none twice."""
+    """Return the right sides in symbols, and the last with numbers, without duplicates."""
     texts = [expression.text() for expression in symbols] + [numbers.text(numbers=True)]
     trees = [tree(expression, letters) for expression in symbols] + [tree(numbers, letters, numbers=True)]
     return [made for i, made in enumerate(trees) if texts[i] not in texts[:i]]
@@ -71,7 +71,7 @@ def _rows(symbols: list[Expression], numbers: Expression, letters: Letters) -> l
 
 
 def is_chain(trace: Trace) -> bool:
-    """Return whether a walk of one sample leads through single neurons alone."""
+    """Return whether a trace of one sample consists only of single neurons."""
     network = trace.network
     return (
         trace.n == 1
@@ -146,7 +146,7 @@ def _forward(trace: Any, link: Link, letters: Letters) -> dict[str, Any] | None:
 
 
 def _loss(trace: Any, letters: Letters) -> dict[str, Any]:
-    """Return the loss: written out for the squared error, its value alone for others."""
+    """Return the loss: in full for the squared error, only its value for others."""
     links, loss = trace.network.links, trace.network.loss
     rows: list[Tree] = []
     if type(loss) is MeanSquaredError:

@@ -1,4 +1,4 @@
-"""What an exported page of Backpropagation takes along: the walk through each of its samples, and more of each."""
+"""The additional answers of an exported page of Backpropagation: both passes of each sample, and their details."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chainrule.studio.screens.model import shown_part
 
 OF_A_WALK = ("backprop.weight", "backprop.neuron", "backprop.chain")
 SECONDS = 8.0
-"""After which no walk is begun: the derivation of a weight of a large network takes its time."""
+"""The seconds after which no further sample is computed: the derivation of a weight of a large network takes long."""
 
 
 @exports("backprop")
 def walks(page: Exported) -> Iterator[KeptAnswer]:
-    """Walk through each sample of the page by itself, with the weight and the neuron that are looked at, and a step."""
+    """Compute the passes of each sample of the page, with the selected weight and neuron, and a step."""
     asked = {name: arguments for name, arguments in page.calls if name in OF_A_WALK}
     asked["backprop.update"] = {"rate": page.state.get("backprop.rate", 0.01)}
     shown = _put_on_page(page)
@@ -33,14 +33,14 @@ def walks(page: Exported) -> Iterator[KeptAnswer]:
             of_walk: dict[str, Any] = others | {"walk": found["walk"]}
             try:
                 yield KeptAnswer(name, of_walk, find(name)(page.studio, of_walk))
-            except ChainruleError:  # it was asked of another network
+            except ChainruleError:  # it was requested for another network
                 continue
 
 
 def _put_on_page(page: Exported) -> int:
-    """Return the place on the page of the sample that is looked at, and let the page begin there.
+    """Return the index on the page of the selected sample, and make the page start there.
 
-    One that is not among the page's takes the place of the last of these.
+    A sample that is not among the page's replaces the last of them.
     """
     row, count = (
         page.state.get("backprop.sample"),

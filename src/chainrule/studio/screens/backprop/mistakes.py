@@ -1,4 +1,4 @@
-"""Which samples a model is wrong about: where there is something to learn, and so where a walk begins."""
+"""Find the samples that a model misclassifies, where there is something to learn."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from chainrule.studio.screens.model import shown_part
 from chainrule.studio.studio import Studio
 
 SEARCHED = 2000
-"""The most samples that are searched: the first ones of the part on show."""
+"""The maximum samples that are searched: the first ones of the shown part."""
 MAX_PRODUCTS = 1 << 30
-"""The most products of a weight and a number that a search may take."""
+"""The maximum multiply-adds of a search."""
 
 
 class Ranked(NamedTuple):
     """Samples by their loss, the largest first."""
 
     order: NDArray[np.int64]
-    """those that the model is wrong about; all, where it is wrong about none or says numbers"""
+    """those that are misclassified; all, if none is or for numeric targets"""
     mistakes: int | None
-    """how many it is wrong about; None for numbers, which are never quite right"""
+    """the number of misclassified samples; None for numeric targets, which are never exactly right"""
     searched: int
 
 
 @command("backprop.mistake", reads=True)
 def mistake(studio: Studio, *, after: int | None = None) -> dict[str, Any]:
-    """Find the sample with the largest loss among those that the model is wrong about, or the one that comes after.
+    """Find the misclassified sample with the largest loss, or the next one.
 
-    after: a sample that was found before; after the last one comes the first.
-    Where the model is wrong about none, and where it says numbers, all samples are ranked.  rank: from 1.
+    after: the sample found before; the first one follows the last one.
+    If none is misclassified, and for numeric targets, all samples are ranked.  rank: from 1.
     """
     part = shown_part(studio)
     ranked = by_loss(studio.model, part.X, part.y)

@@ -1,4 +1,4 @@
-"""How many paths lead from one number of a network to its loss: the products that the chain rule adds up."""
+"""The number of paths from one number of a network to its loss: the products that the chain rule sums."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Paths(NamedTuple):
 
     every: float
     live: float
-    """those without a factor of 0"""
+    """without those with a factor of 0"""
 
 
 def count_paths(node: Node) -> Paths:
-    """Count the paths from a number to the loss. Each is one product of the derivative written out in full."""
+    """Count the paths from a number to the loss. Each is one product of the derivative written in full."""
     return Paths(_count(node, False), _count(node, True))
 
 
 def _count(node: Node, live: bool) -> float:
     graph = node.graph
     counts: dict[int, Floats] = {}  # by variable: (batch, width)
-    for v in reversed(graph.variables):  # those that depend on v come after it
+    for v in reversed(graph.variables):  # those that depend on v are after it
         if v is graph.out:
             ones = graph.delta(v) != 0 if live else np.ones(v.value.shape)
             counts[id(v)] = np.asarray(ones, np.float64)
@@ -52,7 +52,7 @@ def _count(node: Node, live: bool) -> float:
 
 
 def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
-    """Return the paths from each cell of an edge's source (batch, width) from those of its target."""
+    """Return the number of paths from each cell of an edge's source (batch, width), given those of its target."""
     shape = edge.source.value.shape
     match edge:
         case DenseEdge() if live:
@@ -62,7 +62,7 @@ def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
             own = counts[:, edge.offset : edge.offset + shape[1]]
             return own * (edge.factors != 0) if live else own
         case EmbeddingEdge() | TakeEdge():
-            return edge.backward(counts)  # none through a code
+            return edge.backward(counts)  # there are none through a code
         case GroupedDenseEdge():
             return edge.by_group(counts, (edge.W != 0) | (not live))
         case InPlaceEdge():

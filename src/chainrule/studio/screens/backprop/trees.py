@@ -1,9 +1,9 @@
-"""Formulas as JSON trees for the page, [tag, {attributes}, ...children], whose symbols say which number they stand for.
+"""Formulas as JSON trees for the page, [tag, {attributes}, ...children], whose symbols refer to their numbers.
 
-A symbol stands in an <mrow> with these attributes, in its formula in symbols and in the one with numbers alike:
+A symbol is in an <mrow> with these attributes, both in the formula in symbols and in the one with numbers:
 
     data-role    weight, cell, delta, slope, factor, call (softmax of a cell), target or statistic
-    data-link    the link that the number belongs to; "input" for the features
+    data-link    the link of the number; "input" for the features
     data-index   3,1 for a weight from neuron 3 to neuron 1; 1 for neuron 1
     data-row     the sample in a batch
     data-value   the number in full precision
@@ -41,14 +41,14 @@ STATISTICS = ("std", "x_hat")
 
 @dataclass(frozen=True)
 class Marked(Given):
-    """A symbol with the attributes that say which number it stands for. As MathML only."""
+    """A symbol with attributes that refer to its number. Only for MathML."""
 
     inner: Given
     number: float
     attributes: str
 
     def begins_negative(self, numbers: bool) -> bool:
-        """As the symbol."""
+        """Return the result for the symbol."""
         return self.inner.begins_negative(numbers)
 
     def symbols(self, writer: Writer) -> str:
@@ -70,7 +70,7 @@ def tree(expression: Expression, letters: Letters, numbers: bool = False) -> Tre
 def _as_list(element: ElementTree.Element) -> Tree:
     if not any(child.tag == "mfrac" for child in element.iter()):
         for sign in element.iter("mo"):
-            if sign.text in BRACKETS:  # as high as a line, not as what stands between them
+            if sign.text in BRACKETS:  # one line high, independent of the content
                 sign.set("stretchy", "false")
     children: list[Any] = [element.text] if element.text else []
     for child in element:
@@ -81,7 +81,7 @@ def _as_list(element: ElementTree.Element) -> Tree:
 
 
 def marked(expression: Expression, letters: Letters) -> Expression:
-    """Return a formula with every symbol, call and partial derivative in it marked."""
+    """Return a formula with every symbol, call and partial derivative marked."""
     match expression:
         case Product(factors=factors):
             return Product(*(marked(factor, letters) for factor in factors))
@@ -102,7 +102,7 @@ def marked(expression: Expression, letters: Letters) -> Expression:
 
 
 def place_of(expression: Given, letters: Letters) -> dict[str, str] | None:
-    """Return role, link, index and row of the number that a symbol stands for; None for one without a place."""
+    """Return role, link, index and row of a symbol's number; None if it has none."""
     match expression:
         case Symbol():
             return place_of_symbol(expression, letters)
@@ -119,7 +119,7 @@ def place_of(expression: Given, letters: Letters) -> dict[str, str] | None:
 
 
 def place_of_symbol(symbol: Symbol, letters: Letters) -> dict[str, str] | None:
-    """Read the place off a symbol's name."""
+    """Parse the place from a symbol's name."""
     if letters.is_chain and (found := CHAIN.fullmatch(symbol.plain)):
         return _in_chain(found[1], found[2], letters)
     place = PLACE.fullmatch(symbol.plain)
@@ -142,7 +142,7 @@ def _cell(link: str, index: str) -> dict[str, str]:
 
 
 def _in_chain(letter: str, number: str, letters: Letters) -> dict[str, str] | None:
-    """Return the place of a number in the lesson's chain, whose numbers count from the output."""
+    """Return the place of a number in the lesson's chain, which is numbered from the output."""
     links = {(letters.chain_cells[name], str(depth)): name for name, depth in letters.depth.items()}
     if letter in CELLS:
         return _cell(links.get((letter, number), "input"), "0")

@@ -1,4 +1,4 @@
-"""The walks that pages look at: traces of one sample or a batch, kept so that later questions are about them."""
+"""The traces that pages show, of one sample or a batch, stored for later questions about them."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from chainrule.recipe.data import Data
 from chainrule.studio.studio import Studio
 
 KEPT = 8
-"""The most walks that are kept."""
+"""The maximum number of stored walks."""
 MAX_BYTES = 512 << 20
-"""Of the walks that are kept besides the newest."""
+"""The maximum size of all stored walks except the newest."""
 
 
 class Walked(NamedTuple):
-    """A walk with its number, and what it is a walk of."""
+    """A trace with its number and its inputs."""
 
     id: int
     model: Model
     trace: Trace
     rows: list[int] | None
-    """the numbers of the samples in the part of the data on show; None for numbers that the page gave"""
+    """the indices of the samples in the shown part of the data; None for numbers given by the page"""
     assumed: bool
-    """whether the target is the model's own answer, for want of another"""
+    """whether the target is the model's own answer, because none was given"""
     asked: str
-    """the samples and the target that the page asked for"""
+    """the samples and the target that the page requested"""
     data: Data | None
-    """the data that the samples are of"""
+    """the data of the samples"""
 
 
 class Walks:
-    """The newest walks, by their numbers."""
+    """The newest walks, by number."""
 
     def __init__(self) -> None:
-        """Keep none yet."""
+        """Start without walks."""
         self._lock = threading.Lock()
         self._found: OrderedDict[int, Walked] = OrderedDict()
         self._numbers = itertools.count(1)
@@ -62,7 +62,7 @@ class Walks:
         return found
 
     def find(self, model: Model, asked: str, data: Data | None) -> Walked | None:
-        """Return the walk of a model with the same numbers through the same samples, if it is kept."""
+        """Return the stored walk of a model with the same parameters and samples, None if there is none."""
         with self._lock:
             known = [
                 w for w in self._found.values() if w.model is model and w.asked == asked and w.data is data
@@ -70,7 +70,7 @@ class Walks:
         return next((w for w in known if np.array_equal(w.trace.theta, model.theta)), None)
 
     def keep(self, model: Model, trace: Trace, **about: Any) -> Walked:
-        """Number a walk and keep it; the oldest make room. about: the other attributes of a `Walked`."""
+        """Number a walk and store it, replacing the oldest ones. about: the other attributes of a `Walked`."""
         with self._lock:
             made = Walked(next(self._numbers), model, trace, **about)
             self._found[made.id] = made
@@ -82,23 +82,23 @@ class Walks:
         return sum(walked.trace.nbytes for walked in list(self._found.values())[:-1])
 
     def get(self, number: int) -> Walked:
-        """Return a walk. Raises ConfigError for one that is not kept."""
+        """Return a walk. Raises ConfigError if it is no longer stored."""
         with self._lock:
             if number not in self._found:
-                raise ConfigError(f"walk {number} is not kept any more; walk again.")
+                raise ConfigError(f"walk {number} is no longer stored; compute it again.")
             return self._found[number]
 
 
 class Station(NamedTuple):
-    """A link on the way, and the links whose outputs go into it."""
+    """A link, and the links whose outputs are its inputs."""
 
     link: Link
     sources: tuple[str, ...]
-    """of a block: the ends of its chains"""
+    """for a block: the ends of its chains"""
 
 
 def stations(links: Sequence[Link]) -> list[Station]:
-    """Return the links in the order in which their outputs are made: a block after the links inside it."""
+    """Return the links in the order of their outputs: a block after the links inside it."""
     found = []
 
     def arrive(link: Link, source: str, ends: tuple[str, ...]) -> str:
@@ -110,7 +110,7 @@ def stations(links: Sequence[Link]) -> list[Station]:
 
 
 def slope(trace: Walk, station: Station) -> NDArray[Any] | None:
-    """Return d out / d in (batch, width) of a link that works neuron by neuron; None for another."""
+    """Return d out / d in (batch, width) of an elementwise link; None for others."""
     link, ctx = station.link, trace.context(station.link)
     source = trace.a["input"] if station.sources[0] == "input" else trace.outputs[station.sources[0]]
     if link.branches or not link.layer.is_elementwise or (link.layer.mixes_samples and ctx.training):
@@ -123,7 +123,7 @@ def slope(trace: Walk, station: Station) -> NDArray[Any] | None:
 def descend(walked: Walked, rate: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Take one step of gradient descent on a walk's samples: the gradient, the change and the new theta, (size,) each.
 
-    As in training: frozen links stay, each parameter has its factor of the rate, and max_norm holds after the step.
+    As in training: frozen links do not change, each parameter has its factor of the rate, and max_norm applies.
     """
     model, trace, ctx = walked.model, walked.trace, walked.trace.context()
     network, theta = trace.network, trace.theta

@@ -1,1 +1,1 @@
-"""The laboratory's screens: networks that train side by side."""
+"""The laboratory's screens: networks trained side by side."""

@@ -28,7 +28,7 @@ class LabPart:
         self.count = 0
 
     def close(self) -> None:
-        """End the threads with the server."""
+        """Stop the threads when the server ends."""
         for run in self.runs.values():
             run.stop(wait=5)
 
@@ -44,7 +44,7 @@ def labs_of(studio: Studio) -> LabPart:
 
 
 def chosen(arms: list[str], known: Any) -> list[str]:
-    """Return the arms in the order of the laboratory. Raises ConfigError for unknown ones and for none."""
+    """Return the arms in the order of the laboratory. Raises ConfigError for unknown ones and for an empty list."""
     for arm in arms:
         checks.check_choice(arm, known, "arms")
     if not arms:
@@ -53,14 +53,14 @@ def chosen(arms: list[str], known: Any) -> list[str]:
 
 
 def within(value: int, name: str, low: int, high: int) -> int:
-    """Return a number. Raises ConfigError where it is out of its range."""
+    """Check that a number is in its range, and return it. Raises ConfigError."""
     if not low <= value <= high:
         raise ConfigError(f"{name} must be from {low} to {high}, not {value}.")
     return value
 
 
 def begun(studio: Studio, lab: str, make: Any) -> dict[str, Any]:
-    """Start a run in the place of the one before, and return its state."""
+    """Start a run in place of the previous one, and return its state."""
     labs = labs_of(studio)
     with studio.lock:
         labs.count += 1
@@ -75,12 +75,12 @@ def begun(studio: Studio, lab: str, make: Any) -> dict[str, Any]:
 
 
 def stated(run: VanishingRun | MethodRun) -> dict[str, Any]:
-    """Return the state of a run, with the Python that does the same."""
+    """Return the state of a run, with the equivalent Python code."""
     return {"run": run.state() | {"code": run.python()}}
 
 
 def answer(studio: Studio, lab: str) -> dict[str, Any]:
-    """Return the state of the run that is there; {"run": None} where there is none."""
+    """Return the state of the current run; {"run": None} without one."""
     run = labs_of(studio).runs.get(lab)
     return {"run": None} if run is None else stated(run)
 
@@ -95,7 +95,7 @@ def vanishing_start(
     rate: float | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Train nets side by side.  budget: of the laboratory's.  rate: of all; None for each net's own."""
+    """Train networks side by side.  budget: that of the laboratory.  rate: for all; None for each network's own."""
     arms, depth = chosen(arms, NETS), within(depth, "depth", 1, MAX_DEPTH)
     budget = check_number(budget, "budget", above=0, maximum=MAX_BUDGET)
     if rate is not None:
@@ -106,13 +106,13 @@ def vanishing_start(
 
 @command("vanishing.get", reads=True)
 def vanishing_get(studio: Studio) -> dict[str, Any]:
-    """Return the run that is there."""
+    """Return the current run."""
     return answer(studio, "vanishing")
 
 
 @command("vanishing.stop")
 def vanishing_stop(studio: Studio) -> dict[str, Any]:
-    """End the run after the steps that are under way."""
+    """Stop the run after the current steps."""
     return stopped(studio, "vanishing")
 
 
@@ -140,18 +140,18 @@ def methods_start(
 
 @command("without_backprop.get", reads=True)
 def methods_get(studio: Studio) -> dict[str, Any]:
-    """Return the run that is there."""
+    """Return the current run."""
     return answer(studio, "without_backprop")
 
 
 @command("without_backprop.stop")
 def methods_stop(studio: Studio) -> dict[str, Any]:
-    """End the run after the steps that are under way."""
+    """Stop the run after the current steps."""
     return stopped(studio, "without_backprop")
 
 
 def stopped(studio: Studio, lab: str) -> dict[str, Any]:
-    """Stop a run, if there is one."""
+    """Stop the current run, if there is one."""
     run = labs_of(studio).runs.get(lab)
     if run is not None:
         run.stop()

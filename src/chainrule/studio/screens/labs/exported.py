@@ -1,4 +1,4 @@
-"""What an exported page of the laboratory takes along: its run, with a look at each of its networks at least."""
+"""The additional answers of an exported page of the laboratory: its run, with at least one record of each network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from chainrule.studio.exports import Exported, KeptAnswer, exports
 from chainrule.studio.screens.labs.commands import answer
 
 SECONDS = 10.0
-"""The most that an export waits for the first look at each network of a run that has just begun."""
+"""The maximum seconds that an export waits for the first record of each network of a new run."""
 
 
 def results(page: Exported, lab: str) -> Iterator[KeptAnswer]:
-    """Return the run as it is when there is something of it to see."""
+    """Return the run once there is something to show."""
     end = time.monotonic() + SECONDS
     found = answer(page.studio, lab)
     while time.monotonic() < end and found["run"] is not None and found["run"]["running"]:

@@ -27,47 +27,47 @@ LOOKS = 60
 
 
 class PassBudget(Callback):
-    """Counts the walks forward of a run, each over a batch, and ends it when they are used up."""
+    """Count the forward passes of a run, each over a batch, and stop it when they are used up."""
 
     every_steps = 1
     looks_inside = False
 
     def __init__(self, passes: float) -> None:
-        """Of so many walks; a walk back counts by its arithmetic."""
+        """Set the maximum forward passes; a backward pass counts by its operations."""
         self.budget, self.before = passes, 0.0
 
     def count(self, run: Run) -> float:
-        """Return the walks so far."""
+        """Return the number of passes so far."""
         sums = run.session.sums
         if len(sums) > 3:
             return self.before + (float(sums[3]) if run.position else 0.0)
         return run.step * (1 + walk_back_cost(list(run.plan.network.walk()), run.plan.frozen))
 
     def on_steps(self, run: Run) -> None:
-        """End the run within an epoch."""
+        """Stop the run within an epoch."""
         if self.count(run) >= self.budget:
             run.stop("all passes are used up")
 
     def on_epoch_end(self, run: Run) -> None:
-        """Add the epoch's walks."""
+        """Add the epoch's passes."""
         if len(run.session.sums) > 3:
             self.before += float(run.session.sums[3])
         self.on_steps(run)
 
 
 class MethodLooks(ArmLooks):
-    """ArmLooks at the loss at passes evenly spaced in the logarithm."""
+    """Record the loss at passes evenly spaced in the logarithm."""
 
     def __init__(self, side: SideBySide, name: str, budget: PassBudget, look: Any) -> None:
         super().__init__(side, name, 1, look)
         self.budget, self.marks = budget, np.geomspace(1, budget.budget, LOOKS).tolist()
 
     def passes(self, run: Run) -> float:
-        """Return the walks so far."""
+        """Return the number of passes so far."""
         return self.budget.count(run)
 
     def is_due(self, run: Run) -> bool:
-        """Return whether a mark was passed."""
+        """Return whether the next mark was reached."""
         passes = self.passes(run)
         is_due = bool(self.marks) and passes >= self.marks[0]
         while self.marks and passes >= self.marks[0]:
@@ -75,7 +75,7 @@ class MethodLooks(ArmLooks):
         return is_due or run.history.stopped is not None
 
     def _turn(self, run: Run) -> None:
-        """Give the turn away after a slice of time, not of steps, of which one may cost as much as 1000 of another."""
+        """Yield the turn after a slice of time, not of steps, because a step may cost as much as 1000 of another."""
         at = self.seconds + run.seconds
         if at - getattr(self, "since", 0.0) >= 0.03 or self.side.is_stopped:
             self.since = at
@@ -83,7 +83,7 @@ class MethodLooks(ArmLooks):
 
 
 def network_of(depth: int, activation: str) -> Network:
-    """Return the laboratory's network, with another number of hidden layers or another activation where asked for."""
+    """Return the laboratory's network, with the given number of hidden layers and activation."""
     layers: list[Layer] = []
     for _ in range(depth):
         layers += [Dense(HIDDEN), ACTIVATIONS[activation]()]
@@ -91,7 +91,7 @@ def network_of(depth: int, activation: str) -> Network:
 
 
 class MethodRun(SideBySide):
-    """Methods that train one network on the same digits side by side, each with the same number of walks forward."""
+    """Methods that train one network on the same digits side by side, each with the same number of forward passes."""
 
     def __init__(
         self, number: int, tell: Tell, arms: list[str], depth: int, activation: str, passes: int, seed: int
@@ -103,7 +103,7 @@ class MethodRun(SideBySide):
         self.found: dict[str, MethodRuns] = {}
 
     def train(self, arm: str) -> None:
-        """Train by one method until its walks are used up."""
+        """Train by one method until its passes are used up."""
         train, test = self.data
         size = ARMS[arm].tuned
         method = ARMS[arm].make(size)
@@ -141,7 +141,7 @@ class MethodRun(SideBySide):
         }
 
     def conclude(self) -> dict[str, Any]:
-        """Return the laboratory's sentence, and the numbers in it."""
+        """Return the laboratory's sentence, and its numbers."""
         if "backpropagation" not in self.found:
             return {"sentence": None}
         best, backprop = best_forward(self.found), self.found["backpropagation"]

@@ -1,4 +1,4 @@
-"""Networks that train side by side, each in a thread and in turns: none is ahead for a larger share of the machine."""
+"""Networks trained side by side, each in a thread, in turns, so that each gets the same share of the machine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 FRAME_SECONDS = 1 / 20
-"""The least time between two frames."""
+"""The minimum time between two frames."""
 COLUMNS = ("step", "passes", "seconds", "loss")
 
 Tell = Callable[[str, dict[str, Any]], None]
 
 
 class Look(NamedTuple):
-    """What is seen of a network while it trains; see `ArmState`. None for what stays as it was."""
+    """The record of a network during training; see `ArmState`. None for an unchanged value."""
 
     loss: float
     profile: list[float] | None = None
@@ -32,27 +32,27 @@ class Look(NamedTuple):
 
 @dataclass
 class ArmState:
-    """How far one network is."""
+    """The progress of one network."""
 
     name: str
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
-    """of each look: see COLUMNS"""
+    """one per record: see COLUMNS"""
     profile: list[float] = field(default_factory=list)
-    """the gradient by layer at the last look, relative to the last layer's"""
+    """the latest gradient by layer, relative to the last layer's"""
     peak: dict[str, float] = field(default_factory=dict)
-    """the look with the largest loss, where that says something: the screen's own numbers"""
+    """the record with the largest loss, if it needs an explanation: the screen's own numbers"""
     facts: dict[str, Any] = field(default_factory=dict)
     is_done: bool = False
     error: str = ""
 
 
 class SideBySide:
-    """A run of several networks: whose turn it is, what each has come to, and how all of them end."""
+    """A run of several networks: their turns, their progress, and the end of all of them."""
 
     def __init__(
         self, lab: str, number: int, names: Sequence[str], settings: dict[str, Any], tell: Tell
     ) -> None:
-        """Make it. tell: gets the name of an event and its data, from the threads."""
+        """Create it. tell: called with the name of an event and its data, from the threads."""
         self.lab, self.number, self.settings, self.tell = lab, number, settings, tell
         self.arms = {name: ArmState(name) for name in names}
         self.turns = list(names)
@@ -64,7 +64,7 @@ class SideBySide:
     # --- threads -----------------------------------------------------------------------------------------------------
 
     def start(self, train: Callable[[str], None], conclude: Callable[[], dict[str, Any]]) -> None:
-        """Train each network in a thread.  conclude: is called when all are done, for what there is to say."""
+        """Train each network in a thread.  conclude: called when all are finished, for the conclusion."""
 
         def one(name: str) -> None:
             try:
@@ -82,13 +82,13 @@ class SideBySide:
             thread.start()
 
     def wait(self, name: str) -> bool:
-        """Wait for the turn of a network. Returns False where the run was stopped."""
+        """Wait for the turn of a network. Returns False if the run was stopped."""
         with self.changed:
             self.changed.wait_for(lambda: self.is_stopped or self.turns[:1] == [name])
             return not self.is_stopped
 
     def pass_on(self, name: str) -> bool:
-        """Let the next one go on, and wait for the next turn. Returns False where the run was stopped."""
+        """Give the turn to the next network, and wait for its next turn. Returns False if the run was stopped."""
         with self.changed:
             if self.turns[:1] == [name]:
                 self.turns.append(self.turns.pop(0))
@@ -108,7 +108,7 @@ class SideBySide:
             self.tell(f"{self.lab}.ended", {"id": self.number})
 
     def stop(self, wait: float = 0.0) -> None:
-        """End all of them after the step that is under way.  wait: seconds to wait for that."""
+        """Stop all of them after the current step.  wait: seconds to wait for that."""
         with self.changed:
             self.is_stopped = True
             self.changed.notify_all()
@@ -125,7 +125,7 @@ class SideBySide:
         profile: list[float] | None = None,
         peak: dict[str, float] | None = None,
     ) -> None:
-        """Keep a look at a network, and send a frame if one is due."""
+        """Store a record of a network, and send a frame if one is due."""
         with self.changed:
             arm = self.arms[name]
             arm.rows.append(row)
@@ -142,11 +142,11 @@ class SideBySide:
 
     @property
     def is_running(self) -> bool:
-        """Whether a network still trains."""
+        """Whether any network is still training."""
         return bool(self.turns) and not self.is_stopped
 
     def frame(self) -> dict[str, Any]:
-        """Return the last look at each network."""
+        """Return the latest record of each network."""
         with self.changed:
             arms = [
                 {
@@ -161,7 +161,7 @@ class SideBySide:
             return {"id": self.number, "running": self.is_running, "arms": arms}
 
     def state(self) -> dict[str, Any]:
-        """Return all that a page has to know: the settings, every look, and the end."""
+        """Return everything that a page needs: the settings, every record, and the conclusion."""
         with self.changed:
             arms = [
                 {
@@ -185,36 +185,36 @@ class SideBySide:
 
 
 class ArmLooks(Callback):
-    """ArmLooks at a network now and then while it trains, and gives the turn to the others."""
+    """Record a network from time to time during training, and give the turn to the others."""
 
     def __init__(self, side: SideBySide, name: str, every: int, look: Callable[[Run], Look]):
-        """Look after each `every` steps."""
+        """Record after every `every` steps."""
         self.side, self.name, self.every_steps, self.look = side, name, every, look
         self.seconds, self.looked = 0.0, -1
 
     def on_train_begin(self, run: Run) -> None:
-        """Look at the untrained network."""
+        """Record the untrained network."""
         self._look(run)
 
     def on_steps(self, run: Run) -> None:
-        """Look, if a look is due."""
+        """Record if due."""
         if self.is_due(run):
             self._look(run)
         self._turn(run)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Add the seconds of the epoch, and look, if a look is due."""
+        """Add the seconds of the epoch, and record if due."""
         self.seconds += run.logs["seconds"]
         if self.is_due(run) or run.epoch == run.epochs:
             self._look(run)
         self._turn(run)
 
     def is_due(self, run: Run) -> bool:
-        """Return whether to look after this step."""
+        """Return whether to record after this step."""
         return run.step % (self.every_steps or 1) == 0
 
     def passes(self, run: Run) -> float:
-        """Return the walks forward so far; steps, where nobody counts them."""
+        """Return the number of forward passes so far; steps if they are not counted."""
         return float(run.step)
 
     def _look(self, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The nets of the screen Vanishing gradients: those of the laboratory, with the gradient by layer while they train."""
+"""The networks of the screen Vanishing gradients: the laboratory's, with the gradient by layer during training."""
 
 from __future__ import annotations
 
@@ -73,20 +73,20 @@ FOUND: dict[int, dict[str, float]] = {
         "sigmoid_residual": 0.03,
     },
 }
-"""The learning rate of each net by depth: the best of the laboratory's on its held-out images, with its budget of 1."""
+"""The learning rate of each network by depth: the laboratory's best on its validation images, with a budget of 1."""
 LOOKS = 100
-"""ArmLooks at a net while it trains."""
+"""The number of records of a network during training."""
 HIGH_LOSS = 2 * CHANCE
-"""A loss above this is explained: the screen gets the look at its peak, and how far apart the outputs are then."""
+"""The loss above which the screen explains it, by the record at its peak and the spread of the outputs."""
 
 
 def rate_of(arm: str, depth: int) -> float:
-    """Return the rate that was found at the nearest depth."""
+    """Return the learning rate of the nearest depth in the table."""
     return FOUND[min(FOUND, key=lambda known: abs(known - depth))][arm]
 
 
 class VanishingRun(SideBySide):
-    """Nets of one depth that train side by side on the same digits."""
+    """Networks of one depth trained side by side on the same digits."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class VanishingRun(SideBySide):
         self.found: dict[str, Measured] = {}
 
     def train(self, arm: str) -> None:
-        """Measure the gradient of a net before training as the laboratory does, and train the net."""
+        """Measure the gradient of a network before training as in the laboratory, and train it."""
         network, data, rate = make_network(ARMS[arm](self.depth, WIDTH)), self.data, self.rates[arm]
         X, y = data.X[:WATCHED], data.y[:WATCHED]
         flow = Model(network, seed=self.seed, dtype="float64").gradient_flow(X, y, samples=None)
@@ -157,7 +157,7 @@ class VanishingRun(SideBySide):
             }
 
     def conclude(self) -> dict[str, Any]:
-        """Return the laboratory's sentence, where its nets are all there, and the numbers in it."""
+        """Return the laboratory's sentence, if all its networks are present, and its numbers."""
         restored = [arm for arm in self.found if arm in CURES and self.found[arm].ratio >= 0.001]
         ending: dict[str, Any] = {
             "learned": [arm for arm, net in self.found.items() if learns(net.loss)],
@@ -174,7 +174,7 @@ class VanishingRun(SideBySide):
         return ending
 
     def python(self) -> str:
-        """Return the program that trains the same nets to the same numbers."""
+        """Return the program that trains the same networks to the same numbers."""
         return f"""from chainrule import SGD, Model
 from chainrule.lab.vanishing import ARMS, load_parts, make_network
 
