@@ -289,7 +289,7 @@ def test_a_fault_is_said_without_a_traceback(command, place, monkeypatch):
 
     monkeypatch.setattr(sys.modules["chainrule.cli.info"], "installation", broken)
     result = command("info", code=1)
-    assert result.stderr == "Error: a fault in chainrule (RuntimeError: boom); --debug shows where.\n"
+    assert result.stderr == "Error: a bug in chainrule (RuntimeError: boom); --debug shows where.\n"
 
 
 def test_text_from_data_cannot_steer_the_terminal(command, place):

@@ -122,7 +122,7 @@ EN = '{"en": "a", "zh": "甲"}'
 @pytest.mark.parametrize(
     ("tables", "says"),
     [
-        ({"draw.json": f'{{"draw.a": {EN}, "draw.a": {EN}}}'}, "draw.json: 'draw.a' is there twice"),
+        ({"draw.json": f'{{"draw.a": {EN}, "draw.a": {EN}}}'}, "draw.json: 'draw.a' occurs twice"),
         (
             {"common.json": f'{{"draw.a": {EN}}}', "draw.json": f'{{"draw.a": {EN}}}'},
             "draw.json: 'draw.a' is also in common",
@@ -132,9 +132,15 @@ EN = '{"en": "a", "zh": "甲"}'
         ({"draw.json": '{"draw.a": {"en": 1, "zh": "甲"}}'}, "draw.json: 'draw.a' has no text in 'en'"),
         ({"draw.json": '{"draw.a": {"en": "a", "zh": "甲", "fr": "a"}}'}, "the unknown language 'fr'"),
         ({"draw.json": '{"draw.a": "a"}'}, "draw.json: 'draw.a' is str"),
-        ({"draw.json": f'{{"train.a": {EN}}}'}, "draw.json: 'train.a' begins with another name"),
-        ({"draw.json": f'{{"screen.drawn": {EN}}}'}, "draw.json: 'screen.drawn' begins with another name"),
-        ({"draw.json": f'{{"draw.A b": {EN}}}'}, "draw.json: the key 'draw.A b' is no list of words"),
+        ({"draw.json": f'{{"train.a": {EN}}}'}, "draw.json: 'train.a' does not begin with the file's name"),
+        (
+            {"draw.json": f'{{"screen.drawn": {EN}}}'},
+            "draw.json: 'screen.drawn' does not begin with the file's name",
+        ),
+        (
+            {"draw.json": f'{{"draw.A b": {EN}}}'},
+            "draw.json: the key 'draw.A b' is not a sequence of lower-case words",
+        ),
         ({"draw.json": "[]"}, "draw.json: expected texts by their keys; got list"),
         ({"draw.json": '{\n"draw.a": }'}, "draw.json:2: Expecting value; correct the JSON"),
     ],

@@ -336,7 +336,7 @@ def test_an_update_is_not_kept_twice():
     studio = classifier()
     walk = call(studio, "walk")["walk"]
     call(studio, "keep", walk=walk, rate=0.1)
-    with pytest.raises(ChainruleError, match="the model has changed since this walk; walk again"):
+    with pytest.raises(ChainruleError, match="the model has changed since these passes; compute them again"):
         call(studio, "keep", walk=walk, rate=0.1)
 
 
@@ -394,7 +394,7 @@ def test_the_lesson_s_lines_by_hand():
         assert line["relative"] < 1e-9
     call(studio, "example_end")
     assert (studio.model, studio.data) == before
-    with pytest.raises(ChainruleError, match="no model to go back to"):
+    with pytest.raises(ChainruleError, match="no model to restore"):
         call(studio, "example_end")
 
 
@@ -504,7 +504,7 @@ def test_numbers_begin_with_the_largest_loss():
         ("walk", {"label": 3}, "label must be from 0 to 2, not 3"),
         ("walk", {"y": [1.0]}, "this model is for classes: give label"),
         ("walk", {"y": [1.0], "label": 1}, "give label or y, not both"),
-        ("weight", {"walk": 99, "name": "dense_1.W", "index": [0, 0]}, "walk 99 is not kept any more; walk again"),
+        ("weight", {"walk": 99, "name": "dense_1.W", "index": [0, 0]}, "walk 99 is no longer stored; compute it again"),
         ("weight", {"walk": 1, "name": "dense_9.W", "index": [0, 0]}, "there is no parameter 'dense_9.W'"),
         ("weight", {"walk": 1, "name": "dense_1.W", "index": [9, 9]}, "dense_1.W has the shape"),
         ("weight", {"walk": 1, "name": "dense_1.W", "index": [-1, 0]}, "what must name one number"),
@@ -544,7 +544,7 @@ def test_a_diverged_model_is_refused_in_a_sentence():
 def test_the_oldest_walks_make_room():
     studio = classifier()
     walks = [call(studio, "walk", sample=k)["walk"] for k in range(KEPT + 1)]
-    with pytest.raises(ChainruleError, match="walk again"):
+    with pytest.raises(ChainruleError, match="compute it again"):
         call(studio, "update", walk=walks[0], rate=0.1)
     assert call(studio, "update", walk=walks[-1], rate=0.1)
 

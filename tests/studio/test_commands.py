@@ -63,9 +63,9 @@ def test_values_that_fit(value, hint, found):
 @pytest.mark.parametrize(
     ("value", "hint", "says"),
     [
-        (True, int, "x must be a whole number, not True"),
-        (1.0, int, "x must be a whole number, not 1.0"),
-        (1 << 60, int, "a whole number"),
+        (True, int, "x must be an integer, not True"),
+        (1.0, int, "x must be an integer, not 1.0"),
+        (1 << 60, int, "an integer"),
         ("1", float, "x must be a number, not '1'"),
         (float("nan"), float, "a number"),
         (None, int, "not None"),
@@ -73,7 +73,7 @@ def test_values_that_fit(value, hint, found):
         ([1, "a"], tuple[int, ...], "a list of whole numbers"),
         ("lbfgs", Literal["sgd", "adam"], "one of sgd, adam"),
         (1, Literal["sgd", True], "one of"),
-        ([], int | None, "a whole number or null"),
+        ([], int | None, "an integer or null"),
         ("x" * 70_000, str, "text, not"),
     ],
     ids=str,
@@ -114,7 +114,7 @@ def test_a_dataclass_stands_for_its_fields(monkeypatch: pytest.MonkeyPatch):
     assert find("size.get")(Studio(), {"width": 3}) == {"size": Size(3, 2)} == get(Studio(), size=Size(3))
     for arguments, says in (
         ({}, "needs width"),
-        ({"width": 1.5}, "width must be a whole number"),
+        ({"width": 1.5}, "width must be an integer"),
         ({"size": {}}, "no argument 'size'; it takes width, height"),
     ):
         with pytest.raises(ConfigError, match=says):

@@ -113,7 +113,7 @@ def test_the_newest_pages_can_be_downloaded():
     content, kind = downloaded(studio, {"made": numbers[-1]})
     assert content.startswith(b"<!doctype html>") and kind.startswith("text/html")
     for query in ({"made": numbers[0]}, {"made": "x"}, {}):
-        with pytest.raises(ChainruleError, match="not there any more"):
+        with pytest.raises(ChainruleError, match="no longer exists"):
             downloaded(studio, query)
     with pytest.raises(ChainruleError, match="name and its arguments"):
         find("export.page")(studio, {"state": {}, "calls": [["x"]]})

@@ -178,7 +178,7 @@ def test_the_python_imports_what_it_uses(activation: str, capsys: pytest.Capture
         ({"kind": "stars"}, ConfigError, "kind must be one of moons"),
         ({"n": 5}, ConfigError, "n must be from 10 to 400, not 5"),
         ({"n": 4000}, ConfigError, "n must be from 10 to 400"),
-        ({"n": 20.5}, ConfigError, "n must be a whole number"),
+        ({"n": 20.5}, ConfigError, "n must be an integer"),
         ({"noise": -0.1}, ConfigError, "noise must be"),
         ({"seed": -1}, ConfigError, "seed"),
         ({"layers": [13]}, ConfigError, "layers must be at most 6 numbers from 1 to 12"),

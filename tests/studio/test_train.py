@@ -403,7 +403,7 @@ def test_two_runs_with_one_changed_setting(studio: Studio):
     ("form", "says"),
     [
         ({"batch_size": 0}, "batch_size"),
-        ({"batch_size": "many"}, "batch_size must be a whole number"),
+        ({"batch_size": "many"}, "batch_size must be an integer"),
         ({"epochs": 10**6}, "at most 10,000"),
         ({"lr": -1.0}, "learning_rate"),
         ({"optimizer": "magic"}, "optimizer"),

@@ -313,7 +313,7 @@ def test_the_next_mistake(studio: Studio):
         ),
         ("why.turn", {"row": 0, "to": "x"}, "'x' is none of them"),
         ("why.story", {"row": 1000}, "row must be from 0 to 99"),
-        ("why.mistake", {"after": "x"}, "after must be a whole number"),
+        ("why.mistake", {"after": "x"}, "after must be an integer"),
     ],
 )
 def test_bad_input_gets_a_sentence(studio: Studio, command: str, arguments: dict[str, Any], says: str):

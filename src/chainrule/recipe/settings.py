@@ -16,7 +16,7 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.recipe.naming import PYTHON, Names
 
 WORDS: dict[Any, str] = {
-    int: "a whole number",
+    int: "an integer",
     float: "a number",
     str: "text",
     bool: "True or False",

@@ -186,7 +186,7 @@ def _described(hint: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
     if origin in (list, tuple):
-        return f"a list of {_described(get_args(hint)[0]).removeprefix('a ')}s"
+        return f"a list of {_described(get_args(hint)[0]).removeprefix('a ').removeprefix('an ')}s"
     return NAMES.get(origin or hint, getattr(hint, "__name__", str(hint)))
 
 
