@@ -335,7 +335,7 @@ def test_edits_are_kept_and_taken_back():
     np.testing.assert_array_equal(model.theta, theta)
     asked(studio, "neurons.back")
     assert studio.model is model and studio.name == "m"
-    with pytest.raises(ConfigError, match="nothing to take back"):
+    with pytest.raises(ConfigError, match="nothing to undo"):
         asked(studio, "neurons.back")
     with pytest.raises(ConfigError, match="no edits to keep"):
         asked(studio, "neurons.keep", edits=[])
@@ -397,7 +397,7 @@ def test_many_labels():
         ("neurons.try", {"edits": [EDITS[2] | {"sigma": -1}]}, "sigma must be from 0"),
         ("neurons.try", {"edits": [EDITS[2] | {"seed": -1}]}, "seed must be from 0"),
         ("neurons.try", {"edits": [EDITS[6] | {"bits": 1}]}, "bits must be from 2 to 16"),
-        ("neurons.try", {"edits": [EDITS[4]] * 65}, "edits must be at most 64"),
+        ("neurons.try", {"edits": [EDITS[4]] * 65}, "there may be at most 64 edits"),
     ],
 )
 def test_bad_input_gets_a_sentence(relu: Model, command: str, arguments: dict[str, Any], says: str):

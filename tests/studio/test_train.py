@@ -806,8 +806,8 @@ def test_points_that_are_no_data(studio: Studio, points: list[list[float]]):
 
 def test_an_upload_that_is_gone(studio: Studio):
     for uploads, says in (
-        ([], "no longer there"),
-        (["9-gone.csv"], "no longer there"),
+        ([], "no longer exists"),
+        (["9-gone.csv"], "no longer exists"),
         (["1-a.csv"] * 5, "at most 4 files, not 5"),
     ):
         with pytest.raises(ChainruleError, match=says):
@@ -843,7 +843,7 @@ def test_nothing_begins_while_data_are_read(studio: Studio, tmp_path: Path, monk
         asked.join()
     assert page.of("train.reading") == [{"name": "table.csv"}, {"name": None}]
     assert studio.data.name == "table" and do(studio, "train.state")["reading"] is None
-    with pytest.raises(ChainruleError, match="no longer there"):
+    with pytest.raises(ChainruleError, match="no longer exists"):
         do(studio, "train.data", kind="files", uploads=["9-gone.csv"])
     assert do(studio, "train.state")["reading"] is None
 

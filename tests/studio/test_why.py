@@ -225,9 +225,9 @@ def test_changes_of_two_classes_and_of_many_labels(binary: Studio, many: Studio)
 
 
 def test_numbers_turn_to_nothing(numbers: Studio):
-    with pytest.raises(ConfigError, match="no other answer to turn to"):
+    with pytest.raises(ConfigError, match="a number has no other answer"):
         ask(numbers, "why.turn", row=0)
-    with pytest.raises(ConfigError, match="only answers of classes or labels"):
+    with pytest.raises(ConfigError, match="only classes or labels"):
         ask(numbers, "why.mistake")
 
 
@@ -302,7 +302,7 @@ def test_the_next_mistake(studio: Studio):
         ("why.sample", {"row": 100}, "row must be from 0 to 99"),
         ("why.sample", {"row": -1}, "row must be from 0 to 99"),
         ("why.sample", {"x": [0.0] * 63}, "x must have 64 numbers, one an input of the network, not 63"),
-        ("why.sample", {"x": [1e308] * 64}, "must be at most 1e.30 in size"),
+        ("why.sample", {"x": [1e308] * 64}, "must be at most 1e.30"),
         ("why.method", {"row": 0}, "why.method needs method"),
         ("why.method", {"row": 0, "method": "guess"}, "method must be one of"),
         ("why.method", {"row": 0, "method": "saliency", "target": "x"}, "'x' is none of them"),

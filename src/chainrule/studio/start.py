@@ -1,4 +1,4 @@
-"""What the studio shows when it starts: a model, data, or MNIST."""
+"""The studio's initial contents: a model, data, or MNIST."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chainrule.studio.studio import Studio
 
 
 def opened(what: str | None) -> Studio:
-    """Open a model's file, the folder of a run, or data; without any of them MNIST. See `chainrule.studio.first`."""
+    """Open a model file, the folder of a run, or data; by default MNIST. See `chainrule.studio.first`."""
     if what is None:
         return Studio(data=load_data("mnist"))
     path = Path(what)
@@ -30,7 +30,7 @@ def opened(what: str | None) -> Studio:
 
 
 def with_model(path: Path) -> Studio:
-    """Open a model, and the data that it was trained on where that can be known: of a run, or MNIST by its shape."""
+    """Open a model, and the data that it was trained on if known: those of a run, or MNIST by the shape."""
     file = path / "model.safetensors" if path.is_dir() else path
     name = path.name
     found, metadata = load_any(file)
@@ -42,9 +42,9 @@ def with_model(path: Path) -> Studio:
 
 
 def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data | None:
-    """Load the data of a run, divided as they were for it; None where they are gone or have become others.
+    """Load the data of a run, split as in it; None if they are missing or have changed.
 
-    metadata: of the model's file.
+    metadata: that of the model file.
     """
     config = read_config(place)
     asked, resolved = (
@@ -63,7 +63,7 @@ def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data 
 
 
 def as_trained(data: Data, metadata: Mapping[str, Any], file: Path) -> Data:
-    """Return the data of a table as the estimator in a file, of which the metadata are, makes numbers of them."""
+    """Return the data of a table as prepared by the estimator in a file with this metadata."""
     from chainrule.recipe import presets, tables
 
     known = tables.known(metadata, file)
@@ -99,13 +99,13 @@ def open_data(text: str) -> Data:
 
 
 def as_array(values: Any) -> Any:
-    """Return a column of a data frame as a CSV file has it: numbers as an array, others as they are."""
+    """Return a column of a data frame in the form of a CSV column: numbers as an array, others unchanged."""
     is_number = values.dtype.is_integer() or values.dtype.is_float()
     return np.asarray(values.to_numpy(), np.float64) if is_number else values
 
 
 def are_numbers(table: dict[str, Any], target: str) -> bool:
-    """Return whether a table is taken as it is: each cell beside the target is a number, and no target is missing."""
+    """Return whether a table is used unchanged: all features are numbers, and no target is missing."""
     return all(
         isinstance(values, np.ndarray) and bool(np.isfinite(values).all())
         if name != target or isinstance(values, np.ndarray)
@@ -115,7 +115,7 @@ def are_numbers(table: dict[str, Any], target: str) -> bool:
 
 
 def of_numbers(path: Path, table: dict[str, Any], target: str) -> Data:
-    """Make data of a table of numbers, X (n, features) as they are; y of whole numbers of few values are classes."""
+    """Make data from a numeric table with unchanged features X (n, features); targets with few integers are classes."""
     y, features = np.asarray(table[target]), tuple(name for name in table if name != target)
     if y.dtype.kind == "f" and (y == np.round(y)).all() and np.unique(y).size <= 20:
         y = y.astype(np.int64)
@@ -124,7 +124,7 @@ def of_numbers(path: Path, table: dict[str, Any], target: str) -> Data:
 
 
 def of_table(path: Path, columns: dict[str, Any], target: str) -> Data:
-    """Make data of a table, with the numbers that the usual preset makes of it: rows to train and to test on."""
+    """Make data from a table, prepared by the default preset, with training and test rows."""
     from chainrule.estimators.recipes import PRESETS
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.recipe import tables

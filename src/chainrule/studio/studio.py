@@ -1,4 +1,4 @@
-"""The state of one server: the model and the data on show, and the pages that are told of changes."""
+"""The state of one server: the shown model and data, and the pages that are notified of changes."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from chainrule.recipe.data import Data
 from chainrule.studio.messages import pack
 
 MAX_WAITING = 256
-"""Events that wait for a slow page; of more, none is sent but that it has missed some, upon which it asks anew."""
+"""The maximum waiting events of a slow page; beyond, one event replaces them, upon which it requests everything."""
 MISSED = "missed"
 AHEAD = 16
-"""Frames that are sent before a page says that it got one; it does so after every eighth."""
+"""The maximum frames sent without acknowledgment; a page acknowledges every eighth."""
 
 
 class Page(Protocol):
-    """Who is told of events: a page over a socket, or a widget."""
+    """A recipient of events: a page over a socket, or a widget."""
 
     def put(self, event: str, data: Any) -> None:
-        """Tell it of an event."""
+        """Notify it of an event."""
 
 
 class Message(NamedTuple):
-    """What is sent to a page."""
+    """A message to a page."""
 
     content: str | bytes
     is_answer: bool = False
-    """whether the page waits for it; how many such there are at a time is for who calls `reply` to bound"""
+    """whether the page waits for it; the caller of `reply` bounds the number of such messages"""
 
 
 class Tab:
-    """What waits to be sent to one page: answers and events in order, and of each kind of frame the newest.
+    """The waiting messages of one page: answers and events in order, and the newest frame of each kind.
 
-    No answer is ever dropped. Frames are sent as they come, until the page has not said of AHEAD of them that it got
-    them.
+    No answer is ever dropped. Frames are sent until AHEAD of them are unacknowledged.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to the loop of a socket's thread."""
+        """Attach to the event loop of a socket's thread."""
         self.loop, self.wake = loop, asyncio.Event()
         self.messages: deque[Message] = deque()
         self.events = 0
@@ -53,18 +52,18 @@ class Tab:
         self.lock = threading.Lock()
 
     def put(self, event: str, data: Any) -> None:
-        """Leave an event for the page; any thread may."""
+        """Queue an event for the page; any thread may call it."""
         with self.lock:
             is_frame = event.endswith(".frame")
             if is_frame:
                 self.frames[event] = data
             else:
                 self._add(event, data)
-        if not (is_frame and self.is_behind):  # else the page's word wakes it
+        if not (is_frame and self.is_behind):  # else the acknowledgment wakes it
             self.signal()
 
     def _add(self, event: str, data: Any) -> None:
-        """Add an event to the messages, or put the word that some were missed in the place of all that wait."""
+        """Add an event to the messages, or replace all waiting events by one that reports missed events."""
         if self.events >= MAX_WAITING:
             self.messages = deque(message for message in self.messages if message.is_answer)
             self.events, event, data = 0, MISSED, {}
@@ -72,30 +71,30 @@ class Tab:
         self.events += 1
 
     def reply(self, content: str | bytes) -> None:
-        """Leave an answer for the page."""
+        """Queue an answer for the page."""
         with self.lock:
             self.messages.append(Message(content, is_answer=True))
         self.signal()
 
     @property
     def is_behind(self) -> bool:
-        """Return whether no more frames are sent until the page says that it got some."""
+        """Return whether frames are paused until the page acknowledges some."""
         return self.sent - self.acknowledged >= AHEAD
 
     def signal(self) -> None:
-        """Wake the task that sends."""
+        """Wake the sending task."""
         try:
             self.loop.call_soon_threadsafe(self.wake.set)
-        except RuntimeError:  # the loop has ended, and the page with it
+        except RuntimeError:  # the loop and the page have ended
             return
 
     def acknowledge(self, number: int) -> None:
-        """Note that the page got the frames up to a number."""
+        """Record that the page received the frames up to a number."""
         self.acknowledged = max(self.acknowledged, min(number, self.sent))
         self.wake.set()
 
     def take(self) -> Message | None:
-        """Return what is sent next, None where nothing is."""
+        """Return the next message, None without one."""
         with self.lock:
             if self.messages:
                 message = self.messages.popleft()
@@ -109,40 +108,40 @@ class Tab:
 
 
 class Studio:
-    """The model and the data on show, and what else the commands of all pages share."""
+    """The shown model and data, and the state shared by the commands of all pages."""
 
     def __init__(self, model: Model | None = None, data: Data | None = None, *, name: str = "") -> None:
-        """Show a model and data; either may come later."""
+        """Show a model and data; either may be set later."""
         self.lock = threading.RLock()
-        """held for a moment by who reads or changes the attributes below"""
+        """held briefly to read or change the attributes below"""
         self._model, self._data = model, data
         self.name = name
-        """of the model: a file's name, or what it was made for"""
+        """of the model: a file name, or its purpose"""
         self.tabs: set[Page] = set()
         self.parts: dict[str, Any] = {}
-        """what the commands of a screen keep between calls, by the screen's name"""
+        """the state of a screen's commands between calls, by the screen's name"""
         self.first_screen = "draw"
-        """that a page opens whose address names none"""
+        """the screen of a page whose address names none"""
         self.uploads: dict[str, Path] = {}
         self.closers: list[Any] = []
-        """called when the server ends, so that threads do"""
+        """called when the server ends, to stop threads"""
 
     # --- what is on show -----------------------------------------------------------------------------------------
 
     @property
     def model(self) -> Model:
-        """The model. Raises ConfigError where there is none."""
+        """The model. Raises ConfigError without one."""
         with self.lock:
             if self._model is None:
-                raise ConfigError("there is no model yet; train one, or open a model's file.")
+                raise ConfigError("there is no model yet; train one, or open a model file.")
             return self._model
 
     @property
     def data(self) -> Data:
-        """The data. Raises DataError where there are none."""
+        """The data. Raises DataError without data."""
         with self.lock:
             if self._data is None:
-                raise DataError("there are no data yet; choose some on the screen Train.")
+                raise DataError("there is no data yet; choose some on the screen Train.")
             return self._data
 
     @property
@@ -156,13 +155,13 @@ class Studio:
         return self._data is not None
 
     def show_model(self, model: Model, name: str) -> None:
-        """Put a model on show; every page is told."""
+        """Show a model and notify every page."""
         with self.lock:
             self._model, self.name = model, name
         self.send("model.changed", {"name": name})
 
     def show_data(self, data: Data) -> None:
-        """Put data on show; every page is told."""
+        """Show data and notify every page."""
         with self.lock:
             self._data = data
         self.send("data.changed", {"name": data.name})
@@ -170,13 +169,13 @@ class Studio:
     # --- the pages -----------------------------------------------------------------------------------------------
 
     def send(self, event: str, data: Any) -> None:
-        """Tell every page. An event whose name ends in ".frame" replaces the one before where a page is slow."""
+        """Notify every page. An event whose name ends in ".frame" replaces the previous one if a page is slow."""
         with self.lock:
             tabs = list(self.tabs)
         for tab in tabs:
             tab.put(event, data)
 
     def close(self) -> None:
-        """End what runs in threads of its own."""
+        """Stop everything that runs in its own thread."""
         for closer in self.closers:
             closer()

@@ -1,4 +1,4 @@
-"""A table as it stands: its columns by name, the cells of its rows, and what the network takes in their place."""
+"""A table in its original form: its columns by name, the cells of its rows, and the network's inputs for them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from chainrule.studio.commands import command
 from chainrule.studio.studio import Studio
 
 LOOKED_AT = 10_000
-"""Rows by which a column is described."""
+"""The maximum rows used to describe a column."""
 MOST_CATEGORIES = 64
-"""Of a column of text that are offered to choose from."""
+"""The maximum categories of a text column that are offered for selection."""
 
 
 def columns_of(data: Data) -> dict[str, Any]:
-    """Return what a page knows of the columns of a table; nothing of other data."""
+    """Return a description of a table's columns for a page; an empty one for other data."""
     table = data.table
     if table is None:
         return {}
@@ -32,7 +32,7 @@ def columns_of(data: Data) -> dict[str, Any]:
 
 
 def described(table: TableData, name: str) -> dict[str, Any]:
-    """Return a column: its name, the places of its inputs, and its range or its categories, the frequent ones first."""
+    """Return a column: its name, the indices of its inputs, and its range or its categories, most frequent first."""
     values, place = table.columns[name], table.blocks.get(name)
     places = [] if place is None else list(range(place.start, place.stop))
     found: dict[str, Any] = {"name": name, "inputs": places, "low": None, "high": None, "categories": None}
@@ -50,7 +50,7 @@ def described(table: TableData, name: str) -> dict[str, Any]:
 
 
 def cells_of(data: Data, rows: Sequence[int]) -> list[list[str]] | None:
-    """Return the cells of some rows of the part on show, as text in the units of the table; None of other data."""
+    """Return the cells of some rows of the shown part, as text in the units of the table; None for other data."""
     if data.table is None:
         return None
     places = data.table.train if data.test is None else data.table.test
@@ -63,13 +63,13 @@ def inputs(studio: Studio, *, cells: dict[str, Any]) -> dict[str, Any]:
     """Return the inputs of the network (inputs,) for a row of cells, as text or numbers; an empty one is missing."""
     table = studio.data.table
     if table is None:
-        raise DataError(f"{studio.data.name} is no table of columns; give its numbers themselves.")
+        raise DataError(f"{studio.data.name} is not a table of columns; pass the numbers themselves.")
     row = {name: one(cells.get(name), values, name) for name, values in table.inputs.items()}
     return {"x": table.preprocessor.transform(row)[0]}
 
 
 def one(cell: Any, values: Any, name: str) -> Any:
-    """Return a cell as a column of one row, of the kind that the table's is. Raises DataError."""
+    """Convert a cell to a one-row column of the table column's type. Raises DataError."""
     is_missing = cell is None or cell == ""
     if not isinstance(values, np.ndarray):
         return [None if is_missing else str(cell)]

@@ -1,1 +1,1 @@
-"""The server on this machine: the gate that every request passes, the routes behind it, and the socket."""
+"""The server on this machine: the gate in front of every request, the routes behind it, and the socket."""

@@ -1,4 +1,4 @@
-"""The studio's routes: the page and its files, the socket that commands and events go over, uploads and downloads."""
+"""The studio's routes: the page and its files, the socket for commands and events, uploads and downloads."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from chainrule.studio.page.assets import VERSION, assets
 from chainrule.studio.studio import Studio, Tab
 
 AT_ONCE = 8
-"""Commands of one page that run, or whose answers wait to be sent; until one has been, nothing more is read of it."""
+"""Commands of one page that may run, or whose answers may wait, at once; nothing more is read from it meanwhile."""
 MAX_UPLOADS = 8
-"""Files that are kept; the oldest goes when another comes."""
+"""The maximum stored files; a new one replaces the oldest."""
 SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
 MAX_NAME_BYTES = 200
-"""Of a file's name, which most file systems bound at 255; a Chinese letter is three."""
+"""The maximum bytes of a file name, which most file systems bound at 255; a Chinese character has three."""
 ENDING = re.compile(r"((?:\.[A-Za-z0-9]{1,9}){1,2})$")
 DOWNLOADS["chainrule.html"] = export.downloaded
 
 
 def make_app(studio: Studio) -> Starlette:
-    """Return the application, to be wrapped in the gate; it checks nobody."""
+    """Return the application, to be wrapped in the gate; it does no access control."""
     counter = itertools.count(1)
 
     @contextlib.asynccontextmanager
@@ -57,7 +57,7 @@ def make_app(studio: Studio) -> Starlette:
     async def static(request: Request) -> Response:
         asset = assets().get(request.path_params["path"])
         if asset is None or request.path_params["version"] != VERSION:
-            return PlainTextResponse("There is no such file; reload the page.", 404)
+            return PlainTextResponse("This file does not exist; reload the page.", 404)
         return Response(asset.content, headers={"content-type": asset.type})
 
     async def upload(request: Request) -> Response:
@@ -84,7 +84,7 @@ def make_app(studio: Studio) -> Starlette:
     async def downloaded(request: Request) -> Response:
         make = DOWNLOADS.get(request.path_params["name"])
         if make is None:
-            return PlainTextResponse("There is no such download.", 404)
+            return PlainTextResponse("This download does not exist.", 404)
         try:
             content, kind = await anyio.to_thread.run_sync(make, studio, dict(request.query_params))
         except ChainruleError as error:
@@ -110,13 +110,13 @@ def make_app(studio: Studio) -> Starlette:
 
 
 def shortened(name: str) -> str:
-    """Return the name of a file that has at most so many bytes: its first letters, and what it ends in."""
+    """Shorten a file name to the maximum bytes, keeping its extension."""
     stem, ending = ENDING.split(name, maxsplit=1)[:2] if ENDING.search(name) else (name, "")
     return stem.encode()[: MAX_NAME_BYTES - len(ending)].decode("utf-8", "ignore") + ending
 
 
 async def serve_tab(studio: Studio, ws: WebSocket) -> None:
-    """Answer the commands of one page, and send it events, until it goes."""
+    """Answer the commands of one page, and send it events, until it closes."""
     await ws.accept()
     tab = Tab(asyncio.get_running_loop())
     with studio.lock:
@@ -153,9 +153,9 @@ async def serve_tab(studio: Studio, ws: WebSocket) -> None:
 
 
 async def send_all(tab: Tab, ws: WebSocket, slots: asyncio.Semaphore) -> None:
-    """Send what waits for a page, one message after the other, until the caller cancels it.
+    """Send the waiting messages of a page, one after the other, until the caller cancels it.
 
-    slots: each answer frees one when it was sent, or dropped because the page has gone, which its reader finds out.
+    slots: each answer frees one when it was sent, or dropped because the page has closed, which its reader detects.
     """
     is_gone = False
     while True:
@@ -173,5 +173,5 @@ async def send_all(tab: Tab, ws: WebSocket, slots: asyncio.Semaphore) -> None:
 
 
 async def answer(studio: Studio, tab: Tab, call: Call) -> None:
-    """Run a command in a thread and leave its answer for the page."""
+    """Run a command in a thread and queue its answer for the page."""
     tab.reply(await anyio.to_thread.run_sync(answered, studio, call))

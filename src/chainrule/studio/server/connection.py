@@ -1,4 +1,4 @@
-"""Connections of the studio's server: what uvicorn is told, and what it lacks.
+"""Connections of the studio's server: settings of uvicorn, and what it lacks.
 
 uvicorn.Config(Gate(app, port=port, tokens=tokens), host="127.0.0.1", port=port, **SETTINGS)
 """
@@ -13,19 +13,19 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 CONNECTIONS = 256
 HEAD = 20.0
-"""Seconds that a client has for the head of a request, the time before its first byte included."""
+"""The maximum seconds for the header of a request, including the time before its first byte."""
 
 
 class Connection(H11Protocol):
-    """HTTP/1.1 as uvicorn has it, with a time by which each request's head must be there and at most 256 connections.
+    """HTTP/1.1 of uvicorn, with a deadline for each request's header and at most 256 connections.
 
-    Without them a program that connects and sends half a request, or nothing, holds a file descriptor for good.
+    Otherwise a program that connects and sends half a request, or nothing, would hold a file descriptor forever.
     """
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request, or hang up when there are too many connections."""
+        """Start waiting for a request, or close the connection if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
             transport.abort()
@@ -33,7 +33,7 @@ class Connection(H11Protocol):
             self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; wait for the rest of the head until it is there."""
+        """Read more data; wait until the header is complete."""
         super().data_received(data)
         if self._is_waiting():
             self._wait()
@@ -41,12 +41,12 @@ class Connection(H11Protocol):
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def _is_waiting(self) -> bool:
-        """Whether no request is being answered and no WebSocket has taken the connection over."""
+        """Whether no request is being answered and no WebSocket has taken over the connection."""
         is_http = self.transport.get_protocol() is self
         return is_http and (self.cycle is None or self.cycle.response_complete)
 
@@ -66,18 +66,18 @@ class Connection(H11Protocol):
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
-    """A WebSocket as uvicorn has it, with a time by which it must be open.
+    """A WebSocket of uvicorn, with a deadline for its opening.
 
-    A handshake that is refused with a reply of HTTP is no error for the terminal.
+    A handshake rejected with an HTTP reply is not an error for the terminal.
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the end of the handshake."""
+        """Start waiting for the end of the handshake."""
         super().connection_made(transport)
         self._deadline = self.loop.call_later(HEAD, self._hang_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._deadline.cancel()
         super().connection_lost(exc)
 
@@ -86,7 +86,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self.transport.close()
 
     async def send(self, message: Any) -> None:
-        """Send on; after the last of such a reply, the handshake has ended."""
+        """Send a message; the last one of such a reply completes the handshake."""
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
@@ -100,10 +100,10 @@ SETTINGS: dict[str, Any] = {
     "h11_max_incomplete_event_size": 32 << 10,  # bytes of a request's head; the gate's own limit is lower
     "timeout_keep_alive": 10,  # seconds
     "timeout_graceful_shutdown": 2,
-    "proxy_headers": False,  # or a header could say where a request comes from
+    "proxy_headers": False,  # otherwise a header could forge a request's origin
     "server_header": False,
     "date_header": False,
-    "access_log": False,  # it has the tokens
+    "access_log": False,  # it would contain the tokens
     "log_config": None,
     "log_level": "error",
 }

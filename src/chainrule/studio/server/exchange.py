@@ -1,4 +1,4 @@
-"""One request with its reply, and one WebSocket, as an application behind the gate has them."""
+"""One request with its reply, and one WebSocket, for the application behind the gate."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from starlette.types import Message, Receive, Scope, Send
 from chainrule.studio.server.replies import FAILED, NO_SOCKET, STALLED, Header, Refusal, Replies
 
 BODY, UPLOAD = 64 << 10, 64 << 20
-"""Bytes of a request's body: of any, and of one to /upload/."""
+"""The maximum bytes of a request's body: of any, and of one to /upload/."""
 DROPPED, LINGER = 256 << 20, 1.0
-"""Bytes that are taken in and dropped after a body was refused, and seconds without any after which that ends."""
+"""Bytes that are received and dropped after a body was rejected, and seconds without any after which that ends."""
 
 
 def limit(path: str) -> int:
-    """Return how many bytes the body of a request to this path may have."""
+    """Return the maximum bytes of the body of a request to this path."""
     return UPLOAD if path.startswith("/upload/") else BODY
 
 
 def too_large(path: str) -> Refusal:
-    """Say that a body has more than that."""
+    """Return the refusal of a larger body."""
     most = "64 MiB" if limit(path) == UPLOAD else "64 KiB"
     return Refusal(413, f"The request has more than {most}; send a smaller file.")
 
@@ -29,7 +29,7 @@ def too_large(path: str) -> Refusal:
 class Exchange:
     """One request and its reply: the body is counted and timed while it arrives, the reply gets the gate's headers.
 
-    A request that is refused while the application reads it looks to the application like a client that has gone.
+    To the application, a request that is rejected while being read looks like a client that has disconnected.
     """
 
     def __init__(self, replies: Replies, stall: float, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ class Exchange:
         self._count = 0
 
     async def receive(self) -> Message:
-        """Return the next piece of the body, or that the client has gone."""
+        """Return the next piece of the body, or a disconnect."""
         if self._is_ended:
             return {"type": "http.disconnect"}
         try:
@@ -60,7 +60,7 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a part of the reply; in place of a server error, whose text might have a traceback, a sentence."""
+        """Send a part of the reply; a server error, whose text might have a traceback, is replaced by a sentence."""
         if self._is_ended:
             return
         if message["type"] == "http.response.start":
@@ -73,7 +73,7 @@ class Exchange:
         await self._send(message)
 
     async def end(self, refusal: Refusal, more: list[Header] | None = None) -> None:
-        """Reply with a sentence, unless a reply has begun; drop what the application sends from now on."""
+        """Reply with a sentence, unless a reply has started; drop everything that the application sends later."""
         self._is_ended = True
         if self._is_started:
             return
@@ -87,7 +87,7 @@ class Exchange:
         await self._send(body)
 
     async def _drop(self) -> None:
-        """Take in the rest of a body: a browser sends all before it reads, and sees no reply when it cannot."""
+        """Receive the rest of a body: a browser sends all before it reads, and otherwise sees no reply."""
         count, has_more = 0, self._has_more
         with suppress(TimeoutError):
             while has_more and count < DROPPED:
@@ -102,7 +102,7 @@ class Exchange:
 
 
 class Socket:
-    """One WebSocket: what is refused before it is accepted gets a reply of HTTP, where the server can send one."""
+    """One WebSocket: a refusal before it is accepted is an HTTP reply, if the server can send one."""
 
     def __init__(self, replies: Replies, scope: Scope, send: Send) -> None:
         self._replies = replies
@@ -113,7 +113,7 @@ class Socket:
         self._is_ended = False
 
     async def send(self, message: Message) -> None:
-        """Send what the application sends; a handshake that it refuses gets the gate's reply instead of its own."""
+        """Send the application's message; a handshake that it rejects gets the gate's reply instead of its own."""
         if self._is_ended:
             return
         if message["type"] == "websocket.accept":
@@ -127,13 +127,13 @@ class Socket:
         await self._send(message)
 
     async def end(self, refusal: Refusal) -> None:
-        """Refuse the handshake with a sentence, or close the socket with the code that is closest to the status."""
+        """Reject the handshake with a sentence, or close the socket with the code closest to the status."""
         if self._is_ended:
             return
         self._is_ended = True
         if self._can_reply and not self._is_accepted:
             start, body = self._replies.reply(self._path, refusal)
-            # uvicorn writes these by itself; before 0.53, twice if they are given.
+            # uvicorn adds these itself; before 0.53, twice if given.
             written = (b"connection", b"content-length", b"content-type")
             headers = [(name, value) for name, value in start["headers"] if name not in written]
             await self._send({**start, "type": "websocket.http.response.start", "headers": headers})

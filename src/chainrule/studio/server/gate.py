@@ -1,17 +1,17 @@
 """The gate of the studio: every request and every WebSocket handshake passes it before anything else sees it.
 
 The page is served to one person on this machine. Other pages in the same browser, and other users of the machine, can
-reach the port too; they are told apart by four things, of which a request needs all:
+also reach the port; a request must satisfy four conditions:
 
     Host             one of this server's own names, so that a foreign name that resolves to 127.0.0.1 does not count
-    Origin           where present, one of the same names; a WebSocket handshake must have it
-    Sec-Fetch-Site   where present, same-origin, or none for what a person opened from outside a page
-    cookie           a session's secret, given once for each token in an address that the command printed
+    Origin           if present, one of the same names; a WebSocket handshake must have it
+    Sec-Fetch-Site   if present, same-origin, or none for an address opened by a person
+    cookie           a session's secret, given once for each token in a printed address
 
-    Gate(app, port=8765, tokens=tokens)         one ASGI application round another
+    Gate(app, port=8765, tokens=tokens)         wraps an ASGI application
 
-A cookie belongs to a host, whatever the port, so its name has the port. It is Strict and HttpOnly, but the browser
-sends it to other servers on this machine that the person opens under the same name.
+A cookie belongs to a host, whatever the port, so its name contains the port. It is Strict and HttpOnly, but the
+browser sends it to other servers on this machine that the user opens under the same name.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from chainrule.studio.server.sessions import Tokens
 __all__ = ["Gate", "Tokens"]
 
 TARGET, HEADERS = 2048, 16 << 10
-"""Bytes of a request's path with its query, and of its headers."""
+"""The maximum bytes of a request's path with its query, and of its headers."""
 SOCKETS = 16
-"""WebSockets at a time."""
+"""The maximum WebSockets at a time."""
 
 
 class Gate:
-    """An ASGI application that lets through to another what comes from this server's own page.
+    """An ASGI application that passes requests from this server's own page to another one.
 
-    port: the one that the server listens on.  stall: seconds after which a body that does not go on is given up.
+    port: the port of the server.  stall: seconds after which an incomplete body is abandoned.
     """
 
     def __init__(self, app: ASGIApp, *, port: int, tokens: Tokens, stall: float = 20.0) -> None:
@@ -54,7 +54,7 @@ class Gate:
         self.open_sockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request or a handshake, or let the application answer it."""
+        """Answer a request or a handshake, or pass it to the application."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -63,18 +63,16 @@ class Gate:
             await self.app(scope, receive, send)
 
     def refusal(self, scope: Scope) -> Refusal | None:
-        """Say why a request is not let in, or return None where it is."""
+        """Return why a request is rejected, or None."""
         headers: list[Header] = scope["headers"]
         path: str = scope["path"]
         address = self.replies.address
         if len(hosts := _values(headers, b"host")) != 1 or hosts[0] not in self.hosts:
             return Refusal(403, f"The studio does not answer under this name; open {address} instead.")
         if self._is_foreign(scope):
-            return Refusal(
-                403, f"The studio answers to its own page only; type {address} into the address bar."
-            )
+            return Refusal(403, f"The studio answers only its own page; type {address} into the address bar.")
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "POST"):
-            return Refusal(405, "The studio answers to GET, HEAD and POST; load the page again.")
+            return Refusal(405, "The studio answers GET, HEAD and POST; load the page again.")
         if len(scope.get("raw_path") or path.encode()) + len(scope["query_string"]) > TARGET:
             return Refusal(414, f"The address is longer than {TARGET} bytes; open {address} instead.")
         if sum(len(name) + len(value) for name, value in headers) > HEADERS:
@@ -91,9 +89,9 @@ class Gate:
         return None
 
     def redeemed(self, scope: Scope) -> tuple[Refusal, list[Header]]:
-        """Answer an address with a token: a cookie and the way to the page, where the token is good.
+        """Answer an address with a token: a cookie and a redirect to the page, if the token is valid.
 
-        A browser that has a session already is sent to the page whatever the token.
+        A browser with a session is redirected to the page in any case.
         """
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in query if name == "token"]
@@ -107,7 +105,7 @@ class Gate:
         return Refusal(303, f"The page is at {self.replies.address}"), headers
 
     def _is_foreign(self, scope: Scope) -> bool:
-        """Whether a browser says that neither the page nor a person makes this request."""
+        """Whether the browser reports that neither the page nor a person makes this request."""
         headers: list[Header] = scope["headers"]
         is_socket = scope["type"] == "websocket"
         origins, sites = _values(headers, b"origin"), _values(headers, b"sec-fetch-site")
@@ -123,7 +121,7 @@ class Gate:
         return not (sites == [b"none"] and is_opened and scope["method"] in ("GET", "HEAD"))
 
     def _has_session(self, headers: list[Header]) -> bool:
-        # Other servers on this machine may have set cookies of the same name, so any of them may be the one.
+        # Other servers on this machine may have set cookies of the same name, so any of them may be valid.
         pairs = [
             pair.strip()
             for value in _values(headers, b"cookie")
@@ -160,7 +158,7 @@ class Gate:
         try:
             await self.app(scope, receive, socket.send)
         except Exception:
-            with suppress(Exception):  # the client may have gone
+            with suppress(Exception):  # the client may have disconnected
                 await socket.end(FAILED)
             raise
         finally:
@@ -172,6 +170,6 @@ def _values(headers: list[Header], name: bytes) -> list[bytes]:
 
 
 def _is_launch(scope: Scope) -> bool:
-    """Whether this is the address that the command printed: the page's, with a token in the query."""
+    """Whether this is the printed address: the page's, with a token in the query."""
     has_token = any(part.startswith(b"token=") for part in scope["query_string"].split(b"&"))
     return bool(scope["path"] == "/") and has_token

@@ -1,4 +1,4 @@
-"""What the gate itself answers, and the headers that every reply of the studio has."""
+"""The gate's own replies, and the headers of all replies of the studio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Header = tuple[bytes, bytes]
 
 
 class Refusal(NamedTuple):
-    """What is answered instead of a reply: a status, and one sentence that says what to do."""
+    """The reply to a rejected request: a status, and one sentence with the next step."""
 
     status: int
     text: str
@@ -21,26 +21,26 @@ _OPEN_AGAIN = (
     "again for a new one."
 )
 NO_COOKIE = Refusal(403, f"This browser has not been let in: {_OPEN_AGAIN}")
-USED = Refusal(403, f"This address has been used before, or is of another run: {_OPEN_AGAIN}")
+USED = Refusal(403, f"This address was already used, or belongs to another run: {_OPEN_AGAIN}")
 FAILED = Refusal(500, "The studio failed to answer; the terminal in which it runs says why.")
 STALLED = Refusal(408, "The rest of the request did not come in time; send it again.")
 FULL = Refusal(
     503, "The studio is open in as many tabs as it serves; close one of them and load this page again."
 )
-NO_SOCKET = Refusal(403, "This address takes no WebSocket; load the page again.")
+NO_SOCKET = Refusal(403, "This address accepts no WebSocket; load the page again.")
 
 
 class Replies:
     """The gate's replies, and the headers of all replies, for the server at one port.
 
-    They let the page load from here alone, be framed by nobody and make no HTML of text; no type is guessed, no address
-    told to other sites, nothing shared with windows or pages of other origins. A browser keeps only what stands beneath
-    /static/VERSION/, which never changes.
+    They allow the page to load only from here, forbid framing and HTML made from text, disable type guessing, the
+    referrer and sharing with windows or pages of other origins. A browser caches only /static/VERSION/, which never
+    changes.
     """
 
     def __init__(self, port: int) -> None:
         self.address = f"http://127.0.0.1:{port}/"
-        # A WebSocket at [::1] needs no entry: it is 'self', and the grammar of the policy has no IPv6 addresses.
+        # A WebSocket at [::1] needs no entry: it is 'self', and the policy's grammar has no IPv6 addresses.
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
             f"connect-src 'self' ws://127.0.0.1:{port} ws://localhost:{port}; worker-src 'self'; base-uri 'none'; "
@@ -56,7 +56,7 @@ class Replies:
         self._own = {b"cache-control", *(name for name, _ in self._fixed)}
 
     def headers(self, path: str, status: int, given: list[Header]) -> list[Header]:
-        """Return a reply's headers with those of the gate, in whose place the application's own are dropped."""
+        """Return a reply's headers with those of the gate, which replace the application's own."""
         is_immutable = status in (200, 304) and path.startswith("/static/") and path.count("/") > 2
         caching = b"private, max-age=31536000, immutable" if is_immutable else b"no-store"
         kept = [
@@ -67,7 +67,7 @@ class Replies:
         return [*kept, *self._fixed, (b"cache-control", caching)]
 
     def reply(self, path: str, refusal: Refusal, more: list[Header] | None = None) -> tuple[Message, Message]:
-        """Return the two messages of a reply in one sentence, after which the connection ends."""
+        """Return the two messages of a one-sentence reply, after which the connection closes."""
         body = f"{refusal.text}\n".encode()
         given = [
             (b"content-type", b"text/plain; charset=utf-8"),

@@ -45,7 +45,7 @@ def make_server(studio: Studio, sock: socket.socket) -> tuple[uvicorn.Server, Ca
 
 @contextmanager
 def served(studio: Studio) -> Iterator[str]:
-    """Serve in a thread meanwhile, on a free port. Yields the one-time address."""
+    """Serve in a thread within the block, on a free port. Yields the one-time address."""
     with listen(0) as sock:
         server, url = make_server(studio, sock)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
@@ -67,9 +67,9 @@ def serve(
     asked: Iterable[object] = (),
     again: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until Ctrl-C. ready: is told the one-time address when connections are accepted.
+    """Serve until Ctrl-C. ready: called with the one-time address once connections are accepted.
 
-    asked: waits for somebody who wants another address, such as the lines of a terminal; each goes to `again`.
+    asked: iterates over requests for another address, such as the lines of a terminal; each address goes to `again`.
     """
     with listen(port) as sock:
         server, url = make_server(studio, sock)

@@ -9,10 +9,10 @@ from collections import deque
 
 
 class Tokens:
-    """One-time tokens and the secrets of the sessions that they opened: the newest 64 of each, kept as SHA-256 digests.
+    """One-time tokens and the secrets of their sessions: the newest 64 of each, kept as SHA-256 digests.
 
-    Digests are compared, so the time that it takes tells nothing of a secret. Any thread may call any method: the
-    terminal's asks for a token while the server's redeems another.
+    Digests are compared, so the timing reveals nothing about a secret. Any thread may call any method: the terminal's
+    requests a token while the server's redeems another.
     """
 
     def __init__(self, most: int = 64) -> None:
@@ -21,14 +21,14 @@ class Tokens:
         self._lock = threading.Lock()
 
     def mint(self) -> str:
-        """Return a new token: 32 random bytes in the alphabet of URLs, good for one session."""
+        """Return a new token: 32 random bytes in the URL alphabet, valid for one session."""
         token = secrets.token_urlsafe(32)
         with self._lock:
             self._tokens.append(_digest(token))
         return token
 
     def redeem(self, token: str) -> str | None:
-        """Return the secret of a new session, or None where the token was never minted, or was redeemed before."""
+        """Return the secret of a new session, or None if the token was never issued or already redeemed."""
         digest = _digest(token)
         with self._lock:
             if digest not in self._tokens:

@@ -1,1 +1,1 @@
-"""The screen Neurons: what each neuron does on samples, and what a network becomes by an edit."""
+"""The screen Neurons: the activations of each neuron on samples, and the effect of edits of the network."""

@@ -1,4 +1,4 @@
-"""The screen Neurons: what each neuron responds to, and what the answers become without it."""
+"""The screen Neurons: the inputs that each neuron responds to, and the answers without it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from chainrule.trained.trained import Trained
 
 MAX_EXAMPLES = 24
 IMPORTANCE = 2_000, 400_000
-"""The most samples on which each neuron is taken out in turn, and of samples times neurons."""
+"""The maximum samples for which each neuron is ablated in turn, and maximum of samples times neurons."""
 METRICS = {"regression": "rmse"}
 
 
 class Seen(NamedTuple):
-    """A layer's numbers on the samples, kept until the model, the data or the layer change."""
+    """A layer's values on the samples, cached until the model, the data or the layer change."""
 
     key: tuple[Any, ...]
     part: measures.SampleRows
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 
 
 def _seen(studio: Studio, model: Trained, layer: str) -> Seen:
-    """Return z and a of a layer on the samples on show."""
+    """Return z and a of a layer on the shown samples."""
     data = shown_part(studio)
     states = b"".join(part.tobytes() for state in model.states.values() for part in state)
     key = (zlib.crc32(model.theta.tobytes()), zlib.crc32(states), id(data.X), len(data.X), layer)
@@ -53,7 +53,7 @@ def _seen(studio: Studio, model: Trained, layer: str) -> Seen:
 
 @command("neurons.layer", reads=True)
 def layer(studio: Studio, *, layer: str | None = None) -> dict[str, Any]:
-    """Return the layers, and the numbers of every neuron of one: the first, unless it is named."""
+    """Return the layers, and the statistics of every neuron of one, by default the first."""
     model = editing.copied(studio.model)
     names = editing.layers_of(model)
     if not names:
@@ -96,14 +96,14 @@ def _layer_code(model: Trained, layer: str) -> list[str]:
         lines += [
             "by_class = np.array([a[y == label].mean(0) for label in model.labels])",
             "share = np.array([(y == label).mean() for label in model.labels])",
-            "selectivity = share @ (by_class - mean) ** 2 / variance  # 0 / 0 for a neuron that never changes",
+            "selectivity = share @ (by_class - mean) ** 2 / variance  # 0 / 0 for a constant neuron",
         ]
     return ["from chainrule.inspection.features.features import layer_outputs", "", *lines]
 
 
 @command("neurons.one", reads=True)
 def one(studio: Studio, *, layer: str, neuron: int, count: int = 8) -> dict[str, Any]:
-    """Return a neuron's histogram, its weights, and the samples that excite it most and least."""
+    """Return a neuron's histogram, its weights, and the samples with the highest and the lowest activation."""
     model = editing.copied(studio.model)
     links = editing.neurons_of(model, layer)
     width = _width(model, layer)
@@ -133,7 +133,7 @@ def one(studio: Studio, *, layer: str, neuron: int, count: int = 8) -> dict[str,
                 "from chainrule.inspection.features.features import exciting_samples",
                 "",
                 f'found = exciting_samples(model, X, "{name}", [{neuron}], k={count})',
-                "found.most[0], found.most_values[0]    # rows of X, and what the neuron gives",
+                "found.most[0], found.most_values[0]    # rows of X, and the activations",
                 "found.least[0], found.least_values[0]",
             ]
         ),
@@ -141,7 +141,7 @@ def one(studio: Studio, *, layer: str, neuron: int, count: int = 8) -> dict[str,
 
 
 def _source(model: Trained, layer: str) -> str | None:
-    """Return the layer whose neurons this one reads; None where it reads the inputs, or a block."""
+    """Return the layer whose neurons this one reads; None if it reads the inputs or a block."""
     names = editing.layers_of(model)
     before = names[: names.index(layer)]
     fan_in = model.parameters[layer].W.shape[0]
@@ -161,7 +161,7 @@ def _examples(seen: Seen, places: NDArray[np.int64], values: NDArray[Any]) -> di
 
 @command("neurons.try", reads=True)
 def try_(studio: Studio, *, edits: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return how well the model does on the samples, and a copy of it with some edits; the model is left alone."""
+    """Evaluate the model, and a copy with some edits, on the samples; the model does not change."""
     model = editing.copied(studio.model)
     data = shown_part(studio)
     part = measures.thinned(data.X, data.y)
@@ -174,7 +174,7 @@ def try_(studio: Studio, *, edits: list[dict[str, Any]]) -> dict[str, Any]:
         *preamble(studio),
         "",
         f'before = model.evaluate(X, y, metrics=["{metric}"])',
-        "p = model.parameters  # views: what changes in them changes the model",
+        "p = model.parameters  # views: changes in them change the model",
         *lines,
         f'after = model.evaluate(X, y, metrics=["{metric}"])',
         f"print(f\"{{before['{metric}']:.4f}} -> {{after['{metric}']:.4f}}\")",
@@ -191,7 +191,7 @@ def try_(studio: Studio, *, edits: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def judged(model: Trained, part: measures.SampleRows) -> dict[str, Any]:
-    """Return the loss, the metric, the answers, and with classes the share of right answers of each."""
+    """Return the loss, the metric, the answers, and for classes the accuracy of each."""
     samples = model.check_samples(part.X, part.y)
     out = model.outputs(samples)
     metric = METRICS.get(model.task, "accuracy")
@@ -208,7 +208,7 @@ def judged(model: Trained, part: measures.SampleRows) -> dict[str, Any]:
 
 @command("neurons.importance", reads=True)
 def importance(studio: Studio, *, layer: str) -> dict[str, Any]:
-    """Return the loss and the score on some of the samples where one neuron after the other gives 0."""
+    """Return the loss and the score on some of the samples with each neuron set to 0 in turn."""
     model = editing.copied(studio.model)
     editing.neurons_of(model, layer)
     data = shown_part(studio)
@@ -237,7 +237,7 @@ def importance(studio: Studio, *, layer: str) -> dict[str, Any]:
 
 @command("neurons.keep")
 def keep(studio: Studio, *, edits: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put a copy of the model with some edits on show; `neurons.back` brings the other back."""
+    """Show a copy of the model with some edits; `neurons.back` restores the original."""
     if not edits:
         raise ConfigError("there are no edits to keep; make one first.")
     model, name = studio.model, studio.name
@@ -251,11 +251,11 @@ def keep(studio: Studio, *, edits: list[dict[str, Any]]) -> dict[str, Any]:
 
 @command("neurons.back")
 def back(studio: Studio) -> dict[str, Any]:
-    """Bring back the model that was on show before edits were kept."""
+    """Show the model from before the kept edits."""
     with studio.lock:
         kept = studio.parts.get("neurons.before")
         if kept is None or kept[0] is not studio.model:
-            raise ConfigError("no edits were kept of the model on show, so there is nothing to take back.")
+            raise ConfigError("the model has no kept edits, so there is nothing to undo.")
         del studio.parts["neurons.before"]
     studio.show_model(kept[1], kept[2])
     return {}
@@ -263,6 +263,6 @@ def back(studio: Studio) -> dict[str, Any]:
 
 @command("neurons.kept", reads=True)
 def kept(studio: Studio) -> dict[str, Any]:
-    """Return whether the model on show is one with kept edits."""
+    """Return whether the shown model has kept edits."""
     found = studio.parts.get("neurons.before")
     return {"kept": found is not None and studio.has_model and found[0] is studio.model}

@@ -1,20 +1,20 @@
-"""Edits of a trained network, to see what it becomes without a neuron, with other weights, or with coarser ones.
+"""Edits of a trained network, to test it without a neuron, with other weights, or with lower precision.
 
     edited, code = applied(model, [{"do": "ablate", "layer": "dense_1", "neuron": 7, "to": "zero"}], X)
 
-Each edit is a dict of JSON values; they act one after the other on a copy, and each comes with the Python that does the
-same to `p = model.parameters`.
+Each edit is a dict of JSON values; edits are applied in order to a copy, and each comes with the equivalent Python on
+`p = model.parameters`.
 
-| do | with | what becomes of it |
+| do | with | result |
 |---|---|---|
-| ablate | layer, neuron, to: zero or mean | the neuron gives this number for every sample |
+| ablate | layer, neuron, to: zero or mean | the neuron has this output for every sample |
 | set | layer, row (None for the bias), neuron, value | one weight or bias |
 | noise | layer, sigma, seed | W + sigma RMS(W) N(0, 1) |
 | biases | layer | b = 0 |
 | zero | layer | W = 0 and b = 0 |
 | round | layer, bits | W = step round(W / step), step = max abs(W) / (2^(bits - 1) - 1) |
 
-The layer of noise, biases and round may be None for all of them.
+The layer of noise, biases and round may be None for all layers.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ FIELDS: dict[str, dict[str, Any]] = {
     "zero": {"layer": str},
     "round": {"layer": str | None, "bits": int},
 }
-"""What each edit has beside `do`, and of which type."""
+"""The fields of each edit besides `do`, and their types."""
 BISECTIONS = 80
 
 
 def applied(model: Trained, edits: list[dict[str, Any]], X: Any) -> tuple[Trained, list[str]]:
-    """Return a copy of a model with all edits made, and the lines of Python that make them.
+    """Return a copy of a model with all edits, and the Python lines that make them.
 
-    X: the samples whose mean an ablated neuron keeps.  Raises ConfigError for an edit that cannot be made.
+    X: the samples for the mean of an ablated neuron.  Raises ConfigError for an edit that cannot be made.
     """
     if len(edits) > MAX_EDITS:
-        raise ConfigError(f"edits must be at most {MAX_EDITS}, not {len(edits)}; take some back.")
+        raise ConfigError(f"there may be at most {MAX_EDITS} edits, not {len(edits)}; undo some.")
     edited = copied(model)
     lines: list[str] = []
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers that overflow are seen in the answers
+    with np.errstate(over="ignore", invalid="ignore"):  # overflows are visible in the answers
         for number, edit in enumerate(edits, 1):
             lines += _apply(edited, _checked(edit, number), X)
     return edited, lines
 
 
 def copied(model: Trained) -> Trained:
-    """Return a copy of a model with numbers of its own, so that training the other does not change them."""
+    """Return a copy of a model with separate parameters, so that training the original does not change them."""
     own = copy.copy(model)
     own.theta = model.theta.copy()
     own.states = {name: type(state)(*map(np.copy, state)) for name, state in model.states.items()}
@@ -72,9 +72,9 @@ def copied(model: Trained) -> Trained:
 
 
 def neurons_of(model: Trained, layer: str) -> tuple[Link, ...]:
-    """Return the links that make a layer's neurons: the dense one, and those after it up to an elementwise activation.
+    """Return the links of a layer's neurons: the dense one, and those after it up to an elementwise activation.
 
-    Raises ConfigError for a name that is no dense layer's.
+    Raises ConfigError unless the name is a dense layer's.
     """
     last = activations_after(model.network.links).get(layer)
     for chain in chains(model.network.links):
@@ -89,12 +89,12 @@ def neurons_of(model: Trained, layer: str) -> tuple[Link, ...]:
 
 
 def layers_of(model: Trained) -> list[str]:
-    """Return the names of the dense layers in the order of the network, those in blocks too."""
+    """Return the names of the dense layers in the order of the network, including those in blocks."""
     return [link.name for link in model.network.walk() if isinstance(link.layer, Dense)]
 
 
 def _checked(edit: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return an edit whose values have the right types. Raises ConfigError."""
+    """Check the types of an edit's values, and return it. Raises ConfigError."""
     do = edit.get("do")
     if not isinstance(do, str) or do not in FIELDS:
         raise ConfigError(f"edit {number} must do one of {', '.join(FIELDS)}, not {str(do)[:64]!r}.")
@@ -109,10 +109,10 @@ def _checked(edit: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _apply(model: Trained, edit: dict[str, Any], X: Any) -> list[str]:
-    """Make one edit, in place, and return its Python."""
+    """Make one edit in place, and return its Python."""
     do = edit.pop("do")
     if edit.get("layer") is not None:
-        neurons_of(model, edit["layer"])  # raises for a layer that there is not
+        neurons_of(model, edit["layer"])  # raises for an unknown layer
     if do in ("ablate", "set"):
         width = model.parameters[edit["layer"]].W.shape[1]
         _within(edit["neuron"], width, f"neuron of {edit['layer']}")
@@ -130,14 +130,14 @@ def _apply(model: Trained, edit: dict[str, Any], X: Any) -> list[str]:
 
 
 def ablate(model: Trained, layer: str, neuron: int, c: float, seen: NDArray[Any]) -> list[str]:
-    """Let a neuron give the number c for every sample, and return the Python. seen (n,): its a W + b on samples.
+    """Set a neuron's output to the number c for every sample, and return the Python. seen (n,): its a W + b on samples.
 
-    Its weights become 0 and its bias the z for which f(z) is c. Where there is none, as a sigmoid is never 0, the dense
-    layer after it gets the number instead: b + c W[neuron], and W[neuron] = 0. Both are exact.
+    Its weights become 0 and its bias the z with f(z) = c. If there is none, because for example a sigmoid is never 0,
+    the next dense layer is changed instead: b + c W[neuron], and W[neuron] = 0. Both are exact.
     """
     links = neurons_of(model, layer)
     name, last = links[0].name, links[-1].name
-    about = f"# neuron {neuron} of {last} gives {c:.6g}"
+    about = f"# neuron {neuron} of {last} is {c:.6g}"
     p = model.parameters[name]
     z = _solve(model, links, neuron, c, seen) if hasattr(p, "b") else None
     if z is not None:
@@ -153,8 +153,8 @@ def ablate(model: Trained, layer: str, neuron: int, c: float, seen: NDArray[Any]
     between, reader = _reader(model, last)
     if reader is None:
         raise ConfigError(
-            f"neuron {neuron} of {last} cannot be set to {c:g}: no bias gives it, and no dense layer reads it alone; "
-            "set its mean instead."
+            f"neuron {neuron} of {last} cannot be set to {c:g}: no bias yields it, and no dense layer is its "
+            "only reader; set its mean instead."
         )
     given = np.asarray(_through(model, between, neuron, c), model.dtype)[()]
     q = model.parameters[reader.name]
@@ -170,7 +170,7 @@ def _set(model: Trained, layer: str, row: int | None, neuron: int, value: float)
     p, most = model.parameters[layer], float(np.finfo(model.dtype).max)
     if abs(value) > most:
         raise ConfigError(
-            f"value must be at most {most:.3g} in size, the largest {model.dtype}, not {value:g}."
+            f"the absolute value must be at most {most:.3g}, the largest {model.dtype}, not {value:g}."
         )
     if row is None:
         if not hasattr(p, "b"):
@@ -231,7 +231,7 @@ OF_LAYERS: dict[str, Callable[..., Iterator[str]]] = {
     "zero": _zero,
     "round": _round,
 }
-"""What changes whole layers."""
+"""Edits of whole layers."""
 
 
 def _within(value: int, count: int, name: str) -> None:
@@ -240,12 +240,12 @@ def _within(value: int, count: int, name: str) -> None:
 
 
 def _written(value: Any) -> str:
-    """Write a number so that it is read back as it is in the model's precision."""
+    """Format a number so that it is parsed to the same number in the model's precision."""
     return repr(float(str(value)))
 
 
 def _through(model: Trained, links: tuple[Link, ...], neuron: int, z: float) -> float:
-    """Compute what links that keep their neurons make of the number z of one neuron."""
+    """Compute the output of elementwise links for the number z of one neuron."""
     if not links:
         return z
     params = tuple(model.parameters.get(link.name, ()) for link in links)
@@ -255,7 +255,7 @@ def _through(model: Trained, links: tuple[Link, ...], neuron: int, z: float) -> 
 
 
 def _solve(model: Trained, links: tuple[Link, ...], neuron: int, c: float, seen: NDArray[Any]) -> Any:
-    """Find z with f(z) = c in the model's precision; None where there is none. f: the links after the dense one."""
+    """Find z with f(z) = c in the model's precision; None if there is none. f: the links after the dense one."""
 
     def f(z: float) -> float:
         return _through(model, links[1:], neuron, z) - c
@@ -278,7 +278,7 @@ def _solve(model: Trained, links: tuple[Link, ...], neuron: int, c: float, seen:
 
 
 def _reader(model: Trained, last: str) -> tuple[tuple[Link, ...], Link | None]:
-    """Return the dense layer with biases that alone reads a link's output, and the links between the two."""
+    """Return the dense layer with biases that is the only reader of a link's output, and the links between the two."""
     for chain in chains(model.network.links):
         names = [link.name for link in chain]
         if last not in names:

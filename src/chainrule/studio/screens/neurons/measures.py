@@ -1,4 +1,4 @@
-"""What the neurons of a layer do on samples: how often each is active, how strong, and for which classes."""
+"""Statistics of the neurons of a layer on samples: how often and how strongly each is active, and for which classes."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from chainrule.studio.screens.neurons.edits import neurons_of
 from chainrule.trained.trained import Trained
 
 MOST = 10_000
-"""Samples that neurons are measured on: evenly spaced ones where there are more."""
+"""The maximum samples for the statistics; of more, evenly spaced ones are used."""
 BINS = 40
 
 
 class SampleRows(NamedTuple):
-    """The samples that are measured."""
+    """The samples of the statistics."""
 
     X: NDArray[Any]
     y: NDArray[Any]
     rows: NDArray[np.int64]
-    """their places among all"""
+    """their indices among all samples"""
 
 
 class Neurons(NamedTuple):
-    """The numbers of a layer's neurons, each (neurons,) but for by_class (classes, neurons)."""
+    """The statistics of a layer's neurons, each (neurons,) except by_class (classes, neurons)."""
 
     mean: NDArray[np.float64]
     active: NDArray[np.float64]
-    """share of the samples with z > 0"""
+    """fraction of the samples with z > 0"""
     variance: NDArray[np.float64]
     norm: NDArray[np.float64]
     """of the incoming weights"""
     bias: NDArray[np.float64]
     selectivity: NDArray[np.float64]
-    """share of the variance between classes, or that a straight line in the target explains; NaN without variance"""
+    """fraction of the variance between classes, or explained linearly by the target; NaN without variance"""
     by_class: NDArray[np.float64] | None
-    """mean by class; None where samples have no class"""
+    """mean by class; None for samples without a class"""
     dead: NDArray[np.bool_]
-    """no sample gives a gradient: the slope is 0 for each, or the output always the same"""
+    """without gradient on all samples: the slope is always 0, or the output constant"""
     always: NDArray[np.bool_]
     """z > 0 on every sample"""
     saturated: NDArray[np.bool_]
-    """a bounded activation is flat on most samples"""
+    """a bounded activation that is flat on most samples"""
 
 
 def thinned(X: NDArray[Any], y: NDArray[Any]) -> SampleRows:
@@ -58,7 +58,7 @@ def thinned(X: NDArray[Any], y: NDArray[Any]) -> SampleRows:
 
 
 def outputs_of(model: Trained, X: NDArray[Any], layer: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return z and a (n, neurons) of a layer: what its activation takes, and what it gives; the same without one."""
+    """Return z and a (n, neurons) of a layer, the input and the output of its activation; equal without one."""
     links = neurons_of(model, layer)
     before = links[max(0, len(links) - 2)].name
     found = layer_outputs(model, X, [before, links[-1].name])
@@ -66,14 +66,14 @@ def outputs_of(model: Trained, X: NDArray[Any], layer: str) -> tuple[NDArray[Any
 
 
 def class_numbers(model: Trained, part: SampleRows) -> NDArray[np.int64] | None:
-    """Return the class number of each sample (n,); None where samples have none, or several labels."""
+    """Return the class index of each sample (n,); None for samples without classes, or with several labels."""
     if model.task not in ("binary", "multiclass"):
         return None
     return np.asarray(true_labels(model.task, model.check_samples(part.X, part.y).y), np.int64)
 
 
 def measured(model: Trained, part: SampleRows, layer: str, z: NDArray[Any], a: NDArray[Any]) -> Neurons:
-    """Measure the neurons of a layer, whose z and a are known."""
+    """Compute the statistics of a layer's neurons from its z and a."""
     links = neurons_of(model, layer)
     p = model.parameters[layer]
     exact = a.astype(np.float64)
@@ -100,7 +100,7 @@ def measured(model: Trained, part: SampleRows, layer: str, z: NDArray[Any], a: N
 def _by_target(
     model: Trained, part: SampleRows, a: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
-    """Return the mean by class (classes, neurons), and the variance that class or target explains (neurons,)."""
+    """Return the mean by class (classes, neurons), and the variance explained by class or target (neurons,)."""
     mean = a.mean(0)
     classes = class_numbers(model, part)
     if classes is not None:
@@ -129,11 +129,11 @@ def _saturated(last: Link, slopes: NDArray[Any] | None, width: int) -> NDArray[n
 
 
 def histogram(a: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the counts of BINS equal intervals, and their ends (BINS + 1,)."""
+    """Return the counts of BINS equal intervals, and their edges (BINS + 1,)."""
     counts, ends = np.histogram(a.astype(np.float64), BINS)
     return counts, ends
 
 
 def extremes(a: NDArray[Any], k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the k samples of the largest numbers, the largest first, and of the smallest; ties in their own order."""
+    """Return the indices of the k largest values, largest first, and of the k smallest; ties keep their order."""
     return (-a).argsort(kind="stable")[:k], a.argsort(kind="stable")[:k]

@@ -1,4 +1,4 @@
-"""The first lines of the Python that a screen shows: how the model and the samples on show are read."""
+"""The first lines of the Python that a screen shows: how to load the model and the shown samples."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from chainrule.studio.studio import Studio
 
 
 def preamble(studio: Studio, *, most: int | None = MOST) -> list[str]:
-    """Return the lines that read the model and the samples on show: MNIST from the package, others from a file.
+    """Return the lines that load the model and the shown samples: MNIST from the package, others from a file.
 
-    most: samples; evenly spaced ones where there are more.
+    most: maximum samples; of more, evenly spaced ones are used.
     """
     lines = ["import numpy as np", "from chainrule import load"]
     if studio.has_data and studio.data.source == "mnist":

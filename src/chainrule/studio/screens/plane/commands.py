@@ -1,4 +1,4 @@
-"""The screen Plane: build a small network, train it on points of a plane, and hand it to the other screens."""
+"""The screen Plane: build a small network, train it on points of a plane, and pass it to the other screens."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from chainrule.studio.screens.plane.run import PlaneRun
 from chainrule.studio.studio import Studio
 
 PACES = {"slow": 0.5, "normal": 1 / 30, "fast": 0.0}
-"""Seconds that an epoch takes at least."""
+"""The minimum seconds per epoch."""
 MAX_STEPS = 10_000
 
 
 class PlanePart:
-    """The network of the plane of one server; a new one takes its place."""
+    """The plane's network of one server, replaced by a new one."""
 
     def __init__(self) -> None:
         self.run: PlaneRun | None = None
         self.count = 0
 
     def close(self) -> None:
-        """End the thread with the server."""
+        """Stop the thread when the server ends."""
         if self.run is not None:
             self.run.close(wait=5)
 
@@ -42,15 +42,15 @@ def plane_of(studio: Studio) -> PlanePart:
 
 
 def run_of(studio: Studio) -> PlaneRun:
-    """Return the network that is there. Raises ConfigError where there is none."""
+    """Return the current network. Raises ConfigError without one."""
     run = plane_of(studio).run
     if run is None:
-        raise ConfigError("there is no network of the plane yet; build one.")
+        raise ConfigError("there is no plane network yet; build one.")
     return run
 
 
 def state(run: PlaneRun) -> dict[str, Any]:
-    """Return all that a page has to know of a network."""
+    """Return everything that a page needs to know about a network."""
     settings = dataclasses.asdict(run.settings)
     points = run.points
     return {
@@ -79,7 +79,7 @@ def name_of(run: PlaneRun) -> str:
 
 @command("plane.build")
 def build(studio: Studio, *, settings: PlaneSettings) -> dict[str, Any]:
-    """Draw points and make a network; the one before ends. Raises ConfigError or DataError."""
+    """Draw points and build a network; the previous one ends. Raises ConfigError or DataError."""
     plane = plane_of(studio)
     with studio.lock:
         plane.count += 1
@@ -95,7 +95,7 @@ def build(studio: Studio, *, settings: PlaneSettings) -> dict[str, Any]:
 
 @command("plane.get", reads=True)
 def get(studio: Studio) -> dict[str, Any]:
-    """Return the network that is there; {"model": None} where there is none."""
+    """Return the current network; {"model": None} without one."""
     run = plane_of(studio).run
     return {"model": None} if run is None else state(run)
 
@@ -104,7 +104,7 @@ def get(studio: Studio) -> dict[str, Any]:
 def start(
     studio: Studio, *, epochs: int | None = None, pace: Literal["slow", "normal", "fast"] = "normal"
 ) -> dict[str, Any]:
-    """Train on, without end or for some epochs."""
+    """Continue training, without end or for some epochs."""
     if epochs is not None and not 1 <= epochs <= MAX_STEPS:
         raise ConfigError(f"epochs must be from 1 to {MAX_STEPS}, or null for no end, not {epochs}.")
     run = run_of(studio)
@@ -114,7 +114,7 @@ def start(
 
 @command("plane.step")
 def step(studio: Studio, *, steps: int = 1) -> dict[str, Any]:
-    """Take some steps and wait."""
+    """Take some steps, then pause."""
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"steps must be from 1 to {MAX_STEPS}, not {steps}.")
     run = run_of(studio)
@@ -124,7 +124,7 @@ def step(studio: Studio, *, steps: int = 1) -> dict[str, Any]:
 
 @command("plane.pause")
 def pause(studio: Studio) -> dict[str, Any]:
-    """Wait after the step that is under way."""
+    """Pause after the current step."""
     run = run_of(studio)
     run.pause()
     return run.frame()
@@ -132,7 +132,7 @@ def pause(studio: Studio) -> dict[str, Any]:
 
 @command("plane.show")
 def show(studio: Studio) -> dict[str, Any]:
-    """Put a copy of the network on show for all screens, with its points as the data."""
+    """Show a copy of the network on all screens, with its points as the data."""
     run = run_of(studio)
     points = run.points
     test = (points.X_test, points.y_test) if len(points.X_test) else None

@@ -30,21 +30,21 @@ OPTIMIZER_KINDS: dict[str, Callable[[float], Optimizer]] = {
 }
 """Optimizers by their name on the page, as functions of the learning rate."""
 MAX_POINTS, MAX_LAYERS, MAX_WIDTH, MAX_CLASSES = 400, 6, 12, 4
-"""So few that all numbers of a network fit into a frame of 8 kB."""
+"""Small enough that all parameters of a network fit into a frame of 8 kB."""
 EDGE = 1.3
 """The plane is shown from -EDGE to EDGE in both directions."""
 
 
 @dataclass(frozen=True)
 class PlaneSettings:
-    """What decides the numbers of a network of the plane; the same settings give the same bits."""
+    """The settings that determine a network of the plane; the same settings give the same bits."""
 
     kind: str = "moons"
-    """of the data: one of `points.KINDS`, or "painted" """
+    """the data set: one of `points.KINDS`, or "painted" """
     n: int = 200
     noise: float = 0.1
     seed: int = 1
-    """of the points, the weights and the batches"""
+    """seed of the points, the weights and the batches"""
     layers: tuple[int, ...] = (8, 8)
     activation: str = "tanh"
     batch_norm: bool = False
@@ -53,7 +53,7 @@ class PlaneSettings:
     rate: float = 0.03
     batch: int = 16
     painted: tuple[float, ...] = ()
-    """of each painted point its x1, its x2 and its class"""
+    """x1, x2 and class of each painted point"""
 
     def __post_init__(self) -> None:
         """Check everything. Raises ConfigError, and DataError for painted points."""
@@ -77,17 +77,17 @@ class PlaneSettings:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the network is to give a height rather than a class."""
+        """Whether the network predicts a height rather than a class."""
         return self.kind == "surface"
 
 
 def data_of(settings: PlaneSettings) -> Points:
-    """Return the points of the settings. Raises DataError for painted ones that cannot be trained on."""
+    """Return the points of the settings. Raises DataError for painted points that cannot be trained on."""
     if settings.kind != "painted":
         return points(settings.kind, n=settings.n, noise=settings.noise, seed=settings.seed)
     numbers = np.asarray(settings.painted, np.float64)
     if len(numbers) % 3 or len(numbers) > 3 * MAX_POINTS:
-        raise DataError(f"points must be at most {MAX_POINTS} times x1, x2 and a class; paint fewer.")
+        raise DataError(f"there may be at most {MAX_POINTS} points of x1, x2 and a class; paint fewer.")
     table = numbers.reshape(-1, 3)
     X, y = table[:, :2], table[:, 2]
     if not (np.abs(X) <= EDGE).all() or not np.isin(y, range(MAX_CLASSES)).all():
@@ -95,14 +95,14 @@ def data_of(settings: PlaneSettings) -> Points:
             f"points must lie between -{EDGE} and {EDGE} and have classes from 0 to {MAX_CLASSES - 1}."
         )
     if len(np.unique(y)) < 2:
-        raise DataError("the points are of fewer than two classes; paint some of another class too.")
+        raise DataError("the points have fewer than two classes; paint points of another class.")
     return Points(
         X.astype(np.float32), y.astype(np.int64), np.empty((0, 2), np.float32), np.empty(0, np.int64)
     )
 
 
 def hidden(settings: PlaneSettings) -> list[Layer]:
-    """Return the hidden layers: a Dense with its activation each, from the second one on in a block if wanted."""
+    """Return the hidden layers: Dense layers with activations, from the second one on in residual blocks if set."""
     made: list[Layer] = []
     for i, width in enumerate(settings.layers):
         norm = [BatchNorm()] if settings.batch_norm else []
@@ -112,21 +112,21 @@ def hidden(settings: PlaneSettings) -> list[Layer]:
 
 
 def network_of(settings: PlaneSettings, y: Any) -> Network:
-    """Return the network: one output for two classes or a height, else an output for each class."""
+    """Return the network: one output for two classes or a height, else one per class."""
     classes = 1 if settings.is_regression else int(y.max()) + 1
     outputs = classes if classes > 2 else 1
     return Network(2, [*hidden(settings), Dense(outputs)], loss_of(settings, outputs))
 
 
 def loss_of(settings: PlaneSettings, outputs: int) -> Loss:
-    """Return the loss that suits the outputs."""
+    """Return the loss for the outputs."""
     if settings.is_regression:
         return MeanSquaredError()
     return SigmoidCrossEntropy() if outputs == 1 else SoftmaxCrossEntropy()
 
 
 def optimizer_of(settings: PlaneSettings) -> Optimizer:
-    """Return the optimizer at the rate of the settings."""
+    """Return the optimizer with the learning rate of the settings."""
     return OPTIMIZER_KINDS[settings.optimizer](settings.rate)
 
 

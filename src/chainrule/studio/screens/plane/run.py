@@ -1,4 +1,4 @@
-"""The training of the plane's network in a thread: it goes on, waits, takes single steps, and tells how far it is."""
+"""The training of the plane's network in a thread, with pauses, single steps and progress events."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 FRAME_SECONDS = 1 / 30
-"""The least time between two frames."""
+"""The minimum time between two frames."""
 MAX_EPOCHS = 100_000
 MAX_RECORDS = 600
-"""Epochs of the curve that are kept; beyond them every other one is dropped."""
+"""The maximum epochs in the curve; beyond them every other one is dropped."""
 COLUMNS = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy")
 
 Tell = Callable[[str, dict[str, Any]], None]
 
 
 class PlaneRun(Callback):
-    """One network and its points; one call of `Model.fit` trains it, however often it is paused."""
+    """One network and its points; one call of `Model.fit` trains it, with any number of pauses."""
 
     every_steps = 1
 
     def __init__(self, settings: PlaneSettings, number: int, tell: Tell) -> None:
-        """Make the network. tell: gets the name of an event and its data, from the thread that trains."""
+        """Build the network. tell: called with the name of an event and its data, from the training thread."""
         self.settings, self.number, self.tell = settings, number, tell
         self.points = data_of(settings)
         self.model = Model(network_of(settings, self.points.y), seed=settings.seed)
         self.changed = threading.Condition()
-        """guards what is below; it is notified when a page asks for something, and when a frame was sent"""
+        """guards the attributes below; notified when a page requests something, and when a frame was sent"""
         self.goal = 0.0
-        """the step up to which the thread trains; beyond it waits"""
+        """the step up to which the thread trains before it pauses"""
         self.pace = 0.0
-        """seconds that an epoch takes at least"""
+        """minimum seconds per epoch"""
         self.is_ended, self.error = False, ""
         self.thread: threading.Thread | None = None
         self.records: list[tuple[float, ...]] = [self._at_start()]
         self.place = (0, 0)
-        """epochs and steps so far"""
+        """completed epochs and steps"""
         self.snapshot: tuple[NDArray[Any], dict[str, Any]] = (self.model.theta.copy(), self.model.states)
         self.sent, self.due = 0.0, 0.0
 
@@ -81,30 +81,30 @@ class PlaneRun(Callback):
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread trains rather than waits."""
+        """Whether the thread is training rather than paused."""
         return self.place[1] < self.goal and not self.is_ended and not self.error
 
     def go(self, epochs: int | None, pace: float) -> None:
-        """Train on: for some epochs or without end.  pace: seconds that an epoch takes at least."""
+        """Continue training for some epochs or without end.  pace: minimum seconds per epoch."""
         with self.changed:
             steps = math.inf if epochs is None else epochs * self.steps_per_epoch
             self.goal, self.pace = self.place[1] + steps, pace
         self._wake()
 
     def step(self, steps: int) -> None:
-        """Train for some steps, then wait."""
+        """Train for some steps, then pause."""
         with self.changed:
             self.goal, self.pace = float(self.place[1] + steps), 0.0
         self._wake()
 
     def pause(self) -> None:
-        """Wait after the step that is under way."""
+        """Pause after the current step."""
         with self.changed:
             self.goal = min(self.goal, float(self.place[1] + 1))
             self.changed.notify_all()
 
     def close(self, wait: float = 0.0) -> None:
-        """End the thread. wait: seconds to wait for its end."""
+        """Stop the thread. wait: seconds to wait for its end."""
         with self.changed:
             self.is_ended = True
             self.changed.notify_all()
@@ -138,15 +138,15 @@ class PlaneRun(Callback):
     # --- the callback ------------------------------------------------------------------------------------------------
 
     def on_train_begin(self, run: Run) -> None:
-        """Begin to count the time."""
+        """Start measuring the time."""
         self.due = time.monotonic()
 
     def on_steps(self, run: Run) -> None:
-        """Look, tell and wait after a step within an epoch."""
+        """Record, report and pause after a step within an epoch."""
         self._after(run)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Note the record of the epoch, and the same."""
+        """Store the record of the epoch, and do the same."""
         loss, accuracy = run.logs["loss"], run.logs.get("accuracy", math.nan)
         val_loss, val_accuracy = (run.logs.get(name, math.nan) for name in ("val_loss", "val_accuracy"))
         with self.changed:
@@ -160,7 +160,7 @@ class PlaneRun(Callback):
             self.place = (run.epoch, run.step)
             self.due += self.pace / self.steps_per_epoch
             now = time.monotonic()
-            if self.due < now - 0.2:  # behind: it does not hurry to catch up
+            if self.due < now - 0.2:  # late: it does not catch up
                 self.due = now
             while not self.is_ended and (self.place[1] >= self.goal or now < self.due):
                 if self.place[1] >= self.goal:
@@ -185,7 +185,7 @@ class PlaneRun(Callback):
     # --- what a page sees --------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, Any]:
-        """Return how far it is, and all numbers of the network in one array (see `slots`)."""
+        """Return the progress, and all parameters of the network in one array (see `slots`)."""
         with self.changed:
             theta, states = self.snapshot
             epoch, step = self.place
@@ -200,7 +200,7 @@ class PlaneRun(Callback):
             }
 
     def slots(self) -> list[tuple[str, int, tuple[int, ...]]]:
-        """Return the name, the start and the shape of each array in a frame's numbers."""
+        """Return the name, the start and the shape of each array in a frame's parameters."""
         tensors = named_tensors(self.model.network, self.model.theta, self.model.states)
         found, start = [], 0
         for name, value in tensors.items():
@@ -215,7 +215,7 @@ class PlaneRun(Callback):
         return {name: table[:, i] for i, name in enumerate(COLUMNS)}
 
     def trained(self) -> Model:
-        """Return a copy of the model as the last frame has it."""
+        """Return a copy of the model in the state of the last frame."""
         with self.changed:
             theta, states = self.snapshot
             model = copy.copy(self.model)

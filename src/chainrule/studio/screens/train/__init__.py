@@ -1,1 +1,1 @@
-"""The screen Train: a form, the run that it starts, and what a page sees of it."""
+"""The screen Train: a form, the run that it starts, and its progress."""

@@ -1,4 +1,4 @@
-"""Train a network: its form, the run, its timeline, and the data that pages bring."""
+"""Train a network: the form, the run, its timeline, and uploaded data."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from chainrule.trained.persistence import LAYERS, encode
 
 MODEL_FILE = "model.safetensors"
 SHOWN = [name for name in ("preset", *FIELDS) if name == "optimizer" or getattr(Settings(), name, 0) is None]
-"""The settings of the form whose defaults depend on the data, or on the preset."""
+"""The settings of the form whose defaults depend on the data or on the preset."""
 
 
 def field_of(name: str) -> dict[str, Any]:
-    """Return what the page must know of a field: the numbers that it takes, and with what else it is there."""
-    about = ABOUT.get(name, AboutSetting(COUNT))  # samples, which are no setting of a run
+    """Return a field's description for the page: its range, and the other settings that it belongs to."""
+    about = ABOUT.get(name, AboutSetting(COUNT))  # samples, which is not a setting of a run
     is_whole = name not in ABOUT or int in alternatives(types()[name])
     numbers: dict[str, Any] = {"step": 1 if is_whole else "any"}
     if about.numbers is not None:
@@ -58,7 +58,7 @@ def field_of(name: str) -> dict[str, Any]:
 
 @command("train.options", reads=True)
 def options(studio: Studio) -> dict[str, Any]:
-    """Return what a form may have: layers, losses, optimizers and schedules with their settings, and its defaults."""
+    """Return the choices of a form: layers, losses, optimizers and schedules with their settings, and its defaults."""
     layers = {
         kind: {
             f.name: encode(f.default)
@@ -87,7 +87,7 @@ def options(studio: Studio) -> dict[str, Any]:
 
 @command("train.check", reads=True)
 def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
-    """Check a form: return what it means, and the Python that does it; an error says what is wrong."""
+    """Check a form, and return its meaning and the equivalent Python; errors are reported."""
     data = studio.data
     found = plan(data, form)
     settings, n = found.settings, len(found.data.train)
@@ -112,7 +112,7 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
 
 @command("train.reference", reads=True)
 def simpler(studio: Studio) -> dict[str, Any]:
-    """Return what the mean, or the most frequent class, and a linear model reach on a table's rows to test on."""
+    """Return the result of the mean, or the most frequent class, and of a linear model on a table's test rows."""
     desk, data = desk_of(studio), studio.data
     with desk.comparing:
         if desk.reference is None or desk.reference[0] is not data:
@@ -121,7 +121,7 @@ def simpler(studio: Studio) -> dict[str, Any]:
 
 
 def source_of(studio: Studio) -> str:
-    """Return what the data on show are from, for the script."""
+    """Return the source of the shown data, for the script."""
     data = studio.data
     return data.text or desk_of(studio).source or f"{data.name}.csv"
 
@@ -134,7 +134,7 @@ def choose_data(
     uploads: list[str] | None = None,
     points: list[list[float]] | None = None,
 ) -> dict[str, Any]:
-    """Put other data on show: MNIST, files that were uploaded, or painted points."""
+    """Show other data: MNIST, uploaded files, or painted points."""
     desk, names = desk_of(studio), uploads or []
     source = kind if kind != "files" else uploaded.name_of(studio, names)
     with desk.reading({"mnist": "MNIST", "folder": "IDX"}.get(source, source)):
@@ -151,7 +151,7 @@ def choose_data(
 
 @command("train.state", reads=True)
 def state(studio: Studio) -> dict[str, Any]:
-    """Return where the run stands, with its curves, its timeline, and those that it is compared with."""
+    """Return the state of the run, with its curves, its timeline, and the runs that it is compared with."""
     return desk_of(studio).to_data()
 
 
@@ -164,10 +164,10 @@ def start(
     steps: int | None = None,
     fresh: bool = True,
 ) -> dict[str, Any]:
-    """Begin a run by a form.
+    """Start a run with a form.
 
-    versus: settings of a second run, which is trained after it and compared with it.  steps: pause after so many.
-    fresh: whether the curves of earlier runs go.
+    versus: settings of a second run, which is trained afterwards for comparison.  steps: pause after this many.
+    fresh: whether to remove the curves of earlier runs.
     """
     if steps is not None and steps < 1:
         raise ConfigError(f"steps must be at least 1, not {steps}.")
@@ -183,7 +183,7 @@ def start(
 
 @command("train.pause")
 def pause(studio: Studio) -> dict[str, Any]:
-    """Let the run wait."""
+    """Pause the run."""
     training = desk_of(studio).current()
     if training.phase == "running":
         training.pause()
@@ -192,14 +192,14 @@ def pause(studio: Studio) -> dict[str, Any]:
 
 @command("train.resume")
 def resume(studio: Studio) -> dict[str, Any]:
-    """Let a run that waits go on."""
+    """Continue a paused run."""
     desk_of(studio).current().go_on()
     return {}
 
 
 @command("train.step")
 def step(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
-    """Take one step of a run that waits; begin one by the form where none is under way."""
+    """Take one step of a paused run; without a run, start one with the form."""
     desk = desk_of(studio)
     training = desk.training
     if training is None or not training.is_alive:
@@ -213,7 +213,7 @@ def step(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
 
 @command("train.stop")
 def stop(studio: Studio) -> dict[str, Any]:
-    """End the run; the model keeps what it has learned."""
+    """Stop the run; the model keeps its parameters."""
     desk = desk_of(studio)
     desk.queue = []
     desk.current().stop(60)
@@ -222,7 +222,7 @@ def stop(studio: Studio) -> dict[str, Any]:
 
 @command("train.rewind")
 def rewind(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
-    """Go back to before the first step: the same seed gives the same weights."""
+    """Return to the state before the first step: the same seed gives the same weights."""
     desk = desk_of(studio)
     desk.ready(form)
     desk.tell("train.state", {})
@@ -231,20 +231,20 @@ def rewind(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
 
 @command("train.show")
 def show(studio: Studio, *, at: int | None = None) -> dict[str, Any]:
-    """Put a snapshot of the run on show in all screens; None for the newest numbers."""
+    """Show a snapshot of the run on all screens; None for the newest parameters."""
     desk_of(studio).show(at)
     return {"at": at}
 
 
 @command("train.curve", reads=True)
 def curve(studio: Studio, *, start: int = 0) -> dict[str, Any]:
-    """Return the points of the curves from one on: samples seen, loss, accuracy."""
+    """Return the points of the curves from an index on: samples seen, loss, accuracy."""
     return {"start": start, "points": desk_of(studio).current().curves.array(max(0, start))}
 
 
 @command("train.pin")
 def pin(studio: Studio, *, sample: int) -> dict[str, Any]:
-    """Choose the sample of the part on show whose activations the frames have."""
+    """Select the sample of the shown part whose activations are in the frames."""
     part = shown_part(studio)
     if not 0 <= sample < len(part.X):
         raise DataError(f"sample must be a number from 0 to {len(part.X) - 1}, not {sample}.")
@@ -258,14 +258,14 @@ def pin(studio: Studio, *, sample: int) -> dict[str, Any]:
 
 @command("train.watch")
 def watch(studio: Studio, *, page: str, visible: bool) -> dict[str, Any]:
-    """Say whether a page is looked at, so that frames come as often as they are seen."""
+    """Report whether a page is visible, to adapt the frame rate."""
     desk_of(studio).looks(page[:64], visible)
     return {}
 
 
 @download(MODEL_FILE)
 def model_file(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
-    """Write the model on show as a file."""
+    """Return the shown model as a file."""
     desk: Desk = desk_of(studio)
     training = desk.training
     use_run = query.get("of") == "run" and training is not None

@@ -1,4 +1,4 @@
-"""The training of one studio: the run under way or the last one, the ones it is compared with, and who looks on."""
+"""The training of one studio: the current or last run, the runs that it is compared with, and the pages."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ if TYPE_CHECKING:
     from chainrule.studio.studio import Studio
 
 MAX_OTHERS = 3
-"""Runs whose curves are kept beside those of the last one."""
+"""The maximum earlier runs whose curves are kept."""
 STOP_SECONDS = 10.0
 
 
 class Desk:
-    """One run at a time. Commands come from the threads of pages, events go to all of them."""
+    """One run at a time. Commands come from the threads of pages, and events go to all pages."""
 
     def __init__(self, studio: Studio) -> None:
-        """Belong to a studio, and end with it."""
+        """Attach to a studio, and close with it."""
         self.studio = studio
         self.lock = threading.RLock()
-        """held while a run is begun or ended"""
+        """held while a run is started or stopped"""
         self.training: Training | None = None
         self.form: dict[str, Any] = {}
         self.number = 0
-        """of the run; a page that has another one asks for everything anew"""
+        """of the run; a page with another number requests everything again"""
         self.others: list[dict[str, Any]] = []
         self.queue: list[dict[str, Any]] = []
         """forms that are trained after the run, for comparison"""
         self.shown: int | None = None
-        """the snapshot on show; None for the newest numbers"""
+        """the shown snapshot; None for the newest parameters"""
         self.name = ""
-        """of the models of the run"""
+        """the name of the run's models"""
         self.source = ""
-        """what the data on show are from, for the script: mnist, points, or a file's name"""
+        """the source of the shown data, for the script: mnist, points, or a file name"""
         self.pinned: NDArray[Any] | None = None
         self.comparing = threading.Lock()
-        """held while simpler models are trained on the data on show"""
+        """held while simpler models are fitted to the shown data"""
         self.reference: tuple[Any, dict[str, Any]] | None = None
-        """data, and what these models reach on them"""
+        """data, and the results of these models on them"""
         self.coming: list[str] = []
-        """the names of data that are being read, to be put on show"""
+        """the names of data that are being read"""
         self.pages: dict[str, bool] = {}
-        """by a name that each page gives itself, whether it is looked at"""
+        """whether each page is visible, by a name that the page chooses"""
         studio.closers.append(self.close)
 
     # --- who looks on --------------------------------------------------------------------------------------------
 
     def looks(self, page: str, visible: bool) -> None:
-        """Note whether a page is looked at."""
+        """Record whether a page is visible."""
         with self.studio.lock:
             self.pages.pop(page, None)
             self.pages[page] = visible
@@ -67,7 +67,7 @@ class Desk:
                 del self.pages[next(iter(self.pages))]
 
     def pace(self) -> float | None:
-        """Return how many frames a second are wanted: None while there is no page."""
+        """Return the number of frames per second: None without a page."""
         with self.studio.lock:
             if not self.studio.tabs:
                 return None
@@ -77,7 +77,7 @@ class Desk:
 
     @contextlib.contextmanager
     def reading(self, name: str) -> Iterator[None]:
-        """Tell all pages meanwhile that data are being read; no run begins on other ones."""
+        """Notify all pages that data are being read; meanwhile no run starts on other data."""
         with self.lock:
             self.coming.append(name)
         self.tell_reading()
@@ -89,28 +89,28 @@ class Desk:
             self.tell_reading()
 
     def tell_reading(self) -> None:
-        """Tell which data are being read."""
+        """Report the data that are being read."""
         self.studio.send("train.reading", {"name": self.read_now})
 
     @property
     def read_now(self) -> str | None:
-        """The name of data that are being read. Takes no lock: a run asks, for whose end the lock's holder may wait."""
+        """The name of the data being read. Takes no lock: the caller is a run for whose end the holder may wait."""
         return next(reversed(self.coming), None)
 
     # --- the run -------------------------------------------------------------------------------------------------
 
     def tell(self, event: str, data: dict[str, Any]) -> None:
-        """Send an event of the run to all pages; with its whole state where that has changed."""
+        """Send an event of the run to all pages; if its state has changed, the whole state."""
         if event == "train.state":
             self.studio.send(event, self.to_data())
         else:
             self.studio.send(event, {"run": self.number} | data)
 
     def ready(self, form: dict[str, Any]) -> Training:
-        """Prepare a run of a form, and put its first model on show; the run before is ended."""
+        """Prepare a run with a form, and show its first model; the previous run is stopped."""
         with self.lock:
             if self.coming:
-                raise ConfigError(f"{self.coming[-1]} is being read; train when it is there.")
+                raise ConfigError(f"{self.coming[-1]} is being read; train when it is loaded.")
             prepared = prepare(plan_of(self.studio.data, form))
             self.end()
             if (
@@ -126,18 +126,18 @@ class Desk:
             return training
 
     def start(self, form: dict[str, Any], queue: list[dict[str, Any]], *, steps: int | None = None) -> None:
-        """Begin to train by a form, and then by those of the queue."""
+        """Start training with a form, and then with those of the queue."""
         for other in queue:
-            plan_of(self.studio.data, other)  # refused now rather than in the middle
+            plan_of(self.studio.data, other)  # rejected now rather than later
         with self.lock:
             training = self.ready(form)
             self.queue = list(queue)
             training.start(self.ended, steps=steps)
 
     def ended(self, training: Training) -> None:
-        """Begin the next run of the queue, or say that all is done; called in the run's thread."""
+        """Start the next run of the queue, or report the end; called in the run's thread."""
         while not self.lock.acquire(timeout=0.05):
-            if training.ending:  # who holds the lock waits for this thread
+            if training.ending:  # the lock's holder waits for this thread
                 return
         try:
             if training is not self.training:
@@ -164,7 +164,7 @@ class Desk:
                 self.others = [*self.others, kept][-MAX_OTHERS:]
 
     def end(self) -> None:
-        """End the run that is under way, if one is, and hear no more of it."""
+        """Stop the current run, if there is one, and ignore its further events."""
         training = self.training
         self.queue = []
         if training is not None:
@@ -172,11 +172,11 @@ class Desk:
             training.stop(STOP_SECONDS)
 
     def close(self) -> None:
-        """End the run, since the server ends."""
+        """Stop the run when the server ends."""
         self.end()
 
     def current(self) -> Training:
-        """Return the run. Raises ConfigError where there is none."""
+        """Return the run. Raises ConfigError without one."""
         if self.training is None:
             raise ConfigError("there is no run yet; start one.")
         return self.training
@@ -184,12 +184,12 @@ class Desk:
     # --- what is on show -----------------------------------------------------------------------------------------
 
     def show_live(self, model: Model, snapshot: Snapshot) -> None:
-        """Put the newest numbers on show, unless a page looks back at earlier ones."""
+        """Show the newest parameters, unless a page shows earlier ones."""
         if self.shown is None:
             self.studio.show_model(model, self.name)
 
     def show(self, at: int | None) -> None:
-        """Put a snapshot on show; None for the newest numbers."""
+        """Show a snapshot; None for the newest parameters."""
         training = self.current()
         if at is not None:
             snapshot = training.timeline[at]
@@ -203,7 +203,7 @@ class Desk:
         self.studio.send("train.shown", {"run": self.number, "at": at})
 
     def to_data(self) -> dict[str, Any]:
-        """Return everything that a page shows: of the run, the form, and the curves kept."""
+        """Return everything that a page shows: the run, the form, and the kept curves."""
         training = self.training
         found: dict[str, Any] = {"state": "none"} if training is None else training.to_data()
         return found | {
@@ -217,18 +217,18 @@ class Desk:
 
 
 def nothing(*ignored: Any) -> None:
-    """Take no notice."""
+    """Ignore the arguments."""
 
 
 def widths(model: Model) -> str:
-    """Return the widths of a model's dense layers, as in 784-128-10."""
+    """Return the widths of a model's dense layers, such as 784-128-10."""
     network = model.network
     dense = [link.fan_out for link in network.walk() if link.layer.kind == "dense"]
     return "-".join(map(str, [network.inputs, *dense]))
 
 
 def desk_of(studio: Studio) -> Desk:
-    """Return the studio's desk; it is made by the first who asks."""
+    """Return the studio's desk, created at the first call."""
     with studio.lock:
         if "train" not in studio.parts:
             studio.parts["train"] = Desk(studio)

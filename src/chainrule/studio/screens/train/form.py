@@ -1,4 +1,4 @@
-"""The form of the screen Train, checked: what is trained, how, and on which samples, as objects of the library."""
+"""The form of the screen Train, checked and converted to objects of the library."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.history import History
 
 MAX_PARAMETERS = 20_000_000
-"""Of a network that the studio trains: 80 MB in float32, and three times that with Adam's moments."""
+"""The maximum parameters of a network in the studio: 80 MB in float32, and three times that with Adam's moments."""
 MAX_LAYERS = 64
 MAX_EPOCHS = 10_000
 OWN = ("layers", "samples")
-"""What the form has beside the settings of `chainrule.recipe`."""
+"""The fields of the form besides the settings of `chainrule.recipe`."""
 FIELDS = (
     *("loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "epochs", "samples"),
     *("seed", "l2", "clip_norm", "validation_fraction", "patience"),
 )
-"""The fields of the panel "training", in their order; all else about a field follows from its setting."""
+"""The fields of the panel "training" in order; everything else about a field follows from its setting."""
 FROM_DATA = ("rescale", "standardize")
-"""Layers that the data decide: the first of the network is one of them."""
+"""Layers that depend on the data: the first of the network is one of them."""
 
 
 class Planned(NamedTuple):
-    """A training that was not begun: its settings with all defaults, its network, how it is optimized.
+    """A training before its start: its settings with all defaults, its network, optimizer and schedule.
 
-    begun: of a table that is trained by a preset.
+    begun: for a table trained by a preset.
     """
 
     settings: Settings
@@ -52,17 +52,17 @@ class Planned(NamedTuple):
     optimizer: Any
     schedule: Any
     data: Data
-    """with the samples that are trained on, where these are fewer than all"""
+    """with the training samples that are used, if these are fewer than all"""
     samples: int | None
-    """how many of the training samples were asked for; None for all"""
+    """the requested number of training samples; None for all"""
     held_out: bool
     advice: tuple[str, ...]
-    """sentences about layers and losses that rarely belong together"""
+    """sentences about unusual combinations of layers and losses"""
     begun: Begun | None = None
 
 
 class Fresh(NamedTuple):
-    """A training at its start: a fresh model, and its samples, checked."""
+    """A training at its start: an untrained model, and its checked samples."""
 
     plan: Planned
     model: Model
@@ -70,9 +70,9 @@ class Fresh(NamedTuple):
     advice: tuple[str, ...]
 
     def fit(self, callbacks: list[Callback]) -> History:
-        """Train, and return the history: the model, or that of an estimator, whose callbacks have it as `run.model`."""
+        """Train, and return the history of the model, or of an estimator, whose callbacks have it in `run.model`."""
         with warnings.catch_warnings():
-            if self.advice or self.plan.begun is not None:  # the page says them
+            if self.advice or self.plan.begun is not None:  # the page shows them
                 warnings.simplefilter("ignore")
             if self.plan.begun is not None:
                 estimator = self.plan.begun.estimator(callbacks)
@@ -96,9 +96,9 @@ class Fresh(NamedTuple):
 
 
 def defaults(data: Data | None = None) -> dict[str, Any]:
-    """Return the form as it is at first: 784-128-32-10 for MNIST, the same hidden layers for any array.
+    """Return the initial form: 784-128-32-10 for MNIST, the same hidden layers for any array.
 
-    A table has the preset by which the command trains one, and its numbers.
+    A table has the command's preset and its values.
     """
     if data is not None and data.table is not None:
         form = {name: None for name in defaults() if name not in ("layers", "seed")}
@@ -119,7 +119,7 @@ def defaults(data: Data | None = None) -> dict[str, Any]:
 
 
 def plan(data: Data, form: dict[str, Any]) -> Planned:
-    """Build everything of a training but its numbers. Raises ConfigError, DataError or ShapeError in one sentence."""
+    """Build everything of a training but its parameters. Raises ConfigError, DataError or ShapeError."""
     form = defaults(data) | form
     for name in form:
         if name not in NAMES and name not in OWN:
@@ -129,7 +129,7 @@ def plan(data: Data, form: dict[str, Any]) -> Planned:
     check_seed(given.seed, "seed")
     if issubclass(OPTIMIZERS.get(given.optimizer, object), Solver):
         raise ConfigError(
-            f"{given.optimizer} takes all samples at once, so that there is no batch to watch; "
+            f"{given.optimizer} uses all samples at once, so there are no batches to show; "
             "use `chainrule train --optimizer lbfgs`, or choose another optimizer."
         )
     samples = form["samples"]
@@ -158,7 +158,7 @@ def plan(data: Data, form: dict[str, Any]) -> Planned:
 
 
 def settings_of(form: dict[str, Any]) -> Settings:
-    """Return the settings of a form. An optimizer that is left open is the preset's, or the usual one."""
+    """Return the settings of a form. An unset optimizer is the preset's, or the default."""
     return Settings(
         **{
             name: value
@@ -171,7 +171,7 @@ def settings_of(form: dict[str, Any]) -> Settings:
 def by_preset(data: Data, given: Settings, samples: int | None) -> Planned:
     """Return the training of a table by a preset."""
     if data.table is None:
-        raise ConfigError(f"presets are for tables, not for {data.name}; leave preset out.")
+        raise ConfigError(f"presets are for tables, not for {data.name}; omit preset.")
     found = begun(data, given)
     if found.run.epochs > MAX_EPOCHS:
         raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, not {found.run.epochs:,}.")
@@ -191,16 +191,16 @@ def by_preset(data: Data, given: Settings, samples: int | None) -> Planned:
 
 
 def check_size(network: Network) -> None:
-    """Raise ConfigError for a network that is larger than the studio trains."""
+    """Raise ConfigError for a network that is too large for the studio."""
     if network.size > MAX_PARAMETERS:
         raise ConfigError(
             f"this network has {network.size:,} parameters; the studio trains up to {MAX_PARAMETERS:,}. "
-            "Take narrower layers."
+            "Use narrower layers."
         )
 
 
 def network_of(layers: Any, settings: Settings, data: Data) -> Network:
-    """Build the network: a link for the data's units, the layers of the form, and the output that the loss needs."""
+    """Build the network: a link for the data's units, the layers of the form, and the output for the loss."""
     check_layers(layers)
     codes = None if data.table is None else data.table.preprocessor.embedded_
     bare = build.network(
@@ -223,12 +223,12 @@ def network_of(layers: Any, settings: Settings, data: Data) -> Network:
 
 
 def check_layers(layers: Any) -> None:
-    """Check that layers are what the form may have, before they are built. Raises ConfigError."""
+    """Check the layers of a form before they are built. Raises ConfigError."""
     if not isinstance(layers, list):
         raise ConfigError(f"layers must be a list of layers, not {layers!r:.60}.")
     for count, layer in enumerate(nested(layers), 1):
         if count > MAX_LAYERS:
-            raise ConfigError(f"the studio trains up to {MAX_LAYERS} layers; take some away.")
+            raise ConfigError(f"the studio trains up to {MAX_LAYERS} layers; remove some.")
         kind = layer.get("kind") if isinstance(layer, dict) else None
         if not isinstance(kind, str) or kind not in LAYERS or kind in FROM_DATA:
             known = ", ".join(kind for kind in LAYERS if kind not in FROM_DATA)
@@ -243,9 +243,9 @@ def check_layers(layers: Any) -> None:
 
 
 def nested(layers: Sequence[Any], depth: int = 0) -> Iterator[Any]:
-    """Iterate over layers and those inside blocks."""
+    """Iterate over layers, including those inside blocks."""
     if depth > 8:
-        raise ConfigError("blocks stand inside each other more than 8 deep; take some away.")
+        raise ConfigError("blocks are nested more than 8 deep; remove some.")
     for layer in layers:
         yield layer
         if isinstance(layer, dict) and isinstance(layer.get("layers"), list):
@@ -253,7 +253,7 @@ def nested(layers: Sequence[Any], depth: int = 0) -> Iterator[Any]:
 
 
 def rows_of(n: int, samples: int) -> NDArray[np.int64]:
-    """Return which of n rows are trained on: evenly spaced, so that data sorted by class keep all classes."""
+    """Return the training rows among n rows: evenly spaced, so that data sorted by class keep all classes."""
     return np.linspace(0, n - 1, samples).astype(np.int64)
 
 
@@ -289,11 +289,11 @@ def prepare(found: Planned) -> Fresh:
 
 
 def default_loss(data: Data) -> str:
-    """Return the loss that suits the targets of the data."""
+    """Return the default loss for the targets of the data."""
     return build.default_loss(data.train.y)
 
 
 def outputs_of(data: Data) -> int:
-    """Return how many different labels, or outputs, the targets have."""
+    """Return the number of distinct labels, or outputs, of the targets."""
     y = data.train.y
     return int(y.shape[1]) if y.ndim == 2 else len(distinct(y))

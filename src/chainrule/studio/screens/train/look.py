@@ -1,4 +1,4 @@
-"""What the screen Train sees of a network while it trains: activations, gradients, dead and saturated units, hints."""
+"""Measurements of a network during training: activations, gradients, dead and saturated units, hints."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from chainrule.trained.evaluation import BATCH
 from chainrule.training.run import Run
 
 FEW = 64
-"""Samples that gradients are measured on."""
+"""The number of samples for gradients."""
 MAX_VALUES = 2560
-"""Activations in a frame, as float16: 5 kB."""
+"""The maximum activations in a frame, as float16: 5 kB."""
 MAX_ROWS = 16
-"""Layers in a frame."""
+"""The maximum layers in a frame."""
 SHARE = 0.01
-"""The share of the time that may go into looking."""
+"""The maximum fraction of the time for measurements."""
 SECONDS = 0.5
-"""The least time between two looks."""
+"""The minimum time between two measurements."""
 JUDGED = 2000
-"""Samples of the confusion matrix after an epoch."""
+"""The number of samples of the confusion matrix after an epoch."""
 
 
 @dataclass(frozen=True)
 class Displayed:
-    """Which neurons of which links a frame has: the first so many of each."""
+    """The neurons in a frame: the first ones of each link."""
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -51,7 +51,7 @@ class Displayed:
 
 
 def layout(network: Network) -> Displayed:
-    """Choose the links whose activations are shown, the output among them, and how many neurons of each."""
+    """Choose the links whose activations are shown, including the output, and the number of neurons of each."""
     links = [link for link in network.links if not link.layer.is_identity or link is network.links[-1]]
     links = [link for link in links if link.layer.kind not in ("rescale", "standardize", "dropout")]
     links = links[-MAX_ROWS:]
@@ -67,7 +67,7 @@ def layout(network: Network) -> Displayed:
 def activations(
     network: Network, theta: NDArray[Any], states: Any, x: NDArray[Any], wanted: Displayed
 ) -> NDArray[np.float16]:
-    """Return the outputs of the links of a layout for one sample x (inputs,), one after the other."""
+    """Return the outputs of the links of a layout for one sample x (inputs,), concatenated."""
     found: dict[str, NDArray[Any]] = {}
 
     def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
@@ -81,14 +81,14 @@ def activations(
 
 
 def flow_of(run: Run) -> Flow:
-    """Measure the gradients of a run on few of its samples, as its next step would have them."""
+    """Measure the gradients of a run on a few of its samples, as in its next step."""
     few = thinned(run.samples.first(), FEW)
     session = run.session
     return measure(run.plan, session.theta, session.states, few, session.step_offset + run.step + 1)
 
 
 def rows_of(flow: Flow) -> dict[str, Any]:
-    """Return the measurements by layer as arrays; NaN where there is none."""
+    """Return the measurements by layer as arrays; NaN for missing values."""
     rows = flow.layers[-MAX_ROWS:]
 
     def column(values: Sequence[float | None]) -> NDArray[np.float32]:
@@ -126,7 +126,7 @@ def hints_of_flow(flow: Flow) -> list[dict[str, Any]]:
 
 
 def is_rising(losses: Sequence[float], window: int = 8) -> bool:
-    """Return whether the loss of the last points is well above what it was before."""
+    """Return whether the loss of the last points is well above the earlier ones."""
     if len(losses) < 2 * window:
         return False
     means = np.convolve(np.asarray(losses, np.float64), np.ones(window) / window, "valid")
@@ -134,7 +134,7 @@ def is_rising(losses: Sequence[float], window: int = 8) -> bool:
 
 
 def is_overfitting(records: Sequence[dict[str, float]]) -> bool:
-    """Return whether the loss of the validation samples has risen for two epochs while that of the training fell."""
+    """Return whether the validation loss has risen for two epochs while the training loss fell."""
     values = [record.get("val_loss") for record in records]
     if len(values) < 4 or any(value is None for value in values):
         return False
@@ -144,7 +144,7 @@ def is_overfitting(records: Sequence[dict[str, float]]) -> bool:
 
 
 def hints_of_loss(losses: Sequence[float], records: Sequence[dict[str, float]]) -> list[dict[str, Any]]:
-    """Return what the curves say: a loss that rises, and validation that gets worse."""
+    """Return hints from the curves: a rising loss, and overfitting."""
     found: list[dict[str, Any]] = []
     if is_rising(losses):
         found.append({"code": "rising"})
@@ -159,7 +159,7 @@ def hints_of_loss(losses: Sequence[float], records: Sequence[dict[str, float]]) 
 def confusion_of(
     network: Network, engine: Engine, theta: NDArray[Any], states: Any, samples: Samples
 ) -> NDArray[np.int32] | None:
-    """Count (class, answer) of samples as (classes, classes); None where a sample has not one class."""
+    """Count (class, answer) of samples as (classes, classes); None for samples without a single class."""
     task = task_of(network.loss, network.outputs)
     if task not in ("binary", "multiclass"):
         return None
@@ -169,7 +169,7 @@ def confusion_of(
 
 
 class Looks:
-    """The last look at a run, and when the next one is due."""
+    """The latest measurements of a run, and the time of the next ones."""
 
     def __init__(self, network: Network, judged: Samples, pinned: NDArray[Any] | None) -> None:
         """judged: samples of the confusion matrix.  pinned: the sample (inputs,) whose activations are shown."""
@@ -183,16 +183,16 @@ class Looks:
         self.hints: list[dict[str, Any]] = []
         self.blas = ThreadpoolController().select(user_api="blas")
         self.at = self.cost = 0.0
-        """when the last look was, and how many seconds it took"""
+        """the time of the last measurement, and its duration in seconds"""
 
     def is_due(self, now: float) -> bool:
-        """Return whether it is time for another look."""
+        """Return whether another measurement is due."""
         return now - self.at > max(SECONDS, self.cost / SHARE)
 
     def look(self, run: Run, losses: Sequence[float], records: Sequence[dict[str, float]]) -> None:
-        """Measure the gradients of few samples and the activations of the pinned one, and what they say.
+        """Measure the gradients of a few samples and the activations of the pinned one, and derive hints.
 
-        The products take one thread: those of OpenBLAS spin for some 25 ms after each, on the cores of the training.
+        The products use one thread: those of OpenBLAS spin for some 25 ms after each, on the cores of the training.
         """
         start = time.perf_counter()
         session = run.session
@@ -206,7 +206,7 @@ class Looks:
         self.cost = self.at - start
 
     def judge(self, run: Run) -> None:
-        """Count the confusion matrix."""
+        """Compute the confusion matrix."""
         session = run.session
         session.synchronize()
         self.confusion = confusion_of(self.network, run.engine, session.theta, session.states, self.judged)

@@ -1,4 +1,4 @@
-"""A run on a table by an estimator's preset, as `chainrule train` has it: what it will be, and its samples."""
+"""A run on a table by an estimator's preset, as in `chainrule train`: its resolved settings and its samples."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ STARTED = "only the start was asked for"
 
 
 class Start(Callback):
-    """Keeps a run at its start, and ends it there."""
+    """Store a run at its start, and stop it there."""
 
     looks_inside = False
     run: Run | None = None
 
     def on_train_begin(self, run: Run) -> None:
-        """Keep it."""
+        """Store it."""
         self.run = run
         run.stop(STARTED)
 
 
 class Begun(NamedTuple):
-    """A fit that was begun and ended before its first step: what is known of the one that will be done."""
+    """A fit that was stopped before its first step, with the properties of the one to come."""
 
     data: Data
-    """with the inputs that the preset makes of the table"""
+    """with the inputs that the preset prepares from the table"""
     given: Settings
     settings: Settings
-    """with the numbers that the preset has in place of those that were not given"""
+    """with the preset's values for those that were not given"""
     run: Run
 
     @property
     def parts(self) -> Parts:
-        """The samples that the fit trains on, those that it holds out, and those of the table to test on."""
+        """The training samples of the fit, its validation samples, and the test samples of the table."""
         model, test = self.run.model, self.data.test
         assert test is not None
         judged = check_samples(model.network, test.X, test.y, classes=model.classes)[0]
@@ -56,19 +56,19 @@ class Begun(NamedTuple):
         return Parts(self.run.samples, held_out, judged, "test", self.run.validation is not None)  # type: ignore[arg-type]
 
     def estimator(self, callbacks: list[Callback]) -> Any:
-        """Return the estimator of the fit, which tells the callbacks how it goes."""
+        """Return the estimator of the fit, with the callbacks."""
         assert self.data.table is not None
         return estimator(self.given, self.data.table.target).set_params(callbacks=callbacks)
 
     @property
     def samples(self) -> tuple[Any, Any]:
-        """The columns and the targets of the rows that are not for testing."""
+        """The columns and the targets of the rows not used for testing."""
         assert self.data.table is not None
         return rows_of(self.data.table.inputs, self.data.table.train), self.data.train.y
 
 
 def begun(data: Data, given: Settings) -> Begun:
-    """Begin the fit of a preset on a table. Raises ConfigError or DataError."""
+    """Start the fit of a preset on a table. Raises ConfigError or DataError."""
     assert data.table is not None
     if given.preset == BEST or given.members is not None:
         raise ConfigError(
@@ -77,7 +77,7 @@ def begun(data: Data, given: Settings) -> Begun:
     start = Start()
     made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
     made.fit(rows_of(data.table.inputs, data.table.train), data.train.y)
-    run, start.run = start.run, None  # which the run knows: a cycle would keep both
+    run, start.run = start.run, None  # referenced by the run: a cycle would keep both
     assert run is not None, "an estimator that trains by batches calls back"
     shown = with_preprocessor(data, made.preprocessor_)
     if np.array_equal(shown.train.X, data.train.X):
@@ -91,7 +91,7 @@ def begun(data: Data, given: Settings) -> Begun:
 
 
 def resolved(given: Settings, run: Run) -> Settings:
-    """Return the settings with the numbers that a run has."""
+    """Return the settings with the values of a run."""
     n, held_out = run.samples.n, 0 if run.validation is None else run.validation.n
     return dataclasses.replace(
         given,

@@ -1,4 +1,4 @@
-"""The Python that does a training of the studio: with its data, its network and its settings, ready to run."""
+"""The Python script for a training of the studio: with its data, its network and its settings, ready to run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chainrule.studio.screens.train.form import Planned
 
 
 def code_of(plan: Planned, everything: Data, source: str) -> str:
-    """Write the training as a script.
+    """Return the training as a script.
 
     everything: the data with all samples.  source: mnist, points, or the name of the file or folder.
     """
@@ -73,7 +73,7 @@ def code_of(plan: Planned, everything: Data, source: str) -> str:
 
 
 def code_of_preset(plan: Planned, source: str) -> str:
-    """Write the training of a table by a preset as a script."""
+    """Return the training of a table by a preset as a script."""
     begun = plan.begun
     assert begun is not None
     made = begun.estimator([])
@@ -95,7 +95,7 @@ def code_of_preset(plan: Planned, source: str) -> str:
 
 
 def written(value: Any) -> str:
-    """Write a layer, loss, optimizer or schedule as it is made, without the settings that have their defaults."""
+    """Return the constructor call of a layer, loss, optimizer or schedule, without settings at their defaults."""
     if isinstance(value, Rescale) and value.scale == 1 / 255 and not value.offset:
         return "Rescale(1 / 255)"
     parts = []
@@ -109,7 +109,7 @@ def written(value: Any) -> str:
 
 
 def points_of(data: Data) -> list[str]:
-    """Write the painted points as arrays."""
+    """Return the painted points as array literals."""
     X, y = data.train.X, data.train.y
     rows = [f"    [{', '.join(repr(float(v)) for v in row)}]," for row in X]
     return [
@@ -121,7 +121,7 @@ def points_of(data: Data) -> list[str]:
 
 
 def imports(text: str) -> list[str]:
-    """Return the imports that a script needs."""
+    """Return the imports of a script."""
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     names = sorted(words & set(chainrule.__all__) - {"load"}, key=str.lower)
     found = ["import numpy as np"] if "np" in words else []

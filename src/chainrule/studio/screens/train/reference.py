@@ -1,4 +1,4 @@
-"""How good a network is on a table's rows to test on, and what simpler models reach on the same rows."""
+"""The metric of a network on a table's test rows, and that of simpler models on the same rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chainrule.recipe import baselines
 from chainrule.recipe.data import Data
 
 MOST = 5_000
-"""Rows that a network is tested on after each epoch; of more, so many at even distances."""
+"""The maximum rows for testing a network after each epoch; of more, evenly spaced ones are used."""
 
 
 class TestRows(NamedTuple):
-    """Rows that no network was trained on."""
+    """Rows that no network is trained on."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -35,7 +35,7 @@ class TestRows(NamedTuple):
         return cls(part.X, part.y, "rmse" if data.table.target.is_number else "accuracy")
 
     def of(self, model: Model) -> dict[str, float]:
-        """Return the metric of a model by the name of a record."""
+        """Return the metric of a model by the name of its record."""
         said = np.asarray(model.predict(self.X))
         if self.metric == "accuracy":
             return {"test_accuracy": metrics.accuracy(self.y, said)}
@@ -44,7 +44,7 @@ class TestRows(NamedTuple):
 
 
 def thinned(part: Dataset) -> Dataset:
-    """Return a part of the data with so many rows at most."""
+    """Return a part of the data with at most MOST rows."""
     if len(part) <= MOST:
         return part
     rows = np.linspace(0, len(part) - 1, MOST).astype(np.int64)
@@ -52,7 +52,7 @@ def thinned(part: Dataset) -> Dataset:
 
 
 def reference(data: Data) -> dict[str, Any]:
-    """Return what the constant and the linear model reach on these rows, from the rows that the network learns from."""
+    """Return the results of the constant and the linear model on these rows, fitted to the network's training rows."""
     tested = TestRows.of_table(data)
     if tested is None or data.test is None:
         return {"metric": None}

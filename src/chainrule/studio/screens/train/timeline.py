@@ -1,4 +1,4 @@
-"""Snapshots of a model while it trains: dense at the start and sparse later, exact, and bounded in memory."""
+"""Snapshots of a model during training: dense at the start and sparse later, exact, and bounded in memory."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 MARKS = 48
-"""Snapshots of a run, spaced evenly in the logarithm of the steps."""
+"""The number of snapshots of a run, spaced evenly in the logarithm of the steps."""
 MAX_BYTES = 128 << 20
-"""All snapshots together; with a large network some of the dense ones are dropped."""
+"""The maximum size of all snapshots; with a large network some of the dense ones are dropped."""
 
 
 class Snapshot(NamedTuple):
-    """The numbers of a model after some steps."""
+    """The parameters of a model after some steps."""
 
     step: int
     seen: int
-    """samples that the run has trained on, each one counted as often as it came"""
+    """samples that the run has trained on, with repetitions"""
     epoch: int
     """epochs completed"""
     theta: NDArray[Any]
@@ -33,25 +33,25 @@ class Snapshot(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that the numbers take."""
+        """The size of the arrays in bytes."""
         return int(self.theta.nbytes) + sum(
             int(np.asarray(v).nbytes) for s in self.states.values() for v in s
         )
 
 
 def marks(steps: int) -> list[int]:
-    """Return after which steps of a run snapshots are taken: 1, 2, 3, 5, ..., steps."""
+    """Return the steps of a run at which snapshots are taken: 1, 2, 3, 5, ..., steps."""
     return sorted({int(step) for step in np.geomspace(1, max(1, steps), MARKS).round()})
 
 
 def seen(run: Run) -> int:
-    """Return how many samples a run has trained on."""
+    """Return the number of samples that a run has trained on."""
     n: int = run.samples.n
     return run.epoch * n + min(run.position * run.plan.batch_size, n)
 
 
 def taken(run: Run) -> Snapshot:
-    """Copy the numbers of a run as they are now."""
+    """Copy the current parameters of a run."""
     run.synchronize()
     found = run.snapshot()
     states = {name: type(s)(**found["states"][name]) for name, s in run.states.items()}
@@ -59,7 +59,7 @@ def taken(run: Run) -> Snapshot:
 
 
 def model_of(model: Model, snapshot: Snapshot) -> Model:
-    """Return a copy of a model in training that has the numbers of a snapshot, and shares none of them."""
+    """Return a copy of a model in training with the parameters of a snapshot, sharing no arrays."""
     found = copy.copy(model)
     found.theta = snapshot.theta.copy()
     found.states = {name: type(s)(*(np.copy(v) for v in s)) for name, s in snapshot.states.items()}
@@ -68,16 +68,16 @@ def model_of(model: Model, snapshot: Snapshot) -> Model:
 
 
 class Timeline(Callback):
-    """A callback that takes a snapshot before the first step, after each of the marks, and at the end."""
+    """A callback that takes a snapshot before the first step, at each of the marks, and at the end."""
 
-    looks_inside = False  # it reads the numbers back only when it takes a snapshot
+    looks_inside = False  # it reads the parameters only when it takes a snapshot
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        """Begin without a snapshot."""
+        """Start without snapshots."""
         self.max_bytes = max_bytes
         self.snapshots: list[Snapshot] = []
         self.fresh: list[tuple[int, int]] = []
-        """the step and the samples seen of those that nobody has asked for yet"""
+        """step and samples seen of the snapshots that were not requested yet"""
         self.lock = threading.Lock()
         self.wanted: list[int] = []
 
@@ -87,7 +87,7 @@ class Timeline(Callback):
         self.take(run)
 
     def on_steps(self, run: Run) -> None:
-        """Take a snapshot after a mark."""
+        """Take a snapshot at a mark."""
         if self.wanted and run.step >= self.wanted[0]:
             self.take(run)
 
@@ -96,14 +96,14 @@ class Timeline(Callback):
         self.on_steps(run)
 
     def on_train_end(self, run: Run) -> None:
-        """Take a snapshot where the run ended before a mark, or where it has gone back to its best epoch."""
+        """Take a snapshot if the run ended before a mark, or restored its best epoch."""
         if run.error is None and not np.array_equal(self.snapshots[-1].theta, run.theta):
             self.take(run)
 
     def take(self, run: Run) -> None:
-        """Copy the numbers, drop a snapshot where there are too many, and aim at the next mark."""
+        """Copy the parameters, drop a snapshot if there are too many, and set the next mark."""
         self.wanted = [step for step in self.wanted if step > run.step]
-        self.every_steps = self.wanted[0] if self.wanted else None  # the first multiple of it that comes
+        self.every_steps = self.wanted[0] if self.wanted else None  # its next multiple
         snapshot = taken(run)
         with self.lock:
             self.snapshots.append(snapshot)

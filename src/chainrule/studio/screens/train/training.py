@@ -1,4 +1,4 @@
-"""A training run in a thread of its own that pages start, pause, step and stop, and what they are told of it."""
+"""A training run in its own thread that pages start, pause, step and stop, and its events for them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from chainrule.training.run import Run
 
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
 PER_SECOND, PER_SECOND_HIDDEN = 10, 1
-"""Frames that are sent while a page is looked at, which draws each as several pictures, and while none is."""
+"""Frames per second while a page is visible, which draws each as several pictures, and while none is."""
 NUMBERS_SECONDS = 0.25
-"""The least time between two frames where no curve has grown."""
+"""The minimum time between two frames without new points of a curve."""
 SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.5
-"""The least time between two models that are put on show, and between two confusion matrices."""
+"""The minimum time between two shown models, and between two confusion matrices."""
 ON_REQUEST = "stopped on request"
 
 
 class Training(Callback):
-    """A run of `Model.fit` in a thread: it is a callback of it, which waits while the run is paused.
+    """A run of `Model.fit` in a thread: it is a callback of the run, and waits while that is paused.
 
-    tell: is called with an event and its data.  show: with a copy of the model, to put it on show.
+    tell: called with an event and its data.  show: called with a copy of the model, to show it.
     """
 
-    looks_inside = False  # it reads the numbers back itself, when it looks at them
+    looks_inside = False  # it reads the parameters itself when it needs them
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Training(Callback):
         pace: Callable[[], float | None] = lambda: PER_SECOND,
         pinned: NDArray[Any] | None = None,
     ) -> None:
-        """Be ready. pace: says how many frames a second are wanted, None for none.  pinned: a sample (inputs,)."""
+        """Create it. pace: returns the number of frames per second, None for none.  pinned: a sample (inputs,)."""
         self.prepared, self.tell, self.show, self.wanted_pace = prepared, tell, show, pace
         plan, samples = prepared.plan, prepared.parts.train
         self.model, self.settings = prepared.model, plan.settings
@@ -61,11 +61,11 @@ class Training(Callback):
         self.timeline = Timeline()
         self.judge = TestRows.of_table(plan.data)
         self.final: dict[str, float] = {}
-        """the metric of the trained model on a table's rows to test on"""
+        """the metric of the trained model on a table's test rows"""
         self.records: list[dict[str, float]] = []
         self.condition = threading.Condition()
         self.left: int | None = None
-        """steps that are taken before the run pauses; None: it goes on"""
+        """the steps to take before the run pauses; None without a limit"""
         self.ending = False
         self.thread: threading.Thread | None = None
         self.last_shown: Model | None = None
@@ -74,38 +74,38 @@ class Training(Callback):
         self.sent = 0
         """points of the curves at the last frame"""
         self.told = 0
-        """records that pages have"""
+        """records that were sent to the pages"""
 
     # --- asked for by pages --------------------------------------------------------------------------------------
 
     def start(
         self, then: Callable[[Training], Any] = lambda training: None, *, steps: int | None = None
     ) -> None:
-        """Begin to train. steps: pause after so many.  then: is called when the run has ended, in its thread."""
+        """Start training. steps: pause after this many.  then: called in the run's thread when it has ended."""
         self.left = steps
         self.phase = "running"
         self.thread = threading.Thread(target=self.train, args=(then,), name="training", daemon=True)
         self.thread.start()
 
     def pause(self) -> None:
-        """Let the run wait after its next call of the engine."""
+        """Pause the run after its current call of the engine."""
         with self.condition:
             self.left = 0
 
     def go_on(self) -> None:
-        """Let a run that waits go on."""
+        """Continue a paused run."""
         with self.condition:
             self.left = None
             self.condition.notify_all()
 
     def step(self) -> None:
-        """Let a run that waits take one step."""
+        """Take one step of a paused run."""
         with self.condition:
             self.left = 1
             self.condition.notify_all()
 
     def stop(self, seconds: float | None = None) -> None:
-        """End the run, and wait until it has ended, at most so many seconds."""
+        """Stop the run, and wait until it has ended, at most some seconds."""
         with self.condition:
             self.ending = True
             self.condition.notify_all()
@@ -114,7 +114,7 @@ class Training(Callback):
 
     @property
     def is_alive(self) -> bool:
-        """Return whether the run is under way, perhaps paused."""
+        """Return whether the run is running or paused."""
         return self.phase in ("running", "paused")
 
     # --- the run, in its thread ----------------------------------------------------------------------------------
@@ -134,15 +134,15 @@ class Training(Callback):
             self.looks.hints = [{"code": "not_finite"}, *self.looks.hints]
         except MemoryError:
             self.phase = "failed"
-            self.error = "there is not enough memory for this network; take narrower layers."
+            self.error = "there is not enough memory for this network; use narrower layers."
         finally:
             if self.is_alive:
                 self.phase = "failed"
         then(self)
 
     def on_train_begin(self, run: Run) -> None:
-        """Look at the network before its first step."""
-        self.model = run.model  # an estimator makes its own, with the same start
+        """Measure the network before its first step."""
+        self.model = run.model  # an estimator makes its own, with the same initial weights
         self.curves.begin()
         self.tell_marks()
         self.look(run)
@@ -150,7 +150,7 @@ class Training(Callback):
         self.every_steps = self.stride()
 
     def on_steps(self, run: Run) -> None:
-        """Note the loss, send a frame where one is due, and wait where the run is paused."""
+        """Record the loss, send a frame if one is due, and wait while the run is paused."""
         self.curves.note(run)
         self.report(run)
         self.gate(run)
@@ -170,11 +170,11 @@ class Training(Callback):
             self.gate(run)
 
     def judged(self, run: Run) -> dict[str, float]:
-        """Return the metric of a table's rows to test on; nothing of other data."""
+        """Return the metric on a table's test rows; an empty dict for other data."""
         return {} if self.judge is None else self.judge.of(model_of(self.model, taken(run)))
 
     def conclude(self) -> None:
-        """Judge the model and put it on show, where the fit has changed it after its last epoch, as a preset's does."""
+        """Evaluate and show the model, if the fit has changed it after its last epoch, as a preset's does."""
         if self.judge is not None:
             step, epochs = self.curves.position["step"], len(self.records)
             snapshot = Snapshot(step, 0, epochs, self.model.theta, dict(self.model.states))
@@ -183,14 +183,14 @@ class Training(Callback):
             self.show(self.last_shown, snapshot)
 
     def on_train_end(self, run: Run) -> None:
-        """Look once more, and put the model on show."""
+        """Measure once more, and show the model."""
         self.tell_marks()
         if run.error is None:
             self.look(run)
             self.show_now(run)
 
     def report(self, run: Run) -> None:
-        """Look inside, put the model on show and send a frame, each where it is due."""
+        """Measure, show the model and send a frame, each if due."""
         self.tell_marks()
         now = time.perf_counter()
         pace = self.wanted_pace()
@@ -208,19 +208,19 @@ class Training(Callback):
         self.every_steps = self.stride()
 
     def look(self, run: Run) -> None:
-        """Look at activations and gradients, and tell what is seen."""
+        """Measure activations and gradients, and report them."""
         self.looks.look(run, [point[1] for point in self.curves.points], self.records)
         self.tell("train.look", {"look": self.looks.found, "hints": self.looks.hints[:4]})
 
     def show_now(self, run: Run) -> None:
-        """Put a copy of the model as it is now on show."""
+        """Show a copy of the current model."""
         self.at_show = time.perf_counter()
         snapshot = taken(run)
         self.last_shown = model_of(self.model, snapshot)
         self.show(self.last_shown, snapshot)
 
     def stride(self) -> int:
-        """Return after how many steps the run reports next: a power of two, as the grid of the curves is."""
+        """Return the number of steps until the next report: a power of two, like the grid of the curves."""
         self.curves.measure()
         if self.left is not None:
             return 1
@@ -228,7 +228,7 @@ class Training(Callback):
         return min(self.curves.grid, 1 << max(0, int(wanted).bit_length() - 1))
 
     def gate(self, run: Run) -> None:
-        """Wait while the run is paused; end it where that was asked for."""
+        """Wait while the run is paused; stop it if requested."""
         if self.left is None and not self.ending and self.phase == "running":
             return
         with self.condition:
@@ -250,7 +250,7 @@ class Training(Callback):
                 run.stop(ON_REQUEST)
 
     def tell_marks(self) -> None:
-        """Tell of the snapshots that were taken; a timeline that told of them itself would know this run."""
+        """Report new snapshots here, so that the timeline does not depend on this run."""
         for step, seen in self.timeline.news():
             self.tell("train.mark", {"step": step, "seen": seen})
 
@@ -259,7 +259,7 @@ class Training(Callback):
         return model_of(self.model, Snapshot(0, 0, 0, self.model.theta, self.model.states))
 
     def newest(self) -> Model:
-        """Return a copy of the model: as it was at the last snapshot while it trains, and in the end as it is."""
+        """Return a copy of the model: that of the last snapshot during training, and the final one afterwards."""
         if not self.is_alive:
             steps, epochs = self.model.steps_trained, self.model.epochs_trained
             return model_of(self.model, Snapshot(steps, 0, epochs, self.model.theta, self.model.states))
@@ -268,7 +268,7 @@ class Training(Callback):
     # --- data for pages ------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, Any]:
-        """Return what a frame has: where the run is, and the end of its curves, with all that is new."""
+        """Return a frame: the position of the run, and the end of its curves with all new points."""
         curves = self.curves
         found = {"state": self.phase, **curves.position, "speed": curves.speed, "points": len(curves.points)}
         return found | {"tail": curves.array(max(0, min(self.sent, len(curves.points) - TAIL)))}

@@ -1,4 +1,4 @@
-"""Data that pages bring: a table, an .npz, the four files of an IDX folder, or points that were painted."""
+"""Uploaded data: a table, an .npz, the four files of an IDX folder, or painted points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 2000
 MAX_FILES = 4
-"""Of one data set: a table, an .npz, or the four of an IDX folder."""
+"""The maximum files of one data set: the four of an IDX folder."""
 
 
 def name_of(studio: Studio, names: list[str]) -> str:
@@ -33,20 +33,20 @@ def name_of(studio: Studio, names: list[str]) -> str:
 
 
 def paths_of(studio: Studio, names: list[str]) -> list[Path]:
-    """Return the files that a page has sent. names: what the server called them.  Raises ConfigError."""
+    """Return the uploaded files. names: those that the server gave them.  Raises ConfigError."""
     if len(names) > MAX_FILES:
         raise ConfigError(f"uploads must be at most {MAX_FILES} files, not {len(names)}; choose fewer.")
     with studio.lock:
         paths = [studio.uploads[name] for name in names if name in studio.uploads]
     if not names or len(paths) < len(names):
-        raise ConfigError("the file is no longer there; choose it again.")
+        raise ConfigError("the file no longer exists; choose it again.")
     return paths
 
 
 def of_uploads(studio: Studio, names: list[str]) -> Data:
-    """Read the data of files that a page has sent. names: what the server called them.
+    """Read the data of uploaded files. names: those that the server gave them.
 
-    Raises DataError or FormatError for files that hold no data, in the names that they have for the user.
+    Raises DataError or FormatError for files without data, with their names for the user.
     """
     paths = paths_of(studio, names)
     if len(paths) == 1 and not paths[0].name.lower().endswith((*TABLES, ".npz")):
@@ -70,12 +70,12 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
 
 
 def own_name(path: Path) -> str:
-    """Return the name of an uploaded file without the number that the server put before it."""
+    """Return the user's name of an uploaded file, without the server's number before it."""
     return re.sub(r"^\d+-", "", path.name)
 
 
 def in_memory(data: Data) -> Data:
-    """Return data whose arrays are no longer mapped from files."""
+    """Return the data with all arrays copied into memory."""
 
     def copied(part: Dataset | None) -> Dataset | None:
         return None if part is None else dataclasses.replace(part, X=np.array(part.X), y=np.array(part.y))
@@ -86,15 +86,15 @@ def in_memory(data: Data) -> Data:
 
 
 def of_points(points: list[list[float]]) -> Data:
-    """Make data of painted points (x, y, class). Raises DataError."""
+    """Make data from painted points (x, y, class). Raises DataError."""
     if not 4 <= len(points) <= MAX_POINTS or any(len(point) != 3 for point in points):
         raise DataError(
-            f"between 4 and {MAX_POINTS:,} points with x, y and class are needed, not {len(points)}."
+            f"there must be between 4 and {MAX_POINTS:,} points with x, y and class, not {len(points)}."
         )
     table = np.array(points, np.float64)
     labels = table[:, 2].astype(np.int64)
     if np.unique(labels).size < 2:
-        raise DataError("all points are of one class; paint some of another.")
+        raise DataError("all points have one class; paint some of another.")
     return from_arrays(table[:, :2], labels, name="points")
 
 

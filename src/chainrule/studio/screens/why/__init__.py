@@ -1,1 +1,1 @@
-"""The screen Why: what each input did for an answer."""
+"""The screen Why: the contribution of each input to an answer."""

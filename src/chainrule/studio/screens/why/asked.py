@@ -1,4 +1,4 @@
-"""The sample that a page asks about: a row of the data on show, or the numbers of a drawing, and the answers to it."""
+"""The sample that a page asks about: a row of the shown data, or the numbers of a drawing, and the answers for it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chainrule.studio.studio import Studio
 from chainrule.trained.trained import Trained
 
 LARGEST = 1e30
-"""The largest number of a sample that a page may send: its square is a float64, and it is a float32."""
+"""The largest absolute number of a sample from a page: it fits float32, and its square float64."""
 
 
 class Asked(NamedTuple):
-    """A model and the sample that is asked about."""
+    """A model and the sample to explain."""
 
     model: Trained
     x: NDArray[Any]
@@ -32,31 +32,31 @@ class Asked(NamedTuple):
 
 
 def asked_about(studio: Studio, row: int | None, x: list[float] | None) -> Asked:
-    """Return the sample of a row of the data on show, or of numbers. Raises ConfigError for both or neither."""
+    """Return the sample of a row of the shown data, or of numbers. Raises ConfigError for both or neither."""
     model = copied(studio.model)
     inputs = model.network.inputs
     part = shown_part(studio) if studio.has_data else None
     shape = picture_shape(inputs, None if part is None else part.shape)
     picture = None if shape is None else (shape[0], shape[1])
     if (row is None) == (x is None):
-        raise ConfigError("give one sample: row, its place in the data, or x, its numbers.")
+        raise ConfigError("give one sample: row, its index in the data, or x, its numbers.")
     if row is not None:
         part = shown_part(studio)
         if not 0 <= row < len(part.X):
-            raise ConfigError(f"row must be from 0 to {len(part.X) - 1}, the samples there are, not {row}.")
+            raise ConfigError(f"row must be from 0 to {len(part.X) - 1}, not {row}.")
         return Asked(model, np.asarray(part.X[[row]]), part.y[row], row, picture)
     numbers = np.asarray([x], np.float64)
     if numbers.shape[1] != inputs:
         raise ConfigError(
-            f"x must have {inputs} numbers, one an input of the network, not {numbers.shape[1]}."
+            f"x must have {inputs} numbers, one per input of the network, not {numbers.shape[1]}."
         )
     if np.abs(numbers).max() > LARGEST:
-        raise ConfigError(f"the numbers of x must be at most {LARGEST:g} in size; rescale them.")
+        raise ConfigError(f"the absolute values of x must be at most {LARGEST:g}; rescale them.")
     return Asked(model, numbers, None, None, picture)
 
 
 def label_of(model: Trained, text: str | None) -> Any:
-    """Return a label of the data, or the number of an output, by its name on the page."""
+    """Return a label of the data, or the index of an output, by its name on the page."""
     if text is None:
         return None
     names = label_names(model)
@@ -75,7 +75,7 @@ def targets_of(model: Trained, target: str | None, against: str | None) -> dict[
 
 
 def reading(studio: Studio, asked: Asked) -> list[str]:
-    """Return the Python that reads the model and makes x (1, inputs)."""
+    """Return the Python that loads the model and makes x (1, inputs)."""
     if asked.row is not None:
         return [*preamble(studio, most=None), f"x = X[[{asked.row}]]"]
     places = np.flatnonzero(asked.x[0])

@@ -1,4 +1,4 @@
-"""The screen Why: what each input did for an answer, by every method of attribution, and what would have turned it."""
+"""The screen Why: the contribution of each input to an answer, by every method, and changes that flip it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from chainrule.views.chapters import Bars, Grid
 from chainrule.views.words import LANGUAGES, spoken_in
 
 BLOCK = 1024
-"""Samples that are looked through at a time for a wrong answer."""
+"""The samples that are searched for a wrong answer at a time."""
 
 
 @command("why.sample", reads=True)
 def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = None) -> dict[str, Any]:
-    """Return the answers to one sample, the likeliest first, and what may be asked about."""
+    """Return the answers for one sample, the most probable first, and the possible questions."""
     asked = asked_about(studio, row, x)
     labels = label_names(asked.model)
     exact = asked.model.in_float64()
@@ -63,7 +63,7 @@ def method(
     target: str | None = None,
     against: str | None = None,
 ) -> dict[str, Any]:
-    """Return what each input did for an answer by one method, and whether the parts add up."""
+    """Return the contribution of each input to an answer by one method, and whether they add up."""
     asked = asked_about(studio, row, x)
     settings = targets_of(asked.model, target, against)
     found = attribute(asked.model, asked.x, method, shape=asked.shape, **settings)
@@ -108,22 +108,22 @@ def _code(studio: Studio, asked: Asked, method: str, settings: dict[str, Any]) -
 def smallest(
     studio: Studio, *, row: int | None = None, x: list[float] | None = None, to: str | None = None
 ) -> dict[str, Any]:
-    """Return a small change of the sample that turns the answer: to a label, or to the closest other one."""
+    """Return a small change of the sample that changes the answer to a label, or to the closest other one."""
     asked = asked_about(studio, row, x)
     model = asked.model
     if model.task == "regression":
-        raise ConfigError("a number has no other answer to turn to; choose a model of classes or labels.")
+        raise ConfigError("a number has no other answer; choose a model of classes or labels.")
     exact = model.in_float64()
     labels = label_names(model)
     found = facts.answers(exact, exact.outputs(asked.x, engine="reference")[0], labels)
     settings = {"shape": asked.shape}
     rival = closest_rival(exact, asked.x, found, labels, "saliency", settings, None)
     if rival is None:
-        raise ConfigError("the model has one answer only, so there is none to turn to.")
+        raise ConfigError("the model has only one answer.")
     if to is not None and to != rival.label and model.task == "multiclass":
         said = next(answer.label for answer in found if answer.is_said)
         if to == said:
-            raise ConfigError(f"the answer is {said} already; choose another label.")
+            raise ConfigError(f"the answer is already {said}; choose another label.")
         f = explained(exact, asked.x, target=label_of(model, said), against=label_of(model, to), **settings)
         gap = float(f.value(f.X, f.V)[0])
         change, distance, size = turn(f)
@@ -147,7 +147,7 @@ def smallest(
         "from chainrule.inspection.story.rival import turn",
         "",
         f"f = explained(model, x{''.join(f', {name}={label!r}' for name, label in pair.items())})",
-        *(["f = f._replace(V=-f.V)  # above 0, as the label is off"] if kind.is_negated else []),
+        *(["f = f._replace(V=-f.V)  # above 0, because the label is off"] if kind.is_negated else []),
         "change, distance, size = turn(f)",
         "print(model.in_float64().predict(x + change))",
     ]
@@ -168,7 +168,7 @@ def smallest(
 
 @command("why.story", reads=True)
 def story(studio: Studio, *, row: int | None = None, x: list[float] | None = None) -> dict[str, Any]:
-    """Return the evidence layer by layer, and the story of the answer, chapter by chapter, in every language."""
+    """Return the evidence layer by layer, and the story of the answer by chapters, in every language."""
     asked = asked_about(studio, row, x)
     told = explain(asked.model, asked.x, asked.y, method=in_one_pass(asked.model), shape=asked.shape)
     rival = told.rival
@@ -196,7 +196,7 @@ def story(studio: Studio, *, row: int | None = None, x: list[float] | None = Non
 
 
 def _chapters(told: Story, language: str) -> list[dict[str, Any]]:
-    """Return the chapters of a story in a language, without its pictures, which the page has itself."""
+    """Return the chapters of a story in a language, without its pictures, which the page has."""
     with spoken_in(language):
         return [
             {"title": chapter.title, "content": [made for part in chapter.content if (made := _told(part))]}
@@ -217,10 +217,10 @@ def _told(part: Any) -> dict[str, Any] | None:
 
 @command("why.mistake", reads=True)
 def mistake(studio: Studio, *, after: int = -1) -> dict[str, Any]:
-    """Return the next row of the data on show that the model gets wrong, from the first again after the last."""
+    """Return the next row of the shown data with a wrong answer; the first row follows the last one."""
     model, part = editing.copied(studio.model), shown_part(studio)
     if model.task == "regression":
-        raise ConfigError("numbers are never quite right; only answers of classes or labels can be wrong.")
+        raise ConfigError("numbers are never exactly right; only classes or labels can be wrong.")
     n = len(part.X)
     start = (max(-1, min(after, n - 1)) + 1) % n
     for first, stop in ((start, n), (0, start)):
