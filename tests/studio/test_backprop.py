@@ -506,9 +506,9 @@ def test_numbers_begin_with_the_largest_loss():
         ("walk", {"y": [1.0], "label": 1}, "give label or y, not both"),
         ("weight", {"walk": 99, "name": "dense_1.W", "index": [0, 0]}, "walk 99 is no longer stored; compute it again"),
         ("weight", {"walk": 1, "name": "dense_9.W", "index": [0, 0]}, "there is no parameter 'dense_9.W'"),
-        ("weight", {"walk": 1, "name": "dense_1.W", "index": [9, 9]}, "dense_1.W has the shape"),
+        ("weight", {"walk": 1, "name": "dense_1.W", "index": [9, 9]}, "dense_1.W has shape"),
         ("weight", {"walk": 1, "name": "dense_1.W", "index": [-1, 0]}, "what must name one number"),
-        ("weight", {"walk": 1, "name": "dense_1.W", "index": []}, "dense_1.W has the shape"),
+        ("weight", {"walk": 1, "name": "dense_1.W", "index": []}, "dense_1.W has shape"),
         ("weight", {"walk": 1, "name": "input", "index": [1], "terms": 99}, "terms must be from 1 to 24"),
         ("neuron", {"walk": 1, "link": "tanh_1", "index": 0}, "there is no link 'tanh_1' with parameters"),
         ("neuron", {"walk": 1, "link": "dense_1", "index": 5}, "index must be from 0 to 4, not 5"),
@@ -529,7 +529,7 @@ def test_bad_input(name: str, arguments: dict[str, Any], says: str):
 def test_without_a_model_or_data():
     with pytest.raises(ChainruleError, match="there is no model yet"):
         call(Studio(), "walk")
-    with pytest.raises(ChainruleError, match="there are no data yet"):
+    with pytest.raises(ChainruleError, match="there is no data yet"):
         call(Studio(classifier().model), "walk")
 
 

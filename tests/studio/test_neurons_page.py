@@ -296,4 +296,4 @@ def test_no_model_and_no_data(browser):
         assert "there is none yet" in page.locator(".screen").inner_text()
     model = Model(Network(4, [Dense(3), ReLU(), Dense(2)], SoftmaxCrossEntropy()), seed=0)
     with studio_pages(browser, Studio(model)) as pages, pages.open("neurons") as page:
-        assert "there are no data yet" in page.locator(".screen [role=alert]").inner_text()
+        assert "there is no data yet" in page.locator(".screen [role=alert]").inner_text()

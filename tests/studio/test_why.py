@@ -301,7 +301,7 @@ def test_the_next_mistake(studio: Studio):
         ("why.sample", {"row": 1, "x": [0.0]}, "give one sample: row"),
         ("why.sample", {"row": 100}, "row must be from 0 to 99"),
         ("why.sample", {"row": -1}, "row must be from 0 to 99"),
-        ("why.sample", {"x": [0.0] * 63}, "x must have 64 numbers, one an input of the network, not 63"),
+        ("why.sample", {"x": [0.0] * 63}, "x must have 64 numbers, one per input of the network, not 63"),
         ("why.sample", {"x": [1e308] * 64}, "must be at most 1e.30"),
         ("why.method", {"row": 0}, "why.method needs method"),
         ("why.method", {"row": 0, "method": "guess"}, "method must be one of"),
