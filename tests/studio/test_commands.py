@@ -115,7 +115,7 @@ def test_a_dataclass_stands_for_its_fields(monkeypatch: pytest.MonkeyPatch):
     for arguments, says in (
         ({}, "needs width"),
         ({"width": 1.5}, "width must be an integer"),
-        ({"size": {}}, "no argument 'size'; it takes width, height"),
+        ({"size": {}}, "no argument 'size'; it has width, height"),
     ):
         with pytest.raises(ConfigError, match=says):
             find("size.get")(Studio(), arguments)
