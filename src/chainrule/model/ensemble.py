@@ -81,8 +81,8 @@ class Ensemble(PredictionMixin):
     ) -> None:
         """Draw the initial parameters of each member."""
         count = checks.check_count(n_members, "n_members")
-        self.seed = checks.check_seed(seed)
-        self._hold([Model(network, seed=member_seed(self.seed, i), dtype=dtype) for i in range(count)])
+        seed = checks.check_seed(seed)
+        self._hold([Model(network, seed=member_seed(seed, i), dtype=dtype) for i in range(count)], seed)
 
     @classmethod
     def of(cls, models: Sequence[Model], *, seed: int = 0) -> Self:
@@ -99,12 +99,11 @@ class Ensemble(PredictionMixin):
                 if value != first[name]:
                     raise ConfigError(f"models must have the same {name}, but those of model {i} differ.")
         made = cls.__new__(cls)
-        made.seed = checks.check_seed(seed)
-        made._hold(models)
+        made._hold(models, checks.check_seed(seed))
         return made
 
-    def _hold(self, members: list[Model]) -> None:
-        self.members = members
+    def _hold(self, members: list[Model], seed: int = 0) -> None:
+        self.members, self.seed = members, seed
         self.dtype = members[0].dtype
         self.history = History()
         """the record of the last call of `fit`"""

@@ -284,6 +284,10 @@ class Run:
             f"{self.engine.name} engine{last}>"
         )
 
+    def replan(self, epochs: int, shortened: int | None) -> None:
+        """Change the number of epochs, and the step within the last one at which the run ends; None for its end."""
+        self.epochs, self.shortened = epochs, shortened
+
     def stop(self, reason: str) -> None:
         """Stop the run: after this epoch, or at once if called from on_steps."""
         self.history.stopped = reason

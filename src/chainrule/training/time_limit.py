@@ -118,14 +118,13 @@ class TimeLimit(Callback):
         if run.epoch == 0 and steps < run.steps_per_epoch:
             late = run.step + max(0, int((self.planned_late - now) / seconds))
             steps = min(late, run.steps_per_epoch)
-        run.epochs = min(self.asked, max(-(-steps // run.steps_per_epoch), run.epoch + bool(run.position)))
-        run.shortened = None
+        epochs = min(self.asked, max(-(-steps // run.steps_per_epoch), run.epoch + bool(run.position)))
         if steps >= self.asked * run.steps_per_epoch:
-            return
-        if steps >= WHOLE * run.steps_per_epoch:
-            run.epochs = steps // run.steps_per_epoch
+            run.replan(epochs, None)
+        elif steps >= WHOLE * run.steps_per_epoch:
+            run.replan(steps // run.steps_per_epoch, None)
         else:
-            run.shortened = max(steps, 1)
+            run.replan(epochs, max(steps, 1))
 
     def look(self, run: Run, now: float) -> None:
         """Stop at the limit, or at the end of what was planned for it."""

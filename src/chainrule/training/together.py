@@ -71,7 +71,8 @@ class Together:
         self.watchdog.beat()
         mine = [self.asked, run.chunk, run.epochs, run.shortened, run.history.stopped]
         all = agreement.exchange(mine)
-        _, run.chunk, run.epochs, run.shortened, run.history.stopped = all[0]
+        _, run.chunk, epochs, shortened, run.history.stopped = all[0]
+        run.replan(epochs, shortened)
         self.watchdog.beat()
         if any(asked for asked, *_ in all):
             for callback in run.settings.callbacks:

@@ -41,7 +41,6 @@ class Score:
         By a scorer's name the second of two labels is the positive class, unless there is a 1, as in scikit-learn.
         Raises ConfigError where it cannot score such targets.
         """
-        self.result.model.states = run.states
         if self.scoring == "loss":
             return -float(run.logs["val_loss"])
         if self.scoring is None:

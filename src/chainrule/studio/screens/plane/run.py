@@ -219,6 +219,5 @@ class PlaneRun(Callback):
         with self.changed:
             theta, states = self.snapshot
             model = copy.copy(self.model)
-            model.theta, model.states = theta.copy(), dict(states)
-            model.epochs_trained, model.steps_trained = self.place
+            model.take(theta.copy(), dict(states), self.place)
         return model

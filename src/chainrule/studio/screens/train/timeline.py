@@ -61,9 +61,8 @@ def taken(run: Run) -> Snapshot:
 def model_of(model: Model, snapshot: Snapshot) -> Model:
     """Return a copy of a model in training with the parameters of a snapshot, sharing no arrays."""
     found = copy.copy(model)
-    found.theta = snapshot.theta.copy()
-    found.states = {name: type(s)(*(np.copy(v) for v in s)) for name, s in snapshot.states.items()}
-    found.steps_trained, found.epochs_trained = snapshot.step, snapshot.epoch
+    states = {name: type(s)(*(np.copy(v) for v in s)) for name, s in snapshot.states.items()}
+    found.take(snapshot.theta.copy(), states, (snapshot.epoch, snapshot.step))
     return found
 
 
