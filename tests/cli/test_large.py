@@ -69,7 +69,7 @@ def test_files_that_are_refused(command, rows):
     for data, said in (
         (["rows/0.parquet", "a.csv"], "several DATA must be Parquet or Arrow files"),
         (["rows/0.parquet", "rows/9.parquet"], "9.parquet does not exist"),
-        (["rows"], "rows has tables; name the column to predict by --target-column"),
+        (["rows"], "rows has tables; name the column to predict with --target-column"),
     ):
         options = () if data == ["rows"] else ("--target-column", "y")
         assert said in command("train", *data, *options, code=2).stderr

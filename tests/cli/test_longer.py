@@ -138,7 +138,7 @@ def test_what_cannot_be_trained_longer(command, tables, tmp_path):
     shutil.copy(tables["two"], tmp_path / "mine.npz")
     command("train", "mine.npz", "--epochs", 3, "--out", "run", "--quiet")
     result = command("train", "run", "--resume", "--epochs", 2, code=2)
-    assert result.stderr.endswith("was started with 3; leave it out, or give more to train it longer.\n")
+    assert result.stderr.endswith("was started with 3; omit it, or give more to train it longer.\n")
     with np.load(tables["two"]) as arrays:
         np.savez(tmp_path / "mine.npz", X=arrays["X"] + 1, y=arrays["y"])
     result = command("train", "run", "--resume", "--epochs", 5, code=2)

@@ -118,7 +118,7 @@ def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, hous
         == json.loads(metrics)["metrics"]
     )
     refused = command("train", "run", "--resume", "--epochs", 9, code=2).stderr
-    assert "Error: a run of a preset is not trained longer; leave --epochs out" in refused
+    assert "Error: a run of a preset cannot be trained longer; omit --epochs" in refused
     (tmp_path / "run" / "metrics.json").unlink()
     command("train", "run", "--resume", "--quiet")
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == first
@@ -211,7 +211,7 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--members 3 --l1 0.1", "--members is of a preset, and this is a plain network; leave it out"),
+        ("--members 3 --l1 0.1", "--members belongs to a preset, and this is a plain network; omit it"),
         ("--preset best-of-all", "--preset must be one of"),
         ("--preset fast --members 0", "--members must be an integer of at least 1, not 0."),
         (
@@ -220,10 +220,10 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
         ),
         (
             "--preset fast --lr 0.1",
-            "--lr would be of the preset's own optimizer; name one by --optimizer too",
+            "--lr would apply to the preset's own optimizer; also name one with --optimizer",
         ),
-        ("--preset best --members 2", "--preset best is an average of its own; leave --members out."),
-        ("--preset fast --l1 0.1", "a preset has no --l1; leave it or --preset out."),
+        ("--preset best --members 2", "--preset best is already an average; omit --members."),
+        ("--preset fast --l1 0.1", "a preset does not support --l1; omit it or --preset."),
         (
             "--preset fast --clip-norm -1",
             "--clip-norm must be a float in the range (0.0, inf) or None, not -1.0.",
@@ -234,12 +234,12 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
         ("--preset fast --loss softmax_cross_entropy", "'price' has numbers that are not whole"),
         (
             "--preset fast --label-smoothing 0.1",
-            "numbers have no labels to smooth; leave --label-smoothing out.",
+            "regression does not support label smoothing; omit --label-smoothing.",
         ),
-        ("--preset fast --positive yes", "--positive is for two classes; leave it out."),
+        ("--preset fast --positive yes", "--positive is for two classes; omit it."),
         (
             "--preset fast --optimizer lbfgs --members 2",
-            "--members are trained by batches, and lbfgs has none",
+            "--members are trained in batches, and lbfgs has none",
         ),
     ],
 )
@@ -251,7 +251,7 @@ def test_refused(command, houses, tmp_path, options, message):
 
 def test_refused_elsewhere(command, houses, tables):
     assert (
-        "--preset is of a table, and two has no columns"
+        "--preset is for tables, and two has no named columns"
         in command("train", tables["two"], "--preset", "fast", code=2).stderr
     )
     command("train", "houses.csv", *PRICE, *FAST)

@@ -295,7 +295,7 @@ def test_the_file_of_a_run_is_that_of_an_estimator_and_the_other_way_round(comma
         assert [row["predicted"] for row in rows] == [str(value) for value in made.predict(frame).tolist()]
         assert "from which it predicts" in command("info", "own.safetensors").stdout
         refused = command("evaluate", "own.safetensors", f"{file}.csv", code=2)
-        assert "does not say which column" in refused.stderr
+        assert "does not name the column" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,8 @@ def test_columns_that_are_left_out_are_needed_no_more(command, houses, tmp_path)
     left = ("--exclude-columns", '"a,b", Town,land')
     refused = command("train", "more.csv", *words, *left, code=2)
     assert (
-        "--exclude-columns is 'Town', which more.csv has no column of; did you mean 'town'?" in refused.stderr
+        "more.csv has no column 'Town', the value of --exclude-columns; did you mean 'town'?"
+        in refused.stderr
     )
     left = ("--exclude-columns", '"a,b",town, land')
     found = command("train", "more.csv", *words, *left, "--out", "run", data=True)
@@ -382,7 +383,7 @@ def test_numbers_that_differ_in_every_row_are_named(command, houses, tmp_path):
     words = ("train", "ids.csv", "--target-column", "price", *FAST[:4])
     said = " ".join(command(*words, "--out", "a").output.split())
     assert "customer, old has another whole number in every row" in said and "area has" not in said
-    option = """leave it out by --exclude-columns '"customer, old"'"""
+    option = """exclude it with --exclude-columns '"customer, old"'"""
     assert option in said
     said = command(*words, "--exclude-columns", '"customer, old"', "--out", "b").output
     assert "another whole number" not in said and "customer" not in said
@@ -406,10 +407,10 @@ BAD_TABLES = {
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("houses.csv",), "name the column to predict by --target-column"),
+        (("houses.csv",), "name the column to predict with --target-column"),
         (("houses.csv", "--target-column", "Prize"), "did you mean 'price'?"),
         (("houses.csv", "--target-column", "x"), "it has area, town"),
-        (("mnist", "--target-column", "y"), "leave it out"),
+        (("mnist", "--target-column", "y"), "omit it"),
         (("mnist", "--exclude-columns", "y"), "--exclude-columns is of a table"),
         (
             ("houses.csv", "--target-column", "price", "--exclude-columns", "area,price"),
@@ -418,14 +419,14 @@ BAD_TABLES = {
         (("empty.csv", "--target-column", "b"), "is empty"),
         (("names.csv", "--target-column", "b"), "no rows"),
         (("one.csv", "--target-column", "b"), "a target needs two that differ"),
-        (("blank.csv", "--target-column", "b"), "has no value in any row"),
+        (("blank.csv", "--target-column", "b"), "has no values"),
         (("same.csv", "--target-column", "b"), "a target needs two that differ"),
         (("alone.csv", "--target-column", "b"), "other columns are needed"),
         (("twice.csv", "--target-column", "a"), "two columns named 'a'"),
         (("cut.csv", "--target-column", "b"), "in line 3"),
         (("constant.csv", "--target-column", "b"), "no column"),
         (("dates.csv", "--target-column", "b"), "holds dates"),
-        (("free.csv", "--target-column", "b"), "too many to be classes"),
+        (("free.csv", "--target-column", "b"), "too many for classes"),
         (("binary.csv", "--target-column", "b"), "is not a CSV file"),
         (("cut.parquet", "--target-column", "b"), "not a valid Parquet file"),
         (("none.csv", "--target-column", "b"), "does not exist"),

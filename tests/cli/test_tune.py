@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_a_search_that_goes_on(command, houses, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("houses.csv", "houses.csv is a table; name the column to predict by --target-column"),
+        ("houses.csv", "houses.csv is a table; name the column to predict with --target-column"),
         ("houses.csv --target-column price --folds 1", "--folds must be an integer of at least 2, not 1."),
         ("houses.csv --target-column price --trials 0", "--trials must be an integer of at least 1, not 0."),
         ("houses.csv --target-column price --jobs 0", "--jobs must be an integer of at least 1, not 0."),
@@ -183,15 +183,15 @@ def test_what_a_search_cannot_go_on_with_changes_nothing(command, houses, tmp_pa
 def test_refused_with_a_folder(command, houses, tables, tmp_path, monkeypatch):
     command("tune", *PRICE, "--epochs", 2, "--trials", 1, "--quiet")
     said = command("tune", *PRICE, *FAST, code=2).stderr
-    assert "run already contains a run; go on with --resume, replace it with --overwrite" in said
+    assert "run already contains a run; continue it with --resume, replace it with --overwrite" in said
     said = command("tune", "run", "--resume", "--seed", 3, code=2).stderr
-    assert "--seed is 3, but the search in run was started with 0; leave it out." in said
+    assert "--seed is 3, but the search in run was started with 0; omit it." in said
     said = command("tune", "sizes.csv", "--out", "run", "--resume", code=2).stderr
     source = tmp_path / "houses.csv"
     assert f"DATA is sizes.csv, but the search in run was started with {source}; name that." in said
     command("tune", "houses.csv", "--out", "run", "--resume", "--quiet")
     said = command("train", "run", "--resume", code=2).stderr
-    assert "run has a search; go on with it by: chainrule tune run --resume" in said
+    assert "run has a search; continue it with: chainrule tune run --resume" in said
     command(
         "train",
         "houses.csv",
@@ -206,9 +206,9 @@ def test_refused_with_a_folder(command, houses, tables, tmp_path, monkeypatch):
         "-q",
     )
     said = command("tune", "other", "--resume", code=2).stderr
-    assert "other has a run and no search; go on with it by chainrule train other --resume." in said
+    assert "other has a run but no search; continue it with: chainrule train other --resume" in said
     said = command("tune", tables["two"], code=2).stderr
-    assert "--preset is of a table, and two has no columns with names" in said
+    assert "--preset is for tables, and two has no named columns" in said
     monkeypatch.setitem(sys.modules, "optuna", None)
     said = command("tune", "houses.csv", "--target-column", "price", "--out", "third", code=2).stderr
     assert said == "Error: a search needs optuna; install it: pip install 'chainrule[tune]'.\n"

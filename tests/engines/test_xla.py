@@ -446,7 +446,7 @@ def test_devices():
     by_name = [devices.find(name) for name in ("cpu", "cpu:0", "CPU")]
     assert by_name == [jax.devices("cpu")[0]] * 3
     for wrong in ("cuda:7", "npu", "cpu:99", 3):
-        with pytest.raises(ConfigError, match=r"device must be one of 'cpu:0'.*, not .*; leave it out"):
+        with pytest.raises(ConfigError, match=r"device must be one of 'cpu:0'.*, not .*; omit it"):
             devices.find(wrong)
     for default in (None, "cpu", jax.devices("cpu")[0]):
         with jax.default_device(default):

@@ -469,7 +469,7 @@ def test_a_recipe_that_fails_is_told_of(
 ):
     monkeypatch.setattr(candidates, "CANDIDATES", (SMALL[0], Candidate("realmlp", "realmlp")))
     made = best(MLPRegressor, batch_norm=True, verbose=True).fit(TABLE, NUMBER)
-    sentence = "preset='realmlp' has hidden layers of its own, without batch_norm; leave it out"
+    sentence = "preset='realmlp' has hidden layers of its own, without batch_norm; omit it"
     fast, failed = made.report_
     assert (fast.weight, fast.error, failed.weight, failed.networks) == (1, "", 0, 0)
     assert math.isnan(failed.loss) and failed.error.startswith(sentence)

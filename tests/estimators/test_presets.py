@@ -143,7 +143,7 @@ def test_validation_samples_of_ones_own(preset: str):
 def test_what_has_no_place_is_refused(preset: str):
     y = TARGETS["regression"]
     for name in ("batch_norm", "residual"):
-        with pytest.raises(ConfigError, match=f"without {name}; leave it out"):
+        with pytest.raises(ConfigError, match=f"without {name}; omit it"):
             estimator("regression", preset=preset, **{name: True}).fit(X, y)
     with pytest.raises(ConfigError, match="trains by batches"):
         estimator("regression", preset=preset, solver="lbfgs").fit(X, y)

@@ -161,7 +161,8 @@ def test_a_target_column_with_a_unit_is_read():
     )
     assert set(read_target("rooms", rooms, "t.csv").y) == {"1 rooms", "2 rooms", "3 rooms", "4 rooms"}
     with pytest.raises(
-        DataError, match=r"40 different texts in 40 rows, such as 'ref 0-a', too many.*write them as numbers"
+        DataError,
+        match=r"40 different texts in 40 rows, such as 'ref 0-a', too many.*write quantities as numbers",
     ):
         read_target("price", [f"ref {k}-a" for k in range(40)], "t.csv")
 

@@ -78,7 +78,7 @@ def test_examples_are_what_the_run_sees():
 
 
 def test_data_without_images_are_refused():
-    with pytest.raises(ConfigError, match="augment distorts images, and data has none; leave it out"):
+    with pytest.raises(ConfigError, match="augment distorts images, and data has none; omit it"):
         prepare(from_arrays(X.astype(float), FROM_ONE), QUICK)
 
 

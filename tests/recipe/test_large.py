@@ -84,7 +84,7 @@ def test_run(folder: Path, tmp_path: Path, target: str):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "name the column to predict by target_column: the last are x, city, y, price"),
+        ({}, "name the column to predict with target_column: the last are x, city, y, price"),
         ({"target_column": "Y"}, "did you mean 'y'"),
         ({"target_column": "y", "preset": "fast"}, "preset needs a table in memory"),
         ({"target_column": "y", "exclude_columns": "z"}, "no column of"),

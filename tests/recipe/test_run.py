@@ -124,10 +124,14 @@ BAD: list[tuple[str, Any, str]] = [
     ("hidden", 64, "hidden must be widths such as (256, 128)"),
     ("activation", "rleu", "activation must be one of identity, relu"),
     ("batch_norm", 1, "batch_norm must be True or False, not 1."),
-    ("augment", True, "augment distorts images, and data has none; leave it out."),
+    ("augment", True, "augment distorts images, and data has none; omit it."),
     ("dropout", 1.5, "dropout must be a probability"),
     ("input_dropout", -1, "input_dropout must be a probability"),
-    ("residual", True, "residual spans hidden layers from the second on; give two, as in hidden=(256, 256)."),
+    (
+        "residual",
+        True,
+        "residual applies from the second hidden layer on; set two, such as hidden=(256, 256).",
+    ),
     ("loss", "mse", "loss must be one of mean_squared_error"),
     ("label_smoothing", 1, "label_smoothing must be a finite number of at least 0 and below 1, not 1"),
     ("method", "newton", "method must be one of backpropagation"),
@@ -141,9 +145,9 @@ BAD: list[tuple[str, Any, str]] = [
     ("l2", -1, "l2 must be"),
     ("l1", float("nan"), "l1 must be a finite number"),
     ("max_norm", 0, "max_norm must be"),
-    ("momentum", 0.9, "adam has no momentum; leave momentum out."),
-    ("nesterov", True, "adam has no nesterov; leave nesterov out."),
-    ("weight_decay", 0.1, "adam has no weight decay; leave weight_decay out."),
+    ("momentum", 0.9, "adam has no momentum; omit momentum."),
+    ("nesterov", True, "adam has no nesterov; omit nesterov."),
+    ("weight_decay", 0.1, "adam has no weight decay; omit weight_decay."),
     ("clip_norm", 0, "clip_norm must be"),
     ("precision", "fp8", "precision must be bf16"),
     ("seed", -1, "seed must be"),
@@ -156,14 +160,14 @@ BAD: list[tuple[str, Any, str]] = [
     ("device", "cuda:99", "device must be one of"),
     ("shards", 3, "shards must be a power of two, not 3; 8 is usual."),
     ("reduce", "ring", "reduce must be one of tree, psum, not 'ring'."),
-    ("target_column", "y", "target_column is of a table, and data has no columns with names; leave it out."),
+    ("target_column", "y", "target_column is for tables, and data has no named columns; omit it."),
     (
         "exclude_columns",
         "y",
-        "exclude_columns is of a table, and data has no columns with names; leave it out.",
+        "exclude_columns is for tables, and data has no named columns; omit it.",
     ),
-    ("preset", "fast", "preset is of a table, and data has no columns with names; leave it out."),
-    ("members", 2, "members is of a preset, and this is a plain network; leave it out"),
+    ("preset", "fast", "preset is for tables, and data has no named columns; omit it."),
+    ("members", 2, "members belongs to a preset, and this is a plain network; omit it"),
     ("time_limit", 0, "time_limit must be a finite number above 0, not 0; it is in seconds."),
     ("checkpoint_steps", 0, "checkpoint_steps must be an integer of at least 1"),
 ]
@@ -188,7 +192,7 @@ def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: Any, words: st
         ((X, np.arange(160) * 7), {}, "pass loss='mean_squared_error' if they are amounts"),
         ((X, TWO, X, TWO), {"patience": 3}, "add validation_fraction=0.1."),
         ((X, TWO, X, TWO), {"schedule": "reduce_on_plateau"}, "add validation_fraction=0.1."),
-        ((X, TWO), {"method": "cma_es", "lr": 0.1}, "cma_es makes its own steps; leave lr out."),
+        ((X, TWO), {"method": "cma_es", "lr": 0.1}, "cma_es makes its own steps; omit lr."),
         (
             (X, TWO),
             {"optimizer": "sgd", "nesterov": True},
@@ -197,7 +201,7 @@ def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: Any, words: st
         (
             (X, TWO),
             {"optimizer": "lbfgs", "method": "spsa"},
-            "lbfgs needs the gradient itself, not what spsa makes of it; use optimizer='adam'.",
+            "lbfgs needs the exact gradient, not the estimate of spsa; use optimizer='adam'.",
         ),
         ((X, TWO), {"method": "spsa", "engine": "native"}, "use engine='auto'."),
         ((X, TWO), {"precision": "bf16", "dtype": "float64"}, "precision='bf16' needs a float32 model"),
@@ -226,7 +230,7 @@ def test_what_to_do_is_said_in_python(tmp_path: Path, arrays: Any, settings: Any
 def test_a_folder_is_not_replaced_unasked(tmp_path: Path):
     data, settings = from_arrays(X, TWO), Settings(**QUICK)
     run(data, settings, out=tmp_path)
-    with pytest.raises(c.ConfigError, match="go on with resume=True, replace it with overwrite=True"):
+    with pytest.raises(c.ConfigError, match="continue it with resume=True, replace it with overwrite=True"):
         run(data, settings, out=tmp_path)
     run(data, settings, out=tmp_path, overwrite=True)
 

@@ -707,7 +707,7 @@ def test_a_table_with_layers_of_ones_own(studio: Studio, tmp_path: Path):
     for bad, says in (
         ({"preset": "best"}, "trains one network"),
         ({"members": 3}, "trains one network"),
-        ({"l2": 0.1}, "a preset has no l2"),
+        ({"l2": 0.1}, "a preset does not support l2"),
         ({"lr": 0.1}, "name one by optimizer"),
         ({"preset": "slow"}, "preset"),
     ):

@@ -283,7 +283,7 @@ def test_where_it_cannot_be():
         model(loss=c.SigmoidCrossEntropy()).fit(X, SIGNAL > 0, scale_targets=True)
     with pytest.raises(c.ConfigError, match="scale_targets must be True, False, 'clamp' or None, not 'yes'"):
         model().fit(X, Y, scale_targets="yes")
-    with pytest.raises(c.DataError, match="too large to be standardized"):
+    with pytest.raises(c.DataError, match="too large to standardize"):
         model().fit(X, SIGNAL * 1e300, scale_targets=True)
 
 

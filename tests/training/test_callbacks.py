@@ -298,7 +298,7 @@ HELD = {"validation_fraction": 0.2}
         ("val_accuracy", {}, "pass validation_data or validation_fraction;"),
         ("val_f1", HELD, "pass metrics=['f1'];"),
         ("val_f1", {}, "pass validation_data or validation_fraction and metrics=['f1'];"),
-        ("f1", HELD, "watch 'val_f1';"),
+        ("f1", HELD, "monitor 'val_f1';"),
         ("val_bogus", HELD, "'val_bogus' is not recorded; recorded are loss"),
         ("val_rmse", HELD, "'val_rmse' is not recorded; recorded are loss"),
     ],

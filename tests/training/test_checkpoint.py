@@ -373,9 +373,9 @@ def test_truncated_at_every_eighth_of_its_length(whole: bytes, tmp_path: Path):
 def test_foreign_files(whole: bytes, tmp_path: Path):
     path = tmp_path / "foreign"
     for content in (b"not a checkpoint", b"PK\3\4" + bytes(100), b"{}", b"\0" * 64, b"\2\0\0\0\0\0\0\0{}"):
-        assert "is not a whole checkpoint of a Chainrule run" in refused(path, content)
+        assert "is not a complete checkpoint of a Chainrule run" in refused(path, content)
     plain().save(path)
-    assert "is not a whole checkpoint of a Chainrule run" in refused(path, path.read_bytes())
+    assert "is not a complete checkpoint of a Chainrule run" in refused(path, path.read_bytes())
 
 
 def test_a_changed_number_is_found(whole: bytes, tmp_path: Path):
@@ -468,7 +468,7 @@ def test_arrays_of_another_shape(shape: tuple[int, ...], whole: bytes, tmp_path:
             assert arrays[name].shape == (31,)
             arrays[name] = np.zeros(shape, np.float32)
 
-        assert "does not contain what a checkpoint of this run must" in refused(path, forge(path, edit))
+        assert "is not a valid checkpoint of this run" in refused(path, forge(path, edit))
 
 
 def test_the_file_is_whole_while_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -558,7 +558,7 @@ def test_an_array_is_taken_once(whole: bytes, tmp_path: Path):
     path = tmp_path / "forged"
     path.write_bytes(whole)
     content = forge(path, lambda state, _: state["callbacks"].append(state["now"]))
-    assert "is not a whole checkpoint" in refused(path, content)
+    assert "is not a complete checkpoint" in refused(path, content)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -358,7 +358,7 @@ def test_a_run_that_is_refused_leaves_the_ensemble_as_it_was():
         refused(optimizer="lbfgs")
     with pytest.raises(c.ConfigError, match="every_steps of Checkpoint is for one model"):
         refused(callbacks=c.Checkpoint("run", every_steps=3))
-    with pytest.raises(c.ConfigError, match="GradientFlow looks at one network"):
+    with pytest.raises(c.ConfigError, match="GradientFlow reads one network"):
         refused(callbacks=c.GradientFlow())
     with pytest.raises(c.ConfigError, match="there is no checkpoint"):
         refused(resume="nowhere")
@@ -455,7 +455,7 @@ def test_models_of_one_ensemble_are_alike():
         with pytest.raises(c.ConfigError, match=f"the same {name}, but those of model 1 differ"):
             c.Ensemble.of([first, other])
     for nothing in ([], ["model"]):
-        with pytest.raises(c.ConfigError, match="models must be a list of Model"):
+        with pytest.raises(c.ConfigError, match="models must be a list of at least one Model"):
             c.Ensemble.of(nothing)  # type: ignore[arg-type]
     for count in (0, 1.5, "3"):
         with pytest.raises(c.ConfigError, match="n_members"):

@@ -163,7 +163,7 @@ REFUSED = {
         "lbfgs",
         "weight_decay",
         "cosine",
-        "needs the same objective at each step; leave the schedule of weight_decay out",
+        "needs the same objective at each step; omit the schedule of weight_decay",
     ),
     "large": (
         c.AdamW(),

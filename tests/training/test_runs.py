@@ -256,5 +256,5 @@ def test_a_velocity_is_scaled_where_there_is_one():
     train(model(), c.SGD(), callbacks=[ends])
     ends.run.scale_velocity(2)
     train(model(), c.Adam(), callbacks=[ends])
-    with pytest.raises(c.ConfigError, match="scale_velocity is for SGD, Adam has no velocity; leave it out"):
+    with pytest.raises(c.ConfigError, match="scale_velocity is for SGD, Adam has no velocity; omit it"):
         ends.run.scale_velocity(2)

@@ -86,7 +86,7 @@ def test_a_run_that_ends_within_its_first_epoch_says_so(
     monkeypatch: pytest.MonkeyPatch, shorten: bool, steps: int
 ):
     said = f"{steps} of the 10 steps of the first epoch, which needs about 1 s"
-    with pytest.warns(UserWarning, match=rf"TimeLimit\(0.3\) ended the training after {said}; give it more"):
+    with pytest.warns(UserWarning, match=rf"TimeLimit\(0.3\) ended the training after {said}; raise it"):
         model, clock = fitted(monkeypatch, 0.3, shorten=shorten)
     assert clock.taken == model.steps_trained == steps and not len(model.history)
     assert model.history.stopped == f"the time limit of 0.3 s is over, after {said}"

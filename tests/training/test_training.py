@@ -688,7 +688,7 @@ def test_lbfgs_trains_a_deep_classifier_with_batch_norm_and_early_stopping():
     [
         ({"callbacks": [c.Checkpoint("never.safetensors")]}, "cannot be resumed"),
         ({"clip": 1.0}, "cannot clip gradients"),
-        ({"schedule": "cosine"}, "leave schedule out"),
+        ({"schedule": "cosine"}, "omit schedule"),
     ],
 )
 def test_lbfgs_refuses_what_it_cannot_do(settings: dict[str, Any], words: str):

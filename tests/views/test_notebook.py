@@ -294,7 +294,7 @@ def test_history_has_a_figure():
     assert figure.layout.title.text == "Loss"
     assert list(figure.data[0].y) == model.history["loss"]
     assert model.history.figure("learning_rate").layout.title.text == "Learning rate"
-    with pytest.raises(c.ConfigError, match=r"one of what was recorded, loss, .*, not 'acuracy'"):
+    with pytest.raises(c.ConfigError, match=r"must be a recorded column, one of loss, .*, not 'acuracy'"):
         model.history.figure("acuracy")
     with pytest.raises(c.ConfigError, match="no records"):
         c.History().figure()

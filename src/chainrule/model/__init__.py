@@ -1,6 +1,6 @@
-"""Models: a trained network that trains, the door to everything else that is done with one, and several that average.
+"""Models: networks that can be trained, with everything that can be done with them, and ensembles.
 
-Each name is loaded when it is first asked for.
+Each name is loaded on first use.
 """
 
 from __future__ import annotations

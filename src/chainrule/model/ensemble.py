@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def _of_members(name: str, doc: str) -> Any:
-    """Return a property whose value is that of the first member, and which sets it in all of them."""
+    """Return a property with the first member's value, whose setter sets it in all members."""
 
     def get(self: Ensemble) -> Any:
         return getattr(self.members[0], name)
@@ -49,26 +49,26 @@ def _of_members(name: str, doc: str) -> Any:
 
 
 class Ensemble(PredictionMixin):
-    """Several models of one network, from different initial weights, that predict by their average.
+    """Several models of one network with different initial weights, whose predictions are averaged.
 
         ensemble = Ensemble(Network(8, [Dense(64), ReLU(), Dense(1)], MeanSquaredError()), 5)
         ensemble.fit(X, y, validation_fraction=0.2, callbacks=[EarlyStopping()], epochs=100)
         ensemble.predict(X), ensemble.spread(X), ensemble.members[0].trace(X[0], y[0])
 
-    network: the architecture of every member.  n_members: how many.
+    network: the architecture of every member.  n_members: the number of members.
     seed: integer in [0, 2^32) from which the members' seeds are drawn: the same seed, data and settings give the same
         bits for any number of cores.
     dtype: "float32" or "float64".
 
-    The average is that of the predictions: of probabilities in classification, of numbers in regression. `members` is a
-    list of `Model`, each of which can be traced, explained and saved alone.
+    Predictions are averaged: probabilities in classification, numbers in regression. `members` is a list of `Model`,
+    each of which can be traced, explained and saved on its own.
     Source: Lakshminarayanan, Pritzel, Blundell, Simple and Scalable Predictive Uncertainty Estimation using Deep
     Ensembles, 2017.
     """
 
     network = _of_members("network", "The architecture of every member.")
     classes = _of_members(
-        "classes", "The label of each class number; None before training, and if y is numbers."
+        "classes", "The label of each class index; None before training, and for numeric targets."
     )
     target_scale = _of_members("target_scale", "Mean and std of the targets; None without `scale_targets`.")
     frozen = _of_members("frozen", "The names of the links that are excluded from training.")
@@ -86,13 +86,13 @@ class Ensemble(PredictionMixin):
 
     @classmethod
     def of(cls, models: Sequence[Model], *, seed: int = 0) -> Self:
-        """Return an ensemble of models that exist, which are not copied: those of a cross-validation, for example.
+        """Return an ensemble of existing models, which are not copied, such as those of a cross-validation.
 
-        Raises ConfigError unless they have one network, dtype, target scale, and the same labels and feature names.
+        Raises ConfigError unless they have the same network, dtype, target scale, labels and feature names.
         """
         models = list(models)
         if not models or not all(isinstance(model, Model) for model in models):
-            raise ConfigError(f"models must be a list of Model, at least one, not {models!r}.")
+            raise ConfigError(f"models must be a list of at least one Model, not {models!r}.")
         first = _described(models[0])
         for i, model in enumerate(models):
             for name, value in _described(model).items():
@@ -134,7 +134,7 @@ class Ensemble(PredictionMixin):
         """All parameters (members, size); row i is the theta of member i, in the same memory."""
         rows = [member.theta for member in self.members]
         is_shared = len(self._theta) == len(rows) and all(map(_is_same, rows, self._theta))
-        if not is_shared:  # a member is another, or has another theta
+        if not is_shared:  # a member or its theta was replaced
             self._theta = np.stack(rows)
             for member, row in zip(self.members, self._theta, strict=True):
                 member.theta = row
@@ -183,16 +183,17 @@ class Ensemble(PredictionMixin):
     ) -> History:
         """Train all members on X and y, epoch by epoch together, and return the history of the run.
 
-        The arguments are those of `Model.fit` but method, and one more; `callbacks=[TimeLimit(60)]` bounds the seconds.
-        own_batches: whether each member has an order of the samples of its own, that of a `Model` of its seed;
-            otherwise all have the same batches.
+        The arguments are those of `Model.fit` except method, and one more; `callbacks=[TimeLimit(60)]` limits the
+        seconds.
+        own_batches: whether each member has its own order of the samples, that of a `Model` with its seed; otherwise
+        all have the same batches.
 
-        As many members are trained at once as there are cores, each on one. A record of the history has the members'
-        mean loss in training, and the validation loss and metrics of the average; so early stopping, its best epoch and
-        `ReduceOnPlateau` go by the average, for all members together. A run that ends within an epoch, by Ctrl-C, an
+        As many members are trained at once as there are cores, one on each. A record of the history has the members'
+        mean training loss, and the validation loss and metrics of the average; so early stopping, its best epoch and
+        `ReduceOnPlateau` use the average, for all members together. A run that ends within an epoch, by Ctrl-C, an
         error, or a time limit that does not shorten it, returns to the last whole epoch; one that a time limit ends
-        within the first epoch stays where it is. A member whose step gives NaN or infinity leaves the ensemble with a
-        warning.
+        within the first epoch keeps its parameters. A member whose step produces NaN or infinity is removed from the
+        ensemble with a warning.
 
         Raises ConfigError for a solver such as LBFGS and for invalid settings, ShapeError for shapes that do not match,
         DataError for unusable values, and NonFiniteError if the last member diverges.
@@ -204,7 +205,7 @@ class Ensemble(PredictionMixin):
 
         if isinstance(settings.as_optimizer(optimizer), Solver):
             raise ConfigError(
-                "an ensemble is trained by a first-order optimizer such as Adam, not by a solver."
+                "an ensemble is trained with a first-order optimizer such as Adam, not with a solver."
             )
         options = FitOptions(
             epochs=epochs,
@@ -234,16 +235,16 @@ class Ensemble(PredictionMixin):
             self.leave_out_diverged()
 
     def leave_out_diverged(self) -> None:
-        """Keep the members that did not diverge in the last run; `fit` ends with it."""
+        """Remove the members that diverged in the last run; called at the end of `fit`."""
         self.members = self._live()
         self._in_training = np.ones(len(self.members), bool)
 
     def _live(self) -> list[Model]:
-        """Return the members without those that diverged in the run that is under way."""
+        """Return the members without those that diverged in the current run."""
         return [m for m, in_training in zip(self.members, self._in_training, strict=True) if in_training]
 
     def start_on(self, X: Any, *, memory: float = MEMORY) -> Ensemble:
-        """Start each member on samples, by its own seed, as `Model.start_on`; return the ensemble."""
+        """Initialize each member on samples with its own seed, as `Model.start_on` does; return the ensemble."""
         for member in self.members:
             member.start_on(X, memory=memory)
         return self
@@ -270,11 +271,11 @@ class Ensemble(PredictionMixin):
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def spread(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
-        """Return how far the members disagree: the standard deviation of their predictions, as an uncertainty.
+        """Return the disagreement of the members: the standard deviation of their predictions, as an uncertainty.
 
-        Of numbers (n,) or (n, outputs), in the units of y, in regression; of probabilities, in the shape of
-        `predict_proba`, in classification. It is 0 for a single member, and tells of what the data leave open about the
-        function, not of noise in y.
+        For regression that of numbers (n,) or (n, outputs), in the units of y; for classification that of
+        probabilities, in the shape of `predict_proba`. It is 0 for a single member, and measures the uncertainty about
+        the function, not the noise in y.
         """
         out = self.outputs_of_each(X, engine=engine)
         self._warn_if_untrained()
@@ -307,12 +308,12 @@ class Ensemble(PredictionMixin):
         return self.pack().bind(engine=engine)
 
     def pack(self) -> Model:
-        """Return one model that predicts what the ensemble does, to rounding: the members side by side in columns.
+        """Return one model with the members side by side in columns, which predicts the same up to rounding.
 
-        A single network is bound for one row in microseconds, traced, exported and kept in one file. A Dense becomes a
-        `GroupedDense`; `Standardize` and the like stay as they are where all members have the same numbers, and where
-        they have the same edges a `PiecewiseLinearEmbedding` looks up the vectors of all at once.
-        The numbers are copied. Raises ConfigError for a layer that has no such form, such as Softmax.
+        A single network can be bound for one row in microseconds, traced, exported and saved in one file. A Dense
+        becomes a `GroupedDense`; `Standardize` and similar layers are kept if all members have the same values, and a
+        `PiecewiseLinearEmbedding` with common edges looks up the vectors of all members at once.
+        The parameters are copied. Raises ConfigError for a layer without such a form, such as Softmax.
         """
         from chainrule.network.side_by_side import joined_states, joined_theta, same_states, side_by_side
 
@@ -330,10 +331,10 @@ class Ensemble(PredictionMixin):
         return made
 
     def attribute(self, X: Any, method: str | None = None, **settings: Any) -> Attribution:
-        """Attribute an output to the features of each sample, as `Model.attribute` does of `pack()`.
+        """Attribute an output to the features of each sample, as `Model.attribute` does for `pack()`.
 
-        f is the mean of the members' outputs, and so the values are the mean of the members' own, by every method but
-        saliency, which has absolute values, and epsilon_lrp, which divides. Raises ConfigError as `pack`.
+        f is the mean of the members' outputs, and so the values are the mean of the members' values, by every method
+        but saliency, which has absolute values, and epsilon_lrp, which divides. Raises ConfigError as `pack`.
         """
         return self.pack().attribute(X, method, **settings)
 
@@ -346,7 +347,7 @@ class Ensemble(PredictionMixin):
     def save(self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
         """Write all members to one safetensors file, which `Ensemble.load` reads back bit for bit.
 
-        A tensor of it has that of every member: dense_1.W is (members, fan_in, fan_out).
+        Each tensor contains that of every member: dense_1.W is (members, fan_in, fan_out).
         extra: further JSON values for the file's metadata, which `load_with_extra` returns.
         """
         known = {**(extra or {}), **self._metadata(), "seeds": self.seeds}
@@ -385,16 +386,16 @@ class Ensemble(PredictionMixin):
         return found, saved.extra
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle keeps: the numbers of the members once, which is with them."""
+        """Return the state for a pickle, which stores the parameters only once, with the members."""
         return self.__dict__ | {"_theta": np.empty((0, 0))}
 
     def __repr__(self) -> str:
-        """Show the number of members, and what each of them is."""
+        """Show the number of members, and the model of one."""
         return f"<Ensemble of {counted(len(self), 'member')}, each a {repr(self.members[0])[1:]}"
 
 
 def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, Any]]:
-    """Read a model or an ensemble, whichever a file has, and the whole metadata of the file."""
+    """Read the model or the ensemble of a file, and its whole metadata."""
     kind: type[Model | Ensemble] = Ensemble if persistence.has_ensemble(path) else Model
     return kind.load_with_extra(path)
 
@@ -405,7 +406,7 @@ def _is_same(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def _described(model: Model) -> dict[str, Any]:
-    """Return what members of one ensemble must have in common, by name."""
+    """Return the properties that all members of an ensemble must share, by name."""
     scale = model.target_scale
     return {
         "network": persistence.network_config(model.network),

@@ -1,7 +1,7 @@
 # Over 300 lines because it is the public interface: one method per use, each a docstring and a few calls.
 """The model: a network, its parameters, and how to train it.
 
-What only some of its methods need is imported there: a process that predicts does not wait for what trains.
+Imports that only some methods need are made there, so that a process that only predicts need not load the rest.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Model(Trained, Shown):
     def load_with_extra(
         cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
     ) -> tuple[Self, dict[str, Any]]:
-        """Read a model as `load` does, and the whole metadata of the file, what `save(extra=...)` put there too."""
+        """Read a model as `load` does, and the whole metadata of the file, including that of `save(extra=...)`."""
         model, extra = super().load_with_extra(path, custom=custom)
         model.history = History()
         return model, extra
@@ -139,15 +139,15 @@ class Model(Trained, Shown):
         matched by the names of the first call.
 
         X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`; or a
-            `Source`, such as `ParquetSource("train/", target="price")`, of which some rows are in memory at a time.
+            `Source`, such as `ParquetSource("train/", target="price")`, which keeps only some rows in memory at a time.
         y: (n,) class labels or numbers, or (n, outputs) of either; None if X is a `Source`, or `Samples` from
             `check_samples`.
         epochs: number of passes over the samples.
         batch_size: samples per update of the parameters; None for all samples in one batch.
         optimizer: an optimizer such as `SGD(0.1)`, or its name, "sgd", for the default settings; None for `Adam(1e-3)`.
         schedule: a learning rate schedule such as `OneCycle()`, or its name, whose factor multiplies the optimizer's
-            learning rate at each step; None for a constant rate. `Schedules` has schedules of the weight decay, of
-            dropout and of label smoothing too.
+        learning rate at each step; None for a constant rate. `Schedules` also has schedules of weight decay, dropout
+        and label smoothing.
         validation_data: a pair (X, y), or a `Source`, to evaluate after each epoch; the history then has `val_loss` and
             metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
@@ -155,17 +155,16 @@ class Model(Trained, Shown):
         class_weight: {label: weight}, or "balanced" for n / (classes * samples of the class).
         metrics: names of the metrics of the validation data to record.
         callbacks: `Callback` objects such as `EarlyStopping()`, or functions `f(run)` that are called after each epoch.
-        scale_targets: whether to train on y standardized by output, (y - mean) / std, for targets in units of their own
-            such as prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
-            standardized targets, predictions and metrics are in the units of y. "clamp": also keep `predict` and the
-            metrics within the range of the training targets, output by output. None: as the model was first trained.
+        scale_targets: whether to train on y standardized by output, (y - mean) / std, for targets in other units, such
+        as   prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
+        standardized   targets, predictions and metrics are in the units of y. "clamp": also clip predictions and
+        metrics to the range of   the training targets, output by output. None: as at the first training.
         shuffle: whether to draw a new order of the samples in each epoch.
-        clip: the largest norm of the gradient of a step, which is scaled down to it; `Clip` bounds its components too.
+        clip: the maximum norm of the gradient of a step, which is scaled down to it; `Clip` also limits its components.
         resume: path of a checkpoint to continue from.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
-        engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that
-            supports the network. `Compute` also says on which device, in which precision, and how processes share a
-            batch.
+        engine: "native" for C++, "reference" for NumPy, "xla" for compilation by JAX, or "auto" for the first that
+        supports   the network. `Compute` also sets the device, the precision, and how processes share a batch.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -197,22 +196,22 @@ class Model(Trained, Shown):
         return checked_fit(self, X, y, with_former(options, former))
 
     def start_on(self, X: Any, *, memory: float = MEMORY) -> Self:
-        """Start a model that is not trained yet on samples, with parameters that suit each layer's inputs; return it.
+        """Initialize an untrained model on samples, so that the parameters suit each layer's inputs; return it.
 
-        For every `Dense`, and group of a `GroupedDense`, in blocks too, in the order of the walk in prediction:
+        For every `Dense`, and every group of a `GroupedDense`, also in blocks, in the order of the forward pass:
         W: the drawn weights, divided so that each neuron's z - b = a W has a standard deviation of 1 on the samples.
-        b: so that each neuron's kink, z = 0, passes through a point between five samples that the seed draws.
-        Other layers keep their start, and frozen links all they have. What `fit` measures (`Standardize`) is measured.
+        b: such that each neuron's kink, z = 0, passes through a point between five samples drawn by the seed.
+        Other layers and frozen links do not change. Layers that `fit` measures (`Standardize`) are measured.
 
-        X: (n, features), as in `fit`, best the training samples.
-        memory: the most bytes that the inputs and outputs of all links may take in float64; for more samples, the seed
-            draws as many as fit.
-        Raises ConfigError for a model that was trained, ShapeError and DataError for X as in `fit`.
+        X: (n, features), as in `fit`, preferably the training samples.
+        memory: the maximum bytes of the inputs and outputs of all links in float64; if there are more samples, the seed
+        draws as many as fit.
+        Raises ConfigError for a trained model, ShapeError and DataError for X as in `fit`.
         """
         from chainrule.training.fit import measure
 
         if self.steps_trained:
-            raise ConfigError("start_on is for a model that is not trained yet; make a new one.")
+            raise ConfigError("start_on is for an untrained model; make a new one.")
         memory = check_number(memory, "memory", above=0)
         if isinstance(X, Samples):
             samples = checks.check_known(X, None, self.network, scale=X.scale)
@@ -249,9 +248,9 @@ class Model(Trained, Shown):
         """Return a new model for another task: a copy of this one with new last layers (transfer learning).
 
         layers: the new last layers.  loss: the new loss; None for the same.  after: name of the last link to keep; None
-        for the one before the last Dense.  freeze: whether to exclude the links kept from training.  seed: seeds the
-        initial weights of the new layers; None for this model's seed.
-        The new model learns labels of its own; the names of the features are kept.
+        for the one before the last Dense.  freeze: whether to exclude the kept links from training.  seed: the seed of
+        the initial weights of the new layers; None for this model's seed.
+        The new model learns its own labels; the feature names are kept.
         """
         network, kept = with_head(self.network, layers, loss, after)
         model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
@@ -284,8 +283,8 @@ class Model(Trained, Shown):
         """Return the model as a widget for a notebook: draw or choose a sample, and see every neuron.
 
         X, y: samples to choose from, optional.  settings: screen, and lang ("en" or "zh").  Its `live()` is a callback
-        for `fit` that shows the network while it learns.
-        Raises ConfigError where anywidget is not installed (pip install 'chainrule[notebook]').
+        for `fit` that shows the network during training.
+        Raises ConfigError if anywidget is not installed (pip install 'chainrule[notebook]').
         """
         return widget(self, X=X, y=y, **settings)
 
@@ -380,7 +379,7 @@ class Model(Trained, Shown):
         """Attribute an output to the features of each sample, and check whether the values add up. Print the result.
 
         method: "saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift" or "occlusion"; None
-        for "deep_lift" of a table, whose inputs have names, and "integrated_gradients" of other inputs.
+        for "deep_lift" if the inputs have names, as for a table, else "integrated_gradients".
         target: a label, or one per sample; None for the predicted class, or the only output.  against: a label whose
         logit is subtracted.  shape: (height, width) of images.  settings: of the method, such as baseline or epsilon.
         """

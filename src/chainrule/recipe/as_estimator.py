@@ -1,6 +1,6 @@
-"""The model of a run on a table as the estimator that its file holds: `MLPClassifier` or `MLPRegressor`.
+"""The model of a run on a table as the estimator in its file: `MLPClassifier` or `MLPRegressor`.
 
-The file of a run is so the same as that of an estimator with `preprocess`: either can be read by the other's `load`.
+So the file of a run equals that of an estimator with `preprocess`: each can be read by the other's `load`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from chainrule.training import History
 
 
 def estimator(run: Prepared, history: History) -> HoldsResult:
-    """Return the estimator whose fit the run was, as far as its parameters can say it.
+    """Return an estimator as if its fit were the run, as far as its parameters can express that.
 
-    run: on a table, trained.  A residual network's blocks are the model's own, and `residual` is False.
+    run: on a table, trained.  The blocks of a residual network are in its model, and `residual` is False.
     """
     table, model, settings = run.data.table, run.model, run.settings
     assert table is not None
@@ -48,7 +48,7 @@ def estimator(run: Prepared, history: History) -> HoldsResult:
 
 
 def targets_of(run: Prepared) -> Labels | NumericTargets:
-    """Return what a run on a table predicts."""
+    """Return the kind of target of a run on a table."""
     model = run.model
     if model.task == "regression":
         return NumericTargets(model.network.outputs, model.network.loss)
@@ -57,7 +57,7 @@ def targets_of(run: Prepared) -> Labels | NumericTargets:
 
 
 def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
-    """Return the estimator's parameters that say what the settings of a run say. settings: resolved."""
+    """Return the estimator's parameters that correspond to the settings of a run. settings: resolved."""
     known, table = settings.activation in ACTIVATION_NAMES, run.data.table
     is_solver, batch = isinstance(run.optimizer, Solver), settings.batch_size or run.parts.train.n
     assert table is not None
@@ -84,7 +84,7 @@ def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
         found["optimizer"] = run.optimizer
     if run.schedule is not None and settings.schedule != "constant":
         found["schedule"] = settings.schedule
-    if run.model.task != "regression":  # whose loss follows from the labels
+    if run.model.task != "regression":  # its loss follows from the labels
         found["label_smoothing"] = settings.label_smoothing
     elif settings.loss != "mean_squared_error":
         found["loss"] = run.model.network.loss
@@ -92,7 +92,7 @@ def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
 
 
 def group_sizes(run: Prepared) -> tuple[int, ...]:
-    """Return the number of layers of each hidden layer's group: up to its activation and dropout."""
+    """Return the number of layers of each hidden layer's group, up to its activation and dropout."""
     layers = run.model.network.layers
     ends = [i for i, layer in enumerate(layers) if isinstance(layer, Activation)][
         : len(run.settings.hidden or ())

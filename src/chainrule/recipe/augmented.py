@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from chainrule.recipe.prepare import Prepared
 
 IMAGES = Augment(rotate=15, scale=0.15, shear=10, shift=1, elastic=(36, 5), fill=None)
-"""What `augment` does with images, for small ones such as those of MNIST."""
+"""The distortions of `augment`, for small images such as MNIST's."""
 
 SHOWN = (8, 4)
-"""Images that a report shows distorted, and in how many epochs."""
+"""The number of images that a report shows distorted, and of epochs."""
 
 
 def shown(run: Prepared) -> NDArray[Any] | None:
-    """Return what a report shows: the first training images with their distortions; None without augmentation."""
+    """Return the first training images with their distortions, for a report; None without augmentation."""
     if not run.settings.augment or run.image is None:
         return None
     return examples(run.parts.train, run.image, run.settings.seed, *SHOWN)
 
 
 def source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | None) -> ArraySource:
-    """Return the samples of a run as a source that distorts them anew in each epoch.
+    """Return the samples of a run as a source that distorts them in each epoch.
 
-    shape: (height, width) of an image.  classes: the labels, where y is class numbers.
+    shape: (height, width) of an image.  classes: the labels, if y is class indices.
     """
     y = samples.y if classes is None else classes[samples.y.reshape(-1).astype(np.int64)]
     made: ArraySource = ArraySource(samples.X, y, samples.weight).map(
@@ -42,7 +42,7 @@ def source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | Non
 
 
 def examples(samples: Samples, shape: tuple[int, int], seed: int, images: int, epochs: int) -> NDArray[Any]:
-    """Return the first images as they are and in the first epochs: (images, 1 + epochs, pixels)."""
+    """Return the first images in their original form and in the first epochs: (images, 1 + epochs, pixels)."""
     X, rows = np.asarray(samples.X[:images]), np.arange(min(images, samples.n))
     augment = dataclasses.replace(IMAGES, shape=shape)
     drawn = [augment.images(X, seed=seed, epoch=epoch, rows=rows) for epoch in range(epochs)]

@@ -1,4 +1,4 @@
-"""The average of preset="best" where a run takes a model: its networks differ, so the estimator predicts."""
+"""The average of preset="best" in place of a run's model: its networks differ, so the estimator predicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chainrule.estimators.rows import rows_of
 
 
 def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
-    """Return the estimator of a file that predicts by an average; None for the file of another one."""
+    """Return the estimator of a file that predicts an average; None for any other file."""
     if KEY not in metadata:
         return None
     kind = MLPClassifier if metadata["estimator"]["class"] == MLPClassifier.__name__ else MLPRegressor
@@ -23,9 +23,9 @@ def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
 
 
 def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return the average for a table as `outputs` of the estimator's `model_` would give it: (n, fan_out).
+    """Return the average for a table in the form of the outputs of the estimator's `model_`: (n, fan_out).
 
-    Of classes it is log p, and log(p / (1 - p)) of a single output, with probabilities of at least 1e-300.
+    For classes these are log p, and log(p / (1 - p)) for a single output, with probabilities of at least 1e-300.
     """
     model = estimator.model_
     if model.task == "regression":
@@ -34,11 +34,11 @@ def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
     else:
         logs = np.log(np.maximum(np.asarray(estimator.predict_proba(columns), np.float64), 1e-300))
         out = logs[:, 1:] - logs[:, :1] if model.task == "binary" else logs
-    return np.tile(out, model.network.fan_out // out.shape[1])  # where a network has members of its own
+    return np.tile(out, model.network.fan_out // out.shape[1])  # if a network itself has members
 
 
 def outputs_of_rows(
     estimator: Any, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return `outputs` for some rows of a table that has the target too."""
+    """Return `outputs` for some rows of a table that also has the target."""
     return outputs(estimator, rows_of({name: v for name, v in columns.items() if name != target}, rows))

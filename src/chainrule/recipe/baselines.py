@@ -1,11 +1,11 @@
-"""Compare a network that was trained on a table with simple models of scikit-learn on the same rows and inputs.
+"""Compare a network trained on a table with simple models of scikit-learn on the same rows and inputs.
 
-    constant   the mean of the numbers, or the share of each class
+    constant   the mean of the numbers, or the frequency of each class
     linear     ridge regression (alpha 1), or logistic regression; codes of categories become one column each
-    boosting   histogram gradient boosting with its default settings; codes of categories are taken as such
+    boosting   histogram gradient boosting with its default settings; codes of categories are categorical features
 
-They learn from all rows that are not for testing, those for validation too, which the network used to decide when to
-stop.
+They are fitted to all rows not used for testing, including the validation rows, which the network used for early
+stopping.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import Prepared
 
 MOST_ROWS, FEWEST_ROWS = 100_000, 2_000
-"""The most rows that the linear model and the boosting learn from, and the fewest of a wide table or under a time
-limit; of more, so many are drawn."""
+"""The maximum rows for the linear model and boosting, and the minimum for a wide table or under a time limit; of more,
+a random sample is used."""
 SECONDS = 30.0
-"""What boosting may take of one core, about, where there is no time limit."""
+"""The approximate maximum seconds of boosting on one core, without a time limit."""
 MOST_TREES = 3000
-"""Boosting grows a tree a class and round, and so makes fewer rounds for many classes."""
+"""The maximum trees: boosting grows one per class and round, so it has fewer rounds for many classes."""
 ROUNDS = 100
-"""The rounds of boosting, fewer where they would grow more than MOST_TREES."""
+"""The rounds of boosting, fewer if they would grow more than MOST_TREES."""
 CELLS = 100_000_000
-"""The cells, rows times columns times trees, that boosting reads in less than a second of one core."""
+"""The cells, rows times columns times trees, that boosting reads in less than a second on one core."""
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
 DECIDING = ("rmse", "log_loss")
-"""The metric of SHOWN that decides which model is best."""
+"""The metrics of SHOWN that determine the best model."""
 CLOSE = 0.01
-"""The difference of the deciding metric, as a share of it, below which two models are about as good."""
+"""The relative difference of that metric below which two models count as equally good."""
 
 
 @records.kind("compared")
 class Compared(NamedTuple):
-    """One model and its metrics on the judged rows."""
+    """One model and its metrics on the test rows."""
 
     model: str
     """a code: network, constant, linear or boosting"""
     metrics: dict[str, float]
     seconds: float
-    """of its training"""
+    """for training"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -61,15 +61,15 @@ class Compared(NamedTuple):
 
 @records.kind("verdict")
 class Verdict(NamedTuple):
-    """How a network stands beside simpler models, by the metric that decides."""
+    """The result of a network relative to simpler models, by the deciding metric."""
 
     code: str
-    """best: it is the best of all; close: another one is better by less than CLOSE; behind: one is by more;
+    """best: it is the best of all; close: another is better by less than CLOSE; behind: another is better by more;
     nothing: no model is better than the constant one by CLOSE"""
     model: str
     """the best of the simpler models"""
     metric: str
-    """rmse or log_loss: the less, the better"""
+    """rmse or log_loss: lower is better"""
     network: float
     other: float
     """the metric of that model"""
@@ -81,30 +81,30 @@ class Verdict(NamedTuple):
 
 @records.kind("comparison")
 class BaselineComparison(NamedTuple):
-    """A network beside simpler models, by the same rows."""
+    """A network and simpler models, on the same rows."""
 
     models: tuple[Compared, ...]
     names: tuple[str, ...]
-    """of the metrics"""
+    """the names of the metrics"""
     rows: int
-    """that the simpler models learned from"""
+    """the training rows of the simpler models"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
 
     def of_run(self) -> dict[str, Any]:
-        """Return what metrics.json and `chainrule train --json` have of the comparison."""
+        """Return the entries of metrics.json and `chainrule train --json` about the comparison."""
         return {"comparison": self.to_data()["models"], "verdict": self.verdict.to_data()}
 
     def best(self, name: str) -> str:
-        """Return the code of the model that is best by a metric."""
+        """Return the code of the best model by a metric."""
         sign = 1.0 if (metrics.METRICS[name].better == "higher") else -1.0
         return max(self.models, key=lambda each: np.nan_to_num(sign * each.metrics[name], nan=-np.inf)).model
 
     @property
     def verdict(self) -> Verdict:
-        """How the network stands beside the others."""
+        """The result of the network relative to the others."""
         metric = next(name for name in DECIDING if name in self.names)
         losses = {each.model: np.nan_to_num(each.metrics[metric], nan=np.inf) for each in self.models}
         network, constant = losses.pop("network"), losses["constant"]
@@ -120,9 +120,9 @@ class BaselineComparison(NamedTuple):
 
 
 def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> BaselineComparison:
-    """Train the simpler models, and judge them by the rows that the network was judged by.
+    """Fit the simpler models, and evaluate them on the network's test rows.
 
-    prepared: of a table.  seconds: that the network's training took.
+    prepared: for a table.  seconds: of the network's training.
     """
     train, judged = prepared.parts.train, prepared.parts.judged
     watched = prepared.parts.watched
@@ -146,7 +146,7 @@ def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> Baselin
 
 
 def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Train simpler models on a table's rows to learn from; return their metrics on the rows to test on, by model.
+    """Fit simpler models to a table's training rows; return their metrics on the test rows, by model.
 
     kinds: constant, linear or boosting.
     """
@@ -168,7 +168,7 @@ def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
 
 
 def _few(X: NDArray[Any], y: NDArray[Any], most: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return so many of the rows at most."""
+    """Return at most this many of the rows."""
     if len(y) <= most:
         return X, y
     rows = np.sort(generator(seed, "judging", 0).permutation(len(y))[:most])
@@ -184,35 +184,35 @@ def _said(
     judged: NDArray[Any],
     classes: int,
 ) -> NDArray[Any]:
-    """Train a simpler model, and return what it says of other rows: numbers (n,), or probabilities (n, classes)."""
+    """Fit a simpler model, and return its predictions for other rows: numbers (n,), or probabilities (n, classes)."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     model = _model(kind, is_number, codes, X.shape[1], classes)
-    # Threads meet after each leaf of a tree: where others use the cores too, they wait there for minutes.
+    # Threads synchronize after each leaf of a tree: if others use the cores too, they wait there for minutes.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore")  # a baseline that has not converged is one all the same
+        warnings.simplefilter("ignore")  # a baseline need not converge
         model.fit(X, y)
         return np.asarray(model.predict(judged) if is_number else _shares(model, judged, classes))
 
 
 def most_rows(time_limit: float | None, columns: int, trees: int) -> int:
-    """Return the most rows that simpler models learn from: so many that they take no longer than a time limit."""
+    """Return the maximum training rows of simpler models, such that they take no longer than a time limit."""
     seconds = SECONDS if time_limit is None else time_limit
     return max(FEWEST_ROWS, min(MOST_ROWS, int(seconds * CELLS / (columns * trees))))
 
 
 def _trees(is_number: bool, classes: int) -> int:
-    """Return the trees that boosting grows: one a round, and of more than two classes one for each."""
+    """Return the number of trees of boosting: one per round, and with more than two classes one per class."""
     return ROUNDS if is_number else _rounds(classes) * (classes if classes > 2 else 1)
 
 
 def _rounds(classes: int) -> int:
-    """Return the rounds of boosting for so many classes."""
+    """Return the rounds of boosting for this many classes."""
     return ROUNDS if classes <= 2 else min(ROUNDS, max(10, MOST_TREES // classes))
 
 
 def _plain(task: str, y: NDArray[Any]) -> NDArray[Any]:
-    """Return targets of samples as numbers (n,) or class numbers (n,)."""
+    """Return targets of samples as numbers (n,) or class indices (n,)."""
     return np.asarray(true_labels(task, y))
 
 
@@ -225,14 +225,14 @@ def _metrics(task: str, y: NDArray[Any], said: NDArray[Any], names: Sequence[str
 
 
 def _shares(model: Any, X: NDArray[Any], classes: int) -> NDArray[np.float64]:
-    """Return probabilities (n, classes), 0 for a class that the model has not seen."""
+    """Return probabilities (n, classes), 0 for a class that the model does not know."""
     shares = np.zeros((len(X), classes))
     shares[:, model.classes_.astype(int)] = model.predict_proba(X)
     return shares
 
 
 def _model(kind: str, is_number: bool, codes: list[tuple[int, int]], inputs: int, classes: int) -> Any:
-    """Return a model of scikit-learn that is not fitted yet."""
+    """Return an unfitted model of scikit-learn."""
     from sklearn.compose import make_column_transformer
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

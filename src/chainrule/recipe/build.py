@@ -43,7 +43,7 @@ TARGET_RATE = 8e-3
 
 
 class Defaults(NamedTuple):
-    """What a run does that is not told otherwise."""
+    """The defaults of a run."""
 
     hidden: tuple[int, ...]
     epochs: int
@@ -52,12 +52,12 @@ class Defaults(NamedTuple):
     """the peak of the learning rate of Adam and its variants in a one-cycle schedule"""
     patience: int | None = None
     validation_fraction: float | None = None
-    """the share of the training samples that decide when to stop"""
+    """the fraction of the training samples for early stopping"""
     dropout: float = 0.0
 
 
 def defaults(train: Dataset, is_table: bool) -> Defaults:
-    """Return what suits images, arrays of other numbers, and tables of columns.
+    """Return the defaults for images, other arrays, and tables.
 
     For tables the batch grows with the rows, so that an epoch of up to 32,768 rows has about a hundred steps at
     most, and training ends when the validation loss no longer falls. Measured on ten tables of 263 to 8,645 rows
@@ -79,7 +79,7 @@ def defaults(train: Dataset, is_table: bool) -> Defaults:
 def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_table: bool = False) -> Settings:
     """Return the settings with all defaults that depend on the data.
 
-    is_table: whether the inputs were made from the columns of a table, not given as an array.
+    is_table: whether the inputs were prepared from a table, not given as an array.
     """
     pixels, usual = train.X.dtype == np.uint8, defaults(train, is_table)
     hurries = pixels and settings.target is not None and settings.epochs is None
@@ -115,7 +115,7 @@ def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_tab
 
 
 def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
-    """Return the kind of loss that suits a target.
+    """Return the default loss of a target.
 
     labels, two of them: sigmoid_cross_entropy      labels: softmax_cross_entropy
     rows of 0 and 1: sigmoid_cross_entropy          numbers: mean_squared_error
@@ -127,7 +127,7 @@ def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
     classes = len(distinct(y))
     if y.dtype.kind in "iu" and classes > 100 and 20 * classes > len(y):
         raise DataError(
-            f"y has {classes} different whole numbers in {len(y)} samples: pass "
+            f"y has {classes} different integers in {len(y)} samples: pass "
             f"{named.given('loss', 'mean_squared_error')} if they are amounts, "
             f"{named.given('loss', 'softmax_cross_entropy')} if they are classes."
         )
@@ -142,9 +142,9 @@ def network(
 ) -> Network:
     """Build the network: input link, hidden layers, output layer.
 
-    settings: resolved.  train: all of X, with the samples that will be held out, for their labels are learned too.
-    embedded: (column, codes, size) of each column of X that holds codes, where X was made from a table, which scales
-    its numbers itself; None for other data.
+    settings: resolved.  train: all of X, including samples to be held out, whose labels are needed too.
+    embedded: (column, codes, size) of each column of X with codes, if X was prepared from a table, whose numbers are
+    already scaled; None for other data.
     """
     loss = make_loss(settings, named)
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
@@ -168,7 +168,9 @@ def make_loss(settings: Settings, named: Names = PYTHON) -> Loss:
         made: Loss = kind()
         return made
     if not hasattr(kind, "label_smoothing"):
-        raise ConfigError(f"{settings.loss} has no labels to smooth; leave {named('label_smoothing')} out.")
+        raise ConfigError(
+            f"{settings.loss} does not support label smoothing; omit {named('label_smoothing')}."
+        )
     smoothed: Loss = kind(label_smoothing=settings.label_smoothing)
     return smoothed
 
@@ -182,7 +184,7 @@ def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
     activation = check_choice(settings.activation, ACTIVATIONS, named("activation"))
     if settings.residual and len(widths) < 2:
         raise ConfigError(
-            f"{named('residual')} spans hidden layers from the second on; give two, as in "
+            f"{named('residual')} applies from the second hidden layer on; set two, such as "
             f"{named.given('hidden', (256, 256))}."
         )
     layers: list[Layer] = [Dropout(settings.input_dropout)] if settings.input_dropout else []
@@ -204,12 +206,12 @@ def method(settings: Settings, named: Names = PYTHON) -> Method | None:
 
 
 def check_search(settings: Settings, named: Names = PYTHON) -> None:
-    """Raise ConfigError for options of an optimizer, if the method has none."""
+    """Raise ConfigError for options of an optimizer if the method has none."""
     fresh = Settings()
     for name in (name for name, about in ABOUT.items() if "step" in about.of):
         value = getattr(settings, name)
         if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
-            raise ConfigError(f"{settings.method} makes its own steps; leave {named(name)} out.")
+            raise ConfigError(f"{settings.method} makes its own steps; omit {named(name)}.")
 
 
 def optimizer(settings: Settings, named: Names = PYTHON) -> AnyOptimizer:
@@ -225,9 +227,7 @@ def optimizer(settings: Settings, named: Names = PYTHON) -> AnyOptimizer:
         if value is None or value is False:
             continue
         if name not in known:
-            raise ConfigError(
-                f"{settings.optimizer} has no {name.replace('_', ' ')}; leave {named(option)} out."
-            )
+            raise ConfigError(f"{settings.optimizer} has no {name.replace('_', ' ')}; omit {named(option)}.")
         options[name] = value
     made: AnyOptimizer = kind(**options)
     return made
@@ -239,7 +239,7 @@ def schedule(settings: Settings, held_out: bool, named: Names = PYTHON) -> Sched
     made: Schedule = ReduceOnPlateau() if kind is ReduceOnPlateau and held_out else kind()
     if kind is ReduceOnPlateau and not held_out:
         raise ConfigError(
-            "reduce_on_plateau steers by the validation loss, and the test set must not steer; "
+            "reduce_on_plateau follows the validation loss, and must not follow the test set; "
             f"add {named.given('validation_fraction', 0.1)}."
         )
     return made
@@ -259,14 +259,14 @@ def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
             about.numbers.check(getattr(settings, name), named(name))
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
-            f"{named('precision')} must be bf16, not {settings.precision!r}; leave it out for the dtype's own."
+            f"{named('precision')} must be bf16, not {settings.precision!r}; omit it for the dtype's own."
         )
     if settings.patience is not None and not held_out:
         raise ConfigError(
-            f"{named('patience')} picks the best epoch, which must not be done on the test set; "
+            f"{named('patience')} selects the best epoch, which must not use the test set; "
             f"add {named.given('validation_fraction', 0.1)}."
         )
     if settings.target is not None and make_loss(settings, named).targets not in ("classes", "binary"):
         raise ConfigError(
-            f"{named('target')} is an accuracy, which {settings.loss} does not have; leave it out."
+            f"{named('target')} is an accuracy, which {settings.loss} does not define; omit it."
         )

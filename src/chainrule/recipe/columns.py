@@ -1,4 +1,4 @@
-"""The columns of a table by name: read from a file, found by what somebody calls them, left out."""
+"""The columns of a table by name: reading, selecting and excluding them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.naming import PYTHON, Names
 
 FEWEST_TOLD = 20
-"""The fewest rows of which it says something that no two have the same number."""
+"""The minimum rows of a table for a remark that no two of them have the same number."""
 
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -29,13 +29,13 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def columns_of(found: Any, name: str) -> dict[str, Any]:
-    """Return the columns of a data frame by name. name: of the frame, for errors."""
+    """Return the columns of a data frame by name. name: that of the frame, for errors."""
     frame = read_frame(found, name)
     return {each: frame.get_column(each) for each in column_names(found, name) or ()}
 
 
 def pick(asked: str, columns: Iterable[str], source: str, option: str) -> str:
-    """Return the name of a column. Raises ConfigError with a near name where it is not there."""
+    """Return the name of a column. Raises ConfigError with a similar name if it does not exist."""
     columns = list(columns)
     if asked in columns:
         return asked
@@ -44,15 +44,15 @@ def pick(asked: str, columns: Iterable[str], source: str, option: str) -> str:
     plain = {name.casefold(): name for name in columns}
     near = get_close_matches(asked.casefold(), plain, 1)
     hint = f"did you mean {plain[near[0]]!r}?" if near else f"it has {', '.join(columns[:20])}."
-    raise ConfigError(f"{option} is {asked!r}, which {source} has no column of; {hint}")
+    raise ConfigError(f"{source} has no column {asked!r}, the value of {option}; {hint}")
 
 
 def excluded(
     asked: str | None, columns: Iterable[str], target: str, source: str, named: Names = PYTHON
 ) -> list[str]:
-    """Return the names of the columns to leave out, from text such as "id,name"; a name with a comma in quotes.
+    """Return the names of the columns to exclude, from text such as "id,name"; a name with a comma in quotes.
 
-    Raises ConfigError for a column that is not there, and for the target.
+    Raises ConfigError for a column that does not exist, and for the target.
     """
     columns, option = list(columns), named("exclude_columns")
     if asked is None:
@@ -60,12 +60,12 @@ def excluded(
     given = [asked] if asked in columns else next(csv.reader(io.StringIO(asked, newline="")), [])
     names = [each if each in columns else pick(each.strip(), columns, source, option) for each in given]
     if target in names:
-        raise ConfigError(f"{option} names {target!r}, the column to predict; leave others out.")
+        raise ConfigError(f"{option} contains {target!r}, the column to predict; exclude others.")
     return list(dict.fromkeys(names))
 
 
 def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
-    """Return columns as (n, columns) numbers, NaN for missing ones. Raises DataError where one is something else."""
+    """Return columns as (n, columns) numbers, NaN for missing ones. Raises DataError for other values."""
     made = []
     for column in reading.read(columns, source).columns:
         there = np.flatnonzero(~column.missing)
@@ -81,7 +81,7 @@ def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
 
 
 def like_identifiers(columns: Mapping[str, Any], preprocessor: TablePreprocessor) -> list[str]:
-    """Return the columns learned from that may only tell the rows apart: whole numbers, no two the same."""
+    """Return the columns that may only identify the rows: integers without duplicates."""
     found = []
     for column in preprocessor.columns_:
         if column.became == "scaled" and column.taken_for == "number" and not column.missing:

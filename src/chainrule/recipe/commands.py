@@ -11,7 +11,7 @@ from chainrule.recipe.settings import Settings
 
 
 class Earlier(NamedTuple):
-    """A training that was done before the run was trained longer."""
+    """A training that was finished before the run was trained longer."""
 
     epochs: int | None
     """as requested; None for the default"""

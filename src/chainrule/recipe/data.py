@@ -1,4 +1,4 @@
-"""Load and divide the data of a run: mnist, a folder of IDX files, an .npz with X and y, or arrays."""
+"""Load and split the data of a run: mnist, a folder of IDX files, an .npz with X and y, or arrays."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from chainrule.recipe.tables import TableData
 
 HELD_OUT = 0.2
-"""The share of the samples to validate on if the data have neither a validation nor a test part."""
+"""The fraction of the samples for validation if the data have neither a validation nor a test part."""
 
 NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test", "y_test")}
 """The names of the arrays of each part in an .npz."""
 
 
 class Data(NamedTuple):
-    """Data sets to train on, to validate on and to test on, with their name and source."""
+    """Data sets for training, validation and testing, with their name and source."""
 
     name: str
     text: str
@@ -45,11 +45,11 @@ class Data(NamedTuple):
     validation: Dataset | None = None
     test: Dataset | None = None
     table: TableData | None = None
-    """the table that they were made of; None for arrays of numbers"""
+    """the table from which they were made; None for arrays of numbers"""
     features: tuple[str, ...] | None = None
-    """the names of the columns of X, where they have names"""
+    """the names of the columns of X, if they have names"""
     stream: Source | None = None
-    """what the network is trained on where that is not `train`, but all rows of files of which this is a sample"""
+    """the training data if that is not `train`, but all rows of files from which this is a sample"""
 
 
 class Parts(NamedTuple):
@@ -61,13 +61,13 @@ class Parts(NamedTuple):
     judged_name: str
     """test or validation"""
     held_out: bool
-    """whether the validation samples are not the judged ones, so that they may choose the best epoch"""
+    """whether the validation samples differ from the test samples, so that they may select the best epoch"""
     rows: NDArray[np.int64] | None = None
-    """the rows of X that are judged, if they are part of X"""
+    """the test rows, if they are part of X"""
 
 
 class Rows(NamedTuple):
-    """A division of X: rows to train on and rows held out, each in ascending order."""
+    """A split of X: training rows and held-out rows, each ascending."""
 
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]
@@ -80,7 +80,7 @@ class Checked(NamedTuple):
     validation: Samples | None
     test: Samples | None
     classes: NDArray[Any] | None
-    """the labels that class numbers stand for"""
+    """the labels of the class indices"""
 
 
 def from_arrays(
@@ -92,7 +92,7 @@ def from_arrays(
     name: str = "data",
     shape: tuple[int, ...] | None = None,
 ) -> Data:
-    """Make the data of a run from arrays. shape: of one sample, as (height, width) of a picture."""
+    """Return the data of a run from arrays. shape: of one sample, such as (height, width) of a picture."""
 
     def part(arrays: tuple[Any, Any], slot: str) -> Dataset:
         features, targets = (np.asarray(array) for array in arrays)
@@ -111,7 +111,7 @@ def from_arrays(
 def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> Data:
     """Load mnist, a folder of IDX files, an .npz or a table.
 
-    settings: of the run, which name the target of a table and decide how it is divided.
+    settings: those of the run, which name the target of a table and affect its split.
     Raises DataError for other text, FormatError for a damaged file.
     """
     settings = Settings() if settings is None else settings
@@ -124,7 +124,7 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
         return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
     path = Path(text)
     if (path / "config.json").is_file():
-        raise DataError(f"{text} is the folder of a run; add {named.given('resume', True)} to go on with it.")
+        raise DataError(f"{text} is the folder of a run; add {named.given('resume', True)} to continue it.")
     source = str(path.resolve())
     if path.is_dir():
         train, test = load_idx_folder(path)
@@ -135,7 +135,7 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
         )
     if path.suffix.lower() != ".npz":
         raise DataError(
-            f"{text} is no data; {named('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
+            f"{text} is not data; {named('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
             "(.csv, .csv.gz, .parquet, .arrow, .xlsx)."
         )
     splits = load_npz(path)
@@ -143,12 +143,12 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
 
 
 def _load_table(text: str, settings: Settings, named: Names) -> Data:
-    """Load a table. What reads tables is imported here, for it takes its time."""
+    """Load a table. The modules that read tables are imported here, because that is slow."""
     from chainrule.recipe import tables
 
     path = Path(text)
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    if preset_choice.chosen(settings).has_preset:  # whose estimator holds out its own
+    if preset_choice.chosen(settings).has_preset:  # its estimator holds out rows itself
         fraction = 0.0
     train, test, table = tables.load(path, settings, fraction, named)
     name = path.name.split(".")[0] or path.name
@@ -167,24 +167,24 @@ def _load_large(text: str, settings: Settings, named: Names) -> Data:
 
 
 def _as_text(part: Dataset) -> Dataset:
-    """Convert labels of bytes to text, which a model can keep in its file."""
+    """Convert labels of bytes to text, which a model can store in its file."""
     if part.y.dtype.kind != "S":
         return part
     try:
         return dataclasses.replace(part, y=np.char.decode(part.y, "utf-8"))
     except UnicodeDecodeError as error:
-        raise DataError(f"y of {part.name} contains bytes that are no UTF-8 text ({error}).") from error
+        raise DataError(f"y of {part.name} contains bytes that are not UTF-8 text ({error}).") from error
 
 
 def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:
-    """Draw the rows to train on and those to hold out; None if X is not divided.
+    """Draw the training rows and the held-out ones; None if X is not split.
 
-    fraction: of the training samples to hold out, drawn by the seed as Model.fit does it. Where the data have neither
-    a validation nor a test part, HELD_OUT unless given.
+    fraction: of the training samples to hold out, drawn by the seed as in Model.fit. If the data have neither a
+    validation nor a test part, the default is HELD_OUT.
     """
     if fraction is not None and data.validation is not None:
         raise ConfigError(
-            f"{data.text or data.name} has a validation part; leave {named('validation_fraction')} out."
+            f"{data.text or data.name} has a validation part; omit {named('validation_fraction')}."
         )
     if fraction is None and data.validation is None and (data.test is None or data.table is not None):
         fraction = HELD_OUT
@@ -192,14 +192,14 @@ def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) 
 
 
 def is_held_out(data: Data, rows: Rows | None) -> bool:
-    """Return whether samples are held out for validation: they may choose the best epoch, a test set must not."""
+    """Return whether samples are held out for validation: they may select the best epoch, a test set must not."""
     return rows is not None or data.validation is not None
 
 
 def check(data: Data, network: Network) -> Checked:
     """Check the values of all parts of the data, once for the whole run.
 
-    Raises DataError or ShapeError, which count the rows of the user's own arrays.
+    Raises DataError or ShapeError, whose row numbers are those of the user's own arrays.
     """
     train, classes = check_samples(network, data.train.X, data.train.y)
 
@@ -212,7 +212,7 @@ def check(data: Data, network: Network) -> Checked:
 
 
 def divide(checked: Checked, rows: Rows | None) -> Parts:
-    """Divide the data into samples for training, for validation and for the final evaluation."""
+    """Split the data into samples for training, for validation and for the final evaluation."""
     train, validation, test = checked[:3]
     if rows is not None:
         train, validation = train.take(rows.train), train.take(rows.held_out)

@@ -33,7 +33,7 @@ from chainrule.training.time_limit import Shortfall
 def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> History:
     """Fit the model, from the last checkpoint of this training if there is one; return the history of the whole run."""
     settings, parts, model = prepared.settings, prepared.parts, prepared.model
-    assert isinstance(model, Model)  # an ensemble is of a preset
+    assert isinstance(model, Model)  # ensembles belong to presets
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
     samples: Samples | Source = parts.train if prepared.data.stream is None else prepared.data.stream
     if settings.augment and prepared.image is not None:
@@ -66,7 +66,7 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
     def tell(event: Event) -> None:
         event = of_whole_run(event, prepared.records)
         if isinstance(event, Started) and folder.read_config(place)["resolved"]["epochs"] != settings.epochs:
-            folder.write_config(place, prepared.config())  # it is trained longer
+            folder.write_config(place, prepared.config())  # if it is trained longer
         listen(event)
         log.on_event(event)
 
@@ -98,10 +98,10 @@ def of_whole_run(event: Event, records: Sequence[Mapping[str, float]]) -> Event:
 
 
 class RunLimit(TimeLimit):
-    """The time limit of a run, which says at its end if it is within the first epoch."""
+    """The time limit of a run, whose reason is reported at its end even within the first epoch."""
 
     def warn(self, shortfall: Shortfall) -> None:
-        """Leave it to the reason why the run was stopped."""
+        """Do nothing: the reason of the stop reports it."""
 
 
 class StopOnRequest(Callback):
@@ -123,7 +123,7 @@ class PauseOnRequest(StopOnRequest, Checkpoint):
     """End a run within an epoch once a `threading.Event` is set, with a checkpoint that resumes it exactly there."""
 
     def __init__(self, request: threading.Event, path: Path) -> None:
-        """path: of the checkpoint that the run writes after each epoch, just before this is called."""
+        """path: that of the checkpoint that the run writes after each epoch, just before this is called."""
         StopOnRequest.__init__(self, request)
         Checkpoint.__init__(self, path)
 

@@ -4,8 +4,8 @@ config.json             all settings of the run, written before the first step
 checkpoint.safetensors  the state of the training
 history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
-journal.log  trials.csv of a search: its trials, as they end
-.lock                   locked while a process trains in it: no other may write there, all may read
+journal.log  trials.csv for a search: its trials, as they end
+.lock                   locked while a process trains in the folder: no other may write there, all may read
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ FILES = (
     *("trials.csv", "journal.log", "journal.log.lock"),
 )
 PROGRESS = ("history.csv", "checkpoint.safetensors", "journal.log")
-"""The files of which a run or a search that has made a step has one at least."""
+"""The files of which a run or a search has at least one after its first step."""
 LOCK = ".lock"
 REFUSED = (ConfigError, DataError, ShapeError)
-"""The errors of settings and data that do not fit."""
+"""The errors of unsuitable settings and data."""
 MAX_CONFIG_BYTES = 1 << 20
 T = TypeVar("T")
 
@@ -62,14 +62,14 @@ def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON)
 
 
 def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
-    """Empty a folder for a new run; with `overwrite` delete another run's files too. The caller holds the lock.
+    """Empty a folder for a new run; with `overwrite` also delete another run's files. The caller holds the lock.
 
     Raises ConfigError if the folder contains another run and overwrite is False.
     """
     held = sorted(path.name for path in folder.iterdir() if not is_leftover(path) and path.name != LOCK)
     if held and not overwrite:
         what = "a run" if "config.json" in held else f"files ({held[0]})"
-        how = f"; go on with {named.given('resume', True)}, replace it with {named.given('overwrite', True)}"
+        how = f"; continue it with {named.given('resume', True)}, replace it with {named.given('overwrite', True)}"
         how = how if "config.json" in held else ""
         raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
     for old in FILES:
@@ -81,14 +81,14 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
 def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
     """Lock a folder for one run. Raises ConfigError if another run is using it.
 
-    The system releases the lock when the process ends, however it ends. On a file system without locks the run goes
-    on without one.
+    The system releases the lock when the process ends, however it ends. On a file system without locks the run
+    continues without one.
     """
     path = folder / LOCK
     handle = _open_locked(path)
     if handle is None:
         raise ConfigError(
-            f"another process is training in {folder}; wait until it ends, or name another folder by {named('out')}."
+            f"another process is training in {folder}; wait until it ends, or name another folder with {named('out')}."
         )
     try:
         yield
@@ -96,13 +96,13 @@ def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
         if os.name != "nt":  # before the lock is released, or another run's lock file could be deleted
             _delete(path, handle)
         os.close(handle)
-        if os.name == "nt":  # which cannot delete open files, so not another run's
+        if os.name == "nt":  # it cannot delete open files, so not another run's
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
 def _delete(path: Path, handle: int) -> None:
-    """Delete the open file, unless the folder was deleted meanwhile and another run locks its own in a new one."""
+    """Delete the open file, unless the folder was deleted meanwhile and another run has locked its own in a new one."""
     with contextlib.suppress(OSError):
         if os.path.samestat(os.fstat(handle), path.stat()):
             path.unlink()
@@ -141,9 +141,9 @@ def _lock(handle: int) -> None:
 
 @contextlib.contextmanager
 def in_folder(folder: Path, begin: Callable[[], T], named: Names = PYTHON) -> Iterator[T]:
-    """Lock a folder and yield what `begin` returns; delete the folder if that is refused before its first step.
+    """Lock a folder and yield the result of `begin`; delete the folder if the run is rejected before its first step.
 
-    What another run has in the folder stays: only what came after `begin` is deleted.
+    Another run's files in the folder are kept: only files created after `begin` are deleted.
     """
     try:
         with locked(folder, named):
@@ -171,7 +171,7 @@ def clean(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete the folder of a run that could not begin, unless it contains other files."""
+    """Delete the folder of a run that could not start, unless it contains other files."""
     with contextlib.suppress(OSError):  # not empty
         folder.rmdir()
         if folder.parent == Path("runs"):
@@ -179,7 +179,7 @@ def discard(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write data as JSON, replacing the file in one step; null for NaN and infinity."""
+    """Write data as JSON, replacing the file atomically; null for NaN and infinity."""
     write_whole(path, (to_json(value, indent=2) + "\n").encode())
 
 

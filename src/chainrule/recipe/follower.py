@@ -1,4 +1,4 @@
-"""The part in a run that the processes beside process 0 take: they train, and leave nothing behind."""
+"""The role of processes other than process 0 in a run: they train, and write no files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def follow(
     chosen: Sequence[str] = (),
     named: Names = PYTHON,
 ) -> None:
-    """Train the run that process 0 carries out, in a folder of its own that is deleted in the end.
+    """Train the run that process 0 carries out, in a temporary folder.
 
-    place: the folder of a run that goes on, which all processes must see; None for a new one.
-    The rest is as in `recipe.run.begun` and `resumed`.
+    place: the folder of a run to continue, which all processes must see; None for a new one.
+    The other arguments are as in `recipe.run.begun` and `resumed`.
     """
     with TemporaryDirectory(prefix="chainrule-") as own:
         folder = Path(own) / "run"

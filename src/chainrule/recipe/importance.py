@@ -1,4 +1,4 @@
-"""How much a model needs each column of its table, and how well its probabilities are meant."""
+"""The importance of each column of a table for a model, and the calibration of its probabilities."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from chainrule.recipe.tables import TableData
 from chainrule.trained.prediction import PredictionMixin
 
 MOST_ROWS, FEWEST_ROWS = 5000, 500
-"""The most rows that are shuffled, and the fewest where there are many columns; of more, the first ones are."""
+"""The maximum rows that are shuffled, and the minimum for many columns; of more, the first ones are used."""
 MOST_ANSWERS = 5_000_000
-"""The most predictions that are made for it, with many columns by fewer repeats and then fewer rows."""
+"""The maximum predictions, with many columns by fewer repeats and then fewer rows."""
 MOST_SHUFFLES = 2000
 REPEATS = 5
 BINS = 10
@@ -25,16 +25,16 @@ BINS = 10
 
 @records.kind("permutation_importance")
 class Importance(NamedTuple):
-    """How much worse a metric becomes on average where the cells of one column are shuffled, by column.
+    """The mean increase of a metric when the cells of one column are shuffled, by column.
 
-    The columns are those that the network sees, the most important first.
+    The columns are those that the network uses, the most important first.
     Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10.
     """
 
     metric: str
-    """rmse or log_loss, of which less is better"""
+    """rmse or log_loss, lower is better"""
     base: float
-    """of the rows as they are"""
+    """of the unchanged rows"""
     names: tuple[str, ...]
     mean: NDArray[np.float64]  # (columns,) the metric with the column shuffled, less the base
     std: NDArray[np.float64]  # (columns,) over the repeats
@@ -54,9 +54,9 @@ def permutation_importance(
     repeats: int = REPEATS,
     engine: str = "auto",
 ) -> Importance:
-    """Shuffle one column after the other among the samples, and measure what that costs the model.
+    """Shuffle each column among the samples in turn, and measure the loss of the model.
 
-    All inputs that a column became are shuffled together. samples: rows of the table, checked for the model.
+    All inputs of a column are shuffled together. samples: rows of the table, checked for the model.
     """
     columns = max(len(table.blocks), 1)
     most = min(MOST_SHUFFLES // columns, MOST_ANSWERS // (columns * min(samples.n, MOST_ROWS)))
@@ -87,13 +87,13 @@ def permutation_importance(
 
 @records.kind("calibration")
 class Calibration(NamedTuple):
-    """Predicted probabilities beside how often they came true, in bins of as many samples each.
+    """Predicted probabilities and observed frequencies, in bins with equally many samples.
 
-    Of two classes the probability of the positive one, of more that of the class that was predicted.
+    With two classes the probability of the positive one, with more that of the predicted class.
     """
 
     label: str | None
-    """the positive class; None where the bins are of the predicted one"""
+    """the positive class; None for bins of the predicted class"""
     predicted: NDArray[np.float64]  # (bins,) the mean probability
     observed: NDArray[np.float64]  # (bins,) the share of samples of that class
     samples: NDArray[np.int64]  # (bins,)
@@ -106,7 +106,7 @@ class Calibration(NamedTuple):
 
 
 def calibration(judgement: Judgement, bins: int = BINS) -> Calibration | None:
-    """Return how well the probabilities of a judgement are meant; None for numbers and for many labels."""
+    """Return the calibration of an evaluation's probabilities; None for numbers and for multiple labels."""
     if judgement.task not in ("binary", "multiclass") or judgement.shares is None:
         return None
     y, shares = judgement.y, judgement.shares

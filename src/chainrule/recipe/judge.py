@@ -16,7 +16,7 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.trained.prediction import PredictionMixin
 
 WORST = 24
-"""The number of mistakes that are kept."""
+"""The maximum number of mistakes that are kept."""
 
 
 @records.kind("judgement", rows="samples", also=("n",))
@@ -24,7 +24,7 @@ class Judgement(NamedTuple):
     """A model's answers to n samples."""
 
     part: str
-    """what the samples are: test, validation, train"""
+    """the part of the samples: test, validation, train"""
     task: str
     metrics: dict[str, float]
     classes: list[Any]
@@ -34,7 +34,7 @@ class Judgement(NamedTuple):
     shares: NDArray[Any] | None  # (n, classes) or (n, labels) probabilities; None for numbers
     worst: NDArray[np.int64]  # rows of the worst mistakes, the worst first
     positive: Any = None
-    """of two classes, the one that precision, recall, F1, AUC and average precision are of"""
+    """of two classes, the positive one for precision, recall, F1, AUC and average precision"""
 
     @property
     def n(self) -> int:
@@ -54,7 +54,7 @@ class Judgement(NamedTuple):
         return confusion_matrix(self.y, self.predicted, len(self.classes))
 
     def to_data(self, n: int | None = 32) -> dict[str, Any]:
-        """Return the metrics and the first n answers as JSON-safe data, None for all of them."""
+        """Return the metrics and the first n answers as JSON-safe data; all of them for None."""
         return records.to_data(self, n)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def judge(
 
     The worst mistakes have the smallest probability of the true class, or the largest squared error.
     samples: from `Model.check_samples`; their values are not checked again.  part: their name, such as test.
-    positive: of two classes the label that precision, recall and their like are of, by default the one that sorts last.
-    outputs: (n, outputs) of `Model.outputs` for them, computed unless given.  metrics: likewise.
+    positive: of two classes the positive one for precision, recall and so on, by default the one that sorts last.
+    outputs: (n, outputs) of `Model.outputs` for them, computed if not given.  metrics: likewise.
     """
     out = model.outputs(samples, engine=engine) if outputs is None else outputs
     if metrics is None:
@@ -114,7 +114,7 @@ def _judgement(
     y, said, shares = true_labels(model.task, y), decide(loss, out), probabilities(loss, out)
     if model.task == "multilabel":
         y, said = y.reshape(shares.shape), said.reshape(shares.shape)
-        of_truth = np.where(y == 1, shares, 1 - shares).min(1)  # (n,) of the label it was most wrong about
+        of_truth = np.where(y == 1, shares, 1 - shares).min(1)  # (n,) for the label with the largest error
         missed = (said != y).any(1)
     else:
         of_truth = shares[np.arange(len(y)), y]  # (n,)
@@ -127,7 +127,7 @@ def _judgement(
 def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
     """Return the one of two classes with this label. classes: empty if samples do not have a single label."""
     if len(classes) != 2:
-        raise ConfigError(f"{named('positive')} is for two classes; leave it out.")
+        raise ConfigError(f"{named('positive')} is for two classes; omit it.")
     for label in classes:
         if text == str(label):
             return label

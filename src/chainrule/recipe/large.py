@@ -1,8 +1,8 @@
-"""The data of a run on files of columns that need not fit into memory: a folder, a pattern, a URL, or several files.
+"""The data of a run on files of columns that may exceed memory: a folder, a pattern, a URL, or several files.
 
-One pass draws a sample of the rows, at most SAMPLE of them. It is divided as a table is: some rows to test on, some to
-validate on, and what the preprocessor and the baselines learn from. The network is trained on all rows but those that
-are held out, row group by row group.
+One pass draws a sample of the rows, at most SAMPLE of them. It is split like a table: some rows for testing, some for
+validation, and others to fit the preprocessing and the baselines. The network is trained on all rows except the
+held-out ones, row group by row group.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from chainrule.recipe.targets import TargetColumn, as_labels, read_target
 from chainrule.training.fit import split_rows
 
 SAMPLE = 100_000
-"""The most rows that are drawn to divide and to learn the preprocessing from; and a row of each label beyond them."""
+"""The maximum rows drawn for the split and the preprocessing; and a row of each label beyond them."""
 FEW_LABELS = 1000
-"""The most labels of a row group of which each one new is taken into the sample."""
+"""The maximum labels of a row group of which each new one is added to the sample."""
 
 
 class DrawnRows(NamedTuple):
@@ -39,16 +39,16 @@ class DrawnRows(NamedTuple):
     table: Any
     """of PyArrow"""
     numbers: NDArray[np.int64]
-    """their numbers among all rows with a target, ascending"""
+    """their indices among all rows with a target, ascending"""
     counts: NDArray[np.int64]
     """the rows with a target in each row group"""
 
 
 class Loaded(NamedTuple):
-    """What a run is made of."""
+    """The parts of a run."""
 
     train: Any
-    """the sample's rows to learn from and to validate on"""
+    """the sample's rows for training and validation"""
     test: Any
     table: tables.TableData
     """of the sample"""
@@ -56,20 +56,20 @@ class Loaded(NamedTuple):
 
 
 def load(text: str, settings: Settings, held_out: float, named: Names = PYTHON) -> Loaded:
-    """Look into the files, draw the sample, learn the preprocessing, and return the data of a run.
+    """Inspect the files, draw the sample, fit the preprocessing, and return the data of a run.
 
-    held_out: the share of the sample's rows to train on that the run will validate on.
+    held_out: the fraction of the sample's training rows used for validation.
     """
     if settings.has_preset:
         raise ConfigError(
-            f"{named('preset')} needs a table in memory, and {text} is read in pieces; leave {named('preset')} out, "
+            f"{named('preset')} needs a table in memory, but {text} is read in pieces; omit {named('preset')}, "
             "or name one file."
         )
     files = find_files(paths_of(text))
     names = list(files[0].schema.names)
     if settings.target_column is None:
         raise ConfigError(
-            f"{text} has tables; name the column to predict by {named('target_column')}: the last are "
+            f"{text} has tables; name the column to predict with {named('target_column')}: the last are "
             f"{', '.join(names[-4:])}."
         )
     target = pick(settings.target_column, names, text, named("target_column"))
@@ -132,11 +132,11 @@ def target_of(block: Any, name: str, where: str) -> TargetColumn | None:
 
 
 class TableSource(Source):
-    """The rows of files that are not held out, as the inputs that a preprocessor makes of them.
+    """The rows of files that are not held out, as inputs made by a preprocessor.
 
-    labels: those that the target has in the sample; None for numbers.
+    labels: those of the target in the sample; None for numbers.
     counts: the rows with a target of each row group.
-    held: the numbers of the rows that are held out, among all rows with a target, ascending.
+    held: the indices of the held-out rows among all rows with a target, ascending.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class TableSource(Source):
         counts: NDArray[np.int64],
         held: NDArray[np.int64],
     ) -> None:
-        """Store what the blocks are made of."""
+        """Store the sources of the blocks."""
         super().__init__()
         self.files, self.schema, self.groups = files, schema, groups_of(files)
         self.target_name, self.labels, self.preprocessor, self.held = target.name, labels, preprocessor, held
@@ -169,7 +169,7 @@ class TableSource(Source):
         return file.where(group)
 
     def fingerprint(self) -> int:
-        """Return a checksum of the files, of the preprocessing and of the rows that are held out."""
+        """Return a checksum of the files, of the preprocessing and of the held-out rows."""
         said = json.dumps(self.preprocessor.to_data(), sort_keys=True), [file.checksum for file in self.files]
         return zlib.crc32(self.held.tobytes(), zlib.crc32(repr((said, self.target_name)).encode()))
 
@@ -187,6 +187,6 @@ class TableSource(Source):
         stays[self.held[first:last] - self.starts[block]] = False
         try:
             X = self.preprocessor.transform(table.drop([str(assigned)]).take(found.rows[stays]))
-        except DataError as error:  # which says what X has or lacks
+        except DataError as error:  # its message is about X
             raise DataError(f"{where}{f'{error}'.removeprefix('X')}") from error
         return SourceBlock(X, as_labels(found, self.labels)[stays])

@@ -1,4 +1,4 @@
-"""Continue a run: resume one that was stopped, or train one that is done for more epochs.
+"""Continue a run: resume one that was stopped, or train a finished one for more epochs.
 
 If the schedule depends on the number of epochs (one cycle, cosine, step decay), the additional epochs are a training of
 their own, from the run's model, with a fresh optimizer and the schedule over them, like a second call of `Model.fit`.
@@ -26,9 +26,9 @@ from chainrule.trained.persistence import network_config
 from chainrule.training import EarlyStopping, History, Run, checkpoint
 
 ON_REQUEST = "on request"
-"""The reason of a stop after which a resumed run goes on as if it had never been stopped."""
+"""The reason of a stop after which a resumed run continues as if it had never been stopped."""
 BY_HAND = "by Ctrl-C"
-"""The reason of a stop by which a run of a preset ends with what it has."""
+"""The reason of a stop with which a run of a preset ends early."""
 
 
 def agreed(
@@ -41,10 +41,10 @@ def agreed(
     what: str = "run",
     resolved: Settings | None = None,
 ) -> Settings:
-    """Check the given settings and data against those of what is in a folder, and return its settings.
+    """Check the given settings and data against those in a folder, and return its settings.
 
     chosen: names of the settings that must be equal.  what: run or search.  resolved: the settings of a run that may be
-    trained longer, to more epochs than these; None where all must be equal.
+    trained longer, to more epochs than these; None if all must be equal.
     """
     asked = Settings.from_json(config["settings"], f"{place / 'config.json'}")
     given.check_types(named)
@@ -57,19 +57,20 @@ def agreed(
             continue  # the default, by its name
         was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
         raise ConfigError(
-            f"{named(name)} is {named.value(name, mine)}, but the {what} in {place} was started {was}; leave it out"
-            + (", or give more to train it longer." if may_grow else ".")
+            f"{named(name)} is {named.value(name, mine)}, but the {what} in {place} was started {was}; omit "
+            "it" + (", or give more to train it longer." if may_grow else ".")
         )
     source = config["data"]["source"]
     if data is None and not source:
         raise ConfigError(
-            f"the {what} in {place} was made with arrays; go on with it where they are, in Python."
+            f"the {what} in {place} was made with arrays; continue it in Python, with the same arrays."
         )
     name = data.text or "arrays" if isinstance(data, Data) else data or ""
     sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}", source_of(name))
     if data is not None and source not in sources:
         raise ConfigError(
-            f"{named('data')} is {name}, but the {what} in {place} was started with {source or 'arrays'}; name that."
+            f"{named('data')} is {name}, but the {what} in {place} was started with {source or 'arrays'}; "
+            "name that."
         )
     return asked
 
@@ -91,7 +92,7 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
 
 
 def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: Names = PYTHON) -> Prepared:
-    """Return the run of a folder as it stands, with its history if it is done.
+    """Return the run of a folder in its current state, with its history if it is finished.
 
     epochs: the total number of epochs to train it for; None for the number requested before.
     """
@@ -107,18 +108,16 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
         run, done = run._replace(given=given, settings=settings), None
     before = trained_by(earlier)
     if before and config["data"].get("fingerprint", run.fingerprint) != run.fingerprint:
-        raise ConfigError(
-            f"the run in {place} was made with other data; train longer with the data of that run."
-        )
+        raise ConfigError(f"the run in {place} was made with other data; train it longer with the same data.")
     if before and len(history or ()) < before:
         raise FormatError(
-            f"{place / 'history.json'} does not contain the {before} epochs before this training; bring it back."
+            f"{place / 'history.json'} does not contain the {before} epochs before this training; restore it."
         )
     if before or done is not None:
         assert isinstance(run.model, Model)
         model = read_model(place, run.model)
-        if model.labels != run.model.labels:  # by which the samples were checked
-            raise ConfigError(f"the run in {place} was made with other data; bring those back.")
+        if model.labels != run.model.labels:  # the samples were checked with these
+            raise ConfigError(f"the run in {place} was made with other data; restore them.")
         run = run._replace(model=model)
     records = tuple(history.records[:before] if history else ())
     return run._replace(earlier=earlier, records=records, done=done)
@@ -127,24 +126,24 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
 def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names = PYTHON) -> bool:
     """Return whether more epochs are a training of their own; False if the run continues from its checkpoint.
 
-    Raises ConfigError if the run is not done and its schedule looks ahead, or if it would stop at once.
+    Raises ConfigError if the run is unfinished and its schedule depends on its end, or if it would stop at once.
     """
     place = run.place
-    if isinstance(run.optimizer, Solver):  # it has no checkpoints, and its iterations are the same again
+    if isinstance(run.optimizer, Solver):  # it has no checkpoints, and repeats its iterations
         return False
     looks_ahead = run.schedule is not None and run.schedule.looks_ahead
     if done is None:
         if looks_ahead:
             raise ConfigError(
-                f"{named('epochs')} is {epochs}, but the run in {place} has not come to the end of its "
-                f"{run.settings.epochs}, to which {run.settings.schedule} looks ahead; "
-                f"finish it first: {named.resume(place)}."
+                f"{named('epochs')} is {epochs}, but the run in {place} has not finished its "
+                f"{run.settings.epochs} epochs, on "
+                f"which {run.settings.schedule} depends; finish it first: {named.resume(place)}."
             )
         return False
     target = run.settings.target
     if target is not None and done.stopped and done[-1].get("val_accuracy", 0.0) >= target:
         raise ConfigError(
-            f"the run in {place} reached its {named('target')} of {target:g} and would stop again at once; "
+            f"the run in {place} reached its {named('target')} of {target:g} and would stop at once; "
             "start another run."
         )
     return looks_ahead or done.stopped is not None or not (place / "checkpoint.safetensors").is_file()
@@ -163,7 +162,7 @@ def recorded(place: Path) -> History | None:
 
 
 def is_finished(history: History | None, epochs: int, earlier: tuple[Earlier, ...]) -> bool:
-    """Return whether a run of so many epochs is done: they were trained, or the last training was stopped."""
+    """Return whether a run of this many epochs is finished: they were trained, or the last training was stopped."""
     if history is None or history.stopped == ON_REQUEST:
         return False
     return len(history) >= epochs or (history.stopped is not None and len(history) > trained_by(earlier))
@@ -179,12 +178,12 @@ def read_model(place: Path, model: Model) -> Model:
     found = load(place / "model.safetensors")
     same = network_config(found.network) == network_config(model.network)
     if not same or found.dtype != model.dtype or found.seed != model.seed:
-        raise FormatError(f"{place / 'model.safetensors'} is not the model of this run; bring that back.")
+        raise FormatError(f"{place / 'model.safetensors'} is not the model of this run; restore it.")
     return found
 
 
 def is_of_this_training(path: Path, before: int) -> bool:
-    """Return whether a checkpoint is from the training that began after so many epochs, not from an earlier one."""
+    """Return whether a checkpoint is from the training that started after this many epochs, not from an earlier one."""
     return path.is_file() and (before == 0 or checkpoint.read(path)["epochs_before"] == before)
 
 
@@ -192,7 +191,7 @@ class LongerStopping(EarlyStopping):
     """Early stopping in a run that is trained longer: the best epoch may be an earlier one."""
 
     def __init__(self, monitor: str, patience: int, records: Sequence[dict[str, float]]) -> None:
-        """Store the records of the earlier epochs, among which the best may be."""
+        """Store the records of the earlier epochs, which may include the best."""
         super().__init__(monitor, patience)
         self.records = records
 

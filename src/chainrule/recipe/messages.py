@@ -1,4 +1,4 @@
-"""Translate an error's message: options get the names by which the caller knows them."""
+"""Translate an error's message: options get the names that the caller uses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import NAMES
 
 OF_LIBRARY = {"learning_rate": "lr"}
-"""Options of the library whose name as a setting differs."""
+"""Options of the library with another name as a setting."""
 
 
 def told(error: ChainruleError, named: Names = PYTHON) -> str:
@@ -25,7 +25,7 @@ def told(error: ChainruleError, named: Names = PYTHON) -> str:
 
 
 def _value(text: str) -> object:
-    """Read the text of a value: 0.1 is a number, adam is text."""
+    """Parse the text of a value: 0.1 is a number, adam is text."""
     for kind in (int, float):
         with suppress(ValueError):
             return kind(text)

@@ -10,14 +10,14 @@ class Names:
     """The names of options in Python: `batch_size`, `batch_size=32`. The command's subclass has `--batch-size 32`."""
 
     others: frozenset[str] = frozenset()
-    """options beside the settings of a run"""
+    """options besides the settings of a run"""
 
     def __call__(self, option: str) -> str:
         """Return the name of an option."""
         return option
 
     def value(self, option: str, value: Any) -> str:
-        """Return a value of an option as it is written."""
+        """Return a value of an option in the caller's notation."""
         return repr(value)
 
     def given(self, option: str, value: Any) -> str:

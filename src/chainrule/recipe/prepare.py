@@ -36,17 +36,17 @@ class Prepared(NamedTuple):
     method: Any
     """None for backpropagation"""
     earlier: tuple[commands.Earlier, ...] = ()
-    """trainings that were done before the run was trained longer"""
+    """trainings that were finished before the run was trained longer"""
     records: tuple[dict[str, float], ...] = ()
     """their records, one per epoch"""
     fingerprint: int = 0
-    """a checksum of the samples, including those held out"""
+    """a checksum of the samples, including held-out ones"""
     place: Path = Path()
     """the folder"""
     done: History | None = None
-    """the history of a run that was done before"""
+    """the history of a finished run"""
     estimator: Any = None
-    """of a preset, fitted, whose model it is; None for other runs"""
+    """the fitted estimator of a preset, whose model it is; None for other runs"""
 
     @property
     def command(self) -> str:
@@ -57,7 +57,7 @@ class Prepared(NamedTuple):
 
     @property
     def image(self) -> tuple[int, int] | None:
-        """(height, width) of a sample; None if the samples are no images."""
+        """(height, width) of a sample; None if the samples are not images."""
         return image_shape(self.data.train)
 
     @property
@@ -94,22 +94,22 @@ class Prepared(NamedTuple):
 def prepare(data: Data, given: Settings, resolved: Settings | None = None, named: Names = PYTHON) -> Prepared:
     """Check the settings and the data, and build the model.
 
-    resolved: the settings as an earlier start of the same run resolved them.
+    resolved: the settings as resolved by an earlier start of the same run.
     """
     given.check_types(named)
     check_seed(given.seed, named("seed"))
     if given.members is not None:
         raise ConfigError(
-            f"{named('members')} is of a preset, and this is a plain network; leave it out, or train a table by "
+            f"{named('members')} belongs to a preset, and this is a plain network; omit it, or train a table with "
             f"{named.given('preset', 'fast')}."
         )
     for option in ("target_column", "exclude_columns"):
         if getattr(given, option) is not None and data.table is None:
             raise ConfigError(
-                f"{named(option)} is of a table, and {data.name} has no columns with names; leave it out."
+                f"{named(option)} is for tables, and {data.name} has no named columns; omit it."
             )
     if given.augment and image_shape(data.train) is None:
-        raise ConfigError(f"{named('augment')} distorts images, and {data.name} has none; leave it out.")
+        raise ConfigError(f"{named('augment')} distorts images, and {data.name} has none; omit it.")
     rows = split(data, given.validation_fraction, given.seed, named)
     held_out = is_held_out(data, rows)
     settings = build.resolve(

@@ -1,7 +1,7 @@
-"""Choose what a run trains: a plain network, or the network of an estimator's preset.
+"""Choose between a plain network and the network of an estimator's preset.
 
-A table in memory is trained by the preset "fast" unless another one is named. An option that no preset has asks for a
-plain network, the one that images and arrays have; so does the preset "none".
+A table in memory is trained with the preset "fast" unless another one is named. An option that no preset supports, or
+the preset "none", selects a plain network, as for images and arrays.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from chainrule import distributed
 from chainrule.recipe.settings import ABOUT, NO_PRESET, Settings
 
 DEFAULT = "fast"
-"""The preset of a table in memory."""
+"""The default preset of a table in memory."""
 DIRECT = {name: about.parameter for name, about in ABOUT.items() if about.parameter is not None}
-"""The estimator's parameter of each setting that an estimator has as it is."""
+"""The estimator's parameter of each setting that an estimator takes unchanged."""
 OPTIMIZING = tuple(name for name, about in ABOUT.items() if "optimizer" in about.of)
 PLAIN_LOSSES = ("binary_cross_entropy", "categorical_cross_entropy")
-"""Losses on probabilities, which no preset has."""
+"""Losses on probabilities, which no preset supports."""
 
 
 def is_of_presets(name: str) -> bool:
-    """Return whether presets have a setting, as it is or in another form."""
+    """Return whether presets support a setting, unchanged or in another form."""
     about = ABOUT[name]
     return about.parameter is not None or bool({"optimizer", "presets"} & {*about.of})
 
 
 def not_of_presets(settings: Settings) -> list[str]:
-    """Return the names of the given settings that no preset has."""
+    """Return the names of the given settings that no preset supports."""
     return [name for name in settings.given() if not is_of_presets(name)]
 
 
 def without_optimizer(settings: Settings) -> list[str]:
-    """Return the given settings of an optimizer whose name is not given: a preset has an optimizer of its own."""
+    """Return the given settings of an optimizer without a given name: a preset has its own optimizer."""
     if settings.optimizer != Settings().optimizer:
         return []
     return [name for name in OPTIMIZING if name in settings.given()]
 
 
 def plain_because(settings: Settings) -> str | None:
-    """Return the first given setting that asks for a plain network, where no preset is named; None if none does."""
+    """Return the first given setting that selects a plain network if no preset is named; None without one."""
     if settings.loss in PLAIN_LOSSES:
         return "loss"
     if settings.activation == "softmax":
@@ -56,8 +56,8 @@ def chosen(settings: Settings) -> Settings:
 
 
 def as_it_was(settings: Settings, resolved: Settings) -> Settings:
-    """Return the settings of a run that goes on, with the preset that it had.
+    """Return the settings of a resumed run, with its preset.
 
-    resolved: the settings that the run's folder has; before presets were a table's default it names none.
+    resolved: the settings in the run's folder; they name no preset if it was made before presets were the default.
     """
     return dataclasses.replace(settings, preset=resolved.preset or NO_PRESET)

@@ -1,7 +1,7 @@
-"""Carry out a run of a preset: an estimator prepares the table, trains on its rows, and is the model of the run.
+"""Carry out a run of a preset, whose model is an estimator that prepares the table and trains on its rows.
 
-The rows to test on are those of any run on this table and seed. All others go to the estimator, which holds out what
-its preset holds out. It has no checkpoints: a run that was stopped begins again.
+The test rows are those of any run with this table and seed. The estimator gets all others, and holds out some itself.
+There are no checkpoints: a stopped run starts again.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class PresetRun(NamedTuple):
     data: Data
     given: Settings
     settings: Settings
-    """as given, with the preset"""
+    """the given ones, with the preset"""
     estimator: Any
-    """not fitted yet; a fit that has begun has its `model_` and `preprocessor_`"""
+    """unfitted; after the start of its fit it has `model_` and `preprocessor_`"""
     place: Path = Path()
     """the folder"""
     before: Prepared | None = None
-    """the run as it was done before, if it was"""
+    """the finished run, if there is one"""
 
     @property
     def is_race(self) -> bool:
-        """Whether several recipes are fitted, of which none tells its epochs."""
+        """Whether several recipes are fitted, none of which reports its epochs."""
         return self.settings.preset == BEST
 
     @property
     def done(self) -> History | None:
-        """The history of a run that was done before."""
+        """The history of a finished run."""
         return None if self.before is None else self.before.model.history
 
     @property
@@ -86,21 +86,19 @@ class PresetRun(NamedTuple):
 
 
 def prepare(data: Data, given: Settings, settings: Settings, named: Names = PYTHON) -> PresetRun:
-    """Check the settings, and make the estimator. settings: as given, with the preset."""
+    """Check the settings, and make the estimator. settings: the given ones, with the preset."""
     if given.has_shards or distributed.process_count() > 1:
         raise ConfigError(
             f"{named.given('preset', settings.preset)} trains in one process, without {named('shards')} and "
             f"{named('reduce')}; start it alone."
         )
     if data.table is None:
-        raise ConfigError(
-            f"{named('preset')} is of a table, and {data.name} has no columns with names; leave it out."
-        )
+        raise ConfigError(f"{named('preset')} is for tables, and {data.name} has no named columns; omit it.")
     return PresetRun(data, given, settings, estimator(settings, data.table.target, named))
 
 
 def with_model(run: PresetRun, estimator: Any) -> Prepared:
-    """Return the run with its estimator, which is fitted: its samples are what the estimator makes of the table."""
+    """Return the run with its fitted estimator, and the samples that the estimator prepares from the table."""
     data, model = with_preprocessor(run.data, estimator.preprocessor_), estimator.model_
     assert data.test is not None
     train, judged = (
@@ -124,7 +122,7 @@ def with_model(run: PresetRun, estimator: Any) -> Prepared:
 
 
 def with_preprocessor(data: Data, preprocessor: Any) -> Data:
-    """Return the data of a table as numbers that another preprocessor makes of it."""
+    """Return the data of a table as prepared by another preprocessor."""
     table = data.table
     assert table is not None and data.test is not None
     X = preprocessor.transform(table.inputs)
@@ -136,9 +134,9 @@ def with_preprocessor(data: Data, preprocessor: Any) -> Data:
 
 
 def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None) -> tuple[Prepared, History]:
-    """Fit the estimator to the rows that are not for testing; return the run with it, and its history.
+    """Fit the estimator to the rows not used for testing; return the run with it, and its history.
 
-    Ctrl-C ends the training: what it has is kept, unless there is no whole epoch.
+    Ctrl-C ends the training and keeps the result, unless there is no whole epoch.
     """
     interrupted, log = list[bool](), CSVLog(run.place / "history.csv")
 
@@ -155,11 +153,11 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
     X = rows_of(table.inputs, table.train)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are as many as were asked for
-            warnings.filterwarnings("ignore", "Training interrupted by user")  # which the run's end says
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
+            warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
             estimator.fit(X, run.data.train.y)
     finally:
-        estimator.set_params(callbacks=None, verbose=False)  # what is said of a run is no setting of it
+        estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
     history = estimator.model_.history
     if not run.is_race and not len(history) and (interrupted or history.stopped is None):
         raise KeyboardInterrupt
@@ -169,13 +167,13 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
 
 
 def done_before(run: PresetRun, asked: int | None, named: Names = PYTHON) -> PresetRun:
-    """Return the run of a folder with its estimator, if it was done; otherwise it begins again.
+    """Return the run of a folder with its estimator, if finished; otherwise it starts again.
 
-    asked: the number of epochs to train it to.  Raises ConfigError where that is another than the run's.
+    asked: the requested number of epochs.  Raises ConfigError if it differs from the run's.
     """
     if asked is not None and asked != run.given.epochs:
         raise ConfigError(
-            f"a run of a preset is not trained longer; leave {named('epochs')} out, or start another run."
+            f"a run of a preset cannot be trained longer; omit {named('epochs')}, or start another run."
         )
     history = longer.recorded(run.place)
     if history is None or history.stopped == longer.ON_REQUEST:
@@ -188,7 +186,7 @@ def done_before(run: PresetRun, asked: int | None, named: Names = PYTHON) -> Pre
 def carry_out(
     run: PresetRun, listen: Consumer, stop: threading.Event | None = None
 ) -> tuple[Prepared, History]:
-    """Return the run with its fitted estimator, and its history; what was done before is not done again."""
+    """Return the run with its fitted estimator, and its history; a finished run is not trained again."""
     if run.before is not None:
         return run.before, run.before.model.history
     prepared, history = fitted(run, listen, stop)

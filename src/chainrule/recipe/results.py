@@ -40,12 +40,12 @@ def write(
 
 
 def is_average(prepared: Prepared) -> bool:
-    """Return whether a run's estimator predicts by an average of networks that differ."""
+    """Return whether a run's estimator predicts an average of different networks."""
     return hasattr(prepared.estimator, "blend_")
 
 
 def averaged(prepared: Prepared) -> NDArray[Any] | None:
-    """Return the outputs of such an average for the rows to test on; None for any other run."""
+    """Return the outputs of such an average for the test rows; None for any other run."""
     table = prepared.data.table
     if table is None or not is_average(prepared):
         return None
@@ -55,7 +55,7 @@ def averaged(prepared: Prepared) -> NDArray[Any] | None:
 
 
 def model_extra(prepared: Prepared, history: History) -> dict[str, Any] | None:
-    """Return what the model's file holds beside the model: of a table the estimator, and the name of the target."""
+    """Return the file's metadata besides the model: for a table the estimator, and the name of the target."""
     table = prepared.data.table
     if table is None:
         return None

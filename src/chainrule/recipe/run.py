@@ -7,8 +7,8 @@
     outcome = run(load("mnist"), Settings(hidden=(256,), epochs=4), out="runs/mnist", listen=print)
 
 `run` is the command `chainrule train` without its terminal. It calls `listen` with events: those of
-`chainrule.training.events`, then `Judging` and `Judged`. An invalid setting is a ConfigError that names it as the
-caller does. `begun` and `resumed` prepare a run in its folder, and `carry_out` trains it.
+`chainrule.training.events`, then `Judging` and `Judged`. An invalid setting is a ConfigError that names it in the
+caller's notation. `begun` and `resumed` prepare a run in its folder, and `carry_out` trains it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
     run: Prepared
     """the run as it was carried out"""
     comparison: BaselineComparison | None = None
-    """with simpler models, of a table; None for other data"""
+    """with simpler models, for a table; None for other data"""
 
     @property
     def path(self) -> str:
@@ -103,19 +103,19 @@ def run(
 ) -> Outcome:
     """Train a network, evaluate it, and write the model and its results to a folder.
 
-    data: from `chainrule.recipe.data.load` or `from_arrays`, or the text that `load` takes.
-    out: the folder; a new one under runs/ unless given.  overwrite: replace the run in it.
+    data: from `chainrule.recipe.data.load` or `from_arrays`, or text for `load`.
+    out: the folder; by default a new one under runs/.  overwrite: replace the run in it.
     resume: continue the run in it, with the same data and settings, and end with the same bits as if it had never
-    stopped; with more epochs, train a run that is done longer.
+    stopped; with more epochs, train a finished run longer.
     listen: called with each event, in this thread.  stop: once it is set, from any thread, the run stops within about a
     tenth of a second; it is evaluated as it stands, and can be resumed there.
-    Raises ConfigError, DataError or ShapeError for settings and data that do not fit, before anything is written;
-    NonFiniteError where the training overflows, and KeyboardInterrupt: the folder then keeps its last checkpoint.
+    Raises ConfigError, DataError or ShapeError for unsuitable settings and data, before anything is written;
+    NonFiniteError if the training overflows, and KeyboardInterrupt: the folder then keeps its last checkpoint.
     """
     settings = Settings() if settings is None else settings
     if resume and overwrite:
         raise ConfigError(
-            f"{named.given('resume', True)} goes on with a run, {named.given('overwrite', True)} replaces it; "
+            f"{named.given('resume', True)} continues a run, {named.given('overwrite', True)} replaces it; "
             "choose one."
         )
     if resume and out is not None and (Path(out) / "config.json").is_file():
@@ -161,7 +161,7 @@ def resumed(
     data: Data | str | None = None,
     named: Names = PYTHON,
 ) -> Iterator[Prepared | PresetRun]:
-    """Prepare the run of a folder to be continued; the folder is locked within the `with`.
+    """Prepare to continue the run of a folder, which is locked within the `with`.
 
     chosen: names of the settings that must equal the run's own; only the epochs may be more.
     data: None for those named in the folder.
@@ -182,7 +182,7 @@ def _agreed(
     """Check the given settings and data against those of the run in a folder, and return that run."""
     config = folder.read_config(place)
     if "search" in config:
-        raise ConfigError(f"{place} has a search; go on with it by: chainrule tune {place} --resume")
+        raise ConfigError(f"{place} has a search; continue it with: chainrule tune {place} --resume")
     resolved = Settings.from_json(config["resolved"], f"{place / 'config.json'}")
     asked = longer.agreed(place, config, given, chosen, data, named, resolved=resolved)
     source, text = config["data"]["source"], config["data"]["text"]
@@ -197,9 +197,9 @@ def _agreed(
 
 
 def _checked(data: Data, given: Settings, resolved: Settings | None, named: Names) -> Prepared | PresetRun:
-    """Return the run that the settings describe; that of a preset is made where its estimator can be imported.
+    """Return the run of the settings; the modules of a preset are imported only for one.
 
-    resolved: the settings of a run that goes on.
+    resolved: the settings of a resumed run.
     """
     settings = given
     if resolved is not None:
@@ -221,7 +221,7 @@ def carry_out(
 ) -> Outcome:
     """Train to the end, from the last checkpoint if there is one, evaluate, and write the results to the folder.
 
-    A run that was done before is evaluated again. listen, stop: as in `run`.
+    A finished run is evaluated again. listen, stop: as in `run`.
     """
     listen = _ignore if listen is None else listen
     prepared, history = trained(begun, listen, stop)
@@ -261,7 +261,7 @@ def judged(
 def trained(
     begun: Prepared | PresetRun, listen: Consumer, stop: threading.Event | None
 ) -> tuple[Prepared, History]:
-    """Train a run unless it is done; return it with its trained model, and its history."""
+    """Train a run unless it is finished; return it with its trained model, and its history."""
     if isinstance(begun, Prepared):
         return begun, train(begun, listen, stop) if begun.done is None else begun.done
     from chainrule.recipe import presets

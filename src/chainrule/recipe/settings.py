@@ -29,12 +29,12 @@ NO_PRESET = "none"
 
 
 class Range(NamedTuple):
-    """The numbers that a setting may be, for a form; `check(value, name)` raises ConfigError for others."""
+    """The range of a numeric setting, for a form; `check(value, name)` raises ConfigError for other values."""
 
     minimum: float
     maximum: float | None = None
     check: Callable[[Any, str], object] | None = None
-    """None where the object that it is a setting of checks it"""
+    """None if the object with this setting checks it"""
 
 
 def _probability(value: float, name: str) -> None:
@@ -56,21 +56,21 @@ SECONDS = Range(0, check=functools.partial(check_number, above=0, hint="it is in
 
 
 Of = Literal["presets", "optimizer", "step"]
-"""What a setting may be of.
+"""The roles of a setting.
 
-presets: they have it, in another form than an estimator's parameter.
-optimizer: an optimizer has it. A preset has its own, unless one is named.
-step: it says how a step is made. A method that makes its own has none.
+presets: presets support it, but not as an estimator's parameter.
+optimizer: it belongs to an optimizer. A preset has its own, unless one is named.
+step: it is about how a step is made. A method that makes its own steps does not support it.
 """
 
 
 class AboutSetting(NamedTuple):
-    """What is known of a setting beside its name, its type and its default."""
+    """The properties of a setting besides its name, type and default."""
 
     numbers: Range | None = None
-    """those that it may be"""
+    """the range of a numeric setting"""
     parameter: str | None = None
-    """the estimator's parameter that a preset takes it for, as it is"""
+    """the estimator's parameter that it sets, unchanged, for a preset"""
     of: tuple[Of, ...] = ()
 
 
@@ -87,15 +87,15 @@ def setting(default: Value, *of: Of, numbers: Range | None = None, parameter: st
 class Settings:
     """The settings of a run: one field per option of `chainrule train`. None: chosen by the data, or not used.
 
-    The options of the command, fields of the studio's form, checks, and what a preset has of them follow from these
-    fields (`ABOUT`); the words for users are in `cli/train_words.py` and the studio's texts, by the same names.
+    The options of the command, the controls of the studio's form, the checks, and the settings of presets derive from
+    these fields (`ABOUT`); their help is in `cli/train_words.py` and the studio's texts, under the same names.
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
-    exclude_columns: the columns of a table to leave out, by name, as "id,name".
-    preset: of a table, the network and the training of an estimator's `preset`, where what is not set is its own;
-    "none" for a plain network.  members: of a preset, the networks whose predictions are averaged.
-    time_limit: the most seconds of training.
-    augment: whether the images are distorted anew in each epoch, by `chainrule.recipe.augmented.IMAGES`.
+    exclude_columns: the columns of a table to exclude, by name, such as "id,name".
+    preset: for a table, an estimator's `preset`, which provides everything that is not set; "none" for a plain network.
+    members: for a preset, the number of networks whose predictions are averaged.
+    time_limit: the maximum seconds of training.
+    augment: whether to distort the images randomly in each epoch, by `chainrule.recipe.augmented.IMAGES`.
     """
 
     hidden: tuple[int, ...] | None = setting(None, parameter="hidden_layer_sizes")
@@ -145,7 +145,7 @@ class Settings:
 
     @property
     def has_shards(self) -> bool:
-        """Whether batches are cut into shards: by their number, or for a sum over processes."""
+        """Whether batches are split into shards: by their number, or for a sum over processes."""
         return self.shards is not None or self.reduce != "tree"
 
     def __post_init__(self) -> None:
@@ -197,13 +197,15 @@ class Settings:
             try:
                 found["hidden"] = widths(found["hidden"])
             except ValueError:
-                raise FormatError(f"{path} has {found['hidden']!r:.60} for 'hidden', no widths.") from None
+                raise FormatError(
+                    f"{path} has {found['hidden']!r:.60} for 'hidden', which must be widths."
+                ) from None
         return cls(**found)
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How to search, beside the settings of a run, which every trial has; as in `chainrule.estimators.tune`."""
+    """The settings of a search besides those of a run, which every trial has; as in `chainrule.estimators.tune`."""
 
     trials: int | None = None
     time_limit: float | None = None
@@ -213,7 +215,7 @@ class SearchSettings:
 
 
 ABOUT: dict[str, AboutSetting] = {f.name: f.metadata["about"] for f in dataclasses.fields(Settings)}
-"""What is known of each setting."""
+"""The properties of each setting."""
 NAMES = tuple(ABOUT)
 SEARCH = tuple(f.name for f in dataclasses.fields(SearchSettings))
 
@@ -225,7 +227,7 @@ def given(settings: Settings | SearchSettings) -> dict[str, Any]:
 
 
 def types_of(kind: type[Settings | SearchSettings]) -> dict[str, Any]:
-    """Return the type of each field, text for one of a few words: where it is used says which."""
+    """Return the type of each field, text for a choice of words, which is checked on use."""
     return {name: _plain(hint) for name, hint in typing.get_type_hints(kind).items()}
 
 

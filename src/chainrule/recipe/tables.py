@@ -1,8 +1,8 @@
-"""The data of a run on a table: its target column, its rows for testing, and its other columns as numbers.
+"""The data of a run on a table: its target column, its test rows, and its other columns as numbers.
 
-The rows are divided before anything is learned from them: a fifth to test on, and of the rest the share to validate on
-that `chainrule.recipe.data.split` draws. The preprocessor is fitted on the rows that are left for training. It goes
-into the model's file with the name of the target, so that the file alone can predict another table.
+The rows are split before anything is fitted to them: a fifth for testing, and of the rest the fraction for validation
+that `chainrule.recipe.data.split` draws. The preprocessor is fitted on the training rows. It is saved in the model's
+file with the name of the target, so that the file alone can predict another table.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from chainrule.training.fit import split_rows
 
 TEST_SHARE = 0.2
 FEWEST = 10
-"""The fewest rows with a target that can be divided into three parts."""
+"""The minimum rows with a target for a split into three parts."""
 TARGET = "target_column"
-"""Where the metadata of a run's model file has the name of the target."""
+"""The key of the target's name in the metadata of a run's model file."""
 
 
 @dataclass(frozen=True)
 class TableData:
-    """A table of a run: its columns as they came, and how they became numbers."""
+    """A table of a run: its original columns, and their preprocessor."""
 
     columns: Mapping[str, Any]
-    """those of the file, by name, the target too; without those that the run leaves out"""
+    """those of the file by name, including the target, without excluded ones"""
     target: TargetColumn
     preprocessor: TablePreprocessor
     train: NDArray[np.int64]
-    """the numbers of the rows in the file that are not for testing, in the order of the training data"""
+    """the indices in the file of the rows not used for testing, in the order of the training data"""
     test: NDArray[np.int64]
 
     def values(self, row: int, names: list[str]) -> list[str]:
@@ -63,22 +63,22 @@ class TableData:
 
     @property
     def blocks(self) -> dict[str, slice]:
-        """The columns of the network's inputs that each column of the table became, by its name."""
+        """The columns of the network's inputs for each column of the table, by its name."""
         return blocks(self.preprocessor)
 
 
 class Known(NamedTuple):
-    """What a model's file knows of the table that it was trained on."""
+    """The metadata, in a model's file, of the table that it was trained on."""
 
     preprocessor: TablePreprocessor
     target: str | None
-    """the name of the column that it predicts; None where the file does not say it"""
+    """the name of the predicted column; None if the file lacks it"""
     average: Any = None
-    """the estimator, where it predicts by an average of networks that differ"""
+    """the estimator, if it predicts an average of different networks"""
 
 
 def blocks(preprocessor: TablePreprocessor) -> dict[str, slice]:
-    """Return the columns of the inputs that each column of a table became, by its name."""
+    """Return the columns of the inputs for each column of a table, by its name."""
     found, at = {}, 0
     for column in preprocessor.columns_:
         if column.outputs:
@@ -88,7 +88,7 @@ def blocks(preprocessor: TablePreprocessor) -> dict[str, slice]:
 
 
 def shown(value: Any) -> str:
-    """Return a cell as text, a missing one as none."""
+    """Return a cell as text, empty for a missing one."""
     if value is None or value != value:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -97,34 +97,32 @@ def shown(value: Any) -> str:
 def read(
     path: str | os.PathLike[str], settings: Settings, named: Names = PYTHON
 ) -> tuple[dict[str, Any], TargetColumn]:
-    """Read the columns of a table but those that are left out, and its target as the settings of a run name it.
+    """Read the columns of a table except excluded ones, and the target named by the settings of a run.
 
-    Raises ConfigError where they name no target, or a column that is not there.
+    Raises ConfigError if they name no target, or a column that does not exist.
     """
     columns = read_columns(path)
     asked = settings.target_column
     if asked is None:
         names = ", ".join(list(columns)[-4:])
         raise ConfigError(
-            f"{path} is a table; name the column to predict by {named('target_column')}: "
+            f"{path} is a table; name the column to predict with {named('target_column')}: "
             f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
         )
     found = pick(asked, columns, f"{path}", named("target_column"))
     for each in excluded(settings.exclude_columns, columns, found, f"{path}", named):
         del columns[each]
     if len(columns) < 2:
-        raise DataError(
-            f"{path} has the column {found!r} alone to learn from; other columns are needed to predict it from."
-        )
+        raise DataError(f"{path} has only the column {found!r}; other columns are needed to predict it.")
     return columns, read_target(found, columns[found], f"{path}", settings.loss, named)
 
 
 def load(
     path: Path, settings: Settings, held_out: float, named: Names = PYTHON
 ) -> tuple[Dataset, Dataset, TableData]:
-    """Load a table to train on and to test on, with the preprocessor fitted on the rows for training alone.
+    """Load a table for training and testing, with the preprocessor fitted only on the training rows.
 
-    held_out: the share of the rows to train on that the run will validate on; 0 for none.
+    held_out: the fraction of the training rows used for validation; 0 for none.
     """
     columns, target = read(path, settings, named)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
@@ -139,13 +137,13 @@ def prepared(
     seed: int,
     held_out: float,
 ) -> tuple[Dataset, Dataset, TableData]:
-    """Divide a table that was read, fit the preprocessor on its rows for training, and return what `load` does."""
+    """Split a table, fit the preprocessor on its training rows, and return the result of `load`."""
     train, test = divide(target, seed, f"{path}")
     learned = train[split_rows(len(train), held_out, seed)[0]] if held_out else train
     inputs = {name: values for name, values in columns.items() if name != target.name}
     weights = np.zeros(len(columns[target.name]))
     weights[target.rows[learned]] = 1.0
-    y = np.zeros(len(weights), target.y.dtype)  # of rows of weight 0 nothing is learned
+    y = np.zeros(len(weights), target.y.dtype)  # rows of weight 0 have no effect
     y[target.rows] = target.y
     preprocessor.fit(inputs, y, sample_weight=weights)
     X = preprocessor.transform(inputs)
@@ -158,32 +156,30 @@ def prepared(
 
 
 def dataset(X: NDArray[Any], y: NDArray[Any], name: str) -> Dataset:
-    """Return samples and targets as other data sets have them."""
+    """Return samples and targets as a data set."""
     return Dataset(X, y, X.shape[1:], name)
 
 
 def divide(target: TargetColumn, seed: int, source: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw which of the rows with a target to learn from and which to test on, each ascending.
+    """Draw the training and the test rows among those with a target, each ascending.
 
-    Of classes, each one is divided in this ratio, and one of a single row is learned from.
+    Each class is split in this ratio, and a class with a single row is trained on.
     Raises DataError for fewer than FEWEST rows.
     """
     n = len(target.y)
     if n < FEWEST:
         raise DataError(
-            f"{source} has {n} row{'s' * (n != 1)} with a target; {FEWEST} at least are needed to train on some, "
-            "and to validate and test on others."
+            f"{source} has {n} row{'s' * (n != 1)} with a target; at least {FEWEST} are needed for training, "
+            "validation and testing."
         )
     order: NDArray[np.int64] = generator(seed, "split", 1).permutation(n)
     if target.is_number:
         count = round(TEST_SHARE * n)
         return np.sort(order[count:]), np.sort(order[:count])
     _, codes = np.unique(target.y, return_inverse=True)
-    order = order[
-        np.argsort(codes[order], kind="stable")
-    ]  # one class after the other, each in a random order
+    order = order[np.argsort(codes[order], kind="stable")]  # class by class, each in random order
     starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
-    place = np.arange(n) - starts[codes[order]]  # (n,) the number of each row within its class
+    place = np.arange(n) - starts[codes[order]]  # (n,) the index of each row within its class
     test = np.floor((place + 0.5) * TEST_SHARE + 0.5) > np.floor((place - 0.5) * TEST_SHARE + 0.5)
     if not test.any():
         test[np.flatnonzero(place > 0)[:1]] = True
@@ -191,7 +187,7 @@ def divide(target: TargetColumn, seed: int, source: str) -> tuple[NDArray[np.int
 
 
 def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | None:
-    """Return what a model's file knows of its table; None where it was not trained on one. Raises FormatError.
+    """Return the metadata of a model's table; None if it was not trained on one. Raises FormatError.
 
     The file is that of a run or of an estimator with `preprocess`, which does not name its target.
     """
@@ -200,64 +196,60 @@ def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | 
         data = None if found is None else found["table"]
         target = metadata.get(TARGET)
         if not isinstance(target, str | None):
-            raise TypeError("the target is no text")
+            raise TypeError("the target is not text")
         return None if data is None else Known(TablePreprocessor.from_data(data), target)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (KeyError, TypeError) as error:
-        raise FormatError(
-            f"{path}: what it has of its table is malformed ({error}); save it again."
-        ) from error
+        raise FormatError(f"{path}: the table metadata is malformed ({error}); save it again.") from error
 
 
 def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[str, Any], NDArray[Any]]:
-    """Return the columns of a table in a file, and the inputs (n, features) that a model takes of it.
+    """Return the columns of a table in a file, and a model's inputs (n, features) for it.
 
-    Raises DataError for a model that was trained on no table, for a missing column and for values of another kind.
+    Raises DataError for a model that was not trained on a table, for a missing column and for values of another kind.
     """
     if table is None:
         raise DataError(
-            f"{path} is a table, and the model was trained on an array of numbers; pass an .npy or .npz, "
+            f"{path} is a table, but the model was trained on an array of numbers; pass an .npy or .npz, "
             "or train on a table."
         )
     columns = read_columns(path)
     places(list(blocks(table.preprocessor)), list(columns), f"{path}")
     try:
         return columns, table.preprocessor.transform({k: v for k, v in columns.items() if k != table.target})
-    except DataError as error:  # which says what X has or lacks
+    except DataError as error:  # its message is about X
         raise DataError(f"{path}{f'{error}'.removeprefix('X')}") from error
 
 
 def judged_of(
     path: str | os.PathLike[str], model: PredictionMixin, table: Known | None
 ) -> tuple[Dataset, TargetColumn]:
-    """Return the rows of a table that have a target, as a model takes them, and the target.
+    """Return the rows of a table with a target, in the form that a model takes, and the target.
 
-    Raises DataError as `inputs_of`, and where there is no target.
+    Raises DataError as `inputs_of`, and for a table without the target.
     """
     columns, X = inputs_of(path, table)
     assert table is not None
     name, is_number = table.target, model.task == "regression"
     if name is None:
         raise DataError(
-            f"the model's file does not say which column of {path} it predicts; evaluate it by score, in Python."
+            f"the model's file does not name the column of {path} that it predicts; evaluate it with score, in Python."
         )
     if name not in columns:
-        raise DataError(
-            f"{path} lacks the column {name!r}, which the model predicts; add it to compare with it."
-        )
+        raise DataError(f"{path} lacks the column {name!r}, which the model predicts; add it.")
     loss = (
         "mean_squared_error" if is_number else "softmax_cross_entropy"
-    )  # what a model has may have another name
+    )  # the model's column may have another name
     target = read_target(name, columns[name], f"{path}", loss, to_learn=False)
     target = target._replace(y=as_labels(target, model.classes))
     return dataset(X[target.rows], target.y, Path(path).stem), target
 
 
 def divided(whole: Dataset, target: TargetColumn, seed: int) -> tuple[Dataset, Dataset] | None:
-    """Return a table's rows to learn from and those to test on, as a run with this seed divided them.
+    """Return the training and the test rows of a table, as a run with this seed splits them.
 
-    None for fewer rows than a run divides.
+    None for fewer rows than a run needs.
     """
     if len(target.y) < FEWEST:
         return None

@@ -1,4 +1,4 @@
-"""Read the target column of a table: numbers to come near to, or one of several classes."""
+"""Read the target column of a table: numbers or classes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chainrule.recipe.naming import PYTHON, Names
 
 
 class TargetColumn(NamedTuple):
-    """The column that is to be predicted."""
+    """The column to predict."""
 
     name: str
     y: NDArray[Any]
-    """(n,) float64 numbers or labels; of the rows that have one"""
+    """(n,) float64 numbers or labels of the rows that have one"""
     rows: NDArray[np.int64]
-    """their numbers in the table, ascending"""
+    """their indices in the table, ascending"""
     is_number: bool
     why: str
     """a code, as of `chainrule.estimators.tables.target.InferredTask`; "asked" where the loss decided"""
@@ -37,11 +37,11 @@ def read_target(
     *,
     to_learn: bool = True,
 ) -> TargetColumn:
-    """Return the targets of a column, and what they are.
+    """Return the targets of a column, and their kind.
 
-    to_learn: whether they are to be learned, not compared with: what makes that useless is refused.
-    loss: decides between classes and numbers where it is given; the values do otherwise, by `infer_task`.
-    Raises DataError for a column without values, with one value, of dates, and of text that is no classes.
+    to_learn: whether they are training targets, for which useless ones are rejected.
+    loss: if given, decides between classes and numbers; otherwise the values do, by `infer_task`.
+    Raises DataError for a column without values, with one value, of dates, and of text that is not classes.
     """
     where = f"the column {name!r} of {source}"
     column = reading.read({name: values}, source).columns[0]
@@ -51,7 +51,7 @@ def read_target(
     taken = kinds.take(column)
     rows = np.flatnonzero(~np.isnan(taken.values))
     if not len(rows):
-        raise DataError(f"{where} has no value in any row; a target is needed to learn from.")
+        raise DataError(f"{where} has no values; training needs a target.")
     found, texts = taken.values[rows], taken.texts
     inferred = infer_task(values, where) if to_learn else None
     wants = LOSSES[loss].targets if loss in LOSSES else ""
@@ -65,20 +65,20 @@ def read_target(
         y = found if is_number or not is_whole else found.astype(np.int64)
         return TargetColumn(name, y, rows, is_number, why)
     if is_number:
-        hint = f"leave {named('loss')} out" if to_learn else "convert it"
-        raise DataError(f"{where} has text, and must have numbers; {hint}.")
+        hint = f"omit {named('loss')}" if to_learn else "convert it"
+        raise DataError(f"{where} has text, but must have numbers; {hint}.")
     count = len(np.unique(found))
     if to_learn and 2 * count > len(rows) and count > 2:
         raise DataError(
             f"{where} has {count:,} different texts in {len(rows):,} rows, such as "
-            f"{texts[int(found[0])][:40]!r}, too many to be classes; name a column with fewer, or if they are "
-            "quantities write them as numbers."
+            f"{texts[int(found[0])][:40]!r}, too many for classes; name a column with fewer, or write "
+            "quantities as numbers."
         )
     return TargetColumn(name, np.array(texts)[found.astype(np.int64)], rows, False, why)
 
 
 def as_labels(target: TargetColumn, known: NDArray[Any] | None) -> NDArray[Any]:
-    """Return the targets of another table as the labels that a model knows, where they are written otherwise.
+    """Return the targets of another table as the labels that a model knows.
 
     A column of numbers may be text in one table, and numbers in the other.
     """

@@ -1,4 +1,4 @@
-"""Make the estimator that the settings of a run ask for: `MLPClassifier` or `MLPRegressor`, which is not fitted yet."""
+"""Make the unfitted estimator for the settings of a run: `MLPClassifier` or `MLPRegressor`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ CHOICES: dict[str, Any] = {
     "schedule": SCHEDULES,
     "engine": {"auto": None, **ENGINES},
 }
-"""What a setting may be, of those that name something."""
+"""The valid values of settings that are names."""
 
 
 def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -> Any:
-    """Return the estimator of a preset for a target, with the parameters that the settings give.
+    """Return the estimator of a preset for a target, with the parameters of the settings.
 
-    Raises ConfigError for settings that it cannot have.
+    Raises ConfigError for unsupported settings.
     """
     check(settings, named)
     chosen = settings.given()
@@ -47,23 +47,23 @@ def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -
     if settings.loss is not None and target.is_number:
         parameters["loss"] = LOSSES[settings.loss]()
     elif settings.loss not in (None, "sigmoid_cross_entropy", "softmax_cross_entropy"):
-        raise ConfigError(f"a preset has no {named.given('loss', settings.loss)} for classes; leave it out.")
+        raise ConfigError(
+            f"a preset does not support {named.given('loss', settings.loss)} for classes; omit it."
+        )
     if not target.is_number and target.y.dtype.kind == "f":
         raise DataError(
-            f"the column {target.name!r} has numbers that are not whole, and those are no classes; leave "
-            f"{named('loss')} out."
+            f"the column {target.name!r} has numbers that are not integers, and so are not classes; omit "
+            f"{named('loss')}."
         )
     if target.is_number and settings.label_smoothing:
-        raise ConfigError(f"numbers have no labels to smooth; leave {named('label_smoothing')} out.")
+        raise ConfigError(f"regression does not support label smoothing; omit {named('label_smoothing')}.")
     if settings.positive is not None:
         positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist(), named)
     if settings.preset == BEST and settings.members is not None:
-        raise ConfigError(
-            f"{named.given('preset', BEST)} is an average of its own; leave {named('members')} out."
-        )
+        raise ConfigError(f"{named.given('preset', BEST)} is already an average; omit {named('members')}.")
     if settings.optimizer == "lbfgs" and (settings.members or 1) > 1:
         raise ConfigError(
-            f"{named('members')} are trained by batches, and lbfgs has none; leave it out, or name another "
+            f"{named('members')} are trained in batches, and lbfgs has none; omit it, or name another "
             f"{named('optimizer')}."
         )
     if "optimizer" in chosen:
@@ -80,26 +80,26 @@ def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -
 
 
 def check(settings: Settings, named: Names = PYTHON) -> None:
-    """Check types and values. Raises ConfigError for an unknown preset, and for settings that none has."""
+    """Check types and values. Raises ConfigError for an unknown preset, and for settings that none supports."""
     settings.check_types(named)
     check_seed(settings.seed, named("seed"))
     for name, known in CHOICES.items():
         if getattr(settings, name) is not None:
             check_choice(getattr(settings, name), known, named(name))
     for name in not_of_presets(settings):
-        raise ConfigError(f"a preset has no {named(name)}; leave it or {named('preset')} out.")
+        raise ConfigError(f"a preset does not support {named(name)}; omit it or {named('preset')}.")
     for name in without_optimizer(settings):
         raise ConfigError(
-            f"{named(name)} would be of the preset's own optimizer; name one by {named('optimizer')} too, as "
-            f"{named.given('optimizer', 'adamw')}, or leave it out."
+            f"{named(name)} would apply to the preset's own optimizer; also name one with "
+            f"{named('optimizer')}, such as {named.given('optimizer', 'adamw')}, or omit it."
         )
     build.check(dataclasses.replace(settings, dropout=settings.dropout or 0.0), True, named)
 
 
 def _in_settings(message: str, named: Names) -> str:
-    """Return scikit-learn's message about a parameter as one about the setting that it came from."""
+    """Translate scikit-learn's message about a parameter to one about its setting."""
     found = re.search(r"'(\w+)'.*? must be (.+)", message, re.DOTALL)
-    if found is None:  # in words of another release
+    if found is None:  # worded differently by another release
         return message
     parameter, rest = found.groups()
     setting = next((name for name, known in DIRECT.items() if known == parameter), parameter)

@@ -1,7 +1,7 @@
-"""Search for the settings of a network for a table, and leave the folder of a run with the best one.
+"""Search for the settings of a network for a table, and write the folder of a run with the best one.
 
-The rows to test on are those of any run on this table and seed, and no trial sees them. The folder has the journal of
-the search, by which it goes on, its trials as a table, and what a run of a preset leaves.
+The test rows are those of any run with this table and seed, and no trial uses them. The folder has the journal of the
+search, from which it can be resumed, its trials as a table, and the files of a run of a preset.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TuneRun(NamedTuple):
         return self.run.config() | self.of_search()
 
     def of_search(self) -> dict[str, Any]:
-        """Return what config.json has of a search where that of a run has another command, or nothing."""
+        """Return the entries of config.json that differ from those of a run."""
         return {"command": self.command, "search": dataclasses.asdict(self.settings)}
 
 
@@ -95,15 +95,15 @@ def resumed(
     data: str | None = None,
     named: Names = PYTHON,
 ) -> Iterator[TuneRun]:
-    """Prepare the search of a folder to go on.
+    """Prepare to continue the search of a folder.
 
-    chosen: names of the settings that were given, which must equal the search's own.  how: what is given anew of the
+    chosen: names of the given settings, which must equal the search's own.  how: changed values of the
     `SearchSettings`.  data: None for those named in the folder.
     """
     config = folder.read_config(place)
     if "search" not in config:
         raise ConfigError(
-            f"{place} has a run and no search; go on with it by chainrule train {place} --resume."
+            f"{place} has a run but no search; continue it with: chainrule train {place} --resume."
         )
     asked = longer.agreed(place, config, given, chosen, data, named, "search")
     known = {name: value for name, value in config["search"].items() if name in SEARCH}
@@ -112,12 +112,12 @@ def resumed(
     search = search._replace(run=search.run._replace(place=place, data=found))
     with folder.locked(place, named):
         folder.clean(place)
-        (place / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed
+        (place / f"{JOURNAL}.lock").unlink(missing_ok=True)  # left by a killed process
         folder.write_config(place, search.config())
         try:
             yield search
         except folder.REFUSED:
-            folder.write_config(place, config)  # without what was refused
+            folder.write_config(place, config)  # without the rejected settings
             raise
 
 
@@ -133,9 +133,9 @@ def carry_out(
     judging: Callable[[], object] | None = None,
     named: Names = PYTHON,
 ) -> TuneOutcome:
-    """Search, fit the best settings to all rows that are not for testing, judge them by those, and write the results.
+    """Search, fit the best settings to all rows not used for testing, evaluate on the test rows, and write the results.
 
-    listen: called with each trial as it ends.  judging: called when the search is over.
+    listen: called with each trial as it ends.  judging: called when the search has ended.
     """
     run, how = search.run, search.settings
     table, place = run.table, run.place
@@ -158,7 +158,7 @@ def carry_out(
 
 
 def as_data(tuned: Tuned) -> dict[str, Any]:
-    """Return what a search found, for metrics.json."""
+    """Return the result of a search for metrics.json."""
     default = tuned.default
     return {
         "metric": tuned.metric,
@@ -173,7 +173,7 @@ def as_data(tuned: Tuned) -> dict[str, Any]:
 
 
 def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
-    """Write a row for each trial: its number, state, value, epochs and seconds, and its settings."""
+    """Write one row per trial: its number, state, value, epochs and seconds, and its settings."""
     names = list(dict.fromkeys(name for each in trials for name in each.settings))
     text = io.StringIO(newline="")
     writer = csv.writer(text)

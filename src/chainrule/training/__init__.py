@@ -1,6 +1,6 @@
 """Training: the loops, their callbacks and history, and checkpoints to resume a run from.
 
-Each name is loaded when it is first asked for.
+Each name is loaded on first use.
 """
 
 from __future__ import annotations

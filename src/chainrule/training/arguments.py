@@ -43,7 +43,7 @@ def checked_fit(
     """Train a model in place and return its history.
 
     members: the models of an ensemble, None for a single model.  trainer, order: see `RunSettings`.
-    A model that is refused before its first step is left as it was.
+    A model that is rejected before its first step does not change.
     """
     network, compute = model.network, options.engine
     method = settings.as_method(options.method, options.optimizer, options.schedule, compute.engine)
@@ -85,7 +85,7 @@ def checked_fit(
         sources.check(beside, size, optimizer, members is not None, network, model.states)
         trainer_for(optimizer, method).engine(compute.engine, plan)  # raises before the pass over all rows
         samples = sources.stream(X, model, model.classes, model.feature_names, options.class_weight)
-        # The first pass over the rows measures what the network needs, and learns all else.
+        # The first pass over the rows measures the network's inputs and everything else.
         measured = [training.measure(network, model.states, samples, model.dtype)]
         features, classes = samples.features, samples.classes
     elif isinstance(X, Samples):
@@ -167,7 +167,7 @@ def checked_fit(
 
 
 def _check_scale(model: Any, wanted: bool | str | None) -> bool | str | None:
-    """Return how the targets are to be scaled; None for as they are already. Raises ConfigError if they cannot be."""
+    """Return how to scale the targets; None for as before. Raises ConfigError if they cannot be scaled."""
     known: TargetScale | None = model.target_scale
     if wanted is not None and wanted != "clamp" and not isinstance(wanted, (bool, np.bool_)):
         raise ConfigError(f"scale_targets must be True, False, 'clamp' or None, not {wanted!r}.")
@@ -176,17 +176,17 @@ def _check_scale(model: Any, wanted: bool | str | None) -> bool | str | None:
     if model.network.loss.targets != "real":
         raise ConfigError(
             f"scale_targets is for losses of numbers in any unit, not for {type(model.network.loss).__name__}; "
-            "leave it out."
+            "omit it."
         )
     if model.steps_trained:
-        how = "standardized" if known is not None else "as they are"
+        how = "standardized" if known is not None else "unscaled"
         if known is not None and wanted:
             how += (
                 ", with predictions within their range" if known.clamps else ", with predictions of any size"
             )
         raise ConfigError(
             f"scale_targets is {wanted!r}, but the model was trained on targets {how}; "
-            "leave it out, or make a new model."
+            "omit it, or make a new model."
         )
     return wanted
 
@@ -198,12 +198,12 @@ def _scale(model: Any, wanted: bool | str | None, samples: Samples | Stream) -> 
         return known
     scale = samples.measure_targets(wanted == "clamp") if wanted else None
     if scale is not None and not np.isfinite(scale.std).all():
-        raise DataError("y contains numbers too large to be standardized; divide them first.")
+        raise DataError("y contains numbers too large to standardize; divide them first.")
     return scale
 
 
 def _check_validation(data: Any, fraction: float | None) -> None:
-    """Raise ConfigError unless data is None or validation data, and is not given beside a fraction."""
+    """Check that data is None or validation data, and that there is no fraction beside it. Raises ConfigError."""
     if data is not None and fraction is not None:
         raise ConfigError("pass validation_data or validation_fraction, not both.")
     is_pair = isinstance(data, (tuple, list)) and len(data) == 2
@@ -217,7 +217,7 @@ def _validation(
     classes: NDArray[Any] | None,
     features: tuple[str, ...] | None,
 ) -> Samples | Stream | None:
-    """Return the validation samples that were passed, checked; None if none were."""
+    """Return the checked validation samples that were passed; None if there are none."""
     if data is None:
         return None
     if isinstance(data, Samples):

@@ -1,4 +1,4 @@
-"""Augmentation: in each epoch another image is made of each image, which keeps its label."""
+"""Augmentation: in each epoch another image is made from each image, with the same label."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from chainrule.formulas import distortion
 
 @dataclass(frozen=True)
 class Augment:
-    """Random distortions of images: turned, scaled, sheared, shifted, and bent by a smooth random displacement.
+    """Random distortions of images: rotation, scaling, shear, shift, and a smooth random displacement.
 
         augment = Augment(rotate=15, scale=0.15, shear=10, shift=1, elastic=(36, 5))
         model.fit(ArraySource(X, y).map(augment))  # each epoch has other images
-        augment.images(X[:3], seed=0, epoch=3, rows=[0, 1, 2])  # to look at some of them
+        augment.images(X[:3], seed=0, epoch=3, rows=[0, 1, 2])  # to inspect some of them
 
-    rotate: the largest angle to either side, in degrees.
-    scale: the largest change of the width and, apart from it, of the height: 0.15 for 85 % to 115 %.
-    shear: the largest angle by which the upright lean, in degrees.
-    shift: the largest shift in either direction, in pixels.
-    elastic: (alpha, sigma): each pixel moves by alpha times a field of numbers uniform in [-1, 1) that a Gaussian of
-        sigma pixels has smoothed; None for none.
-    shape: (height, width) or (height, width, channels) of an image, whose numbers are a row of X in this order; None
-        for a square of one channel.
-    fill: the value around an image; None for that of the nearest pixel.
+    rotate: the maximum angle in either direction, in degrees.
+    scale: the maximum change of the width and, independently, of the height: 0.15 for 85 % to 115 %.
+    shear: the maximum angle of the shear, in degrees.
+    shift: the maximum shift in either direction, in pixels.
+    elastic: (alpha, sigma): each pixel moves by alpha times a field of numbers uniform in [-1, 1), smoothed by a
+    Gaussian   of sigma pixels; None for no displacement.
+    shape: (height, width) or (height, width, channels) of an image, whose pixels are a row of X in this order; None for
+    a   square with one channel.
+    fill: the value outside an image; None for that of the nearest pixel.
 
-    The result is a function of (X, seed, epoch, row numbers) alone, whose formula `chainrule.formulas.distortion` has.
-    The native engine computes it, on all of its threads, or NumPy does, with the same bits.
+    The result is a function of (X, seed, epoch, row indices) only; the formula is in `chainrule.formulas.distortion`.
+    The native engine computes it on all of its threads, otherwise NumPy does, with the same bits.
     Source: Simard, Steinkraus, Platt, Best Practices for Convolutional Neural Networks Applied to Visual Document
     Analysis, ICDAR 2003.
     """
@@ -82,14 +82,14 @@ class Augment:
             object.__setattr__(self, "shape", tuple(int(side) for side in sides))
 
     def __call__(self, block: SourceBlock, seed: int, epoch: int, numbers: Any) -> SourceBlock:
-        """Return a block of a source with its images distorted: what `Source.map` calls."""
+        """Return a block of a source with distorted images, for `Source.map`."""
         return block._replace(X=self.images(block.X, seed=seed, epoch=epoch, rows=numbers))
 
     def images(self, X: Any, *, seed: int, epoch: int, rows: Any) -> NDArray[Any]:
-        """Return the images X (n, numbers of an image) distorted, as an array of the same shape and dtype.
+        """Return distorted images for X (n, pixels), as an array of the same shape and dtype.
 
         X: uint8, float32 or float64; other numbers become float32.  seed: integer in [0, 2^32).  epoch: from 0.
-        rows: (n,), the images' numbers in the data set, of which the lower 32 bits count.
+        rows: (n,), the images' indices in the data set, of which the lower 32 bits are used.
         """
         X = np.asarray(X)
         if X.ndim != 2:
@@ -101,9 +101,7 @@ class Augment:
             raise ConfigError(f"fill of Augment must be in [0, 255] for images of bytes, not {self.fill!r}.")
         streams = (np.asarray(rows, np.int64) & 0xFFFFFFFF).astype(np.uint32)
         if streams.shape != (len(X),):
-            raise DataError(
-                f"rows must be ({len(X)},), the number of each image, not the shape {streams.shape}."
-            )
+            raise DataError(f"rows must have shape ({len(X)},), one index per image, not {streams.shape}.")
         key = int(generator(seed, "augmentation", epoch).integers(1 << 32))
         drawn = distortion.words(key, streams, 1, 3)
         maps = distortion.maps(drawn, self.rotate, self.scale, self.shear, self.shift)
@@ -115,7 +113,7 @@ class Augment:
         return found.reshape(X.shape)
 
     def _image(self, numbers: int) -> tuple[int, int, int]:
-        """Return (height, width, channels) of an image of so many numbers."""
+        """Return (height, width, channels) of an image with so many numbers."""
         side = math.isqrt(numbers)
         shape = self.shape or ((side, side) if side * side == numbers else ())
         if math.prod(shape) != numbers or not shape:
@@ -124,7 +122,7 @@ class Augment:
                 + (
                     f"not those of shape={self.shape}."
                     if self.shape
-                    else "no square; pass shape=(height, width)."
+                    else "which is not a square; pass shape=(height, width)."
                 )
             )
         height, width, *channels = shape

@@ -1,4 +1,4 @@
-"""Callbacks: objects that observe a run and may end it, such as early stopping and checkpoints."""
+"""Callbacks: objects that observe a run and may stop it, such as early stopping and checkpoints."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ class Callback:
     """Base class of callbacks; override the methods you need. A plain function f(run) is called after each epoch."""
 
     every_steps: int | None = None
-    """call on_steps after every this many steps of the run too; None for the default times alone"""
+    """also call on_steps after every this many steps of the run; None for the default times only"""
     looks_inside = True
-    """whether it reads parameters before the end of training; False saves copying them back from the engine"""
+    """whether it reads parameters before the end of training; False avoids copying them back from the engine"""
     of_one_network = False
-    """whether it reads theta (size,) of a single network, and so cannot look at an ensemble's run"""
+    """whether it reads theta (size,) of a single network, and so does not support an ensemble's run"""
 
     def on_train_begin(self, run: Run) -> None:
-        """Run before the first step, also of a resumed run."""
+        """Called before the first step, also of a resumed run."""
 
     def on_steps(self, run: Run) -> None:
-        """Run within an epoch, about every 0.1 s, and after each `every_steps` steps."""
+        """Called within an epoch, about every 0.1 s, and after each `every_steps` steps."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Run after each epoch; run.logs is its record."""
+        """Called after each epoch; run.logs is its record."""
 
     def on_train_end(self, run: Run) -> None:
-        """Run after the last epoch, or when the run was stopped, interrupted or failed."""
+        """Called after the last epoch, or when the run was stopped, interrupted or failed."""
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint must store: numbers, text, None, lists of them, and NumPy arrays."""
+        """Return the state for a checkpoint: numbers, text, None, lists of them, and NumPy arrays."""
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
+        """Restore the result of `state`."""
 
     def identity(self) -> Any:
-        """Return the settings that it must have in every process of a run, JSON-ready; None where one may lack it."""
+        """Return the settings that all processes of a run must share, for JSON; None if some may lack the callback."""
         return []
 
 
@@ -82,13 +82,13 @@ def watched(run: Run, monitor: str) -> float:
 
 
 def _hint(run: Run, monitor: str) -> str:
-    """Say which argument of fit records a column; empty if none does."""
+    """Return which argument of fit records a column; empty if none does."""
     name = monitor.removeprefix("val_")
     is_metric = name in METRICS and run.model.task in METRICS[name].tasks
     if not is_metric and name != "loss":
         return ""
     if name == monitor:
-        return f"; metrics are of the validation data: watch 'val_{name}'"
+        return f"; metrics are those of the validation data: monitor 'val_{name}'"
     wanted = ["validation_data or validation_fraction"] if run.validation is None else []
     if is_metric and name not in run.settings.metrics:
         wanted.append(f"metrics=[{name!r}]")
@@ -106,11 +106,11 @@ class EarlyStopping(Callback):
     """Stop training when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
 
     restore_best: restore the parameters and running statistics of the best epoch at the end, however the run ends.
-    last_best: whether an equal value is an improvement too, so that of equally good epochs the last one is the best;
-    accuracy and other counts take the same value often.
-    growth: at least 0, what the patience grows by for each epoch up to the best one: a run whose best epoch is b ends
-    after epoch b + patience + growth b. With a learning rate that goes in cycles, growth=2 outlasts one that is twice
-    as long as all before it. (The rule epoch > m b + k of others is growth m - 1 and patience k + 1.)
+    last_best: whether an equal value is an improvement too, so that the last of equally good epochs is the best;
+    accuracy and other counts often take the same value.
+    growth: at least 0, the growth of the patience per epoch up to the best one: a run whose best epoch is b ends after
+    epoch b + patience + growth b. With a cyclic learning rate, growth=2 outlasts a cycle twice as long as everything
+    before it. (The rule epoch > m b + k of others is growth m - 1 and patience k + 1.)
     Source: Prechelt, "Early stopping - but when?", 1998; for last_best and growth: Holzmüller, Grinsztajn, Steinwart,
     "Better by default", NeurIPS 2024.
     """
@@ -158,7 +158,7 @@ class EarlyStopping(Callback):
             run.stop(self.reason())
 
     def reason(self) -> str:
-        """Say why the run is stopped."""
+        """Return why the run is stopped."""
         return f"{self.monitor} has not improved since epoch {self.best_epoch}"
 
     def on_train_end(self, run: Run) -> None:
@@ -171,7 +171,7 @@ class EarlyStopping(Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "kept": self.kept}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore the best value. Raises TypeError for a state that `state` cannot have returned."""
+        """Restore the best value. Raises TypeError for an invalid state."""
         best, kept = state["best"], state["kept"]
         counts = state["best_epoch"], state["waited"]
         if not (
@@ -209,7 +209,7 @@ class StopAt(Callback):
 class Checkpoint(Callback):
     """Write a file from which the run can be resumed, after each epoch and each `every_steps` steps.
 
-    The file is replaced in one step, so it is complete at any time. Resume with fit(..., resume=path).
+    The file is replaced atomically, so it is complete at any time. Resume with fit(..., resume=path).
     """
 
     def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
@@ -220,7 +220,7 @@ class Checkpoint(Callback):
         self.looks_inside = every_steps is not None
 
     def on_train_begin(self, run: Run) -> None:
-        """Find out what decides the bits of the run while nothing else reads its data."""
+        """Compute the run's fingerprint while nothing else reads its data."""
         _ = run.fingerprint
 
     def on_steps(self, run: Run) -> None:
@@ -233,15 +233,15 @@ class Checkpoint(Callback):
         self.write(run)
 
     def write(self, run: Run) -> None:
-        """Write the file, in a run of several processes that of process 0."""
+        """Write the file; in a run of several processes only process 0 does."""
         if distributed.is_first():
             checkpoint.write(self.path, run)
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:
-    """Return a user's callbacks, one or several, as a list of `Callback`; functions of the run are wrapped.
+    """Return one callback or several as a list of `Callback`; functions of the run are wrapped.
 
-    Checkpoints go last: they store the rest.
+    Checkpoints are last, because they store the state of the others.
     """
     made = []
     for callback in (

@@ -27,9 +27,9 @@ FORMAT = 2
 KEYS = ("fingerprint", "epoch", "position", "seconds", "epochs_before", "clock", "history", "stopped", "plateau",
         "now", "optimizer", "tally", "callbacks")  # fmt: skip
 MAX_CONTAINERS, MAX_COMMAS = 1 << 21, 1 << 24
-"""The most lists and objects, and values, of a run's state beside its arrays; a history has one object an epoch."""
+"""The maximum lists and objects, and values, of a run's state besides arrays; a history has one object per epoch."""
 LATER = {"steps_before": 0, "row_sums": np.zeros(2)}
-"""What an earlier version left out, as it was then."""
+"""Values that earlier versions omitted, as they were then."""
 
 
 def write(path: str | os.PathLike[str], run: Run) -> None:
@@ -74,7 +74,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             entry = (file.metadata() or {})["chainrule-run"]
         crc, text = entry[:8], entry[8:]
         if not is_modest_json(text, MAX_CONTAINERS, MAX_COMMAS):
-            raise FormatError(f"{path} holds more than any run records; resume from another checkpoint.")
+            raise FormatError(f"{path} is larger than the record of any run; resume from another checkpoint.")
         if crc != checksum(text, arrays):
             raise FormatError(
                 f"{path} is damaged: its checksum does not match; resume from another checkpoint."
@@ -90,7 +90,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(f"{path} is not a whole checkpoint of a Chainrule run ({error}).") from error
+        raise FormatError(f"{path} is not a complete checkpoint of a Chainrule run ({error}).") from error
     return LATER | dict(state)
 
 
@@ -103,7 +103,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
     try:
         for name, mine in run.fingerprint.items():
             theirs = state["fingerprint"].get(name)
-            if name == "network":  # an earlier version left defaults out
+            if name == "network":  # an earlier version omitted defaults
                 theirs = completed(theirs, custom_defaults(run.plan.network))
             if name == "optimizer" and isinstance(theirs, dict):
                 theirs = _defaults(run.plan.optimizer) | theirs
@@ -149,7 +149,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise FormatError(f"{path} does not contain what a checkpoint of this run must ({error}).") from error
+        raise FormatError(f"{path} is not a valid checkpoint of this run ({error}).") from error
 
 
 def _defaults(settings: Any) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def is_record(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value read from a file is a float; NaN and infinity are."""
+    """Return whether a value read from a file is a float; NaN and infinity count."""
     return type(value) is float or (type(value) is int and abs(value) < 2**63)
 
 
@@ -241,7 +241,7 @@ def _snapshots(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Return JSON-ready data in which each array is replaced by {"$array": its name}."""
+    """Return data for JSON in which each array is replaced by {"$array": its name}."""
     if isinstance(value, np.ndarray):
         name = f"{name}#{len(arrays)}" if name in arrays else name
         arrays[name] = np.ascontiguousarray(value).reshape(value.shape)
@@ -256,7 +256,7 @@ def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 def _unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$array"}:
-            # Each array once, or a small file could make many copies of a large one.
+            # Each array only once, otherwise a small file could make many copies of a large one.
             return arrays.pop(value["$array"]).copy()
         return {key: _unpack(item, arrays) for key, item in value.items()}
     return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value

@@ -1,7 +1,7 @@
-"""Train the members of an ensemble in lock-step: each by a session of its own, as many at once as there are cores.
+"""Train the members of an ensemble in lock-step: each in its own session, as many at once as there are cores.
 
-To the loop they are one session: its theta is (members, size), its sums are means over the members, and a call is taken
-by all of them. So callbacks, schedules and checkpoints see one run, whose validation is that of the average.
+To the loop they are one session: its theta is (members, size), its sums are means over the members, and all of them
+take a call. So callbacks, schedules and checkpoints see one run, whose validation is that of the average.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from chainrule.training.trainers import ByGradient
 
 
 class Members(NamedTuple):
-    """The members that are still in training: a state of the ensemble beside the running statistics of its links."""
+    """The members still in training: a state of the ensemble besides the running statistics of its links."""
 
-    in_training: NDArray[np.bool_]  # (members,), False for one that diverged
+    in_training: NDArray[np.bool_]  # (members,), False for a diverged one
 
 
 def joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def own(states: Mapping[str, Any], member: int) -> dict[str, Any]:
 class EnsembleSession:
     """The sessions of all members as one. See `Session`; theta is (members, size), rows are (n,) or (n, members).
 
-    A member whose step gives NaN or infinity leaves the training with a warning, and its numbers become zero; the
+    A member whose step produces NaN or infinity leaves the training with a warning, and its parameters become zero; the
     error of the last one is raised.
     """
 
@@ -63,9 +63,9 @@ class EnsembleSession:
         states: dict[str, Any],
         step_offset: int,
     ) -> None:
-        """Make a session for each member, which trains its row of theta in place by draws of its seed."""
+        """Make a session for each member, which trains its row of theta in place with draws from its seed."""
         self.plan, self.theta, self.workers, self.taken = plan, theta, engine.workers(), 0
-        # Calls are so long that a member keeps its core as a single model does, and its weights the core's cache.
+        # Calls are long enough that a member keeps its core, as a single model does, and its weights the core's cache.
         self.turns = -(-len(seeds) // (plan.group or self.workers))
         self.in_training = np.ones(len(seeds), bool)
         each = plan._replace(threads=max(1, self.workers // len(seeds)))
@@ -79,17 +79,17 @@ class EnsembleSession:
 
     @property
     def compiles(self) -> bool:
-        """Whether its first step waits for a compiler."""
+        """Whether its first step waits for compilation."""
         return self.sessions[0].compiles
 
     @property
     def members(self) -> list[int]:
-        """The numbers of the members in training."""
+        """The indices of the members in training."""
         found: list[int] = np.flatnonzero(self.in_training).tolist()
         return found
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Take the steps of a call by every member. rows: the same for all (n,), or a column for each (n, members).
+        """Take the steps of a call for every member. rows: common ones (n,), or one column per member (n, members).
 
         Raises the NonFiniteError of the last member in training.
         """
@@ -110,9 +110,9 @@ class EnsembleSession:
     def _in_turns(
         self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int
     ) -> dict[int, NonFiniteError]:
-        """Take the steps by as many members at once as there are cores; return the errors by member."""
+        """Take the steps for as many members at once as there are cores; return the errors by member."""
         chosen, errors = self.members, dict[int, NonFiniteError]()
-        pieces = 1 if len(chosen) % self.workers == 0 else self.workers  # so that no core waits in the end
+        pieces = 1 if len(chosen) % self.workers == 0 else self.workers  # so that no core is idle at the end
         in_turns(
             [self._pieces(i, samples, rows, settings, first, pieces, errors) for i in chosen], self.workers
         )
@@ -121,7 +121,7 @@ class EnsembleSession:
     def _side_by_side(
         self, size: int, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int
     ) -> dict[int, NonFiniteError]:
-        """Take the steps by `size` members at a time, in one program; return the errors by member."""
+        """Take the steps for `size` members at a time, in one program; return the errors by member."""
         from chainrule.engines.xla import group
 
         chosen, errors = self.members, dict[int, NonFiniteError]()
@@ -143,7 +143,7 @@ class EnsembleSession:
         pieces: int,
         errors: dict[int, NonFiniteError],
     ) -> Iterator[None]:
-        """Take the steps of member i in so many pieces."""
+        """Take the steps of member i in several pieces."""
         mine, size = rows if rows.ndim == 1 else rows[:, i], self.plan.batch_size
         cuts = np.unique(np.linspace(0, len(settings.rate), pieces + 1).astype(int)).tolist()
         try:
@@ -155,13 +155,13 @@ class EnsembleSession:
             errors[i] = error
 
     def _drop(self, i: int, error: NonFiniteError) -> None:
-        """Take a member out of the training."""
+        """Remove a member from the training."""
         if self.members == [i]:
             raise error
         self.in_training[i] = False
         self.theta[i] = 0
         self.sessions[i].states = self.plan.network.initial_states(self.theta.dtype)
-        warnings.warn(f"member {i} diverged and is left out of the ensemble: {error}", stacklevel=9)
+        warnings.warn(f"member {i} diverged and is removed from the ensemble: {error}", stacklevel=9)
 
     def synchronize(self) -> None:
         """Make theta and the states current."""
@@ -170,7 +170,7 @@ class EnsembleSession:
 
     @property
     def step_offset(self) -> int:
-        """Steps ever taken before this run."""
+        """The number of steps before this run."""
         return self.sessions[0].step_offset
 
     @step_offset.setter
@@ -180,7 +180,7 @@ class EnsembleSession:
 
     @property
     def states(self) -> dict[str, Any]:
-        """The running statistics of all members, as `joined` names them, and under "members" who is in training."""
+        """The running statistics of all members, named as by `joined`, and the members in training under "members"."""
         return joined([s.states for s in self.sessions]) | {"members": Members(self.in_training)}
 
     @states.setter
@@ -205,11 +205,11 @@ class EnsembleSession:
 
 @dataclass(frozen=True)
 class ByMembers(ByGradient):
-    """The trainer of an ensemble by gradient."""
+    """The gradient trainer of an ensemble."""
 
     seeds: tuple[int, ...]
     own_batches: bool
-    """whether each member has an order of the samples of its own"""
+    """whether each member has its own order of the samples"""
 
     def session(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
@@ -218,12 +218,12 @@ class ByMembers(ByGradient):
         return EnsembleSession(engine, plan, self.seeds, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
-        """Check that checkpoints are written at the end of an epoch alone, and no callback is for one network."""
+        """Check that checkpoints are written only at the end of epochs, and no callback is for a single network."""
         for callback in run.settings.callbacks:
             if callback.of_one_network:
                 raise ConfigError(
-                    f"{type(callback).__name__} looks at one network; leave it out of an ensemble's fit, or train a "
-                    "Model of a member's seed with it."
+                    f"{type(callback).__name__} reads one network; omit it from an ensemble's fit, or train "
+                    "a Model of a member's seed with it."
                 )
         if any(
             isinstance(callback, Checkpoint) and callback.every_steps for callback in run.settings.callbacks
@@ -233,7 +233,7 @@ class ByMembers(ByGradient):
             )
 
     def identity(self) -> dict[str, Any]:
-        """Return the members' seeds, and whether they have batches of their own."""
+        """Return the members' seeds, and whether they have their own batches."""
         return {"members": list(self.seeds), "own batches": self.own_batches}
 
     def validate(self, run: Run) -> dict[str, float]:
@@ -251,7 +251,7 @@ class ByMembers(ByGradient):
         return evaluate_outputs(network, thetas, average(network, out), samples, run.settings.metrics)
 
     def order(self, run: Run) -> NDArray[np.int64]:
-        """Draw the order of the samples for each member (n, members): that of a model of its seed."""
+        """Draw the order of the samples for each member (n, members): that of a model with its seed."""
         n, epoch = run.samples.n, run.epochs_before + run.epoch
         orders = np.empty((n, len(self.seeds)), np.int64, order="F")
         for i, seed in enumerate(self.seeds):
@@ -260,22 +260,22 @@ class ByMembers(ByGradient):
 
 
 class WholeEpochs(Callback):
-    """Return to the end of the last whole epoch when a run ends within one, where members may be at different steps.
+    """Return to the end of the last whole epoch if a run ends within one, where members may be at different steps.
 
-    A run that a callback ends within its first epoch, or whose plan for a time limit ends within one, ends there, with
-    all members at one step.
+    A run that a callback ends within its first epoch, or whose plan for a time limit ends within one, does not return,
+    because all members are at the same step.
     """
 
     def on_train_begin(self, run: Run) -> None:
-        """Keep the parameters and states."""
+        """Store the parameters and states."""
         self.kept = run.snapshot()
 
     def on_epoch_end(self, run: Run) -> None:
-        """Keep those of this epoch."""
+        """Store those of this epoch."""
         self.kept = run.snapshot()
 
     def on_train_end(self, run: Run) -> None:
-        """Return to them."""
+        """Restore them."""
         if run.error is not None or (run.position and run.epoch and run.shortened is None):
             run.restore(self.kept)
             run.position = 0

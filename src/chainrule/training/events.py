@@ -1,8 +1,8 @@
 """The events of a training run as frozen data, for a terminal, a log, a chart or another thread.
 
-A run is one `Started`, then `Progress` about ten times a second and an `EpochEnd` after each epoch, and in the end one
-of `Finished`, `Stopped`, `Interrupted` and `Failed`. An event has numbers and text only, copied when it was made, so
-it may be kept, sent elsewhere and read at any time. `Listener` is the callback that makes them:
+A run is one `Started`, then `Progress` about ten times per second and an `EpochEnd` after each epoch, and at the end
+one of `Finished`, `Stopped`, `Interrupted` and `Failed`. An event has only numbers and text, copied when it is created,
+so it may be stored, sent elsewhere and read at any time. `Listener` is the callback that creates them:
 
     events = queue.SimpleQueue()
     model.fit(X, y, callbacks=[Listener(events.put)])
@@ -37,19 +37,19 @@ class Event:
 @records.kind("run_started")
 @dataclass(frozen=True)
 class Started(Event):
-    """A run, new or resumed, is about to take its first step."""
+    """A new or resumed run is about to take its first step."""
 
     step: int
-    """steps completed within the current epoch, which a resumed run has begun before"""
+    """steps already completed within the current epoch, in a resumed run"""
     steps_per_epoch: int
     samples: int
-    """samples to train on"""
+    """training samples"""
     batch_size: int
     engine: str
     records: tuple[Mapping[str, float], ...] = ()
-    """the records of the epochs completed before, in a run that is resumed"""
+    """the records of the epochs completed earlier, in a resumed run"""
     compiles: bool = False
-    """whether the first step waits for a compiler"""
+    """whether the first step waits for compilation"""
 
 
 @records.kind("run_progress")
@@ -60,7 +60,7 @@ class Progress(Event):
     step: int
     """steps completed within the current epoch"""
     of: int
-    """steps of an epoch"""
+    """steps per epoch"""
     loss: float | None
     """the mean over the epoch's samples so far; None if the method does not measure it"""
     rate: float
@@ -157,7 +157,7 @@ def epoch_end(run: Run) -> EpochEnd:
 
 
 def ended(run: Run) -> Ended:
-    """Return the last event of a run, by how it ended."""
+    """Return the last event of a run, depending on how it ended."""
     if run.error is not None:
         return failed(run.epoch, run.epochs, run.error)
     if run.history.stopped is not None:

@@ -26,18 +26,18 @@ from chainrule.training.together import Together
 from chainrule.training.trainers import trainer_for
 
 NUMBERS = 1 << 18
-"""The most numbers, in float64, that an input layer is measured on at a time."""
+"""The maximum numbers, in float64, with which an input layer is measured at a time."""
 SORTED = 1 << 23
-"""The most numbers of whole columns that are kept to find their edges; a single column may have more."""
+"""The maximum numbers of whole columns kept to find their edges; a single column may have more."""
 
 
 def fit(model: Any, settings: RunSettings) -> History:
-    """Train a model in place, as the settings say, and return its history."""
+    """Train a model in place with the settings, and return its history."""
     plan, optimizer, given = settings.plan, settings.optimizer, settings.optimizer_state
     steps_before = 0 if given is None else given.steps
     trainer = settings.trainer or trainer_for(optimizer, settings.method)
     engine = trainer.engine(settings.engine, plan)
-    # The steps of the optimizer count in the draws too, so that two runs draw what a single one would have.
+    # The optimizer's steps also count for the random draws, so that two runs draw the same as a single one.
     session = trainer.session(engine, plan, model.theta, model.states, model.steps_trained - steps_before)
     if given is not None:
         session.optimizer_state = checked_state(given.state, session.optimizer_state, optimizer)
@@ -65,7 +65,7 @@ def fit(model: Any, settings: RunSettings) -> History:
     model.states, model.history = session.states, run.history
     try:
         trainer.train(run)
-    finally:  # also after Ctrl-C or an error the model has the parameters of the last step
+    finally:  # also after Ctrl-C or an error the model gets the parameters of the last step
         model.states = session.states
         model.epochs_trained, model.steps_trained = run.trained
     return run.history
@@ -88,9 +88,9 @@ def checked_state(state: Any, fresh: Any, optimizer: AnyOptimizer) -> Any:
 def measure(
     network: Network, states: dict[str, Any], samples: Samples | Stream, dtype: Any
 ) -> dict[str, Any]:
-    """Measure every Standardize and PiecewiseLinearEmbedding, unless that was done, and return the states.
+    """Measure every Standardize and PiecewiseLinearEmbedding, unless already done, and return the states.
 
-    A stream is passed over once for each Standardize; `sources.check` refuses the embedding, which needs whole columns.
+    A stream is read once for each Standardize; `sources.check` rejects the embedding, which needs whole columns.
     """
     for i, link in enumerate(network.links):
         layer = link.layer
@@ -118,7 +118,7 @@ def measure(
 def _inputs(
     network: Network, place: int, states: dict[str, Any], samples: Samples | Stream, dtype: Any
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Iterate over some rows at a time of what reaches a link; what an Embedding looks up is 0 in it."""
+    """Iterate over some rows at a time of a link's inputs, with 0 for the codes of an Embedding."""
     links, states = network.links[:place], states_in(dtype, states)
     params = [type(link.params)(*(np.zeros(p.shape, dtype) for p in link.params)) for link in links]
     rows, first = max(1, NUMBERS // network.inputs), 0
@@ -133,7 +133,7 @@ def _inputs(
 
 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw which of n rows to train on and which to hold out, both sorted, at least one each. Raises ConfigError."""
+    """Draw the training rows and the held-out ones of n rows, both sorted, at least one each. Raises ConfigError."""
     if isinstance(fraction, str) or not 0 < fraction < 1:
         raise ConfigError(f"{option('validation_fraction')} must lie between 0 and 1, not {fraction!r}.")
     count = round(fraction * n)
@@ -147,7 +147,7 @@ def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], N
 
 
 def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Split samples into training and validation samples, by the rows that `split_rows` draws."""
+    """Split samples into training and validation samples, by the rows drawn by `split_rows`."""
     train, held_out = map(samples.take, split_rows(samples.n, fraction, seed))
     if not (train.weight.any() and held_out.weight.any()):
         raise DataError(

@@ -1,4 +1,4 @@
-"""The objective over all samples and its gradient, which a solver asks for at one theta after another."""
+"""The objective over all samples and its gradient, evaluated by a solver at one theta after another."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from chainrule.formulas.optimizers import SGD, SGDState
 from chainrule.network import objective
 
 CHUNK = 4096
-"""The most samples in one walk; the weighted mean over the walks is the objective."""
+"""The maximum samples in one pass; the weighted mean over the passes is the objective."""
 SPY = SGD(momentum=0.5)
-"""After a step of rate 0 from a velocity of 0, theta is what it was, and the velocity is the gradient."""
+"""After a step with rate 0 from a velocity of 0, theta is unchanged, and the velocity is the gradient."""
 
 
 class ByFormulas:
     """The objective by the formulas of the package, run by NumPy."""
 
     def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any]) -> None:
-        """Look at theta's parameters once: the views stay valid because theta is updated in place."""
+        """Unflatten theta once: the views stay valid because theta is updated in place."""
         self.plan, self.states, self.next_states = plan, states, states
         self.params = plan.network.unflatten(theta)
-        # Batch statistics are those of all samples at once, so such a network is walked in one piece.
+        # Batch statistics are those of all samples at once, so such a network is computed in one piece.
         self.chunk = None if mixes_samples(plan) else CHUNK
 
     def __call__(self, samples: Samples) -> tuple[float, float, NDArray[np.float64]]:
@@ -45,7 +45,7 @@ class ByFormulas:
 
 
 class ByEngine:
-    """The same by the steps of an engine, each at rate 0."""
+    """The same by an engine's steps, each with rate 0."""
 
     def __init__(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], n: int
@@ -59,7 +59,7 @@ class ByEngine:
     def __call__(self, samples: Samples) -> tuple[float, float, NDArray[np.float64]]:
         """Return the loss without the penalty, the penalty, and the gradient of both (size,)."""
         session, settings = self.session, StepSettings.of(np.zeros(1))
-        session.synchronize()  # so that theta is taken again
+        session.synchronize()  # so that theta is read again
         session.theta[...] = self.theta
         total, penalty, g = 0.0, 0.0, np.zeros(len(self.theta))
         for rows, share in objective.pieces(samples.weight, CHUNK):
@@ -77,5 +77,5 @@ class ByEngine:
 
 
 def mixes_samples(plan: Plan) -> bool:
-    """Return whether a sample's output depends on the others of its batch."""
+    """Return whether a sample's output depends on the other samples of its batch."""
     return any(link.layer.mixes_samples for link in plan.network.walk())

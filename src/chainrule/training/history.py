@@ -26,7 +26,7 @@ class History(Shown):
     """
 
     def __init__(self, records: list[dict[str, float]] | None = None, stopped: str | None = None) -> None:
-        """Start with earlier records, or with none."""
+        """Start with earlier records, or without any."""
         self.records: list[dict[str, float]] = list(records or [])
         self.stopped = stopped
 
@@ -36,7 +36,7 @@ class History(Shown):
         return list(dict.fromkeys(name for record in self.records for name in record))
 
     def __getitem__(self, key: str | int) -> Any:
-        """Return a column by name (None where an epoch lacks it), or a record by number."""
+        """Return a column by name (None for epochs that lack it), or a record by index."""
         if isinstance(key, int):
             return self.records[key]
         if key not in self.columns:
@@ -66,7 +66,7 @@ class History(Shown):
             raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
 
     def to_json(self) -> str:
-        """Return the records and why training stopped as JSON text; NaN and infinity, which JSON lacks, become null."""
+        """Return the records and the reason of a stop as JSON text; NaN and infinity become null."""
         return to_json({"records": self.records, "stopped": self.stopped}, indent=1)
 
     def to_data(self) -> dict[str, Any]:
@@ -82,12 +82,12 @@ class History(Shown):
 
     @property
     def charted(self) -> list[str]:
-        """The columns that a report draws: the loss, and accuracy or RMSE where they were recorded."""
+        """The columns plotted in a report: the loss, and accuracy or RMSE if recorded."""
         names = self.columns
         return [name for name in ("loss", "accuracy", "rmse") if name in names or f"val_{name}" in names]
 
     def figure(self, name: str = "loss") -> go.Figure:
-        """Draw a column over the epochs, for training and validation: "loss", "accuracy" or another recorded one.
+        """Plot a column over the epochs, for training and validation: "loss", "accuracy" or another recorded one.
 
         Raises ConfigError for a name that was not recorded.
         """
@@ -95,9 +95,9 @@ class History(Shown):
         if name not in self and f"val_{name}" not in self:
             names = list(dict.fromkeys(column.removeprefix("val_") for column in self.columns))
             raise ConfigError(
-                f"name must be one of what was recorded, {', '.join(names)}, not {name!r}."
+                f"name must be a recorded column, one of {', '.join(names)}, not {name!r}."
                 if names
-                else "the history has no records to draw; train for at least one epoch."
+                else "the history has no records to plot; train for at least one epoch."
             )
         return view(self, "as_figure", name)
 

@@ -1,4 +1,4 @@
-"""Callbacks that only listen: they are told of a run by events."""
+"""Callbacks that only listen: they get a run's events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.training.run import Run
 class Listener(Callback):
     """A callback that passes each event to a function: `Listener(queue.put)`.
 
-    The function runs in the thread that trains, between two steps: let it be short. An error of its own ends the run.
+    The function runs in the training thread, between two steps, so it should be short. Its errors end the run.
     Unlike other callbacks it neither sees nor changes the run itself.
     """
 
@@ -50,14 +50,14 @@ class Listener(Callback):
         self.on_event(events.ended(run))
 
     def identity(self) -> Any:
-        """Return None, since it changes nothing of the run."""
+        """Return None, because it does not change the run."""
         return None
 
 
 class CSVLog(Listener):
     """Write the history to a CSV file, one line per epoch; a resumed run continues the file.
 
-    In a run of several processes that of process 0 writes.
+    In a run of several processes only process 0 writes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -66,7 +66,7 @@ class CSVLog(Listener):
         self.path, self.records = Path(path), list[Mapping[str, float]]()
 
     def write(self, event: events.Event) -> None:
-        """Write all records after each epoch, so that the file is complete whenever the run ends."""
+        """Write all records after each epoch, so that the file is complete at any end of the run."""
         if isinstance(event, events.Started):
             self.records = list(event.records)
         elif isinstance(event, events.EpochEnd):

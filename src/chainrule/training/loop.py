@@ -23,9 +23,9 @@ from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 
 POLL_SECONDS = 0.1
-"""The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are served."""
+"""The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are handled."""
 ROUNDING = 1e-9
-"""By how much a schedule's factor may be above 1, by rounding."""
+"""The rounding error by which a schedule's factor may be above 1."""
 
 
 def train(run: Run) -> None:
@@ -40,7 +40,7 @@ def train(run: Run) -> None:
 
 @contextmanager
 def averaged(run: Run) -> Iterator[None]:
-    """Let theta be the average for what looks at the end of an epoch; the next steps go on from what these reached."""
+    """Set theta to the average during the end of an epoch; the next steps continue from the parameters before."""
     if not run.settings.averaging:
         yield
         return
@@ -65,9 +65,7 @@ def watching(run: Run) -> Iterator[None]:
         raise
     finally:
         run.synchronize()
-        if (
-            run.settings.averaging and run.error is None and run.position
-        ):  # the part of an epoch that is its last
+        if run.settings.averaging and run.error is None and run.position:  # a part of an epoch, the last one
             run.to_average()
         elif run.average is not None:
             run.theta[...] = run.average
@@ -88,10 +86,10 @@ def train_epoch(run: Run) -> None:
     total = run.total_steps
     try:
         while run.position < run.steps_per_epoch and run.history.stopped is None:
-            if run.total_steps != total:  # planned anew, and the schedules with it
+            if run.total_steps != total:  # a new plan changes the schedules
                 total, settings = run.total_steps, step_settings(run, order)
             begin = run.position
-            if begin == last:  # the steps of the piece are taken
+            if begin == last:  # all steps of the piece are done
                 start = time.perf_counter()
                 piece = next(parts)
                 last = min(piece.begin - (-len(piece.rows) // size), run.steps_per_epoch)
@@ -123,7 +121,7 @@ def train_epoch(run: Run) -> None:
 
 
 def look(run: Run) -> None:
-    """Call on_steps of the callbacks that are due, with current parameters if one of them reads these."""
+    """Call on_steps of the callbacks that are due, with current parameters if one of them reads them."""
     due = [c for c in run.settings.callbacks if type(c).on_steps is not Callback.on_steps]
     due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
     if any(callback.looks_inside for callback in due):
@@ -133,7 +131,7 @@ def look(run: Run) -> None:
 
 
 def epoch_pieces(run: Run) -> tuple[NDArray[np.int64], Generator[Piece]]:
-    """Return the order of the samples in the epoch, and its pieces: of samples in memory one; a stream has no order."""
+    """Return the order of the samples in the epoch, and its pieces, one if the samples are in memory."""
     if isinstance(run.samples, Stream):
         epoch = run.epochs_before + run.epoch
         of_blocks = pieces(run.samples, run.plan.batch_size, epoch, run.position, run.settings.shuffle)
@@ -158,7 +156,7 @@ def epoch_order(run: Run, samples: Samples) -> NDArray[np.int64]:
 
 
 def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
-    """Return the settings of each step of the epoch. Raises ConfigError if `RunSettings.steps` gives another number."""
+    """Return the settings of each step of the epoch. Raises ConfigError if `RunSettings.steps` returns others."""
     given = run.settings
     if given.steps is None:
         factors = {name: factors_of(run, name, schedule) for name, schedule in given.factors.items()}
@@ -166,8 +164,8 @@ def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
     settings = StepSettings(*(np.asarray(values, np.float64) for values in given.steps(run, order)))
     if any(values.shape != (run.steps_per_epoch,) for values in settings):
         raise ConfigError(
-            f"steps must return vectors of {run.steps_per_epoch} numbers, one for each step of the epoch, not of "
-            f"shapes {', '.join(str(values.shape) for values in settings)}."
+            f"steps must return vectors of {run.steps_per_epoch} numbers, one for each step of the epoch, "
+            f"not of shapes {', '.join(str(values.shape) for values in settings)}."
         )
     return settings
 
@@ -223,7 +221,7 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
     if run.validation is not None:
         record = record | {f"val_{name}": value for name, value in run.together.validated(run).items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
-    # No call between these, so Ctrl-C interrupts none of them, and a checkpoint contains a record for each epoch.
+    # No call between these, so that Ctrl-C cannot separate them, and a checkpoint has a record for each epoch.
     run.history.records += [record]
     run.epoch, run.position, run.seconds, run.logs = run.epoch + 1, 0, 0.0, record
     schedule = run.settings.schedule

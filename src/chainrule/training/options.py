@@ -1,4 +1,4 @@
-"""The arguments of `fit`: those that belong together as one object, and all of them as one."""
+"""The arguments of `fit`: related ones grouped in objects, and all of them as one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ EngineName = Literal["auto", "native", "reference", "xla"]
 
 @dataclass(frozen=True)
 class Clip:
-    """Bounds on the gradient g of a step, before the optimizer takes it.
+    """Bounds on the gradient g of a step, before the optimizer uses it.
 
         model.fit(X, y, clip=Clip(norm=1.0))  # the same as clip=1.0
 
-    value: largest absolute value of each component:  g_i <- max(-value, min(g_i, value))
-    norm: largest Euclidean norm of g, all layers together:  g <- g min(1, norm / ||g||)
-    Both are in the units of the gradient, value first; None for no bound. Raises ConfigError unless they are above 0.
+    value: maximum absolute value of each component:  g_i <- max(-value, min(g_i, value))
+    norm: maximum Euclidean norm of g, over all layers:  g <- g min(1, norm / ||g||)
+    Both are in the units of the gradient, and value is applied first; None for no bound. Raises ConfigError unless
+    above 0.
     Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013, algorithm 1.
     """
 
@@ -45,24 +46,24 @@ class Clip:
 
     @classmethod
     def of(cls, given: Clip | float | None) -> Clip:
-        """Return the bounds of an argument: a number is that of the norm."""
+        """Return the bounds for an argument: a number is a norm."""
         return given if isinstance(given, Clip) else cls(given)
 
 
 FACTORS = {"decay": "weight_decay", "dropout": "dropout", "smoothing": "label_smoothing"}
-"""The factors of a step's settings, each with the setting that it multiplies, as `Schedules` names it."""
+"""The factors of a step's settings, each with the name in `Schedules` of the setting that it multiplies."""
 
 
 @dataclass(frozen=True)
 class Schedules:
-    """Schedules of the settings that may change from step to step: each is multiplied by its schedule's factor.
+    """Schedules of settings that may change from step to step: each is multiplied by its schedule's factor.
 
         model.fit(X, y, optimizer=AdamW(1e-3), schedule=Schedules(OneCycle(), weight_decay="cosine"))
 
-    learning_rate: of the optimizer's learning rate, as schedule=OneCycle() alone.
-    weight_decay: of the optimizer's weight decay, which the factor of the learning rate multiplies too.
+    learning_rate: of the optimizer's learning rate, the same as schedule=OneCycle() alone.
+    weight_decay: of the optimizer's weight decay, which is also multiplied by the learning rate's factor.
     dropout: of the rate of every Dropout.  label_smoothing: of the loss's label smoothing.
-    Each is a schedule or its name; None for a constant. Factors other than the learning rate's lie from 0 to 1.
+    Each is a schedule or its name; None for a constant. Factors other than the learning rate's are from 0 to 1.
     """
 
     learning_rate: Schedule | str | None = None
@@ -72,32 +73,33 @@ class Schedules:
 
     @classmethod
     def of(cls, given: Schedules | Schedule | str | None) -> Schedules:
-        """Return the schedules of an argument: a single one is that of the learning rate."""
+        """Return the schedules for an argument: a single one is that of the learning rate."""
         return given if isinstance(given, Schedules) else cls(given)
 
 
 @dataclass(frozen=True)
 class Compute:
-    """How the steps of a training are computed: by which engine, where, how precisely, and by which processes.
+    """How the training steps are computed: by which engine, device, precision and processes.
 
         model.fit(X, y, engine=Compute("xla", device="cuda:0"))
         model.fit(X, y, engine=Compute(precision="bf16"))
 
-    engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that supports
-        the network; engine="native" alone is the same as Compute("native").
-    device: what the xla engine trains on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
-    precision: "bf16" to round the factors of matrix products to bfloat16, with sums and weights in float32 (native
-        engine only; faster on processors with AVX-512 BF16); None for the model's own.
-    shards: the parts of each batch, a power of two, which the processes of `chainrule.distributed` share: the bits
-        depend on the shards, not on who has which. Batch normalization takes its statistics of a shard. None for 8
-        after `distributed.initialize()`, else for whole batches.
-    reduce: how processes sum the gradients of their shards. "tree" has the same bits for any number of processes;
-        "psum" leaves the order to JAX, which sends less between many of them, and gives each one shard unless `shards`
-        says otherwise; the bits then depend on their number.
-    group: of an `Ensemble` on the xla engine, how many members one program trains side by side; None for one by one. It
-        is for GPUs, whose launches take longer than the steps of a small network: on processors it is no faster.
-        Results agree to rounding.
-    `fit` checks them with the rest of its arguments.
+    engine: "native" for C++, "reference" for NumPy, "xla" for compilation by JAX, or "auto" for the first that supports
+    the network; engine="native" alone is the same as Compute("native").
+    device: the device of the xla engine, such as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
+    precision: "bf16" to round the inputs of matrix products to bfloat16, with sums and weights in float32 (native
+      engine only; faster on processors with AVX-512 BF16); None for the model's own.
+    shards: the parts of each batch, a power of two, distributed over the processes of `chainrule.distributed`: the bits
+    depend on the number of shards, not on their distribution. Batch normalization uses the statistics of a shard. None
+    for 8 after `distributed.initialize()`, else for whole batches.
+    reduce: how processes sum the gradients of their shards. "tree" gives the same bits for any number of processes;
+      "psum" leaves the order to JAX, which transfers less between many of them, and gives each one shard unless
+    `shards`   is set; the bits then depend on their number.
+    group: for an `Ensemble` on the xla engine, the number of members that one program trains side by side; None for one
+    by   one. It is for GPUs, whose launches take longer than the steps of a small network; on processors it is no
+    faster.
+      Results agree up to rounding.
+    `fit` checks them with its other arguments.
     """
 
     engine: EngineName = "auto"
@@ -109,13 +111,13 @@ class Compute:
 
     @classmethod
     def of(cls, given: Compute | EngineName) -> Compute:
-        """Return how to compute from an argument: a name is that of the engine."""
+        """Return the object for an argument: a name is that of the engine."""
         return given if isinstance(given, Compute) else cls(given)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """The arguments of `Model.fit` and `Ensemble.fit` beside the samples, as they were given; see there."""
+    """The arguments of `Model.fit` and `Ensemble.fit` other than the samples, as given."""
 
     epochs: int
     batch_size: int | None
@@ -137,7 +139,7 @@ class FitOptions:
 
 
 class Former(TypedDict, total=False):
-    """Arguments of `fit` that are fields of an object now; they are accepted until version 0.2."""
+    """Arguments of `fit` that are now fields of an object; they are accepted until version 0.2."""
 
     clip_norm: float | None
     clip_value: float | None
@@ -159,7 +161,7 @@ NEW = {
     "smoothing_schedule": ("schedule", "label_smoothing"),
     **{name: ("engine", name) for name in ("precision", "device", "shards", "reduce", "group")},
 }
-"""Of each former argument the one that took its place, and the field of its object."""
+"""The argument that replaces each former one, and the field of its object."""
 
 
 def with_former(options: FitOptions, former: Former) -> FitOptions:
@@ -171,7 +173,7 @@ def with_former(options: FitOptions, former: Former) -> FitOptions:
         owner = getattr(options, argument)
         kind = type(owner).__name__
         warnings.warn(
-            f"fit({name}=...) is now fit({argument}={kind}({field}=...)), and will be refused from version 0.2 on.",
+            f"fit({name}=...) is now fit({argument}={kind}({field}=...)), and will be an error from version 0.2 on.",
             FutureWarning,
             stacklevel=3,
         )

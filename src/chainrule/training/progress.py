@@ -11,13 +11,13 @@ from chainrule.training.listeners import Listener
 
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 DECIMALS = ((1e4, 4), (1e5, 2), (1e6, 1))
-"""How many decimals a loss or a score has below a number, so that those that fall are not longer than the first."""
+"""The decimals of a loss or a score below a number, so that falling values are not longer than the first."""
 WIDEST = {"learning_rate": len("8.01e-09")}
-"""The widths of columns whose later numbers are longer than the first, in characters."""
+"""The widths, in characters, of columns whose later numbers are longer than the first."""
 WIDE = 80
-"""The width of a terminal in characters from which on the samples a second are shown."""
+"""The minimum width of a terminal, in characters, for the samples per second."""
 MIN_SECONDS = 0.5
-"""The seconds of training before the time left is estimated."""
+"""The minimum seconds of training before the time left is estimated."""
 
 
 class Layout(NamedTuple):
@@ -30,7 +30,7 @@ class Layout(NamedTuple):
     gap: int
 
     def line(self, cells: Sequence[str]) -> str:
-        """Return one line of cells, those of the columns shown."""
+        """Return one line of cells of the shown columns."""
         return (" " * self.gap).join(
             cells[k].rjust(w) for k, w in zip(self.columns, self.widths, strict=True)
         )
@@ -44,8 +44,8 @@ class Layout(NamedTuple):
 def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], width: int | None) -> Layout:
     """Return the widest layout that fits into `width` characters, or the widest of all for None.
 
-    A table that does not fit gets narrower gaps, then headings of two lines, and then loses columns: seconds, the
-    learning rate, the passes, and the last ones.
+    A table that does not fit gets narrower gaps, then two-line headings, and then loses columns: seconds, the learning
+    rate, the passes, and the last ones.
     """
     columns = list(range(len(names)))
     leaves = [names.index(name) for name in ("seconds", "learning_rate", "forward_passes") if name in names]
@@ -93,7 +93,7 @@ class ProgressBar(Listener):
     """
 
     def __init__(self, verbose: int = 1, console: Any = None) -> None:
-        """Store the settings. console: one of rich, for tests and the command."""
+        """Store the settings. console: a rich console, for tests and the command."""
         super().__init__(self.show)
         self.verbose, self.console, self.bar = verbose, console, None
         self.layout: Layout | None = None
@@ -110,7 +110,7 @@ class ProgressBar(Listener):
             self.end(event)
 
     def begin(self, event: Started) -> None:
-        """Open the bar, if there is a terminal to draw it in."""
+        """Open the bar, if there is a terminal."""
         from rich.console import Console
 
         self.console, self.layout = self.console or Console(), None
@@ -146,7 +146,7 @@ class ProgressBar(Listener):
         return event.epoch * self.samples + min(position * self.batch_size, self.samples)
 
     def pace(self, event: Event, position: int = 0) -> str:
-        """Return the samples a second, where the terminal has room, and the time left; empty if they are unknown."""
+        """Return the samples per second, if the terminal is wide enough, and the time left; empty if unknown."""
         left = self.left(event, position)
         if not left or self.console.width < WIDE:
             return left
@@ -158,7 +158,7 @@ class ProgressBar(Listener):
         return f"epoch {min(event.epoch + 1, event.epochs)}/{event.epochs}"
 
     def left(self, event: Event, position: int = 0) -> str:
-        """Estimate the time left from the rate so far; an empty string if it is unknown."""
+        """Estimate the time left from the rate so far; an empty string if unknown."""
         step = self.step(event, position)
         spent, done = time.monotonic() - self.start, step - self.first_step
         if spent < MIN_SECONDS or done == 0:
@@ -206,7 +206,7 @@ class ProgressBar(Listener):
         return name
 
     def end(self, event: Ended) -> None:
-        """Remove the bar, and say why the run was stopped."""
+        """Remove the bar, and print why the run was stopped."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

@@ -1,4 +1,4 @@
-"""A training run: what it was given, and its state, which the loop advances, callbacks read and checkpoints store."""
+"""A training run: its settings, and its state, which the loop advances, callbacks read and checkpoints store."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from chainrule.training.without_backprop import Method
 
 
 class OptimizerState(NamedTuple):
-    """What an optimizer remembers after some steps: a run that begins with it continues the one that it is from."""
+    """The state of an optimizer after some steps: a run that starts with it continues the one that it is from."""
 
     state: Any
     """the optimizer's NamedTuple, of arrays (size,) or ()"""
     steps: int
-    """the steps that it has taken"""
+    """the number of steps so far"""
 
 
 class Trainer(Protocol):
@@ -54,12 +54,12 @@ class Trainer(Protocol):
         """Compute the loss and the metrics of the validation samples."""
 
     def identity(self) -> dict[str, Any]:
-        """Return what of this trainer decides the bits of a run, by name, as JSON-ready data."""
+        """Return the properties of this trainer that determine the bits of a run, by name, as data for JSON."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunSettings:
-    """What a run is given, checked. It does not change while the run lasts."""
+    """The checked settings of a run, which do not change during it."""
 
     plan: Plan
     optimizer: AnyOptimizer
@@ -67,7 +67,7 @@ class RunSettings:
     samples: Samples | Stream
     validation: Samples | Stream | None = None
     epochs: int = 1
-    """as asked for; a time limit may leave the run fewer"""
+    """as requested; a time limit may shorten the run"""
     schedule: Schedule = field(default_factory=Constant)
     factors: Mapping[str, Schedule] = field(default_factory=dict)
     """schedules of the factors of a step's settings by name: decay, dropout, smoothing"""
@@ -76,28 +76,28 @@ class RunSettings:
     callbacks: Sequence[Any] = ()
     engine: str = "auto"
     method: Method | None = None
-    """the method that was named, if any"""
+    """the named method, if any"""
     trainer: Trainer | None = None
-    """what makes the session, for more than one network; None for the one that suits optimizer and method"""
+    """what makes the session, for several networks; None for the default of optimizer and method"""
     order: Callable[[Run], NDArray[np.int64]] | None = None
     """order(run) -> rows (n,): the samples of the next epoch in order; None to shuffle by the seed"""
     steps: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None
     """steps(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedules'"""
     reported: Callable[[float, float], float] | None = None
-    """reported(loss, penalty) -> what a solver minimizes and records in place of their sum; None for the sum"""
+    """reported(loss, penalty) -> the value that a solver minimizes and records in place of their sum; None: the sum"""
     drop_last: bool = False
-    """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
+    """whether an epoch omits samples that do not fill a batch, the last ones of its order"""
     averaging: float = 0.0
-    """what the average of the parameters keeps of itself at the end of an epoch, in [0, 1), see `Run.to_average`"""
+    """the decay of the average of the parameters, per epoch, in [0, 1), see `Run.to_average`"""
     optimizer_state: OptimizerState | None = None
-    """what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start"""
+    """the initial state of the optimizer, of an earlier run (`Run.optimizer_state`); None for a new one"""
     resume: Path | None = None
-    """the checkpoint that the run goes on from"""
+    """the checkpoint from which the run continues"""
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return everything that determines the bits of a run; a checkpoint is resumed only if all of it is the same.
+        """Return everything that determines the bits of a run; a checkpoint is resumed only if all of it is equal.
 
-        It contains the epochs only if a schedule depends on them: with a constant rate a run can be resumed for more.
+        It contains the epochs only if a schedule depends on them: with a constant rate a run can be resumed with more.
         """
         plan, factors = self.plan, self.factors
         ahead = any(each.looks_ahead for each in (self.schedule, *factors.values()))
@@ -125,7 +125,7 @@ class RunSettings:
 
 @dataclass(repr=False)
 class Run:
-    """The state of one call of fit, with what it was given.
+    """The state of one call of fit, with its settings.
 
     Callbacks read it after each epoch: `run.epoch`, `run.logs`, `run.history`, `run.model`; and end it with
     `run.stop("why")`.
@@ -138,12 +138,12 @@ class Run:
     engine: Engine
     session: Session
     walks: ForwardWalks
-    """the forward passes of the validations"""
+    """the forward passes for validation"""
     epochs: int
     epochs_before: int
-    """epochs that the model was trained for by earlier calls: they offset the shuffles"""
+    """epochs that the model was trained for by earlier calls, an offset of the shuffles"""
     steps_before: int = 0
-    """steps that the optimizer had taken before this run"""
+    """steps of the optimizer before this run"""
     history: History = field(default_factory=History)
     epoch: int = 0  # completed
     position: int = 0
@@ -159,25 +159,25 @@ class Run:
     error: BaseException | None = None
     """the error that ended the run, if one did"""
     average: NDArray[Any] | None = None
-    """the average of the parameters, in the shape of theta, see `to_average`; None before there is one"""
+    """the average of the parameters, in the shape of theta, see `to_average`; None before the first one"""
     together: Any = None
     """the agreement with the other processes, see `training.together`"""
     shortened: int | None = None
-    """the steps after which the run ends within an epoch, by a plan for a time limit; None for whole epochs"""
+    """the steps after which the run ends within an epoch, if a time limit plans so; None for whole epochs"""
 
     @property
     def plan(self) -> Plan:
-        """What is fixed during its steps: network, optimizer, batch size, seed, precision."""
+        """The constants of its steps: network, optimizer, batch size, seed, precision."""
         return self.settings.plan
 
     @property
     def samples(self) -> Samples | Stream:
-        """The samples that it trains on."""
+        """The training samples."""
         return self.settings.samples
 
     @property
     def validation(self) -> Samples | Stream | None:
-        """The samples that it is evaluated on after each epoch."""
+        """The samples for evaluation after each epoch."""
         return self.settings.validation
 
     def validate(self) -> dict[str, float]:
@@ -191,12 +191,12 @@ class Run:
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """The number of batches per epoch, the last partial one included unless `RunSettings.drop_last`."""
+        """The number of batches per epoch, including the last partial one unless `RunSettings.drop_last`."""
         return -(-self.rows_per_epoch // self.plan.batch_size)
 
     @property
     def rows_per_epoch(self) -> int:
-        """The number of samples that an epoch takes."""
+        """The number of samples in an epoch."""
         n, size = int(self.samples.n), self.plan.batch_size
         return n - n % size if self.settings.drop_last and n > size else n
 
@@ -207,41 +207,41 @@ class Run:
 
     @property
     def total_steps(self) -> int:
-        """The number of steps of the whole run, which the schedules are over."""
+        """The number of steps of the whole run, over which the schedules extend."""
         total = self.epochs * self.steps_per_epoch
         return total if self.shortened is None else min(total, self.shortened)
 
     @property
     def trained(self) -> tuple[int, int]:
-        """The epochs and the steps that the model was trained for, in earlier runs too."""
+        """The epochs and the steps that the model was trained for, including earlier runs."""
         return self.epochs_before + self.epoch, self.session.step_offset + self.steps_before + self.step
 
     @property
     def theta(self) -> NDArray[Any]:
-        """All parameters, as they are now."""
+        """The current parameters."""
         return self.session.theta
 
     @property
     def states(self) -> dict[str, Any]:
-        """The running statistics, as they are now."""
+        """The current running statistics."""
         return self.session.states
 
     def synchronize(self) -> None:
-        """Make the parameters and running statistics of the model current, which the engine holds between its calls."""
+        """Update the parameters and running statistics of the model, which the engine holds between its calls."""
         self.session.synchronize()
         self.model.states = self.session.states
 
     @property
     def optimizer_state(self) -> OptimizerState:
-        """A copy of what the optimizer remembers now, for a later run to begin with."""
+        """A copy of the current state of the optimizer, for a later run to start with."""
         self.synchronize()
         return OptimizerState(copied(self.session.optimizer_state), self.steps_before + self.step)
 
     def scale_velocity(self, factor: float) -> None:
-        """Multiply the velocity of SGD's momentum, where there is one.
+        """Multiply the velocity of SGD's momentum, if there is one.
 
         The velocity here does not contain the learning rate. One that does, v = momentum v - lr g, keeps its step when
-        the rate changes from a to b; that is this one times a / b.  Raises ConfigError for another optimizer.
+        the rate changes from a to b; here this is a multiplication by a / b.  Raises ConfigError for another optimizer.
         """
         self.synchronize()
         state = self.session.optimizer_state
@@ -249,12 +249,12 @@ class Run:
             return
         if not isinstance(state, SGDState):
             raise ConfigError(
-                f"scale_velocity is for SGD, {type(self.plan.optimizer).__name__} has no velocity; leave it out."
+                f"scale_velocity is for SGD, {type(self.plan.optimizer).__name__} has no velocity; omit it."
             )
         self.session.optimizer_state = state._replace(v=state.v * float(factor))
 
     def to_average(self) -> None:
-        """Take theta, as it is after t epochs, into its moving average m, and let theta be m.
+        """Update the moving average m of theta after t epochs, and set theta to m.
 
         m_t = (d m_{t-1} + (1 - d) theta_t), divided by 1 - d^t      d = settings.averaging, m_0 = 0 before the division
         Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the bias by Kingma, Ba,
@@ -294,7 +294,7 @@ class Run:
 
 
 def samples_of(run: Run) -> Samples:
-    """Return the samples of a run that takes arrays alone, as those of a solver and of an estimator do."""
+    """Return the samples of a run whose samples are arrays, as those of a solver and of an estimator are."""
     assert isinstance(run.samples, Samples)
     return run.samples
 

@@ -21,7 +21,7 @@ REDUCE = {"tree": "the same bits for any number of processes", "psum": "the orde
 
 
 def named(solver: Solver) -> str:
-    """Return a solver's name for a message: LBFGS, or lbfgs where settings are text."""
+    """Return a solver's name for a message: LBFGS, or lbfgs if settings are text."""
     return instead(type(solver).__name__, solver.kind)
 
 
@@ -45,14 +45,14 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
     if not isinstance(schedule, Schedule):
         raise ConfigError(f"schedule must be a schedule such as OneCycle(), or a name, not {schedule!r}.")
     if isinstance(optimizer, Solver) and not isinstance(schedule, Constant):
-        raise ConfigError(f"{named(optimizer)} finds its own step lengths; leave {option('schedule')} out.")
+        raise ConfigError(f"{named(optimizer)} finds its own step lengths; omit {option('schedule')}.")
     return schedule
 
 
 def as_factors(given: Schedules, optimizer: AnyOptimizer, network: Network) -> dict[str, Schedule]:
-    """Return the schedules of a step's factors by name: decay, dropout or smoothing; none of those that stay 1.
+    """Return the schedules of a step's factors by name: decay, dropout or smoothing, without those that stay 1.
 
-    Raises ConfigError where a factor would change nothing.
+    Raises ConfigError for a factor without effect.
     """
     changed = {
         "decay": (
@@ -81,11 +81,9 @@ def as_factors(given: Schedules, optimizer: AnyOptimizer, network: Network) -> d
                 f"{argument} must be a schedule of the step such as FlatCosine(), or a name, not {schedule!r}."
             )
         if isinstance(optimizer, Solver):
-            raise ConfigError(
-                f"{named(optimizer)} needs the same objective at each step; leave {argument} out."
-            )
+            raise ConfigError(f"{named(optimizer)} needs the same objective at each step; omit {argument}.")
         if not does:
-            raise ConfigError(f"{argument} {needs}; leave it out.")
+            raise ConfigError(f"{argument} {needs}; omit it.")
         made[name] = schedule
     return made
 
@@ -93,9 +91,9 @@ def as_factors(given: Schedules, optimizer: AnyOptimizer, network: Network) -> d
 def as_method(
     method: Method | str | None, optimizer: Any, schedules: Schedules, engine: str
 ) -> Method | None:
-    """Return a method from a method or its name, or None. Raises ConfigError if other settings contradict it.
+    """Return a method from a method or its name, or None. Raises ConfigError if other settings conflict with it.
 
-    optimizer: as the user gave it, None for nothing.
+    optimizer: as given by the user, None if not set.
     """
     if method is None:
         return None
@@ -108,13 +106,13 @@ def as_method(
     if isinstance(method, Search):
         for name, given in (("optimizer", optimizer), ("schedule", schedules.learning_rate)):
             if given is not None:
-                raise ConfigError(f"{method.kind} makes its own steps; leave {option(name)} out.")
+                raise ConfigError(f"{method.kind} makes its own steps; omit {option(name)}.")
     if isinstance(method, Backpropagation):
         return method
     solver = as_optimizer(optimizer)
     if isinstance(solver, Solver):
         raise ConfigError(
-            f"{named(solver)} needs the gradient itself, not what {method.kind} makes of it; "
+            f"{named(solver)} needs the exact gradient, not the estimate of {method.kind}; "
             f"use {option('optimizer', 'Adam', 'adam')}."
         )
     if engine not in ("auto", "reference"):
@@ -126,21 +124,21 @@ def as_method(
 
 
 def check_device(name: Any) -> str | None:
-    """Check that a device is named by text or None, and return it; the engine knows which there are."""
+    """Check that a device is text or None, and return it; the engine checks whether it exists."""
     if name is None or isinstance(name, str):
         return name
     raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
 
 
 def check_shards(compute: Compute, optimizer: Any, method: Method | None, members: Any) -> int | None:
-    """Return the shards of each batch, or None for whole ones. Raises ConfigError where a batch has none."""
+    """Return the number of shards of each batch, None for whole batches. Raises ConfigError if a batch has none."""
     shards, reduce = compute.shards, compute.reduce
     check_choice(reduce, REDUCE, "reduce")
     if not distributed.is_initialized():
         if reduce != "tree":
             raise ConfigError(
                 f"{option('reduce', 'reduce=' + repr(reduce), reduce)} is a way to sum over processes; call "
-                "chainrule.distributed.initialize() first, or leave it out."
+                "chainrule.distributed.initialize() first, or omit it."
             )
         if shards is None:
             return None
@@ -155,7 +153,7 @@ def check_shards(compute: Compute, optimizer: Any, method: Method | None, member
         if shards is None and distributed.process_count() == 1:
             return None
         raise ConfigError(
-            f"{option('shards')} are parts of a batch, and {why}; train it in one process, without them."
+            f"{option('shards')} are parts of a batch, and {why}; train in one process without them."
         )
     usual = distributed.SHARDS if reduce == "tree" else distributed.process_count()
     count = check_count(usual if shards is None else shards, "shards")
@@ -174,18 +172,18 @@ def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
         raise ConfigError(f"precision must be 'bf16', or None for the model's own, not {precision!r}.")
     if np.dtype(dtype) != np.float32:
         name = option("precision", "precision 'bf16'", "bf16")
-        raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; leave it out.")
+        raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; omit it.")
     if isinstance(optimizer, Solver):
         raise ConfigError(
-            f"{named(optimizer)} runs on the reference engine, which has no bf16; leave {option('precision')} out."
+            f"{named(optimizer)} runs on the reference engine, which does not support bf16; omit {option('precision')}."
         )
     return "bf16"
 
 
 def check_group(group: Any, members: Any) -> int | None:
-    """Check how many members of an ensemble one program trains, and return it; None for one by one."""
+    """Check the number of members of an ensemble that one program trains, and return it; None for one by one."""
     if group is None:
         return None
     if members is None:
-        raise ConfigError("group is of the members of an Ensemble, and a Model is one network; leave it out.")
+        raise ConfigError("group is for the members of an Ensemble, and a Model is one network; omit it.")
     return check_count(group, "group")

@@ -66,17 +66,17 @@ def check(network: Network, run: Run, solver: Solver) -> None:
     random = next((link.layer for link in network.walk() if link.layer.is_random), None)
     if random is not None:
         raise ConfigError(
-            f"{named(solver)} needs the same objective at each evaluation and {type(random).__name__} changes it; "
+            f"{named(solver)} needs the same objective at each evaluation, but {type(random).__name__} changes it; "
             f"use {_ADAM}."
         )
     if run.plan.clip_norm is not None or run.plan.clip_value is not None or network.max_norm is not None:
         raise ConfigError(
-            f"{named(solver)} cannot clip gradients or bound norms, its line search needs the true ones; "
+            f"{named(solver)} cannot clip gradients or bound norms, because its line search needs the true ones; "
             f"use {_ADAM}."
         )
     if any(isinstance(callback, Checkpoint) for callback in run.settings.callbacks):
         raise ConfigError(
-            f"{type(solver).__name__} cannot be resumed, SciPy keeps its state to itself; "
+            f"{type(solver).__name__} cannot be resumed, because SciPy does not expose its state; "
             "drop Checkpoint, or use Adam."
         )
 

@@ -1,4 +1,4 @@
-"""The time limit of a run: it stops there, or gets as many steps as the limit allows, with a schedule over these."""
+"""The time limit of a run: it stops then, or gets as many steps as the limit allows, with a schedule over these."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 SHARE = 0.95
-"""The part of the limit that steps are planned for: the rest is for what comes after them, and for other work."""
+"""The fraction of the limit that steps are planned for: the rest is for later work."""
 MEASURED = 0.1
-"""The seconds of steps from which the first plan is made."""
+"""The seconds of steps before the first plan."""
 RECENT = 5
-"""The epochs at the end of which the speed is measured."""
+"""The number of recent epochs over which the speed is measured."""
 WHOLE = 5
-"""From so many epochs on a plan is of whole ones."""
+"""The minimum number of epochs of a plan that has only whole ones."""
 
 
 class Shortfall(NamedTuple):
-    """How far a run came that its time limit ended within the first epoch."""
+    """The progress of a run that its time limit ended within the first epoch."""
 
     limit: float
     """in seconds"""
     steps: int
-    """taken"""
+    """completed"""
     of: int
-    """the steps of an epoch"""
+    """steps per epoch"""
     seconds: float
-    """about the limit by which the epoch would have ended, with what came before the training"""
+    """about the limit with which the epoch would have ended, including the time before the training"""
 
     def __str__(self) -> str:
-        """Say it, and what the epoch needs."""
+        """Return the sentence, with the time that the epoch needs."""
         needed = f"{rounded_up(self.seconds):g} s"
         return f"{self.steps:,} of the {self.of:,} steps of the first epoch, which needs about {needed}"
 
 
 class TimeLimit(Callback):
-    """Stop a run after so many seconds, between two calls of the engine: about a tenth of a second late at most.
+    """Stop a run after some seconds, between two calls of the engine: at most about a tenth of a second late.
 
-    A first epoch that is not over by then goes on, for as many seconds again at most, counted from the start of the
-    training where that is later than the limit. A run that ends within it all the same has a warning.
+    An unfinished first epoch continues for at most as many seconds again, counted from the start of the training if
+    that is later than the limit. A run that still ends within it warns.
 
     seconds: above 0.
-    shorten: whether a run that is too long for the limit gets as many epochs as it allows, by the speed of the steps so
-        far, so that its schedule is complete when it ends; of fewer than 5 epochs the last one may be a part.
+    shorten: whether a run that is too long for the limit gets as many epochs as it allows, by the speed so far, so that
+    its schedule is complete when it ends; with fewer than 5 epochs the last one may be partial.
     since: the `time.monotonic()` from which the seconds count; None for the start of the training.
-    grace: the seconds for which the first epoch may go on; None for as many as the limit has, 0 to end at the limit
-        whatever there is, without a warning.
+    grace: the seconds by which the first epoch may exceed the limit; None for as many as the limit, 0 to end at the
+    limit in any case, without a warning.
     """
 
     looks_inside = False
@@ -70,7 +70,7 @@ class TimeLimit(Callback):
         self.shorten, self.since = shorten, since
         self.end = self.late = math.inf
         self.shortfall: Shortfall | None = None
-        """how far the last run came, if it ended within its first epoch by this limit"""
+        """the progress of the last run, if this limit ended it within its first epoch"""
 
     def on_train_begin(self, run: Run) -> None:
         """Start the clock."""
@@ -84,7 +84,7 @@ class TimeLimit(Callback):
         self.shortfall = None
 
     def on_steps(self, run: Run) -> None:
-        """Stop when the time is over, and plan until the first epoch is."""
+        """Stop at the limit, and plan during the first epoch."""
         now = time.monotonic()
         taken = run.step - self.first
         if self.shorten and len(self.ends) == 1 and taken and now - self.begin >= MEASURED:
@@ -92,7 +92,7 @@ class TimeLimit(Callback):
         self.look(run, now)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Stop when the time is over, and plan what is left of it."""
+        """Stop at the limit, and plan the rest of the run."""
         now = time.monotonic()
         self.ends = [*self.ends, now][-RECENT - 1 :]
         if self.shorten:
@@ -101,19 +101,19 @@ class TimeLimit(Callback):
         self.look(run, now)
 
     def on_train_end(self, run: Run) -> None:
-        """Warn of a run that ended within its first epoch."""
+        """Warn if the run ended within its first epoch."""
         if self.shortfall is not None and run.error is None and self.grace and distributed.is_first():
             self.warn(self.shortfall)
 
     def warn(self, shortfall: Shortfall) -> None:
-        """Say that the training has ended within its first epoch."""
+        """Warn that the training ended within its first epoch."""
         warnings.warn(
-            f"TimeLimit({shortfall.limit:g}) ended the training after {shortfall}; give it more seconds.",
+            f"TimeLimit({shortfall.limit:g}) ended the training after {shortfall}; raise it.",
             stacklevel=6,
         )
 
     def plan(self, run: Run, now: float, seconds: float) -> None:
-        """Set the steps of the run to what is asked for, or to those until the limit at so many seconds a step."""
+        """Set the steps of the run to those requested, or those possible within the limit at these seconds per step."""
         steps = run.step + max(0, int((self.planned - now) / seconds))
         if run.epoch == 0 and steps < run.steps_per_epoch:
             late = run.step + max(0, int((self.planned_late - now) / seconds))
@@ -127,7 +127,7 @@ class TimeLimit(Callback):
             run.replan(epochs, max(steps, 1))
 
     def look(self, run: Run, now: float) -> None:
-        """Stop at the limit, or at the end of what was planned for it."""
+        """Stop at the limit, or at the end of the plan for it."""
         is_over = run.epochs < self.asked or run.shortened is not None
         is_over &= run.step >= run.total_steps
         end = self.late if run.epoch == 0 else self.end
@@ -148,6 +148,6 @@ class TimeLimit(Callback):
 
 
 def rounded_up(seconds: float) -> float:
-    """Return seconds with two digits, rounded up."""
+    """Round seconds up to two digits."""
     unit = 10.0 ** (math.floor(math.log10(max(seconds, 1e-3))) - 1)
     return math.ceil(seconds / unit - 1e-9) * unit

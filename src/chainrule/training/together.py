@@ -1,7 +1,7 @@
-"""What the processes of a run agree on between two calls of the engine: when to stop, and where the next call ends.
+"""The agreement of a run's processes between two calls of the engine: when to stop, and where the next call ends.
 
-Clocks differ, and so do signals: process 0's word counts where a limit of time or the length of a call is worked out,
-and a signal to any process stops all of them at the same step.
+Clocks differ, and so do signals: process 0 decides on time limits and the length of a call, and a signal to any process
+stops all of them at the same step.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Together:
-    """The agreement of the processes of one run; it does nothing in a run of one process."""
+    """The agreement of the processes of one run; without effect for a single process."""
 
     def __init__(self, run: Run) -> None:
-        """Look whether the run has several processes."""
+        """Check whether the run has several processes."""
         self.is_shared = run.plan.shards is not None and process_count() > 1
         self.asked = False
         self.watchdog = processes.watchdog()
 
     @contextmanager
     def watching(self, run: Run) -> Iterator[None]:
-        """Compare what the processes were given, and take signals as requests until the end of the training.
+        """Compare the processes' settings, and treat signals as requests until the end of the training.
 
-        Raises ConfigError in all processes where one was given another run.
+        Raises ConfigError in all processes if one has another run.
         """
         if not self.is_shared:
             yield
@@ -56,13 +56,13 @@ class Together:
                     signal.signal(each, handler)
 
     def ask(self, number: int, frame: Any) -> None:
-        """Remember a signal; a second Ctrl-C interrupts at once."""
+        """Record a signal; a second Ctrl-C interrupts at once."""
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
 
     def agree(self, run: Run) -> None:
-        """Let all go on as process 0 does, or end all, with their checkpoints, where one has got a signal.
+        """Follow the decision of process 0, or stop all processes, with their checkpoints, if one got a signal.
 
         Raises KeyboardInterrupt in all processes at the same step.
         """
@@ -81,7 +81,7 @@ class Together:
             raise KeyboardInterrupt
 
     def validated(self, run: Run) -> dict[str, float]:
-        """Return the validation of process 0, by which all decide."""
+        """Return the validation of process 0, which all use."""
         if not self.is_shared:
             return run.validate()
         found = run.validate() if is_first() else None
@@ -92,7 +92,7 @@ class Together:
 
 
 def checksums(run: Run) -> dict[str, int]:
-    """Return checksums, by name, of all that must be the same in every process: data, settings, callbacks, numbers."""
+    """Return checksums, by name, of everything that all processes must share: data, settings, callbacks, parameters."""
     callbacks = [[type(each).__name__, each.every_steps, each.identity()] for each in run.settings.callbacks]
     given = run.fingerprint | {
         "epochs": run.epochs,
@@ -106,7 +106,7 @@ def checksums(run: Run) -> dict[str, int]:
 
 
 def compare(mine: dict[str, int]) -> None:
-    """Raise ConfigError where a process has other checksums than process 0."""
+    """Raise ConfigError if a process has other checksums than process 0."""
     first, *others = agreement.exchange(mine)
     for number, theirs in enumerate(others, 1):
         differing = [name for name in first | theirs if theirs.get(name) != first.get(name)]

@@ -19,7 +19,7 @@ from chainrule.training.without_backprop import Method
 
 
 class OfOneNetwork:
-    """What the trainers of one network share."""
+    """The methods shared by the trainers of one network."""
 
     def validate(self, run: Run) -> dict[str, float]:
         """Compute the loss and the metrics of the validation samples."""
@@ -64,7 +64,7 @@ class ByMethod(ByGradient):
     method: Method
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """Return the reference engine, which predicts; `settings.as_method` has refused others."""
+        """Return the reference engine, for predictions; `settings.as_method` has rejected others."""
         return select("reference", plan)
 
     def session(
@@ -78,14 +78,14 @@ class ByMethod(ByGradient):
 
 @dataclass(frozen=True)
 class BySolver(OfOneNetwork):
-    """The trainer by a solver, run by SciPy, which asks an engine for the objective and its gradient."""
+    """The trainer by a solver, run by SciPy, which evaluates the objective and its gradient on an engine."""
 
     solver: Solver
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """Return the engine of that name, or for "auto" the first that can; the reference with batch statistics.
+        """Return the engine of that name, or for "auto" the first for the plan; the reference with batch statistics.
 
-        Those are of all samples at once, which a native step on some of them cannot have.
+        Those are statistics of all samples at once, which native steps on some of them cannot compute.
         """
         return select("reference" if mixes_samples(plan) else name, plan._replace(optimizer=SPY))
 
@@ -96,7 +96,7 @@ class BySolver(OfOneNetwork):
         return solver.FullBatch(engine, plan, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
-        """Check that the plan suits the solver."""
+        """Check that the solver supports the plan."""
         solver.check(run.plan.network, run, self.solver)
 
     def train(self, run: Run) -> None:

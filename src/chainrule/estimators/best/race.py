@@ -61,7 +61,7 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
         if is_there:
             raise ConfigError(
                 f"preset='best' trains networks of several recipes, which {what} cannot be for; use preset='fast' with "
-                "it, or leave it out."
+                "it, or omit it."
             )
     if estimator.preprocess is None:
         raise ConfigError(

@@ -103,7 +103,7 @@ def objects(name: str, values: Sequence[Any]) -> Column:
         filled = [None if type(value) is float and value != value else value for value in values]
         if all(type(value) is not float for value in filled):
             return texts(name, filled)
-    for bad, said in ((_NESTED, "leave it out, or make columns of what is in it"), (_COMPLEX, "split them")):
+    for bad, said in ((_NESTED, "omit it, or make columns of what is in it"), (_COMPLEX, "split them")):
         if bad in found:
             row, value = next((i, v) for i, v in enumerate(values) if sorts[type(v)] == bad)
             what = "Complex data not supported" if bad == _COMPLEX else "A table's cells hold single values"

@@ -71,7 +71,7 @@ def take(column: Column, asked: str | None = None) -> Taken:
     if asked is not None and found.kind != asked:
         raise DataError(
             f"kinds says that column {column.name!r} is a {asked}, and its values are {found.why.replace('_', ' ')}; "
-            "leave it out of kinds, or mend the values."
+            "remove it from kinds, or correct the values."
         )
     return found._replace(why="asked") if asked is not None else found
 

@@ -1,4 +1,4 @@
-"""Training without backpropagation: one method per file, and backpropagation as the baseline.
+"""Training without backpropagation, and backpropagation as the baseline.
 
 Estimators pass a gradient to the optimizer; searches take their own steps. Both access a network only through a
 `Landscape`: the loss of one batch as a function of the trained parameters, with a count of the forward passes.

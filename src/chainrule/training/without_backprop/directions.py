@@ -61,8 +61,7 @@ class SPSA(Estimator):
 
     cost: 2 forward passes per direction, and one at x for the recorded loss.
     bias: of the order c^2, because E[d d^T] = I.  variance: E|g - dL/dx|^2 = (P - 1) |dL/dx|^2 / directions, so that
-    with
-    one direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
+    with one direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
     Source: Spall, "Multivariate stochastic approximation using a simultaneous perturbation gradient approximation",
     IEEE Transactions on Automatic Control 37, 1992; without its gain sequences, because the optimizer has its own.
     """

@@ -18,7 +18,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.network import backprop, objective
 
 AT_ONCE = 1 << 16
-"""The most numbers in the arrays of candidates walked at once, which then stay in the second-level cache."""
+"""The maximum numbers in the arrays of candidates computed at once, which then stay in the second-level cache."""
 
 
 class Landscape:
@@ -43,7 +43,7 @@ class Landscape:
         factor: float = 1.0,
         smoothing: float = 1.0,
     ) -> None:
-        """Walk forward once at the current parameters: for the recorded loss and the batch's statistics.
+        """Compute a forward pass at the current parameters: for the recorded loss and the batch's statistics.
 
         dropout, factor, smoothing: the step's factors of the rate of every Dropout, of the penalty and of the loss's
         label smoothing.
@@ -83,7 +83,7 @@ class Landscape:
 
     @property
     def next_states(self) -> dict[str, Any]:
-        """The running statistics after this step, from the walk at the current parameters."""
+        """The running statistics after this step, from the forward pass at the current parameters."""
         return backprop.next_states(self.network.links, self.caches, self.ctx)
 
     # --- forward -------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Landscape:
         return known and all(link.layer.stacks for link in self.network.links)
 
     def _stacked(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Compute the same for k candidates in one walk: each W is (k, fan_in, fan_out), each vector (k, 1, width)."""
+        """Compute the same for k candidates in one pass: each W is (k, fan_in, fan_out), each vector (k, 1, width)."""
         slots, a = iter(self.network.slots), self.batch.a
         for link in self.network.links:
             arrays = []
@@ -140,9 +140,9 @@ class Landscape:
     # --- back, and along a direction -----------------------------------------------------------------------------
 
     def walk_back(self, through: Sequence[Any] | None = None) -> NDArray[np.float64]:
-        """Compute dL/dx (P,) by the backward walk.
+        """Compute dL/dx (P,) by the backward pass.
 
-        through: other parameters for the backward walk to use; the network's own for None.
+        through: other parameters for the backward pass to use; the network's own for None.
         """
         self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)
         params = self.params if through is None else through
@@ -152,7 +152,7 @@ class Landscape:
         return g[self.trained]
 
     def slope(self, v: NDArray[np.float64]) -> float:
-        """dL/dx . v, the derivative along v (P,), by a walk forward that carries derivatives (a JVP)."""
+        """dL/dx . v, the derivative along v (P,), by a forward pass that carries derivatives (a JVP)."""
         self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)  # products of equal size
         theta_dot = np.zeros_like(self.theta)
         theta_dot[self.trained] = v
@@ -169,7 +169,7 @@ class Landscape:
 
 
 def walk_back_cost(links: Sequence[Link], frozen: frozenset[str]) -> float:
-    """Estimate the arithmetic of a backward walk in forward walks: from 0, with nothing trained, to 2.
+    """Estimate the operations of a backward pass in forward passes: from 0, with nothing trained, to 2.
 
     A link with weights has a product as large as its forward one for dL/dW if it is trained, and another one for dL/da
     if a link before it is. links: depth first.

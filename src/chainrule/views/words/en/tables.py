@@ -93,7 +93,7 @@ def like_identifiers(names: Sequence[str]) -> str:
     option = ",".join(f'"{name}"' if "," in name else name for name in names[:5])
     return (
         f"{shown} {told} another whole number in every row. A number that only tells rows apart, as an identifier "
-        f"does, says nothing of others: leave it out by --exclude-columns {shlex.quote(option)}"
+        f"does, says nothing of others: exclude it with --exclude-columns {shlex.quote(option)}"
     )
 
 
