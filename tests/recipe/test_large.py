@@ -87,7 +87,7 @@ def test_run(folder: Path, tmp_path: Path, target: str):
         ({}, "name the column to predict with target_column: the last are x, city, y, price"),
         ({"target_column": "Y"}, "did you mean 'y'"),
         ({"target_column": "y", "preset": "fast"}, "preset needs a table in memory"),
-        ({"target_column": "y", "exclude_columns": "z"}, "no column of"),
+        ({"target_column": "y", "exclude_columns": "z"}, "has no column 'z', the value of exclude_columns"),
     ],
 )
 def test_settings_that_are_refused(folder: Path, settings: dict[str, Any], said: str):
