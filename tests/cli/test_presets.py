@@ -231,7 +231,7 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
         ("--preset fast --activation softmax", "--activation must be one of identity, relu"),
         ("--preset fast --engine gpu", "--engine must be one of auto, "),
         ("--preset fast --loss huge", "--loss must be one of"),
-        ("--preset fast --loss softmax_cross_entropy", "'price' has numbers that are not whole"),
+        ("--preset fast --loss softmax_cross_entropy", "'price' has numbers that are not integers"),
         (
             "--preset fast --label-smoothing 0.1",
             "regression does not support label smoothing; omit --label-smoothing.",

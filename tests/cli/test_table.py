@@ -411,7 +411,7 @@ BAD_TABLES = {
         (("houses.csv", "--target-column", "Prize"), "did you mean 'price'?"),
         (("houses.csv", "--target-column", "x"), "it has area, town"),
         (("mnist", "--target-column", "y"), "omit it"),
-        (("mnist", "--exclude-columns", "y"), "--exclude-columns is of a table"),
+        (("mnist", "--exclude-columns", "y"), "--exclude-columns is for tables"),
         (
             ("houses.csv", "--target-column", "price", "--exclude-columns", "area,price"),
             "the column to predict",
