@@ -18,7 +18,7 @@ from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates, is_stochastic
 from chainrule.estimators.fit.result import FitResult, Records
-from chainrule.estimators.fit.start import Trunk, put_parameters, take_trunk, untrained
+from chainrule.estimators.fit.start import Trunk, members_of, put_parameters, take_trunk, untrained
 from chainrule.formulas.layers import Dense
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
@@ -104,7 +104,7 @@ def first_model(
     """Return a model with scikit-learn's start, or with the parameters or hidden layers that are given."""
     dtype = data.samples.X.dtype
     dtype = np.dtype(plan.parameters.dtype or (dtype if dtype == np.float32 else np.float64))
-    count = plan.members if trunk is None else len(trunk.models)
+    count = (plan.parameters.n_members or 1) if trunk is None else len(trunk.models)
     by_layers = plan.proposal.start != "sklearn"
     is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"
     model = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
@@ -117,8 +117,7 @@ def first_model(
             )
     model.describe(data.targets.model_classes, data.feature_names, scale)
     if trunk is not None:
-        members = model.members if isinstance(model, Ensemble) else [model]
-        for member, taken in zip(members, trunk.models, strict=True):
+        for member, taken in zip(members_of(model), trunk.models, strict=True):
             take_trunk(member, taken, trunk.freeze)
     for name, values in given.items():
         put_parameters(model, name, values)

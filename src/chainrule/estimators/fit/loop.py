@@ -14,6 +14,7 @@ from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
 from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.start import members_of
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer
 from chainrule.model import Ensemble, Model
@@ -68,7 +69,7 @@ def run(
     Raises DataError where training produced NaN or infinity, unless early stopping has better parameters to return to.
     """
     p = plan.parameters
-    members = model.members if isinstance(model, Ensemble) else [model]
+    members = members_of(model)
     total = float(size) if curve is not None else float(samples.weight.sum())
     model.network = with_penalty(model.network, float(p.alpha), total)
     for one in members:

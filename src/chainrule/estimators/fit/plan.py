@@ -70,11 +70,6 @@ class FitPlan:
     begun: float | None = None
     """the `time.monotonic()` from which the seconds of time_limit count; None for the start of the training"""
 
-    @property
-    def members(self) -> int:
-        """The networks that are trained."""
-        return self.parameters.n_members or 1
-
 
 def resolved(
     estimator: Parameters,

@@ -26,6 +26,7 @@ from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.start import members_of
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.model import Ensemble, Model
 from chainrule.training.callbacks import Callback
@@ -225,15 +226,10 @@ def _awaited(following: Future[None]) -> None:
         warnings.warn("Training interrupted by user.", stacklevel=7)
 
 
-def members_of(model: Model | Ensemble) -> list[Model]:
-    """Return the networks as models: one, or those of an ensemble."""
-    return list(model.members) if isinstance(model, Ensemble) else [model]
-
-
 def copied_model(model: Model | Ensemble) -> Model | Ensemble:
     """Return a copy of a model, or of an ensemble, with parameters of its own."""
     if isinstance(model, Ensemble):
-        return Ensemble.of([_copied(member) for member in model.members], seed=model.seed)
+        return Ensemble.of(list(map(_copied, model.members)), seed=model.seed)
     return _copied(model)
 
 

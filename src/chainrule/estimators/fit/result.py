@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.fit.rates import RateControl
+from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Ensemble, Model
@@ -63,7 +64,7 @@ class FitResult:
     @property
     def members(self) -> list[Model]:
         """The networks as models: one, or those of the ensemble."""
-        return list(self.model.members) if isinstance(self.model, Ensemble) else [self.model]
+        return members_of(self.model)
 
     @property
     def n_features(self) -> int:

@@ -58,6 +58,11 @@ def untrained(
     return models[0] if members == 1 else Ensemble.of(models, seed=seed)
 
 
+def members_of(model: Model | Ensemble) -> list[Model]:
+    """Return the networks as models: one, or those of an ensemble."""
+    return list(model.members) if isinstance(model, Ensemble) else [model]
+
+
 def initial_theta(
     network: Network, random: np.random.RandomState, dtype: Any, logistic: bool
 ) -> NDArray[Any]:
