@@ -42,11 +42,11 @@ def table() -> pd.DataFrame:
     [
         (
             lambda: classifier().fit(X, X[:, 0]),
-            "Unknown label type: continuous. y has numbers that are not whole",
+            "Unknown label type: continuous. y has numbers that are not integers",
         ),
         (
             lambda: classifier().fit(X, np.array([*WORDS[1:], None], object)),
-            "y has labels that have no order",
+            "y has labels that cannot be sorted",
         ),
         (lambda: classifier().fit(X, Y.astype(object)), "Unknown label type: unknown. y must be labels"),
         (lambda: setattr(classifier().fit(X, Y), "coefs_", [np.ones((4, 4))]), "coefs_ must be 2 arrays"),
@@ -56,11 +56,11 @@ def table() -> pd.DataFrame:
         ),
         (
             lambda: classifier(warm_start=True).fit(X, Y).set_params(preprocess="auto").fit(X, Y),
-            "preprocess cannot change while a network is trained on",
+            "preprocess cannot change when the training of a network continues",
         ),
         (
             lambda: classifier().fit(X, np.array(["2020", "2021", "2022"], "M8[Y]")[Y]).save("x"),
-            "cannot be kept in",
+            "cannot be saved in",
         ),
         (lambda: classifier().fit(X, Y, -np.ones(150)), "must be at least 0, not -1"),
         (lambda: classifier(class_weight={0: -2.0, 1: 1.0, 2: 1.0}).fit(X, Y), "must be at least 0, not -2"),
@@ -70,7 +70,7 @@ def table() -> pd.DataFrame:
             "needs all samples",
         ),
         (lambda: classifier().fit(X, Y, X_val=X, y_val=Y * np.nan), "y_val contains NaN"),
-        (lambda: classifier().fit(X, Y, X_val=X, y_val=Y + 5), "y_val has the label 5, which y has not"),
+        (lambda: classifier().fit(X, Y, X_val=X, y_val=Y + 5), "y_val has the label 5, which is not in y"),
         (lambda: classifier().fit(X, Y, X_val=X, y_val=np.c_[Y, Y]), "y_val must be labels"),
         (
             lambda: classifier().fit(X, Y, X_val=X, y_val=np.eye(3, dtype=int)[Y]),
@@ -82,8 +82,8 @@ def table() -> pd.DataFrame:
             lambda: regressor().partial_fit(X, Y).partial_fit(X, np.c_[Y, Y]),
             "y has 2 outputs but the network",
         ),
-        (lambda: regressor(preprocess="auto").fit(table(), X[:, 1] * 1e306), "their spread is infinite"),
-        (lambda: regressor(hidden_layer_sizes=(3.5,)).fit(X, Y), "hidden_layer_sizes must be whole numbers"),
+        (lambda: regressor(preprocess="auto").fit(table(), X[:, 1] * 1e306), "the standard deviation of y is infinite"),
+        (lambda: regressor(hidden_layer_sizes=(3.5,)).fit(X, Y), "hidden_layer_sizes must be integers"),
         (
             lambda: regressor(hidden_layer_sizes=()).fit(X, Y).transform(X),
             "there is no hidden layer whose output",
@@ -110,7 +110,7 @@ def table() -> pd.DataFrame:
         ),
         (
             lambda: regressor().fit(X, Y).replace_head().set_params(hidden_layer_sizes=(5,)).fit(X, Y),
-            "leave hidden_layer_sizes, activation, batch_norm and residual as they were",
+            "do not change hidden_layer_sizes, activation, batch_norm and residual",
         ),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_changed_file(tmp_path: Path, where: tuple[str | int, ...], value: Any
     with pytest.raises(FormatError) as found:
         MLPClassifier.load(path)
     text = str(found.value).replace(str(path), "net")
-    assert text.endswith((".", "its own load.")) and len(text) < 500 and "\n" not in text
+    assert text.endswith((".", "its load.")) and len(text) < 500 and "\n" not in text
 
 
 def test_a_cut_file(tmp_path: Path):

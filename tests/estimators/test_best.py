@@ -309,7 +309,7 @@ def test_rows_of_your_own_are_held_out():
     for part in made.blend_.parts:
         p = part.estimator.predict_proba(TABLE[40:])[np.arange(20), truth]
         assert losses[part.recipe] == pytest.approx(-(weight @ np.log(p)) / weight.sum(), rel=1e-5)
-    with pytest.raises(DataError, match="belong together"):
+    with pytest.raises(DataError, match="pass both X_val and y_val"):
         best().fit(TABLE, LABEL, X_val=TABLE)
 
 
@@ -469,7 +469,7 @@ def test_a_recipe_that_fails_is_told_of(
 ):
     monkeypatch.setattr(candidates, "CANDIDATES", (SMALL[0], Candidate("realmlp", "realmlp")))
     made = best(MLPRegressor, batch_norm=True, verbose=True).fit(TABLE, NUMBER)
-    sentence = "preset='realmlp' has hidden layers of its own, without batch_norm; omit it"
+    sentence = "preset='realmlp' has its own hidden layers, without batch_norm; omit it"
     fast, failed = made.report_
     assert (fast.weight, fast.error, failed.weight, failed.networks) == (1, "", 0, 0)
     assert math.isnan(failed.loss) and failed.error.startswith(sentence)
@@ -514,7 +514,7 @@ def test_a_refused_fit_leaves_the_average():
         made.set_params(n_members=2).fit(TABLE, LABEL)
     np.testing.assert_array_equal(made.predict_proba(TABLE), p)
     assert made.report_ is report
-    with pytest.raises(ConfigError, match="preset='best' has those of several; fit with preset='fast'"):
+    with pytest.raises(ConfigError, match="preset='best' has several networks; fit with preset='fast'"):
         made.replace_head()
 
 

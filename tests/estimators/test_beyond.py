@@ -126,7 +126,7 @@ def test_validation_samples_of_ones_own():
         X[::2], Y[::2], X_val=X[1::2], y_val=Y[1::2]
     )
     assert stopped.n_iter_ < 300 and stopped.best_validation_score_ == stopped.score(X[1::2], Y[1::2])
-    with pytest.raises(ValueError, match="X_val and y_val belong together"):
+    with pytest.raises(ValueError, match="pass both X_val and y_val"):
         net().fit(X, Y, X_val=X)
 
 

@@ -83,7 +83,7 @@ def test_a_number_that_is_another_object_is_read_as_in_a_column(value: Any):
     row = as_row(frame, 0) | {"x3": value}
     column = {name: [cell] * (FEW + 1) for name, cell in row.items()}  # which is read column by column
     np.testing.assert_array_equal(made.transform(row), made.transform(column)[:1])
-    with pytest.raises(DataError, match=r"texts in column 'x3' \('abc' at row 0\), which held numbers"):
+    with pytest.raises(DataError, match=r"texts in column 'x3' \('abc' at row 0\), which had numbers"):
         made.transform(row | {"x3": "abc"})
 
 
@@ -136,7 +136,7 @@ def test_an_estimator_predicts_a_row():
 def test_a_sparse_matrix_of_any_sort_says_what_to_do():
     sparse = pytest.importorskip("scipy.sparse")
     for form in (sparse.csr_matrix, sparse.coo_array, sparse.dok_array):
-        with pytest.raises(DataError, match=r"X is a sparse matrix.*X.toarray\(\).*omit preprocess"):
+        with pytest.raises(DataError, match=r"X is a sparse matrix.*X.toarray\(\).*omit the estimator.s preprocess"):
             MLPRegressor(preprocess="auto").fit(form(np.eye(30)), np.arange(30.0))
 
 

@@ -120,7 +120,7 @@ def test_training_goes_on():
     first = part.model_.theta.copy()
     part.partial_fit(X, Y)
     assert part._optimizer.kept.steps == 2 * 5 and not np.array_equal(part.model_.theta, first)
-    with pytest.raises(ValueError, match="n_members cannot change while a network is trained on"):
+    with pytest.raises(ValueError, match="n_members cannot change when the training of a network continues"):
         made.set_params(n_members=2).fit(X, Y)
 
 
@@ -152,7 +152,7 @@ def test_hidden_layers_stand_side_by_side():
 
 
 def test_what_is_for_one_network():
-    with pytest.raises(ValueError, match="n_members above 1 needs training by batches"):
+    with pytest.raises(ValueError, match="n_members above 1 needs training in batches"):
         classifier(solver="lbfgs").fit(X, Y)
     for wrong in (0, 1.5, "3"):
         with pytest.raises(ValueError, match="The 'n_members' parameter"):
@@ -169,7 +169,7 @@ def test_transfer():
     assert len(free.members_) == 3 and not np.array_equal(free.coefs_[0], made.coefs_[0])
     one = classifier(n_members=1, max_iter=3).fit(X, Y)
     assert type(one.replace_head(classifier()).fit(X, Y).model_) is Model
-    with pytest.raises(ValueError, match="n_members above 1 needs training by batches"):
+    with pytest.raises(ValueError, match="n_members above 1 needs training in batches"):
         made.replace_head(MLPRegressor(solver="lbfgs")).fit(X, X[:, 0])
 
 

@@ -121,7 +121,7 @@ def test_hidden_layers_go_over_to_another_task(preset: str):
         assert_array_equal(own, theirs)
     assert_array_equal(made.transform(X), net.transform(X))
     other = net.replace_head(MLPClassifier(max_iter=2)).set_params(activation="tanh")
-    with pytest.raises(DataError, match="leave hidden_layer_sizes, activation"):
+    with pytest.raises(DataError, match="do not change hidden_layer_sizes, activation"):
         other.fit(X, TARGETS["multiclass"])
 
 
@@ -145,7 +145,7 @@ def test_what_has_no_place_is_refused(preset: str):
     for name in ("batch_norm", "residual"):
         with pytest.raises(ConfigError, match=f"without {name}; omit it"):
             estimator("regression", preset=preset, **{name: True}).fit(X, y)
-    with pytest.raises(ConfigError, match="trains by batches"):
+    with pytest.raises(ConfigError, match="trains in batches"):
         estimator("regression", preset=preset, solver="lbfgs").fit(X, y)
     net = estimator("regression", preset=preset, warm_start=True).fit(X, y)
     with pytest.raises(ConfigError, match="preset cannot change"):

@@ -254,7 +254,7 @@ def test_of_equally_good_epochs_the_first_or_the_last_is_the_best(
 def test_a_solver_has_no_network_of_a_recipe(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(PRESETS, "fast", Recipe(whole_proposal))
     X, y = table()
-    with pytest.raises(ConfigError, match="trains by batches"):
+    with pytest.raises(ConfigError, match="trains in batches"):
         MLPRegressor(preprocess="auto", solver="lbfgs").fit(X, y)
 
 

@@ -124,9 +124,9 @@ def test_rows_given_to_validate_on_are_not_learned_from():
     ("settings", "rows", "said"),
     [
         ({"early_stopping": False}, {}, "needs rows that the fit itself holds out"),
-        ({}, {"X_val": A, "y_val": B}, "leave out X_val"),
-        ({"schedule": "reduce_on_plateau"}, {}, "rates that do not follow the score"),
-        ({"solver": "sgd", "learning_rate": "adaptive"}, {}, "rates that do not follow the score"),
+        ({}, {"X_val": A, "y_val": B}, "omit X_val"),
+        ({"schedule": "reduce_on_plateau"}, {}, "a learning rate that does not follow the held-out score"),
+        ({"solver": "sgd", "learning_rate": "adaptive"}, {}, "a learning rate that does not follow the held-out score"),
     ],
 )
 def test_what_it_cannot_be_with(settings: dict[str, Any], rows: dict[str, Any], said: str):

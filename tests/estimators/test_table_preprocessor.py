@@ -277,7 +277,7 @@ def test_what_a_user_says_of_a_column():
     fitted = TablePreprocessor(kinds={"zip": "category", "other": "drop"}).fit(X)
     assert list(fitted.get_feature_names_out())[:3] == ["zip=10", "zip=20", "zip=30"]
     assert fitted.transform({"zip": ["10", 10.0], "day": ["x", "y"]})[:, 0].tolist() == [1, 1]
-    with pytest.raises(c.DataError, match="kinds says that column 'day' is a date, and its values are texts"):
+    with pytest.raises(c.DataError, match="kinds declares column 'day' a date, but its values are texts"):
         TablePreprocessor(kinds={"day": "date"}).fit(X)
     with pytest.raises(c.DataError, match=r"X lacks 'zap' \(renamed to 'zip'\?\)"):
         TablePreprocessor(kinds={"zap": "category"}).fit(X)
@@ -328,11 +328,11 @@ def test_types_that_changed():
     text = FRAME.astype({"count": str}).assign(member=FRAME["member"].map({True: "yes", False: "no"}))
     np.testing.assert_array_equal(FITTED.transform(text), FITTED.transform(FRAME))
     for column, value, said in [
-        ("age", "old", r"X has texts in column 'age' \('old' at row 0\), which held numbers in training"),
-        ("signed", 3.5, r"X has numbers in column 'signed' \('3.5' at row 0\), which held dates"),
-        ("signed", "soon", r"\('soon' at row 0\), which held dates in training; convert it"),
-        ("member", "maybe", r"\('maybe' at row 0\), which held booleans"),
-        ("age", pd.Timestamp("2020-01-01"), "which held numbers"),
+        ("age", "old", r"X has texts in column 'age' \('old' at row 0\), which had numbers in training"),
+        ("signed", 3.5, r"X has numbers in column 'signed' \('3.5' at row 0\), which had dates"),
+        ("signed", "soon", r"\('soon' at row 0\), which had dates in training; convert it"),
+        ("member", "maybe", r"\('maybe' at row 0\), which had booleans"),
+        ("age", pd.Timestamp("2020-01-01"), "which had numbers"),
     ]:
         with pytest.raises(c.DataError, match=said):
             FITTED.transform(FRAME.assign(**{column: value}))

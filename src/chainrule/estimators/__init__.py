@@ -1,7 +1,7 @@
 """Estimators with scikit-learn's interface, and the preprocessor of tables.
 
-The estimators hold no maths: a `Network` is built from their parameters and a `Model` trains it; the code here decides
-what the parameters mean. Each name is loaded when it is first asked for, because scikit-learn takes its time.
+The estimators contain no maths: a `Network` is built from their parameters and a `Model` trains it; the code here
+interprets the parameters. Each name is loaded on first use, because importing scikit-learn is slow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The layers that an estimator's parameters describe: scikit-learn's chain, and what can be added to it."""
+"""The layers described by an estimator's parameters: scikit-learn's chain, and additional layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chainrule.network.network import Network
 ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"]} | {
     name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"
 }
-"""Activations by name, scikit-learn's four among them."""
+"""Activations by name, including scikit-learn's four."""
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
@@ -36,7 +36,7 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
         sizes = [operator.index(size) for size in several]
     except TypeError as error:
         raise ConfigError(
-            f"hidden_layer_sizes must be whole numbers, not {hidden_layer_sizes!r}; give the number of neurons of each "
+            f"hidden_layer_sizes must be integers, not {hidden_layer_sizes!r}; give the number of neurons of each "
             "layer."
         ) from error
     if any(size <= 0 for size in sizes):
@@ -63,7 +63,7 @@ def hidden_layers(
 
 
 def activations(activation: Any, count: int) -> list[Activation]:
-    """Return the activation of each hidden layer, from a name, a layer, or one of these by hidden layer."""
+    """Return the activation of each hidden layer, from a name, a layer, or one of these per hidden layer."""
     several = [activation] * count if isinstance(activation, (str, Activation)) else list(activation)
     if len(several) != count:
         raise ConfigError(
@@ -102,7 +102,7 @@ def with_penalty(network: Network, alpha: float, samples: float) -> Network:
 
 
 def alpha_of(l2: float, samples: int) -> float:
-    """Return the alpha that `with_penalty` makes this l2 of."""
+    """Return the alpha from which `with_penalty` makes this l2."""
     return l2 * samples
 
 
@@ -115,7 +115,7 @@ def penalties(samples: float, batches: Any) -> Any:
 
 
 def by_layer(value: Any, count: int, name: str) -> list[float]:
-    """Return one number by hidden layer, from one for all of them or a list."""
+    """Return one number per hidden layer, from one for all of them or a list."""
     several = list(value) if hasattr(value, "__iter__") else [value] * count
     if len(several) != count:
         raise ConfigError(

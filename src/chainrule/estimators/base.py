@@ -35,11 +35,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 
     @with_callbacks  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
-        """Train on X and y, from the start, or with warm_start from the parameters reached; return the estimator.
+        """Train on X and y, from new initial weights or with warm_start the current ones; return the estimator.
 
         X: (n, features) array, CSR or CSC matrix, or data frame.  y: (n,) labels or numbers, or (n, outputs).
         sample_weight: (n,), the weight of each sample in the loss; None for 1 each.
-        X_val, y_val: samples to validate after each epoch, in place of a fraction of X; early_stopping watches them.
+        X_val, y_val: samples for validation after each epoch and for early_stopping, instead of a fraction of X.
         """
         return self._fit(FitInput(X, y, sample_weight, X_val, y_val))
 
@@ -56,9 +56,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         labels: Targets | None = None,
         conditions: Conditions = ALONE,
     ) -> Self:
-        """Check, begin or go on, and train; return the estimator.
+        """Check the data, start or continue, and train; return the estimator.
 
-        labels: those that a first `partial_fit` says.
+        labels: those passed to a first `partial_fit`.
         """
         begun = time.monotonic()
         self._validate_params()
@@ -69,7 +69,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self._hold(race.fit(self, given, data, begun))
             warn_of(self._fitted.shortfall)
             return self
-        hidden_sizes(self.hidden_layer_sizes)  # an error comes before a large table is read
+        hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
         before = self._result if self.warm_start or incremental else None
         if isinstance(before, RaceResult):
             before = before.blend.parts[0].result
@@ -82,7 +82,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if not incremental:
             watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, given.sample_weight)
         start = begin(plan, data, before, start_values, self._trunk)
-        self._hold(start.result)  # for callbacks that look at it, and for a fit that fails
+        self._hold(start.result)  # for callbacks that read it, and for a fit that fails
         listen = Listeners(self, () if watched is None else (watched,))
         self._hold(train(plan, data, start, listen))
         if watched is not None:
@@ -93,7 +93,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _data(
         self, given: FitInput, before: FitResult | None, labels: Targets | None, conditions: Conditions
     ) -> FitData:
-        """Check what a fit is given, and prepare a table. before: the result that it goes on with."""
+        """Check the data of a fit, and prepare a table. before: the result that the fit continues."""
         parameters, kind = values_of(self), self.target_type
         known, warm = labels if before is None else before.targets, self.warm_start
         if self.preprocess is not None:
@@ -107,7 +107,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _preprocessor(
         self, given: FitInput, before: FitResult | None, conditions: Conditions
     ) -> TablePreprocessor:
-        """Return what prepares the table: what did so before, or what has learned this one."""
+        """Return the preprocessor of the table: the earlier one, or one fitted to this table."""
         if before is not None and before.preprocessor is not None:
             return before.preprocessor
         if self._trunk is not None and self._trunk.preprocessor is not None:
@@ -118,5 +118,5 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:
-    """Fit an estimator as a search or a race asks for, and return its result."""
+    """Fit an estimator under the conditions of a search or a race, and return its result."""
     return result_of(estimator._fit(given, conditions=conditions))

@@ -37,13 +37,13 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         classifier.predict(X), classifier.predict_proba(X), classifier.score(X, y)
         classifier.model_.trace(X[:2], y[:2]), classifier.save("classifier.safetensors")
 
-    Every parameter of scikit-learn's class of this name has its meaning and its default here, and the same random_state
-    gives the same start, the same orders and so the same curve. y: (n,) labels, or 0 and 1 (n, labels) for several
-    labels a sample.
+    Every parameter of scikit-learn's class of this name has the same meaning and default, and the same random_state
+    gives the same initial weights, shuffles and so the same loss curve. y: (n,) labels, or 0 and 1 (n, labels) for
+    multilabel data.
 
-    Fitted, it has classes_, coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
+    After fit it has classes_, coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
-    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the `Model` beneath, whose methods explain it.
+    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the underlying `Model`, whose methods explain it.
     """
 
     hidden_layer_sizes: Any = hidden_layer_sizes()
@@ -55,7 +55,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         '{label: weight}, "balanced" for n / (classes * samples of the class), or None.',
     )
     label_smoothing: Any = parameter(
-        0.0, [SHARE], "the share of a label that is spread over all classes, in [0, 1).", "network"
+        0.0, [SHARE], "the fraction of each label spread over all classes, in [0, 1).", "network"
     )
 
     classes_ = FittedAttribute(classes_of)
@@ -67,7 +67,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on X and y, continuing with the optimizer's state; return the classifier.
 
-        classes: all labels that later calls may have, which the first call must say; y need not contain them all.
+        classes: all labels of later calls, required in the first call; y need not contain them all.
         """
         _check_partial_fit_first_call(self, classes)
         labels = None
@@ -76,13 +76,13 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
             labels = Labels.learn(y if is_multilabel else self.classes_, {})
         if isinstance(self.class_weight, str):
             raise ConfigError(
-                f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit has not; pass "
+                f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit does not have; pass "
                 "{label: weight}, as sklearn.utils.compute_class_weight returns for all of y."
             )
         return self._fit(FitInput(X, y, sample_weight), incremental=True, labels=labels)
 
     def predict(self, X: Any) -> Any:
-        """Predict labels (n,), or 0 and 1 (n, labels) for several labels a sample."""
+        """Predict labels (n,), or 0 and 1 (n, labels) for multilabel data."""
         return self._predictions(X)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -98,7 +98,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         return found
 
     def __sklearn_tags__(self) -> Any:
-        """Say that several labels a sample are taken."""
+        """Return scikit-learn's tags, with support of multilabel data."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -1,4 +1,4 @@
-"""An estimator as data for a model file: its parameters and what its fit recorded, as JSON, without any code."""
+"""An estimator as data for a model file: its parameters and its fit's records, as JSON, without any code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
     labels = result.targets if isinstance(result.targets, Labels) else None
     if labels is not None and labels.classes.dtype.kind not in KEPT:
         raise DataError(
-            f"labels of type {labels.classes.dtype} cannot be kept in a file; fit with text, as by y.astype(str)."
+            f"labels of type {labels.classes.dtype} cannot be saved in a file; fit with text, for example "
+            "y.astype(str)."
         )
     return {
         "class": type(estimator).__name__,
@@ -94,13 +95,13 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
     model, extra = load_any(path)
     data = extra.get("estimator")
     if data is None:
-        raise FormatError(f"{path} contains a Model but no estimator; read it by chainrule.load.")
+        raise FormatError(f"{path} contains a Model but no estimator; read it with chainrule.load.")
     try:
         name = str(data["class"])[:40]
     except (KeyError, TypeError) as error:
         raise FormatError(f"{path}: the estimator in the metadata has no class; save it again.") from error
     if name != kind.__name__:
-        raise FormatError(f"{path} contains an {name}; read it by its own load.")
+        raise FormatError(f"{path} contains an {name}; read it with its load.")
     try:
         known_of = about(kind)
         parameters = {name: _object(name, value, known_of) for name, value in data["parameters"].items()}

@@ -1,4 +1,4 @@
-"""What a fitted estimator offers: prediction, its parameters, its hidden layers' outputs, transfer, and its file."""
+"""The methods of a fitted estimator: prediction, its parameters, hidden layers' outputs, transfer, and files."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
         return self._fitted.targets.predictions(predicted)
 
     def spread(self, X: Any) -> NDArray[Any]:
-        """Return how far the members of an ensemble disagree: the standard deviation of their predictions.
+        """Return the disagreement of the members of an ensemble: the standard deviation of their predictions.
 
-        Of numbers (n,) or (n, outputs), in the units of y, for a regressor; of probabilities, in the shape of
-        `predict_proba`, for a classifier. Raises ConfigError for a single network.
+        For a regressor that of numbers (n,) or (n, outputs), in the units of y; for a classifier that of
+        probabilities, in the shape of `predict_proba`. Raises ConfigError for a single network.
         """
         result = self._fitted
         if isinstance(result, RaceResult):
@@ -130,7 +130,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
     # --- transfer ---------------------------------------------------------------------------------------------------
 
     def freeze(self, *names: str) -> Self:
-        """Exclude links from training, by name, or all: a `partial_fit` or a warm start leaves them as they are."""
+        """Exclude links from training, by name, or all: a `partial_fit` or a warm start does not change them."""
         self._fitted.model.freeze(*names)
         return self
 
@@ -142,16 +142,16 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
     def replace_head(self, estimator: Any = None, *, freeze: bool = True) -> Any:
         """Return an estimator for another task whose hidden layers are this one's (transfer learning).
 
-        estimator: an `MLPClassifier` or `MLPRegressor` that is not fitted yet, whose parameters of the architecture are
-        replaced by this one's; None for one like this.  freeze: whether its fit trains the last layer alone.
-        Its fit draws the last layer anew, and begins with the hidden layers as they are now; so do clones of
-        it, which a search or a cross-validation makes. A table is prepared as this one's was. Of an ensemble
-        it is an ensemble again, whose members begin with the layers of one member each.
+        estimator: an unfitted `MLPClassifier` or `MLPRegressor`, whose parameters of the architecture are replaced by
+        this one's; None for one like this.  freeze: whether its fit trains only the last layer.
+        Its fit draws a new last layer, and starts from the current hidden layers; so do its clones in a search or a
+        cross-validation. A table is prepared like this one's. For an ensemble it is an ensemble, whose members start
+        from the layers of one member each.
         """
         result = self._fitted
         if isinstance(result, RaceResult):
             raise ConfigError(
-                "replace_head takes the hidden layers of one network, and preset='best' has those of several; fit with "
+                "replace_head needs the hidden layers of one network, but preset='best' has several networks; fit with "
                 "preset='fast'."
             )
         made = clone(self) if estimator is None else clone(estimator, safe=False)
@@ -177,9 +177,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
     # --- files and notebooks ----------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to one safetensors file, which holds no code; `load` reads it back.
+        """Write the fitted estimator to one safetensors file, which contains no code; `load` reads it back.
 
-        It has the parameters and what a fit records, but not the optimizer's state, callbacks or a `RandomState`.
+        It has the parameters and the records of the fit, but not the optimizer's state, callbacks or a `RandomState`.
         `chainrule.load` reads the `Model` in it, and `Ensemble.load` an ensemble.
         """
         save(self, path)
@@ -192,7 +192,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
         return made if average is None else best_files.restored(made, path, average)
 
     def _html_repr(self) -> str:
-        """Return scikit-learn's diagram, and of a fitted estimator its architecture and its curve."""
+        """Return scikit-learn's diagram, and for a fitted estimator also its architecture and its curve."""
         diagram: str = estimator_html_repr(self)
         result = self._result
         if result is None:
@@ -208,7 +208,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
         return self._html_repr()
 
     def __sklearn_tags__(self) -> Any:
-        """Say that sparse matrices are taken."""
+        """Return scikit-learn's tags, with support of sparse matrices."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.preprocess is None
         if self.preprocess is not None:  # a table, with text and missing values in it

@@ -1,4 +1,4 @@
-"""The outputs of an estimator's hidden layers, as a transformer of scikit-learn returns them."""
+"""The outputs of an estimator's hidden layers, in the form of a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class HiddenLayers(HoldsResult):
     def transform(self, X: Any, layer: int = -1) -> Any:
         """Return the output (n, width) of a hidden layer for X, after its activation; a frame if `set_output` asks.
 
-        layer: the number of the hidden layer from 0; -1 for the last one.  Of an ensemble those of the members stand
-        side by side, (n, members * width).
+        layer: the index of the hidden layer from 0; -1 for the last one.  Those of an ensemble's members are side by
+        side, (n, members * width).
         """
         result, named = self._fitted, self if layer == -1 else copy.copy(self)._at(layer)
         network, checked = named._leading(), self._check_X(X)
@@ -70,6 +70,6 @@ class HiddenLayers(HoldsResult):
             number = range(len(sizes))[operator.index(self._layer)]
         except (TypeError, IndexError):
             raise ConfigError(
-                f"layer must be a number of the {len(sizes)} hidden layers, from 0, not {self._layer!r}."
+                f"layer must be an index of the {len(sizes)} hidden layers, from 0, not {self._layer!r}."
             ) from None
         return leading(self._fitted.model.network, sum(sizes[: number + 1]))

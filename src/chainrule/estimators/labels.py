@@ -23,14 +23,14 @@ from chainrule.network.answers import decide
 
 @dataclass(frozen=True)
 class Labels:
-    """What the labels of a training set are."""
+    """The labels of a training set."""
 
     classes: NDArray[Any]
-    """the sorted labels; with several labels a sample the numbers of the columns"""
+    """the sorted labels; for multilabel data the indices of the columns"""
     kind: str
     """"binary" for one or two classes, "multiclass", or "multilabel" """
     is_sparse: bool = False
-    """whether y was a sparse matrix, as predictions then are"""
+    """whether y was a sparse matrix, and so are predictions"""
 
     rules: ClassVar[Mapping[str, Any]] = {}
     """what scikit-learn's check of X and y is told"""
@@ -54,12 +54,13 @@ class Labels:
         if warm_start:
             if set(classes) != set(self.classes):
                 raise DataError(
-                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                    f"Previously got {self.classes}, `y` has {classes}"
+                    "warm_start can only be used where `y` has the same classes as in the previous call to "
+                    f"fit. Previously got {self.classes}, `y` has {classes}"
                 )
         elif len(np.setdiff1d(classes, self.classes, assume_unique=True)):
             raise DataError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes}. 'y' has {classes}."
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes}. 'y' has "
+                f"{classes}."
             )
 
     def check_validation(self, X: Any, y: Any) -> Any:
@@ -70,10 +71,10 @@ class Labels:
         assert_all_finite(y, input_name="y_val")
         kind, classes = distinct(y, "y_val")
         if kind.startswith("multilabel") != (self.kind == "multilabel"):
-            raise DataError(f"y_val is {kind} and y is {self.kind}; pass targets of the form of y.")
+            raise DataError(f"y_val is {kind} but y is {self.kind}; pass targets of the same form as y.")
         unknown = np.setdiff1d(classes, self.classes).tolist()
         if unknown:
-            raise DataError(f"y_val has the label {unknown[0]!r}, which y has not; leave those rows out.")
+            raise DataError(f"y_val has the label {unknown[0]!r}, which is not in y; omit those rows.")
         return y
 
     # --- what they are ----------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class Labels:
         if parameters["class_weight"] is None:
             return None
         if self.kind == "multilabel":
-            raise ConfigError("class_weight is for one label a sample, not for several; use sample_weight.")
+            raise ConfigError("class_weight does not support multilabel data; use sample_weight.")
         numbers = y if y.ndim == 1 else y[:, 0].astype(np.int64)
         by_class = compute_class_weight(
             parameters["class_weight"], classes=self.classes, y=self.classes[numbers]
@@ -191,17 +192,18 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
         classes = unique_labels(y) if kind in ("binary", "multiclass", "multilabel-indicator") else None
     except TypeError as error:
         raise DataError(
-            f"{name} has labels that have no order ({error}); leave out the rows whose label is missing, and make all "
+            f"{name} has labels that cannot be sorted ({error}); omit the rows without a label, and make all "
             "labels text or all numbers."
         ) from error
     if kind.startswith("continuous"):
         raise DataError(
-            f"Unknown label type: {kind}. {name} has numbers that are not whole; use MLPRegressor to predict numbers."
+            f"Unknown label type: {kind}. {name} has numbers that are not integers; use MLPRegressor to "
+            "predict numbers."
         )
     if classes is None and "multioutput" not in kind:
         raise DataError(
-            f"Unknown label type: {kind}. {name} must be labels (n,) of one type; leave out the rows whose label is "
-            "missing, and convert other objects, as by y.astype(str)."
+            f"Unknown label type: {kind}. {name} must be labels (n,) of one type; omit the rows without a "
+            "label, and convert other objects, for example with y.astype(str)."
         )
     if "multioutput" in kind:
         raise DataError(

@@ -1,4 +1,4 @@
-"""NumericTargets to predict: what their loss is, how they are read, and what the network makes of them."""
+"""Numeric targets: their loss, how they are read, and predictions from outputs."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ LOSSES: dict[str, Loss | None] = {
 
 
 def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
-    """Return targets as float64, text with a unit such as "29.85 €" too. Raises DataError for others than numbers.
+    """Return targets as float64, also from text with a unit such as "29.85 €". Raises DataError unless numeric.
 
-    quietly: without a hint at the unit.
+    quietly: without a hint about the unit.
     """
     try:
         return np.asarray(y, np.float64)
@@ -47,7 +47,8 @@ def as_loss(loss: Any, quantiles: Any) -> Loss:
     """Return a loss from its name or itself. Raises ConfigError for one that is not for numbers."""
     if isinstance(loss, Loss) and loss.targets not in ("real", "counts"):
         raise ConfigError(
-            f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier for labels."
+            f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier "
+            "for labels."
         )
     if isinstance(loss, str) and loss == "quantile":
         return Quantile(tuple(quantiles) if hasattr(quantiles, "__iter__") else float(quantiles))
@@ -58,10 +59,10 @@ def as_loss(loss: Any, quantiles: Any) -> Loss:
 
 @dataclass(frozen=True)
 class NumericTargets:
-    """NumericTargets to predict, one or several a sample."""
+    """Numeric targets, one or several per sample."""
 
     columns: int
-    """as many as numbers a sample, or as quantiles of one"""
+    """the numbers per sample, or the quantiles of one"""
     own_loss: Loss
     """that of the estimator's parameters"""
 
@@ -76,7 +77,7 @@ class NumericTargets:
 
     @classmethod
     def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:
-        """Return what the numbers y are."""
+        """Return the targets of the numbers y."""
         loss = as_loss(parameters["loss"], parameters["quantiles"])
         return cls(quantiles_of(loss) if quantiles_of(loss) > 1 else y.reshape(len(y), -1).shape[1], loss)
 
@@ -91,7 +92,8 @@ class NumericTargets:
         outputs = self.encode(y).shape[1]
         if outputs != self.outputs:
             raise DataError(
-                f"y has {outputs} outputs but the network was trained on {self.outputs}; pass the same columns."
+                f"y has {outputs} outputs but the network was trained on {self.outputs}; pass the same "
+                "columns."
             )
 
     def check_validation(self, X: Any, y: Any) -> Any:
@@ -146,7 +148,8 @@ class NumericTargets:
             return columns
         if columns.shape[1] > 1:
             raise DataError(
-                f"several quantiles are of one output, not of the {columns.shape[1]} of y; fit one estimator for each."
+                f"several quantiles need one output, not the {columns.shape[1]} of y; fit one estimator for "
+                "each."
             )
         return np.repeat(columns, count, 1)
 
@@ -179,4 +182,4 @@ def quantiles_of(loss: Loss) -> int:
 
 
 Targets = Labels | NumericTargets
-"""What is predicted. Both learn it from y, encode y, know the loss and the score, and make predictions of outputs."""
+"""The kinds of targets. Both learn from y, encode y, define loss and score, and convert outputs to predictions."""

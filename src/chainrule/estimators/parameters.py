@@ -1,4 +1,4 @@
-"""The parameters of the estimators: scikit-learn's of its MLP, and further ones, each described once by its field.
+"""The parameters of the estimators: those of scikit-learn's MLP, and more, each described once by its field.
 
 Name, type and default are the field's. The rest is its `AboutParameter`: what it may be, what it means, what it is of.
 The constraints that scikit-learn checks, the docstrings, what may not change while a network is trained on, what
@@ -32,7 +32,7 @@ SHARE = Interval(Real, 0, 1, closed="left")
 YES_OR_NO = ["boolean"]
 LINES: dict[str, Any] = {"width": 120, "initial_indent": " " * 4, "subsequent_indent": " " * 8}
 LINES |= {"break_long_words": False, "break_on_hyphens": False}
-"""How the docstrings are set."""
+"""The layout of the docstrings."""
 Of = Literal["network", "hidden layers", "optimizer", "whole fit"]
 """What a parameter may be of.
 
@@ -45,12 +45,12 @@ whole fit: a fit as a whole: an epoch at a time holds nothing out and has no end
 
 
 class AboutParameter(NamedTuple):
-    """What is known of a parameter beside its name, its type and its default."""
+    """The properties of a parameter besides its name, type and default."""
 
     rule: list[Any]
-    """what it may be, as scikit-learn's constraints say it"""
+    """its valid values, as scikit-learn's constraints"""
     doc: str
-    """what it means, for the docstrings"""
+    """its description, for the docstrings"""
     of: tuple[Of, ...] = ()
     kinds: Mapping[str, Any] | None = None
     """where a file looks its objects up by kind; None for one that is no object of the package"""
@@ -72,7 +72,7 @@ def hidden_layer_sizes() -> Any:
     return parameter(
         (100,),
         ["array-like", COUNT],
-        "the neurons of each hidden layer, a number or several.",
+        "the number of neurons of each hidden layer, one or several.",
         "hidden layers",
     )
 
@@ -83,7 +83,7 @@ def activation() -> Any:
         "relu",
         [StrOptions(set(ACTIVATION_NAMES)), Activation, "array-like"],
         'of the hidden layers: "identity", "logistic", "tanh", "relu", any other activation of the package by name '
-        '("gelu", "silu", ...) or as a layer such as LeakyReLU(0.1), or a list with one of these by hidden layer.',
+        '("gelu", "silu", ...) or as a layer such as LeakyReLU(0.1), or a list with one of these per hidden layer.',
         "hidden layers",
         kinds=ACTIVATIONS,
     )
@@ -103,79 +103,80 @@ class Parameters:
     alpha: float = parameter(
         0.0001,
         [NOT_NEGATIVE],
-        "the penalty alpha / 2 ||W||^2 of the weights, divided by the samples of a batch.",
+        "the penalty alpha / 2 ||W||^2 of the weights, divided by the number of samples in a batch.",
         "optimizer",
     )
     batch_size: int | str = parameter(
-        "auto", [StrOptions({"auto"}), COUNT], 'the samples of a batch; "auto" for min(200, n).'
+        "auto", [StrOptions({"auto"}), COUNT], 'the number of samples in a batch; "auto" for min(200, n).'
     )
     learning_rate: Literal["constant", "invscaling", "adaptive"] = parameter(
         "constant",
         [StrOptions({"constant", "invscaling", "adaptive"})],
-        'of solver="sgd": "constant"; "invscaling" for learning_rate_init / t^power_t, with t the samples seen; '
-        '"adaptive" to divide the rate by 5 where nothing improves, until it is below 1e-6.',
+        'for solver="sgd": "constant"; "invscaling" for learning_rate_init / t^power_t, with t the samples seen; '
+        '"adaptive" to divide the rate by 5 when nothing improves, until it is below 1e-6.',
         "optimizer",
     )
     learning_rate_init: float = parameter(0.001, [POSITIVE], "the learning rate.", "optimizer")
     power_t: float = parameter(0.5, [NOT_NEGATIVE], "see learning_rate.", "optimizer")
-    max_iter: int = parameter(200, [COUNT], 'the most epochs, or iterations of "lbfgs".')
+    max_iter: int = parameter(200, [COUNT], 'the maximum epochs, or iterations of "lbfgs".')
     shuffle: bool = parameter(True, YES_OR_NO, "whether to draw a new order of the samples in each epoch.")
     random_state: int | np.random.RandomState | None = parameter(
         None,
         ["random_state"],
-        "an integer, a `RandomState` or None: the start, the orders, and the split for early stopping.",
+        "an integer, a `RandomState` or None, for initial weights, shuffles, and the split for early "
+        "stopping.",
     )
     tol: float = parameter(
         1e-4,
         [NOT_NEGATIVE],
-        'the least improvement that counts; for "lbfgs" the largest gradient at which it ends.',
+        'the minimum improvement; for "lbfgs" the maximum gradient at which it ends.',
     )
     verbose: bool = parameter(
-        False, ["verbose"], "whether to print a line for each epoch; `callbacks=ProgressBar()` draws a bar."
+        False, ["verbose"], "whether to print one line per epoch; `callbacks=ProgressBar()` shows a bar."
     )
-    warm_start: bool = parameter(False, YES_OR_NO, "whether `fit` begins with the parameters reached.")
+    warm_start: bool = parameter(False, YES_OR_NO, "whether `fit` continues from the current parameters.")
     momentum: float = parameter(0.9, [Interval(Real, 0, 1, closed="both")], 'of solver="sgd".', "optimizer")
     nesterovs_momentum: bool = parameter(True, YES_OR_NO, 'of solver="sgd".', "optimizer")
     early_stopping: bool = parameter(
         False,
         YES_OR_NO,
-        "whether to hold out a fraction of the samples, to stop when their score no longer improves, and to return to "
-        "the best epoch.",
+        "whether to hold out a fraction of the samples, stop when their score no longer improves, and "
+        "restore the best epoch.",
         "whole fit",
     )
-    validation_fraction: float = parameter(0.1, [SHARE], "the fraction held out.")
+    validation_fraction: float = parameter(0.1, [SHARE], "the fraction of the samples to hold out.")
     beta_1: float = parameter(0.9, [SHARE], 'of solver="adam".', "optimizer")
     beta_2: float = parameter(0.999, [SHARE], 'of solver="adam".', "optimizer")
     epsilon: float = parameter(1e-8, [POSITIVE], 'of solver="adam".', "optimizer")
     n_iter_no_change: float = parameter(
         10,
         [COUNT, Options(Real, {np.inf})],
-        "the epochs in a row without an improvement by tol after which training ends.",
+        "the number of successive epochs without an improvement by tol after which training stops.",
     )
-    max_fun: int = parameter(15000, [COUNT], 'the most evaluations of "lbfgs".')
-    # Beyond scikit-learn's, first those that decide others.
+    max_fun: int = parameter(15000, [COUNT], 'the maximum evaluations of "lbfgs".')
+    # Beyond scikit-learn's, first those that affect others.
     preprocess: TablePreprocessor | str | None = parameter(
         None,
         [StrOptions({"auto"}), TablePreprocessor, None],
-        '"auto" to take X as a table of any types, by a `TablePreprocessor`, with a network and a training for tables '
-        "in place of the parameters that are at their defaults; a `TablePreprocessor` of your own to leave these as "
-        "they are. Numbers to predict are standardized too. None takes arrays as scikit-learn does.",
+        '"auto" to treat X as a table of any types, with a `TablePreprocessor` and, for parameters at their defaults, '
+        "a network and a training for tables; a `TablePreprocessor` keeps the defaults. Numeric targets are "
+        "standardized too. None accepts arrays like scikit-learn.",
         "hidden layers",
     )
     preset: str | None = parameter(
         None,
         [StrOptions({*PRESETS, BEST}), None],
-        'the network and the training for tables by name: "fast" embeds each number by a piecewise linear curve, '
-        '"realmlp" is the published RealMLP-TD and "tabm" TabM-mini, of n_members (32) members in one network. None '
-        'for the one of preprocess="auto", which is "fast". "best" fits several recipes within time_limit, or 60 s, '
-        "and predicts by a weighted average, `blend_`, of which model_ is the heaviest network; `report_` has a record "
+        'the network and the training for tables by name: "fast" embeds each number by a piecewise linear function, '
+        '"realmlp" is the published RealMLP-TD and "tabm" TabM-mini, with n_members (32) members in one network. None '
+        'for that of preprocess="auto", "fast". "best" fits several recipes within time_limit, or 60 s, and predicts '
+        "their weighted average, `blend_`, whose heaviest network is model_; `report_` has a record "
         "of each. Raises ConfigError without preprocess.",
         "hidden layers",
     )
     dropout: float | Iterable[float] = parameter(
         0.0,
         [SHARE, "array-like"],
-        "the rate of Dropout behind each hidden layer, a number or one by hidden layer.",
+        "the rate of Dropout after each hidden layer, one for all or one per hidden layer.",
         "hidden layers",
     )
     batch_norm: bool = parameter(
@@ -187,7 +188,8 @@ class Parameters:
     optimizer: AnyOptimizer | str | None = parameter(
         None,
         [StrOptions(set(OPTIMIZERS)), Optimizer, Solver, None],
-        "an optimizer such as AdamW(1e-3), or its name, whose rate is then learning_rate_init; in place of solver.",
+        "an optimizer such as AdamW(1e-3), or its name, for a rate of learning_rate_init; it replaces "
+        "solver.",
         "optimizer",
         kinds=OPTIMIZERS,
     )
@@ -200,33 +202,34 @@ class Parameters:
         kinds=SCHEDULES,
     )
     clip_norm: float | None = parameter(
-        None, [POSITIVE, None], "the largest norm of the gradient, which is scaled down to it."
+        None, [POSITIVE, None], "the maximum norm of the gradient, which is scaled down to it."
     )
     scoring: Any = parameter(
         None,
         [str, callable, None],
-        'what early stopping watches: None for accuracy or R2, "loss" for the validation loss, the name of a '
-        "scikit-learn scorer, or a function scorer(estimator, X, y). By name the positive class is the label 1, or of "
-        "two labels without a 1 the one that sorts last.",
+        'the score for early stopping: None for accuracy or R2, "loss" for the validation loss, the name of a '
+        "scikit-learn scorer, or a function scorer(estimator, X, y). For a name the positive class is the "
+        "label 1, or the last of two sorted labels without a 1.",
         "whole fit",
     )
     time_limit: float | None = parameter(
         None,
         [POSITIVE, None],
-        "the most seconds of a fit, the preparation of a table included. A run with a schedule that is too long for it "
-        "gets as many epochs as it allows, so that the schedule is complete when it ends; the result then depends on "
-        "the clock. A first epoch goes on for as many seconds again at most; a fit that ends within it warns.",
+        "the maximum seconds of a fit, including the preparation of a table. A run with a schedule that is "
+        "too long gets as many epochs as fit, so that the schedule completes; the result then depends on "
+        "the clock. The first epoch may take at most as many seconds again; a fit that ends within it "
+        "warns.",
     )
     callbacks: Any = parameter(
         None,
         ["array-like", callable, HasMethods("on_epoch_end"), None],
-        "`Callback` objects of the package, or functions of the run, called after each epoch; `set_callbacks` takes "
-        "those of scikit-learn's own protocol.",
+        "`Callback` objects of the package, or functions of the run, called after each epoch; "
+        "`set_callbacks` accepts those of scikit-learn's protocol.",
     )
     dtype: str | None = parameter(
         None,
         [StrOptions({"float32", "float64"}), None],
-        '"float32" or "float64" to train in; None for float32 if X is, else float64.',
+        'the precision, "float32" or "float64"; None for float32 if X is float32, else float64.',
     )
     engine: str = parameter(
         "auto", [StrOptions({"auto", *ENGINES})], '"native", "reference", "xla" or "auto", see `Model.fit`.'
@@ -234,34 +237,35 @@ class Parameters:
     n_members: int | None = parameter(
         None,
         [COUNT, None],
-        "the networks of an ensemble, which begin with other weights and are trained together, each on a core of its "
-        "own; None for one, or as many as the preset has. Their average is predicted, and watched by early stopping. "
-        "`members_` is a list of them, `model_` is an `Ensemble`, coefs_ and intercepts_ have an axis of members in "
-        "front, and `spread` says how far they disagree.",
+        "the number of networks of an ensemble, with different initial weights, trained together on one "
+        "core each; None for one, or those of the preset. Their average is used for predictions and early "
+        "stopping. `members_` is a list of them, `model_` is an `Ensemble`, coefs_ and intercepts_ have a "
+        "leading axis of members, and `spread` measures their disagreement.",
         "hidden layers",  # of preset="tabm", whose members are in them; those of an ensemble are counted
     )
     own_batches: bool = parameter(
-        True, YES_OR_NO, "whether each of several members has an order of the samples of its own."
+        True, YES_OR_NO, "whether each of several members has its own order of the samples."
     )
     refit: bool | None = parameter(
         None,
         [*YES_OR_NO, None],
-        "whether to train the network anew on all samples, from the same start and for as many epochs as had the best "
-        "score on those that early stopping held out; `n_iter_refit_` is their number, 0 where there were none. Curves "
-        'and scores stay those of the fit that was watched. None for True with preset="fast" where it holds out a '
-        "tenth of the samples or more, else False. There is none of a fit that goes on (warm_start, `partial_fit`), "
-        "nor where callbacks, Ctrl-C or `time_limit` leave no time for it. Raises ConfigError for True without rows "
-        "that the fit holds out, or with a rate that follows the score.",
+        "whether to train the network again on all samples, with the same initial weights and the number of "
+        "epochs with the best score on the samples held out for early stopping; `n_iter_refit_` is that "
+        "number, 0 without a refit. "
+        'Curves and scores belong to the first fit. None for True with preset="fast" if it holds out at least a tenth '
+        "of the samples, else False. There is none for continued fits (warm_start, `partial_fit`), or if callbacks, "
+        "Ctrl-C or `time_limit` leave no time for it. Raises ConfigError for True without held-out rows of the fit, "
+        "or with a learning rate that follows the score.",
     )
 
 
 def about(kind: type[Parameters]) -> dict[str, AboutParameter]:
-    """Return what is known of each parameter of an estimator."""
+    """Return the properties of each parameter of an estimator."""
     return {each.name: each.metadata["about"] for each in fields(kind)}
 
 
 OPTIMIZING = tuple(name for name, each in about(Parameters).items() if "optimizer" in each.of)
-"""The parameters that say how to optimize."""
+"""The parameters of the optimization."""
 WHOLE = tuple(name for name, each in about(Parameters).items() if "whole fit" in each.of)
 """The parameters of a fit as a whole."""
 FURTHER = "preprocess"
@@ -270,7 +274,7 @@ Kind = TypeVar("Kind", bound=type[Parameters])
 
 
 def documented(kind: Kind) -> Kind:
-    """Add what the parameters mean to the docstring of an estimator, those of its class alone first."""
+    """Add the descriptions of the parameters to the docstring of an estimator, first those of its own class."""
     own, lines = kind.__annotations__, [f"{(kind.__doc__ or '').rstrip()}\n"]
     for name, each in sorted(about(kind).items(), key=lambda item: item[0] not in own):
         lines += ["\n    Beyond scikit-learn's:"] if name == FURTHER else []
@@ -290,12 +294,12 @@ def _defaults(kind: type[Parameters]) -> dict[str, Any]:
 
 
 def values_of(parameters: Parameters) -> dict[str, Any]:
-    """Return the parameters of an estimator by name, those of its class alone included."""
+    """Return the parameters of an estimator by name, including those of its own class."""
     return {name: getattr(parameters, name) for name in defaults_of(type(parameters))}
 
 
 def given(parameters: Parameters) -> dict[str, Any]:
-    """Return the parameters that have another value than their default."""
+    """Return the parameters that differ from their defaults."""
     defaults, values = defaults_of(type(parameters)), values_of(parameters)
     return {name: value for name, value in values.items() if not is_default(value, defaults[name])}
 

@@ -27,12 +27,12 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         regressor = MLPRegressor(hidden_layer_sizes=(64, 64), random_state=0).fit(X, y)
         regressor.predict(X), regressor.score(X, y), regressor.model_.attribute(X[:2])
 
-    Every parameter of scikit-learn's class of this name has its meaning and its default here, and the same random_state
-    gives the same start, the same orders and so the same curve. y: (n,) numbers, or (n, outputs).
+    Every parameter of scikit-learn's class of this name has the same meaning and default, and the same random_state
+    gives the same initial weights, shuffles and so the same loss curve. y: (n,) numbers, or (n, outputs).
 
-    Fitted, it has coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
+    After fit it has coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
-    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the `Model` beneath, whose methods explain it.
+    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the underlying `Model`, whose methods explain it.
     """
 
     loss: Any = parameter(
@@ -49,7 +49,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
     quantiles: Any = parameter(
         0.5,
         [Interval(Real, 0, 1, closed="neither"), "array-like"],
-        'the quantiles that loss="quantile" predicts, a number, or several for as many columns.',
+        'the quantiles predicted with loss="quantile", a number, or several for as many columns.',
         "network",
     )
 

@@ -1,4 +1,4 @@
-"""The rows of a table of any type, and which of them are held out."""
+"""The rows of a table of any type, and the held-out ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.datasets.text_column import TextColumn
 ALWAYS = -1
 """The fold of a row that is never held out."""
 HELD_OUT = 5
-"""One row of so many is held out where there are no folds."""
+"""Without folds, one row in this many is held out."""
 
 
 def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
@@ -31,9 +31,9 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
 
 
 def deal(n: int, folds: int, labels: NDArray[Any] | None, random: Any) -> NDArray[np.int64]:
-    """Return the fold of each row (n,), of equal sizes, each with as much of each label as there is.
+    """Return the fold of each row (n,): folds of equal sizes, stratified by label.
 
-    labels: (n,), or None for numbers and for several labels a row. The only row of a label is never held out, so that
+    labels: (n,), or None for numbers and for multilabel data. The only row of a label is never held out, so that
     each label is among the others of every fold.  random: a `numpy.random.RandomState` or `numpy.random.Generator`.
     """
     order = random.permutation(n)
@@ -52,7 +52,7 @@ def deal(n: int, folds: int, labels: NDArray[Any] | None, random: Any) -> NDArra
 def folds(
     y: NDArray[Any], is_classes: bool, count: int | None, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Iterate over the rows to learn from and those held out, each ascending: `count` times, or once for None.
+    """Iterate over the training rows and the held-out ones, each ascending: `count` times, or once for None.
 
     Each row is held out once in all folds, and each class in proportion, as `deal` does.
     y: (n,) labels or (n, outputs).

@@ -1,4 +1,4 @@
-"""The weighted average of several fits, which predicts for the estimator that they were made for."""
+"""The weighted average of several fits, which predicts for their estimator."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class BlendPart(NamedTuple):
 
     weight: float
     estimator: BaseEstimator
-    """that was fitted, with the parameters of its recipe"""
+    """the fitted one, with the parameters of its recipe"""
     recipe: str
     result: FitResult
-    """what it holds"""
+    """its result"""
 
 
 class Blend:
@@ -36,7 +36,7 @@ class Blend:
     """
 
     def __init__(self, parts: Sequence[BlendPart], temperature: float = 1.0, engine: str = "auto") -> None:
-        """Keep the parts."""
+        """Store the parts."""
         self.parts, self.temperature, self.engine = list(parts), temperature, engine
 
     def each(self, X: Any) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The loss of predictions of rows held out: what recipes are compared and weighted by."""
+"""The loss of predictions for held-out rows, by which recipes are compared and weighted."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.losses import Loss, Poisson
 
 LEAST = 1e-30
-"""The least probability, or mean of counts, whose logarithm is taken."""
+"""The smallest probability, or mean of counts, whose logarithm is computed; smaller ones are replaced by it."""
 
 
 class Judge(NamedTuple):
-    """The targets of rows held out.
+    """The targets of held-out rows.
 
-    Of labels the loss is the mean over the rows of -log p of the truth, summed over the labels of a row; of numbers
-    that of the estimator's own loss, of standardized targets where the network has these.
+    For labels the loss is the mean over the rows of -log p of the truth, summed over the labels of a row; for numbers
+    that of the estimator's loss, on standardized targets if the network uses them.
     """
 
     y: NDArray[Any]
-    """(n,) class numbers, or (n, outputs) as in `Samples`"""
+    """(n,) class indices, or (n, outputs) as in `Samples`"""
     weight: NDArray[np.float64]
     """(n,)"""
     loss: Loss | None = None
@@ -32,7 +32,7 @@ class Judge(NamedTuple):
     """of the targets, for numbers"""
 
     def truth(self, predicted: NDArray[Any]) -> NDArray[np.float64]:
-        """Return what `mean_loss` needs of predictions (n, outputs): of labels the probability of the true one."""
+        """Return the part of predictions (n, outputs) for `mean_loss`: for labels the probability of the true one."""
         predicted = np.asarray(predicted, np.float64)
         if self.loss is not None:
             return predicted
@@ -41,7 +41,7 @@ class Judge(NamedTuple):
         return np.where(self.y > 0.5, predicted, 1 - predicted)
 
     def mean_loss(self, truth: NDArray[np.float64]) -> float:
-        """Return the weighted mean loss of what `truth` returned, or of a mean of several of these."""
+        """Return the weighted mean loss of results of `truth`, or of the mean of several."""
         if self.loss is None:
             losses = -np.log(np.maximum(truth, LEAST)).sum(1)
         else:
@@ -59,7 +59,7 @@ def as_outputs(loss: Loss, predicted: NDArray[np.float64]) -> NDArray[np.float64
         return np.log(np.maximum(predicted, LEAST))
     if type(loss).predict is not Loss.predict:
         raise ConfigError(
-            f"preset='best' compares predictions, and cannot tell the outputs of {type(loss).__name__} from its own; "
+            f"preset='best' compares predictions, from which it cannot compute the outputs of {type(loss).__name__}; "
             "use preset='fast'."
         )
     return predicted

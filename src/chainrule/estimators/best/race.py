@@ -1,7 +1,7 @@
-"""The race of preset="best": recipes are fitted in a fixed order, judged, weighted, and then trained on all rows.
+"""The race of preset="best": recipes are fitted in a fixed order, evaluated, weighted, and then trained on all rows.
 
-What is random is drawn from the estimator's random_state before the clock is looked at, and the clock only says how
-many fits there are, and how many epochs those at the end of the time have.
+All random numbers are drawn from the estimator's random_state before the clock is read, and the clock only determines
+the number of fits, and the epochs of the last ones.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from chainrule.estimators.parameters import values_of
 from chainrule.estimators.rows import deal
 
 USED = 0.95
-"""The part of the limit that fits are planned for."""
+"""The fraction of the limit for which fits are planned."""
 RACE, AGAIN = 0.4, 0.7
-"""The parts of it by which the race ends, and the fits to further folds; the rest is for networks of all rows."""
+"""The fractions at which the race and the fits to further folds end; the rest is for networks of all rows."""
 FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
 """The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
 SURE, BETTER, WEIGHTED = 5_000, 8, 4
 """The rows on which weights are sure; with fewer held out so many of the better recipes are fitted to a further fold,
 which counts if so many of them were in time."""
 NETWORKS = 3
-"""The networks of all rows that a recipe has."""
+"""The networks of all rows per recipe."""
 
 
 def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start: bool) -> None:
-    """Check that an estimator may race. Raises ConfigError for what belongs to a single network.
+    """Check that an estimator supports a race. Raises ConfigError for settings of a single network.
 
-    has_trunk, has_start: whether it has hidden layers or parameters to begin with.
+    has_trunk, has_start: whether it has initial hidden layers or parameters.
     """
     faults = {
         "partial_fit": incremental,
@@ -60,13 +60,13 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
     for what, is_there in faults.items():
         if is_there:
             raise ConfigError(
-                f"preset='best' trains networks of several recipes, which {what} cannot be for; use preset='fast' with "
-                "it, or omit it."
+                f"preset='best' does not support {what}, because it trains several networks; use preset='fast', or "
+                "omit it."
             )
     if estimator.preprocess is None:
         raise ConfigError(
-            "preset='best' is for a table that the estimator prepares; pass preprocess='auto' or a TablePreprocessor "
-            "too."
+            "preset='best' is for tables prepared by the estimator; also pass preprocess='auto' or a "
+            "TablePreprocessor."
         )
 
 
@@ -129,7 +129,7 @@ def _folds(
 def _class_weights(
     estimator: HoldsResult, targets: Targets, encoded: NDArray[Any], judged: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return the weights of the classes of judged targets, as they are for those of the training."""
+    """Return the class weights of held-out targets, equal to those of training."""
     of_rows = check_weights(encoded, encoded, None, targets, values_of(estimator))
     if (of_rows == 1).all():
         return np.ones(len(judged))
@@ -144,7 +144,7 @@ def _judge(
     judged_weight: NDArray[np.float64],
     rows: NDArray[np.bool_] | None,
 ) -> Judge:
-    """Return the judge of some rows of the targets; of all of them for None."""
+    """Return the judge of some rows of the targets, or of all for None."""
     y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])
     if not of_rows.any():
         of_rows = np.ones(len(y))
@@ -156,7 +156,7 @@ def _judge(
 
 
 class Race(Runner):
-    """A race: its fits, the weights of the recipes, and what the estimator has in the end."""
+    """A race: its fits, the weights of the recipes, and the final result."""
 
     def complete(self, folds: list[int]) -> list[int]:
         """Return the candidates that were fitted to all of the folds. Raises the error of the first fit if none was."""
@@ -258,7 +258,7 @@ class Race(Runner):
 
 
 def _joined(judges: list[Judge]) -> Judge:
-    """Return the judge of the rows of several."""
+    """Concatenate judges over all their rows."""
     return judges[0]._replace(
         y=np.concatenate([judge.y for judge in judges]),
         weight=np.concatenate([judge.weight for judge in judges]),

@@ -1,4 +1,4 @@
-"""What a race did: a record for each recipe, as data, as text and as a table of a notebook."""
+"""The report of a race: a record per recipe, as data, as text and as a table for notebooks."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Record(NamedTuple):
 
     recipe: str
     parameters: Mapping[str, Any]
-    """what it changes of the preset"""
+    """the parameters that differ from the preset"""
     networks: int
-    """the fits of it: of the folds, and of all rows"""
+    """the number of its fits: of the folds, and of all rows"""
     epochs: int
     """of the first fit"""
     seconds: float
     """of all its fits"""
     loss: float
-    """on the rows held out"""
+    """on the held-out rows"""
     weight: float
-    """in the average that predicts; 0 for one that is left out"""
+    """in the average that predicts; 0 for an unused one"""
     error: str = ""
-    """why a fit of it failed"""
+    """why one of its fits failed"""
 
     def cells(self) -> tuple[str, ...]:
-        """Return what a table shows of it."""
+        """Return its cells of a table."""
         changed = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         counts = f"{self.networks}", f"{self.epochs}", f"{self.seconds:.1f}"
         return self.recipe, changed, *counts, f"{self.loss:.5g}", f"{self.weight:.2f}"
@@ -69,7 +69,7 @@ def _is_number(value: Any) -> bool:
 
 
 class RaceReport(list[Record]):
-    """The records of a race in its order. Print it for a table."""
+    """The records of a race in order. Print it for a table."""
 
     def failures(self) -> list[str]:
         """Return a line for each recipe that failed."""

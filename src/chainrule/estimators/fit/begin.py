@@ -112,9 +112,7 @@ def first_model(
     if data.preprocessor is not None and network.loss.targets == "real":
         scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
         if not np.isfinite(scale.std).all():
-            raise DataError(
-                "y has numbers so large that their spread is infinite; divide them by a constant."
-            )
+            raise DataError("the standard deviation of y is infinite; divide y by a constant.")
     model.describe(data.targets.model_classes, data.feature_names, scale)
     if trunk is not None:
         for member, taken in zip(members_of(model), trunk.models, strict=True):
@@ -160,6 +158,6 @@ def check_unchanged(now: Mapping[str, str], before: Mapping[str, str]) -> None:
     for name, value in now.items():
         if before and before[name] != value:
             raise ConfigError(
-                f"{name} cannot change while a network is trained on: it was {before[name]} and is {value}; "
+                f"{name} cannot change when the training of a network continues: it was {before[name]} and is {value}; "
                 "set it back, or fit with warm_start=False."
             )

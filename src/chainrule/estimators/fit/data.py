@@ -1,4 +1,4 @@
-"""The data of a fit: samples, what is predicted, and what prepares a table, checked once."""
+"""The data of a fit: samples, targets, and the preprocessor of a table, checked once."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def checked(
     y = in_columns(targets.encode(y))
     weight = check_weights(X, y, given.sample_weight, targets, parameters)
     if (given.X_val is None) != (given.y_val is None):
-        raise DataError("X_val and y_val belong together; pass both, or neither.")
+        raise DataError("pass both X_val and y_val, or neither.")
     validation = None
     if given.X_val is not None:
         X_val = check_X(given.X_val)
@@ -121,10 +121,10 @@ def check_weights(
         weight = weight * of_classes
     if (weight < 0).any():
         raise DataError(
-            f"sample_weight and class_weight must be at least 0, not {weight.min():g}; leave a sample out by 0."
+            f"sample_weight and class_weight must be at least 0, not {weight.min():g}; a weight of 0 omits a sample."
         )
     if not weight.any():
-        raise DataError("sample_weight times class_weight is 0 for every sample; give one that counts.")
+        raise DataError("sample_weight times class_weight is 0 for every sample; pass a positive one.")
     return weight
 
 

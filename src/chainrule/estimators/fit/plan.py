@@ -33,12 +33,12 @@ from chainrule.formulas.losses import Loss
 
 
 class Conditions(NamedTuple):
-    """What a race or a search asks of a fit, for which there is no parameter."""
+    """The conditions of a race or a search for a fit that are not parameters."""
 
     variant: str | None = None
     """the recipe in place of the preset's, one of `VARIANTS`"""
     threads: int | None = None
-    """the most threads of the training; None for as many as the engine finds to be fast"""
+    """the maximum threads of the training; None for the engine's choice"""
     epochs: int | None = None
     """the epochs of a fit of all rows, with nothing held out"""
     grace: float | None = None
@@ -86,8 +86,8 @@ def resolved(
     if wanted is not None:
         if estimator.preprocess is None:  # nobody scales the inputs, or numbers to predict
             raise ConfigError(
-                f"preset={wanted!r} is for a table that the estimator prepares; pass preprocess='auto' or a "
-                "TablePreprocessor too."
+                f"preset={wanted!r} is for tables prepared by the estimator; also pass preprocess='auto' or a "
+                "TablePreprocessor."
             )
         chosen = given(estimator)
         if trunk is not None:  # whose activations may be others than a recipe's for this task
@@ -129,8 +129,8 @@ def _of_recipe(
     if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches
         if proposal.hidden is not None:
             raise ConfigError(
-                f"preset={name!r} trains by batches, which a solver such as L-BFGS does not; leave solver and "
-                "optimizer out, or take preset='fast'."
+                f"preset={name!r} trains in batches, which a solver such as L-BFGS does not; omit solver and "
+                "optimizer, or use preset='fast'."
             )
         found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
     return found | dict(proposal.consumed)

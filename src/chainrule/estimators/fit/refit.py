@@ -44,8 +44,8 @@ def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
     if not (wanted and is_new):
         return False
     faults = {
-        "rows that the fit itself holds out; set early_stopping=True, and leave out X_val and y_val": not holds_out,
-        "rates that do not follow the score of rows held out; take another schedule, or learning_rate='constant'": (
+        "held-out rows of the fit itself; set early_stopping=True, and omit X_val and y_val": not holds_out,
+        "a learning rate that does not follow the held-out score; use another schedule, or learning_rate='constant'": (
             isinstance(p.schedule, ReduceOnPlateau)
             or p.schedule == ReduceOnPlateau.kind
             or (p.optimizer is None and p.solver == "sgd" and p.learning_rate == "adaptive")

@@ -101,7 +101,7 @@ class Views(list[Any]):
         """Copy the values into the view at this place."""
         if np.shape(value) != self[index].shape:
             raise ShapeError(
-                f"the parameters of layer {index} have the shape {self[index].shape}, not {np.shape(value)}."
+                f"the parameters of layer {index} have shape {self[index].shape}, not {np.shape(value)}."
             )
         self[index][...] = value
 
@@ -149,8 +149,8 @@ def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
         )
     if own != theirs or activations_in(model.network) != activations_in(trunk.network):
         raise DataError(
-            "the hidden layers are others than those of the estimator that replace_head was called on; leave "
-            "hidden_layer_sizes, activation, batch_norm and residual as they were."
+            "the hidden layers differ from those of the estimator that replace_head was called on; do not "
+            "change hidden_layer_sizes, activation, batch_norm and residual."
         )
     model.theta[:stop] = trunk.theta[:stop]
     states = {name: trunk.states[name] for name in model.states}

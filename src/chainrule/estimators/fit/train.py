@@ -60,7 +60,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> F
     if not is_stochastic(p):
         if len(start.result.members) > 1:
             raise ConfigError(
-                "n_members above 1 needs training by batches, as by solver='adam'; a solver has one network."
+                "n_members above 1 needs training in batches, as with solver='adam'; a solver trains one network."
             )
         return by_solver(plan, start, samples, given, listen)
     if p.early_stopping and plan.is_incremental:
@@ -201,5 +201,5 @@ def check_schedule(schedule: Schedule | str | None, is_validated: bool) -> None:
         schedule = ReduceOnPlateau()
     if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and not is_validated:
         raise DataError(
-            f"schedule watches {schedule.monitor!r}, which needs early_stopping=True or X_val and y_val."
+            f"schedule monitors {schedule.monitor!r}, which needs early_stopping=True or X_val and y_val."
         )

@@ -26,7 +26,7 @@ def check(facts: Facts, preset: str) -> None:
     for name in ("batch_norm", "residual"):
         if name in facts.given:
             raise ConfigError(
-                f"preset={preset!r} has hidden layers of its own, without {name}; omit it, or take preset='fast'."
+                f"preset={preset!r} has its own hidden layers, without {name}; omit it, or use preset='fast'."
             )
 
 

@@ -100,7 +100,7 @@ def learn(
         rows = len(columns[0].values)
         whys = ", ".join(f"{each.name!r} {each.why.replace('_', ' ')}" for each in made[:3])
         raise DataError(
-            f"X has no column to learn from in n_samples = {rows} rows ({whys}{', …' * (len(made) > 3)}); "
+            f"X has no usable column in n_samples = {rows} rows ({whys}{', …' * (len(made) > 3)}); "
             "give more rows, or columns whose values differ."
         )
     return made
@@ -126,9 +126,9 @@ def _categorical(
     once = sum(count < 2 for _, count in named)
     if taken.why == "texts" and once > total / 2 and _is_prose(text for text, _ in named):
         hints.give(
-            f"column {begun.name!r} is free text: {once:,} of its {len(named):,} texts occur in one row. It is taken "
-            "for categories, of which a network learns those that come again. Leave it out, or make columns of what "
-            "is in it, as scikit-learn's TfidfVectorizer and TruncatedSVD do."
+            f"column {begun.name!r} is free text: {once:,} of its {len(named):,} texts occur in one row. It is treated "
+            "as categories, of which a network learns only repeated ones. Omit it, or extract columns from it, for "
+            "example with scikit-learn's TfidfVectorizer and TruncatedSVD."
         )
     if len(named) > FEW and once == len(named):
         return begun._replace(why="every_value_differs")

@@ -70,7 +70,7 @@ def take(column: Column, asked: str | None = None) -> Taken:
         found = found._replace(kind="number", texts=())
     if asked is not None and found.kind != asked:
         raise DataError(
-            f"kinds says that column {column.name!r} is a {asked}, and its values are {found.why.replace('_', ' ')}; "
+            f"kinds declares column {column.name!r} a {asked}, but its values are {found.why.replace('_', ' ')}; "
             "remove it from kinds, or correct the values."
         )
     return found._replace(why="asked") if asked is not None else found
@@ -221,7 +221,7 @@ def _changed(column: Column, learned: LearnedColumn) -> DataError:
             example = f" ({text[:40]!r} at row {row})"
             break
     return DataError(
-        f"X has {column.form}s in column {learned.name!r}{example}, which held {learned.kind}s in training; "
+        f"X has {column.form}s in column {learned.name!r}{example}, which had {learned.kind}s in training; "
         "convert it, or fill such cells with missing values."
     )
 
@@ -247,7 +247,7 @@ def check_kinds(kinds: object) -> dict[str, str]:
         isinstance(each, str) for pair in kinds.items() for each in pair
     ):
         raise ConfigError(
-            f"kinds must be a dict from the name of a column to what it is, such as {{'zip': 'category'}}, or None, "
+            f"kinds must be a dict from column names to kinds, such as {{'zip': 'category'}}, or None, "
             f"not {kinds!r:.80}."
         )
     allowed = ("number", "category", "date", "drop")

@@ -1,4 +1,4 @@
-"""The preprocessor of tables: from columns of any types to the numbers of a network's inputs."""
+"""The preprocessor of tables: it converts columns of any types to a network's inputs."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ _SETTINGS = (
 
 
 class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Make a network's inputs from a table of any types, and remember how, by the names of its columns.
+    """Convert a table of any types to a network's inputs, with columns matched by name.
 
         inputs = TablePreprocessor().fit_transform(frame)       (n, outputs) float32
 
-    Numbers are scaled, and a missing one is replaced by the median and said by an indicator; categories become one
-    output each or, of more than `max_one_hot`, a code for an embedding; dates become days, year and cycles of season,
-    week and day. Text that reads as numbers or as dates is taken as such. Columns that say nothing are dropped, which
-    `columns_` tells with the reason. In prediction columns are matched by name: others are ignored, a missing one is
-    an error, and a category that training did not have counts as a rare one, or as missing if there were none.
+    Numbers are scaled, and a missing one is replaced by the median and marked by an indicator; categories become one
+    output each or, if more than `max_one_hot`, a code for an embedding; dates become days, year and cycles of season,
+    week and day. Text that parses as numbers or dates is treated as such. Uninformative columns are dropped, with the
+    reason in `columns_`. In prediction columns are matched by name: others are ignored, a missing one is an error, and
+    an unseen category counts as a rare one, or as missing if there were none.
 
-    max_one_hot: the most categories of a column that become an output each; two become one of -1 and 1, 0 for missing.
+    max_one_hot: the maximum categories with an output each; two become one output of -1 and 1, 0 for missing.
     embeddings: whether more categories become a code, 0 for missing; otherwise the 255 most frequent become outputs.
     embedding_size: the size of each embedding; None for min(50, round(1.6 c^0.56)) of c categories. On four tables with
     many categories, one split each, the test loss was 0.7 to 8 % lower with 4 than with 8, and by the formula 1 % lower
     to 16 % higher than with 8. On five, five splits each, it was the same with max_one_hot 8 as with 64 (in the mean;
     0.954 to 1.039 of it by split).
-    min_count: the rows that a category of more than `max_one_hot` needs for a code of its own; rarer ones share one.
-    "auto" is 10 and, where the targets differ between rare categories, as few rows as tell them apart, 2 at least
-    (`chainrule.estimators.tables.rarity` has the formula and figures). It needs y in `fit`, as the estimators give it.
-    category_scale: what the outputs of a column of more than 8 categories are in place of 1, above 0, unless `scale` is
-    "realmlp". The smaller it is, the less a network learns of single categories beside numbers.
+    min_count: the minimum rows of a category for its own code, in columns with more than `max_one_hot`; rarer ones
+    share one. "auto" is 10 or, if the targets differ between rare categories, as few as distinguish them, at least 2
+    (`chainrule.estimators.tables.rarity` has the formula and figures). It needs y in `fit`, which the estimators pass.
+    category_scale: the value, above 0, of the outputs of columns with more than 8 categories, instead of 1, unless
+    `scale` is "realmlp". The smaller it is, the less a network learns from single categories relative to numbers.
     scale: "robust", "realmlp", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
     "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
     impute: "median" or "mean".
-    near_constant: the share of rows in which a column must differ from its most frequent value, or it is dropped.
-    identifiers: "drop" columns that number the rows, by their values and their name, and numbers as of accounts, with a
-    warning; or "keep" them.
-    kinds: what a column is, by its name: {"zip": "category"}; "number", "category", "date" or "drop".
+    near_constant: a column that differs from its most frequent value in a smaller fraction of rows is dropped.
+    identifiers: "drop" columns that number the rows, by their values and name, and numbers like those of accounts, with
+    a warning; or "keep" them.
+    kinds: the kinds of columns by name, such as {"zip": "category"}: "number", "category", "date" or "drop".
     dtype: "float32" or "float64".
 
-    After fit: `columns_`, what became of each column; `embedded_`, the outputs that are codes, as (column, codes,
+    After fit: `columns_`, a description of each column; `embedded_`, the outputs that are codes, as (column, codes,
     size); `n_features_in_`; `feature_names_in_` if all names are text.
-    Raises DataError for cells that are no single values and tables without a usable column; ConfigError for settings.
+    Raises DataError for cells that are not single values and tables without a usable column; ConfigError for settings.
     """
 
     _learned: tuple[LearnedColumn, ...]
@@ -96,11 +96,11 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.dtype = dtype
 
     def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> TablePreprocessor:
-        """Learn from a training table what each column is and what it becomes.
+        """Learn the kind and the encoding of each column from a training table.
 
-        X: a data frame of pandas, Polars, PyArrow or another library that narwhals knows; a dict of columns; an array
-        (n, columns); or a list of mappings, a row each.
-        y: (n,) or (n, outputs), or None; for min_count="auto" alone.
+        X: a data frame of pandas, Polars, PyArrow or another library that narwhals supports; a dict of columns; an
+        array (n, columns); or a list of mappings, one per row.
+        y: (n,) or (n, outputs), or None; only for min_count="auto".
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
         """
         rules = self._rules()
@@ -170,7 +170,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([name for each in learned for name in each.outputs()], object)
 
     def to_data(self) -> dict[str, Any]:
-        """Return all that was learned as JSON values: text, numbers and lists."""
+        """Return everything learned as JSON values: text, numbers and lists."""
         self._check_fitted()
         settings = {name: getattr(self, name) for name in _SETTINGS}
         return state.write(self._learned, self._named, settings)
@@ -184,9 +184,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         learned, named, settings = state.read(data)
         unknown = [name for name in settings if name not in _SETTINGS]
         if unknown:
-            raise FormatError(
-                f"settings has the key {unknown[0]!r:.60}, which none has; fit the preprocessor anew."
-            )
+            raise FormatError(f"settings has the unknown key {unknown[0]!r:.60}; fit the preprocessor again.")
         made = cls(**settings)
         try:
             made._rules()
@@ -197,7 +195,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def columns_(self) -> DescribedTable:
-        """What each column was taken for, why, and what became of it. Print it."""
+        """The kind of each column, the reason, and its encoding. Print it."""
         self._check_fitted()
         return describe(self._learned, self._rows)
 
@@ -215,7 +213,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def sources_(self) -> tuple[int, ...]:
-        """The number of the column that each output is of, from 0."""
+        """The index of each output's column, from 0."""
         self._check_fitted()
         return tuple(k for k, each in enumerate(self._learned) for _ in each.outputs())
 
@@ -291,9 +289,9 @@ def _weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] 
     try:
         weights = np.asarray(sample_weight, np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError("sample_weight must be one number a row.") from error
+        raise DataError("sample_weight must be one number per row.") from error
     if weights.shape != (rows,):
-        raise ShapeError(f"sample_weight must have shape ({rows},), one number a row, not {weights.shape}.")
+        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
     return None if (weights == 1).all() else weights

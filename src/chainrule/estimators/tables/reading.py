@@ -41,8 +41,8 @@ def read(
     """
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise DataError(
-            f"{name} is a sparse matrix, which a table cannot be; pass {name}.toarray() or, to an estimator, leave "
-            "preprocess out: without it sparse matrices are taken as they are."
+            f"{name} is a sparse matrix, which is not supported as a table; pass {name}.toarray(), or omit the "
+            "estimator's preprocess: without it sparse matrices are supported."
         )
     X = as_columns(X, known)
     if isinstance(X, Mapping):
@@ -156,12 +156,12 @@ def _values(label: str, values: Any, name: str) -> Column:
     if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or isinstance(values, Mapping):
         raise ShapeError(
             f"{name} needs a list or an array for column {label!r}, not {type(values).__name__}; "
-            "give one value a row."
+            "give one value per row."
         )
     if not isinstance(values, np.ndarray):
         return objects(label, list(values))
     if values.ndim != 1:
-        raise ShapeError(f"{name} needs one value a row in column {label!r}, not an array {values.shape}.")
+        raise ShapeError(f"{name} needs one value per row in column {label!r}, not an array {values.shape}.")
     return _slice(label, values)
 
 
@@ -214,5 +214,5 @@ def _labels(names: Sequence[Any], name: str) -> list[str]:
     if len(set(labels)) < len(labels):
         seen: set[str] = set()
         twice = next(each for each in labels if each in seen or seen.add(each))  # type: ignore[func-returns-value]
-        raise DataError(f"{name} has two columns of the name {twice[:60]!r}; rename one of them.")
+        raise DataError(f"{name} has two columns named {twice[:60]!r}; rename one of them.")
     return labels
