@@ -52,7 +52,7 @@ def table() -> pd.DataFrame:
         (lambda: setattr(classifier().fit(X, Y), "coefs_", [np.ones((4, 4))]), "coefs_ must be 2 arrays"),
         (
             lambda: setattr(classifier().fit(X, Y), "intercepts_", [[0.0], [0.0]]),
-            r"the shape \(4,\), not \(1,\)",
+            r"shape \(4,\), not \(1,\)",
         ),
         (
             lambda: classifier(warm_start=True).fit(X, Y).set_params(preprocess="auto").fit(X, Y),
@@ -90,7 +90,7 @@ def table() -> pd.DataFrame:
         ),
         (
             lambda: regressor().fit(X, Y).transform(X, layer="last"),
-            "layer must be a number of the 1 hidden layers",
+            "layer must be an index of the 1 hidden layers",
         ),
         (
             lambda: regressor(early_stopping=True, validation_fraction=0.0).fit(X, Y),

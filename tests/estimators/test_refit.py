@@ -123,7 +123,7 @@ def test_rows_given_to_validate_on_are_not_learned_from():
 @pytest.mark.parametrize(
     ("settings", "rows", "said"),
     [
-        ({"early_stopping": False}, {}, "needs rows that the fit itself holds out"),
+        ({"early_stopping": False}, {}, "needs held-out rows of the fit itself"),
         ({}, {"X_val": A, "y_val": B}, "omit X_val"),
         ({"schedule": "reduce_on_plateau"}, {}, "a learning rate that does not follow the held-out score"),
         ({"solver": "sgd", "learning_rate": "adaptive"}, {}, "a learning rate that does not follow the held-out score"),

@@ -427,7 +427,7 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
         ({"embedding_size": 0}, "embedding_size must be an integer of at least 1"),
         ({"near_constant": 0.5}, "near_constant must be a finite number"),
         ({"identifiers": True}, "identifiers must be one of drop, keep"),
-        ({"kinds": ["a"]}, "kinds must be a dict from the name of a column to what it is"),
+        ({"kinds": ["a"]}, "kinds must be a dict from column names to kinds"),
         ({"kinds": {"age": "text"}}, r"kinds\['age'\] must be one of number, category, date, drop"),
         ({"dtype": "float16"}, "dtype must be one of float32, float64"),
     ],
