@@ -82,7 +82,10 @@ def table() -> pd.DataFrame:
             lambda: regressor().partial_fit(X, Y).partial_fit(X, np.c_[Y, Y]),
             "y has 2 outputs but the network",
         ),
-        (lambda: regressor(preprocess="auto").fit(table(), X[:, 1] * 1e306), "the standard deviation of y is infinite"),
+        (
+            lambda: regressor(preprocess="auto").fit(table(), X[:, 1] * 1e306),
+            "the standard deviation of y is infinite",
+        ),
         (lambda: regressor(hidden_layer_sizes=(3.5,)).fit(X, Y), "hidden_layer_sizes must be integers"),
         (
             lambda: regressor(hidden_layer_sizes=()).fit(X, Y).transform(X),

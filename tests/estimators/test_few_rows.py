@@ -136,7 +136,9 @@ def test_an_estimator_predicts_a_row():
 def test_a_sparse_matrix_of_any_sort_says_what_to_do():
     sparse = pytest.importorskip("scipy.sparse")
     for form in (sparse.csr_matrix, sparse.coo_array, sparse.dok_array):
-        with pytest.raises(DataError, match=r"X is a sparse matrix.*X.toarray\(\).*omit the estimator.s preprocess"):
+        with pytest.raises(
+            DataError, match=r"X is a sparse matrix.*X.toarray\(\).*omit the estimator.s preprocess"
+        ):
             MLPRegressor(preprocess="auto").fit(form(np.eye(30)), np.arange(30.0))
 
 

@@ -126,7 +126,11 @@ def test_rows_given_to_validate_on_are_not_learned_from():
         ({"early_stopping": False}, {}, "needs held-out rows of the fit itself"),
         ({}, {"X_val": A, "y_val": B}, "omit X_val"),
         ({"schedule": "reduce_on_plateau"}, {}, "a learning rate that does not follow the held-out score"),
-        ({"solver": "sgd", "learning_rate": "adaptive"}, {}, "a learning rate that does not follow the held-out score"),
+        (
+            {"solver": "sgd", "learning_rate": "adaptive"},
+            {},
+            "a learning rate that does not follow the held-out score",
+        ),
     ],
 )
 def test_what_it_cannot_be_with(settings: dict[str, Any], rows: dict[str, Any], said: str):
