@@ -89,7 +89,7 @@ def bare_anys(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 Count = Callable[[ast.Module], Iterator[ast.AST]]
-LIMITS: dict[Count, int] = {private_accesses: 10, dict_touches: 4, foreign_writes: 150, bare_anys: 860}
+LIMITS: dict[Count, int] = {private_accesses: 10, dict_touches: 4, foreign_writes: 150, bare_anys: 286}
 """The largest number that each may have; lower it where a change makes it smaller."""
 SMALL = 70
 """Lines. A smaller file that one other file alone imports is, as a rule, a part of that one."""

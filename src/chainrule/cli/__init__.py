@@ -43,7 +43,7 @@ NARROW = 80
 class _PlainFlags:
     """A command whose --help omits the type `<bool>` of switches."""
 
-    def get_params(self, ctx: Any) -> list[Any]:
+    def get_params(self, ctx: object) -> list[Any]:
         """Return the parameters, including --help."""
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         is_narrow = shutil.get_terminal_size().columns < NARROW

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
 from chainrule.cli.reports import check_language
+from chainrule.core.arrays import RowsLike
 from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def read_table_and_truth(text: str, model: Model, table: Known) -> tuple[Any, li
     return X, truth
 
 
-def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:
+def picture_shape(text: str, X: RowsLike, model: Model) -> tuple[int, int] | None:
     """Return (height, width) if the samples are gray images: stored as such, or of a square number of bytes."""
     from chainrule.datasets import read_npy, read_npz
     from chainrule.inspection.attribution.explained import check_shape

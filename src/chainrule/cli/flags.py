@@ -28,11 +28,11 @@ class Flags(Names):
         """Return the flag of an option; DATA for the data, which have none."""
         return "DATA" if option == "data" else flag(option)
 
-    def value(self, option: str, value: Any) -> str:
+    def value(self, option: str, value: object) -> str:
         """Return a value as it is typed."""
         return as_text(option, value)
 
-    def given(self, option: str, value: Any) -> str:
+    def given(self, option: str, value: object) -> str:
         """Return a flag with its value; a switch has none."""
         return self(option) if value is True else f"{self(option)} {self.value(option, value)}"
 
@@ -80,7 +80,7 @@ class _WithOptions:
         self.command(**options)
 
 
-def _option(name: str, hint: Any, default: Any, panel: str, words: Words) -> inspect.Parameter:
+def _option(name: str, hint: object, default: object, panel: str, words: Words) -> inspect.Parameter:
     from typer import Option
 
     shown: bool | str = True if words.default is None else words.default

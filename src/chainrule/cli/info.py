@@ -191,7 +191,7 @@ def lines(name: str, value: Any) -> list[str]:
     return [f"{value:,}" if isinstance(value, int) and name != "seed" else said(value)]
 
 
-def said(value: Any) -> str:
+def said(value: object) -> str:
     """Format one item of a line."""
     if isinstance(value, dict):
         return ", ".join(f"{name}={item}" for name, item in value.items()) or "not set"

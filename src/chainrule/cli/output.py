@@ -36,7 +36,7 @@ def summary(out: Console, model: Model | Ensemble, batch_size: int = 128) -> str
     return model.summary(batch_size).text(out.width if out.is_terminal else None)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print data as one JSON document on standard output; NaN and infinity become null."""
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
@@ -51,7 +51,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
+def metric_lines(metrics: Mapping[str, float], positive: object = None) -> Table:
     """Return lines of name and value. positive: of two classes, the positive one."""
     from rich.table import Table
     from rich.text import Text
@@ -118,7 +118,7 @@ def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -
     return table
 
 
-def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
+def show_confusion(out: Console, matrix: object, labels: Sequence[str]) -> None:
     """Print the matrix, or its largest misses if it is too wide to print or to read."""
     if len(labels) <= MAX_CLASSES:
         for is_tight in (False, True):

@@ -202,7 +202,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
         )
 
 
-def as_list(values: Any) -> list[Any]:
+def as_list(values: object) -> list[Any]:
     """Return a list of one value or several."""
     return values if isinstance(values, list) else [values]
 

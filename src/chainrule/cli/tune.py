@@ -204,7 +204,7 @@ def show(found: TuneOutcome, page: Path | None, progress: Console) -> None:
     show_run(found.outcome, page, progress)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return (
         ("yes" if value else "no")
         if isinstance(value, bool)

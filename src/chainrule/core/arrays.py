@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Array: TypeAlias = Any
 """A NumPy array, or a JAX array or tracer: anything with `__array_namespace__` (the Python array API standard)."""
+
+Params: TypeAlias = Any
+"""Parameters of a layer, or their gradients: its NamedTuple of arrays, () for none; of a block those of its links."""
+State: TypeAlias = Any
+"""The state of a layer: its NamedTuple of running statistics or of fitted constants."""
+Cache: TypeAlias = Any
+"""What the forward pass of a layer keeps for its backward pass, in a form of the layer's own."""
+RowsLike: TypeAlias = Any
+"""What a user may give as samples: an array, a sparse matrix, a data frame, lists, mappings, or a source of them."""
+TargetsLike: TypeAlias = Any
+"""What a user may give as targets: an array, a list, or a column or the columns of a data frame."""
 
 
 def namespace(z: Array) -> Any:
@@ -34,7 +45,7 @@ def sums_by(codes: Array, values: Array, count: int) -> Array:
     return sums.at[codes].add(values)
 
 
-def states_in(dtype: Any, states: Mapping[str, Any]) -> dict[str, Any]:
+def states_in(dtype: DTypeLike, states: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the running statistics of all links, {name: NamedTuple}, to one NumPy dtype."""
     return {name: type(s)(*(np.asarray(value, dtype) for value in s)) for name, s in states.items()}
 

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 UNSHARED_REFERENCES = 2
 """The reference count of an array that only a list holds: the list's, and that of the counting call."""
@@ -28,12 +28,12 @@ class Buffers:
         """Copy and pickle the settings only."""
         return Buffers, (self.most,)
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array as `numpy.empty` does; two threads never share memory."""
         with self.lock:
             return self._empty(prod(shape) * np.dtype(dtype).itemsize, shape, dtype)
 
-    def _empty(self, size: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def _empty(self, size: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         for k in range(len(self.kept)):
             if self.kept[k].nbytes >= size and sys.getrefcount(self.kept[k]) == UNSHARED_REFERENCES:
                 return self._as(self.kept[k], size, shape, dtype)
@@ -46,6 +46,6 @@ class Buffers:
         return self._as(made, size, shape, dtype)
 
     @staticmethod
-    def _as(buffer: NDArray[np.uint8], size: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def _as(buffer: NDArray[np.uint8], size: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         view: NDArray[Any] = buffer[:size].view(dtype)
         return view.reshape(shape)

@@ -129,7 +129,7 @@ def is_modest_json(text: str, containers: int, commas: int) -> bool:
     return max(accumulate(map(_STEP.__getitem__, re.sub(r"[^][{}]+", "", structure))), default=0) <= MAX_DEPTH
 
 
-def to_json(value: Any, indent: int | None = None) -> str:
+def to_json(value: object, indent: int | None = None) -> str:
     """Serialize data as JSON; NaN and infinity, which JSON lacks, become null."""
     try:
         return json.dumps(value, indent=indent, allow_nan=False)

@@ -24,7 +24,7 @@ def prefetch(items: Iterator[T]) -> Generator[T]:
     queue: Queue[tuple[Any, BaseException | None]] = Queue(1)
     ended, done = Event(), object()
 
-    def put(item: Any, error: BaseException | None = None) -> bool:
+    def put(item: object, error: BaseException | None = None) -> bool:
         while not ended.is_set():
             try:
                 queue.put((item, error), timeout=POLL_SECONDS)

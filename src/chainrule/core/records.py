@@ -67,7 +67,7 @@ def kind(
     return register
 
 
-def to_data(result: Any, n: int | None = None, width: int | None = None) -> dict[str, Any]:
+def to_data(result: object, n: int | None = None, width: int | None = None) -> dict[str, Any]:
     """Return a registered result as JSON-safe data: its kind, its version and its fields.
 
     n, width: bounds on the axes that its kind names; None for no bound.
@@ -91,7 +91,7 @@ def to_data(result: Any, n: int | None = None, width: int | None = None) -> dict
     return labeled(result, values | {"left_out": left_out})
 
 
-def labeled(result: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def labeled(result: object, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as JSON-safe data under the kind and version of a result, for a class with a custom layout."""
     registered = _kind_of(result)
     assert registered is not None and not values.keys() & {"kind", "version"}, type(result)
@@ -117,7 +117,7 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be converted to JSON.")
 
 
-def _kind_of(value: Any) -> Kind | None:
+def _kind_of(value: object) -> Kind | None:
     return next((KINDS[cls] for cls in type(value).__mro__ if cls in KINDS), None)
 
 

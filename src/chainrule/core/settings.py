@@ -16,7 +16,7 @@ from chainrule.errors import ConfigError, option
 
 
 def check_number(
-    value: Any,
+    value: object,
     name: str,
     *,
     minimum: float = -math.inf,
@@ -47,7 +47,9 @@ def check_number(
     return number
 
 
-def check_count(value: Any, name: str, minimum: int = 1, *, hint: str = "", text: str | None = None) -> int:
+def check_count(
+    value: object, name: str, minimum: int = 1, *, hint: str = "", text: str | None = None
+) -> int:
     """Check an integer of at least `minimum`; return a Python integer. hint, text: as in `check_number`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise ConfigError(
@@ -57,14 +59,14 @@ def check_count(value: Any, name: str, minimum: int = 1, *, hint: str = "", text
     return int(value)
 
 
-def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
+def check_choice(value: object, registry: Mapping[str, Any], name: str) -> Any:
     """Return the entry of a registry by its name. Raises ConfigError, which lists the names, if there is none."""
     if not isinstance(value, str) or value not in registry:
         raise ConfigError(f"{option(name)} must be one of {', '.join(registry)}, not {value!r}.")
     return registry[value]
 
 
-def number_settings(owner: Any, *names: str, hint: str | None = None, **limits: float) -> None:
+def number_settings(owner: object, *names: str, hint: str | None = None, **limits: float) -> None:
     """Check fields of a frozen dataclass with `check_number`, and store them as Python floats.
 
     hint: the end of the message; the field's default if None.
@@ -75,7 +77,7 @@ def number_settings(owner: Any, *names: str, hint: str | None = None, **limits: 
         object.__setattr__(owner, name, number)
 
 
-def count_settings(owner: Any, *names: str, minimum: int = 1, hint: str | None = None) -> None:
+def count_settings(owner: object, *names: str, minimum: int = 1, hint: str | None = None) -> None:
     """Check fields of a frozen dataclass with `check_count`, and store them as Python integers. hint: as above."""
     for name in names:
         text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 
-def view(result: Any, form: str, *arguments: Any) -> Any:
+def view(result: object, form: str, *arguments: Any) -> Any:
     """Return a result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
     from chainrule import views
 
     return getattr(views, form)(result, *arguments)
 
 
-def widget(result: Any, **settings: Any) -> Any:
+def widget(result: object, **settings: Any) -> Any:
     """Return a model or a trace as a notebook widget, by `chainrule.studio.widget`."""
     from chainrule import studio
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from chainrule.core.arrays import distinct
+from chainrule.core.arrays import Array, RowsLike, TargetsLike, distinct
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
@@ -36,14 +36,14 @@ class Targets(NamedTuple):
     classes: NDArray[Any] | None
 
 
-def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
+def check_seed(seed: object, name: str = "seed", bits: int = 32) -> int:
     """Check that a seed is an integer in [0, 2^bits), and return it as an int."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
         raise ConfigError(f"{option(name)} must be an integer in [0, 2^{bits}), not {seed!r}.")
     return int(seed)
 
 
-def as_array(value: Any, name: str) -> Any:
+def as_array(value: object, name: str) -> Any:
     """Convert anything numeric to an array or a CSR matrix; these are returned unchanged."""
     if hasattr(value, "tocsr"):
         return value.tocsr()
@@ -71,7 +71,7 @@ def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def check_X(
-    X: Any,
+    X: RowsLike,
     inputs: int,
     name: str = "X",
     features: Sequence[str] | None = None,
@@ -121,7 +121,7 @@ def check_X(
     return X
 
 
-def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None:
+def _check_finite(X: RowsLike, name: str, names: Sequence[str] | None = None) -> None:
     if hasattr(X, "tocsr"):  # only stored entries; dense rows could exhaust memory
         entries = np.flatnonzero(~np.isfinite(X.data[: X.indptr[-1]]))
         if len(entries):
@@ -150,7 +150,7 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
 
 
 def check_targets(
-    y: Any, loss: Loss, outputs: int, classes: NDArray[Any] | None = None, name: str = "y"
+    y: TargetsLike, loss: Loss, outputs: int, classes: NDArray[Any] | None = None, name: str = "y"
 ) -> Targets:
     """Convert y to the form for the loss.
 
@@ -311,7 +311,7 @@ def _some(labels: NDArray[Any]) -> str:
 
 
 def check_weight(
-    sample_weight: Any,
+    sample_weight: ArrayLike | None,
     class_weight: Mapping[Any, float] | str | None,
     targets: Targets,
     outputs: int,
@@ -371,7 +371,7 @@ def check_weight(
     return s * weights[y]
 
 
-def check_class_weight(class_weight: Any) -> None:
+def check_class_weight(class_weight: object) -> None:
     """Check that class_weight is a dict, "balanced" or None. Raises ConfigError."""
     if class_weight is not None and not isinstance(class_weight, Mapping) and class_weight != "balanced":
         raise ConfigError(
@@ -387,10 +387,10 @@ def balanced(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 def check_samples(
     network: Network,
-    X: Any,
-    y: Any,
+    X: RowsLike,
+    y: TargetsLike,
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
     classes: NDArray[Any] | None = None,
     features: Sequence[str] | None = None,
@@ -413,10 +413,10 @@ def check_samples(
 
 def check_known(
     samples: Samples,
-    y: Any,
+    y: TargetsLike,
     network: Network,
-    sample_weight: Any = None,
-    class_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: object = None,
     scale: TargetScale | None = None,
 ) -> Samples:
     """Return samples that `check_samples` made for this network, without checking their values again.
@@ -442,7 +442,7 @@ def check_known(
     return samples
 
 
-def check_scale(mean: Any, std: Any, outputs: int, low: Any = None, high: Any = None) -> TargetScale:
+def check_scale(mean: Array, std: Array, outputs: int, low: Array = None, high: Array = None) -> TargetScale:
     """Check the target scale in a file: two or four finite numbers per output. Raises ConfigError.
 
     Deviations must be above 0, and bounds, if any, low <= high.

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import Array
 from chainrule.errors import ConfigError, DataError
 
 MAX_COLUMNS_SHOWN = 3
 """The maximum number of columns listed in an error."""
 
 
-def is_frame(value: Any) -> bool:
+def is_frame(value: object) -> bool:
     """Return whether a value may be a data frame or a series, from its class only: a lazy frame might run a query."""
     return not isinstance(value, np.ndarray) and any(
         hasattr(type(value), known) for known in ("columns", "column_names", "to_frame")
     )
 
 
-def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
+def column_names(value: object, name: str = "X") -> tuple[str, ...] | None:
     """Return the column names of a data frame if all are text; None for other names and other objects.
 
     Raises DataError for duplicate names and lazy frames.
@@ -34,7 +35,9 @@ def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
     return _names(frame.columns, name) if hasattr(frame, "columns") else None
 
 
-def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...] | None]:
+def to_array(
+    value: object, name: str, known: Sequence[str] | None = None
+) -> tuple[Any, tuple[str, ...] | None]:
     """Convert a data frame or a series to an array; return it and the column names if all are text.
 
     known: the names that a model was trained on: these columns are selected in this order. A row of a pandas frame, a
@@ -56,7 +59,7 @@ def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple
     return frame.to_numpy(), None
 
 
-def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
+def check_feature_names(names: object, inputs: int) -> tuple[str, ...] | None:
     """Check the names of a model's features; return a tuple of distinct text, one per input, or None for None."""
     if names is None:
         return None
@@ -104,7 +107,7 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
     )
 
 
-def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
+def to_numbers(array: Array, names: Sequence[str] | None, name: str) -> Any:
     """Convert an object array to float64. Raises DataError that names the first column with another value."""
     try:
         return array.astype(np.float64)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.errors import DataError
 
 CHECKSUM_PIECE_BYTES = 256 << 10
@@ -105,7 +106,7 @@ class Samples(NamedTuple):
         """The number of samples."""
         return int(self.X.shape[0])
 
-    def batch(self, rows: NDArray[np.int64] | slice, dtype: Any) -> Batch:
+    def batch(self, rows: NDArray[np.int64] | slice, dtype: DTypeLike) -> Batch:
         """Return the given rows, converted; only these are copied."""
         # NumPy's take copies rows faster than indexing.
         a = dense(
@@ -159,7 +160,7 @@ class Samples(NamedTuple):
         return crc
 
 
-def dense(X: Any, dtype: Any) -> NDArray[Any]:
+def dense(X: RowsLike, dtype: DTypeLike) -> NDArray[Any]:
     """Return rows (n, features) of an array or a CSR matrix as an array of a dtype, without copying if it is one."""
     rows: NDArray[Any] = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     return rows.astype(dtype, copy=False)
@@ -204,7 +205,7 @@ def checksum(values: NDArray[Any], crc: int) -> int:
     return crc
 
 
-def one_hot(labels: NDArray[Any], classes: int, dtype: Any) -> NDArray[Any]:
+def one_hot(labels: NDArray[Any], classes: int, dtype: DTypeLike) -> NDArray[Any]:
     """One-hot encode labels (n,) as y (n, classes)."""
     y = np.zeros((len(labels), classes), dtype)
     y[np.arange(len(labels)), labels] = 1

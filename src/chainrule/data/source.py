@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import Array, RowsLike, TargetsLike
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data.checks import as_array
 from chainrule.data.samples import checksum
@@ -119,7 +120,9 @@ class ArraySource(Source):
 
     is_gathered = True
 
-    def __init__(self, X: Any, y: Any, weight: Any = None, *, window: int = DEFAULT_WINDOW) -> None:
+    def __init__(
+        self, X: RowsLike, y: TargetsLike, weight: Array = None, *, window: int = DEFAULT_WINDOW
+    ) -> None:
         """Store the arrays; values are checked on use."""
         super().__init__(shuffle="exact", window=window)
         names = {"X": X, "y": y, "weight": weight}
@@ -146,7 +149,7 @@ class ArraySource(Source):
         """Copy rows by index."""
         return self._rows(rows)
 
-    def _rows(self, rows: Any) -> SourceBlock:
+    def _rows(self, rows: object) -> SourceBlock:
         X, y, weight = self.arrays
         return SourceBlock(X[rows], y[rows], None if weight is None else weight[rows])
 

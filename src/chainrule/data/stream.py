@@ -244,7 +244,7 @@ class Stream:
             self.survey = surveyor.done()
 
 
-def described(function: Any) -> str:
+def described(function: object) -> str:
     """Describe a function of a source for a fingerprint: its name, or a dataclass with its settings."""
     if dataclasses.is_dataclass(function):
         return repr(function)

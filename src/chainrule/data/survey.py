@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data import checks
 from chainrule.data.samples import TargetScale, divisor
 from chainrule.data.source import SourceBlock, checksum_of
@@ -42,7 +43,7 @@ class Surveyor:
         self.moments, self.sums = Moments(outputs), sums
         self.has_labels, self.has_weight = loss.targets in ("classes", "binary"), False
 
-    def add(self, X: Any, block: SourceBlock, where: str, name: str) -> None:
+    def add(self, X: RowsLike, block: SourceBlock, where: str, name: str) -> None:
         """Add a block whose X is checked. where, name: the block and its targets, for errors."""
         y = checks.as_array(block.y, name)
         if self.has_labels and (y.ndim == 1 or y.shape[1:] == (1,)):
@@ -95,7 +96,7 @@ def check_some_weight(has_weight: bool) -> None:
         raise DataError("every row of the source has a weight of 0; give some rows a weight.")
 
 
-def check_lengths(X: Any, y: NDArray[Any], where: str) -> None:
+def check_lengths(X: RowsLike, y: NDArray[Any], where: str) -> None:
     """Check that X and y have the same number of rows. Raises DataError."""
     if len(y) != X.shape[0]:
         raise DataError(f"{where} has {X.shape[0]} rows of X but {len(y)} of y; they must be equal.")

@@ -139,7 +139,7 @@ def only(fields: list[int]) -> Any:
     return pa.ipc.IpcReadOptions(included_fields=fields or None)
 
 
-def look_into(path: str, system: Any) -> ColumnFile:
+def look_into(path: str, system: object) -> ColumnFile:
     """Read a file's columns and groups. Raises FormatError for a damaged file.
 
     For an Arrow file, which does not store the number of rows of its record batches, the first column is read.
@@ -178,7 +178,7 @@ def look_into(path: str, system: Any) -> ColumnFile:
     return ColumnFile(path, system, tuple(sizes), schema, size, crc, metadata, footer, stamp)
 
 
-def find_files(paths: Any) -> list[ColumnFile]:
+def find_files(paths: object) -> list[ColumnFile]:
     """Return the files of paths, each a file, a folder of files, a pattern (part-*.parquet) or a URL.
 
     Files of a folder or a pattern are sorted by name. Raises DataError if there are none.

@@ -25,14 +25,14 @@ def is_text(kind: Any) -> bool:
     )  # fmt: skip
 
 
-def is_number(kind: Any) -> bool:
+def is_number(kind: object) -> bool:
     """Return whether a PyArrow type is numeric or boolean."""
     import pyarrow.types as t
 
     return bool(t.is_integer(kind) or t.is_floating(kind) or t.is_boolean(kind) or t.is_decimal(kind))
 
 
-def use(kind: Any) -> str:
+def use(kind: object) -> str:
     """Return the role of a type: number, text, or the type itself."""
     return "number" if is_number(kind) else "text" if is_text(kind) else str(kind)
 
@@ -69,7 +69,7 @@ def to_text(column: Any) -> Any:
     return column.cast(pa.large_string())
 
 
-def to_codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
+def to_codes(column: object, texts: Sequence[str]) -> NDArray[Any]:
     """Return the index of each text among the known ones, from 1; 0 for others and nulls."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -96,7 +96,7 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
         yield number, texts + [""] * (width - len(texts))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return a cell's value as a CSV file would have it."""
     if value is None or (isinstance(value, str) and value in ERRORS):
         return ""

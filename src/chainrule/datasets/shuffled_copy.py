@@ -39,7 +39,7 @@ class ShuffledCopy(NamedTuple):
 
 
 def shuffled_copy(
-    paths: Any,
+    paths: object,
     out: str | os.PathLike[str],
     *,
     seed: int = 0,
@@ -98,7 +98,7 @@ def _without_views(schema: Any) -> Any:
 
 
 def _deal(
-    files: list[ColumnFile], schema: Any, buckets: list[Path], seed: int, tell: Callable[[float, str], Any]
+    files: list[ColumnFile], schema: object, buckets: list[Path], seed: int, tell: Callable[[float, str], Any]
 ) -> int:
     """Write each row to its bucket; return the number of rows."""
     import pyarrow as pa

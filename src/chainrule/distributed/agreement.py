@@ -38,7 +38,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:160]
 
 
-def exchange(value: Any) -> list[Any]:
+def exchange(value: object) -> list[Any]:
     """Return the values of all processes, by process index. value: data for JSON. All processes must call it."""
     if process_count() == 1:
         return [value]

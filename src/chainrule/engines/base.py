@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
 from chainrule.formulas.optimizers import GradientDescent, Optimizer
 from chainrule.network.network import Network
@@ -115,7 +116,7 @@ class ForwardWalk(Protocol):
         """Copy other parameters, for the calls that follow."""
         ...
 
-    def __call__(self, X: Any) -> NDArray[Any]:
+    def __call__(self, X: RowsLike) -> NDArray[Any]:
         """Compute the network's output (n, outputs) for X (n, features), in theta's precision."""
         ...
 
@@ -134,7 +135,12 @@ class Engine(Protocol):
         ...
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: object,
+        step_offset: int,
     ) -> Session:
         """Create a session that trains theta in place. step_offset: steps before it, an offset of its draws."""
         ...
@@ -148,7 +154,7 @@ class Engine(Protocol):
         network: Network,
         theta: NDArray[Any],
         states: dict[str, Any],
-        X: Any,
+        X: RowsLike,
         batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:
@@ -179,7 +185,7 @@ class ForwardWalks:
         self._free: dict[int | None, list[ForwardWalk]] = {}
 
     def predict(
-        self, theta: NDArray[Any], states: dict[str, Any], X: Any, threads: int | None = None
+        self, theta: NDArray[Any], states: dict[str, Any], X: RowsLike, threads: int | None = None
     ) -> NDArray[Any]:
         """Compute the outputs as `Engine.predict` does, reusing what an earlier call prepared."""
         free = self._free.setdefault(threads, [])

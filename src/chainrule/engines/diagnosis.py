@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import Params
 from chainrule.data.samples import Batch
 from chainrule.engines.base import Plan
 from chainrule.engines.step import gradient
@@ -17,7 +18,7 @@ from chainrule.network.network import Network
 
 def of_gradient(
     plan: Plan,
-    params: Any,
+    params: Params,
     states: dict[str, Any],
     batch: Batch,
     step_offset: int,

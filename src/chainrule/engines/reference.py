@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples, dense
 from chainrule.engines import diagnosis
 from chainrule.engines.base import OnProcessor, Plan, StepSettings
@@ -32,7 +33,12 @@ class ReferenceEngine(OnProcessor):
         return self.elsewhere(plan)
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: Any,
+        step_offset: int,
     ) -> ReferenceSession:
         """Train theta in place."""
         return ReferenceSession(plan, theta, states, optimizer_state, step_offset)
@@ -46,7 +52,7 @@ class ReferenceEngine(OnProcessor):
         network: Network,
         theta: NDArray[Any],
         states: dict[str, Any],
-        X: Any,
+        X: RowsLike,
         batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:
@@ -91,7 +97,7 @@ class ReferenceWalk:
         self.theta = theta.copy()
         self.states = {name: type(s)(*map(np.copy, s)) for name, s in states.items()}
 
-    def __call__(self, X: Any) -> NDArray[Any]:
+    def __call__(self, X: RowsLike) -> NDArray[Any]:
         """Compute the outputs (n, fan_out)."""
         return self.engine.predict(self.network, self.theta, self.states, X, self.capacity)
 
@@ -104,7 +110,12 @@ class ReferenceSession:
     turns = 1
 
     def __init__(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: Any,
+        step_offset: int,
     ) -> None:
         """Create views of theta's parameters once; they stay valid because theta is updated in place."""
         self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state

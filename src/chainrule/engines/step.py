@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Params, namespace
 from chainrule.engines.base import Plan
 from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value, shortening
@@ -34,13 +34,13 @@ class StepResult(NamedTuple):
 
 def gradient(
     plan: Plan,
-    params: Any,
+    params: Params,
     states: dict[str, Any],
     batch: Any,
     t: Array,
     watch: Any = None,
     training: bool = True,
-    out: Any = None,
+    out: Array = None,
     dropout: Array = 1.0,
     penalty: Array = 1.0,
     smoothing: Array = 1.0,
@@ -94,7 +94,7 @@ def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
 
 
 def update(
-    optimizer: Optimizer, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array
+    optimizer: Optimizer, g: Array, state: object, theta: Array, lr: Array, t: Array, decay: Array
 ) -> tuple[Array, Any]:
     """Take the optimizer's step; decay: a factor of its weight decay, if any."""
     settings = {"decay": decay} if optimizer.decays else {}
@@ -113,9 +113,9 @@ def correct(loss: Loss, out: Array, y: Array, s: Array) -> Array:
 def step(
     plan: Plan,
     theta: Array,
-    optimizer_state: Any,
+    optimizer_state: object,
     states: dict[str, Any],
-    batch: Any,
+    batch: object,
     lr: Array,
     t: Array,
     decay: Array = 1.0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import count_settings
@@ -82,7 +81,7 @@ class MeanOverMembers(Loss):
         n = out.shape[-1] // self.members
         return [out[..., g * n : (g + 1) * n] for g in range(self.members)]
 
-    def mean(self, values: Any) -> Array:
+    def mean(self, values: Array) -> Array:
         """Average over the members, summed in their order."""
         return sum(values) / self.members
 

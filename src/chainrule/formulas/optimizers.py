@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
@@ -129,7 +130,7 @@ class Optimizer(ABC):
         """Return the state before the first step."""
 
     @abstractmethod
-    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, Any]:
+    def update(self, g: Array, state: object, theta: Array, lr: Array, t: Array) -> tuple[Array, Any]:
         """Take step t: return the new theta and the new state.
 
         g, theta: (n,).  lr: (), or (n,) for per-parameter learning rates.  t: (), from 1.
@@ -154,7 +155,7 @@ class GradientDescent(Optimizer):
         """Return the empty state."""
         return NoState()
 
-    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, NoState]:
+    def update(self, g: Array, state: object, theta: Array, lr: Array, t: Array) -> tuple[Array, NoState]:
         """theta - lr g"""
         return theta - _scalar(lr, theta) * g, NoState()
 
@@ -318,7 +319,7 @@ class AdamFamily(Optimizer):
         v = self.beta2 * state.v + (1 - self.beta2) * (g * g)
         return m, v
 
-    def corrections(self, t: Array, xp: Any) -> tuple[Array, Array]:
+    def corrections(self, t: Array, xp: ModuleType) -> tuple[Array, Array]:
         """1 - beta1^t and sqrt(1 - beta2^t), 0-d; by expm1, because 1 - 0.999 in float32 keeps only four digits."""
         c1 = -xp.expm1(t * math.log(self.beta1)) if self.beta1 else 1.0
         c2 = -xp.expm1(t * math.log(self.beta2)) if self.beta2 else 1.0
@@ -356,7 +357,7 @@ class Adam(AdamFamily):
         """m = v = 0"""
         return AdamState(zeros(theta), zeros(theta))
 
-    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
+    def update(self, g: Array, state: object, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
         """theta - lr m_hat / (sqrt(v_hat) + eps)"""
         xp = namespace(theta)
         m, v = self.moments(g, state)
@@ -418,7 +419,7 @@ class AdamW(Adam):
         return with_betas(self)._replace(decay=self.weight_decay)
 
     def update(
-        self, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array = 1.0
+        self, g: Array, state: object, theta: Array, lr: Array, t: Array, decay: Array = 1.0
     ) -> tuple[Array, AdamState]:
         """(1 - lr decay weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps);  decay: () or (n,), a factor"""
         kept = _scalar(1 - lr * self.weight_decay * decay, theta) * theta

@@ -16,6 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -319,7 +320,7 @@ def _steps(step: Array) -> tuple[Array, Any]:
     return step, namespace(step)
 
 
-def _half_cosine(begin: float, end: float, p: Array, xp: Any) -> Array:
+def _half_cosine(begin: float, end: float, p: Array, xp: ModuleType) -> Array:
     """end + (begin - end) (1 + cos(pi p)) / 2: begin at p = 0, end from p = 1 on."""
     return end + (begin - end) * (0.5 + 0.5 * xp.cos(math.pi * xp.clip(p, 0.0, 1.0)))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.data.checks import check_samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -59,7 +60,9 @@ class View(NamedTuple):
 class Plane:
     """The loss of some samples on the plane start + a d1 + b d2, in float64, with its gradient in (a, b)."""
 
-    def __init__(self, model: Model, X: Any, y: Any, start: NDArray[Any], directions: Floats) -> None:
+    def __init__(
+        self, model: Model, X: RowsLike, y: TargetsLike, start: NDArray[Any], directions: Floats
+    ) -> None:
         """directions: (2, size), orthonormal."""
         self.model, self.start, self.directions = model, start.astype(np.float64), directions
         samples, _ = check_samples(model.network, X, y)
@@ -106,7 +109,12 @@ def principal_plane(paths: Sequence[NDArray[Any]]) -> tuple[Floats, float]:
 
 
 def views(
-    model: Model, X: Any, y: Any, paths: Mapping[str, NDArray[Any]], budget: float, progress: Progress | None
+    model: Model,
+    X: RowsLike,
+    y: TargetsLike,
+    paths: Mapping[str, NDArray[Any]],
+    budget: float,
+    progress: Progress | None,
 ) -> tuple[View, View]:
     """Project the paths of a training on their principal plane, and walk rules on that plane alone.
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.random import member_seed
 from chainrule.data import checks
 from chainrule.data.samples import Samples
@@ -41,7 +42,7 @@ def _of_members(name: str, doc: str) -> Any:
     def get(self: Ensemble) -> Any:
         return getattr(self.members[0], name)
 
-    def put(self: Ensemble, value: Any) -> None:
+    def put(self: Ensemble, value: object) -> None:
         for member in self.members:
             setattr(member, name, value)
 
@@ -77,7 +78,7 @@ class Ensemble(PredictionMixin):
     _feature_names = _of_members("_feature_names", "The names of the inputs; None without a data frame.")
 
     def __init__(
-        self, network: Network, n_members: int = 5, *, seed: int = 0, dtype: Any = "float32"
+        self, network: Network, n_members: int = 5, *, seed: int = 0, dtype: DTypeLike = "float32"
     ) -> None:
         """Draw the initial parameters of each member."""
         count = checks.check_count(n_members, "n_members")
@@ -159,8 +160,8 @@ class Ensemble(PredictionMixin):
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
+        X: RowsLike,
+        y: TargetsLike = None,
         *,
         epochs: int = 10,
         batch_size: int | None = 128,
@@ -168,7 +169,7 @@ class Ensemble(PredictionMixin):
         schedule: Schedule | Schedules | str | None = None,
         validation_data: tuple[Any, Any] | Samples | None = None,
         validation_fraction: float | None = None,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
@@ -243,7 +244,7 @@ class Ensemble(PredictionMixin):
         """Return the members without those that diverged in the current run."""
         return [m for m, in_training in zip(self.members, self._in_training, strict=True) if in_training]
 
-    def start_on(self, X: Any, *, memory: float = MEMORY) -> Ensemble:
+    def start_on(self, X: RowsLike, *, memory: float = MEMORY) -> Ensemble:
         """Initialize each member on samples with its own seed, as `Model.start_on` does; return the ensemble."""
         for member in self.members:
             member.start_on(X, memory=memory)
@@ -261,7 +262,7 @@ class Ensemble(PredictionMixin):
 
     # --- prediction ----------------------------------------------------------------------------------------------
 
-    def outputs_of_each(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+    def outputs_of_each(self, X: RowsLike, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
         """Return the outputs of every member (members, n, outputs), as `Model.outputs` gives them."""
         if isinstance(X, Samples):
             X = checks.check_known(X, None, self.network, scale=X.scale).X
@@ -270,7 +271,7 @@ class Ensemble(PredictionMixin):
         out = self._walk_each(X, engine, checks.check_count(batch_size, "batch_size"))
         return out if self.target_scale is None else self.target_scale.restore(out)
 
-    def spread(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+    def spread(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
         """Return the disagreement of the members: the standard deviation of their predictions, as an uncertainty.
 
         For regression that of numbers (n,) or (n, outputs), in the units of y; for classification that of
@@ -287,13 +288,13 @@ class Ensemble(PredictionMixin):
         spread: NDArray[Any] = each.std(0)
         return spread
 
-    def _walk_each(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def _walk_each(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         chosen, members = select(engine, Plan(self.network)), self._live()
         thetas, states = [m.theta for m in members], [m.states for m in members]
         rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
         return outputs_of_each(ForwardWalks(chosen, self.network, rows), thetas, states, X)
 
-    def raw_outputs(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of the average for checked rows, in the units of the loss."""
         return average(self.network, self._walk_each(X, engine, batch_size))
 
@@ -330,7 +331,7 @@ class Ensemble(PredictionMixin):
         made.is_fresh = self.members[0].is_fresh
         return made
 
-    def attribute(self, X: Any, method: str | None = None, **settings: Any) -> Attribution:
+    def attribute(self, X: RowsLike, method: str | None = None, **settings: Any) -> Attribution:
         """Attribute an output to the features of each sample, as `Model.attribute` does for `pack()`.
 
         f is the mean of the members' outputs, and so the values are the mean of the members' values, by every method

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.settings import check_number
 from chainrule.core.shown import Shown, widget
 from chainrule.data import checks
@@ -57,7 +58,7 @@ class Model(Trained, Shown):
     Raises ConfigError for another network, seed or dtype.
     """
 
-    def __init__(self, network: Network, *, seed: int = 0, dtype: Any = "float32") -> None:
+    def __init__(self, network: Network, *, seed: int = 0, dtype: DTypeLike = "float32") -> None:
         """Draw the initial parameters."""
         if not isinstance(network, Network):
             raise ConfigError(f"network must be a Network, not {network!r}.")
@@ -106,8 +107,8 @@ class Model(Trained, Shown):
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
+        X: RowsLike,
+        y: TargetsLike = None,
         *,
         epochs: int = 10,
         batch_size: int | None = 128,
@@ -115,7 +116,7 @@ class Model(Trained, Shown):
         schedule: Schedule | Schedules | str | None = None,
         validation_data: tuple[Any, Any] | Samples | Source | None = None,
         validation_fraction: float | None = None,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
@@ -195,7 +196,7 @@ class Model(Trained, Shown):
         )
         return checked_fit(self, X, y, with_former(options, former))
 
-    def start_on(self, X: Any, *, memory: float = MEMORY) -> Self:
+    def start_on(self, X: RowsLike, *, memory: float = MEMORY) -> Self:
         """Initialize an untrained model on samples, so that the parameters suit each layer's inputs; return it.
 
         For every `Dense`, and every group of a `GroupedDense`, also in blocks, in the order of the forward pass:
@@ -266,7 +267,7 @@ class Model(Trained, Shown):
     # --- looking inside ------------------------------------------------------------------------------------------
 
     def loss_and_gradients(
-        self, X: Any, y: Any, *, sample_weight: Any = None, training: bool = True
+        self, X: RowsLike, y: TargetsLike, *, sample_weight: ArrayLike | None = None, training: bool = True
     ) -> tuple[float, Mapping[str, Any]]:
         """Return the objective L of these samples in one batch, and its gradients by link: grads["dense_1"].W.
 
@@ -279,7 +280,7 @@ class Model(Trained, Shown):
         loss, g = loss_and_gradient(self, self.theta, samples, training)
         return loss, self.network.named(self.network.unflatten(g))
 
-    def view(self, X: Any = None, y: Any = None, **settings: Any) -> Any:
+    def view(self, X: RowsLike = None, y: TargetsLike = None, **settings: Any) -> Any:
         """Return the model as a widget for a notebook: draw or choose a sample, and see every neuron.
 
         X, y: samples to choose from, optional.  settings: screen, and lang ("en" or "zh").  Its `live()` is a callback
@@ -290,10 +291,10 @@ class Model(Trained, Shown):
 
     def trace(
         self,
-        x: Any,
-        y: Any,
+        x: object,
+        y: TargetsLike,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         training: bool | None = None,
         memory_limit: float | None = MEMORY_LIMIT,
     ) -> Trace:
@@ -313,10 +314,10 @@ class Model(Trained, Shown):
 
     def gradient_flow(
         self,
-        X: Any,
-        y: Any,
+        X: RowsLike,
+        y: TargetsLike,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         samples: int | None = 512,
         training: bool = True,
         optimizer: Optimizer | None = None,
@@ -341,10 +342,10 @@ class Model(Trained, Shown):
 
     def check_gradients(
         self,
-        X: Any,
-        y: Any,
+        X: RowsLike,
+        y: TargetsLike,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         entries: int | None = 8,
         samples: int = 64,
         training: bool = True,
@@ -368,11 +369,11 @@ class Model(Trained, Shown):
 
     def attribute(
         self,
-        X: Any,
+        X: RowsLike,
         method: str | None = None,
         *,
-        target: Any = None,
-        against: Any = None,
+        target: object = None,
+        against: object = None,
         shape: tuple[int, int] | None = None,
         **settings: Any,
     ) -> Attribution:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Params, namespace
 from chainrule.formulas.layers.base import Context, Link
 from chainrule.network import tree
 
@@ -66,7 +66,7 @@ def tangent(
     params: Sequence[Any],
     v: Sequence[Any],
     caches: Sequence[Any],
-    a_dot: Any,
+    a_dot: Array,
     ctx: Context,
 ) -> Any:
     """Run the forward pass of tangents, from a' (batch, fan_in) to out' (batch, fan_out). None stands for zero in both.
@@ -100,7 +100,7 @@ def is_trained(link: Link, ctx: Context) -> bool:
     return any(inner.params != () and inner.name not in ctx.frozen for inner in tree.walk([link]))
 
 
-def zeros_like(params: Any) -> Any:
+def zeros_like(params: Params) -> Any:
     """Return a tree of zeros with the structure of params."""
     if not isinstance(params, tuple):
         return namespace(params).zeros_like(params)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers.base import Context, Layer, Operation
 from chainrule.formulas.layers.dense import Projection
@@ -58,7 +58,7 @@ class Block(Layer):
         """Return the branch and the shortcut."""
         return self.layers, self.shortcut(fan_in)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = join(F(a), S(a))"""
         assert ctx.link is not None
         outputs, caches = zip(
@@ -70,7 +70,7 @@ class Block(Layer):
         )
         return self.join(*outputs), caches
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = F'(a)^T dL/dF + S'(a)^T dL/dS"""
         assert ctx.link is not None
         deltas = self.split(delta, ctx)
@@ -80,7 +80,7 @@ class Block(Layer):
         )
         return (grads_F, grads_S), grad_F + grad_S
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """Compute the gradients of each branch."""
         assert ctx.link is not None
         deltas = self.split(delta, ctx)
@@ -90,7 +90,7 @@ class Block(Layer):
         )
 
 
-def joined_tangent(self: Block, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Any:
+def joined_tangent(self: Block, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Any:
     """out' = join(F', S'), for a linear join; None if no branch has parameters."""
     assert ctx.link is not None
     outs = [

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.random import generator
@@ -125,7 +126,7 @@ class Network:
 
     # --- theta ---------------------------------------------------------------------------------------------------
 
-    def initial_theta(self, seed: int, dtype: Any) -> np.ndarray[Any, Any]:
+    def initial_theta(self, seed: int, dtype: DTypeLike) -> np.ndarray[Any, Any]:
         """Draw every parameter from its initializer: a (size,) vector."""
         theta = np.empty(self.size, dtype)
         for number, (link, _, parameter, start, stop) in enumerate(self.slots):
@@ -135,7 +136,7 @@ class Network:
             theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
         return theta
 
-    def initial_states(self, dtype: Any) -> dict[str, Any]:
+    def initial_states(self, dtype: DTypeLike) -> dict[str, Any]:
         """Return the initial running statistics and fitted constants, by link name."""
         states = {}
         for link in self.walk():
@@ -153,7 +154,7 @@ class Network:
         pairs = zip(vectors, self.slots, strict=True)
         return _fill(self.links, iter([vector.reshape(slot.parameter.shape) for vector, slot in pairs]))
 
-    def flatten(self, params: Sequence[Any], out: Any = None) -> Array:
+    def flatten(self, params: Sequence[Any], out: Array = None) -> Array:
         """Concatenate a tree of parameters or gradients to (size,) in theta's order; into `out` under NumPy."""
         leaves = [leaf.reshape(-1) for leaf in tree.leaves(params)]
         if out is not None and leaves:
@@ -202,7 +203,7 @@ class Network:
         share: Array,
         ctx: Context,
         smoothing: Array = 1.0,
-        penalty: Any = 0.0,
+        penalty: object = 0.0,
     ) -> Objective:
         """Compute sum_i share_i loss_i + penalty, the gradients of the sum without the penalty, and the next states.
 

@@ -36,7 +36,7 @@ def parts(losses: Array, share: Array) -> Array:
     return share * losses
 
 
-def value(losses: Array, share: Array, penalty: Any) -> Array:
+def value(losses: Array, share: Array, penalty: object) -> Array:
     """L = sum_i share_i loss_i + penalty, () or (k,)."""
     return parts(losses, share).sum(-1) + penalty
 

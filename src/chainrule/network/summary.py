@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from chainrule.core import records
 from chainrule.core.shown import view
@@ -75,7 +76,7 @@ class Summary(NamedTuple):
         return html
 
 
-def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:
+def summarize(network: Network, dtype: DTypeLike, frozen: frozenset[str], batch_size: int) -> Summary:
     """Count parameters, operations and bytes."""
     rows = list(_rows(network.links, frozen))
     itemsize = np.dtype(dtype).itemsize

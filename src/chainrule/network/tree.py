@@ -162,7 +162,7 @@ def fold(
     return value
 
 
-def leaves(tree: Any) -> Iterator[Any]:
+def leaves(tree: object) -> Iterator[Any]:
     """Iterate over the arrays of a tree, in theta's order."""
     if isinstance(tree, tuple):
         for part in tree:

@@ -38,7 +38,7 @@ def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def outputs_of_rows(
-    estimator: Any, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
+    estimator: object, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return `outputs` for some rows of a table that also has the target."""
     return outputs(estimator, rows_of({name: v for name, v in columns.items() if name != target}, rows))

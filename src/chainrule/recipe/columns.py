@@ -28,7 +28,7 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
     return found if isinstance(found, dict) else columns_of(found, os.fspath(path))
 
 
-def columns_of(found: Any, name: str) -> dict[str, Any]:
+def columns_of(found: object, name: str) -> dict[str, Any]:
     """Return the columns of a data frame by name. name: that of the frame, for errors."""
     frame = read_frame(found, name)
     return {each: frame.get_column(each) for each in column_names(found, name) or ()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
@@ -84,8 +85,8 @@ class Checked(NamedTuple):
 
 
 def from_arrays(
-    X: Any,
-    y: Any,
+    X: RowsLike,
+    y: TargetsLike,
     *,
     validation: tuple[Any, Any] | None = None,
     test: tuple[Any, Any] | None = None,

@@ -178,7 +178,7 @@ def discard(folder: Path) -> None:
             folder.parent.rmdir()
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write data as JSON, replacing the file atomically; null for NaN and infinity."""
     write_whole(path, (to_json(value, indent=2) + "\n").encode())
 

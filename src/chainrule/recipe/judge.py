@@ -71,7 +71,7 @@ def judge(
     samples: Samples,
     *,
     part: str = "given",
-    positive: Any = None,
+    positive: object = None,
     engine: str = "auto",
     outputs: NDArray[Any] | None = None,
     metrics: dict[str, float] | None = None,
@@ -102,7 +102,7 @@ def _judgement(
     part: str,
     metrics: dict[str, float],
     classes: list[Any],
-    positive: Any,
+    positive: object,
 ) -> Judgement:
     loss, y = model.network.loss, samples.y
     if model.task == "regression":

@@ -142,7 +142,7 @@ class TableSource(Source):
     def __init__(
         self,
         files: list[ColumnFile],
-        schema: Any,
+        schema: object,
         target: TargetColumn,
         labels: NDArray[Any] | None,
         preprocessor: TablePreprocessor,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 
 class Names:
@@ -16,11 +15,11 @@ class Names:
         """Return the name of an option."""
         return option
 
-    def value(self, option: str, value: Any) -> str:
+    def value(self, option: str, value: object) -> str:
         """Return a value of an option in the caller's notation."""
         return repr(value)
 
-    def given(self, option: str, value: Any) -> str:
+    def given(self, option: str, value: object) -> str:
         """Return an option with a value."""
         return f"{self(option)}={self.value(option, value)}"
 

@@ -237,7 +237,7 @@ def types() -> dict[str, Any]:
     return types_of(Settings)
 
 
-def _plain(hint: Any) -> Any:
+def _plain(hint: object) -> Any:
     """Return a type with text in place of words."""
     if typing.get_origin(hint) is Literal:
         return str
@@ -245,12 +245,12 @@ def _plain(hint: Any) -> Any:
     return functools.reduce(operator.or_, map(_plain, typing.get_args(hint))) if is_union else hint
 
 
-def alternatives(hint: Any) -> tuple[Any, ...]:
+def alternatives(hint: object) -> tuple[Any, ...]:
     """Return the alternatives of a type: int | None is (int, NoneType), int is (int,)."""
     return (hint,) if isinstance(hint, type) else typing.get_args(hint)
 
 
-def fits(value: Any, hint: Any) -> bool:
+def fits(value: object, hint: object) -> bool:
     """Return whether a value is of a field's type; an int is a float too, True and False are neither."""
     return any(_is_one(value, kind) for kind in alternatives(hint))
 

@@ -87,7 +87,7 @@ def blocks(preprocessor: TablePreprocessor) -> dict[str, slice]:
     return found
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a cell as text, empty for a missing one."""
     if value is None or value != value:
         return ""

@@ -30,7 +30,7 @@ class TargetColumn(NamedTuple):
 
 def read_target(
     name: str,
-    values: Any,
+    values: object,
     source: str,
     loss: str | None = None,
     named: Names = PYTHON,

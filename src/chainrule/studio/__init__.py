@@ -7,7 +7,7 @@ from typing import Any
 from chainrule.errors import ConfigError
 
 
-def widget(result: Any, **settings: Any) -> Any:
+def widget(result: object, **settings: Any) -> Any:
     """Return a model or a trace as a widget for a notebook. settings: as in `chainrule.studio.notebook.StudioView`.
 
     Raises ConfigError if anywidget is not installed.

@@ -124,7 +124,7 @@ def answered(studio: Studio, call: Call) -> str | bytes:
         return pack({"id": call.id, "error": "a bug in chainrule; the terminal shows where."})
 
 
-def fitted(value: Any, hint: Any, name: str) -> Any:
+def fitted(value: object, hint: object, name: str) -> Any:
     """Convert a JSON value to the type of an annotation. Raises ConfigError."""
     found = _fit(value, hint)
     if found is _NONE_FITS:
@@ -135,7 +135,7 @@ def fitted(value: Any, hint: Any, name: str) -> Any:
 _NONE_FITS = object()
 
 
-def _fit(value: Any, hint: Any) -> Any:
+def _fit(value: object, hint: object) -> Any:
     if hint is Any:
         return value
     origin = get_origin(hint)
@@ -190,6 +190,6 @@ def _described(hint: Any) -> str:
     return NAMES.get(origin or hint, getattr(hint, "__name__", str(hint)))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -60,7 +60,7 @@ def _refuse(name: str) -> Any:
     raise ValueError(name)
 
 
-def _count(value: Any, name: str) -> int:
+def _count(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_ID:
         raise DataError(f'"{name}" of a message must be an integer of at least 0.')
     return value
@@ -88,7 +88,7 @@ def _padded(size: int) -> int:
     return -(-size // 8) * 8
 
 
-def _without_arrays(value: Any, arrays: list[NDArray[Any]]) -> Any:
+def _without_arrays(value: object, arrays: list[NDArray[Any]]) -> Any:
     """Return the value with a number for each array; the arrays are appended to the list, readable for a page."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         arrays.append(_readable(value))

@@ -14,6 +14,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
@@ -34,7 +35,7 @@ EVERY = 0.1
 LANGUAGES = ("en", "zh")
 
 
-def view(result: Any, **settings: Any) -> StudioView:
+def view(result: object, **settings: Any) -> StudioView:
     """Return a model as a view, or a trace: its network, and the screen Backpropagation at its first sample."""
     if isinstance(result, Model):
         return StudioView(result, **settings)
@@ -62,8 +63,8 @@ class StudioView(anywidget.AnyWidget):
     def __init__(
         self,
         model: Model,
-        X: Any = None,
-        y: Any = None,
+        X: RowsLike = None,
+        y: TargetsLike = None,
         *,
         screen: str = "draw",
         lang: str = "en",
@@ -98,7 +99,7 @@ class StudioView(anywidget.AnyWidget):
         """Return a callback for `Model.fit` that shows the model about ten times per second during training."""
         return _Live(self)
 
-    def answer_page(self, _: Any, content: Any, __: Any) -> None:
+    def answer_page(self, _: object, content: object, __: object) -> None:
         """Answer a command of the page; ignore anything else."""
         try:
             call = parse(json.dumps(content))
@@ -121,7 +122,7 @@ class _Tab:
     def __init__(self, view: StudioView) -> None:
         self.view = view
 
-    def put(self, event: str, data: Any) -> None:
+    def put(self, event: str, data: object) -> None:
         self.view.tell(pack({"event": event, "data": data}))
 
 
@@ -154,7 +155,7 @@ class _Live(Callback):
         self._show(run)
 
 
-def _data(X: Any, y: Any) -> Data | None:
+def _data(X: RowsLike, y: TargetsLike) -> Data | None:
     """Return samples to choose from, None without X. y may be None."""
     if X is None:
         return None

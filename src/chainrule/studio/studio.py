@@ -23,7 +23,7 @@ AHEAD = 16
 class Page(Protocol):
     """A recipient of events: a page over a socket, or a widget."""
 
-    def put(self, event: str, data: Any) -> None:
+    def put(self, event: str, data: object) -> None:
         """Notify it of an event."""
 
 
@@ -51,7 +51,7 @@ class Tab:
         self.sent, self.acknowledged = 0, 0
         self.lock = threading.Lock()
 
-    def put(self, event: str, data: Any) -> None:
+    def put(self, event: str, data: object) -> None:
         """Queue an event for the page; any thread may call it."""
         with self.lock:
             is_frame = event.endswith(".frame")
@@ -62,7 +62,7 @@ class Tab:
         if not (is_frame and self.is_behind):  # else the acknowledgment wakes it
             self.signal()
 
-    def _add(self, event: str, data: Any) -> None:
+    def _add(self, event: str, data: object) -> None:
         """Add an event to the messages, or replace all waiting events by one that reports missed events."""
         if self.events >= MAX_WAITING:
             self.messages = deque(message for message in self.messages if message.is_answer)
@@ -168,7 +168,7 @@ class Studio:
 
     # --- the pages -----------------------------------------------------------------------------------------------
 
-    def send(self, event: str, data: Any) -> None:
+    def send(self, event: str, data: object) -> None:
         """Notify every page. An event whose name ends in ".frame" replaces the previous one if a page is slow."""
         with self.lock:
             tabs = list(self.tabs)

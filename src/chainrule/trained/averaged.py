@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.core.turns import in_turns
 from chainrule.engines import ForwardWalks
 from chainrule.network.network import Network
@@ -17,7 +18,7 @@ FEW_ROWS = 256
 
 
 def outputs_of_each(
-    walks: ForwardWalks, thetas: Sequence[NDArray[Any]], states: Sequence[dict[str, Any]], X: Any
+    walks: ForwardWalks, thetas: Sequence[NDArray[Any]], states: Sequence[dict[str, Any]], X: RowsLike
 ) -> NDArray[Any]:
     """Compute the outputs (members, n, fan_out) for X (n, features), as many members at once as there are cores.
 

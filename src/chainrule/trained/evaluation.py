@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from chainrule.data.checks import check_choice
 from chainrule.data.samples import Samples, one_hot
@@ -99,7 +99,9 @@ def _evaluate_outputs(
     return {"loss": loss} | found
 
 
-def _weighted_losses(network: Network, dtype: Any, out: NDArray[Any], samples: Samples) -> Iterator[Any]:
+def _weighted_losses(
+    network: Network, dtype: DTypeLike, out: NDArray[Any], samples: Samples
+) -> Iterator[Any]:
     """Iterate over sum_i s_i loss_i of successive pieces of the samples."""
     for start in range(0, samples.n, BATCH):
         rows = slice(start, start + BATCH)

@@ -70,7 +70,7 @@ class Saved(NamedTuple):
     extra: dict[str, Any]
 
 
-def encode(value: Any) -> Any:
+def encode(value: object) -> Any:
     """Return a layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, also nested ones."""
     if isinstance(value, (Layer, Loss, Initializer)):
         return {"kind": value.kind} | _settings(value)
@@ -81,7 +81,7 @@ def encode(value: Any) -> Any:
     return value
 
 
-def _settings(value: Any) -> dict[str, Any]:
+def _settings(value: object) -> dict[str, Any]:
     """Return every setting, so that a file keeps its meaning when a default changes.
 
     A custom layer's setting that JSON cannot express is omitted while it has its default.
@@ -95,7 +95,7 @@ def _settings(value: Any) -> dict[str, Any]:
     return found
 
 
-def _is_json(value: Any) -> bool:
+def _is_json(value: object) -> bool:
     if isinstance(value, list):
         return all(map(_is_json, value))
     if isinstance(value, dict):
@@ -109,7 +109,7 @@ def network_config(network: Network) -> dict[str, Any]:
     return config | {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
 
 
-def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
+def completed(config: object, custom: Mapping[str, Mapping[str, Any]]) -> Any:
     """Return a network as `network_config` does, from one of an earlier version, whose omitted settings are filled in.
 
     These get the defaults of format 1's time; settings added since get defaults that keep the earlier behavior.
@@ -156,7 +156,7 @@ def network_from_config(
     )
 
 
-def _decode(config: Any, known: Mapping[str, Any], what: str) -> Any:
+def _decode(config: object, known: Mapping[str, Any], what: str) -> Any:
     if not isinstance(config, dict) or config.get("kind") not in known:
         kind = config.get("kind") if isinstance(config, dict) else config
         hint = "; pass custom={kind: class} for a custom layer" if what == "layer" else ""

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from chainrule.core.arrays import Array, RowsLike, TargetsLike
 from chainrule.data import checks, frames
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.errors import ConfigError, FormatError, ShapeError
@@ -32,7 +33,7 @@ class PredictionMixin:
     steps_trained: int
     _feature_names: tuple[str, ...] | None
 
-    def raw_outputs(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         raise NotImplementedError
 
@@ -77,10 +78,10 @@ class PredictionMixin:
 
     def check_samples(
         self,
-        X: Any,
-        y: Any = None,
+        X: RowsLike,
+        y: TargetsLike = None,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         names: tuple[str, str] = ("X", "y"),
     ) -> Samples:
@@ -104,7 +105,7 @@ class PredictionMixin:
             names=names,
         )[0]
 
-    def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+    def outputs(self, X: RowsLike, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
         """Return the output of the last layer (n, fan_out): logits, log rates or numbers, as the loss takes them.
 
         With a `target_scale` these are numbers in the targets' units, in float64.
@@ -117,7 +118,7 @@ class PredictionMixin:
         out = self.raw_outputs(X, engine, size)
         return out if self.target_scale is None else self.target_scale.restore(out)
 
-    def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+    def predict(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
         """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression.
 
         A model of `fit(scale_targets="clamp")` clips numbers to the range of its training targets.
@@ -128,7 +129,7 @@ class PredictionMixin:
         predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
-    def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+    def predict_proba(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
         """Predict probabilities (n, classes), with two columns for two classes, or (n, labels) for multilabel."""
         shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
         self._warn_if_untrained()
@@ -136,15 +137,15 @@ class PredictionMixin:
 
     def evaluate(
         self,
-        X: Any,
-        y: Any = None,
+        X: RowsLike,
+        y: TargetsLike = None,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
-        positive: Any = None,
+        positive: object = None,
         engine: str = "auto",
-        outputs: Any = None,
+        outputs: Array = None,
     ) -> dict[str, float]:
         """Compute the loss (weighted mean plus penalty) and the metrics on X and y; return them by name.
 
@@ -163,7 +164,7 @@ class PredictionMixin:
         out = self._outputs(samples.X, outputs, engine)
         return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
 
-    def _class_number(self, label: Any) -> int:
+    def _class_number(self, label: object) -> int:
         """Return the class index, 0 or 1, of one of two labels. Raises ConfigError for another label."""
         if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
             known = f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
@@ -173,7 +174,7 @@ class PredictionMixin:
         return self.labels.index(label)
 
     def confusion_matrix(
-        self, X: Any, y: Any = None, *, engine: str = "auto", outputs: Any = None
+        self, X: RowsLike, y: TargetsLike = None, *, engine: str = "auto", outputs: Array = None
     ) -> NDArray[np.int64]:
         """Count how often each true class (row) was predicted as each class (column): (classes, classes).
 
@@ -188,7 +189,7 @@ class PredictionMixin:
         out = self._outputs(samples.X, outputs, engine)
         return confusion_matrix(true_labels(self.task, samples.y), decide(self.network.loss, out), classes)
 
-    def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
+    def _outputs(self, X: RowsLike, outputs: Array, engine: str) -> NDArray[Any]:
         """Return the given outputs if they have the shape for X, otherwise the network's output for X."""
         if outputs is None:
             return self.raw_outputs(X, engine, BATCH)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy import empty, ndarray
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data import checks
 from chainrule.data.samples import TargetScale
 from chainrule.engines import Plan, select
@@ -48,7 +49,7 @@ class Predictor:
         labels = np.arange(network.outputs) if classes is None else classes
         self._labels = labels if is_multiclass else None
 
-    def outputs(self, X: Any) -> NDArray[Any]:
+    def outputs(self, X: RowsLike) -> NDArray[Any]:
         """Return the last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
         if self._row is not None:  # it rejects masked arrays itself
             out = empty(self._shape, self.dtype)
@@ -59,7 +60,7 @@ class Predictor:
             found = self._walk(checks.check_X(X, self.network.inputs, features=self.feature_names))
         return found if self.target_scale is None else self.target_scale.restore(found)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: RowsLike) -> NDArray[Any]:
         """Predict labels (n,) or numbers, as `Model.predict`."""
         if self._row is not None and self._labels is not None:
             best = self._row(X, empty(self._shape, self.dtype))
@@ -70,11 +71,11 @@ class Predictor:
         predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: RowsLike) -> NDArray[Any]:
         """Predict probabilities (n, classes) or (n, labels), as `Model.predict_proba`."""
         return probabilities(self.network.loss, self.outputs(X))
 
 
-def is_masked(X: Any) -> bool:
+def is_masked(X: RowsLike) -> bool:
     """Return whether X is a masked array, whose memory does not show the mask."""
     return type(X) is not ndarray and hasattr(X, "mask")

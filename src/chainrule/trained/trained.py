@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import states_in
+from chainrule.core.arrays import RowsLike, states_in
 from chainrule.data.samples import TargetScale
 from chainrule.engines import Plan, select
 from chainrule.formulas.layers import Layer
@@ -80,7 +80,7 @@ class Trained(PredictionMixin):
             engine=engine,
         )
 
-    def raw_outputs(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+    def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         return select(engine, Plan(self.network)).predict(
             self.network, self.theta, self.states, X, batch_size

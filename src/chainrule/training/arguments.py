@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import distributed
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
 from chainrule.data.samples import Samples, TargetScale
@@ -32,8 +33,8 @@ from chainrule.training.trainers import trainer_for
 
 def checked_fit(
     model: Any,
-    X: Any,
-    y: Any,
+    X: RowsLike,
+    y: TargetsLike,
     options: FitOptions,
     *,
     members: Sequence[Any] | None = None,
@@ -202,7 +203,7 @@ def _scale(model: Any, wanted: bool | str | None, samples: Samples | Stream) -> 
     return scale
 
 
-def _check_validation(data: Any, fraction: float | None) -> None:
+def _check_validation(data: object, fraction: float | None) -> None:
     """Check that data is None or validation data, and that there is no fraction beside it. Raises ConfigError."""
     if data is not None and fraction is not None:
         raise ConfigError("pass validation_data or validation_fraction, not both.")

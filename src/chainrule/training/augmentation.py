@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.core.random import generator
 from chainrule.core.settings import check_number, number_settings
 from chainrule.data.source import SourceBlock
@@ -81,11 +82,11 @@ class Augment:
                 )
             object.__setattr__(self, "shape", tuple(int(side) for side in sides))
 
-    def __call__(self, block: SourceBlock, seed: int, epoch: int, numbers: Any) -> SourceBlock:
+    def __call__(self, block: SourceBlock, seed: int, epoch: int, numbers: Array) -> SourceBlock:
         """Return a block of a source with distorted images, for `Source.map`."""
         return block._replace(X=self.images(block.X, seed=seed, epoch=epoch, rows=numbers))
 
-    def images(self, X: Any, *, seed: int, epoch: int, rows: Any) -> NDArray[Any]:
+    def images(self, X: RowsLike, *, seed: int, epoch: int, rows: object) -> NDArray[Any]:
         """Return distorted images for X (n, pixels), as an array of the same shape and dtype.
 
         X: uint8, float32 or float64; other numbers become float32.  seed: integer in [0, 2^32).  epoch: from 0.

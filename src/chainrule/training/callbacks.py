@@ -95,7 +95,7 @@ def _hint(run: Run, monitor: str) -> str:
     return f"; pass {' and '.join(wanted)}"
 
 
-def _check_monitor(monitor: Any, owner: str) -> None:
+def _check_monitor(monitor: object, owner: str) -> None:
     if not isinstance(monitor, str) or not monitor:
         raise ConfigError(
             f"monitor of {owner} must be a name in the history, not {monitor!r}; 'val_loss' is usual."

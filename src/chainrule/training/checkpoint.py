@@ -193,7 +193,7 @@ def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
         raise TypeError("seconds should be a number of at least 0")
 
 
-def is_record(value: Any) -> bool:
+def is_record(value: object) -> bool:
     """Return whether a value read from a file is a record of an epoch."""
     return (
         isinstance(value, dict)
@@ -202,7 +202,7 @@ def is_record(value: Any) -> bool:
     )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Return whether a value read from a file is a float; NaN and infinity count."""
     return type(value) is float or (type(value) is int and abs(value) < 2**63)
 
@@ -231,7 +231,7 @@ def _check_finite(snapshot: Mapping[str, Any]) -> None:
             raise TypeError("parameters and statistics should be finite")
 
 
-def _snapshots(value: Any) -> Iterator[dict[str, Any]]:
+def _snapshots(value: object) -> Iterator[dict[str, Any]]:
     """Iterate over every `Run.snapshot` in the states of the callbacks."""
     if isinstance(value, dict) and value.keys() == {"theta", "states"}:
         yield value
@@ -240,7 +240,7 @@ def _snapshots(value: Any) -> Iterator[dict[str, Any]]:
             yield from _snapshots(part)
 
 
-def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+def _pack(value: object, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return data for JSON in which each array is replaced by {"$array": its name}."""
     if isinstance(value, np.ndarray):
         name = f"{name}#{len(arrays)}" if name in arrays else name
@@ -253,7 +253,7 @@ def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _unpack(value: object, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$array"}:
             # Each array only once, otherwise a small file could make many copies of a large one.
@@ -262,6 +262,6 @@ def _unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else text[:77] + "..."

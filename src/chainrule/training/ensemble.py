@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.core.random import generator
 from chainrule.core.turns import in_turns
 from chainrule.data.samples import Samples
@@ -244,7 +245,7 @@ class ByMembers(ByGradient):
         chosen, network = session.members, run.plan.network
         thetas, states = session.theta[chosen], [session.sessions[i].states for i in chosen]
 
-        def predict(X: Any) -> NDArray[Any]:
+        def predict(X: RowsLike) -> NDArray[Any]:
             return outputs_of_each(run.walks, list(thetas), states, X)
 
         out, samples = samples.evaluated(predict)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from chainrule.core.arrays import states_in
+from chainrule.core.arrays import Array, states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples, dense
 from chainrule.data.stream import Stream
@@ -71,10 +71,10 @@ def fit(model: Any, settings: RunSettings) -> History:
     return run.history
 
 
-def checked_state(state: Any, fresh: Any, optimizer: AnyOptimizer) -> Any:
+def checked_state(state: object, fresh: object, optimizer: AnyOptimizer) -> Any:
     """Return a copy of an optimizer's state. Raises ConfigError unless it has the arrays of a fresh one."""
 
-    def arrays(leaves: Any) -> list[tuple[Any, tuple[int, ...]]]:
+    def arrays(leaves: Array) -> list[tuple[Any, tuple[int, ...]]]:
         return [(leaf.dtype, leaf.shape) for leaf in leaves]
 
     if type(state) is not type(fresh) or fresh is None or arrays(state) != arrays(fresh):
@@ -86,7 +86,7 @@ def checked_state(state: Any, fresh: Any, optimizer: AnyOptimizer) -> Any:
 
 
 def measure(
-    network: Network, states: dict[str, Any], samples: Samples | Stream, dtype: Any
+    network: Network, states: dict[str, Any], samples: Samples | Stream, dtype: DTypeLike
 ) -> dict[str, Any]:
     """Measure every Standardize and PiecewiseLinearEmbedding, unless already done, and return the states.
 
@@ -116,7 +116,7 @@ def measure(
 
 
 def _inputs(
-    network: Network, place: int, states: dict[str, Any], samples: Samples | Stream, dtype: Any
+    network: Network, place: int, states: dict[str, Any], samples: Samples | Stream, dtype: DTypeLike
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Iterate over some rows at a time of a link's inputs, with 0 for the codes of an Embedding."""
     links, states = network.links[:place], states_in(dtype, states)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from chainrule import distributed
 from chainrule.core.settings import check_choice, check_count
@@ -123,14 +124,14 @@ def as_method(
     return method
 
 
-def check_device(name: Any) -> str | None:
+def check_device(name: object) -> str | None:
     """Check that a device is text or None, and return it; the engine checks whether it exists."""
     if name is None or isinstance(name, str):
         return name
     raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
 
 
-def check_shards(compute: Compute, optimizer: Any, method: Method | None, members: Any) -> int | None:
+def check_shards(compute: Compute, optimizer: object, method: Method | None, members: object) -> int | None:
     """Return the number of shards of each batch, None for whole batches. Raises ConfigError if a batch has none."""
     shards, reduce = compute.shards, compute.reduce
     check_choice(reduce, REDUCE, "reduce")
@@ -164,7 +165,7 @@ def check_shards(compute: Compute, optimizer: Any, method: Method | None, member
     return count
 
 
-def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
+def check_precision(precision: object, dtype: DTypeLike, optimizer: object) -> str | None:
     """Check that precision is "bf16" or None and suits dtype and optimizer, and return it."""
     if precision is None:
         return None
@@ -180,7 +181,7 @@ def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
     return "bf16"
 
 
-def check_group(group: Any, members: Any) -> int | None:
+def check_group(group: object, members: object) -> int | None:
     """Check the number of members of an ensemble that one program trains, and return it; None for one by one."""
     if group is None:
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from chainrule.core.arrays import TargetsLike
 from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.errors import ConfigError
@@ -16,7 +17,7 @@ from chainrule.network.network import Network
 from chainrule.training.settings import named
 
 
-def arrays(source: ArraySource, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def arrays(source: ArraySource, y: TargetsLike, sample_weight: ArrayLike | None) -> tuple[Any, Any, Any]:
     """Return the arrays of a source as X, y and sample_weight. Raises ConfigError if one is also an argument."""
     refuse({"y": y, "sample_weight": sample_weight})
     return source.given

@@ -55,7 +55,7 @@ class Together:
                 for each, handler in before.items():
                     signal.signal(each, handler)
 
-    def ask(self, number: int, frame: Any) -> None:
+    def ask(self, number: int, frame: object) -> None:
         """Record a signal; a second Ctrl-C interrupts at once."""
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -117,7 +117,7 @@ def compare(mine: dict[str, int]) -> None:
             )
 
 
-def _checksum(value: Any) -> int:
+def _checksum(value: object) -> int:
     return zlib.crc32(json.dumps(value, default=str).encode())
 
 

@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from chainrule.views.chapters import Chapter
 
 
-def as_figure(result: Any, *arguments: Any) -> go.Figure:
+def as_figure(result: object, *arguments: Any) -> go.Figure:
     """Return the figure of a `History`, a `Flow`, a `GradientFlow` or an `Attribution`."""
     from chainrule.views.figures import figure
 
     return figure(result, *arguments)
 
 
-def as_page(result: Any, *arguments: Any) -> str:
+def as_page(result: object, *arguments: Any) -> str:
     """Return an HTML page about an `Attribution`, a `Derivation` or a `Story`, which works offline."""
     from chainrule.views.report.pages import page_of
 
     return page_of(result, *arguments)
 
 
-def as_output(result: Any) -> str:
+def as_output(result: object) -> str:
     """Return a result's notebook output: HTML without scripts."""
     from chainrule.views.notebook.results import output
 
     return output(result)
 
 
-def as_text(result: Any, *arguments: Any) -> str:
+def as_text(result: object, *arguments: Any) -> str:
     """Return a result of `chainrule.inspection` as text without colors, for print()."""
     from chainrule.views.text.results import text
 
@@ -54,7 +54,7 @@ def as_summary(summary: Summary, width: int | None) -> str:
     return table(summary, width)
 
 
-def as_words(result: Any) -> str:
+def as_words(result: object) -> str:
     """Describe a diagnosis, a difference, a step, an attribution or its target, in a few words."""
     from chainrule.views.words.results import said
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
 from chainrule.engines.base import OnProcessor, Plan, StepSettings
@@ -74,7 +75,12 @@ class NativeEngine(OnProcessor):
         return self.elsewhere(plan)
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: Any,
+        step_offset: int,
     ) -> NativeSession:
         """Train theta in place."""
         return NativeSession(plan, theta, states, optimizer_state, step_offset)
@@ -84,7 +90,7 @@ class NativeEngine(OnProcessor):
         return workers()
 
     def predict(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int,
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: RowsLike, batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:  # fmt: skip
         """Compute the outputs (n, fan_out), with rows distributed over threads."""
@@ -129,7 +135,7 @@ class NativeWalk:
         self.native.set_theta(theta)
         self.program.put_states(self.native, states, self.dtype)
 
-    def __call__(self, X: Any) -> NDArray[Any]:
+    def __call__(self, X: RowsLike) -> NDArray[Any]:
         """Compute the output (n, outputs) for X (n, inputs)."""
         out = np.empty((X.shape[0], self.outputs), self.dtype)
         if is_direct(X):
@@ -140,7 +146,7 @@ class NativeWalk:
             self.native.predict(as_rows(X[start : start + rows], self.dtype), out[start : start + rows])
         return out
 
-    def unchecked(self, X: Any) -> NDArray[Any] | None:
+    def unchecked(self, X: RowsLike) -> NDArray[Any] | None:
         """Compute the output for unvalidated rows; None if the kernels cannot read them or a value is not finite."""
         is_plain = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.inputs
         if not (is_plain and len(X) and is_direct(X)):
@@ -160,7 +166,12 @@ class NativeSession:
     compiles, turns = False, 1
 
     def __init__(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: Any,
+        step_offset: int,
     ) -> None:
         """Compile the plan. Parameters are uploaded at the first step."""
         self.theta_is_stale = False  # whether the kernels' theta and states are newer than these attributes

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from chainrule.engines.ops import Op, operations
 from chainrule.formulas.layers import Link
@@ -147,7 +148,7 @@ class Program:
             columns=list(op.columns),
         )
 
-    def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
+    def put_states(self, session: Any, states: dict[str, Any], dtype: DTypeLike) -> None:
         """Copy running statistics and fitted constants to the session."""
         for number, name in enumerate(self.states):
             state = type(states[name])(

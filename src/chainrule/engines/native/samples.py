@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.core.arrays import RowsLike
 
 
-def is_direct(X: Any) -> bool:
+def is_direct(X: RowsLike) -> bool:
     """Return whether the kernels can read samples in place: an array of any strides, or a CSR matrix."""
     if getattr(X, "format", None) == "csr":
         parts = (X.data, X.indices, X.indptr)
@@ -23,12 +26,12 @@ def is_direct(X: Any) -> bool:
     return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
 
 
-def as_it_lies(X: Any) -> Any:
+def as_it_lies(X: RowsLike) -> Any:
     """Return the kernels' arguments for such samples: the array, or the three arrays of a CSR matrix."""
     return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
 
 
-def as_rows(X: Any, dtype: Any) -> Any:
+def as_rows(X: RowsLike, dtype: DTypeLike) -> Any:
     """Convert other rows to a dense array of dtype."""
     with np.errstate(all="ignore"):  # the forward pass reports overflow
         return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import dense
 from chainrule.engines.base import Plan
 from chainrule.engines.step import cut
@@ -49,7 +50,12 @@ class XlaEngine:
         return None
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: object,
+        step_offset: int,
     ) -> XlaSession:
         """Train theta in place."""
         device = devices.find(self.device)
@@ -65,7 +71,7 @@ class XlaEngine:
         network: Network,
         theta: NDArray[Any],
         states: dict[str, Any],
-        X: Any,
+        X: RowsLike,
         batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:
@@ -88,7 +94,7 @@ class XlaWalk:
     """The compiled forward pass with copies of its parameters on a device. See `ForwardWalk`."""
 
     def __init__(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int, device: Any
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int, device: object
     ) -> None:
         """Copy theta and the states to the device."""
         self.network, self.dtype, self.capacity, self.device = network, theta.dtype, capacity, device
@@ -100,7 +106,7 @@ class XlaWalk:
         with devices.settings():
             self.numbers, self.states = put((cut(self.network, theta), states), self.device)
 
-    def __call__(self, X: Any) -> NDArray[Any]:
+    def __call__(self, X: RowsLike) -> NDArray[Any]:
         """Compute the outputs (n, fan_out)."""
         n = X.shape[0]
         out = np.empty((n, self.network.fan_out), self.dtype)

@@ -98,7 +98,7 @@ class CompiledSteps:
         size = self.plan.batch_size
         start = carry, jnp.zeros(5, jnp.float64)
 
-        def step(i: Array, now: Any, samples: int = size) -> Any:
+        def step(i: Array, now: object, samples: int = size) -> Any:
             rows = jax.lax.dynamic_slice(span.rows, (i * size,), (samples,))  # (samples,)
             count = samples if self.mixes else jnp.minimum(size, span.samples - i * size)
             return self.step(now, self.batch(data, rows, count), count, i, span)
@@ -150,7 +150,7 @@ class CompiledSteps:
         return new, sums + jnp.stack([loss * weight, weight, right, loss * count, part * count])
 
 
-def all_finite(theta: Any, sums: Array) -> Array:
+def all_finite(theta: Array, sums: Array) -> Array:
     """Return whether all parameters and sums are finite."""
     import jax.numpy as jnp
 
@@ -216,7 +216,7 @@ def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any],
     return walk
 
 
-def is_own(part: Any) -> bool:
+def is_own(part: object) -> bool:
     """Return whether equal fields imply equal formulas, which custom classes do not guarantee."""
     return type(part).__module__.startswith("chainrule.")
 
@@ -238,7 +238,7 @@ _STEPS: dict[Any, Any] = {}
 _WALKS: dict[Any, Any] = {}
 
 
-def _kept(programs: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+def _kept(programs: dict[Any, Any], key: object, make: Callable[[], Any]) -> Any:
     """Return a cached program, or create it and evict the least recently used one."""
     try:
         found = programs.pop(key, None)

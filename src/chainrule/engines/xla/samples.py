@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.data.samples import Samples
 from chainrule.data.samples import dense as as_dense
 from chainrule.engines.base import Plan
@@ -33,7 +33,7 @@ class DevicePart(NamedTuple):
 class DeviceSamples:
     """Samples in the program's form, some steps at a time."""
 
-    def __init__(self, samples: Samples, plan: Plan, device: Any) -> None:
+    def __init__(self, samples: Samples, plan: Plan, device: object) -> None:
         """Put dense in-memory samples on the device; others are converted when their steps are due."""
         self.samples, self.device, self.dtype = samples, device, np.dtype(plan.dtype)
         self.is_placed = type(samples.X) is np.ndarray and plan.streamed is None
@@ -67,7 +67,7 @@ class DeviceSamples:
         return data
 
 
-def dense(X: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+def dense(X: RowsLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return rows as an array (n, features) of dtype, or of their own dtype if smaller."""
     is_small = X.dtype.kind in "buif" and X.dtype.itemsize < dtype.itemsize and X.dtype.isnative
     with np.errstate(all="ignore"):  # the forward pass reports overflow
@@ -78,7 +78,7 @@ Shared: TypeAlias = WeakValueDictionary[Any, DeviceSamples]
 """The samples that the sessions of one run keep on a device."""
 
 
-def source(shared: Shared, samples: Samples, plan: Plan, device: Any) -> DeviceSamples:
+def source(shared: Shared, samples: Samples, plan: Plan, device: object) -> DeviceSamples:
     """Return the samples on a device, shared among the members of an ensemble.
 
     shared: of one run only, because the caller may modify the arrays between runs.
@@ -90,7 +90,7 @@ def source(shared: Shared, samples: Samples, plan: Plan, device: Any) -> DeviceS
     return on_device
 
 
-def put(values: Any, device: Any) -> Any:
+def put(values: Array, device: object) -> Any:
     """Copy arrays, in tuples or dicts, to a device; later changes to them have no effect."""
     import jax
 

@@ -107,7 +107,7 @@ class ShardedSteps(CompiledSteps):
 
         def chainrule_gradients(
             parts: Array,
-            theta: Any,
+            theta: Array,
             states: Any,
             data: DeviceData,
             span: Span,
@@ -136,7 +136,7 @@ class ShardedSteps(CompiledSteps):
         return chainrule_gradients
 
     def of_shard(
-        self, theta: Any, data: DeviceData, rows: Array, count: Any, ctx: Context, smoothing: Array
+        self, theta: Array, data: DeviceData, rows: Array, count: object, ctx: Context, smoothing: Array
     ) -> Any:
         """Return the results of a shard of `count` rows as a vector: sums over its samples, changes of statistics."""
         import jax.numpy as jnp
@@ -156,7 +156,7 @@ class ShardedSteps(CompiledSteps):
 
     def of_length(
         self,
-        theta: Any,
+        theta: Array,
         data: DeviceData,
         rows: Array,
         count: Array,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from chainrule.core.arrays import Array
 from chainrule.data.samples import Samples
@@ -35,7 +35,7 @@ def tree_sum(parts: Array) -> Array:
     return parts[0]
 
 
-def to_words(totals: Array, dtype: Any) -> Array:
+def to_words(totals: Array, dtype: DTypeLike) -> Array:
     """Reinterpret the bits of float64 numbers (..., n) as numbers (..., n k) of another dtype, k per number."""
     import jax
 
@@ -67,7 +67,7 @@ def own_shards(shards: int) -> tuple[int, int]:
 class ShardedSamples(DeviceSamples):
     """Samples for the programs of shards: a process converts only the rows of its own shards."""
 
-    def __init__(self, samples: Samples, plan: Plan, device: Any) -> None:
+    def __init__(self, samples: Samples, plan: Plan, device: object) -> None:
         """Put dense in-memory samples on the device."""
         super().__init__(samples, plan, device)
         self.shards = plan.shards or 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas import activations as f
 from chainrule.formulas.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
@@ -39,18 +39,18 @@ class Activation(Layer):
         """Compute its derivative at z, where a = f(z)."""
         raise NotImplementedError(f"{type(self).__name__} must define prime(z, a).")
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """a = f(z)"""
         z = a
         a = self.f(z)
         return a, (z, a)
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dz = dL/da * f'(z)"""
         z, a = cache
         return (), delta * self.prime(z, a)
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """a' = f'(z) z'"""
         z, a = cache
         return self.prime(z, a) * a_dot
@@ -155,27 +155,27 @@ class PReLU(Activation):
         number_settings(self, "slope")
         number_settings(self, "rate", "decays", minimum=0)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """a = z where z > 0, else slope * z"""
         z = a
         a = f.prelu(z, params.slope)
         return a, (z, a)
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dz = delta where z > 0, else delta * slope"""
         z, a = cache
         return self.gradients(params, cache, delta, ctx), delta * f.prelu_prime(z, a, params.slope)
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dslope = sum_i delta_i * z_i where z_i <= 0"""
         z, a = cache
         return PReLUParams((delta * f.prelu_slope_prime(z, a, params.slope)).sum(0))
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dslope = delta_i min(z_i, 0)"""
         return PReLUParams(delta * f.prelu_slope_prime(a, a, params.slope))
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """a' = f'(z) z' + df/dslope slope'"""
         z, a = cache
         own = f.prelu_slope_prime(z, a, params.slope) * v.slope
@@ -369,7 +369,7 @@ class Softmax(Activation):
         """exp(z_k) / sum_j exp(z_j)"""
         return f.softmax(z)
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dz_k = a_k (delta_k - sum_j delta_j a_j)"""
         _, a = cache
         return (), f.softmax_pullback(a, delta)

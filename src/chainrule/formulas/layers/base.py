@@ -24,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params, State
 from chainrule.core.inheritance import is_own
 from chainrule.formulas.initializers import Initializer
 
@@ -186,18 +186,18 @@ class Layer(ABC):
                 setattr(cls, name, getattr(Layer, name))
 
     @abstractmethod
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """Compute the output (batch, fan_out) and the cache, for a (batch, fan_in)."""
 
     @abstractmethod
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """Compute gradients in the structure of params, and dL/da (batch, fan_in). delta: dL/d out (batch, fan_out)."""
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """Compute the gradients only, for the first trained link, which needs no dL/da."""
         return self.backward(params, cache, delta, ctx)[0]
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """out' = (d out / da) a' + (d out / d theta) v, (batch, fan_out): the derivative along a direction (JVP).
 
         v: has the structure of params.  cache: from the forward pass.  a_dot: (batch, fan_in), or None where it is zero
@@ -205,7 +205,7 @@ class Layer(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define tangent().")
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """Compute per-sample gradients: params with a batch axis in front, which sum to `gradients`.
 
         a: (batch, fan_in).  delta: (batch, fan_out), dL/d output.  Subclasses do not inherit this method.
@@ -224,7 +224,7 @@ class Layer(ABC):
         """Return a NamedTuple of `Parameter`, or () for none. `default`: the initializer for the next activation."""
         return ()
 
-    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+    def start_on(self, params: Params, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
         """Return the initial parameters, given the drawn ones and the layer's inputs a (n, fan_in) for some samples.
 
         The drawn ones by default; see `Model.start_on`. Subclasses do not inherit this method.
@@ -235,7 +235,7 @@ class Layer(ABC):
         """Return a NamedTuple of NumPy arrays that prediction needs and that have no gradient, or () for none."""
         return ()
 
-    def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
+    def next_state(self, state: State, cache: Cache, ctx: Context) -> Any:
         """Return the state after a training step, from the step's cache."""
         return state
 
@@ -252,12 +252,12 @@ class Layer(ABC):
         """Count the arrays (batch, fan_out) of both passes: out, dL/d out, and those only in the cache."""
         return 2
 
-    def engine_state(self, state: Any) -> tuple[Array, Array]:
+    def engine_state(self, state: State) -> tuple[Array, Array]:
         """Return the two arrays of equal size that the layer's operation takes from its state."""
         first, second, *_ = state
         return first, second
 
-    def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
+    def from_kinks(self, cache: Cache, ctx: Context) -> list[Array]:
         """Return arrays (batch, any width) whose signs tell on which side of each kink the values are."""
         return [cache[0] - kink for kink in self.kinks]
 
@@ -295,6 +295,8 @@ class Layer(ABC):
         return f"{type(self).__name__}({', '.join(arguments)})"
 
 
-def symmetric_tangent(self: Layer, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
+def symmetric_tangent(
+    self: Layer, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context
+) -> Array:
     """out' = J a' with J = J^T, which is `backward` of a'; for layers without parameters."""
     return self.backward(params, cache, a_dot, ctx)[1]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Cache, Params, State, namespace
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
@@ -71,7 +71,7 @@ class BatchNorm(Layer):
         number_settings(self, "momentum", minimum=0, below=1)
         number_settings(self, "rate", "decays", minimum=0)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = gamma (a - mu) / sqrt(var + eps) + beta"""
         xp = namespace(a)
         if ctx.training:
@@ -85,7 +85,7 @@ class BatchNorm(Layer):
         x_hat = centered * inv_std
         return params.gamma * x_hat + params.beta, BatchNormCache(x_hat, inv_std, mean, var)
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = gamma / sqrt(var + eps) * (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))"""
         grads = self.gradients(params, cache, delta, ctx)
         if ctx.training:
@@ -93,16 +93,16 @@ class BatchNorm(Layer):
             delta = delta - grads.beta / m - cache.x_hat * (grads.gamma / m)
         return grads, (params.gamma * cache.inv_std) * delta
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dgamma = sum_i delta_i x_hat_i      dL/dbeta = sum_i delta_i"""
         return BatchNormParams((delta * cache.x_hat).sum(0), delta.sum(0))
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dgamma = delta_i x_hat_i      dL_i/dbeta = delta_i"""
         _, cache = self.forward(params, a, ctx)
         return BatchNormParams(delta * cache.x_hat, delta.copy())
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """out' = (d out / da) a' + gamma' x_hat + beta', with d out / da symmetric, in training too"""
         own = v.gamma * cache.x_hat + v.beta
         return own if a_dot is None else self.backward(params, cache, a_dot, ctx)[1] + own
@@ -118,7 +118,7 @@ class BatchNorm(Layer):
         """Return the initial running mean 0 and variance 1."""
         return BatchNormState(np.zeros(fan_in), np.ones(fan_in))
 
-    def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
+    def next_state(self, state: State, cache: Cache, ctx: Context) -> Any:
         """running = momentum * running + (1 - momentum) * batch's; unchanged for a single sample"""
         m = cache.x_hat.shape[0]
         if m == 1:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import (
@@ -75,24 +75,24 @@ class Dense(Layer):
         """Check units, the initializer, the factors and the parametrization."""
         check_dense(self)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W + b"""
         return a @ params.W + params.b, a
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dW, dL/db as in `gradients`      dL/da = delta W^T"""
         return self.gradients(params, cache, delta, ctx), delta @ params.W.T
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dW = a^T delta      dL/db = sum_i delta_i"""
         a = cache
         return DenseParams(a.T @ delta, delta.sum(0))
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)      dL_i/db = delta_i"""
         return DenseParams(a[:, :, None] * delta[:, None], delta.copy())
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """z' = a' W + a W' + b'"""
         a = cache
         own = a @ v.W + v.b
@@ -118,7 +118,7 @@ class Dense(Layer):
             b=Parameter((self.units,), Constant(0.0), rate=self.bias_rate, decays=self.bias_decays),
         )
 
-    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+    def start_on(self, params: Params, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
         """Scale W to give each a W a standard deviation of 1, and choose b to place each kink among the inputs."""
         W = unit_std(params.W, a)
         return DenseParams(W, kinks_among(a @ W, generator))
@@ -161,20 +161,20 @@ class Projection(Dense):
     stacks = True
     knows_its_weights = True
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W"""
         return a @ params.W, a
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dW = a^T delta"""
         a = cache
         return ProjectionParams(a.T @ delta)
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)"""
         return ProjectionParams(a[:, :, None] * delta[:, None])
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """z' = a' W + a W'"""
         a = cache
         return a @ v.W if a_dot is None else a_dot @ params.W + a @ v.W
@@ -183,7 +183,7 @@ class Projection(Dense):
         """Return W (fan_in, units) with its initializer."""
         return ProjectionParams(super().parameters(fan_in, default).W)
 
-    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+    def start_on(self, params: Params, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
         """Scale W so that each a W has a standard deviation of 1."""
         return ProjectionParams(unit_std(params.W, a))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
+from types import ModuleType
 from typing import Any
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.core.random import uniform_bits
 from chainrule.core.settings import number_settings
 from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
@@ -36,7 +37,7 @@ class Dropout(Layer):
         """Check that rate is in [0, 1)."""
         number_settings(self, "rate", minimum=0, below=1, hint="give the probability of dropping a neuron")
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a * mask"""
         if not ctx.training or self.rate == 0:
             return a, None
@@ -49,7 +50,7 @@ class Dropout(Layer):
         mask = keep.astype(a.dtype) * xp.asarray(1 / (1 - rate), dtype=a.dtype)  # (batch, width)
         return a * mask, mask
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = delta * mask"""
         mask = cache
         return (), (delta if mask is None else delta * mask)
@@ -72,7 +73,7 @@ class Dropout(Layer):
         return 0
 
 
-def threshold(rate: Array, xp: Any) -> Array:
+def threshold(rate: Array, xp: ModuleType) -> Array:
     """Return the 32-bit integer below which a neuron is dropped: rate * 2^32, rounded, at most 2^32 - 1."""
     if isinstance(rate, Real):
         return xp.uint32(min(round(float(rate) * 2**32), 2**32 - 1))

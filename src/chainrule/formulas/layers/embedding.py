@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, namespace, sums_by
+from chainrule.core.arrays import Array, Cache, Params, namespace, sums_by
 from chainrule.core.settings import check_count, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
@@ -75,30 +75,30 @@ class Embedding(Layer):
             )
         object.__setattr__(self, "columns", columns)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = [x_rest, E1[x_c1], ..., Ek[x_ck]]"""
         codes = self.codes(a)
         vectors = [E[c] for E, c in zip(params, codes, strict=True)]
         return namespace(a).concatenate([a[:, self.rest(a.shape[1])], *vectors], 1), codes
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dEi as in `gradients`      dL/dx = delta_rest, and 0 for a code"""
         of_codes = namespace(delta).zeros((delta.shape[0], len(self.columns)), dtype=delta.dtype)
         return self.gradients(params, cache, delta, ctx), self.by_column(delta, of_codes)
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dEi[c] = sum of delta_i over the samples with code c"""
         parts = zip(cache, self.parts(delta), params, strict=True)
         return tables([sums_by(codes, part, E.shape[0]) for codes, part, E in parts])
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dE[c] = delta_i where sample i has code c, else 0 (batch, codes, size)"""
         parts = zip(self.codes(a), self.parts(delta), params, strict=True)
         return tables(
             [(c[:, None] == np.arange(E.shape[0]))[:, :, None] * part[:, None, :] for c, part, E in parts]
         )
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """out' = [x'_rest, E1'[x_c1], ..., Ek'[x_ck]]"""
         xp = namespace(cache[0])
         vectors = [E[c] for E, c in zip(v, cache, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
@@ -68,26 +68,26 @@ class GroupedDense(Layer):
                 raise ConfigError(f"{name} of {type(self).__name__} must be True or False, not {value!r}.")
             object.__setattr__(self, name, bool(value))
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z_g = a_g W_g + b_g"""
         return self.affine(params, self.split(a)), a
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dW, dL/db as in `gradients`      dL/da_g = delta_g W_g^T"""
         grads = self.gradients(params, cache, delta, ctx)
         return grads, joined(self.split(delta) @ params.W.swapaxes(-1, -2))
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dW_g = a_g^T delta_g      dL/db_g = sum_i delta_g,i      shared: summed over g"""
         a, d = self.split(cache), self.split(delta)
         return self.made(a.swapaxes(1, 2) @ d, d.sum(1), 0)
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dW_g = a_g,i^T delta_g,i (batch, groups, n, units)      dL_i/db_g = delta_g,i"""
         a, d = (self.split(part).swapaxes(0, 1) for part in (a, delta))
         return self.made(a[..., None] * d[:, :, None], d.copy(), 1)
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """z_g' = a_g' W_g + a_g W_g' + b_g'"""
         own = self.affine(v, self.split(cache))
         return own if a_dot is None else joined(self.split(a_dot) @ params.W) + own
@@ -96,7 +96,7 @@ class GroupedDense(Layer):
         """Split a (batch, groups * n) into groups of columns (groups, batch, n)."""
         return a.reshape(a.shape[0], self.groups, -1).swapaxes(0, 1)
 
-    def affine(self, params: Any, a: Array) -> Array:
+    def affine(self, params: Params, a: Array) -> Array:
         """Compute a_g W_g + b_g, (batch, groups * units), for a (groups, batch, n)."""
         z = a @ params.W
         if self.bias:
@@ -128,7 +128,7 @@ class GroupedDense(Layer):
         b = b._replace(shape=(*groups, *b.shape))
         return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
 
-    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+    def start_on(self, params: Params, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
         """Start as Dense does, group by group; groups that share W and b start on all their inputs together."""
         one = Dense(self.units)
         groups, b = self.split(a), np.zeros(self.units)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer
@@ -52,31 +52,31 @@ class ParametricActivation(Activation):
         object.__setattr__(self, "suits", f.suits)
         object.__setattr__(self, "kinks", f.kinks)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """a = z + alpha (f(z) - z)"""
         z, f = a, self.function.f(a)
         return z + params.alpha * (f - z), (z, f)
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dz = delta (1 + alpha (f'(z) - 1))"""
         return self.gradients(params, cache, delta, ctx), delta * self.slope(params, cache)
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dalpha = sum_i delta_i (f(z_i) - z_i)"""
         z, f = cache
         return ParametricActivationParams((delta * (f - z)).sum(0))
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dalpha = delta_i (f(z_i) - z_i)"""
         return ParametricActivationParams(delta * (self.function.f(a) - a))
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """a' = (1 + alpha (f'(z) - 1)) z' + (f(z) - z) alpha'"""
         z, f = cache
         own = (f - z) * v.alpha
         return own if a_dot is None else self.slope(params, cache) * a_dot + own
 
-    def slope(self, params: Any, cache: Any) -> Array:
+    def slope(self, params: Params, cache: Cache) -> Array:
         """da/dz = 1 + alpha (f'(z) - 1)"""
         z, f = cache
         return 1 + params.alpha * (self.function.prime(z, f) - 1)

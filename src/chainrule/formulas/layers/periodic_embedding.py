@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chainrule.core.arrays import Array, namespace
+from chainrule.core.arrays import Array, Cache, Params, namespace
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer, Normal, Uniform
@@ -78,32 +78,32 @@ class PeriodicEmbedding(InPlace):
             )
         self.check_columns()
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """[z W2 + b2, x] with z = cos(2 pi w1 x + b1), in place of x"""
         waves = self.waves(params, a)
         e = by_column(waves.z, params.W2) + params.b2
         return self.put(a, self._beside(e, waves.x)), waves
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dx = delta_x + 2 pi u . w1, and the gradients"""
         rest, parts = self.take(delta)
         u = self._back(params, cache, parts)
         of_x = parts[:, :, -1] + 2 * math.pi * (u * params.w1).sum(2)
         return self._gradients(cache, parts, u), self.by_column(rest, of_x)
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dw1, dL/db1, dL/dW2 and dL/db2 without dL/dx"""
         _, parts = self.take(delta)
         return self._gradients(cache, parts, self._back(params, cache, parts))
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dw1 = 2 pi x_i u_i      dL_i/db1 = u_i      dL_i/dW2 = z_i^T delta_e,i      dL_i/db2 = delta_e,i"""
         waves, (_, parts) = self.waves(params, a), self.take(delta)
         u, of_e = self._back(params, waves, parts), parts[:, :, :-1]
         of_W2 = waves.z[:, :, :, None] * of_e[:, :, None, :]
         return PeriodicParams(2 * math.pi * waves.x[:, :, None] * u, u, of_W2, of_e)
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """e' = z' W2 + z W2' + b2', with z' = -sin(2 pi w1 x + b1) (2 pi (w1' x + w1 x') + b1')"""
         xp, x = namespace(cache.x), cache.x
         if a_dot is None:
@@ -115,13 +115,13 @@ class PeriodicEmbedding(InPlace):
         e_dot = by_column(z_dot, params.W2) + by_column(cache.z, v.W2) + v.b2
         return self.put(a_dot, self._beside(e_dot, x_dot))
 
-    def waves(self, params: Any, a: Array) -> Waves:
+    def waves(self, params: Params, a: Array) -> Waves:
         """Compute z = cos(2 pi w1 x + b1) of the embedded columns of a (batch, features)."""
         x = a[:, self.embedded(a.shape[1])]  # (batch, k)
         t = 2 * math.pi * (x[:, :, None] * params.w1) + params.b1
         return Waves(x, t, namespace(a).cos(t))
 
-    def _back(self, params: Any, waves: Waves, parts: Array) -> Array:
+    def _back(self, params: Params, waves: Waves, parts: Array) -> Array:
         """u = -sin(2 pi w1 x + b1) (delta_e W2^T), (batch, k, frequencies)"""
         xp = namespace(parts)
         return -xp.sin(waves.t) * by_column(parts[:, :, :-1], xp.moveaxis(params.W2, 1, 2))

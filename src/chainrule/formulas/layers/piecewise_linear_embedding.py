@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, namespace, sums_by
+from chainrule.core.arrays import Array, Cache, Params, State, namespace, sums_by
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer, Uniform
@@ -92,18 +92,18 @@ class PiecewiseLinearEmbedding(InPlace):
             raise ConfigError(f"bins of PiecewiseLinearEmbedding must be at most {MAX_BINS:,}; 48 are usual.")
         self.check_columns()
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j in place of x"""
         located = self.find(a, ctx.state)
         return self.put(a, self._embed(params, located)), located
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dw0, dL/db0, dL/dE as in `gradients`      dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j))"""
         rest, parts = self.take(delta)
         of_x = (parts * self.slopes(params, cache)).sum(2)  # (batch, k)
         return self.gradients(params, cache, delta, ctx), self.by_column(rest, of_x)
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/dE_b = sum of h_b delta over the samples in bin b, + sum of delta over those in later bins
 
         dL/dw0 = sum_i x_i delta_i      dL/db0 = sum_i delta_i
@@ -119,14 +119,14 @@ class PiecewiseLinearEmbedding(InPlace):
         dE = inside + xp.concatenate([later, xp.zeros_like(whole[:, :1])], 1)
         return PiecewiseLinearParams((cache.x[:, :, None] * parts).sum(0), parts.sum(0), dE)
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/dE_b = h_ib delta_i      dL_i/dw0 = x_i delta_i      dL_i/db0 = delta_i"""
         located, (_, parts) = self.find(a, ctx.state), self.take(delta)
         h = heights(located, params.E.shape[1])  # (batch, k, bins)
         dE = h[:, :, :, None] * parts[:, :, None, :]
         return PiecewiseLinearParams(located.x[:, :, None] * parts, parts, dE)
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """e' = x w0' + b0' + (E'_0 + ... + E'_j-1) + h_j E'_j + x' (w0 + E_j / (edge_j+1 - edge_j))"""
         made = self._embed(v, cache)
         if a_dot is None:
@@ -135,18 +135,18 @@ class PiecewiseLinearEmbedding(InPlace):
         x_dot = a_dot[:, self.embedded(a_dot.shape[1])]
         return self.put(a_dot, made + x_dot[:, :, None] * self.slopes(params, cache))
 
-    def _embed(self, params: Any, located: Located) -> Array:
+    def _embed(self, params: Params, located: Located) -> Array:
         """x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j (batch, k, size)"""
         xp, E = namespace(located.x), params.E
         before = xp.concatenate([xp.zeros_like(E[:, :1]), xp.cumsum(E[:, :-1], 1)], 1)
         at = np.arange(E.shape[0]), located.bin
         return before[at] + located.part[:, :, None] * E[at] + located.x[:, :, None] * params.w0 + params.b0
 
-    def slopes(self, params: Any, located: Located) -> Array:
+    def slopes(self, params: Params, located: Located) -> Array:
         """de/dx = w0 + E_j / (edge_j+1 - edge_j), (batch, k, size)"""
         return params.w0 + located.slope[:, :, None] * params.E[np.arange(params.E.shape[0]), located.bin]
 
-    def find(self, a: Array, state: Any) -> Located:
+    def find(self, a: Array, state: State) -> Located:
         """Find the bin of each number of the embedded columns of a (batch, features)."""
         x = a[:, self.embedded(a.shape[1])]  # (batch, k)
         left, slope = self.engine_state(state)  # (k, bins)
@@ -154,7 +154,7 @@ class PiecewiseLinearEmbedding(InPlace):
         at = np.arange(left.shape[0]), number
         return Located(x, number, (x - left[at]) * slope[at], slope[at])
 
-    def engine_state(self, state: Any) -> tuple[Array, Array]:
+    def engine_state(self, state: State) -> tuple[Array, Array]:
         """Return each bin's left edge and 1 / width (k, bins): infinity and 0 where a column has fewer bins.
 
         A column without bins has its one edge, or 0 before it is measured. A bin too narrow for 1 / width has 0.
@@ -167,7 +167,7 @@ class PiecewiseLinearEmbedding(InPlace):
         left = xp.where(is_there | (number == 0), edges[:, :-1], float("inf"))
         return left, xp.where(is_wide, 1 / xp.where(is_wide, width, 1.0), 0.0)
 
-    def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
+    def from_kinks(self, cache: Cache, ctx: Context) -> list[Array]:
         """Return x minus each edge where the slope changes: (batch, k (bins - 1)); 1 for unused edges."""
         inner = ctx.state.edges[:, 1:-1]
         is_there = np.arange(1, inner.shape[1] + 1) < ctx.state.bins[:, None]
@@ -186,7 +186,7 @@ class PiecewiseLinearEmbedding(InPlace):
         k, nothing = fan_in if self.columns is None else len(self.columns), np.zeros(())
         return PiecewiseLinearState(np.broadcast_to(nothing, (k, self.bins + 1)), np.zeros(k), nothing)
 
-    def measured(self, state: Any, place: int, x: NDArray[Any]) -> Any:
+    def measured(self, state: State, place: int, x: NDArray[Any]) -> Any:
         """Return the state with the measured edges of one column, from its numbers x (n,), in their dtype."""
         x = subnormal_as_zero(x)
         counted = x if self.ties is None else thinned(x, self.ties * len(x) // self.bins)

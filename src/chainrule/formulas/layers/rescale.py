@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
@@ -29,12 +29,12 @@ class Rescale(Layer):
         """Check that scale and offset are finite numbers."""
         number_settings(self, "scale", "offset", hint="1 / 255 suits pixels")
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = scale * a + offset"""
         out = a * self.scale
         return (out + self.offset if self.offset else out), None
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = scale * delta"""
         return (), delta * self.scale
 

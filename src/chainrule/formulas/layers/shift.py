@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer, check_initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
@@ -45,23 +45,23 @@ class Shift(Layer):
         number_settings(self, "rate", "decays", minimum=0)
         check_initializer(self)
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a + b"""
         return a + params.b, None
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/db as in `gradients`      dL/da = delta"""
         return self.gradients(params, cache, delta, ctx), delta
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """dL/db = sum_i delta_i"""
         return ShiftParams(delta.sum(0))
 
-    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
         """dL_i/db = delta_i"""
         return ShiftParams(delta.copy())
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """out' = a' + b'"""
         return v.b if a_dot is None else a_dot + v.b
 

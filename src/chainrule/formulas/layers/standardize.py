@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Cache, Params, State
 from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
 
@@ -51,11 +51,11 @@ class Standardize(Layer):
     stacks = True
     tangent = symmetric_tangent
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = (a - mean) / std"""
         return (a - ctx.state.mean) / ctx.state.std, None
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = delta / std"""
         return (), delta / ctx.state.std
 
@@ -67,7 +67,7 @@ class Standardize(Layer):
         """Return mean 0 and standard deviation 1, before measuring."""
         return StandardizeState(np.zeros(fan_in), np.ones(fan_in), np.zeros(()))
 
-    def merge(self, state: Any, a: Any) -> Any:
+    def merge(self, state: State, a: Array) -> Any:
         """Update the state with more samples a (n, features), by Chan, Golub and LeVeque (1983)."""
         n, k = float(state.count), a.shape[0]
         a = a.astype(np.float64)
@@ -80,7 +80,7 @@ class Standardize(Layer):
         var = (n * state.std**2 + column_sums(a) + shift**2 * (n * k / total)) / total
         return StandardizeState(state.mean + shift * (k / total), np.sqrt(var), np.asarray(total))
 
-    def finish(self, state: Any, dtype: Any) -> Any:
+    def finish(self, state: State, dtype: DTypeLike) -> Any:
         """Return the final state for a dtype, with std 1 for each constant feature.
 
         A feature is constant if its deviation is within the rounding of the mean, or subnormal.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.arrays import Array, sums_by
+from chainrule.core.arrays import Array, Cache, Params, sums_by
 from chainrule.core.settings import check_count
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers.base import Context, Layer, Operation
@@ -44,19 +44,19 @@ class Take(Layer):
         )
         object.__setattr__(self, "columns", tuple(checked))
 
-    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out[:, j] = a[:, columns[j]]"""
         return a[..., np.array(self.columns)], a.shape[-1]
 
-    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da[:, k] = sum of delta[:, j] over the j with columns[j] = k, in the order of j"""
         return (), sums_by(np.array(self.columns), delta.T, cache).T
 
-    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
         """Return (), because there are no parameters."""
         return ()
 
-    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
         """out'[:, j] = a'[:, columns[j]]"""
         return a_dot[..., np.array(self.columns)]
 

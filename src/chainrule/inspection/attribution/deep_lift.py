@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.arrays import sums_by
+from chainrule.core.arrays import Array, Cache, Params, RowsLike, sums_by
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
@@ -29,12 +29,12 @@ class Chord(Layer):
 
     layer: Layer
 
-    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the activation's forward; the cache also contains z and a."""
         out, cache = self.layer.forward(params, a, ctx)
         return out, (a, out, cache)
 
-    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute m_z from m_a."""
         z, a, inner = cache
         n = len(z) // 2
@@ -54,13 +54,13 @@ class Chords(Layer):
 
     layer: Layer
 
-    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the layer's forward; the cache also contains x, e and de/dx."""
         out, cache = self.layer.forward(params, a, ctx)
         still = type(params)(*map(np.zeros_like, params)) if params else params
         return out, (a, out, self.layer.tangent(params, still, cache, np.ones_like(a), ctx))
 
-    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute m_x from m_e."""
         x, e, tangent = cache
         n, of = len(x) // 2, self.layer.sources(x.shape[1])
@@ -90,7 +90,7 @@ def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
     a: dict[str, Floats] = {}
     m: dict[str, Floats] = {}
 
-    def watch(walk: str, link: Link, array: Any) -> None:
+    def watch(walk: str, link: Link, array: Array) -> None:
         (a if walk == "forward" else m)[link.name] = array
 
     ctx = f.ctx._replace(watch=watch)
@@ -103,11 +103,11 @@ def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
 
 def deep_lift(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
-    baseline: Any = None,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
 ) -> Attribution:
     """(x_k - b_k) m_k, with m the product of weights and chord slopes in the backward pass: the rescale rule.

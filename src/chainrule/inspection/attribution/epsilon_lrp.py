@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.arrays import sums_by
+from chainrule.core.arrays import Array, Cache, Params, RowsLike, sums_by
 from chainrule.core.settings import check_number
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
@@ -46,12 +46,12 @@ class Proportional(Layer):
     layer: Layer
     epsilon: float
 
-    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the layer's forward; the cache also contains a and z."""
         z, cache = self.layer.forward(params, a, ctx)
         return z, (a, z, cache)
 
-    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute R (batch, fan_in) from R (batch, fan_out)."""
         a, z, inner = cache
         s = delta / stabilized(z, self.epsilon)  # (batch, fan_out)
@@ -66,11 +66,11 @@ class Through(Layer):
 
     layer: Layer
 
-    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the layer's forward."""
         return self.layer.forward(params, a, ctx)[0], None
 
-    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Return R."""
         zero = np.zeros(len(delta))
         return Absorbed(zero, zero), delta
@@ -80,11 +80,11 @@ class Through(Layer):
 class Gathered(Through):
     """The rule of a layer whose outputs each depend on one input: an input's R is the sum over its outputs."""
 
-    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the layer's forward; the cache is the number of inputs."""
         return self.layer.forward(params, a, ctx)[0], a.shape[1]
 
-    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute R (batch, fan_in) from R (batch, fan_out)."""
         return super().backward(params, cache, sums_by(self.layer.sources(cache), delta.T, cache).T, ctx)
 
@@ -99,7 +99,7 @@ class Added(Layer):
     layer: Residual
     epsilon: float
 
-    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the block's forward; the cache contains the outputs of both chains."""
         assert ctx.link is not None
         walks = [
@@ -109,7 +109,7 @@ class Added(Layer):
         outputs, caches = zip(*walks, strict=True)
         return self.layer.join(*outputs), (outputs, caches)
 
-    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Add the relevance of the input through both chains."""
         assert ctx.link is not None
         (branch, shortcut), caches = cache
@@ -156,7 +156,7 @@ def relevance(f: Explained, epsilon: float) -> tuple[Floats, dict[str, Floats]]:
     }
 
 
-def _absorbed(tree: Any) -> Iterator[Absorbed]:
+def _absorbed(tree: object) -> Iterator[Absorbed]:
     if isinstance(tree, Absorbed):
         yield tree
     elif isinstance(tree, tuple):
@@ -166,10 +166,10 @@ def _absorbed(tree: Any) -> Iterator[Absorbed]:
 
 def epsilon_lrp(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
+    target: object = None,
+    against: object = None,
     shape: tuple[int, int] | None = None,
     epsilon: float = 1e-6,
 ) -> Attribution:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.core.shown import view
 from chainrule.data.checks import as_array, check_X
 from chainrule.data.frames import column_names
@@ -130,11 +131,11 @@ def chunks(n: int) -> list[slice]:
 
 def explained(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
-    baseline: Any = None,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
 ) -> Explained:
     """Check the arguments of an attribution, and choose f.
@@ -221,7 +222,7 @@ def check_shape(shape: Any, inputs: int, dtype: np.dtype[Any]) -> tuple[int, int
     return height, width
 
 
-def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
+def _check_baseline(baseline: Array, shape: tuple[int, ...]) -> Floats:
     try:
         numbers = np.asarray(as_array(baseline, "baseline"), np.float64)
         full = np.array(np.broadcast_to(numbers, shape))
@@ -238,7 +239,7 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def _pick(
-    model: Trained, f: Explained, target: Any, against: Any
+    model: Trained, f: Explained, target: object, against: object
 ) -> tuple[Floats, tuple[Any, ...], tuple[Target, ...]]:
     """Return V (n, outputs), and each sample's target, as a label and as a `Target`."""
     task, outputs = model.task, model.network.outputs

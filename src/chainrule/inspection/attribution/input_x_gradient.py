@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.trained.trained import Trained
@@ -11,11 +10,11 @@ from chainrule.trained.trained import Trained
 
 def input_x_gradient(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
-    baseline: Any = None,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
 ) -> Attribution:
     """(x_k - baseline_k) df/dx_k: the contribution of feature k if f were linear with this gradient.

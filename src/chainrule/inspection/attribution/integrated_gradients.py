@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import CHUNK_ROWS, Explained, Floats, explained
@@ -28,11 +29,11 @@ ROUNDING = 1e-13
 
 def integrated_gradients(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
-    baseline: Any = None,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
     steps: int | None = None,
     tolerance: float = 1e-6,

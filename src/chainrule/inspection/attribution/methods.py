@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
+from chainrule.core.arrays import RowsLike
 from chainrule.data.checks import check_choice
 from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError
@@ -31,7 +32,7 @@ METHODS: dict[str, Callable[..., Attribution]] = {
 """Every method by name; the tests run over this table."""
 
 
-def attribute(model: Trained, X: Any, method: str | None = None, **settings: Any) -> Attribution:
+def attribute(model: Trained, X: RowsLike, method: str | None = None, **settings: Any) -> Attribution:
     """Attribute with the method of this name; the settings are those of the method's function.
 
     method: None for `default_method`.
@@ -51,7 +52,7 @@ def settings_of(method: str) -> list[str]:
     return [name for name in inspect.signature(METHODS[method]).parameters if name not in ("model", "X")]
 
 
-def default_method(model: Trained, X: Any, settings: Collection[str] = ()) -> str:
+def default_method(model: Trained, X: RowsLike, settings: Collection[str] = ()) -> str:
     """Return the default method: "deep_lift" for a table, otherwise "integrated_gradients".
 
     Both guarantee that the values add up to f(x) - f(b). Integrated gradients split the line from b to x at every kink

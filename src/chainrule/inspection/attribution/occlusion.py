@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import chunks, explained
 from chainrule.inspection.attribution.result import Attribution, result
@@ -15,11 +16,11 @@ from chainrule.trained.trained import Trained
 
 def occlusion(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
-    baseline: Any = None,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
     patch: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
+from chainrule.core.arrays import RowsLike
 from chainrule.core.shown import view
 from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
@@ -74,10 +75,10 @@ class Reinitialization(NamedTuple):
 
 def reinitialization_check(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
     method: str = "integrated_gradients",
-    target: Any = None,
+    target: object = None,
     seed: int = 0,
     repeats: int = 1,
     **settings: Any,

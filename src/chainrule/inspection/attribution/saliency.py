@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from chainrule.core.arrays import Array, RowsLike
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.trained.trained import Trained
@@ -13,11 +12,11 @@ from chainrule.trained.trained import Trained
 
 def saliency(
     model: Trained,
-    X: Any,
+    X: RowsLike,
     *,
-    target: Any = None,
-    against: Any = None,
-    baseline: Any = None,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
     signed: bool = False,
 ) -> Attribution:

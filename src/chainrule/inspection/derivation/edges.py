@@ -5,10 +5,9 @@ For a layer with another operation, or several, the factors are computed by its 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from chainrule.core.arrays import Params
 from chainrule.formulas.activations import prelu_prime
 from chainrule.formulas.layers import (
     ACTIVATIONS,
@@ -43,7 +42,7 @@ from chainrule.inspection.derivation.periodic import PeriodicEdge
 from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 
 
-def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ctx: Context) -> Edge:
+def edge_of_link(link: Link, source: Variable, target: Variable, params: Params, ctx: Context) -> Edge:
     """Create the edge from a link's input to its output.
 
     params: the link's parameters.  ctx: the context of the forward pass, for this link.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import Array
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context, Link, Operation
 from chainrule.inspection.derivation import loss_formulas
@@ -43,7 +43,7 @@ class Graph:
         self._deltas: dict[int, Floats] = {}
         self._sizes: dict[int, Floats] = {}
 
-    def _step(self, link: Link, source: Variable, ends: Sequence[Variable], theta: Any) -> Variable:
+    def _step(self, link: Link, source: Variable, ends: Sequence[Variable], theta: Array) -> Variable:
         """Add a link after a source, or a block after the ends of its chains; return its output."""
         target = Variable(link, self.trace.outputs[link.name], self.letters)
         if ends:

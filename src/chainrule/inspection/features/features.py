@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.arrays import states_in
+from chainrule.core.arrays import RowsLike, states_in
 from chainrule.core.settings import check_number
 from chainrule.data import checks
 from chainrule.data.samples import dense
@@ -65,7 +65,7 @@ class Examples(NamedTuple):
         return records.to_data(self, n)
 
 
-def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def layer_outputs(model: Trained, X: RowsLike, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
     """Compute the outputs of each link for X in prediction mode, by name: (n, width) each, including links in blocks.
 
     names: only these.  Memory: n times the sum of their widths.
@@ -104,7 +104,7 @@ def weight_images(
 
 
 def exciting_samples(
-    model: Trained, X: Any, link: str, units: Sequence[int] | None = None, k: int = 9
+    model: Trained, X: RowsLike, link: str, units: Sequence[int] | None = None, k: int = 9
 ) -> Examples:
     """Find the k samples of X with the largest output of each neuron of a link, and the k with the smallest.
 

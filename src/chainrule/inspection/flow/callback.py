@@ -96,7 +96,7 @@ class GradientFlow(Callback, Shown):
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
 
-    def to_frame(self, backend: Any = "pandas") -> Any:
+    def to_frame(self, backend: object = "pandas") -> Any:
         """Return a data frame with one row per epoch and layer, of any library that narwhals supports."""
         return frame(self.records(), ("epoch", *LayerFlow._fields), backend)
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import records
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.shown import Shown, view
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
@@ -67,7 +68,7 @@ class Flow(Shown):
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
 
-    def to_frame(self, backend: Any = "pandas") -> Any:
+    def to_frame(self, backend: object = "pandas") -> Any:
         """Return a data frame with one row per layer, of any library that narwhals supports."""
         return frame(self.records(), LayerFlow._fields, backend)
 
@@ -89,10 +90,10 @@ class Flow(Shown):
 
 def gradient_flow(
     model: Trained,
-    X: Any,
-    y: Any,
+    X: RowsLike,
+    y: TargetsLike,
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     samples: int | None = 512,
     training: bool = True,
     optimizer: Optimizer | None = None,
@@ -124,7 +125,7 @@ def measure(
     states: Mapping[str, Any],
     samples: Samples,
     t: int,
-    optimizer_state: Any = None,
+    optimizer_state: object = None,
     *,
     lr: float | None = None,
     first: int = 1,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import Array, TargetsLike
 from chainrule.core.settings import check_number
 from chainrule.data.checks import check_choice, check_X
 from chainrule.data.frames import is_frame
@@ -29,12 +30,12 @@ LEARNING_RATE = 0.001
 @np.errstate(over="ignore")  # squares in displayed norms and means may overflow
 def explain(
     model: Trained,
-    x: Any,
-    y: Any = None,
+    x: Array,
+    y: TargetsLike = None,
     *,
     method: str = "integrated_gradients",
     learning_rate: float = LEARNING_RATE,
-    baseline: Any = None,
+    baseline: Array = None,
     shape: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
     source: str | None = None,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
+from chainrule.core.arrays import Array
 from chainrule.formulas.layers import Dense
 from chainrule.inspection.attribution import Attribution, attribute
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
@@ -54,12 +55,12 @@ class Rival(NamedTuple):
 
 def closest_rival(
     model: Trained,
-    x: Any,
+    x: Array,
     found: tuple[Answer, ...],
     labels: list[str],
     method: str,
     settings: dict[str, Any],
-    baseline: Any,
+    baseline: Array,
 ) -> Rival | None:
     """Find the closest other answer; None for regression. settings: of the method; baseline: of f, for every method."""
     if model.task == "regression" or len(found) < 2:

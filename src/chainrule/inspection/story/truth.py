@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import Array, TargetsLike
 from chainrule.data.checks import as_array
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.inspection.attribution.explained import Floats
@@ -20,7 +21,7 @@ def label_names(model: Trained) -> list[str]:
     return [str(label) for label in model.labels]
 
 
-def check_truth(model: Trained, y: Any) -> Any:
+def check_truth(model: Trained, y: TargetsLike) -> Any:
     """Check y, and convert it for `Model.trace`: (1,) or (1, outputs). A label may be text, as on the command line."""
     if model.task in ("binary", "multiclass"):
         labels = label_names(model)
@@ -43,7 +44,7 @@ def check_truth(model: Trained, y: Any) -> Any:
     return numbers[None]
 
 
-def name_truth(model: Trained, truth: Any, labels: list[str]) -> str:
+def name_truth(model: Trained, truth: Array, labels: list[str]) -> str:
     """Return the true answer as text."""
     if model.task == "regression":
         return ", ".join(f"{v:.6g}" for v in np.ravel(truth))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import records
-from chainrule.core.arrays import states_in
+from chainrule.core.arrays import RowsLike, TargetsLike, states_in
 from chainrule.core.random import generator
 from chainrule.core.shown import Shown, view
 from chainrule.data.samples import Samples
@@ -90,10 +90,10 @@ def loss_and_gradient(
 
 def check_gradients(
     model: Trained,
-    X: Any,
-    y: Any,
+    X: RowsLike,
+    y: TargetsLike,
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     entries: int | None = 8,
     samples: int = 64,
     training: bool = True,

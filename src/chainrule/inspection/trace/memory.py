@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import DTypeLike
 
 from chainrule.errors import ConfigError
 from chainrule.network.network import Network
@@ -14,7 +13,7 @@ MEMORY_LIMIT = 2**30
 """The default of `memory_limit` in `Model.trace`, in bytes: 1 GiB."""
 
 
-def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
+def memory(network: Network, samples: int, dtype: DTypeLike, training: bool = True) -> int:
     """Estimate the peak memory in bytes of creating a trace, which keeps most of it.
 
     n (2 inputs + sum_l arrays_l fan_out_l) + 3 parameters, each an item of dtype, with arrays_l from `Layer.arrays`.
@@ -23,7 +22,9 @@ def memory(network: Network, samples: int, dtype: Any, training: bool = True) ->
     return int((samples * numbers + 3 * network.size) * np.dtype(dtype).itemsize)
 
 
-def check_memory(network: Network, samples: int, dtype: Any, training: bool, limit: float | None) -> None:
+def check_memory(
+    network: Network, samples: int, dtype: DTypeLike, training: bool, limit: float | None
+) -> None:
     """Check that a trace needs at most `limit` bytes; None for no limit. Raises ConfigError."""
     need = memory(network, samples, dtype, training)
     if limit is not None and need > limit:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from chainrule.core import records
+from chainrule.core.arrays import Array, TargetsLike
 from chainrule.core.files import to_json
 from chainrule.core.shown import Shown, view, widget
 from chainrule.data import checks
@@ -44,7 +46,7 @@ class Trace(Walk, Shown):
 
     # --- as data -------------------------------------------------------------------------------------------------
 
-    def to_frame(self, of: str = "neurons", backend: Any = None) -> Any:
+    def to_frame(self, of: str = "neurons", backend: object = None) -> Any:
         """Return a data frame in long format, of any library that narwhals supports; None: pandas, Polars or PyArrow.
 
         of="neurons": a row per sample, link and neuron, with z, a and delta.
@@ -71,10 +73,10 @@ class Trace(Walk, Shown):
 
 def trace(
     model: Trained,
-    x: Any,
-    y: Any,
+    x: Array,
+    y: TargetsLike,
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     training: bool | None = None,
     memory_limit: float | None = MEMORY_LIMIT,
 ) -> Trace:

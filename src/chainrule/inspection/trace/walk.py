@@ -23,7 +23,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import states_in
+from chainrule.core.arrays import Params, states_in
 from chainrule.data.samples import Batch, TargetScale
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, Context, Link
@@ -185,7 +185,7 @@ class Walk:
         return "training" if self.training else "prediction"
 
 
-def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
+def sample_gradients(link: Link, params: Params, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
     """Compute the link's gradients with a batch axis in front, whose sum over it is `Layer.gradients`.
 
     a: (batch, fan_in).  delta: (batch, fan_out), dL by the link's output.
@@ -196,7 +196,7 @@ def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[An
     return _row_by_row(link, params, a, delta, ctx)
 
 
-def _row_by_row(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
+def _row_by_row(link: Link, params: Params, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
     """Compute them sample by sample; raise unless they add up to the batch's gradient."""
     parts = []
     for row, d in zip(a[:, None], delta[:, None], strict=True):

@@ -77,7 +77,7 @@ def merge(tables: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return dict(sorted(merged.items()))
 
 
-def _check(name: str, key: str, text: Any) -> None:
+def _check(name: str, key: str, text: object) -> None:
     """Raise FormatError for a malformed key or text."""
     own = name.removesuffix(".json")
     if not _KEY.fullmatch(key):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.arrays import states_in
+from chainrule.core.arrays import Array, Params, states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Batch
 from chainrule.engines import Plan
@@ -101,7 +101,7 @@ class Landscape:
             found[start : start + rows] = walk(theta)
         return found
 
-    def _loss(self, out: NDArray[Any], params: Any) -> float:
+    def _loss(self, out: NDArray[Any], params: Params) -> float:
         """Compute L from an output and the parameters that made it."""
         losses = self.of_loss.value(out, self.batch.y)
         return float(objective.value(losses, self.share, self.network.penalty(params, self.factor)))
@@ -163,7 +163,7 @@ class Landscape:
         along = self.network.flatten(self._add_penalty(zeros)) @ theta_dot
         return float((self._output_gradient() * out_dot).sum() + along)
 
-    def _add_penalty(self, grads: Any) -> Any:
+    def _add_penalty(self, grads: Array) -> Any:
         """Return the gradients plus those of the penalty."""
         return self.network.add_penalty(self.params, grads, self.factor)
 

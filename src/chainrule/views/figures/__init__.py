@@ -53,7 +53,7 @@ __all__ = [
 
 
 @singledispatch
-def figure(result: Any, *arguments: Any) -> go.Figure:
+def figure(result: object, *arguments: Any) -> go.Figure:
     """Return the figure of a result; the arguments are those of its function in the table below.
 
     Raises TypeError for other objects.

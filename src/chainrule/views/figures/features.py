@@ -158,7 +158,7 @@ def alignment(
 
 
 def _image(
-    figure: go.Figure, image: NDArray[Any], scale: Any, low: float, high: float, where: Mapping[str, int]
+    figure: go.Figure, image: NDArray[Any], scale: object, low: float, high: float, where: Mapping[str, int]
 ) -> None:
     figure.add_trace(
         go.Heatmap(z=image.astype(np.float32), zmin=low, zmax=high, colorscale=scale, showscale=False,

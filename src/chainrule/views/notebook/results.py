@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import singledispatch
-from typing import Any
 
 import numpy as np
 
@@ -186,7 +185,7 @@ def _piece(item: Content) -> str:
 
 
 @singledispatch
-def output(result: Any) -> str:
+def output(result: object) -> str:
     """Return what a notebook shows of a result, by its class. Raises TypeError for other objects."""
     raise TypeError(f"{type(result).__name__} has no output.")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.files import write_whole
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
@@ -29,8 +30,8 @@ __all__ = ["PAGE", "page", "render", "write"]
 def render(
     model: Model | Ensemble,
     history: History,
-    X: Any,
-    y: Any = None,
+    X: RowsLike,
+    y: TargetsLike = None,
     *,
     title: str,
     judged: Judgement | None = None,

@@ -55,7 +55,7 @@ def derivation(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 @singledispatch
-def page_of(result: Any, *arguments: Any) -> str:
+def page_of(result: object, *arguments: Any) -> str:
     """Return the page of a result; the arguments are those of its function in the table below.
 
     Raises TypeError for other objects.

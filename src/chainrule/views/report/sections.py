@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement
@@ -96,7 +97,9 @@ def rates(judgement: Judgement) -> str:
     return table((what, *words.model.RATES), rows)
 
 
-def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, called: Sequence[int]) -> str:
+def mistakes(
+    judgement: Judgement, X: RowsLike, image_shape: tuple[int, int] | None, called: Sequence[int]
+) -> str:
     """Return the worst mistakes, as images if the samples are images. called: (n,) the row number of each sample."""
     said = words.model
     if not len(judgement.worst):
@@ -119,7 +122,7 @@ def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, 
     return section(said.WORST, lead, table(said.MISTAKE_HEADS, rows, (0, 1, 2)))
 
 
-def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
+def picture(judgement: Judgement, X: RowsLike, row: int, shape: tuple[int, int], called: int) -> str:
     """Return one mistake as an image with its caption."""
     true, predicted, probability = described(judgement, row)
     names = words.model.taken_for(f"<b>{text(true)}</b>", f'<b class="wrong">{text(predicted)}</b>')
@@ -127,7 +130,7 @@ def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], call
     return f"<li><figure>{shown}<figcaption>{names}<br>{text(probability)}</figcaption></figure></li>"
 
 
-def image(pixels: Any, shape: tuple[int, int], alt: str) -> str:
+def image(pixels: object, shape: tuple[int, int], alt: str) -> str:
     """Return a gray image (height * width,) as an element."""
     encoded = base64.b64encode(image_png(np.asarray(pixels), shape)).decode()
     return f'<img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" alt="{text(alt)}">'
@@ -262,7 +265,7 @@ def numbers(row: Any) -> str:
     return ", ".join(map(quantity, np.ravel(row).tolist()))
 
 
-def shown(item: Any) -> str:
+def shown(item: object) -> str:
     """Format a setting's value: yes and no for booleans, otherwise as in JSON without quotes."""
     return (
         {True: words.phrases.YES, False: words.phrases.NO}[item]

@@ -17,7 +17,7 @@ from chainrule.views.text import attribution, derivation, flow, story, tables, t
 
 
 @singledispatch
-def text(result: Any, *arguments: Any) -> str:
+def text(result: object, *arguments: Any) -> str:
     """Return the text of a result; the arguments are those of its function in the table below.
 
     Raises TypeError for other objects.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Any
 
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.explained import Target
@@ -14,7 +13,7 @@ from chainrule.views import words
 
 
 @singledispatch
-def said(result: Any) -> str:
+def said(result: object) -> str:
     """Return the description of a result. Raises TypeError for other objects."""
     raise TypeError(f"{type(result).__name__} has no description.")
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.data.samples import one_hot
 from chainrule.errors import DataError
 from chainrule.model import Model
@@ -46,7 +47,7 @@ def mistake(studio: Studio, *, after: int | None = None) -> dict[str, Any]:
     return {"sample": sample, "rank": at + 1, "mistakes": ranked.mistakes, "searched": ranked.searched}
 
 
-def by_loss(model: Model, X: Any, y: Any) -> Ranked:
+def by_loss(model: Model, X: RowsLike, y: TargetsLike) -> Ranked:
     """Rank the first samples of data by their loss. X (n, inputs), y (n,) or (n, outputs)."""
     n = min(len(X), SEARCHED, max(1, MAX_PRODUCTS // max(1, model.network.size)))
     if not n:

@@ -26,6 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import RowsLike
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context, Dense, Link
 from chainrule.inspection.features.features import layer_outputs
@@ -48,7 +49,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 BISECTIONS = 80
 
 
-def applied(model: Trained, edits: list[dict[str, Any]], X: Any) -> tuple[Trained, list[str]]:
+def applied(model: Trained, edits: list[dict[str, Any]], X: RowsLike) -> tuple[Trained, list[str]]:
     """Return a copy of a model with all edits, and the Python lines that make them.
 
     X: the samples for the mean of an ablated neuron.  Raises ConfigError for an edit that cannot be made.
@@ -108,7 +109,7 @@ def _checked(edit: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-def _apply(model: Trained, edit: dict[str, Any], X: Any) -> list[str]:
+def _apply(model: Trained, edit: dict[str, Any], X: RowsLike) -> list[str]:
     """Make one edit in place, and return its Python."""
     do = edit.pop("do")
     if edit.get("layer") is not None:
@@ -239,7 +240,7 @@ def _within(value: int, count: int, name: str) -> None:
         raise ConfigError(f"{name} must be from 0 to {count - 1}, not {value}.")
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     """Format a number so that it is parsed to the same number in the model's precision."""
     return repr(float(str(value)))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import TargetsLike
 from chainrule.core.settings import check_choice, check_number
 from chainrule.data import checks
 from chainrule.errors import ConfigError, DataError
@@ -111,7 +111,7 @@ def hidden(settings: PlaneSettings) -> list[Layer]:
     return made
 
 
-def network_of(settings: PlaneSettings, y: Any) -> Network:
+def network_of(settings: PlaneSettings, y: TargetsLike) -> Network:
     """Return the network: one output for two classes or a height, else one per class."""
     classes = 1 if settings.is_regression else int(y.max()) + 1
     outputs = classes if classes > 2 else 1

@@ -222,7 +222,7 @@ def network_of(layers: Any, settings: Settings, data: Data) -> Network:
         raise ConfigError(f"the layers cannot be built: {error}.") from error
 
 
-def check_layers(layers: Any) -> None:
+def check_layers(layers: object) -> None:
     """Check the layers of a form before they are built. Raises ConfigError."""
     if not isinstance(layers, list):
         raise ConfigError(f"layers must be a list of layers, not {layers!r:.60}.")

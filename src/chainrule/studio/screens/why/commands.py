@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import TargetsLike
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
@@ -49,7 +50,7 @@ def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = No
     }
 
 
-def _plain(y: Any) -> Any:
+def _plain(y: TargetsLike) -> Any:
     return y.tolist() if isinstance(y, (np.ndarray, np.generic)) else y
 
 
@@ -204,7 +205,7 @@ def _chapters(told: Story, language: str) -> list[dict[str, Any]]:
         ]
 
 
-def _told(part: Any) -> dict[str, Any] | None:
+def _told(part: object) -> dict[str, Any] | None:
     """Return a part of a chapter as data; None for a picture."""
     if isinstance(part, str):
         return {"text": part}
