@@ -17,6 +17,7 @@ import scipy.sparse
 
 from chainrule import (
     Clip,
+    Compute,
     Dense,
     Embedding,
     GroupedDense,
@@ -223,7 +224,8 @@ def train(case: Case, engine: Any, dtype: str = "float64", shake: int | None = N
             records = [[v for k, v in record.items() if k != "seconds"] for record in history.records]
         except NonFiniteError as found:
             error = found.step, found.link
-        outputs = model.outputs(X, engine=engine) if error is None else np.empty(0)
+        name = engine.engine if isinstance(engine, Compute) else engine
+        outputs = model.outputs(X, engine=name) if error is None else np.empty(0)
     states = [np.ravel(value) for state in model.states.values() for value in state]
     return Trained(
         model.theta, outputs, np.array(records), np.concatenate(states) if states else np.empty(0), error
