@@ -10,7 +10,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
-from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -285,11 +284,6 @@ def documented(kind: Kind) -> Kind:
 
 def defaults_of(kind: type[Parameters]) -> dict[str, Any]:
     """Return the defaults of the parameters of an estimator by name."""
-    return _defaults(kind)  # type: ignore[arg-type]  # mypy takes the class's own __hash__ for that of its objects
-
-
-@cache
-def _defaults(kind: type[Parameters]) -> dict[str, Any]:
     return {field.name: field.default for field in fields(kind)}
 
 

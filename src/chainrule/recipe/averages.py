@@ -22,7 +22,7 @@ def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
     return kind.load(path)
 
 
-def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
+def outputs(estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any]) -> NDArray[np.float64]:
     """Return the average for a table in the form of the outputs of the estimator's `model_`: (n, fan_out).
 
     For classes these are log p, and log(p / (1 - p)) for a single output, with probabilities of at least 1e-300.
@@ -38,7 +38,7 @@ def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def outputs_of_rows(
-    estimator: object, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
+    estimator: MLPClassifier | MLPRegressor, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return `outputs` for some rows of a table that also has the target."""
     return outputs(estimator, rows_of({name: v for name, v in columns.items() if name != target}, rows))

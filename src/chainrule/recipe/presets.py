@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule import distributed
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
+from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe import folder, longer
@@ -39,7 +40,7 @@ class PresetRun(NamedTuple):
     given: Settings
     settings: Settings
     """the given ones, with the preset"""
-    estimator: Any
+    estimator: MLPEstimator
     """unfitted; after the start of its fit it has `model_` and `preprocessor_`"""
     place: Path = Path()
     """the folder"""
@@ -97,7 +98,7 @@ def prepare(data: Data, given: Settings, settings: Settings, named: Names = PYTH
     return PresetRun(data, given, settings, estimator(settings, data.table.target, named))
 
 
-def with_model(run: PresetRun, estimator: Any) -> Prepared:
+def with_model(run: PresetRun, estimator: MLPEstimator) -> Prepared:
     """Return the run with its fitted estimator, and the samples that the estimator prepares from the table."""
     data, model = with_preprocessor(run.data, estimator.preprocessor_), estimator.model_
     assert data.test is not None

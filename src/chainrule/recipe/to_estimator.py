@@ -34,7 +34,9 @@ CHOICES: dict[str, Any] = {
 """The valid values of settings that are names."""
 
 
-def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -> Any:
+def estimator(
+    settings: Settings, target: TargetColumn, named: Names = PYTHON
+) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a preset for a target, with the parameters of the settings.
 
     Raises ConfigError for unsupported settings.

@@ -248,9 +248,8 @@ class Run:
         if isinstance(state, NoState):
             return
         if not isinstance(state, SGDState):
-            raise ConfigError(
-                f"scale_velocity is for SGD, {type(self.plan.optimizer).__name__} has no velocity; omit it."
-            )
+            name = type(self.plan.optimizer).__name__
+            raise ConfigError(f"scale_velocity is for SGD, {name} has no velocity; omit it.")
         self.session.optimizer_state = state._replace(v=state.v * float(factor))
 
     def to_average(self) -> None:
@@ -263,8 +262,7 @@ class Run:
         kept = self.settings.averaging
         share = (1 - kept) / (1 - kept ** (self.epoch + 1))
         before = self.theta if self.average is None else self.average
-        self.average = before + share * (self.theta - before)
-        self.theta[...] = self.average
+        self.theta[...] = self.average = before + share * (self.theta - before)
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of the parameters and running statistics."""
@@ -279,10 +277,8 @@ class Run:
     def __repr__(self) -> str:
         """Show the progress and the last record."""
         last = "".join(f", {name} {value:.4g}" for name, value in self.logs.items())
-        return (
-            f"<Run: epoch {self.epoch} of {self.epochs}, step {self.step:,} of {self.total_steps:,}, "
-            f"{self.engine.name} engine{last}>"
-        )
+        step = f"step {self.step:,} of {self.total_steps:,}, {self.engine.name} engine"
+        return f"<Run: epoch {self.epoch} of {self.epochs}, {step}{last}>"
 
     def replan(self, epochs: int, shortened: int | None) -> None:
         """Change the number of epochs, and the step within the last one at which the run ends; None for its end."""

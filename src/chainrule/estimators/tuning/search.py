@@ -48,7 +48,7 @@ MARGIN = 1.15
 class Tuned:
     """The result of a search."""
 
-    estimator: Any
+    estimator: MLPEstimator
     """with the best settings, fitted to all rows; as fitted in its trial where Ctrl-C ended the search"""
     best: TrialRecord
     default: TrialRecord | None
@@ -67,7 +67,7 @@ class Tuned:
 class _Search:
     """The state of a running search, which its threads share."""
 
-    def __init__(self, estimator: Any, problem: Problem, space: Space, seed: int, jobs: int) -> None:
+    def __init__(self, estimator: MLPEstimator, problem: Problem, space: Space, seed: int, jobs: int) -> None:
         self.estimator, self.problem, self.space, self.seed, self.jobs = estimator, problem, space, seed, jobs
         self.dimensions = space.without(set(given(estimator)))
         self.lock, self.study = threading.Lock(), None
@@ -143,7 +143,7 @@ def _ignore(record: TrialRecord) -> None:
 
 
 def tune(
-    estimator: Any,
+    estimator: MLPEstimator,
     X: Any,
     y: Any,
     *,
@@ -189,7 +189,7 @@ def tune(
         return result(search, was_interrupted)
 
 
-def prepared(estimator: Any, X: Any, y: Any, folds: int | None, jobs: int, seed: int) -> _Search:
+def prepared(estimator: MLPEstimator, X: Any, y: Any, folds: int | None, jobs: int, seed: int) -> _Search:
     """Check the arguments of a search, and return it before its first trial."""
     study.optuna()
     if not isinstance(estimator, MLPEstimator):
