@@ -67,7 +67,7 @@ NOT_RESULTS = {
         "Contestant",
         "Entry",
         *("TargetFunction", "DescentRule", "MethodArm", "DescentTask", "MethodTask", "DigitParts"),
-        *("Remedy", "Split"),
+        *("Remedy", "Split", "Range", "AboutSetting"),
     },
     "on the way to a result": {
         *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "PresetRun", "Earlier"),  # a run

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
 from chainrule.cli.reports import check_language
-from chainrule.core.arrays import RowsLike
 from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from chainrule.core.arrays import RowsLike
     from chainrule.model import Model
     from chainrule.recipe.tables import Known
 

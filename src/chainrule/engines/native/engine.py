@@ -1,3 +1,4 @@
+# Over 300 lines because the engine, its bound walk and its session share what they lay out for C++.
 """The native engine: C++ runs a network's program for many steps per call.
 
 `native/` contains the C++, with the same file names as the maths here. This file converts between theta's layout and
