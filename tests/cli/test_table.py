@@ -424,7 +424,7 @@ BAD_TABLES = {
         (("alone.csv", "--target-column", "b"), "other columns are needed"),
         (("twice.csv", "--target-column", "a"), "two columns named 'a'"),
         (("cut.csv", "--target-column", "b"), "in line 3"),
-        (("constant.csv", "--target-column", "b"), "no column"),
+        (("constant.csv", "--target-column", "b"), "no usable column"),
         (("dates.csv", "--target-column", "b"), "holds dates"),
         (("free.csv", "--target-column", "b"), "too many for classes"),
         (("binary.csv", "--target-column", "b"), "is not a CSV file"),
