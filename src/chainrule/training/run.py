@@ -1,4 +1,3 @@
-# Over 300 lines because a run is one value: its settings, its state, and what callbacks may ask of it.
 """A training run: its settings, and its state, which the loop advances, callbacks read and checkpoints store."""
 
 from __future__ import annotations
