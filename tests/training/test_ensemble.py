@@ -256,7 +256,7 @@ def test_a_member_that_diverges_is_left_out(engine: str):
     kept = [ensemble[0], ensemble[2]]
     seen: list[Any] = []
     settings: dict[str, Any] = {"epochs": 2, "batch_size": 16, "engine": engine}
-    with pytest.warns(UserWarning, match="member 1 diverged and is left out") as said:
+    with pytest.warns(UserWarning, match="member 1 diverged and is removed") as said:
         ensemble.fit(
             X[:60],
             LABELS[:60],
@@ -308,7 +308,7 @@ def test_a_member_of_a_group_that_diverges_is_left_out():
     ensemble = c.Ensemble(network(), 3, dtype="float64")
     ensemble[1].theta[...] = 1e300
     kept = [ensemble[0], ensemble[2]]
-    with pytest.warns(UserWarning, match="member 1 diverged and is left out"):
+    with pytest.warns(UserWarning, match="member 1 diverged and is removed"):
         ensemble.fit(X[:60], LABELS[:60], epochs=2, batch_size=16, engine=c.Compute("xla", group=3))
     assert ensemble.members == kept
     alone = c.Model(network(), seed=kept[1].seed, dtype="float64")
