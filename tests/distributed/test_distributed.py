@@ -285,7 +285,7 @@ def test_the_first_host_of_a_list(nodes, first):
     ("environment", "said"),
     [
         (JAX | {"JAX_NUM_PROCESSES": "3"}, "power of two, not 3"),
-        (JAX | {"JAX_PROCESS_ID": "2"}, "a number from 0 below it, not 2 and 2"),
+        (JAX | {"JAX_PROCESS_ID": "2"}, "an index from 0 below it, not 2 and 2"),
         (JAX | {"JAX_PROCESS_ID": "x"}, "JAX_PROCESS_ID must be an integer"),
         (JAX, "host:port"),
         (MPI | {"OMPI_COMM_WORLD_LOCAL_SIZE": "1"}, "the address of the 2 processes is unknown"),
