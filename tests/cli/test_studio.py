@@ -69,6 +69,7 @@ def test_it_serves_until_ctrl_c(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no pseudoterminals")
+@pytest.mark.slow
 def test_enter_prints_another_address(tmp_path):
     """In a terminal; each address lets one browser in."""
     import pty
@@ -108,7 +109,7 @@ def test_a_table(tmp_path):
         ("broken.safetensors", b"no", "broken.safetensors"),
         ("broken.csv", b"a,b\n1\n", "broken.csv"),
         ("one.csv", b"a\n1\n2\n", "has one column"),
-        ("picture.png", b"no", "is no data"),
+        ("picture.png", b"no", "is not data"),
     ],
 )
 def test_what_it_cannot_open(command, tmp_path, name, content, says):

@@ -78,6 +78,7 @@ def whole(program) -> str:
     return bits(program, 1)
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_bits_of_one(whole, program):
     """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records.
 

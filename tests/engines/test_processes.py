@@ -98,7 +98,7 @@ def test_a_limit_on_processes_is_no_end(threads, limit):
     for _ in range(REPEATS):
         check(
             f"""
-import resource, chainrule.training.arguments  # the other user may not be allowed to read modules
+import resource, chainrule.data.exact, chainrule.training.arguments  # the other user may not be allowed to read modules
 os.setgid(65534); os.setuid(65534 - {os.getpid()} % 1000)
 resource.setrlimit(resource.RLIMIT_NPROC, ({limit}, {limit}))
 fit()

@@ -143,6 +143,7 @@ def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: 
         np.testing.assert_allclose(mine, np.mean(theirs, 0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_batch_normalization_on_shards_of_unequal_sizes():
     """Ten rows in four shards of 2 or 3, and a last batch of 3, of which one shard has none."""
     network = Network(6, [Dense(4), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy())

@@ -336,7 +336,7 @@ def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
     auto = MLPRegressor(preprocess="auto", preset="fast", random_state=0, max_iter=2).fit(X, y)
     assert kinds(own) == kinds(auto) and (own.predict(X) == auto.predict(X)).all()
     array = np.asarray(X[["size"]])
-    with pytest.raises(ConfigError, match=r"preset='fast' is for a table .* pass preprocess='auto'"):
+    with pytest.raises(ConfigError, match=r"preset='fast' is for tables .* pass preprocess='auto'"):
         MLPRegressor(preset="fast").fit(array, y)
     with pytest.raises(ValueError, match="The 'preset' parameter"):
         MLPRegressor(preset="slow").fit(array, y)

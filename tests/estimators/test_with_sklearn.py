@@ -68,7 +68,7 @@ def test_the_hidden_layers_are_features():
     np.testing.assert_allclose(net.transform(X, layer=0), hidden, 1e-12, 1e-12)
     assert net.get_feature_names_out().tolist() == [f"mlpclassifier{i}" for i in range(5)]
     assert make_pipeline(StandardScaler(), small(), LogisticRegression()).fit(X, Y).score(X, Y) > 0.9
-    with pytest.raises(ValueError, match="layer must be a number of the 2 hidden layers"):
+    with pytest.raises(ValueError, match="layer must be an index of the 2 hidden layers"):
         net.transform(X, layer=2)
 
 

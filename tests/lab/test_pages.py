@@ -66,7 +66,7 @@ def test_the_page_of_every_experiment(browser_page, made):
     assert browser_page.locator("tbody tr").count() >= sum(len(table.rows) for table in report.tables)
 
 
-@pytest.mark.parametrize("made", first("without-backprop"), indirect=True)
+@pytest.mark.parametrize("made", first("features"), indirect=True)
 def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, made):
     phone_page.goto(made[1].as_uri())
     check(phone_page)

@@ -134,7 +134,7 @@ def test_it_trains_from_there_and_is_a_model_like_any_other(tmp_path: Path):
     assert_array_equal(c.load(tmp_path / "start.safetensors").theta, start)
     model.fit(X, y, epochs=1)
     assert (model.theta != start).any()
-    with pytest.raises(c.ConfigError, match="start_on is for a model that is not trained yet"):
+    with pytest.raises(c.ConfigError, match="start_on is for an untrained model"):
         model.start_on(X)
     for bad, error, sentence in (
         (X[:, :3], c.ShapeError, "X has 3 features but the network takes 4"),

@@ -123,6 +123,7 @@ def test_a_network_needs_numpy_alone():
     assert loaded(f"import chainrule\nfor name in {names}: getattr(chainrule, name)") == {"numpy"}
 
 
+@pytest.mark.slow
 def test_the_estimators_load_scikit_learns_base_and_nothing_that_shows():
     base = "import sklearn.base, sklearn.utils.validation, sklearn.model_selection"
     assert "sklearn" in loaded("from chainrule import MLPClassifier")

@@ -453,7 +453,7 @@ def test_a_socket_that_fails_is_closed(is_accepted: bool):
 
 def test_a_handshake_that_the_application_refuses_has_the_gates_reply():
     reply = Door().ask("WS", "/nothing")
-    assert reply.status == 403 and b"takes no WebSocket" in reply.body
+    assert reply.status == 403 and b"accepts no WebSocket" in reply.body
 
 
 def test_sixteen_sockets_at_a_time():

@@ -473,6 +473,6 @@ def test_the_python_reads_mnist_from_the_package(tmp_path: Path):
 def test_ablating_needs_no_walk(relu: Model):
     copy = copied(relu)
     assert ablate(copy, "dense_1", 0, 0.0, np.zeros(1)) == [
-        'p["dense_1"].W[:, 0] = 0  # neuron 0 of relu_1 gives 0',
+        'p["dense_1"].W[:, 0] = 0  # neuron 0 of relu_1 is 0',
         'p["dense_1"].b[0] = 0.0',
     ]

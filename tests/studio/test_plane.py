@@ -207,7 +207,7 @@ def test_bad_input_is_refused_in_a_sentence_and_leaves_the_network(
 
 @pytest.mark.parametrize("given", [{"epochs": 0}, {"epochs": 10**9}, {"pace": "warp"}])
 def test_a_start_without_sense_is_refused(studio: Seen, given: dict[str, Any]):
-    with pytest.raises(ConfigError, match="no network of the plane"):
+    with pytest.raises(ConfigError, match="there is no plane network yet"):
         ask(studio, "start")
     ask(studio, "build")
     with pytest.raises(ConfigError, match=f"{next(iter(given))} must be"):

@@ -708,7 +708,7 @@ def test_a_table_with_layers_of_ones_own(studio: Studio, tmp_path: Path):
         ({"preset": "best"}, "trains one network"),
         ({"members": 3}, "trains one network"),
         ({"l2": 0.1}, "a preset does not support l2"),
-        ({"lr": 0.1}, "name one by optimizer"),
+        ({"lr": 0.1}, "name one with optimizer"),
         ({"preset": "slow"}, "preset"),
     ):
         with pytest.raises(ChainruleError, match=says):
@@ -835,7 +835,7 @@ def test_nothing_begins_while_data_are_read(studio: Studio, tmp_path: Path, monk
     try:
         assert do(studio, "train.state")["reading"] == "table.csv"
         for name in ("train.start", "train.step", "train.rewind"):
-            with pytest.raises(ChainruleError, match=r"table\.csv is being read; train when it is there\."):
+            with pytest.raises(ChainruleError, match=r"table\.csv is being read; train when it is loaded\."):
                 do(studio, name, form=SMALL)
         assert do(studio, "train.state")["state"] == "none"
     finally:

@@ -206,7 +206,7 @@ def test_a_change_to_another_label(studio: Studio):
         f = explained(studio.model, X[[row]], target=said, against=one["to"])
         assert f.value((X[row] + one["change"])[None], f.V)[0] <= 0
         assert one["gap"] == pytest.approx(f.value(f.X, f.V)[0])
-    with pytest.raises(ConfigError, match="already; choose another label"):
+    with pytest.raises(ConfigError, match="already top; choose another label"):
         ask(studio, "why.turn", row=row, to=str(said))
 
 

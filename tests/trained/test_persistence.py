@@ -468,6 +468,7 @@ def test_a_small_file_takes_little_memory(name: str, tmp_path: Path):
     assert peak_memory(read) < (8 << 20) + 4 * path.stat().st_size
 
 
+@pytest.mark.slow
 def test_labels_that_no_file_could_hold_are_refused_before_training(tmp_path: Path):
     labels = np.array(["a", "b", "c" * (6 << 20)], object)[Y]
     with pytest.raises(c.DataError, match="y has labels that take 72 MB as an array"):

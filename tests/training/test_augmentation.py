@@ -128,13 +128,11 @@ def test_bad_settings(settings, message):
 
 
 def test_bad_images():
-    with pytest.raises(DataError, match=r"an image of X has 5 numbers, no square; pass shape="):
+    with pytest.raises(DataError, match=r"an image of X has 5 numbers, which is not a square; pass shape="):
         Augment().images(np.zeros((2, 5)), seed=0, epoch=0, rows=[0, 1])
     with pytest.raises(DataError, match=r"an image of X has 5 numbers, not those of shape=\(2, 2\)"):
         Augment(shape=(2, 2)).images(np.zeros((2, 5)), seed=0, epoch=0, rows=[0, 1])
-    with pytest.raises(
-        DataError, match=r"rows must be \(2,\), the number of each image, not the shape \(3,\)"
-    ):
+    with pytest.raises(DataError, match=r"rows must have shape \(2,\), one index per image, not \(3,\)"):
         Augment().images(np.zeros((2, 4)), seed=0, epoch=0, rows=[0, 1, 2])
     with pytest.raises(DataError, match=r"images as rows"):
         Augment().images(np.zeros(4), seed=0, epoch=0, rows=[0])

@@ -75,5 +75,5 @@ def test_model_and_ensemble_take_the_same_arguments():
 
 
 def test_a_single_model_has_no_group():
-    with pytest.raises(c.ConfigError, match="group is of the members of an Ensemble"):
+    with pytest.raises(c.ConfigError, match="group is for the members of an Ensemble"):
         fitted(engine=c.Compute(group=2))

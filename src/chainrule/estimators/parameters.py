@@ -1,3 +1,4 @@
+# Over 300 lines because it is one table: each parameter, with all that is known of it.
 """The parameters of the estimators: those of scikit-learn's MLP, and more, each described once by its field.
 
 Name, type and default are the field's. The rest is its `AboutParameter`: what it may be, what it means, what it is of.
