@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def as_figure(result: object, *arguments: Any) -> go.Figure:
     """Return the figure of a `History`, a `Flow`, a `GradientFlow` or an `Attribution`."""
-    from chainrule.views.figures import figure
+    from chainrule.views.figures.results import figure
 
     return figure(result, *arguments)
 

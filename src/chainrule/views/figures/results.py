@@ -1,0 +1,43 @@
+"""The figure of each result that has one, by its class."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import plotly.graph_objects as go
+
+from chainrule.inspection.attribution import Attribution
+from chainrule.inspection.flow.callback import GradientFlow
+from chainrule.inspection.flow.flow import Flow
+from chainrule.training import History
+from chainrule.views.figures.attribution import attribution_bars, attribution_image
+from chainrule.views.figures.base import learning_curve
+from chainrule.views.figures.flow import by_layer, over_training
+
+
+@singledispatch
+def figure(result: object, *arguments: Any) -> go.Figure:
+    """Return the figure of a result; the arguments are those of its function in the table below.
+
+    Raises TypeError for other objects.
+    """
+    raise TypeError(f"{type(result).__name__} has no figure.")
+
+
+figure.register(Flow, by_layer)
+
+
+@figure.register(History)
+def _(history: History, name: str) -> go.Figure:
+    return learning_curve(history.records, name)
+
+
+@figure.register(GradientFlow)
+def _(measured: GradientFlow) -> go.Figure:
+    return over_training(measured.epochs, measured.flows)
+
+
+@figure.register(Attribution)
+def _(attribution: Attribution, row: int) -> go.Figure:
+    return (attribution_image if attribution.shape else attribution_bars)(attribution, row)
