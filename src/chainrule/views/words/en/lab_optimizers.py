@@ -181,4 +181,4 @@ LOSS_NAME = "loss"
 
 def shades(low: float, high: float) -> str:
     """The meaning of the contours."""
-    return f"darker is higher: loss {low:.2g} to {high:.2g}"
+    return f"grayer is higher: loss {low:.2g} to {high:.2g}"

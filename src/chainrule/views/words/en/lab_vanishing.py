@@ -203,7 +203,7 @@ def accuracy(share: float) -> str:
 
 def on_its_way(depth: int) -> str:
     """The title of the panel of gradients by layer."""
-    return f"The gradient in the backward pass, depth {depth}"
+    return f"The gradient layer by layer, depth {depth}"
 
 
 def guessing(loss: float) -> str:
