@@ -45,12 +45,12 @@ class Source:
     """Rows in re-readable blocks. Subclasses define `sizes` and `read`, or `sizes` as None and `__iter__`.
 
     shuffle: the order of each epoch with `fit(shuffle=True)`. "blocks": the blocks in random order, and the rows of
-    consecutive blocks with at least `window` rows shuffled together. It reads each block once, and is as good as an
-    exact shuffle if each window resembles the whole, but not if the rows are sorted by label or date. "exact": every
-    order of all rows is equally likely, at the cost of writing and reading all rows once more per epoch
-    (`chainrule.data.exact`).
+        consecutive blocks with at least `window` rows shuffled together. It reads each block once, and is as good as an
+        exact shuffle if each window resembles the whole, but not if the rows are sorted by label or date. "exact":
+        every order of all rows is equally likely, at the cost of writing and reading all rows once more per epoch
+        (`chainrule.data.exact`).
     window: the minimum number of rows shuffled together. A run keeps the rows of three windows in memory (in use,
-    ready,   being read), and another copy of a window's blocks while it is assembled.
+        ready, being read), and another copy of a window's blocks while it is assembled.
     """
 
     feature_names: tuple[str, ...] | None = None
@@ -98,8 +98,8 @@ class Source:
         """Return a source whose blocks are function(block, seed, epoch, numbers) of this one's blocks.
 
         numbers: (n,) the indices of the rows in the source. A random function must depend only on the seed, the epoch
-        and these numbers, so that a resumed run sees the same rows; it must keep the number of rows and change no
-        argument.
+            and these numbers, so that a resumed run sees the same rows; it must keep the number of rows and change no
+            argument.
         For measurements before training and for validation, the epoch is 0.
         """
         if not callable(function):
@@ -172,7 +172,7 @@ class BatchSource(Source):
         model.fit(BatchSource(batches), batch_size=256)
 
     batches: a function that returns a new iterator over the same batches at each call, or a re-iterable object such as
-    a list; not an iterator, which is exhausted after one epoch.
+        a list; not an iterator, which is exhausted after one epoch.
     n: the number of rows; None to count them in a first pass, which also collects labels and target statistics.
     window: the minimum number of rows shuffled together, in whole batches. The order of the windows is kept.
     shuffle: "blocks" or "exact", as in `Source`.

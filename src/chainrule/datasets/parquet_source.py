@@ -47,15 +47,15 @@ class ParquetSource(Source):
         Model(net).fit(source, validation_data=ParquetSource("held_out/*.parquet", target="price", weight="count"))
 
     paths: a file, a folder, a pattern or a URL supported by fsspec ("s3://bucket/train/"), or a list of these. All
-    files   must have the used columns, with the same types.
+        files must have the used columns, with the same types.
     target: the column of y, or a list of columns for several outputs.
     weight: the column of row weights; None for 1 each.
     columns: the columns of X in order; None for all of the first file except target and weight.
     dtype: of X. None for the smallest of uint8, float32 and float64 that represents every number: uint8 for bytes and
-    booleans, float32 up to 16-bit integers, float64 for larger ones, with an error for those beyond 2^53. "float64"
-    rounds these, and "float32", with half the memory, also rounds others.
+        booleans, float32 up to 16-bit integers, float64 for larger ones, with an error for those beyond 2^53. "float64"
+        rounds these, and "float32", with half the memory, also rounds others.
     categories: the values of each text column, {"city": ("Aarhus", "Oslo")}, as returned by `learn_categories`. A value
-    becomes its index, from 1, for an `Embedding`; other values and nulls become 0.
+        becomes its index, from 1, for an `Embedding`; other values and nulls become 0.
     shuffle, window: as in `Source`; None for 64 MB of rows.
     folder: of the row cache for shuffle="exact"; None for the system's temporary folder.
 

@@ -147,8 +147,8 @@ class Model(Trained, Shown):
         batch_size: samples per update of the parameters; None for all samples in one batch.
         optimizer: an optimizer such as `SGD(0.1)`, or its name, "sgd", for the default settings; None for `Adam(1e-3)`.
         schedule: a learning rate schedule such as `OneCycle()`, or its name, whose factor multiplies the optimizer's
-        learning rate at each step; None for a constant rate. `Schedules` also has schedules of weight decay, dropout
-        and label smoothing.
+            learning rate at each step; None for a constant rate. `Schedules` also has schedules of weight decay,
+            dropout and label smoothing.
         validation_data: a pair (X, y), or a `Source`, to evaluate after each epoch; the history then has `val_loss` and
             metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
@@ -157,15 +157,15 @@ class Model(Trained, Shown):
         metrics: names of the metrics of the validation data to record.
         callbacks: `Callback` objects such as `EarlyStopping()`, or functions `f(run)` that are called after each epoch.
         scale_targets: whether to train on y standardized by output, (y - mean) / std, for targets in other units, such
-        as   prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
-        standardized   targets, predictions and metrics are in the units of y. "clamp": also clip predictions and
-        metrics to the range of   the training targets, output by output. None: as at the first training.
+            as prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
+            standardized targets, predictions and metrics are in the units of y. "clamp": also clip predictions and
+            metrics to the range of the training targets, output by output. None: as at the first training.
         shuffle: whether to draw a new order of the samples in each epoch.
         clip: the maximum norm of the gradient of a step, which is scaled down to it; `Clip` also limits its components.
         resume: path of a checkpoint to continue from.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
         engine: "native" for C++, "reference" for NumPy, "xla" for compilation by JAX, or "auto" for the first that
-        supports   the network. `Compute` also sets the device, the precision, and how processes share a batch.
+            supports the network. `Compute` also sets the device, the precision, and how processes share a batch.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -206,7 +206,7 @@ class Model(Trained, Shown):
 
         X: (n, features), as in `fit`, preferably the training samples.
         memory: the maximum bytes of the inputs and outputs of all links in float64; if there are more samples, the seed
-        draws as many as fit.
+            draws as many as fit.
         Raises ConfigError for a trained model, ShapeError and DataError for X as in `fit`.
         """
         from chainrule.training.fit import measure
@@ -249,8 +249,8 @@ class Model(Trained, Shown):
         """Return a new model for another task: a copy of this one with new last layers (transfer learning).
 
         layers: the new last layers.  loss: the new loss; None for the same.  after: name of the last link to keep; None
-        for the one before the last Dense.  freeze: whether to exclude the kept links from training.  seed: the seed of
-        the initial weights of the new layers; None for this model's seed.
+            for the one before the last Dense.  freeze: whether to exclude the kept links from training.  seed: the seed
+            of the initial weights of the new layers; None for this model's seed.
         The new model learns its own labels; the feature names are kept.
         """
         network, kept = with_head(self.network, layers, loss, after)
@@ -272,7 +272,7 @@ class Model(Trained, Shown):
         """Return the objective L of these samples in one batch, and its gradients by link: grads["dense_1"].W.
 
         training: whether to compute as the next training step would (batch statistics, its dropout mask, frozen links
-        excluded), or as in prediction.  Frozen links have gradients of 0; `trace` has their derivatives.
+            excluded), or as in prediction.  Frozen links have gradients of 0; `trace` has their derivatives.
         """
         samples = self.check_samples(X, y, sample_weight=sample_weight)
         from chainrule.inspection.trace.gradient_check import loss_and_gradient
@@ -302,7 +302,7 @@ class Model(Trained, Shown):
 
         x: one sample (inputs,) with its y, or a batch; the arrays of the trace have a batch axis either way.
         training: whether to compute as the next training step would (batch statistics, its dropout mask, frozen links
-        excluded), or as in prediction; None for the first with a batch and the second with a single sample.
+            excluded), or as in prediction; None for the first with a batch and the second with a single sample.
         memory_limit: largest size of the trace in bytes, or None; `chainrule.inspection.trace.memory` estimates it.
         Numbers have the model's precision.  With a `target_scale`, out, y, loss and gradients are those of the
         standardized targets; `prediction` and `target` are in the targets' own units.
@@ -325,8 +325,8 @@ class Model(Trained, Shown):
         """Measure the size of the gradient at each layer with weights, and diagnose problems. Print it for a table.
 
         samples: largest number of samples of X and y to use, evenly spaced; None for all.  training: whether to compute
-        as the next training step would, or as in prediction.  optimizer: its first step gives the update-to-weight
-        ratios; None for no ratios.  The callback `GradientFlow` measures the same over a run.
+            as the next training step would, or as in prediction.  optimizer: its first step gives the update-to-weight
+            ratios; None for no ratios.  The callback `GradientFlow` measures the same over a run.
         """
         from chainrule.inspection.flow.flow import gradient_flow
 
@@ -353,7 +353,8 @@ class Model(Trained, Shown):
         """Compare the gradients of backpropagation with central differences in float64, for each trained parameter.
 
         entries: how many numbers of each parameter to compare, drawn at random; None for all.  samples: how many rows
-        of X and y to use, the first ones.  Print the result to see both values and the parameter of the largest error.
+            of X and y to use, the first ones.  Print the result to see both values and the parameter of the largest
+            error.
         """
         from chainrule.inspection.trace.gradient_check import check_gradients
 
@@ -380,9 +381,10 @@ class Model(Trained, Shown):
         """Attribute an output to the features of each sample, and check whether the values add up. Print the result.
 
         method: "saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift" or "occlusion"; None
-        for "deep_lift" if the inputs have names, as for a table, else "integrated_gradients".
+            for "deep_lift" if the inputs have names, as for a table, else "integrated_gradients".
         target: a label, or one per sample; None for the predicted class, or the only output.  against: a label whose
-        logit is subtracted.  shape: (height, width) of images.  settings: of the method, such as baseline or epsilon.
+            logit is subtracted.  shape: (height, width) of images.  settings: of the method, such as baseline or
+            epsilon.
         """
         from chainrule.inspection.attribution import attribute
 

@@ -32,9 +32,9 @@ class Augment:
     shear: the maximum angle of the shear, in degrees.
     shift: the maximum shift in either direction, in pixels.
     elastic: (alpha, sigma): each pixel moves by alpha times a field of numbers uniform in [-1, 1), smoothed by a
-    Gaussian   of sigma pixels; None for no displacement.
+        Gaussian of sigma pixels; None for no displacement.
     shape: (height, width) or (height, width, channels) of an image, whose pixels are a row of X in this order; None for
-    a   square with one channel.
+        a square with one channel.
     fill: the value outside an image; None for that of the nearest pixel.
 
     The result is a function of (X, seed, epoch, row indices) only; the formula is in `chainrule.formulas.distortion`.

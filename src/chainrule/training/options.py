@@ -85,20 +85,19 @@ class Compute:
         model.fit(X, y, engine=Compute(precision="bf16"))
 
     engine: "native" for C++, "reference" for NumPy, "xla" for compilation by JAX, or "auto" for the first that supports
-    the network; engine="native" alone is the same as Compute("native").
+        the network; engine="native" alone is the same as Compute("native").
     device: the device of the xla engine, such as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
     precision: "bf16" to round the inputs of matrix products to bfloat16, with sums and weights in float32 (native
-      engine only; faster on processors with AVX-512 BF16); None for the model's own.
+        engine only; faster on processors with AVX-512 BF16); None for the model's own.
     shards: the parts of each batch, a power of two, distributed over the processes of `chainrule.distributed`: the bits
-    depend on the number of shards, not on their distribution. Batch normalization uses the statistics of a shard. None
-    for 8 after `distributed.initialize()`, else for whole batches.
+        depend on the number of shards, not on their distribution. Batch normalization uses the statistics of a shard.
+        None for 8 after `distributed.initialize()`, else for whole batches.
     reduce: how processes sum the gradients of their shards. "tree" gives the same bits for any number of processes;
-      "psum" leaves the order to JAX, which transfers less between many of them, and gives each one shard unless
-    `shards`   is set; the bits then depend on their number.
+        "psum" leaves the order to JAX, which transfers less between many of them, and gives each one shard unless
+        `shards` is set; the bits then depend on their number.
     group: for an `Ensemble` on the xla engine, the number of members that one program trains side by side; None for one
-    by   one. It is for GPUs, whose launches take longer than the steps of a small network; on processors it is no
-    faster.
-      Results agree up to rounding.
+        by one. It is for GPUs, whose launches take longer than the steps of a small network; on processors it is no
+        faster. Results agree up to rounding.
     `fit` checks them with its other arguments.
     """
 
