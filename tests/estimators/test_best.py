@@ -32,11 +32,12 @@ from chainrule import (
     TablePreprocessor,
     load,
 )
-from chainrule.estimators.base import fit_under
+from chainrule.estimators.base import fit_on, fit_under
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitInput, of_table
@@ -518,6 +519,73 @@ def test_a_refused_fit_leaves_the_average():
         made.replace_head()
 
 
+# --- going on -------------------------------------------------------------------------------------------------------
+
+
+def noted(made: Any, X: Any, y: Any, start: RaceState = NOTHING) -> tuple[Any, list[tuple[Task, RaceFit]]]:
+    """The result of a race, and what its listener was told."""
+    told: list[tuple[Task, RaceFit]] = []
+    return fit_on(made, FitInput(X, y), start, lambda task, fit: told.append((task, fit))), told
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("kept", [0, 1, 5])
+def test_a_race_goes_on_from_the_fits_of_another_to_the_same_bits(
+    request: pytest.FixtureRequest, is_large: bool, kept: int
+):
+    """Of a race that ended after some fits only those are kept; the other one makes the rest, and no fit twice."""
+    if is_large:
+        request.getfixturevalue("large")
+    whole, told = noted(best(MLPRegressor), TABLE, NUMBER)
+    some = {(task.number, task.fold): made for task, made in told[:kept] if not task.is_of_all}
+    again, more = noted(best(MLPRegressor), TABLE, NUMBER, RaceState(fits=some))
+    assert len(more) == len(told) - kept and len(told) == len(whole.state.fits) + len(whole.state.whole)
+    np.testing.assert_array_equal(again.blend.predicted(TABLE, False), whole.blend.predicted(TABLE, False))
+    assert [each[:4] for each in again.report] == [each[:4] for each in whole.report]
+    done, nothing = noted(best(MLPRegressor), TABLE, NUMBER, whole.state)
+    assert not nothing and [each.weight for each in done.blend.parts] == [
+        each.weight for each in whole.blend.parts
+    ]
+
+
+def test_a_race_of_no_seed_goes_on_with_what_it_drew(monkeypatch: pytest.MonkeyPatch):
+    """With a longer limit the recipes race that had no time, on the same folds."""
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL[:1])
+    first, _ = noted(best(random_state=None), TABLE, LABEL)
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    drawn = first.state.drawn._replace(of_folds=[[1] * 5] * 3, of_all=[[1] * 3] * 3)
+    more, told = noted(best(random_state=None), TABLE, LABEL, first.state._replace(drawn=drawn))
+    assert {task.candidate.name for task, _ in told} == {"ranks", "linear"}
+    np.testing.assert_array_equal(more.state.drawn.fold, first.state.drawn.fold)
+    assert more.state.fits[0, 3] is first.state.fits[0, 3]
+    with pytest.raises(DataError, match="the race to go on with had 60 rows, and these are 40"):
+        noted(best(), TABLE[:40], LABEL[:40], first.state)
+
+
+def test_the_seconds_of_the_fits_of_a_start_count():
+    """Of 95 planned seconds the race has 38 and the further folds 28.5: by two at once 20 and 30 s of fits are half."""
+    made = a_runner({(0, 0): 20.0, (0, 1): 10.0, (1, 1): 20.0}, 2, race.Race)
+    assert made.stages([0]) == (28.0, 41.5, 70.0)
+    made.seconds = 20.0
+    assert made.stages([0]) == (0.0, 0.0, 0.0)
+
+
+def test_an_interrupted_fit_is_made_again(monkeypatch: pytest.MonkeyPatch):
+    original = runner.Runner._fit
+
+    def interrupted(self: Any, task: Any, seconds: float) -> Any:
+        if task.number == 2:
+            raise KeyboardInterrupt
+        made = original(self, task, seconds)
+        return made._replace(is_cut=task.number == 1)
+
+    monkeypatch.setattr(runner.Runner, "_fit", interrupted)
+    with pytest.warns(UserWarning, match="interrupted"):
+        result, told = noted(best(MLPRegressor), TABLE, NUMBER)
+    assert len(result.report) == 2 and {task.number for task, _ in told} == {0}
+    assert {number for number, _ in result.state.fits} == {0}
+
+
 WRONG = {
     "recipe": 5, "parameters": ["a"], "networks": -1, "epochs": 1.5, "seconds": "1", "loss": "low", "weight": 2.0,
     "error": None,
@@ -565,13 +633,13 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
 # --- the clock ------------------------------------------------------------------------------------------------------
 
 
-def a_runner(fits: dict[tuple[int, int], float], workers: int = 1) -> runner.Runner:
+def a_runner(fits: dict[tuple[int, int], float], workers: int = 1, kind: Any = runner.Runner) -> Any:
     racing, rows = best(time_limit=100), runner.RacedRows(FitInput(TABLE, LABEL), np.zeros(N), {})
     known = TablePreprocessor().fit(TABLE, LABEL)
     data = of_table(Labels, rows.given, values_of(racing), known)
-    made = runner.Runner(racing, rows, data, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))
+    made = kind(racing, rows, data, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))
     made.workers = workers
-    made.fits = {key: runner.RaceFit(None, None, None, None, seconds) for key, seconds in fits.items()}  # type: ignore[arg-type]
+    made.fits = {key: RaceFit(None, None, seconds) for key, seconds in fits.items()}  # type: ignore[arg-type]
     return made
 
 
@@ -627,7 +695,7 @@ def test_no_fold_begins_that_cannot_count(monkeypatch: pytest.MonkeyPatch):
 def test_no_fold_begins_behind_one_that_failed():
     made = a_runner({(0, 0): 0.1}, 1)
     tasks = made._begun_in_time([runner.Task(SMALL[0], 0, fold, 0) for fold in range(5)], 1e9, 1e9, True)
-    assert next(tasks)[0].fold == 0  # type: ignore[union-attr]
+    assert next(tasks)[0].fold == 0
     made.errors.append((0, ConfigError("it cannot be fitted.")))
     assert not [*tasks]
 

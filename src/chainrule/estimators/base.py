@@ -14,6 +14,7 @@ from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_settings
@@ -55,10 +56,12 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         incremental: bool = False,
         labels: Targets | None = None,
         conditions: Conditions = ALONE,
+        raced: RaceState = NOTHING,
+        listen: RaceListener | None = None,
     ) -> Self:
         """Check the data, start or continue, and train; return the estimator.
 
-        labels: those passed to a first `partial_fit`.
+        labels: those passed to a first `partial_fit`.  raced, listen: as the start and the listener of `race.fit`.
         """
         begun = time.monotonic()
         self._validate_params()
@@ -66,7 +69,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if self.preset == BEST:
             race.check(self, incremental, self._trunk is not None, bool(start_values))
             data = self._data(given, None, None, conditions)
-            self._hold(race.fit(self, given, data, begun))
+            self._hold(race.fit(self, given, data, begun, raced, listen))
             warn_of(self._fitted.shortfall)
             return self
         hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
@@ -83,8 +86,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, given.sample_weight)
         start = begin(plan, data, before, start_values, self._trunk)
         self._hold(start.result)  # for callbacks that read it, and for a fit that fails
-        listen = Listeners(self, () if watched is None else (watched,))
-        self._hold(train(plan, data, start, listen))
+        listeners = Listeners(self, () if watched is None else (watched,))
+        self._hold(train(plan, data, start, listeners))
         if watched is not None:
             watched.finish()
         warn_of(self._fitted.shortfall)
@@ -120,3 +123,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:
     """Fit an estimator under the conditions of a search or a race, and return its result."""
     return result_of(estimator._fit(given, conditions=conditions))
+
+
+def fit_on(
+    estimator: MLPEstimator, given: FitInput, raced: RaceState = NOTHING, listen: RaceListener | None = None
+) -> FitResult:
+    """Fit an estimator of preset="best", and return its result. raced: the `state` of a race that it goes on from.
+
+    listen: called with each fit of the race as it ends.  See `chainrule.estimators.best.race.fit`.
+    """
+    return result_of(estimator._fit(given, raced=raced, listen=listen))

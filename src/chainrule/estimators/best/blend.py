@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -85,13 +86,15 @@ def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor
 
 @dataclass(frozen=True)
 class RaceResult(FitResult):
-    """The result of a race: that of the heaviest part, the average, and what happened."""
+    """The result of a race: that of the heaviest part, the average, what happened, and what it can go on from."""
 
     blend: Blend = field(default_factory=lambda: Blend([]))
     report: RaceReport = field(default_factory=RaceReport)
+    state: RaceState = NOTHING
+    """all of its fits; none for the result in a file"""
 
     @classmethod
-    def of(cls, heaviest: FitResult, blend: Blend, report: RaceReport) -> Self:
+    def of(cls, heaviest: FitResult, blend: Blend, report: RaceReport, state: RaceState = NOTHING) -> Self:
         """Return the result of a race whose heaviest part has this result."""
         own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
-        return cls(**own, blend=blend, report=report)
+        return cls(**own, blend=blend, report=report, state=state)

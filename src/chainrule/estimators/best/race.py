@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from chainrule.data.samples import measure_targets
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
-from chainrule.estimators.best.runner import RacedRows, Runner, Task, of_candidate
+from chainrule.estimators.best.runner import RacedRows, Runner, of_candidate
+from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task, finished
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput, check_weights
 from chainrule.estimators.held import HoldsResult, as_fitted
@@ -29,10 +30,8 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.rows import deal
 
-USED = 0.95
-"""The fraction of the limit for which fits are planned."""
-RACE, AGAIN = 0.4, 0.7
-"""The fractions at which the race and the fits to further folds end; the rest is for networks of all rows."""
+RACE, AGAIN = 0.4, 0.3
+"""The fractions of the time for the race and for the fits to further folds; the rest is for networks of all rows."""
 FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
 """The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
 SURE, BETTER, WEIGHTED = 5_000, 8, 4
@@ -70,35 +69,49 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
         )
 
 
-def fit(estimator: HoldsResult, given: FitInput, data: FitData, begun: float) -> RaceResult:
-    """Return the result of a race. data: of all rows.  begun: the `time.monotonic()` at which the fit began."""
+def fit(
+    estimator: HoldsResult,
+    given: FitInput,
+    data: FitData,
+    begun: float,
+    start: RaceState = NOTHING,
+    listen: RaceListener | None = None,
+) -> RaceResult:
+    """Return the result of a race. data: of all rows.  begun: the `time.monotonic()` at which the fit began.
+
+    start: that of another race of this estimator on these rows, to go on from; the seconds of its fits count. A result
+    has the `state` from which a race can go on.  listen: called with each fit that comes to its end.
+    Raises DataError for a start with other rows.
+    """
     encoded, weight, targets = data.samples.y, data.samples.weight, data.targets
-    random = check_random_state(estimator.random_state)
     is_given = data.validation is not None
     judged, judged_weight = encoded, weight
     if data.validation is not None:
         judged = data.validation.y
         judged_weight = _class_weights(estimator, targets, encoded, judged)
-    fold, raced = _folds(targets, encoded, is_given, random)
-    is_large = len(encoded) > FEW
     racing = candidates.CANDIDATES
-    of_folds, of_all = (
-        random.randint(2**31 - 1, size=(len(racing), count)).tolist() for count in (FOLDS, NETWORKS)
-    )
+    drawn = _draw(estimator, data, len(racing)) if start.drawn is None else start.drawn
+    fold, raced = drawn.fold, drawn.raced
+    if len(fold) != len(encoded):
+        raise DataError(
+            f"the race to go on with had {len(fold):,} rows, and these are {len(encoded):,}; pass the same rows."
+        )
+    is_large = len(encoded) > FEW
     judges = {
         one: _judge(estimator, data, judged, judged_weight, None if is_given else fold == one)
         for one in (raced if is_given else range(FOLDS))
     }
-    race = Race(estimator, RacedRows(given, fold, judges), data, begun, racing)
+    rows = RacedRows(given, fold, judges)
+    race = Race(estimator, rows, data, begun, racing, start._replace(drawn=drawn), listen)
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
 
     def tasks(numbers: list[int], folds: list[int], is_of_all: bool = False) -> Iterator[Task]:
         for one, number in product(folds, numbers):
-            seeds = of_all if is_of_all else of_folds
+            seeds = drawn.of_all if is_of_all else drawn.of_folds
             yield Task(racing[number], number, one, seeds[number][one], is_of_all)
 
-    first, second, end = (begun + USED * race.seconds * part for part in (RACE, AGAIN, 1.0))
+    first, second, end = (begun + seconds for seconds in race.stages(raced))
     each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
     race.run(each, first if is_large else end, end, len(raced) > 1)
     numbers = race.complete(raced)
@@ -109,6 +122,14 @@ def fit(estimator: HoldsResult, given: FitInput, data: FitData, begun: float) ->
         chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
     return race.result(dict(zip(numbers, weights.tolist(), strict=True)), degree)
+
+
+def _draw(estimator: HoldsResult, data: FitData, count: int) -> Drawn:
+    """Draw the folds of the rows, and the seeds of the fits of so many candidates."""
+    random = check_random_state(estimator.random_state)
+    fold, raced = _folds(data.targets, data.samples.y, data.validation is not None, random)
+    of_folds, of_all = (random.randint(2**31 - 1, size=(count, each)).tolist() for each in (FOLDS, NETWORKS))
+    return Drawn(fold, raced, of_folds, of_all)
 
 
 def _folds(
@@ -158,6 +179,17 @@ def _judge(
 class Race(Runner):
     """A race: its fits, the weights of the recipes, and the final result."""
 
+    def stages(self, raced: list[int]) -> tuple[float, float, float]:
+        """Return the seconds from the beginning to the end of the race, of the fits to further folds and of everything.
+
+        The seconds of each stage are its fraction of the time limit, less those of its fits that a start has.
+        """
+        fits = {key: made for key, made in self.fits.items() if key[1] in raced}
+        again = {key: made for key, made in self.fits.items() if key[1] not in raced}
+        end = self.left(1.0, [*self.fits.values(), *self.whole.values()])
+        first = min(end, self.left(RACE, fits.values()))
+        return first, min(end, first + self.left(AGAIN, again.values())), end
+
     def complete(self, folds: list[int]) -> list[int]:
         """Return the candidates that were fitted to all of the folds. Raises the error of the first fit if none was."""
         numbers = sorted({number for number, _ in self.fits})
@@ -177,9 +209,7 @@ class Race(Runner):
     ) -> tuple[list[int], list[int]]:
         """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
         folds = [0]
-        better = sorted(
-            numbers, key=lambda number: self.rows.judges[0].mean_loss(self.fits[number, 0].truth)
-        )[:BETTER]
+        better = sorted(numbers, key=lambda number: self.loss(number, 0))[:BETTER]
         while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
             fold, least = len(folds), min(WEIGHTED, len(better))
             each = [*tasks(better, [fold])]
@@ -198,7 +228,7 @@ class Race(Runner):
         judge = _joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
-        truths = [np.concatenate([self.fits[number, fold].truth for fold in folds]) for number in numbers]
+        truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
         weights = greedy(truths, judge.mean_loss)
         if judge.loss is not None:
             return weights, 1.0
@@ -213,7 +243,8 @@ class Race(Runner):
 
     def result(self, weights: dict[int, float], degree: float) -> RaceResult:
         """Return what the estimator has after its fit: of a recipe the networks of all rows, where there are some."""
-        parts, report = [], RaceReport()
+        parts, report, drawn = [], RaceReport(), self.drawn
+        assert drawn is not None, "a race draws before its first fit"
         for number, candidate in enumerate(self.candidates):
             own, whole = of_candidate(self.fits, number), of_candidate(self.whole, number)
             error = next((f"{error}" for other, error in self.errors if other == number), "")
@@ -224,7 +255,7 @@ class Race(Runner):
                 continue
             weight = weights.get(number, 0.0)
             judge = _joined([self.rows.judges[fold] for fold in own])
-            truth = np.concatenate([made.truth for made in own.values()])
+            truth = np.concatenate([self.truth(number, fold) for fold in own])
             report.append(
                 Record(
                     candidate.name,
@@ -238,23 +269,19 @@ class Race(Runner):
                 )
             )
             if weight:
-                used = [*(whole or own).values()]
-                parts += [
-                    BlendPart(
-                        weight / len(used),
-                        as_fitted(made.estimator, made.result),
-                        candidate.name,
-                        made.result,
-                    )
-                    for made in used
-                ]
+                used, seeds = whole or own, drawn.of_all if whole else drawn.of_folds
+                for one, made in used.items():
+                    unfitted = self.estimator_of(Task(candidate, number, one, seeds[number][one]))
+                    fitted = as_fitted(unfitted, made.result)
+                    parts.append(BlendPart(weight / len(used), fitted, candidate.name, made.result))
         parts.sort(key=lambda part: -part.weight)
         heaviest = parts[0].result
         if not all(part.result.shortfall for part in parts):
             heaviest = replace(heaviest, shortfall=None)
         if self.estimator.verbose:
             print(report)
-        return RaceResult.of(heaviest, Blend(parts, degree, self.estimator.engine), report)
+        state = RaceState(drawn, finished(self.fits), finished(self.whole))
+        return RaceResult.of(heaviest, Blend(parts, degree, self.estimator.engine), report, state)
 
 
 def _joined(judges: list[Judge]) -> Judge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -19,6 +19,14 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.state import (
+    NOTHING,
+    Key,
+    RaceFit,
+    RaceListener,
+    RaceState,
+    Task,
+)
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, of_table
@@ -33,39 +41,12 @@ from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
 
+USED = 0.95
+"""The fraction of the limit for which fits are planned."""
 SECONDS = 60.0
 """The time limit, where none is given."""
 ENOUGH = 0.5
 """The least part of the seconds that a fit is expected to take which it must be given to begin."""
-
-
-class Task(NamedTuple):
-    """A fit of the race."""
-
-    candidate: Candidate
-    number: int
-    """of the candidate"""
-    fold: int
-    """the rows that are held out"""
-    seed: int
-    is_of_all: bool = False
-    """whether none are; then `fold` is the number of the network"""
-
-
-class RaceFit(NamedTuple):
-    """A fit that was made."""
-
-    estimator: HoldsResult
-    """with the parameters of the fit"""
-    result: FitResult
-    truth: NDArray[np.float64]
-    """what `Judge.truth` makes of its predictions of the rows that were held out"""
-    predicted: NDArray[np.float64]
-    seconds: float
-    best: int = 1
-    """the epoch with the least loss on these"""
-    epochs: int = 1
-    """those that its schedule was for"""
 
 
 class RacedRows(NamedTuple):
@@ -99,17 +80,20 @@ class Runner:
         data: FitData,
         begun: float,
         candidates: tuple[Candidate, ...],
+        start: RaceState = NOTHING,
+        listen: RaceListener | None = None,
     ) -> None:
-        """Begin without a fit. data: of all rows.  begun: the `time.monotonic()` from which the time limit counts."""
-        self.candidates = candidates
+        """Begin with the fits of a start.
+
+        data: of all rows.  begun: the `time.monotonic()` from which the time limit counts.  listen: called with each
+        fit that came to its end.
+        """
+        self.candidates, self.listen = candidates, listen
         self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         network = Network(1, [Dense(1)], MeanSquaredError())
         self.workers = select(estimator.engine, Plan(network)).workers()
-        self.fits: dict[tuple[int, int], RaceFit] = {}
-        """by the number of the candidate and the fold"""
-        self.whole: dict[tuple[int, int], RaceFit] = {}
-        """of all rows, by the number of the candidate and of the network; the predictions are of the fit watched"""
+        self.drawn, self.fits, self.whole = start.drawn, dict(start.fits), dict(start.whole)
         self.prepared: dict[str, TablePreprocessor] = {}
         """by the settings"""
         if data.preprocessor is not None:
@@ -123,6 +107,7 @@ class Runner:
 
         shared: whether the tasks of one candidate, which count together, share the time.
         """
+        tasks = self.missing(tasks)
         queue = self._begun_in_time(tasks, stage, end, shared)
         with warnings.catch_warnings(), ThreadPoolExecutor(self.workers) as pool:
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -154,6 +139,21 @@ class Runner:
                 if made is not None:
                     (self.whole if task.is_of_all else self.fits)[task.number, task.fold] = made
                     self._say(task, made)
+                    if self.listen is not None and not made.is_cut:
+                        self.listen(task, made)
+
+    def missing(self, tasks: list[Task]) -> list[Task]:
+        """Return the tasks whose fit is still to be made; one of all rows is made again for other epochs."""
+        return [
+            task
+            for task in tasks
+            if (made := (self.whole if task.is_of_all else self.fits).get((task.number, task.fold))) is None
+            or (task.is_of_all and made.result.records.n_iter_refit != self._plan(task.number)[0])
+        ]
+
+    def left(self, part: float, fits: Iterable[RaceFit]) -> float:
+        """Return the seconds that are left of a part of the planned ones after some fits, as many at once as run."""
+        return max(0.0, USED * self.seconds * part - sum(made.seconds for made in fits) / self.workers)
 
     def _begun_in_time(
         self, tasks: list[Task], stage: float, end: float, shared: bool
@@ -181,7 +181,7 @@ class Runner:
 
     def has_time_for(self, tasks: list[Task], stage: float) -> bool:
         """Return whether tasks whose candidates were fitted before can end by `stage`."""
-        seconds = sum(self._expected(task) or 0.0 for task in tasks)
+        seconds = sum(self._expected(task) or 0.0 for task in self.missing(tasks))
         return seconds / self.workers <= stage - time.monotonic()
 
     def _expected(self, task: Task) -> float | None:
@@ -203,7 +203,7 @@ class Runner:
         """Fit a candidate to all folds but one, in so many seconds."""
         begin, over = time.monotonic(), RaceOver(self.ended)
         grace = 0.0 if self.fits else self.seconds  # without a fit there is nothing to predict by
-        made = self._estimator(task)
+        made = self.estimator_of(task)
         result, data = self._trained(made, task, over, self.rows.parts(task.fold), seconds, grace=grace)
         if (short := result.shortfall) is not None:  # of the seconds of the race
             short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
@@ -211,26 +211,25 @@ class Runner:
         predicted = np.empty((0, result.targets.outputs))
         if data.validation is not None:
             predicted = result.predicted(data.validation.X, made.engine)
-        truth = self.rows.judges[task.fold].truth(predicted)
-        if not np.isfinite(truth).all():
+        if not np.isfinite(self.rows.judges[task.fold].truth(predicted)).all():
             raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
         scores = np.nan_to_num(result.records.validation_scores or [0.0], nan=-np.inf)
         best = max(1, min(1 + int(np.argmax(scores)), result.records.n_iter))
-        held_out = truth, np.asarray(predicted, np.float64)
-        return RaceFit(made, result, *held_out, time.monotonic() - begin, best, over.epochs)
+        seconds = time.monotonic() - begin
+        return RaceFit(result, np.asarray(predicted, np.float64), seconds, best, over.epochs, over.is_cut)
 
     def _fit_all(self, task: Task, seconds: float) -> RaceFit | None:
         """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""
         begin, (last, epochs) = time.monotonic(), self._plan(task.number)
         over = RaceOver(self.ended, last, begin + seconds)
-        made, rows = self._estimator(task), self.rows.given._replace(X_val=None, y_val=None)
+        made, rows = self.estimator_of(task), self.rows.given._replace(X_val=None, y_val=None)
         result, _ = self._trained(made, task, over, rows, None, epochs=epochs)
         if over.is_cut:
             return None
         watched = self.fits[task.number, 0]  # whose curves stay
         records = replace(watched.result.records, n_iter_refit=result.records.n_iter)
         own = replace(watched.result, model=result.model, records=records)
-        return watched._replace(estimator=made, result=own, seconds=time.monotonic() - begin)
+        return watched._replace(result=own, seconds=time.monotonic() - begin)
 
     def _trained(
         self,
@@ -255,7 +254,7 @@ class Runner:
         own, epochs = of_candidate(self.fits, number).values(), self.fits[number, 0].epochs
         return round(float(np.mean([made.best for made in own if made.epochs == epochs]))), epochs
 
-    def _estimator(self, task: Task) -> HoldsResult:
+    def estimator_of(self, task: Task) -> HoldsResult:
         """Return an estimator with the parameters of a task's fit."""
         changed = {name: value for name, value in task.candidate.changed.items() if name not in self.chosen}
         changed |= {"preset": task.candidate.preset, "random_state": task.seed, "refit": None}
@@ -279,10 +278,19 @@ class Runner:
         if task.is_of_all:
             self._print(task, f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s")
             return
-        loss = self.rows.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
+        loss = self.loss(task.number, task.fold)
         self._print(
             task, f"loss {loss:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
         )
+
+    def truth(self, number: int, fold: int) -> NDArray[np.float64]:
+        """Return what `Judge.truth` makes of a fit's predictions of the rows that were held out."""
+        return self.rows.judges[fold].truth(self.fits[number, fold].predicted)
+
+    def loss(self, number: int, fold: int) -> float:
+        """Return the loss of a fit on the rows that were held out; NaN without any."""
+        truth = self.truth(number, fold)
+        return self.rows.judges[fold].mean_loss(truth) if len(truth) else float("nan")
 
     def _print(self, task: Task, said: str) -> None:
         """Print a line of a fit, where the estimator prints any."""
@@ -292,6 +300,6 @@ class Runner:
             print(f"{seconds:6.1f} s  {task.candidate.name}, {rows}: {said}")
 
 
-def of_candidate(fits: Mapping[tuple[int, int], RaceFit], number: int) -> dict[int, RaceFit]:
+def of_candidate(fits: Mapping[Key, RaceFit], number: int) -> dict[int, RaceFit]:
     """Return those of some fits that are of a candidate, in the order of their folds."""
     return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}

@@ -1,0 +1,81 @@
+"""What a race has drawn and fitted so far, from which another one goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.fit.result import FitResult
+
+Key = tuple[int, int]
+"""The number of a candidate, and its fold or the number of its network."""
+
+
+class Task(NamedTuple):
+    """A fit of the race."""
+
+    candidate: Candidate
+    number: int
+    """of the candidate"""
+    fold: int
+    """the rows that are held out"""
+    seed: int
+    is_of_all: bool = False
+    """whether none are; then `fold` is the number of the network"""
+
+
+class RaceFit(NamedTuple):
+    """A fit that was made."""
+
+    result: FitResult
+    predicted: NDArray[np.float64]
+    """(n, outputs) what it predicts for the rows that were held out, in their order"""
+    seconds: float
+    best: int = 1
+    """the epoch with the least loss on these"""
+    epochs: int = 1
+    """those that its schedule was for"""
+    is_cut: bool = False
+    """whether the race was interrupted before its end"""
+
+
+class Drawn(NamedTuple):
+    """The random numbers of a race, drawn from the estimator's random_state before its clock is read."""
+
+    fold: NDArray[np.int64]
+    """(n,) the fold of each row; -1 for a row that is never held out"""
+    raced: list[int]
+    """the folds of the race"""
+    of_folds: list[list[int]]
+    """the seed of each candidate's fit to each fold"""
+    of_all: list[list[int]]
+    """those of its networks of all rows"""
+
+
+class RaceState(NamedTuple):
+    """What a race has so far. One that starts with it makes none of these fits again.
+
+    A race of the same estimator and the same rows goes on with it, also with a longer time limit or after the process
+    of the first one has ended. `drawn` may be None where random_state is an integer, which draws the same again.
+    """
+
+    drawn: Drawn | None = None
+    fits: Mapping[Key, RaceFit] = {}
+    """by the number of the candidate and the fold"""
+    whole: Mapping[Key, RaceFit] = {}
+    """of all rows, by the number of the candidate and of the network; the predictions are of the fit watched"""
+
+
+NOTHING = RaceState()
+"""That of a race before its first fit."""
+RaceListener = Callable[[Task, RaceFit], object]
+"""Called with each fit that came to its end, in the thread that made it, one call at a time."""
+
+
+def finished(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
+    """Return the fits that came to their end."""
+    return {key: made for key, made in fits.items() if not made.is_cut}
