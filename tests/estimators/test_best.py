@@ -37,6 +37,7 @@ from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.best.weights import greedy, temperature, tempered
@@ -634,7 +635,7 @@ def test_a_damaged_file(damage: str, raced: Any, tmp_path: Path, monkeypatch: py
 
 
 def a_runner(fits: dict[tuple[int, int], float], workers: int = 1, kind: Any = runner.Runner) -> Any:
-    racing, rows = best(time_limit=100), runner.RacedRows(FitInput(TABLE, LABEL), np.zeros(N), {})
+    racing, rows = best(time_limit=100), RacedRows(FitInput(TABLE, LABEL), np.zeros(N), {})
     known = TablePreprocessor().fit(TABLE, LABEL)
     data = of_table(Labels, rows.given, values_of(racing), known)
     made = kind(racing, rows, data, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))

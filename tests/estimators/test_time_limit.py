@@ -14,6 +14,8 @@ import chainrule
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.in_time import rows_in_time
 
 GENERATOR = np.random.default_rng(2)
 X = GENERATOR.normal(size=(40, 3))
@@ -67,9 +69,19 @@ def fitted(clock: Clock, limit: float, kind: Any = MLPRegressor, **settings: Any
 
 
 @pytest.mark.parametrize("name", FITS)
-def test_a_first_epoch_that_is_late_ends(clock: Clock, name: str):
-    made = fitted(clock, 1.2, **FITS[name])  # 0.5 s before it, and 0.8 or 1 s for it: 1.3 to 1.5 s of 2.4
-    assert made.n_iter_ == 1 and "time limit of 1.2 s" in made.model_.history.stopped
+def test_no_epoch_goes_on_behind_the_limit(clock: Clock, name: str):
+    """0.5 s before the first step leave 0.65 s for the 8 or 10 of an epoch: seven, or the five planned to 0.95."""
+    with pytest.warns(ConvergenceWarning, match=r"time_limit=1.15 ended the training after [57] of the"):
+        made = fitted(clock, 1.15, **FITS[name])
+    assert made.n_iter_ == 0 and "time limit of 1.15 s" in made.model_.history.stopped
+    assert made.model_.steps_trained == clock.steps == (5 if name in ("a table", "a schedule") else 7)
+
+
+def test_the_rows_held_out_are_judged_within_the_limit(clock: Clock):
+    """0.95 of 1.2 s leave 0.64 for six steps of 24 rows, but 16 rows held out take as long as two steps."""
+    with pytest.warns(ConvergenceWarning, match="after 4 of the 6 steps"):
+        fitted(clock, 1.2, schedule="cosine", early_stopping=True, validation_fraction=0.4)
+    assert clock.steps == 4
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -77,7 +89,9 @@ def test_an_epoch_that_does_not_end_is_said(clock: Clock, name: str):
     with pytest.warns(
         ConvergenceWarning, match=r"time_limit=0.1 ended the training after (\d) of the "
     ) as said:
-        made = fitted(clock, 0.1, **FITS[name])  # over before the first step: 0.1 s more from there
+        made = fitted(
+            clock, 0.1, **FITS[name]
+        )  # over before the first step: 0.005 s more from there, which is one
     of = 8 if name == "held out" else 10
     text = str(said[0].message)
     assert f"of the {of} steps of the first epoch, which needs about {PREPARATION + of / 10:g} s" in text
@@ -91,7 +105,7 @@ def test_the_preparation_counts(clock: Clock):
 
 
 def test_a_partial_fit_has_its_epoch(clock: Clock):
-    made = MLPRegressor(**SMALL, time_limit=1.2, callbacks=clock)
+    made = MLPRegressor(**SMALL, time_limit=1.6, callbacks=clock)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert made.partial_fit(X, Y).n_iter_ == 1
@@ -117,3 +131,65 @@ def test_a_race_says_it(monkeypatch: pytest.MonkeyPatch):
     ) as said:
         made.fit(X, Y)
     assert said[0].filename == __file__ and made.n_iter_ == 0 and len(made.predict(X)) == len(X)
+
+
+# --- the rows that there is time to prepare --------------------------------------------------------------------------
+
+ROWS = 10_000
+LONG = {"a": np.arange(ROWS, dtype=float), "b": np.arange(ROWS)[::-1] % 7.0}
+
+
+def kept(limit: float, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> tuple[FitInput, list[int]]:
+    """Return the rows by a clock on which preparing a table takes a second, and 1 ms a row, and how many each took."""
+    seconds, sizes = [0.0], list[int]()
+
+    def prepare(given: FitInput) -> None:
+        sizes.append(len(given.y))
+        seconds[0] += 1 + 1e-3 * len(given.y)
+
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.time.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.PROBED_CELLS", 2000)
+    given = FitInput(LONG, settings.pop("y", np.arange(ROWS)), settings.pop("weight", None))
+    return rows_in_time(given, limit, prepare, seed=0, **{"keep_labels": False} | settings), sizes
+
+
+def test_of_a_table_too_long_for_the_limit_some_rows_are_prepared(monkeypatch: pytest.MonkeyPatch):
+    weight = np.arange(ROWS) / 2
+    found, sizes = kept(20.0, monkeypatch, weight=weight)  # 3.25 s to measure; 0.3 of the rest are 5.025 s
+    assert sizes == [250, 1000] and len(found.y) in (4024, 4025)  # by rounding
+    assert (np.diff(found.y) > 0).all()  # in their order, and each once
+    np.testing.assert_array_equal(found.X["a"], found.y)
+    np.testing.assert_array_equal(found.X["b"], (ROWS - 1 - found.y) % 7)
+    np.testing.assert_array_equal(found.sample_weight, found.y / 2)
+    again, _ = kept(20.0, monkeypatch)
+    np.testing.assert_array_equal(again.y, found.y)
+
+
+def test_all_rows_are_prepared_if_there_is_time(monkeypatch: pytest.MonkeyPatch):
+    found, sizes = kept(3.25 + 11.01 / 0.3, monkeypatch)
+    assert found.X is LONG and sizes == [250, 1000]
+    assert len(kept(3.25 + 10.9 / 0.3, monkeypatch)[0].y) == 9900
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.SHORT", 10)
+    assert kept(0.1, monkeypatch)[1] == []  # so few are not measured
+
+
+def test_a_limit_that_measuring_has_used_up_leaves_the_rows_measured(monkeypatch: pytest.MonkeyPatch):
+    assert len(kept(1.0, monkeypatch)[0].y) == 1000
+
+
+def test_a_row_of_each_label_is_kept(monkeypatch: pytest.MonkeyPatch):
+    y = np.array(["often"] * ROWS, object)
+    y[[17, 4000]] = "once", "never"
+    found, sizes = kept(20.0, monkeypatch, y=y, keep_labels=True)
+    assert set(found.y) == {"often", "once", "never"} and sizes[0] > 250
+
+
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_a_fit_says_which_rows_it_had_no_time_for(preset: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(candidates, "CANDIDATES", (Candidate("fast", changed={"hidden_layer_sizes": (4,)}),))
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.PREPARED", 1e-9)
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.PROBED_CELLS", 1000)
+    made = MLPRegressor(preprocess="auto", preset=preset, time_limit=60, max_iter=1, random_state=0)
+    with pytest.warns(UserWarning, match="time to prepare 500 of the 10,000 rows, which were drawn") as said:
+        made.fit(LONG, LONG["a"])
+    assert said[0].filename == __file__ and made.t_ < 500 and made.preprocessor_._rows == 500

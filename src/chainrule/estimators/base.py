@@ -17,6 +17,7 @@ from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
+from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
 from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
@@ -24,6 +25,7 @@ from chainrule.estimators.fit.start import FIELDS
 from chainrule.estimators.fit.train import Listeners, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
+from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
@@ -68,6 +70,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
         if self.preset == BEST:
             race.check(self, incremental, self._trunk is not None, bool(start_values))
+            given = self._in_time(given, begun, None, None, conditions)
             data = self._data(given, None, None, conditions)
             self._hold(race.fit(self, given, data, begun, raced, listen))
             warn_of(self._fitted.shortfall)
@@ -76,6 +79,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         before = self._result if self.warm_start or incremental else None
         if isinstance(before, RaceResult):
             before = before.blend.parts[0].result
+        given = self._in_time(given, begun, before, labels, conditions)
         data = self._data(given, before, labels, conditions)
         plan = resolved(
             self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
@@ -92,6 +96,25 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             watched.finish()
         warn_of(self._fitted.shortfall)
         return self
+
+    def _in_time(
+        self,
+        given: FitInput,
+        begun: float,
+        before: FitResult | None,
+        labels: Targets | None,
+        conditions: Conditions,
+    ) -> FitInput:
+        """Return what the fit is given, of a table with only the rows that its time limit leaves time to prepare."""
+        limit = race.seconds(self) if self.preset == BEST else self.time_limit
+        if limit is None or self.preprocess is None:
+            return given
+        prepare = partial(self._data, before=before, labels=labels, conditions=conditions)
+        seed = self.random_state if isinstance(self.random_state, int) else 0
+        found = rows_in_time(given, begun + limit, prepare, seed, self.target_type is Labels)
+        if found is not given:
+            warn_of_rows(limit, len(found.y), len(given.y))
+        return found
 
     def _data(
         self, given: FitInput, before: FitResult | None, labels: Targets | None, conditions: Conditions

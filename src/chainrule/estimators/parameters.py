@@ -216,9 +216,9 @@ class Parameters:
         None,
         [POSITIVE, None],
         "the maximum seconds of a fit, including the preparation of a table. A run with a schedule that is "
-        "too long gets as many epochs as fit, so that the schedule completes; the result then depends on "
-        "the clock. The first epoch may take at most as many seconds again; a fit that ends within it "
-        "warns.",
+        "too long gets as many epochs as fit, or a part of the first one, so that the schedule completes; the "
+        "result then depends on the clock. Of a table whose preparation would take most of the limit some rows "
+        "are used, drawn at random. Both are said by a warning.",
     )
     callbacks: Any = parameter(
         None,

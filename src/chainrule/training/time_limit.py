@@ -20,6 +20,8 @@ RECENT = 5
 """The number of recent epochs over which the speed is measured."""
 WHOLE = 5
 """The minimum number of epochs of a plan that has only whole ones."""
+JUDGED = 0.5
+"""About the time that judging a sample takes, in that of training on one."""
 
 
 class Shortfall(NamedTuple):
@@ -78,10 +80,14 @@ class TimeLimit(Callback):
         self.start = self.begin if self.since is None else self.since
         self.end = self.start + self.seconds
         self.planned = self.start + SHARE * self.seconds
-        whole = max(self.end, self.begin) if self.grace else self.planned
-        self.late, self.planned_late = max(self.end, self.begin) + self.grace, whole + SHARE * self.grace
+        self.late, self.planned_late = self.first_epoch()
         self.ends = [self.begin]
         self.shortfall = None
+
+    def first_epoch(self) -> tuple[float, float]:
+        """Return when an unfinished first epoch ends, and the time up to which its steps are planned."""
+        whole = max(self.end, self.begin) if self.grace else self.planned
+        return max(self.end, self.begin) + self.grace, whole + SHARE * self.grace
 
     def on_steps(self, run: Run) -> None:
         """Stop at the limit, and plan during the first epoch."""

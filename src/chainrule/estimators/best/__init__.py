@@ -3,6 +3,7 @@
 candidates   what races, in the order in which it does
 race         the race within a time limit
 runner       its fits, in threads
+rows         their rows, folds, and inputs
 state        its fits so far, from which it goes on
 stopping     what stops one of them
 judge        the loss of predictions of rows held out

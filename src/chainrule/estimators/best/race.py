@@ -21,7 +21,8 @@ from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
-from chainrule.estimators.best.runner import RacedRows, Runner, of_candidate
+from chainrule.estimators.best.rows import RacedRows
+from chainrule.estimators.best.runner import SECONDS, Runner, of_candidate
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task, finished
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput, check_weights
@@ -67,6 +68,11 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
             "preset='best' is for tables prepared by the estimator; also pass preprocess='auto' or a "
             "TablePreprocessor."
         )
+
+
+def seconds(estimator: HoldsResult) -> float:
+    """Return the seconds of a race."""
+    return SECONDS if estimator.time_limit is None else float(estimator.time_limit)
 
 
 def fit(

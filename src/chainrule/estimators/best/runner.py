@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from chainrule.engines import Plan, select
 from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.rows import PreparedRows, RacedRows
 from chainrule.estimators.best.state import (
     NOTHING,
     Key,
@@ -29,13 +29,13 @@ from chainrule.estimators.best.state import (
 )
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import FitData, FitInput, of_table
+from chainrule.estimators.fit.data import FitData, of_table
+from chainrule.estimators.fit.loop import AT_LEAST
 from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
-from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
@@ -47,27 +47,6 @@ SECONDS = 60.0
 """The time limit, where none is given."""
 ENOUGH = 0.5
 """The least part of the seconds that a fit is expected to take which it must be given to begin."""
-
-
-class RacedRows(NamedTuple):
-    """The rows of a race."""
-
-    given: FitInput
-    fold: NDArray[np.int64]
-    """the fold of each row"""
-    judges: Mapping[int, Judge]
-    """of the rows that are held out of each fold"""
-
-    def parts(self, fold: int) -> FitInput:
-        """Return what a fit without a fold is given; all rows where somebody passes others to validate on."""
-        if self.given.X_val is not None:
-            return self.given
-        train, out = np.flatnonzero(self.fold != fold), np.flatnonzero(self.fold == fold)
-        if not len(out):
-            return self.given
-        X, y, sample_weight = self.given[:3]
-        some = rows_of(X, train), rows_of(y, train), rows_of(sample_weight, train)
-        return FitInput(*some, rows_of(X, out), rows_of(y, out))
 
 
 class Runner:
@@ -98,6 +77,7 @@ class Runner:
         """by the settings"""
         if data.preprocessor is not None:
             self.prepared[repr(sorted(table_settings(estimator).items()))] = data.preprocessor
+        self.inputs = PreparedRows(rows, data, self.workers)
         self.errors: list[tuple[int, Exception]] = []
         """with the numbers of the candidates"""
         self.ended, self.lock = threading.Event(), threading.Lock()
@@ -202,9 +182,9 @@ class Runner:
     def _fit(self, task: Task, seconds: float) -> RaceFit:
         """Fit a candidate to all folds but one, in so many seconds."""
         begin, over = time.monotonic(), RaceOver(self.ended)
-        grace = 0.0 if self.fits else self.seconds  # without a fit there is nothing to predict by
+        grace = 0.0 if self.fits else AT_LEAST * self.seconds  # without a fit there is nothing to predict by
         made = self.estimator_of(task)
-        result, data = self._trained(made, task, over, self.rows.parts(task.fold), seconds, grace=grace)
+        result, data = self._trained(made, task, over, seconds, grace=grace)
         if (short := result.shortfall) is not None:  # of the seconds of the race
             short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
             result = replace(result, shortfall=short)
@@ -222,8 +202,8 @@ class Runner:
         """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""
         begin, (last, epochs) = time.monotonic(), self._plan(task.number)
         over = RaceOver(self.ended, last, begin + seconds)
-        made, rows = self.estimator_of(task), self.rows.given._replace(X_val=None, y_val=None)
-        result, _ = self._trained(made, task, over, rows, None, epochs=epochs)
+        made = self.estimator_of(task)
+        result, _ = self._trained(made, task, over, None, epochs=epochs)
         if over.is_cut:
             return None
         watched = self.fits[task.number, 0]  # whose curves stay
@@ -236,13 +216,15 @@ class Runner:
         made: HoldsResult,
         task: Task,
         over: RaceOver,
-        rows: FitInput,
         seconds: float | None,
         **conditions: Any,
     ) -> tuple[FitResult, FitData]:
-        """Return the result of a candidate's fit on some rows in so many seconds, and their data."""
+        """Return the result of a task's fit in so many seconds, and its data."""
         begun, variant = time.monotonic(), task.candidate.variant
-        data = of_table(made.target_type, rows, values_of(made), self._preprocessor(made, variant))
+        preprocessor = self._preprocessor(made, variant)
+        rows = self.inputs.prepared(preprocessor)
+        own = rows.given._replace(X_val=None, y_val=None) if task.is_of_all else rows.parts(task.fold)
+        data = of_table(made.target_type, own, values_of(made), preprocessor, transform=lambda X: X)
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))

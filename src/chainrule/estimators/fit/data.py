@@ -94,14 +94,19 @@ def of_table(
     preprocessor: TablePreprocessor,
     known: Targets | None = None,
     warm_start: bool = False,
+    transform: Callable[[Any], Any] | None = None,
 ) -> FitData:
-    """Return the checked data of a fit on a table, by a fitted preprocessor. The arguments are those of `checked`."""
+    """Return the checked data of a fit on a table, by a fitted preprocessor. The arguments are those of `checked`.
+
+    transform(X): prepares a table; None for the preprocessor's own.
+    """
+    transform = preprocessor.transform if transform is None else transform
 
     def check_both(X: Any, y: Any, **rules: Any) -> tuple[Any, Any]:
-        found: tuple[Any, Any] = check_X_y(preprocessor.transform(X), y, **rules)
+        found: tuple[Any, Any] = check_X_y(transform(X), y, **rules)
         return found
 
-    data = checked(kind, given, parameters, check_both, preprocessor.transform, known, warm_start)
+    data = checked(kind, given, parameters, check_both, transform, known, warm_start)
     names = preprocessor.get_feature_names_out().tolist()
     return replace(data, preprocessor=preprocessor, feature_names=names)
 

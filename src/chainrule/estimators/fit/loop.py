@@ -23,12 +23,14 @@ from chainrule.training.callbacks import Callback, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
 from chainrule.training.options import Clip
-from chainrule.training.run import RunSettings
+from chainrule.training.run import Run, RunSettings
 from chainrule.training.settings import as_schedule
-from chainrule.training.time_limit import Shortfall, TimeLimit
+from chainrule.training.time_limit import JUDGED, SHARE, Shortfall, TimeLimit
 
 AUTO_BATCH = 200
 """The largest batch that batch_size="auto" makes."""
+AT_LEAST = 0.05
+"""The part of a time limit that the training has in any case, however long the preparation takes."""
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -89,7 +91,8 @@ def run(
     limit = None
     if p.time_limit is not None:
         shorten = curve is not None and schedule.looks_ahead
-        limit = FitLimit(float(p.time_limit), shorten=shorten, since=plan.begun, grace=plan.conditions.grace)
+        judging = JUDGED * (0 if validation is None else validation.n / samples.n)
+        limit = FitLimit(float(p.time_limit), shorten, plan.begun, plan.conditions.grace, judging)
         watchers.append(limit)
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
@@ -129,7 +132,30 @@ def run(
 
 
 class FitLimit(TimeLimit):
-    """The time limit of a fit, which warns itself where its first epoch did not end."""
+    """The time limit of a fit: no epoch goes on behind it, and the fit itself warns where the first one did not end.
+
+    Where the preparation took longer than the limit, the training has a twentieth of the limit from its start.
+
+    grace: the seconds that the training may have in any case; None for that twentieth.
+    judging: the time that judging the held-out rows takes, as a part of an epoch's.
+    """
+
+    def __init__(
+        self, seconds: float, shorten: bool, since: float | None, grace: float | None, judging: float
+    ) -> None:
+        """Keep the settings."""
+        own = AT_LEAST * seconds if grace is None else grace
+        super().__init__(seconds, shorten=shorten, since=since, grace=own)
+        self.judging = judging
+
+    def first_epoch(self) -> tuple[float, float]:
+        """Return the limit, or what the training has in any case, and the time up to which steps are planned."""
+        return max(self.end, self.begin + self.grace), max(self.planned, self.begin + SHARE * self.grace)
+
+    def plan(self, run: Run, now: float, seconds: float) -> None:
+        """Plan with the time in which the rows held out are judged behind the steps of a first epoch."""
+        judging = self.judging * run.steps_per_epoch * seconds if run.epoch == 0 else 0.0
+        super().plan(run, now + judging, seconds)
 
     def warn(self, shortfall: Shortfall) -> None:
         """Leave it to the fit."""

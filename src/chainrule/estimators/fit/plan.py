@@ -42,7 +42,7 @@ class Conditions(NamedTuple):
     epochs: int | None = None
     """the epochs of a fit of all rows, with nothing held out"""
     grace: float | None = None
-    """the seconds after time_limit that the first epoch may take; None for as many as time_limit has"""
+    """the seconds that the training may have in any case; None for a twentieth of time_limit"""
 
 
 ALONE = Conditions()

@@ -1,0 +1,65 @@
+"""The rows of a race: their folds, and how each preprocessor prepares them, once for all fits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+
+
+class RacedRows(NamedTuple):
+    """The rows of a race."""
+
+    given: FitInput
+    fold: NDArray[np.int64]
+    """the fold of each row"""
+    judges: Mapping[int, Judge]
+    """of the rows that are held out of each fold"""
+
+    def parts(self, fold: int) -> FitInput:
+        """Return what a fit without a fold is given; all rows where somebody passes others to validate on."""
+        if self.given.X_val is not None:
+            return self.given
+        train, out = np.flatnonzero(self.fold != fold), np.flatnonzero(self.fold == fold)
+        if not len(out):
+            return self.given
+        X, y, sample_weight = self.given[:3]
+        some = rows_of(X, train), rows_of(y, train), rows_of(sample_weight, train)
+        return FitInput(*some, rows_of(X, out), rows_of(y, out))
+
+
+class PreparedRows:
+    """The rows as the preprocessors used last prepare them, one more of these than there are workers.
+
+    A fit takes its rows of them: preparing a row depends on no other row.
+    """
+
+    def __init__(self, rows: RacedRows, data: FitData, workers: int) -> None:
+        """Keep the rows. data: of all of them, as one preprocessor prepared them."""
+        self.rows, self.most, self.lock = rows, workers + 1, threading.Lock()
+        self.of: dict[TablePreprocessor, RacedRows] = {}
+        if data.preprocessor is not None:
+            watched = None if data.validation is None else data.validation.X
+            self._keep(data.preprocessor, data.samples.X, watched)
+
+    def prepared(self, preprocessor: TablePreprocessor) -> RacedRows:
+        """Return the rows with a table of inputs (n, outputs)."""
+        with self.lock:
+            if preprocessor not in self.of:
+                X, X_val = self.rows.given.X, self.rows.given.X_val
+                watched = None if X_val is None else preprocessor.transform(X_val)
+                self._keep(preprocessor, preprocessor.transform(X), watched)
+            return self.of[preprocessor]
+
+    def _keep(self, preprocessor: TablePreprocessor, X: object, watched: object) -> None:
+        while len(self.of) >= self.most:
+            del self.of[next(iter(self.of))]
+        self.of[preprocessor] = self.rows._replace(given=self.rows.given._replace(X=X, X_val=watched))
