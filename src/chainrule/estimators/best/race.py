@@ -19,6 +19,7 @@ from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
+from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows
@@ -127,7 +128,10 @@ def fit(
     if is_large and estimator.refit is not False:
         chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
-    return race.result(dict(zip(numbers, weights.tolist(), strict=True)), degree)
+    result = race.result(dict(zip(numbers, weights.tolist(), strict=True)), degree)
+    folds = race.shared(numbers, raced)
+    mean = race.average(numbers, weights, folds)
+    return replace(result, held_out=of_race(race.rows, data, result, folds, mean))
 
 
 def _draw(estimator: HoldsResult, data: FitData, count: int) -> Drawn:
@@ -230,7 +234,7 @@ class Race(Runner):
 
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
-        folds = [fold for fold in wanted if all((number, fold) in self.fits for number in numbers)]
+        folds = self.shared(numbers, wanted)
         judge = _joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
@@ -238,14 +242,24 @@ class Race(Runner):
         weights = greedy(truths, judge.mean_loss)
         if judge.loss is not None:
             return weights, 1.0
-        predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
-        mean = np.tensordot(weights, np.stack(predicted), 1)
+        mean = self.average(numbers, weights, folds)
         exclusive = judge.y.ndim == 1
 
         def loss(degree: float) -> float:
             return judge.mean_loss(judge.truth(tempered(mean, degree, exclusive)))
 
         return weights, temperature(loss)
+
+    def shared(self, numbers: list[int], wanted: list[int]) -> list[int]:
+        """Return those of the wanted folds to which all of the candidates were fitted."""
+        return [fold for fold in wanted if all((number, fold) in self.fits for number in numbers)]
+
+    def average(
+        self, numbers: list[int], weights: NDArray[np.float64], folds: list[int]
+    ) -> NDArray[np.float64]:
+        """Return the weighted average (rows, outputs) of the predictions for the rows held out of folds."""
+        predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
+        return np.asarray(np.tensordot(weights, np.stack(predicted), 1))
 
     def result(self, weights: dict[int, float], degree: float) -> RaceResult:
         """Return what the estimator has after its fit: of a recipe the networks of all rows, where there are some."""

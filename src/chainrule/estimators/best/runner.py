@@ -190,13 +190,13 @@ class Runner:
             result = replace(result, shortfall=short)
         predicted = np.empty((0, result.targets.outputs))
         if data.validation is not None:
-            predicted = result.predicted(data.validation.X, made.engine)
-        if not np.isfinite(self.rows.judges[task.fold].truth(predicted)).all():
-            raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
+            if result.held_out is None:
+                raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
+            predicted, result = result.held_out.predicted, replace(result, held_out=None)
         scores = np.nan_to_num(result.records.validation_scores or [0.0], nan=-np.inf)
         best = max(1, min(1 + int(np.argmax(scores)), result.records.n_iter))
         seconds = time.monotonic() - begin
-        return RaceFit(result, np.asarray(predicted, np.float64), seconds, best, over.epochs, over.is_cut)
+        return RaceFit(result, predicted, seconds, best, over.epochs, over.is_cut)
 
     def _fit_all(self, task: Task, seconds: float) -> RaceFit | None:
         """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""

@@ -71,7 +71,14 @@ def begin(
     goes_on = plan.is_incremental and before.rates is not None
     rates = before.rates if goes_on or not is_stochastic_fit else as_rates(p)
     records = records_of(before.records, watches)
-    result = replace(before, records=records, rates=rates, architecture=plan.architecture, shortfall=None)
+    result = replace(
+        before,
+        records=records,
+        rates=rates,
+        architecture=plan.architecture,
+        shortfall=None,
+        held_out=None,
+    )
     return FitStart(result, random, False, False)
 
 

@@ -50,6 +50,8 @@ class FitData:
     """those that are passed for it"""
     y_val: Any = None
     """their targets, as they are passed"""
+    sample_weight: NDArray[np.float64] | None = None
+    """(n,) the weights of the samples without those of their classes; None for 1 each"""
 
 
 def checked(
@@ -75,7 +77,10 @@ def checked(
         known.check_again(y, warm_start)
     targets = kind.learn(y, parameters) if known is None else known
     y = in_columns(targets.encode(y))
-    weight = check_weights(X, y, given.sample_weight, targets, parameters)
+    sample_weight = given.sample_weight
+    if sample_weight is not None:
+        sample_weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
+    weight = check_weights(X, y, sample_weight, targets, parameters)
     if (given.X_val is None) != (given.y_val is None):
         raise DataError("pass both X_val and y_val, or neither.")
     validation = None
@@ -84,7 +89,7 @@ def checked(
         y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
         validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
-    return FitData(samples, targets, validation=validation, y_val=given.y_val)
+    return FitData(samples, targets, validation=validation, y_val=given.y_val, sample_weight=sample_weight)
 
 
 def of_table(
@@ -112,15 +117,17 @@ def of_table(
 
 
 def check_weights(
-    X: Any, y: NDArray[Any], sample_weight: Any, targets: Targets, parameters: Mapping[str, Any]
+    X: Any,
+    y: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None,
+    targets: Targets,
+    parameters: Mapping[str, Any],
 ) -> NDArray[np.float64]:
     """Return the weights (n,) of the samples, times those of their classes. Raises DataError unless they can be used.
 
     y: encoded.
     """
-    weight = np.ones(X.shape[0])
-    if sample_weight is not None:
-        weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
+    weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     of_classes = targets.class_weights(parameters, y)
     if of_classes is not None:
         weight = weight * of_classes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.numbers import Targets
@@ -60,6 +61,8 @@ class FitResult:
     """what the parameters said of the network, see `FitPlan`; empty where that is not known"""
     shortfall: Shortfall | None = None
     """how far the fit came, if its time limit ended it within its first epoch"""
+    held_out: HeldOut | None = None
+    """what was predicted for rows before the network learned from them; None without such rows, and from a file"""
 
     @property
     def members(self) -> list[Model]:

@@ -18,6 +18,7 @@ from chainrule.estimators.fit import loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
@@ -50,24 +51,28 @@ class SplitSamples(NamedTuple):
     validation: Samples | None = None
     y_val: Any = None
     """the targets of the validation as the user gave them"""
+    held: HeldRows | None = None
+    """the rows of the validation, where the network has not learned from them before"""
 
 
 def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> FitResult:
     """Train the network of a start, in place, and return what the fit has found."""
     p, model = plan.parameters, start.result.model
     samples = data.samples.scaled(model.target_scale)
-    given = None if data.validation is None else data.validation.scaled(model.target_scale)
+    parts = SplitSamples(samples)
+    if (given := data.validation) is not None:
+        scaled = given.scaled(model.target_scale)
+        parts = SplitSamples(samples, scaled, data.y_val, HeldRows.passed(given))
     if not is_stochastic(p):
         if len(start.result.members) > 1:
             raise ConfigError(
                 "n_members above 1 needs training in batches, as with solver='adam'; a solver trains one network."
             )
-        return by_solver(plan, start, samples, given, listen)
+        return by_solver(plan, start, parts, listen)
     if p.early_stopping and plan.is_incremental:
         raise ConfigError("partial_fit does not support early_stopping=True")
-    parts = SplitSamples(samples, given, data.y_val)
     if given is None and p.early_stopping:
-        parts = split(plan, data, samples, start.random)
+        parts = split(plan, data, samples, start)
     if start.is_drawn and plan.proposal.start == "samples":
         model.start_on(parts.train)
     check_schedule(p.schedule, parts.validation is not None)
@@ -77,21 +82,31 @@ def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> F
     return refit.Refit(plan, start, samples).beside(fit)
 
 
-def split(plan: FitPlan, data: FitData, samples: Samples, random: np.random.RandomState) -> SplitSamples:
+def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> SplitSamples:
     """Split samples into those to train on and those held out, as scikit-learn's early stopping does."""
     fraction = plan.parameters.validation_fraction
     if not fraction:
         raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
     stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
     rows = np.arange(samples.n)
-    kept, held_out = train_test_split(rows, random_state=random, test_size=fraction, stratify=stratify)
+    kept, held_out = train_test_split(rows, random_state=start.random, test_size=fraction, stratify=stratify)
     if len(held_out) < 2:
         raise DataError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
     validation = samples.take(held_out)
     y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
-    return SplitSamples(samples.take(kept), validation, data.targets.as_given(y))
+    held = HeldRows.of_fit(data, held_out) if start.is_new else None
+    return SplitSamples(samples.take(kept), validation, data.targets.as_given(y), held)
+
+
+def predicted(plan: FitPlan, result: FitResult, parts: SplitSamples) -> HeldOut | None:
+    """Return what the network of a result predicts for the rows that were held out from it; None without any."""
+    if parts.held is None or parts.validation is None:
+        return None
+    X, keeps_inputs = parts.validation.X, result.targets.task == "regression"
+    found = result.predicted(X, plan.parameters.engine)
+    return HeldOut.of(parts.held, found, X[sampled(X.shape[0])] if keeps_inputs else None)
 
 
 def by_batches(
@@ -133,14 +148,16 @@ def by_batches(
             stacklevel=6,
         )
     is_complete = history is not None and history.stopped in (None, curve.message.rstrip("."))
-    return replace(start.result, records=curve.records, shortfall=shortfall), is_complete
+    held_out = predicted(plan, start.result, parts)
+    return (
+        replace(start.result, records=curve.records, shortfall=shortfall, held_out=held_out),
+        is_complete,
+    )
 
 
-def by_solver(
-    plan: FitPlan, start: FitStart, samples: Samples, validation: Samples | None, listen: Listeners
-) -> FitResult:
+def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Listeners) -> FitResult:
     """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
-    p, result = plan.parameters, start.result
+    p, result, (samples, validation) = plan.parameters, start.result, parts[:2]
     solver: AnyOptimizer = LBFGS(
         tolerance=float(p.tol),
         max_evaluations=int(p.max_fun),
@@ -153,7 +170,7 @@ def by_solver(
         plan, result.model, solver, samples, validation, samples.n, int(p.max_iter), callbacks=callbacks
     )
     if history is None:
-        return replace(result, shortfall=shortfall)
+        return replace(result, shortfall=shortfall, held_out=predicted(plan, result, parts))
     losses = [record["loss"] for record in history]
     records = replace(
         result.records,
@@ -171,7 +188,8 @@ def by_solver(
             ConvergenceWarning,
             stacklevel=6,
         )
-    return replace(result, records=records, shortfall=shortfall)
+    held_out = predicted(plan, result, parts)
+    return replace(result, records=records, shortfall=shortfall, held_out=held_out)
 
 
 def warn_of(shortfall: Shortfall | None) -> None:

@@ -1,0 +1,84 @@
+"""What a fit predicts for rows that it had not learned from, for whatever needs honest predictions afterwards.
+
+Such predictions are by-products of a fit: early stopping holds out rows to choose the epoch, and a race holds out folds
+to compare recipes. Intervals, thresholds and predictions out of fold are computed from them at no further fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.samples import Samples
+from chainrule.estimators.fit.data import FitData
+
+MAX_INPUTS = 10_000
+"""The most held-out rows whose inputs are kept."""
+
+
+class HeldRows(NamedTuple):
+    """The rows that a fit is about to hold out, (m,)."""
+
+    rows: NDArray[np.int64]
+    y: NDArray[Any]
+    weight: NDArray[np.float64]
+    are_passed: bool = False
+
+    @classmethod
+    def of_fit(cls, data: FitData, rows: NDArray[np.int64]) -> Self:
+        """Return rows of the data of a fit."""
+        weight = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
+        return cls(rows, data.samples.y[rows], weight)
+
+    @classmethod
+    def passed(cls, validation: Samples) -> Self:
+        """Return the rows that are passed for validation. y is in its own units."""
+        return cls(np.arange(validation.n), validation.y, validation.weight, True)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions for rows by networks that had not learned from them.
+
+    The network of the estimator may have: with `refit` it is trained on all rows afterwards. The rows did choose the
+    epoch, and in a race the weights and the temperature, so that their loss is slightly optimistic.
+    """
+
+    rows: NDArray[np.int64]
+    """(m,) their indices in the X of the fit, or in its X_val"""
+    y: NDArray[Any]
+    """(m,) class numbers or (m, outputs), as `Targets.encode` returns them, in the units of y"""
+    predicted: NDArray[np.float64]
+    """(m, outputs) probabilities or numbers, in the units of y"""
+    weight: NDArray[np.float64]
+    """(m,) sample_weight without class_weight; 1 for each row of X_val"""
+    are_passed: bool = False
+    """whether they are the rows of X_val"""
+    inputs: Any = None
+    """(k, features) the prepared inputs of the rows `sampled`, an array or a CSR matrix; None if not kept"""
+    groups: NDArray[np.int64] | None = None
+    """(m,) the number of the group of each row; None without groups"""
+
+    @classmethod
+    def of(cls, held: HeldRows, predicted: NDArray[Any], X: Any = None) -> Self | None:
+        """Return predictions (m, outputs) for held-out rows; None if some are not finite.
+
+        X: the prepared inputs of those that are `sampled`.
+        """
+        if not np.isfinite(predicted).all():
+            return None
+        found = np.asarray(predicted, np.float64)
+        return cls(held.rows, held.y, found, held.weight, held.are_passed, X)
+
+    @property
+    def sampled(self) -> NDArray[np.int64]:
+        """The places (k,) among the m rows of those with inputs."""
+        return sampled(len(self.rows))
+
+
+def sampled(count: int) -> NDArray[np.int64]:
+    """Return at most MAX_INPUTS places of `count`, evenly spaced."""
+    return np.arange(count)[:: max(1, -(-count // MAX_INPUTS))]
