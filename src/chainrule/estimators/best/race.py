@@ -15,21 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.held_out import of_race
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.judges import class_weights, joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.runner import SECONDS, Runner, of_candidate
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task, finished
 from chainrule.estimators.best.weights import greedy, temperature, tempered
-from chainrule.estimators.fit.data import FitData, FitInput, check_weights
+from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.numbers import Targets
-from chainrule.estimators.parameters import values_of
 from chainrule.estimators.rows import deal
 
 RACE, AGAIN = 0.4, 0.3
@@ -95,7 +93,7 @@ def fit(
     judged, judged_weight = encoded, weight
     if data.validation is not None:
         judged = data.validation.y
-        judged_weight = _class_weights(estimator, targets, encoded, judged)
+        judged_weight = class_weights(estimator, targets, encoded, judged)
     racing = candidates.CANDIDATES
     drawn = _draw(estimator, data, len(racing)) if start.drawn is None else start.drawn
     fold, raced = drawn.fold, drawn.raced
@@ -105,7 +103,7 @@ def fit(
         )
     is_large = len(encoded) > FEW
     judges = {
-        one: _judge(estimator, data, judged, judged_weight, None if is_given else fold == one)
+        one: judge_of(estimator, data, judged, judged_weight, None if is_given else fold == one)
         for one in (raced if is_given else range(FOLDS))
     }
     rows = RacedRows(given, fold, judges)
@@ -157,35 +155,6 @@ def _folds(
     return fold, [*range(FOLDS)] if n <= FEW else [0]
 
 
-def _class_weights(
-    estimator: HoldsResult, targets: Targets, encoded: NDArray[Any], judged: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Return the class weights of held-out targets, equal to those of training."""
-    of_rows = check_weights(encoded, encoded, None, targets, values_of(estimator))
-    if (of_rows == 1).all():
-        return np.ones(len(judged))
-    labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
-    return np.asarray(of_rows[first][np.searchsorted(labels, judged.reshape(len(judged), -1)[:, 0])])
-
-
-def _judge(
-    estimator: HoldsResult,
-    data: FitData,
-    judged: NDArray[Any],
-    judged_weight: NDArray[np.float64],
-    rows: NDArray[np.bool_] | None,
-) -> Judge:
-    """Return the judge of some rows of the targets, or of all for None."""
-    y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])
-    if not of_rows.any():
-        of_rows = np.ones(len(y))
-    if data.targets.task != "regression":
-        return Judge(y, of_rows)
-    loss, columns = data.targets.loss(values_of(estimator)), data.samples.y
-    scale = measure_targets(columns, data.samples.weight) if loss.targets == "real" else None
-    return Judge(y.reshape(len(y), columns.shape[1]), of_rows, loss, scale)
-
-
 class Race(Runner):
     """A race: its fits, the weights of the recipes, and the final result."""
 
@@ -235,7 +204,7 @@ class Race(Runner):
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
         folds = self.shared(numbers, wanted)
-        judge = _joined([self.rows.judges[fold] for fold in folds])
+        judge = joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
         truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
@@ -274,7 +243,7 @@ class Race(Runner):
                     report.append(Record(candidate.name, dict(candidate.changed), *nothing, error))
                 continue
             weight = weights.get(number, 0.0)
-            judge = _joined([self.rows.judges[fold] for fold in own])
+            judge = joined([self.rows.judges[fold] for fold in own])
             truth = np.concatenate([self.truth(number, fold) for fold in own])
             report.append(
                 Record(
@@ -302,11 +271,3 @@ class Race(Runner):
             print(report)
         state = RaceState(drawn, finished(self.fits), finished(self.whole))
         return RaceResult.of(heaviest, Blend(parts, degree, self.estimator.engine), report, state)
-
-
-def _joined(judges: list[Judge]) -> Judge:
-    """Concatenate judges over all their rows."""
-    return judges[0]._replace(
-        y=np.concatenate([judge.y for judge in judges]),
-        weight=np.concatenate([judge.weight for judge in judges]),
-    )
