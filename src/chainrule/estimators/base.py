@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
+from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
+from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table, structure_of
 from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
 from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
+from chainrule.estimators.fit.structure import FREE, RowValues, left_out
 from chainrule.estimators.fit.train import Listeners, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
@@ -36,15 +38,32 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     """Base class of the estimators: scikit-learn's parameters of its MLP, and further ones."""
 
+    __metadata_request__fit: ClassVar = {"groups": True, "time": True}
+    """what metadata routing passes on without `set_fit_request`: the groups of a splitter tie these rows too"""
+
     @with_callbacks  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        groups: RowValues | None = None,
+        time: RowValues | None = None,
+    ) -> Self:
         """Train on X and y, from new initial weights or with warm_start the current ones; return the estimator.
 
         X: (n, features) array, CSR or CSC matrix, or data frame.  y: (n,) labels or numbers, or (n, outputs).
         sample_weight: (n,), the weight of each sample in the loss; None for 1 each.
         X_val, y_val: samples for validation after each epoch and for early_stopping, instead of a fraction of X.
+        groups: (n,) what each row belongs to, such as a person, or the name of a column of X, which is then no input.
+        What is held out is whole groups, if a fraction of X is.
+        time: (n,) when each row was, as numbers or dates, or the name of a column of X, which stays an input. What is
+        held out is what comes last; with groups, the later rows of groups that nothing is learned of. See `gap`.
         """
-        return self._fit(FitInput(X, y, sample_weight, X_val, y_val))
+        return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time))
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -68,7 +87,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         begun = time.monotonic()
         self._validate_params()
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
+        structure = FREE if incremental else structure_of(given, self.gap, self.preprocess is not None)
         if self.preset == BEST:
+            if not structure.is_free:
+                raise ConfigError("preset='best' takes no groups or time yet; use preset='fast'.")
             race.check(self, incremental, self._trunk is not None, bool(start_values))
             given = self._in_time(given, begun, None, None, conditions)
             data = self._data(given, None, None, conditions)
@@ -79,8 +101,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         before = self._result if self.warm_start or incremental else None
         if isinstance(before, RaceResult):
             before = before.blend.parts[0].result
-        given = self._in_time(given, begun, before, labels, conditions)
+        wanted, given = given, self._in_time(given, begun, before, labels, conditions)
+        if given is not wanted:
+            structure = structure_of(given, self.gap, self.preprocess is not None)
         data = self._data(given, before, labels, conditions)
+        data = replace(data, structure=structure.checked(data.samples.n))
         plan = resolved(
             self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
         )
@@ -140,7 +165,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return self._trunk.preprocessor
         y = self.target_type.read(given.y)
         settings = table_settings(self, conditions.variant)
-        return preprocessing.fitted(self.preprocess, given.X, y, given.sample_weight, self.dtype, settings)
+        rows = given.X, y, given.sample_weight
+        return preprocessing.fitted(self.preprocess, *rows, self.dtype, settings, left_out(given.groups))
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:

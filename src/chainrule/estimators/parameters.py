@@ -212,6 +212,14 @@ class Parameters:
         "label 1, or the last of two sorted labels without a 1.",
         "whole fit",
     )
+    gap: float | str = parameter(
+        0,
+        [NOT_NEGATIVE, str],
+        "with the time of `fit`, what lies at least between a sample that is learned from and the first one "
+        'held out: a number in the units of time, or for dates a duration such as "36h", in s, min, h, d or w. '
+        "Samples between them are in neither part.",
+        "whole fit",
+    )
     time_limit: float | None = parameter(
         None,
         [POSITIVE, None],

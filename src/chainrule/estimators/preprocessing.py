@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,20 @@ def fitted(
     weight: Any,
     dtype: Any,
     settings: Mapping[str, Any] = {},
+    left_out: Sequence[str] = (),
 ) -> TablePreprocessor:
     """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
 
     y: the targets, by which it decides how many rows a category needs.
-    settings: of the new one.
+    settings: of the new one.  left_out: the columns that are no inputs.
     weight: (n,) or None. A row of the median weight counts as one row, whatever the sum: min_count counts rows.
     """
     if isinstance(preprocess, TablePreprocessor):
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
+    if left_out:
+        made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(left_out, "drop")})
     weight = np.asarray(1.0 if weight is None else weight, np.float64)
     if weight.ndim == 0:
         return made.fit(X, y)

@@ -12,7 +12,8 @@ from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.data.samples import Samples
-from chainrule.errors import DataError
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, read_structure
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
@@ -32,6 +33,8 @@ class FitInput(NamedTuple):
     sample_weight: Any = None
     X_val: Any = None
     y_val: Any = None
+    groups: RowValues | None = None
+    time: RowValues | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,31 @@ class FitData:
     """their targets, as they are passed"""
     sample_weight: NDArray[np.float64] | None = None
     """(n,) the weights of the samples without those of their classes; None for 1 each"""
+    structure: RowStructure = FREE
+    """what ties the samples together, where the fit itself holds some out"""
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The label (n,) of each sample; None for numbers and for several labels a sample."""
+        if self.targets.task not in ("binary", "multiclass"):
+            return None
+        return self.samples.y.reshape(self.samples.n, -1)[:, 0]
+
+
+def structure_of(given: FitInput, gap: float | str, is_table: bool) -> RowStructure:
+    """Return what ties the rows of a fit together, which matters where it holds some of them out itself.
+
+    is_table: whether a preprocessor knows the columns by name.  Raises ConfigError for a name of another X.
+    """
+    for name in ("groups", "time"):
+        if isinstance(value := getattr(given, name), str) and not is_table:
+            raise ConfigError(
+                f"{name}={value!r:.60} names a column of a table, which needs preprocess='auto'; pass the values, one "
+                "per row."
+            )
+    if given.X_val is not None:
+        return FREE
+    return read_structure(given.X, given.groups, given.time, gap)
 
 
 def checked(

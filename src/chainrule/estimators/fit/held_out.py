@@ -26,12 +26,13 @@ class HeldRows(NamedTuple):
     y: NDArray[Any]
     weight: NDArray[np.float64]
     are_passed: bool = False
+    groups: NDArray[np.int64] | None = None
 
     @classmethod
     def of_fit(cls, data: FitData, rows: NDArray[np.int64]) -> Self:
         """Return rows of the data of a fit."""
         weight = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
-        return cls(rows, data.samples.y[rows], weight)
+        return cls(rows, data.samples.y[rows], weight, groups=data.structure.take(rows).groups)
 
     @classmethod
     def passed(cls, validation: Samples) -> Self:
@@ -71,7 +72,7 @@ class HeldOut:
         if not np.isfinite(predicted).all():
             return None
         found = np.asarray(predicted, np.float64)
-        return cls(held.rows, held.y, found, held.weight, held.are_passed, X)
+        return cls(held.rows, held.y, found, held.weight, held.are_passed, X, held.groups)
 
     @property
     def sampled(self) -> NDArray[np.int64]:

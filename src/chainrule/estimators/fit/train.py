@@ -23,6 +23,7 @@ from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.scoring import Score
+from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.held import HoldsResult
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
@@ -83,13 +84,21 @@ def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> F
 
 
 def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> SplitSamples:
-    """Split samples into those to train on and those held out, as scikit-learn's early stopping does."""
+    """Split samples into those to train on and those held out, as scikit-learn's early stopping does.
+
+    Where groups or times tie them together, `splits.holdout` does.
+    """
     fraction = plan.parameters.validation_fraction
     if not fraction:
         raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
-    stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
-    rows = np.arange(samples.n)
-    kept, held_out = train_test_split(rows, random_state=start.random, test_size=fraction, stratify=stratify)
+    if data.structure.is_free:
+        stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
+        rows = np.arange(samples.n)
+        kept, held_out = train_test_split(
+            rows, random_state=start.random, test_size=fraction, stratify=stratify
+        )
+    else:
+        kept, held_out = holdout(data.structure, fraction, data.labels, start.random)
     if len(held_out) < 2:
         raise DataError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."

@@ -1,0 +1,139 @@
+"""What ties the rows of a fit together: the groups that they belong to, and their order in time."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.tables import kinds, reading
+from chainrule.estimators.tables.column import Column
+
+SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+"""The units of a gap that is a text, such as "36h" """
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+MAX_SHOWN = 40
+RowValues = ArrayLike | str
+"""a value for each row, or the name of a column"""
+Table = Any
+"""a table of any kind, see `reading.read`"""
+
+
+class RowStructure(NamedTuple):
+    """Groups, of which a held-out one is held out whole, and times, of which the held-out ones are the later ones."""
+
+    groups: NDArray[np.int64] | None = None
+    """(n,) the number of each row's group, from 0; None without groups"""
+    time: NDArray[np.float64] | None = None
+    """(n,) when each row was, dates in seconds; None without an order"""
+    gap: float = 0.0
+    """what lies at least between a row that is learned from and a later one that is held out, in the units of time"""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing ties rows together."""
+        return self.groups is None and self.time is None
+
+    def checked(self, rows: int) -> Self:
+        """Return the structure of so many rows. Raises DataError for one of another number."""
+        for name in ("groups", "time"):
+            values = getattr(self, name)
+            if values is not None and len(values) != rows:
+                raise DataError(
+                    f"{name} has {len(values)} values but X has {rows} rows; pass one for each row."
+                )
+        return self
+
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        """Return the structure of some of the rows."""
+        groups = None if self.groups is None else self.groups[rows]
+        return self._replace(groups=groups, time=None if self.time is None else self.time[rows])
+
+
+FREE = RowStructure()
+"""That of rows which neither belong together nor have an order."""
+
+
+def read_structure(
+    X: Table, groups: RowValues | None, time: RowValues | None, gap: float | str
+) -> RowStructure:
+    """Return the structure of the rows of X.
+
+    groups, time: (n,) values, or the name of a column of the table X; None without.  gap: see `as_gap`.
+    Raises DataError for missing values, a column that X does not have, and times that are neither numbers nor dates;
+    ConfigError for a gap without time or of another kind.
+    """
+    of_groups, when, is_dates = None, None, False
+    if groups is not None:
+        column = _column(X, groups, "groups")
+        of_groups = np.unique(column.values, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    if time is not None:
+        taken = kinds.take(_column(X, time, "time"))
+        if taken.kind == "category":
+            raise DataError(
+                f"time must be numbers or dates, not text such as {taken.texts[0][:MAX_SHOWN]!r}; convert it, for "
+                "example by pandas.to_datetime."
+            )
+        when, is_dates = taken.values, taken.kind in ("date", "duration")
+    elif gap:
+        raise ConfigError(f"gap={gap!r} lies between times; also pass time to fit, or omit gap.")
+    return RowStructure(of_groups, when, as_gap(gap, is_dates))
+
+
+def left_out(groups: RowValues | None) -> tuple[str, ...]:
+    """Return the columns of a table that are no inputs: that of the groups, if they are given by its name.
+
+    Rows to predict are of other groups, of whose name nothing was learned.
+    """
+    return (groups,) if isinstance(groups, str) else ()
+
+
+def as_gap(gap: float | str, is_dates: bool) -> float:
+    """Return a gap in the units of times, or of dates in seconds.
+
+    gap: a number for times that are numbers; for dates a text such as "36h", in s, min, h, d or w.
+    Raises ConfigError for anything else.
+    """
+    if isinstance(gap, str):
+        found = _DURATION.fullmatch(gap)
+        if found is None or found[2] not in SECONDS:
+            raise ConfigError(
+                f"gap={gap[:MAX_SHOWN]!r} is no duration; write a number and a unit of {', '.join(SECONDS)}, as in "
+                "'36h'."
+            )
+        seconds = float(found[1]) * SECONDS[found[2]]
+    elif is_dates and gap:
+        raise ConfigError(f"gap={gap!r} is a number, but time has dates; give a duration, such as '{gap}d'.")
+    else:
+        return float(gap)
+    if not is_dates:
+        raise ConfigError(
+            f"gap={gap!r} is a duration, but time has numbers; give a number in their units, such as 1."
+        )
+    return seconds
+
+
+def _column(X: Table, given: RowValues, name: str) -> Column:
+    """Return the values of the rows, from themselves or by the name of a column. Raises DataError for missing ones."""
+    if isinstance(given, str):
+        table = reading.read(X, known=[given])
+        if not table.named or given not in table.names:
+            near = get_close_matches(given, table.names if table.named else [], 1)
+            raise DataError(
+                f"{name}={given[:MAX_SHOWN]!r} is no column of X; "
+                + (f"did you mean {near[0]!r}?" if near else "name one, or pass the values, one per row.")
+            )
+        column = table.columns[0]
+    else:
+        column = reading.read({name: given}, name).columns[0]
+    missing = column.missing
+    if missing.any():
+        raise DataError(
+            f"{name} is missing in {int(missing.sum())} of {len(missing)} rows, the first of them row "
+            f"{int(missing.argmax())}; fill it in, or omit these rows."
+        )
+    return column
