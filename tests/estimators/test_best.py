@@ -489,7 +489,6 @@ def test_a_recipe_that_fails_is_told_of(
         ({"callbacks": [lambda run: None]}, "callbacks"),
         ({"n_members": 2}, "n_members"),
         ({"solver": "lbfgs"}, "solver='lbfgs'"),
-        ({"scoring": "accuracy"}, "scoring"),
         ({"preprocess": None}, "preprocess"),
     ],
 )

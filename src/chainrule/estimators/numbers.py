@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
@@ -170,6 +171,13 @@ class NumericTargets:
         return r2(y, predicted, weight)
 
     # --- in use -----------------------------------------------------------------------------------------------------
+
+    def r2(self, predicted: NDArray[Any], y: object, sample_weight: object = None) -> float:
+        """Return R2 of the result of `predictions`, or of the middle of several quantiles. y: as it was given."""
+        if y is not None and np.asarray(y).dtype.kind in "OUT":
+            y = as_numbers(y, quietly=True)
+        chosen = predicted if self.middle is None else predicted[:, self.middle]
+        return float(r2_score(y, chosen, sample_weight=sample_weight))
 
     def predictions(self, predicted: NDArray[Any]) -> NDArray[Any]:
         """Return numbers (n,), or (n, outputs) of several outputs."""

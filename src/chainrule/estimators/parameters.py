@@ -208,8 +208,10 @@ class Parameters:
         None,
         [str, callable, None],
         'the score for early stopping: None for accuracy or R2, "loss" for the validation loss, the name of a '
-        "scikit-learn scorer, or a function scorer(estimator, X, y). For a name the positive class is the "
-        "label 1, or the last of two sorted labels without a 1.",
+        "scikit-learn scorer, or a function scorer(estimator, X, y), higher is better, where X is rows of the table as "
+        "it was passed. For a name, and for `make_scorer` without pos_label, the positive class is the label 1, or the "
+        'last of two sorted labels without a 1. With preset="best" it judges the recipes and their weights on the '
+        "held-out rows, while each network stops by the loss.",
         "whole fit",
     )
     gap: float | str = parameter(

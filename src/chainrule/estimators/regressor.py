@@ -6,14 +6,12 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.numbers import LOSSES, NumericTargets, as_numbers
+from chainrule.estimators.numbers import LOSSES, NumericTargets
 from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
 from chainrule.formulas.losses import LOSSES as LOSS_KINDS
 from chainrule.formulas.losses import Loss
@@ -57,13 +55,9 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 of the prediction, or of the middle one of several quantiles."""
-        predicted = self.predict(X)
-        if y is not None and np.asarray(y).dtype.kind in "OUT":
-            y = as_numbers(y, quietly=True)
-        targets = self._fitted.targets
-        if isinstance(targets, NumericTargets) and targets.middle is not None:
-            predicted = predicted[:, targets.middle]
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
+        predicted, targets = self.predict(X), self._fitted.targets
+        assert isinstance(targets, NumericTargets)
+        return targets.r2(predicted, y, sample_weight)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict numbers (n,), or (n, outputs) for several outputs."""

@@ -100,7 +100,12 @@ def _described(result: RaceResult) -> dict[str, Any]:
         "recipes": [part.recipe for part in blend.parts],
         "temperature": blend.temperature,
         "report": [
-            each._asdict() | {"loss": each.loss if math.isfinite(each.loss) else None}
+            each._asdict() | {name: _finite(getattr(each, name)) for name in ("loss", "score")}
             for each in result.report
         ],
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number as JSON has it, None for another."""
+    return value if value is not None and math.isfinite(value) else None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.runner import RacedRows
+from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled

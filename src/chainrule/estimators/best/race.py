@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
+from chainrule.estimators.best.by_score import Judged, check_score, is_by_loss, score_weights
 from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import class_weights, joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
@@ -29,6 +30,7 @@ from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.rows import deal
+from chainrule.estimators.scorers import HeldOutScorer
 
 RACE, AGAIN = 0.4, 0.3
 """The fractions of the time for the race and for the fits to further folds; the rest is for networks of all rows."""
@@ -53,7 +55,6 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
         "n_members": estimator.n_members is not None,
         "replace_head": has_trunk,
         "solver='lbfgs'": estimator.solver == "lbfgs",
-        "scoring": estimator.scoring not in (None, "loss"),
         "parameters to begin with": has_start,
     }
     for what, is_there in faults.items():
@@ -110,6 +111,8 @@ def fit(
     race = Race(estimator, rows, data, begun, racing, start._replace(drawn=drawn), listen)
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
+    elif not is_by_loss(estimator.scoring):
+        check_score(race.scorer(raced[:1]), len(judges[raced[0]].y))
 
     def tasks(numbers: list[int], folds: list[int], is_of_all: bool = False) -> Iterator[Task]:
         for one, number in product(folds, numbers):
@@ -188,7 +191,7 @@ class Race(Runner):
     ) -> tuple[list[int], list[int]]:
         """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
         folds = [0]
-        better = sorted(numbers, key=lambda number: self.loss(number, 0))[:BETTER]
+        better = sorted(numbers, key=self._key())[:BETTER]
         while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
             fold, least = len(folds), min(WEIGHTED, len(better))
             each = [*tasks(better, [fold])]
@@ -201,14 +204,29 @@ class Race(Runner):
             numbers, better, folds = done, done, [*folds, fold]
         return numbers, folds
 
+    def scorer(self, folds: list[int]) -> HeldOutScorer:
+        """Return what scores predictions of the rows that are held out of folds, one fold behind the other."""
+        return HeldOutScorer(self.estimator.scoring, self.targets, *self.rows.held_out(folds))
+
+    def _key(self) -> Callable[[int], tuple[float, ...]]:
+        """Return what ranks candidates by their predictions of the first fold: the negative score and the loss."""
+        if is_by_loss(self.estimator.scoring):
+            return lambda number: (self.loss(number, 0),)
+        judged = Judged([], self.rows.judges[0], self.scorer([0]))
+        return lambda number: judged.misses(self.fits[number, 0].predicted)
+
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
         folds = self.shared(numbers, wanted)
         judge = joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
-        truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
-        weights = greedy(truths, judge.mean_loss)
+        if is_by_loss(self.estimator.scoring):
+            truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
+            weights = greedy(truths, judge.mean_loss)
+        else:
+            predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
+            weights = score_weights(Judged(predicted, judge, self.scorer(folds)), self.seconds)
         if judge.loss is not None:
             return weights, 1.0
         mean = self.average(numbers, weights, folds)
@@ -245,6 +263,9 @@ class Race(Runner):
             weight = weights.get(number, 0.0)
             judge = joined([self.rows.judges[fold] for fold in own])
             truth = np.concatenate([self.truth(number, fold) for fold in own])
+            score = None
+            if len(truth) and not is_by_loss(self.estimator.scoring):
+                score = self.scorer([*own])(np.concatenate([made.predicted for made in own.values()]))
             report.append(
                 Record(
                     candidate.name,
@@ -255,6 +276,7 @@ class Race(Runner):
                     judge.mean_loss(truth) if len(truth) else float("nan"),
                     weight,
                     error,
+                    score,
                 )
             )
             if weight:

@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 
 from chainrule.errors import FormatError
 
-HEADS = ("recipe", "changed parameters", "networks", "epochs", "seconds", "loss held out", "weight")
+HEADS = (
+    "recipe",
+    "changed parameters",
+    "networks",
+    "epochs",
+    "seconds",
+    "loss held out",
+    "weight",
+    "score held out",
+)
+LATER = ("error", "score")
+"""The fields that files of earlier versions do not have."""
 
 
 class Record(NamedTuple):
@@ -31,17 +42,20 @@ class Record(NamedTuple):
     """in the average that predicts; 0 for an unused one"""
     error: str = ""
     """why one of its fits failed"""
+    score: float | None = None
+    """by the race's scoring, on the held-out rows; None where the loss alone judges"""
 
     def cells(self) -> tuple[str, ...]:
-        """Return its cells of a table."""
+        """Return its cells of a table, of which the last one is the score."""
         changed = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         counts = f"{self.networks}", f"{self.epochs}", f"{self.seconds:.1f}"
-        return self.recipe, changed, *counts, f"{self.loss:.5g}", f"{self.weight:.2f}"
+        score = "" if self.score is None else f"{self.score:.5g}"
+        return self.recipe, changed, *counts, f"{self.loss:.5g}", f"{self.weight:.2f}", score
 
 
 def record_of(data: Any) -> Record:
     """Return the record in a file, where the loss of a recipe that failed is null. Raises FormatError."""
-    if not isinstance(data, dict) or not {"error"} | data.keys() == set(Record._fields):
+    if not isinstance(data, dict) or not {*LATER} | data.keys() == set(Record._fields):
         raise FormatError("a record of the report has other entries than a race writes")
     made = Record(**data)
     fits = {
@@ -53,6 +67,7 @@ def record_of(data: Any) -> Record:
         "loss": made.loss is None or _is_number(made.loss),
         "weight": _is_number(made.weight) and 0 <= made.weight < 1 + 1e-6,
         "error": isinstance(made.error, str),
+        "score": made.score is None or _is_number(made.score),
     }
     for name, is_right in fits.items():
         if not is_right:
@@ -75,10 +90,15 @@ class RaceReport(list[Record]):
         """Return a line for each recipe that failed."""
         return [f"{each.recipe} failed: {each.error}" for each in self if each.error]
 
+    def lines(self) -> list[tuple[str, ...]]:
+        """Return the cells of the heads and of each record, with the score's column where there is one."""
+        lines = [HEADS, *(each.cells() for each in self)]
+        return lines if any(each.score is not None for each in self) else [line[:-1] for line in lines]
+
     def __repr__(self) -> str:
         """Show a line for each recipe."""
-        lines = [HEADS, *(each.cells() for each in self)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
+        lines = self.lines()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         aligned = (
             [
                 cell.ljust(width) if i < 2 else cell.rjust(width)
@@ -90,7 +110,8 @@ class RaceReport(list[Record]):
 
     def to_html(self) -> str:
         """Return a table for a notebook."""
-        rows = [(HEADS, "th"), *((each.cells(), "td") for each in self)]
+        heads, *cells = self.lines()
+        rows = [(heads, "th"), *((line, "td") for line in cells)]
         made = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) for cells, tag in rows)
         failures = "".join(f"<p>{html.escape(line)}</p>" for line in self.failures())
         return f"<table>{''.join(f'<tr>{cells}</tr>' for cells in made)}</table>{failures}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,13 @@ class RacedRows(NamedTuple):
         X, y, sample_weight = self.given[:3]
         some = rows_of(X, train), rows_of(y, train), rows_of(sample_weight, train)
         return FitInput(*some, rows_of(X, out), rows_of(y, out))
+
+    def held_out(self, folds: list[int]) -> tuple[Any, Any]:
+        """Return the rows and the targets that are held out of folds, as they were given, one fold behind the other."""
+        if self.given.X_val is not None:
+            return self.given.X_val, self.given.y_val
+        rows = np.concatenate([np.flatnonzero(self.fold == fold) for fold in folds])
+        return rows_of(self.given.X, rows), rows_of(self.given.y, rows)
 
 
 class PreparedRows:

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule.engines import Plan, select
 from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
+from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.rows import PreparedRows, RacedRows
 from chainrule.estimators.best.state import (
@@ -67,7 +68,7 @@ class Runner:
         data: of all rows.  begun: the `time.monotonic()` from which the time limit counts.  listen: called with each
         fit that came to its end.
         """
-        self.candidates, self.listen = candidates, listen
+        self.candidates, self.targets, self.listen = candidates, data.targets, listen
         self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         network = Network(1, [Dense(1)], MeanSquaredError())
@@ -241,6 +242,8 @@ class Runner:
         changed = {name: value for name, value in task.candidate.changed.items() if name not in self.chosen}
         changed |= {"preset": task.candidate.preset, "random_state": task.seed, "refit": None}
         changed |= {"verbose": False}
+        if not is_by_loss(self.estimator.scoring):  # that of the race; its fits stop by the recipe's own
+            changed |= {"scoring": task.candidate.changed.get("scoring")}
         return type(self.estimator)(**{**self.estimator.get_params(deep=False), **changed})
 
     def _preprocessor(self, made: HoldsResult, variant: str | None) -> TablePreprocessor:

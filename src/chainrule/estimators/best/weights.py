@@ -22,26 +22,39 @@ EXTREME = 4.0
 """The temperature lies between a quarter and this."""
 
 
-def greedy(parts: Sequence[Numbers], loss: Callable[[Numbers], float], rounds: int = ROUNDS) -> Numbers:
+def greedy(
+    parts: Sequence[Numbers],
+    loss: Callable[[Numbers], float | tuple[float, ...]],
+    rounds: int = ROUNDS,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Numbers:
     """Return the weights (members,), which add up to 1, of an average with a small loss.
 
     Round by round the member is taken, with replacement, with which the mean of those taken has the least loss; the
     weights are the counts of the first round that is within a thousandth of the best one, which has fewer members.
 
-    parts: what each member predicts, arrays of one shape.  loss(mean): of the mean of some of them.
+    parts: what each member predicts, arrays of one shape.  loss(mean): of the mean of some of them; of several losses
+    each decides between means of which those before it are equal.  is_over: whether no further round is to begin.
     Source: Caruana, Niculescu-Mizil, Crew, Ksikes, "Ensemble selection from libraries of models", ICML 2004.
     """
     total, counts = np.zeros_like(parts[0]), np.zeros(len(parts))
     rounds_of: list[tuple[float, Numbers]] = []
     for taken in range(1, rounds + 1):
-        losses = [loss((total + part) / taken) for part in parts]
-        losses = [value if math.isfinite(value) else math.inf for value in losses]
-        chosen = int(np.argmin(losses))
+        if rounds_of and is_over():
+            break
+        losses = [_finite(loss((total + part) / taken)) for part in parts]
+        chosen = min(range(len(parts)), key=losses.__getitem__)
         total, counts[chosen] = total + parts[chosen], counts[chosen] + 1
-        rounds_of.append((losses[chosen], counts / taken))
+        rounds_of.append((losses[chosen][0], counts / taken))
     least = min(value for value, _ in rounds_of)
     enough = least + NEAR * abs(least) if math.isfinite(least) else least
     return next(weights for value, weights in rounds_of if value <= enough)
+
+
+def _finite(losses: float | tuple[float, ...]) -> tuple[float, ...]:
+    """Return losses with infinity in place of NaN and negative infinity."""
+    each = losses if isinstance(losses, tuple) else (losses,)
+    return tuple(value if math.isfinite(value) else math.inf for value in each)
 
 
 def tempered(p: Numbers, temperature: float, exclusive: bool) -> Numbers:

@@ -57,6 +57,8 @@ class FitData:
     """(n,) the weights of the samples without those of their classes; None for 1 each"""
     structure: RowStructure = FREE
     """what ties the samples together, where the fit itself holds some out"""
+    table: FitInput | None = None
+    """what was passed, where a preprocessor made the samples of it"""
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -141,7 +143,7 @@ def of_table(
 
     data = checked(kind, given, parameters, check_both, transform, known, warm_start)
     names = preprocessor.get_feature_names_out().tolist()
-    return replace(data, preprocessor=preprocessor, feature_names=names)
+    return replace(data, preprocessor=preprocessor, feature_names=names, table=given)
 
 
 def check_weights(

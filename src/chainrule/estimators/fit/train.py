@@ -25,6 +25,7 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.scoring import Score
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.held import HoldsResult
+from chainrule.estimators.rows import rows_of
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.training.callbacks import Callback
@@ -54,6 +55,8 @@ class SplitSamples(NamedTuple):
     """the targets of the validation as the user gave them"""
     held: HeldRows | None = None
     """the rows of the validation, where the network has not learned from them before"""
+    X_val: Any = None
+    """the rows of the validation as the user gave them"""
 
 
 def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> FitResult:
@@ -63,7 +66,8 @@ def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> F
     parts = SplitSamples(samples)
     if (given := data.validation) is not None:
         scaled = given.scaled(model.target_scale)
-        parts = SplitSamples(samples, scaled, data.y_val, HeldRows.passed(given))
+        X_val = given.X if data.table is None else data.table.X_val
+        parts = SplitSamples(samples, scaled, data.y_val, HeldRows.passed(given), X_val)
     if not is_stochastic(p):
         if len(start.result.members) > 1:
             raise ConfigError(
@@ -106,7 +110,10 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
     validation = samples.take(held_out)
     y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
     held = HeldRows.of_fit(data, held_out) if start.is_new else None
-    return SplitSamples(samples.take(kept), validation, data.targets.as_given(y), held)
+    X_val: Any = validation.X
+    if data.table is not None and plan.parameters.scoring not in (None, "loss"):
+        X_val = rows_of(data.table.X, held_out)
+    return SplitSamples(samples.take(kept), validation, data.targets.as_given(y), held, X_val)
 
 
 def predicted(plan: FitPlan, result: FitResult, parts: SplitSamples) -> HeldOut | None:
@@ -137,7 +144,7 @@ def by_batches(
         plan = replace(plan, conditions=plan.conditions._replace(threads=threads))
     score = None
     if parts.validation is not None:
-        score = Score(plan, start.result, parts.validation, parts.y_val, listen.estimator)
+        score = Score(plan, start.result, parts.validation, (parts.X_val, parts.y_val), listen.estimator)
     size = loop.batch_size(p.batch_size, samples.n)
     curve = LearningCurve(plan, start, loop.is_weighted(samples), score)
     epochs, callbacks = 1 if plan.is_incremental else int(p.max_iter), listen.callbacks
