@@ -17,9 +17,9 @@ from chainrule.cli import output
 from chainrule.core.files import cells
 from chainrule.data.checks import check_samples
 from chainrule.datasets import Dataset, load_mnist
+from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import Data, check, divide, is_held_out, load
 from chainrule.recipe.data import split as split_data
-from chainrule.recipe.prepare import prepare
 from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split
 
@@ -358,7 +358,7 @@ def test_what_is_held_out_is_what_fit_would_hold_out():
 def test_the_test_set_is_watched_but_not_held_out(idx_folder):
     data = load(str(idx_folder))
     assert not is_held_out(data, split_data(data, None, 0))
-    parts = prepare(data, Settings(validation_fraction=0.1)).parts
+    parts = prepare(data, Settings(validation_fraction=0.1)).training.parts
     assert parts.held_out and (parts.watched.n, parts.train.n, parts.judged.n) == (80, 720, 200)
 
 

@@ -43,8 +43,8 @@ def test_two_commands_from_a_table_to_predictions(command, houses, tmp_path):
 
 def test_only_the_rows_for_training_are_learned_from(houses, tmp_path):
     """What the other rows hold changes nothing of the preprocessor, and no row is in two parts."""
+    from chainrule.recipe.by_model import prepare
     from chainrule.recipe.data import load as load_data
-    from chainrule.recipe.prepare import prepare
     from chainrule.recipe.settings import Settings
 
     settings = Settings(target_column="price", seed=5)
@@ -52,15 +52,16 @@ def test_only_the_rows_for_training_are_learned_from(houses, tmp_path):
     run = prepare(load_data(str(path), settings=settings), settings)
     table = run.data.table
     assert sorted([*table.train, *table.test]) == list(range(ROWS))
-    assert (run.parts.train.n, run.parts.watched.n, run.parts.judged.n) == (102, 26, 32)
-    kept = set(run.parts.train.X[:, 0].tolist())
+    parts = run.training.parts
+    assert (parts.train.n, parts.watched.n, parts.judged.n) == (102, 26, 32)
+    kept = set(parts.train.X[:, 0].tolist())
     changed = {name: list(houses[name]) for name in ("area", "town", "garden", "sold", "land", "price")}
     for row in table.test.tolist():
         changed["area"][row], changed["town"][row] = "99999", "elsewhere"
     write(path, changed)
     again = prepare(load_data(str(path), settings=settings), settings)
     assert again.data.table.preprocessor.to_data() == table.preprocessor.to_data()
-    assert set(again.parts.train.X[:, 0].tolist()) == kept
+    assert set(again.training.parts.train.X[:, 0].tolist()) == kept
 
 
 def test_classes_have_probabilities_and_are_divided_class_by_class(command, houses, tmp_path):
@@ -198,18 +199,20 @@ def test_the_report_has_all_parts(command, houses, tmp_path):
 
 def test_importance_is_of_whole_columns(command, houses, tmp_path):
     """The column that decides is first, all inputs of a column are shuffled together."""
+    from chainrule.recipe.by_model import prepare
     from chainrule.recipe.data import load as load_data
     from chainrule.recipe.importance import permutation_importance
-    from chainrule.recipe.prepare import prepare
     from chainrule.recipe.settings import Settings
 
     settings = Settings(target_column="price", epochs=40, hidden=(16,))
     run = prepare(load_data(str(tmp_path / "houses.csv"), settings=settings), settings)
-    run.model.fit(run.parts.train, epochs=40, batch_size=32, scale_targets=True, optimizer=run.optimizer)
-    found = permutation_importance(run.model, run.parts.judged, run.data.table)
+    training = run.training
+    model, parts = training.model, training.parts
+    model.fit(parts.train, epochs=40, batch_size=32, scale_targets=True, optimizer=training.optimizer)
+    found = permutation_importance(model, parts.judged, run.data.table)
     assert found.names[0] == "area" and set(found.names) == {"area", "town", "garden", "sold"}
     assert found.mean[0] > 4 * abs(found.mean[found.names.index("sold")])
-    assert found.base == pytest.approx(run.model.evaluate(run.parts.judged)["rmse"])
+    assert found.base == pytest.approx(model.evaluate(parts.judged)["rmse"])
     assert found.to_data()["names"][0] == "area"
 
 

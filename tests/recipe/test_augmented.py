@@ -10,10 +10,9 @@ import pytest
 import chainrule as c
 from chainrule.errors import ConfigError
 from chainrule.recipe import augmented
+from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays
-from chainrule.recipe.fit import train
-from chainrule.recipe.prepare import prepare
-from chainrule.recipe.run import run
+from chainrule.recipe.run import run, trained
 from chainrule.recipe.settings import Settings
 
 R = np.random.default_rng(0)
@@ -26,7 +25,7 @@ QUICK = Settings(hidden=(8,), epochs=3, augment=True, validation_fraction=0.2)
 @pytest.mark.parametrize("y", [FROM_ONE, TWO], ids=["from one", "two words"])
 def test_a_run_trains_on_distorted_images(tmp_path: Path, y):
     outcome = run(from_arrays(X, y), QUICK, out=tmp_path / "run")
-    prepared = prepare(from_arrays(X, y), QUICK)
+    prepared = prepare(from_arrays(X, y), QUICK).training
     parts, net = prepared.parts, prepared.model.network
     model = c.Model(net, seed=0)
     labels = prepared.model.classes[parts.train.y.reshape(-1).astype(int)]
@@ -68,13 +67,15 @@ def test_a_stopped_run_goes_on_with_the_same_images(tmp_path: Path):
 
 def test_examples_are_what_the_run_sees():
     prepared = prepare(from_arrays(X, FROM_ONE), QUICK)
-    found = augmented.examples(prepared.parts.train, (8, 8), 0, 5, 2)
-    assert found.shape == (5, 3, 64) and np.array_equal(found[:, 0], prepared.parts.train.X[:5])
+    train = prepared.training.parts.train
+    found = augmented.examples(train, (8, 8), 0, 5, 2)
+    assert found.shape == (5, 3, 64) and np.array_equal(found[:, 0], train.X[:5])
     augment = c.Augment(rotate=15, scale=0.15, shear=10, shift=1, elastic=(36, 5), shape=(8, 8), fill=None)
     assert np.array_equal(found[:, 2], augment.images(found[:, 0], seed=0, epoch=1, rows=np.arange(5)))
-    assert augmented.examples(prepared.parts.train, (8, 8), 0, 1000, 1).shape == (96, 2, 64)
-    assert np.array_equal(augmented.shown(prepared)[:5, :3], found)
-    assert augmented.shown(prepare(from_arrays(X, FROM_ONE), Settings(validation_fraction=0.2))) is None
+    assert augmented.examples(train, (8, 8), 0, 1000, 1).shape == (96, 2, 64)
+    assert np.array_equal(augmented.shown(prepared, train)[:5, :3], found)
+    plain = prepare(from_arrays(X, FROM_ONE), Settings(validation_fraction=0.2))
+    assert augmented.shown(plain, train) is None
 
 
 def test_data_without_images_are_refused():
@@ -85,7 +86,7 @@ def test_data_without_images_are_refused():
 def test_a_method_without_steps_is_refused(tmp_path: Path):
     settings = Settings(hidden=(8,), epochs=1, augment=True, optimizer="lbfgs")
     with pytest.raises(ConfigError, match="needs all rows at each step"):
-        train(prepare(from_arrays(X, FROM_ONE), settings)._replace(place=tmp_path), lambda event: None)
+        trained(prepare(from_arrays(X, FROM_ONE), settings)._replace(place=tmp_path), lambda event: None)
 
 
 def test_the_report_shows_them(tmp_path: Path):
@@ -93,7 +94,7 @@ def test_the_report_shows_them(tmp_path: Path):
 
     outcome = run(from_arrays(X, FROM_ONE), QUICK, out=tmp_path / "run")
     prepared = prepare(from_arrays(X, FROM_ONE), QUICK)
-    shown = augmented.examples(prepared.parts.train, (8, 8), 0, 3, 2)
+    shown = augmented.examples(prepared.training.parts.train, (8, 8), 0, 3, 2)
     for language in ("en", "zh"):
         with words.spoken_in(language):
             page = report.render(

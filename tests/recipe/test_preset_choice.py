@@ -10,8 +10,8 @@ import pytest
 from chainrule import ConfigError, MLPRegressor
 from chainrule.recipe import preset_choice
 from chainrule.recipe.baselines import BaselineComparison, Compared
+from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays
-from chainrule.recipe.prepare import prepare
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views.text.tables import verdict
@@ -58,7 +58,7 @@ def test_the_default_of_a_table_is_the_estimator_of_fast(table, tmp_path):
 
 def test_arrays_have_a_plain_network():
     data = from_arrays(np.zeros((20, 2)), np.arange(20.0))
-    assert prepare(data, Settings()).model.network.size > 0
+    assert prepare(data, Settings()).training.model.network.size > 0
     outcome = run(data, Settings(epochs=1))
     assert not outcome.run.settings.has_preset
 

@@ -70,7 +70,18 @@ NOT_RESULTS = {
         *("Remedy", "Split", "Range", "AboutSetting"),
     },
     "on the way to a result": {
-        *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "PresetRun", "Earlier"),  # a run
+        *(
+            "Settings",
+            "Data",
+            "Parts",
+            "Rows",
+            "Checked",
+            "Prepared",
+            "TrainedRun",
+            "ByModel",
+            "ByEstimator",
+            "Earlier",
+        ),  # a run
         *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
         *("DrawnRows", "Loaded"),  # of files larger than memory
         *("Defaults", "Known", "TableData", "TargetColumn"),  # a table

@@ -47,14 +47,14 @@ def write_report(outcome: Outcome, page: Path, language: str, command: str | Non
             run.parts.judged,
             judged=outcome.judgement,
             title=run.data.name,
-            watched=run.watched,
-            image_shape=run.image,
+            watched=run.run.training.watched,
+            image_shape=run.run.image,
             rows=run.parts.rows,
             settings=as_json(dataclasses.asdict(run.settings)),
-            command=run.command if command is None else command,
+            command=run.run.command if command is None else command,
             versions=folder.versions(),
             table=table_run(outcome),
-            distorted=augmented.shown(run),
+            distorted=augmented.shown(run.run, run.parts.train),
         )
 
 

@@ -1,8 +1,7 @@
-"""Print the types of a table's columns, and the costs of the network that is trained on them."""
+"""Print the types of a table's columns, and the results of simpler models on it."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from chainrule.cli import output
@@ -12,9 +11,7 @@ if TYPE_CHECKING:
 
     from chainrule.estimators.tables.description import DescribedTable
     from chainrule.recipe.baselines import BaselineComparison
-    from chainrule.recipe.presets import PresetRun
     from chainrule.recipe.tables import TableData
-    from chainrule.training.events import Started
 
 SHOWN = 24
 """The maximum columns that are described before training; `chainrule info` prints all of them."""
@@ -72,54 +69,6 @@ def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
     if hints:
         out.print(output.plain(said.like_identifiers(hints)), markup=False, soft_wrap=True)
     out.print()
-
-
-def introduce_preset(out: Console, run: PresetRun, started: Started, verbose: bool) -> None:
-    """Print the table, and the preset's network for it, when training begins."""
-    from chainrule.network.summary import counted
-
-    estimator, settings = run.estimator, run.settings
-    made, table = estimator.members_[0], run.table
-    held = len(table.train) - started.samples
-    held_out = f", {held:,} to validate on" if held > 0 else ""
-    out.print(
-        f"[bold]{output.plain(run.data.name)}[/bold]  {started.samples:,} samples to train on{held_out}, "
-        f"{len(table.test):,} to test on"
-    )
-    classes = [] if made.classes is None else made.classes.tolist()
-    shown = dataclasses.replace(table, preprocessor=estimator.preprocessor_)
-    introduce_table(out, shown, [str(label) for label in classes])
-    count, loss = len(estimator.members_), made.network.loss.kind
-    several = f"{count} networks, " if count > 1 else ""
-    each = f"{made.network.size:,} parameters{' each' * (count > 1)}"
-    limit = "" if settings.time_limit is None else f", {settings.time_limit:g} s at most"
-    out.print(
-        f"preset {settings.preset}: {several}{each}, {loss}\n"
-        f"batches of {started.batch_size}, {counted(started.epochs, 'epoch')} at most{limit}\n",
-        style="dim",
-        markup=False,
-    )
-    if verbose:
-        text = output.summary(out, made, started.batch_size)
-        out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
-
-
-def introduce_race(out: Console, run: PresetRun) -> None:
-    """Print the table before recipes race on it."""
-    from chainrule.estimators.best.runner import SECONDS
-
-    table = run.table
-    out.print(
-        f"[bold]{output.plain(run.data.name)}[/bold]  {len(table.train):,} samples to train and validate on, "
-        f"{len(table.test):,} to test on"
-    )
-    labels = [] if table.target.is_number else sorted({str(label) for label in run.data.train.y.tolist()})
-    introduce_table(out, table, labels)
-    limit = run.settings.time_limit
-    out.print(
-        f"preset best: recipes race for {SECONDS if limit is None else limit:g} s; the average of the best predicts\n",
-        style="dim",
-    )
 
 
 def comparison_table(out: Console, comparison: BaselineComparison, preset: str | None) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from chainrule.recipe.prepare import Prepared
-    from chainrule.recipe.presets import PresetRun
     from chainrule.recipe.run import Outcome
     from chainrule.training.events import Event
 
@@ -78,7 +77,7 @@ def train(
         show(outcome, page, progress)
     if outcome.reached is False:
         raise typer.Exit(1)
-    from chainrule.recipe.longer import BY_HAND
+    from chainrule.recipe.stops import BY_HAND
 
     if outcome.history.stopped == BY_HAND:
         raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far.")
@@ -100,22 +99,23 @@ def follow(text: str, given: Settings, place: Path | None, out: Path | None, cho
 
 
 def carry_out(
-    run: Prepared | PresetRun, out: Console, verbose: bool, language: str | None
+    run: Prepared, out: Console, verbose: bool, language: str | None
 ) -> tuple[Outcome, Path | None]:
     """Carry out a run and print its progress; return its outcome, and the path of its report if there is one.
 
     language: of the report; None for no report.
     """
+    from chainrule.cli.introduce import introduce, introduce_race
     from chainrule.cli.progress import EpochTable
-    from chainrule.cli.tables import introduce_preset, introduce_race
     from chainrule.recipe import run as recipe
-    from chainrule.recipe.prepare import Prepared
     from chainrule.training.events import Started
 
-    if not isinstance(run, Prepared) and run.done is None and run.is_race:
+    training = run.training
+    if training.is_race and training.estimator is not None and run.done is None:
         introduce_race(out, run)
-        run.estimator.set_params(verbose=not out.quiet)  # one line per fit
-    table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
+        training.estimator.set_params(verbose=not out.quiet)  # one line per fit
+    watched = training.watched
+    table = EpochTable(out, "val" if watched == "validation" else watched)
     page = run.place / "report.html" if language else None
     if run.done is not None:
         say_done(run, out)
@@ -124,10 +124,8 @@ def carry_out(
 
             def listen(event: Event) -> None:
                 status.close()
-                if isinstance(event, Started) and isinstance(run, Prepared):
-                    introduce(run, out, verbose)
-                elif isinstance(event, Started) and not isinstance(run, Prepared):
-                    introduce_preset(out, run, event, verbose)
+                if isinstance(event, Started):
+                    introduce(out, run, event, verbose)
                 elif isinstance(event, recipe.Judging):
                     status.enter_context(out.status("evaluating"))
                 table.on_event(event)
@@ -141,12 +139,12 @@ def carry_out(
     return outcome, page
 
 
-def say_done(run: Prepared | PresetRun, out: Console) -> None:
+def say_done(run: Prepared, out: Console) -> None:
     """Print that a run is finished, and how to train it longer."""
     from chainrule.recipe.commands import resume_command
 
-    done = run.done
-    assert done is not None
+    assert run.done is not None
+    done = run.done.history
     why = f" ({done.stopped})" if done.stopped else ""
     asked, again = (
         run.settings.epochs,
@@ -160,50 +158,6 @@ def say_done(run: Prepared | PresetRun, out: Console) -> None:
         lines.append(f"To train it longer: {again}")
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
-
-
-def introduce(run: Prepared, out: Console, verbose: bool) -> None:
-    """Print the model and the data of a run."""
-    parts, settings, network = run.parts, run.settings, run.model.network
-    held = f", {parts.watched.n:,} to validate on" if parts.held_out else ""
-    held += f", {parts.judged.n:,} to test on" if parts.judged_name == "test" else ""
-    widths = [network.inputs, *(link.fan_out for link in network.walk() if link.name.startswith("dense_"))]
-    rate = "" if settings.lr is None else f" at {settings.lr:g}"
-    how = f"{settings.optimizer}{rate}, {settings.schedule}, "
-    if run.method is not None:
-        how = f"{settings.method}, " + (how if run.optimizer is not None else "")
-    batches = "all samples per step" if settings.optimizer == "lbfgs" else f"batches of {settings.batch_size}"
-    lines: tuple[str, ...] = (
-        f"{'-'.join(map(str, widths))}, {network.size:,} parameters, {settings.loss}",
-        f"{how}{batches}",
-    )
-    out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {run.training_rows:,} samples to train on{held}")
-    if run.earlier:
-        lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
-    if run.data.table is not None:
-        from chainrule.cli.tables import introduce_table
-        from chainrule.recipe.preset_choice import plain_because
-
-        introduce_table(out, run.data.table, [str(label) for label in run.model.labels])
-        why = plain_because(run.given)
-        if run.given.preset is None and run.data.stream is None and why is not None:
-            lines = (f"a plain network, because presets do not support {FLAGS(why)}", *lines)
-        lines = (*lines, cost(run))
-    out.print("\n".join(lines) + "\n", style="dim", markup=False)
-    if verbose:
-        text = output.summary(out, run.model, settings.batch_size or 128)
-        out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
-
-
-def cost(run: Prepared) -> str:
-    """Return the costs of the network, in one line."""
-    from chainrule.network.summary import as_bytes
-
-    costs = run.model.summary(run.settings.batch_size or 128)
-    return (
-        f"{as_bytes(costs.training_bytes)} to train, {costs.training_operations:,} operations per row; "
-        f"to predict {costs.operations:,}"
-    )
 
 
 def show(outcome: Outcome, page: Path | None, progress: Console) -> None:

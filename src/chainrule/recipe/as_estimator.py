@@ -18,12 +18,12 @@ from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import Adam, Solver
-from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.by_model import ByModel
+from chainrule.recipe.prepare import TrainedRun
 from chainrule.recipe.settings import Settings
-from chainrule.training import History
 
 
-def estimator(run: Prepared, history: History) -> HoldsResult:
+def estimator(run: TrainedRun) -> HoldsResult:
     """Return an estimator as if its fit were the run, as far as its parameters can express that.
 
     run: on a table, trained.  The blocks of a residual network are in its model, and `residual` is False.
@@ -31,13 +31,13 @@ def estimator(run: Prepared, history: History) -> HoldsResult:
     table, model, settings = run.data.table, run.model, run.settings
     assert table is not None
     kind = MLPRegressor if table.target.is_number else MLPClassifier
-    losses = [record["loss"] for record in history]
+    losses = [record["loss"] for record in run.history]
     records = Records(
-        len(history),
-        len(history) * run.training_rows,
+        len(run.history),
+        len(run.history) * run.parts.train.n,
         losses[-1] if losses else None,
         losses,
-        [record["val_loss"] for record in history if "val_loss" in record],
+        [record["val_loss"] for record in run.history if "val_loss" in record],
         best_loss=min(losses) if losses else None,
     )
     chosen, targets = parameters(settings, run), targets_of(run)
@@ -47,7 +47,7 @@ def estimator(run: Prepared, history: History) -> HoldsResult:
     return as_fitted(kind(**chosen), result)
 
 
-def targets_of(run: Prepared) -> Labels | NumericTargets:
+def targets_of(run: TrainedRun) -> Labels | NumericTargets:
     """Return the kind of target of a run on a table."""
     model = run.model
     if model.task == "regression":
@@ -56,10 +56,12 @@ def targets_of(run: Prepared) -> Labels | NumericTargets:
     return Labels(model.classes, "binary" if model.network.outputs == 1 else "multiclass")
 
 
-def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
+def parameters(settings: Settings, run: TrainedRun) -> dict[str, Any]:
     """Return the estimator's parameters that correspond to the settings of a run. settings: resolved."""
     known, table = settings.activation in ACTIVATION_NAMES, run.data.table
-    is_solver, batch = isinstance(run.optimizer, Solver), settings.batch_size or run.parts.train.n
+    training = run.run.training
+    assert isinstance(training, ByModel)
+    is_solver, batch = isinstance(training.optimizer, Solver), settings.batch_size or run.parts.train.n
     assert table is not None
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(settings.hidden or ()),
@@ -80,9 +82,9 @@ def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
         found |= {"n_iter_no_change": settings.patience, "validation_fraction": settings.validation_fraction}
     if settings.clip_norm is not None:
         found["clip_norm"] = settings.clip_norm
-    if run.optimizer is not None and type(run.optimizer) is not Adam:
-        found["optimizer"] = run.optimizer
-    if run.schedule is not None and settings.schedule != "constant":
+    if training.optimizer is not None and type(training.optimizer) is not Adam:
+        found["optimizer"] = training.optimizer
+    if training.schedule is not None and settings.schedule != "constant":
         found["schedule"] = settings.schedule
     if run.model.task != "regression":  # its loss follows from the labels
         found["label_smoothing"] = settings.label_smoothing
@@ -91,7 +93,7 @@ def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
     return found
 
 
-def group_sizes(run: Prepared) -> tuple[int, ...]:
+def group_sizes(run: TrainedRun) -> tuple[int, ...]:
     """Return the number of layers of each hidden layer's group, up to its activation and dropout."""
     layers = run.model.network.layers
     ends = [i for i, layer in enumerate(layers) if isinstance(layer, Activation)][

@@ -22,11 +22,11 @@ SHOWN = (8, 4)
 """The number of images that a report shows distorted, and of epochs."""
 
 
-def shown(run: Prepared) -> NDArray[Any] | None:
+def shown(run: Prepared, samples: Samples) -> NDArray[Any] | None:
     """Return the first training images with their distortions, for a report; None without augmentation."""
     if not run.settings.augment or run.image is None:
         return None
-    return examples(run.parts.train, run.image, run.settings.seed, *SHOWN)
+    return examples(samples, run.image, run.settings.seed, *SHOWN)
 
 
 def source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | None) -> ArraySource:

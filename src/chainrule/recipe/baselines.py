@@ -24,7 +24,7 @@ from chainrule.formulas import metrics
 from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data
 from chainrule.recipe.judge import Judgement
-from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.prepare import TrainedRun
 
 MOST_ROWS, FEWEST_ROWS = 100_000, 2_000
 """The maximum rows for the linear model and boosting, and the minimum for a wide table or under a time limit; of more,
@@ -119,20 +119,20 @@ class BaselineComparison(NamedTuple):
         return Verdict(code, model, metric, float(network), float(other))
 
 
-def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> BaselineComparison:
+def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineComparison:
     """Fit the simpler models, and evaluate them on the network's test rows.
 
-    prepared: for a table.  seconds: of the network's training.
+    run: on a table.  seconds: of the network's training.
     """
-    train, judged = prepared.parts.train, prepared.parts.judged
-    watched = prepared.parts.watched
+    train, judged = run.parts.train, run.parts.judged
+    watched = run.parts.watched
     is_number = judgement.task == "regression"
     X = np.concatenate([train.X, watched.X])
     y = np.concatenate([_plain(judgement.task, part.y) for part in (train, watched)])
-    most = most_rows(prepared.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
-    X, y = _few(X, y, most, prepared.settings.seed)
-    assert prepared.data.table is not None
-    codes = [(each.column, each.codes) for each in prepared.data.table.preprocessor.embedded_]
+    most = most_rows(run.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
+    X, y = _few(X, y, most, run.settings.seed)
+    assert run.data.table is not None
+    codes = [(each.column, each.codes) for each in run.data.table.preprocessor.embedded_]
     names = SHOWN["regression" if is_number else "classes"]
     truth = _plain(judgement.task, judged.y)
     found = [Compared("network", {name: judgement.metrics[name] for name in names}, seconds)]

@@ -7,7 +7,6 @@ With any other schedule the run continues from its last checkpoint, as if all ep
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,20 +14,17 @@ from typing import Any
 
 from chainrule.datasets.column_files import source_of
 from chainrule.errors import ConfigError, FormatError
-from chainrule.formulas.optimizers import Solver
+from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.settings import NO_PRESET, Settings
+from chainrule.recipe.stops import ON_REQUEST
 from chainrule.trained.persistence import network_config
 from chainrule.training import EarlyStopping, History, Run, checkpoint
-
-ON_REQUEST = "on request"
-"""The reason of a stop after which a resumed run continues as if it had never been stopped."""
-BY_HAND = "by Ctrl-C"
-"""The reason of a stop with which a run of a preset ends early."""
 
 
 def agreed(
@@ -91,47 +87,22 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
     return tuple(found)
 
 
-def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: Names = PYTHON) -> Prepared:
-    """Return the run of a folder in its current state, with its history if it is finished.
-
-    epochs: the total number of epochs to train it for; None for the number requested before.
-    """
-    place = run.place
-    earlier = earlier_of(config, f"{place / 'config.json'}")
-    history = recorded(place)
-    done = history if is_finished(history, run.settings.epochs or 0, earlier) else None
-    if epochs is not None and epochs > (run.settings.epochs or 0):
-        if starts_anew(run, done, epochs, named):
-            assert done is not None
-            earlier = (*earlier, Earlier(run.given.epochs, len(done)))
-        given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
-        run, done = run._replace(given=given, settings=settings), None
-    before = trained_by(earlier)
-    if before and config["data"].get("fingerprint", run.fingerprint) != run.fingerprint:
-        raise ConfigError(f"the run in {place} was made with other data; train it longer with the same data.")
-    if before and len(history or ()) < before:
-        raise FormatError(
-            f"{place / 'history.json'} does not contain the {before} epochs before this training; restore it."
-        )
-    if before or done is not None:
-        assert isinstance(run.model, Model)
-        model = read_model(place, run.model)
-        if model.labels != run.model.labels:  # the samples were checked with these
-            raise ConfigError(f"the run in {place} was made with other data; restore them.")
-        run = run._replace(model=model)
-    records = tuple(history.records[:before] if history else ())
-    return run._replace(earlier=earlier, records=records, done=done)
-
-
-def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names = PYTHON) -> bool:
+def starts_anew(
+    run: Prepared,
+    optimizer: AnyOptimizer | None,
+    schedule: Schedule | None,
+    done: History | None,
+    epochs: int,
+    named: Names = PYTHON,
+) -> bool:
     """Return whether more epochs are a training of their own; False if the run continues from its checkpoint.
 
     Raises ConfigError if the run is unfinished and its schedule depends on its end, or if it would stop at once.
     """
     place = run.place
-    if isinstance(run.optimizer, Solver):  # it has no checkpoints, and repeats its iterations
+    if isinstance(optimizer, Solver):  # it has no checkpoints, and repeats its iterations
         return False
-    looks_ahead = run.schedule is not None and run.schedule.looks_ahead
+    looks_ahead = schedule is not None and schedule.looks_ahead
     if done is None:
         if looks_ahead:
             raise ConfigError(

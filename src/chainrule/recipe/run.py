@@ -24,20 +24,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.core import records
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import folder, longer, preset_choice, results
+from chainrule.recipe import by_model, folder, longer, preset_choice, results
 from chainrule.recipe.data import Data, load
-from chainrule.recipe.fit import train
 from chainrule.recipe.judge import Judgement, judge, positive_of
 from chainrule.recipe.messages import in_words_of
 from chainrule.recipe.naming import PYTHON, Names
-from chainrule.recipe.prepare import Prepared, prepare
+from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import NAMES, Settings
 from chainrule.training import History
 from chainrule.training.events import Consumer, Event, failed
 
 if TYPE_CHECKING:
     from chainrule.recipe.baselines import BaselineComparison
-    from chainrule.recipe.presets import PresetRun
 
 
 @records.kind("run_judging")
@@ -70,7 +68,7 @@ class Outcome(NamedTuple):
     history: History
     reached: bool | None
     """whether the target was reached; None without one"""
-    run: Prepared
+    run: TrainedRun
     """the run as it was carried out"""
     comparison: BaselineComparison | None = None
     """with simpler models, for a table; None for other data"""
@@ -137,13 +135,13 @@ def begun(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     named: Names = PYTHON,
-) -> Iterator[Prepared | PresetRun]:
+) -> Iterator[Prepared]:
     """Prepare a new run in its folder, which is locked within the `with`."""
     found = load(data, named, given) if isinstance(data, str) else data
     prepared = _checked(found, given, None, named)
     place = folder.choose(out, found.name, named)
 
-    def begin() -> Prepared | PresetRun:
+    def begin() -> Prepared:
         folder.empty(place, overwrite, named)
         placed = prepared._replace(place=place)
         folder.write_config(place, placed.config())
@@ -160,14 +158,14 @@ def resumed(
     chosen: Sequence[str],
     data: Data | str | None = None,
     named: Names = PYTHON,
-) -> Iterator[Prepared | PresetRun]:
+) -> Iterator[Prepared]:
     """Prepare to continue the run of a folder, which is locked within the `with`.
 
     chosen: names of the settings that must equal the run's own; only the epochs may be more.
     data: None for those named in the folder.
     """
 
-    def begin() -> Prepared | PresetRun:
+    def begin() -> Prepared:
         found = _agreed(place, given, chosen, data, named)
         folder.clean(place)
         return found
@@ -178,7 +176,7 @@ def resumed(
 
 def _agreed(
     place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None, named: Names
-) -> Prepared | PresetRun:
+) -> Prepared:
     """Check the given settings and data against those of the run in a folder, and return that run."""
     config = folder.read_config(place)
     if "search" in config:
@@ -189,15 +187,11 @@ def _agreed(
     was = preset_choice.as_it_was(asked, resolved)
     found = data if isinstance(data, Data) else load(source, named, was)._replace(text=text)
     prepared, epochs = _checked(found, asked, resolved, named), given.epochs if "epochs" in chosen else None
-    if not isinstance(prepared, Prepared):
-        from chainrule.recipe import presets
-
-        return presets.done_before(prepared._replace(place=place), epochs, named)
-    return longer.taken_up(prepared._replace(place=place), config, epochs, named)
+    return prepared._replace(place=place).taken_up(config, epochs, named)
 
 
-def _checked(data: Data, given: Settings, resolved: Settings | None, named: Names) -> Prepared | PresetRun:
-    """Return the run of the settings; the modules of a preset are imported only for one.
+def _checked(data: Data, given: Settings, resolved: Settings | None, named: Names) -> Prepared:
+    """Return the run of the settings; the modules of the estimators are imported only for one of theirs.
 
     resolved: the settings of a resumed run.
     """
@@ -207,14 +201,14 @@ def _checked(data: Data, given: Settings, resolved: Settings | None, named: Name
     elif data.table is not None and data.stream is None:
         settings = preset_choice.chosen(given)
     if not settings.has_preset:
-        return prepare(data, given, resolved, named)
-    from chainrule.recipe import presets
+        return by_model.prepare(data, given, resolved, named)
+    from chainrule.recipe import by_estimator
 
-    return presets.prepare(data, given, settings, named)
+    return by_estimator.prepare(data, given, settings, named)
 
 
 def carry_out(
-    begun: Prepared | PresetRun,
+    begun: Prepared,
     listen: Consumer | None = None,
     stop: threading.Event | None = None,
     named: Names = PYTHON,
@@ -224,11 +218,11 @@ def carry_out(
     A finished run is evaluated again. listen, stop: as in `run`.
     """
     listen = _ignore if listen is None else listen
-    prepared, history = trained(begun, listen, stop)
-    epochs, parts = (len(history), prepared.settings.epochs or 0), prepared.parts
+    found = trained(begun, listen, stop)
+    epochs, parts = (len(found.history), begun.settings.epochs or 0), found.parts
     try:
         listen(Judging(*epochs, parts.judged_name, parts.judged.n))
-        outcome = judged(prepared, history, named)
+        outcome = judged(found, named)
     except BaseException as error:
         listen(failed(*epochs, error))
         raise
@@ -237,36 +231,28 @@ def carry_out(
     return outcome
 
 
-def judged(
-    prepared: Prepared, history: History, named: Names = PYTHON, more: Mapping[str, Any] | None = None
-) -> Outcome:
+def trained(begun: Prepared, listen: Consumer, stop: threading.Event | None = None) -> TrainedRun:
+    """Train a run unless it is finished."""
+    return begun.training.train(begun, listen, stop) if begun.done is None else begun.done
+
+
+def judged(found: TrainedRun, named: Names = PYTHON, more: Mapping[str, Any] | None = None) -> Outcome:
     """Evaluate a trained run, and write its results to its folder. more: more entries of metrics.json."""
-    settings, parts = prepared.settings, prepared.parts
+    settings, parts, history = found.settings, found.parts, found.history
     judgement = judge(
-        prepared.model,
+        found.model,
         parts.judged,
         part=parts.judged_name,
-        positive=positive_of(prepared.model, settings.positive, named),
+        positive=positive_of(found.model, settings.positive, named),
         engine=settings.engine,
-        outputs=results.averaged(prepared),
+        outputs=results.averaged(found),
     )
-    comparison = results.compared(prepared, judgement, history)
-    results.write(prepared, history, judgement, comparison, more)
+    comparison = results.compared(found, judgement)
+    results.write(found, judgement, comparison, more)
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
-    return Outcome(prepared.place, prepared.model, judgement, history, reached, prepared, comparison)
-
-
-def trained(
-    begun: Prepared | PresetRun, listen: Consumer, stop: threading.Event | None
-) -> tuple[Prepared, History]:
-    """Train a run unless it is finished; return it with its trained model, and its history."""
-    if isinstance(begun, Prepared):
-        return begun, train(begun, listen, stop) if begun.done is None else begun.done
-    from chainrule.recipe import presets
-
-    return presets.carry_out(begun, listen, stop)
+    return Outcome(found.place, found.model, judgement, history, reached, found, comparison)
 
 
 def _ignore(event: Event) -> None:

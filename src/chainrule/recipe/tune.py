@@ -22,10 +22,10 @@ from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.recipe import folder, longer, presets
+from chainrule.recipe import by_estimator, folder, longer
 from chainrule.recipe.data import load
 from chainrule.recipe.naming import PYTHON, Names
-from chainrule.recipe.presets import PresetRun
+from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.run import Outcome, judged
 from chainrule.recipe.settings import SEARCH, SearchSettings, Settings, flag, given
 
@@ -36,7 +36,7 @@ Listen = Callable[[TrialRecord], object]
 class TuneRun(NamedTuple):
     """A search with its settings checked."""
 
-    run: PresetRun
+    run: Prepared
     settings: SearchSettings
 
     @property
@@ -124,7 +124,7 @@ def resumed(
 def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
-    return TuneRun(presets.prepare(load(data, named, given), given, given, named), how)
+    return TuneRun(by_estimator.prepare(load(data, named, given), given, given, named), how)
 
 
 def carry_out(
@@ -139,8 +139,10 @@ def carry_out(
     """
     run, how = search.run, search.settings
     table, place = run.table, run.place
+    unfitted = run.training.estimator
+    assert unfitted is not None, "a search is for a table"
     tuned = tune(
-        run.estimator,
+        unfitted,
         rows_of(table.inputs, table.train),
         run.data.train.y,
         **dataclasses.asdict(how),
@@ -151,9 +153,9 @@ def carry_out(
     write_trials(place / TABLE, tuned.trials)
     if judging is not None:
         judging()
-    done = presets.with_model(run, tuned.estimator)
-    folder.write_config(place, done.config() | search.of_search())
-    outcome = judged(done, done.model.history, named, {"search": as_data(tuned)})
+    done = by_estimator.trained(run, tuned.estimator, tuned.estimator.model_.history)
+    folder.write_config(place, done.run.config() | search.of_search())
+    outcome = judged(done, named, {"search": as_data(tuned)})
     return TuneOutcome(outcome, tuned, search.command)
 
 

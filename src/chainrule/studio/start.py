@@ -64,10 +64,10 @@ def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data 
 
 def as_trained(data: Data, metadata: Mapping[str, Any], file: Path) -> Data:
     """Return the data of a table as prepared by the estimator in a file with this metadata."""
-    from chainrule.recipe import presets, tables
+    from chainrule.recipe import by_estimator, tables
 
     known = tables.known(metadata, file)
-    return data if known is None else presets.with_preprocessor(data, known.preprocessor)
+    return data if known is None else by_estimator.with_preprocessor(data, known.preprocessor)
 
 
 def known_data(model: Model) -> Data | None:

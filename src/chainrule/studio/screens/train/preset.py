@@ -14,8 +14,8 @@ from chainrule.estimators.fit.plan import resolved as plan_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
+from chainrule.recipe.by_estimator import with_preprocessor
 from chainrule.recipe.data import Data, Parts
-from chainrule.recipe.presets import with_preprocessor
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.to_estimator import estimator
 from chainrule.training.callbacks import Callback

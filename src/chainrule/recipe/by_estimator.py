@@ -1,0 +1,151 @@
+"""Train a run on a table as the fit of an estimator, which prepares the table and trains on its rows.
+
+The test rows are those of any run with this table and seed. The estimator gets all others, and holds out some itself.
+There are no checkpoints: a stopped run starts again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from chainrule import distributed
+from chainrule.data.checks import check_samples
+from chainrule.errors import ConfigError
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.recipes import BEST
+from chainrule.estimators.rows import rows_of
+from chainrule.model import Ensemble, Model
+from chainrule.recipe import longer
+from chainrule.recipe.data import Data, Parts
+from chainrule.recipe.folder import write_config
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.prepare import Prepared, TrainedRun
+from chainrule.recipe.settings import Settings
+from chainrule.recipe.stops import BY_HAND, ON_REQUEST, StopOnRequest
+from chainrule.recipe.tables import TableData, dataset
+from chainrule.recipe.to_estimator import estimator
+from chainrule.trained.persistence import network_config
+from chainrule.training import CSVLog, History, Listener
+from chainrule.training.events import Consumer, Event, Interrupted
+
+
+class ByEstimator(NamedTuple):
+    """A training as the fit of an estimator."""
+
+    estimator: MLPClassifier | MLPRegressor
+    """unfitted; from the start of its fit on it has `model_` and `preprocessor_`"""
+
+    @property
+    def watched(self) -> str:
+        """The samples of the val_ columns of the history."""
+        return "validation"
+
+    @property
+    def is_race(self) -> bool:
+        """Whether several recipes are fitted, none of which reports its epochs."""
+        return bool(self.estimator.preset == BEST)
+
+    @property
+    def model(self) -> Model | Ensemble:
+        """The model, from the start of the fit on."""
+        return self.estimator.model_
+
+    def table(self, run: Prepared) -> TableData:
+        """Return the table of a run with the preprocessor of the estimator."""
+        return dataclasses.replace(run.table, preprocessor=self.estimator.preprocessor_)
+
+    def held_out(self, run: Prepared, trained: int) -> tuple[int, int]:
+        """Return the samples to validate on and those to test on."""
+        return len(run.table.train) - trained, len(run.table.test)
+
+    def config(self) -> dict[str, Any]:
+        """Return its entries of config.json: after the fit the network."""
+        network = network_config(self.model.network) if self.estimator.__sklearn_is_fitted__() else None
+        return {"network": network, **dict.fromkeys(("optimizer", "schedule", "method"))}
+
+    def train(self, run: Prepared, listen: Consumer, stop: threading.Event | None = None) -> TrainedRun:
+        """Fit the estimator to the rows not used for testing.
+
+        Ctrl-C ends the training and keeps the result, unless there is no whole epoch.
+        """
+        interrupted, log, estimator = list[bool](), CSVLog(run.place / "history.csv"), self.estimator
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Interrupted):
+                interrupted.append(True)
+            listen(event)
+            log.on_event(event)
+
+        if not self.is_race:
+            estimator.set_params(callbacks=[Listener(tell), *([] if stop is None else [StopOnRequest(stop)])])
+        table = run.table
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
+                warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
+                estimator.fit(rows_of(table.inputs, table.train), run.data.train.y)
+        finally:
+            estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
+        history = estimator.model_.history
+        if not self.is_race and not len(history) and (interrupted or history.stopped is None):
+            raise KeyboardInterrupt
+        if interrupted:
+            history = History(history.records, BY_HAND)
+        made = trained(run, estimator, history)
+        write_config(run.place, made.run.config())
+        return made
+
+    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
+        """Return the run of a folder with its estimator, if finished; otherwise it starts again."""
+        if epochs is not None and epochs != run.given.epochs:
+            raise ConfigError(
+                f"a run of a preset cannot be trained longer; omit {named('epochs')}, or start another run."
+            )
+        history = longer.recorded(run.place)
+        if history is None or history.stopped == ON_REQUEST:
+            return run
+        found = type(self.estimator).load(run.place / "model.safetensors")
+        return run._replace(done=trained(run, found, history))
+
+
+def prepare(data: Data, given: Settings, settings: Settings, named: Names = PYTHON) -> Prepared:
+    """Check the settings, and make the estimator. settings: the given ones, with the preset."""
+    if given.has_shards or distributed.process_count() > 1:
+        raise ConfigError(
+            f"{named.given('preset', settings.preset)} trains in one process, without {named('shards')} and "
+            f"{named('reduce')}; start it alone."
+        )
+    if data.table is None:
+        raise ConfigError(f"{named('preset')} is for tables, and {data.name} has no named columns; omit it.")
+    return Prepared(data, given, settings, ByEstimator(estimator(settings, data.table.target, named)))
+
+
+def trained(run: Prepared, estimator: MLPClassifier | MLPRegressor, history: History) -> TrainedRun:
+    """Return the run with its fitted estimator, and the samples that the estimator prepares from the table."""
+    data, model = with_preprocessor(run.data, estimator.preprocessor_), estimator.model_
+    assert data.test is not None
+    train, judged = (
+        check_samples(model.network, part.X, part.y, classes=model.classes)[0]
+        for part in (data.train, data.test)
+    )
+    parts = Parts(train, train.take(np.arange(0)), judged, "test", True)
+    run = run._replace(data=data, fingerprint=train.fingerprint())
+    return TrainedRun(run, model, parts, history, estimator)
+
+
+def with_preprocessor(data: Data, preprocessor: Any) -> Data:
+    """Return the data of a table as prepared by another preprocessor."""
+    table = data.table
+    assert table is not None and data.test is not None
+    X = preprocessor.transform(table.inputs)
+    train, test = (
+        dataset(X[rows], part.y, part.name)
+        for rows, part in ((table.train, data.train), (table.test, data.test))
+    )
+    return data._replace(train=train, test=test, table=dataclasses.replace(table, preprocessor=preprocessor))
