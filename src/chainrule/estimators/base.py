@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from chainrule.errors import ConfigError
-from chainrule.estimators import preprocessing
+from chainrule.estimators import preprocessing, progress
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
@@ -19,7 +19,7 @@ from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table, structure_of
 from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
-from chainrule.estimators.fit.plan import ALONE, Conditions, resolved, table_settings
+from chainrule.estimators.fit.plan import ALONE, Conditions, name_of_recipe, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
@@ -92,31 +92,38 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             if not structure.is_free:
                 raise ConfigError("preset='best' takes no groups or time yet; use preset='fast'.")
             race.check(self, incremental, self._trunk is not None, bool(start_values))
-            given = self._in_time(given, begun, None, None, conditions)
-            data = self._data(given, None, None, conditions)
-            self._hold(race.fit(self, given, data, begun, raced, listen))
+            with progress.of_race(self.verbose, race.seconds(self), begun) as watch:
+                given = self._in_time(given, begun, None, None, conditions)
+                data = self._data(given, None, None, conditions)
+                self._hold(found := race.fit(self, given, data, begun, raced, listen, watch))
+            if self.verbose:
+                print(found.report)
             warn_of(self._fitted.shortfall)
             return self
         hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
         before = self._result if self.warm_start or incremental else None
         if isinstance(before, RaceResult):
             before = before.blend.parts[0].result
-        wanted, given = given, self._in_time(given, begun, before, labels, conditions)
-        if given is not wanted:
-            structure = structure_of(given, self.gap, self.preprocess is not None)
-        data = self._data(given, before, labels, conditions)
-        data = replace(data, structure=structure.checked(data.samples.n))
-        plan = resolved(
-            self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
-        )
-        samples = data.samples
-        watched = None
-        if not incremental:
-            watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, given.sample_weight)
-        start = begin(plan, data, before, start_values, self._trunk)
-        self._hold(start.result)  # for callbacks that read it, and for a fit that fails
-        listeners = Listeners(self, () if watched is None else (watched,))
-        self._hold(train(plan, data, start, listeners))
+        name = name_of_recipe(self.preset, self.preprocess) or "network"
+        with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
+            wanted, given = given, self._in_time(given, begun, before, labels, conditions)
+            if given is not wanted:
+                structure = structure_of(given, self.gap, self.preprocess is not None)
+            data = self._data(given, before, labels, conditions)
+            data = replace(data, structure=structure.checked(data.samples.n))
+            plan = resolved(
+                self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
+            )
+            if bar is not None:
+                plan = replace(plan, parameters=replace(plan.parameters, verbose=False))
+            samples = data.samples
+            watched = None
+            if not incremental:
+                watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, given.sample_weight)
+            start = begin(plan, data, before, start_values, self._trunk)
+            self._hold(start.result)  # for callbacks that read it, and for a fit that fails
+            listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
+            self._hold(train(plan, data, start, listeners))
         if watched is not None:
             watched.finish()
         warn_of(self._fitted.shortfall)

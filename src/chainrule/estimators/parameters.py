@@ -132,7 +132,10 @@ class Parameters:
         'the minimum improvement; for "lbfgs" the maximum gradient at which it ends.',
     )
     verbose: bool = parameter(
-        False, ["verbose"], "whether to print one line per epoch; `callbacks=ProgressBar()` shows a bar."
+        False,
+        ["verbose"],
+        "True or 1 for a line with what is fitted, how good it is so far and the time left, if standard error is a "
+        "terminal or in a notebook; elsewhere, and for 2, a printed line per epoch, or per fit of a race.",
     )
     warm_start: bool = parameter(False, YES_OR_NO, "whether `fit` continues from the current parameters.")
     momentum: float = parameter(0.9, [Interval(Real, 0, 1, closed="both")], 'of solver="sgd".', "optimizer")

@@ -19,16 +19,18 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import Judged, check_score, is_by_loss, score_weights
+from chainrule.estimators.best.fits import finished, of_candidate
 from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import class_weights, joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows
-from chainrule.estimators.best.runner import SECONDS, Runner, of_candidate
-from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task, finished
+from chainrule.estimators.best.runner import SECONDS, Runner
+from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.progress import RaceWatcher
 from chainrule.estimators.rows import deal
 from chainrule.estimators.scorers import HeldOutScorer
 
@@ -82,11 +84,13 @@ def fit(
     begun: float,
     start: RaceState = NOTHING,
     listen: RaceListener | None = None,
+    watch: RaceWatcher | None = None,
 ) -> RaceResult:
     """Return the result of a race. data: of all rows.  begun: the `time.monotonic()` at which the fit began.
 
     start: that of another race of this estimator on these rows, to go on from; the seconds of its fits count. A result
     has the `state` from which a race can go on.  listen: called with each fit that comes to its end.
+    watch: called with where the race is, when a fit begins and when it has ended.
     Raises DataError for a start with other rows.
     """
     encoded, weight, targets = data.samples.y, data.samples.weight, data.targets
@@ -108,7 +112,7 @@ def fit(
         for one in (raced if is_given else range(FOLDS))
     }
     rows = RacedRows(given, fold, judges)
-    race = Race(estimator, rows, data, begun, racing, start._replace(drawn=drawn), listen)
+    race = Race(estimator, rows, data, begun, racing, start._replace(drawn=drawn), listen, watch)
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
     elif not is_by_loss(estimator.scoring):
@@ -289,7 +293,5 @@ class Race(Runner):
         heaviest = parts[0].result
         if not all(part.result.shortfall for part in parts):
             heaviest = replace(heaviest, shortfall=None)
-        if self.estimator.verbose:
-            print(report)
         state = RaceState(drawn, finished(self.fits), finished(self.whole))
         return RaceResult.of(heaviest, Blend(parts, degree, self.estimator.engine), report, state)

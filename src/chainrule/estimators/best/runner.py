@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
@@ -19,15 +20,9 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.fits import of_candidate, warn_of_interruption
 from chainrule.estimators.best.rows import PreparedRows, RacedRows
-from chainrule.estimators.best.state import (
-    NOTHING,
-    Key,
-    RaceFit,
-    RaceListener,
-    RaceState,
-    Task,
-)
+from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
 from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, of_table
@@ -37,6 +32,7 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
+from chainrule.estimators.progress import RaceProgress, RaceWatcher
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
@@ -62,13 +58,15 @@ class Runner:
         candidates: tuple[Candidate, ...],
         start: RaceState = NOTHING,
         listen: RaceListener | None = None,
+        watch: RaceWatcher | None = None,
     ) -> None:
         """Begin with the fits of a start.
 
         data: of all rows.  begun: the `time.monotonic()` from which the time limit counts.  listen: called with each
-        fit that came to its end.
+        fit that came to its end.  watch: called when a fit begins, and when it has ended.
         """
-        self.candidates, self.targets, self.listen = candidates, data.targets, listen
+        self.candidates, self.targets = candidates, data.targets
+        self.listen, self.watch, self.planned = listen, watch, 0
         self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         network = Network(1, [Dense(1)], MeanSquaredError())
@@ -89,37 +87,44 @@ class Runner:
         shared: whether the tasks of one candidate, which count together, share the time.
         """
         tasks = self.missing(tasks)
+        self.planned = len(self.fits) + len(self.whole) + len(self.errors) + len(tasks)
         queue = self._begun_in_time(tasks, stage, end, shared)
         with warnings.catch_warnings(), ThreadPoolExecutor(self.workers) as pool:
             warnings.simplefilter("ignore", ConvergenceWarning)
-            threads = [pool.submit(self._work, queue) for _ in range(min(self.workers, len(tasks)))]
+            begin = threading.Event()  # Ctrl-C before it finds no fit that nobody waits for
             try:
+                count = min(self.workers, len(tasks))
+                threads = [pool.submit(self._work, queue, begin) for _ in range(count)]
+                begin.set()
                 for thread in wait(threads, return_when=FIRST_EXCEPTION).done:
                     thread.result()
             except BaseException as error:
                 self.ended.set()
-                wait(threads)
+                begin.set()
+                pool.shutdown()  # when all have ended
                 if not (isinstance(error, KeyboardInterrupt) and self.fits):
                     raise
-                warnings.warn("Training interrupted by user.", stacklevel=5)
+                warn_of_interruption(self.fits, self.whole)
 
-    def _work(self, queue: Iterator[tuple[Task | None, float]]) -> None:
+    def _work(self, queue: Iterator[tuple[Task | None, float]], begin: threading.Event) -> None:
+        begin.wait()
         while not self.ended.is_set():
             with self.lock:
                 task, seconds = next(queue, (None, 0.0))
-            if task is None:
-                return
+                if task is None:
+                    return
+                self._tell(task)
             try:
                 made = self._fit_all(task, seconds) if task.is_of_all else self._fit(task, seconds)
             except (ChainruleError, FloatingPointError, ValueError) as error:
                 with self.lock:
                     self.errors.append((task.number, error))
-                    self._print(task, f"failed: {error}")
+                    self._tell(task, f"failed: {error}")
                 continue
             with self.lock:
                 if made is not None:
                     (self.whole if task.is_of_all else self.fits)[task.number, task.fold] = made
-                    self._say(task, made)
+                    self._tell(task, self._how(task, made))
                     if self.listen is not None and not made.is_cut:
                         self.listen(task, made)
 
@@ -258,15 +263,12 @@ class Runner:
                 )
             return self.prepared[key]
 
-    def _say(self, task: Task, made: RaceFit) -> None:
-        """Print how a fit went."""
+    def _how(self, task: Task, made: RaceFit) -> str:
+        """Return how a fit went."""
         if task.is_of_all:
-            self._print(task, f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s")
-            return
+            return f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s"
         loss = self.loss(task.number, task.fold)
-        self._print(
-            task, f"loss {loss:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
-        )
+        return f"loss {loss:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
 
     def truth(self, number: int, fold: int) -> NDArray[np.float64]:
         """Return what `Judge.truth` makes of a fit's predictions of the rows that were held out."""
@@ -277,14 +279,14 @@ class Runner:
         truth = self.truth(number, fold)
         return self.rows.judges[fold].mean_loss(truth) if len(truth) else float("nan")
 
-    def _print(self, task: Task, said: str) -> None:
-        """Print a line of a fit, where the estimator prints any."""
-        if self.estimator.verbose:
-            seconds = time.monotonic() - self.begun
-            rows = "all rows" if task.is_of_all else f"fold {task.fold + 1}"
-            print(f"{seconds:6.1f} s  {task.candidate.name}, {rows}: {said}")
-
-
-def of_candidate(fits: Mapping[Key, RaceFit], number: int) -> dict[int, RaceFit]:
-    """Return those of some fits that are of a candidate, in the order of their folds."""
-    return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
+    def _tell(self, task: Task, said: str = "") -> None:
+        """Tell where the race is, as a fit begins or, with how it went, has ended."""
+        if self.watch is None:
+            return
+        rows = "all rows" if task.is_of_all else f"fold {task.fold + 1}"
+        losses = [self.loss(*key) for key in self.fits]
+        best = min((loss for loss in losses if math.isfinite(loss)), default=None)
+        done = len(self.fits) + len(self.whole) + len(self.errors)
+        seconds = time.monotonic() - self.begun
+        doing = f"{task.candidate.name}, {rows}"
+        self.watch(RaceProgress(doing, done, max(done, self.planned), best, seconds, self.seconds, said))

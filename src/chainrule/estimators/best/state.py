@@ -74,8 +74,3 @@ NOTHING = RaceState()
 """That of a race before its first fit."""
 RaceListener = Callable[[Task, RaceFit], object]
 """Called with each fit that came to its end, in the thread that made it, one call at a time."""
-
-
-def finished(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
-    """Return the fits that came to their end."""
-    return {key: made for key, made in fits.items() if not made.is_cut}
