@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from chainrule.errors import ConfigError
+from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.rates import has_partial_fit
@@ -89,6 +90,30 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         """Predict probabilities (n, classes), in the order of `classes_`."""
         found = self._predicted(X)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+
+    def predict_set(
+        self, X: Any, coverage: float = 0.9, *, by: str | int | None = None, per_label: bool = False
+    ) -> NDArray[np.bool_]:
+        """Predict sets of labels that contain the true one for a share `coverage` of rows.
+
+            net = MLPClassifier(preprocess="auto").fit(X, y)
+            is_in = net.predict_set(X_new, 0.9)
+            net.classes_[is_in[0]]  # the labels of the first row
+
+        Returns a mask (n, classes), in the order of `classes_`. A row has several labels where they are hard to tell
+        apart, and none where no label is probable enough, as of rows unlike those of the fit.
+        coverage: between 0 and 1.
+        by: the name or number of a column whose groups are each covered as often, by the held-out rows of the group.
+        per_label: whether the rows of each label are covered as often, rare ones too; the sets are then larger.
+
+        They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit;
+        docs/trust.md says what is guaranteed. Every label is in the sets, with a warning, where there are fewer
+        than coverage / (1 - coverage) such rows.
+        Raises ConfigError where the fit held out no rows, and for several labels a row.
+        """
+        covering.check_coverage(coverage)
+        result = self._fitted
+        return covering.sets(result, *self._with_inputs(X), coverage, by, per_label)
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Predict the logarithms of the probabilities (n, classes)."""

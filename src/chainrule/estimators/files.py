@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError
+from chainrule.estimators.conformal import calibration
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
@@ -49,6 +50,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
+        "calibration": None if result.calibration is None else result.calibration.to_data(),
     }
 
 
@@ -112,13 +114,15 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
         table = None if data["table"] is None else TablePreprocessor.from_data(data["table"])
         if table is not None:
             parameters["preprocess"] = parameters["preprocess"] or table
+        targets = _targets(data["labels"], parameters, known)
         result = FitResult(
             model,
-            _targets(data["labels"], parameters, known),
+            targets,
             tuple(int(size) for size in data["group_sizes"]),
             known.get("n_layers_", 0),
             table,
             _records(known),
+            kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
         )
         made = as_fitted(kind(**parameters), result)
         check_whole(known, result, hasattr(made, "predict_proba"))

@@ -103,6 +103,13 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  
             return result.blend.predicted(X, result.targets.task == "multiclass")
         return result.predicted(self._check_X(X), self.engine)
 
+    def _with_inputs(self, X: Any) -> tuple[Any, NDArray[Any]]:
+        """Return the prepared inputs (n, features), and what `_predicted` does."""
+        result, inputs = self._fitted, self._check_X(X)
+        if isinstance(result, RaceResult):
+            return inputs, self._predicted(X)
+        return inputs, result.predicted(inputs, self.engine)
+
     def _predictions(self, X: Any) -> Any:
         """Return what `predict` does."""
         predicted = self._predicted(X)

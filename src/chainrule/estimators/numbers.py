@@ -179,6 +179,22 @@ class NumericTargets:
         chosen = predicted if self.middle is None else predicted[:, self.middle]
         return float(r2_score(y, chosen, sample_weight=sample_weight))
 
+    def uncrossed(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        """Return predictions (n, outputs) with several quantiles in order: sorted, so that a larger q has no less.
+
+        Sorting makes the pinball loss of no row larger.
+        Source: Chernozhukov, Fernandez-Val, Galichon, "Quantile and probability curves without crossing" (2010).
+        """
+        if self.middle is None:
+            return predicted
+        assert isinstance(self.own_loss, Quantile)
+        order = np.argsort(self.own_loss.q, kind="stable")
+        if (np.diff(predicted[:, order], axis=1) >= 0).all():
+            return predicted
+        found = np.empty_like(predicted)
+        found[:, order] = np.sort(predicted, 1)
+        return found
+
     def predictions(self, predicted: NDArray[Any]) -> NDArray[Any]:
         """Return numbers (n,), or (n, outputs) of several outputs."""
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted

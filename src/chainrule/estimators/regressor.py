@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.numbers import LOSSES, NumericTargets
 from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
@@ -63,3 +64,23 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         """Predict numbers (n,), or (n, outputs) for several outputs."""
         found: NDArray[Any] = self._predictions(X)
         return found
+
+    def predict_interval(self, X: Any, coverage: float = 0.9, *, by: str | int | None = None) -> NDArray[Any]:
+        """Predict intervals [lower, upper] that contain y for a share `coverage` of rows.
+
+            net = MLPRegressor(preprocess="auto").fit(X, y)
+            lower, upper = net.predict_interval(X_new, 0.9).T
+
+        Returns (n, 2), or (n, outputs, 2) where each output is covered as often; of several quantiles (n, 2).
+        coverage: between 0 and 1.
+        by: the name or number of a column whose groups are each covered as often, by the held-out rows of the group.
+
+        They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit,
+        and wider where these had larger errors; docs/trust.md says what is guaranteed. They are infinite, with a
+        warning, where there are fewer than coverage / (1 - coverage) such rows.
+        Raises ConfigError where the fit held out no rows.
+        """
+        covering.check_coverage(coverage)
+        result = self._fitted
+        found = covering.intervals(result, *self._with_inputs(X), coverage, by)
+        return found[:, 0] if found.shape[1] == 1 else found

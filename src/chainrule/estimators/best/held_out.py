@@ -28,7 +28,6 @@ def of_race(
     if not len(held.rows):
         return None
     predicted = tempered(mean, result.blend.temperature, data.targets.task == "multiclass")
-    if data.targets.task != "regression" or result.preprocessor is None:
-        return HeldOut.of(held, predicted)
+    assert result.preprocessor is not None, "a race is of tables"
     some = rows_of(X, held.rows[sampled(len(held.rows))])
     return HeldOut.of(held, predicted, result.preprocessor.transform(some))

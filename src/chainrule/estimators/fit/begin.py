@@ -78,6 +78,7 @@ def begin(
         architecture=plan.architecture,
         shortfall=None,
         held_out=None,
+        kept=None,
     )
     return FitStart(result, random, False, False)
 

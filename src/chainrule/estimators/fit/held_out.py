@@ -59,7 +59,7 @@ class HeldOut:
     are_passed: bool = False
     """whether they are the rows of X_val"""
     inputs: Any = None
-    """(k, features) the prepared inputs of the rows `sampled`, an array or a CSR matrix; None if not kept"""
+    """(k, features) the prepared inputs of those that are `thinned`, an array or a CSR matrix; None if not kept"""
     groups: NDArray[np.int64] | None = None
     """(m,) the number of the group of each row; None without groups"""
 
@@ -67,17 +67,21 @@ class HeldOut:
     def of(cls, held: HeldRows, predicted: NDArray[Any], X: Any = None) -> Self | None:
         """Return predictions (m, outputs) for held-out rows; None if some are not finite.
 
-        X: the prepared inputs of those that are `sampled`.
+        X: the prepared inputs of those that are `thinned`.
         """
         if not np.isfinite(predicted).all():
             return None
         found = np.asarray(predicted, np.float64)
         return cls(held.rows, held.y, found, held.weight, held.are_passed, X, held.groups)
 
-    @property
-    def sampled(self) -> NDArray[np.int64]:
-        """The places (k,) among the m rows of those with inputs."""
-        return sampled(len(self.rows))
+    def thinned(self) -> HeldOut:
+        """Return those of the rows that have inputs, at most MAX_INPUTS."""
+        some = sampled(len(self.rows))
+        if len(some) == len(self.rows):
+            return self
+        groups = None if self.groups is None else self.groups[some]
+        own = self.rows[some], self.y[some], self.predicted[some], self.weight[some]
+        return HeldOut(*own, self.are_passed, self.inputs, groups)
 
 
 def sampled(count: int) -> NDArray[np.int64]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.conformal.calibration import Calibration, calibrated
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
+from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Ensemble, Model
@@ -63,6 +66,13 @@ class FitResult:
     """how far the fit came, if its time limit ended it within its first epoch"""
     held_out: HeldOut | None = None
     """what was predicted for rows before the network learned from them; None without such rows, and from a file"""
+    kept: Calibration | None = None
+    """the calibration of intervals or sets of labels from a file"""
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What makes intervals or sets of labels of predictions; None without held-out rows."""
+        return calibrated(self.held_out, self.targets) if self.kept is None else self.kept
 
     @property
     def members(self) -> list[Model]:
@@ -97,4 +107,4 @@ class FitResult:
             out = scale.clamp(scale.restore(out))
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model.network.loss.predict(out)
-        return predicted
+        return predicted if isinstance(self.targets, Labels) else self.targets.uncrossed(predicted)

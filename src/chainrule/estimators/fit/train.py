@@ -120,7 +120,8 @@ def predicted(plan: FitPlan, result: FitResult, parts: SplitSamples) -> HeldOut 
     """Return what the network of a result predicts for the rows that were held out from it; None without any."""
     if parts.held is None or parts.validation is None:
         return None
-    X, keeps_inputs = parts.validation.X, result.targets.task == "regression"
+    X = parts.validation.X
+    keeps_inputs = result.targets.task == "regression" or result.preprocessor is not None
     found = result.predicted(X, plan.parameters.engine)
     return HeldOut.of(parts.held, found, X[sampled(X.shape[0])] if keeps_inputs else None)
 

@@ -1,0 +1,210 @@
+"""Intervals of numbers, calibrated on the rows that a fit held out.
+
+The unit of an interval at a row x goes from m(x) - below(x) to m(x) + above(x), and the score of a held-out row is the
+factor by which its unit just reaches the truth, of the units of models that have not seen it:
+
+    score_i = max((m(x_i) - y_i) / below(x_i), (y_i - m(x_i)) / above(x_i))
+
+The interval of a new row is its unit times the score of rank ceil((m + 1) coverage), see `scores`: so intervals of a
+larger coverage contain those of a smaller one. The unit is that of a `Shape` times the `Difficulty` of the row, or, of
+several quantiles, from the lowest to the highest about the middle one.
+Sources: Papadopoulos, Proedrou, Vovk, Gammerman, "Inductive confidence machines for regression" (2002), with the error
+scaled as in Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, "Distribution-free predictive inference for regression"
+(2018), section 5.2; of quantiles: Romano, Patterson, Candes, "Conformalized quantile regression" (2019), in proportion
+to their distance as in Kivaranovic, Johnson, Leeb, "Adaptive, distribution-free prediction intervals for deep networks"
+(2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import FormatError
+from chainrule.estimators.conformal.difficulty import Difficulty, learned
+from chainrule.estimators.conformal.scores import Scores
+from chainrule.estimators.conformal.shape import Shape, shape_of
+from chainrule.estimators.fit.held_out import HeldOut
+from chainrule.estimators.numbers import NumericTargets
+
+Numbers = NDArray[np.float64]
+
+FOLDS = 5
+"""Of the held-out rows: the unit of each row is that of models of the other folds."""
+MIN_ROWS_TO_SCALE = 100
+"""With fewer held-out rows all intervals are equally wide and symmetric about the prediction."""
+THIN = 1e-3
+"""The least distance of a quantile from the middle one, in mean distances."""
+
+
+class Unit(NamedTuple):
+    """The units of intervals at rows, each (n,)."""
+
+    middle: Numbers
+    below: Numbers
+    above: Numbers
+
+    def scores(self, y: Numbers) -> Numbers:
+        """Return the factors (n,) by which they just reach y (n,)."""
+        return np.maximum((self.middle - y) / self.below, (y - self.middle) / self.above)
+
+    def times(self, factor: float | Numbers) -> Numbers:
+        """Return the intervals (n, 2) at a factor, one for all or (n,)."""
+        return np.stack([self.middle - factor * self.below, self.middle + factor * self.above], 1)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The unit about a prediction: a shape times the difficulty of the row."""
+
+    shape: Shape
+    difficulty: Difficulty | None = None
+    """None for intervals that are equally wide"""
+
+    def unit(self, inputs: Any, predicted: Numbers) -> Unit:
+        """Return the units at prepared inputs (n, features) and predictions (n, 1)."""
+        center = predicted[:, 0]
+        size = np.ones(len(center)) if self.difficulty is None else self.difficulty(inputs, center)
+        return unit_of(self.shape, center, size)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        difficulty = None if self.difficulty is None else self.difficulty.to_data()
+        return {"shape": list(self.shape), "difficulty": difficulty}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
+        """Return what `to_data` wrote. inputs: of the network.  Raises FormatError for other values."""
+        shape, difficulty = Shape(*map(float, data["shape"])), data["difficulty"]
+        if not (np.isfinite(shape).all() and min(shape.below, shape.above) > 0):
+            raise FormatError("the shape of intervals has a side of no length")
+        return cls(shape, None if difficulty is None else Difficulty.from_data(difficulty, inputs))
+
+
+def unit_of(shape: Shape, center: Numbers, size: Numbers) -> Unit:
+    """Return the units of a shape about predictions (n,) of difficulties (n,)."""
+    return Unit(center + shape.middle * size, shape.below * size, shape.above * size)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The unit from the lowest to the highest of several predicted quantiles."""
+
+    least: float
+    """the least distance of either from the middle one"""
+
+    def unit(self, inputs: Any, predicted: Numbers) -> Unit:
+        """Return the units at predicted quantiles (n, quantiles)."""
+        low, middle, high = predicted.min(1), np.median(predicted, 1), predicted.max(1)
+        return Unit(middle, np.maximum(middle - low, self.least), np.maximum(high - middle, self.least))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"least": self.least}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
+        """Return what `to_data` wrote. Raises FormatError for other values."""
+        least = float(data["least"])
+        if not (np.isfinite(least) and least > 0):
+            raise FormatError("the quantiles have no least distance")
+        return cls(least)
+
+
+class OutputIntervals(NamedTuple):
+    """The intervals of one output."""
+
+    units: Scaled | Heads
+    scores: Scores
+    own: Numbers | None = None
+    """(m,) the score of each held-out row; None from a file"""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The calibrated intervals of a regressor."""
+
+    outputs: tuple[OutputIntervals, ...]
+    """of each output; one for several quantiles"""
+    floor: float | None = None
+    """0 where no held-out target is negative: no interval then begins below; None for no bound"""
+
+    @classmethod
+    def of(cls, held_out: HeldOut, targets: NumericTargets) -> Self:
+        """Calibrate intervals on the rows that a fit held out, at most some thousands of them."""
+        held_out = held_out.thinned()
+        floor = 0.0 if len(held_out.y) and (held_out.y >= 0).all() else None
+        if targets.middle is not None:
+            return cls((of_quantiles(held_out, held_out.predicted),), floor)
+        return cls(tuple(of_output(held_out, output) for output in range(targets.outputs)), floor)
+
+    def units(self, inputs: Any, predicted: Numbers) -> list[Unit]:
+        """Return the units of each output. inputs: (n, features) prepared.  predicted: (n, outputs)."""
+        first = self.outputs[0].units
+        if isinstance(first, Heads):
+            return [first.unit(inputs, predicted)]
+        return [each.units.unit(inputs, predicted[:, [number]]) for number, each in enumerate(self.outputs)]
+
+    def bounded(self, intervals: Numbers) -> Numbers:
+        """Return intervals that do not begin below the floor."""
+        return intervals if self.floor is None else np.maximum(intervals, self.floor)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return them as JSON values."""
+        outputs = [
+            {"heads": isinstance(each.units, Heads), "scores": each.scores.to_data()} | each.units.to_data()
+            for each in self.outputs
+        ]
+        return {"outputs": outputs, "floor": self.floor}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], targets: NumericTargets, inputs: int) -> Self:
+        """Return what `to_data` wrote. inputs: of the network.  Raises FormatError for other values."""
+        has_heads = targets.middle is not None
+        outputs = tuple(
+            OutputIntervals(
+                (Heads if each["heads"] else Scaled).from_data(each, inputs), Scores.from_data(each["scores"])
+            )
+            for each in data["outputs"]
+        )
+        kinds = {isinstance(each.units, Heads) for each in outputs}
+        if len(outputs) != (1 if has_heads else targets.outputs) or kinds != {has_heads}:
+            raise FormatError("the intervals are not of the outputs of the network in the file")
+        if data["floor"] not in (None, 0.0):
+            raise FormatError("the lower bound of intervals is not 0")
+        return cls(outputs, data["floor"])
+
+
+def of_output(held_out: HeldOut, output: int) -> OutputIntervals:
+    """Return the calibrated intervals of an output that is a number."""
+    predicted, y, weight = held_out.predicted[:, output], held_out.y[:, output], held_out.weight
+    errors = y - predicted
+    if len(y) < MIN_ROWS_TO_SCALE or not errors.any():
+        shape = Shape()
+        own = shape.scores(errors)
+        return OutputIntervals(Scaled(shape), Scores.of(own, weight), own)
+    inputs, fold = held_out.inputs, folds_of(held_out)
+    difficulty, sizes = learned(inputs if isinstance(inputs, np.ndarray) else None, predicted, errors, fold)
+    scaled, own = errors / sizes, np.empty(len(y))
+    for one in range(FOLDS):
+        is_own = fold == one
+        own[is_own] = shape_of(scaled[~is_own]).scores(scaled[is_own])
+    return OutputIntervals(Scaled(shape_of(scaled), difficulty), Scores.of(own, weight), own)
+
+
+def of_quantiles(held_out: HeldOut, predicted: Numbers) -> OutputIntervals:
+    """Return the calibrated intervals of several predicted quantiles (m, quantiles)."""
+    distance = float(np.ptp(predicted, 1).mean())
+    heads = Heads(THIN * distance if distance > 0 else THIN)
+    own = heads.unit(None, predicted).scores(held_out.y[:, 0])
+    return OutputIntervals(heads, Scores.of(own, held_out.weight), own)
+
+
+def folds_of(held_out: HeldOut) -> NDArray[np.int64]:
+    """Return the fold (m,) of each held-out row: rows of a group have the same."""
+    rows = np.arange(len(held_out.y)) if held_out.groups is None else held_out.groups
+    return np.asarray(np.unique(rows, return_inverse=True)[1], np.int64) % FOLDS

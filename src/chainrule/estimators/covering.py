@@ -1,0 +1,149 @@
+"""Intervals and sets of labels of a fitted estimator: for rows to predict, at any coverage, also by group."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.settings import check_number
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.conformal.groups import Factors, factors_of
+from chainrule.estimators.conformal.intervals import Intervals
+from chainrule.estimators.conformal.scores import Scores
+from chainrule.estimators.conformal.sets import LabelSets, misfits
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.labels import Labels
+
+Numbers = NDArray[np.float64]
+
+HINT = "0.9 is usual"
+MAX_SHOWN = 40
+
+
+def check_coverage(coverage: float) -> float:
+    """Return a coverage. Raises ConfigError unless it is between 0 and 1."""
+    return check_number(coverage, "coverage", above=0, below=1, hint=HINT)
+
+
+def intervals(
+    result: FitResult, inputs: Any, predicted: Numbers, coverage: float, by: str | int | None = None
+) -> Numbers:
+    """Return intervals (n, outputs, 2), of several quantiles (n, 1, 2).
+
+    inputs: (n, features) prepared.  predicted: (n, outputs) in the units of y.  by: a column, see `column_of`.
+    """
+    coverage, known = check_coverage(coverage), result.calibration
+    if not isinstance(known, Intervals):
+        raise ConfigError(missing("predict_interval"))
+    units = known.units(inputs, np.asarray(predicted, np.float64))
+    found = []
+    for unit, output in zip(units, known.outputs, strict=True):
+        factor = factor_of(result, output.scores, output.own, inputs, coverage, by)
+        found.append(known.bounded(unit.times(factor)))
+    return np.stack(found, 1)
+
+
+def sets(
+    result: FitResult,
+    inputs: Any,
+    predicted: Numbers,
+    coverage: float,
+    by: str | int | None = None,
+    per_label: bool = False,
+) -> NDArray[np.bool_]:
+    """Return which labels the sets have (n, labels). per_label: whether each label is covered as often as asked.
+
+    inputs, by: as in `intervals`.  predicted: (n, labels), or (n, 1) of the second of two.
+    """
+    coverage, known = check_coverage(coverage), result.calibration
+    if isinstance(result.targets, Labels) and result.targets.kind == "multilabel":
+        raise ConfigError("predict_set is for one label a row; fit one classifier for each label.")
+    if not isinstance(known, LabelSets):
+        raise ConfigError(missing("predict_set"))
+    if per_label and by is not None:
+        raise ConfigError("pass either by or per_label=True, not both.")
+    found = misfits(np.asarray(predicted, np.float64))[:, : len(known.by_label)]
+    if per_label:
+        for scores in known.by_label:
+            warn_of_few(scores, coverage)
+        bounds: float | Numbers = np.array([scores.quantile(coverage) for scores in known.by_label])
+    else:
+        bounds = factor_of(result, known.scores, known.own, inputs, coverage, by)
+    return found <= (bounds if per_label or isinstance(bounds, float) else bounds[:, None])
+
+
+def factor_of(
+    result: FitResult,
+    scores: Scores,
+    own: Numbers | None,
+    inputs: Any,
+    coverage: float,
+    by: str | int | None,
+) -> float | Numbers:
+    """Return the score that a share `coverage` of the held-out rows is below: one, or (n,) of each row's group."""
+    if by is None:
+        warn_of_few(scores, coverage)
+        return scores.quantile(coverage)
+    held_out = None if result.held_out is None else result.held_out.thinned()
+    if held_out is None or own is None:
+        raise ConfigError(
+            f"by={by!r} needs the held-out rows of the fit, which a file does not have; call it on the estimator "
+            "that was fitted."
+        )
+    places = column_of(result, by)
+    if held_out.inputs is None:
+        raise ConfigError("by needs a table prepared by the estimator; fit with preprocess='auto'.")
+    found: Factors = factors_of(own, held_out.weight, held_out.inputs, inputs, places, coverage)
+    if found.few:
+        warnings.warn(
+            f"{found.few} of the groups of {by!r} have fewer than the {needed(coverage)} held-out rows that "
+            f"coverage={coverage:g} needs, so every value is in their intervals or sets.",
+            stacklevel=5,
+        )
+    return found.values
+
+
+def column_of(result: FitResult, by: str | int) -> NDArray[np.int64]:
+    """Return the places among the prepared inputs of a column, by its name or its number in the table."""
+    names = [] if result.feature_names is None else [str(name) for name in result.feature_names]
+    number = by if isinstance(by, int) and not isinstance(by, bool) else -1
+    if isinstance(by, str) and by in names:
+        number = names.index(by)
+    if not 0 <= number < result.n_features:
+        raise DataError(
+            f"by must be a column of the table, not {by!r:.{MAX_SHOWN}}; it has {', '.join(names[:5]) or 'no names'}"
+            f"{', ...' if len(names) > 5 else ''}."
+        )
+    if result.preprocessor is None:
+        return np.array([number])
+    places = np.flatnonzero(np.asarray(result.preprocessor.sources_) == number)
+    if not len(places):
+        raise DataError(f"by={by!r} is a column that the estimator leaves out; choose one that is an input.")
+    return places
+
+
+def missing(method: str) -> str:
+    """Say what a fit needs for intervals or sets."""
+    return (
+        f"{method} needs rows that the network did not learn from; fit with early_stopping=True, or pass X_val and "
+        "y_val."
+    )
+
+
+def needed(coverage: float) -> int:
+    """Return how many held-out rows a coverage needs: m with m / (m + 1) >= coverage."""
+    return math.ceil(coverage / (1 - coverage) - 1e-9)
+
+
+def warn_of_few(scores: Scores, coverage: float) -> None:
+    """Warn where there are too few held-out rows for a coverage."""
+    if np.isinf(scores.quantile(coverage)):
+        warnings.warn(
+            f"coverage={coverage:g} needs at least {needed(coverage)} held-out rows, and there are fewer, so every "
+            "value is in the interval or set; ask for less, or fit more rows.",
+            stacklevel=5,
+        )

@@ -1,0 +1,311 @@
+"""Intervals and sets of labels: ranks by hand, coverage, files, groups, and quantiles that do not cross."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule import MLPClassifier, MLPRegressor
+from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.estimators.conformal.intervals import Intervals
+from chainrule.estimators.conformal.scores import MAX_KEPT, Scores
+from chainrule.estimators.conformal.sets import LabelSets
+from chainrule.estimators.conformal.shape import shape_of, shortest
+from chainrule.estimators.covering import needed
+from chainrule.estimators.fit.held_out import MAX_INPUTS, HeldOut
+from chainrule.estimators.held import result_of
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.numbers import NumericTargets
+from chainrule.formulas.losses import MeanSquaredError, Quantile
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+RNG = np.random.default_rng(0)
+N = 1_200
+TABLE = pd.DataFrame(
+    {"a": RNG.normal(size=N), "site": RNG.choice(["calm", "wild"], N), "b": RNG.normal(size=N)}
+)
+NOISE = np.where(TABLE["site"] == "wild", 4.0, 0.5) * RNG.normal(size=N)
+T = 50 + 3 * TABLE["a"].to_numpy() + NOISE
+Y = np.where(T > 52, "high", np.where(T < 48, "low", "middle"))
+FIT, NEW = slice(0, 800), slice(800, N)
+FAST = {"preprocess": "auto", "max_iter": 8, "random_state": 0}
+SQUARED = NumericTargets(1, MeanSquaredError())
+
+
+@pytest.fixture(scope="module")
+def regressor() -> MLPRegressor:
+    return MLPRegressor(**FAST).fit(TABLE[FIT], T[FIT])
+
+
+@pytest.fixture(scope="module")
+def classifier() -> MLPClassifier:
+    return MLPClassifier(**FAST).fit(TABLE[FIT], Y[FIT])
+
+
+def covers(intervals: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (intervals[:, 0] <= y) & (y <= intervals[:, 1])
+
+
+# --- ranks ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_rank_of_a_score_by_hand():
+    scores = Scores.of(np.array([5.0, 1, 4, 2, 3, 9, 8, 7, 6]), np.ones(9))
+    assert [scores.quantile(coverage) for coverage in (0.05, 0.1, 0.11, 0.5, 0.9, 0.91)] == [
+        1,
+        1,
+        2,
+        5,
+        9,
+        np.inf,
+    ]
+    assert scores.most == 0.9 and needed(0.9) == 9 and needed(0.95) == 19 and needed(0.99) == 99
+    assert Scores.of(np.empty(0), np.empty(0)).quantile(0.01) == np.inf
+    heavy = Scores.of(np.array([3.0, 1, 2, 7]), np.array([1.0, 2, 3, 0]))  # a new row weighs 2 of 8
+    assert [heavy.quantile(coverage) for coverage in (0.25, 0.3, 0.625, 0.75, 0.76)] == [1, 2, 2, 3, np.inf]
+
+
+@given(st.lists(st.integers(-50, 50), min_size=2, max_size=40, unique=True), st.floats(0.01, 0.99))
+@settings(max_examples=60, deadline=None)
+def test_of_exchangeable_rows_exactly_the_rank_is_covered_by_the_others(numbers, coverage):
+    scores = np.array(numbers, float)
+    covered = sum(
+        scores[i] <= Scores.of(np.delete(scores, i), np.ones(len(scores) - 1)).quantile(coverage)
+        for i in range(len(scores))
+    )
+    assert covered == math.ceil(len(scores) * coverage - 1e-9 * len(scores))
+
+
+@given(st.integers(1, 4_000), st.floats(0.01, 0.999))
+@settings(max_examples=60, deadline=None)
+def test_scores_left_out_err_on_the_safe_side(count, coverage):
+    thin, whole = (Scores.of(np.arange(count) + 0.5, np.ones(count), most) for most in (MAX_KEPT, count))
+    assert len(thin.values) <= MAX_KEPT and thin.most == whole.most
+    assert np.isinf(thin.quantile(coverage)) == np.isinf(whole.quantile(coverage))
+    if np.isfinite(whole.quantile(coverage)):
+        assert 0 <= thin.quantile(coverage) - whole.quantile(coverage) < -(-count // MAX_KEPT)
+
+
+# --- intervals ------------------------------------------------------------------------------------------------------
+
+
+def test_the_shortest_interval_by_hand():
+    ordered = np.array([-9.0, -1, 0, 0.5, 2, 7, 20, 30])
+    assert shortest(ordered, 0.5) == (-1, 2) and shortest(ordered, 1) == (-9, 30)
+    found = shape_of(np.repeat([-1.0, 0, 0, 9], 25))
+    assert found.middle == 0 and found.below == pytest.approx(0.1) and found.above == pytest.approx(0.9)
+    np.testing.assert_allclose(found.scores(np.array([-1.0, 0, 9])), [10, 0, 10])
+
+
+def test_coverage_is_within_the_binomial_band_whatever_the_noise():
+    """40 times 300 held-out rows with skewed noise that grows with the prediction, and 500 new ones each."""
+    random, hits, coverages = np.random.default_rng(1), [], (0.5, 0.8, 0.9, 0.95)
+    for _ in range(40):
+        x = random.normal(size=(800, 3))
+        center = 10 + 2 * x[:, :1]
+        y = center + random.gamma(1.0, np.exp(x[:, :1] + x[:, 1:2]))
+        held = HeldOut(np.arange(300), y[:300], center[:300], np.ones(300), inputs=x[:300])
+        intervals = Intervals.of(held, SQUARED)
+        (unit,), scores = intervals.units(x[300:], center[300:]), intervals.outputs[0].scores
+        hits.append([covers(unit.times(scores.quantile(each)), y[300:, 0]).mean() for each in coverages])
+    for coverage, found in zip(coverages, np.mean(hits, 0), strict=True):
+        error = math.sqrt(coverage * (1 - coverage) * (1 / 300 + 1 / 500) / 40)
+        assert abs(found - coverage) < 3 * error + 1 / 301
+
+
+def test_they_are_wide_where_errors_are_large(regressor):
+    intervals = regressor.predict_interval(TABLE[NEW])
+    assert intervals.shape == (400, 2) and abs(covers(intervals, T[NEW]).mean() - 0.9) < 0.06
+    widths, is_wild = np.diff(intervals)[:, 0], (TABLE["site"][NEW] == "wild").to_numpy()
+    assert np.median(widths[is_wild]) > 2 * np.median(widths[~is_wild])
+
+
+def test_a_larger_coverage_contains_a_smaller_one(regressor):
+    bounds = [regressor.predict_interval(TABLE[NEW], coverage) for coverage in (0.3, 0.5, 0.8, 0.9, 0.95)]
+    for inner, outer in pairwise(bounds):
+        assert (outer[:, 0] <= inner[:, 0]).all() and (inner[:, 1] <= outer[:, 1]).all()
+    assert (bounds[0] >= 0).all()  # as every target is
+
+
+def test_each_group_is_covered(regressor):
+    is_wild = (TABLE["site"][NEW] == "wild").to_numpy()
+    by_name, by_number = (regressor.predict_interval(TABLE[NEW], by=by) for by in ("site", 1))
+    np.testing.assert_array_equal(by_name, by_number)
+    hits = covers(by_name, T[NEW])
+    for own in (is_wild, ~is_wild):
+        assert abs(hits[own].mean() - 0.9) < 0.09
+    with pytest.raises(DataError, match="at most 100 groups"):
+        regressor.predict_interval(TABLE[NEW], by="a")
+    with pytest.raises(DataError, match="by must be a column of the table, not 'town'; it has a, site, b"):
+        regressor.predict_interval(TABLE[NEW], by="town")
+    with pytest.warns(UserWarning, match="2 of the groups of 'site' have fewer than the 199 held-out rows"):
+        assert np.isinf(regressor.predict_interval(TABLE[NEW], 0.995, by="site")[:, 1]).all()
+
+
+def test_too_few_rows_for_a_coverage_are_said(regressor):
+    with pytest.warns(UserWarning, match="coverage=0.999 needs at least 999 held-out rows"):
+        intervals = regressor.predict_interval(TABLE[NEW], 0.999)
+    assert np.isinf(intervals[:, 1]).all()
+
+
+def test_a_file_keeps_them(regressor, tmp_path):
+    regressor.save(tmp_path / "net.safetensors")
+    read = MLPRegressor.load(tmp_path / "net.safetensors")
+    for coverage in (0.5, 0.95):
+        np.testing.assert_array_equal(
+            read.predict_interval(TABLE[NEW], coverage), regressor.predict_interval(TABLE[NEW], coverage)
+        )
+    with pytest.raises(ConfigError, match="which a file does not have"):
+        read.predict_interval(TABLE[NEW], by="site")
+    read.save(tmp_path / "again.safetensors")
+    again = MLPRegressor.load(tmp_path / "again.safetensors")
+    np.testing.assert_array_equal(again.predict_interval(TABLE[NEW]), regressor.predict_interval(TABLE[NEW]))
+
+
+def test_several_outputs_are_covered_one_by_one():
+    both = np.stack([T, -2 * T], 1)
+    net = MLPRegressor(**FAST).fit(TABLE[FIT], both[FIT])
+    intervals = net.predict_interval(TABLE[NEW])
+    assert intervals.shape == (400, 2, 2) and (intervals[:, 1] < 0).any()
+    for output in range(2):
+        assert abs(covers(intervals[:, output], both[NEW][:, output]).mean() - 0.9) < 0.06
+
+
+def test_few_rows_have_equally_wide_intervals_about_the_prediction():
+    X, y = RNG.normal(size=(200, 2)), RNG.normal(size=200)
+    net = MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, early_stopping=True, random_state=0).fit(X, y)
+    held = result_of(net).held_out
+    sizes = np.sort(np.abs(held.y[:, 0] - held.predicted[:, 0]))  # of 20 rows: rank 19 for 90 %
+    expected = net.predict(X)[:, None] + np.array([-1, 1]) * sizes[18]
+    np.testing.assert_allclose(net.predict_interval(X), expected)
+
+
+def test_many_rows_are_thinned():
+    count = 2 * MAX_INPUTS + 1
+    held = HeldOut(np.arange(count), np.zeros((count, 1)), np.zeros((count, 1)), np.ones(count))
+    assert len(held.thinned().rows) == 6_667 and held.thinned().rows[1] == 3
+
+
+# --- quantiles ------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.permutations([0.05, 0.5, 0.75, 0.95]),
+    st.lists(st.lists(st.floats(-9, 9), min_size=4, max_size=4), min_size=1),
+)
+@settings(max_examples=60, deadline=None)
+def test_quantiles_never_cross_and_their_loss_is_no_larger(q, rows):
+    loss, predicted = Quantile(tuple(q)), np.array(rows)
+    found = NumericTargets(4, loss).uncrossed(predicted)
+    assert (np.diff(found[:, np.argsort(q)], axis=1) >= 0).all()
+    np.testing.assert_array_equal(np.sort(found, 1), np.sort(predicted, 1))
+    for y in (-3.0, 0.0, 4.5):
+        truth = np.full(predicted.shape, y)
+        assert (loss.value(found, truth) <= loss.value(predicted, truth) + 1e-12).all()
+
+
+def test_predicted_quantiles_do_not_cross_and_make_intervals(tmp_path):
+    q = [0.9, 0.45, 0.5, 0.55, 0.05]
+    net = MLPRegressor(**FAST | {"max_iter": 3}, loss="quantile", quantiles=q).fit(TABLE[FIT], T[FIT])
+    raw, found = net.model_.predict(net.preprocessor_.transform(TABLE)), net.predict(TABLE)
+    assert (np.diff(raw[:, np.argsort(q)], axis=1) < 0).any()  # the network's own do
+    assert (np.diff(found[:, np.argsort(q)], axis=1) >= 0).all()
+    intervals = net.predict_interval(TABLE[NEW])
+    assert intervals.shape == (400, 2) and abs(covers(intervals, T[NEW]).mean() - 0.9) < 0.06
+    net.save(tmp_path / "net.safetensors")
+    read = MLPRegressor.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(read.predict_interval(TABLE[NEW]), intervals)
+
+
+# --- sets of labels -------------------------------------------------------------------------------------------------
+
+
+def test_sets_by_hand():
+    predicted = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.6, 0.3, 0.1]])
+    held = HeldOut(np.arange(4), np.array([0, 1, 2, 1]), predicted, np.ones(4))
+    found = LabelSets.of(held, Labels(np.array(["a", "b", "c"]), "multiclass"))
+    np.testing.assert_allclose(found.scores.values, [0.2, 0.3, 0.5, 0.7])
+    np.testing.assert_allclose(found.by_label[1].values, [0.5, 0.7])
+
+
+def test_sets_cover_also_by_label_and_by_group(classifier):
+    truth = np.searchsorted(classifier.classes_, Y[NEW])
+    found = classifier.predict_set(TABLE[NEW])
+    assert found.shape == (400, 3) and found.dtype == bool
+    assert abs(found[np.arange(400), truth].mean() - 0.9) < 0.06
+    smaller = classifier.predict_set(TABLE[NEW], 0.6)
+    assert (smaller <= found).all() and smaller.sum() < found.sum()
+    by_label = classifier.predict_set(TABLE[NEW], 0.8, per_label=True)
+    for label in range(3):
+        assert by_label[truth == label, label].mean() > 0.65
+    held, p = result_of(classifier).held_out, classifier.predict_proba(TABLE[NEW]).astype(float)
+    own, site = 1 - held.predicted[np.arange(len(held.y)), held.y], TABLE["site"].to_numpy()
+    by_site = classifier.predict_set(TABLE[NEW], by="site")
+    for one in ("calm", "wild"):
+        scores = np.sort(own[site[held.rows] == one])
+        bound = scores[math.ceil(0.9 * (len(scores) + 1)) - 1]
+        np.testing.assert_array_equal(by_site[site[NEW] == one], (1 - p <= bound)[site[NEW] == one])
+    with pytest.raises(ConfigError, match="not both"):
+        classifier.predict_set(TABLE[NEW], by="site", per_label=True)
+
+
+def test_a_file_keeps_sets(classifier, tmp_path):
+    classifier.save(tmp_path / "net.safetensors")
+    read = MLPClassifier.load(tmp_path / "net.safetensors")
+    for settings_ in ({}, {"per_label": True}):
+        np.testing.assert_array_equal(
+            read.predict_set(TABLE[NEW], **settings_), classifier.predict_set(TABLE[NEW], **settings_)
+        )
+
+
+def test_two_labels_and_one():
+    X = RNG.normal(size=(100, 2))
+    net = MLPClassifier((4,), max_iter=3, early_stopping=True, random_state=0)
+    assert net.fit(X, (X[:, 0] > 0).astype(int)).predict_set(X).shape == (100, 2)
+    assert net.fit(X, np.zeros(100, int)).predict_set(X).shape == (100, 1)
+
+
+def test_errors():
+    X, y = RNG.normal(size=(60, 2)), RNG.normal(size=60)
+    plain = MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0).fit(X, y)
+    with pytest.raises(
+        ConfigError, match="did not learn from; fit with early_stopping=True, or pass X_val and y_val"
+    ):
+        plain.predict_interval(X)
+    with pytest.raises(
+        ConfigError, match=r"coverage must be a finite number above 0 and below 1, not 90; 0.9 is"
+    ):
+        plain.predict_interval(X, 90)
+    several = MLPClassifier((4,), max_iter=3, early_stopping=True).fit(X, (X > 0).astype(int))
+    with pytest.raises(ConfigError, match="one label a row"):
+        several.predict_set(X)
+
+
+def test_a_calibration_in_a_file_is_checked(regressor, classifier):
+    intervals, inputs = result_of(regressor).calibration, regressor.model_.network.inputs
+    data = intervals.to_data()
+    one = data["outputs"][0]
+    assert Intervals.from_data(data, SQUARED, inputs).to_data() == data
+    faulty = [
+        data | {"outputs": []},
+        data | {"floor": 1.0},
+        data | {"outputs": [one | {"shape": [0, 0, 1]}]},
+        data | {"outputs": [one | {"difficulty": one["difficulty"] | {"std": 0.0}}]},
+        data | {"outputs": [one | {"difficulty": one["difficulty"] | {"weights": [1.0]}}]},
+        data | {"outputs": [one | {"scores": one["scores"] | {"values": one["scores"]["values"][::-1]}}]},
+        data | {"outputs": [one | {"scores": one["scores"] | {"total": 1.0}}]},
+        data | {"outputs": [{"heads": True, "least": 0.0, "scores": one["scores"]}]},
+        data | {"outputs": [{"heads": True, "least": 1.0, "scores": one["scores"]}]},
+    ]
+    for each in faulty:
+        with pytest.raises(FormatError):
+            Intervals.from_data(each, SQUARED, inputs)
+    sets = result_of(classifier).calibration.to_data()
+    with pytest.raises(FormatError, match="labels"):
+        LabelSets.from_data(sets | {"by_label": sets["by_label"][:1]}, result_of(classifier).targets)
