@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -125,12 +126,13 @@ def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, hous
 
 
 def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
-    """The model and its results are written and the exit code says that it was ended; without an epoch nothing is."""
+    """The results are written and the exit code says that it was ended; without an epoch nothing is. It can go on."""
     from chainrule.cli.progress import EpochTable
     from chainrule.training.events import EpochEnd, Started
 
+    command("train", "houses.csv", *PRICE[:-1], "whole", *FAST)
     for kind, epoch, message in (
-        (EpochEnd, 2, "Interrupted; run has the results so far."),
+        (EpochEnd, 2, "Interrupted; run has the results so far; continue with: chainrule train run --resume"),
         (Started, 0, "Interrupted; continue with: chainrule train run --resume"),
     ):
 
@@ -138,11 +140,48 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
             if isinstance(event, kind) and event.epoch == epoch:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(EpochTable, "on_event", listened)
-        said = command("train", "houses.csv", *PRICE, *FAST, "--overwrite", code=130)
+        with monkeypatch.context() as patched:
+            patched.setattr(EpochTable, "on_event", listened)
+            said = command("train", "houses.csv", *PRICE, *FAST, "--overwrite", code=130)
         assert message in said.stderr
         assert (tmp_path / "run" / "model.safetensors").exists() == (kind is EpochEnd)
-    assert (tmp_path / "run" / "config.json").exists()
+        assert (tmp_path / "run" / "config.json").exists()
+        assert (tmp_path / "run" / "checkpoint.safetensors").exists() == (kind is EpochEnd)
+        command("train", "run", "--resume", "--quiet")
+        for name in ("model.safetensors", "metrics.json"):
+            first, second = (
+                json.loads(file.read_text())["metrics"] if name == "metrics.json" else file.read_bytes()
+                for file in (tmp_path / folder / name for folder in ("run", "whole"))
+            )
+            assert first == second
+        assert len(read(tmp_path / "run" / "history.csv")) == 3
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_preset_stopped_on_request_goes_on_to_the_same_bits(houses, tmp_path, members):
+    """Within an epoch; an ensemble, whose members may be at different steps, at its end."""
+    import threading
+
+    from chainrule.training.events import Started
+
+    settings = Settings(target_column="price", hidden=(16,), epochs=4, batch_size=4)
+    settings = dataclasses.replace(settings, members=members if members > 1 else None)
+    whole = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / "whole")
+    stop, steps = threading.Event(), list[int]()
+
+    def listen(event):
+        if isinstance(event, Started):
+            steps.append(event.epoch * event.steps_per_epoch + event.step)
+            stop.set()
+
+    first = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / "run", listen=listen, stop=stop)
+    assert first.history.stopped == "on request" and len(first.history) == (0 if members == 1 else 1)
+    again = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / "run", listen=listen, resume=True)
+    assert again.model.theta.tobytes() == whole.model.theta.tobytes()
+    assert (
+        again.judgement.metrics == whole.judgement.metrics and again.history.stopped == whole.history.stopped
+    )
+    assert steps[0] == 0 and steps[1] == (1 if members == 1 else 27)
 
 
 @pytest.mark.parametrize("preset", ["realmlp", "tabm"])
@@ -237,6 +276,10 @@ def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
             "regression does not support label smoothing; omit --label-smoothing.",
         ),
         ("--preset fast --positive yes", "--positive is for two classes; omit it."),
+        (
+            "--preset fast --checkpoint-steps 9 --members 2",
+            "an ensemble has a checkpoint after each epoch; omit --checkpoint-steps, or --members.",
+        ),
         (
             "--preset fast --optimizer lbfgs --members 2",
             "--members are trained in batches, and lbfgs has none",

@@ -80,7 +80,8 @@ def train(
     from chainrule.recipe.stops import BY_HAND
 
     if outcome.history.stopped == BY_HAND:
-        raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far.")
+        again = FLAGS.resume(outcome.folder)
+        raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far; continue with: {again}")
 
 
 def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:

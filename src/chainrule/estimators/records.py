@@ -13,6 +13,8 @@ from chainrule.estimators.labels import Labels
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
 NUMBERS = ("loss_", "best_loss_", "best_validation_score_")
+WAITED = "no_improvement_"
+"""A count that only the state of a fit has."""
 REFIT = "n_iter_refit_"
 """A count that files of earlier versions do not have."""
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
@@ -23,7 +25,7 @@ RECORDS = (*COUNTS, REFIT, *NUMBERS, *CURVES, "out_activation_")
 
 def checked(name: str, value: Any) -> Any:
     """Return a record from a file. Raises FormatError for a value that no fit records."""
-    if name in (*COUNTS, REFIT):
+    if name in (*COUNTS, REFIT, WAITED):
         fits = type(value) is int and 0 <= value < 1 << 53
     elif name in NUMBERS:
         fits = value is None or _is_number(value)

@@ -1,7 +1,6 @@
 """Train a run on a table as the fit of an estimator, which prepares the table and trains on its rows.
 
 The test rows are those of any run with this table and seed. The estimator gets all others, and holds out some itself.
-There are no checkpoints: a stopped run starts again.
 """
 
 from __future__ import annotations
@@ -18,6 +17,10 @@ from chainrule import distributed
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.base import fit_on, fit_under
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.plan import Conditions, KeptFit
+from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
 from chainrule.model import Ensemble, Model
@@ -27,12 +30,14 @@ from chainrule.recipe.folder import write_config
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.stops import BY_HAND, ON_REQUEST, StopOnRequest
+from chainrule.recipe.stops import BY_HAND, ON_REQUEST, PauseOnRequest, StopOnRequest
 from chainrule.recipe.tables import TableData, dataset
 from chainrule.recipe.to_estimator import estimator
 from chainrule.trained.persistence import network_config
-from chainrule.training import CSVLog, History, Listener
+from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted
+
+CHECKPOINT = "checkpoint.safetensors"
 
 
 class ByEstimator(NamedTuple):
@@ -70,11 +75,12 @@ class ByEstimator(NamedTuple):
         return {"network": network, **dict.fromkeys(("optimizer", "schedule", "method"))}
 
     def train(self, run: Prepared, listen: Consumer, stop: threading.Event | None = None) -> TrainedRun:
-        """Fit the estimator to the rows not used for testing.
+        """Fit the estimator to the rows not used for testing, from the last checkpoint if there is one.
 
         Ctrl-C ends the training and keeps the result, unless there is no whole epoch.
         """
         interrupted, log, estimator = list[bool](), CSVLog(run.place / "history.csv"), self.estimator
+        path = run.place / CHECKPOINT
 
         def tell(event: Event) -> None:
             if isinstance(event, Interrupted):
@@ -82,14 +88,22 @@ class ByEstimator(NamedTuple):
             listen(event)
             log.on_event(event)
 
-        if not self.is_race:
-            estimator.set_params(callbacks=[Listener(tell), *([] if stop is None else [StopOnRequest(stop)])])
-        table = run.table
+        callbacks: list[Callback] = [Listener(tell)]
+        if stop is not None:
+            is_one = (run.settings.members or 1) == 1 or estimator.preset == "tabm"
+            pause = PauseOnRequest(stop, path, is_one) if is_stochastic(estimator) else StopOnRequest(stop)
+            callbacks.append(pause)
+        given = FitInput(rows_of(run.table.inputs, run.table.train), run.data.train.y)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
                 warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
-                estimator.fit(rows_of(table.inputs, table.train), run.data.train.y)
+                if self.is_race:
+                    fit_on(estimator, given)
+                else:
+                    estimator.set_params(callbacks=callbacks)
+                    kept = KeptFit(path, run.settings.checkpoint_steps)
+                    fit_under(estimator, given, Conditions(kept=kept))
         finally:
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
         history = estimator.model_.history
@@ -102,13 +116,14 @@ class ByEstimator(NamedTuple):
         return made
 
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
-        """Return the run of a folder with its estimator, if finished; otherwise it starts again."""
+        """Return the run of a folder with its estimator if it is finished."""
         if epochs is not None and epochs != run.given.epochs:
             raise ConfigError(
                 f"a run of a preset cannot be trained longer; omit {named('epochs')}, or start another run."
             )
         history = longer.recorded(run.place)
-        if history is None or history.stopped == ON_REQUEST:
+        goes_on = (run.place / CHECKPOINT).is_file() and not self.is_race
+        if history is None or history.stopped == ON_REQUEST or (history.stopped == BY_HAND and goes_on):
             return run
         found = type(self.estimator).load(run.place / "model.safetensors")
         return run._replace(done=trained(run, found, history))

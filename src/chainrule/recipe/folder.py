@@ -1,7 +1,7 @@
 """Read and write the folder of a run.
 
 config.json             all settings of the run, written before the first step
-checkpoint.safetensors  the state of the training
+checkpoint.safetensors  the state of the training; -refit for that of the network of all rows
 history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
 journal.log  trials.csv for a search: its trials, as they end
@@ -30,7 +30,8 @@ from chainrule.recipe.naming import PYTHON, Names
 
 FORMAT = 1
 FILES = (
-    *("config.json", "checkpoint.safetensors", "history.csv", "model.safetensors", "history.json"),
+    *("config.json", "checkpoint.safetensors", "checkpoint-refit.safetensors", "history.csv"),
+    *("model.safetensors", "history.json"),
     *("metrics.json", "confusion_matrix.csv", "report.html"),
     *("trials.csv", "journal.log", "journal.log.lock"),
 )

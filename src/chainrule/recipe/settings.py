@@ -130,7 +130,7 @@ class Settings:
     device: str | None = setting(None)
     shards: int | None = setting(None)
     reduce: Literal["tree", "psum"] = setting("tree")
-    checkpoint_steps: int | None = setting(None, numbers=COUNT)
+    checkpoint_steps: int | None = setting(None, "presets", numbers=COUNT)
     target_column: str | None = setting(None, "presets")
     exclude_columns: str | None = setting(None, "presets")
     preset: str | None = setting(None, "presets")

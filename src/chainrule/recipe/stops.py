@@ -31,13 +31,17 @@ class StopOnRequest(Callback):
 class PauseOnRequest(StopOnRequest, Checkpoint):
     """End a run within an epoch once a `threading.Event` is set, with a checkpoint that resumes it exactly there."""
 
-    def __init__(self, request: threading.Event, path: Path) -> None:
-        """path: that of the checkpoint that the run writes after each epoch, just before this is called."""
+    def __init__(self, request: threading.Event, path: Path, within_epochs: bool = True) -> None:
+        """path: that of the checkpoint that the run writes after each epoch, just before this is called.
+
+        within_epochs: False to end it only after one, as an ensemble does, whose members may be at different steps.
+        """
         StopOnRequest.__init__(self, request)
         Checkpoint.__init__(self, path)
+        self.within_epochs = within_epochs
 
     def on_steps(self, run: Run) -> None:
         """Write a checkpoint within the epoch, then stop."""
-        if self.request.is_set() and run.history.stopped is None:
+        if self.within_epochs and self.request.is_set() and run.history.stopped is None:
             checkpoint.write(self.path, run)
             run.stop(ON_REQUEST)

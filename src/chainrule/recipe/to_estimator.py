@@ -63,6 +63,10 @@ def estimator(
         positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist(), named)
     if settings.preset == BEST and settings.members is not None:
         raise ConfigError(f"{named.given('preset', BEST)} is already an average; omit {named('members')}.")
+    if settings.checkpoint_steps is not None and settings.members is not None and settings.preset != "tabm":
+        raise ConfigError(
+            f"an ensemble has a checkpoint after each epoch; omit {named('checkpoint_steps')}, or {named('members')}."
+        )
     if settings.optimizer == "lbfgs" and (settings.members or 1) > 1:
         raise ConfigError(
             f"{named('members')} are trained in batches, and lbfgs has none; omit it, or name another "

@@ -28,7 +28,7 @@ KEYS = ("fingerprint", "epoch", "position", "seconds", "epochs_before", "clock",
         "now", "optimizer", "tally", "callbacks")  # fmt: skip
 MAX_CONTAINERS, MAX_COMMAS = 1 << 21, 1 << 24
 """The maximum lists and objects, and values, of a run's state besides arrays; a history has one object per epoch."""
-LATER = {"steps_before": 0, "row_sums": np.zeros(2)}
+LATER = {"steps_before": 0, "row_sums": np.zeros(2), "average": None}
 """Values that earlier versions omitted, as they were then."""
 
 
@@ -49,7 +49,8 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
         "history": run.history.records,
         "stopped": run.history.stopped,
         "plateau": None if run.plateau is None else run.plateau._asdict(),
-        "now": run.snapshot(),
+        "now": run.snapshot() | ({} if run.reached is None else {"theta": run.reached}),
+        "average": run.average,
         "optimizer": run.session.optimizer_state._asdict(),
         "tally": run.session.sums,
         "row_sums": run.session.row_sums,
@@ -121,6 +122,9 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         }
         _check_like(state, arrays)
         _check_finite(state["now"])
+        if (average := state["average"]) is not None:
+            _check_like({"theta": average}, {"theta": run.theta})
+            _check_finite({"theta": average})
         if any(np.isnan(state["optimizer"][name]).any() for name in arrays["optimizer"]):
             raise TypeError("the optimizer's state should be numbers, not NaN")
         _check_numbers(state, run.steps_per_epoch)
@@ -138,7 +142,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         run.epochs_before = state["epochs_before"]
         run.history = History(state["history"], None)
         run.plateau = None if state["plateau"] is None else PlateauState(**state["plateau"])
-        run.restore(state["now"])
+        run.go_on(state["now"], average)
         run.steps_before = state["steps_before"]
         session.step_offset = state["clock"] - run.steps_before
         session.optimizer_state = type(session.optimizer_state)(**state["optimizer"])

@@ -45,12 +45,11 @@ def averaged(run: Run) -> Iterator[None]:
         yield
         return
     run.synchronize()
-    reached = run.theta.copy()
     run.to_average()
     try:
         yield
     finally:
-        run.theta[...] = reached
+        run.from_average()
 
 
 @contextmanager

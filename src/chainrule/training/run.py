@@ -160,6 +160,8 @@ class Run:
     """the error that ended the run, if one did"""
     average: NDArray[Any] | None = None
     """the average of the parameters, in the shape of theta, see `to_average`; None before the first one"""
+    reached: NDArray[Any] | None = None
+    """the parameters of the last step while theta is their average; None otherwise"""
     together: Any = None
     """the agreement with the other processes, see `training.together`"""
     shortened: int | None = None
@@ -261,8 +263,12 @@ class Run:
         """
         kept = self.settings.averaging
         share = (1 - kept) / (1 - kept ** (self.epoch + 1))
-        before = self.theta if self.average is None else self.average
+        before, self.reached = self.theta if self.average is None else self.average, self.theta.copy()
         self.theta[...] = self.average = before + share * (self.theta - before)
+
+    def from_average(self) -> None:
+        """Set theta back to the parameters of the last step."""
+        self.theta[...], self.reached = self.reached, None
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of the parameters and running statistics."""
@@ -279,6 +285,11 @@ class Run:
         last = "".join(f", {name} {value:.4g}" for name, value in self.logs.items())
         step = f"step {self.step:,} of {self.total_steps:,}, {self.engine.name} engine"
         return f"<Run: epoch {self.epoch} of {self.epochs}, {step}{last}>"
+
+    def go_on(self, snapshot: dict[str, Any], average: NDArray[Any] | None) -> None:
+        """Restore the parameters of a checkpoint, with the average of those of its epochs."""
+        self.restore(snapshot)
+        self.average = average
 
     def replan(self, epochs: int, shortened: int | None) -> None:
         """Change the number of epochs, and the step within the last one at which the run ends; None for its end."""

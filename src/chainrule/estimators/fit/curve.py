@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.engines import StepSettings
-from chainrule.errors import NonFiniteError
+from chainrule.errors import FormatError, NonFiniteError
 from chainrule.estimators.architecture import penalties
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import Records
+from chainrule.estimators.records import checked
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import factors_of, learning_rates
@@ -67,6 +69,38 @@ class LearningCurve(Callback):
             self.best_score,
             self.no_improvement,
         )
+
+    # --- in a checkpoint ------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return what was recorded, and the parameters of the best epoch. The orders are drawn again."""
+        found = {name: getattr(self, name) for name in ("best", "best_epoch", "message")}
+        return found | {"records": asdict(self.records), "rate": self.rates.learning_rate}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on with what was recorded. Raises FormatError for what no fit records."""
+        kept = {name: checked(f"{name}_", value) for name, value in state["records"].items()}
+        best, epoch, message, rate = (state[name] for name in ("best", "best_epoch", "message", "rate"))
+        numbers = (
+            type(epoch) is int and isinstance(message, str) and type(rate) is float and 0 < rate < np.inf
+        )
+        if not numbers or not (best is None or best.keys() == {"theta", "states"}):
+            raise FormatError("the best epoch is not that of a fit")
+        self.best, self.best_epoch, self.message, self.rates.learning_rate = best, epoch, message, rate
+        self.n_iter, self.t, self.no_improvement = (kept[name] for name in ("n_iter", "t", "no_improvement"))
+        self.loss, self.best_loss = kept["loss"], kept["best_loss"]
+        self.best_score = kept["best_validation_score"]
+        curves = (self.loss_curve, self.losses, self.scores)
+        for curve, name in zip(
+            curves, ("loss_curve", "validation_loss_curve", "validation_scores"), strict=True
+        ):
+            if curve is not None:  # others read it while the network trains
+                curve[:] = kept[name]
+
+    def on_train_begin(self, run: Run) -> None:
+        """Draw the orders of the epochs that a checkpoint has behind it."""
+        for _ in range(run.epoch):
+            self.order(run)
 
     # --- before an epoch -----------------------------------------------------------------------------------------
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
-from chainrule.errors import DataError, NonFiniteError
+from chainrule.errors import DataError, FormatError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
 from chainrule.estimators.fit.plan import FitPlan
@@ -19,7 +21,7 @@ from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.training import fit as training
-from chainrule.training.callbacks import Callback, as_callbacks
+from chainrule.training.callbacks import Callback, Checkpoint, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
 from chainrule.training.options import Clip
@@ -87,13 +89,18 @@ def run(
         frozen=model.frozen,
         threads=plan.conditions.threads,
     )
-    watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(p.callbacks)]
+    watchers = [*([] if curve is None else [curve]), *callbacks]
+    kept = None if curve is None else plan.conditions.kept  # a solver has no state to go on from
+    if kept is not None:
+        watchers.append(KeptState(kept.path, kept.every_steps))
+    watchers += as_callbacks(p.callbacks)
     limit = None
     if p.time_limit is not None:
         shorten = curve is not None and schedule.looks_ahead
         judging = JUDGED * (0 if validation is None else validation.n / samples.n)
         limit = FitLimit(float(p.time_limit), shorten, plan.begun, plan.conditions.grace, judging)
         watchers.append(limit)
+    watchers.sort(key=lambda each: isinstance(each, Checkpoint))  # which store the state of the others
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
         hooks = {"order": curve.order, "steps": curve.settings, "optimizer_state": curve.rates.kept}
@@ -114,6 +121,7 @@ def run(
             engine=p.engine,
             drop_last=plan.proposal.drop_last,
             averaging=plan.proposal.averaging,
+            resume=kept.path if kept is not None and kept.path.is_file() else None,
             **hooks,
         )
         history = training.fit(model, settings)
@@ -136,6 +144,15 @@ def run(
     return history, None if limit is None else limit.shortfall
 
 
+class KeptState(Checkpoint):
+    """The checkpoint of a fit, which is of no use once its training is to end for nothing."""
+
+    def write(self, run: Run) -> None:
+        """Write it, unless the fit that this one follows was dropped."""
+        if not any(getattr(each, "is_dropped", False) for each in run.settings.callbacks):
+            super().write(run)
+
+
 class FitLimit(TimeLimit):
     """The time limit of a fit: no epoch goes on behind it, and the fit itself warns where the first one did not end.
 
@@ -152,6 +169,29 @@ class FitLimit(TimeLimit):
         own = AT_LEAST * seconds if grace is None else grace
         super().__init__(seconds, shorten=shorten, since=since, grace=own)
         self.judging = judging
+        self.kept: list[int | None] = []
+
+    def state(self) -> dict[str, Any]:
+        """Return the seconds so far, and the epochs and steps that are planned."""
+        return {"seconds": time.monotonic() - self.start, "plan": self.kept}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Count the seconds of before. Raises FormatError for others than a fit has."""
+        seconds, plan = state["seconds"], state["plan"]
+        if not (
+            type(seconds) is float
+            and 0 <= seconds < np.inf
+            and all(type(each) in (int, NoneType) for each in plan)
+        ):
+            raise FormatError("the seconds are not those of a fit")
+        self.since = (time.monotonic() if self.since is None else self.since) - seconds
+        self.kept = plan
+
+    def on_train_begin(self, run: Run) -> None:
+        """Start the clock, and take up the plan of before."""
+        super().on_train_begin(run)
+        if self.kept:
+            run.replan(min(self.kept[0] or 1, run.epochs), self.kept[1])
 
     def first_epoch(self) -> tuple[float, float]:
         """Return the limit, or what the training has in any case, and the time up to which steps are planned."""
@@ -161,6 +201,7 @@ class FitLimit(TimeLimit):
         """Plan with the time in which the rows held out are judged behind the steps of a first epoch."""
         judging = self.judging * run.steps_per_epoch * seconds if run.epoch == 0 else 0.0
         super().plan(run, now + judging, seconds)
+        self.kept = [run.epochs, run.shortened]
 
     def warn(self, shortfall: Shortfall) -> None:
         """Leave it to the fit."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from chainrule.errors import ConfigError
@@ -32,6 +33,20 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
 
 
+class KeptFit(NamedTuple):
+    """Where a fit by batches keeps its state: from there another one like it goes on, to the same bits."""
+
+    path: Path
+    """a checkpoint; that of the network of all rows, if there is one, is beside it (`of_refit`)"""
+    every_steps: int | None = None
+    """the steps after which it is written too; None for only after each epoch"""
+
+    @property
+    def of_refit(self) -> KeptFit:
+        """That of the network of all rows."""
+        return KeptFit(self.path.with_stem(f"{self.path.stem}-refit"))
+
+
 class Conditions(NamedTuple):
     """The conditions of a race or a search for a fit that are not parameters."""
 
@@ -43,6 +58,8 @@ class Conditions(NamedTuple):
     """the epochs of a fit of all rows, with nothing held out"""
     grace: float | None = None
     """the seconds that the training may have in any case; None for a twentieth of time_limit"""
+    kept: KeptFit | None = None
+    """where the fit keeps its state, and goes on from it; None for nowhere"""
 
 
 ALONE = Conditions()

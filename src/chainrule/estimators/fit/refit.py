@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
-from chainrule.errors import ConfigError, DataError, NonFiniteError
+from chainrule.errors import ConfigError, DataError, FormatError, NonFiniteError
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
@@ -73,6 +74,11 @@ class FollowedFit(Callback):
         """Take the curve of the fit that is followed."""
         self.curve = curve
 
+    def on_train_begin(self, run: Run) -> None:
+        """Note the epochs that a checkpoint has behind it."""
+        if run.epoch:
+            self.on_epoch_end(run)
+
     def on_epoch_end(self, run: Run) -> None:
         """Note that an epoch was judged, and which is the best one so far."""
         assert self.curve is not None
@@ -114,6 +120,23 @@ class Following(LearningCurve):
         """Whether the parameters of the best epoch were reached."""
         return self.best_epoch == self.followed.best and not self.followed.is_dropped
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether nobody needs this fit."""
+        return self.followed.is_dropped
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of a curve, and how far the model of the best epoch was trained."""
+        return super().state() | {"trained": list(self.trained)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from it. Raises FormatError for what is none."""
+        super().load_state(state)
+        epochs, steps = state["trained"]
+        if not all(type(count) is int and 0 <= count < 1 << 53 for count in (epochs, steps)):
+            raise FormatError("the best epoch is not that of a fit")
+        self.trained = epochs, steps
+
     def on_epoch_end(self, run: Run) -> None:
         """Keep the parameters of the best epoch so far, and stop behind the last one that is needed."""
         self.n_iter += 1
@@ -141,7 +164,10 @@ class Refit:
     def __init__(self, plan: FitPlan, start: FitStart, samples: Samples) -> None:
         """Copy the network at its start. samples: all of them."""
         quiet = replace(plan.parameters, callbacks=None, early_stopping=False, time_limit=None, verbose=False)
-        self.plan, self.watched, self.samples = replace(plan, parameters=quiet), start.result.model, samples
+        kept = plan.conditions.kept
+        own_state = plan.conditions._replace(kept=None if kept is None else kept.of_refit)
+        self.plan = replace(plan, parameters=quiet, conditions=own_state)
+        self.watched, self.samples = start.result.model, samples
         self.limit = plan.parameters.time_limit
         self.begun = time.monotonic() if plan.begun is None else plan.begun
         self.followed = FollowedFit()
@@ -160,7 +186,11 @@ class Refit:
             begin = time.monotonic()
             result, is_complete = fit(followed=self.followed)
             self._end(is_complete)
-            if not self.followed.is_dropped and self._is_in_time(result, begin, time.monotonic()):
+            now = time.monotonic()
+            seconds = sum(record["seconds"] for record in result.model.history)
+            before = max(0.0, seconds - (now - begin))  # those of epochs that a checkpoint had behind it
+            self.begun -= before
+            if not self.followed.is_dropped and self._is_in_time(result, begin - before, now):
                 self._train(self.plan)
         else:
             conditions = self.plan.conditions._replace(threads=max(1, workers // 2))
