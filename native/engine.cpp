@@ -73,6 +73,15 @@ void Engine<T>::allocate_parameters() {
         if (!net_.is_trained(static_cast<int>(s))) continue;
         for (int k = 0; k < moments(); ++k) panels.moment[k].resize(n);
         if (run_.clip_norm > 0) panels.g.resize(n);
+        if (program_.lower.empty()) continue;
+        const auto bounds_of = [&](const std::vector<double>& given, Array<T>& bounds) {
+            const auto first = given.begin() + slot.start;
+            const std::vector<T> own(first, first + slot.rows * slot.columns);
+            if (std::none_of(own.begin(), own.end(), [](T bound) { return std::isfinite(bound); })) return;
+            bounds.resize(n);
+            to_panels(own.data(), bounds.data(), slot.rows, slot.columns);
+        };
+        bounds_of(program_.lower, panels.lower), bounds_of(program_.upper, panels.upper);
     }
     steps_.resize(groups_.size());
     for (const int64_t width : program_.states) net_.states.push_back({Array<T>(padded<T>(width)), Array<T>(padded<T>(width))});

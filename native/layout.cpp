@@ -8,6 +8,9 @@ namespace chainrule {
 void check(const Program& program) {
     require(program.widths.size() == program.ops.size() + 1, "it has another number of buffers than operations");
     for (const int64_t columns : program.widths) require(columns > 0, "a buffer has no columns");
+    for (const std::vector<double>* bounds : {&program.lower, &program.upper})
+        require(bounds->empty() || bounds->size() == static_cast<size_t>(program.size), "the bounds are of another size than theta");
+    require(program.lower.empty() == program.upper.empty(), "a bound has no other side");
     require(program.members > 0 && program.widths.back() % program.members == 0, "the last buffer has parts of another width");
     require(program.loss_c.size() == 1 || program.loss_c.size() == static_cast<size_t>(program.outputs()),
             "the loss has neither one constant nor one for each output");

@@ -489,12 +489,13 @@ NB_MODULE(_native, m) {
             "__init__",
             [](Program* self, std::vector<Op> ops, std::vector<Parameter> parameters, std::vector<int64_t> widths, std::vector<int64_t> states,
                int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, int64_t members,
-               double l2, double l1, double max_norm, double scale, double offset) {
+               double l2, double l1, double max_norm, double scale, double offset, std::vector<double> lower, std::vector<double> upper) {
                 new (self) Program{std::move(ops), std::move(parameters), std::move(widths), std::move(states), size, member<Loss>(loss),
-                                   std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm};
+                                   std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm,
+                                   std::move(lower), std::move(upper)};
             },
             nb::kw_only(), "ops"_a, "parameters"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
-            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);
+            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a, "lower"_a = std::vector<double>{}, "upper"_a = std::vector<double>{});
     nb::class_<Run>(m, "Run").def(
         "__init__",
         [](Run* self, int rule, double beta1, double beta2, double eps, double decay, bool uncorrected_eps, double clip_norm,

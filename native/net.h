@@ -36,6 +36,7 @@ template <class T>
 struct Panels {
     Array<T> value, moment[3];
     Array<T> g;  // dL/dW; empty without clip_norm, which needs the norm of all gradients before the update
+    Array<T> lower, upper;  // the bounds of value after a step; empty for none
 };
 
 // The input (buffer 0) or the output of an operation: a (batch, ld), and grad = dL/da of the same shape if something at or

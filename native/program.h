@@ -52,6 +52,7 @@ struct Program {
     bool y_binary, y_classes;     // whether y holds 0 and 1, or classes
     int64_t members;              // networks side by side in the last buffer; the loss is the mean of theirs
     double l2, l1, max_norm;      // max_norm 0 for none
+    std::vector<double> lower, upper;  // (size,) the bounds of each number of theta after a step; empty for none
 
     int64_t outputs() const { return widths.back() / members; }  // of a member, and the columns of y
     ~Program();

@@ -146,7 +146,15 @@ void Engine<T>::each_panel(const Task& task, Use&& use) const {
     for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) use(n, std::min(n + PANEL<T>, task.n1), task.rows());
 }
 
-// Applies the rule to the rows `which` of a task's panel, or panels of one row, columns n0 to n1.
+// Moves each number of the rows `which` of w (rows, PANEL) to within(i, w), the nearest one within its bounds.
+template <class T, class Which, class Within>
+void bound(Which which, T* __restrict w, Within&& within) {
+    constexpr int64_t P = PANEL<T>;
+    for (int64_t c = 0; c < which.count; ++c)
+        for (int64_t i = which[c] * P; i < which[c] * P + P; ++i) w[i] = within(i, w[i]);
+}
+
+// Applies the rule to the rows `which` of a task's panel, or panels of one row, columns n0 to n1, and moves them into their bounds.
 template <class T>
 template <class Which, class G>
 void Engine<T>::apply(const Task& task, int64_t n0, int64_t n1, Which which, G g) {
@@ -156,6 +164,8 @@ void Engine<T>::apply(const Task& task, int64_t n0, int64_t n1, Which which, G g
     const T largest = update(settings_.rule, step_of(task.slot), which, g, &panels.value[at], moment(0), moment(1), moment(2));
     if (!std::isfinite(largest) || passes(Place::rule)) overflow_.store(true, std::memory_order_relaxed);
     note_parameter(largest);
+    if (!panels.lower.empty()) bound(which, &panels.value[at], [lower = &panels.lower[at]](int64_t i, T w) { return std::max(w, lower[i]); });
+    if (!panels.upper.empty()) bound(which, &panels.value[at], [upper = &panels.upper[at]](int64_t i, T w) { return std::min(w, upper[i]); });
     refresh(task.slot, task.k0, task.k1, n0, n1);
 }
 

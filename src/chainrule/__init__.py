@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from chainrule.model import load as load
     from chainrule.network.blocks import Residual as Residual
     from chainrule.network.blocks import Skip as Skip
+    from chainrule.network.constraints import Constraints as Constraints
     from chainrule.network.network import Network as Network
     from chainrule.training import Augment as Augment
     from chainrule.training import Callback as Callback
@@ -106,6 +107,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "network.blocks": "Residual Skip",
+    "network.constraints": "Constraints",
     "data.source": "ArraySource BatchSource Source",
     "datasets.parquet_source": "ParquetSource",
     "engines": "ENGINES",

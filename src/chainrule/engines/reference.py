@@ -136,7 +136,7 @@ class ReferenceSession:
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take the steps: gradient, update, constraint. Raises NonFiniteError."""
-        size, max_norm = self.plan.batch_size, self.plan.network.max_norm
+        size = self.plan.batch_size
         for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             (lr, decay, dropout, penalty, smoothing), t = each, first + k
             with np.errstate(all="ignore"):  # overflow is detected and reported
@@ -158,11 +158,7 @@ class ReferenceSession:
                         self.plan, self.params, self.states, batch, self.step_offset, t, lr, *factors
                     )
                 self.update(g, lr, t, decay)
-                if max_norm is not None:
-                    for W in self.weights:
-                        W[...] = regularizers.max_norm(W, max_norm)
-                if not is_finite(self.theta):
-                    raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
+                self.constrain(t, lr)
             self.states = objective.states
             weight = float(batch.s.sum())
             loss, n = float(objective.loss), len(batch.s)
@@ -170,6 +166,18 @@ class ReferenceSession:
             penalty = float(objective.penalty)
             self.all_sums += (loss * weight, weight, right, loss * n, penalty * n)
             self.taken += 1
+
+    def constrain(self, t: int, lr: float) -> None:
+        """Bound the norms and the numbers of theta after a step. Raises NonFiniteError if one is not finite."""
+        network = self.plan.network
+        if network.max_norm is not None:
+            for W in self.weights:
+                W[...] = regularizers.max_norm(W, network.max_norm)
+        if not is_finite(self.theta):
+            raise diagnosis.of_update(network, self.theta, t, lr)
+        if network.bounds is not None:
+            for block in self.blocks:
+                self.theta[block] = network.bounds.within(self.theta[block], block)
 
     def synchronize(self) -> None:
         """Reassemble the optimizer's state from its blocks; everything else is always current."""

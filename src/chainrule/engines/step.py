@@ -79,10 +79,10 @@ def is_frozen(plan: Plan, theta: Array) -> Array:
 
 
 def constrained(network: Network, slot: Slot, vector: Array) -> Array:
-    """Return a slot's parameter (n,) with each neuron's incoming weights bounded by max_norm."""
-    if network.max_norm is None or not slot.parameter.is_weight:
-        return vector
-    return regularizers.max_norm(vector.reshape(slot.parameter.shape), network.max_norm).reshape(-1)
+    """Return a slot's parameter (n,) with each neuron's incoming weights bounded by max_norm, within its bounds."""
+    if network.max_norm is not None and slot.parameter.is_weight:
+        vector = regularizers.max_norm(vector.reshape(slot.parameter.shape), network.max_norm).reshape(-1)
+    return vector if network.bounds is None else network.bounds.within(vector, slice(slot.start, slot.stop))
 
 
 def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:

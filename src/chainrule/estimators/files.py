@@ -62,7 +62,7 @@ def _plain(name: str, value: Any) -> Any:
         return encode(value)
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, (list, tuple, range, set, frozenset)):
         return [_plain(name, item) for item in value]
     if isinstance(value, dict):
         return [[_plain(name, key), _plain(name, item)] for key, item in value.items()]
@@ -169,8 +169,9 @@ def _object(name: str, value: Any, known_of: dict[str, AboutParameter]) -> Any:
     if isinstance(value, dict) and "kind" in value:
         settings = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "kind"}
         return check_choice(value["kind"], known_of[name].kinds or {}, name)(**settings)
-    if name == "class_weight" and isinstance(value, list):
-        return {key: weight for key, weight in value}
+    are_pairs = isinstance(value, list) and all(isinstance(item, list) for item in value)
+    if name in ("class_weight", "monotonic_cst") and are_pairs:  # of a dict
+        return {key: each for key, each in value}
     if isinstance(value, list):
         items = [_object(name, item, known_of) for item in value]
         return items if name == "activation" else tuple(items)

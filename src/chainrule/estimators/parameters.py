@@ -239,6 +239,23 @@ class Parameters:
         "`Callback` objects of the package, or functions of the run, called after each epoch; "
         "`set_callbacks` accepts those of scikit-learn's protocol.",
     )
+    monotonic_cst: Any = parameter(
+        None,
+        ["array-like", dict, None],
+        "a direction for each column of X: 1 if the prediction may never fall when the number rises, -1 if it may "
+        "never rise, 0 for no constraint; an array by column or a dict by name. With two classes it is the "
+        "probability of the second one. It holds for all numbers, also beyond the training data, by the signs of the "
+        "weights; a missing number is a category of its own. Not for categories, dates and more than two classes.",
+        "network",
+    )
+    interaction_cst: Any = parameter(
+        None,
+        [StrOptions({"pairwise", "no_interactions"}), "array-like", None],
+        "sets of columns, by index or name: the prediction before the link function is a sum of functions of one set "
+        'each, and columns in no set form one more. "no_interactions" is a set for each column, "pairwise" one for '
+        "each pair. None for no constraint.",
+        "network",
+    )
     dtype: str | None = parameter(
         None,
         [StrOptions({"float32", "float64"}), None],

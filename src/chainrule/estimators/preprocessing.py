@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Embedding
+from chainrule.network.constraints import Constraints
 
 
 def fitted(
@@ -52,6 +53,14 @@ def numbers(preprocessor: TablePreprocessor | None) -> tuple[int, ...]:
         return ()
     codes = np.array([each[0] for each in preprocessor.embedded_], np.int64)
     return tuple(int(place - (codes < place).sum()) for place in preprocessor.numbers_)
+
+
+def monotone(preprocessor: TablePreprocessor | None, constraints: Constraints | None) -> frozenset[int]:
+    """Return those of `numbers` whose direction is constrained."""
+    if preprocessor is None or constraints is None or not constraints.monotone:
+        return frozenset()
+    pairs = zip(numbers(preprocessor), preprocessor.numbers_, strict=True)
+    return frozenset(place for place, output in pairs if constraints.monotone[output])
 
 
 def sources(preprocessor: TablePreprocessor | None) -> tuple[int, ...]:

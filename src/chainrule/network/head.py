@@ -32,5 +32,6 @@ def with_head(
         l2=network.l2,
         l1=network.l1,
         max_norm=network.max_norm,
+        constraints=network.constraints,
     )
     return made, frozenset(link.name for link in tree.walk(made.links[:keep]))

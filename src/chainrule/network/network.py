@@ -12,6 +12,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ from chainrule.formulas.layers import (
 )
 from chainrule.formulas.losses import Loss
 from chainrule.network import advice, backprop, objective, tree
+from chainrule.network.constraints import Bounds, Constraints, bounds_of
 from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
@@ -73,6 +75,7 @@ class Network:
     inputs: the number of features.  layers: in order, such as [Dense(32), ReLU(), Dense(1)].  loss: such as
     MeanSquaredError().  l2, l1: at least 0, the factors of the penalty on weights (not on biases).
     max_norm: the maximum norm of a neuron's incoming weights, enforced after each step; None for no bound.
+    constraints: directions and sets of inputs that hold for all parameters that training may find; None for none.
     Raises ConfigError if the parts do not fit, and for more than 10,000 links or 2^31 - 1 outputs of a link.
 
     A network has no state: `Model` adds the parameters. `links` are the layers at their places, named dense_1, relu_1,
@@ -89,6 +92,7 @@ class Network:
         l2: float = 0.0,
         l1: float = 0.0,
         max_norm: float | None = None,
+        constraints: Constraints | None = None,
     ) -> None:
         """Name the links, compute their widths, and lay out theta."""
         is_count = isinstance(inputs, (int, np.integer)) and not isinstance(inputs, bool)
@@ -108,6 +112,7 @@ class Network:
         self.fan_out = self.links[-1].fan_out
         self.loss.check_outputs(self.fan_out)
         self.outputs = self.fan_out // self.loss.members
+        self.constraints = constraints
 
     def _check(self) -> None:
         wrong = [layer for layer in self.layers if not isinstance(layer, Layer)]
@@ -124,6 +129,14 @@ class Network:
         for sentence in advice.on_network(self.layers, self.loss.of_member):
             warnings.warn(sentence, stacklevel=3)
 
+    @cached_property
+    def bounds(self) -> Bounds | None:
+        """The bounds of all parameters by which the constraints hold; None without constraints.
+
+        Raises ConfigError for a layer that cannot keep them.
+        """
+        return None if self.constraints is None else bounds_of(self.links, self.inputs, self.constraints)
+
     # --- theta ---------------------------------------------------------------------------------------------------
 
     def initial_theta(self, seed: int, dtype: DTypeLike) -> np.ndarray[Any, Any]:
@@ -134,7 +147,7 @@ class Network:
                 generator(seed, "weights", number), parameter.shape, link.fan_in, link.fan_out
             )
             theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
-        return theta
+        return theta if self.bounds is None else self.bounds.first(theta)
 
     def initial_states(self, dtype: DTypeLike) -> dict[str, Any]:
         """Return the initial running statistics and fitted constants, by link name."""
@@ -243,9 +256,8 @@ class Network:
 
     def __repr__(self) -> str:
         """Return the network as Python code."""
-        settings = [
-            f"{name}={getattr(self, name)!r}" for name in ("l2", "l1", "max_norm") if getattr(self, name)
-        ]
+        names = ("l2", "l1", "max_norm", "constraints")
+        settings = [f"{name}={getattr(self, name)!r}" for name in names if getattr(self, name)]
         layers = ", ".join(map(repr, self.layers))
         return f"Network({', '.join([f'{self.inputs}, [{layers}]', f'loss={self.loss!r}', *settings])})"
 

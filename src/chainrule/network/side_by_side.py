@@ -68,6 +68,7 @@ def side_by_side(network: Network, members: int, same: Collection[str] = ()) -> 
         l2=network.l2 / members,  # makes the penalty the mean of the members'
         l1=network.l1 / members,
         max_norm=network.max_norm,
+        constraints=network.constraints,
     )
 
 

@@ -31,6 +31,7 @@ from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.network import blocks
+from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
 
 FORMAT = 2
@@ -106,7 +107,9 @@ def _is_json(value: object) -> bool:
 def network_config(network: Network) -> dict[str, Any]:
     """Return a network as JSON-ready data, with every setting."""
     config = {"inputs": network.inputs, "layers": encode(network.layers), "loss": encode(network.loss)}
-    return config | {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
+    config |= {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
+    given = network.constraints
+    return config if given is None else config | {"constraints": encode(_settings(given))}
 
 
 def completed(config: object, custom: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -148,6 +151,8 @@ def network_from_config(
     """Build a network from its `network_config`. custom: custom layers by kind. Raises ConfigError."""
     known = LAYERS | dict(custom or {})
     settings = {name: config[name] for name in ("l2", "l1", "max_norm") if name in config}
+    if config.get("constraints") is not None:
+        settings["constraints"] = Constraints(**config["constraints"])
     return Network(
         config["inputs"],
         [_decode(layer, known, "layer") for layer in config["layers"]],

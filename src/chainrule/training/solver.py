@@ -74,6 +74,10 @@ def check(network: Network, run: Run, solver: Solver) -> None:
             f"{named(solver)} cannot clip gradients or bound norms, because its line search needs the true ones; "
             f"use {_ADAM}."
         )
+    if network.bounds is not None:
+        raise ConfigError(
+            f"{named(solver)} does not keep the bounds of a network's constraints; use {_ADAM}."
+        )
     if any(isinstance(callback, Checkpoint) for callback in run.settings.callbacks):
         raise ConfigError(
             f"{type(solver).__name__} cannot be resumed, because SciPy does not expose its state; "

@@ -184,7 +184,7 @@ class NativeSession:
         self.states, self._optimizer_state = states, optimizer_state
         self.all_sums = np.zeros(5)
         self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
-        self.program = Program(plan.network, plan.frozen)
+        self.program = Program(plan.network, plan.frozen, plan.network.bounds)
         run = _native.Run(
             **settings_of(plan.optimizer),
             clip_norm=plan.clip_norm or 0.0,

@@ -13,6 +13,7 @@ from chainrule.engines.ops import Op, operations
 from chainrule.formulas.layers import Link
 from chainrule.formulas.losses import Formula, Loss
 from chainrule.formulas.optimizers import Optimizer
+from chainrule.network.constraints import Bounds
 from chainrule.network.network import Network
 
 try:
@@ -41,8 +42,8 @@ def is_known(link: Link) -> bool:
 class Program:
     """A network as a program of native/program.h."""
 
-    def __init__(self, network: Network, frozen: frozenset[str]) -> None:
-        """Assign a buffer to each value of the operations; 0 is the input."""
+    def __init__(self, network: Network, frozen: frozenset[str], bounds: Bounds | None = None) -> None:
+        """Assign a buffer to each value of the operations; 0 is the input. bounds: those that each step keeps."""
         self.layers = {link.name: link.layer for link in network.walk()}
         self.states: list[str] = []
         """names of the links whose states the program uses, in the session's order"""
@@ -84,6 +85,7 @@ class Program:
             max_norm=network.max_norm or 0.0,
             scale=self.scale,
             offset=self.offset,
+            **({} if bounds is None else {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()}),
         )
 
     def native_ops(self) -> Iterator[_native.Op]:

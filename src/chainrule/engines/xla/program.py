@@ -230,7 +230,8 @@ def structure(network: Network) -> Any:
     functions = [getattr(layer, "function", None) for layer in layers]  # in a `ParametricActivation`
     parts = [*layers, *filter(None, functions), network.loss, network.loss.of_member]
     if all(map(is_own, parts)):
-        return network.inputs, network.layers, network.loss, network.l2, network.l1, network.max_norm
+        settings = network.l2, network.l1, network.max_norm, network.constraints
+        return network.inputs, network.layers, network.loss, *settings
     return network, network.l2, network.l1, network.max_norm
 
 

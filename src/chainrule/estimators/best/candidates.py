@@ -39,3 +39,8 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("fast again"),
 )
 """The race, in order; what stands first is what a short limit allows."""
+
+
+def racing(is_constrained: bool) -> tuple[Candidate, ...]:
+    """Return the candidates of a race: those whose network can be held to constraints if there are some."""
+    return tuple(each for each in CANDIDATES if each.preset == "fast" or not is_constrained)

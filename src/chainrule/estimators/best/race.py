@@ -99,7 +99,7 @@ def fit(
     if data.validation is not None:
         judged = data.validation.y
         judged_weight = class_weights(estimator, targets, encoded, judged)
-    racing = candidates.CANDIDATES
+    racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
     drawn = _draw(estimator, data, len(racing)) if start.drawn is None else start.drawn
     fold, raced = drawn.fold, drawn.raced
     if len(fold) != len(encoded):

@@ -98,7 +98,8 @@ def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:
     outputs = data.targets.outputs
     head = (Dense(outputs),) if proposal.head is None else proposal.head(outputs)
     loss = plan.loss if proposal.loss is None else proposal.loss(plan.loss)
-    return Network(data.samples.X.shape[1], [*hidden, *head], loss), tuple(map(len, groups))
+    made = Network(data.samples.X.shape[1], [*hidden, *head], loss, constraints=plan.constraints)
+    return made, tuple(map(len, groups))
 
 
 def first_model(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import activations_in, hidden_sizes
+from chainrule.estimators.fit.constraints import constraints_of
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk
@@ -31,6 +32,7 @@ from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
+from chainrule.network.constraints import Constraints
 
 
 class KeptFit(NamedTuple):
@@ -81,6 +83,8 @@ class FitPlan:
     """what the parameters of the network say, as text"""
     proposal: Proposal = NOTHING
     """what a recipe sets beyond parameters; that of none without a recipe"""
+    constraints: Constraints | None = None
+    """those of the network's inputs; None for none"""
     is_incremental: bool = False
     """whether it is one epoch, by `partial_fit`"""
     conditions: Conditions = ALONE
@@ -99,6 +103,7 @@ def resolved(
 ) -> FitPlan:
     """Return the plan of an estimator's fit on data. incremental: of one epoch, by `partial_fit`."""
     values, proposal = values_of(estimator), NOTHING
+    constraints = constraints_of(values, data)
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     if wanted is not None:
         if estimator.preprocess is None:  # nobody scales the inputs, or numbers to predict
@@ -110,7 +115,8 @@ def resolved(
         if trunk is not None:  # whose activations may be others than a recipe's for this task
             chosen.setdefault("activation", activations_in(trunk.models[0].network))
         columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
-        facts = Facts(data.samples.n, data.samples.X.shape[1], data.targets.task, chosen, *columns)
+        monotone = preprocessing.monotone(data.preprocessor, constraints)
+        facts = Facts(data.samples.n, data.samples.X.shape[1], data.targets.task, chosen, *columns, monotone)
         proposal = recipe(wanted, conditions.variant).propose(facts)
         values |= _of_recipe(estimator, wanted, chosen, proposal, incremental)
         if incremental:  # one epoch is no run, whose course the schedules are
@@ -129,6 +135,7 @@ def resolved(
         loss=data.targets.loss(values),
         architecture=architecture | {"hidden_layer_sizes": repr(sizes)},
         proposal=proposal,
+        constraints=constraints,
         is_incremental=incremental,
         conditions=conditions,
         begun=begun,

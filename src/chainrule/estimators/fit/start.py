@@ -85,7 +85,7 @@ def initial_theta(
                 generator(seed or 0, "weights", number), parameter.shape, link.fan_in, link.fan_out
             )
             theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
-    return theta
+    return theta if network.bounds is None else network.bounds.first(theta)
 
 
 def dense_slots(network: Network, field: str) -> list[Slot]:

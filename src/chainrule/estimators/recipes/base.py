@@ -24,6 +24,8 @@ class Facts(NamedTuple):
     """the places of the table's scaled numbers among the inputs of the layers in front"""
     sources: tuple[int, ...] = ()
     """the table's column that each input of the layers in front is of, in order"""
+    monotone: frozenset[int] = frozenset()
+    """those of `numbers` with a direction that the prediction must keep"""
 
 
 class Proposal(NamedTuple):

@@ -8,11 +8,12 @@ from chainrule.formulas.layers import PeriodicEmbedding
 
 
 def periodic(facts: Facts) -> Proposal:
-    """Return "fast" with a `PeriodicEmbedding` in place of each number."""
+    """Return "fast" with a `PeriodicEmbedding` in place of each number without a direction."""
     proposal = for_tables(facts)
-    if not facts.numbers:
+    numbers = tuple(place for place in facts.numbers if place not in facts.monotone)
+    if not numbers:
         return proposal
-    embedding = PeriodicEmbedding(16, 4, columns=facts.numbers, rate=0.1, decays=0.1)
+    embedding = PeriodicEmbedding(16, 4, columns=numbers, rate=0.1, decays=0.1)
     return proposal._replace(front=(embedding, *proposal.front))
 
 

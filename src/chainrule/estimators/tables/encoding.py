@@ -50,6 +50,15 @@ def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     return tuple(found)
 
 
+def rising(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
+    """Return the columns of the output that never fall when the number of their column rises: scaled ones and ranks."""
+    found, at = [], 0
+    for each in learned:
+        found += [at + k for k in range(len(each.lanes)) if each.became == "scaled"]
+        at += len(each.outputs())
+    return tuple(found)
+
+
 class Encoder:
     """What makes a network's inputs: what was learned of the columns, put together once for all tables to come."""
 

@@ -15,7 +15,7 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
-from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers
+from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.rarity import as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
@@ -210,6 +210,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The outputs that are scaled numbers, each column's own, and the parts of its dates; not their ranks again."""
         self._check_fitted()
         return numbers(self._learned)
+
+    @property
+    def rising_(self) -> tuple[int, ...]:
+        """The outputs that never fall when the number in their column rises: scaled numbers and ranks."""
+        self._check_fitted()
+        return rising(self._learned)
 
     @property
     def sources_(self) -> tuple[int, ...]:

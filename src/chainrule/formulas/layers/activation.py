@@ -14,6 +14,7 @@ from chainrule.core.settings import number_settings
 from chainrule.formulas import activations as f
 from chainrule.formulas.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter, symmetric_tangent
+from chainrule.formulas.paths import Confined, Paths, not_negative
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
 class Identity(Activation):
     """The identity: a = z      a' = 1"""
 
+    is_increasing = True
     is_affine = True
     is_identity = True
     ops = elementwise
@@ -88,6 +90,7 @@ class Identity(Activation):
 class ReLU(Activation):
     """The rectified linear unit: a = max(0, z)      a' = 1 where z > 0, else 0"""
 
+    is_increasing = True
     kind = "relu"
     is_piecewise_affine = True
     kinks = (0.0,)
@@ -108,6 +111,7 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """The leaky ReLU: a = z where z > 0, else slope * z      a' = 1 where z > 0, else slope"""
 
+    is_increasing = True
     kind = "leaky_relu"
     is_piecewise_affine = True
     kinks = (0.0,)
@@ -115,6 +119,10 @@ class LeakyReLU(Activation):
     ops = elementwise
     stacks = True
     slope: float = 0.01
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep directions unless the slope is negative."""
+        return Confined(paths) if self.slope >= 0 or paths.are_free else None
 
     def f(self, z: Array) -> Array:
         """z where z > 0, else slope * z"""
@@ -185,6 +193,10 @@ class PReLU(Activation):
         """slope (width,)"""
         return PReLUParams(Parameter((fan_in,), Constant(self.slope), rate=self.rate, decays=self.decays))
 
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep the slopes of neurons with a direction at 0 or above."""
+        return Confined(paths, {"slope": not_negative(paths.directions != 0)})
+
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """prelu, with its slopes"""
         return (Operation("prelu", parameters=("slope",)),)
@@ -194,12 +206,17 @@ class PReLU(Activation):
 class ELU(Activation):
     """The exponential linear unit: a = z where z > 0, else alpha * (exp(z) - 1)"""
 
+    is_increasing = True
     kind = "elu"
     kinks = (0.0,)
     suits = HeUniform()
     ops = elementwise
     stacks = True
     alpha: float = 1.0
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep directions unless alpha is negative."""
+        return Confined(paths) if self.alpha >= 0 or paths.are_free else None
 
     def f(self, z: Array) -> Array:
         """z where z > 0, else alpha * (exp(z) - 1)"""
@@ -214,6 +231,7 @@ class ELU(Activation):
 class SELU(Activation):
     """The scaled ELU, with constants that keep mean 0 and variance 1 from layer to layer."""
 
+    is_increasing = True
     kind = "selu"
     kinks = (0.0,)
     suits = LeCunNormal()
@@ -304,6 +322,7 @@ class Mish(Activation):
 class Softplus(Activation):
     """The smooth ReLU: a = log(1 + exp(z))      a' = sigmoid(z)"""
 
+    is_increasing = True
     suits = HeUniform()
     ops = elementwise
     stacks = True
@@ -321,6 +340,7 @@ class Softplus(Activation):
 class Sigmoid(Activation):
     """The logistic function: a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
 
+    is_increasing = True
     is_bounded = True
     gives_probabilities = True
     ops = elementwise
@@ -339,6 +359,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """The hyperbolic tangent: a = tanh(z)      a' = 1 - a^2"""
 
+    is_increasing = True
     is_bounded = True
     ops = elementwise
     stacks = True

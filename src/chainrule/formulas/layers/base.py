@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import Array, Cache, Params, State
 from chainrule.core.inheritance import is_own
 from chainrule.formulas.initializers import Initializer
+from chainrule.formulas.paths import Confined, Paths
 
 
 class Parameter(NamedTuple):
@@ -132,7 +133,10 @@ class Context(NamedTuple):
         return self.states[self.link.name]
 
 
-OF_A_CLASS = ("ops", "per_sample", "start_on", "stacks", "multiplies_by", "knows_its_weights")
+OF_A_CLASS = (
+    *("ops", "per_sample", "start_on", "confined"),
+    *("stacks", "multiplies_by", "knows_its_weights", "is_increasing"),
+)
 """Attributes that subclasses do not inherit, because a subclass may compute something else; it may set them again."""
 
 
@@ -174,6 +178,8 @@ class Layer(ABC):
     """the parameter (width,) whose product with the input is the output; empty for none"""
     knows_its_weights: ClassVar[bool] = False
     """whether dL/da depends on no parameters but weights, besides slopes and statistics"""
+    is_increasing: ClassVar[bool] = False
+    """whether, if it is elementwise, an output never falls when its input rises, for all parameters"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Derive `kind` from the class's name, such as batch_norm from BatchNorm. Keep the short repr."""
@@ -268,6 +274,16 @@ class Layer(ABC):
         For a layer with more outputs than inputs.
         """
         return None
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Return the paths of the outputs from those of the inputs, and the bounds of the parameters that these need.
+
+        None for a layer that cannot keep the directions and the sets of the paths. By default it can if it is
+        elementwise, and increasing where a direction matters. Subclasses do not inherit this method.
+        is_last: whether all layers behind it are elementwise, so that its outputs combine the sets.
+        """
+        keeps = self.is_elementwise and (self.is_increasing or paths.are_free)
+        return Confined(paths) if keeps and not self.branches(fan_in) else None
 
     def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
         """Return the chains inside a block; () for a plain layer."""

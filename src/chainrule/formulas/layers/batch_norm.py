@@ -11,6 +11,7 @@ from chainrule.core.arrays import Array, Cache, Params, State, namespace
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.paths import Confined, Paths, not_negative
 
 
 class BatchNormParams(NamedTuple):
@@ -113,6 +114,10 @@ class BatchNorm(Layer):
             Parameter((fan_in,), Constant(start), rate=self.rate, decays=self.decays) for start in (1.0, 0.0)
         )
         return BatchNormParams(gamma, beta)
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep gamma of columns with a direction at 0 or above."""
+        return Confined(paths, {"gamma": not_negative(paths.directions != 0)})
 
     def state(self, fan_in: int) -> Any:
         """Return the initial running mean 0 and variance 1."""

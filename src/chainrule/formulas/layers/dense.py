@@ -21,6 +21,7 @@ from chainrule.formulas.initializers import (
     unit_std,
 )
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.paths import Confined, Paths, combined, neurons, weights
 
 
 class DenseParams(NamedTuple):
@@ -122,6 +123,11 @@ class Dense(Layer):
         """Scale W to give each a W a standard deviation of 1, and choose b to place each kink among the inputs."""
         W = unit_std(params.W, a)
         return DenseParams(W, kinks_among(a @ W, generator))
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Deal the neurons to directions and sets, or as the last layer combine them; W has the signs of its paths."""
+        found = combined(self.units, paths) if is_last else neurons(self.units, paths)
+        return Confined(found, {"W": weights(paths, found)})
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """dense, with W and b"""

@@ -29,6 +29,7 @@ class Dropout(Layer):
     is_affine = True
     is_elementwise = True
     is_identity = True
+    is_increasing = True
     keeps_neurons = True
     tangent = symmetric_tangent
     rate: float = 0.5

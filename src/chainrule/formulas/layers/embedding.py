@@ -16,6 +16,7 @@ from chainrule.core.settings import check_count, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.paths import Confined, Paths
 
 MAX_CODES = 1 << 24
 """The maximum number of codes of a column: the integers that float32 represents exactly."""
@@ -160,6 +161,14 @@ class Embedding(Layer):
         return tables(
             [Parameter((codes, size), start, False, rate, decays) for _, codes, size in self.columns]
         )
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Give each vector the paths of its codes, which can have no direction."""
+        codes = np.array([column for column, *_ in self.columns])
+        if paths.directions[codes].any():
+            return None
+        of_vectors = np.repeat(codes, [size for *_, size in self.columns])
+        return Confined(paths.take(np.concatenate([self.rest(fan_in), of_vectors])))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """embedding, with its tables and their columns"""

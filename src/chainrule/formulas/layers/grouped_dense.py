@@ -14,6 +14,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation
 from chainrule.formulas.layers.dense import Dense, DenseParams, check_dense
+from chainrule.formulas.paths import Confined, Interval, Paths, combined, neurons, weights
 
 
 class GroupedDenseParams(NamedTuple):
@@ -141,6 +142,19 @@ class GroupedDense(Layer):
             ]
             W, b = (np.stack(parts) for parts in zip(*made, strict=True))
         return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Do as a Dense, group by group; groups that share W need equal paths."""
+        parts = [paths.take(part) for part in np.arange(fan_in).reshape(self.groups, -1)]
+        deal = combined if is_last else neurons
+        found = [deal(self.units, part) for part in parts]
+        of_groups = [weights(part, own) for part, own in zip(parts, found, strict=True)]
+        if self.shared and any(
+            not np.array_equal(a, b) for each in parts[1:] for a, b in zip(parts[0], each, strict=True)
+        ):
+            return None
+        made = of_groups[0] if self.shared else Interval(*map(np.stack, zip(*of_groups, strict=True)))
+        return Confined(Paths(*map(np.concatenate, zip(*found, strict=True))), {"W": made})
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """grouped_dense, with W and b"""

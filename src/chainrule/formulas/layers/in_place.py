@@ -42,7 +42,7 @@ class InPlace(Layer):
         """Return the embedded columns."""
         return np.arange(fan_in) if self.columns is None else np.array(self.columns)
 
-    def sources(self, fan_in: int) -> NDArray[np.int64] | None:
+    def sources(self, fan_in: int) -> NDArray[np.int64]:
         """Return for each column of the output the column of x that it depends on."""
         return _column_places(self.columns, self.size, fan_in).sources
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer
 from chainrule.formulas.layers.activation import Activation
 from chainrule.formulas.layers.base import Context, Operation, Parameter
+from chainrule.formulas.paths import Confined, Paths, not_negative
 
 
 class ParametricActivationParams(NamedTuple):
@@ -86,6 +89,15 @@ class ParametricActivation(Activation):
         return ParametricActivationParams(
             Parameter((fan_in,), Constant(1.0), rate=self.rate, decays=self.decays)
         )
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep alpha of neurons with a direction between 0 and 1, if the function is increasing."""
+        of_function = self.function.confined(fan_in, paths, is_last)
+        if of_function is None:
+            return None
+        interval = not_negative(paths.directions != 0)
+        upper = np.where(paths.directions != 0, 1.0, np.inf)
+        return Confined(paths, {"alpha": interval._replace(upper=upper)})
 
     def ops(self, fan_in: int) -> tuple[Operation, ...] | None:
         """parametric, with f and its constants, and alpha; None for a function that is not one elementwise operation"""

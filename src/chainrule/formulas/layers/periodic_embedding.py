@@ -12,6 +12,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Initializer, Normal, Uniform
 from chainrule.formulas.layers.base import Context, Operation, Parameter
 from chainrule.formulas.layers.in_place import InPlace
+from chainrule.formulas.paths import Confined, Paths
 
 MAX_FREQUENCIES = 1024
 """The maximum number of frequencies per column."""
@@ -154,6 +155,12 @@ class PeriodicEmbedding(InPlace):
     def arrays(self, training: bool) -> int:
         """Count the angles and the cosines, `frequencies` numbers each per `size` outputs, besides output and delta."""
         return 2 + 2 * math.ceil(self.frequencies / self.size)
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Refuse a column with a direction, because waves rise and fall."""
+        if paths.directions[self.embedded(fan_in)].any():
+            return None
+        return Confined(paths.take(self.sources(fan_in)))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """periodic, with the columns that it reads and its parameters"""

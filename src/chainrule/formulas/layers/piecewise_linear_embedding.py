@@ -14,6 +14,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer, Uniform
 from chainrule.formulas.layers.base import Context, Operation, Parameter
 from chainrule.formulas.layers.in_place import InPlace
+from chainrule.formulas.paths import Confined, Interval, Paths, not_negative
 
 MAX_BINS = 1 << 16
 """The maximum number of bins per column."""
@@ -195,6 +196,12 @@ class PiecewiseLinearEmbedding(InPlace):
         edges, bins = np.array(state.edges), np.array(state.bins)
         edges[place], edges[place, : len(distinct)], bins[place] = distinct[-1], distinct, len(distinct) - 1
         return PiecewiseLinearState(edges, bins, np.asarray(float(len(x))))
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep w0 and E of columns with a direction at 0 or above: their functions never fall."""
+        one_way = not_negative(paths.directions[self.embedded(fan_in)][:, None] != 0)  # (k, 1)
+        of_bins = Interval(one_way.lower[:, None], one_way.upper[:, None])
+        return Confined(paths.take(self.sources(fan_in)), {"w0": one_way, "E": of_bins})
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """piecewise_linear, with its columns, parameters and edges"""

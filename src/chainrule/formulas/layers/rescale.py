@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
+from chainrule.formulas.paths import Confined, Paths
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Rescale(Layer):
     def inverse(self, out: Array, ctx: Context) -> Array | None:
         """a = (out - offset) / scale; None where scale is 0"""
         return (out - self.offset) / self.scale if self.scale else None
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Turn every direction around if scale is negative."""
+        turned = paths._replace(directions=-paths.directions) if self.scale < 0 else paths
+        return Confined(turned)
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """rescale"""

@@ -9,6 +9,7 @@ from chainrule.core.arrays import Array, Cache, Params
 from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer, check_initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.paths import Confined, Paths, not_negative
 
 
 class ScaleParams(NamedTuple):
@@ -73,6 +74,10 @@ class Scale(Layer):
         """s (width,), all 1 unless an initializer is given."""
         start = self.initializer or Constant(1.0)
         return ScaleParams(Parameter((fan_in,), start, rate=self.rate, decays=self.decays))
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Keep the factors of columns with a direction at 0 or above."""
+        return Confined(paths, {"s": not_negative(paths.directions != 0)})
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """scale, with its factors"""

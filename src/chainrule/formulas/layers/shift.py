@@ -33,6 +33,7 @@ class Shift(Layer):
 
     is_affine = True
     is_elementwise = True
+    is_increasing = True
     keeps_neurons = True
     stacks = True
     knows_its_weights = True

@@ -47,6 +47,7 @@ class Standardize(Layer):
 
     is_affine = True
     is_elementwise = True
+    is_increasing = True
     changes_units = True
     stacks = True
     tangent = symmetric_tangent

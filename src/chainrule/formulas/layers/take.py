@@ -12,6 +12,7 @@ from chainrule.core.arrays import Array, Cache, Params, sums_by
 from chainrule.core.settings import check_count
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.paths import Confined, Paths
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class Take(Layer):
                 f"columns of Take contains {max(self.columns)}, but the input has columns 0 to {fan_in - 1}."
             )
         return len(self.columns)
+
+    def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
+        """Take the columns' paths."""
+        return Confined(paths.take(np.array(self.columns)))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """take, with its columns"""

@@ -13,7 +13,6 @@ from chainrule.engines import Plan, StepSettings, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
 from chainrule.engines.step import by_parameter, correct, is_frozen
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value
 from chainrule.training.without_backprop.base import Estimator, Method, Search
 from chainrule.training.without_backprop.landscape import Landscape
@@ -56,11 +55,7 @@ class MethodSession(ReferenceSession):
                 if not np.isfinite(here.value):
                     raise self.diagnosis(here, t, lr)
                 self.advance(here, t, lr, decay)
-                if self.plan.network.max_norm is not None:
-                    for W in self.weights:
-                        W[...] = regularizers.max_norm(W, self.plan.network.max_norm)
-                if not is_finite(self.theta):
-                    raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
+                self.constrain(t, lr)
             self.states = states_in(self.plan.dtype, here.next_states)
             weight = float(here.batch.s.sum())
             n = len(here.batch.s)
@@ -139,6 +134,7 @@ def check(method: Method, plan: Plan, trained: int) -> None:
         bounds = {
             "clip": plan.clip_norm is not None or plan.clip_value is not None,
             "max_norm": plan.network.max_norm is not None,
+            "constraints": plan.network.bounds is not None,
         }
         for name, is_there in bounds.items():
             if is_there:
