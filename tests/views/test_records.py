@@ -54,6 +54,8 @@ ROOMS = (
     "inspection",
     "lab",
     "recipe",
+    "estimators.explain",
+    "estimators.tables.cells",
     "estimators.tables.description",
     "views.experiments",
     "views.tables",
@@ -96,6 +98,8 @@ NOT_RESULTS = {
             "Explained",
         ),  # attribution
         *("Perturbation", "Cells", "Variable", "Part"),  # derivation
+        *("ChordPass", "Shares", "SoftmaxSlopes", "LinkedOutputs", "Chosen", "NetworkPass"),  # reasons
+        *("ExactNetwork", "PreparedTable", "Wanted", "AnswerPart", "_Rows", "Explains"),
     },
     "what a view draws": {"Grid", "Bar", "Bars", "Signed", "Picture", "Part"},
 }
@@ -219,9 +223,18 @@ def results() -> dict[str, Any]:
         described := TablePreprocessor().fit(X).columns_,
         described["0"],
         infer_task(y),
+        reasons := reasons_of_answers(),
+        reasons.cells[0],
         *table_run(),
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
+
+
+def reasons_of_answers() -> Any:
+    """What each column adds to the answers of an estimator."""
+    X, y = samples()
+    net = c.MLPClassifier(hidden_layer_sizes=(4,), preprocess="auto", max_iter=2, random_state=0)
+    return net.fit(X, np.where(y > 0, "yes", "no")).explain(X)
 
 
 def experiments() -> list[Any]:

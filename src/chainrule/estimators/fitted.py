@@ -24,9 +24,9 @@ from chainrule.errors import ConfigError
 from chainrule.estimators import files
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.held import HoldsResult, result_of
-from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import Parameters, about
 from chainrule.model import Ensemble
@@ -61,7 +61,7 @@ def is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, HiddenLayers):  # type: ignore[misc]
+class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # type: ignore[misc]
     """Base class of the estimators: all but the fit."""
 
     _trunk: Trunk | None = None

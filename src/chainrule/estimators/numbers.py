@@ -127,6 +127,12 @@ class NumericTargets:
         return "exp" if isinstance(self.own_loss, Poisson) else "identity"
 
     @property
+    def q(self) -> tuple[float, ...]:
+        """The quantiles that are predicted of each sample; () unless there are several."""
+        own = self.own_loss.q if isinstance(self.own_loss, Quantile) else ()
+        return own if isinstance(own, tuple) and len(own) > 1 else ()
+
+    @property
     def middle(self) -> int | None:
         """The number of the quantile next to the median; None unless there are several."""
         if quantiles_of(self.own_loss) == 1:

@@ -132,11 +132,13 @@ def _categorical(
         )
     if len(named) > FEW and once == len(named):
         return begun._replace(why="every_value_differs")
+    ranked = sorted(named, key=lambda each: (-each[1], each[0]))
+    text, count = ranked[0]
+    begun = begun._replace(typical=text if count >= begun.missing * total else "")
     if len(named) <= rules.max_one_hot:
         binary = len(named) == 2
         begun = begun._replace(categories=tuple(text for text, _ in named))
         return _in_outputs(begun._replace(became="binary" if binary else "one_hot"), named, total, rules)
-    ranked = sorted(named, key=lambda each: (-each[1], each[0]))
     most = MOST_CODES if rules.embeddings else MOST_ONE_HOT
     needed = rules.min_count
     if needed is None:

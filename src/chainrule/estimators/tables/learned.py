@@ -56,6 +56,8 @@ class LearnedColumn(NamedTuple):
     """whether an output says that the value is missing"""
     value: float = 1.0
     """of the output of a row's own category, where each category has one"""
+    typical: str | None = None
+    """the most frequent of its categories, "" where more values are missing; None where that is not known"""
 
     @property
     def codes(self) -> int:

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
-from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
@@ -19,6 +19,7 @@ from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, nu
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.rarity import as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
+from chainrule.estimators.tables.statistics import row_weights
 
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
@@ -110,7 +111,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         unknown = [name for name in rules.kinds if name not in {column.name for column in columns}]
         if unknown:
             places(unknown, [column.name for column in columns], "X")
-        weights = _weights(sample_weight, table.rows)
+        weights = row_weights(sample_weight, table.rows)
         if weights is not None:
             kept = weights > 0
             columns = [
@@ -200,6 +201,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return describe(self._learned, self._rows)
 
     @property
+    def learned_(self) -> tuple[LearnedColumn, ...]:
+        """What was learned of each column, as data."""
+        self._check_fitted()
+        return self._learned
+
+    @property
     def embedded_(self) -> tuple[Embedded, ...]:
         """The outputs that are codes: (column of the output, codes with 0, size of the embedding)."""
         self._check_fitted()
@@ -286,18 +293,3 @@ def _check_size(table: reading.RawTable) -> None:
             raise ShapeError(
                 f"Found array with 0 {what} (shape={shape}) while a minimum of 1 is required; X needs rows and columns."
             )
-
-
-def _weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
-    """Return the weights as float64, None where all are 1."""
-    if sample_weight is None:
-        return None
-    try:
-        weights = np.asarray(sample_weight, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError("sample_weight must be one number per row.") from error
-    if weights.shape != (rows,):
-        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
-    return None if (weights == 1).all() else weights

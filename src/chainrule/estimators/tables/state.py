@@ -109,6 +109,7 @@ def _column(data: Any, where: str) -> LearnedColumn:
         origin=origin,
         indicator=data.get("indicator", False),
         value=_number(data.get("value", 1.0), f"{where}.value", 0.0, LARGEST),
+        typical=None if data.get("typical") is None else _text(data["typical"], f"{where}.typical"),
     )
     _whole(made, where)
     return made

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.errors import DataError, ShapeError
 
 Array = NDArray[np.float64]
 _SLACK = 1e-9
@@ -62,3 +64,18 @@ class Ordered:
             mean = (filled * mass).sum(0) / total
             variance = (((filled - mean) ** 2) * mass).sum(0) / total
         return mean * size, np.sqrt(variance) * size
+
+
+def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    """Return the weights as float64, None where all are 1."""
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("sample_weight must be one number per row.") from error
+    if weights.shape != (rows,):
+        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
+    return None if (weights == 1).all() else weights

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array, Cache, Params, RowsLike, sums_by
+from chainrule.core.arrays import Array, Cache, Params, RowsLike
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
@@ -24,10 +27,12 @@ MIN_DIFFERENCE = 1e-10
 class Chord(Layer):
     """The rescale rule of an activation: m_z = m_a (a - a') / (z - z'), with ' for the baseline; f'(z) where z = z'.
 
-    The batch contains n samples and then their n baselines: z, a, m (2n, width).
+    The batch contains n samples and then their baselines, n or one for all: z, a, m (n + baselines, width).
     """
 
     layer: Layer
+    samples: int
+    """n"""
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the activation's forward; the cache also contains z and a."""
@@ -37,12 +42,12 @@ class Chord(Layer):
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute m_z from m_a."""
         z, a, inner = cache
-        n = len(z) // 2
+        n = self.samples
         tangent = self.layer.backward(params, inner, np.ones_like(z), ctx)[1][:n]
         run, rise = z[:n] - z[n:], a[:n] - a[n:]  # (n, width)
         is_same = np.abs(run) < MIN_DIFFERENCE
         slope = np.where(is_same, tangent, rise / np.where(is_same, 1.0, run))
-        return (), delta * np.concatenate([slope, slope])
+        return (), delta * np.concatenate([slope, slope[: len(z) - n]])
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Chords(Layer):
     """
 
     layer: Layer
+    samples: int
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
         """Run the layer's forward; the cache also contains x, e and de/dx."""
@@ -63,21 +69,75 @@ class Chords(Layer):
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute m_x from m_e."""
         x, e, tangent = cache
-        n, of = len(x) // 2, self.layer.sources(x.shape[1])
+        n, of = self.samples, self.layer.sources(x.shape[1])
+        assert of is not None
         run, rise = (x[:n] - x[n:])[:, of], e[:n] - e[n:]  # (n, fan_out)
         is_same = np.abs(run) < MIN_DIFFERENCE
         slope = np.where(is_same, tangent[:n], rise / np.where(is_same, 1.0, run))
-        return (), sums_by(of, (delta * np.concatenate([slope, slope])).T, x.shape[1]).T
+        slope = np.concatenate([slope, slope[: len(x) - n]])
+        return (), _sums_by_input(delta * slope, of, x.shape[1])
 
 
-def stand_in(link: Link) -> Layer | None:
-    """Return the rule of a link: `Chord` if elementwise, `Chords` if columnwise, its own layer if affine, else None."""
+def _sums_by_input(values: Floats, of: NDArray[np.int64], inputs: int) -> Floats:
+    """Add up the columns of values (n, fan_out) that are of the same input: (n, inputs)."""
+    order = np.argsort(of, kind="stable")
+    there, starts = np.unique(of[order], return_index=True)
+    sums = np.zeros((len(values), inputs))
+    sums[:, there] = np.add.reduceat(values[:, order], starts, axis=1)
+    return sums
+
+
+def stand_in(link: Link, samples: int = 0) -> Layer | None:
+    """Return the rule of a link: `Chord` if elementwise, `Chords` if columnwise, its own layer if affine, else None.
+
+    samples: the rows of a batch that are samples; behind them are their baselines.
+    """
     layer = link.layer
     if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
         return layer
     if layer.sources(link.fan_in) is not None:
-        return Chords(layer)
-    return Chord(layer) if layer.is_elementwise else None
+        return Chords(layer, samples)
+    return Chord(layer, samples) if layer.is_elementwise else None
+
+
+class ChordPass(NamedTuple):
+    """The forward pass of n samples and then their baselines, whose backward pass takes chords for slopes."""
+
+    links: tuple[Link, ...]  # the rules in place of the layers
+    params: Sequence[Any]
+    ctx: Context
+    rows: Floats  # (n + baselines, inputs)
+    samples: int
+    """n"""
+    outputs: Floats  # (n + baselines, fan_out)
+    caches: tuple[Any, ...]
+
+    def multipliers(self, V: Floats) -> Floats:
+        """Return m (n, inputs) of f = sum_k v_k out_k: f(x) - f(b) = sum_i m_i (x_i - b_i). V: (n, fan_out)."""
+        rest = np.zeros((len(self.rows) - self.samples, V.shape[1]))
+        delta = np.concatenate([V, rest])
+        return np.asarray(
+            backprop.backward(self.links, self.params, self.caches, delta, self.ctx)[1][: self.samples]
+        )
+
+    def contributions(self, V: Floats) -> Floats:
+        """Return m_i (x_i - b_i) (n, inputs)."""
+        n = self.samples
+        return self.multipliers(V) * (self.rows[:n] - self.rows[n:])
+
+
+def chord_pass(
+    links: Sequence[Link], params: Sequence[Any], ctx: Context, X: Floats, baseline: Floats
+) -> ChordPass:
+    """Run the forward pass of samples X (n, inputs) and baselines (n, inputs), or one for all (1, inputs).
+
+    Raises NoRuleError for a layer without a rule.
+    """
+    n = len(X)
+    ruled = with_rules(links, partial(stand_in, samples=n), "deep_lift")
+    rows = np.concatenate([X, baseline])
+    outputs, caches = backprop.forward(ruled, params, rows, ctx)
+    return ChordPass(ruled, params, ctx, rows, n, outputs, caches)
 
 
 def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
@@ -85,7 +145,6 @@ def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
 
     Across any layer of the chain (not inside a block) the contributions add up to f(x) - f(baseline).
     """
-    links = with_rules(f.links, stand_in, "deep_lift")
     n = len(f.X)
     a: dict[str, Floats] = {}
     m: dict[str, Floats] = {}
@@ -93,12 +152,8 @@ def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
     def watch(walk: str, link: Link, array: Array) -> None:
         (a if walk == "forward" else m)[link.name] = array
 
-    ctx = f.ctx._replace(watch=watch)
-    out, caches = backprop.forward(links, f.params, np.concatenate([f.X, f.baseline]), ctx)
-    V = np.concatenate([f.V, f.V])
-    assert out.shape == V.shape
-    _, of_input = backprop.backward(links, f.params, caches, V, ctx)
-    return of_input[:n], {name: m[name][:n] * (a[name][:n] - a[name][n:]) for name in a}
+    found = chord_pass(f.links, f.params, f.ctx._replace(watch=watch), f.X, f.baseline).multipliers(f.V)
+    return found, {name: m[name][:n] * (a[name][:n] - a[name][n:]) for name in a}
 
 
 def deep_lift(

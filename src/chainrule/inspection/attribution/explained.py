@@ -247,7 +247,9 @@ def _pick(
     noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
     is_given = target is not None
     chosen = (
-        _numbers(target, labels, len(f.X), "target", noun) if is_given else _default(model, f, task, outputs)
+        label_numbers(target, labels, len(f.X), "target", noun)
+        if is_given
+        else _default(model, f, task, outputs)
     )
     n = np.arange(len(f.X))
     V = np.zeros((len(n), outputs))
@@ -259,7 +261,7 @@ def _pick(
     whole = tuple(Target(noun, label) for label in targets)
     if against is None:
         return V, targets, whole
-    rival = _numbers(against, labels, len(f.X), "against", noun)
+    rival = label_numbers(against, labels, len(f.X), "against", noun)
     if task == "binary":
         raise ConfigError(
             "against needs more than two classes, because the logit of two classes already compares them."
@@ -296,7 +298,7 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
     return np.asarray(out.argmax(1), np.int64)
 
 
-def _numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
+def label_numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
     """Return the index (n,) of each label among the labels."""
     given = [value] * n if np.ndim(value) == 0 else list(np.asarray(value).tolist())
     if len(given) != n:

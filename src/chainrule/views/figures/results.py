@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from chainrule.estimators.explain.reasons import Reasons
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
@@ -14,6 +15,7 @@ from chainrule.training import History
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.base import learning_curve
 from chainrule.views.figures.flow import by_layer, over_training
+from chainrule.views.figures.reasons import beeswarm, dependence, row_bars
 
 
 @singledispatch
@@ -41,3 +43,10 @@ def _(measured: GradientFlow) -> go.Figure:
 @figure.register(Attribution)
 def _(attribution: Attribution, row: int) -> go.Figure:
     return (attribution_image if attribution.shape else attribution_bars)(attribution, row)
+
+
+@figure.register(Reasons)
+def _(reasons: Reasons, row: int | None, column: int | None = None) -> go.Figure:
+    if column is not None:
+        return dependence(reasons, column)
+    return beeswarm(reasons) if row is None else row_bars(reasons, row)

@@ -7,6 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from chainrule.estimators.explain.reasons import Reasons
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.result import FEATURES_SHOWN
 from chainrule.inspection.derivation.derivation import Derivation
@@ -36,6 +37,7 @@ from chainrule.views.notebook.parts import (
 )
 from chainrule.views.text import attribution as attribution_text
 from chainrule.views.text import flow as flow_text
+from chainrule.views.text import reasons as reasons_text
 from chainrule.views.text import summary as summary_text
 from chainrule.views.text import trace as trace_text
 
@@ -152,6 +154,22 @@ def attribution(found: Attribution) -> str:
     )
 
 
+def reasons(found: Reasons) -> str:
+    """Return the first row's answer, its largest effects as bars, and what they add up to."""
+    said, listed = words.reasons, reasons_text.effects(found, 0)
+    largest = max((abs(each.value) for each in listed), default=0.0)
+    rows = [
+        (each.column, each.cell, each.typical, f"{each.value:+.4g}", signed_bar(each.value, largest))
+        for each in listed
+    ]
+    return framed(
+        said.of_row(reasons_text.subject(found, 0), 0, len(found)),
+        paragraph(reasons_text.headline(found, 0)),
+        table((*said.HEADS, ""), rows, (0, 1, 2, 4)),
+        paragraph(said.adds_up(float(found.error[0]))),
+    )
+
+
 def story(story: Story) -> str:
     """Return the foldable chapters of a story, the first two open."""
     chapters = "".join(
@@ -197,6 +215,7 @@ output.register(Trace, trace)
 output.register(Flow, flow)
 output.register(GradientCheck, gradient_check)
 output.register(Attribution, attribution)
+output.register(Reasons, reasons)
 output.register(Story, story)
 output.register(Derivation, derivation)
 

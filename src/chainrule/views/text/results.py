@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.derivation.derivation import Derivation
@@ -13,7 +14,7 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
-from chainrule.views.text import attribution, derivation, flow, story, tables, trace
+from chainrule.views.text import attribution, derivation, flow, reasons, story, tables, trace
 
 
 @singledispatch
@@ -31,6 +32,7 @@ text.register(Derivation, derivation.text)
 text.register(DescribedTable, tables.table)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
+text.register(Reasons, reasons.text)
 text.register(Story, story.as_text)
 text.register(GradientCheck, trace.gradient_check)
 text.register(Trace, trace.table)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import lab_without_backprop as lab_without_backprop
     from chainrule.views.words.en import model as model
     from chainrule.views.words.en import phrases as phrases
+    from chainrule.views.words.en import reasons as reasons
     from chainrule.views.words.en import story as story
     from chainrule.views.words.en import story_page as story_page
     from chainrule.views.words.en import tables as tables

@@ -1,0 +1,1 @@
+"""Reasons of what an estimator answers, by the columns of its table."""

@@ -1,0 +1,158 @@
+"""The fits that answer together, and tables as each of them takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ShapeError
+from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.weights import tempered
+from chainrule.estimators.explain.chords import Floats
+from chainrule.estimators.explain.networks import ExactNetwork, exact_network
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.tables.cells import ReadColumn, cells, typical_row
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+
+MAX_REFERENCE = 100
+"""The rows of a reference at most: the work is in proportion to them."""
+
+Inputs = tuple[NDArray[np.floating], ...]
+"""Rows as each part's networks take them, (rows, inputs) each."""
+
+
+class PreparedTable(NamedTuple):
+    """Rows as each part takes them, and their cells."""
+
+    inputs: Inputs
+    cells: tuple[ReadColumn, ...]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.inputs[0])
+
+
+@dataclass(frozen=True)
+class AnswerPart:
+    """A fit of an average."""
+
+    weight: float
+    result: FitResult
+    columns: NDArray[np.int64]
+    """the column of each input (inputs,), among those that any part uses"""
+
+    @cached_property
+    def networks(self) -> tuple[ExactNetwork, ...]:
+        """Its networks in float64."""
+        return tuple(exact_network(model) for model in self.result.members)
+
+    def by_column(self, values: Floats, columns: int) -> Floats:
+        """Add up the values of the inputs (n, inputs) that a column became: (n, columns)."""
+        places, starts = np.unique(self.columns, return_index=True)
+        found = np.zeros((len(values), columns))
+        found[:, places] = np.add.reduceat(values, starts, axis=1)
+        return found
+
+
+class AnswerParts:
+    """The fits of an estimator's answers: one, or those of the average of a race.
+
+    check: checks samples where no table is prepared.  engine: by which they predict.
+    """
+
+    def __init__(
+        self, result: FitResult, check: Callable[[object], NDArray[np.floating]], engine: str
+    ) -> None:
+        """Find the columns that any of them uses."""
+        self.result, self.check, self.engine = result, check, engine
+        self.temperature, pairs = 1.0, [(1.0, result)]
+        if isinstance(result, RaceResult):
+            self.temperature = result.blend.temperature
+            pairs = [(each.weight, each.result) for each in result.blend.parts]
+        sources = [sources_of(each) for _, each in pairs]
+        used = np.unique(np.concatenate(sources))
+        self.all = tuple(
+            AnswerPart(weight, each, np.searchsorted(used, own))
+            for (weight, each), own in zip(pairs, sources, strict=True)
+        )
+        known = names_of(result)
+        self.names = tuple(known[k] for k in used.tolist())
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether the outputs are probabilities of classes of which a row has one."""
+        return self.result.targets.task == "multiclass"
+
+    @property
+    def preprocessors(self) -> list[TablePreprocessor]:
+        """The preprocessors, each once."""
+        found = {id(part.result.preprocessor): part.result.preprocessor for part in self.all}
+        return [each for each in found.values() if each is not None]
+
+    def table(self, X: object) -> PreparedTable:
+        """Prepare a table, once for the parts that share a preprocessor, and read its cells."""
+        if not self.preprocessors:
+            numbers = self.check(X)
+            columns = np.asarray(numbers, np.float64).T
+            own = (ReadColumn(name, "number", each) for name, each in zip(self.names, columns, strict=True))
+            return PreparedTable((numbers,), tuple(own))
+        made = {id(each): each.transform(X) for each in self.preprocessors}
+        found: dict[str, ReadColumn] = {}
+        for each in self.preprocessors:
+            if any(column.became != "dropped" and column.name not in found for column in each.learned_):
+                found = {column.name: column for column in cells(each.learned_, X)} | found
+        inputs = tuple(made[id(part.result.preprocessor)] for part in self.all)
+        return PreparedTable(inputs, tuple(found[name] for name in self.names))
+
+    def reference(self, reference: object) -> PreparedTable:
+        """Return the rows to compare with: those given, or the typical row. Raises ShapeError for none and too many."""
+        if reference is None:
+            return self.table(self.typical())
+        table = self.table(reference)
+        if not 0 < table.rows <= MAX_REFERENCE:
+            raise ShapeError(
+                f"reference must have 1 to {MAX_REFERENCE} rows, not {table.rows:,}, because each answer is compared "
+                f"with each of them; pass a sample, such as X.sample({MAX_REFERENCE // 2})."
+            )
+        return table
+
+    def typical(self) -> object:
+        """Return the typical row, as a table: of each column what the first part that uses it says."""
+        if not self.preprocessors:
+            return self.all[0].networks[0].neutral
+        row: dict[str, NDArray[np.generic]] = {}
+        for each in reversed(self.preprocessors):
+            own = typical_row(each.learned_, each.impute)
+            kept = {column.name for column in each.learned_ if column.became != "dropped"}
+            row = own | row | {name: own[name] for name in kept}
+        return {each.name: row[each.name] for each in self.preprocessors[0].learned_}
+
+    def predicted(self, inputs: Inputs) -> Floats:
+        """Return what is predicted for prepared rows, (n, outputs), by the engine."""
+        each = [
+            part.weight * np.asarray(part.result.predicted(rows, self.engine), np.float64)
+            for part, rows in zip(self.all, inputs, strict=True)
+        ]
+        return tempered(np.asarray(sum(each)), self.temperature, self.exclusive)
+
+
+def sources_of(result: FitResult) -> NDArray[np.int64]:
+    """Return the column of the table that each input of a fit's network is of (inputs,)."""
+    if result.preprocessor is None:
+        return np.arange(result.n_features)
+    return np.array(result.preprocessor.sources_, np.int64)
+
+
+def names_of(result: FitResult) -> list[str]:
+    """Return the names of a table's columns; x0, x1, ... for those of arrays."""
+    if (names := result.feature_names) is not None:
+        return [str(name) for name in names]
+    if result.preprocessor is not None:
+        return [each.name for each in result.preprocessor.learned_]
+    return [f"x{k}" for k in range(result.n_features)]

@@ -1,0 +1,62 @@
+"""Which answer of each row is explained."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+from chainrule.estimators.explain.chords import Floats
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.numbers import Targets
+from chainrule.inspection.attribution.explained import label_numbers
+
+
+class Wanted(NamedTuple):
+    """The outputs that are asked for."""
+
+    places: NDArray[np.int64] | None
+    """the place of each row's among the labels (n,); None for what each row's prediction says"""
+    labels: list[Any]
+    """the labels, or the indices of numbers"""
+    is_one_probability: bool
+    """whether two labels have one output, the probability of the second"""
+    has_labels: bool
+    """whether an answer needs one to be told apart"""
+
+    def of_rows(self, p: Floats, rows: slice) -> tuple[NDArray[np.int64], NDArray[np.bool_], tuple[Any, ...]]:
+        """Return of some rows the output (n,), whether it is taken from 1, and the label.
+
+        p: (n, outputs), what is predicted for these rows.
+        """
+        places = p.argmax(1) if self.places is None else self.places[rows]
+        labels = tuple(self.labels[k] for k in places.tolist()) if self.has_labels else ()
+        if self.is_one_probability:
+            return np.zeros_like(places), places == 0, labels
+        return places, np.zeros(len(places), np.bool_), labels
+
+
+def wanted(targets: Targets, target: object, rows: int) -> Wanted:
+    """Check which answers are to be explained.
+
+    target: a label, the index of an output, or one per row; None for the second of two classes, the predicted one of
+    several, and the only number or the quantile next to the median.  Raises ConfigError and ShapeError.
+    """
+    if isinstance(targets, Labels):
+        is_one, labels = targets.kind == "binary", targets.classes.tolist()
+        default = np.full(rows, len(labels) - 1) if is_one else None
+        if is_one and len(labels) == 1:
+            labels = [*labels, None]  # the output is the probability of a class that is not there
+        noun = "label" if targets.kind == "multilabel" else "class"
+        places = default if target is None else label_numbers(target, labels, rows, "target", noun)
+        return Wanted(places, labels, is_one, True)
+    labels = list(range(targets.outputs))
+    if target is not None:
+        return Wanted(label_numbers(target, labels, rows, "target", "output"), labels, False, len(labels) > 1)
+    if len(labels) > 1 and targets.middle is None:
+        raise ConfigError(
+            f"the estimator predicts {len(labels)} numbers; choose the one to explain, such as target=0 for the first."
+        )
+    return Wanted(np.full(rows, targets.middle or 0, np.int64), labels, False, len(labels) > 1)

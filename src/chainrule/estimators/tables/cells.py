@@ -1,0 +1,102 @@
+"""The cells of a table as a preprocessor understands them, and its typical row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.estimators.tables import calendar, kinds, reading
+from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.statistics import Array
+
+
+@records.kind("read_column")
+class ReadColumn(NamedTuple):
+    """The cells of a column: numbers, or categories."""
+
+    name: str
+    taken_for: str
+    """"number", "boolean", "category", "date" or "duration\""""
+    values: Array  # (n,)
+    """numbers, dates in seconds since 1970, durations in seconds, or indices of texts; NaN for missing"""
+    texts: tuple[str, ...] = ()
+    """the categories"""
+
+    @property
+    def is_category(self) -> bool:
+        """Whether its cells are categories."""
+        return self.taken_for in ("category", "boolean")
+
+    def take(self, rows: NDArray[np.int64]) -> ReadColumn:
+        """Return the cells of some rows."""
+        return self._replace(values=self.values[rows])
+
+    def to_data(self) -> dict[str, object]:
+        """Return the cells as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+def cells(learned: Sequence[LearnedColumn], X: object) -> list[ReadColumn]:
+    """Return the cells of a table that `TablePreprocessor.transform` accepts, of the columns that it uses.
+
+    Raises DataError for values of another kind than in training.
+    """
+    used = [each for each in learned if each.became != "dropped"]
+    table = reading.read(X, known=[each.name for each in used])
+    if table.named and {each.name for each in used} <= {column.name for column in table.columns}:
+        at = {column.name: column for column in table.columns}
+    else:  # in the order of training
+        at = {each.name: column for each, column in zip(learned, table.columns, strict=True)}
+    return [_cells(each, at[each.name]) for each in used]
+
+
+def _cells(learned: LearnedColumn, column: Column) -> ReadColumn:
+    if learned.kind not in ("category", "boolean"):
+        return ReadColumn(learned.name, learned.kind, kinds.values(column, learned))
+    values, texts = kinds.categories(column)
+    return ReadColumn(learned.name, learned.kind, np.asarray(values, np.float64), texts)
+
+
+def typical_row(learned: Sequence[LearnedColumn], impute: str) -> dict[str, NDArray[np.generic]]:
+    """Return a table of one row: of a number, date or duration the median, of a category the most frequent one.
+
+    A category that a file of an earlier release does not name is missing, and so are the columns that are not used.
+    impute: what a missing number is replaced by, "median" or "mean"; with the mean the median is that of the quantiles
+    or of the scale that was learned, if it has one.
+    """
+    return {each.name: typical(each, impute) for each in learned}
+
+
+def typical(learned: LearnedColumn, impute: str) -> NDArray[np.generic]:
+    """Return the typical cell of a column (1,), which the column may contain."""
+    if learned.became == "dropped":
+        return np.array([np.nan])
+    if learned.kind == "boolean":
+        return np.array([learned.typical == "True"]) if learned.typical else np.array([np.nan])
+    if learned.kind == "category":
+        return np.array([learned.typical or None], object)
+    median = _median(learned, impute)
+    if learned.kind == "number":
+        return np.array([median])
+    if learned.kind == "duration":
+        return np.array([round(median * 1e6)], "m8[us]")
+    return np.array([round((learned.origin + median * calendar.DAY) * 1e6)], "M8[us]")
+
+
+def _median(learned: LearnedColumn, impute: str) -> float:
+    """Return the median of a number, or of a date's days; NaN of one that is mostly missing and has no other use."""
+    part = "days" if learned.kind == "date" else "value"
+    lanes = [lane for lane in learned.lanes if lane.part == part]
+    for lane in lanes if impute == "mean" else []:
+        if lane.scale.grid:
+            return float(np.median(lane.scale.grid))
+        if lane.scale.way in ("robust", "realmlp"):
+            return lane.scale.center
+    if lanes:
+        return lanes[0].fill
+    return np.nan if learned.became == "indicator" and learned.missing > 0.5 else 0.0

@@ -1,0 +1,249 @@
+"""Figures of reasons: a row's effects as bars, those of all rows as points, and a column's over its cells.
+
+Points of numbers are blue where the cell is low and orange where it is high, and the pointer tells the cell.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from chainrule.views import words
+from chainrule.views.figures.attribution import BAR_WIDTH, cut, hatched, name_rows
+from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, shortened, style
+from chainrule.views.text.reasons import effects, subject
+
+if TYPE_CHECKING:
+    from chainrule.estimators.explain.reasons import Reasons
+    from chainrule.estimators.tables.cells import ReadColumn
+
+MAX_COLUMNS = 15
+"""The maximum number of columns of a figure of all rows."""
+MIN_ROWS_SHOWN = 200
+"""The rows that have points of however many columns."""
+MAX_CATEGORIES = 12
+"""The categories that have a place of their own on an axis."""
+BINS = 40
+"""The bins of a column's effects, in which points are put side by side."""
+HEIGHT_OF_ROW = 0.38
+"""The most that a point is moved from the line of its column, which is 1 from the next."""
+LOW_TO_HIGH = [[0.0, BLUE], [0.5, "#B9A8B4"], [1.0, ORANGE]]
+POINT_OF_CATEGORY = "#808890"
+ZERO = {"zeroline": True, "zerolinecolor": "rgba(128, 128, 128, 0.8)", "zerolinewidth": 1}
+
+
+def row_bars(found: Reasons, row: int) -> go.Figure:
+    """Plot a bar per column, the largest on top, and one for the rest: blue raises, hatched orange lowers."""
+    said, listed = words.reasons, effects(found, row)
+    names = [f"{each.column} = {each.cell}" if each.cell else each.column for each in listed]
+    scale = 100.0 if found.output == "probability" else 1.0
+    numbers = [scale * each.value for each in listed]
+    figure, places = go.Figure(), range(len(names))
+    for name, color, pattern, sign in ((said.RAISES, BLUE, "", 1), (said.LOWERS, ORANGE, "/", -1)):
+        chosen = [i for i in places if numbers[i] * sign > 0]
+        figure.add_trace(
+            go.Bar(
+                x=[numbers[i] for i in chosen],
+                y=chosen,
+                name=name,
+                orientation="h",
+                width=BAR_WIDTH,
+                marker=hatched(color, pattern),
+                text=[f"{numbers[i]:+.4g}" for i in chosen],
+                textposition="outside",
+                cliponaxis=False,
+                customdata=[html.escape(names[i]) for i in chosen],
+                hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
+            )
+        )
+    title = said.of_row(html.escape(subject(found, row)), row, len(found))
+    style(figure, title, said.axis(found.output), "")
+    low, high = min(0.0, *numbers, 0.0), max(0.0, *numbers, 0.0)
+    pad = 0.4 * ((high - low) or 1.0)
+    name_rows(figure, names)
+    figure.update_xaxes(
+        range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0], nticks=6, **ZERO
+    )
+    figure.update_layout(
+        height=130 + 30 * max(len(names), 3), barmode="overlay", hovermode="closest", showlegend=False
+    )
+    return figure
+
+
+def beeswarm(found: Reasons) -> go.Figure:
+    """Plot the effect of each row's cell as a point, a line for each of the columns with the largest mean effects."""
+    said = words.reasons
+    order = found.order()[:MAX_COLUMNS]
+    rows = _some_rows(len(found), max(MIN_ROWS_SHOWN, 2 * MAX_POINTS // max(len(order), 1)))
+    scale = 100.0 if found.output == "probability" else 1.0
+    figure = go.Figure()
+    for place, k in enumerate(order.tolist()):
+        column = found.cells[k].take(rows)
+        effect = scale * found.values[rows, k]
+        figure.add_trace(
+            go.Scatter(
+                x=effect,
+                y=place + _side_by_side(effect),
+                mode="markers",
+                showlegend=False,
+                marker={"size": 5, "opacity": 0.75, **_colors(column, place == 0)},
+                customdata=_told(column, rows),
+                hovertemplate=said.point(html.escape(column.name)) + "<extra></extra>",
+            )
+        )
+    style(figure, said.of_rows(html.escape(subject(found, None))), said.axis(found.output), "")
+    figure.update_xaxes(nticks=6, **ZERO)
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(order))),
+        ticktext=[cut(found.names[k], 20) for k in order],
+        range=[len(order) - 0.4, -0.6],
+        showgrid=False,
+    )
+    figure.update_layout(height=170 + 34 * max(len(order), 2), hovermode="closest", margin={"b": 56})
+    return figure
+
+
+def dependence(found: Reasons, k: int) -> go.Figure:
+    """Plot the effects of a column over its cells, a point per row, and where the typical cell is."""
+    said = words.reasons
+    rows = _some_rows(len(found), MAX_POINTS)
+    column = found.cells[k].take(rows)
+    scale = 100.0 if found.output == "probability" else 1.0
+    effect = scale * found.values[rows, k]
+    name = shortened(column.name, 30)
+    figure = go.Figure()
+    is_missing = np.isnan(column.values)
+    x: NDArray[Any]
+    ticks: list[str] | None
+    x, ticks = _places(column, effect) if column.is_category else (_on_axis(column), None)
+    for chosen, symbol, title in ((~is_missing, "circle", ""), (is_missing, "x", said.MISSING)):
+        if not chosen.any() or (title and ticks is None and not np.isfinite(x[~is_missing]).any()):
+            continue
+        own = x[chosen] if not title or ticks is not None else np.full(int(chosen.sum()), _beside(x))
+        figure.add_trace(
+            go.Scatter(
+                x=own,
+                y=effect[chosen],
+                mode="markers",
+                name=title,
+                showlegend=bool(title) and ticks is None,
+                marker={"color": ORANGE if title else BLUE, "symbol": symbol, "size": 6, "opacity": 0.55},
+                customdata=_told(column.take(np.flatnonzero(chosen)), rows[chosen]),
+                hovertemplate=said.dependence_point(html.escape(column.name)) + "<extra></extra>",
+            )
+        )
+    style(figure, said.depends(name), name, said.axis(found.output))
+    figure.update_yaxes(**ZERO)
+    if ticks is not None:
+        figure.update_xaxes(
+            tickmode="array", tickvals=list(range(len(ticks))), ticktext=[cut(each, 14) for each in ticks]
+        )
+    else:
+        figure.update_xaxes(type="date" if column.taken_for == "date" else "linear", nticks=6)
+        if found.is_typical and np.isfinite(found.reference[k].values[0]):
+            figure.add_vline(
+                x=_on_axis(found.reference[k])[0], line={"color": GREY, "dash": "dash", "width": 2}
+            )
+    figure.update_layout(height=420, hovermode="closest")
+    return figure
+
+
+def _some_rows(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most so many row numbers, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+
+
+def _side_by_side(effect: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each point is moved from its line so that equal effects do not cover each other (n,)."""
+    span = float(np.ptp(effect)) or 1.0
+    bins = np.floor((effect - effect.min()) / span * BINS).astype(np.int64)
+    moved, largest = np.zeros(len(effect)), int(np.bincount(bins).max())
+    for each in np.unique(bins):
+        chosen = np.flatnonzero(bins == each)
+        place = np.arange(len(chosen))
+        moved[chosen] = np.where(place % 2 == 0, 1, -1) * ((place + 1) // 2)
+    return moved * HEIGHT_OF_ROW / max(largest / 2, 8)
+
+
+def _colors(column: ReadColumn, has_scale: bool) -> dict[str, object]:
+    """Return the colors of a column's points: of numbers by their rank, of categories one."""
+    scale = {"colorscale": LOW_TO_HIGH, "cmin": 0, "cmax": 1}
+    bar = {
+        "title": {"text": words.reasons.CELL, "side": "top", "font": {"size": 12}},
+        "orientation": "h",
+        "thickness": 8,
+        "len": 0.45,
+        "x": 1,
+        "xanchor": "right",
+        "y": 1.0,
+        "yanchor": "bottom",
+        "tickvals": [],
+        "outlinewidth": 0,
+    }
+    with_bar = {"showscale": True, "colorbar": bar} if has_scale else {}
+    if column.is_category:
+        return (
+            {"color": [0.5] * len(column.values), **scale, **with_bar}
+            if has_scale
+            else {"color": POINT_OF_CATEGORY}
+        )
+    there = ~np.isnan(column.values)
+    _, place = np.unique(column.values[there], return_inverse=True)
+    rank = np.full(len(column.values), 0.5)
+    rank[there] = place / max(int(place.max(initial=1)), 1)
+    return {"color": rank, **scale, **with_bar}
+
+
+def _told(column: ReadColumn, rows: NDArray[np.int64]) -> list[list[str]]:
+    """Return what the pointer shows of each row: its cell, and its number."""
+    from chainrule.estimators.explain.reasons import shown
+
+    return [
+        [html.escape(shorter(shown(column, i) or words.reasons.MISSING)), f"{row:,}"]
+        for i, row in enumerate(rows.tolist())
+    ]
+
+
+def shorter(text: str, letters: int = 40) -> str:
+    """Shorten a text to so many letters."""
+    return text if len(text) <= letters else text[: letters - 1] + "…"
+
+
+def _on_axis(column: ReadColumn) -> NDArray[Any]:
+    """Return numbers, or dates, for an axis."""
+    if column.taken_for != "date":
+        return column.values
+    known = np.where(np.isnan(column.values), 0, column.values)
+    dates = np.round(known * 1e3).astype("M8[ms]")
+    dates[np.isnan(column.values)] = np.datetime64("NaT")
+    return dates
+
+
+def _beside(x: NDArray[Any]) -> Any:
+    """Return a place left of all numbers or dates, for missing ones."""
+    there = x[~np.isnat(x)] if x.dtype.kind == "M" else x[np.isfinite(x)]
+    low, high = there.min(), there.max()
+    return low - (high - low) / 20
+
+
+def _places(column: ReadColumn, effect: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+    """Return each point's place on an axis of categories, and their names: by mean effect, rare ones as one."""
+    codes = np.where(np.isnan(column.values), -1, column.values).astype(np.int64)
+    there, counts = np.unique(codes, return_counts=True)
+    frequent = there[np.argsort(-counts, kind="stable")][:MAX_CATEGORIES]
+    kept = sorted(frequent.tolist(), key=lambda code: float(effect[codes == code].mean()))
+    said = words.reasons
+    names = [said.MISSING if code < 0 else column.texts[code] for code in kept]
+    if len(there) > len(kept):
+        names.append(said.other_columns(len(there) - len(kept)))
+    place = {code: i for i, code in enumerate(kept)}
+    at = np.array([place.get(code, len(kept)) for code in codes.tolist()], np.float64)
+    for each in np.unique(at):  # side by side
+        chosen = np.flatnonzero(at == each)
+        at[chosen] += (np.arange(len(chosen)) * 0.618 % 1 - 0.5) * 0.5
+    return at, names

@@ -1,0 +1,74 @@
+"""The story of a row: its answer, and what each column does to it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
+from chainrule.views import words
+
+
+class Effect(NamedTuple):
+    """What a column does to a row's answer, in texts."""
+
+    column: str
+    cell: str
+    typical: str
+    """its cell in the row that is compared with; empty for several rows"""
+    value: float
+
+
+def subject(found: Reasons, row: int | None) -> str:
+    """Say what an answer is: of a row, or of all rows."""
+    said, labels = words.reasons, found.labels
+    if row is None and len(set(map(str, labels))) > 1:
+        return str(said.several_subjects(found.output))
+    label = labels[row or 0] if labels else None
+    return str(said.subject(found.output, label, found.target))
+
+
+def effects(found: Reasons, row: int, top: int = COLUMNS_SHOWN) -> list[Effect]:
+    """Return the largest effects on a row's answer, and the sum of all others, without those that are 0."""
+    said, values = words.reasons, found.values[row]
+    order = [k for k in found.order(row).tolist() if values[k] != 0]
+    is_one = len(found.reference[0].values) == 1
+    listed = [
+        Effect(
+            found.names[k],
+            shown(found.cells[k], row) or said.MISSING,
+            (shown(found.reference[k], 0) or said.MISSING) if is_one else "",
+            float(values[k]),
+        )
+        for k in order[:top]
+    ]
+    rest = order[top:]
+    return (
+        [*listed, Effect(said.other_columns(len(rest)), "", "", float(values[rest].sum()))]
+        if rest
+        else listed
+    )
+
+
+def headline(found: Reasons, row: int) -> str:
+    """Say what the answer for a row is, and for what it is compared with."""
+    said = words.reasons
+    answer, base = (said.amount(found.output, float(each[row])) for each in (found.answers, found.base))
+    rows = len(found.reference[0].values)
+    return str(said.headline(subject(found, row), answer, base, found.is_typical, rows))
+
+
+def text(found: Reasons, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
+    """Write a row's story, a line for each of the largest effects, and what they add up to."""
+    said, listed = words.reasons, effects(found, row, top)
+    count = len([k for k in found.values[row] if k != 0]) - top
+    lines = [headline(found, row)]
+    for i, (column, cell, typical, value) in enumerate(listed):
+        change = said.change(found.output, value)
+        if i == top:
+            lines.append(f"  {said.others(count, change, value > 0)}")
+        else:
+            known = typical if found.is_typical and typical != cell else None
+            lines.append(f"  {said.effect(column, cell, known, change, value > 0)}")
+    if not listed:
+        lines.append(f"  {said.no_effect(len(found.cells))}")
+    return "\n".join([*lines, said.adds_up(float(found.error[row]))])

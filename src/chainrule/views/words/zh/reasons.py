@@ -1,0 +1,97 @@
+"""Words about the columns that an answer comes from."""
+
+from __future__ import annotations
+
+from chainrule.views.words.zh.phrases import percent
+
+HEADS = ("欄位", "儲存格", "典型值", "影響")
+MISSING = "缺失"
+CELL = "儲存格：由低到高"
+RAISES, LOWERS = "提高", "降低"
+
+
+def subject(output: str, label: object, target: str | None) -> str:
+    """What an answer is: price, output 1, the probability of yes, the log-odds that churn is yes."""
+    if output == "number":
+        name = target or "答案"
+        return name if label is None else f"{name}（輸出 {label}）"
+    quantity = "機率" if output == "probability" else "對數勝算"
+    return f"{label} 的{quantity}" if target is None else f"{target} 為 {label} 的{quantity}"
+
+
+def amount(output: str, value: float) -> str:
+    """An answer as text."""
+    return percent(value) if output == "probability" else f"{value:.6g}"
+
+
+def change(output: str, value: float) -> str:
+    """The size of a difference of answers as text: 12.3, or 4.1 points of a probability in percent."""
+    return f"{100 * abs(value):.3g} 個百分點" if output == "probability" else f"{abs(value):.4g}"
+
+
+def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
+    """The answer for a row, and that for what it is compared with."""
+    against = "典型的一列" if typical else f"{rows:,} 個參考列的平均"
+    return f"{subject}是 {answer}；{against}是 {base}。差別來自："
+
+
+def effect(column: str, cell: str, typical: str | None, change: str, raises: bool) -> str:
+    """What a column does to an answer. typical: its cell in the typical row."""
+    usual = "" if typical is None else f"（典型值：{typical}）"
+    return f"{column} {cell}{usual}使它{RAISES if raises else LOWERS} {change}"
+
+
+def no_effect(columns: int) -> str:
+    """What is said where no column makes a difference."""
+    return f"{columns:,} 個欄位都沒有造成差別：與典型的一列相同，或不影響答案"
+
+
+def others(count: int, change: str, raises: bool) -> str:
+    """What the columns do that are not listed."""
+    return f"其他 {count:,} 個欄位合計使它{RAISES if raises else LOWERS} {change}"
+
+
+def other_columns(count: int) -> str:
+    """The name of the columns that are not listed."""
+    return f"其他 {count:,} 個"
+
+
+def adds_up(error: float) -> str:
+    """What is said of the sum."""
+    return f"各個影響加起來就是全部的差別（相差 {error:.0e}）。"
+
+
+def of_row(subject: str, row: int, rows: int) -> str:
+    """The title of bars of one row."""
+    return f"原因：{subject}" + (f"，第 {row} 列" if rows > 1 else "")
+
+
+def of_rows(subject: str) -> str:
+    """The title of the points of all rows."""
+    return f"什麼影響{subject}"
+
+
+def depends(column: str) -> str:
+    """The title of effects over cells."""
+    return f"{column} 的影響"
+
+
+def axis(output: str) -> str:
+    """The axis of effects."""
+    unit = {"probability": "（百分點）", "log_odds": "（對數勝算）"}.get(output, "")
+    return f"對答案的影響{unit}"
+
+
+def several_subjects(output: str) -> str:
+    """What is explained where rows have different classes."""
+    return "預測類別的機率" if output == "probability" else "預測類別的對數勝算"
+
+
+def point(column: str) -> str:
+    """What the pointer shows of a row's point: texts and numbers as the figure's template has them."""
+    return f"{column} %{{customdata[0]}}<br>影響 %{{x:+.4g}}<br>第 %{{customdata[1]}} 列"
+
+
+def dependence_point(column: str) -> str:
+    """What the pointer shows of a row's point over its cell."""
+    return f"{column} %{{customdata[0]}}<br>影響 %{{y:+.4g}}<br>第 %{{customdata[1]}} 列"

@@ -1,0 +1,299 @@
+"""Reasons of answers: complete on every preset and on hostile tables, by hand, and compared with the right row."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from chainrule.errors import ConfigError, ShapeError
+from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
+from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.explain import chords
+from chainrule.estimators.held import as_fitted, result_of
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from hostile_tables import hostile_table
+
+Z = st.floats(-40, 40)
+
+
+@cache
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 200
+    X = pd.DataFrame(
+        {
+            "age": rng.normal(40, 9, n).round(),
+            "income": rng.lognormal(size=n),
+            "sex": rng.choice(["m", "f"], n, p=[0.4, 0.6]),
+            "city": rng.choice([f"c{k}" for k in range(80)], n),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, n), "D"),
+            "member": rng.random(n) < 0.3,
+        }
+    )
+    X.loc[::7, "income"] = np.nan
+    return X
+
+
+@cache
+def target() -> np.ndarray:
+    X, rng = table(), np.random.default_rng(1)
+    y = 0.1 * X.age + 2 * (X.sex == "f") + X.income.fillna(1) + rng.normal(size=len(X))
+    return np.asarray(y - y.mean())
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "realmlp": {"hidden_layer_sizes": (24, 24)},
+    "tabm": {"hidden_layer_sizes": (16, 16), "n_members": 4},
+    "ensemble": {"preset": "fast", "n_members": 2},
+    "blocks": {"preset": "fast", "batch_norm": True, "residual": True, "hidden_layer_sizes": (16, 16)},
+}
+TARGETS = {
+    "number": lambda: target(),
+    "two": lambda: np.where(target() > 0, "yes", "no"),
+    "three": lambda: np.digitize(target(), [-1, 1]),
+    "labels": lambda: np.stack([target() > 0, target() > 1], 1).astype(int),
+}
+
+
+@cache
+def fitted(preset: str, kind: str, **settings: Any) -> Any:
+    own = {"preset": preset} | PRESETS.get(preset, {}) | settings
+    made = MLPRegressor if kind == "number" else MLPClassifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = made(preprocess="auto", max_iter=4, random_state=0, dtype="float64", **own)
+        return net.fit(table(), TARGETS[kind]())
+
+
+@cache
+def blend(kind: str) -> Any:
+    """An average of unlike networks, with a temperature, as a race makes it."""
+    nets = [(0.5, fitted("fast", kind)), (0.3, fitted("tabm", kind)), (0.2, fitted("realmlp", kind))]
+    parts = [BlendPart(weight, net, net.preset, result_of(net)) for weight, net in nets]
+    average = Blend(parts, 1.0 if kind == "number" else 0.6)
+    return as_fitted(nets[0][1], RaceResult.of(parts[0].result, average, RaceReport()), preset="best")
+
+
+def said(net: Any, X: Any, labels: tuple[Any, ...]) -> np.ndarray:
+    """What the estimator answers: numbers, or the probability of each row's label."""
+    if isinstance(net, MLPRegressor):
+        return np.asarray(net.predict(X), float)
+    shares = net.predict_proba(X)
+    known = net.classes_.tolist()
+    return shares[np.arange(len(shares)), [known.index(label) for label in labels]]
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("preset", [*PRESETS, "best"])
+def test_complete_on_every_preset(preset: str, kind: str):
+    net = blend(kind) if preset == "best" else fitted(preset, kind)
+    found = net.explain(table())
+    assert found.names == tuple(table().columns)
+    assert found.error.max() < 1e-9
+    assert np.abs(found.base + found.values.sum(1) - said(net, table(), found.labels)).max() < 1e-9
+    assert (np.abs(found.values).max(0) > 0).all()  # each column has a part in some answer
+    if kind != "number":
+        p = said(net, table(), found.labels)
+        odds = net.explain(table(), output="log_odds")
+        assert odds.error.max() < 1e-9
+        np.testing.assert_allclose(odds.answers, np.log(p) - np.log1p(-p), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_complete_on_hostile_tables(kind: type[Any]):
+    explained = 0
+    for seed in range(40):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            case = hostile_table(seed)
+            is_text = any(isinstance(each, str) for each in case.y)
+            y = [str(each) for each in case.y] if kind is MLPClassifier else list(range(len(case.y)))
+            y = case.y if is_text == (kind is MLPClassifier) else y
+            try:
+                net = kind(
+                    hidden_layer_sizes=(4,), max_iter=1, random_state=0, preprocess="auto", dtype="float64"
+                ).fit(case.X, y)
+                answers = net.predict(case.later)
+            except ChainruleError:
+                continue
+            found = net.explain(case.later)
+            assert len(found) == len(answers)
+            want = (
+                said(net, case.later, found.labels)
+                if len(getattr(net, "classes_", [0, 1])) > 1
+                else found.answers
+            )
+            scale = np.maximum(1.0, np.abs(want))
+            assert (found.error / scale).max() < 1e-9, (seed, case.name)
+            assert (np.abs(found.base + found.values.sum(1) - want) / scale).max() < 1e-9, (seed, case.name)
+            assert found.text() and found.to_data()["values"]
+            explained += 1
+    assert explained > 12
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("loss", ["poisson", "huber", "quantile"])
+def test_complete_with_losses_of_numbers(loss: str):
+    y = np.exp(target() / 4)
+    quantiles = (0.1, 0.5, 0.9) if loss == "quantile" else 0.5
+    net = MLPRegressor(
+        loss, (8,), quantiles=quantiles, max_iter=3, preprocess="auto", random_state=0, dtype="float64"
+    )
+    found = net.fit(table(), y).explain(table())
+    p = net.predict(table())
+    np.testing.assert_allclose(found.base + found.values.sum(1), p[:, 1] if p.ndim > 1 else p, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_linear_network_by_hand():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    net = MLPRegressor(hidden_layer_sizes=(), max_iter=5, random_state=0).fit(X, X @ [1.0, 2.0, 3.0])
+    w, b = net.coefs_[0][:, 0], net.intercepts_[0][0]
+    found = net.explain(X, reference=[[1.0, 0.0, -1.0]])
+    np.testing.assert_allclose(found.values, (X - [1.0, 0.0, -1.0]) * w, atol=1e-12)
+    np.testing.assert_allclose(found.base, w[0] - w[2] + b, atol=1e-12)
+    assert found.names == ("x0", "x1", "x2") and not found.is_typical
+    np.testing.assert_allclose(net.explain(X).values, X * w, atol=1e-12)  # of arrays compared with zeros
+
+
+def test_several_rows_to_compare_with_are_averaged():
+    net, X = fitted("fast", "number"), table().head(5)
+    one, other, both = (net.explain(X, reference=table().iloc[rows]) for rows in ([8], [9], [8, 9]))
+    np.testing.assert_allclose(both.values, (one.values + other.values) / 2, atol=1e-12)
+    np.testing.assert_allclose(both.base, net.predict(table().iloc[[8, 9]]).mean(), atol=1e-9)
+    same = net.explain(table().iloc[[8]], reference=table().iloc[[8]])
+    assert not same.values.any()
+    with pytest.raises(ShapeError, match=r"reference must have 1 to 100 rows, not 200"):
+        net.explain(X, reference=table())
+
+
+def test_the_typical_row():
+    net, X = fitted("fast", "number"), table()
+    cells = {each.name: each for each in net.explain(X.head(1)).reference}
+    income, member = cells["income"], cells["member"]
+    assert (
+        cells["age"].values[0] == X.age.median()
+        and income.values[0] == X.income.sort_values().iloc[(X.income.count() - 1) // 2]
+    )
+    assert cells["sex"].texts == ("f",) and member.texts[int(member.values[0])] == "False"
+    assert cells["city"].texts == (X.city.value_counts().sort_index().idxmax(),)
+    assert abs(cells["since"].values[0] - X.since.median().timestamp()) < 5 * 86_400
+
+
+def test_the_typical_row_survives_a_file(tmp_path):
+    net, X = fitted("realmlp", "two"), table().head(9)
+    net.save(tmp_path / "net.safetensors")
+    again = MLPClassifier.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(again.explain(X).values, net.explain(X).values)
+    data = net.preprocessor_.to_data()
+    for column in data["columns"]:
+        column.pop("typical", None)  # as a file of 0.1 has it
+    old = as_fitted(net, replace(result_of(net), preprocessor=TablePreprocessor.from_data(data)))
+    found = old.explain(X)
+    assert found.error.max() < 1e-9 and np.isnan(found.reference[2].values[0])
+
+
+def test_which_answer():
+    two, three, labels = (fitted("fast", kind) for kind in ("two", "three", "labels"))
+    X = table().head(20)
+    yes, no = two.explain(X), two.explain(X, target="no")
+    assert yes.labels == ("yes",) * 20
+    np.testing.assert_allclose(no.values, -yes.values, atol=1e-12)
+    np.testing.assert_allclose(no.answers, 1 - yes.answers, atol=1e-12)
+    assert three.explain(X).labels == tuple(three.predict(X).tolist())
+    every = [three.explain(X, target=k) for k in three.classes_]
+    np.testing.assert_allclose(sum(each.values for each in every), 0, atol=1e-12)
+    mixed = three.explain(X, target=[0, 1] * 10)
+    np.testing.assert_array_equal(mixed.values[1], every[1].values[1])
+    assert set(labels.explain(X, target=1).labels) == {1}
+    with pytest.raises(ConfigError, match="target is 'maybe', but the classes are 'no', 'yes'"):
+        two.explain(X, target="maybe")
+    with pytest.raises(ConfigError, match="output"):
+        fitted("fast", "number").explain(X, output="probability")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_several_numbers():
+    X, y = table(), np.stack([target(), -2 * target()], 1)
+    net = MLPRegressor(
+        hidden_layer_sizes=(8,), max_iter=3, preprocess="auto", random_state=0, dtype="float64"
+    ).fit(X, y)
+    with pytest.raises(ConfigError, match=r"predicts 2 numbers; choose the one to explain, such as target=0"):
+        net.explain(X)
+    found = net.explain(X, target=1)
+    np.testing.assert_allclose(found.base + found.values.sum(1), net.predict(X)[:, 1], atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_column_without_a_part_is_not_named():
+    X = table().assign(same=3)
+    net = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, preprocess="auto", random_state=0).fit(
+        X, target()
+    )
+    assert "same" not in net.explain(X.head(2)).names
+    with pytest.raises(ConfigError, match="column 'same' is none of those that the answers depend on"):
+        net.explain(X.head(2)).dependence("same")
+
+
+@given(st.floats(1e-8, 1e8), st.floats(1e-8, 1e8))
+def test_logarithmic_mean(a: float, b: float):
+    found = float(chords.log_mean(np.array(a), np.array(b), np.array(math.log(a / b))))
+    assert math.sqrt(a * b) * (1 - 1e-9) <= found <= (a + b) / 2 * (1 + 1e-9)  # between both other means
+    assert abs(found * math.log(a / b) - (a - b)) < 1e-6 * max(a, b)
+
+
+def test_logarithmic_mean_by_hand():
+    one = chords.log_mean(np.array([2.0, 3.0]), np.array([1.0, 3.0]), np.log([2.0, 1.0]))
+    np.testing.assert_allclose(one, [1 / math.log(2), 3.0])
+
+
+@given(st.lists(Z, min_size=2, max_size=5), st.data())
+def test_softmax_is_exact(z: list[float], data: st.DataObject):
+    other = data.draw(st.lists(Z, min_size=len(z), max_size=len(z)))
+    both = np.array([z, other])
+    shares, slopes = chords.softmax(both)
+    for k in range(len(z)):
+        m = slopes.back(np.eye(len(z))[[k]])[0]
+        assert abs(m @ (both[0] - both[1]) - (shares.p[0, k] - shares.p[1, k])) < 1e-13 * (
+            1 + np.abs(both).max()
+        )
+        assert abs(m.sum()) < 1e-14  # a constant added to every z changes nothing
+
+
+@given(st.lists(st.tuples(Z, Z), min_size=2, max_size=5))
+def test_sorting_is_exact(pairs: list[tuple[float, float]]):
+    y = np.array(pairs).T
+    of_sort = chords.sort_slopes(y)
+    np.testing.assert_allclose(of_sort[0] @ (y[0] - y[1]), np.sort(y[0]) - np.sort(y[1]), atol=1e-11)
+    np.testing.assert_allclose(of_sort.sum(1), 1.0)
+    np.testing.assert_allclose(of_sort.sum(2), 1.0)
+
+
+@given(Z, Z)
+def test_the_sigmoid_is_a_softmax_of_two_classes(z: float, other: float):
+    both = np.array([[z], [other]])
+    shares, slope = chords.sigmoid(both)
+    of_two, slopes = chords.softmax(np.hstack([both, np.zeros((2, 1))]))
+    np.testing.assert_allclose(shares.p[:, 0], of_two.p[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(slope[0, 0], slopes.back(np.array([[1.0, 0.0]]))[0, 0], rtol=1e-7, atol=1e-15)
+    assert abs(slope[0, 0] * (z - other) - (shares.p[0, 0] - shares.p[1, 0])) < 1e-14
+
+
+def test_as_shap_has_it():
+    shap = pytest.importorskip("shap")
+    found = fitted("fast", "number").explain(table().head(10))
+    made = found.to_shap()
+    assert isinstance(made, shap.Explanation) and made.feature_names == list(found.names)
+    np.testing.assert_array_equal(made.values, found.values)
