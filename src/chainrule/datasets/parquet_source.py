@@ -59,8 +59,9 @@ class ParquetSource(Source):
     shuffle, window: as in `Source`; None for 64 MB of rows.
     folder: of the row cache for shuffle="exact"; None for the system's temporary folder.
 
-    Raises DataError for missing columns, unsupported types and inconsistent files, FormatError for damaged files.
-    Nulls, and NaN in features, raise errors on reading that name file, row group and column.
+    Raises DataError for missing columns and inconsistent files, FormatError for damaged files. Unsupported types,
+    nulls, and NaN in features raise errors on reading that name the file and the column. `MLPClassifier.fit(source)`
+    and `MLPRegressor.fit(source)` with a preset take columns of any types as they are, nulls among them.
     """
 
     def __init__(
@@ -95,13 +96,6 @@ class ParquetSource(Source):
         for file in self.files:
             _check_schema(file, first, [*names, *self.targets, *([] if weight is None else [weight])])
         self.texts = [name for name in names if is_text(first.schema.field(name).type)]
-        for name in (*names, *([] if weight is None else [weight])):
-            kind = first.schema.field(name).type
-            if not (is_number(kind) or name in self.texts):
-                raise DataError(
-                    f"{first.path} has column {name!r} of type {kind}, which is neither numeric nor text; "
-                    "convert it to numbers, or omit it with columns."
-                )
         unknown = [name for name in categories or {} if name not in self.texts]
         if unknown:
             raise ConfigError(
@@ -153,6 +147,7 @@ class ParquetSource(Source):
 
     def read(self, block: int) -> SourceBlock:
         """Read a row group as X (n, features) in C order. Raises DataError for nulls, FormatError for damage."""
+        self._check_types()
         lacking = [name for name in self.texts if name not in self.categories]
         if lacking:
             raise DataError(
@@ -167,6 +162,25 @@ class ParquetSource(Source):
         y: list[NDArray[Any]] = [to_values(self._whole(table, name, block)) for name in self.targets]
         weight = None if self.weight is None else to_values(self._whole(table, self.weight, block))
         return SourceBlock(X, y[0] if len(y) == 1 else np.stack(y, 1), weight)
+
+    def raw(self, block: int) -> SourceBlock:
+        """Read a row group with X as a PyArrow table of its columns as they are, of any types, nulls among them."""
+        file, group = self.places[block]
+        table = file.read(group, [*self.feature_names, *self.targets, *filter(None, [self.weight])])
+        y: list[NDArray[Any]] = [to_values(self._whole(table, name, block)) for name in self.targets]
+        weight = None if self.weight is None else to_values(self._whole(table, self.weight, block))
+        return SourceBlock(table.select(self.feature_names), y[0] if len(y) == 1 else np.stack(y, 1), weight)
+
+    def _check_types(self) -> None:
+        """Check that all columns are numbers or text. Raises DataError."""
+        first = self.files[0]
+        for name in (*self.feature_names, *([] if self.weight is None else [self.weight])):
+            kind = first.schema.field(name).type
+            if not (is_number(kind) or name in self.texts):
+                raise DataError(
+                    f"{first.path} has column {name!r} of type {kind}, which is neither numeric nor text; "
+                    "convert it to numbers, or omit it with columns; an estimator takes it as it is."
+                )
 
     def learn_categories(self) -> dict[str, tuple[str, ...]]:
         """Collect the values of each text column in one pass, sorted; return and store them.

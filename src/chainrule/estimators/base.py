@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
+from chainrule.data.source import Source
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing, progress
 from chainrule.estimators.architecture import hidden_sizes
@@ -17,7 +18,7 @@ from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table, structure_of
+from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, structure_of
 from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
 from chainrule.estimators.fit.plan import ALONE, Conditions, name_of_recipe, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit
@@ -31,7 +32,9 @@ from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
+from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import BEST
+from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 
@@ -45,7 +48,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -55,7 +58,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     ) -> Self:
         """Train on X and y, from new initial weights or with warm_start the current ones; return the estimator.
 
-        X: (n, features) array, CSR or CSC matrix, or data frame.  y: (n,) labels or numbers, or (n, outputs).
+        X: (n, features) array, CSR or CSC matrix, data frame, or a `Source` such as `ParquetSource(files, target=...)`,
+        which has its own targets and weights and is read block by block.
+        y: (n,) labels or numbers, or (n, outputs); of a source None.
         sample_weight: (n,), the weight of each sample in the loss; None for 1 each.
         X_val, y_val: samples for validation after each epoch and for early_stopping, instead of a fraction of X.
         groups: (n,) what each row belongs to, such as a person, or the name of a column of X, which is then no input.
@@ -87,6 +92,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         begun = time.monotonic()
         self._validate_params()
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
+        if isinstance(given.X, Source):
+            given = self._read(given, begun, conditions)
         structure = FREE if incremental else structure_of(given, self.gap, self.preprocess is not None)
         if self.preset == BEST:
             if not structure.is_free:
@@ -129,6 +136,23 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         warn_of(self._fitted.shortfall)
         return self
 
+    def _read(self, given: FitInput, begun: float, conditions: Conditions) -> FitInput:
+        """Return what the fit is given, in memory, of a source."""
+        before = self._result if self.warm_start else None
+        learn = partial(self._preprocessor, before=before, conditions=conditions)
+        is_race = self.preset == BEST
+        limit = race.seconds(self) if is_race else self.time_limit
+        seed = self.random_state if isinstance(self.random_state, int) else 0
+        how = Reading(
+            seed,
+            self.target_type is Labels,
+            None if self.preprocess is None else learn,
+            is_race,
+            limit,
+            begun,
+        )
+        return read_source(given, how)
+
     def _in_time(
         self,
         given: FitInput,
@@ -154,6 +178,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Check the data of a fit, and prepare a table. before: the result that the fit continues."""
         parameters, kind = values_of(self), self.target_type
         known, warm = labels if before is None else before.targets, self.warm_start
+        if isinstance(read := given.X, ReadTable):
+            return of_read(kind, given, read, parameters, known, warm)
         if self.preprocess is not None:
             preprocessor = self._preprocessor(given, before, conditions)
             return of_table(kind, given, parameters, preprocessor, known, warm)

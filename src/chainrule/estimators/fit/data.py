@@ -15,6 +15,7 @@ from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, read_structure
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 RULES: Mapping[str, Any] = {
@@ -144,6 +145,24 @@ def of_table(
     data = checked(kind, given, parameters, check_both, transform, known, warm_start)
     names = preprocessor.get_feature_names_out().tolist()
     return replace(data, preprocessor=preprocessor, feature_names=names, table=given)
+
+
+def of_read(
+    kind: type[Targets],
+    given: FitInput,
+    read: ReadTable,
+    parameters: Mapping[str, Any],
+    known: Targets | None = None,
+    warm_start: bool = False,
+) -> FitData:
+    """Return the checked data of a fit on a table that was read from a source; only X_val is still to be prepared."""
+
+    def transform(X: Any) -> Any:
+        return X if X is read.inputs else read.preprocessor.transform(X)
+
+    own = given._replace(X=read.inputs)
+    data = of_table(kind, own, parameters, read.preprocessor, known, warm_start, transform)
+    return replace(data, table=None)  # whose rows as they were stored are gone
 
 
 def check_weights(

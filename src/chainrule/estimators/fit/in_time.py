@@ -61,13 +61,13 @@ def shape_of(X: Any) -> tuple[int, int]:
     return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (0, 0)
 
 
-def warn_of_rows(limit: float, used: int, of: int) -> None:
-    """Warn of rows that a fit had no time for."""
+def warn_of_rows(limit: float, used: int, of: int, stacklevel: int = 6) -> None:
+    """Warn of rows that a fit had no time for. stacklevel: of the call of `fit`."""
     if used < of:
         warnings.warn(
             f"time_limit={limit:g} leaves time to prepare {used:,} of the {of:,} rows, which were drawn at random; "
             "raise time_limit to learn from all of them.",
-            stacklevel=6,
+            stacklevel=stacklevel,
         )
 
 
