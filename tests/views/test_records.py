@@ -56,6 +56,7 @@ ROOMS = (
     "recipe",
     "estimators.explain",
     "estimators.tables.cells",
+    "estimators.decisions",
     "estimators.tables.description",
     "views.experiments",
     "views.tables",
@@ -222,6 +223,10 @@ def results() -> dict[str, Any]:
         judge(net, net.check_samples(X, y)),
         described := TablePreprocessor().fit(X).columns_,
         described["0"],
+        c.MLPClassifier(preprocess="auto", max_iter=1, random_state=0)
+        .fit(X, y)
+        .set_threshold(costs=1 - np.eye(3))
+        .decision_,
         infer_task(y),
         reasons := reasons_of_answers(),
         reasons.cells[0],

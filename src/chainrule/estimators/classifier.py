@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,18 +16,30 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from chainrule.errors import ConfigError
 from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.deciding import decided
+from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import FittedAttribute
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import SHARE, activation, documented, hidden_layer_sizes, parameter
+from chainrule.estimators.scorers import Scoring
 
 
 def classes_of(result: FitResult) -> NDArray[Any]:
     """Return the labels of a classifier's fit."""
     assert isinstance(result.targets, Labels)
     return result.targets.classes
+
+
+def threshold_in(result: FitResult) -> float:
+    """Return the threshold of a classifier of two classes. Raises AttributeError for another one."""
+    labels = result.targets
+    if not (isinstance(labels, Labels) and labels.kind == "binary" and len(labels.classes) == 2):
+        raise AttributeError("only a classifier of two classes has a threshold")
+    decided = None if result.decision is None else result.decision.threshold
+    return 0.5 if decided is None else decided
 
 
 @documented
@@ -44,7 +57,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     After fit it has classes_, coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
-    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the underlying `Model`, whose methods explain it.
+    and validation_loss_curve_, n_iter_refit_ (see refit), threshold_ and decision_ (see `set_threshold`) and model_,
+    the underlying `Model`, whose methods explain it.
     """
 
     hidden_layer_sizes: Any = hidden_layer_sizes()
@@ -61,6 +75,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     classes_ = FittedAttribute(classes_of)
     """the labels, sorted"""
+
+    threshold_ = FittedAttribute[float](threshold_in)
+    """the probability of `classes_[1]` from which on `predict` chooses it; only for two classes"""
+    decision_ = FittedAttribute[Decision | None](lambda result: result.decision)
+    """what `set_threshold` chose; None for the likeliest class"""
 
     target_type = Labels
 
@@ -121,6 +140,41 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         with np.errstate(divide="ignore"):
             np.log(found, out=found)
         return found
+
+    def set_threshold(
+        self,
+        scoring: Scoring | None = None,
+        *,
+        costs: Sequence[Sequence[float]] | NDArray[Any] | None = None,
+        threshold: float | None = None,
+        X: object = None,
+        y: object = None,
+    ) -> Self:
+        """Choose how `predict` makes labels of probabilities, without a new fit; return the classifier.
+
+            classifier.set_threshold("f1").threshold_, print(classifier.decision_)
+            classifier.set_threshold(costs=[[0, 1], [20, 0]]).predict(X)
+
+        With one of these arguments; with none of them `predict` chooses the likeliest class again.
+
+        scoring: of two classes, the score that the threshold maximizes on the rows that the fit held out: the name of
+        a scorer of scikit-learn, or a function scorer(estimator, X, y) that calls predict.
+        costs: (classes, classes) costs[i][j] is that of predicting `classes_[j]` for a row of `classes_[i]`; negative
+        numbers are gains. The class with the least expected cost is chosen.
+        threshold: of two classes, the probability of `classes_[1]` from which on it is chosen.
+        X: for a function that reads columns, the X of the fit (or its X_val), whose rows that were held out it gets.
+        X, y: other rows to choose on, that the network has not learned from.
+
+        `threshold_` is then the threshold, and `decision_` has its interval and the score or the mean cost that is
+        expected, with an interval. The next fit forgets it. Raises DataError where no rows were held out, and
+        ConfigError for arguments that do not fit the labels.
+        """
+        return self._deciding(decided(self, scoring, costs, threshold, X, y))
+
+    def _deciding(self, decision: Decision | None) -> Self:
+        """Let a decision make the labels, and return the classifier."""
+        self._result = replace(self._fitted, decision=decision)
+        return self
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags, with support of multilabel data."""

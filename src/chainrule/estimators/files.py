@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.estimators.conformal import calibration
+from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
@@ -51,6 +52,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
         "calibration": None if result.calibration is None else result.calibration.to_data(),
+        "decision": None if result.decision is None else result.decision.described(),
     }
 
 
@@ -124,6 +126,8 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             _records(known),
             kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
         )
+        if (decision := data.get("decision")) is not None and isinstance(result.targets, Labels):
+            result = replace(result, decision=Decision.read(decision, result.targets))
         made = as_fitted(kind(**parameters), result)
         check_whole(known, result, hasattr(made, "predict_proba"))
     except (

@@ -113,7 +113,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
     def _predictions(self, X: Any) -> Any:
         """Return what `predict` does."""
         predicted = self._predicted(X)
-        return self._fitted.targets.predictions(predicted)
+        return self._fitted.predictions(predicted)
 
     def spread(self, X: Any) -> NDArray[Any]:
         """Return the disagreement of the members of an ensemble: the standard deviation of their predictions.

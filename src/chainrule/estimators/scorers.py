@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from chainrule.errors import ConfigError
+from chainrule.estimators.decisions import Decision
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets, Targets
 from chainrule.estimators.rows import rows_of
@@ -30,14 +31,20 @@ class Predicted(BaseEstimator):  # type: ignore[misc]
     """Base class of an estimator whose predictions of some rows are known.
 
     X: these rows.  predicted: (n, outputs) their probabilities or means.  others: what predicts other rows; None where
-    nothing can.
+    nothing can.  decision: what makes labels of probabilities; None for the likeliest.
     """
 
     def __init__(
-        self, X: object, targets: Targets, predicted: NDArray[Any], others: BaseEstimator | None = None
+        self,
+        X: object,
+        targets: Targets,
+        predicted: NDArray[Any],
+        others: BaseEstimator | None = None,
+        decision: Decision | None = None,
     ) -> None:
         """Keep them."""
         self.X, self.targets, self.predicted, self.others = X, targets, predicted, others
+        self.decision = decision
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return that it is fitted."""
@@ -45,9 +52,11 @@ class Predicted(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: object) -> Any:
         """Return the predictions of the known rows, or of others. Raises ConfigError where nothing predicts these."""
-        if X is self.X:
-            return self.targets.predictions(self.predicted)
-        return self._beyond().predict(X)
+        if X is not self.X:
+            return self._beyond().predict(X)
+        if self.decision is not None and isinstance(self.targets, Labels):
+            return self.decision.labels(self.targets, self.predicted)
+        return self.targets.predictions(self.predicted)
 
     def __getattr__(self, name: str) -> Any:
         """Return what else a function asks for, which is that of the estimator that predicts other rows."""
@@ -111,33 +120,42 @@ class HeldOutScorer:
         """Return that of some of the rows."""
         return replace(self, X=rows_of(self.X, rows), y=rows_of(self.y, rows))
 
-    def __call__(self, predicted: NDArray[Any], others: BaseEstimator | None = None) -> float:
+    def __call__(
+        self,
+        predicted: NDArray[Any],
+        others: BaseEstimator | None = None,
+        decision: Decision | None = None,
+    ) -> float:
         """Return the score of predictions (n, outputs); NaN where there is none.
 
-        others: the estimator that predicts other rows, should a function ask for them.
+        others: the estimator that predicts other rows, should a function ask for them.  decision: what makes labels of
+        probabilities; None for the likeliest.
         Raises ConfigError where the scorer cannot score such targets.
         """
         if not np.isfinite(predicted).all():
             return float("nan")
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of a score that is not defined, as precision where nothing is positive
+            warnings.simplefilter("ignore")  # of precision where nothing is positive, for example
             if self.numbered is not None and isinstance(self.scoring, str):
-                return self._score(*self.numbered, predicted, others)
+                return self._score(*self.numbered, predicted, others, decision)
             try:
-                return self._score(self.targets, self.known, predicted, others)
+                return self._score(self.targets, self.known, predicted, others, decision)
             except ValueError as error:
                 if isinstance(error, ConfigError) or "pos_label" not in f"{error}" or self.numbered is None:
                     raise
-            return self._score(*self.numbered, predicted, others)
+            return self._score(*self.numbered, predicted, others, decision)
 
     def _score(
-        self, targets: Targets, y: object, predicted: NDArray[Any], others: BaseEstimator | None
+        self,
+        targets: Targets,
+        y: object,
+        predicted: NDArray[Any],
+        others: BaseEstimator | None,
+        decision: Decision | None,
     ) -> float:
         """Return the score by the estimator that answers with the predictions."""
         kind = PredictedLabels if isinstance(targets, Labels) else PredictedNumbers
-        estimator = kind(self.X, targets, predicted, others)
+        estimator = kind(self.X, targets, predicted, others, decision)
         scorer = self.scoring
         if isinstance(scorer, str):
             if scorer not in get_scorer_names():

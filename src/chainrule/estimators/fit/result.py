@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.conformal.calibration import Calibration, calibrated
+from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
@@ -66,6 +67,8 @@ class FitResult:
     """how far the fit came, if its time limit ended it within its first epoch"""
     held_out: HeldOut | None = None
     """what was predicted for rows before the network learned from them; None without such rows, and from a file"""
+    decision: Decision | None = None
+    """how a classifier chooses labels; None for the likeliest"""
     kept: Calibration | None = None
     """the calibration of intervals or sets of labels from a file"""
 
@@ -108,3 +111,9 @@ class FitResult:
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model.network.loss.predict(out)
         return predicted if isinstance(self.targets, Labels) else self.targets.uncrossed(predicted)
+
+    def predictions(self, predicted: NDArray[Any]) -> Any:
+        """Return labels or numbers, as the estimator predicts them, from what was predicted (n, outputs)."""
+        if self.decision is not None and isinstance(self.targets, Labels):
+            return self.decision.labels(self.targets, predicted)
+        return self.targets.predictions(predicted)

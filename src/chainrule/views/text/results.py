@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from chainrule.estimators.decisions import Decision
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.inspection.attribution import Attribution, Reinitialization
@@ -28,6 +29,7 @@ def text(result: object, *arguments: Any) -> str:
 
 text.register(Attribution, attribution.table)
 text.register(Reinitialization, attribution.reinitialization)
+text.register(Decision, tables.decision)
 text.register(Derivation, derivation.text)
 text.register(DescribedTable, tables.table)
 text.register(Flow, flow.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chainrule.estimators.decisions import Decision, Interval
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.recipe.baselines import BaselineComparison
@@ -42,6 +43,25 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
         quantity(found.other),
     )
     return f"{told} {said.try_best()}" if found.code == "behind" and preset != BEST else told
+
+
+def decision(found: Decision) -> str:
+    """Write how labels are chosen, and what is expected of it."""
+    said, confidence = words.tables, round(100 * found.confidence)
+    if found.threshold is None:
+        lines = [said.decision_by_costs(len(found.costs or ()))]
+    else:
+        interval = _interval(found.interval)
+        lines = [said.decision(quantity(found.threshold), found.scoring, interval, confidence)]
+    if found.scoring is not None and found.score is not None:
+        score, interval = quantity(found.score), _interval(found.score_interval)
+        lines.append(said.expected(found.scoring, score, interval, confidence, found.rows, found.positives))
+    return "\n".join(lines)
+
+
+def _interval(ends: Interval | None) -> str:
+    """Return an interval as text."""
+    return words.phrases.NOTHING if ends is None else words.tables.between(*map(quantity, ends))
 
 
 def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from chainrule.views.words.en.phrases import counted
+from chainrule.views.words.en.phrases import counted, spoken
 
 HEADS = ("column", "taken for", "because", "missing", "categories", "becomes")
 KINDS = {
@@ -197,3 +197,29 @@ def worst_rows(shown: int, columns: int) -> str:
     return (
         f"Rows of the table, counted from 0 as predict and explain count them, with their cells of {which}."
     )
+
+
+def decision(at: str, by: str | None, interval: str, confidence: int) -> str:
+    """By which threshold labels are chosen. by: the score that chose it; None where it was given."""
+    if by is None:
+        return f"Threshold {at}, as given."
+    if by == "cost":
+        return f"Threshold {at}, at which both classes have the same expected cost."
+    return f"Threshold {at} ({confidence} % interval {interval}), which has the highest {spoken(by)}."
+
+
+def decision_by_costs(classes: int) -> str:
+    """By which costs labels are chosen."""
+    return f"Of {classes} classes the one with the least expected cost is chosen."
+
+
+def expected(by: str, score: str, interval: str, confidence: int, rows: int, positives: int) -> str:
+    """What score, or cost of a row, a decision is expected to have. positives: rows of the class; 0 for none to say."""
+    what = "cost of a row" if by == "cost" else spoken(by)
+    of = f", {positives:,} of them positive" if positives else ""
+    return f"Expected {what}: {score} ({confidence} % interval {interval}), by {counted(rows, 'row')} held out{of}."
+
+
+def between(low: str, high: str) -> str:
+    """0.21 to 0.34"""
+    return f"{low} to {high}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from chainrule.views.words.zh.phrases import spoken
+
 HEADS = ("欄位", "當成", "原因", "缺漏", "類別數", "變成")
 KINDS = {"number": "數字", "boolean": "布林", "category": "類別", "date": "日期", "duration": "時間長度"}
 WHYS = {
@@ -176,3 +178,29 @@ def worst_rows(shown: int, columns: int) -> str:
     """What the table of the worst rows shows."""
     which = "所有欄位" if shown == columns else f"最重要的 {shown:,} 個欄位"
     return f"資料表的列從 0 起算，與 predict 和 explain 相同，並列出{which}的內容。"
+
+
+def decision(at: str, by: str | None, interval: str, confidence: int) -> str:
+    """By which threshold labels are chosen. by: the score that chose it; None where it was given."""
+    if by is None:
+        return f"門檻 {at}，依照指定。"
+    if by == "cost":
+        return f"門檻 {at}，在此兩個類別的期望成本相同。"
+    return f"門檻 {at}（{confidence} % 區間 {interval}），此時 {spoken(by)} 最高。"
+
+
+def decision_by_costs(classes: int) -> str:
+    """By which costs labels are chosen."""
+    return f"從 {classes} 個類別中選出期望成本最低的一個。"
+
+
+def expected(by: str, score: str, interval: str, confidence: int, rows: int, positives: int) -> str:
+    """What score, or cost of a row, a decision is expected to have. positives: rows of the class; 0 for none to say."""
+    what = "每列成本" if by == "cost" else f" {spoken(by)} "
+    of = f"，其中 {positives:,} 列為正類別" if positives else ""
+    return f"預期的{what}為 {score}（{confidence} % 區間 {interval}），依據 {rows:,} 列保留資料{of}。"
+
+
+def between(low: str, high: str) -> str:
+    """0.21 到 0.34"""
+    return f"{low} 到 {high}"
