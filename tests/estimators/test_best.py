@@ -556,7 +556,7 @@ def test_a_race_of_no_seed_goes_on_with_what_it_drew(monkeypatch: pytest.MonkeyP
     drawn = first.state.drawn._replace(of_folds=[[1] * 5] * 3, of_all=[[1] * 3] * 3)
     more, told = noted(best(random_state=None), TABLE, LABEL, first.state._replace(drawn=drawn))
     assert {task.candidate.name for task, _ in told} == {"ranks", "linear"}
-    np.testing.assert_array_equal(more.state.drawn.fold, first.state.drawn.fold)
+    assert more.state.drawn.folds is first.state.drawn.folds
     assert more.state.fits[0, 3] is first.state.fits[0, 3]
     with pytest.raises(DataError, match="the race to go on with had 60 rows, and these are 40"):
         noted(best(), TABLE[:40], LABEL[:40], first.state)

@@ -15,11 +15,19 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from chainrule import MLPClassifier, MLPRegressor
-from chainrule.errors import ConfigError, DataError
+from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.estimators.base import fit_under
+from chainrule.estimators.best import candidates, race
+from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit import splits
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.fit.splits import Split, folds, holdout
 from chainrule.estimators.fit.structure import RowStructure, as_gap, read_structure
+from chainrule.estimators.held import result_of
+from chainrule.training.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -253,3 +261,110 @@ def test_groups_are_routed(monkeypatch: pytest.MonkeyPatch):
         assert len(held_out_by(monkeypatch, lambda: pipe.fit(A, Y, groups=groups))) == 1
         search = GridSearchCV(plain, {"alpha": [0.0, 1.0]}, cv=GroupKFold(2))
         assert len(held_out_by(monkeypatch, lambda: search.fit(A, Y, groups=groups))) == 5
+
+
+# --- what is held out is prepared as rows to predict ------------------------------------------------------------------
+
+
+def test_numbers_beyond_those_of_training_are_clipped_where_asked():
+    table = pd.DataFrame({"n": np.arange(100.0), "when": pd.date_range("2024-01-01", periods=100, freq="D")})
+    made = TablePreprocessor(out_of_range="clip", dtype="float64").fit(table)
+    beyond = pd.DataFrame(
+        {"n": [-5.0, 1e9, np.nan], "when": pd.to_datetime(["2020-06-01", "2031-03-01", None])}
+    )
+    last = table.iloc[[0, 99]].assign(when=["2024-01-01", "2024-04-09"])
+    names = made.get_feature_names_out().tolist()
+    found, ends = made.transform(beyond), made.transform(last.astype({"when": "datetime64[us]"}))
+    moving = [k for k, name in enumerate(names) if not name.endswith(("sin", "cos"))]
+    np.testing.assert_array_equal(found[:2, moving], ends[:, moving])
+    in_march = made.transform(table.assign(when=pd.Timestamp("2031-03-01")).iloc[:1])
+    np.testing.assert_array_equal(
+        found[1, names.index("when year_sin")], in_march[0, names.index("when year_sin")]
+    )
+    np.testing.assert_array_equal(made.transform(pd.concat([beyond] * 30))[:3], found)  # few rows and many
+    again = TablePreprocessor.from_data(made.to_data())
+    np.testing.assert_array_equal(again.transform(beyond), found)
+    np.testing.assert_array_equal(
+        made.transform(table), TablePreprocessor(dtype="float64").fit_transform(table)
+    )
+    kept = TablePreprocessor(dtype="float64").fit(table)
+    assert kept.transform(beyond)[1, 0] > kept.transform(last)[1, 0] and "ends" not in str(
+        kept.to_data()["columns"]
+    )
+    for bad in ([1.0], [2.0, 1.0], "x"):
+        data = made.to_data()
+        data["columns"][0]["ends"] = bad
+        with pytest.raises(FormatError, match=r"columns\[0\].ends"):
+            TablePreprocessor.from_data(data)
+
+
+def test_a_fit_by_time_clips_and_predicts_what_it_held_out_before_it_learned_of_it():
+    table = X.drop(columns="who").assign(n=np.arange(N))
+    made = MLPRegressor(**SMALL).fit(table, Y, time="n")
+    np.testing.assert_array_equal(
+        made.predict(table.iloc[-1:].assign(n=N - 1)), made.predict(table.iloc[-1:].assign(n=10 * N))
+    )
+    held_out = result_of(made).held_out
+    assert held_out is not None and held_out.rows.tolist() == [*range(102, N)]
+    np.testing.assert_array_equal(held_out.y[:, 0], Y[102:])
+    groups = pd.factorize(X["who"])[0]
+    of_groups = result_of(MLPRegressor(**SMALL).fit(X, Y, groups=groups)).held_out
+    assert of_groups is not None and of_groups.groups is not None
+    np.testing.assert_array_equal(of_groups.groups, groups[of_groups.rows])
+
+
+@pytest.mark.parametrize("settings", [{}, {"preset": "tabm", "n_members": 2}, {"n_members": 2}])
+def test_the_network_of_all_rows_is_that_of_a_fit_for_the_best_epochs(settings: dict[str, Any]):
+    wanted = {**SMALL, "max_iter": 6, **settings, "refit": True, "early_stopping": True, "scoring": "loss"}
+    made = MLPRegressor(**wanted).fit(X, Y, groups="who")
+    epochs = made.n_iter_refit_
+    assert epochs > 0 and len(made.loss_curve_) >= epochs
+
+    def stop(run: Run) -> None:
+        if run.epoch >= epochs and run.history.stopped is None:
+            run.stop("enough")
+
+    whole = MLPRegressor(**wanted, callbacks=[stop])
+    fit_under(whole, FitInput(X, Y, groups="who"), Conditions(epochs=6))
+    np.testing.assert_array_equal(made.predict(X), whole.predict(X))
+
+
+def test_a_label_of_the_held_out_group_alone_is_known():
+    labels = np.where(X["who"] == "ann", "rare", np.where(Y > 0, "up", "down"))
+    made = MLPClassifier(**SMALL).fit(X, labels, groups="who")
+    assert made.classes_.tolist() == ["down", "rare", "up"] and made.predict_proba(X).shape == (N, 3)
+
+
+# --- the race ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = (Candidate("fast", changed={"hidden_layer_sizes": (8,)}), Candidate("linear", variant="plain"))
+    monkeypatch.setattr(candidates, "CANDIDATES", few)
+
+
+@pytest.mark.usefixtures("_few")
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("told", [{"groups": "who"}, {"time": "when"}, {"groups": "who", "time": "when"}])
+def test_a_race_holds_out_whole_groups_or_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch, large: bool, told: dict[str, str]
+):
+    monkeypatch.setattr(race, "FEW", 50 if large else 2_000)
+    best = MLPRegressor("squared_error", (4,), preprocess="auto", preset="best", max_iter=2, random_state=0)
+    result = result_of(best.fit(X, Y, **told))
+    assert isinstance(result, RaceResult) and result.state.drawn is not None
+    structure = read_structure(X, told.get("groups"), told.get("time"), 0)
+    for train, held_out in result.state.drawn.folds:
+        if structure.groups is not None:
+            assert not np.intersect1d(structure.groups[train], structure.groups[held_out]).size
+        if structure.time is not None:
+            assert structure.time[train].max() < structure.time[held_out].min()
+    assert bool(result.state.whole) is (large or "time" in told)
+    assert result.held_out is not None and len(result.held_out.rows) == len(np.unique(result.held_out.rows))
+    parts = result.blend.parts
+    assert np.isfinite(best.predict(X)).all()
+    preprocessors = {id(part.result.preprocessor) for part in parts}
+    assert len(preprocessors) == (1 if result.state.whole else len(result.state.drawn.folds))
+    ends = {part.result.preprocessor.out_of_range for part in parts if part.result.preprocessor is not None}
+    assert ends == {"clip" if "time" in told else "keep"}

@@ -18,14 +18,14 @@ from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, structure_of
+from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, parted, structure_of
 from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
-from chainrule.estimators.fit.plan import ALONE, Conditions, name_of_recipe, resolved, table_settings
-from chainrule.estimators.fit.rates import has_partial_fit
+from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_recipe, resolved, table_settings
+from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
-from chainrule.estimators.fit.structure import FREE, RowValues, left_out
-from chainrule.estimators.fit.train import Listeners, train, warn_of
+from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, left_out
+from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
@@ -93,15 +93,16 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self._validate_params()
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
         if isinstance(given.X, Source):
+            if given.groups is not None or given.time is not None:
+                raise ConfigError(
+                    "groups and time need a table in memory, and X is a source that is read in pieces."
+                )
             given = self._read(given, begun, conditions)
         structure = FREE if incremental else structure_of(given, self.gap, self.preprocess is not None)
         if self.preset == BEST:
-            if not structure.is_free:
-                raise ConfigError("preset='best' takes no groups or time yet; use preset='fast'.")
             race.check(self, incremental, self._trunk is not None, bool(start_values))
             with progress.of_race(self.verbose, race.seconds(self), begun) as watch:
-                given = self._in_time(given, begun, None, None, conditions)
-                data = self._data(given, None, None, conditions)
+                given, data = self._in_time_and_checked(given, begun, None, None, conditions, structure)
                 self._hold(found := race.fit(self, given, data, begun, raced, listen, watch))
             if self.verbose:
                 print(found.report)
@@ -113,14 +114,17 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             before = before.blend.parts[0].result
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
-            wanted, given = given, self._in_time(given, begun, before, labels, conditions)
-            if given is not wanted:
-                structure = structure_of(given, self.gap, self.preprocess is not None)
-            data = self._data(given, before, labels, conditions)
-            data = replace(data, structure=structure.checked(data.samples.n))
+            given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
             plan = resolved(
                 self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
             )
+            whole = None
+            if self._holds_out_apart(plan, data, before):
+                whole = WholeFit(plan, data, begin(plan, data, None, start_values))
+                split = holdout_of(plan, data)
+                prepare = partial(self._data, before=None, labels=data.targets, conditions=conditions)
+                data, given = parted(data, given, split, prepare), given.parted(split)
+                plan = resolved(self, data, conditions=conditions, begun=begun)
             if bar is not None:
                 plan = replace(plan, parameters=replace(plan.parameters, verbose=False))
             samples = data.samples
@@ -130,7 +134,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
-            self._hold(train(plan, data, start, listeners))
+            self._hold(train(plan, data, start, listeners, whole))
         if watched is not None:
             watched.finish()
         warn_of(self._fitted.shortfall)
@@ -152,6 +156,29 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             begun,
         )
         return read_source(given, how)
+
+    def _holds_out_apart(self, plan: FitPlan, data: FitData, before: FitResult | None) -> bool:
+        """Return whether the rows held out, of other groups or later, are prepared as rows to predict will be."""
+        holds_out = (
+            plan.parameters.early_stopping and is_stochastic(plan.parameters) and not data.structure.is_free
+        )
+        return holds_out and data.preprocessor is not None and before is None and self._trunk is None
+
+    def _in_time_and_checked(
+        self,
+        given: FitInput,
+        begun: float,
+        before: FitResult | None,
+        labels: Targets | None,
+        conditions: Conditions,
+        structure: RowStructure,
+    ) -> tuple[FitInput, FitData]:
+        """Return what the fit is given, in the rows that there is time for, and its data. structure: of all rows."""
+        wanted, given = given, self._in_time(given, begun, before, labels, conditions)
+        if given is not wanted:
+            structure = structure_of(given, self.gap, self.preprocess is not None)
+        data = self._data(given, before, labels, conditions)
+        return given, replace(data, structure=structure.checked(data.samples.n))
 
     def _in_time(
         self,
@@ -197,7 +224,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if self._trunk is not None and self._trunk.preprocessor is not None:
             return self._trunk.preprocessor
         y = self.target_type.read(given.y)
-        settings = table_settings(self, conditions.variant)
+        settings = table_settings(self, conditions.variant, given.time is not None)
         rows = given.X, y, given.sample_weight
         return preprocessing.fitted(self.preprocess, *rows, self.dtype, settings, left_out(given.groups))
 

@@ -23,7 +23,7 @@ def of_race(
     if data.validation is not None:
         X, held = rows.given.X_val, HeldRows.passed(data.validation)
     else:
-        own = [np.flatnonzero(rows.fold == fold) for fold in folds]
+        own = [rows.folds[fold].held_out for fold in folds]
         X, held = rows.given.X, HeldRows.of_fit(data, np.concatenate(own))
     if not len(held.rows):
         return None

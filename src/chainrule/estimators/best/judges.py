@@ -31,7 +31,7 @@ def judge_of(
     data: FitData,
     judged: NDArray[Any],
     judged_weight: NDArray[np.float64],
-    rows: NDArray[np.bool_] | None,
+    rows: NDArray[np.int64] | None,
 ) -> Judge:
     """Return the judge of some rows of the targets, or of all for None."""
     y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,8 @@ from chainrule.estimators.best.runner import SECONDS, Runner
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.splits import Split, folds
 from chainrule.estimators.held import HoldsResult, as_fitted
-from chainrule.estimators.numbers import Targets
 from chainrule.estimators.progress import RaceWatcher
 from chainrule.estimators.rows import deal
 from chainrule.estimators.scorers import HeldOutScorer
@@ -101,17 +100,18 @@ def fit(
         judged_weight = class_weights(estimator, targets, encoded, judged)
     racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
     drawn = _draw(estimator, data, len(racing)) if start.drawn is None else start.drawn
-    fold, raced = drawn.fold, drawn.raced
-    if len(fold) != len(encoded):
+    raced = drawn.raced
+    if drawn.rows != len(encoded):
         raise DataError(
-            f"the race to go on with had {len(fold):,} rows, and these are {len(encoded):,}; pass the same rows."
+            f"the race to go on with had {drawn.rows:,} rows, and these are {len(encoded):,}; pass the same rows."
         )
     is_large = len(encoded) > FEW
+    has_whole = (is_large or data.structure.time is not None) and estimator.refit is not False
     judges = {
-        one: judge_of(estimator, data, judged, judged_weight, None if is_given else fold == one)
-        for one in (raced if is_given else range(FOLDS))
+        one: judge_of(estimator, data, judged, judged_weight, None if is_given else drawn.folds[one].held_out)
+        for one in range(len(drawn.folds))
     }
-    rows = RacedRows(given, fold, judges)
+    rows = RacedRows(given, drawn.folds, judges)
     race = Race(estimator, rows, data, begun, racing, start._replace(drawn=drawn), listen, watch)
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
@@ -125,12 +125,12 @@ def fit(
 
     first, second, end = (begun + seconds for seconds in race.stages(raced))
     each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
-    race.run(each, first if is_large else end, end, len(raced) > 1)
+    race.run(each, first if is_large or has_whole else end, end, len(raced) > 1)
     numbers = race.complete(raced)
     if is_large and not is_given:
         numbers, raced = race.again(numbers, second, end, tasks)
     weights, degree = race.weigh(numbers, raced)
-    if is_large and estimator.refit is not False:
+    if has_whole:
         chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
     result = race.result(dict(zip(numbers, weights.tolist(), strict=True)), degree)
@@ -142,24 +142,23 @@ def fit(
 def _draw(estimator: HoldsResult, data: FitData, count: int) -> Drawn:
     """Draw the folds of the rows, and the seeds of the fits of so many candidates."""
     random = check_random_state(estimator.random_state)
-    fold, raced = _folds(data.targets, data.samples.y, data.validation is not None, random)
+    folds, raced = _folds(data, random)
     of_folds, of_all = (random.randint(2**31 - 1, size=(count, each)).tolist() for each in (FOLDS, NETWORKS))
-    return Drawn(fold, raced, of_folds, of_all)
+    return Drawn(data.samples.n, folds, raced, of_folds, of_all)
 
 
-def _folds(
-    targets: Targets, encoded: NDArray[Any], is_given: bool, random: np.random.RandomState
-) -> tuple[NDArray[np.int64], list[int]]:
-    """Return the fold of each row, and the folds of the race."""
-    n = len(encoded)
-    if is_given or n < LEAST:
-        return np.full(n, -1), [0]
-    folds = max(FOLDS, -(-n // MOST_HELD_OUT))
-    labels = None
-    if targets.task in ("binary", "multiclass"):
-        labels = encoded if encoded.ndim == 1 else encoded[:, 0]
-    fold = deal(n, folds, labels, random)
-    return fold, [*range(FOLDS)] if n <= FEW else [0]
+def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], list[int]]:
+    """Return the folds of the rows, at most FOLDS, and which of them the race is over: the latest one of many rows."""
+    n, structure = data.samples.n, data.structure
+    if data.validation is not None or n < LEAST:
+        return [Split(np.arange(n), np.empty(0, np.int64))], [0]
+    count = max(FOLDS, -(-n // MOST_HELD_OUT))
+    if structure.is_free:
+        fold = deal(n, count, data.labels, random)
+        found = [Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
+    else:
+        found = folds(structure, count, data.labels, random)[:FOLDS]
+    return found, [*range(len(found))] if n <= FEW else [0]
 
 
 class Race(Runner):
@@ -196,7 +195,9 @@ class Race(Runner):
         """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
         folds = [0]
         better = sorted(numbers, key=self._key())[:BETTER]
-        while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
+        while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < len(
+            self.rows.folds
+        ):
             fold, least = len(folds), min(WEIGHTED, len(better))
             each = [*tasks(better, [fold])]
             if not self.has_time_for(each[:least], stage):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
@@ -19,8 +19,8 @@ class RacedRows(NamedTuple):
     """The rows of a race."""
 
     given: FitInput
-    fold: NDArray[np.int64]
-    """the fold of each row"""
+    folds: Sequence[Split]
+    """of the fits"""
     judges: Mapping[int, Judge]
     """of the rows that are held out of each fold"""
 
@@ -28,18 +28,14 @@ class RacedRows(NamedTuple):
         """Return what a fit without a fold is given; all rows where somebody passes others to validate on."""
         if self.given.X_val is not None:
             return self.given
-        train, out = np.flatnonzero(self.fold != fold), np.flatnonzero(self.fold == fold)
-        if not len(out):
-            return self.given
-        X, y, sample_weight = self.given[:3]
-        some = rows_of(X, train), rows_of(y, train), rows_of(sample_weight, train)
-        return FitInput(*some, rows_of(X, out), rows_of(y, out))
+        split = self.folds[fold]
+        return self.given.parted(split) if len(split.held_out) else self.given
 
     def held_out(self, folds: list[int]) -> tuple[Any, Any]:
         """Return the rows and the targets that are held out of folds, as they were given, one fold behind the other."""
         if self.given.X_val is not None:
             return self.given.X_val, self.given.y_val
-        rows = np.concatenate([np.flatnonzero(self.fold == fold) for fold in folds])
+        rows = np.concatenate([self.folds[fold].held_out for fold in folds])
         return rows_of(self.given.X, rows), rows_of(self.given.y, rows)
 
 

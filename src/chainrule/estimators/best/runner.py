@@ -29,6 +29,7 @@ from chainrule.estimators.fit.data import FitData, of_table
 from chainrule.estimators.fit.loop import AT_LEAST
 from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.structure import left_out
 from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
@@ -72,10 +73,11 @@ class Runner:
         network = Network(1, [Dense(1)], MeanSquaredError())
         self.workers = select(estimator.engine, Plan(network)).workers()
         self.drawn, self.fits, self.whole = start.drawn, dict(start.fits), dict(start.whole)
-        self.prepared: dict[str, TablePreprocessor] = {}
-        """by the settings"""
+        self.data = data
+        self.prepared: dict[tuple[str, int | None], TablePreprocessor] = {}
+        """by the settings, and the fold of one that has seen no row held out of it"""
         if data.preprocessor is not None:
-            self.prepared[repr(sorted(table_settings(estimator).items()))] = data.preprocessor
+            self.prepared[repr(self._table_settings(estimator, None)), None] = data.preprocessor
         self.inputs = PreparedRows(rows, data, self.workers)
         self.errors: list[tuple[int, Exception]] = []
         """with the numbers of the candidates"""
@@ -177,11 +179,10 @@ class Runner:
         if own:
             return float(np.mean(own))
         if task.is_of_all:
-            first, rows = self.fits[task.number, 0], self.rows.fold
-            per_epoch = (
-                first.seconds / max(1, first.result.records.n_iter) * len(rows) / np.count_nonzero(rows)
-            )
-            return float(per_epoch * self._plan(task.number)[0])
+            first = self.fits[task.number, 0]
+            per_epoch = first.seconds / max(1, first.result.records.n_iter)
+            share = self.data.samples.n / len(self.rows.folds[0].train)
+            return float(per_epoch * share * self._plan(task.number)[0])
         others = [made.seconds / self.candidates[number].cost for (number, _), made in self.fits.items()]
         return float(np.median(others)) * task.candidate.cost if others else None
 
@@ -214,7 +215,7 @@ class Runner:
             return None
         watched = self.fits[task.number, 0]  # whose curves stay
         records = replace(watched.result.records, n_iter_refit=result.records.n_iter)
-        own = replace(watched.result, model=result.model, records=records)
+        own = replace(watched.result, model=result.model, records=records, preprocessor=result.preprocessor)
         return watched._replace(result=own, seconds=time.monotonic() - begin)
 
     def _trained(
@@ -227,10 +228,12 @@ class Runner:
     ) -> tuple[FitResult, FitData]:
         """Return the result of a task's fit in so many seconds, and its data."""
         begun, variant = time.monotonic(), task.candidate.variant
-        preprocessor = self._preprocessor(made, variant)
+        preprocessor = self._preprocessor(made, task)
         rows = self.inputs.prepared(preprocessor)
         own = rows.given._replace(X_val=None, y_val=None) if task.is_of_all else rows.parts(task.fold)
-        data = of_table(made.target_type, own, values_of(made), preprocessor, transform=lambda X: X)
+        data = of_table(
+            made.target_type, own, values_of(made), preprocessor, self.data.targets, transform=lambda X: X
+        )
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
@@ -251,17 +254,27 @@ class Runner:
             changed |= {"scoring": task.candidate.changed.get("scoring")}
         return type(self.estimator)(**{**self.estimator.get_params(deep=False), **changed})
 
-    def _preprocessor(self, made: HoldsResult, variant: str | None) -> TablePreprocessor:
-        """Return what prepares the table for a candidate: the same for all that prepare it alike, in each fold."""
-        settings = table_settings(made, variant)
-        key = repr(sorted(settings.items()))
+    def _preprocessor(self, made: HoldsResult, task: Task) -> TablePreprocessor:
+        """Return what prepares the table for a task: the same for all that prepare it alike, in each fold.
+
+        Where rows belong together or have an order, it is one that has not seen those held out.
+        """
+        is_apart = not (task.is_of_all or self.data.structure.is_free)
+        settings = self._table_settings(made, task.candidate.variant)
+        key = repr(settings), task.fold if is_apart else None
         with self.lock:
             if key not in self.prepared:
-                X, y, weight = self.rows.given[:3]
+                rows = self.rows.parts(task.fold) if is_apart else self.rows.given
                 self.prepared[key] = preprocessing.fitted(
-                    made.preprocess, X, y, weight, made.dtype, settings=settings
+                    *(made.preprocess, rows.X, rows.y, rows.sample_weight, made.dtype),
+                    settings=dict(settings),
+                    left_out=left_out(rows.groups),
                 )
             return self.prepared[key]
+
+    def _table_settings(self, made: HoldsResult, variant: str | None) -> list[tuple[str, Any]]:
+        """Return the settings of a candidate's preprocessor, sorted."""
+        return sorted(table_settings(made, variant, self.rows.given.time is not None).items())
 
     def _how(self, task: Task, made: RaceFit) -> str:
         """Return how a fit went."""

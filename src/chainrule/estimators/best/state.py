@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.splits import Split
 
 Key = tuple[int, int]
 """The number of a candidate, and its fold or the number of its network."""
@@ -46,8 +47,9 @@ class RaceFit(NamedTuple):
 class Drawn(NamedTuple):
     """The random numbers of a race, drawn from the estimator's random_state before its clock is read."""
 
-    fold: NDArray[np.int64]
-    """(n,) the fold of each row; -1 for a row that is never held out"""
+    rows: int
+    folds: list[Split]
+    """the rows of the fits to each fold; one that holds nothing out where no row is held out of these"""
     raced: list[int]
     """the folds of the race"""
     of_folds: list[list[int]]

@@ -13,8 +13,10 @@ from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, read_structure
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
@@ -36,6 +38,17 @@ class FitInput(NamedTuple):
     y_val: Any = None
     groups: RowValues | None = None
     time: RowValues | None = None
+
+    def parted(self, split: Split) -> FitInput:
+        """Return the rows that a split learns from, with those that it holds out for validation."""
+        train, out = split
+        return self._replace(
+            X=rows_of(self.X, train),
+            y=rows_of(self.y, train),
+            sample_weight=rows_of(self.sample_weight, train),
+            X_val=rows_of(self.X, out),
+            y_val=rows_of(self.y, out),
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,15 @@ class FitData:
     """what ties the samples together, where the fit itself holds some out"""
     table: FitInput | None = None
     """what was passed, where a preprocessor made the samples of it"""
+    whole: FitData | None = None
+    """those of all rows, where the fit itself holds out those of `validation`, see `parted`"""
+    held_out: NDArray[np.int64] | None = None
+    """(m,) which of these rows it holds out"""
+
+    @property
+    def rows(self) -> int:
+        """The rows of the whole fit, with those that it holds out."""
+        return self.samples.n if self.whole is None else self.whole.samples.n
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -163,6 +185,19 @@ def of_read(
     own = given._replace(X=read.inputs)
     data = of_table(kind, own, parameters, read.preprocessor, known, warm_start, transform)
     return replace(data, table=None)  # whose rows as they were stored are gone
+
+
+def parted(data: FitData, given: FitInput, split: Split, prepare: Callable[[FitInput], FitData]) -> FitData:
+    """Return the data of a fit that learns from a part of the rows, prepared as if the others were still to come.
+
+    What prepares a table learns the range of its numbers, which categories there are, and which of them are frequent.
+    data: of all rows, as somebody gave them.  prepare(given): the data of a part, by what is learned of it alone.
+    """
+    part = prepare(given.parted(split))
+    assert part.validation is not None
+    weight = data.samples.weight[split.held_out]
+    validation = part.validation._replace(weight=weight) if weight.any() else part.validation
+    return replace(part, validation=validation, whole=data, held_out=split.held_out)
 
 
 def check_weights(

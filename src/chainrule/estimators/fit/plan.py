@@ -116,7 +116,7 @@ def resolved(
             chosen.setdefault("activation", activations_in(trunk.models[0].network))
         columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
         monotone = preprocessing.monotone(data.preprocessor, constraints)
-        facts = Facts(data.samples.n, data.samples.X.shape[1], data.targets.task, chosen, *columns, monotone)
+        facts = Facts(data.rows, data.samples.X.shape[1], data.targets.task, chosen, *columns, monotone)
         proposal = recipe(wanted, conditions.variant).propose(facts)
         values |= _of_recipe(estimator, wanted, chosen, proposal, incremental)
         if incremental:  # one epoch is no run, whose course the schedules are
@@ -160,12 +160,18 @@ def _of_recipe(
     return found | dict(proposal.consumed)
 
 
-def table_settings(estimator: Parameters, variant: str | None = None) -> Mapping[str, Any]:
-    """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults."""
+def table_settings(
+    estimator: Parameters, variant: str | None = None, is_in_time: bool = False
+) -> Mapping[str, Any]:
+    """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults.
+
+    is_in_time: whether the rows to predict come later, with numbers beyond those that were learned from.
+    """
     if isinstance(estimator.preprocess, TablePreprocessor):
         return {}
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
-    return {} if wanted is None else recipe(wanted, variant).table
+    settings = {} if wanted is None else recipe(wanted, variant).table
+    return {**settings, "out_of_range": "clip"} if is_in_time else settings
 
 
 def name_of_recipe(preset: str | None, preprocess: TablePreprocessor | str | None) -> str | None:

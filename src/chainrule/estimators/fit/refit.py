@@ -161,19 +161,22 @@ class Following(LearningCurve):
 class Refit:
     """A fit on all rows that follows the one that is about to begin."""
 
-    def __init__(self, plan: FitPlan, start: FitStart, samples: Samples) -> None:
-        """Copy the network at its start. samples: all of them."""
+    def __init__(self, plan: FitPlan, start: FitStart, samples: Samples, is_copy: bool = True) -> None:
+        """Keep the start. samples: all of them.
+
+        is_copy: whether it is that of the fit that is followed, whose network is copied; or one of its own.
+        """
         quiet = replace(plan.parameters, callbacks=None, early_stopping=False, time_limit=None, verbose=False)
         kept = plan.conditions.kept
         own_state = plan.conditions._replace(kept=None if kept is None else kept.of_refit)
         self.plan = replace(plan, parameters=quiet, conditions=own_state)
-        self.watched, self.samples = start.result.model, samples
+        self.samples, self.is_copy = samples, is_copy
         self.limit = plan.parameters.time_limit
         self.begun = time.monotonic() if plan.begun is None else plan.begun
         self.followed = FollowedFit()
-        result = replace(start.result, model=copied_model(self.watched), rates=as_rates(quiet))
-        own = start._replace(result=result, random=copy.deepcopy(start.random))
-        self.model = result.model
+        self.model = copied_model(start.result.model) if is_copy else start.result.model
+        self.result = replace(start.result, model=self.model, rates=as_rates(quiet))
+        own = start._replace(result=self.result, random=copy.deepcopy(start.random))
         self.curve = Following(self.followed, self.plan, own, loop.is_weighted(samples))
 
     def beside(self, fit: Callable[..., tuple[FitResult, bool]]) -> FitResult:
@@ -181,7 +184,7 @@ class Refit:
 
         The result has what was learned from all rows; the curves stay those of the fit that was watched.
         """
-        workers = select(self.plan.parameters.engine, Plan(self.watched.network)).workers()
+        workers = select(self.plan.parameters.engine, Plan(self.model.network)).workers()
         if workers == 1 or self.plan.conditions.threads is not None or self.limit is not None:
             begin = time.monotonic()
             result, is_complete = fit(followed=self.followed)
@@ -236,16 +239,27 @@ class Refit:
             self.curve.error = error
 
     def _taken(self, result: FitResult) -> FitResult:
-        """Return the result with what was learned from all rows, in the model that was watched."""
+        """Return the result with what was learned from all rows, in the model that was watched if this is its copy."""
+        records = replace(result.records, n_iter_refit=self.followed.best)
+        # How many steps lie behind the best epoch is chance, so the optimizer begins anew.
+        rates = as_rates(self.plan.parameters)
+        if not self.is_copy:
+            for member in members_of(self.model):
+                member.take(member.theta, member.states, self.curve.trained)
+            return replace(
+                self.result,
+                records=records,
+                rates=rates,
+                shortfall=result.shortfall,
+                held_out=result.held_out,
+            )
         own, new = members_of(result.model), members_of(self.model)
         if len(own) != len(new):  # one diverged
             return result
         for member, taken in zip(own, new, strict=True):
             member.theta[...] = taken.theta
             member.take(member.theta, taken.states, self.curve.trained)
-        records = replace(result.records, n_iter_refit=self.followed.best)
-        # How many steps lie behind the best epoch is chance, so the optimizer begins anew.
-        return replace(result, records=records, rates=as_rates(self.plan.parameters))
+        return replace(result, records=records, rates=rates)
 
 
 def _awaited(following: Future[None]) -> None:

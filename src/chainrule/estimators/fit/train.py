@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
@@ -23,7 +24,7 @@ from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.scoring import Score
-from chainrule.estimators.fit.splits import holdout
+from chainrule.estimators.fit.splits import Split, holdout
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
@@ -59,15 +60,28 @@ class SplitSamples(NamedTuple):
     """the rows of the validation as the user gave them"""
 
 
-def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> FitResult:
-    """Train the network of a start, in place, and return what the fit has found."""
+class WholeFit(NamedTuple):
+    """A fit to all rows that follows one to a part of them, with data that were prepared on their own."""
+
+    plan: FitPlan
+    data: FitData
+    start: FitStart
+
+
+def train(
+    plan: FitPlan, data: FitData, start: FitStart, listen: Listeners, whole: WholeFit | None = None
+) -> FitResult:
+    """Train the network of a start, in place, and return what the fit has found.
+
+    whole: the fit to follow, where `data` are a part of its data.
+    """
     p, model = plan.parameters, start.result.model
     samples = data.samples.scaled(model.target_scale)
     parts = SplitSamples(samples)
     if (given := data.validation) is not None:
         scaled = given.scaled(model.target_scale)
         X_val = given.X if data.table is None else data.table.X_val
-        parts = SplitSamples(samples, scaled, data.y_val, HeldRows.passed(given), X_val)
+        parts = SplitSamples(samples, scaled, data.y_val, held_rows(data, given), X_val)
     if not is_stochastic(p):
         if len(start.result.members) > 1:
             raise ConfigError(
@@ -82,9 +96,45 @@ def train(plan: FitPlan, data: FitData, start: FitStart, listen: Listeners) -> F
         model.start_on(parts.train)
     check_schedule(p.schedule, parts.validation is not None)
     fit = partial(by_batches, plan, start, parts, listen)
-    if plan.is_incremental or not refit.is_wanted(plan, parts.train.n < samples.n, start.is_new):
+    if plan.is_incremental or not refit.is_wanted(plan, parts.train.n < data.rows, start.is_new):
         return fit()[0]
-    return refit.Refit(plan, start, samples).beside(fit)
+    if whole is None:
+        return refit.Refit(plan, start, samples).beside(fit)
+    model = whole.start.result.model
+    of_all = whole.data.samples.scaled(model.target_scale)
+    if whole.start.is_drawn and plan.proposal.start == "samples":
+        model.start_on(of_all)
+    return refit.Refit(whole.plan, whole.start, of_all, is_copy=False).beside(fit)
+
+
+def held_rows(data: FitData, validation: Samples) -> HeldRows:
+    """Return the rows for validation: some of all rows, or those that are passed."""
+    if data.whole is None or data.held_out is None:
+        return HeldRows.passed(validation)
+    return HeldRows.of_fit(data.whole, data.held_out)
+
+
+def holdout_of(plan: FitPlan, data: FitData) -> Split:
+    """Return which rows of data that belong together or have an order are held out, as `holdout` says."""
+    random = check_random_state(plan.parameters.random_state)
+    found = holdout(data.structure, fraction_of(plan), data.labels, random)
+    check_size(found.held_out)
+    return found
+
+
+def fraction_of(plan: FitPlan) -> float:
+    """Return the fraction of the rows to hold out. Raises DataError for 0."""
+    if not plan.parameters.validation_fraction:
+        raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
+    return float(plan.parameters.validation_fraction)
+
+
+def check_size(held_out: NDArray[np.int64]) -> None:
+    """Check that several rows are held out."""
+    if len(held_out) < 2:
+        raise DataError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        )
 
 
 def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> SplitSamples:
@@ -92,9 +142,7 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
 
     Where groups or times tie them together, `splits.holdout` does.
     """
-    fraction = plan.parameters.validation_fraction
-    if not fraction:
-        raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
+    fraction = fraction_of(plan)
     if data.structure.is_free:
         stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
         rows = np.arange(samples.n)
@@ -103,10 +151,7 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
         )
     else:
         kept, held_out = holdout(data.structure, fraction, data.labels, start.random)
-    if len(held_out) < 2:
-        raise DataError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-        )
+    check_size(held_out)
     validation = samples.take(held_out)
     y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
     held = HeldRows.of_fit(data, held_out) if start.is_new else None

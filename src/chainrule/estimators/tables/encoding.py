@@ -125,6 +125,8 @@ class Encoder:
                     places, of = plan.indicators
                     chosen = np.isin(of, own)
                     out[begin:end, places[chosen]] = np.isnan(x[of[chosen]]).T
+            if plan.ends is not None:
+                np.clip(x, *plan.ends[:, :, None], out=x)
             _scaled(out[begin:end], x, plan.ways)
         return out
 
@@ -167,10 +169,13 @@ class _Plan(NamedTuple):
     indicators: NDArray[np.int64]
     """the outputs that say what is missing of a number, and the arrays that they are of, (2, outputs)"""
     ways: list[_Way]
+    ends: NDArray[np.float64] | None
+    """(2, arrays) what the arrays are clipped to; None if none of them is"""
 
 
 def _planned(learned: Sequence[LearnedColumn]) -> _Plan:
     columns, lanes, coded, indicators = [], [], [], []
+    ends: list[NDArray[np.float64]] = []  # (2, parts) of each column
     source_of = np.zeros(len(learned), np.int64)
     at = sources = 0
     for k, each in enumerate(learned):
@@ -188,6 +193,7 @@ def _planned(learned: Sequence[LearnedColumn]) -> _Plan:
             coded += [(at + j, sources + j) for j in range(len(names))]
         if each.indicator and each.kind == "number":
             indicators.append((at + width - 1, sources))
+        ends.append(_ends(each, parts))
         sources += len(parts)
         at += width
     ways = []
@@ -197,7 +203,17 @@ def _planned(learned: Sequence[LearnedColumn]) -> _Plan:
         fill = np.array([lane.fill for lane in own])
         scaler = Scaler([lane.scale for lane in own])
         ways.append(_Way(np.array(places), np.array(of), fill, scaler))
-    return _Plan(at, sources, columns, source_of, _pairs(coded), _pairs(indicators), ways)
+    clipped = np.concatenate(ends, axis=1) if any(each.ends for each in learned) else None
+    return _Plan(at, sources, columns, source_of, _pairs(coded), _pairs(indicators), ways, clipped)
+
+
+def _ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float64]:
+    """Return the least and the largest of each part of a column, (2, parts); infinite where it is not clipped."""
+    if not learned.ends:
+        return np.array([[-np.inf], [np.inf]]).repeat(len(parts), 1)
+    ends = np.array(learned.ends)
+    of_parts = [ends if part == "value" else calendar.number(ends, part, learned.origin) for part in parts]
+    return np.stack(of_parts, axis=1)
 
 
 def _pairs(found: list[tuple[int, int]]) -> NDArray[np.int64]:

@@ -58,6 +58,8 @@ class LearnedColumn(NamedTuple):
     """of the output of a row's own category, where each category has one"""
     typical: str | None = None
     """the most frequent of its categories, "" where more values are missing; None where that is not known"""
+    ends: tuple[float, ...] = ()
+    """the smallest and the largest value of training, to which others are clipped; none where they are kept"""
 
     @property
     def codes(self) -> int:

@@ -23,7 +23,7 @@ from chainrule.estimators.tables.statistics import row_weights
 
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
-    *("impute", "near_constant", "identifiers", "kinds", "dtype"),
+    *("impute", "near_constant", "identifiers", "kinds", "out_of_range", "dtype"),
 )
 
 
@@ -56,6 +56,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     identifiers: "drop" columns that number the rows, by their values and name, and numbers like those of accounts, with
     a warning; or "keep" them.
     kinds: the kinds of columns by name, such as {"zip": "category"}: "number", "category", "date" or "drop".
+    out_of_range: what becomes of a number, or a date, beyond those of training: "keep" leaves it as it is, and a
+    network goes on as it went at the end of the range; "clip" makes it the smallest or the largest one of training,
+    which is what trees do. An estimator's own preprocessor clips with `fit(..., time=)`, because what grows with time,
+    such as the number of a day, is then always beyond what was learned.
     dtype: "float32" or "float64".
 
     After fit: `columns_`, a description of each column; `embedded_`, the outputs that are codes, as (column, codes,
@@ -82,6 +86,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         near_constant: float = 1e-4,
         identifiers: str = "drop",
         kinds: dict[str, str] | None = None,
+        out_of_range: str = "keep",
         dtype: str = "float32",
     ) -> None:
         self.max_one_hot = max_one_hot
@@ -94,6 +99,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.near_constant = near_constant
         self.identifiers = identifiers
         self.kinds = kinds
+        self.out_of_range = out_of_range
         self.dtype = dtype
 
     def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> TablePreprocessor:
@@ -269,6 +275,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.dtype if isinstance(self.dtype, str) else None, {"float32": 0, "float64": 0}, "dtype"
         )
         check_choice(self.identifiers, {"drop": 0, "keep": 0}, "identifiers")
+        check_choice(self.out_of_range, {"keep": 0, "clip": 0}, "out_of_range")
         check_choice(self.impute, {"median": 0, "mean": 0}, "impute")
         check_choice(self.scale, SCALES, "scale")
         size, is_automatic = self.embedding_size, self.min_count == "auto"
@@ -283,6 +290,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             near_constant=check_number(self.near_constant, "near_constant", minimum=0.0, below=0.5),
             drop_identifiers=self.identifiers == "drop",
             kinds=kinds.check_kinds(self.kinds),
+            clips=self.out_of_range == "clip",
         )
 
 

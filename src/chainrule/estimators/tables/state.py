@@ -110,6 +110,7 @@ def _column(data: Any, where: str) -> LearnedColumn:
         indicator=data.get("indicator", False),
         value=_number(data.get("value", 1.0), f"{where}.value", 0.0, LARGEST),
         typical=None if data.get("typical") is None else _text(data["typical"], f"{where}.typical"),
+        ends=_ends(data.get("ends", []), f"{where}.ends"),
     )
     _whole(made, where)
     return made
@@ -163,6 +164,15 @@ def _lanes(data: Any, where: str) -> tuple[Lane, ...]:
     if len({(lane.part, lane.scale.way) for lane in made}) < len(made):
         raise _bad(where, "different parts")
     return tuple(made)
+
+
+def _ends(data: object, where: str) -> tuple[float, ...]:
+    if not isinstance(data, list) or len(data) not in (0, 2):
+        raise _bad(where, "the smallest and the largest value, or nothing")
+    made = tuple(_number(value, where) for value in data)
+    if made and made[0] > made[1]:
+        raise _bad(where, "the smallest value and then the largest")
+    return made
 
 
 def _choice(data: dict[str, Any], key: str, allowed: Sequence[str], where: str) -> str:
