@@ -123,8 +123,8 @@ def test_rows_given_to_validate_on_are_not_learned_from():
 @pytest.mark.parametrize(
     ("settings", "rows", "said"),
     [
-        ({"early_stopping": False}, {}, "needs held-out rows of the fit itself"),
-        ({}, {"X_val": A, "y_val": B}, "omit X_val"),
+        ({"early_stopping": False}, {}, "needs held-out rows, those of the fit itself or X_val and y_val"),
+        ({"early_stopping": False}, {"X_val": A, "y_val": B}, "set early_stopping=True"),
         ({"schedule": "reduce_on_plateau"}, {}, "a learning rate that does not follow the held-out score"),
         (
             {"solver": "sgd", "learning_rate": "adaptive"},
@@ -137,6 +137,26 @@ def test_what_it_cannot_be_with(settings: dict[str, Any], rows: dict[str, Any], 
     with pytest.raises(ConfigError, match=said):
         MLPRegressor(**PLAIN | settings, refit=True).fit(A, B, **rows)
     assert MLPRegressor(**PLAIN | settings).fit(A, B, **rows).n_iter_refit_ == 0
+
+
+def test_rows_that_are_passed_for_validation_are_learned_from_where_asked():
+    """The network is the one that the same rows in one table make in as many epochs."""
+    labels = (T.median() < T).to_numpy().astype(int)
+    settings = {**PLAIN, "class_weight": {0: 3.0, 1: 1.0}, "max_iter": 5}
+    told = {"X_val": A[300:], "y_val": labels[300:]}
+    made = MLPClassifier(**settings, refit=True).fit(A[:300], labels[:300], **told)
+    epochs = made.n_iter_refit_
+    assert epochs > 0 and MLPClassifier(**settings).fit(A[:300], labels[:300], **told).n_iter_refit_ == 0
+
+    def stop(run: Any) -> None:
+        if run.epoch >= epochs and run.history.stopped is None:
+            run.stop("enough")
+
+    whole = MLPClassifier(**{**settings, "early_stopping": False}, callbacks=[stop]).fit(A, labels)
+    for one, other in zip(thetas(made), thetas(whole), strict=True):
+        assert_array_equal(one, other)
+    table = MLPClassifier(**SMALL, refit=True)
+    assert table.fit(X[:300], labels[:300], X_val=X[300:], y_val=labels[300:]).n_iter_refit_ > 0
 
 
 def test_a_fit_that_goes_on_is_not_followed():

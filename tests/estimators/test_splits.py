@@ -298,6 +298,19 @@ def test_numbers_beyond_those_of_training_are_clipped_where_asked():
             TablePreprocessor.from_data(data)
 
 
+def test_what_goes_with_time_ends_where_a_twentieth_of_the_rows_lies_beyond():
+    """20 of 400 rows are beyond 379.05, and as many of a number that falls below -379.05; of the others none is."""
+    n = np.arange(400.0)
+    table = pd.DataFrame({"up": n, "down": -n, "round": n % 7, "flag": n > 200})
+    made = TablePreprocessor(out_of_range="clip").fit(table, time=n)
+    ends = {each["name"]: each.get("ends") for each in made.to_data()["columns"]}
+    assert ends["round"] == [0, 6] and ends["flag"] is None
+    np.testing.assert_allclose([*ends["up"], *ends["down"]], [0, 379.05, -379.05, 0])
+    backward = TablePreprocessor(out_of_range="clip").fit(table[::-1], time=n)
+    assert backward.to_data()["columns"][0]["ends"] == pytest.approx([19.95, 399])
+    assert TablePreprocessor(out_of_range="clip").fit(table).to_data()["columns"][0]["ends"] == [0, 399]
+
+
 def test_a_fit_by_time_clips_and_predicts_what_it_held_out_before_it_learned_of_it():
     table = X.drop(columns="who").assign(n=np.arange(N))
     made = MLPRegressor(**SMALL).fit(table, Y, time="n")
@@ -342,6 +355,21 @@ def test_a_label_of_the_held_out_group_alone_is_known():
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     few = (Candidate("fast", changed={"hidden_layer_sizes": (8,)}), Candidate("linear", variant="plain"))
     monkeypatch.setattr(candidates, "CANDIDATES", few)
+
+
+@pytest.mark.usefixtures("_few")
+def test_a_race_learns_from_the_rows_that_are_passed_where_asked():
+    settings: dict[str, Any] = {"preset": "best", "batch_size": 20}
+    best = MLPRegressor(**SMALL | settings)
+    told: dict[str, Any] = {"X_val": X[80:], "y_val": Y[80:]}
+    first = result_of(best.fit(X[:80], Y[:80], **told))
+    assert isinstance(first, RaceResult) and not first.state.whole
+    again = result_of(best.set_params(refit=True).fit(X[:80], Y[:80], **told))
+    assert isinstance(again, RaceResult) and again.state.whole
+    for made in again.state.whole.values():
+        (model,) = made.result.members
+        assert model.steps_trained == 6 * model.epochs_trained  # 120 rows, and not 80
+    assert again.held_out is not None and again.held_out.are_passed
 
 
 @pytest.mark.usefixtures("_few")

@@ -24,7 +24,7 @@ from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_re
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
-from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, left_out
+from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, left_out, times_of
 from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
@@ -226,7 +226,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y = self.target_type.read(given.y)
         settings = table_settings(self, conditions.variant, given.time is not None)
         rows = given.X, y, given.sample_weight
-        return preprocessing.fitted(self.preprocess, *rows, self.dtype, settings, left_out(given.groups))
+        tied = left_out(given.groups), times_of(given.X, given.time)
+        return preprocessing.fitted(self.preprocess, *rows, self.dtype, settings, *tied)
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:

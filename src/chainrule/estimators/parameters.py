@@ -280,8 +280,8 @@ class Parameters:
         None,
         [*YES_OR_NO, None],
         "whether to train the network again on all samples, with the same initial weights and the number of "
-        "epochs with the best score on the samples held out for early stopping; `n_iter_refit_` is that "
-        "number, 0 without a refit. "
+        "epochs with the best score on the samples held out for early stopping; with True also on X_val, from "
+        "which it then learns too. `n_iter_refit_` is that number, 0 without a refit. "
         'Curves and scores belong to the first fit. None for True with preset="fast" if it holds out at least a tenth '
         "of the samples, else False. There is none for continued fits (warm_start, `partial_fit`), or if callbacks, "
         "Ctrl-C or `time_limit` leave no time for it. Raises ConfigError for True without held-out rows of the fit, "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -21,11 +22,12 @@ def fitted(
     dtype: Any,
     settings: Mapping[str, Any] = {},
     left_out: Sequence[str] = (),
+    time: NDArray[np.float64] | None = None,
 ) -> TablePreprocessor:
     """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
 
     y: the targets, by which it decides how many rows a category needs.
-    settings: of the new one.  left_out: the columns that are no inputs.
+    settings: of the new one.  left_out: the columns that are no inputs.  time: (n,) when each row was, or None.
     weight: (n,) or None. A row of the median weight counts as one row, whatever the sum: min_count counts rows.
     """
     if isinstance(preprocess, TablePreprocessor):
@@ -36,9 +38,9 @@ def fitted(
         made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(left_out, "drop")})
     weight = np.asarray(1.0 if weight is None else weight, np.float64)
     if weight.ndim == 0:
-        return made.fit(X, y)
+        return made.fit(X, y, time=time)
     some = weight[weight > 0]
-    return made.fit(X, y, sample_weight=weight / np.median(some) if len(some) else weight)
+    return made.fit(X, y, sample_weight=weight / np.median(some) if len(some) else weight, time=time)
 
 
 def embedding(preprocessor: TablePreprocessor | None) -> list[Embedding]:

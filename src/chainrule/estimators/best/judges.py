@@ -9,21 +9,9 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import measure_targets
 from chainrule.estimators.best.judge import Judge
-from chainrule.estimators.fit.data import FitData, check_weights
+from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.held import HoldsResult
-from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
-
-
-def class_weights(
-    estimator: HoldsResult, targets: Targets, encoded: NDArray[Any], judged: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Return the class weights of held-out targets, equal to those of training."""
-    of_rows = check_weights(encoded, encoded, None, targets, values_of(estimator))
-    if (of_rows == 1).all():
-        return np.ones(len(judged))
-    labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
-    return np.asarray(of_rows[first][np.searchsorted(labels, judged.reshape(len(judged), -1)[:, 0])])
 
 
 def judge_of(

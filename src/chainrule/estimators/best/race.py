@@ -20,15 +20,16 @@ from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import Judged, check_score, is_by_loss, score_weights
 from chainrule.estimators.best.fits import finished, of_candidate
 from chainrule.estimators.best.held_out import of_race
-from chainrule.estimators.best.judges import class_weights, joined, judge_of
+from chainrule.estimators.best.judges import joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.runner import SECONDS, Runner
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
-from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.data import FitData, FitInput, class_weights
 from chainrule.estimators.fit.splits import Split, folds
 from chainrule.estimators.held import HoldsResult, as_fitted
+from chainrule.estimators.parameters import values_of
 from chainrule.estimators.progress import RaceWatcher
 from chainrule.estimators.rows import deal
 from chainrule.estimators.scorers import HeldOutScorer
@@ -97,7 +98,7 @@ def fit(
     judged, judged_weight = encoded, weight
     if data.validation is not None:
         judged = data.validation.y
-        judged_weight = class_weights(estimator, targets, encoded, judged)
+        judged_weight = class_weights(values_of(estimator), targets, encoded, judged)
     racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
     drawn = _draw(estimator, data, len(racing)) if start.drawn is None else start.drawn
     raced = drawn.raced
@@ -106,7 +107,9 @@ def fit(
             f"the race to go on with had {drawn.rows:,} rows, and these are {len(encoded):,}; pass the same rows."
         )
     is_large = len(encoded) > FEW
-    has_whole = (is_large or data.structure.time is not None) and estimator.refit is not False
+    has_whole = estimator.refit is not False and (
+        is_large or data.structure.time is not None or (is_given and estimator.refit is True)
+    )
     judges = {
         one: judge_of(estimator, data, judged, judged_weight, None if is_given else drawn.folds[one].held_out)
         for one in range(len(drawn.folds))

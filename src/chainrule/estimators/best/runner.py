@@ -29,7 +29,7 @@ from chainrule.estimators.fit.data import FitData, of_table
 from chainrule.estimators.fit.loop import AT_LEAST
 from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.structure import left_out
+from chainrule.estimators.fit.structure import left_out, times_of
 from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
@@ -230,10 +230,13 @@ class Runner:
         begun, variant = time.monotonic(), task.candidate.variant
         preprocessor = self._preprocessor(made, task)
         rows = self.inputs.prepared(preprocessor)
-        own = rows.given._replace(X_val=None, y_val=None) if task.is_of_all else rows.parts(task.fold)
+        own = rows.given if task.is_of_all else rows.parts(task.fold)
         data = of_table(
             made.target_type, own, values_of(made), preprocessor, self.data.targets, transform=lambda X: X
         )
+        if task.is_of_all and data.validation is not None:
+            samples = data.with_passed() if self.estimator.refit else data.samples
+            data = replace(data, samples=samples, validation=None)
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
@@ -269,6 +272,7 @@ class Runner:
                     *(made.preprocess, rows.X, rows.y, rows.sample_weight, made.dtype),
                     settings=dict(settings),
                     left_out=left_out(rows.groups),
+                    time=times_of(rows.X, rows.time),
                 )
             return self.prepared[key]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, joined
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, read_structure
@@ -48,6 +48,8 @@ class FitInput(NamedTuple):
             sample_weight=rows_of(self.sample_weight, train),
             X_val=rows_of(self.X, out),
             y_val=rows_of(self.y, out),
+            groups=self.groups if isinstance(self.groups, str) else rows_of(self.groups, train),
+            time=self.time if isinstance(self.time, str) else rows_of(self.time, train),
         )
 
 
@@ -67,6 +69,8 @@ class FitData:
     """those that are passed for it"""
     y_val: Any = None
     """their targets, as they are passed"""
+    passed_weight: NDArray[np.float64] | None = None
+    """(m,) the weights of these where they are learned from too: those of their classes"""
     sample_weight: NDArray[np.float64] | None = None
     """(n,) the weights of the samples without those of their classes; None for 1 each"""
     structure: RowStructure = FREE
@@ -82,6 +86,12 @@ class FitData:
     def rows(self) -> int:
         """The rows of the whole fit, with those that it holds out."""
         return self.samples.n if self.whole is None else self.whole.samples.n
+
+    def with_passed(self) -> Samples:
+        """Return the samples with those that are passed for validation behind them."""
+        if self.validation is None or self.passed_weight is None:
+            return self.samples
+        return joined([self.samples, self.validation._replace(weight=self.passed_weight)])
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -136,13 +146,15 @@ def checked(
     weight = check_weights(X, y, sample_weight, targets, parameters)
     if (given.X_val is None) != (given.y_val is None):
         raise DataError("pass both X_val and y_val, or neither.")
-    validation = None
+    validation = passed_weight = None
     if given.X_val is not None:
         X_val = check_X(given.X_val)
         y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
         validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
+        passed_weight = class_weights(parameters, targets, y, y_val)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
-    return FitData(samples, targets, validation=validation, y_val=given.y_val, sample_weight=sample_weight)
+    passed = {"validation": validation, "y_val": given.y_val, "passed_weight": passed_weight}
+    return FitData(samples, targets, sample_weight=sample_weight, **passed)
 
 
 def of_table(
@@ -198,6 +210,17 @@ def parted(data: FitData, given: FitInput, split: Split, prepare: Callable[[FitI
     weight = data.samples.weight[split.held_out]
     validation = part.validation._replace(weight=weight) if weight.any() else part.validation
     return replace(part, validation=validation, whole=data, held_out=split.held_out)
+
+
+def class_weights(
+    parameters: Mapping[str, Any], targets: Targets, encoded: NDArray[Any], others: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return the class weights of other encoded targets than those of training, equal to theirs."""
+    of_rows = check_weights(encoded, encoded, None, targets, parameters)
+    if (of_rows == 1).all():
+        return np.ones(len(others))
+    labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
+    return np.asarray(of_rows[first][np.searchsorted(labels, others.reshape(len(others), -1)[:, 0])])
 
 
 def check_weights(

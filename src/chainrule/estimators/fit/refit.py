@@ -38,14 +38,14 @@ from chainrule.training.time_limit import SHARE, TimeLimit
 def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
     """Return whether a fit is to be followed by one on all rows. Raises ConfigError where that is asked for in vain.
 
-    holds_out: whether the fit holds out rows of its own.  is_new: whether it begins a network.
+    holds_out: whether the fit holds out rows.  is_new: whether it begins a network.
     """
     p = plan.parameters
     wanted = plan.proposal.refit if p.refit is None else bool(p.refit)
     if not (wanted and is_new):
         return False
     faults = {
-        "held-out rows of the fit itself; set early_stopping=True, and omit X_val and y_val": not holds_out,
+        "held-out rows, those of the fit itself or X_val and y_val; set early_stopping=True": not holds_out,
         "a learning rate that does not follow the held-out score; use another schedule, or learning_rate='constant'": (
             isinstance(p.schedule, ReduceOnPlateau)
             or p.schedule == ReduceOnPlateau.kind

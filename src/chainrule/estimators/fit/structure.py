@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.kinds import Taken
 
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 """The units of a gap that is a text, such as "36h" """
@@ -72,16 +73,16 @@ def read_structure(
         column = _column(X, groups, "groups")
         of_groups = np.unique(column.values, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if time is not None:
-        taken = kinds.take(_column(X, time, "time"))
-        if taken.kind == "category":
-            raise DataError(
-                f"time must be numbers or dates, not text such as {taken.texts[0][:MAX_SHOWN]!r}; convert it, for "
-                "example by pandas.to_datetime."
-            )
+        taken = _taken(X, time)
         when, is_dates = taken.values, taken.kind in ("date", "duration")
     elif gap:
         raise ConfigError(f"gap={gap!r} lies between times; also pass time to fit, or omit gap.")
     return RowStructure(of_groups, when, as_gap(gap, is_dates))
+
+
+def times_of(X: Table, time: RowValues | None) -> NDArray[np.float64] | None:
+    """Return when each row of X was, (n,), dates in seconds; None for None."""
+    return None if time is None else _taken(X, time).values
 
 
 def left_out(groups: RowValues | None) -> tuple[str, ...]:
@@ -115,6 +116,16 @@ def as_gap(gap: float | str, is_dates: bool) -> float:
             f"gap={gap!r} is a duration, but time has numbers; give a number in their units, such as 1."
         )
     return seconds
+
+
+def _taken(X: Table, time: RowValues) -> Taken:
+    taken = kinds.take(_column(X, time, "time"))
+    if taken.kind == "category":
+        raise DataError(
+            f"time must be numbers or dates, not text such as {taken.texts[0][:MAX_SHOWN]!r}; convert it, for example "
+            "by pandas.to_datetime."
+        )
+    return taken
 
 
 def _column(X: Table, given: RowValues, name: str) -> Column:

@@ -96,10 +96,13 @@ def train(
         model.start_on(parts.train)
     check_schedule(p.schedule, parts.validation is not None)
     fit = partial(by_batches, plan, start, parts, listen)
-    if plan.is_incremental or not refit.is_wanted(plan, parts.train.n < data.rows, start.is_new):
+    passes = data.validation is not None and data.whole is None
+    holds_out = bool(p.early_stopping and p.refit) if passes else parts.train.n < data.rows
+    if plan.is_incremental or not refit.is_wanted(plan, holds_out, start.is_new):
         return fit()[0]
     if whole is None:
-        return refit.Refit(plan, start, samples).beside(fit)
+        of_all = data.with_passed().scaled(model.target_scale) if passes else samples
+        return refit.Refit(plan, start, of_all).beside(fit)
     model = whole.start.result.model
     of_all = whole.data.samples.scaled(model.target_scale)
     if whole.start.is_drawn and plan.proposal.start == "samples":

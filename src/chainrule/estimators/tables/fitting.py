@@ -48,7 +48,6 @@ class Rules:
     near_constant: float
     drop_identifiers: bool
     kinds: dict[str, str]
-    clips: bool = False
 
 
 def size_of(categories: int, size: int | None) -> int:
@@ -215,7 +214,6 @@ def _numeric(
                 cycles=cycles,
                 origin=origins.get(k, 0.0),
                 indicator=indicator,
-                ends=(float(np.nanmin(taken.values)), float(np.nanmax(taken.values))) if rules.clips else (),
             )
             if not moving[k] and not cycles:
                 if indicator and begun.missing < 1 - rules.near_constant:

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
-from chainrule.estimators.tables import fitting, kinds, reading, state
+from chainrule.estimators.tables import ends, fitting, kinds, reading, state
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
@@ -102,13 +102,21 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.out_of_range = out_of_range
         self.dtype = dtype
 
-    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> TablePreprocessor:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        time: NDArray[np.float64] | None = None,
+    ) -> TablePreprocessor:
         """Learn the kind and the encoding of each column from a training table.
 
         X: a data frame of pandas, Polars, PyArrow or another library that narwhals supports; a dict of columns; an
         array (n, columns); or a list of mappings, one per row.
         y: (n,) or (n, outputs), or None; only for min_count="auto".
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
+        time: (n,) when each row was, or None; only for out_of_range="clip", by which a number that goes with time is
+        clipped where a twentieth of the rows lies beyond, see `chainrule.estimators.tables.ends`.
         """
         rules = self._rules()
         table = reading.read(X)
@@ -128,7 +136,11 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         target = as_target(y, table.rows) if rules.min_count is None else None
         if target is not None and weights is not None:
             target = target.take(kept)
-        self._publish(tuple(fitting.learn(columns, weights, rules, target)), table.named, table.rows)
+        learned = fitting.learn(columns, weights, rules, target)
+        if self.out_of_range == "clip":
+            when = time if time is None or weights is None else time[kept]
+            learned = ends.with_ends(learned, columns, when)
+        self._publish(tuple(learned), table.named, table.rows)
         return self
 
     def transform(self, X: Any) -> NDArray[np.floating]:
@@ -290,7 +302,6 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             near_constant=check_number(self.near_constant, "near_constant", minimum=0.0, below=0.5),
             drop_identifiers=self.identifiers == "drop",
             kinds=kinds.check_kinds(self.kinds),
-            clips=self.out_of_range == "clip",
         )
 
 
