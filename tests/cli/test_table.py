@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -79,13 +80,22 @@ def test_classes_have_probabilities_and_are_divided_class_by_class(command, hous
 
 
 def test_evaluate_knows_the_parts_of_the_run(command, houses, tmp_path):
-    """Without --part the rows for testing, as train judged them; of another table all rows."""
-    trained = command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST, data=True)
-    found = command("evaluate", "run", "houses.csv", data=True)
-    assert (found["part"], found["samples"], found["learned_from"]) == ("test", 32, 0)
-    assert found["metrics"] == pytest.approx(trained["metrics"])
-    assert command("evaluate", "run", "houses.csv", "--part", "validation", data=True)["samples"] == 26
-    assert command("evaluate", "run", "houses.csv", "--part", "train", data=True)["samples"] == 102
+    """Without --part the rows for testing, as train judged them; of another table all rows.
+
+    An estimator holds out rows of those for training by itself; `Model.fit` has them from the run.
+    """
+    for more, train, parts in ((), 128, "train, test, all"), (("--l1", 1e-5), 102, ""):
+        words = ("houses.csv", "--target-column", "price", "--out", "run", "--overwrite", *FAST, *more)
+        trained = command("train", *words, data=True)
+        found = command("evaluate", "run", "houses.csv", data=True)
+        assert (found["part"], found["samples"], found["learned_from"]) == ("test", 32, 0)
+        assert found["metrics"] == pytest.approx(trained["metrics"])
+        assert command("evaluate", "run", "houses.csv", "--part", "train", data=True)["samples"] == train
+        validation = ("evaluate", "run", "houses.csv", "--part", "validation")
+        if parts:
+            assert f"it has {parts}." in command(*validation, code=2).stderr
+        else:
+            assert command(*validation, data=True)["samples"] == 26
     few = {name: houses[name][:7] for name in houses}
     write(tmp_path / "few.csv", few)
     other = command("evaluate", "run", "few.csv", data=True)
@@ -304,7 +314,6 @@ def test_the_file_of_a_run_is_that_of_an_estimator_and_the_other_way_round(comma
 @pytest.mark.parametrize(
     "options",
     [
-        ("--loss", "binary_cross_entropy"),
         ("--loss", "softmax_cross_entropy"),
         ("--label-smoothing", "0.1", "--hidden", "none"),
         ("--optimizer", "lbfgs"),
@@ -326,6 +335,82 @@ def test_every_option_keeps_its_meaning_and_its_estimator(command, houses, tmp_p
     assert [str(value) for value in found.predict(frame).tolist()] == [row["predicted"] for row in rows]
     shares = np.array([[float(row["p(0)"]), float(row["p(1)"])] for row in rows])
     np.testing.assert_allclose(found.predict_proba(frame), shares, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--loss", "binary_cross_entropy"),
+        ("--l1", 1e-4, "--input-dropout", 0.1),
+        ("--method", "spsa"),
+        ("--activation", "softmax", "--max-norm", 2.0),
+    ],
+    ids=lambda options: options[1],
+)
+def test_a_network_that_no_estimator_describes_is_a_model_with_its_table(command, houses, tmp_path, options):
+    """Its file has what prepares the table, and each command reads it; an estimator says that it is none."""
+    names = ("area", "town", "garden", "sold", "land")
+    write(tmp_path / "cheap.csv", {name: houses[name] for name in (*names, "cheap")})
+    words = ("--target-column", "cheap", *FAST[:2], "--epochs", 2, "--hidden", 8, "--quiet", "--out", "run")
+    trained = command("train", "cheap.csv", *words, *options, data=True)
+    assert command("evaluate", "run", "cheap.csv", data=True)["metrics"] == pytest.approx(trained["metrics"])
+    command("predict", "run", "cheap.csv", "--out", "said.csv")
+    assert len(read(tmp_path / "said.csv")) == ROWS
+    assert "from which it predicts cheap" in command("info", "run").stdout
+    assert command("explain", "run", "cheap.csv", "--row", 3).stdout
+    with pytest.raises(FormatError, match="a Model but no estimator"):
+        MLPClassifier.load(tmp_path / "run" / "model.safetensors")
+    model = (tmp_path / "run" / "model.safetensors").read_bytes()
+    command("train", "run", "--resume", "--quiet")
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == model
+
+
+def test_a_plain_run_of_an_earlier_version_is_read_and_goes_on(command, houses, tmp_path):
+    """It was trained by `Model.fit`, and its file had an estimator all the same; it goes on as it was trained."""
+    from chainrule.estimators.files import described
+    from chainrule.estimators.held import as_fitted, result_of
+    from chainrule.recipe import by_model, folder
+    from chainrule.recipe.data import load as load_data
+    from chainrule.recipe.run import carry_out
+    from chainrule.recipe.settings import Settings
+
+    settings = Settings(target_column="price", hidden=(16,), epochs=4, schedule="constant", preset="none")
+    made = {}
+    for name, epochs in (("old", 2), ("whole", 4)):
+        given = dataclasses.replace(settings, epochs=epochs)
+        data = load_data(str(tmp_path / "houses.csv"), settings=given, of_estimator=False)
+        run = by_model.prepare(data, given)._replace(place=tmp_path / name)
+        (tmp_path / name).mkdir()
+        folder.write_config(run.place, run.config())
+        made[name] = carry_out(run)
+    frame = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+    preprocessor = made["old"].run.data.table.preprocessor
+    few = {"max_iter": 9, "tol": 1e9, "n_iter_no_change": 1}
+    estimator = MLPRegressor(preprocess=preprocessor, hidden_layer_sizes=(16,), **few)
+    estimator.fit(frame, [float(price) for price in houses["price"]])
+    estimator = as_fitted(estimator, dataclasses.replace(result_of(estimator), preprocessor=preprocessor))
+    more = {"estimator": described(estimator), "target_column": "price"}
+    made["old"].model.save(tmp_path / "old" / "model.safetensors", extra=more)
+    found = command("evaluate", "old", "houses.csv", data=True)
+    assert found["metrics"] == pytest.approx(made["old"].judgement.metrics)
+    assert command("evaluate", "old", "houses.csv", "--part", "validation", data=True)["samples"] == 26
+    command("train", "old", "--resume", "--epochs", 4, "--quiet", "--report")
+    again = load(tmp_path / "old" / "model.safetensors")
+    assert again.theta.tobytes() == made["whole"].model.theta.tobytes()
+
+
+def test_a_run_of_an_estimator_is_trained_longer_unless_its_schedule_has_ended(command, houses, tmp_path):
+    """The constant one is in test_a_run_on_a_table_is_resumed_to_the_same_bits."""
+    words = ("train", "houses.csv", "--target-column", "price", "--out", "run")
+    said = command(*words, *FAST[:-1])
+    assert "longer" not in command("train", "run", "--resume").stdout
+    refused = command("train", "run", "--resume", "--epochs", 9, code=2).stderr
+    assert "cannot be trained longer: its training was for its own number of epochs; omit --epochs" in refused
+    command(*words, *FAST, "--schedule", "constant", "--overwrite")
+    assert "To train it longer: chainrule train run --resume --epochs 8" in " ".join(
+        command("train", "run", "--resume").stdout.split()
+    )
+    assert said.exit_code == 0
 
 
 def test_a_refit_of_the_estimator_has_the_penalty_of_the_run(command, houses, tmp_path):

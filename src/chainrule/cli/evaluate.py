@@ -126,6 +126,7 @@ class Learned(NamedTuple):
 def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | None:
     """Return how a model's run split these data; None if it was not trained on them, or if that is unknown."""
     from chainrule.data.checks import check_samples
+    from chainrule.recipe import folder
     from chainrule.recipe.data import split
 
     found = config_of_run(text)
@@ -138,7 +139,7 @@ def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | No
         return None
     if config["data"].get("fingerprint") != samples.fingerprint():
         return None
-    if settings.has_preset:  # its estimator chooses the held-out rows
+    if folder.is_of_estimator(config, settings.has_preset):  # which chooses the held-out rows
         return Learned(samples, None)
     rows = split(data, settings.validation_fraction, settings.seed, FLAGS)
     if rows is None:

@@ -16,7 +16,7 @@ def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
     """Read MODEL, and the metadata of the table that it was trained on, None if there is none."""
     path = model_file(text)
     model, metadata = load_any(path)
-    if "estimator" not in metadata:
+    if not {"estimator", "table"} & metadata.keys():
         return model, None
     from chainrule.recipe import averages, tables
 

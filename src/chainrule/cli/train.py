@@ -155,7 +155,7 @@ def say_done(run: Prepared, out: Console) -> None:
         f"This run is finished: {len(done)} {'' if asked is None else f'of {asked} '}epochs{why}.",
         "Nothing is left to train; its results are written again.",
     ]
-    if not run.settings.has_preset:
+    if run.training.can_grow(run):
         lines.append(f"To train it longer: {again}")
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)

@@ -23,19 +23,20 @@ from chainrule.estimators.fit.plan import Conditions, KeptFit
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
+from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import longer
+from chainrule.recipe import by_model, longer, to_estimator
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.folder import write_config
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
-from chainrule.recipe.settings import Settings
+from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.recipe.stops import BY_HAND, ON_REQUEST, PauseOnRequest, StopOnRequest
 from chainrule.recipe.tables import TableData, dataset
 from chainrule.recipe.to_estimator import estimator
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
-from chainrule.training.events import Consumer, Event, Interrupted
+from chainrule.training.events import Consumer, Event, Interrupted, Started
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -72,7 +73,11 @@ class ByEstimator(NamedTuple):
     def config(self) -> dict[str, Any]:
         """Return its entries of config.json: after the fit the network."""
         network = network_config(self.model.network) if self.estimator.__sklearn_is_fitted__() else None
-        return {"network": network, **dict.fromkeys(("optimizer", "schedule", "method"))}
+        return {
+            "network": network,
+            **dict.fromkeys(("optimizer", "schedule", "method")),
+            "training": "estimator",
+        }
 
     def train(self, run: Prepared, listen: Consumer, stop: threading.Event | None = None) -> TrainedRun:
         """Fit the estimator to the rows not used for testing, from the last checkpoint if there is one.
@@ -85,6 +90,8 @@ class ByEstimator(NamedTuple):
         def tell(event: Event) -> None:
             if isinstance(event, Interrupted):
                 interrupted.append(True)
+            if isinstance(event, Started):
+                longer.write_epochs(run)
             listen(event)
             log.on_event(event)
 
@@ -115,22 +122,42 @@ class ByEstimator(NamedTuple):
         write_config(run.place, made.run.config())
         return made
 
+    def can_grow(self, run: Prepared) -> bool:
+        """Return whether a finished run can have more epochs: if no schedule is over those that it had."""
+        schedule = SCHEDULES.get(run.settings.schedule or "")
+        return not run.settings.has_preset and schedule is not None and not schedule.looks_ahead
+
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
-        """Return the run of a folder with its estimator if it is finished."""
-        if epochs is not None and epochs != run.given.epochs:
-            raise ConfigError(
-                f"a run of a preset cannot be trained longer; omit {named('epochs')}, or start another run."
-            )
+        """Return the run of a folder with its estimator if it is finished; a plain network may have more epochs."""
         history = longer.recorded(run.place)
         goes_on = (run.place / CHECKPOINT).is_file() and not self.is_race
+        if epochs is not None and epochs != (run.settings.epochs or run.given.epochs):
+            if not self.can_grow(run) or not goes_on or (history is not None and history.stopped is not None):
+                raise ConfigError(
+                    f"the run in {run.place} cannot be trained longer: its training was for its own number of epochs; "
+                    f"omit {named('epochs')}, or start another run."
+                )
+            given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
+            parameters = self.estimator.get_params(deep=False) | {"max_iter": epochs}
+            longer_fit = ByEstimator(type(self.estimator)(**parameters))
+            return run._replace(given=given, settings=settings, training=longer_fit)
         if history is None or history.stopped == ON_REQUEST or (history.stopped == BY_HAND and goes_on):
             return run
         found = type(self.estimator).load(run.place / "model.safetensors")
         return run._replace(done=trained(run, found, history))
 
 
-def prepare(data: Data, given: Settings, settings: Settings, named: Names = PYTHON) -> Prepared:
-    """Check the settings, and make the estimator. settings: the given ones, with the preset."""
+def prepare(
+    data: Data,
+    given: Settings,
+    settings: Settings,
+    resolved: Settings | None = None,
+    named: Names = PYTHON,
+) -> Prepared:
+    """Check the settings, and make the estimator.
+
+    settings: the given ones, with the preset.  resolved: those of an earlier start of the same run.
+    """
     if given.has_shards or distributed.process_count() > 1:
         raise ConfigError(
             f"{named.given('preset', settings.preset)} trains in one process, without {named('shards')} and "
@@ -138,7 +165,13 @@ def prepare(data: Data, given: Settings, settings: Settings, named: Names = PYTH
         )
     if data.table is None:
         raise ConfigError(f"{named('preset')} is for tables, and {data.name} has no named columns; omit it.")
-    return Prepared(data, given, settings, ByEstimator(estimator(settings, data.table.target, named)))
+    target = data.table.target
+    if settings.has_preset:
+        return Prepared(data, given, settings, ByEstimator(estimator(settings, target, named)))
+    as_model = by_model.prepare(data, given, resolved, named)  # which checks everything
+    settings = dataclasses.replace(as_model.settings, preset=NO_PRESET)
+    made = to_estimator.plain(settings, target, len(data.table.train), named)
+    return Prepared(data, given, settings, ByEstimator(made))
 
 
 def trained(run: Prepared, estimator: MLPClassifier | MLPRegressor, history: History) -> TrainedRun:

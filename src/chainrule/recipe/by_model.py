@@ -18,7 +18,7 @@ from chainrule.data.source import Source
 from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model
-from chainrule.recipe import augmented, build, folder, longer
+from chainrule.recipe import augmented, build, longer
 from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data, Parts, check, divide, image_shape, is_held_out, split
 from chainrule.recipe.judge import positive_class
@@ -124,11 +124,8 @@ class ByModel(NamedTuple):
 
         def tell(event: Event) -> None:
             event = of_whole_run(event, run.records)
-            if (
-                isinstance(event, Started)
-                and folder.read_config(place)["resolved"]["epochs"] != settings.epochs
-            ):
-                folder.write_config(place, run.config())  # if it is trained longer
+            if isinstance(event, Started):
+                longer.write_epochs(run)
             listen(event)
             log.on_event(event)
 
@@ -146,6 +143,10 @@ class ByModel(NamedTuple):
         if stop is not None:
             chosen.append(PauseOnRequest(stop, path) if can_resume else StopOnRequest(stop))
         return chosen
+
+    def can_grow(self, run: Prepared) -> bool:
+        """Return whether a finished run can have more epochs: always."""
+        return True
 
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
         """Return the run of a folder in its current state, which may be trained for more epochs."""

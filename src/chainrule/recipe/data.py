@@ -109,17 +109,25 @@ def from_arrays(
     return Data(name, "", "", *made)  # type: ignore[arg-type]
 
 
-def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> Data:
+def load(
+    text: str,
+    named: Names = PYTHON,
+    settings: Settings | None = None,
+    of_estimator: bool | None = None,
+) -> Data:
     """Load mnist, a folder of IDX files, an .npz or a table.
 
     settings: those of the run, which name the target of a table and affect its split.
+    of_estimator: whether an estimator trains on a table, and holds out rows itself; None for what the settings say.
     Raises DataError for other text, FormatError for a damaged file.
     """
     settings = Settings() if settings is None else settings
     if are_many(text) or (is_large(text) and not settings.has_preset):
         return _load_large(text, settings, named)
     if text.lower().endswith(TABLES):
-        return _load_table(text, settings, named)
+        if of_estimator is None:
+            of_estimator = preset_choice.is_of_estimator(preset_choice.chosen(settings))
+        return _load_table(text, settings, named, of_estimator)
     if text == "mnist":
         train, test = load_mnist()
         return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
@@ -143,15 +151,13 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
     return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]
 
 
-def _load_table(text: str, settings: Settings, named: Names) -> Data:
+def _load_table(text: str, settings: Settings, named: Names, of_estimator: bool) -> Data:
     """Load a table. The modules that read tables are imported here, because that is slow."""
     from chainrule.recipe import tables
 
     path = Path(text)
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    if preset_choice.chosen(settings).has_preset:  # its estimator holds out rows itself
-        fraction = 0.0
-    train, test, table = tables.load(path, settings, fraction, named)
+    train, test, table = tables.load(path, settings, 0.0 if of_estimator else fraction, named)
     name = path.name.split(".")[0] or path.name
     return Data(name, text, str(path.resolve()), train, None, test, table)
 

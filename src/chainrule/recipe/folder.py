@@ -210,6 +210,14 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
+def is_of_estimator(config: Mapping[str, Any], has_preset: bool) -> bool:
+    """Return whether a run was trained as the fit of an estimator, from its config.json.
+
+    has_preset: whether it was one of a preset, which versions before 0.1 alone trained so.
+    """
+    return has_preset or config.get("training") == "estimator"
+
+
 def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
     """Write the matrix with its labels: a row per true class, a column per predicted one."""
     text = io.StringIO(newline="")

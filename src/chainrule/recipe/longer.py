@@ -19,6 +19,7 @@ from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data
+from chainrule.recipe.folder import read_config, write_config
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.settings import NO_PRESET, Settings
@@ -85,6 +86,12 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
         found.append(Earlier(asked, trained))
         last = trained
     return tuple(found)
+
+
+def write_epochs(run: Prepared) -> None:
+    """Write the settings of a run again if it is trained longer than its folder says."""
+    if read_config(run.place)["resolved"]["epochs"] != run.settings.epochs:
+        write_config(run.place, run.config())
 
 
 def starts_anew(

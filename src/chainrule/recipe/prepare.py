@@ -51,6 +51,9 @@ class RunTraining(Protocol):
     def train(self, run: Prepared, listen: Consumer, stop: threading.Event | None) -> TrainedRun:
         """Train a run, from its last checkpoint if it has one."""
 
+    def can_grow(self, run: Prepared) -> bool:
+        """Return whether a finished run can be trained for more epochs."""
+
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
         """Return the run of a folder in its current state. epochs: the requested number; None for that of before.
 

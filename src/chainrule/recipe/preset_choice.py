@@ -1,7 +1,8 @@
-"""Choose between a plain network and the network of an estimator's preset.
+"""Choose between a plain network and the network of an estimator's preset, and who trains it.
 
 A table in memory is trained with the preset "fast" unless another one is named. An option that no preset supports, or
-the preset "none", selects a plain network, as for images and arrays.
+the preset "none", selects a plain network, as for images and arrays. It is an estimator's too, unless an option is none
+of an estimator.
 """
 
 from __future__ import annotations
@@ -45,6 +46,15 @@ def plain_because(settings: Settings) -> str | None:
     if settings.activation == "softmax":
         return "activation"
     return next(iter([*not_of_presets(settings), *without_optimizer(settings)]), None)
+
+
+def is_of_estimator(settings: Settings) -> bool:
+    """Return whether the fit of an estimator can train a table with these settings."""
+    if settings.has_preset:
+        return True
+    of_model = [name for name in not_of_presets(settings) if "plain" not in ABOUT[name].of]
+    is_other = settings.loss in PLAIN_LOSSES or settings.activation == "softmax"
+    return not (of_model or is_other or distributed.process_count() > 1)
 
 
 def chosen(settings: Settings) -> Settings:

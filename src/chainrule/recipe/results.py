@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -23,18 +24,28 @@ def write(
 ) -> None:
     """Write the model, its history and its metrics into the folder of the run. more: more entries of metrics.json."""
     place, history = found.place, found.history
-    extra = model_extra(found)
-    if found.estimator is not None and found.is_average:
-        from chainrule.estimators.fitted import save
-
-        save(found.estimator, place / "model.safetensors", extra)
-    else:
-        found.model.save(place / "model.safetensors", extra=extra)
+    save_model(found, place / "model.safetensors")
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
     if (matrix := judgement.matrix) is not None:
         folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
     compared = {} if comparison is None else comparison.of_run()
     folder.write_json(place / "metrics.json", judgement.to_json() | compared | dict(more or {}))
+
+
+def save_model(found: TrainedRun, path: Path) -> None:
+    """Write the model: for a table the estimator, or what prepares the table, and the name of the target."""
+    table = found.data.table
+    if table is None:
+        found.model.save(path)
+        return
+    from chainrule.estimators.fitted import save
+    from chainrule.recipe.tables import TABLE, TARGET
+
+    extra: dict[str, Any] = {TARGET: table.target.name}
+    if found.estimator is not None:
+        save(found.estimator, path, extra)
+    else:
+        found.model.save(path, extra=extra | {TABLE: table.preprocessor.to_data()})
 
 
 def averaged(found: TrainedRun) -> NDArray[Any] | None:
@@ -45,19 +56,6 @@ def averaged(found: TrainedRun) -> NDArray[Any] | None:
     from chainrule.recipe import averages
 
     return averages.outputs_of_rows(found.estimator, table.columns, table.target.name, table.test)
-
-
-def model_extra(found: TrainedRun) -> dict[str, Any] | None:
-    """Return the file's metadata besides the model: for a table the estimator, and the name of the target."""
-    table = found.data.table
-    if table is None:
-        return None
-    from chainrule.estimators import files
-    from chainrule.recipe import as_estimator, tables
-
-    made = found.estimator
-    made = as_estimator.estimator(found) if made is None else made
-    return {"estimator": files.described(made), tables.TARGET: table.target.name}
 
 
 def compared(found: TrainedRun, judgement: Judgement) -> BaselineComparison | None:

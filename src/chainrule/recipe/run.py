@@ -138,7 +138,10 @@ def begun(
 ) -> Iterator[Prepared]:
     """Prepare a new run in its folder, which is locked within the `with`."""
     found = load(data, named, given) if isinstance(data, str) else data
-    prepared = _checked(found, given, None, named)
+    is_table = found.table is not None and found.stream is None
+    settings = preset_choice.chosen(given) if is_table else given
+    of_estimator = settings.has_preset or (is_table and preset_choice.is_of_estimator(settings))
+    prepared = _prepared(found, given, None, settings, of_estimator, named)
     place = folder.choose(out, found.name, named)
 
     def begin() -> Prepared:
@@ -185,26 +188,30 @@ def _agreed(
     asked = longer.agreed(place, config, given, chosen, data, named, resolved=resolved)
     source, text = config["data"]["source"], config["data"]["text"]
     was = preset_choice.as_it_was(asked, resolved)
-    found = data if isinstance(data, Data) else load(source, named, was)._replace(text=text)
-    prepared, epochs = _checked(found, asked, resolved, named), given.epochs if "epochs" in chosen else None
+    of_estimator = folder.is_of_estimator(config, was.has_preset)
+    found = data if isinstance(data, Data) else load(source, named, was, of_estimator)._replace(text=text)
+    prepared = _prepared(found, asked, resolved, was, of_estimator, named)
+    epochs = given.epochs if "epochs" in chosen else None
     return prepared._replace(place=place).taken_up(config, epochs, named)
 
 
-def _checked(data: Data, given: Settings, resolved: Settings | None, named: Names) -> Prepared:
+def _prepared(
+    data: Data,
+    given: Settings,
+    resolved: Settings | None,
+    settings: Settings,
+    of_estimator: bool,
+    named: Names,
+) -> Prepared:
     """Return the run of the settings; the modules of the estimators are imported only for one of theirs.
 
-    resolved: the settings of a resumed run.
+    resolved: the settings of a resumed run.  settings: the given ones, with the preset.
     """
-    settings = given
-    if resolved is not None:
-        settings = preset_choice.as_it_was(given, resolved)
-    elif data.table is not None and data.stream is None:
-        settings = preset_choice.chosen(given)
-    if not settings.has_preset:
+    if not of_estimator:
         return by_model.prepare(data, given, resolved, named)
     from chainrule.recipe import by_estimator
 
-    return by_estimator.prepare(data, given, settings, named)
+    return by_estimator.prepare(data, given, settings, resolved, named)
 
 
 def carry_out(

@@ -55,10 +55,11 @@ ACCURACY = Range(0, 1, _accuracy)
 SECONDS = Range(0, check=functools.partial(check_number, above=0, hint="it is in seconds"))
 
 
-Of = Literal["presets", "optimizer", "step"]
+Of = Literal["presets", "plain", "optimizer", "step"]
 """The roles of a setting.
 
 presets: presets support it, but not as an estimator's parameter.
+plain: an estimator has it for a plain network, in another form; no preset supports it.
 optimizer: it belongs to an optimizer. A preset has its own, unless one is named.
 step: it is about how a step is made. A method that makes its own steps does not support it.
 """
@@ -112,7 +113,7 @@ class Settings:
     schedule: str | None = setting(None, "step", parameter="schedule")
     epochs: int | None = setting(None, numbers=COUNT, parameter="max_iter")
     batch_size: int | None = setting(None, numbers=COUNT, parameter="batch_size")
-    l2: float = setting(0.0, numbers=NOT_NEGATIVE)
+    l2: float = setting(0.0, "plain", numbers=NOT_NEGATIVE)
     l1: float = setting(0.0, numbers=NOT_NEGATIVE)
     max_norm: float | None = setting(None, "step", numbers=NOT_NEGATIVE)
     momentum: float | None = setting(None, "optimizer", "step", numbers=SHARE)

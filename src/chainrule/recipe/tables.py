@@ -31,8 +31,8 @@ from chainrule.training.fit import split_rows
 TEST_SHARE = 0.2
 FEWEST = 10
 """The minimum rows with a target for a split into three parts."""
-TARGET = "target_column"
-"""The key of the target's name in the metadata of a run's model file."""
+TARGET, TABLE = "target_column", "table"
+"""The keys, in the metadata of a run's model file, of the target's name and, without an estimator, the preprocessor."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +191,9 @@ def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | 
 
     The file is that of a run or of an estimator with `preprocess`, which does not name its target.
     """
-    found = metadata.get("estimator")
+    found = metadata.get("estimator", metadata)
     try:
-        data = None if found is None else found["table"]
+        data = found.get(TABLE) if found is metadata else found[TABLE]
         target = metadata.get(TARGET)
         if not isinstance(target, str | None):
             raise TypeError("the target is not text")

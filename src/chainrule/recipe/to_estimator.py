@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import Any
 
@@ -13,9 +14,12 @@ from chainrule.data.checks import check_choice, check_seed
 from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.architecture import alpha_of
 from chainrule.estimators.recipes import BEST, PRESETS
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import Solver
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.recipe import build
 from chainrule.recipe.judge import positive_class
@@ -34,6 +38,39 @@ CHOICES: dict[str, Any] = {
 """The valid values of settings that are names."""
 
 
+def plain(
+    settings: Settings, target: TargetColumn, rows: int, named: Names = PYTHON
+) -> MLPClassifier | MLPRegressor:
+    """Return the estimator of a plain network, with the parameters of the settings. rows: those that it is fitted to.
+
+    settings: resolved, and checked for a network.
+    """
+    optimizer, watches = build.optimizer(settings, named), settings.patience is not None
+    held_out = math.ceil((settings.validation_fraction or 0.0) * rows) if watches else 0
+    batch = min(settings.batch_size or rows, rows - held_out)
+    parameters: dict[str, Any] = {
+        parameter: value
+        for name, parameter in DIRECT.items()
+        if (value := getattr(settings, name)) is not None and name != "label_smoothing"
+    }
+    parameters |= {
+        "activation": _activation(settings),
+        "alpha": alpha_of(settings.l2, rows if isinstance(optimizer, Solver) else batch),
+        "batch_size": batch,
+        "dtype": settings.dtype,
+        "early_stopping": watches,
+        "optimizer": optimizer,
+        "preprocess": TablePreprocessor(dtype=settings.dtype),
+        "random_state": settings.seed,
+        "refit": False,
+        "scoring": "loss" if watches else None,
+        "tol": 0.0,
+    }
+    if target.is_number:
+        return _valid(target, parameters | {"loss": build.make_loss(settings, named)}, named)
+    return _valid(target, parameters | {"label_smoothing": settings.label_smoothing}, named)
+
+
 def estimator(
     settings: Settings, target: TargetColumn, named: Names = PYTHON
 ) -> MLPClassifier | MLPRegressor:
@@ -45,7 +82,7 @@ def estimator(
     chosen = settings.given()
     parameters: dict[str, Any] = {DIRECT[name]: value for name, value in chosen.items() if name in DIRECT}
     if "activation" in chosen:
-        parameters["activation"] = "logistic" if settings.activation == "sigmoid" else settings.activation
+        parameters["activation"] = _activation(settings)
     if settings.loss is not None and target.is_number:
         parameters["loss"] = LOSSES[settings.loss]()
     elif settings.loss not in (None, "sigmoid_cross_entropy", "softmax_cross_entropy"):
@@ -76,8 +113,18 @@ def estimator(
         parameters["optimizer"] = build.optimizer(settings, named)
     if settings.dtype != Settings().dtype:
         parameters["dtype"] = settings.dtype
-    kind = MLPRegressor if target.is_number else MLPClassifier
-    made = kind(preprocess="auto", preset=settings.preset, random_state=settings.seed, **parameters)
+    of_preset = {"preprocess": "auto", "preset": settings.preset, "random_state": settings.seed}
+    return _valid(target, of_preset | parameters, named)
+
+
+def _activation(settings: Settings) -> str:
+    """Return an activation by the estimators' name."""
+    return "logistic" if settings.activation == "sigmoid" else settings.activation
+
+
+def _valid(target: TargetColumn, parameters: dict[str, Any], named: Names) -> MLPClassifier | MLPRegressor:
+    """Return the estimator of a target. Raises ConfigError for parameters that it does not take."""
+    made = MLPRegressor(**parameters) if target.is_number else MLPClassifier(**parameters)
     try:
         made._validate_params()
     except InvalidParameterError as error:

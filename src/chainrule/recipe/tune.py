@@ -124,7 +124,7 @@ def resumed(
 def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
-    return TuneRun(by_estimator.prepare(load(data, named, given), given, given, named), how)
+    return TuneRun(by_estimator.prepare(load(data, named, given), given, given, None, named), how)
 
 
 def carry_out(

@@ -53,7 +53,7 @@ def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data 
     settings = preset_choice.as_it_was(asked, resolved)
     try:
         data = load_data(config["data"]["source"], settings=settings)
-        if settings.has_preset and data.table is not None:
+        if data.table is not None:
             data = as_trained(data, metadata, place / "model.safetensors")
     except (ChainruleError, OSError):
         return None

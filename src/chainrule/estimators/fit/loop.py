@@ -126,12 +126,12 @@ def run(
         )
         history = training.fit(model, settings)
     except KeyboardInterrupt:
-        kept = (
+        what = (
             "the network as it was is kept"
             if curve is None or curve.best is None
             else "its best epoch is kept"
         )
-        warnings.warn(f"Training interrupted by user: {kept}.", stacklevel=7)
+        warnings.warn(f"Training interrupted by user: {what}.", stacklevel=7)
     except NonFiniteError as error:
         if curve is None or curve.best is None:
             raise DataError(f"{DIVERGED} {error}") from error
