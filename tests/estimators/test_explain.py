@@ -19,6 +19,8 @@ from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.explain import chords
+from chainrule.estimators.explain.importance import half_widths
+from chainrule.estimators.explain.reasons import cell
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from hostile_tables import hostile_table
@@ -245,6 +247,105 @@ def test_a_column_without_a_part_is_not_named():
     assert "same" not in net.explain(X.head(2)).names
     with pytest.raises(ConfigError, match="column 'same' is none of those that the answers depend on"):
         net.explain(X.head(2)).dependence("same")
+
+
+@cache
+def independent() -> tuple[Any, pd.DataFrame, np.ndarray]:
+    """A network of five independent columns with effects of 4, 2, 1, 1/2 and none, and rows that it has not seen."""
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(rng.uniform(-1, 1, (1500, 4)), columns=list("abcd"))
+    X["e"] = rng.choice(["x", "y"], 1500)
+    y = 4 * X.a + 2 * np.abs(X.b) + X.c + 0.5 * (X.e == "x") + 0.1 * rng.normal(size=1500)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(X[:1000], y[:1000])
+    return net, X[1000:], np.asarray(y[1000:])
+
+
+def test_importance_orders_independent_columns():
+    net, X, y = independent()
+    found = net.importance(X, y, repeats=3)
+    assert found.names == ("a", "b", "c", "e", "d") or found.names == ("a", "c", "b", "e", "d")
+    assert ((found.low < found.mean) & (found.mean < found.high)).all()
+    assert found.low[0] > found.high[1] and found.low[3] > 0
+    assert found.low[4] < 1e-3 and abs(found.mean[4]) < 1e-3  # d says nothing
+    np.testing.assert_allclose(found.base, np.square(net.predict(X) - y).mean(), rtol=1e-5)
+
+
+def test_mean_effects_agree_in_rank_with_permutation_importance():
+    from scipy.stats import spearmanr
+    from sklearn.inspection import permutation_importance
+
+    net, X, y = independent()
+    found = net.explain(X, reference=X.head(20))
+    theirs = permutation_importance(net, X, y, n_repeats=3, random_state=0).importances_mean
+    assert spearmanr(found.mean_effect, theirs).statistic > 0.89
+    ours = net.importance(X, y, repeats=3)
+    assert [list("abcde")[k] for k in np.argsort(-theirs)] == list(ours.names)
+
+
+def test_importance_by_hand():
+    growth = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    half = half_widths(growth, 0.95)
+    np.testing.assert_allclose(half, [4.302653 * 1 / math.sqrt(3), 0.0], rtol=1e-6)
+
+
+def test_importance_of_every_kind():
+    for kind in ("two", "three", "labels"):
+        net, y = fitted("fast", kind), TARGETS[kind]()
+        found, p = net.importance(table(), y, repeats=1), net.predict_proba(table())
+        base = -np.log(p[np.arange(len(p)), np.searchsorted(net.classes_, y)]) if y.ndim == 1 else None
+        if base is None:
+            base = -(y * np.log(p) + (1 - y) * np.log1p(-p)).sum(1)
+        assert found.loss == "log_loss" and found.base == pytest.approx(base.mean(), rel=1e-6)
+    with pytest.raises(ShapeError, match="y has 3 targets for 200 rows"):
+        fitted("fast", "two").importance(table(), ["yes"] * 3)
+
+
+def test_curves_are_answers_with_other_cells():
+    net, X = fitted("fast", "number"), table()
+    found = net.curves(X, "age", points=5, rows=7)
+    chosen = np.unique(np.linspace(0, len(X) - 1, 7).astype(int))
+    assert found.answers.shape == (7, 5)
+    for i, age in enumerate(found.column.values):
+        np.testing.assert_allclose(
+            found.answers[:, i], net.predict(X.iloc[chosen].assign(age=age)), atol=1e-9
+        )
+    assert found.column.values[0] == X.age.min() and found.column.values[-1] == X.age.max()
+    assert (found.low, found.high) == tuple(X.age.quantile([0.05, 0.95]))
+    sex = net.curves(X, "sex", rows=3)
+    np.testing.assert_allclose(
+        sex.answers[:, 0], net.predict(X.iloc[[0, 99, 199]].assign(sex="f")), atol=1e-9
+    )
+    when = net.curves(X, "since", points=3, rows=2)
+    first = net.predict(X.iloc[[0, 199]].assign(since=X.since.min()))
+    np.testing.assert_allclose(when.answers[:, 0], first, atol=1e-9)
+    assert fitted("fast", "three").curves(X, "member", rows=5).label in (0, 1, 2)
+    with pytest.raises(ConfigError, match="column must be one that the answers depend on, not 'x'"):
+        net.curves(X, "x")
+
+
+def test_pairs_are_second_differences():
+    net, X = fitted("fast", "number"), table().head(6)
+    found = net.pairs(X, columns=2)
+    a, b = found.names
+    typical = {each.name: cell(each, 0) for each in net.explain(X).reference}
+    with_a, with_b = X.assign(**{a: typical[a]}), X.assign(**{b: typical[b]})
+    joint = (
+        net.predict(X)
+        - net.predict(with_a)
+        - net.predict(with_b)
+        + net.predict(with_a.assign(**{b: typical[b]}))
+    )
+    np.testing.assert_allclose(found.values[:, 0, 1], joint, atol=1e-9)
+    additive = MLPRegressor(
+        hidden_layer_sizes=(), preprocess="auto", random_state=0, max_iter=2, dtype="float64"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        additive.fit(table(), target())
+    assert np.abs(additive.pairs(X).values).max() < 1e-12
 
 
 @given(st.floats(1e-8, 1e8), st.floats(1e-8, 1e8))

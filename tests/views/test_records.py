@@ -228,18 +228,20 @@ def results() -> dict[str, Any]:
         .set_threshold(costs=1 - np.eye(3))
         .decision_,
         infer_task(y),
-        reasons := reasons_of_answers(),
-        reasons.cells[0],
+        *reasons_of_answers(),
         *table_run(),
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
 
 
-def reasons_of_answers() -> Any:
-    """What each column adds to the answers of an estimator."""
+def reasons_of_answers() -> list[Any]:
+    """What each column adds to the answers of an estimator, how much it matters, and what changes with it."""
     X, y = samples()
     net = c.MLPClassifier(hidden_layer_sizes=(4,), preprocess="auto", max_iter=2, random_state=0)
-    return net.fit(X, np.where(y > 0, "yes", "no")).explain(X)
+    net.fit(X, np.where(y > 0, "yes", "no"))
+    reasons = net.explain(X)
+    matters = net.importance(X, np.where(y > 0, "yes", "no"), repeats=1)
+    return [reasons, reasons.cells[0], matters, net.curves(X, "0", points=3), net.pairs(X, columns=2)]
 
 
 def experiments() -> list[Any]:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.settings import check_choice
 from chainrule.estimators.explain.answer import LinkedOutputs, blended, chosen, predicted, tempered, uncrossed
+from chainrule.estimators.explain.answers import output_of
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.parts import AnswerParts, Inputs
 from chainrule.estimators.explain.reasons import Reasons
@@ -23,9 +23,7 @@ MAX_ROWS = 1024
 
 def explain(parts: AnswerParts, X: object, target: object, output: str | None, reference: object) -> Reasons:
     """Explain the answer for each row of a table; see `Explains.explain`."""
-    is_number = parts.result.targets.task == "regression"
-    known = ("number",) if is_number else ("probability", "log_odds")
-    output = known[0] if output is None else check_choice(output, {each: each for each in known}, "output")
+    output = output_of(parts, output)
     table, against = parts.table(X), parts.reference(reference)
     want = wanted(parts.result.targets, target, table.rows)
     width = sum(network.width for part in parts.all for network in part.networks)

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.explain.curves import ColumnCurve, curves
 from chainrule.estimators.explain.explain import explain
+from chainrule.estimators.explain.importance import ColumnImportance, importance
+from chainrule.estimators.explain.pairs import ColumnPairs, pairs
 from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.hidden import HiddenLayers
@@ -44,6 +47,49 @@ class Explains(HiddenLayers):
         >>> reasons.figure()            # all rows, by column
         """
         return explain(self._parts(), X, target, output, reference)
+
+    def importance(
+        self, X: object, y: object, *, repeats: int = 5, level: float = 0.95, random_state: int = 0
+    ) -> ColumnImportance:
+        """Return how much the loss of rows grows where a column's cells are shuffled among them, with intervals.
+
+        X, y: rows that the estimator has not been trained on, and their targets.  repeats: the shuffles of a column.
+        level: the probability that an interval covers.  random_state: the seed of the shuffles.
+        All that a column has become is shuffled together. The loss of a row is -log of the probability of its class,
+        the squared error of a number, or the mean pinball loss of several quantiles. An importance near 0 says that the
+        answers do without the column, which they also do where another column says the same.
+        Raises ShapeError for another number of targets than rows, and DataError for unknown labels.
+        """
+        return importance(self._parts(), X, y, repeats, level, random_state)
+
+    def curves(
+        self,
+        X: object,
+        column: str,
+        *,
+        points: int = 40,
+        rows: int = 500,
+        target: object = None,
+        output: str | None = None,
+    ) -> ColumnCurve:
+        """Return what is answered for rows as the cells of one column change, and the mean (partial dependence).
+
+        column: its name.  points: the most cells that are put in: of numbers and dates from the smallest to the largest
+        of X, of categories the most frequent.  rows: the most rows, evenly spread over X.
+        target: a class or the index of an output; None as in `explain`, but of several classes the likeliest on
+        average.  output: as in `explain`.
+        """
+        return curves(self._parts(), X, column, points, rows, target, output)
+
+    def pairs(
+        self, X: object, *, columns: int = 6, target: object = None, output: str | None = None
+    ) -> ColumnPairs:
+        """Return what each two columns do to the answers together, beyond what each does alone.
+
+        columns: how many, those with the largest mean effects in `explain`.  target, output: as there.
+        It takes one prediction of X for each pair.
+        """
+        return pairs(self._parts(), X, columns, target, output)
 
     def _parts(self) -> AnswerParts:
         """Return the fits that answer."""

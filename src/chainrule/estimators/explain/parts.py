@@ -133,6 +133,17 @@ class AnswerParts:
             row = own | row | {name: own[name] for name in kept}
         return {each.name: row[each.name] for each in self.preprocessors[0].learned_}
 
+    def typical_with(self, column: str, cells: NDArray[np.generic]) -> object:
+        """Return the typical row as often as there are cells, with these in a column."""
+        row = self.typical()
+        if isinstance(row, dict):
+            return {
+                name: cells if name == column else np.repeat(own, len(cells)) for name, own in row.items()
+            }
+        rows = np.repeat(np.asarray(row), len(cells), axis=0)
+        rows[:, self.names.index(column)] = cells
+        return rows
+
     def predicted(self, inputs: Inputs) -> Floats:
         """Return what is predicted for prepared rows, (n, outputs), by the engine."""
         each = [

@@ -26,6 +26,10 @@ class Wanted(NamedTuple):
     has_labels: bool
     """whether an answer needs one to be told apart"""
 
+    def label(self, row: int) -> object:
+        """Return the label of a row; None where an answer needs none, and where the prediction says it."""
+        return self.labels[int(self.places[row])] if self.has_labels and self.places is not None else None
+
     def of_rows(self, p: Floats, rows: slice) -> tuple[NDArray[np.int64], NDArray[np.bool_], tuple[Any, ...]]:
         """Return of some rows the output (n,), whether it is taken from 1, and the label.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chainrule.views import words
 from chainrule.views.figures.attribution import BAR_WIDTH, cut, hatched, name_rows
 from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, shortened, style
-from chainrule.views.text.reasons import effects, subject
+from chainrule.views.text.reasons import effects, in_units, subject
 
 if TYPE_CHECKING:
     from chainrule.estimators.explain.reasons import Reasons
@@ -40,7 +40,7 @@ def row_bars(found: Reasons, row: int) -> go.Figure:
     """Plot a bar per column, the largest on top, and one for the rest: blue raises, hatched orange lowers."""
     said, listed = words.reasons, effects(found, row)
     names = [f"{each.column} = {each.cell}" if each.cell else each.column for each in listed]
-    scale = 100.0 if found.output == "probability" else 1.0
+    scale = in_units(found.output)
     numbers = [scale * each.value for each in listed]
     figure, places = go.Figure(), range(len(names))
     for name, color, pattern, sign in ((said.RAISES, BLUE, "", 1), (said.LOWERS, ORANGE, "/", -1)):
@@ -79,7 +79,7 @@ def beeswarm(found: Reasons) -> go.Figure:
     said = words.reasons
     order = found.order()[:MAX_COLUMNS]
     rows = _some_rows(len(found), max(MIN_ROWS_SHOWN, 2 * MAX_POINTS // max(len(order), 1)))
-    scale = 100.0 if found.output == "probability" else 1.0
+    scale = in_units(found.output)
     figure = go.Figure()
     for place, k in enumerate(order.tolist()):
         column = found.cells[k].take(rows)
@@ -113,14 +113,14 @@ def dependence(found: Reasons, k: int) -> go.Figure:
     said = words.reasons
     rows = _some_rows(len(found), MAX_POINTS)
     column = found.cells[k].take(rows)
-    scale = 100.0 if found.output == "probability" else 1.0
+    scale = in_units(found.output)
     effect = scale * found.values[rows, k]
     name = shortened(column.name, 30)
     figure = go.Figure()
     is_missing = np.isnan(column.values)
     x: NDArray[Any]
     ticks: list[str] | None
-    x, ticks = _places(column, effect) if column.is_category else (_on_axis(column), None)
+    x, ticks = _places(column, effect) if column.is_category else (on_axis(column), None)
     for chosen, symbol, title in ((~is_missing, "circle", ""), (is_missing, "x", said.MISSING)):
         if not chosen.any() or (title and ticks is None and not np.isfinite(x[~is_missing]).any()):
             continue
@@ -147,7 +147,7 @@ def dependence(found: Reasons, k: int) -> go.Figure:
         figure.update_xaxes(type="date" if column.taken_for == "date" else "linear", nticks=6)
         if found.is_typical and np.isfinite(found.reference[k].values[0]):
             figure.add_vline(
-                x=_on_axis(found.reference[k])[0], line={"color": GREY, "dash": "dash", "width": 2}
+                x=on_axis(found.reference[k])[0], line={"color": GREY, "dash": "dash", "width": 2}
             )
     figure.update_layout(height=420, hovermode="closest")
     return figure
@@ -214,7 +214,7 @@ def shorter(text: str, letters: int = 40) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
-def _on_axis(column: ReadColumn) -> NDArray[Any]:
+def on_axis(column: ReadColumn) -> NDArray[Any]:
     """Return numbers, or dates, for an axis."""
     if column.taken_for != "date":
         return column.values

@@ -7,6 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from chainrule.estimators.explain.curves import ColumnCurve
+from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow.callback import GradientFlow
@@ -14,6 +17,7 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.training import History
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.base import learning_curve
+from chainrule.views.figures.columns import curve, importance, pairs
 from chainrule.views.figures.flow import by_layer, over_training
 from chainrule.views.figures.reasons import beeswarm, dependence, row_bars
 
@@ -28,6 +32,9 @@ def figure(result: object, *arguments: Any) -> go.Figure:
 
 
 figure.register(Flow, by_layer)
+figure.register(ColumnCurve, curve)
+figure.register(ColumnImportance, importance)
+figure.register(ColumnPairs, pairs)
 
 
 @figure.register(History)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words
 
@@ -16,6 +19,11 @@ class Effect(NamedTuple):
     typical: str
     """its cell in the row that is compared with; empty for several rows"""
     value: float
+
+
+def in_units(output: str) -> float:
+    """Return the factor of an effect as it is shown: of a probability in percentage points."""
+    return 100.0 if output == "probability" else 1.0
 
 
 def subject(found: Reasons, row: int | None) -> str:
@@ -72,3 +80,35 @@ def text(found: Reasons, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
     if not listed:
         lines.append(f"  {said.no_effect(len(found.cells))}")
     return "\n".join([*lines, said.adds_up(float(found.error[row]))])
+
+
+def importance(found: ColumnImportance) -> str:
+    """Write the columns with their importances and intervals, and what these are."""
+    said = words.reasons
+    rows = [
+        (name, f"{mean:.4g}", f"{low:.4g}", f"{high:.4g}")
+        for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
+    ]
+    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
+    return f"{_aligned(said.IMPORTANCE_HEADS, rows, 1)}\n{about}"
+
+
+def pairs(found: ColumnPairs) -> str:
+    """Write the pairs with their mean joint effects, the largest first."""
+    scale = in_units(found.output)
+    rows = [(a, b, f"{scale * value:.4g}") for a, b, value in found.order()[:COLUMNS_SHOWN]]
+    said = words.reasons
+    return f"{_aligned(said.PAIR_HEADS, rows, 2)}\n{said.pair(found.output)}"
+
+
+def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> str:
+    """Write rows under their heads; the first columns are texts, the others numbers."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    lines = [
+        "  ".join(
+            f"{cell:<{width}}" if k < texts else f"{cell:>{width}}"
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (heads, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)

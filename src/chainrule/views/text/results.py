@@ -6,6 +6,8 @@ from functools import singledispatch
 from typing import Any
 
 from chainrule.estimators.decisions import Decision
+from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.inspection.attribution import Attribution, Reinitialization
@@ -35,6 +37,8 @@ text.register(DescribedTable, tables.table)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
 text.register(Reasons, reasons.text)
+text.register(ColumnImportance, reasons.importance)
+text.register(ColumnPairs, reasons.pairs)
 text.register(Story, story.as_text)
 text.register(GradientCheck, trace.gradient_check)
 text.register(Trace, trace.table)

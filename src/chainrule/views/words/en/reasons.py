@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chainrule.views.words.en.phrases import counted, percent
+from chainrule.views.words.facts import quantity
 
 HEADS = ("column", "cell", "typical", "effect")
 MISSING = "missing"
@@ -26,7 +27,7 @@ def amount(output: str, value: float) -> str:
 
 def change(output: str, value: float) -> str:
     """The size of a difference of answers as text: 12.3, or 4.1 points of a probability in percent."""
-    return f"{100 * abs(value):.3g} points" if output == "probability" else f"{abs(value):.4g}"
+    return f"{100 * abs(value):.3g} points" if output == "probability" else quantity(abs(value))
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
@@ -81,7 +82,7 @@ def depends(column: str) -> str:
 
 def axis(output: str) -> str:
     """The axis of effects."""
-    unit = {"probability": ", in percentage points", "log_odds": ", in log-odds"}.get(output, "")
+    unit = {"probability": ", points", "log_odds": ", in log-odds"}.get(output, "")
     return f"effect on the answer{unit}"
 
 
@@ -102,3 +103,54 @@ def point(column: str) -> str:
 def dependence_point(column: str) -> str:
     """What the pointer shows of a row's point over its cell."""
     return f"{column} %{{customdata[0]}}<br>effect %{{y:+.4g}}<br>row %{{customdata[1]}}"
+
+
+LOSSES = {
+    "squared_error": "squared error",
+    "pinball": "pinball loss",
+    "log_loss": "log loss",
+}
+"""What is measured of a row, by its code."""
+IMPORTANCE, IMPORTANCE_HEADS = "Which columns matter", ("column", "importance", "low", "high")
+ICE, MEAN = "single rows", "mean over the rows"
+PAIR_HEADS = ("column", "column", "joint effect")
+JOINT = "Joint effects of two columns"
+
+
+def grows(loss: str) -> str:
+    """The axis of importances."""
+    return f"growth of the {LOSSES[loss]}"
+
+
+def importance(loss: str, base: str, rows: int, repeats: int, level: float) -> str:
+    """What importances are. base: the mean loss of a row, as text."""
+    return (
+        f"By how much the {LOSSES[loss]} of a row ({base} on average over {counted(rows, 'row')}) grows where the "
+        f"cells of one column are shuffled, the mean of {counted(repeats, 'time')}; the line is the {100 * level:g} % "
+        "interval of the mean. A column that says what another says too seems to matter less than it does."
+    )
+
+
+def curve(column: str) -> str:
+    """The title of a curve."""
+    return f"The answer as {column} changes"
+
+
+def answer_axis(output: str) -> str:
+    """The axis of answers."""
+    return {"probability": "probability", "log_odds": "log-odds"}.get(output, "answer")
+
+
+def middle(share: float) -> str:
+    """The name of the range of a column's middle."""
+    return f"middle {100 * share:g} % of the rows"
+
+
+def at_cell(column: str) -> str:
+    """What the pointer shows of a point of a curve: numbers as the figure's template has them."""
+    return f"{column} %{{x}}<br>%{{y:.4g}}"
+
+
+def pair(output: str) -> str:
+    """What a cell of joint effects is."""
+    return axis(output).replace("effect on the answer", "mean joint effect")

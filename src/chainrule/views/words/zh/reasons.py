@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chainrule.views.words.facts import quantity
 from chainrule.views.words.zh.phrases import percent
 
 HEADS = ("欄位", "儲存格", "典型值", "影響")
@@ -26,7 +27,7 @@ def amount(output: str, value: float) -> str:
 
 def change(output: str, value: float) -> str:
     """The size of a difference of answers as text: 12.3, or 4.1 points of a probability in percent."""
-    return f"{100 * abs(value):.3g} 個百分點" if output == "probability" else f"{abs(value):.4g}"
+    return f"{100 * abs(value):.3g} 個百分點" if output == "probability" else quantity(abs(value))
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
@@ -95,3 +96,54 @@ def point(column: str) -> str:
 def dependence_point(column: str) -> str:
     """What the pointer shows of a row's point over its cell."""
     return f"{column} %{{customdata[0]}}<br>影響 %{{y:+.4g}}<br>第 %{{customdata[1]}} 列"
+
+
+LOSSES = {
+    "squared_error": "平方誤差",
+    "pinball": "分位數損失",
+    "log_loss": "對數損失",
+}
+"""What is measured of a row, by its code."""
+IMPORTANCE, IMPORTANCE_HEADS = "哪些欄位重要", ("欄位", "重要性", "下限", "上限")
+ICE, MEAN = "個別的列", "各列的平均"
+PAIR_HEADS = ("欄位", "欄位", "共同影響")
+JOINT = "兩個欄位的共同影響"
+
+
+def grows(loss: str) -> str:
+    """The axis of importances."""
+    return f"{LOSSES[loss]}的增加"
+
+
+def importance(loss: str, base: str, rows: int, repeats: int, level: float) -> str:
+    """What importances are. base: the mean loss of a row, as text."""
+    return (
+        f"把一個欄位的儲存格打亂之後，每列的{LOSSES[loss]}（{rows:,} 列平均為 {base}）增加多少，"
+        f"取 {repeats:,} 次的平均；"
+        f"線段是平均值的 {100 * level:g} % 信賴區間。若另一個欄位有相同的資訊，欄位看起來會比實際上不重要。"
+    )
+
+
+def curve(column: str) -> str:
+    """The title of a curve."""
+    return f"{column} 改變時的答案"
+
+
+def answer_axis(output: str) -> str:
+    """The axis of answers."""
+    return {"probability": "機率", "log_odds": "對數勝算"}.get(output, "答案")
+
+
+def middle(share: float) -> str:
+    """The name of the range of a column's middle."""
+    return f"中間 {100 * share:g} % 的列"
+
+
+def at_cell(column: str) -> str:
+    """What the pointer shows of a point of a curve: numbers as the figure's template has them."""
+    return f"{column} %{{x}}<br>%{{y:.4g}}"
+
+
+def pair(output: str) -> str:
+    """What a cell of joint effects is."""
+    return axis(output).replace("對答案的影響", "平均的共同影響")

@@ -1,0 +1,149 @@
+"""What an estimator answers as the cells of one column change: for each row, and on average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.core.settings import check_count
+from chainrule.core.shown import Shown, view
+from chainrule.errors import ConfigError
+from chainrule.estimators.explain.answers import answers, output_of, with_columns
+from chainrule.estimators.explain.chords import Floats
+from chainrule.estimators.explain.parts import AnswerParts, Inputs
+from chainrule.estimators.explain.targets import Wanted, wanted
+from chainrule.estimators.tables.cells import ReadColumn
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MIDDLE = 0.9
+"""The share of the rows' cells that the middle of a column holds."""
+
+
+@records.kind("column_curve", version=1)
+@dataclass(frozen=True, eq=False)
+class ColumnCurve(Shown):
+    """The answer for each row with other cells of one column, and their mean over the rows (partial dependence).
+
+    Rows in which a cell does not occur with the others, such as a child with a pension, are part of the mean too.
+    Sources: Friedman, "Greedy function approximation", Annals of Statistics 29 (2001), section 8.2; for single rows
+    (ICE) Goldstein, Kapelner, Bleich, Pitkin, "Peeking inside the black box", J. Comp. Graph. Stat. 24 (2015).
+    """
+
+    column: ReadColumn
+    """the cells that are put in (points,)"""
+    answers: Floats  # (rows, points)
+    data: ReadColumn
+    """the column's cells in the rows (rows,)"""
+    low: float
+    """the start of the middle of the column's cells, which holds MIDDLE of them; NaN for categories"""
+    high: float
+    output: str
+    """what an answer is: "number", "probability" or "log_odds\""""
+    label: Any = None
+    """the class or the output; None for one number"""
+    target: str | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """The mean over the rows (points,)."""
+        return np.asarray(self.answers.mean(0))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the mean and the range as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(
+            self,
+            {
+                "column": self.column,
+                "mean": self.mean,
+                "low": self.low,
+                "high": self.high,
+                "rows": len(self.answers),
+                "output": self.output,
+                "label": self.label,
+                "target": self.target,
+            },
+        )
+
+    def figure(self) -> go.Figure:
+        """Plot the mean, the curves of some rows, and the range that the data have."""
+        return view(self, "as_figure")
+
+    def __repr__(self) -> str:
+        """Return the column, and the numbers of points and rows."""
+        points, rows = len(self.column.values), len(self.answers)
+        return f"<ColumnCurve of {self.column.name!r}: {points} points over {rows:,} rows>"
+
+
+def curves(
+    parts: AnswerParts, X: object, column: str, points: int, rows: int, target: object, output: str | None
+) -> ColumnCurve:
+    """Put other cells into a column; see `Explains.curves`."""
+    points, rows = check_count(points, "points", 2), check_count(rows, "rows")
+    if column not in parts.names:
+        raise ConfigError(
+            f"column must be one that the answers depend on, not {column!r}; there are {', '.join(parts.names[:20])}."
+        )
+    if isinstance(target, (list, tuple, np.ndarray)):
+        raise ConfigError("target must be one class or output for all rows of a curve; pass one.")
+    output, k, table = output_of(parts, output), parts.names.index(column), parts.table(X)
+    chosen = np.unique(np.linspace(0, table.rows - 1, min(rows, table.rows)).astype(np.int64))
+    inputs: Inputs = tuple(own[chosen] for own in table.inputs)
+    if target is None:
+        target = _likeliest(parts, inputs)
+    want = wanted(parts.result.targets, target, len(chosen))
+    data = table.cells[k]
+    cells, low, high = _points(data, points)
+    put = parts.table(parts.typical_with(column, cells))
+    found = [_answers_at(parts, inputs, put.inputs, i, k, want, output) for i in range(len(cells))]
+    return ColumnCurve(
+        column=put.cells[k],
+        answers=np.stack(found, 1),
+        data=data.take(chosen),
+        low=low,
+        high=high,
+        output=output,
+        label=want.label(0),
+    )
+
+
+def _likeliest(parts: AnswerParts, inputs: Inputs) -> object:
+    """Return the class that is likeliest on average, where there are several; None otherwise."""
+    targets = parts.result.targets
+    if targets.task not in ("multiclass", "multilabel"):
+        return None
+    return wanted(targets, None, 1).labels[int(parts.predicted(inputs).mean(0).argmax())]
+
+
+def _answers_at(
+    parts: AnswerParts, inputs: Inputs, put: Inputs, i: int, k: int, want: Wanted, output: str
+) -> Floats:
+    """Return the answers for all rows with the column's i-th cell."""
+    one: Inputs = tuple(own[i : i + 1] for own in put)
+    return answers(parts, with_columns(parts, inputs, one, [k]), want, output)
+
+
+def _points(data: ReadColumn, points: int) -> tuple[NDArray[np.generic], float, float]:
+    """Return the cells to put in, as a table may hold them, and the range of the column's middle."""
+    there = data.values[~np.isnan(data.values)]
+    if data.is_category:
+        codes, counts = np.unique(there.astype(np.int64), return_counts=True)
+        frequent = codes[np.argsort(-counts, kind="stable")][:points]
+        texts = [data.texts[code] for code in frequent.tolist()]
+        if data.taken_for == "boolean":
+            return np.array([text == "True" for text in texts] or [False]), np.nan, np.nan
+        return np.array(texts or [None], object), np.nan, np.nan
+    if not len(there):
+        return np.array([np.nan]), np.nan, np.nan
+    low, high = np.quantile(there, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2]).tolist()
+    distinct = np.unique(there)
+    grid = distinct if len(distinct) <= points else np.linspace(distinct[0], distinct[-1], points)
+    if data.taken_for in ("date", "duration"):
+        unit = "M8[us]" if data.taken_for == "date" else "m8[us]"
+        return np.round(grid * 1e6).astype(unit), low, high
+    return grid, low, high
