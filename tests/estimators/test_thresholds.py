@@ -236,7 +236,7 @@ def test_what_is_refused():
         made.set_threshold("f1", X=TABLE[:9], y=["No"] * 9)
     several = np.eye(2, dtype=int)[RNG.integers(0, 2, N)]
     many = MLPClassifier(preprocess="auto", max_iter=1, random_state=0).fit(TABLE[["size"]], several)
-    with pytest.raises(ConfigError, match="one class of several for each row"):
+    with pytest.raises(ConfigError, match="labels of which each row has one"):
         many.set_threshold(threshold=0.3)
 
 

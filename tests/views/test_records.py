@@ -57,6 +57,7 @@ ROOMS = (
     "estimators.explain",
     "estimators.tables.cells",
     "estimators.decisions",
+    "estimators.reliability",
     "estimators.tables.description",
     "views.experiments",
     "views.tables",

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from chainrule.errors import ConfigError
 from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.deciding import decided
+from chainrule.estimators.deciding import decided, rows_to_judge
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.rates import has_partial_fit
@@ -24,6 +24,7 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import FittedAttribute
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import SHARE, activation, documented, hidden_layer_sizes, parameter
+from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.estimators.scorers import Scoring
 
 
@@ -140,6 +141,21 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         with np.errstate(divide="ignore"):
             np.log(found, out=found)
         return found
+
+    def reliability(self, X: object = None, y: object = None, *, bins: int = BINS) -> Reliability:
+        """Compare predicted probabilities with how often they came true: a result with its diagram and its ECE.
+
+            print(classifier.reliability(X_test, y_test)); classifier.reliability(X_test, y_test).figure()
+
+        X, y: rows that the network has not learned from; None for those that the fit held out, which chose its epoch.
+        bins: the most bins, of equal counts of rows.
+        Of two classes it is the probability of `classes_[1]`, of more that of the predicted class.
+        Raises DataError where no rows were held out, and ConfigError for data with several labels a row.
+        """
+        judged = rows_to_judge(self, X, y)
+        p = judged.predicted
+        shares = np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+        return of_classes(shares, judged.y, [f"{label}" for label in judged.labels.classes], bins=bins)
 
     def set_threshold(
         self,

@@ -30,16 +30,11 @@ def decided(
 ) -> Decision | None:
     """Return the decision that the arguments of `set_threshold` ask for; None for the likeliest class."""
     result = result_of(classifier)
-    labels = result.targets
     if sum(each is not None for each in (scoring, costs, threshold)) > 1:
         raise ConfigError("pass one of scoring, costs and threshold, not several.")
     if scoring is None and costs is None and threshold is None:
         return None
-    if not isinstance(labels, Labels) or labels.kind == "multilabel" or len(labels.classes) < 2:
-        raise ConfigError(
-            "set_threshold chooses one class of several for each row; compare each column of predict_proba with a "
-            "threshold of your own for multilabel data."
-        )
+    labels = exclusive(result)
     if len(labels.classes) > 2 and costs is None:
         raise ConfigError(
             f"a threshold is of two classes, and there are {len(labels.classes)}; pass costs=, {len(labels.classes)} "
@@ -47,17 +42,12 @@ def decided(
         )
     if threshold is not None:
         return Decision(checked_threshold(threshold))
-    rows = held_out(labels, result.held_out) if y is None else passed(classifier, labels, X, y)
+    rows = found_rows(classifier, X, y)
     X_rows = of_fit(result, X) if y is None and X is not None and rows is not None else X
     if costs is not None:
         return by_costs(rows, checked_costs(costs, labels))
     assert scoring is not None, "another argument was handled before"
-    if rows is None:
-        raise DataError(
-            "no rows are held out whose predictions a threshold could be chosen on: the fit had none, without "
-            "early_stopping or X_val, or the classifier was read from a file; pass X and y that it has not "
-            "learned from."
-        )
+    rows = some(rows)
     scorer = HeldOutScorer(scoring, labels, X_rows, labels.classes[rows.y])
     try:
         return by_score(rows, scorer)
@@ -67,6 +57,39 @@ def decided(
         raise ConfigError(
             f"the function failed without rows ({error}); for one that reads columns also pass X=, that of the fit."
         ) from error
+
+
+def rows_to_judge(classifier: HoldsResult, X: object, y: object) -> JudgedRows:
+    """Return the rows that are passed, or those that the fit held out. Raises DataError for none."""
+    return some(found_rows(classifier, X, y))
+
+
+def found_rows(classifier: HoldsResult, X: object, y: object) -> JudgedRows | None:
+    """Return the rows that are passed, or without y those that the fit held out; None where there are none."""
+    result = result_of(classifier)
+    labels = exclusive(result)
+    return held_out(labels, result.held_out) if y is None else passed(classifier, labels, X, y)
+
+
+def some(rows: JudgedRows | None) -> JudgedRows:
+    """Return rows. Raises DataError for none."""
+    if rows is None:
+        raise DataError(
+            "no rows are held out whose predictions could be judged: the fit had none, without early_stopping or "
+            "X_val, or the classifier was read from a file; pass X and y that it has not learned from."
+        )
+    return rows
+
+
+def exclusive(result: FitResult) -> Labels:
+    """Return the labels of a fit of which each row has one. Raises ConfigError for others."""
+    labels = result.targets
+    if not isinstance(labels, Labels) or labels.kind == "multilabel" or len(labels.classes) < 2:
+        raise ConfigError(
+            "it takes labels of which each row has one, of at least two; of several labels a row judge each column of "
+            "predict_proba by itself."
+        )
+    return labels
 
 
 def held_out(labels: Labels, held: HeldOut | None) -> JudgedRows | None:

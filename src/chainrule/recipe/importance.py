@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
+from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.tables import TableData
 from chainrule.trained.prediction import PredictionMixin
@@ -20,7 +21,6 @@ MOST_ANSWERS = 5_000_000
 """The maximum predictions, with many columns by fewer repeats and then fewer rows."""
 MOST_SHUFFLES = 2000
 REPEATS = 5
-BINS = 10
 
 
 @records.kind("permutation_importance")
@@ -85,42 +85,10 @@ def permutation_importance(
     )
 
 
-@records.kind("calibration")
-class Calibration(NamedTuple):
-    """Predicted probabilities and observed frequencies, in bins with equally many samples.
-
-    With two classes the probability of the positive one, with more that of the predicted class.
-    """
-
-    label: str | None
-    """the positive class; None for bins of the predicted class"""
-    predicted: NDArray[np.float64]  # (bins,) the mean probability
-    observed: NDArray[np.float64]  # (bins,) the share of samples of that class
-    samples: NDArray[np.int64]  # (bins,)
-    error: float
-    """the mean distance of both over the samples, the expected calibration error"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
-
-def calibration(judgement: Judgement, bins: int = BINS) -> Calibration | None:
+def calibration(judgement: Judgement, bins: int = BINS) -> Reliability | None:
     """Return the calibration of an evaluation's probabilities; None for numbers and for multiple labels."""
-    if judgement.task not in ("binary", "multiclass") or judgement.shares is None:
+    if judgement.task not in ("binary", "multiclass") or judgement.shares is None or not judgement.n:
         return None
-    y, shares = judgement.y, judgement.shares
-    label = None
-    if len(judgement.classes) == 2:
-        k = judgement.classes.index(judgement.positive) if judgement.positive in judgement.classes else 1
-        label, said, true = str(judgement.classes[k]), shares[:, k], y == k
-    else:
-        said, true = shares.max(1), judgement.predicted == y
-    order = said.argsort(kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
-    predicted = np.array([said[part].mean() for part in parts])
-    observed = np.array([true[part].mean() for part in parts])
-    count = np.array([len(part) for part in parts])
-    return Calibration(
-        label, predicted, observed, count, float((np.abs(predicted - observed) * count).sum() / count.sum())
-    )
+    classes = judgement.classes
+    positive = classes.index(judgement.positive) if judgement.positive in classes else 1
+    return of_classes(judgement.shares, judgement.y, judgement.labels, positive, bins)

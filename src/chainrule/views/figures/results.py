@@ -11,6 +11,7 @@ from chainrule.estimators.explain.curves import ColumnCurve
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
+from chainrule.estimators.reliability import Reliability
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
@@ -20,6 +21,7 @@ from chainrule.views.figures.base import learning_curve
 from chainrule.views.figures.columns import curve, importance, pairs
 from chainrule.views.figures.flow import by_layer, over_training
 from chainrule.views.figures.reasons import beeswarm, dependence, row_bars
+from chainrule.views.figures.tables import calibration
 
 
 @singledispatch
@@ -35,6 +37,9 @@ figure.register(Flow, by_layer)
 figure.register(ColumnCurve, curve)
 figure.register(ColumnImportance, importance)
 figure.register(ColumnPairs, pairs)
+
+
+figure.register(Reliability, calibration)
 
 
 @figure.register(History)

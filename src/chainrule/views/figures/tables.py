@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from chainrule.recipe.importance import Calibration, Importance
+from chainrule.estimators.reliability import Reliability
+from chainrule.recipe.importance import Importance
 from chainrule.recipe.judge import Judgement
 from chainrule.views import words
 from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, shortened, style
@@ -47,8 +48,8 @@ def residuals(judgement: Judgement) -> go.Figure:
     return figure
 
 
-def calibration(found: Calibration) -> go.Figure:
-    """Plot the observed frequency of predictions over their probabilities, with the diagonal."""
+def calibration(found: Reliability) -> go.Figure:
+    """Plot the observed share of predictions over their probabilities, with its interval, and the diagonal."""
     said = words.tables
     figure = go.Figure()
     figure.add_trace(
@@ -66,12 +67,22 @@ def calibration(found: Calibration) -> go.Figure:
         go.Scatter(
             x=found.predicted,
             y=found.observed,
-            customdata=found.samples,
+            customdata=np.stack([found.samples, found.low, found.high], 1),
             mode="lines+markers",
             showlegend=False,
             line={"color": BLUE, "width": 2.5},
             marker={"size": 9},
-            hovertemplate=said.point("%{customdata}") + "<extra></extra>",
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": found.high - found.observed,
+                "arrayminus": found.observed - found.low,
+                "color": BLUE,
+                "thickness": 1.5,
+                "width": 5,
+            },
+            hovertemplate=said.point("%{customdata[0]}", "%{customdata[1]:.1%}", "%{customdata[2]:.1%}")
+            + "<extra></extra>",
         )
     )
     style(figure, said.CALIBRATION, said.PREDICTED_SHARE, said.OBSERVED_SHARE)

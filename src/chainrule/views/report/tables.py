@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
-from chainrule.recipe.importance import Calibration, Importance
+from chainrule.recipe.importance import Importance
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
 from chainrule.views.figures import tables as figures
 from chainrule.views.report.sections import described, figure, numbers, section, table, text
-from chainrule.views.text.tables import cells, verdict
+from chainrule.views.text.tables import cells, reliability, verdict
 from chainrule.views.words.facts import quantity
 
 WORST_ROW_COLUMNS = 6
@@ -24,7 +25,7 @@ class TableRun(NamedTuple):
     table: TableData
     comparison: BaselineComparison | None
     importance: Importance | None
-    calibration: Calibration | None
+    calibration: Reliability | None
     preset: str | None = None
 
 
@@ -54,7 +55,7 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
     if judgement.task == "regression":
         drawn.append(section("", figure(figures.residuals(judgement))))
     elif run.calibration is not None:
-        about = said.calibration(run.calibration.label, words.phrases.percent(run.calibration.error))
+        about = reliability(run.calibration)
         drawn.append(section("", figure(figures.calibration(run.calibration)), f"<p>{text(about)}</p>"))
     if run.importance is not None:
         found = run.importance

@@ -9,6 +9,7 @@ from chainrule.estimators.decisions import Decision
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
+from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.derivation.derivation import Derivation
@@ -30,6 +31,7 @@ def text(result: object, *arguments: Any) -> str:
 
 
 text.register(Attribution, attribution.table)
+text.register(Reliability, tables.reliability)
 text.register(Reinitialization, attribution.reinitialization)
 text.register(Decision, tables.decision)
 text.register(Derivation, derivation.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chainrule.estimators.decisions import Decision, Interval
 from chainrule.estimators.recipes import BEST
+from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words
@@ -43,6 +44,21 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
         quantity(found.other),
     )
     return f"{told} {said.try_best()}" if found.code == "behind" and preset != BEST else told
+
+
+def reliability(found: Reliability) -> str:
+    """Write what the points of a reliability diagram show, and how far they are from the diagonal."""
+    percent = words.phrases.percent
+    rows, bins = int(found.samples.sum()), len(found.samples)
+    return words.tables.calibration(
+        found.label,
+        rows,
+        bins,
+        round(100 * found.confidence),
+        found.outside,
+        percent(found.error),
+        percent(found.chance),
+    )
 
 
 def decision(found: Decision) -> str:

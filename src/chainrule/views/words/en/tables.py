@@ -162,18 +162,25 @@ def importance(metric: str, base: str, rows: int, repeats: int) -> str:
     )
 
 
-def calibration(label: str | None, error: str) -> str:
+def calibration(
+    label: str | None, rows: int, bins: int, confidence: int, outside: int, error: str, chance: str
+) -> str:
     """What the points of calibration show. label: the positive class; None for the predicted one."""
     of = "the class that was predicted" if label is None else f"class {label}"
+    parts = "all rows" if bins == 1 else f"one of {bins} equal parts of {rows:,} rows"
+    off = "The intervals of all points contain the line."
+    if outside:
+        off = f"The intervals of {outside} of {counted(bins, 'point')} do not contain the line."
     return (
-        f"Each point is a tenth of the rows, by the probability of {of}. On the line they come true as often as they "
-        f"were predicted. The mean distance is {error}."
+        f"Each point is {parts}, by the probability of {of}, with its {confidence} % interval. On the line they come "
+        f"true as often as they were predicted. {off} The mean distance (ECE) is {error}; with right probabilities it "
+        f"would be about {chance} by chance."
     )
 
 
-def point(count: str) -> str:
+def point(count: str, low: str, high: str) -> str:
     """What the pointer shows of a point of calibration: numbers as the figure's template has them."""
-    return f"predicted %{{x:.1%}}<br>came true %{{y:.1%}}<br>{count} rows"
+    return f"predicted %{{x:.1%}}<br>came true %{{y:.1%}} ({low} to {high})<br>{count} rows"
 
 
 def grows(metric: str) -> str:

@@ -148,15 +148,22 @@ def importance(metric: str, base: str, rows: int, repeats: int) -> str:
     )
 
 
-def calibration(label: str | None, error: str) -> str:
+def calibration(
+    label: str | None, rows: int, bins: int, confidence: int, outside: int, error: str, chance: str
+) -> str:
     """What the points of calibration show. label: the positive class; None for the predicted one."""
     of = "預測類別" if label is None else f"類別 {label} "
-    return f"每個點是十分之一的資料列，依{of}的機率排序。落在線上時，發生的次數就與預測的一樣多。平均距離為 {error}。"
+    parts = f"將 {rows:,} 列依{of}的機率排序，均分成 {bins} 份，每一點是其中一份"
+    off = "每一點的區間都包含這條線" if not outside else f"{bins} 點中有 {outside} 點的區間不含這條線"
+    return (
+        f"{parts}，並附 {confidence} % 區間。落在線上表示發生的比例與預測相符。{off}。"
+        f"平均距離（期望校準誤差）為 {error}；即使機率完全正確，僅因偶然也約有 {chance}。"
+    )
 
 
-def point(count: str) -> str:
+def point(count: str, low: str, high: str) -> str:
     """What the pointer shows of a point of calibration: numbers as the figure's template has them."""
-    return f"預測 %{{x:.1%}}<br>發生 %{{y:.1%}}<br>{count} 列"
+    return f"預測 %{{x:.1%}}<br>實際 %{{y:.1%}}（{low} 到 {high}）<br>{count} 列"
 
 
 def grows(metric: str) -> str:
