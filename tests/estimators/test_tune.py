@@ -17,6 +17,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import Callback, ConfigError, DataError, Ensemble, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators import tune
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.structure import FREE
+from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.rows import folds
 from chainrule.estimators.tuning import search, study
@@ -84,9 +87,9 @@ def test_a_setting_becomes_parameters():
 
 
 def test_what_the_user_gave_is_not_varied():
-    made = search.prepared(regressor(hidden_layer_sizes=(9,), clip_norm=1.0), X, Y, None, 1, 0)
+    made = search.prepared(regressor(hidden_layer_sizes=(9,), clip_norm=1.0), FitInput(X, Y), None, 1, 0)
     assert list(made.dimensions) == ["dropout", "activation", "learning_rate", "weight_decay"]
-    assert "learning_rate" not in search.prepared(regressor(alpha=0.5), X, Y, None, 1, 0).dimensions
+    assert "learning_rate" not in search.prepared(regressor(alpha=0.5), FitInput(X, Y), None, 1, 0).dimensions
 
 
 # --- what is held out
@@ -110,7 +113,7 @@ def test_folds_hold_every_row_out_once_and_each_class_in_proportion():
 
 
 def problem(count: int | None = None) -> Problem:
-    return Problem(X, Y, tuple(folds(Y, False, count, 0)), threading.Event())
+    return Problem(FitInput(X, Y), search.held_out_by(FREE, Y, False, count, 0), FREE, threading.Event())
 
 
 @pytest.mark.parametrize("count", [None, 3])
@@ -178,6 +181,20 @@ def test_the_best_setting_is_fitted_to_all_rows():
     assert other.trials[1].settings != found.trials[1].settings
 
 
+@pytest.mark.parametrize("count", [None, 3])
+def test_a_search_holds_out_whole_groups_or_what_comes_later(count: int | None):
+    table, who = X.assign(who=np.arange(120) % 8), np.arange(120) % 8
+    made = search.prepared(regressor(), FitInput(table, Y, groups="who"), count, 1, 0)
+    for train, held_out in made.problem.folds:
+        assert set(who[train]).isdisjoint(who[held_out]) and len(held_out) in (15, 30, 45)
+    assert search.setup(made, count)["held_out_by"] == ["groups"]
+    later = search.prepared(regressor(gap=2), FitInput(X, Y, time=np.arange(120)), count, 1, 0).problem.folds
+    assert all(train[-1] + 2 < held_out[0] for train, held_out in later)
+    found = tune(regressor(max_iter=2), table, Y, trials=1, folds=count, groups="who")
+    assert result_of(found.estimator).held_out.groups is not None
+    assert "who" not in " ".join(found.estimator.preprocessor_.get_feature_names_out())
+
+
 def test_classes_in_folds_with_members_and_halving():
     made = MLPClassifier(preprocess="auto", max_iter=4, n_members=2)
     found = tune(made, X, LABELS, trials=3, folds=2, pruner="halving", seed=4)
@@ -234,7 +251,7 @@ def test_a_journal_goes_on_with_what_it_would_have_tried(tmp_path):
 
 
 def study_setup() -> dict[str, Any]:
-    return search.setup(search.prepared(regressor(), X, Y, None, 1, 0), None)
+    return search.setup(search.prepared(regressor(), FitInput(X, Y), None, 1, 0), None)
 
 
 def test_importances_tell_what_matters():
@@ -292,7 +309,7 @@ def test_the_clock_ends_the_search(monkeypatch):
         Clock.now += 10
         return found._replace(seconds=10.0)
 
-    monkeypatch.setattr(search, "time", Clock)
+    monkeypatch.setattr(search, "clock", Clock.monotonic)
     monkeypatch.setattr(search, "tried", slow)
     found = tune(regressor(), X, Y, time_limit=50)
     # 0 to 10, 20, 30 and 38.5, for 1.15 of 10 s are kept: a fourth trial would be cut at 38.5 and may not begin at 40
@@ -303,7 +320,7 @@ def test_the_clock_ends_the_search(monkeypatch):
 
 
 def test_a_last_fit_that_has_no_time_for_an_epoch_says_so():
-    made = search.prepared(regressor(batch_size=4), X, Y, None, 1, 0)
+    made = search.prepared(regressor(batch_size=4), FitInput(X, Y), None, 1, 0)
     made.begun, made.end = 0.0, 1e-6  # which is long ago
     with pytest.warns(ConvergenceWarning, match="ended the training after .* steps of the first epoch"):
         found = search.refitted(made, {})

@@ -10,14 +10,15 @@ import math
 import os
 import statistics
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from time import monotonic as clock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -27,7 +28,11 @@ from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import rows
 from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.fit import splits
+from chainrule.estimators.fit.data import FitInput, structure_of
 from chainrule.estimators.fit.plan import name_of_recipe
+from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.fit.structure import RowStructure, RowValues
 from chainrule.estimators.fit.train import warn_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.parameters import given
@@ -72,7 +77,7 @@ class _Search:
         self.dimensions = space.without(set(given(estimator)))
         self.lock, self.study = threading.Lock(), None
         self.listen: Callable[[TrialRecord], object] = _ignore
-        self.wanted, self.end, self.begun = math.inf, math.inf, time.monotonic()
+        self.wanted, self.end, self.begun = math.inf, math.inf, clock()
         self.best: Tried | None = None
         self.times = list[float]()
         self.at_work = 0
@@ -96,7 +101,7 @@ class _Search:
         with self.lock:
             if self.problem.stop.is_set() or study.ended(self.study) + self.at_work >= self.wanted:
                 return None
-            left = self.end - time.monotonic() - self.reserve()
+            left = self.end - clock() - self.reserve()
             needed = 0.3 * statistics.median(self.times) if self.times else 0.0
             if left <= needed * len(self.problem.folds):
                 self.out_of_time = True
@@ -116,7 +121,7 @@ class _Search:
         try:
             parameters, deadline = self.space.parameters(trial.params), self.end - self.reserve()
             if math.isfinite(self.end):  # what is too long for it is shortened, not cut
-                most = FIRST_SHARE * (self.end - self.begun) if is_default else deadline - time.monotonic()
+                most = FIRST_SHARE * (self.end - self.begun) if is_default else deadline - clock()
                 most, own = most / len(self.problem.folds), self.estimator.time_limit
                 parameters["time_limit"] = max(most if own is None else min(most, own), 0.01)
             found = tried(self.estimator, parameters, self.problem, trial, deadline)
@@ -155,6 +160,8 @@ def tune(
     seed: int = 0,
     journal: str | os.PathLike[str] | None = None,
     listen: Callable[[TrialRecord], object] | None = None,
+    groups: RowValues | None = None,
+    time: RowValues | None = None,
 ) -> Tuned:
     """Search for the settings with the least loss on held-out rows, and return the estimator with them on all rows.
 
@@ -171,11 +178,12 @@ def tune(
     the networks, where random_state is None.  With one job and no time limit the same seed gives the same trials.
     journal: a file that keeps the trials: a search that has one goes on, and several processes may share it.
     listen: called with each trial as it ends.
+    groups, time: as in `fit`: what is held out are whole groups, or in each fold what comes later.
 
     Ctrl-C ends the search; what was found so far is the result. Raises ConfigError without Optuna, DataError as `fit`.
     """
-    begun = time.monotonic()
-    search = prepared(estimator, X, y, folds, jobs, seed)
+    begun = clock()
+    search = prepared(estimator, FitInput(X, y, groups=groups, time=time), folds, jobs, seed)
     wanted = math.inf
     if trials is not None or time_limit is None:
         wanted = check_count(TRIALS if trials is None else trials, "trials")
@@ -189,7 +197,7 @@ def tune(
         return result(search, was_interrupted)
 
 
-def prepared(estimator: MLPEstimator, X: Any, y: Any, folds: int | None, jobs: int, seed: int) -> _Search:
+def prepared(estimator: MLPEstimator, data: FitInput, folds: int | None, jobs: int, seed: int) -> _Search:
     """Check the arguments of a search, and return it before its first trial."""
     study.optuna()
     if not isinstance(estimator, MLPEstimator):
@@ -203,27 +211,44 @@ def prepared(estimator: MLPEstimator, X: Any, y: Any, folds: int | None, jobs: i
         check_count(folds, "folds", 2)
     check_count(jobs, "jobs")
     check_seed(seed)
-    made, y = clone(estimator), np.asarray(y)
+    made, y = clone(estimator), np.asarray(data.y)
+    data = data._replace(y=y)
     if made.random_state is None:
         made.set_params(random_state=seed)
     is_classes = hasattr(made, "predict_proba")
-    parts = tuple(rows.folds(y, is_classes, folds, seed))
+    structure = structure_of(data, made.gap, True).checked(len(y))
+    parts = held_out_by(structure, y, is_classes, folds, seed)
     if not all(len(part) >= 2 for pair in parts for part in pair):
         raise DataError(f"y has {len(y)} rows, too few to hold some out; bring more.")
-    return _Search(made, Problem(X, y, parts, threading.Event()), SPACES[name](not is_classes), seed, jobs)
+    return _Search(
+        made, Problem(data, parts, structure, threading.Event()), SPACES[name](not is_classes), seed, jobs
+    )
+
+
+def held_out_by(
+    structure: RowStructure, y: NDArray[Any], is_classes: bool, count: int | None, seed: int
+) -> tuple[Split, ...]:
+    """Return the folds of a search, or its one split for None."""
+    if structure.is_free:
+        return tuple(Split(*pair) for pair in rows.folds(y, is_classes, count, seed))
+    labels, random = y if is_classes and y.ndim == 1 else None, np.random.RandomState(seed)
+    if count is None:
+        return (splits.holdout(structure, 1 / rows.HELD_OUT, labels, random),)
+    return tuple(splits.folds(structure, count, labels, random))
 
 
 def setup(search: _Search, folds: int | None) -> dict[str, Any]:
     """Return what is searched on what, for the journal."""
-    made = search.estimator
+    made, structure = search.estimator, search.problem.structure
+    tied = [name for name in ("groups", "time") if getattr(structure, name) is not None]
     return {
         "estimator": type(made).__name__,
         "preset": name_of_recipe(made.preset, made.preprocess),
         "settings": sorted(search.dimensions),
-        "rows": len(search.problem.y),
+        "rows": len(search.problem.data.y),
         "folds": folds,
         "seed": search.seed,
-    }
+    } | ({"held_out_by": tied} if tied else {})
 
 
 def carried_out(search: _Search) -> bool:
@@ -276,7 +301,7 @@ def result(search: _Search, was_interrupted: bool) -> Tuned:
         records,
         study.importances(search.study),
         metric_of(result_of(fitted)),
-        time.monotonic() - search.begun,
+        clock() - search.begun,
         "interrupted" if was_interrupted else "time limit" if search.out_of_time else "trials",
     )
 
@@ -285,11 +310,12 @@ def refitted(search: _Search, parameters: dict[str, Any]) -> Any:
     """Return the estimator with the best parameters, fitted to all rows in the time that is left."""
     made, before = clone(search.estimator).set_params(**parameters), search.estimator.time_limit
     if math.isfinite(search.end):
-        left = max(search.end - time.monotonic(), 0.05 * (search.end - search.begun))
+        left = max(search.end - clock(), 0.05 * (search.end - search.begun))
         made.set_params(time_limit=left if before is None else min(left, before))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        made.fit(search.problem.X, search.problem.y)
+        data = search.problem.data
+        made.fit(data.X, data.y, groups=data.groups, time=data.time)
     warn_of(result_of(made).shortfall)
     made.set_params(time_limit=before)
     return made

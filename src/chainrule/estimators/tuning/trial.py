@@ -9,7 +9,6 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -18,22 +17,22 @@ from chainrule.estimators.base import MLPEstimator, fit_under
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.rows import rows_of
+from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.fit.structure import RowStructure
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 WARM_UP = 0.2
 """The share of the epochs before which no trial is pruned."""
-Rows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class Problem(NamedTuple):
     """What every setting of a search is tried on."""
 
-    X: Any
-    y: NDArray[Any]
-    folds: tuple[Rows, ...]
+    data: FitInput
+    folds: tuple[Split, ...]
+    structure: RowStructure
     stop: threading.Event
     """once it is set, what is being tried ends"""
 
@@ -103,18 +102,18 @@ def tried(
 ) -> Tried:
     """Fit the estimator with these parameters on each fold, and return the mean of its metric on the rows held out."""
     values, epochs, longest, first = list[float](), 0, 0.0, None
-    for rows, held_out in problem.folds:
+    for split in problem.folds:
         made, begun = clone(estimator).set_params(**parameters), time.monotonic()
         watch = Watch(trial if first is None else None, deadline, problem.stop)
         given = made.callbacks
         others = [] if given is None else list(given) if hasattr(given, "__iter__") else [given]
         made.set_params(callbacks=[watch, *others])
-        X_val, y_val = rows_of(problem.X, held_out), problem.y[held_out]
+        data = problem.data.parted(split)
+        X_val, y_val = data.X_val, data.y_val
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 warnings.filterwarnings("ignore", "Training interrupted by user")
-                data = FitInput(rows_of(problem.X, rows), problem.y[rows], X_val=X_val, y_val=y_val)
                 result = fit_under(
                     made, data, Conditions(grace=0.0)
                 )  # the next setting needs the seconds more
