@@ -113,6 +113,15 @@ Spread = Annotated[
     ),
 ]
 
+Interval = Annotated[
+    float | None,
+    Option(
+        "--interval",
+        metavar="COVERAGE",
+        help="Also print an interval, or a set of labels, that contains the truth for this share of rows: 0.9.",
+    ),
+]
+
 # --- lab
 
 Experiment = Annotated[

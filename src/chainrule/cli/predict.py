@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
+from chainrule.cli.covering import covering_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
@@ -32,6 +34,7 @@ class Answers(NamedTuple):
     predicted: Any  # (n,) or (n, outputs)
     probabilities: Any  # (n, classes), or None for numbers
     spread: Any = None  # of the members of an ensemble, in the shape of the numbers or of the probabilities
+    covering: Any = None  # (n, 2) or (n, outputs, 2) intervals, or (n, classes) whether each is in the set
 
 
 @guarded
@@ -40,6 +43,7 @@ def predict(
     inputs: options.Inputs,
     out: options.Predictions = None,
     spread: options.Spread = False,
+    interval: options.Interval = None,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -47,6 +51,8 @@ def predict(
     """Print a model's prediction for each input, with its probability."""
     if out is not None and out.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
+    if interval is not None and out is not None and out.suffix.lower() == ".npy":
+        raise ConfigError(f"--interval writes columns of a table; end {out.name!r} in .csv.")
     from chainrule.cli.models import load_with_table
     from chainrule.model import Model
 
@@ -56,7 +62,8 @@ def predict(
             f"--spread compares the members of an ensemble, but {model} is one network; train with --members."
         )
     labels = [str(label) for label in chosen.labels]
-    answers, refused = answer_all(chosen, table, inputs, engine, spread)
+    covering = None if interval is None else covering_of(model, interval)
+    answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -72,13 +79,18 @@ def predict(
 
 
 def answer_all(
-    model: Model | Ensemble, table: Known | None, paths: list[str], engine: str, spread: bool = False
+    model: Model | Ensemble,
+    table: Known | None,
+    paths: list[str],
+    engine: str,
+    spread: bool = False,
+    covering: Callable[[Any], Any] | None = None,
 ) -> tuple[list[Answers], list[Exception]]:
     """Return the answers for all readable inputs, and the errors of the others. Raises them if no input is readable."""
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(answer(model, table, path, engine, spread))
+            answers.append(answer(model, table, path, engine, spread, covering))
         except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
@@ -87,31 +99,46 @@ def answer_all(
 
 
 def answer(
-    model: Model | Ensemble, table: Known | None, path: str, engine: str, spread: bool = False
+    model: Model | Ensemble,
+    table: Known | None,
+    path: str,
+    engine: str,
+    spread: bool = False,
+    covering: Callable[[Any], Any] | None = None,
 ) -> Answers:
-    """Predict all rows of one input. table: the metadata, in the model's file, of the table that it was trained on."""
+    """Predict all rows of one input.
+
+    table: the metadata, in the model's file, of the table that it was trained on.
+    covering(rows): returns the intervals or sets of rows as the estimator takes them; None without.
+    """
     from chainrule.datasets.table_files import TABLES
 
-    if table is not None and table.average is not None and path.lower().endswith(TABLES):
-        return answer_by_average(table, path, spread)
+    is_table = table is not None and path.lower().endswith(TABLES)
+    if is_table and table is not None and table.average is not None:
+        return answer_by_average(table, path, spread, covering)
     X = read(path, model, table)
+    found = None
+    if covering is not None:
+        found = covering(rows_of_table(path, table) if is_table and table is not None else X)
     try:
         predicted = model.predict(X, engine=engine)
     except (ShapeError, DataError) as error:
         raise type(error)(f"{path}: {error}") from error
     shares = None if model.task == "regression" else model.predict_proba(X, engine=engine)
     apart = model.spread(X, engine=engine) if spread and hasattr(model, "spread") else None
-    return Answers(path, predicted, shares, apart)
+    return Answers(path, predicted, shares, apart, found)
 
 
-def answer_by_average(table: Known, path: str, spread: bool) -> Answers:
+def answer_by_average(
+    table: Known, path: str, spread: bool, covering: Callable[[Any], Any] | None = None
+) -> Answers:
     """Predict the rows of a table by an average of different networks."""
-    from chainrule.recipe import tables
-
-    columns = {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
-    made = table.average
+    columns, made = rows_of_table(path, table), table.average
     shares = made.predict_proba(columns) if hasattr(made, "predict_proba") else None
-    return Answers(path, made.predict(columns), shares, made.spread(columns) if spread else None)
+    apart = made.spread(columns) if spread else None
+    return Answers(
+        path, made.predict(columns), shares, apart, None if covering is None else covering(columns)
+    )
 
 
 def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
@@ -161,6 +188,12 @@ def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
             apart = answers.spread[i].tolist()
             by_label = answers.probabilities is not None
             row["spread"] = dict(zip(labels, apart, strict=True)) if by_label else apart
+        if answers.covering is not None:
+            found = answers.covering[i].tolist()
+            if answers.probabilities is None:
+                row["interval"] = found
+            else:
+                row["set"] = [label for label, is_in in zip(labels, found, strict=True) if is_in]
         rows.append(row)
     return rows
 
@@ -180,11 +213,21 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
             if answers.spread is not None:
                 apart = as_list(answers.spread[i].tolist())
                 said = [f"{each} ± {number:.2g}" for each, number in zip(said, apart, strict=True)]
+            if answers.covering is not None:
+                ends = answers.covering[i].reshape(-1, 2).tolist()
+                if len(ends) == len(said):
+                    said = [
+                        f"{each} [{low:.6g}, {high:.6g}]"
+                        for each, (low, high) in zip(said, ends, strict=True)
+                    ]
+                else:  # of several quantiles
+                    said.append(f"[{ends[0][0]:.6g}, {ends[0][1]:.6g}]")
             table.add_row(Text(name), Text("  ".join(said), "bold"))
             continue
         shares = answers.probabilities[i]
         is_one_label = answers.predicted.ndim == 1
-        for rank, k in enumerate((-shares).argsort(kind="stable")[:TOP].tolist()):
+        shown = TOP if answers.covering is None else max(TOP, int(answers.covering[i].sum()))
+        for rank, k in enumerate((-shares).argsort(kind="stable")[:shown].tolist()):
             chosen = rank == 0 if is_one_label else shares[k] > 0.5
             table.add_row(
                 Text(name if rank == 0 else ""),
@@ -192,6 +235,11 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
                 Text(output.percent(float(shares[k])), "bold" if chosen else "dim", justify="right"),
                 *([] if answers.spread is None else [Text(f"± {100 * answers.spread[i, k]:.2f}", "dim")]),
                 Text(output.bar(float(shares[k])), "bright_blue" if chosen else "dim"),
+                *(
+                    []
+                    if answers.covering is None
+                    else [Text("in the set" * bool(answers.covering[i, k]), "dim")]
+                ),
             )
     if many:
         out.print(Text(output.plain(answers.source), "bold"))
@@ -227,10 +275,16 @@ def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
     if answers[0].spread is not None:
         apart = [f"spread {k}" for k in range(*outputs)] if outputs else ["spread"]
         heads += [f"spread({label})" for label in labels] if has_shares else apart
+    if (first := answers[0].covering) is not None:
+        each_output = range(first.shape[1]) if first.ndim == 3 else [""]
+        ends = [f"{end} {k}".strip() for k in each_output for end in ("lower", "upper")]
+        heads += [f"in the set({label})" for label in labels] if has_shares else ends
     writer.writerow(["input", "row", *heads])
     for each in answers:
         for i, predicted in enumerate(each.predicted.tolist()):
             shares = each.probabilities[i].tolist() if has_shares else []
             apart = [] if each.spread is None else as_list(each.spread[i].tolist())
-            writer.writerow(cells([each.source, i, *as_list(predicted), *shares, *apart]))
+            covering = [] if each.covering is None else each.covering[i].ravel().tolist()
+            covering = [int(is_in) for is_in in covering] if has_shares else covering
+            writer.writerow(cells([each.source, i, *as_list(predicted), *shares, *apart, *covering]))
     write_whole(path, text.getvalue().encode())

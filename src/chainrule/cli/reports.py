@@ -65,9 +65,15 @@ def table_run(outcome: Outcome) -> TableRun | None:
     if table is None:
         return None
     from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.intervals import judged_intervals
     from chainrule.views.report.tables import TableRun
 
     importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
     return TableRun(
-        table, outcome.comparison, importance, calibration(outcome.judgement), outcome.run.settings.preset
+        table,
+        outcome.comparison,
+        importance,
+        calibration(outcome.judgement),
+        outcome.run.settings.preset,
+        judged_intervals(run, outcome.judgement),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from chainrule.estimators.conformal.groups import Factors, factors_of
 from chainrule.estimators.conformal.intervals import Intervals
 from chainrule.estimators.conformal.scores import Scores
 from chainrule.estimators.conformal.sets import LabelSets, misfits
+from chainrule.estimators.fit.held_out import PreparedInputs
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.labels import Labels
 
@@ -24,13 +24,17 @@ HINT = "0.9 is usual"
 MAX_SHOWN = 40
 
 
-def check_coverage(coverage: float) -> float:
-    """Return a coverage. Raises ConfigError unless it is between 0 and 1."""
-    return check_number(coverage, "coverage", above=0, below=1, hint=HINT)
+def check_coverage(coverage: float, name: str = "coverage") -> float:
+    """Return a coverage. name: its name in messages.  Raises ConfigError unless it is between 0 and 1."""
+    return check_number(coverage, name, above=0, below=1, hint=HINT)
 
 
 def intervals(
-    result: FitResult, inputs: Any, predicted: Numbers, coverage: float, by: str | int | None = None
+    result: FitResult,
+    inputs: PreparedInputs,
+    predicted: Numbers,
+    coverage: float,
+    by: str | int | None = None,
 ) -> Numbers:
     """Return intervals (n, outputs, 2), of several quantiles (n, 1, 2).
 
@@ -49,7 +53,7 @@ def intervals(
 
 def sets(
     result: FitResult,
-    inputs: Any,
+    inputs: PreparedInputs,
     predicted: Numbers,
     coverage: float,
     by: str | int | None = None,
@@ -80,7 +84,7 @@ def factor_of(
     result: FitResult,
     scores: Scores,
     own: Numbers | None,
-    inputs: Any,
+    inputs: PreparedInputs,
     coverage: float,
     by: str | int | None,
 ) -> float | Numbers:

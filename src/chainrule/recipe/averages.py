@@ -12,12 +12,22 @@ from numpy.typing import NDArray
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.best.files import KEY
 from chainrule.estimators.rows import rows_of
+from chainrule.model import load_any
 
 
 def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
     """Return the estimator of a file that predicts an average; None for any other file."""
-    if KEY not in metadata:
-        return None
+    return _loaded(metadata, path) if KEY in metadata else None
+
+
+def estimator_in(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:
+    """Return the estimator in a model's file; None for a file without one."""
+    metadata = load_any(path)[1]
+    return _loaded(metadata, path) if "estimator" in metadata else None
+
+
+def _loaded(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
+    """Return the estimator of the class that the metadata names."""
     kind = MLPClassifier if metadata["estimator"]["class"] == MLPClassifier.__name__ else MLPRegressor
     return kind.load(path)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge, RidgeCV
 
 from chainrule.errors import FormatError
+from chainrule.estimators.fit.held_out import PreparedInputs
 
 Numbers = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ class Difficulty:
     """of the predictions"""
     std: float
 
-    def __call__(self, inputs: Any, predicted: Numbers) -> Numbers:
+    def __call__(self, inputs: PreparedInputs | None, predicted: Numbers) -> Numbers:
         """Return s (n,) for prepared inputs (n, features) and predictions (n,)."""
         features = _features(inputs if self.uses_inputs else None, (predicted - self.mean) / self.std)
         logs = self.bias + _standardized(features, self.center, self.spread) @ self.weights
@@ -92,7 +93,7 @@ NUMBERS = ("bias", "low", "high", "mean", "std")
 
 
 def learned(
-    inputs: Any, predicted: Numbers, errors: Numbers, fold: NDArray[np.int64]
+    inputs: PreparedInputs | None, predicted: Numbers, errors: Numbers, fold: NDArray[np.int64]
 ) -> tuple[Difficulty, Numbers]:
     """Return the difficulty, and s (k,) of each row by the rows of the other folds.
 
@@ -122,7 +123,7 @@ def learned(
     return difficulty, np.exp(EXPONENT * found)
 
 
-def _features(inputs: Any, z: Numbers) -> Numbers:
+def _features(inputs: PreparedInputs | None, z: Numbers) -> Numbers:
     """Return f(x), (n, features). z: (n,) standardized predictions."""
     of_prediction = np.stack([z, z * z, np.abs(z)], 1)
     if inputs is None:

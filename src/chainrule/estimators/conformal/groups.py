@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 from chainrule.estimators.conformal.scores import Scores
+from chainrule.estimators.fit.held_out import PreparedInputs
 
 Numbers = NDArray[np.float64]
 
@@ -31,8 +32,8 @@ class Factors(NamedTuple):
 def factors_of(
     own: Numbers,
     weight: Numbers,
-    held_inputs: Any,
-    inputs: Any,
+    held_inputs: PreparedInputs,
+    inputs: PreparedInputs,
     places: NDArray[np.int64],
     coverage: float,
 ) -> Factors:
@@ -57,5 +58,5 @@ def factors_of(
     return Factors(found[of_new], int(np.isinf(found[np.unique(of_new)]).sum()))
 
 
-def _dense(values: Any) -> NDArray[Any]:
+def _dense(values: PreparedInputs) -> NDArray[Any]:
     return np.asarray(values.toarray() if hasattr(values, "toarray") else values)

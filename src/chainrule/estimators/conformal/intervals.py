@@ -28,7 +28,7 @@ from chainrule.errors import FormatError
 from chainrule.estimators.conformal.difficulty import Difficulty, learned
 from chainrule.estimators.conformal.scores import Scores
 from chainrule.estimators.conformal.shape import Shape, shape_of
-from chainrule.estimators.fit.held_out import HeldOut
+from chainrule.estimators.fit.held_out import HeldOut, PreparedInputs
 from chainrule.estimators.numbers import NumericTargets
 
 Numbers = NDArray[np.float64]
@@ -65,7 +65,7 @@ class Scaled:
     difficulty: Difficulty | None = None
     """None for intervals that are equally wide"""
 
-    def unit(self, inputs: Any, predicted: Numbers) -> Unit:
+    def unit(self, inputs: PreparedInputs | None, predicted: Numbers) -> Unit:
         """Return the units at prepared inputs (n, features) and predictions (n, 1)."""
         center = predicted[:, 0]
         size = np.ones(len(center)) if self.difficulty is None else self.difficulty(inputs, center)
@@ -97,7 +97,7 @@ class Heads:
     least: float
     """the least distance of either from the middle one"""
 
-    def unit(self, inputs: Any, predicted: Numbers) -> Unit:
+    def unit(self, inputs: PreparedInputs | None, predicted: Numbers) -> Unit:
         """Return the units at predicted quantiles (n, quantiles)."""
         low, middle, high = predicted.min(1), np.median(predicted, 1), predicted.max(1)
         return Unit(middle, np.maximum(middle - low, self.least), np.maximum(high - middle, self.least))
@@ -142,7 +142,7 @@ class Intervals:
             return cls((of_quantiles(held_out, held_out.predicted),), floor)
         return cls(tuple(of_output(held_out, output) for output in range(targets.outputs)), floor)
 
-    def units(self, inputs: Any, predicted: Numbers) -> list[Unit]:
+    def units(self, inputs: PreparedInputs, predicted: Numbers) -> list[Unit]:
         """Return the units of each output. inputs: (n, features) prepared.  predicted: (n, outputs)."""
         first = self.outputs[0].units
         if isinstance(first, Heads):

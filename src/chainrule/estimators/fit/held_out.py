@@ -11,10 +11,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit.data import FitData
 
+PreparedInputs = NDArray[Any] | sparse.csr_matrix
+"""(n, features) what a network takes"""
 MAX_INPUTS = 10_000
 """The most held-out rows whose inputs are kept."""
 
@@ -58,13 +61,13 @@ class HeldOut:
     """(m,) sample_weight without class_weight; 1 for each row of X_val"""
     are_passed: bool = False
     """whether they are the rows of X_val"""
-    inputs: Any = None
+    inputs: PreparedInputs | None = None
     """(k, features) the prepared inputs of those that are `thinned`, an array or a CSR matrix; None if not kept"""
     groups: NDArray[np.int64] | None = None
     """(m,) the number of the group of each row; None without groups"""
 
     @classmethod
-    def of(cls, held: HeldRows, predicted: NDArray[Any], X: Any = None) -> Self | None:
+    def of(cls, held: HeldRows, predicted: NDArray[Any], X: PreparedInputs | None = None) -> Self | None:
         """Return predictions (m, outputs) for held-out rows; None if some are not finite.
 
         X: the prepared inputs of those that are `thinned`.

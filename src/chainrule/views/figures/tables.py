@@ -7,11 +7,14 @@ import plotly.graph_objects as go
 
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.importance import Importance
+from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, shortened, style
+from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, shortened, style
 
 DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
+MAX_INTERVALS = 150
+"""The most intervals of a figure; of more rows, some evenly spaced ones in the order of their predictions."""
 MAX_COLUMNS = 20
 """The maximum number of columns in the importance figure."""
 
@@ -44,6 +47,45 @@ def residuals(judgement: Judgement) -> go.Figure:
         )
     )
     style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL)
+    figure.update_layout(height=420, hovermode="closest")
+    return figure
+
+
+def intervals(found: JudgedIntervals, judgement: Judgement) -> go.Figure:
+    """Plot true numbers over predicted ones with their intervals: blue dots inside, orange crosses outside."""
+    said = words.tables
+    predicted = judgement.predicted.reshape(judgement.n, -1)[:, 0]
+    order = np.argsort(predicted, kind="stable")
+    rows = order[np.unique(np.linspace(0, found.n - 1, min(found.n, MAX_INTERVALS)).astype(np.int64))]
+    low, high = found.ends[rows].T
+    gaps = np.full(len(rows), np.nan)
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=np.stack([predicted[rows], predicted[rows], gaps], 1).ravel(),
+            y=np.stack([low, high, gaps], 1).ravel(),
+            mode="lines",
+            line={"color": "rgba(0, 114, 178, 0.35)", "width": 3},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    )
+    kinds = ((said.INSIDE, BLUE, "circle", True), (said.OUTSIDE, ORANGE, "x", False))
+    for name, color, symbol, inside in kinds:
+        own = rows[found.contains[rows] == inside]
+        figure.add_trace(
+            go.Scatter(
+                x=predicted[own],
+                y=found.y[own],
+                customdata=found.ends[own],
+                mode="markers",
+                name=name,
+                marker={"color": color, "size": 7, "symbol": symbol},
+                hovertemplate=said.interval("%{customdata[0]:.4g}", "%{customdata[1]:.4g}")
+                + "<extra></extra>",
+            )
+        )
+    style(figure, said.INTERVALS, said.PREDICTED, said.TRUE)
     figure.update_layout(height=420, hovermode="closest")
     return figure
 

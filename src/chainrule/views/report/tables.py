@@ -7,11 +7,12 @@ from typing import NamedTuple
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.importance import Importance
+from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
 from chainrule.views.figures import tables as figures
-from chainrule.views.report.sections import described, figure, numbers, section, table, text
+from chainrule.views.report.sections import described, figure, numbers, section, share, table, text
 from chainrule.views.text.tables import cells, reliability, verdict
 from chainrule.views.words.facts import quantity
 
@@ -27,6 +28,8 @@ class TableRun(NamedTuple):
     importance: Importance | None
     calibration: Reliability | None
     preset: str | None = None
+    intervals: JudgedIntervals | None = None
+    """of a regression"""
 
 
 def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
@@ -54,16 +57,20 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
     said, drawn = words.tables, []
     if judgement.task == "regression":
         drawn.append(section("", figure(figures.residuals(judgement))))
+        if (found := run.intervals) is not None:
+            contained = share(int(found.contains.sum()), found.n)
+            about = said.intervals(found.coverage, contained, found.n, quantity(found.width))
+            drawn.append(section("", figure(figures.intervals(found, judgement)), f"<p>{text(about)}</p>"))
     elif run.calibration is not None:
         about = reliability(run.calibration)
         drawn.append(section("", figure(figures.calibration(run.calibration)), f"<p>{text(about)}</p>"))
     if run.importance is not None:
-        found = run.importance
-        metric = words.phrases.spoken(found.metric)
-        about = said.importance(metric, quantity(found.base), found.rows, found.repeats)
-        few = said.most_important(len(found.names), min(len(found.names), figures.MAX_COLUMNS))
+        important = run.importance
+        metric = words.phrases.spoken(important.metric)
+        about = said.importance(metric, quantity(important.base), important.rows, important.repeats)
+        few = said.most_important(len(important.names), min(len(important.names), figures.MAX_COLUMNS))
         note = f"<p>{text(few)}</p>" if few else ""
-        drawn.append(section("", figure(figures.importance(found)), note, f"<p>{text(about)}</p>"))
+        drawn.append(section("", figure(figures.importance(important)), note, f"<p>{text(about)}</p>"))
     return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
 
 

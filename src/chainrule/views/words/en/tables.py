@@ -76,6 +76,8 @@ COLUMNS = "The columns"
 IMPORTANCE = "Which columns matter"
 CALIBRATION, CALIBRATED = "Are the probabilities right?", "as predicted"
 PREDICTED_SHARE, OBSERVED_SHARE = "predicted probability", "share that came true"
+INTERVALS = "Intervals"
+INSIDE, OUTSIDE = "inside", "outside"
 RESIDUALS, RESIDUAL = "Errors by prediction", "predicted - true"
 PREDICTED = "predicted"
 ROW, TRUE, ERROR, PROBABILITY = "row", "true", "error", "probability"
@@ -196,6 +198,19 @@ def most_important(columns: int, shown: int) -> str:
 def residual() -> str:
     """What the pointer shows of an error."""
     return "predicted %{x:.5g}<br>off by %{y:+.5g}"
+
+
+def interval(low: str, high: str) -> str:
+    """What the pointer shows of an interval."""
+    return f"predicted %{{x:.5g}}<br>true %{{y:.5g}}<br>interval {low} to {high}"
+
+
+def intervals(asked: float, share: str, rows: int, width: str) -> str:
+    """How many of the judged rows are in intervals that are to contain a share of rows."""
+    return (
+        f"Intervals made to contain {100 * asked:.0f} % of new rows contain {share} of these {rows:,}. On average they "
+        f"are {width} wide; where errors were large on the rows held out of the training, they are wider."
+    )
 
 
 def worst_rows(shown: int, columns: int) -> str:

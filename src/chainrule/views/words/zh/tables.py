@@ -68,6 +68,8 @@ COLUMNS = "欄位"
 IMPORTANCE = "哪些欄位重要"
 CALIBRATION, CALIBRATED = "機率準嗎？", "與預測相符"
 PREDICTED_SHARE, OBSERVED_SHARE = "預測的機率", "實際發生的比例"
+INTERVALS = "區間"
+INSIDE, OUTSIDE = "區間內", "區間外"
 RESIDUALS, RESIDUAL = "各預測值的誤差", "預測 - 實際"
 PREDICTED = "預測"
 ROW, TRUE, ERROR, PROBABILITY = "列", "實際", "誤差", "機率"
@@ -179,6 +181,19 @@ def most_important(columns: int, shown: int) -> str:
 def residual() -> str:
     """What the pointer shows of an error."""
     return "預測 %{x:.5g}<br>誤差 %{y:+.5g}"
+
+
+def interval(low: str, high: str) -> str:
+    """What the pointer shows of an interval."""
+    return f"預測 %{{x:.5g}}<br>實際 %{{y:.5g}}<br>區間 {low} 到 {high}"
+
+
+def intervals(asked: float, share: str, rows: int, width: str) -> str:
+    """How many of the judged rows are in intervals that are to contain a share of rows."""
+    return (
+        f"這些區間的目標是包含 {100 * asked:.0f} % 的新資料列，實際包含了這 {rows:,} 列中的 {share}。"
+        f"平均寬度為 {width}；在訓練時保留的資料列上誤差大的地方，區間比較寬。"
+    )
 
 
 def worst_rows(shown: int, columns: int) -> str:

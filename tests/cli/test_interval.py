@@ -1,0 +1,95 @@
+"""Intervals and sets of labels by the command: in a report, in the terminal, as JSON and in a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule import MLPClassifier, MLPRegressor
+from chainrule.recipe.intervals import JudgedIntervals, judged_intervals
+from chainrule.recipe.run import begun, carry_out
+from chainrule.recipe.settings import Settings
+from chainrule.views import words
+from chainrule.views.figures.tables import intervals
+from chainrule.views.report.tables import TableRun, outcome
+from house_tables import read, write
+
+RNG = np.random.default_rng(0)
+AREA = RNG.uniform(30, 150, 500)
+PRICE = 3 * AREA + RNG.normal(0, 30, 500)
+TABLE = {
+    "area": [f"{value:.2f}" for value in AREA],
+    "price": [f"{value:.1f}" for value in PRICE],
+    "kind": np.where(PRICE > 300, "dear", np.where(PRICE < 200, "cheap", "usual")).tolist(),
+}
+FAST = ("--epochs", 8, "--hidden", 16, "--quiet", "--out", "run")
+
+
+@pytest.fixture
+def homes(tmp_path):
+    write(tmp_path / "homes.csv", TABLE, ["area", "price"])
+    write(tmp_path / "kinds.csv", TABLE, ["area", "kind"])
+    return tmp_path
+
+
+def test_intervals_of_numbers(command, homes):
+    command("train", "homes.csv", "--target-column", "price", *FAST)
+    expected = MLPRegressor.load(homes / "run/model.safetensors").predict_interval(
+        {"area": AREA.round(2)}, 0.8
+    )
+    rows = command("predict", "run", "homes.csv", "--interval", 0.8, data=True)
+    np.testing.assert_allclose([row["interval"] for row in rows], expected, rtol=1e-6)
+    assert 0.7 < np.mean((expected[:, 0] <= PRICE) & (expected[:, 1] >= PRICE)) < 0.9
+    command("predict", "run", "homes.csv", "--interval", 0.8, "--out", "said.csv")
+    said = read(homes / "said.csv")
+    assert list(said[0]) == ["input", "row", "predicted", "lower", "upper"]
+    np.testing.assert_allclose(
+        [[float(row[end]) for end in ("lower", "upper")] for row in said], expected, rtol=1e-6
+    )
+    low, high = expected[0]
+    assert f"[{low:.6g}, {high:.6g}]" in command("predict", "run", "homes.csv", "--interval", 0.8).stdout
+    for interval, fault in ((90, "--interval must be a finite number above 0 and below 1, not 90.0"),):
+        assert fault in command("predict", "run", "homes.csv", "--interval", interval, code=2).stderr
+    found = command("predict", "run", "homes.csv", "--interval", 0.9, "--out", "said.npy", code=2)
+    assert "--interval writes columns of a table; end 'said.npy' in .csv." in found.stderr
+
+
+def test_sets_of_labels(command, homes):
+    command("train", "kinds.csv", "--target-column", "kind", *FAST)
+    made = MLPClassifier.load(homes / "run/model.safetensors")
+    expected = made.predict_set({"area": AREA.round(2)}, 0.95)
+    rows = command("predict", "run", "kinds.csv", "--interval", 0.95, data=True)
+    assert [row["set"] for row in rows] == [made.classes_[each].tolist() for each in expected]
+    command("predict", "run", "kinds.csv", "--interval", 0.95, "--out", "said.csv")
+    said = read(homes / "said.csv")
+    heads = [f"in the set({label})" for label in ("cheap", "dear", "usual")]
+    assert [[int(row[head]) for head in heads] for row in said] == expected.astype(int).tolist()
+    assert "in the set" in command("predict", "run", "kinds.csv", "--interval", 0.95).stdout
+
+
+def test_a_model_without_held_out_rows(command, homes):
+    command("train", "homes.csv", "--target-column", "price", "--l1", 0.001, *FAST)
+    found = command("predict", "run", "homes.csv", "--interval", 0.9, code=2)
+    assert "run keeps nothing of such; train it on a table, with --preset fast" in found.stderr
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_report_shows_how_many_judged_rows_are_inside(homes, language):
+    settings = Settings(target_column="price", epochs=4, hidden=(8,))
+    with begun(str(homes / "homes.csv"), settings, homes / "run") as prepared:
+        done = carry_out(prepared)
+    found = judged_intervals(done.run, done.judgement)
+    assert found is not None and found.n == 100
+    figure = intervals(found, done.judgement)
+    assert [len(trace.x) for trace in figure.data[1:]] == [found.contains.sum(), (~found.contains).sum()]
+    assert len(figure.data[0].x) == 300
+    with words.spoken_in(language):
+        page = outcome(TableRun(done.run.data.table, None, None, None, None, found), done.judgement)
+    inside = f"{100 * found.contains.mean():.1f} %"
+    assert (f"contain {inside} of these 100" if language == "en" else f"這 100 列中的 {inside}") in page
+
+
+def test_judged_intervals_by_hand():
+    ends = np.array([[0.0, 2.0], [1.0, 5.0], [-1.0, 2.0]])
+    found = JudgedIntervals(0.9, ends, np.array([2.0, 0.5, -1.0]))
+    assert found.contains.tolist() == [True, False, True] and found.width == 3 and found.n == 3
