@@ -15,7 +15,7 @@ from typer.main import get_command
 from chainrule.cli import EXAMPLES, app
 from chainrule.cli.train_words import TRAIN
 from chainrule.datasets import load_mnist
-from chainrule.estimators.recipes import BEST, PRESETS
+from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
@@ -83,7 +83,7 @@ def test_documented_options_exist():
         ("Training", "optimizer", OPTIMIZERS),
         ("Training", "method", METHODS),
         ("Training", "schedule", SCHEDULES),
-        ("The network", "preset", [*PRESETS, BEST]),
+        ("The network", "preset", [*PRESETS, ADDITIVE, BEST]),
     ],
 )
 def test_help_lists_the_registry(panel, name, registry):

@@ -420,7 +420,7 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
     ("settings", "said"),
     [
         ({"max_one_hot": 1}, "max_one_hot must be an integer of at least 2"),
-        ({"scale": "minmax"}, "scale must be one of robust, realmlp, standard, quantile, none, "),
+        ({"scale": "minmax"}, "scale must be one of robust, realmlp, standard, quantile, range, none, "),
         ({"impute": 0}, "impute must be one of median, mean"),
         ({"min_count": 0}, "min_count must be an integer of at least 1"),
         ({"category_scale": 0}, "category_scale must be a finite number above 0 and at most 1e\\+06"),

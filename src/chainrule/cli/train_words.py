@@ -26,7 +26,7 @@ TRAIN = {
     "The network": {
         "preset": Words(
             "For tables, the network and the training of an estimator's preset, which other options change, "
-            "or none for a plain network: fast, realmlp, tabm, best.",
+            "or none for a plain network: fast, realmlp, tabm, additive, best.",
             "fast; none with an option that presets do not support",
         ),
         "members": Words(

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing, progress
+from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
@@ -33,7 +34,7 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
 from chainrule.estimators.read_source import Reading, read_source
-from chainrule.estimators.recipes import BEST
+from chainrule.estimators.recipes import ADDITIVE, BEST
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
@@ -115,6 +116,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
             given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
+            if self.preset == ADDITIVE:
+                data = self._with_pairs(given, data, incremental, conditions, begun)
             plan = resolved(
                 self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
             )
@@ -134,7 +137,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
-            self._hold(train(plan, data, start, listeners, whole))
+            result = train(plan, data, start, listeners, whole)
+            self._hold(additive.finished(result, data) if self.preset == ADDITIVE else result)
         if watched is not None:
             watched.finish()
         warn_of(self._fitted.shortfall)
@@ -214,6 +218,18 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         data = checked(kind, given, parameters, check, self._check_array, known, warm)
         names = getattr(self, "feature_names_in_", None)
         return data if names is None else replace(data, feature_names=names.tolist())
+
+    def _with_pairs(
+        self, given: FitInput, data: FitData, incremental: bool, conditions: Conditions, begun: float
+    ) -> FitData:
+        """Return the data of an additive fit with the pairs of columns that it chooses."""
+        structured = not data.structure.is_free
+        additive.check(self, incremental, self._trunk is not None, structured, isinstance(given.X, ReadTable))
+
+        def prepare(made: TablePreprocessor) -> FitData:
+            return of_table(self.target_type, given, values_of(self), made)
+
+        return additive.with_pairs(self, data, prepare, conditions, begun)
 
     def _preprocessor(
         self, given: FitInput, before: FitResult | None, conditions: Conditions

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError
+from chainrule.estimators.additive.terms import as_plain, from_plain
 from chainrule.estimators.conformal import calibration
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.result import FitResult, Records
@@ -51,6 +52,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
+        **({} if result.terms is None else {"terms": as_plain(result.terms)}),
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "decision": None if result.decision is None else result.decision.described(),
     }
@@ -124,6 +126,7 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             known.get("n_layers_", 0),
             table,
             _records(known),
+            terms=from_plain(data.get("terms")),
             kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
         )
         if (decision := data.get("decision")) is not None and isinstance(result.targets, Labels):

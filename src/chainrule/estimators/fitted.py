@@ -22,6 +22,7 @@ from sklearn.utils.validation import validate_data
 from chainrule.core.shown import view
 from chainrule.errors import ConfigError
 from chainrule.estimators import files
+from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.explain.methods import Explains
@@ -114,6 +115,16 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
         """Return what `predict` does."""
         predicted = self._predicted(X)
         return self._fitted.predictions(predicted)
+
+    def terms(self) -> Terms:
+        """Return what each column and each pair adds to the prediction, after a fit of preset="additive".
+
+        The decision of a row is the intercept plus what its terms add; see `Terms`. Raises ConfigError for another fit.
+        """
+        found = self._fitted.terms
+        if found is None:
+            raise ConfigError("only a fit of preset='additive' has terms; other networks are no sums.")
+        return found
 
     def spread(self, X: Any) -> NDArray[Any]:
         """Return the disagreement of the members of an ensemble: the standard deviation of their predictions.

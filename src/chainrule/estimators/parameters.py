@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
-from chainrule.estimators.recipes import BEST, PRESETS
+from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS, Activation
 from chainrule.formulas.optimizers import OPTIMIZERS, AnyOptimizer, Optimizer, Solver
@@ -168,9 +168,11 @@ class Parameters:
     )
     preset: str | None = parameter(
         None,
-        [StrOptions({*PRESETS, BEST}), None],
+        [StrOptions({*PRESETS, ADDITIVE, BEST}), None],
         'the network and the training for tables by name: "fast" embeds each number by a piecewise linear function, '
-        '"realmlp" is the published RealMLP-TD and "tabm" TabM-mini, with n_members (32) members in one network. None '
+        '"realmlp" is the published RealMLP-TD and "tabm" TabM-mini, with n_members (32) members in one network. '
+        '"additive" is a sum of a curve for each number, a value for each category and a table for chosen pairs, '
+        "see `terms`. None "
         'for that of preprocess="auto", "fast". "best" fits several recipes within time_limit, or 60 s, and predicts '
         "their weighted average, `blend_`, whose heaviest network is model_; `report_` has a record "
         "of each. Raises ConfigError without preprocess.",

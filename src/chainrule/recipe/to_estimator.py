@@ -15,7 +15,7 @@ from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.architecture import alpha_of
-from chainrule.estimators.recipes import BEST, PRESETS
+from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
@@ -29,7 +29,7 @@ from chainrule.recipe.settings import Settings
 from chainrule.recipe.targets import TargetColumn
 
 CHOICES: dict[str, Any] = {
-    "preset": {**PRESETS, BEST: None},
+    "preset": {**PRESETS, ADDITIVE: None, BEST: None},
     "activation": {name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"},
     "loss": LOSSES,
     "schedule": SCHEDULES,

@@ -91,7 +91,10 @@ def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:
         how = plan.activation, p.dropout, p.batch_norm, p.residual
         given = tuple(map(tuple, hidden_layers(list(plan.hidden_layer_sizes), *how)))
     groups = [list(group) for group in given]
-    front = [*preprocessing.embedding(data.preprocessor), *proposal.front]
+    coded = preprocessing.embedding(data.preprocessor)
+    if proposal.code_std is not None:
+        coded = [replace(each, std=proposal.code_std) for each in coded]
+    front = [*coded, *proposal.front]
     if groups:
         groups[0] = [*front, *groups[0]]
     hidden = [layer for group in groups for layer in group] if groups else front

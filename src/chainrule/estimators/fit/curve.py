@@ -112,6 +112,8 @@ class LearningCurve(Callback):
         if self.rows is None:
             own = self.members if self.fit.own_batches else 1
             self.rows = np.repeat(np.arange(run.samples.n)[:, None], own, 1)
+            if self.plan.proposal.resamples and own > 1:
+                self.rows = self.random.randint(run.samples.n, size=self.rows.shape)
         if self.fit.shuffle:
             for member in range(self.rows.shape[1]):
                 drawn = np.arange(run.samples.n)

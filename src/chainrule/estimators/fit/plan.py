@@ -27,7 +27,7 @@ from chainrule.estimators.parameters import (
     given,
     values_of,
 )
-from chainrule.estimators.recipes import BEST, DEFAULT, PRESETS
+from chainrule.estimators.recipes import DEFAULT, recipe_of
 from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -181,4 +181,4 @@ def name_of_recipe(preset: str | None, preprocess: TablePreprocessor | str | Non
 
 def recipe(name: str, variant: str | None) -> Recipe:
     """Return the recipe of this name, or the variant in place of it."""
-    return VARIANTS[variant] if variant is not None else PRESETS[DEFAULT if name == BEST else name]
+    return VARIANTS[variant] if variant is not None else recipe_of(name)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.conformal.calibration import Calibration, calibrated
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.held_out import HeldOut
@@ -69,6 +70,8 @@ class FitResult:
     """what was predicted for rows before the network learned from them; None without such rows, and from a file"""
     decision: Decision | None = None
     """how a classifier chooses labels; None for the likeliest"""
+    terms: Terms | None = None
+    """what each column and pair adds, of an additive model"""
     kept: Calibration | None = None
     """the calibration of intervals or sets of labels from a file"""
 

@@ -59,6 +59,10 @@ class Proposal(NamedTuple):
     """whether early stopping returns to the last of several epochs with the best score"""
     refit: bool = False
     """whether the network is trained anew on all rows, for as many epochs as were best on those held out"""
+    resamples: bool = False
+    """whether each of several members has its own draw with replacement of the rows"""
+    code_std: float | None = None
+    """the standard deviation of the first vectors of codes; None for the layer's own"""
     clamp: bool = False
     """whether predicted numbers stay within the range of the training targets"""
 

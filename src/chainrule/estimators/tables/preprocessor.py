@@ -1,7 +1,9 @@
+# Over 300 lines because it is one class: its settings, its two methods, and all that a user may read of it.
 """The preprocessor of tables: it converts columns of any types to a network's inputs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.estimators.tables import ends, fitting, kinds, reading, state
 from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
 from chainrule.estimators.tables.description import DescribedTable, describe
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
 from chainrule.estimators.tables.learned import LearnedColumn
@@ -49,8 +52,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     (`chainrule.estimators.tables.rarity` has the formula and figures). It needs y in `fit`, which the estimators pass.
     category_scale: the value, above 0, of the outputs of columns with more than 8 categories, instead of 1, unless
     `scale` is "realmlp". The smaller it is, the less a network learns from single categories relative to numbers.
-    scale: "robust", "realmlp", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
-    "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
+    scale: "robust", "realmlp", "standard", "quantile", "range", "none" or, with two outputs a number,
+    "robust+quantile" or "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
     impute: "median" or "mean".
     near_constant: a column that differs from its most frequent value in a smaller fraction of rows is dropped.
     identifiers: "drop" columns that number the rows, by their values and name, and numbers like those of accounts, with
@@ -71,6 +74,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_: NDArray[np.object_]
     _encoder: Encoder
     _rows: int | None
+    _crossed: tuple[Crossed, ...] = ()
     _named: bool
 
     def __init__(
@@ -166,7 +170,24 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 )
             pairs = zip(learned, table.names, strict=True)
             at = {each.name: at[label] for each, label in pairs if label in at}
-        return encoder.encode(table, at, self._rules_dtype())
+        made = encoder.encode(table, at, self._rules_dtype())
+        if not self._crossed:
+            return made
+        return np.concatenate(
+            [made, np.stack([pair.codes(made) for pair in self._crossed], 1)], 1, dtype=made.dtype
+        )
+
+    def crossed(self, pairs: Sequence[Crossed]) -> TablePreprocessor:
+        """Return a copy that appends a code for each pair of columns, see `chainrule.estimators.tables.crossed`."""
+        made = TablePreprocessor(**self.get_params(deep=False))
+        made._publish(self._learned, self._named, self._rows, tuple(pairs))
+        return made
+
+    @property
+    def crossed_(self) -> tuple[Crossed, ...]:
+        """The pairs of columns whose cells are the last outputs."""
+        self._check_fitted()
+        return self._crossed
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the outputs: "sex=male", "signed days", "age missing".
@@ -186,13 +207,16 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         else:
             prefix = "" if self._named else "x"
             learned = [each._replace(name=f"{prefix}{each.name}") for each in self._learned]
-        return np.array([name for each in learned for name in each.outputs()], object)
+        names = [name for each in learned for name in each.outputs()]
+        both = [(learned[pair.first.column].name, learned[pair.second.column].name) for pair in self._crossed]
+        return np.array([*names, *(f"{first} x {second}" for first, second in both)], object)
 
     def to_data(self) -> dict[str, Any]:
         """Return everything learned as JSON values: text, numbers and lists."""
         self._check_fitted()
         settings = {name: getattr(self, name) for name in _SETTINGS}
-        return state.write(self._learned, self._named, settings)
+        written = state.write(self._learned, self._named, settings)
+        return written | {"crossed": to_data(self._crossed)} if self._crossed else written
 
     @classmethod
     def from_data(cls, data: Any) -> TablePreprocessor:
@@ -209,7 +233,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             made._rules()
         except (ConfigError, TypeError) as error:
             raise FormatError(f"settings of the preprocessor are damaged: {error}") from error
-        made._publish(tuple(learned), named, None)
+        made._publish(tuple(learned), named, None, from_data(data.get("crossed", []), learned))
         return made
 
     @property
@@ -228,7 +252,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def embedded_(self) -> tuple[Embedded, ...]:
         """The outputs that are codes: (column of the output, codes with 0, size of the embedding)."""
         self._check_fitted()
-        return embedded(self._learned)
+        width = sum(len(each.outputs()) for each in self._learned)
+        codes = [Embedded(width + k, pair.cells, pair.size) for k, pair in enumerate(self._crossed)]
+        return (*embedded(self._learned), *codes)
 
     @property
     def numbers_(self) -> tuple[int, ...]:
@@ -246,10 +272,17 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def sources_(self) -> tuple[int, ...]:
         """The index of each output's column, from 0."""
         self._check_fitted()
-        return tuple(k for k, each in enumerate(self._learned) for _ in each.outputs())
+        own = (k for k, each in enumerate(self._learned) for _ in each.outputs())
+        return (*own, *(pair.first.column for pair in self._crossed))
 
-    def _publish(self, learned: tuple[LearnedColumn, ...], named: bool, rows: int | None) -> None:
-        self._learned, self._named, self._rows = learned, named, rows
+    def _publish(
+        self,
+        learned: tuple[LearnedColumn, ...],
+        named: bool,
+        rows: int | None,
+        crossed: tuple[Crossed, ...] = (),
+    ) -> None:
+        self._learned, self._named, self._rows, self._crossed = learned, named, rows, crossed
         self._encoder = Encoder(learned)
         self.n_features_in_ = len(learned)
         if hasattr(self, "feature_names_in_"):

@@ -4,6 +4,7 @@
     standard    z = s((x - mean) / deviation)
     realmlp     as robust, with half the range in place of the deviation, and outputs of categories scaled too
     quantile    z = Phi^-1(F(x)),  F the share of smaller values in training, by linear interpolation; within 5.2
+    range       z = (x - min) / (max - min), clipped to [0, 1]: linear in x within the range of training
     none        z = x
 
 "robust+quantile" and "standard+quantile" make two outputs of a number. Where the quartiles are equal, the deviation
@@ -91,6 +92,12 @@ def fit_quantile(x: Ordered) -> list[Scaling]:
     return [Scaling("quantile", grid=tuple(column)) for column in grid.T.tolist()]
 
 
+def fit_range(x: Ordered) -> list[Scaling]:
+    """Return the minimum and the range of each column."""
+    low, high = x.quantiles((0.0, 1.0))
+    return _scales("range", low, np.minimum(high / 2 - low / 2, np.finfo(float).max / 2) * 2)
+
+
 def fit_none(x: Ordered) -> list[Scaling]:
     """Return scales that change nothing."""
     return [Scaling("none")] * x.x.shape[1]
@@ -101,6 +108,7 @@ WAYS: dict[str, Callable[[Ordered], list[Scaling]]] = {
     "realmlp": fit_realmlp,
     "standard": fit_standard,
     "quantile": fit_quantile,
+    "range": fit_range,
     "none": fit_none,
 }
 SCALES = {
@@ -127,6 +135,8 @@ class Scaler:
             return _normal(_shares(x, self.grid))
         if self.way == "none":
             return x
+        if self.way == "range":
+            return np.clip((x / 2 - self.center) / self.spread, 0.0, 1.0)
         with np.errstate(
             over="ignore"
         ):  # halves: the distance of two numbers may be beyond float64, and theirs is not

@@ -1,0 +1,203 @@
+"""The terms of an additive model: what each column and each pair adds, as numbers from which a prediction follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.errors import FormatError
+
+CONFIDENCE = 0.95
+OTHER = "(other)"
+"""The category that all those without a value of their own count as."""
+
+
+@records.kind("axis")
+class Axis(NamedTuple):
+    """The places along one column of a term. Place 0 is missing, or an unknown category."""
+
+    column: str
+    kind: str
+    """"knots" between which a curve is linear, "edges" between which it is constant, or "categories\""""
+    points: tuple[float | str, ...]
+    """the knots or edges in order, in the unit of the column; or the categories"""
+
+    @property
+    def size(self) -> int:
+        """The number of places, the one of missing numbers included."""
+        return 1 + len(self.points) + (self.kind == "edges")
+
+
+@records.kind("term")
+class Term(NamedTuple):
+    """What one column, or a pair of columns, adds to the sum. Its mean over the training rows is 0."""
+
+    axes: tuple[Axis, ...]
+    values: NDArray[np.float64]
+    """(size of the axis, outputs), or (size, size, outputs) for a pair"""
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    """a 95 % interval of each value, by the spread of the members"""
+    importance: float
+    """the mean size of what it adds, over the training rows"""
+
+    @property
+    def name(self) -> str:
+        """The column, or both."""
+        return " x ".join(axis.column for axis in self.axes)
+
+    def at(self, *places: Any) -> NDArray[np.float64]:
+        """Return what the term adds (outputs,) for a value of each column; None or NaN for a missing one."""
+        if len(self.axes) == 1 and self.axes[0].kind == "knots" and not is_missing(places[0]):
+            knots = np.array(self.axes[0].points, float)
+            return np.array([np.interp(float(places[0]), knots, own[1:]) for own in self.values.T])
+        found = tuple(place(axis, value) for axis, value in zip(self.axes, places, strict=True))
+        return np.asarray(self.values[found])
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value of a table is missing."""
+    return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+
+
+def place(axis: Axis, value: Any) -> int:
+    """Return the index of a value along an axis."""
+    if is_missing(value):
+        return 0
+    if axis.kind == "categories":
+        known = str(value) if str(value) in axis.points else OTHER
+        return axis.points.index(known) + 1 if known in axis.points else 0
+    if axis.kind == "knots":
+        raise ValueError("a value lies between knots; use Term.at.")
+    return 1 + int(np.searchsorted(np.array(axis.points, float), float(value), side="right"))
+
+
+@records.kind("additive_terms")
+@dataclass(frozen=True, repr=False)
+class Terms:
+    """An additive model as data: intercept and terms, whose sum is the decision, before the link function.
+
+        decision = intercept + sum over terms of what they add
+
+    For numbers the decision is the prediction (with loss="poisson" its logarithm); with two classes it is the log-odds
+    of the second one, and with more the logarithm of each probability but for a common constant.
+    """
+
+    intercept: NDArray[np.float64]
+    """(outputs,)"""
+    terms: tuple[Term, ...]
+    """the most important first"""
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __iter__(self) -> Any:
+        return iter(self.terms)
+
+    def __getitem__(self, name: str) -> Term:
+        """Return the term of a column, or of a pair: "size x age"."""
+        for term in self.terms:
+            if term.name == name:
+                return term
+        raise KeyError(f"{name!r} is no term; there are {', '.join(each.name for each in self.terms[:20])}.")
+
+    def decision(self, row: Any) -> NDArray[np.float64]:
+        """Return the sum (outputs,) for a row: a mapping of the columns' values."""
+        added = [term.at(*(row[axis.column] for axis in term.axes)) for term in self.terms]
+        return np.asarray(self.intercept + np.sum(added, axis=0)) if added else self.intercept
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the terms as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def __repr__(self) -> str:
+        """Show how many terms there are."""
+        pairs = sum(len(each.axes) == 2 for each in self.terms)
+        return f"<Terms: {len(self.terms) - pairs} of a column, {pairs} of a pair>"
+
+    def __str__(self) -> str:
+        """Write a line for each term: its mean size, and its least and largest value."""
+        width = max([len(each.name) for each in self.terms], default=0)
+        lines = [f"{'intercept':{width}}  {np.array2string(self.intercept, precision=4)}"]
+        lines += [
+            f"{each.name:{width}}  {each.importance:10.4g}  {each.values.min():10.4g} to {each.values.max():.4g}"
+            for each in self.terms
+        ]
+        return "\n".join(lines)
+
+
+def as_plain(terms: Terms | None) -> Any:
+    """Return terms for a model file; None for None."""
+    if terms is None:
+        return None
+    each = [
+        {
+            "axes": [[axis.column, axis.kind, [*axis.points]] for axis in term.axes],
+            "values": term.values.tolist(),
+            "lower": term.lower.tolist(),
+            "upper": term.upper.tolist(),
+            "importance": term.importance,
+        }
+        for term in terms.terms
+    ]
+    return {"intercept": terms.intercept.tolist(), "terms": each}
+
+
+def from_plain(data: Any) -> Terms | None:
+    """Return terms from a model file. Raises FormatError for data that are not whole."""
+    if data is None:
+        return None
+    try:
+        intercept = np.array(data["intercept"], float)
+        made = []
+        for each in data["terms"]:
+            axes = tuple(
+                Axis(
+                    str(column),
+                    str(kind),
+                    tuple(str(p) if kind == "categories" else float(p) for p in points),
+                )
+                for column, kind, points in each["axes"]
+            )
+            values, lower, upper = (np.array(each[name], float) for name in ("values", "lower", "upper"))
+            arrays = (values, lower, upper)
+            shape = (*(axis.size for axis in axes), *intercept.shape)
+            known = all(axis.kind in ("knots", "edges", "categories") for axis in axes)
+            if not known or any(array.shape != shape or not np.isfinite(array).all() for array in arrays):
+                raise ValueError("a term of another shape")
+            made.append(Term(axes, values, lower, upper, float(each["importance"])))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"terms of the model are damaged ({str(error)[:80]}); save it again.") from error
+    return Terms(intercept, tuple(made))
+
+
+def summarized(
+    axes: tuple[Axis, ...],
+    members: NDArray[np.float64],
+    added: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[Term, NDArray[np.float64]]:
+    """Return the term whose values are the mean of its members', centered, and the mean (outputs,) that was taken off.
+
+    members: (members, *sizes, outputs).  added: (members, n, outputs) what each adds in the training rows.
+    """
+    from scipy.stats import t
+
+    means = np.average(added, axis=1, weights=weight)  # (members, outputs)
+    centered = members - means.reshape(len(members), *([1] * len(axes)), -1)
+    values, mean = centered.mean(0), means.mean(0)
+    spread = np.zeros_like(values)
+    if len(members) > 1:
+        spread = t.ppf((1 + CONFIDENCE) / 2, len(members) - 1) * centered.std(0, ddof=1)
+    size = np.abs(added.mean(0) - mean).max(1)
+    return Term(axes, values, values - spread, values + spread, float(np.average(size, weights=weight))), mean
+
+
+def ordered(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """Return the terms with the most important first."""
+    return tuple(sorted(terms, key=lambda each: -each.importance))

@@ -1,0 +1,60 @@
+"""The recipe "additive": a sum of a curve for each number, a value for each category, and a table for each chosen pair.
+
+    Embedding of the cells of pairs, PiecewiseLinearEmbedding of the numbers, Dense
+
+A number is x = (x - min) / (max - min), clipped to [0, 1], so that a curve is linear between its knots in the number
+itself, and constant beyond the range of training. Several members, each trained on its own draw with replacement of the
+rows, become one network whose parts are their means (`estimators/additive`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.errors import ConfigError
+from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.estimators.recipes.fast import (
+    BINS,
+    MANY_BINS,
+    MANY_ROWS_OF_A_BIN,
+    ROWS_OF_A_BIN,
+    TIES,
+    for_tables,
+)
+from chainrule.formulas.layers import PiecewiseLinearEmbedding
+from chainrule.formulas.optimizers import AdamW
+from chainrule.formulas.schedules import Cosine
+
+MEMBERS = 8
+VECTOR = 4
+"""The numbers of a vector of a curve."""
+EPOCHS, MANY = 60, 10_000
+"""The epochs of up to so many rows; of more rows they fall with the root of their number."""
+RATE, DECAY = 4e-3, 0.3
+
+
+def additive(facts: Facts) -> Proposal:
+    """Return the network and the training above. Raises ConfigError for parameters of hidden layers."""
+    for name in ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"):
+        if name in facts.given:
+            raise ConfigError(
+                f"preset='additive' has no hidden layers, so {name} changes nothing; omit it, or use preset='fast'."
+            )
+    proposal = for_tables(facts)
+    found: dict[str, Any] = {**proposal.parameters}
+    found |= {"hidden_layer_sizes": (), "dropout": 0.0, "n_members": MEMBERS}
+    found |= {
+        "max_iter": max(20, round(EPOCHS * min(1.0, MANY / max(facts.rows, 1)) ** 0.5)),
+        "optimizer": AdamW(RATE, weight_decay=DECAY),
+        "schedule": Cosine(warmup=0.05),
+    }
+    large = min(MANY_BINS, facts.rows // MANY_ROWS_OF_A_BIN)
+    bins = max(large, min(BINS, facts.rows // ROWS_OF_A_BIN), 2)
+    front = (
+        (PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=TIES),) if facts.numbers else ()
+    )
+    return proposal._replace(parameters=found, front=front, hidden=(), resamples=True, code_std=1e-3)
+
+
+TABLE = {"scale": "range"}
+RECIPE = Recipe(additive, TABLE)
