@@ -98,8 +98,10 @@ def test_intervals_narrow_and_choosing_is_taken_off():
 def test_groups_are_drawn_whole():
     p = np.tile(np.linspace(0.1, 0.9, 20), 10)
     y = (np.arange(200) // 20 % 2 == 0) & (p > 0.4)
-    single = by_costs(rows_of(p, y.astype(int)), np.array([[0.0, 1], [1, 0]]))
-    groups = by_costs(rows_of(p, y.astype(int), groups=np.arange(200) // 20), np.array([[0.0, 1], [1, 0]]))
+    single = by_costs(rows_of(p, y.astype(int)), np.array([[0.0, 1], [1, 0]]), np.ones(2))
+    groups = by_costs(
+        rows_of(p, y.astype(int), groups=np.arange(200) // 20), np.array([[0.0, 1], [1, 0]]), np.ones(2)
+    )
     assert groups.score == single.score
     assert np.ptp(groups.score_interval) > 1.5 * np.ptp(single.score_interval)
 
@@ -111,7 +113,7 @@ def test_costs_by_hand():
     assert threshold_of(np.array([[0.0, 1], [4, 0]])) == 0.2
     assert threshold_of(np.array([[-1.0, 1], [4, -2]])) == 0.25  # 2 / (2 + 6)
     rows = rows_of([0.1, 0.3, 0.3, 0.6], [0, 0, 1, 1])
-    found = by_costs(rows, np.array([[0.0, 1], [4, 0]]))
+    found = by_costs(rows, np.array([[0.0, 1], [4, 0]]), np.ones(2))
     assert (found.threshold, found.score, found.scoring) == (
         0.2,
         0.25,

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from chainrule.errors import ConfigError
 from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.deciding import decided, rows_to_judge
+from chainrule.estimators.deciding import decided, exclusive, rows_to_judge
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.rates import has_partial_fit
@@ -24,6 +24,7 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import FittedAttribute
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import SHARE, activation, documented, hidden_layer_sizes, parameter
+from chainrule.estimators.priors import Prior, adjusted, checked_prior
 from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.estimators.scorers import Scoring
 
@@ -141,6 +142,29 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         with np.errstate(divide="ignore"):
             np.log(found, out=found)
         return found
+
+    def adjusted_proba(self, X: Any, prior: Prior | None = None) -> NDArray[Any]:
+        """Predict probabilities (n, classes) for rows in which the classes have other shares than in training.
+
+            MLPClassifier(preprocess="auto", class_weight="balanced").fit(X, y).adjusted_proba(X)
+            classifier.adjusted_proba(X, {"No": 0.999, "Yes": 0.001})
+
+        p_k prior_k / trained_k, over their sum, where trained_k are the shares that the network learned, class_weight
+        included.
+
+        prior: the share of each class, by label or in the order of classes_; None for those of the training rows, which
+        undoes class_weight.
+        Source: Saerens, Latinne, Decaestecker, Neural Computation 14 (2002). Raises ConfigError for other shares, and
+        for a classifier whose training rows are not known.
+        """
+        result = self._fitted
+        labels = exclusive(result)
+        if result.shares is None:
+            raise ConfigError(
+                "adjusted_proba needs the shares of the classes in training, which this file does not have; fit again."
+            )
+        wanted = None if prior is None else checked_prior(prior, labels)
+        return adjusted(self.predict_proba(X), result.shares, wanted)
 
     def reliability(self, X: object = None, y: object = None, *, bins: int = BINS) -> Reliability:
         """Compare predicted probabilities with how often they came true: a result with its diagram and its ECE.

@@ -45,7 +45,8 @@ def decided(
     rows = found_rows(classifier, X, y)
     X_rows = of_fit(result, X) if y is None and X is not None and rows is not None else X
     if costs is not None:
-        return by_costs(rows, checked_costs(costs, labels))
+        factors = np.ones(len(labels.classes)) if result.shares is None else result.shares.factors()
+        return by_costs(rows, checked_costs(costs, labels), factors)
     assert scoring is not None, "another argument was handled before"
     rows = some(rows)
     scorer = HeldOutScorer(scoring, labels, X_rows, labels.classes[rows.y])

@@ -32,7 +32,7 @@ class Decision:
     threshold: float | None = None
     """of the probability of `classes_[1]`; None for more than two classes"""
     costs: tuple[tuple[float, ...], ...] | None = None
-    """(classes, classes), rows true; None without"""
+    """(classes, classes), rows true, each times what undoes the class_weight of its class; None without"""
     scoring: str | None = None
     """the name of the score that chose the threshold; "cost" by costs; None for a threshold that was given"""
     interval: Interval | None = None

@@ -18,6 +18,7 @@ from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets, as_loss
 from chainrule.estimators.parameters import AboutParameter, about
+from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.records import RECORDS, check_whole, checked
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
@@ -54,6 +55,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "group_sizes": list(result.group_sizes),
         **({} if result.terms is None else {"terms": as_plain(result.terms)}),
         "calibration": None if result.calibration is None else result.calibration.to_data(),
+        "shares": None if result.shares is None else [list(each) for each in result.shares],
         "decision": None if result.decision is None else result.decision.described(),
     }
 
@@ -129,6 +131,8 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             terms=from_plain(data.get("terms")),
             kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
         )
+        if (shares := data.get("shares")) is not None and isinstance(result.targets, Labels):
+            result = replace(result, shares=ClassShares.read(shares, result.targets))
         if (decision := data.get("decision")) is not None and isinstance(result.targets, Labels):
             result = replace(result, decision=Decision.read(decision, result.targets))
         made = as_fitted(kind(**parameters), result)

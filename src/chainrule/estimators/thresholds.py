@@ -142,10 +142,15 @@ def by_score(rows: JudgedRows, scorer: HeldOutScorer) -> Decision:
     )
 
 
-def by_costs(rows: JudgedRows | None, costs: Numbers) -> Decision:
-    """Return the decision by costs, with the mean cost of the rows. rows: None for none."""
-    threshold = threshold_of(costs) if len(costs) == 2 else None
-    made = Decision(threshold, tuple(map(tuple, costs.tolist())), COST, confidence=CONFIDENCE)
+def by_costs(rows: JudgedRows | None, costs: Numbers, factors: Numbers) -> Decision:
+    """Return the decision by costs, with the mean cost of the rows.
+
+    rows: None for none.  factors: (classes,) what the probabilities of each class are to be multiplied by, since
+    class_weight changed them; so are the costs of its rows.
+    """
+    of_weighted = factors[:, None] * costs
+    threshold = threshold_of(of_weighted) if len(costs) == 2 else None
+    made = Decision(threshold, tuple(map(tuple, of_weighted.tolist())), COST, confidence=CONFIDENCE)
     if rows is None:
         return made
     chosen = np.searchsorted(rows.labels.classes, made.labels(rows.labels, rows.predicted))

@@ -19,6 +19,7 @@ from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates, is_stochastic
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.fit.start import Trunk, members_of, put_parameters, take_trunk, untrained
+from chainrule.estimators.priors import ClassShares
 from chainrule.formulas.layers import Dense
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
@@ -65,6 +66,7 @@ def begin(
             records_of(None, watches),
             as_rates(p) if is_stochastic_fit else None,
             plan.architecture,
+            shares=ClassShares.of(data),
         )
         return FitStart(result, random, True, not given and trunk is None)
     check_unchanged(plan.architecture, before.architecture)
@@ -78,6 +80,7 @@ def begin(
         architecture=plan.architecture,
         shortfall=None,
         held_out=None,
+        decision=None,
         kept=None,
     )
     return FitStart(result, random, False, False)

@@ -18,6 +18,7 @@ from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Ensemble, Model
 from chainrule.trained.evaluation import BATCH
@@ -68,6 +69,8 @@ class FitResult:
     """how far the fit came, if its time limit ended it within its first epoch"""
     held_out: HeldOut | None = None
     """what was predicted for rows before the network learned from them; None without such rows, and from a file"""
+    shares: ClassShares | None = None
+    """the shares of the classes that the network was trained on; None for numbers, and where they are not known"""
     decision: Decision | None = None
     """how a classifier chooses labels; None for the likeliest"""
     terms: Terms | None = None
