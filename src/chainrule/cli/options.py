@@ -50,7 +50,8 @@ Resume = Annotated[
     _run(
         "--resume",
         help="Continue from the last checkpoint of the run in DATA, or in --out (start it if it never began), and "
-        "end with the same bits as if it had never stopped; with a larger --epochs, train a finished run longer.",
+        "end with the same bits as if it had never stopped; with a larger --epochs, or for --preset best --time-limit, "
+        "train a finished run longer.",
     ),
 ]
 Report = Annotated[

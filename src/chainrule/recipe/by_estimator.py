@@ -15,9 +15,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import distributed
 from chainrule.data.checks import check_samples
+from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on, fit_under
+from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.saved import saved, saver
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions, KeptFit
 from chainrule.estimators.fit.rates import is_stochastic
@@ -27,7 +30,7 @@ from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, longer, to_estimator
 from chainrule.recipe.data import Data, Parts
-from chainrule.recipe.folder import write_config
+from chainrule.recipe.folder import RACE, write_config
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import NO_PRESET, Settings
@@ -91,7 +94,7 @@ class ByEstimator(NamedTuple):
             if isinstance(event, Interrupted):
                 interrupted.append(True)
             if isinstance(event, Started):
-                longer.write_epochs(run)
+                longer.write_changes(run)
             listen(event)
             log.on_event(event)
 
@@ -106,7 +109,11 @@ class ByEstimator(NamedTuple):
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
                 warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
                 if self.is_race:
-                    fit_on(estimator, given)
+                    longer.write_changes(run)
+                    race = run.place / RACE, estimator, checksum_of(run.data)
+                    result = fit_on(estimator, given, saved(*race), saver(*race))
+                    if isinstance(result, RaceResult) and result.is_cut:
+                        interrupted.append(True)
                 else:
                     estimator.set_params(callbacks=callbacks)
                     kept = KeptFit(path, run.settings.checkpoint_steps)
@@ -130,7 +137,9 @@ class ByEstimator(NamedTuple):
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
         """Return the run of a folder with its estimator if it is finished; a plain network may have more epochs."""
         history = longer.recorded(run.place)
-        goes_on = (run.place / CHECKPOINT).is_file() and not self.is_race
+        goes_on = (run.place / (RACE if self.is_race else CHECKPOINT)).exists()
+        if self.is_race and run.settings.time_limit != config["resolved"].get("time_limit"):
+            return run  # with more time, which is all that may differ
         if epochs is not None and epochs != (run.settings.epochs or run.given.epochs):
             if not self.can_grow(run) or not goes_on or (history is not None and history.stopped is not None):
                 raise ConfigError(
@@ -185,6 +194,12 @@ def trained(run: Prepared, estimator: MLPClassifier | MLPRegressor, history: His
     parts = Parts(train, train.take(np.arange(0)), judged, "test", True)
     run = run._replace(data=data, fingerprint=train.fingerprint())
     return TrainedRun(run, model, parts, history, estimator)
+
+
+def checksum_of(data: Data) -> int:
+    """Return a checksum of the table of a run, as it is prepared before a race."""
+    y = data.train.y
+    return checksum(np.frombuffer(repr(y.tolist()).encode(), np.uint8), checksum(data.train.X, 0))
 
 
 def with_preprocessor(data: Data, preprocessor: Any) -> Data:

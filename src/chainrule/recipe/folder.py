@@ -4,6 +4,7 @@ config.json             all settings of the run, written before the first step
 checkpoint.safetensors  the state of the training; -refit for that of the network of all rows
 history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
+race/                   the finished fits of a race, as they end
 journal.log  trials.csv for a search: its trials, as they end
 .lock                   locked while a process trains in the folder: no other may write there, all may read
 """
@@ -35,7 +36,9 @@ FILES = (
     *("metrics.json", "confusion_matrix.csv", "report.html"),
     *("trials.csv", "journal.log", "journal.log.lock"),
 )
-PROGRESS = ("history.csv", "checkpoint.safetensors", "journal.log")
+RACE = "race"
+"""The folder of the finished fits of a race."""
+PROGRESS = ("history.csv", "checkpoint.safetensors", "journal.log", RACE)
 """The files of which a run or a search has at least one after its first step."""
 LOCK = ".lock"
 REFUSED = (ConfigError, DataError, ShapeError)
@@ -73,8 +76,8 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
         how = f"; continue it with {named.given('resume', True)}, replace it with {named.given('overwrite', True)}"
         how = how if "config.json" in held else ""
         raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
-    for old in FILES:
-        (folder / old).unlink(missing_ok=True)
+    for old in (*(folder / name for name in FILES), *(folder / RACE).glob("*.safetensors")):
+        old.unlink(missing_ok=True)
     clean(folder)
 
 
@@ -167,8 +170,10 @@ def is_leftover(path: Path) -> bool:
 
 def clean(folder: Path) -> None:
     """Delete files that a killed process left half-written. The caller holds the lock."""
-    for path in filter(is_leftover, folder.iterdir()):
+    for path in (*filter(is_leftover, folder.iterdir()), *(folder / RACE).glob(".*.tmp")):
         path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not there, or not empty
+        (folder / RACE).rmdir()
 
 
 def discard(folder: Path) -> None:

@@ -7,6 +7,7 @@ With any other schedule the run continues from its last checkpoint, as if all ep
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from chainrule.datasets.column_files import source_of
 from chainrule.errors import ConfigError, FormatError
+from chainrule.estimators.recipes import BEST
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
@@ -45,17 +47,17 @@ def agreed(
     """
     asked = Settings.from_json(config["settings"], f"{place / 'config.json'}")
     given.check_types(named)
+    grows = growing(resolved)
     for name in chosen:
-        may_grow = name == "epochs" and resolved is not None
-        mine, theirs = getattr(given, name), getattr(resolved if may_grow else asked, name)
-        if mine == theirs or (may_grow and (mine is None or (theirs is not None and mine > theirs))):
+        mine, theirs = getattr(given, name), getattr(resolved if name == grows else asked, name)
+        if mine == theirs or (name == grows and is_more(name, mine, theirs)):
             continue
         if name == "preset" and resolved is not None and mine == (resolved.preset or NO_PRESET):
             continue  # the default, by its name
         was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
         raise ConfigError(
             f"{named(name)} is {named.value(name, mine)}, but the {what} in {place} was started {was}; omit "
-            "it" + (", or give more to train it longer." if may_grow else ".")
+            "it" + (", or give more to train it longer." if name == grows else ".")
         )
     source = config["data"]["source"]
     if data is None and not source:
@@ -69,7 +71,25 @@ def agreed(
             f"{named('data')} is {name}, but the {what} in {place} was started with {source or 'arrays'}; "
             "name that."
         )
+    if grows == "time_limit" and grows in chosen:
+        return dataclasses.replace(asked, time_limit=given.time_limit)
     return asked
+
+
+def growing(resolved: Settings | None) -> str | None:
+    """Return the setting of which a resumed run may have more: its epochs, or the seconds of a race."""
+    if resolved is None:
+        return None
+    return "time_limit" if resolved.preset == BEST else "epochs"
+
+
+def is_more(name: str, mine: float | None, theirs: float | None) -> bool:
+    """Return whether a resumed run is to be trained at least as long as before."""
+    if name == "time_limit" and theirs is None:
+        from chainrule.estimators.best.runner import SECONDS
+
+        theirs = SECONDS
+    return mine is None or (theirs is not None and mine > theirs)
 
 
 def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
@@ -88,9 +108,14 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
     return tuple(found)
 
 
-def write_epochs(run: Prepared) -> None:
+MAY_GROW = ("epochs", "time_limit")
+"""The settings of which a resumed run may have more, see `growing`."""
+
+
+def write_changes(run: Prepared) -> None:
     """Write the settings of a run again if it is trained longer than its folder says."""
-    if read_config(run.place)["resolved"]["epochs"] != run.settings.epochs:
+    written = read_config(run.place)["resolved"]
+    if any(written.get(name) != getattr(run.settings, name) for name in MAY_GROW):
         write_config(run.place, run.config())
 
 

@@ -104,7 +104,7 @@ def run(
     data: from `chainrule.recipe.data.load` or `from_arrays`, or text for `load`.
     out: the folder; by default a new one under runs/.  overwrite: replace the run in it.
     resume: continue the run in it, with the same data and settings, and end with the same bits as if it had never
-    stopped; with more epochs, train a finished run longer.
+    stopped; with more epochs, or for a race a longer time limit, train a finished run longer.
     listen: called with each event, in this thread.  stop: once it is set, from any thread, the run stops within about a
     tenth of a second; it is evaluated as it stands, and can be resumed there.
     Raises ConfigError, DataError or ShapeError for unsuitable settings and data, before anything is written;
@@ -164,7 +164,7 @@ def resumed(
 ) -> Iterator[Prepared]:
     """Prepare to continue the run of a folder, which is locked within the `with`.
 
-    chosen: names of the settings that must equal the run's own; only the epochs may be more.
+    chosen: names of the settings that must equal the run's own; only the epochs may be more, or the seconds of a race.
     data: None for those named in the folder.
     """
 

@@ -5,6 +5,7 @@ race         the race within a time limit
 runner       its fits, in threads
 rows         their rows, folds, and inputs
 state        its fits so far, from which it goes on
+saved        these as files
 fits         those of a candidate, and those that have ended
 stopping     what stops one of them
 judge        the loss of predictions of rows held out

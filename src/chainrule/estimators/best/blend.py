@@ -92,9 +92,18 @@ class RaceResult(FitResult):
     report: RaceReport = field(default_factory=RaceReport)
     state: RaceState = NOTHING
     """all of its fits; none for the result in a file"""
+    is_cut: bool = False
+    """whether Ctrl-C ended the race"""
 
     @classmethod
-    def of(cls, heaviest: FitResult, blend: Blend, report: RaceReport, state: RaceState = NOTHING) -> Self:
+    def of(
+        cls,
+        heaviest: FitResult,
+        blend: Blend,
+        report: RaceReport,
+        state: RaceState = NOTHING,
+        is_cut: bool = False,
+    ) -> Self:
         """Return the result of a race whose heaviest part has this result."""
         own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
-        return cls(**own, blend=blend, report=report, state=state)
+        return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut)

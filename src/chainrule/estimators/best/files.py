@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ChainruleError, FormatError
@@ -19,6 +20,7 @@ from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
 from chainrule.estimators.best.report import RaceReport, record_of
 from chainrule.estimators.best.weights import EXTREME
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
+from chainrule.model import Ensemble, Model
 
 KEY = "blend"
 """The key of an average in a file's metadata."""
@@ -31,20 +33,32 @@ def save(
     more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a fitted estimator of preset="best"; the file is replaced in one step. more: further metadata."""
+
+    def others(folder: Path) -> dict[str, NDArray[Any]]:
+        found = {}
+        for number, part in enumerate(result.blend.parts[1:], 1):
+            part.estimator.save(one := folder / "one")
+            found[_name(number)] = np.frombuffer(one.read_bytes(), np.uint8)
+        return found
+
+    extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(result)}
+    write_whole(path, with_tensors(result.model, extra, others))
+
+
+def with_tensors(
+    model: Model | Ensemble, extra: dict[str, Any], more: Callable[[Path], Mapping[str, NDArray[Any]]]
+) -> bytes:
+    """Return the file of a model with further tensors. more(folder): these; it may use the folder for itself."""
     from safetensors import safe_open
     from safetensors.numpy import save as to_bytes
 
     with TemporaryDirectory() as folder:
         first = Path(folder) / "first"
-        extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(result)}
-        result.model.save(first, extra=extra)
+        model.save(first, extra=extra)
         with safe_open(str(first), framework="numpy") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for number, part in enumerate(result.blend.parts[1:], 1):
-            part.estimator.save(one := Path(folder) / "one")
-            tensors[_name(number)] = np.frombuffer(one.read_bytes(), np.uint8)
-    write_whole(path, to_bytes(tensors, metadata=metadata))
+        return to_bytes(tensors | dict(more(Path(folder))), metadata=metadata)
 
 
 def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:

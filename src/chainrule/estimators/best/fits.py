@@ -5,12 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
-from chainrule.estimators.best.state import Key, RaceFit
+from chainrule.estimators.best.state import Key, RaceFit, RaceState
 
 
 def finished(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
     """Return the fits that came to their end."""
     return {key: made for key, made in fits.items() if not made.is_cut}
+
+
+def of_rows(state: RaceState, held_out: Mapping[int, int]) -> RaceState:
+    """Return a state without fits that held other rows out, as a time limit may leave others. held_out: by fold."""
+    fits = {key: made for key, made in state.fits.items() if len(made.predicted) == held_out.get(key[1])}
+    whole = {key: made for key, made in state.whole.items() if (key[0], 0) in fits}
+    return state._replace(fits=fits, whole=whole)
 
 
 def warn_of_interruption(fits: Mapping[Key, RaceFit], whole: Mapping[Key, RaceFit]) -> None:

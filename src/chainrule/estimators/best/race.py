@@ -18,7 +18,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import Judged, check_score, is_by_loss, score_weights
-from chainrule.estimators.best.fits import finished, of_candidate
+from chainrule.estimators.best.fits import finished, of_candidate, of_rows
 from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
@@ -115,7 +115,8 @@ def fit(
         for one in range(len(drawn.folds))
     }
     rows = RacedRows(given, drawn.folds, judges)
-    race = Race(estimator, rows, data, begun, racing, start._replace(drawn=drawn), listen, watch)
+    start = of_rows(start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()})
+    race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
     elif not is_by_loss(estimator.scoring):
@@ -298,4 +299,5 @@ class Race(Runner):
         if not all(part.result.shortfall for part in parts):
             heaviest = replace(heaviest, shortfall=None)
         state = RaceState(drawn, finished(self.fits), finished(self.whole))
-        return RaceResult.of(heaviest, Blend(parts, degree, self.estimator.engine), report, state)
+        blend = Blend(parts, degree, self.estimator.engine)
+        return RaceResult.of(heaviest, blend, report, state, self.ended.is_set())

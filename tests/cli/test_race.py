@@ -1,0 +1,141 @@
+"""A race keeps each finished fit in its folder, and goes on from there: after Ctrl-C, a kill, with a longer limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import MLPRegressor
+from chainrule.estimators.best import candidates, runner
+from chainrule.estimators.best.candidates import Candidate
+from chainrule.recipe.folder import RACE
+
+RACED = (
+    "train",
+    "houses.csv",
+    "--target-column",
+    "price",
+    "--preset",
+    "best",
+    "--epochs",
+    2,
+    "--hidden",
+    8,
+    "--quiet",
+)
+SMALL = (Candidate("fast"), Candidate("narrow ranks", variant="ranks"), Candidate("linear", variant="plain"))
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+
+
+def fits(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / RACE).iterdir())
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, at: tuple[int, int], error: type[BaseException]) -> Any:
+    """A context in which the fit of a candidate to a fold ends the race."""
+    original = runner.Runner._fit
+
+    def fit(self: Any, task: Any, seconds: float) -> Any:
+        if (task.number, task.fold) == at:
+            raise error
+        return original(self, task, seconds)
+
+    context = monkeypatch.context()
+    context.__enter__().setattr(runner.Runner, "_fit", fit)
+    return context
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The fits that are made from now on."""
+    original, made = runner.Runner._fit, list[tuple[int, int]]()
+
+    def fit(self: Any, task: Any, seconds: float) -> Any:
+        made.append((task.number, task.fold))
+        return original(self, task, seconds)
+
+    monkeypatch.setattr(runner.Runner, "_fit", fit)
+    return made
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_stopped_race_goes_on_to_the_same_bits(command, houses, tmp_path, monkeypatch, is_killed: bool):
+    command(*RACED, "--out", "whole")
+    assert len(fits(tmp_path / "whole")) == 15 and "narrow-ranks-fold-4.safetensors" in fits(
+        tmp_path / "whole"
+    )
+    stopping = ended(monkeypatch, (1, 3), Killed if is_killed else KeyboardInterrupt)
+    if is_killed:
+        with pytest.raises(Killed):
+            command(*RACED, "--out", "run")
+    else:
+        said = command(*RACED, "--out", "run", code=130).stderr
+        assert "run has the results so far; continue with: chainrule train run --resume" in said
+        assert (tmp_path / "run" / "model.safetensors").exists()
+    stopping.__exit__(None, None, None)
+    before = fits(tmp_path / "run")
+    assert 5 <= len(before) < 9
+    made = counted(monkeypatch)
+    command("train", "run", "--resume", "--quiet")
+    assert len(made) == 15 - len(before) and fits(tmp_path / "run") == fits(tmp_path / "whole")
+    whole, run = (MLPRegressor.load(tmp_path / name / "model.safetensors") for name in ("whole", "run"))
+    assert [part[0] for part in run.blend_.parts] == [part[0] for part in whole.blend_.parts]
+    X = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+    np.testing.assert_array_equal(run.predict(X), whole.predict(X))
+    histories = [
+        [record["loss"] for record in json.loads((tmp_path / name / "history.json").read_text())["records"]]
+        for name in ("whole", "run")
+    ]
+    assert histories[0] == histories[1] and histories[0]
+    made.clear()
+    assert "This run is finished" in command("train", "run", "--resume").stdout and not made
+
+
+def test_a_longer_limit_lets_more_recipes_race(command, houses, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL[:1])
+    command(*RACED, "--time-limit", 30, "--out", "run")
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    refused = command("train", "run", "--resume", "--time-limit", 20, code=2).stderr
+    assert "was started with 30.0; omit it, or give more to train it longer." in refused
+    made = counted(monkeypatch)
+    command("train", "run", "--resume", "--time-limit", 60, "--quiet")
+    assert {number for number, _ in made} == {1, 2} and len(fits(tmp_path / "run")) == 15
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["resolved"]["time_limit"] == 60 and "--time-limit 60" in config["command"]
+    report = MLPRegressor.load(tmp_path / "run" / "model.safetensors").report_
+    assert [each.recipe for each in report] == [each.name for each in SMALL]
+
+
+def test_a_new_race_leaves_no_fit_of_another(command, houses, tmp_path):
+    command(*RACED, "--out", "run")
+    (tmp_path / "run" / RACE / ".fast-fold-1.safetensors.x.tmp").write_bytes(b"half")
+    words = [word for word in RACED if word not in ("--preset", "best")]
+    command(*words, "--out", "run", "--overwrite")
+    assert not (tmp_path / "run" / RACE).exists()
+
+
+def test_other_data_and_damaged_fits_are_refused(command, houses, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL[2:])
+    command(*RACED, "--out", "run")
+    (tmp_path / "run" / "metrics.json").unlink()
+    path = tmp_path / "run" / RACE / "linear-fold-0.safetensors"
+    kept = path.read_bytes()
+    path.write_bytes(kept.replace(b'\\"best\\":', b'\\"bent\\":'))
+    said = command("train", "run", "--resume", code=2).stderr
+    assert "linear-fold-0.safetensors is not a fit of a race ('best'); delete it to fit it again." in said
+    path.write_bytes(kept)
+    table = (tmp_path / "houses.csv").read_text().replace("77.9", "78.9")
+    (tmp_path / "houses.csv").write_text(table)
+    said = command("train", "run", "--resume", code=2).stderr
+    assert "was made with other data; restore them, or start another run." in said
