@@ -200,11 +200,36 @@ def test_the_report_has_all_parts(command, houses, tmp_path):
     write(tmp_path / "marked.csv", table)
     command("train", "marked.csv", "--target-column", "size", "--report", "--out", "run", *FAST)
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
-    for words in ("boosted trees", "Which columns matter", "Are the probabilities right?", "Worst mistakes"):
+    for words in (
+        "boosted trees",
+        "Which columns matter",
+        "What moves",
+        "Are the probabilities right?",
+        "Worst mistakes",
+    ):
         assert words in page
     assert "&lt;b&gt;town" in page and "<b>town" not in page
     command("train", "houses.csv", "--target-column", "price", "--report", "--out", "numbers", *FAST)
     assert "Errors by prediction" in (tmp_path / "numbers" / "report.html").read_text("utf-8")
+
+
+def test_reasons_of_predictions(command, houses, tmp_path):
+    """In a file they add up to each answer; in the terminal they are the stories of the first rows."""
+    command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST)
+    shown = command("predict", "run", "houses.csv", "--explain", "--out", "because.csv").stdout
+    assert "price is" in shown and "for a typical row it is" in shown and "area" in shown
+    rows = read(tmp_path / "because.csv")
+    because = [name for name in rows[0] if name.startswith("because_")]
+    assert {"because_area", "because_town"} <= set(because)
+    for row in rows:
+        total = float(row["typical_answer"]) + sum(float(row[name]) for name in because)
+        assert total == pytest.approx(float(row["predicted"]), rel=1e-4)
+    found = json.loads(command("predict", "run", "houses.csv", "--explain", "--json").stdout)
+    assert found[0]["because"]["area"] == pytest.approx(float(rows[0]["because_area"]))
+    story = json.loads(command("explain", "run", "houses.csv", "--row", "3", "--json").stdout)
+    assert story["columns"]["values"][0] and story["columns"]["target"] == "price"
+    refused = command("predict", "run", "houses.csv", "--explain", "--out", "x.npy", code=2)
+    assert "--explain needs --out with the ending .csv, not 'x.npy'" in " ".join(refused.stderr.split())
 
 
 def test_importance_is_of_whole_columns(command, houses, tmp_path):

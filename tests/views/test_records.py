@@ -88,7 +88,7 @@ NOT_RESULTS = {
         ),  # a run
         *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
         *("DrawnRows", "Loaded"),  # of files larger than memory
-        *("Defaults", "Known", "TableData", "TargetColumn"),  # a table
+        *("Defaults", "Known", "TableData", "TargetColumn", "RunReasons"),  # a table
         *(
             "Chord",
             "Chords",

@@ -12,6 +12,7 @@ from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from chainrule.core.arrays import RowsLike
+    from chainrule.estimators.explain.reasons import Reasons
     from chainrule.model import Model
     from chainrule.recipe.tables import Known
 
@@ -69,16 +70,38 @@ def explain(
     if out is not None:
         with spoken_in(lang):
             told.write(out)
+    reasons = None if table is None else reasons_of_row(model, sample, row or 0, table)
     if as_json:
-        output.print_json(told.to_json())
+        by_column = {} if reasons is None else {"columns": reasons.to_data()}
+        output.print_json(told.to_json() | by_column)
         return
     console = output.console()
+    if reasons is not None:
+        with spoken_in(lang):
+            output.print_lines(console, reasons.text())
+        console.print()
     if what:
         console.print(what, style="dim")
     with spoken_in(lang):
         told.show(console)
     if out is not None:
         console.print(f"Written to {out}", markup=False)
+
+
+def reasons_of_row(model: str, source: str, row: int, table: Known) -> Reasons | None:
+    """Return what each column of a table adds to the answer for a row; None for a model that has no such reasons."""
+    import numpy as np
+
+    from chainrule.cli.covering import rows_of_table
+    from chainrule.cli.models import load_estimator
+    from chainrule.estimators.rows import rows_of
+    from chainrule.recipe.reasons import named
+
+    try:
+        estimator, target = load_estimator(model)
+        return named(estimator.explain(rows_of(rows_of_table(source, table), np.array([row]))), target)
+    except ConfigError:
+        return None
 
 
 def read_sample(text: str, row: int | None, model: Model, table: Known | None = None) -> Sample:

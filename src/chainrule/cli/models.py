@@ -9,6 +9,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.model import Ensemble, Model, load_any
 
 if TYPE_CHECKING:
+    from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.recipe.tables import Known
 
 
@@ -22,6 +23,21 @@ def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
 
     table = tables.known(metadata, path)
     return model, table and table._replace(average=averages.in_file(metadata, path))
+
+
+def load_estimator(text: str) -> tuple[MLPClassifier | MLPRegressor, str | None]:
+    """Read the estimator of a table that MODEL names, and the name of its target, None if the file lacks it."""
+    from chainrule.recipe.averages import estimator_in
+    from chainrule.recipe.tables import TARGET
+
+    path = model_file(text)
+    made, target = estimator_in(path), load_any(path)[1].get(TARGET)
+    if made is None or made.preprocess is None:
+        raise ConfigError(
+            f"reasons by column need a model that was trained on a table by an estimator, as chainrule train does; {path} "
+            "has another one."
+        )
+    return made, target
 
 
 def said_of_average(table: Known | None) -> str:

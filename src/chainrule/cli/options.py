@@ -123,6 +123,14 @@ Interval = Annotated[
     ),
 ]
 
+Because = Annotated[
+    bool,
+    Option(
+        "--explain",
+        help="For a table, also say what each column adds to each answer; in --out as columns because_NAME.",
+    ),
+]
+
 # --- lab
 
 Experiment = Annotated[

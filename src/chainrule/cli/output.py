@@ -41,6 +41,12 @@ def print_json(value: object) -> None:
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
+def print_lines(console: Console, text: str) -> None:
+    """Print text of several lines as it is, without control characters in them."""
+    for line in text.splitlines():
+        console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+
+
 def plain(text: object) -> str:
     """Return text from data or files without control characters, which a terminal would execute."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
+from chainrule.cli.answers import Answers, as_data, as_list, save
 from chainrule.cli.covering import covering_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
@@ -23,18 +22,10 @@ if TYPE_CHECKING:
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 SHOWN = 20
 """The maximum number of rows that are printed."""
+SHOWN_REASONS = 3
+"""The maximum number of rows whose reasons are printed."""
 TOP = 3
 """The number of printed classes per sample."""
-
-
-class Answers(NamedTuple):
-    """Predictions for the rows of one input."""
-
-    source: str
-    predicted: Any  # (n,) or (n, outputs)
-    probabilities: Any  # (n, classes), or None for numbers
-    spread: Any = None  # of the members of an ensemble, in the shape of the numbers or of the probabilities
-    covering: Any = None  # (n, 2) or (n, outputs, 2) intervals, or (n, classes) whether each is in the set
 
 
 @guarded
@@ -44,6 +35,7 @@ def predict(
     out: options.Predictions = None,
     spread: options.Spread = False,
     interval: options.Interval = None,
+    explain: options.Because = False,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -62,8 +54,12 @@ def predict(
             f"--spread compares the members of an ensemble, but {model} is one network; train with --members."
         )
     labels = [str(label) for label in chosen.labels]
+    if explain and out is not None and out.suffix.lower() != ".csv":
+        raise ConfigError(f"--explain needs --out with the ending .csv, not {out.name!r}, or no --out.")
     covering = None if interval is None else covering_of(model, interval)
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
+    if explain:
+        answers = with_reasons(model, table, answers)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -76,6 +72,19 @@ def predict(
             console.print(f"Written to {out}", markup=False)
     if refused:
         raise Several(refused)
+
+
+def with_reasons(model: str, table: Known | None, answers: list[Answers]) -> list[Answers]:
+    """Return answers with what each column of the table adds to them."""
+    from chainrule.cli.models import load_estimator
+    from chainrule.recipe.reasons import named
+
+    estimator, target = load_estimator(model)
+    assert table is not None, "the estimator has one"
+    return [
+        each._replace(reasons=named(estimator.explain(rows_of_table(each.source, table)), target))
+        for each in answers
+    ]
 
 
 def answer_all(
@@ -177,27 +186,6 @@ def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X
 
 
-def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
-    """Return one record per row."""
-    rows = []
-    for i, predicted in enumerate(answers.predicted.tolist()):
-        row = {"input": answers.source, "row": i, "predicted": predicted}
-        if answers.probabilities is not None:
-            row["probabilities"] = dict(zip(labels, answers.probabilities[i].tolist(), strict=True))
-        if answers.spread is not None:
-            apart = answers.spread[i].tolist()
-            by_label = answers.probabilities is not None
-            row["spread"] = dict(zip(labels, apart, strict=True)) if by_label else apart
-        if answers.covering is not None:
-            found = answers.covering[i].tolist()
-            if answers.probabilities is None:
-                row["interval"] = found
-            else:
-                row["set"] = [label for label, is_in in zip(labels, found, strict=True) if is_in]
-        rows.append(row)
-    return rows
-
-
 def show(out: Console, answers: Answers, labels: list[str]) -> None:
     """Print the most probable classes of each row with bars, or its numbers."""
     from rich.table import Table
@@ -244,47 +232,11 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
     if many:
         out.print(Text(output.plain(answers.source), "bold"))
     out.print(table)
+    if answers.reasons is not None:
+        for i in range(min(count, SHOWN_REASONS)):
+            out.print(Text(f"\nrow {i}" if many else "", "bold"))
+            output.print_lines(out, answers.reasons.text(i))
     if count > SHOWN:
         out.print(
             f"... and {count - SHOWN:,} more rows; --out writes them all, --json prints them.", style="dim"
         )
-
-
-def as_list(values: object) -> list[Any]:
-    """Return a list of one value or several."""
-    return values if isinstance(values, list) else [values]
-
-
-def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
-    """Write all predictions to a file: an array, or a table with the probabilities."""
-    import numpy as np
-
-    from chainrule.core.files import cells, write_whole
-
-    if path.suffix.lower() == ".npy":
-        binary = io.BytesIO()
-        np.save(binary, np.concatenate([each.predicted for each in answers]), allow_pickle=False)
-        write_whole(path, binary.getvalue())
-        return
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    has_shares = answers[0].probabilities is not None
-    outputs = answers[0].predicted.shape[1:]
-    heads = [f"predicted {k}" for k in range(*outputs)] if outputs else ["predicted"]
-    heads += [f"p({label})" for label in labels] if has_shares else []
-    if answers[0].spread is not None:
-        apart = [f"spread {k}" for k in range(*outputs)] if outputs else ["spread"]
-        heads += [f"spread({label})" for label in labels] if has_shares else apart
-    if (first := answers[0].covering) is not None:
-        each_output = range(first.shape[1]) if first.ndim == 3 else [""]
-        ends = [f"{end} {k}".strip() for k in each_output for end in ("lower", "upper")]
-        heads += [f"in the set({label})" for label in labels] if has_shares else ends
-    writer.writerow(["input", "row", *heads])
-    for each in answers:
-        for i, predicted in enumerate(each.predicted.tolist()):
-            shares = each.probabilities[i].tolist() if has_shares else []
-            apart = [] if each.spread is None else as_list(each.spread[i].tolist())
-            covering = [] if each.covering is None else each.covering[i].ravel().tolist()
-            covering = [int(is_in) for is_in in covering] if has_shares else covering
-            writer.writerow(cells([each.source, i, *as_list(predicted), *shares, *apart, *covering]))
-    write_whole(path, text.getvalue().encode())

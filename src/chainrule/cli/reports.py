@@ -66,9 +66,12 @@ def table_run(outcome: Outcome) -> TableRun | None:
         return None
     from chainrule.recipe.importance import calibration, permutation_importance
     from chainrule.recipe.intervals import judged_intervals
+    from chainrule.recipe.reasons import of_run
     from chainrule.views.report.tables import TableRun
 
-    importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
+    reasons, importance = of_run(run), None
+    if reasons is None:  # a network whose settings no estimator has
+        importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
     return TableRun(
         table,
         outcome.comparison,
@@ -76,4 +79,5 @@ def table_run(outcome: Outcome) -> TableRun | None:
         calibration(outcome.judgement),
         outcome.run.settings.preset,
         judged_intervals(run, outcome.judgement),
+        reasons,
     )

@@ -73,6 +73,7 @@ def render(
             tables.compared(table.comparison, table.preset),
             outcome(judged),
             tables.outcome(table, judged),
+            tables.reasons(table),
             tables.worst(table, judged),
             tables.columns(table),
         ]

@@ -9,9 +9,12 @@ from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.importance import Importance
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
+from chainrule.recipe.reasons import RunReasons
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
+from chainrule.views.figures import columns as columns_figures
 from chainrule.views.figures import tables as figures
+from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report.sections import described, figure, numbers, section, share, table, text
 from chainrule.views.text.tables import cells, reliability, verdict
 from chainrule.views.words.facts import quantity
@@ -30,6 +33,15 @@ class TableRun(NamedTuple):
     preset: str | None = None
     intervals: JudgedIntervals | None = None
     """of a regression"""
+    reasons: RunReasons | None = None
+    """which columns the answers come from; None for `importance` alone"""
+
+    @property
+    def important(self) -> list[str]:
+        """The columns that the answers depend on, the most important first."""
+        if self.reasons is not None:
+            return list(self.reasons.importance.names)
+        return list(self.importance.names if self.importance is not None else self.table.blocks)
 
 
 def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
@@ -74,6 +86,22 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
     return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
 
 
+def reasons(run: TableRun) -> str:
+    """Return which columns matter, with intervals, what moves the answers, and the curves of the first columns."""
+    if run.reasons is None:
+        return ""
+    said, found, swarm = words.reasons, run.reasons.importance, run.reasons.reasons
+    about = said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level)
+    few = said.most_important(min(len(found.names), columns_figures.MAX_COLUMNS), len(found.names))
+    notes = "".join(f"<p>{text(note)}</p>" for note in (few, about) if note)
+    drawn = [
+        section("", figure(columns_figures.importance(found)), notes),
+        section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"),
+    ]
+    curves = [section("", figure(columns_figures.curve(each))) for each in run.reasons.curves]
+    return f'<div class="pair top">{"".join(drawn)}</div><div class="pair top">{"".join(curves)}</div>'
+
+
 def worst(run: TableRun, judgement: Judgement) -> str:
     """Return the rows with the largest errors, with the table's cells of the most important columns."""
     said, general = words.tables, words.model
@@ -81,7 +109,7 @@ def worst(run: TableRun, judgement: Judgement) -> str:
     title = general.LARGEST_ERRORS if is_number else general.WORST
     if not len(judgement.worst):
         return section(title, f"<p>{text(general.NO_MISTAKES)}</p>")
-    names = list(run.importance.names if run.importance is not None else run.table.blocks)[:WORST_ROW_COLUMNS]
+    names = run.important[:WORST_ROW_COLUMNS]
     rows = []
     for at in judgement.worst.tolist():
         row = int(run.table.test[at])

@@ -154,3 +154,16 @@ def at_cell(column: str) -> str:
 def pair(output: str) -> str:
     """What a cell of joint effects is."""
     return axis(output).replace("effect on the answer", "mean joint effect")
+
+
+def most_important(shown: int, columns: int) -> str:
+    """How many of the columns a figure shows."""
+    return f"The {shown} most important of {columns:,} columns." if shown < columns else ""
+
+
+def points(rows: int) -> str:
+    """What the points of all rows are."""
+    return (
+        f"Each point is one of {counted(rows, 'row')} that the network was not trained on: how much its cell raises or "
+        "lowers the answer, compared with a typical row."
+    )

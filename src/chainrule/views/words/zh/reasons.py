@@ -147,3 +147,13 @@ def at_cell(column: str) -> str:
 def pair(output: str) -> str:
     """What a cell of joint effects is."""
     return axis(output).replace("對答案的影響", "平均的共同影響")
+
+
+def most_important(shown: int, columns: int) -> str:
+    """How many of the columns a figure shows."""
+    return f"最重要的 {shown} 個欄位，共 {columns:,} 個。" if shown < columns else ""
+
+
+def points(rows: int) -> str:
+    """What the points of all rows are."""
+    return f"每個點是網路沒有學過的 {rows:,} 列之一：與典型的一列相比，這個儲存格使答案提高或降低多少。"
