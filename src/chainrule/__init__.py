@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chainrule.errors import DataError as DataError
     from chainrule.errors import DistributedError as DistributedError
     from chainrule.errors import FormatError as FormatError
+    from chainrule.errors import LeakWarning as LeakWarning
     from chainrule.errors import NonFiniteError as NonFiniteError
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.estimators import MLPClassifier as MLPClassifier
@@ -113,7 +114,9 @@ _HOMES = {
     "engines": "ENGINES",
     "estimators": "MLPClassifier MLPRegressor",
     "estimators.tables.preprocessor": "TablePreprocessor",
-    "errors": "ChainruleError ConfigError DataError DistributedError FormatError NonFiniteError ShapeError",
+    "errors": (
+        "ChainruleError ConfigError DataError DistributedError FormatError LeakWarning NonFiniteError ShapeError"
+    ),
     "formulas.initializers": (
         "Constant GlorotNormal GlorotUniform HeNormal HeUniform LeCunNormal LeCunUniform Normal "
         "Orthogonal PerFeature RandomSign SameForMembers Uniform"

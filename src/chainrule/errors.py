@@ -89,3 +89,12 @@ class NonFiniteError(ChainruleError, ArithmeticError):
 
 class DistributedError(ChainruleError, RuntimeError):
     """Another process of the run has ended, or does not answer."""
+
+
+class LeakWarning(UserWarning):
+    """A training table has rows that belong together, or a column that knows the target: its scores are too good.
+
+    Each fit of a table warns of what it notices, once for each thing; docs/trust.md has the kinds. To switch it off:
+
+        warnings.simplefilter("ignore", chainrule.LeakWarning)
+    """

@@ -20,6 +20,7 @@ import pytest
 import chainrule as c
 from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
+from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.target import infer_task
 from chainrule.inspection.attribution import attribute
@@ -58,6 +59,7 @@ ROOMS = (
     "estimators.tables.cells",
     "estimators.decisions",
     "estimators.reliability",
+    "estimators.notices.notice",
     "estimators.tables.description",
     "views.experiments",
     "views.tables",
@@ -223,6 +225,8 @@ def results() -> dict[str, Any]:
         table,
         judge(net, net.check_samples(X, y)),
         described := TablePreprocessor().fit(X).columns_,
+        Notices((notice := Notice("order", (), "r2", 0.9, 0.1, 0.5),)),
+        notice,
         described["0"],
         c.MLPClassifier(preprocess="auto", max_iter=1, random_state=0)
         .fit(X, y)

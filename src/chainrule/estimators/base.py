@@ -30,6 +30,7 @@ from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, trai
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.notices.find import of_fit
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
@@ -104,7 +105,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             race.check(self, incremental, self._trunk is not None, bool(start_values))
             with progress.of_race(self.verbose, race.seconds(self), begun) as watch:
                 given, data = self._in_time_and_checked(given, begun, None, None, conditions, structure)
-                self._hold(found := race.fit(self, given, data, begun, raced, listen, watch))
+                notices = of_fit(given, data, None, conditions is ALONE)
+                found = race.fit(self, given, data, begun, raced, listen, watch)
+                self._hold(replace(found, notices=notices))
             if self.verbose:
                 print(found.report)
             warn_of(self._fitted.shortfall)
@@ -116,6 +119,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
             given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
+            notices = of_fit(given, data, before, conditions is ALONE and not incremental)
             if self.preset == ADDITIVE:
                 data = self._with_pairs(given, data, incremental, conditions, begun)
             plan = resolved(
@@ -137,7 +141,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
-            result = train(plan, data, start, listeners, whole)
+            result = replace(train(plan, data, start, listeners, whole), notices=notices)
             self._hold(additive.finished(result, data) if self.preset == ADDITIVE else result)
         if watched is not None:
             watched.finish()

@@ -16,6 +16,7 @@ from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import NumericTargets, as_loss
 from chainrule.estimators.parameters import AboutParameter, about
 from chainrule.estimators.priors import ClassShares
@@ -57,6 +58,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "shares": None if result.shares is None else [list(each) for each in result.shares],
         "decision": None if result.decision is None else result.decision.described(),
+        "notices": result.notices.to_data()["found"],
     }
 
 
@@ -130,6 +132,7 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             _records(known),
             terms=from_plain(data.get("terms")),
             kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
+            notices=Notices.from_data(data.get("notices", [])),
         )
         if (shares := data.get("shares")) is not None and isinstance(result.targets, Labels):
             result = replace(result, shares=ClassShares.read(shares, result.targets))

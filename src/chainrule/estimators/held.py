@@ -14,6 +14,7 @@ from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
+from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import Parameters
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -97,6 +98,8 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """the `Blend` that predicts, after a fit of preset="best" """
     report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
     """what happened in the race"""
+    notices_ = FittedAttribute[Notices](lambda result: result.notices)
+    """what the fit noticed of its table, each with the scores of a small model and what to pass"""
     n_iter_ = FittedAttribute[int](lambda result: result.records.n_iter)
     n_iter_refit_ = FittedAttribute[int](lambda result: result.records.n_iter_refit)
     t_ = FittedAttribute[int](lambda result: result.records.t)

@@ -17,6 +17,7 @@ from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -77,6 +78,8 @@ class FitResult:
     """what each column and pair adds, of an additive model"""
     kept: Calibration | None = None
     """the calibration of intervals or sets of labels from a file"""
+    notices: Notices = field(default_factory=Notices)
+    """what the fit noticed of its table"""
 
     @cached_property
     def calibration(self) -> Calibration | None:

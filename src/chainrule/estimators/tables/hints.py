@@ -8,7 +8,7 @@ import warnings
 ROOM = __name__.partition(".")[0]
 
 
-def give(sentence: str) -> None:
+def give(sentence: str, category: type[Warning] = UserWarning) -> None:
     """Warn with a sentence, at the first line outside this package and scikit-learn's wrappers of its methods."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
@@ -16,4 +16,4 @@ def give(sentence: str) -> None:
         "sklearn",
     ):
         frame, level = frame.f_back, level + 1
-    warnings.warn(sentence, stacklevel=level)
+    warnings.warn(sentence, category, stacklevel=level)

@@ -11,6 +11,7 @@ from chainrule.estimators.explain.curves import ColumnCurve
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons, shown
+from chainrule.estimators.notices.notice import Notices
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.result import FEATURES_SHOWN
 from chainrule.inspection.derivation.derivation import Derivation
@@ -40,6 +41,7 @@ from chainrule.views.notebook.parts import (
 )
 from chainrule.views.text import attribution as attribution_text
 from chainrule.views.text import flow as flow_text
+from chainrule.views.text import notices as notices_text
 from chainrule.views.text import reasons as reasons_text
 from chainrule.views.text import summary as summary_text
 from chainrule.views.text import trace as trace_text
@@ -233,6 +235,14 @@ def _piece(item: Content) -> str:
     return paragraph(item)
 
 
+def notices(found: Notices) -> str:
+    """Return a table with one row per notice, and a sentence for each."""
+    if not len(found):
+        return framed(words.notices.TITLE, paragraph(words.notices.NOTHING))
+    made = table(words.notices.HEADS, notices_text.cells(found), (0, 1, 4))
+    return framed(words.notices.TITLE, made, *map(paragraph, found))
+
+
 @singledispatch
 def output(result: object) -> str:
     """Return what a notebook shows of a result, by its class. Raises TypeError for other objects."""
@@ -250,6 +260,7 @@ output.register(Reasons, reasons)
 output.register(ColumnImportance, importance)
 output.register(ColumnCurve, curve)
 output.register(ColumnPairs, pairs)
+output.register(Notices, notices)
 output.register(Story, story)
 output.register(Derivation, derivation)
 

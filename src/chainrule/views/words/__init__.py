@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import lab_vanishing as lab_vanishing
     from chainrule.views.words.en import lab_without_backprop as lab_without_backprop
     from chainrule.views.words.en import model as model
+    from chainrule.views.words.en import notices as notices
     from chainrule.views.words.en import phrases as phrases
     from chainrule.views.words.en import reasons as reasons
     from chainrule.views.words.en import story as story

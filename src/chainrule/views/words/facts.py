@@ -13,6 +13,10 @@ FEATURES_LISTED = 12
 """The number of features that a story lists."""
 ANSWERS_LISTED = 4
 """The number of answers that a story lists."""
+NOTICED_COLUMNS = 5
+"""The number of columns that a notice of a table lists."""
+LEAST_NOTICED_SHIFT = 0.3
+"""The move of a target's mean, in standard deviations, that a notice of a table mentions."""
 MAX_LAYER_CHARACTERS = 40
 """The number of characters beyond which a story omits a layer's settings."""
 

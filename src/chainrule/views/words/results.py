@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from chainrule.estimators.notices.notice import Notice
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.explained import Target
 from chainrule.inspection.derivation.derivation import Step
@@ -41,3 +42,8 @@ def _(result: Difference) -> str:
 @said.register
 def _(result: Step) -> str:
     return words.derivation.step(result)
+
+
+@said.register
+def _(result: Notice) -> str:
+    return words.notices.sentence(result)

@@ -1,0 +1,132 @@
+"""What a fit notices by itself, as data."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from chainrule.core import records
+from chainrule.core.shown import Shown, view
+from chainrule.errors import FormatError, LeakWarning
+from chainrule.estimators.tables import hints
+
+KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
+"""Columns that give the target away; one that numbers the rows; rows with the inputs of another one; a column of
+persons or things, each with several rows; one of the time; and a table whose rows are like those next to them."""
+WITHOUT_COLUMNS = ("repeated", "order")
+MOST_NOTICES = 1000
+SCORES = ("r2", "auc", "accuracy")
+
+
+@records.kind("notice")
+class Notice(NamedTuple):
+    """One thing that makes a score too good, or a column that does not belong in a table.
+
+    Two scores of a small model show how much: on the same rows, learned from as many. What differs is whether the
+    column is there, or whether rows that belong to these are among those that it learns from, as they are if rows are
+    held out at random.
+    """
+
+    what: str
+    """one of KINDS"""
+    columns: tuple[str, ...]
+    """those that it is about; none where it is the rows or their order"""
+    score: str
+    """what the two scores are: "r2", "auc" (of two classes) or "accuracy\""""
+    score_with: float
+    """with the column, or with rows that belong to these"""
+    score_without: float
+    figure: float
+    """by kind: the score of the column alone (R2, of classes by the Brier score); 1; the share of the rows; the
+    intraclass correlation of the target; the autocorrelation of the target"""
+    groups: int = 0
+    """the groups of rows, of equal rows or by the column; 0 of other kinds"""
+    shift: float = 0.0
+    """of rows in time: how far the target's mean moves from the first fifth to the last, in standard deviations"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the notice as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def __str__(self) -> str:
+        """Say it in a sentence: the column, both scores, and what to pass."""
+        told: str = view(self, "as_words")
+        return told
+
+
+@records.kind("notices")
+@dataclass(frozen=True, repr=False)
+class Notices(Shown):
+    """What a fit has noticed. Print it for a sentence each."""
+
+    found: tuple[Notice, ...] = ()
+
+    def __iter__(self) -> Iterator[Notice]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, place: int) -> Notice:
+        return self.found[place]
+
+    @classmethod
+    def from_data(cls, data: object) -> Self:
+        """Return notices from a file. Raises FormatError for a value that no fit notices."""
+        if not isinstance(data, list) or len(data) > MOST_NOTICES:
+            raise FormatError(f"notices must be a list of at most {MOST_NOTICES} of them.")
+        return cls(tuple(map(_from_data, data)))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return them as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def __repr__(self) -> str:
+        """Show their kinds and columns."""
+        said = ", ".join(f"{each.what}({', '.join(each.columns)})" for each in self.found)
+        return f"<Notices: {said or 'nothing'}>"
+
+    def __str__(self) -> str:
+        """Say each in a sentence."""
+        return "\n".join(map(str, self.found))
+
+
+def _from_data(data: object) -> Notice:
+    if not isinstance(data, dict):
+        raise FormatError("a notice is an object of its fields.")
+    try:
+        made = Notice(**{**data, "columns": tuple(data["columns"])})
+    except (KeyError, TypeError) as error:
+        raise FormatError(f"a notice has other fields than {', '.join(Notice._fields)}.") from error
+    figures = made.score_with, made.score_without, made.figure, made.shift
+    fits = {
+        "what": made.what in KINDS,
+        "columns": all(isinstance(name, str) for name in made.columns)
+        and len(made.columns) >= (made.what not in WITHOUT_COLUMNS),
+        "score": made.score in SCORES,
+        "figures": all(type(each) in (int, float) and math.isfinite(each) for each in figures),
+        "groups": type(made.groups) is int and made.groups >= 0,
+    }
+    for what, is_whole in fits.items():
+        if not is_whole:
+            raise FormatError(
+                f"the {what} of a notice {'are' if what[-1] == 's' else 'is'} none that a fit notices."
+            )
+    return made
+
+
+def warn_of(found: Sequence[Notice] | Notices) -> None:
+    """Warn of each notice, at the line of the call."""
+    for each in found:
+        hints.give(str(each), LeakWarning)
+
+
+def is_silent() -> bool:
+    """Return whether the user's filters ignore all warnings of this class, so that there is no need to look."""
+    for action, message, category, module, _ in warnings.filters:
+        if issubclass(LeakWarning, category):
+            return action == "ignore" and message is None and module is None
+    return False

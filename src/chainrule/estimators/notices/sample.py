@@ -1,0 +1,152 @@
+"""Some rows of a training table as numbers, to look at before it is learned."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables import kinds, reading
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+MOST_ROWS = 20_000
+"""are looked at: of a larger table, blocks of rows that follow each other."""
+BLOCKS = 20
+LEAST_AUTOCORRELATION = 0.15
+EXTREME = 0.005
+MOST_LABELS = 10
+"""Classes beyond the most frequent ones count as one."""
+
+
+@dataclass(frozen=True)
+class SampledTable:
+    """Some rows of a table, with what they are to predict."""
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """what each column was taken for: "number", "boolean", "category", "date" or "duration\""""
+    values: Array
+    """(rows, columns): numbers, seconds, or codes of categories in the order in which they come; NaN for missing"""
+    is_input: NDArray[np.bool_]
+    """(columns,): whether the network sees it; the others are dropped"""
+    y: Array
+    """(rows,): numbers, or the numbers of the classes"""
+    labels: int
+    """the number of classes; 0 for numbers"""
+    rows: Rows
+    """(rows,): where they are in the table, ascending"""
+    total: int
+    """the rows of the table"""
+
+    @property
+    def inputs(self) -> Array:
+        """The columns that the network sees, (rows, inputs)."""
+        found: Array = self.values[:, self.is_input]
+        return found
+
+    @property
+    def outputs(self) -> Array:
+        """What is to predict in columns (rows, outputs): the number, or of each class whether a row is of it."""
+        if not self.labels:
+            return self.y[:, None]
+        return np.asarray(self.y[:, None] == np.arange(self.labels), np.float64)
+
+    def without(self, columns: tuple[str, ...]) -> SampledTable:
+        """Return the table with columns that are no inputs."""
+        return replace(self, is_input=self.is_input & ~np.isin(self.names, columns))
+
+    def without_extremes(self) -> SampledTable:
+        """Return the table with the largest and the smallest targets, half a percent each, at the next ones."""
+        if self.labels:
+            return self
+        low, high = np.quantile(self.y, (EXTREME, 1 - EXTREME))
+        return replace(self, y=np.clip(self.y, low, high))
+
+    @property
+    def least_autocorrelation(self) -> float:
+        """The correlation with the row before that rows in time have: three times that by chance, or more."""
+        return max(LEAST_AUTOCORRELATION, 3 / math.sqrt(len(self.y)))
+
+    def has_autocorrelation(self, order: Rows) -> bool:
+        """Return whether the target is like that of the row before, in an order of the rows."""
+        return autocorrelation(self.outputs[order]) >= self.least_autocorrelation
+
+    def codes(self, column: int) -> Rows:
+        """Return a column as whole numbers from 0, (rows,), a missing value as one of its own."""
+        _, codes = np.unique(self.values[:, column], return_inverse=True)
+        return np.asarray(codes, np.int64)
+
+
+def sampled(table: object, data: FitData) -> SampledTable | None:
+    """Return some rows of a table with their targets; None where the targets are several.
+
+    table: as it was given.  data: the same, checked.
+    """
+    y = data.samples.y
+    if data.targets.task == "multilabel" or (y.ndim == 2 and y.shape[1] != 1) or data.preprocessor is None:
+        return None
+    learned = {each.name: each for each in data.preprocessor.columns_}
+    rows = blocks(len(y), MOST_ROWS, BLOCKS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit has said what there is to say of a column's values
+        columns = reading.read(rows_of(table, rows)).columns
+        taken = [kinds.take(each, asked(learned[each.name].taken_for)) for each in columns]
+    found, labels = y.reshape(-1)[rows].astype(np.float64), 0
+    found = found / max(float(np.abs(found).max()), np.finfo(float).tiny)  # no square of which overflows
+    if data.targets.task != "regression":
+        found, labels = frequent(found, MOST_LABELS)
+    return SampledTable(
+        names=tuple(each.name for each in columns),
+        kinds=tuple(each.kind for each in taken),
+        values=np.stack([each.values for each in taken], 1),
+        is_input=np.array([learned[each.name].became != "dropped" for each in columns]),
+        y=found,
+        labels=labels,
+        rows=rows,
+        total=len(y),
+    )
+
+
+def asked(kind: str) -> str | None:
+    """Return the kind that a column is read as again; None for one that its values say."""
+    return kind if kind in ("category", "number") else None
+
+
+def blocks(n: int, most: int, count: int) -> Rows:
+    """Return at most so many of n rows, ascending: all, or blocks at equal distances of rows that follow each other."""
+    if n <= most:
+        return np.arange(n)
+    starts = np.linspace(0, n - most // count, count).astype(np.int64)
+    return (starts[:, None] + np.arange(most // count)).reshape(-1)
+
+
+def frequent(y: Array, most: int) -> tuple[Array, int]:
+    """Return the numbers of classes from the most frequent one, those beyond `most` as one, and how many there are."""
+    _, numbers, counts = np.unique(y, return_inverse=True, return_counts=True)
+    rank = np.empty(len(counts), np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    found = np.minimum(rank[numbers], most - 1)
+    return found.astype(np.float64), int(found.max()) + 1
+
+
+def autocorrelation(outputs: Array) -> float:
+    """Return the correlation of the rows of (rows, outputs) with those before them, of several by their variances.
+
+    r = sum_k sum_i (y_ik - m_k)(y_(i-1)k - m_k) / sum_k sum_i (y_ik - m_k)^2
+    """
+    around = outputs - outputs.mean(0)
+    return float((around[1:] * around[:-1]).sum() / max(float((around**2).sum()), 1e-300))
+
+
+def ranked(values: Array) -> Rows:
+    """Return the rank of each value, equal ones in the order in which they come, missing ones last."""
+    ranks = np.empty(len(values), np.int64)
+    ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return ranks

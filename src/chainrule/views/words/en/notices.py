@@ -1,0 +1,94 @@
+"""Words about what a fit notices of its table by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chainrule.views.words.en.phrases import several, spoken
+from chainrule.views.words.facts import LEAST_NOTICED_SHIFT, NOTICED_COLUMNS
+
+if TYPE_CHECKING:
+    from chainrule.estimators.notices.notice import Notice
+
+TITLE = "What the fit noticed"
+NOTHING = "The fit noticed nothing about the table."
+HEADS = ("noticed", "column", "with it", "without it", "what to pass")
+KINDS = {
+    "target": "knows the target",
+    "row_number": "numbers the rows",
+    "repeated": "equal rows",
+    "groups": "rows belong together",
+    "time": "in order of time",
+    "order": "neighbors are alike",
+}
+
+
+def score(name: str, value: float) -> str:
+    """A score with its name: R² 0.91."""
+    return f"{spoken(name)} {value:.3f}"
+
+
+def sentence(notice: Notice) -> str:
+    """What was noticed, what it does to a score, and what to pass."""
+    names = several([repr(name) for name in notice.columns[:NOTICED_COLUMNS]])
+    with_it, without = score(notice.score, notice.score_with), f"{notice.score_without:.3f}"
+    advice = to_pass(notice)
+    if notice.what == "target":
+        found = (
+            f"column {names} nearly gives the target away: alone it explains {100 * notice.figure:.1f} % of it"
+            if len(notice.columns) == 1
+            else f"columns {names} nearly give the target away"
+        )
+        return (
+            f"{found}, and a small model has {with_it} with {_it(notice.columns)} and {without} without; if "
+            f"{_it(notice.columns)} would not be known when predicting, pass {advice}."
+        )
+    if notice.what == "row_number":
+        return (
+            f"column {names} numbers the rows, which says nothing about other rows: a small model has {with_it} with "
+            f"it and {without} without; to leave it out, pass {advice}."
+        )
+    if notice.what == "repeated":
+        return (
+            f"{100 * notice.figure:.0f} % of the rows have the same inputs as another row: a small model has {with_it} "
+            f"on rows whose equals it was trained on, and {without} on others; if equal rows are of one person or "
+            f"thing, pass {advice}."
+        )
+    if notice.what == "groups":
+        return (
+            f"rows with the same {names} are alike: a small model has {with_it} where it was trained on other rows of "
+            f"the same {names}, and {without} where it was not; if it is to predict new ones, pass {advice}."
+        )
+    lead = (
+        f"rows near each other in {names}"
+        if names and notice.columns
+        else "rows near each other in the table"
+    )
+    drift = ""
+    if abs(notice.shift) >= LEAST_NOTICED_SHIFT:
+        drift = f", and the target's mean moves by {notice.shift:+.1f} standard deviations from the first fifth to it"
+    last = "the last fifth of the time" if notice.columns else "the last fifth of the rows"
+    when = "if it is to predict what comes later" if notice.columns else "if they are in order of time"
+    return (
+        f"{lead} have similar targets: on {last} a small model has {with_it} if it was trained on some of it, and "
+        f"{without} if only on what is before{drift}; {when}, pass {advice}."
+    )
+
+
+def _it(columns: Sequence[str]) -> str:
+    return "it" if len(columns) == 1 else "them"
+
+
+def to_pass(notice: Notice) -> str:
+    """The arguments that make a fit heed what was noticed."""
+    if notice.what in ("target", "row_number"):
+        dropped = ", ".join(f"{name!r}: 'drop'" for name in notice.columns[:NOTICED_COLUMNS])
+        return f"preprocess=TablePreprocessor(kinds={{{dropped}}})"
+    if notice.what == "repeated":
+        return "fit(groups=...) with what each row is of"
+    if notice.what == "groups":
+        return f"fit(groups={notice.columns[0]!r})"
+    if notice.what == "time":
+        return f"fit(time={notice.columns[0]!r})"
+    return "fit(time=range(len(X))), or fit(groups=...) if neighbors are of one person or thing"
