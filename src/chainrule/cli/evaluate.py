@@ -94,7 +94,7 @@ def table_of_run(
 
     whole, target = tables.judged_of(path, model, table)
     found = config_of_run(text)
-    halves = None if found is None else tables.divided(whole, target, found[1].seed)
+    halves = None if found is None else tables.divided(whole, target, found[1], path)
     if halves is not None:
         data = Data(whole.name, path, path, halves[0], None, halves[1])
         run = parts_of_run(text, model, data)
@@ -111,7 +111,7 @@ def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part
     target, found = tables.judged_of(path, model, table)[1], config_of_run(text)
     rows = target.rows
     if part != "all" and found is not None:
-        rows = rows[tables.divide(target, found[1].seed, path)[("train", "test").index(part)]]
+        rows = rows[tables.divided_rows(target, found[1], path)[("train", "test").index(part)]]
     return averages.outputs_of_rows(table.average, read_columns(path), target.name, rows)
 
 

@@ -63,6 +63,8 @@ def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
     out.print(output.plain(task), markup=False)
     if table.left_out:
         out.print(said.left_out(table.left_out), markup=False)
+    if table.tied.names:
+        out.print(output.plain(said.held_out_by(table.tied.names, table.tied.gap)), markup=False)
     out.print()
     columns_table(out, table.preprocessor.columns_)
     hints = like_identifiers(table.columns, table.preprocessor)

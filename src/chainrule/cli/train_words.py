@@ -21,6 +21,19 @@ TRAIN = {
     "The data": {
         "target_column": Words("For tables, the column to predict."),
         "exclude_columns": Words("For tables, the columns to exclude, such as id,name."),
+        "groups": Words(
+            "For tables, the column that says which rows belong together, such as a person: whole groups are held "
+            "out for testing and validation. It is no input."
+        ),
+        "time": Words(
+            "For tables, the column that says when each row was, as numbers or dates: what comes last is held out "
+            "for testing and validation."
+        ),
+        "gap": Words(
+            "With --time, what lies at least between rows trained on and those held out, in its units, or for dates "
+            "such as 36h or 7d.",
+            "0",
+        ),
         "augment": Words("Rotate, scale, shear, shift and deform each image randomly in each epoch."),
     },
     "The network": {
@@ -151,7 +164,7 @@ SEARCH = {
 """The options of `chainrule tune` for the search."""
 
 TUNE = {
-    "The data": {name: TRAIN["The data"][name] for name in ("target_column", "exclude_columns")},
+    "The data": {name: TRAIN["The data"][name] for name in TRAIN["The data"] if name != "augment"},
     "The network": {
         "preset": Words("The preset to search around: fast, realmlp or tabm.", "fast"),
         "members": Words("Networks of an ensemble in each trial.", "1"),

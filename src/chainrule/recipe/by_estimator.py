@@ -70,8 +70,9 @@ class ByEstimator(NamedTuple):
         return dataclasses.replace(run.table, preprocessor=self.estimator.preprocessor_)
 
     def held_out(self, run: Prepared, trained: int) -> tuple[int, int]:
-        """Return the samples to validate on and those to test on."""
-        return len(run.table.train) - trained, len(run.table.test)
+        """Return the samples to validate on, 0 where some may be in neither part, and those to test on."""
+        table = run.table
+        return (len(table.train) - trained) * (table.tied.time is None), len(table.test)
 
     def config(self) -> dict[str, Any]:
         """Return its entries of config.json: after the fit the network."""
@@ -103,7 +104,9 @@ class ByEstimator(NamedTuple):
             is_one = (run.settings.members or 1) == 1 or estimator.preset == "tabm"
             pause = PauseOnRequest(stop, path, is_one) if is_stochastic(estimator) else StopOnRequest(stop)
             callbacks.append(pause)
-        given = FitInput(rows_of(run.table.inputs, run.table.train), run.data.train.y)
+        table = run.table
+        groups, time = (rows_of(each, table.train) for each in (table.tied.groups, table.tied.time))
+        given = FitInput(rows_of(table.inputs, table.train), run.data.train.y, groups=groups, time=time)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested

@@ -30,7 +30,7 @@ from chainrule.recipe.judge import Judgement, judge, positive_of
 from chainrule.recipe.messages import in_words_of
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
-from chainrule.recipe.settings import NAMES, Settings
+from chainrule.recipe.settings import NAMES, TIES, Settings
 from chainrule.training import History
 from chainrule.training.events import Consumer, Event, failed
 
@@ -208,6 +208,12 @@ def _prepared(
     resolved: the settings of a resumed run.  settings: the given ones, with the preset.
     """
     if not of_estimator:
+        for name in TIES:
+            if getattr(given, name) is not None:
+                raise ConfigError(
+                    f"{named(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "
+                    "plain network; omit it, or the options that these do not support."
+                )
         return by_model.prepare(data, given, resolved, named)
     from chainrule.recipe import by_estimator
 

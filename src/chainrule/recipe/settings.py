@@ -24,6 +24,8 @@ WORDS: dict[Any, str] = {
 }
 
 
+TIES = ("groups", "time", "gap")
+"""The settings that say what ties the rows of a table together."""
 NO_PRESET = "none"
 """The preset of a run that trains a plain network."""
 
@@ -93,6 +95,8 @@ class Settings:
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
     exclude_columns: the columns of a table to exclude, by name, such as "id,name".
+    groups, time: the columns of a table that say which rows belong together, and when each was: test rows and those
+    held out for validation are whole groups, or what comes later.  gap: of an estimator, such as "24" or "36h".
     preset: for a table, an estimator's `preset`, which provides everything that is not set; "none" for a plain network.
     members: for a preset, the number of networks whose predictions are averaged.
     time_limit: the maximum seconds of training.
@@ -134,6 +138,9 @@ class Settings:
     checkpoint_steps: int | None = setting(None, "presets", numbers=COUNT)
     target_column: str | None = setting(None, "presets")
     exclude_columns: str | None = setting(None, "presets")
+    groups: str | None = setting(None, "presets")
+    time: str | None = setting(None, "presets")
+    gap: str | None = setting(None, "presets")
     preset: str | None = setting(None, "presets")
     members: int | None = setting(None, numbers=COUNT, parameter="n_members")
     time_limit: float | None = setting(None, numbers=SECONDS, parameter="time_limit")

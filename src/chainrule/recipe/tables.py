@@ -16,21 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.random import generator
 from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import excluded, pick, read_columns
+from chainrule.recipe.held_rows import FEWEST, FREE_ROWS, TiedRows, divide, tied_rows
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.targets import TargetColumn, as_labels, read_target
 from chainrule.trained.prediction import PredictionMixin
 from chainrule.training.fit import split_rows
 
-TEST_SHARE = 0.2
-FEWEST = 10
-"""The minimum rows with a target for a split into three parts."""
 TARGET, TABLE = "target_column", "table"
 """The keys, in the metadata of a run's model file, of the target's name and, without an estimator, the preprocessor."""
 
@@ -46,6 +43,8 @@ class TableData:
     train: NDArray[np.int64]
     """the indices in the file of the rows not used for testing, in the order of the training data"""
     test: NDArray[np.int64]
+    tied: TiedRows = FREE_ROWS
+    """what ties its rows together"""
 
     def values(self, row: int, names: list[str]) -> list[str]:
         """Return the cells of a row of the file, as text."""
@@ -96,8 +95,8 @@ def shown(value: object) -> str:
 
 def read(
     path: str | os.PathLike[str], settings: Settings, named: Names = PYTHON
-) -> tuple[dict[str, Any], TargetColumn]:
-    """Read the columns of a table except excluded ones, and the target named by the settings of a run.
+) -> tuple[dict[str, Any], TargetColumn, TiedRows]:
+    """Read the columns of a table except excluded ones and that of the groups, the target, and what ties the rows.
 
     Raises ConfigError if they name no target, or a column that does not exist.
     """
@@ -110,11 +109,13 @@ def read(
             f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
         )
     found = pick(asked, columns, f"{path}", named("target_column"))
-    for each in excluded(settings.exclude_columns, columns, found, f"{path}", named):
+    tied = tied_rows(columns, found, settings, path, named)
+    out = excluded(settings.exclude_columns, columns, found, f"{path}", named)
+    for each in {*out, tied.names.get("groups", found)} - {found}:
         del columns[each]
     if len(columns) < 2:
         raise DataError(f"{path} has only the column {found!r}; other columns are needed to predict it.")
-    return columns, read_target(found, columns[found], f"{path}", settings.loss, named)
+    return columns, read_target(found, columns[found], f"{path}", settings.loss, named), tied
 
 
 def load(
@@ -124,9 +125,9 @@ def load(
 
     held_out: the fraction of the training rows used for validation; 0 for none.
     """
-    columns, target = read(path, settings, named)
+    columns, target, tied = read(path, settings, named)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
-    return prepared(path, columns, target, preprocessor, settings.seed, held_out)
+    return prepared(path, columns, target, preprocessor, settings.seed, held_out, tied)
 
 
 def prepared(
@@ -136,9 +137,10 @@ def prepared(
     preprocessor: TablePreprocessor,
     seed: int,
     held_out: float,
+    tied: TiedRows = FREE_ROWS,
 ) -> tuple[Dataset, Dataset, TableData]:
     """Split a table, fit the preprocessor on its training rows, and return the result of `load`."""
-    train, test = divide(target, seed, f"{path}")
+    train, test = divide(target, seed, f"{path}", tied)
     learned = train[split_rows(len(train), held_out, seed)[0]] if held_out else train
     inputs = {name: values for name, values in columns.items() if name != target.name}
     weights = np.zeros(len(columns[target.name]))
@@ -147,7 +149,7 @@ def prepared(
     y[target.rows] = target.y
     preprocessor.fit(inputs, y, sample_weight=weights)
     X = preprocessor.transform(inputs)
-    table = TableData(columns, target, preprocessor, target.rows[train], target.rows[test])
+    table = TableData(columns, target, preprocessor, target.rows[train], target.rows[test], tied)
     return (
         dataset(X[table.train], target.y[train], f"{path.stem} train"),
         dataset(X[table.test], target.y[test], f"{path.stem} test"),
@@ -158,32 +160,6 @@ def prepared(
 def dataset(X: NDArray[Any], y: NDArray[Any], name: str) -> Dataset:
     """Return samples and targets as a data set."""
     return Dataset(X, y, X.shape[1:], name)
-
-
-def divide(target: TargetColumn, seed: int, source: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw the training and the test rows among those with a target, each ascending.
-
-    Each class is split in this ratio, and a class with a single row is trained on.
-    Raises DataError for fewer than FEWEST rows.
-    """
-    n = len(target.y)
-    if n < FEWEST:
-        raise DataError(
-            f"{source} has {n} row{'s' * (n != 1)} with a target; at least {FEWEST} are needed for training, "
-            "validation and testing."
-        )
-    order: NDArray[np.int64] = generator(seed, "split", 1).permutation(n)
-    if target.is_number:
-        count = round(TEST_SHARE * n)
-        return np.sort(order[count:]), np.sort(order[:count])
-    _, codes = np.unique(target.y, return_inverse=True)
-    order = order[np.argsort(codes[order], kind="stable")]  # class by class, each in random order
-    starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
-    place = np.arange(n) - starts[codes[order]]  # (n,) the index of each row within its class
-    test = np.floor((place + 0.5) * TEST_SHARE + 0.5) > np.floor((place - 0.5) * TEST_SHARE + 0.5)
-    if not test.any():
-        test[np.flatnonzero(place > 0)[:1]] = True
-    return np.sort(order[~test]), np.sort(order[test])
 
 
 def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | None:
@@ -246,13 +222,24 @@ def judged_of(
     return dataset(X[target.rows], target.y, Path(path).stem), target
 
 
-def divided(whole: Dataset, target: TargetColumn, seed: int) -> tuple[Dataset, Dataset] | None:
-    """Return the training and the test rows of a table, as a run with this seed splits them.
+def divided(
+    whole: Dataset, target: TargetColumn, settings: Settings, path: str
+) -> tuple[Dataset, Dataset] | None:
+    """Return the training and the test rows of a table in a file, as a run with these settings splits them.
 
     None for fewer rows than a run needs.
     """
     if len(target.y) < FEWEST:
         return None
-    rows = divide(target, seed, whole.name)
+    rows = divided_rows(target, settings, path)
     train, test = (dataset(whole.X[each], whole.y[each], whole.name) for each in rows)
     return train, test
+
+
+def divided_rows(
+    target: TargetColumn, settings: Settings, path: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the training and the test rows, among those with a target, of a run with these settings."""
+    is_tied = settings.groups is not None or settings.time is not None
+    tied = tied_rows(read_columns(path), target.name, settings, path) if is_tied else FREE_ROWS
+    return divide(target, settings.seed, path, tied)

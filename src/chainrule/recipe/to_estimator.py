@@ -22,6 +22,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import Solver
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.recipe import build
+from chainrule.recipe.held_rows import gap_of
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.preset_choice import DIRECT, not_of_presets, without_optimizer
@@ -60,7 +61,10 @@ def plain(
         "dtype": settings.dtype,
         "early_stopping": watches,
         "optimizer": optimizer,
-        "preprocess": TablePreprocessor(dtype=settings.dtype),
+        "gap": gap_of(settings),
+        "preprocess": TablePreprocessor(
+            dtype=settings.dtype, out_of_range="keep" if settings.time is None else "clip"
+        ),
         "random_state": settings.seed,
         "refit": False,
         "scoring": "loss" if watches else None,
@@ -111,6 +115,8 @@ def estimator(
         )
     if "optimizer" in chosen:
         parameters["optimizer"] = build.optimizer(settings, named)
+    if settings.gap is not None:
+        parameters["gap"] = gap_of(settings)
     if settings.dtype != Settings().dtype:
         parameters["dtype"] = settings.dtype
     of_preset = {"preprocess": "auto", "preset": settings.preset, "random_state": settings.seed}

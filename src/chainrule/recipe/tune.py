@@ -149,6 +149,8 @@ def carry_out(
         seed=run.given.seed,
         journal=place / JOURNAL,
         listen=listen,
+        groups=rows_of(table.tied.groups, table.train),
+        time=rows_of(table.tied.time, table.train),
     )
     write_trials(place / TABLE, tuned.trials)
     if judging is not None:

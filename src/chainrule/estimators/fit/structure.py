@@ -108,7 +108,9 @@ def as_gap(gap: float | str, is_dates: bool) -> float:
             )
         seconds = float(found[1]) * SECONDS[found[2]]
     elif is_dates and gap:
-        raise ConfigError(f"gap={gap!r} is a number, but time has dates; give a duration, such as '{gap}d'.")
+        raise ConfigError(
+            f"gap={gap:g} is a number, but time has dates; give a duration, such as '{gap:g}d'."
+        )
     else:
         return float(gap)
     if not is_dates:

@@ -70,7 +70,7 @@ def render(
         from chainrule.views.report import tables
 
         parts = [
-            tables.compared(table.comparison, table.preset),
+            tables.compared(table),
             outcome(judged),
             tables.outcome(table, judged),
             tables.reasons(table),

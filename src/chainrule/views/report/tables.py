@@ -44,11 +44,11 @@ class TableRun(NamedTuple):
         return list(self.importance.names if self.importance is not None else self.table.blocks)
 
 
-def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
+def compared(run: TableRun) -> str:
     """Return a table of the network's metrics beside those of simpler models, under a sentence that names the best."""
+    said, comparison, tied = words.tables, run.comparison, run.table.tied
     if comparison is None:
         return ""
-    said = words.tables
     heads = (said.MODELS_HEAD, *map(words.phrases.spoken, comparison.names), said.SECONDS)
     rows = [
         (
@@ -58,10 +58,11 @@ def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
         )
         for each in comparison.models
     ]
-    lead = f"<p><strong>{text(verdict(comparison, preset))}</strong></p>"
-    return section(
-        said.COMPARISON, lead, table(heads, rows), f"<p>{text(said.compared(comparison.rows))}</p>"
-    )
+    lead = f"<p><strong>{text(verdict(comparison, run.preset))}</strong></p>"
+    notes = [said.compared(comparison.rows)]
+    if tied.names:
+        notes.append(said.held_out_by(tied.names, tied.gap))
+    return section(said.COMPARISON, lead, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
 
 
 def outcome(run: TableRun, judgement: Judgement) -> str:

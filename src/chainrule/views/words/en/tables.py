@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainrule.views.words.en.phrases import counted, spoken
 
@@ -113,6 +113,15 @@ def classes(why: str, labels: Sequence[str]) -> str:
 def left_out(rows: int) -> str:
     """What becomes of the rows without a target."""
     return f"{counted(rows, 'row')} without a target {'is' if rows == 1 else 'are'} left out"
+
+
+def held_out_by(names: Mapping[str, str], gap: float | str) -> str:
+    """How the rows to test on were chosen, where rows are tied. names: the columns of the groups and of the time."""
+    apart = f", at least {gap} apart" if gap else ""
+    later = f"later by {names['time']!r}{apart}" if "time" in names else ""
+    other = f"of other {names['groups']!r}" if "groups" in names else ""
+    how = " and ".join(part for part in (other, later) if part)
+    return f"The rows to test and to validate on are {how}, compared with those trained on."
 
 
 def same_rows(rows: int) -> str:

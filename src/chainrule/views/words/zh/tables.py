@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainrule.views.words.zh.phrases import spoken
 
@@ -104,6 +104,14 @@ def classes(why: str, labels: Sequence[str]) -> str:
 def left_out(rows: int) -> str:
     """What becomes of the rows without a target."""
     return f"{rows:,} 列沒有目標，略過"
+
+
+def held_out_by(names: Mapping[str, str], gap: float | str) -> str:
+    """How the rows to test on were chosen, where rows are tied. names: the columns of the groups and of the time."""
+    apart = f"（至少相隔 {gap}）" if gap else ""
+    later = f"{names['time']!r} 較晚{apart}" if "time" in names else ""
+    other = f"{names['groups']!r} 不同" if "groups" in names else ""
+    return f"測試與驗證的各列與訓練的各列相比，{'，而且 '.join(part for part in (other, later) if part)}。"
 
 
 def same_rows(rows: int) -> str:
