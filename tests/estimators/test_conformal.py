@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators.conformal.intervals import Intervals
+from chainrule.estimators.conformal.intervals import Intervals, folds_of
 from chainrule.estimators.conformal.scores import MAX_KEPT, Scores
 from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.conformal.shape import shape_of, shortest
@@ -184,6 +184,16 @@ def test_few_rows_have_equally_wide_intervals_about_the_prediction():
     sizes = np.sort(np.abs(held.y[:, 0] - held.predicted[:, 0]))  # of 20 rows: rank 19 for 90 %
     expected = net.predict(X)[:, None] + np.array([-1, 1]) * sizes[18]
     np.testing.assert_allclose(net.predict_interval(X), expected)
+
+
+@pytest.mark.parametrize("groups", [1, 3, 7])
+def test_rows_of_a_group_are_in_one_fold_if_there_are_enough(groups):
+    y = RNG.normal(size=(210, 1))
+    held = HeldOut(np.arange(210), y, 0 * y, np.ones(210), groups=5 + np.arange(210) % groups)
+    fold = folds_of(held)
+    assert set(fold.tolist()) == set(range(5))
+    assert (groups < 5) or all(len(set(fold[held.groups == group])) == 1 for group in np.unique(held.groups))
+    assert np.isfinite(Intervals.of(held, SQUARED).outputs[0].scores.quantile(0.9))
 
 
 def test_many_rows_are_thinned():

@@ -37,6 +37,8 @@ FOLDS = 5
 """Of the held-out rows: the unit of each row is that of models of the other folds."""
 MIN_ROWS_TO_SCALE = 100
 """With fewer held-out rows all intervals are equally wide and symmetric about the prediction."""
+MAX_SCALED_BY_INPUTS = 8
+"""With more outputs widths depend on the predictions alone: a model of the inputs for each would take long."""
 THIN = 1e-3
 """The least distance of a quantile from the middle one, in mean distances."""
 
@@ -188,7 +190,9 @@ def of_output(held_out: HeldOut, output: int) -> OutputIntervals:
         own = shape.scores(errors)
         return OutputIntervals(Scaled(shape), Scores.of(own, weight), own)
     inputs, fold = held_out.inputs, folds_of(held_out)
-    difficulty, sizes = learned(inputs if isinstance(inputs, np.ndarray) else None, predicted, errors, fold)
+    if not isinstance(inputs, np.ndarray) or held_out.predicted.shape[1] > MAX_SCALED_BY_INPUTS:
+        inputs = None
+    difficulty, sizes = learned(inputs, predicted, errors, fold)
     scaled, own = errors / sizes, np.empty(len(y))
     for one in range(FOLDS):
         is_own = fold == one
@@ -205,6 +209,9 @@ def of_quantiles(held_out: HeldOut, predicted: Numbers) -> OutputIntervals:
 
 
 def folds_of(held_out: HeldOut) -> NDArray[np.int64]:
-    """Return the fold (m,) of each held-out row: rows of a group have the same."""
-    rows = np.arange(len(held_out.y)) if held_out.groups is None else held_out.groups
-    return np.asarray(np.unique(rows, return_inverse=True)[1], np.int64) % FOLDS
+    """Return the fold (m,) of each held-out row: rows of a group have the same, if there are groups for each fold."""
+    rows = np.arange(len(held_out.y))
+    if held_out.groups is not None:
+        found, numbers = np.unique(held_out.groups, return_inverse=True)
+        rows = numbers if len(found) >= FOLDS else rows
+    return np.asarray(rows, np.int64) % FOLDS

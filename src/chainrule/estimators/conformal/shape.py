@@ -2,8 +2,9 @@
 
 Errors may be skewed: a count is rarely far below its prediction, and sometimes far above. In units of the difficulty,
 the middle of an interval is that of the shortest one with half of the held-out errors, and the parts below and above it
-are in proportion to those of the shortest one with nine tenths. On the ten numeric tables of `docs/tables.md` this
-makes intervals of 50, 80, 90 and 95 % narrower by 9, 2, 0 and 1 % than those symmetric about the prediction.
+are in proportion to those of the shortest one with nine tenths. On the ten numeric tables of `docs/tables.md`, with 600
+held-out rows and three seeds, this makes intervals of 50 % narrower by 6 % than those symmetric about the prediction,
+and those of 80, 90 and 95 % as wide (0.996, 1.012 and 0.997 times).
 """
 
 from __future__ import annotations
