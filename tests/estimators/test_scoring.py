@@ -14,7 +14,7 @@ from sklearn.metrics import fbeta_score, get_scorer, make_scorer, mean_pinball_l
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
-from chainrule.estimators.best.by_score import Judged, score_weights
+from chainrule.estimators.best.by_score import ScoredParts, score_weights
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record, record_of
@@ -145,10 +145,10 @@ def test_ties_go_by_the_second_loss():
     assert len(calls) == 3  # one round, whatever the clock says
 
 
-def judged(parts: list[np.ndarray], y: np.ndarray, scoring: Any) -> Judged:
+def judged(parts: list[np.ndarray], y: np.ndarray, scoring: Any) -> ScoredParts:
     labels = Labels(np.arange(2), "binary")
     judge = Judge(y[:, None].astype(float), np.ones(len(y)))
-    return Judged(
+    return ScoredParts(
         [part[:, None] for part in parts], judge, HeldOutScorer(scoring, labels, np.arange(len(y)), y)
     )
 

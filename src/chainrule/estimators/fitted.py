@@ -33,7 +33,7 @@ from chainrule.estimators.parameters import Parameters, about
 from chainrule.model import Ensemble
 
 
-class Constraints:
+class ParameterRules:
     """The constraints of a class's parameters by name, where scikit-learn looks for them."""
 
     def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
@@ -67,7 +67,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
 
     _trunk: Trunk | None = None
     """the hidden layers to begin with, of another estimator"""
-    _parameter_constraints = Constraints()
+    _parameter_constraints = ParameterRules()
 
     # --- settings ---------------------------------------------------------------------------------------------------
 

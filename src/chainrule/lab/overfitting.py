@@ -36,7 +36,7 @@ class Remedy(NamedTuple):
     early_stopping: bool = False
 
 
-class Split(NamedTuple):
+class OverfittingData(NamedTuple):
     """A small sample for training, another for validation, and the test set."""
 
     X: NDArray[Any]
@@ -72,17 +72,17 @@ class RemedyRun(NamedTuple):
         return records.to_data(self)
 
 
-def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> Split:
+def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> OverfittingData:
     """Draw the training sample of a seed, with a share of wrong labels, and the validation sample, with right ones."""
     random = np.random.default_rng([seed, 2])
     rows = random.permutation(len(train.X))[: samples + HELD_OUT]
     X, y = train.X[rows], train.y[rows]
     spoiled = random.permutation(samples)[: round(wrong * samples)]
     y[spoiled] = (y[spoiled] + random.integers(1, 10, len(spoiled))) % 10
-    return Split(X[:samples], y[:samples], X[samples:], y[samples:], test)
+    return OverfittingData(X[:samples], y[:samples], X[samples:], y[samples:], test)
 
 
-def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> RemedyRun:
+def learn(remedy: Remedy, parts: OverfittingData, seed: int, epochs: int) -> RemedyRun:
     """Train, and evaluate both losses in prediction mode: no dropout, running statistics."""
     layers: list[Layer] = [Rescale(1 / 255)]
     for _ in range(2):

@@ -13,7 +13,17 @@ from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ConfigError
 from chainrule.lab.base import Progress, check_options, part, scaled
-from chainrule.lab.overfitting import BATCH, HELD_OUT, RATE, WIDTH, Remedy, RemedyRun, Split, learn, split
+from chainrule.lab.overfitting import (
+    BATCH,
+    HELD_OUT,
+    RATE,
+    WIDTH,
+    OverfittingData,
+    Remedy,
+    RemedyRun,
+    learn,
+    split,
+)
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
@@ -65,7 +75,7 @@ def regularization(
 
 
 def _compare(
-    parts: list[Split], seed: int, epochs: int, progress: Progress
+    parts: list[OverfittingData], seed: int, epochs: int, progress: Progress
 ) -> tuple[dict[str, list[RemedyRun]], tuple[float, float]]:
     """Train with each remedy on the same samples, one set per seed; the last sets only choose the strengths.
 
@@ -90,7 +100,9 @@ def _compare(
     return outcomes, (drop, decay)
 
 
-def _strengths(parts: list[Split], seed: int, epochs: int, progress: Progress) -> tuple[float, float]:
+def _strengths(
+    parts: list[OverfittingData], seed: int, epochs: int, progress: Progress
+) -> tuple[float, float]:
     """Choose the dropout rate and the L2 penalty with the lowest final validation loss, over separate seeds."""
     arms = [Remedy("dropout", dropout=p) for p in DROPOUT] + [Remedy("l2", l2=l2) for l2 in L2]
     ends = []

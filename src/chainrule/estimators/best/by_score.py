@@ -27,7 +27,7 @@ def is_by_loss(scoring: object) -> bool:
     return scoring is None or (isinstance(scoring, str) and scoring == "loss")
 
 
-class Judged(NamedTuple):
+class ScoredParts(NamedTuple):
     """Rows that were held out, what each member predicts of them, and what judges that."""
 
     parts: Sequence[Numbers]
@@ -35,10 +35,10 @@ class Judged(NamedTuple):
     judge: Judge
     scorer: HeldOutScorer
 
-    def take(self, rows: NDArray[np.int64]) -> Judged:
+    def take(self, rows: NDArray[np.int64]) -> ScoredParts:
         """Return some of the rows."""
         judge = self.judge._replace(y=self.judge.y[rows], weight=self.judge.weight[rows])
-        return Judged([part[rows] for part in self.parts], judge, self.scorer.take(rows))
+        return ScoredParts([part[rows] for part in self.parts], judge, self.scorer.take(rows))
 
     def by_loss(self) -> Numbers:
         """Return the weights with a small loss."""
@@ -68,7 +68,7 @@ def check_score(scorer: HeldOutScorer, n: int) -> None:
     scorer(np.full((n, outputs), 1 / outputs if scorer.targets.task == "multiclass" else 0.5))
 
 
-def score_weights(judged: Judged, seconds: float) -> Numbers:
+def score_weights(judged: ScoredParts, seconds: float) -> Numbers:
     """Return the weights (members,) by the score, or by the loss where the score's are not better on other rows.
 
     The score of few rows is as much luck as skill, the more so if it only counts, as accuracy and F1 do. So both kinds

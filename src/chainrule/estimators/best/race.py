@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
-from chainrule.estimators.best.by_score import Judged, check_score, is_by_loss, score_weights
+from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, score_weights
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
 from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import joined, judge_of
@@ -221,7 +221,7 @@ class Race(Runner):
         """Return what ranks candidates by their predictions of the first fold: the negative score and the loss."""
         if is_by_loss(self.estimator.scoring):
             return lambda number: (self.loss(number, 0),)
-        judged = Judged([], self.rows.judges[0], self.scorer([0]))
+        judged = ScoredParts([], self.rows.judges[0], self.scorer([0]))
         return lambda number: judged.misses(self.fits[number, 0].predicted)
 
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
@@ -235,7 +235,7 @@ class Race(Runner):
             weights = greedy(truths, judge.mean_loss)
         else:
             predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
-            weights = score_weights(Judged(predicted, judge, self.scorer(folds)), self.seconds)
+            weights = score_weights(ScoredParts(predicted, judge, self.scorer(folds)), self.seconds)
         if judge.loss is not None:
             return weights, 1.0
         mean = self.average(numbers, weights, folds)

@@ -22,7 +22,7 @@ from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.derivation.tree import Node
 
 
-class Paths(NamedTuple):
+class PathCounts(NamedTuple):
     """The number of paths, exact up to 2^53."""
 
     every: float
@@ -30,9 +30,9 @@ class Paths(NamedTuple):
     """without those with a factor of 0"""
 
 
-def count_paths(node: Node) -> Paths:
+def count_paths(node: Node) -> PathCounts:
     """Count the paths from a number to the loss. Each is one product of the derivative written in full."""
-    return Paths(_count(node, False), _count(node, True))
+    return PathCounts(_count(node, False), _count(node, True))
 
 
 def _count(node: Node, live: bool) -> float:
