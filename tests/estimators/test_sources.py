@@ -144,7 +144,7 @@ def test_what_a_source_does_not_support(folder: Path):
         ({"y": "size"}, "y of a source is None or the name of its target, 'price', not 'size'"),
         ({"y": Y}, "y of a source is None"),
         ({"sample_weight": np.ones(N)}, "sample_weight is not supported with a source"),
-        ({"groups": "city"}, "groups is not supported with a source"),
+        ({"groups": "city"}, "groups and time need a table in memory"),
         ({"X_val": source(folder), "y_val": Y}, "X_val must be a table in memory"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
+from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing, progress
@@ -38,6 +39,7 @@ from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.updating import Going, updated
 
 
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
@@ -76,6 +78,36 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on X and y, continuing with the optimizer's state; return the estimator."""
         return self._fit(FitInput(X, y, sample_weight), incremental=True)
+
+    def update(
+        self,
+        X: object,
+        y: object,
+        sample_weight: object = None,
+        *,
+        epochs: int = 10,
+        learning_rate: float = 2e-4,
+    ) -> Self:
+        """Go on learning from new rows, after a fit or from a file, all networks of preset="best" too; return self.
+
+            estimator = MLPRegressor.load("prices.safetensors").update(X_of_may, y_of_may)
+            estimator.updates_[-1].before, estimator.updates_[-1].after
+
+        Columns are prepared as in the fit, whose scales and categories are kept: a new category counts as a rare one,
+        or as missing. Each network trains for some epochs at a small rate on four fifths of the rows; as much of that
+        is taken as is best on the other fifth, and nothing where nothing is better (`chainrule.estimators.updating`
+        has the formula). Whether the estimator is worse now for rows like those of its fit, it cannot know: score it
+        on some that you kept. Intervals keep the calibration of the fit.
+
+        X, y, sample_weight: at least 20 new rows, as for `fit`.  epochs, learning_rate: of the training.
+        Raises DataError for fewer rows, and for labels that the fit did not have.
+        """
+        begun = time.monotonic()
+        going = Going(
+            check_count(epochs, "epochs"), check_number(learning_rate, "learning_rate", above=0), begun
+        )
+        self._hold(updated(self, FitInput(X, y, sample_weight), going))
+        return self
 
     def _fit(
         self,

@@ -20,7 +20,7 @@ from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import NumericTargets, as_loss
 from chainrule.estimators.parameters import AboutParameter, about
 from chainrule.estimators.priors import ClassShares
-from chainrule.estimators.records import RECORDS, check_whole, checked
+from chainrule.estimators.records import RECORDS, check_whole, checked, update_records
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.losses import Loss
@@ -55,6 +55,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "table": None if result.preprocessor is None else result.preprocessor.to_data(),
         "group_sizes": list(result.group_sizes),
         **({} if result.terms is None else {"terms": as_plain(result.terms)}),
+        "updates": [_finite(list(each)) for each in result.updates],
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "shares": None if result.shares is None else [list(each) for each in result.shares],
         "decision": None if result.decision is None else result.decision.described(),
@@ -133,6 +134,7 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             terms=from_plain(data.get("terms")),
             kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
             notices=Notices.from_data(data.get("notices", [])),
+            updates=update_records(_number(data.get("updates", []))),
         )
         if (shares := data.get("shares")) is not None and isinstance(result.targets, Labels):
             result = replace(result, shares=ClassShares.read(shares, result.targets))

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.fit.rates import RateControl
-from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.fit.result import FitResult, Records, UpdateRecord
 from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets
@@ -100,6 +100,8 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """what happened in the race"""
     notices_ = FittedAttribute[Notices](lambda result: result.notices)
     """what the fit noticed of its table, each with the scores of a small model and what to pass"""
+    updates_ = FittedAttribute[tuple[UpdateRecord, ...]](lambda result: result.updates)
+    """what each `update` since the fit did"""
     n_iter_ = FittedAttribute[int](lambda result: result.records.n_iter)
     n_iter_refit_ = FittedAttribute[int](lambda result: result.records.n_iter_refit)
     t_ = FittedAttribute[int](lambda result: result.records.t)

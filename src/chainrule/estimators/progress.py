@@ -11,11 +11,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started
 from chainrule.training.listeners import Listener
 from chainrule.training.progress import duration
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MIN_SECONDS = 0.5
 """The seconds of training before the time left is estimated."""
@@ -60,24 +63,24 @@ class ProgressLine:
     """
 
     def __init__(
-        self, console: Any, title: str, limit: float | None = None, begun: float | None = None
+        self, console: Console, title: str, limit: float | None = None, begun: float | None = None
     ) -> None:
         """Open the line. begun: the `time.monotonic()` from which the limit counts; None for now."""
-        from rich.progress import BarColumn, ProgressColumn, TextColumn
+        from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
         from rich.progress import Progress as Rich
         from rich.text import Text
 
         class Left(ProgressColumn):
             """The time left, which goes on between two events."""
 
-            def render(_, task: Any) -> Text:
+            def render(_, task: Task) -> Text:
                 return Text(self.left(task.completed))
 
         self.limit, self.begun = limit, time.monotonic() if begun is None else begun
         self.first: tuple[float, float] | None = None
         """the time, and the part that was done, when the work began"""
         columns = (TextColumn("{task.description}", markup=False), BarColumn(20), Left())
-        self.shown: Any = Rich(*columns, console=console, transient=True)
+        self.shown = Rich(*columns, console=console, transient=True)
         self.task = self.shown.add_task(title, total=1.0)
         self.shown.start()
 
@@ -126,7 +129,7 @@ class FitBar(Listener):
         self.bar.show(f"{self.name} · epoch {epoch} of {event.epochs}{best}", done)
 
 
-def console_of(verbose: int) -> Any:
+def console_of(verbose: int) -> Console | None:
     """Return the console of rich for a bar; None where lines are printed, or nothing."""
     if int(verbose) != 1:
         return None

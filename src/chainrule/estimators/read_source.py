@@ -89,9 +89,6 @@ def _checked(given: FitInput) -> Source:
         raise ConfigError(
             "sample_weight is not supported with a source; name the column of weights in the source."
         )
-    for name in ("groups", "time"):
-        if getattr(given, name) is not None:
-            raise ConfigError(f"{name} is not supported with a source; pass a table in memory.")
     if isinstance(given.X_val, Source):
         raise ConfigError("X_val must be a table in memory, not a source; read some of its rows.")
     return source

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import FormatError
-from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.result import FitResult, UpdateRecord
 from chainrule.estimators.labels import Labels
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
@@ -37,6 +37,23 @@ def checked(name: str, value: Any) -> Any:
     if not fits:
         raise FormatError(f"{name} is {value!r:.60}, which no fit records")
     return value
+
+
+def update_records(data: Iterable[Iterable[Any]]) -> tuple[UpdateRecord, ...]:
+    """Return the records of updates in a file. Raises FormatError for values that no update records."""
+    found = tuple(UpdateRecord(*each) for each in data)
+    for each in found:
+        counts = each.rows, each.held_out, each.epochs
+        if not all(type(count) is int and 0 <= count < 1 << 53 for count in counts):
+            raise FormatError(f"an update has the counts {counts!r:.60}, which no update records")
+        if not (
+            _is_number(each.part)
+            and 0 <= each.part <= 1
+            and _is_number(each.before)
+            and _is_number(each.after)
+        ):
+            raise FormatError(f"an update has the numbers {each[3:]!r:.60}, which no update records")
+    return found
 
 
 def check_whole(known: Mapping[str, Any], result: FitResult, is_classifier: bool) -> None:

@@ -52,7 +52,7 @@ def rows_in_time(
     return given if count >= n else _some(given, _with_labels(order[: max(count, probed)], labels))
 
 
-def shape_of(X: Any) -> tuple[int, int]:
+def shape_of(X: object) -> tuple[int, int]:
     """Return the rows and the columns of a table that knows them at once, or 0 of both."""
     if isinstance(X, Mapping):
         columns = list(X.values())

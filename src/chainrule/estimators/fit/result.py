@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,21 @@ class Records:
     """epochs of the network that was trained anew on all samples"""
 
 
+class UpdateRecord(NamedTuple):
+    """What one `update` with new rows did, by those of them that it held out."""
+
+    rows: int
+    """the new ones"""
+    held_out: int
+    """those among them by which it was judged"""
+    epochs: int
+    part: float
+    """the part of the trained parameters that was taken, from 0 for none to 1"""
+    before: float
+    """the loss on the rows held out before it"""
+    after: float
+
+
 @dataclass(frozen=True)
 class FitResult:
     """What a fit has found. An estimator holds one; its public attributes are read from it."""
@@ -80,6 +95,8 @@ class FitResult:
     """the calibration of intervals or sets of labels from a file"""
     notices: Notices = field(default_factory=Notices)
     """what the fit noticed of its table"""
+    updates: tuple[UpdateRecord, ...] = ()
+    """what `update` did since the fit"""
 
     @cached_property
     def calibration(self) -> Calibration | None:

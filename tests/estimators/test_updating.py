@@ -1,0 +1,135 @@
+"""`update`: going on from a fitted estimator with new rows."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor
+from chainrule.estimators import files, updating
+from chainrule.estimators.best import candidates
+from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.held import result_of
+
+GENERATOR = np.random.default_rng(7)
+
+
+def rows(n: int, shift: float = 0.0) -> tuple[pd.DataFrame, Any]:
+    """Return rows whose target is higher by a shift than that of the others."""
+    X = pd.DataFrame({"size": GENERATOR.normal(size=n), "kind": GENERATOR.choice(["a", "b", "c"], n)})
+    return X, (X["size"] * 2 + (X["kind"] == "a") + shift + GENERATOR.normal(size=n) / 10).to_numpy()
+
+
+OLD, NEW, LATER = rows(400), rows(300, 3.0), rows(200, 3.0)
+SMALL: dict[str, Any] = {"preprocess": "auto", "max_iter": 30, "random_state": 0, "hidden_layer_sizes": (16,)}
+KINDS: dict[str, dict[str, Any]] = {"one": {}, "members": {"n_members": 2}, "best": {"preset": "best"}}
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Candidate("fast"), Candidate("ranks", variant="ranks")
+    monkeypatch.setattr(candidates, "CANDIDATES", few)
+
+
+def error(estimator: Any, data: tuple[Any, Any]) -> float:
+    return float(np.square(estimator.predict(data[0]) - data[1]).mean())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_new_rows_are_learned_from_also_from_a_file(name: str, tmp_path: Path):
+    made = MLPRegressor(**SMALL | KINDS[name]).fit(*OLD)
+    made.save(tmp_path / "made")
+    before = error(made, LATER)
+    read = MLPRegressor.load(tmp_path / "made").update(*NEW, epochs=40, learning_rate=2e-3)
+    assert error(read, LATER) < before / 3
+    (record,) = read.updates_
+    assert (record.rows, record.held_out, record.epochs) == (300, 60, 40) and record.part > 0
+    assert record.after < record.before / 2
+    made.update(*NEW, epochs=40, learning_rate=2e-3)
+    np.testing.assert_array_equal(made.predict(LATER[0]), read.predict(LATER[0]))
+    made.save(tmp_path / "again")
+    again = MLPRegressor.load(tmp_path / "again").update(*LATER)
+    assert again.updates_[0] == record and len(again.updates_) == 2
+    assert np.isfinite(again.update(*rows(50)).predict(LATER[0])).all()
+
+
+def test_nothing_is_taken_of_rows_that_teach_nothing():
+    made = MLPRegressor(**SMALL).fit(*OLD)
+    before = made.predict(OLD[0])
+    X, _ = rows(100)
+    noise = np.where(np.arange(100) % 2, 1.0, -1.0) + made.predict(X)
+    held = copy.deepcopy(result_of(made))
+    made.update(X, noise, epochs=1, learning_rate=1e-9)
+    assert made.updates_[0].part == 0 and made.updates_[0].before == made.updates_[0].after
+    np.testing.assert_array_equal(made.predict(OLD[0]), before)
+    np.testing.assert_array_equal(held.model.theta, made.model_.theta)
+
+
+def test_the_smallest_part_that_is_as_good_by_hand(monkeypatch: pytest.MonkeyPatch):
+    made = MLPRegressor(**SMALL).fit(*OLD)
+    start = made.model_.theta.copy()
+    for losses, part in (([5, 4, 3.0025, 3, 4], 0.5), ([5, 4, 3.1, 3, 4], 0.75), ([1, 2, 3, 4, 5], 0.0)):
+        each = iter(losses)
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                "chainrule.estimators.best.judge.Judge.mean_loss", lambda *_, each=each: next(each)
+            )
+            found = copy.deepcopy(made).update(*NEW)
+            patched.setattr("chainrule.estimators.best.judge.Judge.mean_loss", lambda *_: 0.0)
+            patched.setattr(updating, "PARTS", (1.0,))
+            whole = copy.deepcopy(made).update(*NEW).model_.theta
+        assert found.updates_[0].part == part
+        np.testing.assert_allclose(found.model_.theta, start + part * (whole - start), rtol=1e-5, atol=1e-7)
+
+
+def test_labels_and_categories():
+    X, y = OLD
+    made = MLPClassifier(**SMALL).fit(X, np.where(y > 1, "high", "low"))
+    new, y = NEW
+    new = new.assign(kind=np.where(np.arange(len(new)) % 3, new["kind"], "unseen"))
+    probabilities = made.update(new, np.where(y > 4, "high", "low"), epochs=2).predict_proba(new)
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    one = made.update(new[:30], ["high"] * 30)
+    assert one.classes_.tolist() == ["high", "low"]
+    with pytest.raises(DataError, match="classes not in"):
+        made.update(new, ["other"] * len(new))
+    assert len(made.updates_) == 2
+
+
+def test_arrays_weights_and_errors():
+    X, y = OLD[0][["size"]].to_numpy(), OLD[1]
+    made = MLPRegressor(max_iter=200, random_state=0).fit(X, y)
+    weight = (NEW[1] > 3).astype(float)
+    made.update(NEW[0][["size"]].to_numpy(), NEW[1], weight)
+    assert len(made.updates_) == 1
+    with pytest.raises(DataError, match="at least 20 rows, and these are 19"):
+        made.update(X[:19], y[:19])
+    with pytest.raises(ConfigError, match="epochs"):
+        made.update(X, y, epochs=0)
+    with pytest.raises(ConfigError, match="learning_rate"):
+        made.update(X, y, learning_rate=0)
+    with pytest.raises(ValueError, match="features"):
+        made.update(OLD[0][["size", "size"]].to_numpy(), y)
+    with pytest.raises(NotFittedError):
+        MLPRegressor().update(X, y)
+    made.fit(X, y)
+    assert made.updates_ == ()
+
+
+@pytest.mark.parametrize(
+    "damage", [[-1, 1, 1, 0.5, 1.0, 1.0], [1, 1, 1, 2.0, 1.0, 1.0], [1, 1, 1, 0.5, "x", 1.0], [1], 5]
+)
+def test_a_damaged_file(damage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = MLPRegressor(**SMALL | {"max_iter": 1}).fit(*OLD)
+    described = files.described(made) | {"updates": [damage]}
+    monkeypatch.setattr(files, "described", lambda estimator: described)
+    made.save(tmp_path / "made")
+    monkeypatch.undo()
+    with pytest.raises(FormatError, match="the estimator in the metadata is malformed"):
+        MLPRegressor.load(tmp_path / "made")
