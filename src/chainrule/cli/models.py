@@ -34,8 +34,8 @@ def load_estimator(text: str) -> tuple[MLPClassifier | MLPRegressor, str | None]
     made, target = estimator_in(path), load_any(path)[1].get(TARGET)
     if made is None or made.preprocess is None:
         raise ConfigError(
-            f"reasons by column need a model that was trained on a table by an estimator, as chainrule train does; {path} "
-            "has another one."
+            f"reasons by column need a model that was trained on a table by an estimator, as chainrule train does; "
+            f"{path} has another one."
         )
     return made, target
 
