@@ -396,3 +396,12 @@ def test_a_race_holds_out_whole_groups_or_what_comes_later(
     assert len(preprocessors) == (1 if result.state.whole else len(result.state.drawn.folds))
     ends = {part.result.preprocessor.out_of_range for part in parts if part.result.preprocessor is not None}
     assert ends == {"clip" if "time" in told else "keep"}
+
+
+@pytest.mark.usefixtures("_few")
+def test_predictions_out_of_fold_are_kept():
+    best = MLPRegressor(**SMALL | {"preset": "best"}).fit(X, Y, groups="who")
+    assert np.sort(best.held_out_.rows).tolist() == [*range(N)]
+    np.testing.assert_array_equal(best.held_out_.y[:, 0], Y[best.held_out_.rows])
+    assert np.isfinite(best.held_out_.predicted).all()
+    assert not hasattr(MLPRegressor(hidden_layer_sizes=4, max_iter=2).fit(X[["a"]], Y), "held_out_")

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.result import FitResult, Records, UpdateRecord
 from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
@@ -72,6 +73,13 @@ def counted(result: FitResult) -> Records:
     return records
 
 
+def kept_predictions(result: FitResult) -> HeldOut:
+    """Return the predictions for held-out rows. Raises AttributeError where a fit has none."""
+    if result.held_out is None:
+        raise AttributeError("only a fit that held rows out has it, and no file keeps it")
+    return result.held_out
+
+
 def prepared(result: FitResult) -> TablePreprocessor:
     """Return what prepares the table. Raises AttributeError where there is none."""
     if result.preprocessor is None:
@@ -94,6 +102,8 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """the networks as models: one, or n_members"""
     preprocessor_ = FittedAttribute(prepared)
     """what prepares a table"""
+    held_out_ = FittedAttribute(kept_predictions)
+    """`HeldOut`: predictions for rows by networks that had not learned from them, out of fold after preset="best" """
     blend_ = FittedAttribute[Blend](lambda result: raced(result).blend)
     """the `Blend` that predicts, after a fit of preset="best" """
     report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
