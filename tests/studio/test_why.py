@@ -29,6 +29,8 @@ from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
 from chainrule.recipe.data import Data, from_arrays
+from chainrule.recipe.run import run as run_recipe
+from chainrule.recipe.settings import Settings
 from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
 from chainrule.studio.studio import Studio
@@ -180,6 +182,24 @@ def test_tables_and_numbers(binary: Studio, numbers: Studio, many: Studio):
     expected = attribute(numbers.model, TABLE[[0]], "deep_lift", target=1, against=0)
     np.testing.assert_array_equal(second["values"], expected.values[0])
     assert ask(many, "why.method", method="occlusion", row=0, target="2")["target"] == "2"
+
+
+def test_a_table_is_told_by_its_columns(tmp_path: Path):
+    """Each column has all of its inputs and its own cell, and a number has the name of the target."""
+    lines = [f"{i},{'oak' if i % 3 else 'elm'},{2 * i + i % 3}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["age,kind,height", *lines]), "utf-8")
+    settings = Settings(target_column="height", preset="none", epochs=1, hidden=(4,))
+    outcome = run_recipe(str(tmp_path / "t.csv"), settings, out=tmp_path / "run")
+    made = Studio(outcome.model, outcome.run.data)
+    found = ask(made, "why.sample", row=2)
+    place = int(outcome.run.data.table.test[2])
+    assert found["answers"][0]["label"] == "height"
+    assert [each["name"] for each in found["columns"]] == ["age", "kind"]
+    assert [each["cell"] for each in found["columns"]] == lines[place].split(",")[:2]
+    places = [i for each in found["columns"] for i in each["inputs"]]
+    assert places == list(range(len(found["x"])))
+    assert ask(made, "why.story", row=2)["of"] == "height"
+    assert ask(made, "why.sample", x=found["x"].tolist())["columns"][0]["cell"] is None
 
 
 # --- what turns the answer

@@ -12,6 +12,7 @@ from chainrule.inspection.story.truth import label_names
 from chainrule.studio.screens.model import picture_shape, shown_part
 from chainrule.studio.screens.neurons.edits import copied
 from chainrule.studio.screens.neurons.python import preamble
+from chainrule.studio.screens.table import cells_of
 from chainrule.studio.studio import Studio
 from chainrule.trained.trained import Trained
 
@@ -53,6 +54,36 @@ def asked_about(studio: Studio, row: int | None, x: list[float] | None) -> Asked
     if np.abs(numbers).max() > LARGEST:
         raise ConfigError(f"the absolute values of x must be at most {LARGEST:g}; rescale them.")
     return Asked(model, numbers, None, None, picture)
+
+
+class AskedColumn(NamedTuple):
+    """A column of the table that the inputs of a sample are made of."""
+
+    name: str
+    inputs: list[int]
+    """the places of its inputs"""
+    cell: str | None
+    """its cell; None for a sample that is no row of the table"""
+
+
+def columns_of(studio: Studio, asked: Asked) -> list[AskedColumn] | None:
+    """Return the columns of the table that the model was trained on, as far as it uses them; None without one."""
+    table = studio.data.table if studio.has_data else None
+    if table is None or sum(b.stop - b.start for b in table.blocks.values()) != asked.x.shape[1]:
+        return None
+    found = None if asked.row is None else cells_of(studio.data, [asked.row])
+    cells = {} if found is None else dict(zip(table.inputs, found[0], strict=True))
+    return [
+        AskedColumn(name, list(range(block.start, block.stop)), cells.get(name))
+        for name, block in table.blocks.items()
+    ]
+
+
+def answer_names(studio: Studio, model: Trained) -> list[str]:
+    """Return the names of the answers: the labels, or of the only number of a table its target."""
+    table = studio.data.table if studio.has_data else None
+    is_number = model.task == "regression" and model.network.outputs == 1
+    return [table.target.name] if table is not None and is_number else label_names(model)
 
 
 def label_of(model: Trained, text: str | None) -> Any:

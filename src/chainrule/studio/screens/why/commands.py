@@ -19,7 +19,15 @@ from chainrule.network.answers import decide, true_labels
 from chainrule.studio.commands import command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.neurons import edits as editing
-from chainrule.studio.screens.why.asked import Asked, asked_about, label_of, reading, targets_of
+from chainrule.studio.screens.why.asked import (
+    Asked,
+    answer_names,
+    asked_about,
+    columns_of,
+    label_of,
+    reading,
+    targets_of,
+)
 from chainrule.studio.studio import Studio
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Grid
@@ -33,7 +41,7 @@ BLOCK = 1024
 def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = None) -> dict[str, Any]:
     """Return the answers for one sample, the most probable first, and the possible questions."""
     asked = asked_about(studio, row, x)
-    labels = label_names(asked.model)
+    labels, columns = answer_names(studio, asked.model), columns_of(studio, asked)
     exact = asked.model.in_float64()
     found = facts.answers(exact, exact.outputs(asked.x, engine="reference")[0], labels)
     several = asked.model.task != "regression" or asked.model.network.outputs > 1
@@ -46,6 +54,7 @@ def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = No
         "labels": labels if several else [],
         "against": several and asked.model.task != "binary",
         "methods": list(METHODS),
+        "columns": None if columns is None else [column._asdict() for column in columns],
         "n": len(shown_part(studio).X) if studio.has_data else 0,
     }
 
@@ -173,6 +182,9 @@ def story(studio: Studio, *, row: int | None = None, x: list[float] | None = Non
     asked = asked_about(studio, row, x)
     told = explain(asked.model, asked.x, asked.y, method=in_one_pass(asked.model), shape=asked.shape)
     rival = told.rival
+    of = told.chosen[0] if told.chosen else told.asked
+    if asked.model.task == "regression" and asked.model.network.outputs == 1:
+        of = answer_names(studio, asked.model)[0]
     return {
         "evidence": [
             {
@@ -185,7 +197,7 @@ def story(studio: Studio, *, row: int | None = None, x: list[float] | None = Non
             for layer in told.evidence
         ],
         "no_rule": None if told.no_rule is None else told.no_rule.name,
-        "of": told.chosen[0] if told.chosen else told.asked,
+        "of": of,
         "against": rival.label if rival is not None and told.task == "multiclass" else None,
         "active": [
             {"name": layer.name, "active": layer.active, "neurons": len(layer.values)}

@@ -97,11 +97,23 @@ export function methods(root, store, state) {
       h(`p.promise${complete ? '.good' : ''}`, complete ? t(store, promise === 'output' ? 'why.promise_output' : 'why.promise_difference') : t(store, 'why.promise_open')));
   }
 
-  function bars({ values }, scale) {
-    const order = [...values.keys()].sort((i, j) => Math.abs(values[j]) - Math.abs(values[i]) || i - j).slice(0, BARS);
-    return h('div.signed-bars', order.map((i) => h('div.signed', { tabindex: 0, onfocus: () => state.cursor.set(i), onpointerenter: () => state.cursor.set(i), dataset: { feature: i, value: values[i] } },
-      h('span.label', { title: `${nameOf(store, state, i)} = ${number(state.found.x[i], 4)}` }, `${nameOf(store, state, i)} = ${number(state.found.x[i], 3)}`),
-      h('span.track', h(`i${values[i] < 0 ? '.minus' : ''}`, { style: { width: `${(50 * Math.abs(values[i])) / scale}%` } })), h('span.value', number(values[i], 3)))));
+  // Of a table the values of a column's inputs are added up; saliency, which has no sign, has its steepest one.
+  function parts({ method, values }) {
+    const { columns, x } = state.found;
+    if (!columns) return [...values.keys()].map((i) => ({ at: i, value: values[i], name: nameOf(store, state, i), cell: number(x[i], 3), whole: number(x[i], 4) }));
+    return columns.map(({ name, inputs, cell }) => {
+      const own = inputs.map((i) => values[i]), value = method === 'saliency' ? Math.max(...own) : own.reduce((sum, v) => sum + v, 0);
+      return { at: inputs[0], value, name, cell, whole: cell };
+    });
+  }
+
+  function bars(answer, shared) {
+    const found = parts(answer), scale = state.found.columns ? Math.max(1e-300, ...found.map(({ value }) => Math.abs(value))) : shared;
+    const order = found.sort((one, other) => Math.abs(other.value) - Math.abs(one.value) || one.at - other.at).slice(0, BARS);
+    const said = (name, cell) => (cell === null || cell === '' ? name : `${name} = ${cell}`);
+    return h('div.signed-bars', order.map(({ at, value, name, cell, whole }) => h('div.signed', { tabindex: 0, onfocus: () => state.cursor.set(at), onpointerenter: () => state.cursor.set(at), dataset: { feature: at, value } },
+      h('span.label', { title: said(name, whole) }, said(name, cell)),
+      h('span.track', h(`i${value < 0 ? '.minus' : ''}`, { style: { width: `${(50 * Math.abs(value)) / scale}%` } })), h('span.value', number(value, 3)))));
   }
 
   return { load };

@@ -90,7 +90,10 @@ export function nameOf(store, state, i) {
 
 /** @param {import('../store.js').Store} store */
 export function inputPicture(store, state) {
-  const { x } = state.found;
+  const { x, columns } = state.found;
+  if (columns && columns.every(({ cell }) => cell !== null)) {
+    return h('div.features', columns.slice(0, 40).map(({ name, inputs, cell }) => h('div', { tabindex: 0, onfocus: () => state.cursor.set(inputs[0]), onpointerenter: () => state.cursor.set(inputs[0]), dataset: { feature: inputs[0] } }, h('span', name), h('b', cell))));
+  }
   if (state.shape) return inkPicture(store, state.cursor, x, state.shape, inkRange(x), { 'aria-label': t(store, 'why.picture'), dataset: { test: 'input' } });
   return h('div.features', [...x].slice(0, 40).map((v, i) => h('div', { tabindex: 0, onfocus: () => state.cursor.set(i), onpointerenter: () => state.cursor.set(i), dataset: { feature: i } }, h('span', nameOf(store, state, i)), h('b', number(v, 4)))));
 }
