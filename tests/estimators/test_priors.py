@@ -17,6 +17,9 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.priors import ClassShares, adjusted, checked_prior
+from chainrule.estimators.recipes.base import Facts
+from chainrule.estimators.recipes.realmlp import realmlp
+from chainrule.estimators.recipes.tabm import tabm
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame({"size": RNG.normal(size=600), "kind": RNG.choice(["a", "b"], 600)})
@@ -99,6 +102,23 @@ def test_shares_that_are_refused(prior: Any, message: str):
 def test_shares_in_files_that_no_classifier_has(data: Any):
     with pytest.raises(FormatError, match="the shares of the classes"):
         ClassShares.read(data, TWO)
+
+
+@pytest.mark.parametrize("recipe", [realmlp, tabm])
+def test_presets_that_stop_by_accuracy_stop_by_the_loss_for_a_rare_class(recipe: Any):
+    def found(share: float, **given_: Any) -> tuple[Any, Any]:
+        proposed = recipe(Facts(2000, 2, "binary", given_, (0,), (0, 0, 1), rarest=share)).parameters
+        return proposed.get("scoring"), proposed.get("label_smoothing")
+
+    assert found(0.009) == ("loss", None)
+    assert found(0.011) == (None, 0.1 if recipe is realmlp else None) == found(1.0)
+
+
+def test_a_fit_knows_the_share_of_its_rarest_class():
+    rare = np.where(np.arange(600) < 5, "Yes", "No")
+    small = net(preset="tabm", n_members=2, hidden_layer_sizes=(4,), max_iter=2)
+    assert small.fit(TABLE, rare).best_validation_score_ < 0  # a loss
+    assert small.fit(TABLE, ANSWER).best_validation_score_ > 0  # accuracy
 
 
 @pytest.mark.parametrize("settings", [{}, {"class_weight": "balanced"}, {"preset": "best"}])

@@ -118,7 +118,15 @@ def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPa
     width = len(net.preprocessor_.get_feature_names_out())
     given = {"preprocess": "auto", "random_state": 0, "tol": 0.0}
     assert asked == [
-        Facts(200, width, "binary", given, (0,), (0, 0, 1, 1, 1))
+        Facts(
+            200,
+            width,
+            "binary",
+            given,
+            (0,),
+            (0, 0, 1, 1, 1),
+            rarest=min((y > 100).mean(), (y <= 100).mean()),
+        )
     ]  # size is a number, and its rank is none
     assert kinds(net) == ["scale", "scale", "dense", "relu", "dense"] and net.coefs_[0].shape == (
         width,

@@ -59,6 +59,13 @@ class ScoredParts(NamedTuple):
         return self.scorer(np.tensordot(weights, np.stack(self.parts), 1))
 
 
+def ranking(judge: Judge, scorer: HeldOutScorer | None) -> Callable[[Numbers], tuple[float, ...]]:
+    """Return what ranks predictions of some rows: by the negative score and the loss, or without a scorer the loss."""
+    if scorer is None:
+        return lambda predicted: (judge.mean_loss(judge.truth(predicted)),)
+    return ScoredParts([], judge, scorer).misses
+
+
 def check_score(scorer: HeldOutScorer, n: int) -> None:
     """Check before a race that the targets can be scored, by predictions that are all alike.
 

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
-from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, score_weights
+from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
 from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import joined, judge_of
@@ -119,8 +119,8 @@ def fit(
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
-    elif not is_by_loss(estimator.scoring):
-        check_score(race.scorer(raced[:1]), len(judges[raced[0]].y))
+    elif (scorer := race.scorer(raced[:1])) is not None:
+        check_score(scorer, len(judges[raced[0]].y))
 
     def tasks(numbers: list[int], folds: list[int], is_of_all: bool = False) -> Iterator[Task]:
         for one, number in product(folds, numbers):
@@ -198,7 +198,8 @@ class Race(Runner):
     ) -> tuple[list[int], list[int]]:
         """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
         folds = [0]
-        better = sorted(numbers, key=self._key())[:BETTER]
+        key = ranking(self.rows.judges[0], self.scorer([0]))
+        better = sorted(numbers, key=lambda number: key(self.fits[number, 0].predicted))[:BETTER]
         while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < len(
             self.rows.folds
         ):
@@ -213,16 +214,11 @@ class Race(Runner):
             numbers, better, folds = done, done, [*folds, fold]
         return numbers, folds
 
-    def scorer(self, folds: list[int]) -> HeldOutScorer:
-        """Return what scores predictions of the rows that are held out of folds, one fold behind the other."""
-        return HeldOutScorer(self.estimator.scoring, self.targets, *self.rows.held_out(folds))
-
-    def _key(self) -> Callable[[int], tuple[float, ...]]:
-        """Return what ranks candidates by their predictions of the first fold: the negative score and the loss."""
+    def scorer(self, folds: list[int]) -> HeldOutScorer | None:
+        """Return what scores predictions of the rows held out of folds, one fold behind the other; None by the loss."""
         if is_by_loss(self.estimator.scoring):
-            return lambda number: (self.loss(number, 0),)
-        judged = ScoredParts([], self.rows.judges[0], self.scorer([0]))
-        return lambda number: judged.misses(self.fits[number, 0].predicted)
+            return None
+        return HeldOutScorer(self.estimator.scoring, self.targets, *self.rows.held_out(folds))
 
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
@@ -230,12 +226,12 @@ class Race(Runner):
         judge = joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
-        if is_by_loss(self.estimator.scoring):
+        if (scorer := self.scorer(folds)) is None:
             truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
             weights = greedy(truths, judge.mean_loss)
         else:
             predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
-            weights = score_weights(ScoredParts(predicted, judge, self.scorer(folds)), self.seconds)
+            weights = score_weights(ScoredParts(predicted, judge, scorer), self.seconds)
         if judge.loss is not None:
             return weights, 1.0
         mean = self.average(numbers, weights, folds)
@@ -273,8 +269,8 @@ class Race(Runner):
             judge = joined([self.rows.judges[fold] for fold in own])
             truth = np.concatenate([self.truth(number, fold) for fold in own])
             score = None
-            if len(truth) and not is_by_loss(self.estimator.scoring):
-                score = self.scorer([*own])(np.concatenate([made.predicted for made in own.values()]))
+            if len(truth) and (scorer := self.scorer([*own])) is not None:
+                score = scorer(np.concatenate([made.predicted for made in own.values()]))
             report.append(
                 Record(
                     candidate.name,

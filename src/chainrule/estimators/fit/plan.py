@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import activations_in, hidden_sizes
@@ -116,7 +118,8 @@ def resolved(
             chosen.setdefault("activation", activations_in(trunk.models[0].network))
         columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
         monotone = preprocessing.monotone(data.preprocessor, constraints)
-        facts = Facts(data.rows, data.samples.X.shape[1], data.targets.task, chosen, *columns, monotone)
+        width, task = data.samples.X.shape[1], data.targets.task
+        facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data))
         proposal = recipe(wanted, conditions.variant).propose(facts)
         values |= _of_recipe(estimator, wanted, chosen, proposal, incremental)
         if incremental:  # one epoch is no run, whose course the schedules are
@@ -140,6 +143,13 @@ def resolved(
         conditions=conditions,
         begun=begun,
     )
+
+
+def rarest(data: FitData) -> float:
+    """Return the share of the rows of the rarest class; 1 for numbers and for several labels a row."""
+    if (numbers := data.labels) is None or not len(numbers):
+        return 1.0
+    return float(np.unique(numbers, return_counts=True)[1].min() / len(numbers))
 
 
 def _of_recipe(

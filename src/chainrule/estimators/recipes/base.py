@@ -26,6 +26,8 @@ class Facts(NamedTuple):
     """the table's column that each input of the layers in front is of, in order"""
     monotone: frozenset[int] = frozenset()
     """those of `numbers` with a direction that the prediction must keep"""
+    rarest: float = 1.0
+    """the share of the rows of the rarest class; 1 for numbers and for several labels a row"""
 
 
 class Proposal(NamedTuple):

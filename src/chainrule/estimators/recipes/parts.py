@@ -19,6 +19,8 @@ BESIDE = frozenset({*ADAM, "alpha", "schedule"})
 """The parameters of the optimizer that `adamw` takes up, or that change nothing of it."""
 FRACTION = 0.2
 """The share of the rows that is held out."""
+RARE = 0.01
+"""The share of the rows of the rarest class below which accuracy is no guide."""
 
 
 def check(facts: Facts, preset: str) -> None:
@@ -66,7 +68,18 @@ def training(facts: Facts, batch: int, patience: float) -> dict[str, Any]:
     }
     if facts.rows >= LEAST:
         found |= {"early_stopping": True, "validation_fraction": FRACTION}
+        if is_rare(facts):
+            found["scoring"] = "loss"
     return found
+
+
+def is_rare(facts: Facts) -> bool:
+    """Return whether a class is so rare that accuracy says nothing of it, being as high where it is never predicted.
+
+    Then the loss says which epoch is the best, and no label is smoothed, by which the class would be predicted many
+    times too often.
+    """
+    return facts.rarest < RARE
 
 
 def trained_rows(rows: int) -> int:

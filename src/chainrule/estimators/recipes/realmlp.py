@@ -63,7 +63,8 @@ def realmlp(facts: Facts) -> Proposal:
         "schedule": CosLog(4),
         "max_iter": 256,
     }
-    if not is_regression and facts.given.get("scoring") in (None, "accuracy"):
+    by_accuracy = facts.given.get("scoring") in (None, "accuracy") and not parts.is_rare(facts)
+    if not is_regression and by_accuracy:
         found["label_smoothing"] = 0.1
     front: list[Layer] = [Scale(rate=6.0, decays=6.0)]
     if facts.numbers:
