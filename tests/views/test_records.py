@@ -59,6 +59,7 @@ ROOMS = (
     "estimators.tables.cells",
     "estimators.decisions",
     "estimators.reliability",
+    "estimators.drift.check",
     "estimators.notices.notice",
     "estimators.tables.description",
     "views.experiments",
@@ -240,13 +241,22 @@ def results() -> dict[str, Any]:
 
 
 def reasons_of_answers() -> list[Any]:
-    """What each column adds to the answers of an estimator, how much it matters, and what changes with it."""
+    """What a column adds to an estimator's answers, how it matters, what changes with it, and whether it drifts."""
     X, y = samples()
     net = c.MLPClassifier(hidden_layer_sizes=(4,), preprocess="auto", max_iter=2, random_state=0)
     net.fit(X, np.where(y > 0, "yes", "no"))
     reasons = net.explain(X)
     matters = net.importance(X, np.where(y > 0, "yes", "no"), repeats=1)
-    return [reasons, reasons.cells[0], matters, net.curves(X, "0", points=3), net.pairs(X, columns=2)]
+    drift = net.check(X)
+    return [
+        drift,
+        drift.columns[0],
+        reasons,
+        reasons.cells[0],
+        matters,
+        net.curves(X, "0", points=3),
+        net.pairs(X, columns=2),
+    ]
 
 
 def experiments() -> list[Any]:

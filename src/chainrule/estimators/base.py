@@ -19,6 +19,7 @@ from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
+from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, parted, structure_of
 from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
@@ -138,8 +139,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             with progress.of_race(self.verbose, race.seconds(self), begun) as watch:
                 given, data = self._in_time_and_checked(given, begun, None, None, conditions, structure)
                 notices = of_fit(given, data, None, conditions is ALONE)
+                seen = drift.of_fit(given.X, data.preprocessor, conditions is ALONE)
                 found = race.fit(self, given, data, begun, raced, listen, watch)
-                self._hold(replace(found, notices=notices))
+                self._hold(replace(found, notices=notices, seen=seen))
             if self.verbose:
                 print(found.report)
             warn_of(self._fitted.shortfall)
@@ -152,6 +154,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
             given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
             notices = of_fit(given, data, before, conditions is ALONE and not incremental)
+            is_new = conditions is ALONE and before is None and not incremental
+            seen = drift.of_fit(given.X, data.preprocessor, is_new) if before is None else before.seen
             if self.preset == ADDITIVE:
                 data = self._with_pairs(given, data, incremental, conditions, begun)
             plan = resolved(
@@ -173,7 +177,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
-            result = replace(train(plan, data, start, listeners, whole), notices=notices)
+            result = replace(train(plan, data, start, listeners, whole), notices=notices, seen=seen)
             self._hold(additive.finished(result, data) if self.preset == ADDITIVE else result)
         if watched is not None:
             watched.finish()

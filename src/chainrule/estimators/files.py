@@ -13,6 +13,7 @@ from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.estimators.additive.terms import as_plain, from_plain
 from chainrule.estimators.conformal import calibration
 from chainrule.estimators.decisions import Decision
+from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
@@ -59,6 +60,7 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "calibration": None if result.calibration is None else result.calibration.to_data(),
         "shares": None if result.shares is None else [list(each) for each in result.shares],
         "decision": None if result.decision is None else result.decision.described(),
+        "seen": drift.described(result.seen),
         "notices": result.notices.to_data()["found"],
     }
 
@@ -133,6 +135,7 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             _records(known),
             terms=from_plain(data.get("terms")),
             kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
+            seen=drift.from_data(data.get("seen")),
             notices=Notices.from_data(data.get("notices", [])),
             updates=update_records(_number(data.get("updates", []))),
         )

@@ -19,12 +19,16 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import validate_data
 
+from chainrule.core.settings import check_number
 from chainrule.core.shown import view
 from chainrule.errors import ConfigError
 from chainrule.estimators import files
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.drift.check import NO_STATISTICS, DriftCheck
+from chainrule.estimators.drift.check import check as check_columns
+from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.held import HoldsResult, result_of
@@ -144,6 +148,21 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
             )
         found: NDArray[Any] = result.model.spread(self._check_X(X), engine=self.engine)
         return found
+
+    # --- over time ---------------------------------------------------------------------------------------------------
+
+    def check(self, X: Any, *, level: float = 0.05) -> DriftCheck:
+        """Return whether the rows of a later table look like those of training, column by column.
+
+        X: a table with the columns of training.  level: the probability at most that anything is said to have changed
+        if nothing has, over all columns. Compared are the distributions of numbers (Kolmogorov and Smirnov's test) and
+        of categories (chi-squared), and the shares of missing values (Fisher's exact test), by statistics that the fit
+        keeps of each column. Print the result. Raises ConfigError without such statistics, as of arrays.
+        """
+        result, found = self._fitted, check_number(level, "level", above=0.0, below=1.0)
+        if result.preprocessor is None or not result.seen:
+            raise ConfigError(NO_STATISTICS)
+        return check_columns(result.seen, read_columns(X, result.preprocessor), found)
 
     # --- transfer ---------------------------------------------------------------------------------------------------
 

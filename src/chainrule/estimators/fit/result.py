@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.conformal.calibration import Calibration, calibrated
 from chainrule.estimators.decisions import Decision
+from chainrule.estimators.drift.seen import SeenColumn
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
@@ -97,6 +98,8 @@ class FitResult:
     """what the fit noticed of its table"""
     updates: tuple[UpdateRecord, ...] = ()
     """what `update` did since the fit"""
+    seen: tuple[SeenColumn, ...] = ()
+    """what is kept of its columns, to check later rows by"""
 
     @cached_property
     def calibration(self) -> Calibration | None:

@@ -7,6 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.curves import ColumnCurve
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
@@ -40,6 +41,7 @@ from chainrule.views.notebook.parts import (
     text,
 )
 from chainrule.views.text import attribution as attribution_text
+from chainrule.views.text import drift as drift_text
 from chainrule.views.text import flow as flow_text
 from chainrule.views.text import notices as notices_text
 from chainrule.views.text import reasons as reasons_text
@@ -235,6 +237,12 @@ def _piece(item: Content) -> str:
     return paragraph(item)
 
 
+def drift(found: DriftCheck) -> str:
+    """Return what has changed, and a table with a row per column."""
+    made = table(words.drift.HEADS, drift_text.cells(found), (0, 1))
+    return framed(words.drift.TITLE, *map(paragraph, drift_text.sentences(found)), made)
+
+
 def notices(found: Notices) -> str:
     """Return a table with one row per notice, and a sentence for each."""
     if not len(found):
@@ -260,6 +268,7 @@ output.register(Reasons, reasons)
 output.register(ColumnImportance, importance)
 output.register(ColumnCurve, curve)
 output.register(ColumnPairs, pairs)
+output.register(DriftCheck, drift)
 output.register(Notices, notices)
 output.register(Story, story)
 output.register(Derivation, derivation)

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from chainrule.estimators.decisions import Decision
+from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
@@ -18,7 +19,7 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
-from chainrule.views.text import attribution, derivation, flow, reasons, story, tables, trace
+from chainrule.views.text import attribution, derivation, drift, flow, reasons, story, tables, trace
 
 
 @singledispatch
@@ -36,6 +37,7 @@ text.register(Reinitialization, attribution.reinitialization)
 text.register(Decision, tables.decision)
 text.register(Derivation, derivation.text)
 text.register(DescribedTable, tables.table)
+text.register(DriftCheck, drift.text)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
 text.register(Reasons, reasons.text)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import attribution as attribution
     from chainrule.views.words.en import charts as charts
     from chainrule.views.words.en import derivation as derivation
+    from chainrule.views.words.en import drift as drift
     from chainrule.views.words.en import experiments as experiments
     from chainrule.views.words.en import flow as flow
     from chainrule.views.words.en import lab_features as lab_features

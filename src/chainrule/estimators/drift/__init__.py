@@ -1,0 +1,1 @@
+"""Whether later rows look like those of training, by statistics of the columns that the file keeps."""

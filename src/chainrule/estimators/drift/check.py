@@ -1,0 +1,177 @@
+"""Compare later rows with what a fit has seen of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact, kstwo
+
+from chainrule.core import records
+from chainrule.core.shown import Shown, view
+from chainrule.estimators.drift.seen import Array, SeenColumn
+from chainrule.estimators.tables.learned import LearnedColumn
+
+NO_STATISTICS = (
+    "check needs the statistics of a table's columns, which neither a fit of arrays nor a file of before has; fit the "
+    "table with preprocess."
+)
+FEWEST_EXPECTED = 5.0
+"""rows of a category in chi-squared's test; others are one"""
+MARGIN = 0.1
+"""Beyond the range of training by so much of the middle 98 % of the values, a number is like none."""
+
+
+@records.kind("checked_column")
+class CheckedColumn(NamedTuple):
+    """What later rows have in a column, beside those of training."""
+
+    name: str
+    kind_of_values: str
+    """"number", "boolean", "category", "date" or "duration\""""
+    distance: float | None
+    """the largest difference of both distribution functions, at least; of categories half of the sum of the differences
+    of their shares; None for dates, which are later by their nature"""
+    p_value: float | None
+    """of that distance or a larger one if nothing has changed, corrected for all tests (Benjamini and Hochberg)"""
+    missing_before: float
+    missing_now: float
+    """the shares of missing values"""
+    p_missing: float
+    """of so many missing values or more, corrected likewise"""
+    beyond: int
+    """how many numbers are below the smallest or above the largest of training"""
+    unknown: int
+    """how many categories are not those of training; 0 where training had rare ones, which are not told apart"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the column as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def has_changed(self, level: float) -> bool:
+        """Return whether a test says so at a level."""
+        return self.p_missing <= level or (self.p_value is not None and self.p_value <= level)
+
+
+@records.kind("drift_check")
+@dataclass(frozen=True, repr=False)
+class DriftCheck(Shown):
+    """What later rows have in each column beside those of training. Print it for sentences and a table."""
+
+    rows: int
+    level: float
+    """If nothing has changed, the probability that a column is said to have changed is at most that."""
+    columns: tuple[CheckedColumn, ...]
+    strange: NDArray[np.int64] = field(compare=False)
+    """(n,): how many values of each row are like none of training: far beyond its range, or an unknown category"""
+
+    @property
+    def changed(self) -> tuple[CheckedColumn, ...]:
+        """The columns that have changed."""
+        return tuple(each for each in self.columns if each.has_changed(self.level))
+
+    @property
+    def strange_rows(self) -> NDArray[np.int64]:
+        """The numbers of the rows that have a value like none of training, ascending."""
+        return np.flatnonzero(self.strange)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the check as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def __repr__(self) -> str:
+        """Show how many columns have changed."""
+        return (
+            f"<DriftCheck of {self.rows:,} rows: {len(self.changed)} of {len(self.columns)} columns changed>"
+        )
+
+    def __str__(self) -> str:
+        """Write it as text."""
+        told: str = view(self, "as_text")
+        return told
+
+
+def check(
+    seen: Sequence[SeenColumn], columns: Sequence[tuple[LearnedColumn, Array]], level: float
+) -> DriftCheck:
+    """Compare columns of later rows with what was seen of them."""
+    before = {each.name: each for each in seen}
+    made, p_values, rows = [], [], len(columns[0][1])
+    strange = np.zeros(rows, np.int64)
+    for learned, values in columns:
+        known, there = before[learned.name], values[~np.isnan(values)]
+        beyond = unknown = 0
+        distance = p_value = None
+        if known.quantiles:
+            sketch = np.array(known.quantiles)
+            beyond = int(((there < sketch[0]) | (there > sketch[-1])).sum())
+            room = MARGIN * (sketch[-2] - sketch[1])
+            strange += (values < sketch[0] - room) | (values > sketch[-1] + room)
+            if learned.kind != "date" and len(there):
+                distance = ks_distance(sketch, there)
+                p_value = ks_p_value(distance, known.rows - known.missing, len(there))
+        elif known.counts and len(there):
+            counts = np.bincount(there.astype(np.int64), minlength=len(known.counts))
+            distance, p_value = levels(np.array(known.counts), counts)
+            if not known.counts[-1]:
+                unknown = int(counts[-1])
+                strange += values == len(known.counts) - 1
+        now = rows - len(there)
+        p_missing = p_of_missing(known, now, rows)
+        p_values += [each for each in (p_missing, p_value) if each is not None]
+        shares = known.missing / max(1, known.rows), now / max(1, rows)
+        made.append(
+            CheckedColumn(learned.name, learned.kind, distance, p_value, *shares, p_missing, beyond, unknown)
+        )
+    corrected = iter(false_discovery_control(np.clip(p_values, 0, 1)).tolist())
+    made = [
+        each._replace(p_missing=next(corrected), p_value=None if each.p_value is None else next(corrected))
+        for each in made
+    ]
+    return DriftCheck(rows, level, tuple(made), strange)
+
+
+def ks_distance(sketch: Array, values: Array) -> float:
+    """Return the least distance of Kolmogorov and Smirnov that a sample has from one with this sketch.
+
+        D = sup_x max(G(x) - F(x), F(x) - G(x))
+
+    F is only known at the values of the sketch, q_0 <= ... <= q_100: i / 100 <= F(x) <= (i + 1) / 100 from q_i to
+    q_(i+1). So each difference is taken to the nearest end of that, and a test claims no more than one by F.
+    """
+    x, steps = np.sort(values), len(sketch) - 1
+    after = np.arange(1, len(x) + 1) / len(x)  # G at each value, and just before it
+    up = np.searchsorted(sketch, x, side="right")  # sketch values up to it
+    upper = np.where(up == 0, 0.0, np.minimum(up, steps) / steps)
+    below = np.searchsorted(sketch, x, side="left")
+    lower = np.clip(below - 1, 0, steps) / steps
+    return float(max(0.0, (after - upper).max(), (lower - (after - 1 / len(x))).max()))
+
+
+def ks_p_value(distance: float, before: int, now: int) -> float:
+    """Return the probability that two samples of one distribution are so far apart or more, as SciPy's ks_2samp."""
+    return float(kstwo.sf(distance, max(1, round(before * now / (before + now)))))
+
+
+def levels(before: NDArray[np.int64], now: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the distance of the shares of categories, and chi-squared's p-value, rare ones as one."""
+    distance = float(np.abs(before / before.sum() - now / now.sum()).sum() / 2)
+    expected = (before + now) * min(now.sum(), before.sum()) / (before.sum() + now.sum())
+    rare = expected < FEWEST_EXPECTED
+    both = np.stack([before, now])
+    both = np.hstack([both[:, ~rare], both[:, rare].sum(1, keepdims=True)])
+    both = both[:, both.sum(0) > 0]
+    if both.shape[1] < 2:
+        return distance, 1.0
+    return distance, float(chi2_contingency(both, correction=False).pvalue)
+
+
+def p_of_missing(known: SeenColumn, missing: int, rows: int) -> float:
+    """Return the probability of so many missing values or more, if their share is that of training (Fisher)."""
+    if not missing:
+        return 1.0
+    table = np.array([[missing, rows - missing], [known.missing, known.rows - known.missing]])
+    return float(fisher_exact(table, alternative="greater").pvalue)

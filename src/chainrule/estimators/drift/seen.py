@@ -1,0 +1,113 @@
+"""What a fit has seen of each column of its table, in a few numbers: no rows, and no rare text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import FormatError
+from chainrule.estimators.tables import kinds, reading
+from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.statistics import Ordered
+
+Array = NDArray[np.float64]
+STEPS = 100
+"""Steps of a sketch: values with 0, 1, ... 100 % of the others up to them."""
+MOST_COUNTS = 100_001
+
+
+class SeenColumn(NamedTuple):
+    """The values of a column in training."""
+
+    name: str
+    rows: int
+    missing: int
+    quantiles: tuple[float, ...] = ()
+    """of numbers, and of dates and durations in seconds: the smallest value, one each percent, and the largest; none of
+    a column that is left out"""
+    counts: tuple[int, ...] = ()
+    """of each category that has an output or a code of its own, in their order, and of all others together"""
+
+
+def read_columns(X: Any, preprocessor: TablePreprocessor) -> list[tuple[LearnedColumn, Array]]:
+    """Return the columns of a table that a network sees, each with its values: numbers, or the codes of categories.
+
+    A missing value is NaN; of categories those without a code of their own are one more.
+    """
+    learned = preprocessor.learned_
+    table = reading.read(X)
+    by_name = {column.name: column for column in table.columns}
+    if not (table.named and hasattr(preprocessor, "feature_names_in_")) and len(table.columns) == len(
+        learned
+    ):
+        by_name = {each.name: column for each, column in zip(learned, table.columns, strict=True)}
+    used = [each for each in learned if each.became != "dropped"]
+    return [(each, _values(by_name[each.name], each)) for each in used]
+
+
+def _values(column: Column, learned: LearnedColumn) -> Array:
+    if learned.kind not in ("category", "boolean"):
+        return kinds.values(column, learned)
+    codes = kinds.codes(column, learned, {text: k for k, text in enumerate(learned.categories)})
+    return np.where(codes < 0, np.nan, codes.astype(np.float64))
+
+
+def seen(columns: Sequence[tuple[LearnedColumn, Array]]) -> tuple[SeenColumn, ...]:
+    """Return what is kept of columns with their values."""
+    made = []
+    for learned, values in columns:
+        there = values[~np.isnan(values)]
+        begun = SeenColumn(learned.name, len(values), len(values) - len(there))
+        if learned.kind in ("category", "boolean"):
+            counts = np.bincount(there.astype(np.int64), minlength=len(learned.categories) + 1)
+            begun = begun._replace(counts=tuple(counts.tolist()))
+        elif len(there):
+            sketch = Ordered(there[:, None]).quantiles(np.linspace(0, 1, STEPS + 1).tolist())
+            begun = begun._replace(quantiles=tuple(sketch[:, 0].tolist()))
+        made.append(begun)
+    return tuple(made)
+
+
+def of_fit(X: Any, preprocessor: TablePreprocessor | None, is_alone: bool) -> tuple[SeenColumn, ...]:
+    """Return what a fit keeps of its table; nothing for arrays, and in a search, whose trials are fits of its parts."""
+    return () if preprocessor is None or not is_alone else seen(read_columns(X, preprocessor))
+
+
+def from_data(data: object) -> tuple[SeenColumn, ...]:
+    """Return what a file has kept of columns; none of a file without it. Raises FormatError for damaged data."""
+    if data is None:
+        return ()
+    if not isinstance(data, list):
+        raise FormatError("the statistics of the columns must be a list.")
+    return tuple(map(_column, data))
+
+
+def _column(data: object) -> SeenColumn:
+    if not isinstance(data, list) or len(data) != len(SeenColumn._fields):
+        raise FormatError(f"the statistics of a column must be its {', '.join(SeenColumn._fields)}.")
+    name, rows, missing, quantiles, counts = data
+    lists = isinstance(quantiles, list) and isinstance(counts, list)
+    fits = (
+        lists
+        and isinstance(name, str)
+        and all(type(each) is int and 0 <= each < 1 << 53 for each in (rows, missing, *counts))
+        and missing <= rows
+        and len(counts) <= MOST_COUNTS
+        and len(quantiles) in (0, STEPS + 1)
+        and all(type(each) in (int, float) and math.isfinite(each) for each in quantiles)
+        and quantiles == sorted(quantiles)
+    )
+    if not fits:
+        raise FormatError("the statistics of a column are damaged; save the estimator again.")
+    return SeenColumn(name, rows, missing, tuple(map(float, quantiles)), tuple(counts))
+
+
+def described(columns: Sequence[SeenColumn]) -> list[list[Any]]:
+    """Return what is kept of columns as JSON values."""
+    return [[list(value) if isinstance(value, tuple) else value for value in each] for each in columns]

@@ -1,0 +1,40 @@
+"""A check of later rows as text."""
+
+from __future__ import annotations
+
+from chainrule.estimators.drift.check import DriftCheck
+from chainrule.views import words
+from chainrule.views.tables import Table
+
+ROWS_SHOWN = 10
+
+
+def cells(found: DriftCheck) -> list[tuple[str, ...]]:
+    """Return a row per column, those that changed first."""
+    said = words.drift
+    made = []
+    for each in sorted(found.columns, key=lambda column: not column.has_changed(found.level)):
+        drifted = each.p_value is not None and each.p_value <= found.level
+        changes = [said.DRIFTED] * drifted + [said.MORE_MISSING] * (each.p_missing <= found.level)
+        made.append(
+            (
+                *(each.name, ", ".join(changes)),
+                "" if each.distance is None else f"{each.distance:.3f}",
+                "" if each.p_value is None else f"{each.p_value:.2g}",
+                *(words.phrases.percent(share) for share in (each.missing_before, each.missing_now)),
+                *(f"{each.beyond:,}", f"{each.unknown:,}"),
+            )
+        )
+    return made
+
+
+def sentences(found: DriftCheck) -> list[str]:
+    """Return what has changed, and which rows look like nothing in training."""
+    said, rows = words.drift, found.strange_rows
+    told = [said.summary(found.rows, len(found.columns), [each.name for each in found.changed])]
+    return told + [said.strange(len(rows), found.rows, rows[:ROWS_SHOWN].tolist())] * bool(len(rows))
+
+
+def text(found: DriftCheck) -> str:
+    """Return the sentences, and a table with a row per column."""
+    return "\n".join([*sentences(found), "", str(Table(words.drift.HEADS, tuple(cells(found))))])

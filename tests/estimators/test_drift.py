@@ -1,0 +1,116 @@
+"""Whether later rows look like those of training: nothing is said of the same, and what is planted is."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom, ks_2samp
+from sklearn.exceptions import ConvergenceWarning
+
+from chainrule import MLPRegressor
+from chainrule.errors import ConfigError, FormatError
+from chainrule.estimators.drift import check, seen
+from chainrule.views import words
+
+
+def rows(n: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "size": random.lognormal(size=n),
+            "level": np.where(random.random(n) < 0.1, np.nan, random.normal(size=n)),
+            "kind": random.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1]),
+            "is_new": random.random(n) < 0.4,
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 1000, n), unit="h"),
+        }
+    )
+
+
+TRAINING = rows(1500, 0)
+FITTED = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), max_iter=1, random_state=0).fit(
+    TRAINING, np.random.default_rng(99).normal(size=1500)
+)
+
+
+def changed(X: Any) -> list[str]:
+    return [each.name for each in FITTED.check(X).changed]
+
+
+def test_the_same_distribution_is_seldom_said_to_have_changed():
+    """Within the binomial band of 5 %, of 200 tables: one of a thousand such tests fails by chance."""
+    alarms = sum(bool(changed(rows(200, seed))) for seed in range(1, 201))
+    assert alarms <= binom.ppf(0.999, 200, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("size", lambda X: X.assign(size=X["size"] * 1.6)),
+        ("level", lambda X: X.assign(level=X["level"].where(X["size"] > 0.8))),
+        ("kind", lambda X: X.assign(kind=X["kind"].where(X["size"] > 0.5, "c"))),
+        ("is_new", lambda X: X.assign(is_new=X["is_new"] | (X["size"] > 1))),
+    ],
+)
+def test_a_planted_change_is_named(name: str, change: Any):
+    assert [changed(change(rows(400, seed))) for seed in (7, 8, 9)] == [[name]] * 3
+
+
+def test_rows_like_none():
+    X = rows(50, 5)
+    X.loc[4, "size"], X.loc[9, "kind"], X.loc[9, "level"] = 1e6, "z", -1e6
+    found = FITTED.check(X)
+    assert found.strange_rows.tolist() == [4, 9] and found.strange[9] == 2
+    by_name = {each.name: each for each in found.columns}
+    assert by_name["kind"].unknown == 1 and by_name["size"].beyond >= 1
+    assert by_name["when"].p_value is None  # it is later by its nature
+    assert "2 of 50 rows look like nothing in training: 4, 9." in str(found)
+    with words.spoken_in("zh"):
+        assert "50 列中有 2 列" in str(found) and words.drift.TITLE in found._repr_html_()
+
+
+def test_the_distance_is_at_most_the_real_one_and_near_it():
+    random = np.random.default_rng(0)
+    for shift in (0.0, 0.3, 3.0):
+        before, now = random.normal(size=997), random.normal(shift, size=200)
+        learned = FITTED.preprocessor_.learned_[0]
+        sketch = np.array(seen.seen([(learned, before)])[0].quantiles)
+        exact = ks_2samp(before, now, method="asymp")
+        distance = check.ks_distance(sketch, now)
+        assert exact.statistic - 0.011 <= distance <= exact.statistic + 1e-12
+        assert check.ks_p_value(exact.statistic, 997, 200) == pytest.approx(exact.pvalue)
+
+
+def test_distances_by_hand():
+    assert check.ks_distance(np.linspace(0, 1, 101), np.array([2.0])) == 1.0
+    assert check.ks_distance(np.linspace(0, 1, 101), np.array([-1.0])) == 1.0
+    distance, p_value = check.levels(np.array([50, 50]), np.array([75, 25]))
+    assert distance == 0.25 and p_value == pytest.approx(0.000256, abs=1e-5)  # chi2 = 13.33 of one degree
+
+
+def test_a_file_keeps_the_statistics(tmp_path: Path):
+    FITTED.save(tmp_path / "model.safetensors")
+    found = MLPRegressor.load(tmp_path / "model.safetensors").check(rows(50, 3))
+    assert found.to_data() == FITTED.check(rows(50, 3)).to_data()
+
+
+def test_without_statistics():
+    arrays = MLPRegressor(max_iter=1, solver="lbfgs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        arrays.fit(np.eye(20), np.arange(20.0))
+    with pytest.raises(ConfigError, match="needs the statistics"):
+        arrays.check(np.eye(20))
+    with pytest.raises(ConfigError, match="level"):
+        FITTED.check(TRAINING, level=2)
+
+
+@pytest.mark.parametrize("damaged", [3, [3], [["a", 1, 2, [], []]], [["a", 3, 2, [2.0, 1.0], []]]])
+def test_damaged_statistics_are_refused(damaged: object):
+    with pytest.raises(FormatError, match="statistics"):
+        seen.from_data(damaged)
+    assert seen.from_data(None) == ()
