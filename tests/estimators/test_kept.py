@@ -11,6 +11,7 @@ import pytest
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_under
+from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.loop import FitLimit
 from chainrule.estimators.fit.plan import Conditions, KeptFit
@@ -24,6 +25,11 @@ TABLE = {"a": R.normal(size=120), "b": R.choice(["x", "y", "z"], 120)}
 NUMBER = TABLE["a"] ** 2 + (TABLE["b"] == "x")
 LABEL = np.where(NUMBER > 1, "high", "low")
 QUICK = {"preprocess": "auto", "random_state": 3, "batch_size": 16}
+
+
+@pytest.fixture(autouse=True)
+def _after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "BETWEEN", 0.0)
 
 
 class Ended(Exception):
@@ -107,6 +113,26 @@ def test_also_within_an_epoch_and_from_its_end(writes: int, tmp_path: Path, monk
     counted = Steps()
     done = fitted(settings | {"callbacks": [counted]}, kept, **task)
     assert counted.taken == 0 and done.model.theta.tobytes() == whole.model.theta.tobytes()
+
+
+def test_a_fit_writes_its_first_and_last_epoch_and_every_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written, epochs, clock = checkpoint.write, list[int](), [0.0]
+
+    def write(path: Path, run: Run) -> None:
+        written(path, run)
+        epochs.append(run.epoch)
+
+    def tick(run: Run) -> None:
+        clock[0] += 0.3
+
+    monkeypatch.setattr(checkpoint, "write", write)
+    monkeypatch.setattr(loop, "BETWEEN", 1.0)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    kept = KeptFit(tmp_path / "checkpoint.safetensors")
+    fitted({"max_iter": 10, "refit": False, "callbacks": [tick]}, kept)
+    assert epochs == [1, 5, 9, 10]
 
 
 def test_another_fit_does_not_go_on_from_it(tmp_path: Path):

@@ -77,11 +77,12 @@ def train(
         show(outcome, page, progress)
     if outcome.reached is False:
         raise typer.Exit(1)
+    from chainrule.recipe.folder import can_go_on
     from chainrule.recipe.stops import BY_HAND
 
     if outcome.history.stopped == BY_HAND:
-        again = FLAGS.resume(outcome.folder)
-        raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far; continue with: {again}")
+        again = f"; continue with: {FLAGS.resume(outcome.folder)}" if can_go_on(outcome.folder) else "."
+        raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far{again}")
 
 
 def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:

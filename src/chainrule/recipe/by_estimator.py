@@ -30,7 +30,7 @@ from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, longer, to_estimator
 from chainrule.recipe.data import Data, Parts
-from chainrule.recipe.folder import RACE, write_config
+from chainrule.recipe.folder import CHECKPOINT, RACE, can_go_on, write_config
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import NO_PRESET, Settings
@@ -40,8 +40,6 @@ from chainrule.recipe.to_estimator import estimator
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted, Started
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 class ByEstimator(NamedTuple):
@@ -140,7 +138,7 @@ class ByEstimator(NamedTuple):
     def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
         """Return the run of a folder with its estimator if it is finished; a plain network may have more epochs."""
         history = longer.recorded(run.place)
-        goes_on = (run.place / (RACE if self.is_race else CHECKPOINT)).exists()
+        goes_on = can_go_on(run.place)
         if self.is_race and run.settings.time_limit != config["resolved"].get("time_limit"):
             return run  # with more time, which is all that may differ
         if epochs is not None and epochs != (run.settings.epochs or run.given.epochs):

@@ -36,6 +36,7 @@ FILES = (
     *("metrics.json", "confusion_matrix.csv", "report.html"),
     *("trials.csv", "journal.log", "journal.log.lock"),
 )
+CHECKPOINT = "checkpoint.safetensors"
 RACE = "race"
 """The folder of the finished fits of a race."""
 PROGRESS = ("history.csv", "checkpoint.safetensors", "journal.log", RACE)
@@ -213,6 +214,11 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise
         raise FormatError(f"{path} is not the config.json of a run ({error}).") from error
     return dict(config)
+
+
+def can_go_on(folder: Path) -> bool:
+    """Return whether a stopped run can go on from what is in its folder, rather than start again."""
+    return any((folder / name).exists() for name in (CHECKPOINT, RACE))
 
 
 def is_of_estimator(config: Mapping[str, Any], has_preset: bool) -> bool:

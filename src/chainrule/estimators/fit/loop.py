@@ -33,6 +33,8 @@ AUTO_BATCH = 200
 """The largest batch that batch_size="auto" makes."""
 AT_LEAST = 0.05
 """The part of a time limit that the training has in any case, however long the preparation takes."""
+BETWEEN = 1.0
+"""The seconds between two checkpoints of a fit."""
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -145,7 +147,17 @@ def run(
 
 
 class KeptState(Checkpoint):
-    """The checkpoint of a fit, which is of no use once its training is to end for nothing."""
+    """The checkpoint of a fit, after its first and last epoch and every second between: a small one has 50 a second."""
+
+    due = 0.0
+    """the `time.monotonic()` from which the next one is written"""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write it if it is due."""
+        is_last = run.epoch >= run.epochs or run.history.stopped is not None
+        if is_last or self.every_steps is not None or time.monotonic() >= self.due:
+            self.write(run)
+            self.due = time.monotonic() + BETWEEN
 
     def write(self, run: Run) -> None:
         """Write it, unless the fit that this one follows was dropped."""
