@@ -21,6 +21,7 @@ from chainrule.model import Model
 from chainrule.recipe import augmented, build, longer
 from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data, Parts, check, divide, image_shape, is_held_out, split
+from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
@@ -92,7 +93,7 @@ class ByModel(NamedTuple):
     def train(self, run: Prepared, listen: Consumer, stop: threading.Event | None = None) -> TrainedRun:
         """Fit the model, from the last checkpoint of this training if there is one."""
         settings, parts, model = run.settings, self.parts, self.model
-        path, before = run.place / "checkpoint.safetensors", len(run.records)
+        path, before = run.place / CHECKPOINT, len(run.records)
         samples: Samples | Source = parts.train if run.data.stream is None else run.data.stream
         if settings.augment and run.image is not None:
             samples = augmented.source(parts.train, run.image, model.classes)
@@ -119,7 +120,7 @@ class ByModel(NamedTuple):
     ) -> list[Callback]:
         """Make the callbacks of a run: its listener, its log, early and requested stops, its checkpoint."""
         settings, place = run.settings, run.place
-        log, path = CSVLog(place / "history.csv"), place / "checkpoint.safetensors"
+        log, path = CSVLog(place / "history.csv"), place / CHECKPOINT
         can_resume = not isinstance(self.optimizer, Solver)  # SciPy does not expose its state
 
         def tell(event: Event) -> None:

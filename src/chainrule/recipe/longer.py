@@ -21,7 +21,7 @@ from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data
-from chainrule.recipe.folder import read_config, write_config
+from chainrule.recipe.folder import CHECKPOINT, read_config, write_config
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.settings import NO_PRESET, Settings
@@ -149,7 +149,7 @@ def starts_anew(
             f"the run in {place} reached its {named('target')} of {target:g} and would stop at once; "
             "start another run."
         )
-    return looks_ahead or done.stopped is not None or not (place / "checkpoint.safetensors").is_file()
+    return looks_ahead or done.stopped is not None or not (place / CHECKPOINT).is_file()
 
 
 def recorded(place: Path) -> History | None:
