@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule import ConfigError, DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import progress
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.candidates import Candidate
@@ -231,3 +232,78 @@ def test_in_the_networks_of_all_rows_it_keeps_the_ones_that_ended(monkeypatch: p
     with pytest.warns(UserWarning, match=r"interrupted by user: the average is of the \d fits"):
         made = best(engine="reference").fit(X, Y)
     assert len(made.blend_) == 1 and made.n_iter_refit_ > 0 and np.isfinite(made.predict(X)).all()
+
+
+# --- a race that goes on ----------------------------------------------------------------------------------------------
+
+
+def test_a_race_goes_on_with_the_fits_that_it_has(monkeypatch: pytest.MonkeyPatch):
+    """The first race has time for one recipe, by what its fits are said to take, and the second for both."""
+    whole = best().fit(X, Y)
+    made = best()
+    with monkeypatch.context() as patched:
+        patched.setattr(candidates, "CANDIDATES", SMALL[:1])
+        made.fit(X, Y)
+    assert [each.recipe for each in made.report_] == ["fast"]
+    fitted: list[tuple[int, int]] = []
+    original = runner.Runner._fit
+
+    def noted(self: Any, task: Any, seconds: float) -> Any:
+        fitted.append((task.number, task.fold))
+        assert seconds <= 60 and 0.95 * self.seconds > 0.95 * 60
+        return original(self, task, seconds)
+
+    first = made._fitted.state
+    seeds = whole._fitted.state.drawn
+    monkeypatch.setattr(made, "_result", replace(made._fitted, state=first._replace(drawn=seeds)))
+    monkeypatch.setattr(runner.Runner, "_fit", noted)
+    made.fit(X, Y, more=60)
+    assert sorted(fitted) == [(1, fold) for fold in range(5)]
+    kept = {key: fit.result.model.theta for key, fit in first.fits.items()}
+    for key, fit in made._fitted.state.fits.items():
+        if key in kept:
+            np.testing.assert_array_equal(fit.result.model.theta, kept[key])
+    again = made._fitted.state.fits
+    for key, fit in whole._fitted.state.fits.items():
+        if key[0] == 1:  # as if they had raced at once
+            np.testing.assert_array_equal(again[key].result.model.theta, fit.result.model.theta)
+
+
+def test_the_seconds_of_a_race_that_goes_on_by_hand():
+    """Fits of 19 s by one worker were planned for 20 s, so that ten more are 30, of which 9.5 s are left."""
+    made = best(engine="reference").fit(X, Y)
+    state = made._fitted.state
+    each = {key: fit._replace(seconds=1.9) for key, fit in state.fits.items()}
+    seen: list[tuple[float, float]] = []
+
+    class Stopped(Exception):
+        pass
+
+    def run(self: Any, *given: Any) -> None:
+        self.workers = 1
+        seen.append((self.seconds * self.workers, self.left(1.0, self.fits.values())))
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(made, "_result", replace(made._fitted, state=state._replace(fits=each)))
+        patched.setattr("chainrule.engines.reference.ReferenceEngine.workers", lambda self: 1, raising=False)
+        patched.setattr(race.Race, "run", run)
+        with pytest.raises(Stopped):
+            made.fit(X, Y, more=10)
+    assert seen[0] == (pytest.approx(30), pytest.approx(9.5))
+
+
+def test_what_no_race_goes_on_with(tmp_path: Any):
+    made = best().fit(X, Y)
+    made.save(tmp_path / "made")
+    for estimator in (best(), MLPRegressor.load(tmp_path / "made")):
+        with pytest.raises(
+            ConfigError, match="more= goes on with the race of a fit of preset='best' in this process"
+        ):
+            estimator.fit(X, Y, more=5)
+    with pytest.raises(ConfigError, match="more must be"):
+        made.fit(X, Y, more=0)
+    with pytest.raises(DataError, match="the race to go on with had 60 rows, and these are 30"):
+        made.fit({name: values[:30] for name, values in X.items()}, Y[:30], more=5)
+    with pytest.raises(ConfigError, match="preset is 'fast' now"):
+        made.set_params(preset="fast").fit(X, Y, more=5)

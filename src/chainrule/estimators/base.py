@@ -1,3 +1,4 @@
+# Over 300 lines because a fit's arguments, and what becomes of each, are described in this one place.
 """What the two estimators share: the fit from its arguments to its result."""
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing, progress
 from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
-from chainrule.estimators.best import race
+from chainrule.estimators.best import asked, race
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, parted, structure_of
-from chainrule.estimators.fit.in_time import rows_in_time, warn_of_rows
+from chainrule.estimators.fit.in_time import rows_again, rows_in_time, warn_of_rows
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_recipe, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.result import FitResult
@@ -60,6 +61,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y_val: Any = None,
         groups: RowValues | None = None,
         time: RowValues | None = None,
+        more: float | None = None,
     ) -> Self:
         """Train on X and y, from new initial weights or with warm_start the current ones; return the estimator.
 
@@ -72,8 +74,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         What is held out is whole groups, if a fraction of X is.
         time: (n,) when each row was, as numbers or dates, or the name of a column of X, which stays an input. What is
         held out is what comes last; with groups, the later rows of groups that nothing is learned of. See `gap`.
+        more: the seconds for which the race of the last fit of preset="best" goes on, on the same rows and with the
+        same parameters; its networks stay. Raises ConfigError without one, as after `load`.
         """
-        return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time))
+        raced = NOTHING if more is None else asked.going_on(self, self._result, more)
+        return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -135,9 +140,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             given = self._read(given, begun, conditions)
         structure = FREE if incremental else structure_of(given, self.gap, self.preprocess is not None)
         if self.preset == BEST:
-            race.check(self, incremental, self._trunk is not None, bool(start_values))
-            with progress.of_race(self.verbose, race.seconds(self), begun) as watch:
-                given, data = self._in_time_and_checked(given, begun, None, None, conditions, structure)
+            asked.check(self, incremental, self._trunk is not None, bool(start_values))
+            limit = asked.seconds(self) if raced.more is None else raced.more
+            with progress.of_race(self.verbose, limit, begun) as watch:
+                known = None if raced.drawn is None else raced.drawn.rows
+                given, data = self._in_time_and_checked(
+                    given, begun, None, None, conditions, structure, known
+                )
                 notices = of_fit(given, data, None, conditions is ALONE)
                 seen = drift.of_fit(given.X, data.preprocessor, conditions is ALONE)
                 found = race.fit(self, given, data, begun, raced, listen, watch)
@@ -188,18 +197,21 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Return what the fit is given, in memory, of a source."""
         before = self._result if self.warm_start else None
         learn = partial(self._preprocessor, before=before, conditions=conditions)
-        is_race = self.preset == BEST
-        limit = race.seconds(self) if is_race else self.time_limit
-        seed = self.random_state if isinstance(self.random_state, int) else 0
-        how = Reading(
-            seed,
-            self.target_type is Labels,
-            None if self.preprocess is None else learn,
-            is_race,
-            limit,
-            begun,
+        prepare = None if self.preprocess is None else learn
+        is_race, limit = self.preset == BEST, self._limit
+        return read_source(
+            given, Reading(self._seed, self.target_type is Labels, prepare, is_race, limit, begun)
         )
-        return read_source(given, how)
+
+    @property
+    def _limit(self) -> float | None:
+        """The seconds of a fit; None for any."""
+        return asked.seconds(self) if self.preset == BEST else self.time_limit
+
+    @property
+    def _seed(self) -> int:
+        """The seed by which rows are drawn that there is time for."""
+        return self.random_state if isinstance(self.random_state, int) else 0
 
     def _holds_out_apart(self, plan: FitPlan, data: FitData, before: FitResult | None) -> bool:
         """Return whether the rows held out, of other groups or later, are prepared as rows to predict will be."""
@@ -216,9 +228,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         labels: Targets | None,
         conditions: Conditions,
         structure: RowStructure,
+        rows: int | None = None,
     ) -> tuple[FitInput, FitData]:
-        """Return what the fit is given, in the rows that there is time for, and its data. structure: of all rows."""
-        wanted, given = given, self._in_time(given, begun, before, labels, conditions)
+        """Return what the fit is given, in the rows that there is time for, and its data.
+
+        structure: of all rows.  rows: how many a race had that it goes on with; None for a new one.
+        """
+        wanted, given = given, self._in_time(given, begun, before, labels, conditions, rows)
         if given is not wanted:
             structure = structure_of(given, self.gap, self.preprocess is not None)
         data = self._data(given, before, labels, conditions)
@@ -231,14 +247,16 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         before: FitResult | None,
         labels: Targets | None,
         conditions: Conditions,
+        rows: int | None,
     ) -> FitInput:
         """Return what the fit is given, of a table with only the rows that its time limit leaves time to prepare."""
-        limit = race.seconds(self) if self.preset == BEST else self.time_limit
+        if rows is not None:
+            return rows_again(given, rows, self._seed, self.target_type is Labels)
+        limit = self._limit
         if limit is None or self.preprocess is None:
             return given
         prepare = partial(self._data, before=before, labels=labels, conditions=conditions)
-        seed = self.random_state if isinstance(self.random_state, int) else 0
-        found = rows_in_time(given, begun + limit, prepare, seed, self.target_type is Labels)
+        found = rows_in_time(given, begun + limit, prepare, self._seed, self.target_type is Labels)
         if found is not given:
             warn_of_rows(limit, len(found.y), len(given.y))
         return found

@@ -1,6 +1,7 @@
 """preset="best": several recipes race on rows held out, and the winners' weighted average is what predicts.
 
 candidates   what races, in the order in which it does
+asked        whether there can be one, and its seconds
 race         the race within a time limit
 runner       its fits, in threads
 rows         their rows, folds, and inputs

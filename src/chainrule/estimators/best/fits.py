@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from chainrule.estimators.best.state import Key, RaceFit, RaceState
+import numpy as np
+
+from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
 
 
 def finished(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
@@ -34,3 +36,30 @@ def warn_of_interruption(fits: Mapping[Key, RaceFit], whole: Mapping[Key, RaceFi
 def of_candidate(fits: Mapping[Key, RaceFit], number: int) -> dict[int, RaceFit]:
     """Return those of some fits that are of a candidate, in the order of their folds."""
     return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
+
+
+def expected_seconds(fits: Mapping[Key, RaceFit], task: Task, costs: Sequence[float]) -> float | None:
+    """Return the seconds that a task will take, by fits of its candidate or, at their costs, of others."""
+    own = [made.seconds for made in of_candidate(fits, task.number).values()]
+    if own:
+        return float(np.mean(own))
+    others = [made.seconds / costs[number] for (number, _), made in fits.items()]
+    return float(np.median(others)) * task.candidate.cost if others else None
+
+
+def seconds_of_epoch(made: RaceFit) -> float:
+    """Return the seconds that an epoch of a fit took."""
+    return made.seconds / max(1, made.result.records.n_iter)
+
+
+def spent(state: RaceState) -> float:
+    """Return the seconds of all fits together."""
+    return sum(made.seconds for made in (*state.fits.values(), *state.whole.values()))
+
+
+def how_it_went(task: Task, made: RaceFit, loss: Callable[[int, int], float]) -> str:
+    """Return how a fit went, in words. loss(number, fold): on the rows held out."""
+    if task.is_of_all:
+        return f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s"
+    lost = loss(task.number, task.fold)
+    return f"loss {lost:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"

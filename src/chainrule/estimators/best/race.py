@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import DataError
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
@@ -23,7 +23,7 @@ from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows
-from chainrule.estimators.best.runner import SECONDS, Runner
+from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput, class_weights
@@ -43,38 +43,6 @@ SURE, BETTER, WEIGHTED = 5_000, 8, 4
 which counts if so many of them were in time."""
 NETWORKS = 3
 """The networks of all rows per recipe."""
-
-
-def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start: bool) -> None:
-    """Check that an estimator supports a race. Raises ConfigError for settings of a single network.
-
-    has_trunk, has_start: whether it has initial hidden layers or parameters.
-    """
-    faults = {
-        "partial_fit": incremental,
-        "warm_start=True": estimator.warm_start,
-        "callbacks": estimator.callbacks is not None or getattr(estimator, "_skl_callbacks", None),
-        "n_members": estimator.n_members is not None,
-        "replace_head": has_trunk,
-        "solver='lbfgs'": estimator.solver == "lbfgs",
-        "parameters to begin with": has_start,
-    }
-    for what, is_there in faults.items():
-        if is_there:
-            raise ConfigError(
-                f"preset='best' does not support {what}, because it trains several networks; use preset='fast', or "
-                "omit it."
-            )
-    if estimator.preprocess is None:
-        raise ConfigError(
-            "preset='best' is for tables prepared by the estimator; also pass preprocess='auto' or a "
-            "TablePreprocessor."
-        )
-
-
-def seconds(estimator: HoldsResult) -> float:
-    """Return the seconds of a race."""
-    return SECONDS if estimator.time_limit is None else float(estimator.time_limit)
 
 
 def fit(

@@ -20,7 +20,14 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.fits import of_candidate, warn_of_interruption
+from chainrule.estimators.best.fits import (
+    expected_seconds,
+    how_it_went,
+    of_candidate,
+    seconds_of_epoch,
+    spent,
+    warn_of_interruption,
+)
 from chainrule.estimators.best.rows import PreparedRows, RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
 from chainrule.estimators.best.stopping import RaceOver
@@ -66,14 +73,14 @@ class Runner:
         data: of all rows.  begun: the `time.monotonic()` from which the time limit counts.  listen: called with each
         fit that came to its end.  watch: called when a fit begins, and when it has ended.
         """
-        self.candidates, self.targets = candidates, data.targets
-        self.listen, self.watch, self.planned = listen, watch, 0
+        self.candidates, self.listen, self.watch, self.planned = candidates, listen, watch, 0
         self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
-        self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
-        network = Network(1, [Dense(1)], MeanSquaredError())
-        self.workers = select(estimator.engine, Plan(network)).workers()
+        self.workers = select(estimator.engine, Plan(Network(1, [Dense(1)], MeanSquaredError()))).workers()
         self.drawn, self.fits, self.whole = start.drawn, dict(start.fits), dict(start.whole)
-        self.data = data
+        self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
+        if start.more is not None:
+            self.seconds = spent(start) / self.workers / USED + start.more
+        self.data, self.targets = data, data.targets
         self.prepared: dict[tuple[str, int | None], TablePreprocessor] = {}
         """by the settings, and the fold of one that has seen no row held out of it"""
         if data.preprocessor is not None:
@@ -95,8 +102,7 @@ class Runner:
             warnings.simplefilter("ignore", ConvergenceWarning)
             begin = threading.Event()  # Ctrl-C before it finds no fit that nobody waits for
             try:
-                count = min(self.workers, len(tasks))
-                threads = [pool.submit(self._work, queue, begin) for _ in range(count)]
+                threads = [pool.submit(self._work, queue, begin) for _ in tasks[: self.workers]]
                 begin.set()
                 for thread in wait(threads, return_when=FIRST_EXCEPTION).done:
                     thread.result()
@@ -126,7 +132,7 @@ class Runner:
             with self.lock:
                 if made is not None:
                     (self.whole if task.is_of_all else self.fits)[task.number, task.fold] = made
-                    self._tell(task, self._how(task, made))
+                    self._tell(task, how_it_went(task, made, self.loss))
                     if self.listen is not None and not made.is_cut:
                         self.listen(task, made)
 
@@ -175,16 +181,10 @@ class Runner:
     def _expected(self, task: Task) -> float | None:
         """Return the seconds that a task will take, by those of fits before it; None without any."""
         fits = self.whole if task.is_of_all else self.fits
-        own = [made.seconds for made in of_candidate(fits, task.number).values()]
-        if own:
-            return float(np.mean(own))
-        if task.is_of_all:
-            first = self.fits[task.number, 0]
-            per_epoch = first.seconds / max(1, first.result.records.n_iter)
+        if task.is_of_all and not of_candidate(fits, task.number):
             share = self.data.samples.n / len(self.rows.folds[0].train)
-            return float(per_epoch * share * self._plan(task.number)[0])
-        others = [made.seconds / self.candidates[number].cost for (number, _), made in self.fits.items()]
-        return float(np.median(others)) * task.candidate.cost if others else None
+            return seconds_of_epoch(self.fits[task.number, 0]) * share * self._plan(task.number)[0]
+        return expected_seconds(fits, task, [each.cost for each in self.candidates])
 
     def _fit(self, task: Task, seconds: float) -> RaceFit:
         """Fit a candidate to all folds but one, in so many seconds."""
@@ -280,13 +280,6 @@ class Runner:
         """Return the settings of a candidate's preprocessor, sorted."""
         return sorted(table_settings(made, variant, self.rows.given.time is not None).items())
 
-    def _how(self, task: Task, made: RaceFit) -> str:
-        """Return how a fit went."""
-        if task.is_of_all:
-            return f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s"
-        loss = self.loss(task.number, task.fold)
-        return f"loss {loss:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
-
     def truth(self, number: int, fold: int) -> NDArray[np.float64]:
         """Return what `Judge.truth` makes of a fit's predictions of the rows that were held out."""
         return self.rows.judges[fold].truth(self.fits[number, fold].predicted)
@@ -301,9 +294,7 @@ class Runner:
         if self.watch is None:
             return
         rows = "all rows" if task.is_of_all else f"fold {task.fold + 1}"
-        losses = [self.loss(*key) for key in self.fits]
-        best = min((loss for loss in losses if math.isfinite(loss)), default=None)
+        best = min(filter(math.isfinite, (self.loss(*key) for key in self.fits)), default=None)
         done = len(self.fits) + len(self.whole) + len(self.errors)
-        seconds = time.monotonic() - self.begun
-        doing = f"{task.candidate.name}, {rows}"
-        self.watch(RaceProgress(doing, done, max(done, self.planned), best, seconds, self.seconds, said))
+        where = f"{task.candidate.name}, {rows}", done, max(done, self.planned), best
+        self.watch(RaceProgress(*where, time.monotonic() - self.begun, self.seconds, said))

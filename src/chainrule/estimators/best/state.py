@@ -70,6 +70,8 @@ class RaceState(NamedTuple):
     """by the number of the candidate and the fold"""
     whole: Mapping[Key, RaceFit] = {}
     """of all rows, by the number of the candidate and of the network; the predictions are of the fit watched"""
+    more: float | None = None
+    """the seconds for which a race goes on with it; None for what is left of its time limit"""
 
 
 NOTHING = RaceState()
