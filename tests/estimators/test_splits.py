@@ -332,6 +332,7 @@ def test_the_network_of_all_rows_is_that_of_a_fit_for_the_best_epochs(settings: 
     made = MLPRegressor(**wanted).fit(X, Y, groups="who")
     epochs = made.n_iter_refit_
     assert epochs > 0 and len(made.loss_curve_) >= epochs
+    assert made.model_.history["val_loss"] == made.validation_loss_curve_
 
     def stop(run: Run) -> None:
         if run.epoch >= epochs and run.history.stopped is None:

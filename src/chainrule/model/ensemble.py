@@ -156,6 +156,10 @@ class Ensemble(PredictionMixin):
             member.states = own(states, i)
         self._in_training = np.array(states["members"].in_training)
 
+    def keep_history(self, history: History) -> None:
+        """Keep the record of the fit that chose how long this one was trained, in place of its own."""
+        self.history = history
+
     # --- training ------------------------------------------------------------------------------------------------
 
     def fit(

@@ -103,6 +103,10 @@ class Model(Trained, Shown):
         model.history = History()
         return model, extra
 
+    def keep_history(self, history: History) -> None:
+        """Keep the record of the fit that chose how long this one was trained, in place of its own."""
+        self.history = history
+
     # --- training ------------------------------------------------------------------------------------------------
 
     def fit(

@@ -246,6 +246,7 @@ class Refit:
         if not self.is_copy:
             for member in members_of(self.model):
                 member.take(member.theta, member.states, self.curve.trained)
+            self.model.keep_history(result.model.history)
             return replace(
                 self.result,
                 records=records,
