@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio test test-all lint format docs bench bench-minute bench-tables sanitize clean
+.PHONY: help mnist studio test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -67,6 +67,9 @@ bench-minute: $(STAMP)bench  ## a minute of the same, into the terminal (ARGS="-
 
 bench-tables: $(STAMP)bench-tables  ## compare with every peer on real tables; writes docs/tables.md (ARGS="--rows 20000", "--only adult")
 	$(BIN)/python benchmarks/run_tables.py $(ARGS)
+
+bench-coverage: $(STAMP)bench-tables  ## measure intervals and sets of labels beside MAPIE and crepes; writes into docs/trust.md (ARGS="--seeds 3")
+	$(BIN)/python benchmarks/run_coverage.py $(ARGS)
 
 sanitize: $(STAMP)test $(STAMP)sanitize  ## run the native engine's tests under address, undefined-behaviour and thread sanitizers
 	PATH="$(abspath $(BIN)):$$PATH" tests/sanitizers/run.sh $(abspath $(BIN))/python $(ARGS)
