@@ -298,9 +298,10 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
     return np.asarray(out.argmax(1), np.int64)
 
 
-def label_numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
+def label_numbers(value: object, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
     """Return the index (n,) of each label among the labels."""
-    given = [value] * n if np.ndim(value) == 0 else list(np.asarray(value).tolist())
+    array = np.asarray(value)
+    given = [value] * n if array.ndim == 0 else list(array.tolist())
     if len(given) != n:
         raise ShapeError(f"{name} contains {len(given)} labels for {n} samples; give one, or one per sample.")
     place = {label: k for k, label in enumerate(labels)}
