@@ -235,6 +235,7 @@ def results() -> dict[str, Any]:
         .decision_,
         infer_task(y),
         *reasons_of_answers(),
+        *additive_model(),
         *table_run(),
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
@@ -257,6 +258,13 @@ def reasons_of_answers() -> list[Any]:
         net.curves(X, "0", points=3),
         net.pairs(X, columns=2),
     ]
+
+
+def additive_model() -> list[Any]:
+    """The terms of an additive model."""
+    X, _ = samples()
+    net = c.MLPRegressor(preprocess="auto", preset="additive", n_members=2, max_iter=2, random_state=0)
+    return [net.fit(X, X[:, 0]).terms()]
 
 
 def experiments() -> list[Any]:

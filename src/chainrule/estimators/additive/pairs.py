@@ -15,11 +15,13 @@ from chainrule.formulas.paths import Paths
 
 TEST_CELLS = 8
 """The cells of a number in the test."""
-ROWS_OF_A_CELL, LEAST_CELLS, MOST_CELLS = 40, 4, 24
-"""The rows for each cell of a pair of numbers, and the least and the most cells of each of them."""
+ROWS_OF_A_CELL, LEAST_CELLS, MOST_CELLS = 40, 4, 32
+"""The rows for each cell of a pair, and the least and the most cells of a number in it."""
 SURE = 4.0
 """How many standard deviations above chance the explained part must be."""
 MOST_PAIRS = 12
+CELL_VECTOR = 4
+"""The numbers of a cell's vector."""
 MOST_COLUMNS = 60
 """Of more columns those are tested whose own cells leave most to explain."""
 
@@ -84,16 +86,25 @@ def chosen(
         if paths is None or (paths.sets[known[i].start] & paths.sets[known[j].start]).any()
     ]
     best = sorted((each for each in found if each.score > SURE), key=lambda each: -each.score)[:MOST_PAIRS]
-    return prepared.crossed(crossings(best, out, residual.shape[1]))
+    return prepared.crossed(crossings(best, out, CELL_VECTOR))
 
 
 def crossings(pairs: Sequence[Scored], out: NDArray[np.floating], size: int) -> list[Crossed]:
-    """Return pairs with as many cells of their numbers as there are rows for."""
+    """Return pairs with as many cells of their numbers as there are rows and values for."""
     made = []
     for pair in pairs:
-        others = [each.cells for each in (pair.first, pair.second) if each.kind != "scaled"]
-        numbers = 2 - len(others)
-        for_numbers = len(out) / ROWS_OF_A_CELL / max(int(np.prod(others)), 1)
-        each = int(np.clip(for_numbers ** (1 / max(numbers, 1)), LEAST_CELLS, MOST_CELLS))
-        made.append(Crossed(with_edges(pair.first, out, each), with_edges(pair.second, out, each), size))
+        most = [distinct_of(side, out) for side in pair[:2]]
+        wanted = len(out) / ROWS_OF_A_CELL
+        least = min(most)
+        root = wanted**0.5
+        each = [
+            min(own, max(wanted / least if least < root else root, LEAST_CELLS), MOST_CELLS) for own in most
+        ]
+        sides_of = [with_edges(side, out, int(cells)) for side, cells in zip(pair[:2], each, strict=True)]
+        made.append(Crossed(sides_of[0], sides_of[1], size))
     return made
+
+
+def distinct_of(side: Side, out: NDArray[np.floating]) -> int:
+    """Return the most cells that a column can have."""
+    return side.cells if side.kind != "scaled" else np.unique(out[:, side.start]).size

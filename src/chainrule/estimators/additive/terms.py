@@ -17,7 +17,6 @@ OTHER = "(other)"
 """The category that all those without a value of their own count as."""
 
 
-@records.kind("axis")
 class Axis(NamedTuple):
     """The places along one column of a term. Place 0 is missing, or an unknown category."""
 
@@ -33,7 +32,6 @@ class Axis(NamedTuple):
         return 1 + len(self.points) + (self.kind == "edges")
 
 
-@records.kind("term")
 class Term(NamedTuple):
     """What one column, or a pair of columns, adds to the sum. Its mean over the training rows is 0."""
 

@@ -95,8 +95,8 @@ def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:
         given = tuple(map(tuple, hidden_layers(list(plan.hidden_layer_sizes), *how)))
     groups = [list(group) for group in given]
     coded = preprocessing.embedding(data.preprocessor)
-    if proposal.code_std is not None:
-        coded = [replace(each, std=proposal.code_std) for each in coded]
+    if proposal.codes is not None:
+        coded = [proposal.codes(each) for each in coded]
     front = [*coded, *proposal.front]
     if groups:
         groups[0] = [*front, *groups[0]]

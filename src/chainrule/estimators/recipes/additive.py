@@ -9,6 +9,7 @@ rows, become one network whose parts are their means (`estimators/additive`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chainrule.errors import ConfigError
@@ -21,16 +22,18 @@ from chainrule.estimators.recipes.fast import (
     TIES,
     for_tables,
 )
-from chainrule.formulas.layers import PiecewiseLinearEmbedding
+from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
 MEMBERS = 8
 VECTOR = 4
 """The numbers of a vector of a curve."""
-EPOCHS, MANY = 60, 10_000
+EPOCHS, MANY = 100, 10_000
 """The epochs of up to so many rows; of more rows they fall with the root of their number."""
 RATE, DECAY = 4e-3, 0.3
+CELL_RATE, CELL_DECAYS = 4.0, 6.0
+"""Factors of the rate and the decay for the cells of pairs, of which a batch touches few."""
 
 
 def additive(facts: Facts) -> Proposal:
@@ -53,7 +56,12 @@ def additive(facts: Facts) -> Proposal:
     front = (
         (PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=TIES),) if facts.numbers else ()
     )
-    return proposal._replace(parameters=found, front=front, hidden=(), resamples=True, code_std=1e-3)
+    return proposal._replace(parameters=found, front=front, hidden=(), resamples=True, codes=of_cells)
+
+
+def of_cells(layer: Embedding) -> Embedding:
+    """Return the layer of the cells of pairs, and of categories that are many, as it is trained here."""
+    return replace(layer, std=1e-3, rate=CELL_RATE, decays=CELL_DECAYS)
 
 
 TABLE = {"scale": "range"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from chainrule.formulas.layers import Layer
+from chainrule.formulas.layers import Embedding, Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.schedules import Schedule
 
@@ -63,8 +63,8 @@ class Proposal(NamedTuple):
     """whether the network is trained anew on all rows, for as many epochs as were best on those held out"""
     resamples: bool = False
     """whether each of several members has its own draw with replacement of the rows"""
-    code_std: float | None = None
-    """the standard deviation of the first vectors of codes; None for the layer's own"""
+    codes: Callable[[Embedding], Embedding] | None = None
+    """codes(layer of the vectors of codes) -> the same with other settings; None for that one"""
     clamp: bool = False
     """whether predicted numbers stay within the range of the training targets"""
 
