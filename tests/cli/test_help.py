@@ -36,6 +36,7 @@ PARAMETERS = [
 
 def test_commands():
     assert list(COMMANDS) == [
+        "check",
         "data",
         "evaluate",
         "explain",
@@ -124,10 +125,10 @@ def test_help_fits_the_terminal(command, monkeypatch, name, width):
 def test_the_examples_run(command, tmp_path):
     Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "digit.png")
     ending = [
-        # The studio serves until Ctrl-C, and there are no files to shuffle or to search on.
+        # The studio serves until Ctrl-C, and there are no files to shuffle, to search on or to check.
         example
         for function, example in EXAMPLES
-        if function.__name__ not in ("studio", "data", "tune")
+        if function.__name__ not in ("studio", "data", "tune", "check")
     ]
     printed = [command(*shlex.split(example)[1:]).stdout for example in ending]
     assert float(re.search(r"Test accuracy ([\d.]+) %", printed[0])[1]) >= 98

@@ -12,9 +12,12 @@ import pytest
 from scipy.stats import binom, ks_2samp
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule import MLPRegressor
+from chainrule import LeakWarning, MLPRegressor
+from chainrule.cli.check import check as check_command
 from chainrule.errors import ConfigError, FormatError
 from chainrule.estimators.drift import check, seen
+from chainrule.recipe.run import run
+from chainrule.recipe.settings import Settings
 from chainrule.views import words
 
 
@@ -96,6 +99,24 @@ def test_a_file_keeps_the_statistics(tmp_path: Path):
     FITTED.save(tmp_path / "model.safetensors")
     found = MLPRegressor.load(tmp_path / "model.safetensors").check(rows(50, 3))
     assert found.to_data() == FITTED.check(rows(50, 3)).to_data()
+
+
+def test_the_command_checks_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A run keeps the statistics, warns of what it notices, and `chainrule check` reads them."""
+    hours = pd.DataFrame({"day": np.arange(400) // 4, "size": np.random.default_rng(0).normal(size=400)})
+    hours["cost"] = hours["size"] + np.cumsum(np.random.default_rng(1).normal(size=400))
+    hours.to_csv(tmp_path / "table.csv", index=False)
+    hours.assign(copy=hours["cost"] * 2).to_csv(tmp_path / "leaks.csv", index=False)
+    hours.assign(size=hours["size"] + 1).to_csv(tmp_path / "later.csv", index=False)
+    settings = Settings(target_column="cost", epochs=1, hidden=(2,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", LeakWarning)
+        with pytest.raises(LeakWarning, match="'copy' nearly gives"):
+            run(str(tmp_path / "leaks.csv"), settings, out=tmp_path / "warned")
+    run(str(tmp_path / "table.csv"), settings, out=tmp_path / "run")
+    check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"))
+    assert "400 rows: 1 of 2 columns changed: size." in capsys.readouterr().out
 
 
 def test_without_statistics():

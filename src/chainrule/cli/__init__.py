@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import chainrule
+from chainrule.cli.check import check
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
@@ -27,6 +28,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (tune, "chainrule tune table.csv --target-column y --trials 30 --out runs/tuned"),
     (evaluate, "chainrule evaluate runs/mnist mnist"),
     (predict, "chainrule predict runs/mnist digit.png"),
+    (check, "chainrule check runs/table later.csv"),
     (info, "chainrule info runs/mnist"),
     (data, "chainrule data shuffle train/ shuffled/"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),

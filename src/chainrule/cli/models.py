@@ -25,8 +25,13 @@ def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
     return model, table and table._replace(average=averages.in_file(metadata, path))
 
 
-def load_estimator(text: str) -> tuple[MLPClassifier | MLPRegressor, str | None]:
-    """Read the estimator of a table that MODEL names, and the name of its target, None if the file lacks it."""
+def load_estimator(
+    text: str, who: str = "reasons by column need"
+) -> tuple[MLPClassifier | MLPRegressor, str | None]:
+    """Read the estimator of a table that MODEL names, and the name of its target, None if the file lacks it.
+
+    who: what needs it, for the error.
+    """
     from chainrule.recipe.averages import estimator_in
     from chainrule.recipe.tables import TARGET
 
@@ -34,7 +39,7 @@ def load_estimator(text: str) -> tuple[MLPClassifier | MLPRegressor, str | None]
     made, target = estimator_in(path), load_any(path)[1].get(TARGET)
     if made is None or made.preprocess is None:
         raise ConfigError(
-            f"reasons by column need a model that was trained on a table by an estimator, as chainrule train does; "
+            f"{who} a model that was trained on a table by an estimator, as chainrule train does; "
             f"{path} has another one."
         )
     return made, target

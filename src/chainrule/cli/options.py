@@ -26,6 +26,9 @@ _DATA = (
 )
 Data = Annotated[str, Argument(metavar="DATA", help=f"{_DATA}.")]
 ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
+LaterTable = Annotated[
+    str, Argument(metavar="TABLE", help="A table with the columns of training, such as later.csv.")
+]
 OptionalModelFile = Annotated[
     str | None, Argument(metavar="MODEL", help="A model file, or the folder of a run.")
 ]

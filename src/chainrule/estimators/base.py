@@ -147,8 +147,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 given, data = self._in_time_and_checked(
                     given, begun, None, None, conditions, structure, known
                 )
-                notices = of_fit(given, data, None, conditions is ALONE)
-                seen = drift.of_fit(given.X, data.preprocessor, conditions is ALONE)
+                notices = of_fit(given, data, None, conditions.is_alone)
+                seen = drift.of_fit(given.X, data.preprocessor, conditions.is_alone)
                 found = race.fit(self, given, data, begun, raced, listen, watch)
                 self._hold(replace(found, notices=notices, seen=seen))
             if self.verbose:
@@ -162,8 +162,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
             given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
-            notices = of_fit(given, data, before, conditions is ALONE and not incremental)
-            is_new = conditions is ALONE and before is None and not incremental
+            notices = of_fit(given, data, before, conditions.is_alone and not incremental)
+            is_new = conditions.is_alone and before is None and not incremental
             seen = drift.of_fit(given.X, data.preprocessor, is_new) if before is None else before.seen
             if self.preset == ADDITIVE:
                 data = self._with_pairs(given, data, incremental, conditions, begun)

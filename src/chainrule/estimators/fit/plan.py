@@ -65,6 +65,11 @@ class Conditions(NamedTuple):
     kept: KeptFit | None = None
     """where the fit keeps its state, and goes on from it; None for nowhere"""
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the fit is none of many in a race or a search, all of whose fits see the same table."""
+        return self._replace(kept=None) == ALONE
+
 
 ALONE = Conditions()
 """Those of a fit that nobody else asks for."""
