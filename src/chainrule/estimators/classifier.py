@@ -21,6 +21,7 @@ from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import FittedAttribute
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import SHARE, activation, documented, hidden_layer_sizes, parameter
@@ -103,17 +104,17 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
             )
         return self._fit(FitInput(X, y, sample_weight), incremental=True, labels=labels)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Table) -> Any:
         """Predict labels (n,), or 0 and 1 (n, labels) for multilabel data."""
         return self._predictions(X)
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Table) -> NDArray[Any]:
         """Predict probabilities (n, classes), in the order of `classes_`."""
         found = self._predicted(X)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
     def predict_set(
-        self, X: Any, coverage: float = 0.9, *, by: str | int | None = None, per_label: bool = False
+        self, X: Table, coverage: float = 0.9, *, by: str | int | None = None, per_label: bool = False
     ) -> NDArray[np.bool_]:
         """Predict sets of labels that contain the true one for a share `coverage` of rows.
 
@@ -136,7 +137,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         result = self._fitted
         return covering.sets(result, *self._with_inputs(X), coverage, by, per_label)
 
-    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+    def predict_log_proba(self, X: Table) -> NDArray[Any]:
         """Predict the logarithms of the probabilities (n, classes)."""
         found = self.predict_proba(X)
         with np.errstate(divide="ignore"):

@@ -31,6 +31,7 @@ from chainrule.estimators.drift.check import check as check_columns
 from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.start import Trunk
+from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import HoldsResult, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import Parameters, about
@@ -101,21 +102,21 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         return X.tocsr() if hasattr(X, "tocsr") else X
 
-    def _predicted(self, X: Any) -> NDArray[Any]:
+    def _predicted(self, X: Table) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
         result = self._fitted
         if isinstance(result, RaceResult):
             return result.blend.predicted(X, result.targets.task == "multiclass")
         return result.predicted(self._check_X(X), self.engine)
 
-    def _with_inputs(self, X: Any) -> tuple[Any, NDArray[Any]]:
+    def _with_inputs(self, X: Table) -> tuple[Any, NDArray[Any]]:
         """Return the prepared inputs (n, features), and what `_predicted` does."""
         result, inputs = self._fitted, self._check_X(X)
         if isinstance(result, RaceResult):
             return inputs, self._predicted(X)
         return inputs, result.predicted(inputs, self.engine)
 
-    def _predictions(self, X: Any) -> Any:
+    def _predictions(self, X: Table) -> Any:
         """Return what `predict` does."""
         predicted = self._predicted(X)
         return self._fitted.predictions(predicted)
@@ -130,7 +131,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
             raise ConfigError("only a fit of preset='additive' has terms; other networks are no sums.")
         return found
 
-    def spread(self, X: Any) -> NDArray[Any]:
+    def spread(self, X: Table) -> NDArray[Any]:
         """Return the disagreement of the members of an ensemble: the standard deviation of their predictions.
 
         For a regressor that of numbers (n,) or (n, outputs), in the units of y; for a classifier that of
@@ -151,7 +152,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
 
     # --- over time ---------------------------------------------------------------------------------------------------
 
-    def check(self, X: Any, *, level: float = 0.05) -> DriftCheck:
+    def check(self, X: Table, *, level: float = 0.05) -> DriftCheck:
         """Return whether the rows of a later table look like those of training, column by column.
 
         X: a table with the columns of training.  level: the probability at most that anything is said to have changed

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.numbers import LOSSES, NumericTargets
 from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
 from chainrule.formulas.losses import LOSSES as LOSS_KINDS
@@ -60,12 +61,14 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         assert isinstance(targets, NumericTargets)
         return targets.r2(predicted, y, sample_weight)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Table) -> NDArray[Any]:
         """Predict numbers (n,), or (n, outputs) for several outputs."""
         found: NDArray[Any] = self._predictions(X)
         return found
 
-    def predict_interval(self, X: Any, coverage: float = 0.9, *, by: str | int | None = None) -> NDArray[Any]:
+    def predict_interval(
+        self, X: Table, coverage: float = 0.9, *, by: str | int | None = None
+    ) -> NDArray[Any]:
         """Predict intervals [lower, upper] that contain y for a share `coverage` of rows.
 
             net = MLPRegressor(preprocess="auto").fit(X, y)
