@@ -392,6 +392,24 @@ def test_the_sigmoid_is_a_softmax_of_two_classes(z: float, other: float):
     assert abs(slope[0, 0] * (z - other) - (shares.p[0, 0] - shares.p[1, 0])) < 1e-14
 
 
+def test_pairs_with_an_input_of_their_own_belong_to_both_columns():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.uniform(-1, 1, (1200, 3)), columns=list("abc"))
+    net = MLPClassifier(preprocess="auto", preset="additive", max_iter=8, random_state=0, dtype="float64")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(X, np.where(X.a * X.b > 0, "yes", "no"))
+    X, pairs = X.head(40), net.preprocessor_.crossed_
+    assert pairs
+    found, names = net.explain(X), net.explain(X).names
+    assert found.error.max() < 1e-9
+    curve = net.curves(X, names[pairs[0].first.column], rows=40)
+    cells = [cell(curve.column, i) for i in range(2)]
+    for i, value in enumerate(cells):
+        put = X.assign(**{curve.column.name: value})
+        np.testing.assert_allclose(curve.answers[:, i], net.predict_proba(put)[:, 1], atol=1e-9)
+
+
 def test_as_shap_has_it():
     shap = pytest.importorskip("shap")
     found = fitted("fast", "number").explain(table().head(10))

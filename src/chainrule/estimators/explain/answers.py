@@ -29,10 +29,7 @@ def answers(parts: AnswerParts, inputs: Inputs, want: Wanted, output: str) -> Fl
 
 def with_columns(parts: AnswerParts, inputs: Inputs, other: Inputs, columns: list[int]) -> Inputs:
     """Return prepared rows whose inputs of some columns are those of other rows, as many or one."""
-    made = []
-    for part, own, theirs in zip(parts.all, inputs, other, strict=True):
-        chosen = np.isin(part.columns, columns)
-        changed = np.array(own)
-        changed[:, chosen] = theirs[:, chosen]
-        made.append(changed)
-    return tuple(made)
+    return tuple(
+        part.with_columns(own, theirs, columns)
+        for part, own, theirs in zip(parts.all, inputs, other, strict=True)
+    )

@@ -17,6 +17,7 @@ from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.networks import ExactNetwork, exact_network
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.tables.cells import ReadColumn, cells, typical_row
+from chainrule.estimators.tables.crossed import Crossed
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 MAX_REFERENCE = 100
@@ -52,12 +53,34 @@ class AnswerPart:
         """Its networks in float64."""
         return tuple(exact_network(model) for model in self.result.members)
 
+    @property
+    def crossed(self) -> tuple[Crossed, ...]:
+        """The pairs of columns with an input of their own, the last inputs."""
+        return () if self.result.preprocessor is None else self.result.preprocessor.crossed_
+
     def by_column(self, values: Floats, columns: int) -> Floats:
-        """Add up the values of the inputs (n, inputs) that a column became: (n, columns)."""
-        places, starts = np.unique(self.columns, return_index=True)
+        """Add up the values of the inputs (n, inputs) that a column became: (n, columns). A pair's is halved."""
+        own = len(self.columns) - len(self.crossed)
+        places, starts = np.unique(self.columns[:own], return_index=True)
         found = np.zeros((len(values), columns))
-        found[:, places] = np.add.reduceat(values, starts, axis=1)
+        found[:, places] = np.add.reduceat(values[:, :own], starts, axis=1)
+        known = {place: column for place, column in zip(starts.tolist(), places.tolist(), strict=True)}
+        for k, pair in enumerate(self.crossed):
+            for side in (pair.first, pair.second):
+                found[:, known[side.start]] += values[:, own + k] / 2
         return found
+
+    def with_columns(
+        self, inputs: NDArray[np.floating], other: NDArray[np.floating], columns: list[int]
+    ) -> NDArray[np.floating]:
+        """Return inputs with those of some columns taken from other rows, as many or one, and their pairs anew."""
+        own = len(self.columns) - len(self.crossed)
+        changed = np.array(inputs)
+        chosen = np.flatnonzero(np.isin(self.columns[:own], columns))
+        changed[:, chosen] = other[:, chosen]
+        for k, pair in enumerate(self.crossed):
+            changed[:, own + k] = pair.codes(changed[:, :own])
+        return changed
 
 
 class AnswerParts:

@@ -30,12 +30,12 @@ def as_columns(X: Any, known: Sequence[str] | None) -> Any:
     return X
 
 
-def is_pandas(X: Any, kind: str = "DataFrame") -> bool:
+def is_pandas(X: object, kind: str = "DataFrame") -> bool:
     """Return whether a value is a data frame or a Series of pandas, which is not imported for it."""
     return any(
         cls.__name__ == kind and cls.__module__.partition(".")[0] == "pandas" for cls in type(X).__mro__
     )
 
 
-def _is_single(value: Any) -> bool:
+def _is_single(value: object) -> bool:
     return isinstance(value, (str, bytes)) or not (hasattr(value, "__len__") or frames.is_frame(value))

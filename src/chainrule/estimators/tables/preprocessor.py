@@ -147,7 +147,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._publish(tuple(learned), table.named, table.rows)
         return self
 
-    def transform(self, X: Any) -> NDArray[np.floating]:
+    def transform(self, X: object) -> NDArray[np.floating]:
         """Return the (n, outputs) inputs of a network for a table with the columns of training.
 
         X: as for `fit`, or rows by the names of their columns: a mapping of values, a list of mappings, or a row of a
