@@ -15,7 +15,7 @@ from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.in_time import rows_in_time
+from chainrule.estimators.fit.in_time import is_early, rows_in_time
 
 GENERATOR = np.random.default_rng(2)
 X = GENERATOR.normal(size=(40, 3))
@@ -193,3 +193,8 @@ def test_a_fit_says_which_rows_it_had_no_time_for(preset: str, monkeypatch: pyte
     with pytest.warns(UserWarning, match="time to prepare 500 of the 10,000 rows, which were drawn") as said:
         made.fit(LONG, LONG["a"])
     assert said[0].filename == __file__ and made.t_ < 500 and made.preprocessor_._rows == 500
+
+
+def test_a_fit_that_is_late_looks_for_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.time.monotonic", lambda: 115.0)
+    assert is_early(None, 0.0) and is_early(61.0, 100.0) and not is_early(60.0, 100.0)

@@ -23,7 +23,7 @@ from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, parted, structure_of
-from chainrule.estimators.fit.in_time import rows_again, rows_in_time, warn_of_rows
+from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_recipe, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.result import FitResult
@@ -147,7 +147,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 given, data = self._in_time_and_checked(
                     given, begun, None, None, conditions, structure, known
                 )
-                notices = of_fit(given, data, None, conditions.is_alone)
+                notices = of_fit(given, data, None, conditions.is_alone and is_early(limit, begun))
                 seen = drift.of_fit(given.X, data.preprocessor, conditions.is_alone)
                 found = race.fit(self, given, data, begun, raced, listen, watch)
                 self._hold(replace(found, notices=notices, seen=seen))
@@ -162,8 +162,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
             given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
-            notices = of_fit(given, data, before, conditions.is_alone and not incremental)
-            is_new = conditions.is_alone and before is None and not incremental
+            is_read = isinstance(given.X, ReadTable)  # whose rows as they were stored are gone
+            is_noticed = conditions.is_alone and not incremental and not is_read
+            notices = of_fit(given, data, before, is_noticed and is_early(self._limit, begun))
+            is_new = is_noticed and before is None
             seen = drift.of_fit(given.X, data.preprocessor, is_new) if before is None else before.seen
             if self.preset == ADDITIVE:
                 data = self._with_pairs(given, data, incremental, conditions, begun)
@@ -258,7 +260,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         prepare = partial(self._data, before=before, labels=labels, conditions=conditions)
         found = rows_in_time(given, begun + limit, prepare, self._seed, self.target_type is Labels)
         if found is not given:
-            warn_of_rows(limit, len(found.y), len(given.y))
+            warn_of_rows(limit, len(found.y), len(given.y), stacklevel=7)
         return found
 
     def _data(

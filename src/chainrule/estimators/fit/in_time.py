@@ -23,6 +23,8 @@ PREPARED = 0.3
 """The part of the time left in which a table may be prepared."""
 PROBED_CELLS, PROBED_ROWS = 200_000, 500
 """The cells that are prepared to measure the speed, and the fewest rows."""
+EARLY = 0.25
+"""The part of the limit after which a fit only does what it must."""
 SHORT = 8
 """A table of at most so many times these rows is not measured."""
 
@@ -62,6 +64,11 @@ def rows_again(given: FitInput, rows: int, seed: int, keep_labels: bool) -> FitI
     return _some(given, _with_labels(order[:rows], labels))
 
 
+def is_early(limit: float | None, begun: float) -> bool:
+    """Return whether a fit has time for what it can do without, after the preparation of its table."""
+    return limit is None or time.monotonic() - begun < EARLY * limit
+
+
 def shape_of(X: object) -> tuple[int, int]:
     """Return the rows and the columns of a table that knows them at once, or 0 of both."""
     if isinstance(X, Mapping):
@@ -71,7 +78,7 @@ def shape_of(X: object) -> tuple[int, int]:
     return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (0, 0)
 
 
-def warn_of_rows(limit: float, used: int, of: int, stacklevel: int = 6) -> None:
+def warn_of_rows(limit: float, used: int, of: int, stacklevel: int) -> None:
     """Warn of rows that a fit had no time for. stacklevel: of the call of `fit`."""
     if used < of:
         warnings.warn(
