@@ -55,6 +55,7 @@ def target() -> np.ndarray:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
+    "additive": {},
     "realmlp": {"hidden_layer_sizes": (24, 24)},
     "tabm": {"hidden_layer_sizes": (16, 16), "n_members": 4},
     "ensemble": {"preset": "fast", "n_members": 2},
