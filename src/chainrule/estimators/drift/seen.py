@@ -35,7 +35,7 @@ class SeenColumn(NamedTuple):
     """of each category that has an output or a code of its own, in their order, and of all others together"""
 
 
-def read_columns(X: Any, preprocessor: TablePreprocessor) -> list[tuple[LearnedColumn, Array]]:
+def read_columns(X: object, preprocessor: TablePreprocessor) -> list[tuple[LearnedColumn, Array]]:
     """Return the columns of a table that a network sees, each with its values: numbers, or the codes of categories.
 
     A missing value is NaN; of categories those without a code of their own are one more.
@@ -74,7 +74,7 @@ def seen(columns: Sequence[tuple[LearnedColumn, Array]]) -> tuple[SeenColumn, ..
     return tuple(made)
 
 
-def of_fit(X: Any, preprocessor: TablePreprocessor | None, is_alone: bool) -> tuple[SeenColumn, ...]:
+def of_fit(X: object, preprocessor: TablePreprocessor | None, is_alone: bool) -> tuple[SeenColumn, ...]:
     """Return what a fit keeps of its table; nothing for arrays, and in a search, whose trials are fits of its parts."""
     return () if preprocessor is None or not is_alone else seen(read_columns(X, preprocessor))
 
