@@ -14,7 +14,7 @@ from chainrule import ConfigError, MLPClassifier, MLPRegressor, TablePreprocesso
 from chainrule.errors import FormatError
 from chainrule.estimators.additive.merged import merged
 from chainrule.estimators.additive.pairs import score
-from chainrule.estimators.additive.terms import OTHER, Axis, Term, Terms, as_plain, from_plain
+from chainrule.estimators.additive.terms import OTHER, AdditiveTerm, Axis, Terms, as_plain, from_plain
 from chainrule.estimators.tables.crossed import Crossed, sides, with_edges
 from chainrule.estimators.tables.scaling import Scaler, Scaling
 
@@ -221,13 +221,13 @@ def test_other_networks_have_no_terms():
 
 
 def test_a_term_by_hand():
-    curve = Term((Axis("x", "knots", (0.0, 10.0)),), *[np.array([[-1.0], [2.0], [4.0]])] * 3, 1.0)
+    curve = AdditiveTerm((Axis("x", "knots", (0.0, 10.0)),), *[np.array([[-1.0], [2.0], [4.0]])] * 3, 1.0)
     assert curve.at(5.0) == curve.at(np.float64(5)) == 3.0
     assert curve.at(-3) == 2.0 and curve.at(99) == 4.0 and curve.at(None) == curve.at(np.nan) == -1.0
     kinds = Axis("k", "categories", ("a", OTHER))
     cells = Axis("x", "edges", (1.5,))
     values = np.arange(9.0).reshape(3, 3, 1)
-    pair = Term((kinds, cells), values, values, values, 1.0)
+    pair = AdditiveTerm((kinds, cells), values, values, values, 1.0)
     assert pair.name == "k x x"
     assert (
         pair.at("a", 1.0) == 4

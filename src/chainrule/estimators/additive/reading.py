@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[Any]
 
 
-class Part(NamedTuple):
+class InputPart(NamedTuple):
     """A part of the prepared inputs on which one term depends."""
 
     axes: tuple[Axis, ...]
@@ -63,7 +63,7 @@ def terms_of(result: FitResult, samples: Samples) -> Terms:
     return Terms(np.asarray(own, np.float64), ordered(terms))
 
 
-def parts_of(prepared: TablePreprocessor, result: FitResult) -> Iterator[Part]:
+def parts_of(prepared: TablePreprocessor, result: FitResult) -> Iterator[InputPart]:
     """Iterate over the parts of a table's prepared inputs: those of each column, and of each pair."""
     knots, at = knots_of(prepared, result), 0
     sided = {side.column: side for side in sides(prepared.learned_)}
@@ -105,7 +105,7 @@ def knots_of(prepared: TablePreprocessor, result: FitResult) -> dict[int, Array]
     return found
 
 
-def number(name: str, lane: Lane, at: int, indicator: int, knots: Array) -> Part:
+def number(name: str, lane: Lane, at: int, indicator: int, knots: Array) -> InputPart:
     """Return the part of a scaled number: its curve, and what a missing one adds."""
     fill = float(Scaler([lane.scale])(np.array([[lane.fill]]))[0, 0])
     points = lane.scale.center + knots * lane.scale.spread
@@ -117,24 +117,24 @@ def number(name: str, lane: Lane, at: int, indicator: int, knots: Array) -> Part
         curve = np.stack([np.interp(z, knots, own[1:]) for own in values.T], 1)
         return curve if indicator < 0 else np.where(X[:, indicator, None] > 0, values[0], curve)
 
-    return Part((Axis(name, "knots", tuple(points.tolist())),), changes, added)
+    return InputPart((Axis(name, "knots", tuple(points.tolist())),), changes, added)
 
 
-def wave(name: str, at: int) -> Part:
+def wave(name: str, at: int) -> InputPart:
     """Return the part of a wave of a date, which is linear in it."""
     ends = np.array([-1.0, 1.0])
 
     def added(X: Rows, values: Array) -> Array:
         return np.stack([np.interp(X[:, at].astype(np.float64), ends, own[1:]) for own in values.T], 1)
 
-    return Part((Axis(name, "knots", (-1.0, 1.0)),), ((), ((at, -1.0),), ((at, 1.0),)), added)
+    return InputPart((Axis(name, "knots", (-1.0, 1.0)),), ((), ((at, -1.0),), ((at, 1.0),)), added)
 
 
 def coded(
     axis: Axis, changes: tuple[tuple[tuple[int, float], ...], ...], codes: Callable[[Rows], NDArray[np.int64]]
-) -> Part:
+) -> InputPart:
     """Return the part of a column of categories, of which each has a value."""
-    return Part((axis,), changes, lambda X, values: values[codes(X)])
+    return InputPart((axis,), changes, lambda X, values: values[codes(X)])
 
 
 def is_there(at: int) -> Callable[[Rows], NDArray[np.int64]]:
@@ -161,7 +161,7 @@ def category_changes(each: LearnedColumn, side: Side) -> tuple[tuple[tuple[int, 
     return ((), *(((side.start + k, each.value),) for k in range(side.width)))
 
 
-def crossed(pair: Crossed, at: int, learned: Sequence[LearnedColumn], names: Sequence[str]) -> Part:
+def crossed(pair: Crossed, at: int, learned: Sequence[LearnedColumn], names: Sequence[str]) -> InputPart:
     """Return the part of a pair of columns, whose cells each have a value."""
 
     def axis(side: Side) -> Axis:
@@ -175,7 +175,7 @@ def crossed(pair: Crossed, at: int, learned: Sequence[LearnedColumn], names: Seq
     first, second = (cells_of(side, learned) for side in pair[:2])
     codes = (a * pair.second.cells + b for a in first for b in second)
     changes = tuple(((at, float(code)),) for code in codes)
-    return Part((axis(pair.first), axis(pair.second)), changes, lambda X, values: values[code_in(at)(X)])
+    return InputPart((axis(pair.first), axis(pair.second)), changes, lambda X, values: values[code_in(at)(X)])
 
 
 def cells_of(side: Side, learned: Sequence[LearnedColumn]) -> list[int]:

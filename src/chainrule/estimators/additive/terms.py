@@ -32,7 +32,7 @@ class Axis(NamedTuple):
         return 1 + len(self.points) + (self.kind == "edges")
 
 
-class Term(NamedTuple):
+class AdditiveTerm(NamedTuple):
     """What one column, or a pair of columns, adds to the sum. Its mean over the training rows is 0."""
 
     axes: tuple[Axis, ...]
@@ -71,7 +71,7 @@ def place(axis: Axis, value: Any) -> int:
         known = str(value) if str(value) in axis.points else OTHER
         return axis.points.index(known) + 1 if known in axis.points else 0
     if axis.kind == "knots":
-        raise ValueError("a value lies between knots; use Term.at.")
+        raise ValueError("a value lies between knots; use AdditiveTerm.at.")
     return 1 + int(np.searchsorted(np.array(axis.points, float), float(value), side="right"))
 
 
@@ -88,7 +88,7 @@ class Terms:
 
     intercept: NDArray[np.float64]
     """(outputs,)"""
-    terms: tuple[Term, ...]
+    terms: tuple[AdditiveTerm, ...]
     """the most important first"""
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class Terms:
     def __iter__(self) -> Any:
         return iter(self.terms)
 
-    def __getitem__(self, name: str) -> Term:
+    def __getitem__(self, name: str) -> AdditiveTerm:
         """Return the term of a column, or of a pair: "size x age"."""
         for term in self.terms:
             if term.name == name:
@@ -168,7 +168,7 @@ def from_plain(data: Any) -> Terms | None:
             known = all(axis.kind in ("knots", "edges", "categories") for axis in axes)
             if not known or any(array.shape != shape or not np.isfinite(array).all() for array in arrays):
                 raise ValueError("a term of another shape")
-            made.append(Term(axes, values, lower, upper, float(each["importance"])))
+            made.append(AdditiveTerm(axes, values, lower, upper, float(each["importance"])))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"terms of the model are damaged ({str(error)[:80]}); save it again.") from error
     return Terms(intercept, tuple(made))
@@ -179,7 +179,7 @@ def summarized(
     members: NDArray[np.float64],
     added: NDArray[np.float64],
     weight: NDArray[np.float64],
-) -> tuple[Term, NDArray[np.float64]]:
+) -> tuple[AdditiveTerm, NDArray[np.float64]]:
     """Return the term whose values are the mean of its members', centered, and the mean (outputs,) that was taken off.
 
     members: (members, *sizes, outputs).  added: (members, n, outputs) what each adds in the training rows.
@@ -193,9 +193,11 @@ def summarized(
     if len(members) > 1:
         spread = t.ppf((1 + CONFIDENCE) / 2, len(members) - 1) * centered.std(0, ddof=1)
     size = np.abs(added.mean(0) - mean).max(1)
-    return Term(axes, values, values - spread, values + spread, float(np.average(size, weights=weight))), mean
+    return AdditiveTerm(
+        axes, values, values - spread, values + spread, float(np.average(size, weights=weight))
+    ), mean
 
 
-def ordered(terms: Sequence[Term]) -> tuple[Term, ...]:
+def ordered(terms: Sequence[AdditiveTerm]) -> tuple[AdditiveTerm, ...]:
     """Return the terms with the most important first."""
     return tuple(sorted(terms, key=lambda each: -each.importance))
