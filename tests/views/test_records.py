@@ -74,7 +74,7 @@ NOT_RESULTS = {
         "Contestant",
         "Entry",
         *("TargetFunction", "DescentRule", "MethodArm", "DescentTask", "MethodTask", "DigitParts"),
-        *("Remedy", "Split", "Range", "AboutSetting"),
+        *("Remedy", "OverfittingData", "Range", "AboutSetting"),
     },
     "on the way to a result": {
         *(
@@ -91,7 +91,15 @@ NOT_RESULTS = {
         ),  # a run
         *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
         *("DrawnRows", "Loaded"),  # of files larger than memory
-        *("Defaults", "Known", "TableData", "TargetColumn", "RunReasons"),  # a table
+        *(
+            "Defaults",
+            "Known",
+            "TableData",
+            "TargetColumn",
+            "TiedRows",
+            "RunReasons",
+            "JudgedIntervals",
+        ),  # a table
         *(
             "Chord",
             "Chords",

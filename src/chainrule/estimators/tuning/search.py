@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import statistics
 import threading
 import warnings
 from collections.abc import Callable
@@ -35,18 +34,14 @@ from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.fit.structure import RowStructure, RowValues
 from chainrule.estimators.fit.train import warn_of
 from chainrule.estimators.held import result_of
-from chainrule.estimators.parameters import given
 from chainrule.estimators.tuning import study
-from chainrule.estimators.tuning.spaces import SPACES, Space
+from chainrule.estimators.tuning.running import RunningSearch, ignore_trial
+from chainrule.estimators.tuning.spaces import SPACES
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.estimators.tuning.trial import Problem, Tried, metric_of, tried
+from chainrule.estimators.tuning.trial import Problem, metric_of
 
 TRIALS = 50
 """The trials of a search that has neither a number of them nor a time limit."""
-FIRST_SHARE = 0.4
-"""The most of the time limit that the first trial takes; the later ones have the rest, less that of the last fit."""
-MARGIN = 1.15
-"""The seconds kept for the last fit, by those of the best trial's."""
 
 
 @dataclass(frozen=True)
@@ -67,84 +62,6 @@ class Tuned:
     """of the whole search, with its last fit"""
     stopped: str
     """why it ended: "trials", "time limit" or "interrupted" """
-
-
-class _Search:
-    """The state of a running search, which its threads share."""
-
-    def __init__(self, estimator: MLPEstimator, problem: Problem, space: Space, seed: int, jobs: int) -> None:
-        self.estimator, self.problem, self.space, self.seed, self.jobs = estimator, problem, space, seed, jobs
-        self.dimensions = space.without(set(given(estimator)))
-        self.lock, self.study = threading.Lock(), None
-        self.listen: Callable[[TrialRecord], object] = _ignore
-        self.wanted, self.end, self.begun = math.inf, math.inf, clock()
-        self.best: Tried | None = None
-        self.times = list[float]()
-        self.at_work = 0
-        self.out_of_time = False
-
-    def begin(
-        self, opened: Any, begun: float, wanted: float, end: float, listen: Callable[[TrialRecord], object]
-    ) -> None:
-        """Take the study, which may have trials already, and what ends the search."""
-        self.study, self.begun, self.wanted, self.end, self.listen = opened, begun, wanted, end, listen
-        self.times += [each.seconds for each in study.records(opened) if each.state == "complete"]
-
-    def reserve(self) -> float:
-        """Return the seconds to keep for the last fit."""
-        if self.best is not None:
-            return MARGIN * self.best.seconds
-        return MARGIN * max(self.times, default=0.0)
-
-    def ask(self) -> Any:
-        """Return the next trial; None if there is none."""
-        with self.lock:
-            if self.problem.stop.is_set() or study.ended(self.study) + self.at_work >= self.wanted:
-                return None
-            left = self.end - clock() - self.reserve()
-            needed = 0.3 * statistics.median(self.times) if self.times else 0.0
-            if left <= needed * len(self.problem.folds):
-                self.out_of_time = True
-                return None
-            self.at_work += 1
-            return study.ask(self.study, self.dimensions, self.seed, self.jobs > 1)
-
-    def work(self) -> None:
-        """Try one setting after the other until there is none."""
-        while (trial := self.ask()) is not None:
-            self.try_one(trial)
-
-    def try_one(self, trial: Any) -> None:
-        """Try the setting of a trial, and tell its value."""
-        found = Tried(None, "interrupted", 0, 0.0)
-        is_default = trial.params == study.defaults(self.dimensions)
-        try:
-            parameters, deadline = self.space.parameters(trial.params), self.end - self.reserve()
-            if math.isfinite(self.end):  # what is too long for it is shortened, not cut
-                most = FIRST_SHARE * (self.end - self.begun) if is_default else deadline - clock()
-                most, own = most / len(self.problem.folds), self.estimator.time_limit
-                parameters["time_limit"] = max(most if own is None else min(most, own), 0.01)
-            found = tried(self.estimator, parameters, self.problem, trial, deadline)
-        finally:
-            with self.lock:
-                self.at_work -= 1
-                study.tell(self.study, trial, found.state, found.value, found.epochs, found.seconds)
-                self.keep(found, trial.number, is_default)
-
-    def keep(self, found: Tried, number: int, is_default: bool) -> None:
-        """Note the best trial, and tell of this one."""
-        if found.state == "complete":
-            self.times.append(found.seconds)
-            assert found.value is not None
-            if self.best is None or self.best.value is None or found.value < self.best.value:
-                self.best = found
-        elif found.state == "failed" and is_default:
-            raise DataError(f"the settings as they are fail: {found.error}")
-        self.listen(next(each for each in study.records(self.study) if each.number == number))
-
-
-def _ignore(record: TrialRecord) -> None:
-    """Do nothing with a record."""
 
 
 def tune(
@@ -192,12 +109,14 @@ def tune(
         limit = check_number(time_limit, "time_limit", above=0, hint="it is in seconds")
     with study.quietly():
         opened = study.opened(journal, pruner, setup(search, folds))
-        search.begin(opened, begun, wanted, begun + limit, _ignore if listen is None else listen)
+        search.begin(opened, begun, wanted, begun + limit, ignore_trial if listen is None else listen)
         was_interrupted = carried_out(search)
         return result(search, was_interrupted)
 
 
-def prepared(estimator: MLPEstimator, data: FitInput, folds: int | None, jobs: int, seed: int) -> _Search:
+def prepared(
+    estimator: MLPEstimator, data: FitInput, folds: int | None, jobs: int, seed: int
+) -> RunningSearch:
     """Check the arguments of a search, and return it before its first trial."""
     study.optuna()
     if not isinstance(estimator, MLPEstimator):
@@ -220,7 +139,7 @@ def prepared(estimator: MLPEstimator, data: FitInput, folds: int | None, jobs: i
     parts = held_out_by(structure, y, is_classes, folds, seed)
     if not all(len(part) >= 2 for pair in parts for part in pair):
         raise DataError(f"y has {len(y)} rows, too few to hold some out; bring more.")
-    return _Search(
+    return RunningSearch(
         made, Problem(data, parts, structure, threading.Event()), SPACES[name](not is_classes), seed, jobs
     )
 
@@ -237,7 +156,7 @@ def held_out_by(
     return tuple(splits.folds(structure, count, labels, random))
 
 
-def setup(search: _Search, folds: int | None) -> dict[str, Any]:
+def setup(search: RunningSearch, folds: int | None) -> dict[str, Any]:
     """Return what is searched on what, for the journal."""
     made, structure = search.estimator, search.problem.structure
     tied = [name for name in ("groups", "time") if getattr(structure, name) is not None]
@@ -251,7 +170,7 @@ def setup(search: _Search, folds: int | None) -> dict[str, Any]:
     } | ({"held_out_by": tied} if tied else {})
 
 
-def carried_out(search: _Search) -> bool:
+def carried_out(search: RunningSearch) -> bool:
     """Try settings until the search ends; return whether Ctrl-C ended it."""
     try:
         if search.jobs == 1:
@@ -263,7 +182,7 @@ def carried_out(search: _Search) -> bool:
     return search.problem.stop.is_set()
 
 
-def in_threads(search: _Search) -> None:
+def in_threads(search: RunningSearch) -> None:
     """Try settings in threads, which share the cores."""
     from chainrule.engines.native.threads import threads
 
@@ -280,7 +199,7 @@ def in_threads(search: _Search) -> None:
             raise
 
 
-def result(search: _Search, was_interrupted: bool) -> Tuned:
+def result(search: RunningSearch, was_interrupted: bool) -> Tuned:
     """Fit the best settings to all rows, and return the result. Raises KeyboardInterrupt where no trial is complete."""
     records = study.records(search.study)
     complete = [each for each in records if each.value is not None]
@@ -306,7 +225,7 @@ def result(search: _Search, was_interrupted: bool) -> Tuned:
     )
 
 
-def refitted(search: _Search, parameters: dict[str, Any]) -> Any:
+def refitted(search: RunningSearch, parameters: dict[str, Any]) -> Any:
     """Return the estimator with the best parameters, fitted to all rows in the time that is left."""
     made, before = clone(search.estimator).set_params(**parameters), search.estimator.time_limit
     if math.isfinite(search.end):
