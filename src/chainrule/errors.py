@@ -97,4 +97,11 @@ class LeakWarning(UserWarning):
     Each fit of a table warns of what it notices, once for each thing; docs/trust.md has the kinds. To switch it off:
 
         warnings.simplefilter("ignore", chainrule.LeakWarning)
+
+    notice: what was noticed, as data, see `notices_` of the estimators.
     """
+
+    def __init__(self, message: str, notice: object = None) -> None:
+        """Store the sentence and the notice."""
+        super().__init__(message)
+        self.notice = notice

@@ -14,7 +14,7 @@ import typer
 
 from chainrule import distributed
 from chainrule.cli.output import plain
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, LeakWarning
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,11 +62,23 @@ def telling() -> Callable[..., None]:
     told: set[str] = set()
 
     def tell(message: Warning | str, *_: Any, **__: Any) -> None:
-        if str(message) not in told:
-            told.add(str(message))
-            typer.secho(f"Warning: {plain(message)}", fg=typer.colors.YELLOW, err=True)
+        said = in_options(message)
+        if said not in told:
+            told.add(said)
+            typer.secho(f"Warning: {plain(said)}", fg=typer.colors.YELLOW, err=True)
 
     return tell
+
+
+def in_options(message: Warning | str) -> str:
+    """Return a warning's sentence, with options of the command in place of arguments of a fit."""
+    if isinstance(message, LeakWarning) and message.notice is not None:
+        from chainrule.estimators.notices.notice import Notice
+        from chainrule.views import words
+
+        assert isinstance(message.notice, Notice)
+        return words.notices.sentence(message.notice, by_command=True)
+    return str(message)
 
 
 def leave(message: str, code: int) -> None:

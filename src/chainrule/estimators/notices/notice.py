@@ -121,7 +121,7 @@ def _from_data(data: object) -> Notice:
 def warn_of(found: Sequence[Notice] | Notices) -> None:
     """Warn of each notice, at the line of the call."""
     for each in found:
-        hints.give(str(each), LeakWarning)
+        hints.give(LeakWarning(str(each), each))
 
 
 def is_silent() -> bool:

@@ -8,12 +8,15 @@ import warnings
 ROOM = __name__.partition(".")[0]
 
 
-def give(sentence: str, category: type[Warning] = UserWarning) -> None:
-    """Warn with a sentence, at the first line outside this package and scikit-learn's wrappers of its methods."""
+def give(sentence: str | Warning) -> None:
+    """Warn at the first line outside this package and scikit-learn's wrappers of its methods.
+
+    sentence: what is said, or a warning of another class than UserWarning.
+    """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
         ROOM,
         "sklearn",
     ):
         frame, level = frame.f_back, level + 1
-    warnings.warn(sentence, category, stacklevel=level)
+    warnings.warn(sentence, stacklevel=level)

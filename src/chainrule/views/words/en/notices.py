@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,11 @@ def score(name: str, value: float) -> str:
     return f"{spoken(name)} {value:.3f}"
 
 
-def sentence(notice: Notice) -> str:
-    """What was noticed, what it does to a score, and what to pass."""
+def sentence(notice: Notice, by_command: bool = False) -> str:
+    """What was noticed, what it does to a score, and what to pass: to a fit, or to the command."""
     names = several([repr(name) for name in notice.columns[:NOTICED_COLUMNS]])
     with_it, without = score(notice.score, notice.score_with), f"{notice.score_without:.3f}"
-    advice = to_pass(notice)
+    advice = options(notice) if by_command else to_pass(notice)
     if notice.what == "target":
         found = (
             f"column {names} nearly gives the target away: alone it explains {100 * notice.figure:.1f} % of it"
@@ -92,3 +93,14 @@ def to_pass(notice: Notice) -> str:
     if notice.what == "time":
         return f"fit(time={notice.columns[0]!r})"
     return "fit(time=range(len(X))), or fit(groups=...) if neighbors are of one person or thing"
+
+
+def options(notice: Notice) -> str:
+    """The options of the command that do the same."""
+    if notice.what in ("target", "row_number"):
+        return f"--exclude-columns {shlex.quote(','.join(notice.columns))}"
+    if notice.what == "repeated":
+        return "--groups with the column of what each row is of"
+    if notice.what in ("groups", "time"):
+        return f"--{notice.what} {shlex.quote(notice.columns[0])}"
+    return "--time with a column of times, or --groups if neighbors are of one person or thing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from chainrule.views.words.facts import LEAST_NOTICED_SHIFT, NOTICED_COLUMNS
@@ -28,11 +29,11 @@ def score(name: str, value: float) -> str:
     return f"{spoken(name)} {value:.3f}"
 
 
-def sentence(notice: Notice) -> str:
-    """What was noticed, what it does to a score, and what to pass."""
+def sentence(notice: Notice, by_command: bool = False) -> str:
+    """What was noticed, what it does to a score, and what to pass: to a fit, or to the command."""
     names = several([repr(name) for name in notice.columns[:NOTICED_COLUMNS]])
     with_it, without = score(notice.score, notice.score_with), f"{notice.score_without:.3f}"
-    advice = to_pass(notice)
+    advice = options(notice) if by_command else to_pass(notice)
     if notice.what == "target":
         alone = f"，單獨就能解釋其 {100 * notice.figure:.1f} %" if len(notice.columns) == 1 else ""
         return (
@@ -78,3 +79,14 @@ def to_pass(notice: Notice) -> str:
     if notice.what == "time":
         return f"fit(time={notice.columns[0]!r})"
     return "fit(time=range(len(X)))；若相鄰的列屬於同一個人或同一件東西，則傳入 fit(groups=...)"
+
+
+def options(notice: Notice) -> str:
+    """The options of the command that do the same."""
+    if notice.what in ("target", "row_number"):
+        return f"--exclude-columns {shlex.quote(','.join(notice.columns))}"
+    if notice.what == "repeated":
+        return "--groups 與指出每一列屬於誰的欄位"
+    if notice.what in ("groups", "time"):
+        return f"--{notice.what} {shlex.quote(notice.columns[0])}"
+    return "--time 與時間的欄位；若相鄰的列屬於同一個人或同一件東西，則傳入 --groups"
