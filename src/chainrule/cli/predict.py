@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from chainrule.cli import options, output
 from chainrule.cli.answers import Answers, as_data, as_list, save
 from chainrule.cli.covering import covering_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
+from chainrule.cli.strange import said_of_strange_rows
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ def predict(
             show(console, each, labels)
         if out is not None:
             console.print(f"Written to {out}", markup=False)
+    for said in said_of_strange_rows(model, [each.source for each in answers], table):
+        typer.secho(said, fg=typer.colors.YELLOW, err=True)
     if refused:
         raise Several(refused)
 

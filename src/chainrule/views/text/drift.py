@@ -30,9 +30,14 @@ def cells(found: DriftCheck) -> list[tuple[str, ...]]:
 
 def sentences(found: DriftCheck) -> list[str]:
     """Return what has changed, and which rows look like nothing in training."""
-    said, rows = words.drift, found.strange_rows
-    told = [said.summary(found.rows, len(found.columns), [each.name for each in found.changed])]
-    return told + [said.strange(len(rows), found.rows, rows[:ROWS_SHOWN].tolist())] * bool(len(rows))
+    columns = words.drift.summary(found.rows, len(found.columns), [each.name for each in found.changed])
+    return [said for said in (columns, said_of_rows(found)) if said]
+
+
+def said_of_rows(found: DriftCheck) -> str:
+    """Return which rows look like nothing in training; an empty text where none does."""
+    rows = found.strange_rows
+    return words.drift.strange(len(rows), found.rows, rows[:ROWS_SHOWN].tolist()) if len(rows) else ""
 
 
 def text(found: DriftCheck) -> str:
