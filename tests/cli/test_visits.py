@@ -28,11 +28,13 @@ def write(path: Path, names: list[str], rows: object) -> Path:
 
 
 @pytest.mark.filterwarnings("always::chainrule.errors.LeakWarning")
-def test_it_names_the_option_that_a_table_of_persons_needs(command, visits):
+def test_it_names_the_option_that_a_table_of_persons_needs(command, visits, tmp_path):
     """With the scores on persons that are known, and on new ones; nothing more is said where it is passed."""
-    said = command(*VISITS).stderr
+    said = command(*VISITS, "--report").stderr
     assert said.count("Warning") == 1 and said.rstrip().endswith("pass --groups person.")
     assert "rows with the same 'person' are alike: a small model has R² 0.9" in said
+    page = (tmp_path / "run/report.html").read_text("utf-8")
+    assert "<h2>What the fit noticed</h2><p>Rows with the same" in page and "pass --groups person." in page
     assert "Warning" not in command(*VISITS, "--overwrite", "--groups", "person").stderr
 
 

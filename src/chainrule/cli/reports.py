@@ -64,6 +64,7 @@ def table_run(outcome: Outcome) -> TableRun | None:
     table = run.data.table
     if table is None:
         return None
+    from chainrule.estimators.notices.notice import Notices
     from chainrule.recipe.importance import calibration, permutation_importance
     from chainrule.recipe.intervals import judged_intervals
     from chainrule.recipe.reasons import of_run
@@ -80,4 +81,5 @@ def table_run(outcome: Outcome) -> TableRun | None:
         outcome.run.settings.preset,
         judged_intervals(run, outcome.judgement),
         reasons,
+        Notices() if run.estimator is None else run.estimator.notices_,
     )

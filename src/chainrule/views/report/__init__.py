@@ -70,6 +70,7 @@ def render(
         from chainrule.views.report import tables
 
         parts = [
+            tables.noticed(table),
             tables.compared(table),
             outcome(judged),
             tables.outcome(table, judged),

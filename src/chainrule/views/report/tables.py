@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.importance import Importance
@@ -35,6 +36,8 @@ class TableRun(NamedTuple):
     """of a regression"""
     reasons: RunReasons | None = None
     """which columns the answers come from; None for `importance` alone"""
+    notices: Notices = Notices()
+    """what the fit noticed of the table"""
 
     @property
     def important(self) -> list[str]:
@@ -42,6 +45,16 @@ class TableRun(NamedTuple):
         if self.reasons is not None:
             return list(self.reasons.importance.names)
         return list(self.importance.names if self.importance is not None else self.table.blocks)
+
+
+def noticed(run: TableRun) -> str:
+    """Return what makes the scores too good, with the option of the command that heeds it; nothing without any."""
+    said = [words.notices.sentence(each, by_command=True) for each in run.notices]
+    return (
+        section(words.notices.TITLE, *(f"<p>{text(each[0].upper() + each[1:])}</p>" for each in said))
+        if said
+        else ""
+    )
 
 
 def compared(run: TableRun) -> str:
