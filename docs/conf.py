@@ -15,7 +15,6 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 import chainrule.model.model
-import chainrule.recipe.prepare
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow import flow
 from chainrule.inspection.trace import gradient_check, trace
@@ -44,7 +43,7 @@ autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
-# What a model and a run import for type checkers alone: in signatures each links to its own page.
+# What a model imports for type checkers alone: in signatures each links to its own page.
 vars(chainrule.model.model).update(
     Attribution=Attribution,
     Flow=flow.Flow,
@@ -52,12 +51,6 @@ vars(chainrule.model.model).update(
     Method=chainrule.Method,
     Schedule=chainrule.Schedule,
     Trace=trace.Trace,
-)
-vars(chainrule.recipe.prepare).update(
-    MLPClassifier=chainrule.MLPClassifier, MLPRegressor=chainrule.MLPRegressor
-)
-chainrule.recipe.prepare.RunTraining.estimator.fget.__annotations__["return"] = (
-    chainrule.MLPClassifier | chainrule.MLPRegressor | None
 )
 
 

@@ -3,7 +3,8 @@
 # UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
 # With --build-only in their place it runs no test.
 # SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, a quarter of
-# the random networks, and looks for races only in the tests that are about threads.
+# the random networks, looks for faults of memory in all tests but those about processes and signals, and for races only in
+# the tests that are about threads.
 #
 # The xla engine and PyTorch, of which nothing is built here, are left out. Any finding ends the process; --capture=sys lets
 # the report through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
@@ -56,6 +57,7 @@ others=(--ignore tests/engines/test_xla.py --ignore tests/engines/test_shards.py
 for kind in address thread; do
     echo "=== $kind"
     tests=(tests/engines)
+    [[ -z ${SETS-} ]] || tests+=(--ignore tests/engines/test_interrupts.py --ignore tests/engines/test_processes.py)
     if [[ $kind == thread && -n ${SETS-} ]]; then
         tests=(tests/engines/test_{distort,faults,interrupts,processes,random_networks,samples,threads}.py)
     fi
