@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
+    from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.recipe.tables import Known
 
 
@@ -18,16 +19,14 @@ def rows_of_table(path: str, table: Known) -> dict[str, Any]:
     return {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
 
 
-def covering_of(model: str, coverage: float) -> Callable[[Any], Any]:
+def covering_of(
+    made: MLPClassifier | MLPRegressor | None, model: str, coverage: float
+) -> Callable[[Any], Any]:
     """Return what makes intervals, or sets of labels, by the estimator in MODEL's file. Raises ConfigError."""
-    from chainrule.cli.models import model_file
     from chainrule.estimators.covering import check_coverage
     from chainrule.estimators.held import result_of
-    from chainrule.recipe import averages
 
     check_coverage(coverage, "--interval")
-    path = model_file(model)
-    made = averages.estimator_in(path)
     if made is None or result_of(made).calibration is None:
         raise ConfigError(
             f"--interval needs rows that a model did not learn from, and {model} keeps nothing of such; train it on a "

@@ -36,13 +36,19 @@ def load_estimator(
     from chainrule.recipe.tables import TARGET
 
     path = model_file(text)
-    made, target = estimator_in(path), load_any(path)[1].get(TARGET)
+    return with_table(estimator_in(path), path, who), load_any(path)[1].get(TARGET)
+
+
+def with_table(
+    made: MLPClassifier | MLPRegressor | None, path: str | Path, who: str = "reasons by column need"
+) -> MLPClassifier | MLPRegressor:
+    """Return the estimator of a file. Raises ConfigError unless it was trained on a table. who: what needs it."""
     if made is None or made.preprocess is None:
         raise ConfigError(
             f"{who} a model that was trained on a table by an estimator, as chainrule train does; "
             f"{path} has another one."
         )
-    return made, target
+    return made
 
 
 def said_of_average(table: Known | None) -> str:

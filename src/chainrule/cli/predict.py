@@ -19,6 +19,7 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from chainrule.estimators.explain.methods import Explains
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.tables import Known
 
@@ -48,8 +49,9 @@ def predict(
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
     if interval is not None and out is not None and out.suffix.lower() == ".npy":
         raise ConfigError(f"--interval writes columns of a table; end {out.name!r} in .csv.")
-    from chainrule.cli.models import load_with_table
+    from chainrule.cli.models import load_with_table, model_file, with_table
     from chainrule.model import Model
+    from chainrule.recipe.averages import estimator_in
 
     chosen, table = load_with_table(model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
@@ -59,10 +61,13 @@ def predict(
     labels = [str(label) for label in chosen.labels]
     if explain and out is not None and out.suffix.lower() != ".csv":
         raise ConfigError(f"--explain needs --out with the ending .csv, not {out.name!r}, or no --out.")
-    covering = None if interval is None else covering_of(model, interval)
+    made = None if table is None else table.average
+    if made is None and (table is not None or interval is not None or explain):
+        made = estimator_in(model_file(model))
+    covering = None if interval is None else covering_of(made, model, interval)
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
     if explain:
-        answers = with_reasons(model, table, answers)
+        answers = with_reasons(with_table(made, model), table, answers)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -73,21 +78,19 @@ def predict(
             show(console, each, labels)
         if out is not None:
             console.print(f"Written to {out}", markup=False)
-    for said in said_of_strange_rows(model, [each.source for each in answers], table):
+    for said in said_of_strange_rows(made, table, [each.source for each in answers]):
         typer.secho(said, fg=typer.colors.YELLOW, err=True)
     if refused:
         raise Several(refused)
 
 
-def with_reasons(model: str, table: Known | None, answers: list[Answers]) -> list[Answers]:
+def with_reasons(estimator: Explains, table: Known | None, answers: list[Answers]) -> list[Answers]:
     """Return answers with what each column of the table adds to them."""
-    from chainrule.cli.models import load_estimator
     from chainrule.recipe.reasons import named
 
-    estimator, target = load_estimator(model)
     assert table is not None, "the estimator has one"
     return [
-        each._replace(reasons=named(estimator.explain(rows_of_table(each.source, table)), target))
+        each._replace(reasons=named(estimator.explain(rows_of_table(each.source, table)), table.target))
         for each in answers
     ]
 

@@ -105,18 +105,16 @@ def upper() -> list[list[Any]]:
     return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
 
 
-def attribution_bars(attribution: Attribution, row: int = 0, max_features: int = MAX_BARS) -> go.Figure:
-    """Plot a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
-    names, numbers = zip(*attribution.bars(row, max_features), strict=True)
-    figure, said = go.Figure(), words.attribution
-    places = list(range(len(names)))
-    for name, color, pattern, sign in ((said.FOR, BLUE, "", 1), (said.AGAINST, ORANGE, "/", -1)):
-        chosen = [i for i in places if numbers[i] * sign > 0 or (numbers[i] == 0 and sign == 1)]
+def signed_bars(names: Sequence[str], numbers: Sequence[float], heads: tuple[str, str]) -> go.Figure:
+    """Plot a bar per name: blue for a number of 0 or above, hatched orange for one below. heads: for the legend."""
+    figure, places = go.Figure(), range(len(names))
+    for head, color, pattern, is_negative in ((heads[0], BLUE, "", False), (heads[1], ORANGE, "/", True)):
+        chosen = [i for i in places if (numbers[i] < 0) == is_negative]
         figure.add_trace(
             go.Bar(
                 x=[numbers[i] for i in chosen],
                 y=chosen,
-                name=name,
+                name=head,
                 orientation="h",
                 width=BAR_WIDTH,
                 marker=hatched(color, pattern),
@@ -127,6 +125,14 @@ def attribution_bars(attribution: Attribution, row: int = 0, max_features: int =
                 hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
             )
         )
+    return figure
+
+
+def attribution_bars(attribution: Attribution, row: int = 0, max_features: int = MAX_BARS) -> go.Figure:
+    """Plot a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
+    names, numbers = zip(*attribution.bars(row, max_features), strict=True)
+    said = words.attribution
+    figure = signed_bars(names, numbers, (said.FOR, said.AGAINST))
     style(figure, said.each_feature(html.escape(said.target(attribution.targets[row]))), said.SIGNS, "")
     low, high = min(0.0, *numbers), max(0.0, *numbers)
     pad = 0.4 * ((high - low) or 1.0)

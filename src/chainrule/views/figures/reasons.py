@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.views import words
-from chainrule.views.figures.attribution import BAR_WIDTH, cut, hatched, name_rows
+from chainrule.views.figures.attribution import cut, name_rows, signed_bars
 from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, shortened, style
 from chainrule.views.text.reasons import effects, in_units, subject
 
@@ -42,24 +42,7 @@ def row_bars(found: Reasons, row: int) -> go.Figure:
     names = [f"{each.column} = {each.cell}" if each.cell else each.column for each in listed]
     scale = in_units(found.output)
     numbers = [scale * each.value for each in listed]
-    figure, places = go.Figure(), range(len(names))
-    for name, color, pattern, sign in ((said.RAISES, BLUE, "", 1), (said.LOWERS, ORANGE, "/", -1)):
-        chosen = [i for i in places if numbers[i] * sign > 0]
-        figure.add_trace(
-            go.Bar(
-                x=[numbers[i] for i in chosen],
-                y=chosen,
-                name=name,
-                orientation="h",
-                width=BAR_WIDTH,
-                marker=hatched(color, pattern),
-                text=[f"{numbers[i]:+.4g}" for i in chosen],
-                textposition="outside",
-                cliponaxis=False,
-                customdata=[html.escape(names[i]) for i in chosen],
-                hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
-            )
-        )
+    figure = signed_bars(names, numbers, (said.RAISES, said.LOWERS))
     title = said.of_row(html.escape(subject(found, row)), row, len(found))
     style(figure, title, said.axis(found.output), "")
     low, high = min(0.0, *numbers, 0.0), max(0.0, *numbers, 0.0)
