@@ -17,12 +17,13 @@ import warnings
 from tables.loaders import TABLES, Loaded, Table, TableError
 from threadpoolctl import threadpool_limits
 
-from chainrule.estimators.fit.data import FitInput, of_table
+from chainrule.estimators.fit.data import FitInput, of_raw
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.find import looked_at
 from chainrule.estimators.notices.notice import Notice
 from chainrule.estimators.notices.sample import sampled
 from chainrule.estimators.numbers import NumericTargets
+from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.views import words
 
@@ -45,9 +46,9 @@ def notices(loaded: Loaded, is_numeric: bool) -> tuple[tuple[Notice, ...], float
         warnings.simplefilter("ignore")
         preprocessor = TablePreprocessor().fit(loaded.X)
         kind = NumericTargets if is_numeric else Labels
-        data = of_table(kind, FitInput(*loaded), SETTINGS, preprocessor)
+        data = of_raw(kind, FitInput(*loaded), reading.read(loaded.X), SETTINGS, preprocessor)
     begun = time.process_time()
-    table = sampled(loaded.X, data)
+    table = sampled(data)
     assert table is not None
     with threadpool_limits(1):
         found = looked_at(table)

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.estimators.tables import column, reading
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 400
@@ -85,3 +88,44 @@ def test_rows_of_weight_0_are_not_learned_from(scale: float):
     np.testing.assert_allclose(found, expected, 1e-5, 1e-5)
     with pytest.raises(ValueError, match="sample_weight must have shape"):
         MLPRegressor(**settings).fit(frame, price, sample_weight=np.ones(3))
+
+
+TEXTS = st.lists(st.sampled_from(["oak", "elm", "", "1", "2.5", None, " ash "]), min_size=1, max_size=30)
+
+
+@given(TEXTS, st.data())
+def test_rows_of_a_table_that_was_read_are_those_of_the_table(texts: list[str | None], data: st.DataObject):
+    """Columns of some rows, and of their texts only those that occur, in the order in which they come."""
+    n = len(texts)
+    rows = np.array(data.draw(st.lists(st.integers(0, n - 1), max_size=n)), np.int64)
+    days = np.array([f"2020-01-{1 + k:02d}" for k in range(n)], "M8[s]")
+    numbers = np.where(np.arange(n) % 3 == 0, np.nan, np.arange(n))
+    whole = {"text": np.array([*texts, None], object)[:-1], "number": numbers, "day": days}
+    for read, part in zip(
+        reading.read(whole).columns,
+        reading.read({name: values[rows] for name, values in whole.items()}).columns,
+        strict=True,
+    ):
+        taken = read.take(rows)
+        if part.form == "number" and read.form == "text":  # where all of the rows are missing
+            assert taken.missing.all() and part.missing.all()
+            continue
+        assert (taken.name, taken.form, taken.texts) == (part.name, part.form, part.texts)
+        np.testing.assert_array_equal(taken.values, part.values)
+
+
+def test_a_fit_reads_its_table_once(monkeypatch: pytest.MonkeyPatch):
+    """The preprocessor, what the fit notices and what it keeps of the columns take what was read."""
+    frame, price = table()
+    looked = list[str]()
+
+    def told(label: str, values: Any) -> Any:
+        looked.append(label)
+        return column.objects(label, values)
+
+    monkeypatch.setattr(reading, "objects", told)
+    net = MLPRegressor(hidden_layer_sizes=(4,), preprocess="auto", max_iter=1, early_stopping=True).fit(
+        frame, price
+    )
+    assert sorted(looked) == ["kind", "town"]
+    assert len(net.check(frame).columns) == 4

@@ -22,13 +22,14 @@ from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
-from chainrule.estimators.fit.data import FitData, FitInput, checked, of_read, of_table, parted, structure_of
+from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
 from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_recipe, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
+from chainrule.estimators.fit.request import FitRequest
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
-from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, left_out, times_of
+from chainrule.estimators.fit.structure import FREE, RowValues
 from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
@@ -39,8 +40,10 @@ from chainrule.estimators.parameters import values_of
 from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
+from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.reading import RawTable
 from chainrule.estimators.updating import Going, updated
 
 
@@ -132,43 +135,41 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         begun = time.monotonic()
         self._validate_params()
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
+        request = FitRequest(given, begun, self._before(incremental), labels, conditions, incremental)
         if isinstance(given.X, Source):
             if given.groups is not None or given.time is not None:
                 raise ConfigError(
                     "groups and time need a table in memory, and X is a source that is read in pieces."
                 )
-            given = self._read(given, begun, conditions)
-        structure = FREE if incremental else structure_of(given, self.gap, self.preprocess is not None)
+            request = replace(request, given=self._read(request))
+        request = self._structured(request)
         if self.preset == BEST:
             asked.check(self, incremental, self._trunk is not None, bool(start_values))
             limit = asked.seconds(self) if raced.more is None else raced.more
             with progress.of_race(self.verbose, limit, begun) as watch:
                 known = None if raced.drawn is None else raced.drawn.rows
-                given, data = self._in_time_and_checked(
-                    given, begun, None, None, conditions, structure, known
-                )
-                notices = of_fit(given, data, None, conditions.is_alone and is_early(limit, begun))
-                seen = drift.of_fit(given.X, data.preprocessor, conditions.is_alone)
-                found = race.fit(self, given, data, begun, raced, listen, watch)
+                request = self._in_time(request, known)
+                data = self._data(request)
+                notices = of_fit(request, data, conditions.is_alone and is_early(limit, begun))
+                seen = drift.of_fit(data, conditions.is_alone)
+                found = race.fit(self, request.given, data, begun, raced, listen, watch)
                 self._hold(replace(found, notices=notices, seen=seen))
             if self.verbose:
                 print(found.report)
             warn_of(self._fitted.shortfall)
             return self
         hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
-        before = self._result if self.warm_start or incremental else None
-        if isinstance(before, RaceResult):
-            before = before.blend.parts[0].result
+        before = request.before
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
-            given, data = self._in_time_and_checked(given, begun, before, labels, conditions, structure)
-            is_read = isinstance(given.X, ReadTable)  # whose rows as they were stored are gone
-            is_noticed = conditions.is_alone and not incremental and not is_read
-            notices = of_fit(given, data, before, is_noticed and is_early(self._limit, begun))
-            is_new = is_noticed and before is None
-            seen = drift.of_fit(given.X, data.preprocessor, is_new) if before is None else before.seen
+            request = self._in_time(request)
+            data = self._data(request)
+            is_noticed = conditions.is_alone and not incremental
+            notices = of_fit(request, data, is_noticed and is_early(self._limit, begun))
+            seen = drift.of_fit(data, is_noticed) if before is None else before.seen
             if self.preset == ADDITIVE:
-                data = self._with_pairs(given, data, incremental, conditions, begun)
+                data = self._with_pairs(request, data)
+            data = replace(data, raw=None)  # nobody reads it any more
             plan = resolved(
                 self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
             )
@@ -176,15 +177,17 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             if self._holds_out_apart(plan, data, before):
                 whole = WholeFit(plan, data, begin(plan, data, None, start_values))
                 split = holdout_of(plan, data)
-                prepare = partial(self._data, before=None, labels=data.targets, conditions=conditions)
-                data, given = parted(data, given, split, prepare), given.parted(split)
+                request = replace(request, given=request.given.parted(split))
+                part = replace(request, labels=data.targets)
+                data = parted(data, self._data_of(part, request.given), split)
                 plan = resolved(self, data, conditions=conditions, begun=begun)
             if bar is not None:
                 plan = replace(plan, parameters=replace(plan.parameters, verbose=False))
             samples = data.samples
             watched = None
             if not incremental:
-                watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, given.sample_weight)
+                weight = request.given.sample_weight
+                watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, weight)
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
@@ -195,15 +198,19 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         warn_of(self._fitted.shortfall)
         return self
 
-    def _read(self, given: FitInput, begun: float, conditions: Conditions) -> FitInput:
+    def _before(self, incremental: bool) -> FitResult | None:
+        """Return the result that a fit goes on from; None for a new one, as of a race."""
+        if self.preset == BEST:
+            return None
+        before = self._result if self.warm_start or incremental else None
+        return before.blend.parts[0].result if isinstance(before, RaceResult) else before
+
+    def _read(self, request: FitRequest) -> FitInput:
         """Return what the fit is given, in memory, of a source."""
-        before = self._result if self.warm_start else None
-        learn = partial(self._preprocessor, before=before, conditions=conditions)
-        prepare = None if self.preprocess is None else learn
+        learn = None if self.preprocess is None else partial(self._learned_by, request)
         is_race, limit = self.preset == BEST, self._limit
-        return read_source(
-            given, Reading(self._seed, self.target_type is Labels, prepare, is_race, limit, begun)
-        )
+        how = Reading(self._seed, self.target_type is Labels, learn, is_race, limit, request.begun)
+        return read_source(request.given, how)
 
     @property
     def _limit(self) -> float | None:
@@ -222,88 +229,80 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         )
         return holds_out and data.preprocessor is not None and before is None and self._trunk is None
 
-    def _in_time_and_checked(
-        self,
-        given: FitInput,
-        begun: float,
-        before: FitResult | None,
-        labels: Targets | None,
-        conditions: Conditions,
-        structure: RowStructure,
-        rows: int | None = None,
-    ) -> tuple[FitInput, FitData]:
-        """Return what the fit is given, in the rows that there is time for, and its data.
+    def _structured(self, request: FitRequest) -> FitRequest:
+        """Return a request with what ties its rows together."""
+        if request.incremental:
+            return request
+        structure = structure_of(request.given, self.gap, self.preprocess is not None)
+        return replace(request, structure=structure)
 
-        structure: of all rows.  rows: how many a race had that it goes on with; None for a new one.
+    def _in_time(self, request: FitRequest, rows: int | None = None) -> FitRequest:
+        """Return a request for only those rows of its table that its time limit leaves time to prepare.
+
+        rows: how many a race had that it goes on with; None for a new one.
         """
-        wanted, given = given, self._in_time(given, begun, before, labels, conditions, rows)
-        if given is not wanted:
-            structure = structure_of(given, self.gap, self.preprocess is not None)
-        data = self._data(given, before, labels, conditions)
-        return given, replace(data, structure=structure.checked(data.samples.n))
-
-    def _in_time(
-        self,
-        given: FitInput,
-        begun: float,
-        before: FitResult | None,
-        labels: Targets | None,
-        conditions: Conditions,
-        rows: int | None,
-    ) -> FitInput:
-        """Return what the fit is given, of a table with only the rows that its time limit leaves time to prepare."""
+        given, limit = request.given, self._limit
+        drawn = self._seed, self.target_type is Labels
         if rows is not None:
-            return rows_again(given, rows, self._seed, self.target_type is Labels)
-        limit = self._limit
-        if limit is None or self.preprocess is None:
-            return given
-        prepare = partial(self._data, before=before, labels=labels, conditions=conditions)
-        found = rows_in_time(given, begun + limit, prepare, self._seed, self.target_type is Labels)
-        if found is not given:
-            warn_of_rows(limit, len(found.y), len(given.y), stacklevel=7)
-        return found
+            found = rows_again(given, rows, *drawn)
+        elif limit is None or self.preprocess is None:
+            return request
+        else:
+            prepare = partial(self._data_of, request)
+            found = rows_in_time(given, request.begun + limit, prepare, *drawn)
+            if found is not given:
+                warn_of_rows(limit, len(found.y), len(given.y), stacklevel=6)
+        return request if found is given else self._structured(replace(request, given=found))
 
-    def _data(
-        self, given: FitInput, before: FitResult | None, labels: Targets | None, conditions: Conditions
-    ) -> FitData:
-        """Check the data of a fit, and prepare a table. before: the result that the fit continues."""
+    def _data_of(self, request: FitRequest, given: FitInput) -> FitData:
+        """Return the data of some rows of a request, which nothing ties together."""
+        return self._data(replace(request, given=given, structure=FREE))
+
+    def _data(self, request: FitRequest) -> FitData:
+        """Check the data of a fit, and read and prepare a table."""
+        given, before, structure = request.given, request.before, request.structure
         parameters, kind = values_of(self), self.target_type
-        known, warm = labels if before is None else before.targets, self.warm_start
+        known, warm = request.labels if before is None else before.targets, self.warm_start
         if isinstance(read := given.X, ReadTable):
-            return of_read(kind, given, read, parameters, known, warm)
-        if self.preprocess is not None:
-            preprocessor = self._preprocessor(given, before, conditions)
-            return of_table(kind, given, parameters, preprocessor, known, warm)
-        check = partial(validate_data, self, reset=before is None)
-        data = checked(kind, given, parameters, check, self._check_array, known, warm)
-        names = getattr(self, "feature_names_in_", None)
-        return data if names is None else replace(data, feature_names=names.tolist())
+            data = of_read(kind, given, read, parameters, known, warm)
+        elif self.preprocess is not None:
+            table = reading.read(given.X)
+            preprocessor = self._preprocessor(request, table)
+            data = of_raw(kind, given, table, parameters, preprocessor, known, warm)
+        else:
+            check = partial(validate_data, self, reset=before is None)
+            data = checked(kind, given, parameters, check, self._check_array, known, warm)
+            if (names := getattr(self, "feature_names_in_", None)) is not None:
+                data = replace(data, feature_names=names.tolist())
+        return replace(data, structure=structure.checked(data.samples.n))
 
-    def _with_pairs(
-        self, given: FitInput, data: FitData, incremental: bool, conditions: Conditions, begun: float
-    ) -> FitData:
+    def _with_pairs(self, request: FitRequest, data: FitData) -> FitData:
         """Return the data of an additive fit with the pairs of columns that it chooses."""
-        structured = not data.structure.is_free
-        additive.check(self, incremental, self._trunk is not None, structured, isinstance(given.X, ReadTable))
+        given, structured = request.given, not data.structure.is_free
+        is_source = isinstance(given.X, ReadTable)
+        additive.check(self, request.incremental, self._trunk is not None, structured, is_source)
+        table = data.raw
+        assert table is not None, "a preset prepares a table"
 
         def prepare(made: TablePreprocessor) -> FitData:
-            return of_table(self.target_type, given, values_of(self), made)
+            return of_raw(self.target_type, given, table, values_of(self), made)
 
-        return additive.with_pairs(self, data, prepare, conditions, begun)
+        return additive.with_pairs(self, data, prepare, request.conditions, request.begun)
 
-    def _preprocessor(
-        self, given: FitInput, before: FitResult | None, conditions: Conditions
-    ) -> TablePreprocessor:
+    def _learned_by(self, request: FitRequest, given: FitInput) -> TablePreprocessor:
+        """Return the preprocessor of a request, where it has to learn some rows of a source."""
+        return self._preprocessor(replace(request, given=given), reading.read(given.X))
+
+    def _preprocessor(self, request: FitRequest, table: RawTable) -> TablePreprocessor:
         """Return the preprocessor of the table: the earlier one, or one fitted to this table."""
+        given, before = request.given, request.before
         if before is not None and before.preprocessor is not None:
             return before.preprocessor
         if self._trunk is not None and self._trunk.preprocessor is not None:
             return self._trunk.preprocessor
+        settings = table_settings(self, request.conditions.variant, given.time is not None)
         y = self.target_type.read(given.y)
-        settings = table_settings(self, conditions.variant, given.time is not None)
-        rows = given.X, y, given.sample_weight
-        tied = left_out(given.groups), times_of(given.X, given.time)
-        return preprocessing.fitted(self.preprocess, *rows, self.dtype, settings, *tied)
+        return preprocessing.fitted(self.preprocess, given, table, y, self.dtype, settings)
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:

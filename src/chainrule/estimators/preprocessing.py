@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.structure import left_out, times_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.reading import RawTable
 from chainrule.formulas.layers import Embedding
 from chainrule.network.constraints import Constraints
 
 
 def fitted(
     preprocess: Any,
-    X: Any,
+    given: FitInput,
+    table: RawTable,
     y: Any,
-    weight: Any,
     dtype: Any,
     settings: Mapping[str, Any] = {},
-    left_out: Sequence[str] = (),
-    time: NDArray[np.float64] | None = None,
 ) -> TablePreprocessor:
-    """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
+    """Return a preprocessor that has learned a table: a new one for "auto", or a copy of the one given.
 
-    y: the targets, by which it decides how many rows a category needs.
-    settings: of the new one.  left_out: the columns that are no inputs.  time: (n,) when each row was, or None.
-    weight: (n,) or None. A row of the median weight counts as one row, whatever the sum: min_count counts rows.
+    given: what a fit is given, whose X was read as the table.  y: its targets, by which the preprocessor decides how
+    many rows a category needs.  settings: of the new one.
+    A row of the median weight counts as one row, whatever the sum of weights: min_count counts rows.
     """
     if isinstance(preprocess, TablePreprocessor):
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
-    if left_out:
-        made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(left_out, "drop")})
-    weight = np.asarray(1.0 if weight is None else weight, np.float64)
+    if dropped := left_out(given.groups):
+        made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(dropped, "drop")})
+    time = times_of(table, given.time)
+    weight = np.asarray(1.0 if given.sample_weight is None else given.sample_weight, np.float64)
     if weight.ndim == 0:
-        return made.fit(X, y, time=time)
+        return made.fit(table, y, time=time)
     some = weight[weight > 0]
-    return made.fit(X, y, sample_weight=weight / np.median(some) if len(some) else weight, time=time)
+    return made.fit(table, y, sample_weight=weight / np.median(some) if len(some) else weight, time=time)
 
 
 def embedding(preprocessor: TablePreprocessor | None) -> list[Embedding]:

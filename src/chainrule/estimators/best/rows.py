@@ -47,7 +47,7 @@ class PreparedRows:
 
     def __init__(self, rows: RacedRows, data: FitData, workers: int) -> None:
         """Keep the rows. data: of all of them, as one preprocessor prepared them."""
-        self.rows, self.most, self.lock = rows, workers + 1, threading.Lock()
+        self.rows, self.raw, self.most, self.lock = rows, data.raw, workers + 1, threading.Lock()
         self.of: dict[TablePreprocessor, RacedRows] = {}
         if data.preprocessor is not None:
             watched = None if data.validation is None else data.validation.X
@@ -57,7 +57,7 @@ class PreparedRows:
         """Return the rows with a table of inputs (n, outputs)."""
         with self.lock:
             if preprocessor not in self.of:
-                X, X_val = self.rows.given.X, self.rows.given.X_val
+                X, X_val = self.rows.given.X if self.raw is None else self.raw, self.rows.given.X_val
                 watched = None if X_val is None else preprocessor.transform(X_val)
                 self._keep(preprocessor, preprocessor.transform(X), watched)
             return self.of[preprocessor]

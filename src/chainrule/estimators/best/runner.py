@@ -36,11 +36,11 @@ from chainrule.estimators.fit.data import FitData, of_table
 from chainrule.estimators.fit.loop import AT_LEAST
 from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.structure import left_out, times_of
 from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
 from chainrule.estimators.progress import RaceProgress, RaceWatcher
+from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
@@ -268,11 +268,9 @@ class Runner:
         with self.lock:
             if key not in self.prepared:
                 rows = self.rows.parts(task.fold) if is_apart else self.rows.given
+                table = reading.read(rows.X) if is_apart or self.data.raw is None else self.data.raw
                 self.prepared[key] = preprocessing.fitted(
-                    *(made.preprocess, rows.X, rows.y, rows.sample_weight, made.dtype),
-                    settings=dict(settings),
-                    left_out=left_out(rows.groups),
-                    time=times_of(rows.X, rows.time),
+                    made.preprocess, rows, table, rows.y, made.dtype, dict(settings)
                 )
             return self.prepared[key]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import FormatError
+from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.learned import LearnedColumn
@@ -74,9 +75,11 @@ def seen(columns: Sequence[tuple[LearnedColumn, Array]]) -> tuple[SeenColumn, ..
     return tuple(made)
 
 
-def of_fit(X: object, preprocessor: TablePreprocessor | None, is_alone: bool) -> tuple[SeenColumn, ...]:
+def of_fit(data: FitData, is_alone: bool) -> tuple[SeenColumn, ...]:
     """Return what a fit keeps of its table; nothing for arrays, and in a search, whose trials are fits of its parts."""
-    return () if preprocessor is None or not is_alone else seen(read_columns(X, preprocessor))
+    if data.preprocessor is None or data.raw is None or not is_alone:
+        return ()
+    return seen(read_columns(data.raw, data.preprocessor))
 
 
 def from_data(data: object) -> tuple[SeenColumn, ...]:

@@ -19,6 +19,7 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.reading import RawTable
 
 RULES: Mapping[str, Any] = {
     "accept_sparse": ["csr", "csc"],
@@ -79,6 +80,8 @@ class FitData:
     """what was passed, where a preprocessor made the samples of it"""
     whole: FitData | None = None
     """those of all rows, where the fit itself holds out those of `validation`, see `parted`"""
+    raw: RawTable | None = None
+    """the table as it was read, for what looks at it before the training"""
     held_out: NDArray[np.int64] | None = None
     """(m,) which of these rows it holds out"""
 
@@ -181,6 +184,24 @@ def of_table(
     return replace(data, preprocessor=preprocessor, feature_names=names, table=given)
 
 
+def of_raw(
+    kind: type[Targets],
+    given: FitInput,
+    table: RawTable,
+    parameters: Mapping[str, Any],
+    preprocessor: TablePreprocessor,
+    known: Targets | None = None,
+    warm_start: bool = False,
+) -> FitData:
+    """Return the checked data of a fit on a table whose X was read before. The arguments are those of `of_table`."""
+
+    def transform(X: Any) -> Any:
+        return preprocessor.transform(table if X is given.X else X)
+
+    data = of_table(kind, given, parameters, preprocessor, known, warm_start, transform)
+    return replace(data, raw=table)
+
+
 def of_read(
     kind: type[Targets],
     given: FitInput,
@@ -199,17 +220,16 @@ def of_read(
     return replace(data, table=None)  # whose rows as they were stored are gone
 
 
-def parted(data: FitData, given: FitInput, split: Split, prepare: Callable[[FitInput], FitData]) -> FitData:
+def parted(data: FitData, part: FitData, split: Split) -> FitData:
     """Return the data of a fit that learns from a part of the rows, prepared as if the others were still to come.
 
     What prepares a table learns the range of its numbers, which categories there are, and which of them are frequent.
-    data: of all rows, as somebody gave them.  prepare(given): the data of a part, by what is learned of it alone.
+    data: of all rows.  part: of those that the split learns from, by what is learned of them alone.
     """
-    part = prepare(given.parted(split))
     assert part.validation is not None
     weight = data.samples.weight[split.held_out]
     validation = part.validation._replace(weight=weight) if weight.any() else part.validation
-    return replace(part, validation=validation, whole=data, held_out=split.held_out)
+    return replace(part, validation=validation, whole=data, held_out=split.held_out, raw=None)
 
 
 def class_weights(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from chainrule.estimators.fit.data import FitData, FitInput
-from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.request import FitRequest
 from chainrule.estimators.notices import columns, groups, order
 from chainrule.estimators.notices.notice import Notice, Notices, is_silent, warn_of
 from chainrule.estimators.notices.sample import Rows, SampledTable, sampled
@@ -14,18 +14,18 @@ from chainrule.estimators.notices.sample import Rows, SampledTable, sampled
 FEWEST_ROWS = 100
 
 
-def of_fit(given: FitInput, data: FitData, before: FitResult | None, is_alone: bool) -> Notices:
+def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
     """Return what a fit notices, and warn of it; nothing where the warnings are ignored, and for arrays.
 
-    given: what was passed to the fit.  data: the same, checked.  before: the fit that is continued, whose notices stay.
+    data: that of the request, checked. The notices of a fit that it goes on from stay.
     is_alone: whether no search asks for the fit, which would hear the same of each trial.
     Rows are not looked at for what groups, time or X_val say of them already.
     """
-    if before is not None:
-        return before.notices
+    if request.before is not None:
+        return request.before.notices
     if not is_alone or data.preprocessor is None or data.samples.n < FEWEST_ROWS or is_silent():
         return Notices()
-    table = sampled(given.X, data)
+    given, table = request.given, sampled(data)
     if table is None:
         return Notices()
     is_judged, known = given.X_val is not None, data.structure.groups

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.rows import rows_of
-from chainrule.estimators.tables import kinds, reading
+from chainrule.estimators.tables import kinds
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -84,19 +83,18 @@ class SampledTable:
         return np.asarray(codes, np.int64)
 
 
-def sampled(table: object, data: FitData) -> SampledTable | None:
-    """Return some rows of a table with their targets; None where the targets are several.
-
-    table: as it was given.  data: the same, checked.
-    """
+def sampled(data: FitData) -> SampledTable | None:
+    """Return some rows of a table with their targets; None where the targets are several, and without the table."""
     y = data.samples.y
-    if data.targets.task == "multilabel" or (y.ndim == 2 and y.shape[1] != 1) or data.preprocessor is None:
+    if data.targets.task == "multilabel" or (y.ndim == 2 and y.shape[1] != 1):
+        return None
+    if data.preprocessor is None or data.raw is None:
         return None
     learned = {each.name: each for each in data.preprocessor.columns_}
     rows = blocks(len(y), MOST_ROWS, BLOCKS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the fit has said what there is to say of a column's values
-        columns = reading.read(rows_of(table, rows)).columns
+        columns = [each.take(rows) for each in data.raw.columns]
         taken = [kinds.take(each, asked(learned[each.name].taken_for)) for each in columns]
     found, labels = y.reshape(-1)[rows].astype(np.float64), 0
     found = found / max(float(np.abs(found).max()), np.finfo(float).tiny)  # no square of which overflows

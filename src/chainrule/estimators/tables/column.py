@@ -53,6 +53,20 @@ class Column:
         """Where a value is missing, (n,)."""
         return self.values < 0 if self.form == "text" else np.isnan(self.values)
 
+    def take(self, rows: NDArray[np.int64]) -> Column:
+        """Return the column of some rows; of a text column the codes are again in the order in which they come."""
+        values = self.values[rows]
+        if self.form != "text":
+            return Column(self.name, self.form, values)
+        codes, first, places = np.unique(values, return_index=True, return_inverse=True)
+        there = np.flatnonzero(codes >= 0)
+        there = there[np.argsort(first[there])]
+        new = np.full(len(codes), -1)
+        new[there] = np.arange(len(there))
+        return Column(
+            self.name, "text", new[places], tuple(self.texts[code] for code in codes[there].tolist())
+        )
+
 
 def numbers(name: str, values: Any, form: str = "number") -> Column:
     """Return a column of numbers; infinities become missing, and are counted."""
