@@ -232,27 +232,36 @@ def test_reasons_of_predictions(command, houses, tmp_path):
     assert "--explain needs --out with the ending .csv, not 'x.npy'" in " ".join(refused.stderr.split())
 
 
-def test_importance_is_of_whole_columns(command, houses, tmp_path):
-    """The column that decides is first, all inputs of a column are shuffled together."""
-    from chainrule.recipe.by_model import prepare
-    from chainrule.recipe.data import load as load_data
-    from chainrule.recipe.importance import permutation_importance
+@pytest.mark.parametrize("loss", ["mean_squared_error", "categorical_cross_entropy", "sigmoid_cross_entropy"])
+def test_reasons_of_a_network_that_no_estimator_trains(houses, tmp_path, loss):
+    """The column that decides is first, all inputs of a column are shuffled together, and reasons add up."""
+    from chainrule.recipe.reasons import of_run
+    from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
 
-    settings = Settings(target_column="price", epochs=40, hidden=(16,))
-    run = prepare(load_data(str(tmp_path / "houses.csv"), settings=settings), settings)
-    training = run.training
-    model, parts = training.model, training.parts
-    model.fit(parts.train, epochs=40, batch_size=32, scale_targets=True, optimizer=training.optimizer)
-    found = permutation_importance(model, parts.judged, run.data.table)
-    assert found.names[0] == "area" and set(found.names) == {"area", "town", "garden", "sold"}
-    assert found.mean[0] > 4 * abs(found.mean[found.names.index("sold")])
-    assert found.base == pytest.approx(model.evaluate(parts.judged)["rmse"])
-    assert found.to_data()["names"][0] == "area"
+    target = "price" if loss == "mean_squared_error" else "garden"
+    settings = Settings(target_column=target, epochs=40, hidden=(16,), loss=loss, l1=1e-6)
+    with begun(str(tmp_path / "houses.csv"), settings, tmp_path / "run") as prepared:
+        done = carry_out(prepared).run
+    assert done.estimator is None
+    found = of_run(done)
+    importance, judged = found.importance, done.model.evaluate(done.parts.judged)
+    assert set(importance.names) == {"area", "town", "garden", "sold", "price"} - {target}
+    if loss == "mean_squared_error":
+        assert importance.names[0] == "area"
+        assert importance.mean[0] > 4 * abs(importance.mean[importance.names.index("sold")])
+        assert importance.base == pytest.approx(judged["rmse"] ** 2)
+    else:
+        assert importance.base == pytest.approx(judged["log_loss"], rel=1e-5)
+    assert [each.column.name for each in found.curves] == list(importance.names)
+    assert (found.reasons is None) == (loss == "categorical_cross_entropy")  # of a softmax that is a layer
+    if found.reasons is not None:
+        answers = found.reasons.base + found.reasons.values.sum(1)
+        np.testing.assert_allclose(answers, found.reasons.answers, rtol=1e-6)
 
 
 def test_calibration_of_shares_that_are_right_and_wrong():
-    from chainrule.recipe.importance import calibration
+    from chainrule.recipe.intervals import calibration
     from chainrule.recipe.judge import Judgement
 
     said = np.repeat([0.1, 0.5, 0.9], 100)

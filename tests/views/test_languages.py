@@ -235,7 +235,8 @@ def test_no_word_of_an_experiment_stands_elsewhere(name: str):
 @pytest.mark.parametrize("target", ["price", "kind"])
 def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     """What is left of English is the table's own: names of columns, classes, layers and versions."""
-    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.intervals import calibration
+    from chainrule.recipe.reasons import of_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
     from chainrule.views.report.tables import TableRun
@@ -248,8 +249,7 @@ def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
         outcome = carry_out(prepared)
     run = outcome.run
-    importance = permutation_importance(run.model, run.parts.judged, run.data.table)
-    found = TableRun(run.data.table, outcome.comparison, importance, calibration(outcome.judgement))
+    found = TableRun(run.data.table, outcome.comparison, calibration(outcome.judgement), reasons=of_run(run))
     page = tmp_path / "report.html"
     with words.spoken_in("zh"):
         report.write(

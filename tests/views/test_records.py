@@ -304,7 +304,7 @@ def experiments() -> list[Any]:
 
 def table_run() -> list[Any]:
     """What a run on a table finds: how it compares, which columns matter, and its calibration."""
-    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.intervals import calibration
     from chainrule.recipe.run import begun, carry_out
 
     X, y = samples()
@@ -318,12 +318,10 @@ def table_run() -> list[Any]:
             outcome = carry_out(prepared)
     done, comparison = outcome.run, outcome.comparison
     assert comparison is not None and done.data.table is not None
-    found = permutation_importance(done.model, done.parts.judged, done.data.table)
     return [
         comparison,
         comparison.models[0],
         comparison.verdict,
-        found,
         calibration(outcome.judgement),
     ]
 

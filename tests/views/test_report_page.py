@@ -206,7 +206,8 @@ def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
 @pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
 def test_a_table(browser_page, phone_page, tmp_path, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
-    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.intervals import calibration
+    from chainrule.recipe.reasons import of_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
     from chainrule.views.report.tables import TableRun
@@ -225,8 +226,7 @@ def test_a_table(browser_page, phone_page, tmp_path, target):
     with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
         outcome = carry_out(prepared)
     run = outcome.run
-    importance = permutation_importance(run.model, run.parts.judged, run.data.table)
-    found = TableRun(run.data.table, outcome.comparison, importance, calibration(outcome.judgement))
+    found = TableRun(run.data.table, outcome.comparison, calibration(outcome.judgement), reasons=of_run(run))
     page = tmp_path / "report.html"
     write(
         page, run.model, outcome.history, run.parts.judged, judged=outcome.judgement, title="t", table=found

@@ -65,21 +65,16 @@ def table_run(outcome: Outcome) -> TableRun | None:
     if table is None:
         return None
     from chainrule.estimators.notices.notice import Notices
-    from chainrule.recipe.importance import calibration, permutation_importance
-    from chainrule.recipe.intervals import judged_intervals
+    from chainrule.recipe.intervals import calibration, judged_intervals
     from chainrule.recipe.reasons import of_run
     from chainrule.views.report.tables import TableRun
 
-    reasons, importance = of_run(run), None
-    if reasons is None:  # a network whose settings no estimator has
-        importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
     return TableRun(
         table,
         outcome.comparison,
-        importance,
         calibration(outcome.judgement),
         outcome.run.settings.preset,
         judged_intervals(run, outcome.judgement),
-        reasons,
+        of_run(run),
         Notices() if run.estimator is None else run.estimator.notices_,
     )

@@ -1,4 +1,4 @@
-"""Intervals of a run on a table for the rows that it was tested on, and how many of these they contain."""
+"""How sure the answers of a run on a table are: intervals of numbers, and the calibration of probabilities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.estimators import MLPRegressor
 from chainrule.estimators.held import result_of
+from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
@@ -52,3 +53,12 @@ def judged_intervals(run: TrainedRun, judgement: Judgement) -> JudgedIntervals |
     return JudgedIntervals(
         COVERAGE, ends.reshape(judgement.n, -1)[:, :2], judgement.y.reshape(judgement.n, -1)[:, 0]
     )
+
+
+def calibration(judgement: Judgement, bins: int = BINS) -> Reliability | None:
+    """Return the calibration of an evaluation's probabilities; None for numbers and for multiple labels."""
+    if judgement.task not in ("binary", "multiclass") or judgement.shares is None or not judgement.n:
+        return None
+    classes = judgement.classes
+    positive = classes.index(judgement.positive) if judgement.positive in classes else 1
+    return of_classes(judgement.shares, judgement.y, judgement.labels, positive, bins)

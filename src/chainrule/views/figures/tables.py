@@ -1,4 +1,4 @@
-"""Plot figures about a model trained on a table: its errors, its probabilities, its important columns."""
+"""Plot figures about a model trained on a table: its errors and its probabilities."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.estimators.reliability import Reliability
-from chainrule.recipe.importance import Importance
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, shortened, style
+from chainrule.views.figures.base import BLUE, MAX_POINTS, ORANGE, style
 
 DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
 MAX_INTERVALS = 150
 """The most intervals of a figure; of more rows, some evenly spaced ones in the order of their predictions."""
-MAX_COLUMNS = 20
-"""The maximum number of columns in the importance figure."""
 
 
 def residuals(judgement: Judgement) -> go.Figure:
@@ -131,34 +128,4 @@ def calibration(found: Reliability) -> go.Figure:
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
     figure.update_layout(height=420, hovermode="closest")
-    return figure
-
-
-def importance(found: Importance) -> go.Figure:
-    """Plot the permutation importance of the MAX_COLUMNS most important columns, as bars with their spread."""
-    said = words.tables
-    count = min(len(found.names), MAX_COLUMNS)
-    names = [shortened(name, 22) for name in found.names[:count]]
-    figure = go.Figure(
-        go.Bar(
-            x=found.mean[:count],
-            y=list(range(count)),
-            error_x={
-                "type": "data",
-                "array": found.std[:count],
-                "color": "rgba(128, 128, 128, 0.9)",
-                "thickness": 1.5,
-            },
-            orientation="h",
-            marker={"color": BLUE},
-            customdata=names,
-            hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
-        )
-    )
-    style(figure, said.IMPORTANCE, said.grows(words.phrases.spoken(found.metric)), "")
-    figure.update_xaxes(zeroline=True, zerolinecolor=GREY, nticks=6)
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(count)), ticktext=names, autorange="reversed", showgrid=False
-    )
-    figure.update_layout(height=130 + 24 * count, hovermode="closest")
     return figure

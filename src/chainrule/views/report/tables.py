@@ -7,7 +7,6 @@ from typing import NamedTuple
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
-from chainrule.recipe.importance import Importance
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reasons import RunReasons
@@ -29,22 +28,19 @@ class TableRun(NamedTuple):
 
     table: TableData
     comparison: BaselineComparison | None
-    importance: Importance | None
     calibration: Reliability | None
     preset: str | None = None
     intervals: JudgedIntervals | None = None
     """of a regression"""
     reasons: RunReasons | None = None
-    """which columns the answers come from; None for `importance` alone"""
+    """which columns the answers come from"""
     notices: Notices = Notices()
     """what the fit noticed of the table"""
 
     @property
     def important(self) -> list[str]:
         """The columns that the answers depend on, the most important first."""
-        if self.reasons is not None:
-            return list(self.reasons.importance.names)
-        return list(self.importance.names if self.importance is not None else self.table.blocks)
+        return list(self.table.blocks if self.reasons is None else self.reasons.importance.names)
 
 
 def noticed(run: TableRun) -> str:
@@ -79,7 +75,7 @@ def compared(run: TableRun) -> str:
 
 
 def outcome(run: TableRun, judgement: Judgement) -> str:
-    """Return the errors of a regression or the calibration of a classification, beside the column importances."""
+    """Return the errors of a regression or the calibration of a classification, of a run on a table."""
     said, drawn = words.tables, []
     if judgement.task == "regression":
         drawn.append(section("", figure(figures.residuals(judgement))))
@@ -90,13 +86,6 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
     elif run.calibration is not None:
         about = reliability(run.calibration)
         drawn.append(section("", figure(figures.calibration(run.calibration)), f"<p>{text(about)}</p>"))
-    if run.importance is not None:
-        important = run.importance
-        metric = words.phrases.spoken(important.metric)
-        about = said.importance(metric, quantity(important.base), important.rows, important.repeats)
-        few = said.most_important(len(important.names), min(len(important.names), figures.MAX_COLUMNS))
-        note = f"<p>{text(few)}</p>" if few else ""
-        drawn.append(section("", figure(figures.importance(important)), note, f"<p>{text(about)}</p>"))
     return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
 
 
@@ -108,10 +97,9 @@ def reasons(run: TableRun) -> str:
     about = said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level)
     few = said.most_important(min(len(found.names), columns_figures.MAX_COLUMNS), len(found.names))
     notes = "".join(f"<p>{text(note)}</p>" for note in (few, about) if note)
-    drawn = [
-        section("", figure(columns_figures.importance(found)), notes),
-        section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"),
-    ]
+    drawn = [section("", figure(columns_figures.importance(found)), notes)]
+    if swarm is not None:
+        drawn.append(section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"))
     curves = [section("", figure(columns_figures.curve(each))) for each in run.reasons.curves]
     return f'<div class="pair top">{"".join(drawn)}</div><div class="pair top">{"".join(curves)}</div>'
 

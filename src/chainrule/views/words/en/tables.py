@@ -73,7 +73,6 @@ REASONS = {
 """What is added where the task could be another."""
 MODELS_HEAD = "model"
 COLUMNS = "The columns"
-IMPORTANCE = "Which columns matter"
 CALIBRATION, CALIBRATED = "Are the probabilities right?", "as predicted"
 PREDICTED_SHARE, OBSERVED_SHARE = "predicted probability", "share that came true"
 INTERVALS = "Intervals"
@@ -164,15 +163,6 @@ def compared(rows: int) -> str:
     )
 
 
-def importance(metric: str, base: str, rows: int, repeats: int) -> str:
-    """What the bars of importance show. metric: as it is spoken.  base: its value."""
-    return (
-        f"How much the {metric} ({base} on {counted(rows, 'row')}) grows where the cells of one column are shuffled, "
-        f"the mean of {counted(repeats, 'time')}; the line says how far these differ. A column that says what another "
-        "says too seems to matter less than it does."
-    )
-
-
 def calibration(
     label: str | None, rows: int, bins: int, confidence: int, outside: int, error: str, chance: str
 ) -> str:
@@ -192,16 +182,6 @@ def calibration(
 def point(count: str, low: str, high: str) -> str:
     """What the pointer shows of a point of calibration: numbers as the figure's template has them."""
     return f"predicted %{{x:.1%}}<br>came true %{{y:.1%}} ({low} to {high})<br>{count} rows"
-
-
-def grows(metric: str) -> str:
-    """The axis of importance."""
-    return f"increase of the {metric}"
-
-
-def most_important(columns: int, shown: int) -> str:
-    """How many of the columns the figure shows."""
-    return f"The {shown} most important of {columns:,} columns." if shown < columns else ""
 
 
 def residual() -> str:

@@ -65,7 +65,6 @@ REASONS = {
 """What is added where the task could be another."""
 MODELS_HEAD = "模型"
 COLUMNS = "欄位"
-IMPORTANCE = "哪些欄位重要"
 CALIBRATION, CALIBRATED = "機率準嗎？", "與預測相符"
 PREDICTED_SHARE, OBSERVED_SHARE = "預測的機率", "實際發生的比例"
 INTERVALS = "區間"
@@ -150,14 +149,6 @@ def compared(rows: int) -> str:
     )
 
 
-def importance(metric: str, base: str, rows: int, repeats: int) -> str:
-    """What the bars of importance show. metric: as it is spoken.  base: its value."""
-    return (
-        f"把一個欄位的內容打亂後，{metric}（{rows:,} 列時為 {base}）增加多少，取 {repeats:,} 次的平均；"
-        "線段表示各次的差異。若一個欄位說的事另一個欄位也說，看起來會比實際上不重要。"
-    )
-
-
 def calibration(
     label: str | None, rows: int, bins: int, confidence: int, outside: int, error: str, chance: str
 ) -> str:
@@ -174,16 +165,6 @@ def calibration(
 def point(count: str, low: str, high: str) -> str:
     """What the pointer shows of a point of calibration: numbers as the figure's template has them."""
     return f"預測 %{{x:.1%}}<br>實際 %{{y:.1%}}（{low} 到 {high}）<br>{count} 列"
-
-
-def grows(metric: str) -> str:
-    """The axis of importance."""
-    return f"{metric}的增加量"
-
-
-def most_important(columns: int, shown: int) -> str:
-    """How many of the columns the figure shows."""
-    return f"{columns:,} 個欄位中最重要的 {shown} 個。" if shown < columns else ""
 
 
 def residual() -> str:
