@@ -114,6 +114,21 @@ def test_rows_of_a_table_that_was_read_are_those_of_the_table(texts: list[str | 
         np.testing.assert_array_equal(taken.values, part.values)
 
 
+def test_the_time_may_be_any_column_of_a_table_that_was_read():
+    """A column is chosen by its name, also where another one has missing values."""
+    frame, price = table()
+    assert [each.name for each in reading.read(reading.read(frame), known=["built"]).columns] == ["built"]
+    made = [
+        MLPRegressor(
+            hidden_layer_sizes=(4,), preprocess="auto", max_iter=2, early_stopping=True, random_state=0
+        )
+        for _ in range(2)
+    ]
+    made[0].fit(frame, price, time="built")
+    made[1].fit(frame, price, time=frame["built"])
+    np.testing.assert_array_equal(made[0].predict(frame), made[1].predict(frame))
+
+
 def test_a_fit_reads_its_table_once(monkeypatch: pytest.MonkeyPatch):
     """The preprocessor, what the fit notices and what it keeps of the columns take what was read."""
     frame, price = table()

@@ -33,14 +33,16 @@ class RawTable(NamedTuple):
 def read(
     X: Any, name: str = "X", known: Sequence[str] | None = None, numbers: Numbers | None = None
 ) -> RawTable:
-    """Read a table, unless it was read before: then it is returned.
+    """Read a table; of one that was read before, the columns are chosen.
 
     known: the columns that are needed: of a table with names, no others are read; a pandas Series whose index has one
     of these names is a row.  numbers: those that may come as one array, which they do in a table of few rows.
     Raises DataError for cells that are no single values and for two columns of one name, ShapeError for other shapes.
     """
     if isinstance(X, RawTable):
-        return X
+        if known is None or not X.named:
+            return X
+        return X._replace(columns=[each for each in X.columns if each.name in known])
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise DataError(
             f"{name} is a sparse matrix, which is not supported as a table; pass {name}.toarray(), or omit the "
