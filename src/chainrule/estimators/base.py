@@ -156,7 +156,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 self._hold(replace(found, notices=notices, seen=seen))
             if self.verbose:
                 print(found.report)
-            warn_of(self._fitted.shortfall)
+            warn_of(self._fitted)
             return self
         hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
         before = request.before
@@ -195,7 +195,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self._hold(additive.finished(result, data) if self.preset == ADDITIVE else result)
         if watched is not None:
             watched.finish()
-        warn_of(self._fitted.shortfall)
+        warn_of(self._fitted)
         return self
 
     def _before(self, incremental: bool) -> FitResult | None:

@@ -71,6 +71,8 @@ class TimeLimit(Callback):
         self.grace = self.seconds if grace is None else check_number(grace, "grace of TimeLimit", minimum=0)
         self.shorten, self.since = shorten, since
         self.end = self.late = math.inf
+        self.has_ended = False
+        """whether it ended the last run"""
         self.shortfall: Shortfall | None = None
         """the progress of the last run, if this limit ended it within its first epoch"""
 
@@ -82,7 +84,7 @@ class TimeLimit(Callback):
         self.planned = self.start + SHARE * self.seconds
         self.late, self.planned_late = self.first_epoch()
         self.ends = [self.begin]
-        self.shortfall = None
+        self.has_ended, self.shortfall = False, None
 
     def first_epoch(self) -> tuple[float, float]:
         """Return when an unfinished first epoch ends, and the time up to which its steps are planned."""
@@ -146,6 +148,7 @@ class TimeLimit(Callback):
             needed = before + (now - self.begin) / max(1, taken) * (of - self.first)
             self.shortfall = Shortfall(self.seconds, run.position, of, needed)
             reason = f"{reason}, after {self.shortfall}"
+        self.has_ended = True
         run.stop(reason)
 
     def identity(self) -> Any:

@@ -79,6 +79,7 @@ def begin(
         rates=rates,
         architecture=plan.architecture,
         shortfall=None,
+        floor=None,
         held_out=None,
         decision=None,
         kept=None,

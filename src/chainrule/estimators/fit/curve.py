@@ -41,6 +41,7 @@ class LearningCurve(Callback):
         assert rates is not None, "a fit by batches has an optimizer"
         self.plan, self.fit, self.random, self.score = plan, plan.parameters, start.random, score
         self.rates, self.is_weighted, self.members = rates, is_weighted, len(start.result.members)
+        self.is_new = start.is_new
         self.rows: NDArray[np.int64] | None = None
         self.offset: NDArray[np.float64] | None = None
         """(n,) what the reported loss of each sample has more than the trained one"""
@@ -233,10 +234,27 @@ class LearningCurve(Callback):
             self.loss = self.mean_loss(run, max(1, run.session.taken * run.plan.batch_size))
         self.rates.keep(run)
         if run.shortened is not None and run.position and run.error is None and run.validation is not None:
-            run.logs = run.logs | {f"val_{name}": value for name, value in run.validate().items()}
+            judge_again(run)
             self.watch(run)  # the last part of an epoch, at which the schedule is complete
         if self.best is not None:
             run.restore(self.best)
+
+    def score_again(self, run: Run) -> None:
+        """Record the score of parameters that were changed behind the last step, in place of that before it."""
+        is_scored = bool(self.scores) and (self.n_iter == 0 or self.best is not None)
+        if run.validation is None or self.score is None or not is_scored:
+            return
+        judge_again(run)
+        value = self.score(run)
+        if self.n_iter == 0 and self.scores:
+            self.scores[-1], self.losses[-1] = value, run.logs["val_loss"]
+        if self.best is not None:
+            self.best_score = value
+
+
+def judge_again(run: Run) -> None:
+    """Judge the rows held out by the parameters as they are now."""
+    run.logs = run.logs | {f"val_{name}": value for name, value in run.validate().items()}
 
 
 def is_mean_over_outputs(loss: Loss, outputs: int) -> bool:

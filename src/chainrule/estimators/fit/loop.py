@@ -15,6 +15,7 @@ from chainrule.engines import Plan
 from chainrule.errors import DataError, FormatError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
+from chainrule.estimators.fit.level import Leveled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.start import members_of
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
@@ -102,6 +103,8 @@ def run(
         judging = JUDGED * (0 if validation is None else validation.n / samples.n)
         limit = FitLimit(float(p.time_limit), shorten, plan.begun, plan.conditions.grace, judging)
         watchers.append(limit)
+        if curve is not None and curve.is_new:
+            watchers.insert(1, Leveled(limit, curve))
     watchers.sort(key=lambda each: isinstance(each, Checkpoint))  # which store the state of the others
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:

@@ -14,6 +14,7 @@ from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.conformal.calibration import Calibration, calibrated
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.drift.seen import SeenColumn
+from chainrule.estimators.fit.floor import Floor
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
@@ -84,6 +85,8 @@ class FitResult:
     """what the parameters said of the network, see `FitPlan`; empty where that is not known"""
     shortfall: Shortfall | None = None
     """how far the fit came, if its time limit ended it within its first epoch"""
+    floor: Floor | None = None
+    """what a linear model reaches beside such a network, where that is known"""
     held_out: HeldOut | None = None
     """what was predicted for rows before the network learned from them; None without such rows, and from a file"""
     shares: ClassShares | None = None

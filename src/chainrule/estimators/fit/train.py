@@ -19,6 +19,7 @@ from chainrule.estimators.fit import loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.floor import floor_of
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
@@ -32,7 +33,6 @@ from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer
-from chainrule.training.time_limit import Shortfall
 
 FTOL = 1e7 * float(np.finfo(float).eps)
 """SciPy's default, which scikit-learn leaves as it is."""
@@ -213,11 +213,16 @@ def by_batches(
             stacklevel=6,
         )
     is_complete = history is not None and history.stopped in (None, curve.message.rstrip("."))
-    held_out = predicted(plan, start.result, parts)
-    return (
-        replace(start.result, records=curve.records, shortfall=shortfall, held_out=held_out),
-        is_complete,
+    found = replace(
+        start.result,
+        records=curve.records,
+        shortfall=shortfall,
+        floor=None
+        if shortfall is None or parts.validation is None or not plan.conditions.is_alone
+        else floor_of(model, samples, parts.validation),
+        held_out=predicted(plan, start.result, parts),
     )
+    return found, is_complete
 
 
 def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Listeners) -> FitResult:
@@ -257,15 +262,22 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
     return replace(result, records=records, shortfall=shortfall, held_out=held_out)
 
 
-def warn_of(shortfall: Shortfall | None) -> None:
-    """Warn of a fit that time_limit ended within its first epoch."""
-    if shortfall is not None:
-        warnings.warn(
-            f"time_limit={shortfall.limit:g} ended the training after {shortfall}; raise time_limit, or fit fewer "
-            "rows.",
-            ConvergenceWarning,
-            stacklevel=5,
+def warn_of(result: FitResult) -> None:
+    """Warn of a fit that time_limit ended within its first epoch, and say where a linear model is better."""
+    short, floor = result.shortfall, result.floor
+    if short is None:
+        return
+    beside = ""
+    if floor is not None and not floor.reached <= floor.linear:
+        beside = (
+            f"; on the rows held out its loss is {floor.reached:.3g}, and that of a linear model "
+            f"{floor.linear:.3g}"
         )
+    warnings.warn(
+        f"time_limit={short.limit:g} ended the training after {short}{beside}; raise time_limit, or fit fewer rows.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )
 
 
 class Lines(Callback):

@@ -235,6 +235,6 @@ def refitted(search: RunningSearch, parameters: dict[str, Any]) -> Any:
         warnings.simplefilter("ignore", ConvergenceWarning)
         data = search.problem.data
         made.fit(data.X, data.y, groups=data.groups, time=data.time)
-    warn_of(result_of(made).shortfall)
+    warn_of(result_of(made))
     made.set_params(time_limit=before)
     return made

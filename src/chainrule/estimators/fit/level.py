@@ -1,0 +1,139 @@
+"""Level the outputs of a network whose training a time limit ended before it had learned even their mean.
+
+    z = a z' + c        a at least 0, one number; c one number for each output
+
+are fitted by the loss to some rows that the network was trained on (the same for all networks side by side), and become
+part of its last layer: its weights are multiplied by a and its biases become a b + c. With a = 0 it predicts what is
+best without any column, so on these rows it is never worse than that, however few steps it took; the signs that
+constraints ask of weights stay.
+
+Source: the logistic case is Platt, "Probabilistic outputs for support vector machines", 1999, with one factor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from chainrule.data.samples import Batch
+from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.floor import some
+from chainrule.formulas.layers import Dense, GroupedDense
+from chainrule.formulas.losses import Loss
+from chainrule.network.network import Network, Slot
+from chainrule.network.objective import shares
+from chainrule.training.callbacks import Callback
+from chainrule.training.ensemble import own
+from chainrule.training.run import Run, samples_of
+from chainrule.training.time_limit import TimeLimit
+
+Numbers = NDArray[np.float64]
+WIDEST = 10.0
+"""The largest standard deviation of a z', in logits or in standard deviations of y."""
+
+
+class Level(NamedTuple):
+    """What the outputs of a network are multiplied by, and what is added."""
+
+    factor: float
+    shift: Numbers
+    """(outputs,)"""
+    loss: float
+    """of the rows that it was fitted to"""
+
+
+class OutputsToLevel(NamedTuple):
+    """Outputs and targets of the networks side by side, one below the other."""
+
+    loss: Loss
+    """of one of them, without what label smoothing adds"""
+    out: Numbers
+    """(members * n, outputs)"""
+    y: Numbers
+    share: Numbers
+    """(members * n,), whose sum is 1"""
+
+    def at(self, level: Numbers) -> tuple[float, Numbers]:
+        """Return the loss at a level (1 + outputs,), a and then c, and its gradient."""
+        z = level[0] * self.out + level[1:]
+        slopes = self.share[:, None] * self.loss.gradient(z, self.y)
+        slope = np.array([(slopes * self.out).sum(), *slopes.sum(0)])
+        return float(self.share @ self.loss.value(z, self.y)), slope
+
+
+def to_level(loss: Loss, out: Numbers, batch: Batch) -> OutputsToLevel:
+    """Return outputs (n, members * outputs) beside the targets of a batch."""
+    count = loss.members
+    own = loss.of_member.smoothed(np.float64(0))
+    share = (shares(batch.s) / count).repeat(count)
+    return OutputsToLevel(own, out.reshape(len(share), -1), batch.y.repeat(count, 0), share)
+
+
+def level_of(found: OutputsToLevel) -> Level:
+    """Return the level of outputs with the least loss."""
+    spread, outputs = float(found.out.std(0).max(initial=0.0)), found.out.shape[1]
+    bounds = [(0.0, WIDEST / spread if spread else 1.0), *[(None, None)] * outputs]
+    levels = [np.array([first, *np.zeros(outputs)]) for first in (1.0, 0.0)]
+    with np.errstate(all="ignore"):
+        levels += [minimize(found.at, each, jac=True, method="L-BFGS-B", bounds=bounds).x for each in levels]
+        losses = np.nan_to_num([found.at(each)[0] for each in levels], nan=np.inf)
+    best = int(np.argmin(losses))
+    return Level(float(levels[best][0]), levels[best][1:], float(losses[best]))
+
+
+def put(network: Network, theta: NDArray[Any], level: Level) -> None:
+    """Put a level into the last layer of parameters theta (size,), in place."""
+    for slot in last_slots(network):
+        part = theta[slot.start : slot.stop]
+        part *= level.factor
+        if slot.field == "b":
+            part += np.tile(level.shift, len(part) // len(level.shift))
+
+
+def last_slots(network: Network) -> list[Slot]:
+    """Return the places of W and b of the last layer; none where it has none to multiply."""
+    last = network.slots[-2:]
+    layers = {slot.link.layer for slot in last}
+    is_dense = len(layers) == 1 and isinstance(next(iter(layers)), (Dense, GroupedDense))
+    return list(last) if is_dense and [slot.field for slot in last] == ["W", "b"] else []
+
+
+class Leveled(Callback):
+    """Levels the outputs of a new network that its time limit ended within the first epoch.
+
+    A later one is leveled where it is worse than a constant.  limit: the limit.  curve: what records the score.
+    """
+
+    looks_inside = False
+
+    def __init__(self, limit: TimeLimit, curve: LearningCurve) -> None:
+        """Keep them."""
+        self.limit, self.curve = limit, curve
+
+    def on_train_end(self, run: Run) -> None:
+        """Level the outputs of each network of the run."""
+        network, frozen = run.plan.network, run.plan.frozen
+        last = last_slots(network)
+        if run.error is not None or not self.limit.has_ended or not last or last[0].link.name in frozen:
+            return
+        samples = some(samples_of(run), run.plan.seed)
+        batch = samples.batch(np.arange(samples.n), np.float64)
+        nothing = to_level(network.loss, np.zeros((samples.n, network.fan_out)), batch)
+        enough = level_of(nothing).loss if run.epoch else -np.inf
+        is_changed = False
+        for number, theta in enumerate(run.theta.reshape(-1, network.size)):
+            states = run.states if run.theta.ndim == 1 else own(run.states, number)
+            out = np.asarray(run.walks.predict(theta, states, samples.X), np.float64)
+            if not np.isfinite(out).all():
+                continue
+            found = to_level(network.loss, out, batch)
+            with np.errstate(all="ignore"):
+                reached = found.at(np.array([1.0, *np.zeros(network.outputs)]))[0]
+            if not reached <= enough:
+                put(network, theta, level_of(found))
+                is_changed = True
+        if is_changed:
+            self.curve.score_again(run)

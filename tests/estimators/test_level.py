@@ -1,0 +1,106 @@
+"""A network that its time limit ended at once is no worse than a constant, and says where a linear model is better."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss, mean_squared_error
+
+from chainrule import MLPClassifier, MLPRegressor
+from chainrule.data.samples import Batch
+from chainrule.estimators.fit.level import Level, last_slots, level_of, put, to_level
+from chainrule.formulas.layers import Dense, ReLU
+from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.mean_over_members import MeanOverMembers
+from chainrule.model import Model
+from chainrule.network.network import Network
+
+RANDOM = np.random.default_rng(3)
+N = 1_500
+TABLE = {"a": RANDOM.normal(size=N), "b": RANDOM.normal(size=N), "kind": RANDOM.choice(["x", "y", "z"], N)}
+SCORE = 2 * TABLE["a"] - TABLE["b"] + (TABLE["kind"] == "x")
+DOWN = np.array([[-1.0], [0.0], [1.0]])
+RARE = SCORE + RANDOM.logistic(size=N) > 4
+
+
+def batch_of(y: Any) -> Batch:
+    return Batch(np.empty((len(y), 0)), np.asarray(y, float), np.ones(len(y)))
+
+
+def test_by_hand_the_level_of_outputs_that_are_upside_down_is_the_mean():
+    """a may not be below 0, so outputs -1, 0, 1 of targets 5, 3, 1 leave a = 0 and c = 3: a loss of (4 + 0 + 4) / 3."""
+    found = level_of(to_level(MeanSquaredError(), DOWN, batch_of([[5.0], [3.0], [1.0]])))
+    assert found.factor == pytest.approx(0, abs=1e-6) and found.shift == pytest.approx([3], abs=1e-4)
+    assert found.loss == pytest.approx(8 / 3)
+
+
+def test_by_hand_the_level_of_half_a_line_is_all_of_it():
+    found = level_of(to_level(MeanSquaredError(), 1 - DOWN, batch_of([[5.0], [3.0], [1.0]])))
+    assert (found.factor, *found.shift) == pytest.approx((2, 1), abs=1e-4)
+
+
+def test_the_level_of_networks_side_by_side_is_one():
+    """Both of two members have the log odds of 3 of 4 rows where their own outputs say nothing."""
+    loss = MeanOverMembers(SigmoidCrossEntropy(), 2)
+    found = level_of(to_level(loss, np.zeros((4, 2)), batch_of([[1.0], [1.0], [1.0], [0.0]])))
+    assert found.shift == pytest.approx([np.log(3)], abs=1e-3)
+
+
+def test_a_level_becomes_part_of_the_last_layer():
+    network = Network(3, [Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy())
+    model, X = Model(network, seed=1, dtype="float64"), RANDOM.normal(size=(5, 3))
+    before = model.outputs(X)
+    put(network, model.theta, Level(0.25, np.array([1.0, -2.0]), 0.0))
+    assert model.outputs(X) == pytest.approx(0.25 * before + [1, -2])
+    assert not last_slots(Network(3, [Dense(2), ReLU()], MeanSquaredError()))[2:]
+
+
+PRESETS = ("fast", "additive", "realmlp", "tabm")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_classifier_without_time_is_no_worse_than_the_shares_of_its_classes(preset: str):
+    smaller = {"n_members": 2} if preset == "tabm" else {}
+    made = MLPClassifier(preprocess="auto", preset=preset, time_limit=1e-3, random_state=0, **smaller)
+    with pytest.warns(ConvergenceWarning, match="of the first epoch"):
+        made.fit(TABLE, RARE)
+    share = np.full(N, RARE.mean())
+    assert log_loss(RARE, made.predict_proba(TABLE)) < log_loss(RARE, share) + 0.005
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_regressor_without_time_is_no_worse_than_the_mean(preset: str):
+    smaller = {"n_members": 2} if preset == "tabm" else {}
+    made = MLPRegressor(preprocess="auto", preset=preset, time_limit=1e-3, random_state=0, **smaller)
+    with pytest.warns(ConvergenceWarning, match="of the first epoch"):
+        made.fit(TABLE, 100 + SCORE)
+    assert mean_squared_error(100 + SCORE, made.predict(TABLE)) < 1.01 * SCORE.var()
+
+
+def test_where_a_linear_model_is_better_the_warning_says_so():
+    made = MLPClassifier(
+        preprocess="auto", preset="realmlp", time_limit=1e-3, random_state=0, validation_fraction=0.4
+    )
+    with pytest.warns(ConvergenceWarning, match="that of a linear model") as told:
+        made.fit(TABLE, SCORE > 0)
+    found = re.search(r"its loss is ([\d.]+), and that of a linear model ([\d.]+);", str(told[0].message))
+    assert found is not None
+    reached, linear = map(float, found.groups())
+    assert linear < 0.2 < reached < 0.7  # a separable target, of which a constant has a loss of 0.69
+
+
+def test_a_limit_that_cuts_no_first_epoch_changes_nothing():
+    fits = []
+    for limit in (None, 60.0):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = MLPClassifier(
+                preprocess="auto", preset="fast", max_iter=3, time_limit=limit, random_state=0
+            )
+            fits.append(made.fit(TABLE, RARE).model_.theta.tobytes())
+    assert fits[0] == fits[1]
