@@ -36,10 +36,10 @@ from chainrule.estimators.base import fit_on, fit_under
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.fits import RaceOver
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
-from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.fit.plan import Conditions

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators.conformal.intervals import Intervals, folds_of
+from chainrule.estimators.conformal.intervals import Intervals, folds_of, shape_of, shortest
 from chainrule.estimators.conformal.scores import MAX_KEPT, Scores
 from chainrule.estimators.conformal.sets import LabelSets
-from chainrule.estimators.conformal.shape import shape_of, shortest
 from chainrule.estimators.covering import needed
 from chainrule.estimators.fit.held_out import MAX_INPUTS, HeldOut
 from chainrule.estimators.held import result_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chainrule.cli.studio import opened
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.first import opened
 from chainrule.studio.screens.train.desk import desk_of
 from chainrule.studio.studio import Studio
 from studio_pages import DESK, Pages, settle, studio_pages

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
-from chainrule.studio.server import sessions
+from chainrule.studio.server import gate
 from chainrule.studio.server.app import make_app
 from chainrule.studio.server.gate import SOCKETS, Gate, Tokens
 from chainrule.studio.studio import Studio
@@ -279,7 +279,7 @@ def test_at_whatever_line_a_thread_stands_a_token_opens_one_session(other: str):
         used.append(tokens)
         return lambda: tokens.redeem(token), tokens.mint if other == "mint" else lambda: tokens.redeem(token)
 
-    for found in interleaved(sessions.__file__, make):
+    for found in interleaved(gate.__file__, make):
         assert not any(isinstance(each, Exception) for each in found), found
         if other == "mint":
             assert used[-1].redeem(found.pop()) is not None

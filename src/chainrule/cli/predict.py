@@ -11,9 +11,9 @@ import typer
 
 from chainrule.cli import options, output
 from chainrule.cli.answers import Answers, as_data, as_list, save
+from chainrule.cli.check import said_of_strange_rows
 from chainrule.cli.covering import covering_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
-from chainrule.cli.strange import said_of_strange_rows
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:

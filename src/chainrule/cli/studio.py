@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from chainrule.cli import options
 from chainrule.cli.guard import guarded
 from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chainrule.studio.studio import Studio
 
 
 @guarded
@@ -40,8 +43,6 @@ def studio(
         raise ConfigError(
             f"the studio needs {error.name}; install it: pip install 'chainrule[studio]'."
         ) from error
-    from chainrule.studio.first import opened
-
     is_terminal = not as_json and sys.stdin is not None and sys.stdin.isatty()
 
     def ready(url: str) -> None:
@@ -60,3 +61,23 @@ def studio(
     with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
         asked = iter(sys.stdin.readline, "") if is_terminal else ()
         server.serve(opened(what), port=port, ready=ready, asked=asked, again=typer.echo)
+
+
+def opened(what: str | None) -> Studio:
+    """Open a model or data. MNIST and a table are trained at once, to have a network and curves for the screens.
+
+    what: a model file, the folder of a run, or data; None for MNIST.
+    """
+    from chainrule.studio import start
+    from chainrule.studio.screens.train.desk import desk_of
+
+    studio = start.opened(what)
+    if studio.has_model:
+        return studio
+    if what is not None:
+        studio.first_screen = "train"
+    if what is None or studio.data.table is not None:
+        desk = desk_of(studio)
+        desk.source = "mnist" if what is None else what
+        desk.start({}, [])
+    return studio

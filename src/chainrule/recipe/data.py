@@ -229,11 +229,10 @@ def divide(checked: Checked, rows: Rows | None) -> Parts:
     return Parts(train, validation, validation, "validation", True, None if rows is None else rows.held_out)
 
 
-def image_shape(part: Dataset, shape: Any = None) -> tuple[int, int] | None:
+def image_shape(part: Dataset) -> tuple[int, int] | None:
     """Return (height, width) of gray images: samples of two dimensions, or of a square number of uint8; else None."""
-    shape = part.shape if shape is None else shape
-    if len(shape) == 2:
-        return int(shape[0]), int(shape[1])
+    if len(part.shape) == 2:
+        return int(part.shape[0]), int(part.shape[1])
     side = math.isqrt(part.X.shape[1])
     is_square = part.X.dtype == np.uint8 and side * side == part.X.shape[1] and side >= 8
     return (side, side) if is_square else None

@@ -20,7 +20,7 @@ from chainrule.studio.studio import Studio
 
 
 def opened(what: str | None) -> Studio:
-    """Open a model file, the folder of a run, or data; by default MNIST. See `chainrule.studio.first`."""
+    """Open a model file, the folder of a run, or data; by default MNIST. See `chainrule.cli.studio`."""
     if what is None:
         return Studio(data=load_data("mnist"))
     path = Path(what)

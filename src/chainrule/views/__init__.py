@@ -56,7 +56,7 @@ def as_summary(summary: Summary, width: int | None) -> str:
 
 def as_words(result: object) -> str:
     """Describe a diagnosis, a difference, a step, an attribution or its target, or a notice, in a few words."""
-    from chainrule.views.words.results import said
+    from chainrule.views.text.results import said
 
     return said(result)
 

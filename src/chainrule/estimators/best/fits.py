@@ -1,13 +1,18 @@
-"""The fits of a race: those of a candidate, those that have ended, and what is said where Ctrl-C ended it."""
+"""The fits of a race: those of a candidate, those that have ended, what stops one, and what is said after Ctrl-C."""
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
 
 
 def finished(fits: Mapping[Key, RaceFit]) -> dict[Key, RaceFit]:
@@ -63,3 +68,35 @@ def how_it_went(task: Task, made: RaceFit, loss: Callable[[int, int], float]) ->
         return f"{made.result.records.n_iter_refit} epochs in {made.seconds:.1f} s"
     lost = loss(task.number, task.fold)
     return f"loss {lost:.5g} held out, {made.result.records.n_iter} epochs in {made.seconds:.1f} s"
+
+
+class RaceOver(Callback):
+    """Stops a fit when the race is over, by Ctrl-C; one of all rows after its epochs, or where it is late."""
+
+    looks_inside = False
+
+    def __init__(self, event: threading.Event, last: float = math.inf, end: float = math.inf) -> None:
+        """Keep the event.  last: the epoch after which it stops.  end: the `time.monotonic()` from which it is late."""
+        self.event, self.last, self.end = event, last, end
+        self.epochs = 0
+        """those that the schedule was for, which a time limit may have changed"""
+        self.is_cut = False
+        """whether the fit was stopped before its last epoch"""
+
+    def on_steps(self, run: Run) -> None:
+        """Stop the run."""
+        if run.history.stopped is not None or run.epoch >= self.last:
+            return
+        if self.event.is_set() or time.monotonic() > self.end:
+            self.is_cut = True
+            run.stop("the race was interrupted")
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop the run."""
+        if run.epoch >= self.last and run.history.stopped is None:
+            run.stop("it has the epochs with the least loss held out")
+        self.on_steps(run)
+
+    def on_train_end(self, run: Run) -> None:
+        """Note the epochs."""
+        self.epochs = run.epochs

@@ -19,10 +19,9 @@ from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
-from chainrule.estimators.best.held_out import of_race
 from chainrule.estimators.best.judges import joined, judge_of
 from chainrule.estimators.best.report import RaceReport, Record
-from chainrule.estimators.best.rows import RacedRows
+from chainrule.estimators.best.rows import RacedRows, of_race
 from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered

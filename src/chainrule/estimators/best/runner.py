@@ -21,6 +21,7 @@ from chainrule.estimators import preprocessing
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import (
+    RaceOver,
     expected_seconds,
     how_it_went,
     of_candidate,
@@ -30,7 +31,6 @@ from chainrule.estimators.best.fits import (
 )
 from chainrule.estimators.best.rows import PreparedRows, RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
-from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, of_table
 from chainrule.estimators.fit.loop import AT_LEAST

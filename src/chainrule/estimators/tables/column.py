@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 
-FORMS = ("number", "boolean", "date", "duration", "text")
 LONGEST = 256
 """Characters that tell a category apart; of a longer text, its beginning and a digest do."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -59,10 +59,10 @@ def described(model: Model, name: str, shape: tuple[int, ...] | None = None) -> 
     }
 
 
-def arrays_of(model: Model, theta: np.ndarray[Any, Any], half: bool = False) -> dict[str, Any]:
-    """Return every parameter and state by name as float32, or as float16 for many."""
+def arrays_of(model: Model, theta: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return every parameter and state by name as float32."""
     tensors = named_tensors(model.network, theta, model.states)
-    return {name: np.asarray(value, np.float16 if half else np.float32) for name, value in tensors.items()}
+    return {name: np.asarray(value, np.float32) for name, value in tensors.items()}
 
 
 def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | None:

@@ -16,6 +16,10 @@ browser sends it to other servers on this machine that the user opens under the 
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+import threading
+from collections import deque
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
@@ -24,7 +28,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chainrule.studio.server.exchange import Exchange, Socket, limit, too_large
 from chainrule.studio.server.replies import FAILED, FULL, NO_COOKIE, USED, Header, Refusal, Replies
-from chainrule.studio.server.sessions import Tokens
 
 __all__ = ["Gate", "Tokens"]
 
@@ -173,3 +176,44 @@ def _is_launch(scope: Scope) -> bool:
     """Whether this is the printed address: the page's, with a token in the query."""
     has_token = any(part.startswith(b"token=") for part in scope["query_string"].split(b"&"))
     return bool(scope["path"] == "/") and has_token
+
+
+class Tokens:
+    """One-time tokens and the secrets of their sessions: the newest 64 of each, kept as SHA-256 digests.
+
+    Digests are compared, so the timing reveals nothing about a secret. Any thread may call any method: the terminal's
+    requests a token while the server's redeems another.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self._tokens: deque[bytes] = deque(maxlen=most)
+        self._sessions: deque[bytes] = deque(maxlen=most)
+        self._lock = threading.Lock()
+
+    def mint(self) -> str:
+        """Return a new token: 32 random bytes in the URL alphabet, valid for one session."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._tokens.append(_digest(token))
+        return token
+
+    def redeem(self, token: str) -> str | None:
+        """Return the secret of a new session, or None if the token was never issued or already redeemed."""
+        digest = _digest(token)
+        with self._lock:
+            if digest not in self._tokens:
+                return None
+            self._tokens.remove(digest)
+            secret = secrets.token_urlsafe(32)
+            self._sessions.append(_digest(secret))
+            return secret
+
+    def knows(self, secret: str) -> bool:
+        """Whether this is the secret of a session."""
+        digest = _digest(secret)
+        with self._lock:
+            return digest in self._sessions
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()

@@ -32,10 +32,10 @@ class Band(NamedTuple):
     high: Sequence[float]
 
 
-def faint(color: str, opacity: float = 0.16) -> str:
-    """Return the color with an opacity."""
+def faint(color: str) -> str:
+    """Return the color of a band, which lets what is behind it through."""
     r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r}, {g}, {b}, {opacity})"
+    return f"rgba({r}, {g}, {b}, 0.16)"
 
 
 def add_curve(

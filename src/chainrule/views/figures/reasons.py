@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from chainrule.estimators.explain.reasons import Reasons
     from chainrule.estimators.tables.cells import ReadColumn
 
+MAX_LETTERS = 40
+"""of a cell that the pointer shows"""
 MAX_COLUMNS = 15
 """The maximum number of columns of a figure of all rows."""
 MIN_ROWS_SHOWN = 200
@@ -192,9 +194,9 @@ def _told(column: ReadColumn, rows: NDArray[np.int64]) -> list[list[str]]:
     ]
 
 
-def shorter(text: str, letters: int = 40) -> str:
-    """Shorten a text to so many letters."""
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+def shorter(text: str) -> str:
+    """Shorten a text to MAX_LETTERS."""
+    return text if len(text) <= MAX_LETTERS else text[: MAX_LETTERS - 1] + "…"
 
 
 def on_axis(column: ReadColumn) -> NDArray[Any]:

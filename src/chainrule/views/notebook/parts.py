@@ -96,12 +96,12 @@ def indented(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [(row[0].replace("  ", "\N{NO-BREAK SPACE}" * 4), *row[1:]) for row in rows]
 
 
-def bar(share: float, color: str = POSITIVE) -> Markup:
+def bar(share: float) -> Markup:
     """Return a bar of a length from 0 to 1; an empty cell if not finite."""
     if not math.isfinite(share):
         return Markup("")
     width = round(100 * min(max(share, 0.01), 1.0))
-    style = f"width:{width}px;height:10px;background:{color};border-radius:3px"
+    style = f"width:{width}px;height:10px;background:{POSITIVE};border-radius:3px"
     return Markup(f'<div style="{style}"></div>')
 
 

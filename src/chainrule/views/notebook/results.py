@@ -43,7 +43,6 @@ from chainrule.views.notebook.parts import (
 from chainrule.views.text import attribution as attribution_text
 from chainrule.views.text import drift as drift_text
 from chainrule.views.text import flow as flow_text
-from chainrule.views.text import notices as notices_text
 from chainrule.views.text import reasons as reasons_text
 from chainrule.views.text import summary as summary_text
 from chainrule.views.text import trace as trace_text
@@ -243,11 +242,26 @@ def drift(found: DriftCheck) -> str:
     return framed(words.drift.TITLE, *map(paragraph, drift_text.sentences(found)), made)
 
 
+def noticed_cells(found: Notices) -> list[tuple[str, ...]]:
+    """Return a row per notice: what it is, its columns, both scores, and what to pass."""
+    said = words.notices
+    return [
+        (
+            said.KINDS[each.what],
+            words.phrases.several(each.columns) if each.columns else "",
+            said.score(each.score, each.score_with),
+            said.score(each.score, each.score_without),
+            said.to_pass(each),
+        )
+        for each in found
+    ]
+
+
 def notices(found: Notices) -> str:
     """Return a table with one row per notice, and a sentence for each."""
     if not len(found):
         return framed(words.notices.TITLE, paragraph(words.notices.NOTHING))
-    made = table(words.notices.HEADS, notices_text.cells(found), (0, 1, 4))
+    made = table(words.notices.HEADS, noticed_cells(found), (0, 1, 4))
     return framed(words.notices.TITLE, made, *map(paragraph, found))
 
 

@@ -33,12 +33,10 @@ style-src 'unsafe-inline'; img-src data:">
 """
 
 
-def page(
-    title: str, heading: str, subtitle: str, sections: Iterable[str], *, footer: str | None = None
-) -> str:
+def page(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> str:
     """Return a page as HTML.
 
-    title, heading, subtitle, footer: plain text, escaped here.  sections: HTML from `chainrule.views.report.sections`;
+    title, heading, subtitle: plain text, escaped here.  sections: HTML from `chainrule.views.report.sections`;
     empty ones are omitted. The page contains Plotly's script if one of them has a figure.
     """
     body = "\n".join(filter(None, sections))
@@ -61,5 +59,5 @@ def page(
         js=(here / "page.js").read_text("utf-8"),
         plotly=plotly,
         sections=body,
-        footer=html.escape(said.footer(chainrule.__version__) if footer is None else footer),
+        footer=html.escape(said.footer(chainrule.__version__)),
     )

@@ -1,4 +1,4 @@
-"""The functions that write a result's text, by the result's class."""
+"""A result's text, and its short description in words, by the result's class."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
+from chainrule.estimators.notices.notice import Notice
 from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.description import DescribedTable
 from chainrule.inspection.attribution import Attribution, Reinitialization
-from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.attribution.explained import Target
+from chainrule.inspection.derivation.derivation import Derivation, Step
+from chainrule.inspection.derivation.difference import Difference
 from chainrule.inspection.flow.callback import GradientFlow
+from chainrule.inspection.flow.diagnosis import Diagnosis
 from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
+from chainrule.views import words
 from chainrule.views.text import attribution, derivation, drift, flow, reasons, story, tables, trace
 
 
@@ -46,3 +51,39 @@ text.register(ColumnPairs, reasons.pairs)
 text.register(Story, story.as_text)
 text.register(GradientCheck, trace.gradient_check)
 text.register(Trace, trace.table)
+
+
+@singledispatch
+def said(result: object) -> str:
+    """Return the description of a result. Raises TypeError for other objects."""
+    raise TypeError(f"{type(result).__name__} has no description.")
+
+
+@said.register
+def _(result: Attribution) -> str:
+    return words.attribution.promise(result)
+
+
+@said.register
+def _(result: Target) -> str:
+    return words.attribution.target(result)
+
+
+@said.register
+def _(result: Diagnosis) -> str:
+    return words.flow.diagnosis(result)
+
+
+@said.register
+def _(result: Difference) -> str:
+    return words.derivation.kink(result)
+
+
+@said.register
+def _(result: Step) -> str:
+    return words.derivation.step(result)
+
+
+@said.register
+def _(result: Notice) -> str:
+    return words.notices.sentence(result)
