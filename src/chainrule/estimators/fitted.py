@@ -32,9 +32,11 @@ from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
+from chainrule.estimators.graphs import graph_of_estimator
 from chainrule.estimators.held import HoldsResult, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import Parameters, about
+from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble
 
 
@@ -211,6 +213,16 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
     def __sklearn_clone__(self) -> Any:
         """Return an estimator of the same parameters that is not fitted, with the hidden layers to begin with."""
         return _clone_parametrized(self)._beginning_with(self._trunk)
+
+    # --- export -----------------------------------------------------------------------------------------------------
+
+    def graph(self) -> ComputationGraph:
+        """Return what the estimator computes, from a raw row to its answer, as a graph of named operations.
+
+        It has the preparation of the table, every network, the weights and the temperature of an average, the scale of
+        the target and the labels; formats of export are written from it. Print its `describe()`.
+        """
+        return graph_of_estimator(self)
 
     # --- files and notebooks ----------------------------------------------------------------------------------------
 

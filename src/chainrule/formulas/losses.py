@@ -29,6 +29,7 @@ from chainrule.core.inheritance import is_own
 from chainrule.core.settings import check_number, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax
+from chainrule.formulas.layers.base import Operation
 
 
 class Formula(NamedTuple):
@@ -58,10 +59,12 @@ class Loss(ABC):
     members: int = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Reset the inherited formula, because a subclass may compute something else."""
+        """Reset the inherited formula and operations, because a subclass may compute something else."""
         super().__init_subclass__(**kwargs)
         if not is_own(cls, "formula"):
             cls.formula = Loss.formula  # type: ignore[method-assign]
+        if is_own(cls, "predict") and not is_own(cls, "ops"):
+            cls.ops = Loss.ops  # type: ignore[method-assign]
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -103,6 +106,14 @@ class Loss(ABC):
     def predict(self, out: Array) -> Array:
         """Return the mean or the probabilities (batch, outputs); out itself unless a subclass overrides it."""
         return out
+
+    def ops(self) -> tuple[Operation, ...] | None:
+        """Return `predict` as operations with known names, for formats of export; None if it cannot be written so.
+
+        Each reads what the one before it made: elementwise with its function, softmax of `groups` groups of columns,
+        and group_mean over them. () stands for the output itself. A subclass with its own `predict` inherits none.
+        """
+        return () if type(self).predict is Loss.predict else None
 
     def average(self, out: Array) -> Array:
         """Return the output (batch, outputs) whose prediction is the mean of those of out (members, batch, outputs).
@@ -352,6 +363,10 @@ class Poisson(Loss):
         """exp(out)"""
         return namespace(out).exp(out)
 
+    def ops(self) -> tuple[Operation, ...]:
+        """exp"""
+        return (Operation("elementwise", function="exp"),)
+
     def average(self, out: Array) -> Array:
         """log mean_i exp(out_i)"""
         return log_mean_exp(out)
@@ -429,6 +444,10 @@ class SigmoidCrossEntropy(CrossEntropy):
         """sigmoid(out)"""
         return sigmoid(out)
 
+    def ops(self) -> tuple[Operation, ...]:
+        """sigmoid"""
+        return (Operation("elementwise", function="sigmoid"),)
+
     def average(self, out: Array) -> Array:
         """log p / (1 - p), p = mean_i sigmoid(out_i), from log p and log(1 - p) to avoid cancellation"""
         return log_mean_exp(log_sigmoid(out)) - log_mean_exp(log_sigmoid(-out))
@@ -460,6 +479,10 @@ class SoftmaxCrossEntropy(CrossEntropy):
     def predict(self, out: Array) -> Array:
         """softmax(out)"""
         return softmax(out)
+
+    def ops(self) -> tuple[Operation, ...]:
+        """softmax"""
+        return (Operation("softmax"),)
 
     def average(self, out: Array) -> Array:
         """log mean_i softmax(out_i)"""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
+from chainrule.formulas.layers.base import Operation
 from chainrule.formulas.losses import Formula, Loss
 
 
@@ -110,3 +111,9 @@ class MeanOverMembers(Loss):
     def predict(self, out: Array) -> Array:
         """Return the mean of the members' predictions (batch, outputs)."""
         return self.mean(self.loss.predict(part) for part in self.parts(out))
+
+    def ops(self) -> tuple[Operation, ...] | None:
+        """Those of a member's loss, on each group of columns, and the mean over the groups."""
+        one = self.loss.ops()
+        mean = Operation("group_mean", groups=self.members)
+        return None if one is None else (*(each._replace(groups=self.members) for each in one), mean)

@@ -31,6 +31,7 @@ from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History
 
 if TYPE_CHECKING:
+    from chainrule.export.graph import ComputationGraph
     from chainrule.formulas.schedules import Schedule
     from chainrule.inspection.attribution import Attribution
     from chainrule.training.options import Clip, Compute, EngineName, Former, Schedules
@@ -342,6 +343,12 @@ class Ensemble(PredictionMixin):
         but saliency, which has absolute values, and epsilon_lrp, which divides. Raises ConfigError as `pack`.
         """
         return self.pack().attribute(X, method, **settings)
+
+    def graph(self) -> ComputationGraph:
+        """Return what the members compute together, as `Model.graph` does."""
+        from chainrule.export.members import graph_of
+
+        return graph_of(self.members)
 
     # --- files and reports ---------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from chainrule.trained.trained import Trained
 from chainrule.training.history import History
 
 if TYPE_CHECKING:
+    from chainrule.export.graph import ComputationGraph
     from chainrule.formulas.schedules import Schedule
     from chainrule.inspection.attribution import Attribution
     from chainrule.inspection.flow.flow import Flow
@@ -393,6 +394,18 @@ class Model(Trained, Shown):
         from chainrule.inspection.attribution import attribute
 
         return attribute(self, X, method, target=target, against=against, shape=shape, **settings)
+
+    # --- export ----------------------------------------------------------------------------------------------------
+
+    def graph(self) -> ComputationGraph:
+        """Return what the model computes, from a matrix of inputs to its prediction, as a graph of named operations.
+
+        Formats of export are written from it; print its `describe()`. Raises ConfigError for a custom
+        layer or loss that says no operations.
+        """
+        from chainrule.export.members import graph_of
+
+        return graph_of([self])
 
 
 def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:

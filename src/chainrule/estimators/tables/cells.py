@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.data.frames import places
+from chainrule.errors import ShapeError
 from chainrule.estimators.tables import calendar, kinds, reading
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.learned import LearnedColumn
@@ -53,6 +55,25 @@ def cells(learned: Sequence[LearnedColumn], X: object) -> list[ReadColumn]:
     else:  # in the order of training
         at = {each.name: column for each, column in zip(learned, table.columns, strict=True)}
     return [_cells(each, at[each.name]) for each in used]
+
+
+def places_of(learned: Sequence[LearnedColumn], table: reading.RawTable, named: bool) -> dict[str, int]:
+    """Return where the columns of a table have each column that was learned and is among those that were read.
+
+    named: whether the columns of training had names.  Raises DataError for a missing column, and ShapeError for another
+    number of columns without names.
+    """
+    at = {column.name: k for k, column in enumerate(table.columns)}
+    if named and table.named:
+        places([each.name for each in learned if each.became != "dropped"], table.names, "X")
+        return at
+    if len(table.names) != len(learned):
+        raise ShapeError(
+            f"X has {len(table.names)} features, but TablePreprocessor is expecting {len(learned)} features "
+            "as input; pass the columns of training, or a data frame, whose columns are matched by name."
+        )
+    pairs = zip(learned, table.names, strict=True)
+    return {each.name: at[label] for each, label in pairs if label in at}
 
 
 def _cells(learned: LearnedColumn, column: Column) -> ReadColumn:

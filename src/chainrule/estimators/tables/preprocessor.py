@@ -15,6 +15,7 @@ from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.estimators.tables import ends, fitting, kinds, reading, state
+from chainrule.estimators.tables.cells import places_of
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
 from chainrule.estimators.tables.description import DescribedTable, describe
@@ -159,18 +160,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         used = [each.name for each in learned if each.became != "dropped"]
         numbers = encoder.numbers if self._named else encoder.numbers._replace(names=())
         table = reading.read(X, known=used if self._named else None, numbers=numbers)
-        at = {column.name: k for k, column in enumerate(table.columns)}
-        if self._named and table.named:
-            places(used, table.names, "X")
-        else:
-            if len(table.names) != len(learned):
-                raise ShapeError(
-                    f"X has {len(table.names)} features, but TablePreprocessor is expecting {len(learned)} features "
-                    "as input; pass the columns of training, or a data frame, whose columns are matched by name."
-                )
-            pairs = zip(learned, table.names, strict=True)
-            at = {each.name: at[label] for each, label in pairs if label in at}
-        made = encoder.encode(table, at, self._rules_dtype())
+        made = encoder.encode(table, places_of(learned, table, self._named), self._rules_dtype())
         if not self._crossed:
             return made
         return np.concatenate(

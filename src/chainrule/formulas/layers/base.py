@@ -68,7 +68,7 @@ class Operation(NamedTuple):
     """columns of its input: for an embedding, the column of codes of each of its tables; for a take, a piecewise_linear
     or a periodic, the columns that it reads"""
     groups: int = 1
-    """for a grouped dense: the number of groups of columns"""
+    """for a grouped dense, and a loss over members: the number of groups of columns"""
     shared: bool = False
     """whether all groups share one W and one b"""
 

@@ -1,0 +1,147 @@
+"""What a fitted estimator computes, from a raw row to its answer, as a graph of named operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import __version__
+from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.held import HoldsResult, result_of
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.numbers import NumericTargets
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.steps import ColumnInputs, TableSteps, column_values
+from chainrule.export.answers import AboveThreshold, LargestColumn, SortedColumns, WeightedSum
+from chainrule.export.base import constant
+from chainrule.export.columns import Bounded, GraphInput, ToPrecision
+from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
+from chainrule.export.members import both_classes, members_steps
+from chainrule.export.numbers import (
+    Affine,
+    Columnwise,
+    Elementwise,
+    GroupSoftmax,
+)
+from chainrule.formulas.losses import Quantile
+
+
+def graph_of_estimator(estimator: HoldsResult) -> ComputationGraph:
+    """Return what a fitted estimator computes, from the columns of a table or a matrix "X" to its answer.
+
+    A table has an input for each column that the fit uses; those that it dropped are none. A race has all networks of
+    its average. Raises ConfigError for a layer or a loss without operations.
+    """
+    result = result_of(estimator)
+    build = GraphBuilder()
+    made = PreparedInputs(build)
+    about = {"chainrule": __version__, "made_of": type(estimator).__name__}
+    if isinstance(result, RaceResult):
+        predicted = _blended(build, result, made)
+        about["networks"] = str(sum(len(part.result.members) for part in result.blend.parts))
+    else:
+        predicted = _predicted(build, result, made.of(result))
+        about["networks"] = str(len(result.members))
+    targets = result.targets
+    if not isinstance(targets, Labels):
+        return build.done({"predictions": predicted}, "regression", (), about)
+    label = _label(build, result, targets, predicted)
+    shown = both_classes(build, predicted) if targets.kind == "binary" else predicted
+    return build.done({"probabilities": shown, "label": label}, targets.kind, targets.classes.tolist(), about)
+
+
+def graph_inputs(estimator: HoldsResult, X: object) -> Mapping[str, NDArray[np.generic]]:
+    """Return a table's values, or a matrix, as the inputs of the estimator's graph take them, by name.
+
+    Raises DataError for values of another kind than in training.
+    """
+    result = result_of(estimator)
+    if not isinstance(result, RaceResult):
+        if result.preprocessor is None:
+            return {"X": np.asarray(X)}
+        return column_values(result.preprocessor, X)
+    found: dict[str, NDArray[np.generic]] = {}
+    for part in result.blend.parts:
+        assert part.result.preprocessor is not None, "a race is of tables"
+        found |= column_values(part.result.preprocessor, X)
+    return found
+
+
+class PreparedInputs:
+    """The inputs of networks, once for all that prepare a table alike."""
+
+    def __init__(self, build: GraphBuilder) -> None:
+        """Begin without any."""
+        self.build, self.inputs = build, ColumnInputs(build)
+        self.made: dict[str, GraphValue] = {}
+
+    def of(self, result: FitResult) -> GraphValue:
+        """Return the inputs of the networks of a result."""
+        preprocessor: TablePreprocessor | None = result.preprocessor
+        if preprocessor is None:
+            names = result.feature_names
+            columns = () if names is None else tuple(map(str, names))
+            return self.build.add(GraphInput("X", "numbers", result.n_features, columns), of="input")
+        key = json.dumps(preprocessor.to_data())
+        if key not in self.made:
+            self.made[key] = TableSteps(self.build, preprocessor, self.inputs).add()
+        return self.made[key]
+
+
+def _predicted(build: GraphBuilder, result: FitResult, inputs: GraphValue) -> GraphValue:
+    """Add what `FitResult.predicted` does."""
+    predicted = members_steps(build, result.members, inputs)
+    targets = result.targets
+    if isinstance(targets, NumericTargets) and targets.middle is not None:
+        assert isinstance(targets.own_loss, Quantile)
+        order = tuple(np.argsort(targets.own_loss.q, kind="stable").tolist())
+        predicted = build.add(SortedColumns(order), predicted, of="quantiles in order")
+    return predicted
+
+
+def _blended(build: GraphBuilder, result: RaceResult, prepared: PreparedInputs) -> GraphValue:
+    """Add what `Blend.predicted` does."""
+    blend: Blend = result.blend
+    each = [_predicted(build, part.result, prepared.of(part.result)) for part in blend.parts]
+    each = [build.add(ToPrecision("double"), value, of="blend") for value in each]
+    mean = build.add(WeightedSum(tuple(float(part.weight) for part in blend.parts)), *each, of="blend")
+    return _tempered(build, mean, blend.temperature, result.targets.task == "multiclass")
+
+
+def _tempered(build: GraphBuilder, p: GraphValue, temperature: float, exclusive: bool) -> GraphValue:
+    """Add what `chainrule.estimators.best.weights.tempered` does."""
+    if temperature == 1:
+        return p
+    zero, one = np.zeros(p.width), np.ones(p.width)
+
+    def logs(value: GraphValue) -> GraphValue:
+        bounded = build.add(Bounded(constant(LEAST * one), constant(np.inf * one)), value, of="temperature")
+        log = build.add(Elementwise("log"), bounded, of="temperature")
+        scale = Columnwise(constant(zero), constant(one / temperature), constant(zero))
+        return build.add(scale, log, of="temperature")
+
+    if exclusive:
+        return build.add(GroupSoftmax(), logs(p), of="temperature")
+    others = build.add(Columnwise(constant(zero), constant(-one), constant(one)), p, of="temperature")
+    odds = build.add(WeightedSum((1.0, -1.0)), logs(p), logs(others), of="temperature")
+    return build.add(Elementwise("sigmoid"), odds, of="temperature")
+
+
+def _label(build: GraphBuilder, result: FitResult, labels: Labels, p: GraphValue) -> GraphValue:
+    """Add what `FitResult.predictions` does: the place of the label, or 0 and 1 of several a row."""
+    decision, of = result.decision, "label"
+    if decision is not None and decision.threshold is not None:
+        return build.add(AboveThreshold(decision.threshold, or_equal=True), p, of=of)
+    if decision is not None and decision.costs is not None:
+        costs = np.array(decision.costs)
+        gains = build.add(Affine(constant(-costs), constant(np.zeros(len(costs)))), p, of=of)
+        return build.add(LargestColumn(), gains, of=of)
+    if labels.kind == "multiclass":
+        return build.add(LargestColumn(), p, of=of)
+    threshold = 0.5 if labels.kind == "multilabel" or len(labels.classes) > 1 else np.inf
+    return build.add(AboveThreshold(threshold), p, of=of)

@@ -1,0 +1,232 @@
+"""A graph: everything that a fitted thing computes from its raw inputs to its answer, as steps of named operations.
+
+graph = model.graph()                           of a model, an ensemble or a fitted estimator
+graph.run({"age": [41.0], "city": ["Graz"]})    {"probabilities": ..., "label": ...}
+print(graph.describe())                         a line for each step
+
+Every format of export is written from it, and `run` is their specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.export.base import NUMBERS, TEXT, Array, GraphOperation, short, to_json
+from chainrule.export.columns import GraphInput, ToPrecision
+
+VERSION = 1
+"""Of `to_data`: it changes when an operation changes its meaning."""
+
+
+class GraphStep(NamedTuple):
+    """A step of a graph: an operation, what it reads, and what it makes."""
+
+    operation: GraphOperation
+    reads: tuple[int, ...]
+    """the numbers of earlier steps, in the order of the operation's arguments"""
+    width: int
+    """the columns of its value"""
+    of: str = ""
+    """where it comes from, for people: a layer's name, a column, "answer\""""
+
+    @property
+    def makes(self) -> str:
+        """The kind of its value: "numbers", "codes" or "text"."""
+        operation = self.operation
+        return TEXT if isinstance(operation, GraphInput) and operation.is_text else operation.makes
+
+
+@dataclass(frozen=True, eq=False)
+class ComputationGraph:
+    """Steps in an order in which each reads earlier ones, and what they answer.
+
+    outputs: the number of a step by name. "predictions" (n, outputs) are numbers; "probabilities" are (n, classes), two
+    columns for two classes, or (n, labels) of several labels a row; "label" (n, 1) is the place of the predicted label
+    in `labels`, or (n, labels) 0 or 1 each.
+    task: "regression", "binary", "multiclass" or "multilabel".
+    labels: the labels of the classes, in the order of the probabilities; () for numbers.
+    about: where it comes from, as JSON values: the package's version, the kind of what was fitted.
+    """
+
+    steps: tuple[GraphStep, ...]
+    outputs: Mapping[str, int]
+    task: str
+    labels: tuple[Any, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[GraphInput, ...]:
+        """What it reads, in the order of the table's columns."""
+        return tuple(step.operation for step in self.steps if isinstance(step.operation, GraphInput))
+
+    def run(self, inputs: Mapping[str, Any] | ArrayLike, dtype: DTypeLike = "float64") -> dict[str, Array]:
+        """Compute the outputs by NumPy: the specification of every format.
+
+        inputs: the values of each input by name, as `GraphInput` says: (n,) of a column, (n, columns) of a matrix; or,
+        of a graph whose only input is a matrix, that matrix.  dtype: "float64", or "float32" for the networks' numbers.
+        Raises DataError for missing inputs, and ShapeError for other shapes.
+        """
+        precision = np.dtype(dtype)
+        given = self._checked(inputs)
+        values: list[Array] = []
+        for step in self.steps:
+            operation = step.operation
+            read = [values[k] for k in step.reads]
+            if isinstance(operation, GraphInput):
+                made = given[operation.label]
+                made = made.astype(precision) if operation.holds == NUMBERS else made
+            elif isinstance(operation, ToPrecision):
+                made = read[0].astype(precision if operation.to == "network" else np.float64, copy=False)
+            else:
+                made = operation.compute(*read)
+            values.append(made)
+        return {name: values[k] for name, k in self.outputs.items()}
+
+    def _checked(self, inputs: Mapping[str, Any] | ArrayLike) -> dict[str, Array]:
+        own = self.inputs
+        if not isinstance(inputs, Mapping):
+            if len(own) != 1 or own[0].holds != NUMBERS:
+                names = ", ".join(each.label for each in own[:5])
+                raise DataError(f"inputs must be a dict with the values of each input by name: {names}.")
+            inputs = {own[0].label: inputs}
+        missing = [each.label for each in own if each.label not in inputs]
+        if missing:
+            raise DataError(f"inputs must have {missing[0]!r}, which the graph reads; give its values.")
+        made = {each.label: _value(each, inputs[each.label]) for each in own}
+        if len({len(value) for value in made.values()}) > 1:
+            first, *_ = made
+            other = next(name for name in made if len(made[name]) != len(made[first]))
+            raise ShapeError(
+                f"inputs has {len(made[first])} rows in {first!r} and {len(made[other])} in {other!r}; make them equal."
+            )
+        return made
+
+    def describe(self) -> str:
+        """Return a text with a line for each step: its number, operation, what it reads, its width, and constants."""
+        names = {k: name for name, k in self.outputs.items()}
+        lines = [
+            f"{self.task}, {len(self.inputs)} inputs, {len(self.steps)} steps, {self.numbers:,} constants"
+        ]
+        for k, step in enumerate(self.steps):
+            reads = " ".join(f"%{each}" for each in step.reads)
+            settings = ", ".join(
+                f"{name}={short(value)}"
+                for name, value in step.operation.settings().items()
+                if isinstance(value, np.ndarray) or value not in ((), "")
+            )
+            answer = f" -> {names[k]}" if k in names else ""
+            origin = f"  # {step.of}" if step.of else ""
+            lines.append(
+                f"%{k} {step.makes}[{step.width}] = {step.operation.name}({reads}) {settings}".rstrip()
+                + answer
+                + origin
+            )
+        if self.labels:
+            lines.append(f"labels: {short(self.labels)}")
+        return "\n".join(lines)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers its constant arrays have."""
+        return sum(
+            value.size
+            for step in self.steps
+            for value in step.operation.settings().values()
+            if isinstance(value, np.ndarray)
+        )
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the whole graph as JSON values; numbers that are not finite are text: "inf", "-inf", "nan"."""
+        steps = [
+            {
+                "operation": step.operation.name,
+                "reads": list(step.reads),
+                "makes": step.makes,
+                "width": step.width,
+                "of": step.of,
+                "settings": to_json(step.operation.settings()),
+            }
+            for step in self.steps
+        ]
+        return {
+            "kind": "computation_graph",
+            "version": VERSION,
+            "task": self.task,
+            "labels": to_json(self.labels),
+            "outputs": dict(self.outputs),
+            "about": to_json(dict(self.about)),
+            "steps": steps,
+        }
+
+    def __repr__(self) -> str:
+        """Show the task, the inputs and the number of steps."""
+        return f"<ComputationGraph: {self.task}, {len(self.inputs)} inputs, {len(self.steps)} steps>"
+
+
+def _value(own: GraphInput, values: Any) -> Array:
+    """Return the values of an input as an array."""
+    if own.is_text:
+        texts = np.empty(len(values), object)
+        texts[:] = [None if each is None else str(each) for each in values]
+        return texts
+    try:
+        made = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"input {own.label!r} holds {own.holds}s, which must be numbers ({error})."
+        ) from error
+    if own.holds != NUMBERS and made.ndim == 1:
+        made = made[:, None]
+    if made.ndim != 2 or made.shape[1] != own.columns:
+        raise ShapeError(f"input {own.label!r} must have {own.columns} columns, not the shape {made.shape}.")
+    return made
+
+
+class GraphValue(NamedTuple):
+    """A value of a graph that is being built."""
+
+    number: int
+    """of the step that makes it"""
+    width: int
+
+
+class GraphBuilder:
+    """Steps that are added one after the other."""
+
+    def __init__(self) -> None:
+        """Begin without steps."""
+        self.steps: list[GraphStep] = []
+
+    def add(self, operation: GraphOperation, *values: GraphValue, of: str = "") -> GraphValue:
+        """Add an operation that reads these values; return what it makes.
+
+        of: where it comes from, for people.  Raises ConfigError for values of another kind or number than it takes.
+        """
+        arity = operation.arity
+        wrong = len(values) != arity if arity is not None else not values
+        kinds = {self.steps[value.number].makes for value in values}
+        if wrong or not kinds <= {operation.takes}:
+            raise ConfigError(
+                f"{operation.name} takes {arity if arity is not None else 'some'} values of {operation.takes}, not "
+                f"{len(values)} of {', '.join(sorted(kinds)) or 'none'}."
+            )
+        width = operation.width(*(value.width for value in values))
+        self.steps.append(GraphStep(operation, tuple(value.number for value in values), width, of))
+        return GraphValue(len(self.steps) - 1, width)
+
+    def done(
+        self,
+        outputs: Mapping[str, GraphValue],
+        task: str,
+        labels: Sequence[Any] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> ComputationGraph:
+        """Return the graph of the steps, with these outputs."""
+        numbers = {name: value.number for name, value in outputs.items()}
+        return ComputationGraph(tuple(self.steps), numbers, task, tuple(labels), dict(about or {}))

@@ -1,0 +1,124 @@
+"""The graph of a fitted estimator answers as the estimator does: tables of any kind, presets, averages, decisions."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from chainrule.estimators.graphs import graph_inputs
+from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from exported import later, table
+from hostile_tables import hostile_table
+
+CASES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "12"))
+"""Hostile tables that are compared; 300 in the figure of docs/export.md."""
+CLOSE = 1e-12
+QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def difference(estimator: Any, X: Any) -> float:
+    """The largest |x - y| / (1 + |y|) of what the graph answers for a table."""
+    graph = estimator.graph()
+    found = graph.run(graph_inputs(estimator, X))
+    if isinstance(estimator, MLPRegressor):
+        expected = estimator.predict(X)
+        pairs = [(found["predictions"], expected)]
+    else:
+        expected = estimator.predict_proba(X)
+        pairs = [(found["probabilities"], expected)]
+        labels = np.array(graph.labels, dtype=estimator.classes_.dtype)
+        assert (labels[found["label"][:, 0]] == estimator.predict(X)).all()
+    far = (np.abs(a - np.reshape(b, a.shape)) / (1 + np.abs(np.reshape(b, a.shape))) for a, b in pairs)
+    return max(float(each.max(initial=0.0)) for each in far)
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset"),
+    [*zip([MLPClassifier, MLPRegressor] * 2, sorted(PRESETS), strict=False), (MLPRegressor, "additive")],
+)
+def test_presets(kind: type[Any], preset: str):
+    X, y = table()
+    y = y if kind is MLPRegressor else np.digitize(y, [3, 5])
+    settings = QUICK | {"preset": preset, "preprocess": "auto"}
+    if preset == "additive":
+        settings.pop("hidden_layer_sizes")
+    estimator = kind(**settings).fit(X, y)
+    for rows in (X, later(X)):
+        assert difference(estimator, rows) <= CLOSE
+
+
+@pytest.mark.parametrize("scale", ["robust", "realmlp", "range", "none", "robust+quantile"])
+def test_preparations(scale: str):
+    X, y = table(120)
+    own = TablePreprocessor(
+        scale=scale, dtype="float64", max_one_hot=3, category_scale=0.5, impute="mean", out_of_range="clip"
+    )
+    estimator = MLPClassifier(**QUICK, preprocess=own).fit(X, y > 4)
+    for rows in (X, later(X)):
+        assert difference(estimator, rows) <= CLOSE
+
+
+def test_members_quantiles_and_decisions():
+    X, y = table(120)
+    members = MLPRegressor(**QUICK, preprocess="auto", n_members=3, preset="fast").fit(X, y)
+    assert difference(members, later(X)) <= CLOSE
+    quantiles = MLPRegressor(**QUICK, preprocess="auto", loss="quantile", quantiles=(0.9, 0.1, 0.5)).fit(X, y)
+    assert difference(quantiles, later(X)) <= CLOSE
+    two = MLPClassifier(**QUICK, preprocess="auto").fit(X, np.where(y > 4, "high", "low"))
+    assert difference(two.set_threshold(threshold=0.4), later(X)) <= CLOSE
+    three = MLPClassifier(**QUICK, preprocess="auto").fit(X, np.digitize(y, [3, 5]))
+    assert difference(three.set_threshold(costs=[[0, 1, 5], [1, 0, 1], [9, 1, 0]]), later(X)) <= CLOSE
+    one = MLPClassifier(**QUICK, preprocess="auto").fit(X, np.zeros(120, int))
+    assert one.graph().run(graph_inputs(one, X))["label"].max() == 0
+
+
+def test_a_race():
+    X, y = table(160)
+    race = MLPClassifier(
+        preset="best", preprocess="auto", time_limit=1, random_state=0, dtype="float64", max_iter=5
+    ).fit(X, y > 4)
+    assert difference(race, later(X)) <= CLOSE
+    graph = race.graph()
+    assert [each.label for each in graph.inputs].count("age") == 1
+    json.dumps(graph.to_data(), allow_nan=False)
+
+
+def test_arrays():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 3)), rng.integers(0, 2, (80, 4))
+    several = MLPClassifier(**QUICK).fit(X, y)
+    found = several.graph().run(X)
+    assert np.abs(found["probabilities"] - several.predict_proba(X)).max() <= CLOSE
+    assert (found["label"] == several.predict(X)).all() and several.graph().task == "multilabel"
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_hostile_tables(seed: int):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        case = hostile_table(seed)
+    kind = (MLPClassifier, MLPRegressor)[seed % 2]
+    is_text = any(isinstance(each, str) for each in case.y)
+    y = list(range(len(case.y))) if is_text and kind is MLPRegressor else case.y
+    if kind is MLPClassifier and not is_text and not all(isinstance(each, int) for each in y):
+        y = [each > 0 for each in y]
+    try:
+        estimator = kind(**QUICK, preprocess="auto", preset="fast").fit(case.X, y)
+    except ChainruleError:
+        return  # a table that no estimator takes
+    for rows in (case.X, case.later):
+        try:
+            estimator.predict(rows)
+        except ChainruleError as error:
+            with pytest.raises(type(error)):
+                graph_inputs(estimator, rows)
+            continue
+        assert difference(estimator, rows) <= CLOSE, case.name
