@@ -43,6 +43,7 @@ def test_commands():
         "info",
         "lab",
         "predict",
+        "serve",
         "studio",
         "train",
         "tune",
@@ -125,10 +126,10 @@ def test_help_fits_the_terminal(command, monkeypatch, name, width):
 def test_the_examples_run(command, tmp_path):
     Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "digit.png")
     ending = [
-        # The studio serves until Ctrl-C, and there are no files to shuffle, to search on or to check.
+        # The studio and a service end by Ctrl-C, and there are no files to shuffle, to search on or to check.
         example
         for function, example in EXAMPLES
-        if function.__name__ not in ("studio", "data", "tune", "check")
+        if function.__name__ not in ("studio", "serve", "data", "tune", "check")
     ]
     printed = [command(*shlex.split(example)[1:]).stdout for example in ending]
     assert float(re.search(r"Test accuracy ([\d.]+) %", printed[0])[1]) >= 98

@@ -22,11 +22,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from asgi import Reply, assert_sealed
+from chainrule.serve import connection as connections
+from chainrule.serve.connection import listen
 from chainrule.studio.page.assets import VERSION
-from chainrule.studio.server import connection as connections
 from chainrule.studio.server import exchange
 from chainrule.studio.server.gate import SOCKETS, Gate
-from chainrule.studio.server.serve import listen, make_server
+from chainrule.studio.server.serve import make_server
 from chainrule.studio.studio import Studio
 
 DESCRIPTORS = Path("/proc/self/fd")

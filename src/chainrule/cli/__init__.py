@@ -19,6 +19,7 @@ from chainrule.cli.explain import explain
 from chainrule.cli.info import info
 from chainrule.cli.lab import lab
 from chainrule.cli.predict import predict
+from chainrule.cli.serve import serve
 from chainrule.cli.studio import studio
 from chainrule.cli.train import train
 from chainrule.cli.tune import tune
@@ -33,6 +34,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (data, "chainrule data shuffle train/ shuffled/"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
     (lab, "chainrule lab vanishing --budget 0.1"),
+    (serve, "chainrule serve runs/table"),
     (studio, "chainrule studio runs/mnist"),
 )
 """Every subcommand, with the example at the end of its --help."""

@@ -134,6 +134,39 @@ Because = Annotated[
     ),
 ]
 
+# --- serve
+
+Host = Annotated[
+    str,
+    Option(help="Address to listen on; another than this machine's own, such as 0.0.0.0, needs a token."),
+]
+Port = Annotated[int, Option(min=0, max=65535, help="Port; 0 for a free one.")]
+ServedName = Annotated[
+    str | None,
+    Option(
+        "--name",
+        help="Name of the model in its paths.",
+        show_default="that of the run's folder, or of the file",
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    Option(
+        help="File with the token that requests must have in Authorization: Bearer; without it that of the "
+        "variable CHAINRULE_TOKEN, if it is set.",
+        show_default=False,
+    ),
+]
+MaxMegabytes = Annotated[int, Option(min=1, help="Maximum megabytes of a request.")]
+MaxRows = Annotated[int, Option(min=1, help="Maximum rows of a request.")]
+MaxConnections = Annotated[int, Option("--connections", min=1, help="Maximum connections at a time.")]
+MaxSeconds = Annotated[float, Option(min=0.1, help="Seconds in which a request must arrive.")]
+BatchRows = Annotated[int, Option(min=1, help="Rows of concurrent requests that are predicted at once.")]
+BatchDelay = Annotated[
+    float,
+    Option(min=0.0, help="Milliseconds that a request may wait for others, if some came before."),
+]
+
 # --- lab
 
 Experiment = Annotated[

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.answers import Answers, as_data, as_list, save
 from chainrule.cli.check import said_of_strange_rows
 from chainrule.cli.covering import covering_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+from chainrule.recipe.answers import Answers, as_data, as_list, save
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,6 @@ def predict(
     from chainrule.cli.models import load_with_table, model_file, with_table
     from chainrule.model import Model
     from chainrule.recipe.averages import estimator_in
-    from chainrule.recipe.demands import decision_of
 
     chosen, table = load_with_table(model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
@@ -66,9 +65,7 @@ def predict(
     if made is None and (table is not None or interval is not None or explain):
         made = estimator_in(model_file(model))
     covering = None if interval is None else covering_of(made, model, interval)
-    decision = decision_of(made) if table is not None else None
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
-    answers = [each.decided(decision, chosen.labels) for each in answers]
     if explain:
         answers = with_reasons(with_table(made, model), table, answers)
     if out is not None:
@@ -227,7 +224,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
         is_one_label = answers.predicted.ndim == 1
         shown = TOP if answers.covering is None else max(TOP, int(answers.covering[i].sum()))
         for rank, k in enumerate((-shares).argsort(kind="stable")[:shown].tolist()):
-            chosen = labels[k] == str(answers.predicted[i]) if is_one_label else shares[k] > 0.5
+            chosen = rank == 0 if is_one_label else shares[k] > 0.5
             table.add_row(
                 Text(name if rank == 0 else ""),
                 Text(output.plain(labels[k]), "bold" if chosen else "dim"),

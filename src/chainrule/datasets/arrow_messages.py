@@ -37,7 +37,7 @@ class ArrowMessage(NamedTuple):
 
 def messages(file: BinaryIO) -> Iterator[ArrowMessage]:
     """Iterate over the batches and dictionaries of a file or a stream. Raises ValueError for anything else."""
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
     try:
         file.seek(0)
         places = _blocks(file, size) if file.read(6) == SIGNATURE else None

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def read_table(path: PathLike) -> Any:
         ) from error
     with open_regular(path) as file:
         try:
-            table = _parquet(file, name) if ending in PARQUET else _arrow(file, name)
+            table = _parquet(file, name) if ending in PARQUET else read_arrow(file, name)
         except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, (DataError, FormatError)):
                 raise
@@ -104,7 +104,12 @@ def _parquet(file: Any, name: str) -> Any:
     return pa.Table.from_batches(_counted(batches, name, schema, packed), schema)
 
 
-def _arrow(file: Any, name: str) -> Any:
+def read_arrow(file: BinaryIO, name: str) -> Any:
+    """Return the table in an Arrow file or stream. name: of the file, for errors.
+
+    Raises FormatError and DataError for what would take far more memory than the file, ValueError, OSError and errors
+    of PyArrow for a damaged one.
+    """
     import pyarrow as pa
 
     start = file.read(6)
@@ -112,7 +117,7 @@ def _arrow(file: Any, name: str) -> Any:
         raise FormatError(
             f"{name} is a Feather file of version 1; write it again as version 2 or as Parquet."
         )
-    unpacked, packed = 0, os.fstat(file.fileno()).st_size
+    unpacked, packed = 0, file.seek(0, os.SEEK_END)
     for message in messages(file):
         unpacked += message.unpacked
         check_bomb(name, unpacked, packed)

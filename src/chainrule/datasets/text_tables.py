@@ -40,7 +40,11 @@ def read_text_table(path: PathLike) -> TableColumns:
     Raises FormatError for non-text, DataError for rows of unequal length, duplicate names and no rows.
     """
     name = os.fspath(path)
-    data = _contents(path, name)
+    return text_table(name, _contents(path, name))
+
+
+def text_table(name: str, data: bytes) -> TableColumns:
+    """Return the columns of the bytes of a CSV file, as `read_text_table`. name: of the data, for errors."""
     encoding = _encoding_of(name, data)
     delimiter = delimiter_of(data[: 4 * _LOOKED_AT].decode(encoding, "replace")[:_LOOKED_AT])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -41,15 +40,11 @@ CHOICES: dict[str, Any] = {
 
 
 def plain(
-    settings: Settings,
-    target: TargetColumn,
-    rows: int,
-    named: Names = PYTHON,
-    rising: Mapping[str, int] | None = None,
+    settings: Settings, target: TargetColumn, rows: int, named: Names = PYTHON
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a plain network, with the parameters of the settings. rows: those that it is fitted to.
 
-    settings: resolved, and checked for a network.  rising: the directions of columns, `monotonic_cst`.
+    settings: resolved, and checked for a network.
     """
     optimizer, watches = build.optimizer(settings, named), settings.patience is not None
     held_out = math.ceil((settings.validation_fraction or 0.0) * rows) if watches else 0
@@ -67,7 +62,6 @@ def plain(
         "early_stopping": watches,
         "optimizer": optimizer,
         "gap": gap_of(settings),
-        "monotonic_cst": rising,
         "preprocess": TablePreprocessor(
             dtype=settings.dtype, out_of_range="keep" if settings.time is None else "clip"
         ),
@@ -82,14 +76,10 @@ def plain(
 
 
 def estimator(
-    settings: Settings,
-    target: TargetColumn,
-    named: Names = PYTHON,
-    rising: Mapping[str, int] | None = None,
+    settings: Settings, target: TargetColumn, named: Names = PYTHON
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a preset for a target, with the parameters of the settings.
 
-    rising: the directions of columns, `monotonic_cst`.
     Raises ConfigError for unsupported settings.
     """
     check(settings, named)
@@ -125,8 +115,6 @@ def estimator(
         )
     if "optimizer" in chosen:
         parameters["optimizer"] = build.optimizer(settings, named)
-    if rising is not None:
-        parameters["monotonic_cst"] = rising
     if settings.gap is not None:
         parameters["gap"] = gap_of(settings)
     if settings.dtype != Settings().dtype:

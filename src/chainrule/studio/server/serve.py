@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from chainrule.errors import ConfigError
+from chainrule.serve import connection
+from chainrule.serve.connection import listen
 from chainrule.studio.server.app import make_app
-from chainrule.studio.server.connection import SETTINGS
 from chainrule.studio.server.gate import Gate, Tokens
 from chainrule.studio.studio import Studio
 
 HOST = "127.0.0.1"
 
 
-def listen(port: int) -> socket.socket:
-    """Return a listening socket on the loopback interface. port: 0 for a free one. Raises ConfigError."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((HOST, port))
-        sock.listen(128)
-    except OSError as error:
-        sock.close()
-        raise ConfigError(
-            f"port {port} cannot be used ({error.strerror}); choose another, or 0 for a free one."
-        ) from error
-    return sock
+class Connection(connection.Timed, H11Protocol):
+    """HTTP/1.1 of uvicorn, with a deadline for each request's header and at most 256 connections."""
+
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """A WebSocket of uvicorn, with a deadline for its opening.
+
+    A handshake rejected with an HTTP reply is not an error for the terminal.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start waiting for the end of the handshake."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(connection.HEAD, self._hang_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _hang_up(self) -> None:
+        if not self.handshake_complete:
+            self.transport.close()
+
+    async def send(self, message: Any) -> None:
+        """Send a message; the last one of such a reply completes the handshake."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
+
+
+SETTINGS: dict[str, Any] = connection.settings(
+    http=Connection,
+    ws=SocketConnection,
+    ws_max_size=1 << 20,  # bytes of a message to the server
+    ws_per_message_deflate=False,  # on one machine, compression costs more than it saves
+    timeout_graceful_shutdown=2,
+)
+"""Keyword arguments of `uvicorn.Config`."""
 
 
 def make_server(studio: Studio, sock: socket.socket) -> tuple[uvicorn.Server, Callable[[], str]]:

@@ -1,0 +1,215 @@
+"""A model that answers: read from its file, with what it takes, and asked once with an example before it is served."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError, FormatError
+from chainrule.estimators import MLPClassifier, MLPRegressor, covering
+from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.held import as_fitted, result_of
+from chainrule.estimators.labels import Labels
+from chainrule.model import Ensemble, Model, load_any
+from chainrule.recipe import averages, tables
+from chainrule.recipe.answers import Answers
+from chainrule.serve.array_rows import ArrayReader
+from chainrule.serve.rows import ReadsRows, TableReader
+from chainrule.serve.schema import Schema, columns_of_array, columns_of_table
+
+
+class Extras(NamedTuple):
+    """What a request asks for besides the prediction."""
+
+    interval: float | None = None
+    """the share of rows whose truth lies in their intervals, or sets of labels"""
+    spread: bool = False
+
+
+PLAIN = Extras()
+
+
+class Predicts(Protocol):
+    """What answers for rows."""
+
+    def answers(self, table: Any, asked: Extras) -> Answers:
+        """Return the answers for a table or an array."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model with what is known of it; it does not change."""
+
+    name: str
+    digest: str
+    """the first digits of the SHA-256 of its file"""
+    schema: Schema
+    reads: ReadsRows
+    predicts: Predicts
+
+    def check(self, asked: Extras) -> None:
+        """Raise ConfigError for what the model does not have."""
+        if asked.interval is not None:
+            if not self.schema.can_cover:
+                raise ConfigError(
+                    "interval needs rows that the model did not learn from, and its file keeps none of them; omit it."
+                )
+            covering.check_coverage(asked.interval, "interval")
+        if asked.spread and not self.schema.can_spread:
+            raise ConfigError(
+                "spread compares the members of an ensemble, but the model is one network; omit it."
+            )
+
+
+class EstimatorAnswers:
+    """Answers of an estimator, by one preparation and one prediction for all that is asked."""
+
+    def __init__(self, estimator: MLPClassifier | MLPRegressor) -> None:
+        """Take a fitted estimator.
+
+        It predicts by the engine that "auto" chooses for many rows: few rows are otherwise predicted by another one,
+        and the last bits of an answer would depend on what it was joined with.
+        """
+        result = result_of(estimator)
+        engine = engine_of(estimator.engine, members_of(result))
+        if isinstance(result, RaceResult):
+            blend = Blend(result.blend.parts, result.blend.temperature, engine)
+            result = replace(result, blend=blend)
+        self.estimator = as_fitted(estimator, result, engine=engine)
+        self.result = result
+
+    def answers(self, table: Any, asked: Extras) -> Answers:
+        """Return what the estimator's own methods do: `predict`, `predict_proba`, `spread` and those for coverage."""
+        result, inputs = self.result, table
+        is_race = isinstance(result, RaceResult)
+        if result.preprocessor is not None and (asked.interval is not None or not is_race):
+            inputs = result.preprocessor.transform(table)
+        if isinstance(result, RaceResult):
+            found = result.blend.predicted(table, result.targets.task == "multiclass")
+        else:
+            found = result.predicted(inputs, self.estimator.engine)
+        predicted, shares, covered = np.asarray(result.predictions(found)), None, None
+        is_of_labels = isinstance(result.targets, Labels)
+        if is_of_labels:
+            shares = np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+        if asked.interval is not None:
+            cover = covering.sets if is_of_labels else covering.intervals
+            covered = cover(result, inputs, found, asked.interval)
+            if not is_of_labels and covered.shape[1] == 1:
+                covered = covered[:, 0]
+        apart = self.estimator.spread(table) if asked.spread else None
+        return Answers("", predicted, shares, apart, covered)
+
+
+class NetworkAnswers:
+    """Answers of a network or an ensemble without an estimator. prepare: what makes its inputs of a table, or None."""
+
+    def __init__(self, model: Model | Ensemble, prepare: Any = None) -> None:
+        """Take what predicts."""
+        self.model, self.prepare = model, prepare
+        self.bound = model.bind() if isinstance(model, Model) else None
+
+    def answers(self, table: Any, asked: Extras) -> Answers:
+        """Return what the model's own methods do."""
+        X = table if self.prepare is None else self.prepare(table)
+        model = self.model if self.bound is None else self.bound
+        shares = None if self.model.task == "regression" else model.predict_proba(X)
+        apart = self.model.spread(X) if asked.spread and isinstance(self.model, Ensemble) else None
+        return Answers("", model.predict(X), shares, apart)
+
+
+def load(path: str | os.PathLike[str], name: str) -> ServedModel:
+    """Read a model's file, and ask the model once. name: under which it is served.
+
+    Raises FormatError for a damaged file, ConfigError for a model that was not trained, and OSError.
+    """
+    path = Path(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    model, metadata = load_any(path)
+    target = metadata.get(tables.TARGET)
+    schema: Schema
+    predicts: Predicts
+    if "estimator" in metadata:
+        schema, predicts = of_estimator(averages.estimator_of(metadata, path), target)
+    else:
+        schema, predicts = of_network(model, tables.known(metadata, path))
+    reads = (
+        TableReader(schema)
+        if any(column.can_be_missing for column in schema.columns)
+        else ArrayReader(schema)
+    )
+    served = ServedModel(name, digest, schema, reads, predicts)
+    try:
+        predicts.answers(reads.of_json([schema.example()]).table, PLAIN)
+    except (ValueError, ArithmeticError) as error:
+        raise FormatError(f"{path} does not answer for a row of its own columns: {error}") from error
+    return served
+
+
+def of_estimator(
+    estimator: MLPClassifier | MLPRegressor, target: str | None
+) -> tuple[Schema, EstimatorAnswers]:
+    """Return what an estimator takes and gives, and what answers for it."""
+    result = result_of(estimator)
+    names = None if result.feature_names is None else [str(name) for name in result.feature_names]
+    if result.preprocessor is not None:
+        is_named = hasattr(result.preprocessor, "feature_names_in_")
+        columns = columns_of_table(result.preprocessor.learned_, result.seen, whole=not is_named)
+    else:
+        columns, is_named = columns_of_array(names, result.n_features), names is not None
+    labels = tuple(result.targets.classes.tolist()) if isinstance(result.targets, Labels) else ()
+    schema = Schema(
+        result.targets.task,
+        columns,
+        is_named,
+        labels,
+        result.targets.outputs,
+        target,
+        result.calibration is not None,
+        len(members_of(result)) > 1,
+    )
+    return schema, EstimatorAnswers(estimator)
+
+
+def of_network(model: Model | Ensemble, table: tables.Known | None) -> tuple[Schema, NetworkAnswers]:
+    """Return what a network takes and gives, and what answers for it. table: that of the training; None for arrays."""
+    if table is None:
+        columns = columns_of_array(model.feature_names, model.network.inputs)
+        is_named, prepare, target = model.feature_names is not None, None, None
+    else:
+        columns = columns_of_table(table.preprocessor.learned_, ())
+        is_named, prepare, target = True, table.preprocessor.transform, table.target
+    labels = () if model.task == "regression" else tuple(model.labels)
+    can_spread = isinstance(model, Ensemble) and len(model) > 1
+    schema = Schema(model.task, columns, is_named, labels, model.network.outputs, target, False, can_spread)
+    return schema, NetworkAnswers(model, prepare)
+
+
+def members_of(result: FitResult) -> list[Model]:
+    """Return all networks of a result."""
+    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
+    return [model for each in parts for model in each.members]
+
+
+def engine_of(asked: str, models: Sequence[Model]) -> str:
+    """Return the engine that "auto" chooses for every one of some networks; another engine as it was asked for."""
+    names = {select("auto", Plan(model.network)).name for model in models}
+    return names.pop() if asked == "auto" and len(names) == 1 else asked
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """Return the name under which a model is served, unless it is given: that of its run's folder, or of its file."""
+    path = Path(path)
+    stem = path.resolve().name if path.is_dir() else path.stem
+    if path.name == "model.safetensors":
+        stem = path.resolve().parent.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-") or "model"

@@ -1,0 +1,214 @@
+"""The routes of a server: predictions, what the model takes, how it is, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+import chainrule
+from chainrule.errors import ChainruleError, ConfigError, FormatError
+from chainrule.recipe.messages import told
+from chainrule.serve import inference
+from chainrule.serve.answering import Extras
+from chainrule.serve.batches import BusyError
+from chainrule.serve.bodies import JSON, TYPES, Limits, TooMuchError, rows_of
+from chainrule.serve.gate import METHODS, PATTERN
+from chainrule.serve.metrics import KIND
+from chainrule.serve.openapi import document
+from chainrule.serve.replies import RefusedError, Reply, json_reply, preferred, writer
+from chainrule.serve.service import Service
+
+Endpoint = Callable[[Request], Awaitable[Reply]]
+
+
+def make_app(service: Service, *, has_token: bool = False) -> Router:
+    """Return the application, to be wrapped in the gate; it does no access control."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        watching = asyncio.create_task(service.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            service.batches.close()
+
+    async def predict(request: Request) -> Reply:
+        kind = content_type(request)
+        asked = asked_by(request)
+        wanted = preferred(request.headers.get("accept"), kind)
+        body = await body_of(request, service.limits)
+        model = service.model
+        model.check(asked)
+        rows = rows_of(body, kind, model.reads, service.limits)
+        return Reply(200, wanted, await service.answer(model, rows, asked, writer(wanted)))
+
+    async def health(request: Request) -> Reply:
+        ready = not service.is_ending
+        return json_reply({"live": True, "ready": ready}, 200 if ready else 503)
+
+    async def schema(request: Request) -> Reply:
+        model = service.model
+        return json_reply({"name": model.name, "digest": model.digest, **model.schema.described()})
+
+    async def openapi(request: Request) -> Reply:
+        return json_reply(document(service.model, service.limits, has_token=has_token))
+
+    async def metrics(request: Request) -> Reply:
+        return Reply(200, KIND, service.metrics.text(service.batches.waiting_rows))
+
+    async def live(request: Request) -> Reply:
+        return json_reply({"live": True})
+
+    async def ready(request: Request) -> Reply:
+        is_ready = not service.is_ending
+        return json_reply({"live": is_ready}, 200 if is_ready else 503)
+
+    async def server(request: Request) -> Reply:
+        return json_reply({"name": "chainrule", "version": chainrule.__version__, "extensions": []})
+
+    def of_model(request: Request) -> None:
+        if request.path_params["name"] != service.name:
+            raise RefusedError(404, f"There is no such model; this server has {service.name}.")
+
+    async def metadata(request: Request) -> Reply:
+        of_model(request)
+        return json_reply(inference.metadata(service.model))
+
+    async def model_ready(request: Request) -> Reply:
+        of_model(request)
+        is_ready = not service.is_ending
+        return json_reply({"name": service.name, "ready": is_ready}, 200 if is_ready else 503)
+
+    async def infer(request: Request) -> Reply:
+        of_model(request)
+        if content_type(request) != JSON:
+            raise RefusedError(415, f"The body must be {JSON}.")
+        body = await body_of(request, service.limits)
+        model = service.model
+        asked = inference.read(body, model, service.limits)
+        model.check(asked.asked)
+        return Reply(200, JSON, await service.answer(model, asked.rows, asked.asked, asked.write))
+
+    routes: list[tuple[str, Endpoint, str]] = [
+        ("/predict", predict, "POST"),
+        ("/v2/models/{name}/infer", infer, "POST"),
+        ("/health", health, "GET"),
+        ("/schema", schema, "GET"),
+        ("/openapi.json", openapi, "GET"),
+        ("/metrics", metrics, "GET"),
+        ("/v2", server, "GET"),
+        ("/v2/health/live", live, "GET"),
+        ("/v2/health/ready", ready, "GET"),
+        ("/v2/models/{name}", metadata, "GET"),
+        ("/v2/models/{name}/ready", model_ready, "GET"),
+    ]
+    return Router(
+        [
+            Route(path, replying(path, endpoint, method), methods=list(METHODS))
+            for path, endpoint, method in routes
+        ],
+        redirect_slashes=False,
+        default=unknown,
+        lifespan=lifespan,
+    )
+
+
+def replying(path: str, endpoint: Endpoint, method: str) -> Callable[[Request], Awaitable[Response]]:
+    """Return a function of starlette's kind. Its errors become refusals, which the gate writes."""
+    allowed = "GET, HEAD" if method == "GET" else method
+
+    async def reply(request: Request) -> Response:
+        request.scope[PATTERN] = path
+        if request.method not in allowed:
+            raise RefusedError(405, f"This path answers {allowed}.", ((b"allow", allowed.encode()),))
+        try:
+            found = await endpoint(request)
+        except TooMuchError as error:
+            raise RefusedError(413, f"{error}") from error
+        except BusyError as error:
+            raise RefusedError(503, f"{error}", ((b"retry-after", b"1"),)) from error
+        except FormatError as error:
+            raise RefusedError(400, told(error)) from error
+        except ChainruleError as error:
+            raise RefusedError(422, told(error)) from error
+        headers = {name.decode(): value.decode() for name, value in found.headers}
+        return Response(found.body, found.status, {"content-type": found.kind, **headers})
+
+    return reply
+
+
+async def unknown(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a path that no route has."""
+    if scope["type"] == "http":
+        raise RefusedError(404, "There is no such path; GET /openapi.json lists them.")
+
+
+def content_type(request: Request) -> str:
+    """Return the type of a request's body, one of TYPES. Raises RefusedError for others, and for a packed body."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RefusedError(415, "The body must not be packed; send it without Content-Encoding.")
+    given = request.headers.get("content-type", "")
+    kind, *parameters = (each.strip().lower() for each in given.split(";"))
+    charset = next((each[8:].strip("\"' ") for each in parameters if each.startswith("charset=")), "utf-8")
+    if kind not in TYPES:
+        raise RefusedError(415, f"The header Content-Type must be {', '.join(TYPES[:-1])} or {TYPES[-1]}.")
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise RefusedError(415, "The body must be in UTF-8.")
+    return kind
+
+
+def asked_by(request: Request) -> Extras:
+    """Return what the query asks for: interval=0.9, spread=true. Raises RefusedError for anything else."""
+    interval, spread = None, False
+    query = request.url.query if request.scope["query_string"] else ""
+    for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
+        if name == "interval":
+            try:
+                interval = float(value)
+            except ValueError:
+                raise RefusedError(422, "interval must be a share between 0 and 1, such as 0.9.") from None
+        elif name == "spread":
+            if value not in ("true", "false"):
+                raise RefusedError(422, "spread must be true or false.")
+            spread = value == "true"
+        else:
+            raise RefusedError(422, "The query may have interval=0.9 and spread=true, and nothing else.")
+    if interval is not None and not 0 < interval < 1:
+        raise ConfigError("interval must be a share between 0 and 1, such as 0.9.")
+    return Extras(interval, spread)
+
+
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """Return the body of a request. Raises RefusedError for one that is too large or too slow."""
+    declared = request.headers.get("content-length", "0")
+    most = f"The body has more than {limits.body_bytes:,} bytes; send fewer rows at a time."
+    if len(declared) > 18 or int(declared) > limits.body_bytes:
+        raise RefusedError(413, most)
+    pieces, count = [], 0
+    try:
+        async with asyncio.timeout(limits.seconds):
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                piece = message.get("body", b"")
+                count += len(piece)
+                if count > limits.body_bytes:
+                    raise RefusedError(413, most)
+                pieces.append(piece)
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise RefusedError(
+            408, f"The body did not come within {limits.seconds:g} seconds; send it again."
+        ) from None
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,192 @@
+"""What every request passes before anything else sees it, and what every reply has in its headers.
+
+Without a token the server answers this machine only, and what other pages of a browser on it may send must not reach
+the model: so the header Host must be one of the server's own names (a foreign name that resolves to 127.0.0.1 does not
+count), and Origin and Sec-Fetch-Site, which a browser sets, must not name another site. With a token it is the token
+that counts, in the header Authorization; only whether the server is live and ready is told to everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chainrule.serve.replies import Header, RefusedError, Reply, refusal
+
+OPEN = frozenset(("/health", "/v2/health/live", "/v2/health/ready"))
+"""The paths that need no token."""
+METHODS = frozenset(("GET", "HEAD", "POST"))
+TARGET, HEADERS = 4096, 16 << 10
+"""The maximum bytes of a request's path with its query, and of its headers."""
+PATTERN = "chainrule.pattern"
+"""The key, in a request's scope, of the pattern that its path matched, by which requests are counted."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+DROPPED, LINGER = 256 << 20, 3.0
+"""Bytes and seconds for which the rest of a refused body is dropped, so that its client reads the reply."""
+FAILED = RefusedError(500, "The server failed to answer; its log says why.")
+_FIXED: list[Header] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+Note = Callable[[str, int, float], None]
+
+
+class ServiceGate:
+    """An ASGI application that passes requests that may reach the model to another one.
+
+    port: the port of the server.  token: that a request must have; None for a server of this machine.
+    is_ending: whether the server ends, so that each reply closes its connection.
+    note(path, status, seconds): called with each request.  fail(error): called with an error that is a bug.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        port: int,
+        token: str | None,
+        is_ending: Callable[[], bool],
+        note: Note,
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """Take the application, and what is asked of requests."""
+        self.app, self.is_ending, self.note, self.fail = app, is_ending, note, fail
+        self.hosts = frozenset(
+            name.encode() for host in LOOPBACK for name in (f"{host}:{port}", *([host] if port == 80 else []))
+        )
+        self.origins = frozenset(b"http://" + host for host in self.hosts)
+        self.token = None if token is None else _digest(token.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it to the application."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+
+    def check(self, scope: Scope) -> None:
+        """Raise RefusedError for a request that may not reach the model."""
+        headers: dict[bytes, bytes] = {}
+        size = 0
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name in headers and name in (b"host", b"origin", b"authorization", b"content-type"):
+                raise RefusedError(400, f"The header {name.decode('latin-1')} comes twice; send it once.")
+            headers[name] = value
+        if size > HEADERS:
+            raise RefusedError(431, f"The headers have more than {HEADERS >> 10} KiB; send fewer.")
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > TARGET:
+            raise RefusedError(414, f"The address is longer than {TARGET} bytes; send rows in the body.")
+        if self.token is None:
+            self._check_local(headers)
+        elif scope["path"] not in OPEN and not self._has_token(headers):
+            raise RefusedError(
+                401,
+                "This server needs its token; send it in the header Authorization: Bearer TOKEN.",
+                ((b"www-authenticate", b"Bearer"),),
+            )
+        if scope["method"] not in METHODS:
+            raise RefusedError(
+                405, "The server answers GET, HEAD and POST.", ((b"allow", b"GET, HEAD, POST"),)
+            )
+
+    def _check_local(self, headers: dict[bytes, bytes]) -> None:
+        if headers.get(b"host") not in self.hosts:
+            raise RefusedError(
+                403, "The server does not answer under this name; use 127.0.0.1, or start it with a token."
+            )
+        origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
+        if (origin is not None and origin not in self.origins) or site not in (None, b"none", b"same-origin"):
+            raise RefusedError(403, "The server does not answer pages of other sites; start it with a token.")
+
+    def _has_token(self, headers: dict[bytes, bytes]) -> bool:
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        assert self.token is not None
+        return hmac.compare_digest(_digest(given.strip()), self.token) and scheme.lower() == b"bearer"
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        exchange = GuardedExchange(scope, receive, send, self.is_ending)
+        try:
+            self.check(scope)
+            await self.app(scope, exchange.receive, exchange.send)
+        except RefusedError as error:
+            await exchange.refuse(error)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            self.fail(error)
+            await exchange.refuse(FAILED)
+        self.note(scope.get(PATTERN, "other"), exchange.status, time.perf_counter() - begun)
+
+
+class GuardedExchange:
+    """One request and its reply, which gets the gate's headers; what is left of a refused body is dropped."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, is_ending: Callable[[], bool]) -> None:
+        """Take the functions of the server."""
+        self._receive, self._send, self._is_ending = receive, send, is_ending
+        self._waits_to_send = any(name == b"expect" for name, _ in scope["headers"])
+        self._has_more = scope["method"] == "POST"
+        self.status = 0
+        """of the reply; 0 before it"""
+
+    async def receive(self) -> Message:
+        """Return the next message of the request."""
+        message = await self._receive()
+        self._has_more = message.get("more_body", False)
+        self._waits_to_send = False
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the reply."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), *_FIXED]
+            if self._is_ending():
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def refuse(self, error: RefusedError) -> None:
+        """Reply with a sentence, unless a reply has begun; a connection with an unread body is closed."""
+        if self.status:
+            return
+        is_unread = self._has_more
+        if is_unread and not self._waits_to_send:
+            await self._drop()
+        reply = refusal(error)
+        await send_reply(self.send, reply, (b"connection", b"close") if is_unread else None)
+
+    async def _drop(self) -> None:
+        count = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while self._has_more and count < DROPPED:
+                    message = await self.receive()
+                    count += len(message.get("body", b""))
+
+
+async def send_reply(
+    send: Callable[[Message], Awaitable[None]], reply: Reply, more: Header | None = None
+) -> None:
+    """Send a whole reply. more: another header."""
+    headers = [
+        (b"content-type", reply.kind.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+        *reply.headers,
+    ]
+    if more is not None:
+        headers.append(more)
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()

@@ -1,0 +1,95 @@
+"""A newer file in the place of a served one: taken over whole, or refused while the old one goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from served_models import Served, row
+
+
+@pytest.fixture
+def served_copy(models: dict[str, Path], tmp_path: Path) -> Served:
+    shutil.copy(models["labels"], tmp_path / "model.safetensors")
+    return Served(tmp_path / "model.safetensors")
+
+
+def replace(served: Served, content: bytes) -> None:
+    beside = served.service.path.with_suffix(".new")
+    beside.write_bytes(content)
+    os.replace(beside, served.service.path)
+
+
+def test_a_newer_file_answers(served_copy: Served, models: dict[str, Path]):
+    before = served_copy.predict(row(0))
+    assert set(before["probabilities"]) == {"no", "yes"}
+    replace(served_copy, models["members"].read_bytes())
+    assert served_copy.predict(row(0)) == before  # until it is read
+    assert asyncio.run(served_copy.service.reload())
+    assert set(served_copy.predict(row(0))["probabilities"]) == {"0", "1", "2"}
+    assert "newer file answers" in served_copy.said[0] and "differ" in served_copy.said[1]
+    assert b'outcome="taken"} 1.0' in served_copy.ask("GET", "/metrics").body
+
+
+@pytest.mark.parametrize("content", [b"", b"no", None], ids=["empty", "damaged", "half"])
+def test_a_damaged_file_is_refused(served_copy: Served, models: dict[str, Path], content: bytes | None):
+    before = served_copy.predict(row(0))
+    whole = models["members"].read_bytes()
+    replace(served_copy, whole[: len(whole) // 2] if content is None else content)
+    assert not asyncio.run(served_copy.service.reload())
+    assert served_copy.predict(row(0)) == before
+    assert len(served_copy.said) == 1 and "refused" in served_copy.said[0]
+    assert b'outcome="refused"} 1.0' in served_copy.ask("GET", "/metrics").body
+
+
+def test_a_missing_file_is_refused(served_copy: Served):
+    served_copy.service.path.unlink()
+    assert not asyncio.run(served_copy.service.reload())
+    assert served_copy.said == [
+        "The newer file was refused, and the model of before goes on: no such file or directory."
+    ]
+
+
+def test_the_file_is_watched(served_copy: Served, models: dict[str, Path]):
+    """Read once it is still; a damaged one once only, and the next one again."""
+
+    async def watched() -> None:
+        watching = asyncio.create_task(served_copy.service.watch(0.01))
+        await asyncio.sleep(0.1)
+        assert served_copy.said == []
+        for content, count in ((b"no", 1), (models["numbers"].read_bytes(), 3)):
+            replace(served_copy, content)
+            for _ in range(1000):
+                await asyncio.sleep(0.01)
+                if len(served_copy.said) == count:
+                    break
+            await asyncio.sleep(0.1)
+            assert len(served_copy.said) == count
+        watching.cancel()
+
+    asyncio.run(watched())
+    assert served_copy.service.model.schema.task == "regression"
+
+
+def test_requests_that_wait_are_answered_by_the_model_that_read_them(
+    served_copy: Served, models: dict[str, Path]
+):
+    from chainrule.serve.answering import PLAIN
+    from chainrule.serve.replies import writer
+
+    service = served_copy.service
+    old = service.model
+    rows = old.reads.of_json(row(0))
+
+    async def across() -> bytes:
+        waiting = asyncio.create_task(service.answer(old, rows, PLAIN, writer("application/json")))
+        await asyncio.sleep(0)
+        replace(served_copy, models["numbers"].read_bytes())
+        await service.reload()
+        return await waiting
+
+    assert b'"yes"' in asyncio.run(across())
