@@ -172,14 +172,23 @@ def test_the_loss_of_predictions_by_hand():
     assert counts.mean_loss(np.array([[math.e]])) == pytest.approx(math.e - 2)  # e^z - y z at z = 1
 
 
-class Said:
-    """A result that predicts what it is told."""
-
-    def __init__(self, outputs: list[float]) -> None:
-        self.outputs, self.preprocessor = outputs, self
+class Unprepared:
+    """A preprocessor that changes nothing."""
 
     def transform(self, X: Any) -> Any:
         return X
+
+
+UNPREPARED = Unprepared()
+
+
+class Said:
+    """A result that predicts what it is told."""
+
+    preprocessor = UNPREPARED
+
+    def __init__(self, outputs: list[float]) -> None:
+        self.outputs = outputs
 
     def predicted(self, X: Any, engine: str) -> Any:
         return [self.outputs]

@@ -33,7 +33,7 @@ def evaluate(
     debug: options.Debug = False,
 ) -> None:
     """Print a model's metrics on data, and its confusion matrix."""
-    from chainrule.cli.models import load_with_table
+    from chainrule.cli.models import decision_in, load_with_table
     from chainrule.data.checks import check_samples
     from chainrule.data.samples import Samples
     from chainrule.datasets.column_files import are_many
@@ -72,8 +72,10 @@ def evaluate(
     outputs = None
     if table is not None and table.average is not None and data.lower().endswith(TABLES):
         outputs = average_of(model, chosen, table, data, name if found.test is not None else "all")
-    said = "given" if name == "all" else name
-    judgement = judge(chosen, samples, part=said, positive=label, engine=engine, outputs=outputs)
+    said, how = "given" if name == "all" else name, decision_in(model, table)
+    judgement = judge(
+        *(chosen, samples), part=said, positive=label, engine=engine, outputs=outputs, decision=how
+    )
     learned = None if run is None else run.train.n if name in ("train", "all") else 0
     if as_json:
         output.print_json(judgement.to_json() | {"learned_from": learned})
@@ -83,6 +85,7 @@ def evaluate(
     if run is not None:
         explain_part(out, run, name, is_asked=part is not None)
     output.show_judgement(out, judgement)
+    output.show_decision(out, judgement)
 
 
 def table_of_run(

@@ -46,6 +46,8 @@ class Flags(Names):
 FLAGS = Flags()
 
 
+REPEATED = ("monotonic",)
+"""The options that may be given several times; as a setting they are one text."""
 PANELS = ("The data", "The network", "Training", "The search", "The run")
 """The panels of `--help`, in their order."""
 Panels = Mapping[str, Mapping[str, Words]]
@@ -85,7 +87,7 @@ def _option(name: str, hint: object, default: object, panel: str, words: Words) 
 
     shown: bool | str = True if words.default is None else words.default
     option = Option(flag(name), help=words.help, show_default=shown, rich_help_panel=panel)
-    typed = str | None if name == "hidden" else hint
+    typed = str | None if name == "hidden" else list[str] | None if name in REPEATED else hint
     how = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Parameter(name, how, default=default, annotation=Annotated[typed, option])
 
@@ -108,6 +110,24 @@ def hidden_widths(text: str | None) -> tuple[int, ...] | None:
         return None if text is None else widths(text)
     except ValueError:
         raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.") from None
+
+
+def joined(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those of several values as one text; None for none."""
+    many = {name: settings[name] for name in REPEATED if name in settings}
+    return {**settings, **{name: _as_list(values) if values else None for name, values in many.items()}}
+
+
+def _as_list(texts: list[str]) -> str:
+    """Return several values as one: area:+1,minutes:-1, with a comma in quotes; a single one may be such a list."""
+    import csv
+    import io
+
+    if len(texts) == 1:
+        return texts[0]
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
 
 
 def as_one_text(data: list[str]) -> str:

@@ -10,6 +10,7 @@ from chainrule.model import Ensemble, Model, load_any
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.estimators.decisions import Decision
     from chainrule.recipe.tables import Known
 
 
@@ -49,6 +50,16 @@ def with_table(
             f"{path} has another one."
         )
     return made
+
+
+def decision_in(text: str, table: Known | None) -> Decision | None:
+    """Return how the estimator of a table that MODEL names chooses labels; None for the likeliest class."""
+    if table is None:
+        return None
+    from chainrule.recipe.averages import estimator_in
+    from chainrule.recipe.demands import decision_of
+
+    return decision_of(estimator_in(model_file(text)) if table.average is None else table.average)
 
 
 def said_of_average(table: Known | None) -> str:

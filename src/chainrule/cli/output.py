@@ -145,6 +145,13 @@ def show_judgement(out: Console, judgement: Judgement) -> None:
         show_confusion(out, matrix, judgement.labels)
 
 
+def show_decision(out: Console, judgement: Judgement) -> None:
+    """Print how labels were chosen, unless they are the likeliest."""
+    if judgement.decision is not None:
+        print_lines(out, str(judgement.decision))
+        out.print()
+
+
 def bar(share: float) -> str:
     """Return a probability as a bar of up to BAR characters, in eighths of a character."""
     eighths: int = round(8 * BAR * share)

@@ -52,6 +52,7 @@ def predict(
     from chainrule.cli.models import load_with_table, model_file, with_table
     from chainrule.model import Model
     from chainrule.recipe.averages import estimator_in
+    from chainrule.recipe.demands import decision_of
 
     chosen, table = load_with_table(model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
@@ -65,7 +66,9 @@ def predict(
     if made is None and (table is not None or interval is not None or explain):
         made = estimator_in(model_file(model))
     covering = None if interval is None else covering_of(made, model, interval)
+    decision = decision_of(made) if table is not None else None
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
+    answers = [each.decided(decision, chosen.labels) for each in answers]
     if explain:
         answers = with_reasons(with_table(made, model), table, answers)
     if out is not None:
@@ -224,7 +227,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
         is_one_label = answers.predicted.ndim == 1
         shown = TOP if answers.covering is None else max(TOP, int(answers.covering[i].sum()))
         for rank, k in enumerate((-shares).argsort(kind="stable")[:shown].tolist()):
-            chosen = rank == 0 if is_one_label else shares[k] > 0.5
+            chosen = labels[k] == str(answers.predicted[i]) if is_one_label else shares[k] > 0.5
             table.add_row(
                 Text(name if rank == 0 else ""),
                 Text(output.plain(labels[k]), "bold" if chosen else "dim"),

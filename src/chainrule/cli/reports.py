@@ -65,6 +65,7 @@ def table_run(outcome: Outcome) -> TableRun | None:
     if table is None:
         return None
     from chainrule.estimators.notices.notice import Notices
+    from chainrule.recipe.deciding import judged_decision
     from chainrule.recipe.intervals import calibration, judged_intervals
     from chainrule.recipe.reasons import of_run
     from chainrule.views.report.tables import TableRun
@@ -77,4 +78,5 @@ def table_run(outcome: Outcome) -> TableRun | None:
         judged_intervals(run, outcome.judgement),
         of_run(run),
         Notices() if run.estimator is None else run.estimator.notices_,
+        judged_decision(outcome.judgement),
     )

@@ -11,7 +11,7 @@ import typer
 
 from chainrule import distributed
 from chainrule.cli import options, output
-from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, set_on_command_line, with_options
+from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, joined, set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.cli.reports import language_of_report, write_report
 from chainrule.cli.train_words import TRAIN
@@ -47,7 +47,7 @@ def train(
     Bytes are treated as pixels, other numbers are standardized; the loss follows from y. Options override this.
     """
     text = as_one_text(data)
-    given = Settings(**settings | {"hidden": hidden_widths(settings["hidden"])})
+    given = Settings(**joined(settings) | {"hidden": hidden_widths(settings["hidden"])})
     language = language_of_report(report, lang)
     if distributed.is_one_of_several() or given.has_shards:
         distributed.initialize()
@@ -193,10 +193,15 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
             style="orange1",
         )
     output.show_judgement(out, judgement)
+    output.show_decision(out, judgement)
     if outcome.comparison is not None:
         from chainrule.cli.tables import comparison_table
 
         comparison_table(out, outcome.comparison, outcome.run.settings.preset)
+        if judgement.decision is not None:
+            from chainrule.views import words
+
+            out.print(words.tables.by_likeliest(), style="dim")
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if page is not None:
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)

@@ -47,6 +47,10 @@ TRAIN = {
             "members of its network.",
             "1, with tabm 32",
         ),
+        "monotonic": Words(
+            "For tables, a column and its direction: area:+1 if the prediction may never fall when the number rises, "
+            "minutes:-1 if it may never rise; once for each column."
+        ),
         "hidden": Words(
             "Widths of the hidden layers, such as 256,128; none for a linear model.",
             "256 for images, 64,64 for arrays, 128,128 for tables",
@@ -126,6 +130,17 @@ TRAIN = {
         "positive": Words(
             "Of two classes, the positive one for precision, recall, F1, AUC and average precision.",
             "the one that sorts last",
+        ),
+        "threshold": Words(
+            "For two classes of a table, the probability from which the one that sorts last is predicted, or the score "
+            "that it is to maximize on rows held out: accuracy, balanced_accuracy, f1, jaccard, matthews_corrcoef, "
+            "precision, recall.",
+            "the likeliest class",
+        ),
+        "costs": Words(
+            "For classes of a table, what each prediction costs: a row for each true class, such as 0,1/20,0, in the "
+            "order of the labels; the class with the least expected cost is predicted.",
+            "the likeliest class",
         ),
         "engine": Words("auto, or the name of an engine that `chainrule info` lists."),
         "device": Words(

@@ -49,13 +49,15 @@ class Decision:
 
     def labels(self, labels: Labels, predicted: NDArray[Any]) -> NDArray[Any]:
         """Return the labels (n,) of probabilities (n, outputs)."""
-        if self.threshold is not None:
-            chosen = (predicted[:, 0] >= self.threshold).astype(np.int64)
-        else:
-            assert self.costs is not None, "a decision has a threshold or costs"
-            chosen = (predicted @ np.array(self.costs)).argmin(1)
-        found: NDArray[Any] = labels.classes[chosen]
+        found: NDArray[Any] = labels.classes[self.chosen(predicted)]
         return found
+
+    def chosen(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the numbers of the classes (n,) chosen by probabilities (n, outputs), of two classes of the second."""
+        if self.threshold is not None:
+            return (predicted[:, 0] >= self.threshold).astype(np.int64)
+        assert self.costs is not None, "a decision has a threshold or costs"
+        return np.asarray((predicted @ np.array(self.costs)).argmin(1), np.int64)
 
     def to_data(self) -> dict[str, Any]:
         """Return the decision as JSON-safe data; see `chainrule.core.records`."""

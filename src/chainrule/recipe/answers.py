@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from chainrule.estimators.decisions import Decision
     from chainrule.estimators.explain.reasons import Reasons
 
 
@@ -22,6 +23,15 @@ class Answers(NamedTuple):
     covering: Any = None  # (n, 2) or (n, outputs, 2) intervals, or (n, classes) whether each is in the set
     reasons: Reasons | None = None
     """what each column adds to each answer, if that is asked"""
+
+    def decided(self, decision: Decision | None, labels: list[Any]) -> Answers:
+        """Return the answers with the labels that a decision chooses; as they are for None."""
+        if decision is None or self.probabilities is None:
+            return self
+        import numpy as np
+
+        shares = self.probabilities[:, 1:] if len(labels) == 2 else self.probabilities
+        return self._replace(predicted=np.asarray(labels)[decision.chosen(shares)])
 
     def part(self, begin: int, end: int) -> Answers:
         """Return those for some of the rows, without reasons."""

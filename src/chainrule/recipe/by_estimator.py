@@ -28,7 +28,7 @@ from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import by_model, longer, to_estimator
+from chainrule.recipe import by_model, demands, longer, to_estimator
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.folder import CHECKPOINT, RACE, can_go_on, write_config
 from chainrule.recipe.naming import PYTHON, Names
@@ -121,6 +121,7 @@ class ByEstimator(NamedTuple):
                     fit_under(estimator, given, Conditions(kept=kept))
         finally:
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
+        demands.decide(estimator, demands.demanded(run.settings, table.target))
         history = estimator.model_.history
         if not self.is_race and not len(history) and (interrupted or history.stopped is None):
             raise KeyboardInterrupt
@@ -176,11 +177,14 @@ def prepare(
     if data.table is None:
         raise ConfigError(f"{named('preset')} is for tables, and {data.name} has no named columns; omit it.")
     target = data.table.target
+    settings.check_types(named)
+    demands.demanded(settings, target, named)  # an error is raised before the training
+    rising = demands.directions(settings, data.table.inputs, data.name, named)
     if settings.has_preset:
-        return Prepared(data, given, settings, ByEstimator(estimator(settings, target, named)))
+        return Prepared(data, given, settings, ByEstimator(estimator(settings, target, named, rising)))
     as_model = by_model.prepare(data, given, resolved, named)  # which checks everything
     settings = dataclasses.replace(as_model.settings, preset=NO_PRESET)
-    made = to_estimator.plain(settings, target, len(data.table.train), named)
+    made = to_estimator.plain(settings, target, len(data.table.train), named, rising)
     return Prepared(data, given, settings, ByEstimator(made))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError
-from chainrule.formulas.metrics import confusion_matrix
+from chainrule.formulas.metrics import METRICS, confusion_matrix, evaluate
 from chainrule.network.answers import decide, probabilities, true_labels
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.trained.prediction import PredictionMixin
+
+if TYPE_CHECKING:
+    from chainrule.estimators.decisions import Decision
 
 WORST = 24
 """The maximum number of mistakes that are kept."""
@@ -35,6 +38,8 @@ class Judgement(NamedTuple):
     worst: NDArray[np.int64]  # rows of the worst mistakes, the worst first
     positive: Any = None
     """of two classes, the positive one for precision, recall, F1, AUC and average precision"""
+    decision: Decision | None = None
+    """how labels were chosen; None for the likeliest class"""
 
     @property
     def n(self) -> int:
@@ -61,6 +66,7 @@ class Judgement(NamedTuple):
         """Return the metrics, and the confusion matrix if there is one, as in metrics.json."""
         found = {"part": self.part, "samples": self.n, "metrics": self.metrics}
         found |= {} if self.positive is None else {"positive": self.positive}
+        found |= {} if self.decision is None else {"decision": self.decision.described()}
         if (matrix := self.matrix) is not None:
             found |= {"classes": self.classes, "confusion_matrix": matrix.tolist()}
         return dict(records.plain(found))
@@ -75,6 +81,7 @@ def judge(
     engine: str = "auto",
     outputs: NDArray[Any] | None = None,
     metrics: dict[str, float] | None = None,
+    decision: Decision | None = None,
 ) -> Judgement:
     """Compare the predictions of a model for n samples with their targets, and find the worst mistakes.
 
@@ -82,6 +89,7 @@ def judge(
     samples: from `Model.check_samples`; their values are not checked again.  part: their name, such as test.
     positive: of two classes the positive one for precision, recall and so on, by default the one that sorts last.
     outputs: (n, outputs) of `Model.outputs` for them, computed if not given.  metrics: likewise.
+    decision: how labels are chosen of probabilities; None for the likeliest.
     """
     out = model.outputs(samples, engine=engine) if outputs is None else outputs
     if metrics is None:
@@ -92,7 +100,27 @@ def judge(
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # outputs that overflow have no worst, but no warning either
-        return _judgement(model, samples, out, part, metrics, classes, positive)
+        found = _judgement(model, samples, out, part, metrics, classes, positive)
+    return found if decision is None or found.shares is None else decided(found, samples.weight, decision)
+
+
+def decided(found: Judgement, weight: NDArray[np.float64], decision: Decision) -> Judgement:
+    """Return a judgement of the labels that a decision chooses in place of the likeliest. weight: of the samples."""
+    assert found.shares is not None, "a decision is of classes"
+    said = decision.chosen(found.shares[:, 1:] if len(found.classes) == 2 else found.shares)
+    names = [name for name in found.metrics if name in METRICS and METRICS[name].reads == "predicted"]
+    of_labels = evaluate(
+        found.task,
+        found.y,
+        said,
+        None,
+        None if (weight == 1).all() else weight,
+        names,
+        positive=found.classes.index(found.positive) if found.task == "binary" else 1,
+    )
+    rows = np.flatnonzero(said != found.y)
+    worst = rows[found.shares[rows, found.y[rows]].argsort(kind="stable")][:WORST]
+    return found._replace(metrics=found.metrics | of_labels, predicted=said, worst=worst, decision=decision)
 
 
 def _judgement(

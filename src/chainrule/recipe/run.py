@@ -26,11 +26,11 @@ from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice, results
 from chainrule.recipe.data import Data, load
-from chainrule.recipe.judge import Judgement, judge, positive_of
+from chainrule.recipe.judge import Judgement, decided, judge, positive_of
 from chainrule.recipe.messages import in_words_of
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
-from chainrule.recipe.settings import NAMES, TIES, Settings
+from chainrule.recipe.settings import DEMANDS, NAMES, TIES, Settings
 from chainrule.training import History
 from chainrule.training.events import Consumer, Event, failed
 
@@ -208,7 +208,7 @@ def _prepared(
     resolved: the settings of a resumed run.  settings: the given ones, with the preset.
     """
     if not of_estimator:
-        for name in TIES:
+        for name in (*TIES, *DEMANDS):
             if getattr(given, name) is not None:
                 raise ConfigError(
                     f"{named(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "
@@ -261,6 +261,8 @@ def judged(found: TrainedRun, named: Names = PYTHON, more: Mapping[str, Any] | N
         outputs=results.averaged(found),
     )
     comparison = results.compared(found, judgement)
+    if (decision := getattr(found.estimator, "decision_", None)) is not None:
+        judgement = decided(judgement, parts.judged.weight, decision)
     results.write(found, judgement, comparison, more)
     reached = None
     if settings.target is not None:

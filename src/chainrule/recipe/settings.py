@@ -26,6 +26,8 @@ WORDS: dict[Any, str] = {
 
 TIES = ("groups", "time", "gap")
 """The settings that say what ties the rows of a table together."""
+DEMANDS = ("monotonic", "threshold", "costs")
+"""The settings of a table that say what its network and its labels must obey."""
 NO_PRESET = "none"
 """The preset of a run that trains a plain network."""
 
@@ -97,6 +99,8 @@ class Settings:
     exclude_columns: the columns of a table to exclude, by name, such as "id,name".
     groups, time: the columns of a table that say which rows belong together, and when each was: test rows and those
     held out for validation are whole groups, or what comes later.  gap: of an estimator, such as "24" or "36h".
+    monotonic: the directions of columns, such as "area:+1,minutes:-1".  threshold: a probability, or the score that it
+    maximizes.  costs: rows for each true class, such as "0,1/20,0"; see `recipe.demands`.
     preset: for a table, an estimator's `preset`, which provides everything that is not set; "none" for a plain network.
     members: for a preset, the number of networks whose predictions are averaged.
     time_limit: the maximum seconds of training.
@@ -141,6 +145,9 @@ class Settings:
     groups: str | None = setting(None, "presets")
     time: str | None = setting(None, "presets")
     gap: str | None = setting(None, "presets")
+    monotonic: str | None = setting(None, "presets")
+    threshold: str | None = setting(None, "presets")
+    costs: str | None = setting(None, "presets")
     preset: str | None = setting(None, "presets")
     members: int | None = setting(None, numbers=COUNT, parameter="n_members")
     time_limit: float | None = setting(None, numbers=SECONDS, parameter="time_limit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -40,11 +41,15 @@ CHOICES: dict[str, Any] = {
 
 
 def plain(
-    settings: Settings, target: TargetColumn, rows: int, named: Names = PYTHON
+    settings: Settings,
+    target: TargetColumn,
+    rows: int,
+    named: Names = PYTHON,
+    rising: Mapping[str, int] | None = None,
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a plain network, with the parameters of the settings. rows: those that it is fitted to.
 
-    settings: resolved, and checked for a network.
+    settings: resolved, and checked for a network.  rising: the directions of columns, `monotonic_cst`.
     """
     optimizer, watches = build.optimizer(settings, named), settings.patience is not None
     held_out = math.ceil((settings.validation_fraction or 0.0) * rows) if watches else 0
@@ -62,6 +67,7 @@ def plain(
         "early_stopping": watches,
         "optimizer": optimizer,
         "gap": gap_of(settings),
+        "monotonic_cst": rising,
         "preprocess": TablePreprocessor(
             dtype=settings.dtype, out_of_range="keep" if settings.time is None else "clip"
         ),
@@ -76,10 +82,14 @@ def plain(
 
 
 def estimator(
-    settings: Settings, target: TargetColumn, named: Names = PYTHON
+    settings: Settings,
+    target: TargetColumn,
+    named: Names = PYTHON,
+    rising: Mapping[str, int] | None = None,
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a preset for a target, with the parameters of the settings.
 
+    rising: the directions of columns, `monotonic_cst`.
     Raises ConfigError for unsupported settings.
     """
     check(settings, named)
@@ -115,6 +125,8 @@ def estimator(
         )
     if "optimizer" in chosen:
         parameters["optimizer"] = build.optimizer(settings, named)
+    if rising is not None:
+        parameters["monotonic_cst"] = rising
     if settings.gap is not None:
         parameters["gap"] = gap_of(settings)
     if settings.dtype != Settings().dtype:

@@ -15,6 +15,7 @@ from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.tables.once import transform_each
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 
@@ -42,15 +43,12 @@ class Blend:
 
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""
-        prepared: dict[int, Any] = {}
-        found = []
-        for part in self.parts:
-            preprocessor = part.result.preprocessor
-            assert preprocessor is not None, "a race is of tables"
-            key = id(preprocessor)
-            if key not in prepared:
-                prepared[key] = preprocessor.transform(X)
-            found.append(np.asarray(part.result.predicted(prepared[key], self.engine), np.float64))
+        preprocessors = {id(each): each for each in map(_preprocessor_of, self.parts)}
+        prepared = dict(zip(preprocessors, transform_each([*preprocessors.values()], X), strict=True))
+        found = [
+            np.asarray(part.result.predicted(prepared[id(part.result.preprocessor)], self.engine), np.float64)
+            for part in self.parts
+        ]
         return np.stack(found)
 
     def predicted(self, X: Any, exclusive: bool) -> NDArray[np.float64]:
@@ -76,6 +74,11 @@ class Blend:
             sums[part.recipe] = sums.get(part.recipe, 0.0) + part.weight
         each = ", ".join(f"{weight:.2f} {recipe}" for recipe, weight in sums.items())
         return f"<Blend of {len(self)} networks: {each}; temperature {self.temperature:.3g}>"
+
+
+def _preprocessor_of(part: BlendPart) -> TablePreprocessor:
+    assert part.result.preprocessor is not None, "a race is of tables"
+    return part.result.preprocessor
 
 
 def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:

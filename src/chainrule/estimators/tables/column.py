@@ -29,10 +29,12 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 
+Array = NDArray[np.float64]
 LONGEST = 256
 """Characters that tell a category apart; of a longer text, its beginning and a digest do."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MISSING, _NESTED, _COMPLEX, _BYTES = "missing", "nested", "complex", "bytes"
+_OWN = {bool, int, float, type(None)}
 _WRITTEN = {"Interval", "Period"}
 """Classes of pandas whose text is a category's name."""
 
@@ -84,18 +86,19 @@ def times(name: str, values: NDArray[Any]) -> Column:
     return Column(name, "date" if values.dtype.kind == "M" else "duration", seconds)
 
 
-def texts(name: str, values: Iterable[str | None]) -> Column:
-    """Return a column of texts, without blanks around them; an empty one is missing."""
+def texts(name: str, values: Iterable[str | float | None]) -> Column:
+    """Return a column of texts, without blanks around them; an empty one is missing, and so is NaN.
+
+    Each different one is looked at once.
+    """
+    given = values if isinstance(values, (list, tuple)) else list(values)
+    codes: dict[Any, int] = dict.fromkeys(given, -1)
     known: dict[str | None, int] = {None: -1, "": -1}
-    stripped: dict[str | None, int] = {}
-    codes = []
-    for value in values:
-        code = stripped.get(value)
-        if code is None:
-            key = None if value is None else shortened(value.strip())
-            code = stripped[value] = known.setdefault(key, len(known) - 2)
-        codes.append(code)
-    return Column(name, "text", np.array(codes, np.int64), tuple(known)[2:])  # type: ignore[arg-type]
+    for value in codes:
+        key = shortened(value.strip()) if isinstance(value, str) else None
+        codes[value] = known.setdefault(key, len(known) - 2)
+    made = np.fromiter(map(codes.__getitem__, given), np.int64, len(given))
+    return Column(name, "text", made, tuple(known)[2:])  # type: ignore[arg-type]
 
 
 def shortened(text: str) -> str:
@@ -108,14 +111,13 @@ def shortened(text: str) -> str:
 
 def objects(name: str, values: Sequence[Any]) -> Column:
     """Return a column of Python objects. Raises DataError for one that holds complex numbers or nested objects."""
-    sorts = {cls: _sort(cls) for cls in set(map(type, values))}
+    kinds = set(map(type, values))
+    sorts = {cls: _sort(cls) for cls in kinds}
     found = set(sorts.values()) - {_MISSING}
-    if found == {"text"} and sorts.keys() <= {str, type(None)}:
+    if found == {"text"} and kinds <= {str, type(None)}:
         return texts(name, values)
-    if str in sorts and sorts.keys() <= {float, str, type(None)}:
-        filled = [None if type(value) is float and value != value else value for value in values]
-        if all(type(value) is not float for value in filled):
-            return texts(name, filled)
+    if str in kinds and kinds <= {float, str, type(None)} and not _has_number(values):
+        return texts(name, values)
     for bad, said in ((_NESTED, "omit it, or make columns of what is in it"), (_COMPLEX, "split them")):
         if bad in found:
             row, value = next((i, v) for i, v in enumerate(values) if sorts[type(v)] == bad)
@@ -126,7 +128,7 @@ def objects(name: str, values: Sequence[Any]) -> Column:
     if not found:
         return Column(name, "number", np.full(len(values), np.nan))
     if found <= {"number", "boolean"}:
-        return numbers(name, list(map(_float, values)), "boolean" if found == {"boolean"} else "number")
+        return numbers(name, _floats(values, kinds), "boolean" if found == {"boolean"} else "number")
     if found == {"date"}:
         return Column(name, "date", np.array([_seconds(value) for value in values], float))
     if found == {"duration"}:
@@ -160,6 +162,21 @@ def _sort_of(cls: type) -> str:
 
 
 _sort: Callable[[Any], str] = lru_cache(maxsize=256)(_sort_of)
+
+
+def _has_number(values: Sequence[Any]) -> bool:
+    """Return whether a float of these is not NaN."""
+    return any(value == value for value in dict.fromkeys(values) if type(value) is float)
+
+
+def _floats(values: Sequence[Any], kinds: set[type]) -> Array | list[float]:
+    """Return numbers of these types, NaN for missing; those of Python's own all at once."""
+    if kinds <= _OWN:
+        try:
+            return np.array(values, np.float64)
+        except OverflowError:  # an integer beyond float64
+            pass
+    return list(map(_float, values))
 
 
 def _float(value: Any) -> float:

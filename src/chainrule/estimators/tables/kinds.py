@@ -142,17 +142,19 @@ def categories(column: Column) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """Return a column as codes of texts, whatever its values are: a whole number is called as an integer is."""
     if column.form == "text":
         return np.where(column.values < 0, np.nan, column.values.astype(float)), column.texts
+    if column.form == "boolean":
+        there = [bool((column.values == value).any()) for value in (0.0, 1.0)]
+        texts = tuple(text for text, is_there in zip(BOOLEANS, there, strict=True) if is_there)
+        return column.values - float(not there[0]), texts
     distinct, codes = np.unique(column.values, return_inverse=True)
     missing = np.isnan(column.values)
-    there = distinct[~np.isnan(distinct)].tolist()
-    if column.form == "boolean":
-        texts = tuple(BOOLEANS[int(value)] for value in there)
-    elif column.form == "date":
+    found = distinct[~np.isnan(distinct)].tolist()
+    if column.form == "date":
         texts = tuple(
-            calendar.as_text(value) if abs(value) <= calendar.LATEST else plain(value) for value in there
+            calendar.as_text(value) if abs(value) <= calendar.LATEST else plain(value) for value in found
         )
     else:
-        texts = tuple(map(plain, there))
+        texts = tuple(map(plain, found))
     return np.where(missing, np.nan, codes.astype(float)), texts
 
 
@@ -163,8 +165,10 @@ def codes(column: Column, learned: LearnedColumn, known: Mapping[str, int]) -> N
     """
     if learned.kind == "boolean" and column.form != "boolean":
         return _booleans(column, learned)
-    values, texts = categories(column)
+    values, texts = (column.values, column.texts) if column.form == "text" else categories(column)
     table = np.array([*(known.get(text, len(known)) for text in texts), -1], np.int64)  # the last for missing
+    if column.form == "text":
+        return np.asarray(table[column.values])
     return np.asarray(table[np.where(np.isnan(values), len(texts), values).astype(np.int64)])
 
 

@@ -21,6 +21,7 @@ from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
 from chainrule.estimators.tables.description import DescribedTable, describe
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
 from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.once import read_for
 from chainrule.estimators.tables.rarity import as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 from chainrule.estimators.tables.statistics import row_weights
@@ -156,11 +157,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises DataError for a missing column and for values of another kind than in training.
         """
         self._check_fitted()
-        learned, encoder = self._learned, self._encoder
-        used = [each.name for each in learned if each.became != "dropped"]
-        numbers = encoder.numbers if self._named else encoder.numbers._replace(names=())
-        table = reading.read(X, known=used if self._named else None, numbers=numbers)
-        made = encoder.encode(table, places_of(learned, table, self._named), self._rules_dtype())
+        return self.encoded(read_for([self._learned], self._named, X))
+
+    def encoded(self, table: reading.RawTable) -> NDArray[np.floating]:
+        """Return the (n, outputs) inputs of a network for a table that `chainrule.estimators.tables.once` has read."""
+        at = places_of(self._learned, table, self._named)
+        made = self._encoder.encode(table, at, self._rules_dtype())
         if not self._crossed:
             return made
         return np.concatenate(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.data import frames
 from chainrule.errors import DataError, ShapeError
-from chainrule.estimators.tables import few_rows
+from chainrule.estimators.tables import few_rows, levels
 from chainrule.estimators.tables.column import Column, objects, texts, times
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
@@ -28,6 +28,8 @@ class RawTable(NamedTuple):
     """of all columns, those that were not read too"""
     block: NumberBlock | None = None
     """the columns that are not among the others, for they were read at once"""
+    at_once: Sequence[int] = ()
+    """which columns of training these are, from 0"""
 
 
 def read(
@@ -73,13 +75,13 @@ def _frame(X: Any, name: str, known: Sequence[str] | None, numbers: Numbers | No
     block = None
     if numbers is not None and named and 0 < rows <= few_rows.FEW:
         block = few_rows.of_pandas(X, labels, numbers) if is_pandas(X) else few_rows.of_frame(frame, numbers)
-    done = set() if block is None or numbers is None else {numbers.names[k] for k in block.which}
+    at_once, done = _read_at_once(block, numbers)
     columns = [
         _frame_column(frame, k, names[k] if named else None, label)
         for k, label in enumerate(labels)
         if label in wanted and label not in done
     ]
-    return RawTable(columns, rows, named, labels, block)
+    return RawTable(columns, rows, named, labels, block, at_once)
 
 
 def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
@@ -90,22 +92,31 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
     if isinstance(dtype, np.dtype):
         if dtype.kind in "iuf":
             return numbers_of(label, native.to_numpy())
-        if dtype.kind in "bOc":
+        if dtype.kind == "b":
+            return numbers_of(label, native.to_numpy(), "boolean")
+        if dtype.kind == "O":
+            return _of_objects(label, native)
+        if dtype.kind == "c":
             return objects(label, native.tolist())
     elif type(dtype).__name__ in ("StringDtype", "CategoricalDtype"):
-        return _repeated(label, native) if len(native) > few_rows.FEW else objects(label, native.tolist())
+        if len(native) <= few_rows.FEW:
+            return objects(label, native.tolist())
+        codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
+        return levels.column(label, codes, distinct.tolist())
     import narwhals
 
     return _series(label, narwhals.from_native(native, series_only=True))
 
 
-def _repeated(label: str, native: Any) -> Column:
-    """Return a column of pandas' text or categories, of which each different one is looked at once."""
-    codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
-    found = objects(label, distinct.tolist())
-    if found.form != "text":
-        return objects(label, native.tolist())
-    return Column(label, "text", np.append(found.values, -1)[codes], found.texts)
+def _of_objects(label: str, native: Any) -> Column:
+    """Return a column of pandas' objects; of text by pandas' own table of what differs."""
+    cells = native.tolist()
+    types = set(map(type, cells))
+    if len(cells) > few_rows.FEW and str in types and types <= {str, float, type(None)}:
+        codes, distinct = native.factorize()
+        if all(type(each) is str for each in distinct):
+            return levels.column(label, codes, distinct.tolist())
+    return objects(label, cells)
 
 
 def _series(name: str, series: Any) -> Column:
@@ -115,8 +126,9 @@ def _series(name: str, series: Any) -> Column:
     if dtype.is_numeric() and not isinstance(dtype, (nw.Decimal, nw.Int128, nw.UInt128)):
         values = series.to_numpy()
         return numbers_of(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
-    if isinstance(dtype, (nw.String, nw.Enum)):
-        return objects(name, series.to_list())
+    if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):
+        found = levels.of_series(name, series) if len(series) > few_rows.FEW else None
+        return objects(name, series.to_list()) if found is None else found
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -134,7 +146,7 @@ def _mapping(
     named = all(isinstance(each, str) for each in names)
     wanted = set(labels if known is None or not named else known)
     block = few_rows.of_mapping(X, numbers) if numbers is not None and named else None
-    done = set() if block is None or numbers is None else {numbers.names[k] for k in block.which}
+    at_once, done = _read_at_once(block, numbers)
     columns = [
         _values(label, X[key], name)
         for label, key in zip(labels, names, strict=True)
@@ -149,7 +161,15 @@ def _mapping(
             f"{name} has {longest} values in column {lengths[longest]!r} and {other} in {lengths[other]!r}; make them "
             "equal."
         )
-    return RawTable(columns, next(iter(lengths), 0), named, labels, block)
+    return RawTable(columns, next(iter(lengths), 0), named, labels, block, at_once)
+
+
+def _read_at_once(block: NumberBlock | None, numbers: Numbers | None) -> tuple[list[int], set[str]]:
+    """Return the places and the names of a block's columns."""
+    if block is None or numbers is None:
+        return [], set()
+    which = block.which.tolist()
+    return [numbers.places[k] for k in which], {numbers.names[k] for k in which if numbers.names}
 
 
 def _values(label: str, values: Any, name: str) -> Column:
@@ -194,9 +214,10 @@ def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
     if array.dtype.kind == "V":
         raise DataError(f"{name} is an array of records; pass a data frame or a dict of its fields.")
     block = few_rows.of_array(array, numbers) if numbers is not None else None
-    done = set() if block is None or numbers is None else {numbers.places[k] for k in block.which}
+    at_once, _ = _read_at_once(block, numbers)
+    done = set(at_once)
     columns = [_slice(str(k), array[:, k]) for k in range(array.shape[1]) if k not in done]
-    return RawTable(columns, array.shape[0], False, list(map(str, range(array.shape[1]))), block)
+    return RawTable(columns, array.shape[0], False, list(map(str, range(array.shape[1]))), block, at_once)
 
 
 def _slice(label: str, values: NDArray[Any]) -> Column:

@@ -28,12 +28,13 @@ QuantileTransformer, with the number of quantiles of Gorishniy, Kotelnikov and B
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.tables.ranks import Ranks
 from chainrule.estimators.tables.statistics import Array, Ordered
 
 LARGEST = 1e6
@@ -131,16 +132,30 @@ class Scaler:
 
     def __call__(self, x: Array) -> Array:
         """Return z of x, (n, columns)."""
-        if self.way == "quantile":
-            return _normal(_shares(x, self.grid))
+        return normal(_shares(x, self.grid)) if self.way == "quantile" else self._linear(x, slice(None))
+
+    def column(self, k: int, x: Array) -> Array:
+        """Return z of numbers (n,) of one of the columns: the same bits, where rows are many."""
+        if self.way != "quantile":
+            return self._linear(x, k)
+        ranks = self._ranks[k]
+        return ranks(x) if ranks.is_usable else normal(_share(x, self.grid[k]))
+
+    @cached_property
+    def _ranks(self) -> list[Ranks]:
+        return [Ranks(own, steps(len(own)), normal) for own in self.grid]
+
+    def _linear(self, x: Array, k: int | slice) -> Array:
+        """Return z of x, of column k or of all."""
         if self.way == "none":
             return x
+        center, spread = self.center[k], self.spread[k]
         if self.way == "range":
-            return np.clip((x / 2 - self.center) / self.spread, 0.0, 1.0)
+            return np.clip((x / 2 - center) / spread, 0.0, 1.0)
         with np.errstate(
             over="ignore"
         ):  # halves: the distance of two numbers may be beyond float64, and theirs is not
-            z = np.clip((x / 2 - self.center) / self.spread, -LARGEST, LARGEST)
+            z = np.clip((x / 2 - center) / spread, -LARGEST, LARGEST)
         return np.asarray(z / np.sqrt(1 + (z / 3) ** 2))
 
 
@@ -155,24 +170,24 @@ def _shares(x: Array, grid: Array) -> Array:
         return np.stack([_share(column, own) for column, own in zip(x.T, grid, strict=True)], axis=1)
     below, above = _counted(np.less_equal, x, grid) - 1, _counted(np.less, x, grid)
     last, first = np.maximum(below, 0), np.minimum(above, count - 1)
-    steps = _steps(count)
+    shares = steps(count)
     at_last, at_first = grid[columns, last], grid[columns, first]
     between = (below >= 0) & (above < count) & (at_last != x)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # numbers near the ends of float64
-        slope = (steps[first] - steps[last]) / (at_first - at_last)
-        up = slope * (x - at_last) + steps[last]
-        down = slope * (at_first - x) - steps[first]
-        up = np.where(np.isnan(up), slope * (x - at_first) + steps[first], up)
-        down = np.where(np.isnan(down), slope * (at_last - x) - steps[last], down)
-        up, down = np.where(between, up, steps[last]), np.where(between, down, -steps[first])
+        slope = (shares[first] - shares[last]) / (at_first - at_last)
+        up = slope * (x - at_last) + shares[last]
+        down = slope * (at_first - x) - shares[first]
+        up = np.where(np.isnan(up), slope * (x - at_first) + shares[first], up)
+        down = np.where(np.isnan(down), slope * (at_last - x) - shares[last], down)
+        up, down = np.where(between, up, shares[last]), np.where(between, down, -shares[first])
         return np.asarray((up - down) / 2)
 
 
 def _share(x: Array, grid: Array) -> Array:
     """F(x) of a column, (n,)."""
-    steps = _steps(len(grid))
+    shares = steps(len(grid))
     with np.errstate(over="ignore", invalid="ignore"):  # the slope between numbers near the ends of float64
-        return (np.interp(x, grid, steps) - np.interp(-x, -grid[::-1], -steps[::-1])) / 2
+        return (np.interp(x, grid, shares) - np.interp(-x, -grid[::-1], -shares[::-1])) / 2
 
 
 def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
@@ -187,12 +202,12 @@ def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=8)
-def _steps(count: int) -> Array:
+def steps(count: int) -> Array:
     """The shares of so many quantiles, from 0 to 1."""
     return np.linspace(0.0, 1.0, count)
 
 
-def _normal(share: Array) -> Array:
+def normal(share: Array) -> Array:
     """Phi^-1(share)."""
     from scipy.special import ndtri
 

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.estimators.reliability import Reliability
+from chainrule.recipe.deciding import JudgedDecision
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.views import words
@@ -83,6 +84,43 @@ def intervals(found: JudgedIntervals, judgement: Judgement) -> go.Figure:
             )
         )
     style(figure, said.INTERVALS, said.PREDICTED, said.TRUE)
+    figure.update_layout(height=420, hovermode="closest")
+    return figure
+
+
+def threshold_curve(found: JudgedDecision) -> go.Figure:
+    """Plot the score, or the mean cost, over the thresholds; the chosen one with its interval, and 0.5."""
+    said, decision = words.tables, found.decision
+    figure = go.Figure(
+        go.Scatter(
+            x=found.thresholds,
+            y=found.values,
+            mode="lines",
+            line={"color": BLUE, "width": 2.5},
+            showlegend=False,
+            hovertemplate=said.threshold_point(found.name) + "<extra></extra>",
+        )
+    )
+    if decision.interval is not None:
+        low, high = decision.interval
+        figure.add_vrect(low, high, fillcolor="rgba(213, 94, 0, 0.18)", line_width=0)
+    points = (
+        (decision.threshold, found.value, said.CHOSEN, ORANGE, "diamond"),
+        (0.5, found.value_of_likeliest, said.HALF, "#808890", "circle"),
+    )
+    for at, value, name, color, symbol in points:
+        figure.add_trace(
+            go.Scatter(
+                x=[at],
+                y=[value],
+                mode="markers",
+                name=name,
+                marker={"color": color, "size": 12, "symbol": symbol},
+                hovertemplate=said.threshold_point(found.name) + "<extra></extra>",
+            )
+        )
+    style(figure, said.over_thresholds(found.name), said.THRESHOLD, said.valued(found.name))
+    figure.update_xaxes(range=[0, 1], nticks=6)
     figure.update_layout(height=420, hovermode="closest")
     return figure
 

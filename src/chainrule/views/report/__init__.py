@@ -73,6 +73,7 @@ def render(
             tables.noticed(table),
             tables.compared(table),
             outcome(judged),
+            tables.deciding(table),
             tables.outcome(table, judged),
             tables.reasons(table),
             tables.worst(table, judged),

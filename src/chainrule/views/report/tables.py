@@ -7,16 +7,18 @@ from typing import NamedTuple
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
+from chainrule.recipe.deciding import JudgedDecision
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reasons import RunReasons
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
+from chainrule.views.figures import base
 from chainrule.views.figures import columns as columns_figures
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report.sections import described, figure, numbers, section, share, table, text
-from chainrule.views.text.tables import cells, reliability, verdict
+from chainrule.views.text.tables import cells, decision, reliability, verdict
 from chainrule.views.words.facts import quantity
 
 WORST_ROW_COLUMNS = 6
@@ -36,6 +38,8 @@ class TableRun(NamedTuple):
     """which columns the answers come from"""
     notices: Notices = Notices()
     """what the fit noticed of the table"""
+    deciding: JudgedDecision | None = None
+    """how labels are chosen; None for the likeliest class"""
 
     @property
     def important(self) -> list[str]:
@@ -71,6 +75,8 @@ def compared(run: TableRun) -> str:
     notes = [said.compared(comparison.rows)]
     if tied.names:
         notes.append(said.held_out_by(tied.names, tied.gap))
+    if run.deciding is not None:
+        notes.append(said.by_likeliest())
     return section(said.COMPARISON, lead, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
 
 
@@ -87,6 +93,33 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
         about = reliability(run.calibration)
         drawn.append(section("", figure(figures.calibration(run.calibration)), f"<p>{text(about)}</p>"))
     return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
+
+
+def deciding(run: TableRun) -> str:
+    """Return how labels are chosen: by what, its curve over the thresholds, and the counts beside the likeliest."""
+    found = run.deciding
+    if found is None:
+        return ""
+    said, rows = words.tables, int(found.chosen.sum())
+    lines = [*decision(found.decision).split("\n")]
+    lines.append(
+        said.on_judged_rows(found.name, quantity(found.value), quantity(found.value_of_likeliest), rows)
+    )
+    told = "".join(f"<p>{text(line)}</p>" for line in lines)
+    if found.decision.threshold is None:
+        drawn = base.confusion(found.likeliest, found.labels)
+        drawn.update_layout(title={"text": said.BY_LIKELIEST})
+        return section(said.DECIDED, told, figure(drawn))
+    at = quantity(found.decision.threshold)
+    heads = (said.TRUE_AND_PREDICTED, said.at_threshold(at), said.at_threshold("0.5"))
+    both = found.chosen, found.likeliest
+    counts = [
+        (f"{found.labels[i]} → {found.labels[j]}", *(f"{each[i, j]:,}" for each in both))
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
+    curve = section("", figure(figures.threshold_curve(found)), f"<p>{text(said.threshold_curve())}</p>")
+    return f'<div class="pair top">{section(said.DECIDED, told, table(heads, counts))}{curve}</div>'
 
 
 def reasons(run: TableRun) -> str:

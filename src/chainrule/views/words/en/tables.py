@@ -234,3 +234,46 @@ def expected(by: str, score: str, interval: str, confidence: int, rows: int, pos
 def between(low: str, high: str) -> str:
     """0.21 to 0.34"""
     return f"{low} to {high}"
+
+
+DECIDED, BY_LIKELIEST = "Which label is predicted", "likeliest class"
+THRESHOLD, CHOSEN, HALF = "threshold", "chosen", "0.5"
+TRUE_AND_PREDICTED = "true → predicted"
+
+
+def over_thresholds(by: str) -> str:
+    """The title of a score, or of costs, over the thresholds."""
+    return "Mean cost of a row by threshold" if by == "cost" else f"{spoken(by)} by threshold"
+
+
+def valued(by: str) -> str:
+    """The axis of a score or of costs."""
+    return "mean cost of a row" if by == "cost" else spoken(by)
+
+
+def at_threshold(at: str) -> str:
+    """The column of a threshold's counts."""
+    return f"at {at}"
+
+
+def on_judged_rows(by: str, value: str, other: str, rows: int) -> str:
+    """What a decision reaches on the rows that judge a run, and the likeliest class."""
+    return f"On the {counted(rows, 'row')} of the test: {valued(by)} {value}; of the likeliest class {other}."
+
+
+def threshold_curve() -> str:
+    """What the curve of thresholds shows."""
+    return (
+        "The line is of the test rows; the threshold was chosen on other rows, which were held out of the training. "
+        "The shaded band is the interval of the best threshold: the wider it is, the less it matters which is taken."
+    )
+
+
+def by_likeliest() -> str:
+    """By which labels the models beside a network with a threshold are compared."""
+    return "All models, this network too, are compared by the likeliest class."
+
+
+def threshold_point(by: str) -> str:
+    """What the pointer shows of a threshold."""
+    return f"threshold %{{x:.3f}}<br>{valued(by)} %{{y:.4g}}"

@@ -215,3 +215,46 @@ def expected(by: str, score: str, interval: str, confidence: int, rows: int, pos
 def between(low: str, high: str) -> str:
     """0.21 到 0.34"""
     return f"{low} 到 {high}"
+
+
+DECIDED, BY_LIKELIEST = "預測哪個標籤", "機率最高的類別"
+THRESHOLD, CHOSEN, HALF = "門檻", "採用的門檻", "0.5"
+TRUE_AND_PREDICTED = "真實 → 預測"
+
+
+def over_thresholds(by: str) -> str:
+    """The title of a score, or of costs, over the thresholds."""
+    return "各門檻的每列平均成本" if by == "cost" else f"各門檻的 {spoken(by)}"
+
+
+def valued(by: str) -> str:
+    """The axis of a score or of costs."""
+    return "每列平均成本" if by == "cost" else spoken(by)
+
+
+def at_threshold(at: str) -> str:
+    """The column of a threshold's counts."""
+    return f"門檻 {at}"
+
+
+def on_judged_rows(by: str, value: str, other: str, rows: int) -> str:
+    """What a decision reaches on the rows that judge a run, and the likeliest class."""
+    return f"在 {rows:,} 列測試資料上，{valued(by)} 為 {value}；若預測機率最高的類別則為 {other}。"
+
+
+def threshold_curve() -> str:
+    """What the curve of thresholds shows."""
+    return (
+        "曲線出自測試資料；門檻則是以訓練時保留的其他資料選出。"
+        "色帶是最佳門檻的區間：色帶愈寬，取哪個門檻的差別愈小。"
+    )
+
+
+def by_likeliest() -> str:
+    """By which labels the models beside a network with a threshold are compared."""
+    return "所有模型（包括這個網路）都以機率最高的類別來比較。"
+
+
+def threshold_point(by: str) -> str:
+    """What the pointer shows of a threshold."""
+    return f"門檻 %{{x:.3f}}<br>{valued(by)} %{{y:.4g}}"

@@ -1,0 +1,171 @@
+"""Where everything goes in a network's inputs, put together once of what was learned of the columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables.learned import Lane, LearnedColumn
+from chainrule.estimators.tables.scaling import Scaler
+
+
+class CodedColumn(NamedTuple):
+    """The outputs of a column of categories."""
+
+    known: dict[str, int]
+    """the code of each category; len(known) is that of others"""
+    at: int
+    """its first output"""
+    table: NDArray[np.floating]
+    """(codes + 2, width): the outputs of each category, of others, and of what is missing"""
+    own: float | None
+    """what the output of a row's category is, where all others are 0; None where they are as in the table"""
+
+    def write(self, out: NDArray[np.floating], codes: NDArray[np.int64]) -> None:
+        """Write the outputs of codes (rows,), -1 for missing, into inputs (rows, outputs) that are 0."""
+        width = self.table.shape[1]
+        if width == 1:
+            out[:, self.at] = self.table[:, 0].take(codes, mode="wrap")
+        elif self.own is None:
+            out[:, self.at : self.at + width] = self.table[codes]
+        else:  # others than the most frequent may have no output
+            places = np.arange(len(out)) * out.shape[1] + (self.at + codes)
+            has_one = (codes >= 0) & (codes < width)
+            out.reshape(-1)[places if has_one.all() else places[has_one]] = self.own
+
+
+class PlannedColumn(NamedTuple):
+    """A column that is used, and where it goes."""
+
+    learned: LearnedColumn
+    at: int
+    """its first output"""
+    source: int
+    """the first of the arrays that its scaled outputs are of"""
+    parts: tuple[str, ...]
+    """what these are, of numbers and dates"""
+    codes: CodedColumn | None
+    """what becomes of its categories; None of numbers and dates"""
+
+
+class Way(NamedTuple):
+    """The outputs that are scaled in one way."""
+
+    places: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    fill: NDArray[np.float64]
+    scaler: Scaler
+
+
+class ScaledLane(NamedTuple):
+    """One of them."""
+
+    place: int
+    fill: float
+    scaler: Scaler
+    number: int
+    """of the scaler's columns"""
+
+
+class EncodingPlan(NamedTuple):
+    """Where everything goes."""
+
+    width: int
+    sources: int
+    columns: list[tuple[int, PlannedColumn]]
+    """with the column's number"""
+    source_of: NDArray[np.int64]
+    """the array of each column of numbers, (columns,)"""
+    indicators: NDArray[np.int64]
+    """the outputs that say what is missing of a number, and the arrays that they are of, (2, outputs)"""
+    ways: list[Way]
+    lanes: dict[int, list[ScaledLane]]
+    """the same outputs, by the array that they are of"""
+    ends: NDArray[np.float64] | None
+    """(2, arrays) what the arrays are clipped to; None if none of them is"""
+
+
+def planned(learned: Sequence[LearnedColumn], dtype: str) -> EncodingPlan:
+    """Put together where everything goes in inputs of a type."""
+    columns: list[tuple[int, PlannedColumn]] = []
+    lanes: list[tuple[int, int, Lane]] = []  # place, array
+    indicators: list[tuple[int, int]] = []
+    ends: list[NDArray[np.float64]] = []  # (2, parts) of each column
+    source_of = np.zeros(len(learned), np.int64)
+    at = sources = 0
+    for k, each in enumerate(learned):
+        width = len(each.outputs())
+        if not width:
+            continue
+        codes, parts = None, tuple[str, ...]()
+        if each.became in ("binary", "one_hot", "embedded"):
+            codes = _coded(each, at, width, dtype)
+        else:
+            names = [lane.part for lane in each.lanes]
+            parts = tuple(dict.fromkeys(names)) or (("value",) if each.kind == "number" else ())
+            lanes += [(at + j, sources + parts.index(lane.part), lane) for j, lane in enumerate(each.lanes)]
+            ends.append(_ends(each, parts))
+        columns.append((k, PlannedColumn(each, at, sources, parts, codes)))
+        source_of[k] = sources
+        if each.indicator and each.kind == "number":
+            indicators.append((at + width - 1, sources))
+        sources += len(parts)
+        at += width
+    ways = _ways(lanes)
+    by_source: dict[int, list[ScaledLane]] = {}
+    for way in ways:
+        each_lane = zip(way.places.tolist(), way.sources.tolist(), way.fill.tolist(), strict=True)
+        for number, (place, source, fill) in enumerate(each_lane):
+            by_source.setdefault(source, []).append(ScaledLane(place, fill, way.scaler, number))
+    clipped = np.concatenate(ends, axis=1) if any(each.ends for each in learned) else None
+    return EncodingPlan(at, sources, columns, source_of, _pairs(indicators), ways, by_source, clipped)
+
+
+def _ways(lanes: Sequence[tuple[int, int, Lane]]) -> list[Way]:
+    """Return lanes, each with its output and its array, by how they are scaled."""
+    ways = []
+    for way in dict.fromkeys((lane.scale.way, len(lane.scale.grid)) for *_, lane in lanes):
+        chosen = [each for each in lanes if (each[2].scale.way, len(each[2].scale.grid)) == way]
+        places, of, own = zip(*chosen, strict=True)
+        fill = np.array([lane.fill for lane in own])
+        scaler = Scaler([lane.scale for lane in own])
+        ways.append(Way(np.array(places), np.array(of), fill, scaler))
+    return ways
+
+
+def _coded(learned: LearnedColumn, at: int, width: int, dtype: str) -> CodedColumn:
+    """Return the outputs of a column of categories."""
+    known = {text: code for code, text in enumerate(learned.categories)}
+    count = len(known)
+    table: NDArray[np.floating] = np.zeros((count + 2, width), dtype)
+    if learned.became == "binary":
+        table[:2, 0] = -1.0, 1.0
+    elif learned.became == "embedded":
+        table[:, 0] = [*range(1, count + 1), count + 1 if learned.merged else 0, 0]
+    else:
+        own = np.arange(width)  # one more than the categories where others have one too
+        table[own, own] = learned.value
+    if not learned.lanes:
+        return CodedColumn(known, at, table, learned.value)
+    x, largest = table.astype(np.float64), float(np.finfo(table.dtype).max)
+    for k, lane in enumerate(learned.lanes):
+        column = np.where(np.isnan(x[:, k]), lane.fill, x[:, k])
+        table[:, k] = np.clip(Scaler([lane.scale])(column[:, None])[:, 0], -largest, largest)
+    return CodedColumn(known, at, table, None)
+
+
+def _ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float64]:
+    """Return the least and the largest of each part of a column, (2, parts); infinite where it is not clipped."""
+    if not learned.ends:
+        return np.array([[-np.inf], [np.inf]]).repeat(len(parts), 1)
+    ends = np.array(learned.ends)
+    of_parts = [ends if part == "value" else calendar.number(ends, part, learned.origin) for part in parts]
+    return np.stack(of_parts, axis=1)
+
+
+def _pairs(found: list[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.array(found, np.int64).reshape(-1, 2).T

@@ -1,0 +1,237 @@
+"""Tables of many rows: columns are read by their levels and ranked by a table, to the bits that single cells have."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from chainrule import TablePreprocessor
+from chainrule.errors import DataError
+from chainrule.estimators.tables import reading
+from chainrule.estimators.tables.column import objects, shortened
+from chainrule.estimators.tables.few_rows import FEW
+from chainrule.estimators.tables.once import transform_each
+from chainrule.estimators.tables.ranks import Ranks
+from chainrule.estimators.tables.scaling import Scaler, Scaling, normal, steps
+
+N = 300
+
+
+def interpolated(x: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """F(x) as NumPy interpolates: the specification."""
+    shares = np.linspace(0.0, 1.0, len(grid))
+    return (np.interp(x, grid, shares) - np.interp(-x, -grid[::-1], -shares[::-1])) / 2
+
+
+# --- ranks ----------------------------------------------------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.integers(-5, 5).map(float),
+    st.floats(-1e3, 1e3),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0.0, -0.0, 5e-324, 1e-300, 1.7e308, -1.7e308, 1e15, 1e15 + 0.125]),
+)
+
+
+@given(st.lists(NUMBERS, min_size=2, max_size=60), st.lists(NUMBERS, min_size=1, max_size=30))
+@example([1.0, 1.0, 1.0], [0.0, 1.0, 2.0])
+@example([-1.7e308, 1.7e308], [0.0, 1.0])
+@example([0.0, 5e-324], [0.0, 5e-324, 1.0])
+@example([0.0] * 30 + [1e-12 * k for k in range(30)] + [1e9], [1e-11, 0.5e-12, 3e8])
+def test_ranks_have_the_bits_of_numpys_interpolation(quantiles: list[float], x: list[float]):
+    grid = np.sort(np.array(quantiles))
+    rows = np.array([*x, *quantiles])
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = normal(interpolated(rows, grid))
+    ranks = Ranks(grid, steps(len(grid)), normal)
+    if ranks.is_usable:
+        np.testing.assert_array_equal(ranks(rows), expected)
+    scaler = Scaler([Scaling("quantile", grid=tuple(grid.tolist()))])
+    np.testing.assert_array_equal(scaler.column(0, rows), expected)
+    np.testing.assert_array_equal(scaler(rows[:, None])[:, 0], expected)
+
+
+@pytest.mark.parametrize("draw", ["normal", "lognormal", "cauchy", "whole"])
+def test_ranks_of_usual_numbers_come_from_the_table(draw: str):
+    rng = np.random.default_rng(0)
+    drawn = {
+        "normal": rng.normal,
+        "lognormal": lambda size: np.exp(4 * rng.normal(size=size)),
+        "cauchy": rng.standard_cauchy,
+        "whole": lambda size: rng.integers(0, 9, size).astype(float),
+    }[draw]
+    grid, x = np.quantile(drawn(size=30_000), np.linspace(0, 1, 1000), method="inverted_cdf"), drawn(size=500)
+    ranks = Ranks(grid, steps(1000), normal)
+    assert ranks.is_usable
+    np.testing.assert_array_equal(ranks(x), normal(interpolated(x, grid)))
+
+
+# --- levels ---------------------------------------------------------------------------------------------------------
+
+
+def one_by_one(cells: list[Any]) -> tuple[list[int], list[str]]:
+    """The codes and texts of cells of text, cell by cell: the specification."""
+    known: dict[str, int] = {}
+    codes = []
+    for cell in cells:
+        text = "" if cell is None or cell != cell else shortened(cell.strip())
+        codes.append(known.setdefault(text, len(known)) if text else -1)
+    return codes, list(known)
+
+
+TEXTS = st.lists(
+    st.one_of(
+        st.none(), st.just(math.nan), st.sampled_from(["a", " a", "b ", "", "  ", "1", "é", "x" * 300])
+    ),
+    min_size=1,
+    max_size=2 * FEW,
+)
+
+
+@settings(max_examples=30)
+@given(TEXTS)
+def test_levels_have_the_codes_of_single_cells(cells: list[Any]):
+    if all(cell is None or cell != cell for cell in cells):
+        return
+    codes, texts = one_by_one(cells)
+    plain = [None if cell is None or cell != cell else cell for cell in cells]
+    repeated = plain * (1 + FEW // len(plain))
+    tables = [
+        ({"x": cells}, codes),
+        ({"x": repeated}, codes * (1 + FEW // len(plain))),
+        (pd.DataFrame({"x": pd.Series(cells, dtype=object)}), codes),
+        (pd.DataFrame({"x": pd.Series(repeated, dtype="string")}), codes * (1 + FEW // len(plain))),
+        (pd.DataFrame({"x": pd.Categorical(repeated)}), codes * (1 + FEW // len(plain))),
+        (pl.DataFrame({"x": repeated}, schema={"x": pl.String}), codes * (1 + FEW // len(plain))),
+        (pl.DataFrame({"x": pl.Series(repeated, dtype=pl.Categorical)}), codes * (1 + FEW // len(plain))),
+        (pa.table({"x": pa.array(repeated, pa.string())}), codes * (1 + FEW // len(plain))),
+        (
+            pa.table({"x": pa.chunked_array([pa.array(plain, pa.string()).dictionary_encode()] * (FEW + 1))}),
+            codes * (FEW + 1),
+        ),
+    ]
+    for X, expected in tables:
+        column = reading.read(X).columns[0]
+        if not texts:  # blanks only
+            assert (column.values < 0).all()
+            continue
+        assert column.form == "text"
+        assert list(column.texts) == texts
+        assert column.values.tolist() == expected
+
+
+def test_levels_of_numbers_dates_and_booleans_are_what_cells_are():
+    days = [pd.Timestamp("2020-01-01"), pd.Timestamp("2021-03-04 05:06:07"), None]
+    for levels in ([3, 1, None], [2.5, math.inf, None], [True, False, None], days):
+        cells = levels * FEW
+        found = reading.read(pd.DataFrame({"x": pd.Categorical(cells)})).columns[0]
+        expected = objects("x", cells)
+        assert found.form == expected.form
+        assert found.infinite == expected.infinite
+        np.testing.assert_array_equal(found.values, expected.values)
+
+
+def test_text_beside_other_objects_is_told_apart():
+    for other in (1.5, -0.0, True, b"a"):
+        cells = ["a", other, None] * FEW
+        found = reading.read(pd.DataFrame({"x": pd.Series(cells, dtype=object)})).columns[0]
+        expected = objects("x", cells)
+        assert found.texts == expected.texts
+        np.testing.assert_array_equal(found.values, expected.values)
+    with pytest.raises(DataError, match="single values: column 'x' has list \\[1\\] at row 1"):
+        reading.read(pd.DataFrame({"x": pd.Series(["a", [1]] * FEW, dtype=object)}))
+
+
+# --- one read for several -------------------------------------------------------------------------------------------
+
+
+def mixed() -> pd.DataFrame:
+    """A table of which preprocessors may think differently."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "a": rng.normal(size=N),
+            "zip": rng.integers(0, 9, N),
+            "gaps": np.where(rng.uniform(size=N) < 0.3, np.nan, rng.normal(size=N)),
+            "kind": rng.choice(["flat", "house", "tent"], N),
+            "day": pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D"),
+            "is": rng.uniform(size=N) < 0.5,
+        }
+    )
+
+
+def preprocessors(frame: pd.DataFrame) -> list[TablePreprocessor]:
+    """Three that drop, scale and read columns differently."""
+    settings: list[dict[str, Any]] = [
+        {"dtype": "float64"},
+        {"scale": "realmlp", "kinds": {"zip": "category", "a": "drop"}},
+        {"scale": "none", "kinds": {"kind": "drop", "gaps": "drop"}, "out_of_range": "clip"},
+    ]
+    return [TablePreprocessor(**each).fit(frame[:200]) for each in settings]
+
+
+@pytest.mark.parametrize("rows", [1, FEW, N])
+def test_several_preprocessors_read_a_table_once(rows: int, monkeypatch: pytest.MonkeyPatch):
+    frame = mixed()
+    some = preprocessors(frame)
+    part = frame[:rows]
+    given_in = [
+        part,
+        {name: part[name].tolist() for name in part},
+        pl.from_pandas(part),
+        pa.Table.from_pandas(part),
+    ]
+    calls, read = [], reading.read
+
+    def counted(*args: Any, **named: Any) -> Any:
+        calls.append(1)
+        return read(*args, **named)
+
+    for X in given_in:
+        expected = [each.transform(X) for each in some]
+        calls.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(reading, "read", counted)
+            found = transform_each(some, X)
+        assert len(calls) == 1
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+
+
+def test_several_preprocessors_of_arrays_and_of_other_columns():
+    frame = mixed()
+    values = frame[["a", "zip", "gaps"]].to_numpy()
+    some = [
+        TablePreprocessor(kinds=kinds).fit(values[:200]) for kinds in ({}, {"1": "category"}, {"0": "drop"})
+    ]
+    for X in (values, values[:1], values.tolist()):
+        for one, each in zip(transform_each(some, X), some, strict=True):
+            np.testing.assert_array_equal(one, each.transform(X))
+    others = [TablePreprocessor().fit(frame[["a", "zip"]]), TablePreprocessor().fit(frame[["a", "gaps"]])]
+    for one, each in zip(transform_each(others, frame), others, strict=True):
+        np.testing.assert_array_equal(one, each.transform(frame))
+    with pytest.raises(DataError, match="X lacks 'gaps'"):
+        transform_each(preprocessors(frame), frame.drop(columns="gaps"))
+
+
+# --- the bits of many rows ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", ["standard+quantile", "realmlp", "none", "range"])
+def test_many_rows_have_the_bits_of_few(scale: str):
+    """Few rows are scaled all columns at once, many column by column."""
+    frame = mixed()
+    made = TablePreprocessor(scale=scale, max_one_hot=2, min_count=2, dtype="float64").fit(frame[:200])
+    whole = made.transform(frame)
+    for start in range(0, N, FEW):
+        np.testing.assert_array_equal(made.transform(frame[start : start + FEW]), whole[start : start + FEW])
+    assert made.transform(frame[:0]).shape == (0, whole.shape[1])
