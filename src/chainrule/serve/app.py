@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 import chainrule
-from chainrule.errors import ChainruleError, ConfigError, FormatError
+from chainrule.errors import ChainruleError, FormatError
 from chainrule.recipe.messages import told
 from chainrule.serve import inference
 from chainrule.serve.answering import Extras
 from chainrule.serve.batches import BusyError
 from chainrule.serve.bodies import JSON, TYPES, Limits, TooMuchError, rows_of
-from chainrule.serve.gate import METHODS, PATTERN
+from chainrule.serve.gate import METHODS, PATTERN, READ_HEADERS, send_reply
 from chainrule.serve.metrics import KIND
 from chainrule.serve.openapi import document
 from chainrule.serve.replies import RefusedError, Reply, json_reply, preferred, writer
 from chainrule.serve.service import Service
 
-Endpoint = Callable[[Request], Awaitable[Reply]]
+Endpoint = Callable[[Scope, Receive], Awaitable[Reply]]
 
 
 def make_app(service: Service, *, has_token: bool = False) -> Router:
@@ -40,58 +40,60 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
             watching.cancel()
             service.batches.close()
 
-    async def predict(request: Request) -> Reply:
-        kind = content_type(request)
-        asked = asked_by(request)
-        wanted = preferred(request.headers.get("accept"), kind)
-        body = await body_of(request, service.limits)
+    async def predict(scope: Scope, receive: Receive) -> Reply:
+        headers = scope[READ_HEADERS]
+        kind = content_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b""))
+        asked = asked_by(scope["query_string"])
+        wanted = preferred(headers.get(b"accept", b""), kind)
+        body = await body_of(headers, receive, service.limits)
         model = service.model
         model.check(asked)
         rows = rows_of(body, kind, model.reads, service.limits)
         return Reply(200, wanted, await service.answer(model, rows, asked, writer(wanted)))
 
-    async def health(request: Request) -> Reply:
+    async def health(scope: Scope, receive: Receive) -> Reply:
         ready = not service.is_ending
         return json_reply({"live": True, "ready": ready}, 200 if ready else 503)
 
-    async def schema(request: Request) -> Reply:
+    async def schema(scope: Scope, receive: Receive) -> Reply:
         model = service.model
         return json_reply({"name": model.name, "digest": model.digest, **model.schema.described()})
 
-    async def openapi(request: Request) -> Reply:
+    async def openapi(scope: Scope, receive: Receive) -> Reply:
         return json_reply(document(service.model, service.limits, has_token=has_token))
 
-    async def metrics(request: Request) -> Reply:
+    async def metrics(scope: Scope, receive: Receive) -> Reply:
         return Reply(200, KIND, service.metrics.text(service.batches.waiting_rows))
 
-    async def live(request: Request) -> Reply:
+    async def live(scope: Scope, receive: Receive) -> Reply:
         return json_reply({"live": True})
 
-    async def ready(request: Request) -> Reply:
+    async def ready(scope: Scope, receive: Receive) -> Reply:
         is_ready = not service.is_ending
         return json_reply({"live": is_ready}, 200 if is_ready else 503)
 
-    async def server(request: Request) -> Reply:
+    async def server(scope: Scope, receive: Receive) -> Reply:
         return json_reply({"name": "chainrule", "version": chainrule.__version__, "extensions": []})
 
-    def of_model(request: Request) -> None:
-        if request.path_params["name"] != service.name:
+    def of_model(scope: Scope) -> None:
+        if scope["path_params"]["name"] != service.name:
             raise RefusedError(404, f"There is no such model; this server has {service.name}.")
 
-    async def metadata(request: Request) -> Reply:
-        of_model(request)
+    async def metadata(scope: Scope, receive: Receive) -> Reply:
+        of_model(scope)
         return json_reply(inference.metadata(service.model))
 
-    async def model_ready(request: Request) -> Reply:
-        of_model(request)
+    async def model_ready(scope: Scope, receive: Receive) -> Reply:
+        of_model(scope)
         is_ready = not service.is_ending
         return json_reply({"name": service.name, "ready": is_ready}, 200 if is_ready else 503)
 
-    async def infer(request: Request) -> Reply:
-        of_model(request)
-        if content_type(request) != JSON:
+    async def infer(scope: Scope, receive: Receive) -> Reply:
+        of_model(scope)
+        headers = scope[READ_HEADERS]
+        if content_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b"")) != JSON:
             raise RefusedError(415, f"The body must be {JSON}.")
-        body = await body_of(request, service.limits)
+        body = await body_of(headers, receive, service.limits)
         model = service.model
         asked = inference.read(body, model, service.limits)
         model.check(asked.asked)
@@ -112,7 +114,7 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
     ]
     return Router(
         [
-            Route(path, replying(path, endpoint, method), methods=list(METHODS))
+            Route(path, Answering(path, endpoint, method), methods=list(METHODS))
             for path, endpoint, method in routes
         ],
         redirect_slashes=False,
@@ -121,16 +123,22 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
     )
 
 
-def replying(path: str, endpoint: Endpoint, method: str) -> Callable[[Request], Awaitable[Response]]:
-    """Return a function of starlette's kind. Its errors become refusals, which the gate writes."""
-    allowed = "GET, HEAD" if method == "GET" else method
+class Answering:
+    """An ASGI application for one path. Its errors become refusals, which the gate writes."""
 
-    async def reply(request: Request) -> Response:
-        request.scope[PATTERN] = path
-        if request.method not in allowed:
+    def __init__(self, path: str, endpoint: Endpoint, method: str) -> None:
+        """Take the pattern of the path, and what answers one method."""
+        self.path, self.endpoint = path, endpoint
+        self.methods = ("GET", "HEAD") if method == "GET" else (method,)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        scope[PATTERN] = self.path
+        if scope["method"] not in self.methods:
+            allowed = ", ".join(self.methods)
             raise RefusedError(405, f"This path answers {allowed}.", ((b"allow", allowed.encode()),))
         try:
-            found = await endpoint(request)
+            reply = await self.endpoint(scope, receive)
         except TooMuchError as error:
             raise RefusedError(413, f"{error}") from error
         except BusyError as error:
@@ -139,10 +147,7 @@ def replying(path: str, endpoint: Endpoint, method: str) -> Callable[[Request], 
             raise RefusedError(400, told(error)) from error
         except ChainruleError as error:
             raise RefusedError(422, told(error)) from error
-        headers = {name.decode(): value.decode() for name, value in found.headers}
-        return Response(found.body, found.status, {"content-type": found.kind, **headers})
-
-    return reply
+        await send_reply(send, reply)
 
 
 async def unknown(scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,13 +156,15 @@ async def unknown(scope: Scope, receive: Receive, send: Send) -> None:
         raise RefusedError(404, "There is no such path; GET /openapi.json lists them.")
 
 
-def content_type(request: Request) -> str:
-    """Return the type of a request's body, one of TYPES. Raises RefusedError for others, and for a packed body."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+@lru_cache(maxsize=64)
+def content_type(given: bytes, encoding: bytes) -> str:
+    """Return the type of a request's body, one of TYPES. Raises RefusedError for others, and for a packed body.
+
+    given, encoding: the headers Content-Type and Content-Encoding.
+    """
+    if encoding.strip().lower() not in (b"", b"identity"):
         raise RefusedError(415, "The body must not be packed; send it without Content-Encoding.")
-    given = request.headers.get("content-type", "")
-    kind, *parameters = (each.strip().lower() for each in given.split(";"))
+    kind, *parameters = (each.strip().lower() for each in given.decode("latin-1").split(";"))
     charset = next((each[8:].strip("\"' ") for each in parameters if each.startswith("charset=")), "utf-8")
     if kind not in TYPES:
         raise RefusedError(415, f"The header Content-Type must be {', '.join(TYPES[:-1])} or {TYPES[-1]}.")
@@ -166,11 +173,11 @@ def content_type(request: Request) -> str:
     return kind
 
 
-def asked_by(request: Request) -> Extras:
-    """Return what the query asks for: interval=0.9, spread=true. Raises RefusedError for anything else."""
+@lru_cache(maxsize=64)
+def asked_by(query: bytes) -> Extras:
+    """Return what a query asks for: interval=0.9, spread=true. Raises RefusedError for anything else."""
     interval, spread = None, False
-    query = request.url.query if request.scope["query_string"] else ""
-    for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=16):
         if name == "interval":
             try:
                 interval = float(value)
@@ -183,21 +190,21 @@ def asked_by(request: Request) -> Extras:
         else:
             raise RefusedError(422, "The query may have interval=0.9 and spread=true, and nothing else.")
     if interval is not None and not 0 < interval < 1:
-        raise ConfigError("interval must be a share between 0 and 1, such as 0.9.")
+        raise RefusedError(422, "interval must be a share between 0 and 1, such as 0.9.")
     return Extras(interval, spread)
 
 
-async def body_of(request: Request, limits: Limits) -> bytes:
+async def body_of(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> bytes:
     """Return the body of a request. Raises RefusedError for one that is too large or too slow."""
-    declared = request.headers.get("content-length", "0")
+    declared = headers.get(b"content-length", b"0")
     most = f"The body has more than {limits.body_bytes:,} bytes; send fewer rows at a time."
-    if len(declared) > 18 or int(declared) > limits.body_bytes:
+    if not declared.isdigit() or len(declared) > 18 or int(declared) > limits.body_bytes:
         raise RefusedError(413, most)
     pieces, count = [], 0
     try:
         async with asyncio.timeout(limits.seconds):
             while True:
-                message = await request.receive()
+                message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 piece = message.get("body", b"")

@@ -27,6 +27,8 @@ TARGET, HEADERS = 4096, 16 << 10
 """The maximum bytes of a request's path with its query, and of its headers."""
 PATTERN = "chainrule.pattern"
 """The key, in a request's scope, of the pattern that its path matched, by which requests are counted."""
+READ_HEADERS = "chainrule.headers"
+"""The key, in a request's scope, of its headers by their names in lower case."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DROPPED, LINGER = 256 << 20, 3.0
 """Bytes and seconds for which the rest of a refused body is dropped, so that its client reads the reply."""
@@ -71,7 +73,7 @@ class ServiceGate:
             await send({"type": "websocket.close", "code": 1008})
 
     def check(self, scope: Scope) -> None:
-        """Raise RefusedError for a request that may not reach the model."""
+        """Note the headers by name. Raises RefusedError for a request that may not reach the model."""
         headers: dict[bytes, bytes] = {}
         size = 0
         for name, value in scope["headers"]:
@@ -79,6 +81,7 @@ class ServiceGate:
             if name in headers and name in (b"host", b"origin", b"authorization", b"content-type"):
                 raise RefusedError(400, f"The header {name.decode('latin-1')} comes twice; send it once.")
             headers[name] = value
+        scope[READ_HEADERS] = headers
         if size > HEADERS:
             raise RefusedError(431, f"The headers have more than {HEADERS >> 10} KiB; send fewer.")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > TARGET:

@@ -18,6 +18,7 @@ class Metrics:
     def __init__(self) -> None:
         """Begin at 0."""
         registry = self.registry = CollectorRegistry()
+        self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "chainrule_requests", "Requests by path and status.", ("path", "status"), registry=registry
         )
@@ -54,8 +55,16 @@ class Metrics:
 
     def note_request(self, path: str, status: int, seconds: float) -> None:
         """Count a request. path: a known one, or "other"."""
-        self.requests.labels(path, str(status)).inc()
-        self.seconds.labels(path).observe(seconds)
+        counter, histogram = self._of_path(path, status)
+        counter.inc()
+        histogram.observe(seconds)
+
+    def _of_path(self, path: str, status: int) -> tuple[Counter, Histogram]:
+        found = self._known.get((path, status))
+        if found is None:
+            found = self.requests.labels(path, str(status)), self.seconds.labels(path)
+            self._known[path, status] = found
+        return found
 
     def note_model(self, name: str, digest: str) -> None:
         """Say which model answers from now on."""

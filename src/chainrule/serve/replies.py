@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from chainrule.core.files import cells, to_json
 from chainrule.recipe.answers import Answers, as_columns, records
@@ -74,16 +74,17 @@ def writer(kind: str) -> Callable[[Answers, ServedModel, RequestRows], bytes]:
     return partial(written, kind=kind)
 
 
-def preferred(accept: str | None, own: str) -> str:
-    """Return the type of a reply. accept: the header, None without one.  own: the type of the request.
+@lru_cache(maxsize=64)
+def preferred(accept: bytes, own: str) -> str:
+    """Return the type of a reply. accept: the header, empty without one.  own: the type of the request.
 
     The type of the request is chosen where the client takes anything. Raises RefusedError if no type suits.
     """
-    if accept is None or not accept.strip() or accept.strip() == "*/*":
+    if accept.strip() in (b"", b"*/*"):
         return own
     best, most = None, 0.0
     for kind in (own, *TYPES):
-        weight = _weight(accept, kind)
+        weight = _weight(accept.decode("latin-1"), kind)
         if weight > most and (kind != ARROW or find_spec("pyarrow") is not None):
             best, most = kind, weight
     if best is None:
@@ -112,8 +113,3 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-def as_answer(found: Any) -> Any:
-    """Return an array of a reply as lists for JSON."""
-    return found.tolist() if hasattr(found, "tolist") else found
