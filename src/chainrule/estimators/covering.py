@@ -153,8 +153,6 @@ def warn_of_few(scores: Scores, coverage: float) -> None:
         )
 
 
-Numbers = NDArray[np.float64]
-
 MAX_GROUPS = 100
 """The most groups of a column."""
 

@@ -76,8 +76,6 @@ def shortest(ordered: Numbers, share: float) -> tuple[float, float]:
     return float(ordered[place]), float(ordered[place + count - 1])
 
 
-Numbers = NDArray[np.float64]
-
 FOLDS = 5
 """Of the held-out rows: the unit of each row is that of models of the other folds."""
 MIN_ROWS_TO_SCALE = 100
