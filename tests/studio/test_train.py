@@ -693,6 +693,58 @@ def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: P
     np.testing.assert_array_equal(names["model"].model_.theta, alone.model_.theta)
 
 
+def visits(persons: int = 60, each: int = 5) -> str:
+    """A panel: the cost is of the person, whom the columns tell apart; `copy` is the cost again."""
+    random = np.random.default_rng(0)
+    own, rows = random.normal(0, 1, (persons, 3)), []
+    for k in np.repeat(np.arange(persons), each).tolist():
+        cost = own[k, 2] + random.normal(0, 0.1)
+        rows.append(f"p{k},{own[k, 0]:.3f},{own[k, 1]:.3f},{cost:.3f},{cost + 0.001:.4f}")
+    return "\n".join(["person,age,size,copy,cost", *rows, ""])
+
+
+def test_a_table_whose_fit_notices_something_is_divided_as_the_form_says(studio: Studio, tmp_path: Path):
+    """What is noticed has a change of the form that heeds it; and what is left out can be chosen again."""
+    key = upload(studio, tmp_path, "visits.csv", visits().encode())
+    do(studio, "train.data", kind="files", uploads=[key])
+    whole, options = studio.data, do(studio, "train.options")
+    assert options["columns"] == ["person", "age", "size", "copy"]
+    ties = {one["name"]: one["is_column"] for one in options["fields"] if one["of_table"]}
+    assert ties == {"groups": True, "time": True, "gap": False, "exclude_columns": False}
+    first = do(studio, "train.check", form={"epochs": 2})["notices"]
+    assert [each["change"] for each in first] == [{"exclude_columns": "copy"}, {"groups": "person"}]
+    assert first[0]["said"]["en"].endswith("leave 'copy' out.") and "請略過" in first[0]["said"]["zh"]
+    form = {"epochs": 2} | first[0]["change"]
+    second = do(studio, "train.check", form=form)
+    assert {"groups": "person"} in [each["change"] for each in second["notices"]]
+    form |= {"groups": "person"}
+    assert not {"groups", "target"} & {one["what"] for one in do(studio, "train.check", form=form)["notices"]}
+    run_to_the_end(studio, form)
+    table = studio.data.table
+    assert list(table.inputs) == ["age", "size"] and {"age", "size"} == set(table.blocks)
+    held, learned = (set(np.asarray(table.tied.groups)[rows]) for rows in (table.test, table.train))
+    assert len(held) == 12 and not held & learned
+    assert do(studio, "train.reference")["rows"] == len(table.test)
+    code = do(studio, "train.check", form=form)["code"].replace(
+        "'visits.csv'", repr(str(tmp_path / "visits.csv"))
+    )
+    names: dict[str, Any] = {}
+    exec(code.replace('"model.safetensors"', repr(str(tmp_path / "m.safetensors"))), names)
+    np.testing.assert_array_equal(names["model"].model_.theta, studio.model.theta)
+    assert do(studio, "train.options")["columns"] == ["person", "age", "size", "copy"]
+    run_to_the_end(studio, {"epochs": 1})
+    np.testing.assert_array_equal(studio.data.table.test, whole.table.test)
+    assert list(studio.data.table.inputs) == list(whole.table.inputs)
+    for bad, says in (
+        ({"groups": "persn"}, "did you mean 'person'"),
+        ({"gap": "3"}, "gap lies between times"),
+        ({"exclude_columns": "person,age,size,copy"}, "is the only column that is left"),
+        ({"preset": "none", "groups": "person"}, "groups is for a table that a preset trains"),
+    ):
+        with pytest.raises(ChainruleError, match=says):
+            do(studio, "train.check", form=bad)
+
+
 def test_a_table_with_layers_of_ones_own(studio: Studio, tmp_path: Path):
     key = upload(studio, tmp_path, "houses.csv", houses().encode())
     do(studio, "train.data", kind="files", uploads=[key])

@@ -21,6 +21,7 @@ from chainrule.errors import DataError
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.screens.train import uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
+from chainrule.studio.start import open_data
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
@@ -480,6 +481,29 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
             assert desk_of(studio).current().records[-1]["val_accuracy"] > 0.5
     finally:
         studio.show_data(before)
+
+
+@pytest.mark.slow
+def test_what_a_fit_notices_of_its_table_has_a_button(browser, tmp_path: Path):
+    """A click sets the form, whose fields are then filled, and the notice is gone."""
+    random = np.random.default_rng(0)
+    own = np.repeat(random.normal(0, 1, (60, 2)), 5, axis=0)
+    rows = [f"p{k // 5},{x:.3f},{y + random.normal(0, 0.1):.3f}" for k, (x, y) in enumerate(own.tolist())]
+    (tmp_path / "visits.csv").write_text("\n".join(["person,age,cost", *rows, ""]))
+    studio = Studio(data=open_data(str(tmp_path / "visits.csv")))
+    with studio_pages(browser, studio) as pages:
+        for lang, phone, says in (
+            ("en", False, "set Groups to 'person'."),
+            ("zh", True, "請把「組別」設為 'person'。"),
+        ):
+            with pages.open("train", lang=lang, phone=phone) as page:
+                assert says in page.locator("[data-notice=groups]").inner_text()
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                page.click("[data-remedy=groups]")
+                page.wait_for_selector("[data-notice=groups]", state="detached")
+                assert page.input_value("[data-field=groups]") == "person"
+                page.select_option("[data-field=groups]", "")
+                page.wait_for_selector("[data-notice=groups]")
 
 
 @pytest.mark.parametrize(

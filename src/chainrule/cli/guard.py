@@ -77,7 +77,7 @@ def in_options(message: Warning | str) -> str:
         from chainrule.views import words
 
         assert isinstance(message.notice, Notice)
-        return words.notices.sentence(message.notice, by_command=True)
+        return words.notices.sentence(message.notice, "command")
     return str(message)
 
 

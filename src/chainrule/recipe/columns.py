@@ -64,6 +64,13 @@ def excluded(
     return list(dict.fromkeys(names))
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names as the text that `excluded` reads."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
 def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
     """Return columns as (n, columns) numbers, NaN for missing ones. Raises DataError for other values."""
     made = []

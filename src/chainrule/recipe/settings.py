@@ -59,13 +59,14 @@ ACCURACY = Range(0, 1, _accuracy)
 SECONDS = Range(0, check=functools.partial(check_number, above=0, hint="it is in seconds"))
 
 
-Of = Literal["presets", "plain", "optimizer", "step"]
+Of = Literal["presets", "plain", "optimizer", "step", "table", "column"]
 """The roles of a setting.
 
 presets: presets support it, but not as an estimator's parameter.
 plain: an estimator has it for a plain network, in another form; no preset supports it.
 optimizer: it belongs to an optimizer. A preset has its own, unless one is named.
 step: it is about how a step is made. A method that makes its own steps does not support it.
+table: it is about the columns or the rows of a table, as text.  column: it is the name of a column.
 """
 
 
@@ -141,10 +142,10 @@ class Settings:
     reduce: Literal["tree", "psum"] = setting("tree")
     checkpoint_steps: int | None = setting(None, "presets", numbers=COUNT)
     target_column: str | None = setting(None, "presets")
-    exclude_columns: str | None = setting(None, "presets")
-    groups: str | None = setting(None, "presets")
-    time: str | None = setting(None, "presets")
-    gap: str | None = setting(None, "presets")
+    exclude_columns: str | None = setting(None, "presets", "table")
+    groups: str | None = setting(None, "presets", "table", "column")
+    time: str | None = setting(None, "presets", "table", "column")
+    gap: str | None = setting(None, "presets", "table")
     monotonic: str | None = setting(None, "presets")
     threshold: str | None = setting(None, "presets")
     costs: str | None = setting(None, "presets")

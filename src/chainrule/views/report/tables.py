@@ -49,7 +49,7 @@ class TableRun(NamedTuple):
 
 def noticed(run: TableRun) -> str:
     """Return what makes the scores too good, with the option of the command that heeds it; nothing without any."""
-    said = [words.notices.sentence(each, by_command=True) for each in run.notices]
+    said = [words.notices.sentence(each, "command") for each in run.notices]
     return (
         section(words.notices.TITLE, *(f"<p>{text(each[0].upper() + each[1:])}</p>" for each in said))
         if said

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.notices.notice import Notice
 from chainrule.estimators.recipes import PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.recipe.columns import listed
 from chainrule.recipe.preset_choice import is_of_presets
 from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, AboutSetting, Settings, alternatives, types
 from chainrule.studio.commands import command
@@ -34,6 +36,8 @@ from chainrule.studio.screens.train.python import code_of
 from chainrule.studio.screens.train.reference import reference
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
+from chainrule.views import words
+from chainrule.views.words import LANGUAGES, spoken_in
 
 MODEL_FILE = "model.safetensors"
 SHOWN = [name for name in ("preset", *FIELDS) if name == "optimizer" or getattr(Settings(), name, 0) is None]
@@ -53,6 +57,8 @@ def field_of(name: str) -> dict[str, Any]:
         "numbers": numbers,
         "of_optimizer": "optimizer" in about.of,
         "of_presets": name not in ABOUT or is_of_presets(name),
+        "of_table": "table" in about.of,
+        "is_column": "column" in about.of,
     }
 
 
@@ -68,6 +74,7 @@ def options(studio: Studio) -> dict[str, Any]:
         for kind, layer in LAYERS.items()
         if kind not in FROM_DATA
     }
+    data = desk_of(studio).data if studio.has_data else None
     optimizers = {
         kind: {f.name: f.default for f in dataclasses.fields(made) if isinstance(f.default, (int, float))}
         for kind, made in OPTIMIZERS.items()
@@ -81,14 +88,15 @@ def options(studio: Studio) -> dict[str, Any]:
         "losses": list(LOSSES),
         "presets": [*PRESETS, NO_PRESET],
         "fields": [field_of(name) for name in FIELDS],
-        "defaults": defaults(studio.data if studio.has_data else None),
+        "columns": [] if data is None or data.table is None else list(data.table.inputs),
+        "defaults": defaults(data),
     }
 
 
 @command("train.check", reads=True)
 def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
     """Check a form, and return its meaning and the equivalent Python; errors are reported."""
-    data = studio.data
+    data = desk_of(studio).data
     found = plan(data, form)
     settings, n = found.settings, len(found.data.train)
     return {
@@ -97,7 +105,7 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
         **{name: getattr(settings, name) for name in SHOWN},
         "is_table": data.table is not None,
         "samples": n,
-        "all": len(data.train),
+        "all": found.rows,
         "outputs": outputs_of(data),
         "links": [
             {"name": link.name, "kind": link.layer.kind, "width": link.fan_out, "inputs": link.fan_in}
@@ -106,8 +114,23 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
         "steps": -(-n // min(n, settings.batch_size or n)),
         "held_out": found.held_out,
         "advice": list(found.advice),
+        "notices": [] if found.begun is None else list(map(noticed, found.begun.notices)),
         "code": code_of(found, data, source_of(studio)),
     }
+
+
+def noticed(notice: Notice) -> dict[str, Any]:
+    """Return what a fit noticed of its table, in every language, and the change of the form that heeds it."""
+    said = {}
+    for language in LANGUAGES:
+        with spoken_in(language):
+            said[language] = words.notices.sentence(notice, "form")
+    change: dict[str, str] = {}
+    if notice.what in ("groups", "time"):
+        change = {notice.what: notice.columns[0]}
+    elif notice.what in ("target", "row_number"):
+        change = {"exclude_columns": listed(notice.columns)}
+    return {"what": notice.what, "said": said, "change": change}
 
 
 @command("train.reference", reads=True)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.model import Model
+from chainrule.recipe.data import Data
 from chainrule.studio.screens.train.form import plan as plan_of
 from chainrule.studio.screens.train.form import prepare
+from chainrule.studio.screens.train.rows import is_alike
 from chainrule.studio.screens.train.timeline import Snapshot, model_of
 from chainrule.studio.screens.train.training import PER_SECOND, PER_SECOND_HIDDEN, Training
 
@@ -45,6 +47,8 @@ class Desk:
         """the name of the run's models"""
         self.source = ""
         """the source of the shown data, for the script: mnist, points, or a file name"""
+        self.divided: tuple[Data, Data] | None = None
+        """a table as it was chosen, and its columns and rows as a run has divided them, which are shown"""
         self.pinned: NDArray[Any] | None = None
         self.comparing = threading.Lock()
         """held while simpler models are fitted to the shown data"""
@@ -72,6 +76,12 @@ class Desk:
             if not self.studio.tabs:
                 return None
             return PER_SECOND if any(self.pages.values()) else PER_SECOND_HIDDEN
+
+    @property
+    def data(self) -> Data:
+        """The data as they were chosen, with the columns that the run may have left out."""
+        shown = self.studio.data
+        return self.divided[0] if self.divided is not None and self.divided[1] is shown else shown
 
     # --- data that come ------------------------------------------------------------------------------------------
 
@@ -111,13 +121,13 @@ class Desk:
         with self.lock:
             if self.coming:
                 raise ConfigError(f"{self.coming[-1]} is being read; train when it is loaded.")
-            prepared = prepare(plan_of(self.studio.data, form))
+            data = self.data
+            prepared = prepare(plan_of(data, form))
             self.end()
-            if (
-                prepared.plan.begun is not None
-                and prepared.plan.begun.data.features != self.studio.data.features
-            ):
-                self.studio.show_data(prepared.plan.begun.data)
+            begun = prepared.plan.begun
+            if begun is not None and not is_alike(begun.data, self.studio.data):
+                self.studio.show_data(begun.data)
+                self.divided = data, begun.data
             self.form, self.number, self.shown = form, self.number + 1, None
             training = Training(prepared, self.tell, self.show_live, self.pace, self.pinned)
             self.training = training
@@ -128,7 +138,7 @@ class Desk:
     def start(self, form: dict[str, Any], queue: list[dict[str, Any]], *, steps: int | None = None) -> None:
         """Start training with a form, and then with those of the queue."""
         for other in queue:
-            plan_of(self.studio.data, other)  # rejected now rather than later
+            plan_of(self.data, other)  # rejected now rather than later
         with self.lock:
             training = self.ready(form)
             self.queue = list(queue)

@@ -7,12 +7,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chainrule.core.arrays import distinct
 from chainrule.data.advice import on_targets
-from chainrule.data.checks import check_count, check_seed
+from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.model import Model
@@ -20,8 +17,9 @@ from chainrule.network.network import Network
 from chainrule.recipe import build, preset_choice
 from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
 from chainrule.recipe.naming import PYTHON
-from chainrule.recipe.settings import NAMES, Settings
+from chainrule.recipe.settings import ABOUT, NAMES, Settings
 from chainrule.studio.screens.train.preset import Begun, begun
+from chainrule.studio.screens.train.rows import divided, fewer
 from chainrule.trained.persistence import LAYERS, encode, network_from_config
 from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.history import History
@@ -35,6 +33,7 @@ OWN = ("layers", "samples")
 FIELDS = (
     *("loss", "optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "epochs", "samples"),
     *("seed", "l2", "clip_norm", "validation_fraction", "patience"),
+    *("groups", "time", "gap", "exclude_columns"),
 )
 """The fields of the panel "training" in order; everything else about a field follows from its setting."""
 FROM_DATA = ("rescale", "standardize")
@@ -59,6 +58,8 @@ class Planned(NamedTuple):
     advice: tuple[str, ...]
     """sentences about unusual combinations of layers and losses"""
     begun: Begun | None = None
+    rows: int = 0
+    """all training samples"""
 
 
 class Fresh(NamedTuple):
@@ -75,10 +76,7 @@ class Fresh(NamedTuple):
             if self.advice or self.plan.begun is not None:  # the page shows them
                 warnings.simplefilter("ignore")
             if self.plan.begun is not None:
-                estimator = self.plan.begun.estimator(callbacks)
-                estimator.fit(*self.plan.begun.samples)
-                history: History = estimator.model_.history
-                return history
+                return self.plan.begun.fit(callbacks)
             settings = self.plan.settings
             if settings.patience is not None:
                 callbacks = [EarlyStopping("val_loss", settings.patience), *callbacks]
@@ -133,9 +131,13 @@ def plan(data: Data, form: dict[str, Any]) -> Planned:
             "use `chainrule train --optimizer lbfgs`, or choose another optimizer."
         )
     samples = form["samples"]
-    data = fewer(data, samples)
     if given.has_preset:
-        return by_preset(data, given, samples)
+        data = divided(data, given)
+        return by_preset(fewer(data, samples), given, samples)._replace(rows=len(data.train))
+    for name in NAMES:
+        if "table" in ABOUT[name].of and getattr(given, name) is not None:
+            raise ConfigError(f"{name} is for a table that a preset trains; choose one, or omit it.")
+    rows, data = len(data.train), fewer(data, samples)
     held_out = is_held_out(data, split(data, given.validation_fraction, given.seed))
     settings = build.resolve(given, data.train, is_table=data.table is not None)
     build.check(settings, held_out)
@@ -154,6 +156,7 @@ def plan(data: Data, form: dict[str, Any]) -> Planned:
         samples,
         held_out,
         tuple(str(warning.message) for warning in caught),
+        rows=rows,
     )
 
 
@@ -175,12 +178,12 @@ def by_preset(data: Data, given: Settings, samples: int | None) -> Planned:
     found = begun(data, given)
     if found.run.epochs > MAX_EPOCHS:
         raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, not {found.run.epochs:,}.")
-    network = found.run.plan.network
-    check_size(network)
+    begun_plan = found.run.plan
+    check_size(begun_plan.network)
     return Planned(
         found.settings,
-        network,
-        found.run.plan.optimizer,
+        begun_plan.network,
+        begun_plan.optimizer,
         found.run.settings.schedule,
         found.data,
         samples,
@@ -250,28 +253,6 @@ def nested(layers: Sequence[Any], depth: int = 0) -> Iterator[Any]:
         yield layer
         if isinstance(layer, dict) and isinstance(layer.get("layers"), list):
             yield from nested(layer["layers"], depth + 1)
-
-
-def rows_of(n: int, samples: int) -> NDArray[np.int64]:
-    """Return the training rows among n rows: evenly spaced, so that data sorted by class keep all classes."""
-    return np.linspace(0, n - 1, samples).astype(np.int64)
-
-
-def fewer(data: Data, samples: Any) -> Data:
-    """Return the data with this many of the training samples; None for all."""
-    if samples is None:
-        return data
-    n = len(data.train)
-    if check_count(samples, "samples") > n:
-        raise ConfigError(f"samples must be at most {n:,}, which is all of {data.name}, not {samples:,}.")
-    if samples == n:
-        return data
-    rows = rows_of(n, samples)
-    part = dataclasses.replace(data.train, X=data.train.X[rows], y=data.train.y[rows])
-    table = data.table
-    if table is not None:
-        table = dataclasses.replace(table, train=table.train[rows])
-    return data._replace(train=part, table=table)
 
 
 def prepare(found: Planned) -> Fresh:

@@ -1,8 +1,9 @@
-"""A run on a table by an estimator's preset, as in `chainrule train`: its resolved settings and its samples."""
+"""A run on a table by an estimator's preset, as in `chainrule train`: its rows, its resolved settings, its samples."""
 
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from chainrule.errors import ConfigError
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.plan import resolved as plan_of
 from chainrule.estimators.held import result_of
+from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe.by_estimator import with_preprocessor
@@ -19,6 +21,7 @@ from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.to_estimator import estimator
 from chainrule.training.callbacks import Callback
+from chainrule.training.history import History
 from chainrule.training.run import Run, samples_of
 
 STARTED = "only the start was asked for"
@@ -45,6 +48,8 @@ class Begun(NamedTuple):
     settings: Settings
     """with the preset's values for those that were not given"""
     run: Run
+    notices: Notices
+    """what the fit noticed of its table"""
 
     @property
     def parts(self) -> Parts:
@@ -58,13 +63,22 @@ class Begun(NamedTuple):
     def estimator(self, callbacks: list[Callback]) -> Any:
         """Return the estimator of the fit, with the callbacks."""
         assert self.data.table is not None
-        return estimator(self.given, self.data.table.target).set_params(callbacks=callbacks)
+        made = estimator(self.given, self.data.table.target).set_params(callbacks=callbacks)
+        # the pages show the network that is validated: of tied rows, one of all rows has other inputs
+        return made.set_params(refit=False) if self.data.table.tied.names else made
 
-    @property
-    def samples(self) -> tuple[Any, Any]:
-        """The columns and the targets of the rows not used for testing."""
-        assert self.data.table is not None
-        return rows_of(self.data.table.inputs, self.data.table.train), self.data.train.y
+    def fit(self, callbacks: list[Callback]) -> History:
+        """Fit it to the rows not used for testing, and return the history."""
+        history: History = self.estimator(callbacks).fit(**to_fit(self.data)).model_.history
+        return history
+
+
+def to_fit(data: Data) -> dict[str, Any]:
+    """Return the arguments of a fit: the columns, the targets and what ties the rows, of those not used for testing."""
+    table = data.table
+    assert table is not None
+    groups, time = (rows_of(each, table.train) for each in (table.tied.groups, table.tied.time))
+    return {"X": rows_of(table.inputs, table.train), "y": data.train.y, "groups": groups, "time": time}
 
 
 def begun(data: Data, given: Settings) -> Begun:
@@ -76,7 +90,9 @@ def begun(data: Data, given: Settings) -> Begun:
         )
     start = Start()
     made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
-    made.fit(rows_of(data.table.inputs, data.table.train), data.train.y)
+    with warnings.catch_warnings(record=True):  # the page shows what the fit notices
+        warnings.simplefilter("always")
+        made.fit(**to_fit(data))
     run, start.run = start.run, None  # referenced by the run: a cycle would keep both
     assert run is not None, "an estimator that trains by batches calls back"
     shown = with_preprocessor(data, made.preprocessor_)
@@ -87,7 +103,8 @@ def begun(data: Data, given: Settings) -> Begun:
     result = result_of(made)
     fit = plan_of(made, FitData(samples_of(run), result.targets, result.preprocessor)).parameters
     patience = int(fit.n_iter_no_change) if fit.early_stopping else None
-    return Begun(shown, given, dataclasses.replace(resolved(given, run), patience=patience), run)
+    settings = dataclasses.replace(resolved(given, run), patience=patience)
+    return Begun(shown, given, settings, run, made.notices_)
 
 
 def resolved(given: Settings, run: Run) -> Settings:

@@ -11,6 +11,7 @@ from chainrule.estimators.parameters import given as given_parameters
 from chainrule.formulas.layers import Rescale
 from chainrule.formulas.schedules import Constant
 from chainrule.recipe.data import HELD_OUT, Data
+from chainrule.recipe.settings import ABOUT
 from chainrule.studio.screens.train.form import Planned
 
 
@@ -75,22 +76,31 @@ def code_of(plan: Planned, everything: Data, source: str) -> str:
 def code_of_preset(plan: Planned, source: str) -> str:
     """Return the training of a table by a preset as a script."""
     begun = plan.begun
-    assert begun is not None
+    assert begun is not None and begun.data.table is not None
     made = begun.estimator([])
     parameters = {name: value for name, value in given_parameters(made).items() if name != "callbacks"}
     given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
     rows = "table.train"
-    lines = [f"data = open_data({source!r})", "table = data.table"]
+    names = {name: value for name, value in begun.given.given().items() if "table" in ABOUT[name].of}
+    asked = ", ".join(f"{name}={value!r}" for name, value in names.items())
+    lines = [f"data = open_data({source!r})"]
+    if names:
+        lines += [f"data = divided(data, Settings({asked}))"]
+    lines += ["table = data.table"]
     if plan.samples is not None:
         lines += [f"rows = np.linspace(0, len(table.train) - 1, {plan.samples}).astype(np.int64)"]
         rows = "table.train[rows]"
+    tied = "".join(f", {name}=rows_of(table.tied.{name}, {rows})" for name in begun.data.table.tied.names)
     lines += [
         f"model = {type(made).__name__}({given})",
-        f"model.fit(rows_of(table.inputs, {rows}), data.train.y{'' if plan.samples is None else '[rows]'})",
+        f"model.fit(rows_of(table.inputs, {rows}), data.train.y{'' if plan.samples is None else '[rows]'}{tied})",
         "print(model.score(rows_of(table.inputs, table.test), data.test.y))",
         'model.save("model.safetensors")',
     ]
     more = ["from chainrule.estimators.rows import rows_of"]
+    if names:
+        more += ["from chainrule.recipe.settings import Settings"]
+        more += ["from chainrule.studio.screens.train.rows import divided"]
     return "\n".join([*imports("\n".join(lines)), *more, "", *lines, ""])
 
 

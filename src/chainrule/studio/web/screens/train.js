@@ -8,7 +8,7 @@ import { charts, monitorOf, reference } from './train_charts.js';
 import { showCompare } from './train_compare.js';
 import { dataPanel } from './train_data.js';
 import { change, formOf, trainingFields, valueOf } from './train_form.js';
-import { showHints } from './train_hints.js';
+import { showHints, showNotices } from './train_hints.js';
 import { confusion, inside } from './train_inside.js';
 import { layerBuilder, widthsOf } from './train_layers.js';
 import { followRun, isAlive } from './train_run.js';
@@ -71,7 +71,7 @@ export function train(root, store) {
   // --- the parts of the page ------------------------------------------------------------------------------------
   const controls = h('div.row.controls'), status = h('p.status', { 'aria-live': 'polite', dataset: { test: 'status' } });
   const progress = h('progress', { max: 1, value: 0, 'aria-label': t(store, 'train.progress') });
-  const tiles = h('div.tiles'), hints = h('div.hints', { dataset: { test: 'hints' } }), advice = h('div.advice');
+  const tiles = h('div.tiles'), hints = h('div.hints', { dataset: { test: 'hints' } }), notices = h('div.hints', { role: 'status', dataset: { test: 'notices' } }), advice = h('div.advice');
   const verdict = h('p.verdict', { role: 'status', hidden: true, dataset: { test: 'verdict' } });
   const curves = charts(store), within = inside(store), matrix = confusion(store);
   const layers = h('div.layer-panel'), settings = h('div.settings'), python = h('div.python'), timeline = h('div.timeline'), compare = h('div.compare'), comparing = panel(t(store, canTrain ? 'train.compare' : 'train.runs'), compare), save = h('div.row.save');
@@ -84,7 +84,7 @@ export function train(root, store) {
     h('div.panel.top', h('div.row', controls, status), progress, failure),
     h('div.grid',
       h('div.side', panel(t(store, 'train.data'), data.element), panel(t(store, 'train.network'), layers), panel(t(store, 'train.settings'), settings)),
-      h('div.stage', invite, hints,
+      h('div.stage', invite, notices, hints,
         ofRun(panel(null, tiles, curves.element, verdict, h('div.row.under', log))),
         canTrain ? ofRun(panel(t(store, 'train.timeline'), timeline)) : null,
         h('div.pair.of-run', panel(t(store, 'train.inside'), within.element), confused),
@@ -103,6 +103,7 @@ export function train(root, store) {
       const told = toldForm(store, checked);
       [[data.element, told.data], [layers, told.network], [settings, told.settings]].forEach(([box, made_]) => fill(box, made_));
     }
+    showNotices(store, notices, checked?.notices ?? [], canTrain);
     showInvite();
     if (field_) settings.querySelector(`[data-field="${field_}"]`)?.focus();
     compareRuns();

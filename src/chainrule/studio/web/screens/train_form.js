@@ -56,6 +56,13 @@ function numeric(store, name, { placeholder = null, ...props }) {
   return input;
 }
 
+// What a table's rows or columns are told by: a column of it, or text.
+function ofTable(store, { name, is_column }) {
+  const value = valueOf(store, name) ?? '', props = { dataset: { field: name } }, keep = (found) => change(store, { [name]: found || null });
+  if (!is_column) return h('input', { type: 'text', value, placeholder: '–', onchange: (event) => keep(event.target.value.trim()), ...props });
+  return select([['', '–'], ...store.get('train.options').columns.map((column) => [column, column])], value, keep, props);
+}
+
 // The library's name of a setting in an optimizer, which has its default.
 const ofOptimizer = (own, name) => own[name === 'lr' ? 'learning_rate' : name];
 
@@ -80,6 +87,6 @@ export function trainingFields(store, checked) {
     const usual = ofOptimizer(own, name) ?? open(name);
     return numeric(store, name, { ...numbers, placeholder: name in empty ? empty[name] : name === 'lr' ? number(usual, 3) : usual ?? '' });
   };
-  const isThere = ({ name, of_optimizer, of_presets }) => (!preset || of_presets) && (!of_optimizer || name in lists || (name === 'lr' ? !preset || optimizer : name in own));
-  return options.fields.filter(isThere).map((one) => setting(store, one.name, one.name in lists ? choose(one.name) : fill(one), one.name in units ? t(store, units[one.name]) : ''));
+  const isThere = ({ name, of_optimizer, of_presets, of_table }) => (!of_table || (preset && options.columns.length)) && (!preset || of_presets) && (!of_optimizer || name in lists || (name === 'lr' ? !preset || optimizer : name in own));
+  return options.fields.filter(isThere).map((one) => setting(store, one.name, one.of_table ? ofTable(store, one) : one.name in lists ? choose(one.name) : fill(one), one.name in units ? t(store, units[one.name]) : ''));
 }

@@ -35,6 +35,20 @@ const REMEDIES = {
 const FOR = { rising: ['lower', 'clip'], not_finite: ['lower', 'clip'], exploding: ['clip', 'norm'], dead: ['leaky', 'lower'], saturated: ['norm', 'relu'], vanishing: ['relu', 'norm'],
   overfitting: ['dropout', 'early'], no_gradient: ['seed', 'leaky'] };
 
+// Adds the columns of one text to those of another, for a form that leaves some out already.
+const joined = (before, more) => (before ? `${before},${more}` : more);
+
+// Fills `root` with what the fit noticed of its table, each with a button that sets the form; none where nothing can be started.
+/** @param {import('../store.js').Store} store */
+export function showNotices(store, root, notices, canTrain) {
+  const set = ({ exclude_columns, ...rest }) => change(store, exclude_columns ? { exclude_columns: joined(valueOf(store, 'exclude_columns'), exclude_columns) } : rest);
+  const label = (change_) => Object.entries(change_).map(([name, value]) => t(store, 'train.notice_set', { field: t(store, `train.field.${name}`), value }));
+  fill(root, notices.map(({ what, said, change: change_ }) => h('div.hint', { dataset: { notice: what } }, h('p', first(said[store.get('lang')] ?? said.en)),
+    !canTrain || !Object.keys(change_).length ? null : h('div.row', button(label(change_), () => set(change_), { 'data-remedy': what })))));
+}
+
+const first = (text) => text[0].toUpperCase() + text.slice(1);
+
 // Fills `root` with the hints of a run; `restart` starts anew after a remedy, null where nothing can be started.
 /** @param {import('../store.js').Store} store */
 export function showHints(store, root, run, checked, restart) {

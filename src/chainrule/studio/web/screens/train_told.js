@@ -5,7 +5,8 @@ import { count, number } from '../format.js';
 import { isPreset, layersOf, nameOf, valueOf } from './train_form.js';
 import { linkName } from './train_layers.js';
 
-const said = (store, name, value) => (name === 'preset' ? t(store, `train.preset_name.${value}`) : (Number.isInteger(value) ? count(value) : typeof value === 'number' ? number(value, 3) : nameOf(store, String(value))));
+const isText = (store, name) => store.get('train.options').fields.some((one) => one.name === name && one.of_table);
+const said = (store, name, value) => (isText(store, name) ? String(value) : name === 'preset' ? t(store, `train.preset_name.${value}`) : (Number.isInteger(value) ? count(value) : typeof value === 'number' ? number(value, 3) : nameOf(store, String(value))));
 
 /** @param {import('../store.js').Store} store */
 export function dataLine(store) {

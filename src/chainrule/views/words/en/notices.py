@@ -30,11 +30,13 @@ def score(name: str, value: float) -> str:
     return f"{spoken(name)} {value:.3f}"
 
 
-def sentence(notice: Notice, by_command: bool = False) -> str:
-    """What was noticed, what it does to a score, and what to pass: to a fit, or to the command."""
+def sentence(notice: Notice, to: str = "fit") -> str:
+    """What was noticed, what it does to a score, and what to do. to: a "fit", the "command", or the studio's "form"."""
     names = several([repr(name) for name in notice.columns[:NOTICED_COLUMNS]])
     with_it, without = score(notice.score, notice.score_with), f"{notice.score_without:.3f}"
-    advice = options(notice) if by_command else to_pass(notice)
+    advice = {"fit": to_pass, "command": options, "form": fields}[to](notice)
+    if to != "form":
+        advice = f"pass {advice}"
     if notice.what == "target":
         found = (
             f"column {names} nearly gives the target away: alone it explains {100 * notice.figure:.1f} % of it"
@@ -43,23 +45,23 @@ def sentence(notice: Notice, by_command: bool = False) -> str:
         )
         return (
             f"{found}, and a small model has {with_it} with {_it(notice.columns)} and {without} without; if "
-            f"{_it(notice.columns)} would not be known when predicting, pass {advice}."
+            f"{_it(notice.columns)} would not be known when predicting, {advice}."
         )
     if notice.what == "row_number":
         return (
             f"column {names} numbers the rows, which says nothing about other rows: a small model has {with_it} with "
-            f"it and {without} without; to leave it out, pass {advice}."
+            f"it and {without} without; to leave it out, {advice}."
         )
     if notice.what == "repeated":
         return (
             f"{100 * notice.figure:.0f} % of the rows have the same inputs as another row: a small model has {with_it} "
             f"on rows whose equals it was trained on, and {without} on others; if equal rows are of one person or "
-            f"thing, pass {advice}."
+            f"thing, {advice}."
         )
     if notice.what == "groups":
         return (
             f"rows with the same {names} are alike: a small model has {with_it} where it was trained on other rows of "
-            f"the same {names}, and {without} where it was not; if it is to predict new ones, pass {advice}."
+            f"the same {names}, and {without} where it was not; if it is to predict new ones, {advice}."
         )
     lead = (
         f"rows near each other in {names}"
@@ -73,7 +75,7 @@ def sentence(notice: Notice, by_command: bool = False) -> str:
     when = "if it is to predict what comes later" if notice.columns else "if they are in order of time"
     return (
         f"{lead} have similar targets: on {last} a small model has {with_it} if it was trained on some of it, and "
-        f"{without} if only on what is before{drift}; {when}, pass {advice}."
+        f"{without} if only on what is before{drift}; {when}, {advice}."
     )
 
 
@@ -104,3 +106,14 @@ def options(notice: Notice) -> str:
     if notice.what in ("groups", "time"):
         return f"--{notice.what} {shlex.quote(notice.columns[0])}"
     return "--time with a column of times, or --groups if neighbors are of one person or thing"
+
+
+def fields(notice: Notice) -> str:
+    """The fields of the studio's form that do the same."""
+    if notice.what in ("target", "row_number"):
+        return f"leave {several([repr(name) for name in notice.columns])} out"
+    if notice.what == "repeated":
+        return "set Groups to the column of what each row is of"
+    if notice.what in ("groups", "time"):
+        return f"set {'Groups' if notice.what == 'groups' else 'Time'} to {notice.columns[0]!r}"
+    return "set Time to a column of times, or Groups if neighbors are of one person or thing"

@@ -29,31 +29,33 @@ def score(name: str, value: float) -> str:
     return f"{spoken(name)} {value:.3f}"
 
 
-def sentence(notice: Notice, by_command: bool = False) -> str:
-    """What was noticed, what it does to a score, and what to pass: to a fit, or to the command."""
+def sentence(notice: Notice, to: str = "fit") -> str:
+    """What was noticed, what it does to a score, and what to do. to: a "fit", the "command", or the studio's "form"."""
     names = several([repr(name) for name in notice.columns[:NOTICED_COLUMNS]])
     with_it, without = score(notice.score, notice.score_with), f"{notice.score_without:.3f}"
-    advice = options(notice) if by_command else to_pass(notice)
+    advice = {"fit": to_pass, "command": options, "form": fields}[to](notice)
+    if to != "form":
+        advice = f"請傳入 {advice}"
     if notice.what == "target":
         alone = f"，單獨就能解釋其 {100 * notice.figure:.1f} %" if len(notice.columns) == 1 else ""
         return (
             f"欄位 {names} 幾乎洩漏了目標{alone}：小型模型有它時 {with_it}，沒有時 {without}；若預測時還不知道它的值，"
-            f"請傳入 {advice}。"
+            f"{advice}。"
         )
     if notice.what == "row_number":
         return (
             f"欄位 {names} 只是資料列的編號，對其他資料列毫無意義：小型模型有它時 {with_it}，沒有時 {without}；"
-            f"若要略過它，請傳入 {advice}。"
+            f"若要略過它，{advice}。"
         )
     if notice.what == "repeated":
         return (
             f"{100 * notice.figure:.0f} % 的資料列與另一列的輸入相同：小型模型訓練時看過相同的列時 {with_it}，沒看過時 "
-            f"{without}；若相同的列屬於同一個人或同一件東西，請傳入 {advice}。"
+            f"{without}；若相同的列屬於同一個人或同一件東西，{advice}。"
         )
     if notice.what == "groups":
         return (
             f"{names} 相同的資料列彼此相似：小型模型訓練時看過同一個 {names} 的其他列時 {with_it}，沒看過時 {without}；"
-            f"若要預測新的，請傳入 {advice}。"
+            f"若要預測新的，{advice}。"
         )
     lead = f"依 {names} 相鄰的資料列" if notice.columns else "表格中相鄰的資料列"
     drift = ""
@@ -63,7 +65,7 @@ def sentence(notice: Notice, by_command: bool = False) -> str:
     when = "若要預測更晚的資料" if notice.columns else "若資料列依時間排列"
     return (
         f"{lead}目標相似：在{last}中，小型模型若看過其中一部分則 {with_it}，若只看過之前的則 {without}{drift}；{when}，"
-        f"請傳入 {advice}。"
+        f"{advice}。"
     )
 
 
@@ -90,3 +92,14 @@ def options(notice: Notice) -> str:
     if notice.what in ("groups", "time"):
         return f"--{notice.what} {shlex.quote(notice.columns[0])}"
     return "--time 與時間的欄位；若相鄰的列屬於同一個人或同一件東西，則傳入 --groups"
+
+
+def fields(notice: Notice) -> str:
+    """The fields of the studio's form that do the same."""
+    if notice.what in ("target", "row_number"):
+        return f"請略過 {several([repr(name) for name in notice.columns])}"
+    if notice.what == "repeated":
+        return "請把「組別」設為指出每一列屬於誰的欄位"
+    if notice.what in ("groups", "time"):
+        return f"請把「{'組別' if notice.what == 'groups' else '時間'}」設為 {notice.columns[0]!r}"
+    return "請把「時間」設為時間的欄位；若相鄰的列屬於同一個人或同一件東西，則設定「組別」"

@@ -1,0 +1,63 @@
+"""The rows and the columns of the data that a run has: some of the samples, and of a table what its form says."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from chainrule.data.checks import check_count
+from chainrule.errors import ConfigError
+from chainrule.recipe.columns import excluded
+from chainrule.recipe.data import Data
+from chainrule.recipe.held_rows import tied_rows
+from chainrule.recipe.settings import TIES, Settings
+from chainrule.recipe.tables import prepared
+
+
+def rows_of(n: int, samples: int) -> NDArray[np.int64]:
+    """Return the training rows among n rows: evenly spaced, so that data sorted by class keep all classes."""
+    return np.linspace(0, n - 1, samples).astype(np.int64)
+
+
+def fewer(data: Data, samples: Any) -> Data:
+    """Return the data with this many of the training samples; None for all."""
+    if samples is None:
+        return data
+    n = len(data.train)
+    if check_count(samples, "samples") > n:
+        raise ConfigError(f"samples must be at most {n:,}, which is all of {data.name}, not {samples:,}.")
+    if samples == n:
+        return data
+    rows = rows_of(n, samples)
+    part = dataclasses.replace(data.train, X=data.train.X[rows], y=data.train.y[rows])
+    table = data.table
+    if table is not None:
+        table = dataclasses.replace(table, train=table.train[rows])
+    return data._replace(train=part, table=table)
+
+
+def divided(data: Data, given: Settings) -> Data:
+    """Return a table's data without the columns that the settings leave out, its test rows held out as they say."""
+    table = data.table
+    if table is None or not any(getattr(given, name) is not None for name in ("exclude_columns", *TIES)):
+        return data
+    target = table.target
+    tied = tied_rows(table.columns, target.name, given, data.name)
+    out = {*excluded(given.exclude_columns, table.columns, target.name, data.name), tied.names.get("groups")}
+    columns = {name: values for name, values in table.columns.items() if name not in out}
+    if len(columns) < 2:
+        raise ConfigError(f"{target.name!r} is the only column that is left; leave fewer out.")
+    maker = clone(table.preprocessor)
+    train, test, made = prepared(Path(data.name), columns, target, maker, 0, 0.0, tied)
+    return data._replace(train=train, test=test, table=made, features=tuple(maker.get_feature_names_out()))
+
+
+def is_alike(one: Data, other: Data) -> bool:
+    """Return whether two data of a table have the same inputs and test rows."""
+    assert one.table is not None and other.table is not None
+    return one.features == other.features and np.array_equal(one.table.test, other.table.test)
