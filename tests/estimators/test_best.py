@@ -415,10 +415,10 @@ def test_all_rows_are_learned_from_for_the_mean_of_the_best_epochs(monkeypatch: 
 def test_a_fold_for_which_there_was_no_time_does_not_count(monkeypatch: pytest.MonkeyPatch):
     original = runner.Runner._fit
 
-    def failing(self: Any, task: Any, seconds: float) -> Any:
+    def failing(self: Any, task: Any, seconds: float, parts: Any) -> Any:
         if task.fold == 2:
             raise DataError("it had no time.")
-        return original(self, task, seconds)
+        return original(self, task, seconds, parts)
 
     monkeypatch.setattr(runner.Runner, "_fit", failing)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
@@ -435,8 +435,8 @@ def test_rows_of_your_own_and_networks_of_all_others():
 def test_a_network_of_all_rows_that_is_late_is_left_out(monkeypatch: pytest.MonkeyPatch):
     original = runner.Runner._fit_all
 
-    def late(self: Any, task: Any, seconds: float) -> Any:
-        return original(self, task, -1.0 if task.fold == 0 else seconds)
+    def late(self: Any, task: Any, seconds: float, parts: Any) -> Any:
+        return original(self, task, -1.0 if task.fold == 0 else seconds, parts)
 
     monkeypatch.setattr(runner.Runner, "_fit_all", late)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
@@ -582,10 +582,10 @@ def test_the_seconds_of_the_fits_of_a_start_count():
 def test_an_interrupted_fit_is_made_again(monkeypatch: pytest.MonkeyPatch):
     original = runner.Runner._fit
 
-    def interrupted(self: Any, task: Any, seconds: float) -> Any:
+    def interrupted(self: Any, task: Any, seconds: float, parts: Any) -> Any:
         if task.number == 2:
             raise KeyboardInterrupt
-        made = original(self, task, seconds)
+        made = original(self, task, seconds, parts)
         return made._replace(is_cut=task.number == 1)
 
     monkeypatch.setattr(runner.Runner, "_fit", interrupted)
@@ -725,7 +725,7 @@ def test_the_first_fit_begins_whatever_the_time(monkeypatch: pytest.MonkeyPatch)
 def test_an_error_of_another_kind_ends_the_race_at_once(monkeypatch: pytest.MonkeyPatch):
     begun: list[int] = []
 
-    def fit(self: Any, task: Any, seconds: float) -> Any:
+    def fit(self: Any, task: Any, seconds: float, parts: Any) -> Any:
         begun.append(task.fold)
         if task.fold == 1:
             raise RuntimeError("no such device")
@@ -741,10 +741,10 @@ def test_an_error_of_another_kind_ends_the_race_at_once(monkeypatch: pytest.Monk
 def test_an_interrupted_race_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch):
     original = runner.Runner._fit
 
-    def interrupted(self: Any, task: Any, seconds: float) -> Any:
+    def interrupted(self: Any, task: Any, seconds: float, parts: Any) -> Any:
         if task.number == 1:
             raise KeyboardInterrupt
-        return original(self, task, seconds)
+        return original(self, task, seconds, parts)
 
     monkeypatch.setattr(runner.Runner, "_fit", interrupted)
     with pytest.warns(UserWarning, match="interrupted"):

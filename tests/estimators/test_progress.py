@@ -221,10 +221,10 @@ def test_in_the_first_fit_of_a_race_and_in_a_later_one(
 def test_in_the_networks_of_all_rows_it_keeps_the_ones_that_ended(monkeypatch: pytest.MonkeyPatch):
     original, ctrl_c = runner.Runner._fit_all, CtrlC(monkeypatch)
 
-    def interrupted(self: Any, task: Any, seconds: float) -> Any:
+    def interrupted(self: Any, task: Any, seconds: float, parts: Any) -> Any:
         if task.fold == 1:
             ctrl_c(self)
-        return original(self, task, seconds)
+        return original(self, task, seconds, parts)
 
     monkeypatch.setattr(runner.Runner, "_fit_all", interrupted)
     monkeypatch.setattr(race, "FEW", 0)
@@ -248,10 +248,10 @@ def test_a_race_goes_on_with_the_fits_that_it_has(monkeypatch: pytest.MonkeyPatc
     fitted: list[tuple[int, int]] = []
     original = runner.Runner._fit
 
-    def noted(self: Any, task: Any, seconds: float) -> Any:
+    def noted(self: Any, task: Any, seconds: float, parts: Any) -> Any:
         fitted.append((task.number, task.fold))
         assert seconds <= 60 and 0.95 * self.seconds > 0.95 * 60
-        return original(self, task, seconds)
+        return original(self, task, seconds, parts)
 
     first = made._fitted.state
     seeds = whole._fitted.state.drawn

@@ -68,6 +68,14 @@ _LANGUAGE = "en, or zh for Traditional Chinese."
 ReportLanguage = Annotated[
     str | None, _run("--lang", help=f"Language of the report: {_LANGUAGE}", show_default="en")
 ]
+Track = Annotated[
+    list[str] | None,
+    _run(
+        "--track",
+        help="Also write the run for a tracker: tensorboard (into the folder of the run), tensorboard:DIRECTORY. "
+        "May be repeated.",
+    ),
+]
 RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]
 Verbose = Annotated[bool, _run("--verbose", "-v", help="Also print the network's layers and costs.")]
 Quiet = Annotated[bool, _run("--quiet", "-q", help="Print the result only.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from chainrule.recipe.prepare import Prepared
     from chainrule.recipe.run import Outcome
+    from chainrule.tracking.tracker import Tracker
     from chainrule.training.events import Event
 
 
@@ -36,6 +38,7 @@ def train(
     resume: options.Resume = False,
     report: options.Report = False,
     lang: options.ReportLanguage = None,
+    track: options.Track = None,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -49,6 +52,7 @@ def train(
     text = as_one_text(data)
     given = Settings(**joined(settings) | {"hidden": hidden_widths(settings["hidden"])})
     language = language_of_report(report, lang)
+    trackers_of(track)  # an unknown one is an error before data are read
     if distributed.is_one_of_several() or given.has_shards:
         distributed.initialize()
     from chainrule.recipe import run as recipe
@@ -70,7 +74,7 @@ def train(
     with begun as run:
         if run.settings.has_shards and not distributed.is_initialized():
             distributed.initialize()  # a run of several processes, resumed in one
-        outcome, page = carry_out(run, progress, verbose, language)
+        outcome, page = carry_out(run, progress, verbose, language, trackers_of(track, run.place))
     if as_json:
         output.print_json(as_data(outcome, page))
     else:
@@ -100,8 +104,21 @@ def follow(text: str, given: Settings, place: Path | None, out: Path | None, cho
         raise typer.Exit(130) from None
 
 
+def trackers_of(texts: list[str] | None, place: Path | None = None) -> list[Tracker]:
+    """Return the trackers of --track. place: the folder of the run.  Raises ConfigError."""
+    if not texts:
+        return []
+    from chainrule.recipe.tracked import tracker_of
+
+    return [tracker_of(text, place) for text in texts]
+
+
 def carry_out(
-    run: Prepared, out: Console, verbose: bool, language: str | None
+    run: Prepared,
+    out: Console,
+    verbose: bool,
+    language: str | None,
+    trackers: Sequence[Tracker] = (),
 ) -> tuple[Outcome, Path | None]:
     """Carry out a run and print its progress; return its outcome, and the path of its report if there is one.
 
@@ -132,7 +149,7 @@ def carry_out(
                     status.enter_context(out.status("evaluating"))
                 table.on_event(event)
 
-            outcome = recipe.carry_out(run, listen, named=FLAGS)
+            outcome = recipe.carry_out(run, listen, named=FLAGS, trackers=trackers)
         if page is not None and language is not None:
             with out.status("writing the report"):
                 write_report(outcome, page, language)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -44,7 +45,9 @@ from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
+from chainrule.estimators.told import tell_report, told
 from chainrule.estimators.updating import Going, updated
+from chainrule.training.callbacks import as_callbacks
 
 
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
@@ -81,12 +84,14 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         same parameters; its networks stay. Raises ConfigError without one, as after `load`.
         """
         raced = NOTHING if more is None else asked.going_on(self, self._result, more)
-        return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
+        with self._told():
+            return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on X and y, continuing with the optimizer's state; return the estimator."""
-        return self._fit(FitInput(X, y, sample_weight), incremental=True)
+        with self._told():
+            return self._fit(FitInput(X, y, sample_weight), incremental=True)
 
     def update(
         self,
@@ -118,6 +123,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self._hold(updated(self, FitInput(X, y, sample_weight), going))
         return self
 
+    def _told(self) -> AbstractContextManager[None]:
+        """Check the parameters, and return the context of a fit, whose beginning and end callbacks are told."""
+        self._validate_params()
+        return told(self)
+
     def _fit(
         self,
         given: FitInput,
@@ -133,7 +143,6 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         labels: those passed to a first `partial_fit`.  raced, listen: as the start and the listener of `race.fit`.
         """
         begun = time.monotonic()
-        self._validate_params()
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
         request = FitRequest(given, begun, self._before(incremental), labels, conditions, incremental)
         if isinstance(given.X, Source):
@@ -154,6 +163,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 seen = drift.of_fit(data, conditions.is_alone)
                 found = race.fit(self, request.given, data, begun, raced, listen, watch)
                 self._hold(replace(found, notices=notices, seen=seen))
+                tell_report(as_callbacks(self.callbacks), found.report)
             if self.verbose:
                 print(found.report)
             warn_of(self._fitted)
@@ -307,7 +317,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:
     """Fit an estimator under the conditions of a search or a race, and return its result."""
-    return result_of(estimator._fit(given, conditions=conditions))
+    with estimator._told():
+        return result_of(estimator._fit(given, conditions=conditions))
 
 
 def fit_on(
@@ -317,4 +328,5 @@ def fit_on(
 
     listen: called with each fit of the race as it ends.  See `chainrule.estimators.best.race.fit`.
     """
-    return result_of(estimator._fit(given, raced=raced, listen=listen))
+    with estimator._told():
+        return result_of(estimator._fit(given, raced=raced, listen=listen))

@@ -102,7 +102,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
                 f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit does not have; pass "
                 "{label: weight}, as sklearn.utils.compute_class_weight returns for all of y."
             )
-        return self._fit(FitInput(X, y, sample_weight), incremental=True, labels=labels)
+        with self._told():
+            return self._fit(FitInput(X, y, sample_weight), incremental=True, labels=labels)
 
     def predict(self, X: Table) -> Any:
         """Predict labels (n,), or 0 and 1 (n, labels) for multilabel data."""

@@ -5,6 +5,7 @@ checkpoint.safetensors  the state of the training; -refit for that of the networ
 history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
 race/                   the finished fits of a race, as they end
+tensorboard/            the run as --track tensorboard keeps it
 journal.log  trials.csv for a search: its trials, as they end
 .lock                   locked while a process trains in the folder: no other may write there, all may read
 """
@@ -28,6 +29,7 @@ import chainrule
 from chainrule.core.files import cells, open_regular, to_json, write_whole
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.naming import PYTHON, Names
+from chainrule.tracking.tensorboard import remove_board
 
 FORMAT = 1
 FILES = (
@@ -39,6 +41,8 @@ FILES = (
 CHECKPOINT = "checkpoint.safetensors"
 RACE = "race"
 """The folder of the finished fits of a race."""
+BOARD = "tensorboard"
+"""The folder in which a run is kept for TensorBoard, where no other is named."""
 PROGRESS = ("history.csv", "checkpoint.safetensors", "journal.log", RACE)
 """The files of which a run or a search has at least one after its first step."""
 LOCK = ".lock"
@@ -79,6 +83,7 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
         raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
     for old in (*(folder / name for name in FILES), *(folder / RACE).glob("*.safetensors")):
         old.unlink(missing_ok=True)
+    remove_board(folder / BOARD)
     clean(folder)
 
 

@@ -31,6 +31,8 @@ from chainrule.recipe.messages import in_words_of
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import DEMANDS, NAMES, TIES, Settings
+from chainrule.recipe.tracked import followers
+from chainrule.tracking.tracker import Tracker
 from chainrule.training import History
 from chainrule.training.events import Consumer, Event, failed
 
@@ -98,6 +100,7 @@ def run(
     listen: Consumer | None = None,
     stop: threading.Event | None = None,
     named: Names = PYTHON,
+    trackers: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train a network, evaluate it, and write the model and its results to a folder.
 
@@ -107,6 +110,7 @@ def run(
     stopped; with more epochs, or for a race a longer time limit, train a finished run longer.
     listen: called with each event, in this thread.  stop: once it is set, from any thread, the run stops within about a
     tenth of a second; it is evaluated as it stands, and can be resumed there.
+    trackers: those of `chainrule.tracking`, which keep the settings, the course and the results of the run.
     Raises ConfigError, DataError or ShapeError for unsuitable settings and data, before anything is written;
     NonFiniteError if the training overflows, and KeyboardInterrupt: the folder then keeps its last checkpoint.
     """
@@ -122,7 +126,7 @@ def run(
         context = begun(data, settings, out, overwrite, named)
     try:
         with context as prepared:
-            return carry_out(prepared, listen, stop, named)
+            return carry_out(prepared, listen, stop, named, trackers)
     except ChainruleError as error:
         in_words_of(error, named)
         raise
@@ -225,22 +229,33 @@ def carry_out(
     listen: Consumer | None = None,
     stop: threading.Event | None = None,
     named: Names = PYTHON,
+    trackers: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train to the end, from the last checkpoint if there is one, evaluate, and write the results to the folder.
 
-    A finished run is evaluated again. listen, stop: as in `run`.
+    A finished run is evaluated again. listen, stop, trackers: as in `run`.
     """
-    listen = _ignore if listen is None else listen
-    found = trained(begun, listen, stop)
-    epochs, parts = (len(found.history), begun.settings.epochs or 0), found.parts
+    told, following = _ignore if listen is None else listen, followers(begun, trackers)
+
+    def tell(event: Event) -> None:
+        told(event)
+        following.on_event(event)
+
+    outcome = None
     try:
-        listen(Judging(*epochs, parts.judged_name, parts.judged.n))
-        outcome = judged(found, named)
-    except BaseException as error:
-        listen(failed(*epochs, error))
-        raise
-    judgement = outcome.judgement
-    listen(Judged(*epochs, judgement.part, judgement.n, dict(judgement.metrics)))
+        found = trained(begun, tell, stop)
+        epochs, parts = (len(found.history), begun.settings.epochs or 0), found.parts
+        try:
+            tell(Judging(*epochs, parts.judged_name, parts.judged.n))
+            outcome = judged(found, named)
+        except BaseException as error:
+            tell(failed(*epochs, error))
+            raise
+        judgement = outcome.judgement
+        following.on_judged(judgement.part, judgement.metrics)
+        tell(Judged(*epochs, judgement.part, judgement.n, dict(judgement.metrics)))
+    finally:
+        following.close(None if outcome is None else outcome.run.estimator or outcome.model)
     return outcome
 
 

@@ -155,16 +155,22 @@ def checked_fit(
         order=order,
         resume=None if options.resume is None else Path(options.resume),
     )
+    fitted = None
     try:
-        return training.fit(model, given)
+        history = training.fit(model, given)
+        fitted = model
+        return history
     except ChainruleError:
-        *known, history, steps, formers = before
+        *known, former_history, steps, formers = before
         if model.steps_trained == steps:
             model.describe(*known)
-            model.history = history
+            model.history = former_history
             for one, former in zip(models, formers, strict=True):
                 one.states = former
         raise
+    finally:
+        for watcher in watchers:
+            watcher.on_fit_end(fitted)
 
 
 def _check_scale(model: Any, wanted: bool | str | None) -> bool | str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ class Callback:
     """whether it reads parameters before the end of training; False avoids copying them back from the engine"""
     of_one_network = False
     """whether it reads theta (size,) of a single network, and so does not support an ensemble's run"""
+    follows_several = False
+    """whether it may follow a fit that trains several networks, as a race does, by the callbacks that `part` returns"""
+
+    def on_fit_begin(self, settings: Mapping[str, Any]) -> None:
+        """Called at the beginning of an estimator's fit, before any training, with the parameters that were given."""
 
     def on_train_begin(self, run: Run) -> None:
         """Called before the first step, also of a resumed run."""
@@ -37,6 +42,19 @@ class Callback:
 
     def on_train_end(self, run: Run) -> None:
         """Called after the last epoch, or when the run was stopped, interrupted or failed."""
+
+    def on_fit_end(self, fitted: Any) -> None:
+        """Called at the end of a fit, behind its trainings, with the model or the estimator; None if the fit failed."""
+
+    def part(self, name: str, settings: Mapping[str, Any]) -> Callback:
+        """Return the callback of one of several networks of a fit, if `follows_several`; called from several threads.
+
+        settings: what is particular to it. At its end `on_judged` and `on_fit_end` of that callback are called.
+        """
+        return Callback()
+
+    def on_judged(self, figures: Mapping[str, float]) -> None:
+        """Called with figures of a finished network, or of a whole race, by name: the loss of rows held out, ..."""
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint: numbers, text, None, lists of them, and NumPy arrays."""

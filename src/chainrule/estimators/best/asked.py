@@ -10,6 +10,7 @@ from chainrule.estimators.best.state import RaceState
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import BEST
+from chainrule.training.callbacks import as_callbacks
 
 
 def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start: bool) -> None:
@@ -20,7 +21,8 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
     faults = {
         "partial_fit": incremental,
         "warm_start=True": estimator.warm_start,
-        "callbacks": estimator.callbacks is not None or getattr(estimator, "_skl_callbacks", None),
+        "callbacks but those of `chainrule.tracking`": getattr(estimator, "_skl_callbacks", None)
+        or not all(each.follows_several for each in as_callbacks(estimator.callbacks)),
         "n_members": estimator.n_members is not None,
         "replace_head": has_trunk,
         "solver='lbfgs'": estimator.solver == "lbfgs",

@@ -9,13 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators import preprocessing
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.state import Task
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
+from chainrule.estimators.fit.plan import table_settings
 from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 
@@ -90,3 +95,36 @@ def of_race(
     assert result.preprocessor is not None, "a race is of tables"
     some = rows_of(X, held.rows[sampled(len(held.rows))])
     return HeldOut.of(held, predicted, result.preprocessor.transform(some))
+
+
+class RacePreprocessors:
+    """The preprocessors of a race, for its threads."""
+
+    def __init__(self, estimator: HoldsResult, rows: RacedRows, data: FitData) -> None:
+        """Begin with the preprocessor of all rows. estimator: the one that races.  data: of all rows."""
+        self.rows, self.data, self.lock = rows, data, threading.Lock()
+        self.made: dict[tuple[str, int | None], TablePreprocessor] = {}
+        """by the settings, and the fold of one that has seen no row held out of it"""
+        if data.preprocessor is not None:
+            self.made[repr(self._settings(estimator, None)), None] = data.preprocessor
+
+    def of(self, made: HoldsResult, task: Task) -> TablePreprocessor:
+        """Return what prepares the table for a task: the same for all that prepare it alike, in each fold.
+
+        Where rows belong together or have an order, it is one that has not seen those held out.
+        """
+        is_apart = not (task.is_of_all or self.data.structure.is_free)
+        settings = self._settings(made, task.candidate.variant)
+        key = repr(settings), task.fold if is_apart else None
+        with self.lock:
+            if key not in self.made:
+                rows = self.rows.parts(task.fold) if is_apart else self.rows.given
+                table = reading.read(rows.X) if is_apart or self.data.raw is None else self.data.raw
+                self.made[key] = preprocessing.fitted(
+                    made.preprocess, rows, table, rows.y, made.dtype, dict(settings)
+                )
+            return self.made[key]
+
+    def _settings(self, made: HoldsResult, variant: str | None) -> list[tuple[str, Any]]:
+        """Return the settings of a candidate's preprocessor, sorted."""
+        return sorted(table_settings(made, variant, self.rows.given.time is not None).items())

@@ -17,7 +17,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ChainruleError
-from chainrule.estimators import preprocessing
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import (
@@ -29,22 +28,22 @@ from chainrule.estimators.best.fits import (
     spent,
     warn_of_interruption,
 )
-from chainrule.estimators.best.rows import PreparedRows, RacedRows
+from chainrule.estimators.best.rows import PreparedRows, RacedRows, RacePreprocessors
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, of_table
 from chainrule.estimators.fit.loop import AT_LEAST
-from chainrule.estimators.fit.plan import Conditions, resolved, table_settings
+from chainrule.estimators.fit.plan import Conditions, resolved
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.train import Listeners, train
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given, values_of
 from chainrule.estimators.progress import RaceProgress, RaceWatcher
-from chainrule.estimators.tables import reading
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.told import followed, name_of
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
+from chainrule.training.callbacks import Callback, as_callbacks
 
 USED = 0.95
 """The fraction of the limit for which fits are planned."""
@@ -81,14 +80,12 @@ class Runner:
         if start.more is not None:
             self.seconds = spent(start) / self.workers / USED + start.more
         self.data, self.targets = data, data.targets
-        self.prepared: dict[tuple[str, int | None], TablePreprocessor] = {}
-        """by the settings, and the fold of one that has seen no row held out of it"""
-        if data.preprocessor is not None:
-            self.prepared[repr(self._table_settings(estimator, None)), None] = data.preprocessor
+        self.preprocessors = RacePreprocessors(estimator, rows, data)
         self.inputs = PreparedRows(rows, data, self.workers)
         self.errors: list[tuple[int, Exception]] = []
         """with the numbers of the candidates"""
         self.ended, self.lock = threading.Event(), threading.Lock()
+        self.callbacks = as_callbacks(estimator.callbacks)
 
     def run(self, tasks: list[Task], stage: float, end: float, shared: bool = False) -> None:
         """Run tasks in their order, those that can end by `stage`; each core's first of all may go on until `end`.
@@ -123,7 +120,10 @@ class Runner:
                     return
                 self._tell(task)
             try:
-                made = self._fit_all(task, seconds) if task.is_of_all else self._fit(task, seconds)
+                with followed(self.callbacks, task, self.rows.judges) as following:
+                    fit = self._fit_all if task.is_of_all else self._fit
+                    made = fit(task, seconds, following.callbacks)
+                    following.made(made)
             except (ChainruleError, FloatingPointError, ValueError) as error:
                 with self.lock:
                     self.errors.append((task.number, error))
@@ -186,12 +186,12 @@ class Runner:
             return seconds_of_epoch(self.fits[task.number, 0]) * share * self._plan(task.number)[0]
         return expected_seconds(fits, task, [each.cost for each in self.candidates])
 
-    def _fit(self, task: Task, seconds: float) -> RaceFit:
+    def _fit(self, task: Task, seconds: float, parts: tuple[Callback, ...]) -> RaceFit:
         """Fit a candidate to all folds but one, in so many seconds."""
         begin, over = time.monotonic(), RaceOver(self.ended)
         grace = 0.0 if self.fits else AT_LEAST * self.seconds  # without a fit there is nothing to predict by
         made = self.estimator_of(task)
-        result, data = self._trained(made, task, over, seconds, grace=grace)
+        result, data = self._trained(made, task, (over, *parts), seconds, grace=grace)
         if (short := result.shortfall) is not None:  # of the seconds of the race
             short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
             result = replace(result, shortfall=short)
@@ -205,12 +205,12 @@ class Runner:
         seconds = time.monotonic() - begin
         return RaceFit(result, predicted, seconds, best, over.epochs, over.is_cut)
 
-    def _fit_all(self, task: Task, seconds: float) -> RaceFit | None:
+    def _fit_all(self, task: Task, seconds: float, parts: tuple[Callback, ...]) -> RaceFit | None:
         """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""
         begin, (last, epochs) = time.monotonic(), self._plan(task.number)
         over = RaceOver(self.ended, last, begin + seconds)
         made = self.estimator_of(task)
-        result, _ = self._trained(made, task, over, None, epochs=epochs)
+        result, _ = self._trained(made, task, (over, *parts), None, epochs=epochs)
         if over.is_cut:
             return None
         watched = self.fits[task.number, 0]  # whose curves stay
@@ -222,13 +222,13 @@ class Runner:
         self,
         made: HoldsResult,
         task: Task,
-        over: RaceOver,
+        callbacks: tuple[Callback, ...],
         seconds: float | None,
         **conditions: Any,
     ) -> tuple[FitResult, FitData]:
         """Return the result of a task's fit in so many seconds, and its data."""
         begun, variant = time.monotonic(), task.candidate.variant
-        preprocessor = self._preprocessor(made, task)
+        preprocessor = self.preprocessors.of(made, task)
         rows = self.inputs.prepared(preprocessor)
         own = rows.given if task.is_of_all else rows.parts(task.fold)
         data = of_table(
@@ -240,7 +240,7 @@ class Runner:
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
-        result = train(plan, data, begin(plan, data), Listeners(made, (over,)))
+        result = train(plan, data, begin(plan, data), Listeners(made, callbacks))
         return replace(result, rates=None), data  # a part is not trained any further
 
     def _plan(self, number: int) -> tuple[int, int]:
@@ -252,31 +252,10 @@ class Runner:
         """Return an estimator with the parameters of a task's fit."""
         changed = {name: value for name, value in task.candidate.changed.items() if name not in self.chosen}
         changed |= {"preset": task.candidate.preset, "random_state": task.seed, "refit": None}
-        changed |= {"verbose": False}
+        changed |= {"verbose": False, "callbacks": None}
         if not is_by_loss(self.estimator.scoring):  # that of the race; its fits stop by the recipe's own
             changed |= {"scoring": task.candidate.changed.get("scoring")}
         return type(self.estimator)(**{**self.estimator.get_params(deep=False), **changed})
-
-    def _preprocessor(self, made: HoldsResult, task: Task) -> TablePreprocessor:
-        """Return what prepares the table for a task: the same for all that prepare it alike, in each fold.
-
-        Where rows belong together or have an order, it is one that has not seen those held out.
-        """
-        is_apart = not (task.is_of_all or self.data.structure.is_free)
-        settings = self._table_settings(made, task.candidate.variant)
-        key = repr(settings), task.fold if is_apart else None
-        with self.lock:
-            if key not in self.prepared:
-                rows = self.rows.parts(task.fold) if is_apart else self.rows.given
-                table = reading.read(rows.X) if is_apart or self.data.raw is None else self.data.raw
-                self.prepared[key] = preprocessing.fitted(
-                    made.preprocess, rows, table, rows.y, made.dtype, dict(settings)
-                )
-            return self.prepared[key]
-
-    def _table_settings(self, made: HoldsResult, variant: str | None) -> list[tuple[str, Any]]:
-        """Return the settings of a candidate's preprocessor, sorted."""
-        return sorted(table_settings(made, variant, self.rows.given.time is not None).items())
 
     def truth(self, number: int, fold: int) -> NDArray[np.float64]:
         """Return what `Judge.truth` makes of a fit's predictions of the rows that were held out."""
@@ -291,8 +270,7 @@ class Runner:
         """Tell where the race is, as a fit begins or, with how it went, has ended."""
         if self.watch is None:
             return
-        rows = "all rows" if task.is_of_all else f"fold {task.fold + 1}"
         best = min(filter(math.isfinite, (self.loss(*key) for key in self.fits)), default=None)
         done = len(self.fits) + len(self.whole) + len(self.errors)
-        where = f"{task.candidate.name}, {rows}", done, max(done, self.planned), best
+        where = name_of(task), done, max(done, self.planned), best
         self.watch(RaceProgress(*where, time.monotonic() - self.begun, self.seconds, said))
