@@ -47,7 +47,7 @@ lint: $(STAMP)lint $(if $(shell command -v npm),$(STAMP)node)  ## check style, f
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@if [ -e $(STAMP)node ]; then set -x; $(NODE)/.bin/tsc && NODE_PATH=$(NODE) $(NODE)/.bin/eslint src/chainrule/studio/web; \
+	@if [ -e $(STAMP)node ]; then set -x; $(NODE)/.bin/tsc && NODE_PATH=$(NODE) $(NODE)/.bin/eslint src/chainrule/studio/web src/chainrule/export/javascript; \
 	else echo "The studio's JavaScript is not checked: npm, which would fetch what does it, is not there or reaches nothing."; fi
 
 format: $(STAMP)lint  ## mend what ruff can mend by itself

@@ -34,6 +34,8 @@ TYPES = {
 """The media type by file name extension, the same on every system; files with other extensions are not served."""
 
 _WEB = files("chainrule.studio") / "web"
+_SHARED = ("activations.js", "operations.js")
+"""The modules of `chainrule.export.javascript` that the page takes its formulas from."""
 _KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
@@ -127,6 +129,7 @@ def _walk(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
 def _read() -> tuple[str, Mapping[str, Asset]]:
     """Return the version, and the files with the version written into the document."""
     raw = _walk(_WEB)
+    raw |= {name: (files("chainrule.export.javascript") / name).read_bytes() for name in _SHARED}
     styles = [raw.pop(path) for path in sorted(raw) if path.startswith("styles/")]
     if styles:
         raw["style.css"] = b"\n".join([raw["style.css"], *styles])

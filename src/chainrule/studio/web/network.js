@@ -1,36 +1,23 @@
 // A model in the page: its links with their numbers, and the forward pass. formulas/layers in JavaScript, for prediction.
 
 import { activations, parametric, sigmoid } from './activations.js';
+import { product, softmaxes } from './operations.js';
 
 const within = (y, scale, j) => (scale.low ? Math.min(Math.max(y, scale.low[j]), scale.high[j]) : y);
 
-function dense(a, W, b) {
-  const [inputs, outputs] = W.shape, z = new Float64Array(outputs);
-  if (b) z.set(b);
-  for (let i = 0; i < inputs; ++i) {
-    const value = a[i];
-    if (value === 0) continue;
-    for (let j = 0, at = i * outputs; j < outputs; ++j, ++at) z[j] += value * W[at];
-  }
-  return Float32Array.from(z);
-}
+const dense = (a, W, b) => Float32Array.from(product(a, W, b, ...W.shape));
 
 // Each of `groups` parts of a times its own W (groups, inputs, outputs), or all times one W (inputs, outputs).
 function groupedDense(a, { groups, shared }, W, b) {
-  const [inputs, outputs] = W.shape.slice(-2), size = shared ? 0 : inputs * outputs;
-  const parts = Array.from({ length: groups }, (_, g) => {
-    const own = Object.assign(W.subarray(g * size, g * size + inputs * outputs), { shape: [inputs, outputs] });
-    const from = shared ? 0 : g * outputs;
-    return [...dense(a.subarray(g * inputs, (g + 1) * inputs), own, b && b.subarray(from, from + outputs))];
-  });
-  return Float32Array.from(parts.flat());
+  const [inputs, outputs] = W.shape.slice(-2), out = new Float32Array(groups * outputs);
+  for (let g = 0; g < groups; ++g) {
+    const of = shared ? 0 : g;
+    out.set(product(a, W, b, inputs, outputs, g * inputs, of * inputs * outputs, of * outputs), g * outputs);
+  }
+  return out;
 }
 
-export function softmax(z) {
-  const most = Math.max(...z), out = Float32Array.from(z, (v) => Math.exp(v - most));
-  const sum = out.reduce((all, v) => all + v, 0);
-  return out.map((v) => v / sum);
-}
+export const softmax = (z) => Float32Array.from(softmaxes(z, 1));
 
 // [x_rest, E1[x_c1], ...]: columns [[column, codes, size], ...]; what is no code is 0.
 function embedding(a, columns, of) {

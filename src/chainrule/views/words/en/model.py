@@ -27,6 +27,13 @@ PARTS = {"training": "training", "validation": "validation", "test": "test", "gi
 AUGMENTATION = "Random distortions per epoch"
 DARK, LIGHT = "Dark", "Light"
 TO_DARK, TO_LIGHT = "Switch to the dark theme", "Switch to the light theme"
+ROW = "The row"
+ROW_NOTE = "An empty field is a missing value."
+MATRIX_NOTE = "Separate the numbers by blanks or commas."
+ANSWER = "The prediction"
+YES, NO = "true", "false"
+OTHER = "another text"
+SECONDS = "in seconds"
 
 
 def distorted(epochs: int) -> str:
@@ -150,3 +157,17 @@ def by_epoch(title: str) -> str:
 def first_epoch() -> str:
     """The left end of the epochs."""
     return "epoch 1"
+
+
+def answering(numbers: int, inputs: int) -> str:
+    """What answers, and that nothing leaves the page."""
+    columns = "1 input" if inputs == 1 else f"{inputs:,} inputs"
+    return (
+        f"The whole model runs in this page: {columns}, {numbers:,} numbers. Nothing that you type leaves the page, "
+        "and it needs no connection."
+    )
+
+
+def numbered_output(k: int) -> str:
+    """The name of one of several numbers that are predicted."""
+    return f"output {k}"

@@ -27,6 +27,13 @@ PARTS = {"training": "訓練", "validation": "驗證", "test": "測試", "given"
 AUGMENTATION = "每個週期重新變形"
 DARK, LIGHT = "深色", "淺色"
 TO_DARK, TO_LIGHT = "改用深色佈景主題", "改用淺色佈景主題"
+ROW = "一列資料"
+ROW_NOTE = "空白的欄位代表缺值。"
+MATRIX_NOTE = "數字之間以空白或逗號分隔。"
+ANSWER = "預測"
+YES, NO = "是", "否"
+OTHER = "其他文字"
+SECONDS = "單位為秒"
 
 
 def distorted(epochs: int) -> str:
@@ -144,3 +151,13 @@ def by_epoch(title: str) -> str:
 def first_epoch() -> str:
     """The left end of the epochs."""
     return "週期 1"
+
+
+def answering(numbers: int, inputs: int) -> str:
+    """What answers, and that nothing leaves the page."""
+    return f"整個模型都在這個網頁裡執行：{inputs:,} 個輸入、{numbers:,} 個數字。輸入的內容不會離開網頁，也不需要連線。"
+
+
+def numbered_output(k: int) -> str:
+    """The name of one of several numbers that are predicted."""
+    return f"輸出 {k}"

@@ -1,23 +1,25 @@
 // The activations by kind: f(z, link) and, of those that the plane trains with, the derivative beneath it, f'(z, a = f(z), link).
-// formulas/activations.py in JavaScript.
+// formulas/activations.py in JavaScript, for the studio's page and for exported modules.
 
 const SELU = [1.0507009873554805, 1.6732632423543772];
 
-function erf(x) {   // Abramowitz and Stegun 7.1.26 is too coarse: a series near 0, a continued fraction beyond
+// The continued fraction of erfc(x) for x >= 1.5: relative errors of some 1e-15.
+export function tail(x) {
+  let fraction = 0;
+  for (let k = 120; k > 0; --k) fraction = (k / 2) / (x + fraction);
+  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + fraction));
+}
+
+export function erf(x) {   // Abramowitz and Stegun 7.1.26 is too coarse: a series near 0, a continued fraction beyond
   const size = Math.abs(x);
   if (size > 6) return Math.sign(x);
-  let sum = 0;
-  if (size < 2.5) {
-    let term = size;
-    for (let n = 0; Math.abs(term) > 1e-17 * Math.abs(sum) || n < 2; ++n) {
-      sum += term / (2 * n + 1);
-      term *= -(size * size) / (n + 1);
-    }
-    return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * sum;
+  if (size >= 1.5) return Math.sign(x) * (1 - tail(size));
+  let sum = 0, term = size;
+  for (let n = 0; Math.abs(term) > 1e-17 * Math.abs(sum) || n < 2; ++n) {
+    sum += term / (2 * n + 1);
+    term *= -(size * size) / (n + 1);
   }
-  let fraction = 0;
-  for (let k = 60; k > 0; --k) fraction = (k / 2) / (size + fraction);
-  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * (size + fraction)));
+  return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * sum;
 }
 
 export const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
@@ -40,7 +42,7 @@ export const activations = {
     f: (z) => SELU[0] * (z > 0 ? z : SELU[1] * Math.expm1(z)),
   },
   gelu: {
-    f: (z) => 0.5 * z * (1 + erf(z / Math.SQRT2)),
+    f: (z) => (z < -1.5 * Math.SQRT2 ? 0.5 * z * tail(-z / Math.SQRT2) : 0.5 * z * (1 + erf(z / Math.SQRT2))),
     prime: (z, a) => (z === 0 ? 0.5 : a / z) + (z * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI),
   },
   gelu_tanh: {
@@ -60,6 +62,10 @@ export const activations = {
   sigmoid: {
     f: sigmoid,
     prime: (z, a) => a * (1 - a),
+  },
+  log_sigmoid: {
+    f: (z) => -softplus(-z),
+    prime: (z, a) => -Math.expm1(a),
   },
   tanh: {
     f: Math.tanh,

@@ -1,0 +1,148 @@
+// What a cell of a row means, as the estimator reads it: numbers, dates in seconds since 1970, names of categories.
+
+const MISSING = new Set(['', 'na', 'n/a', '#n/a', 'nan', 'null', 'none', 'nil', '?', '-', '.', 'missing', 'nat']);
+const YES = new Set(['true', 't', 'yes', 'y', '1', '1.0']), NO = new Set(['false', 'f', 'no', 'n', '0', '0.0']);
+const PLAIN = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?$/, INFINITE = /^[+-]?inf(?:inity)?$/i;
+const GROUPED = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/, COMMA = /^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/;
+const AROUND = /^[$€£¥]?\s*(.*?)\s*[%$€£¥]?$/s;
+
+const isMissing = (text) => MISSING.has(text.toLowerCase());
+
+// The number that a text says, with a decimal "." or ","; undefined for other text.
+function numberOf(text, decimal) {
+  const bare = PLAIN.test(text) ? text : AROUND.exec(text)[1];
+  if (decimal === ',') {
+    if (COMMA.test(bare)) return Number(bare.replaceAll('.', '').replace(',', '.'));
+  } else if (PLAIN.test(bare)) {
+    return Number(bare);
+  } else if (GROUPED.test(bare)) {
+    return Number(bare.replaceAll(',', ''));
+  }
+  return INFINITE.test(bare) ? NaN : undefined;
+}
+
+const CLOCK = String.raw`(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2}))?(?: ?(?<half>[AaPp])\.?[Mm]\.?)?`;
+const ISO = /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<part>\d{1,9}))?)?\s?(?<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?$/;
+const PARTED = new RegExp(String.raw`^(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?:[T ]${CLOCK})?$`);
+const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];
+const NAME = String.raw`(?<month>[A-Za-z]{3,9})\.?`;
+const NAMED = {
+  time: new RegExp(`^${CLOCK}$`),
+  my: new RegExp(String.raw`^${NAME}[ -](?<year>\d{4})$`),
+  ym: /^(?<year>[12]\d{3})[/-](?<month>\d{2})$/,
+  dby: new RegExp(String.raw`^(?<day>\d{1,2})[ -]${NAME}[ -](?<year>\d{4}|\d\d)(?: ${CLOCK})?$`),
+  bdy: new RegExp(String.raw`^${NAME} (?<day>\d{1,2}),? (?<year>\d{4})(?: ${CLOCK})?$`),
+};
+
+// Of two digits, a year of 1969 to 2068.
+const yearOf = (digits) => (digits.length === 4 ? Number(digits) : Number(digits) + (Number(digits) > 68 ? 1900 : 2000));
+
+function monthOf(name) {
+  if (/^\d+$/.test(name)) return Number(name);
+  const low = name.toLowerCase();
+  return low === 'sept' ? 9 : MONTHS.findIndex((month) => low === month || low === month.slice(0, 3)) + 1;
+}
+
+// Seconds since 1970 of a date and a time in universal time; undefined where there is no such moment.
+function moment(year, month, day, { hour = '0', minute = '0', second = '0', half = '' }) {
+  let hours = Number(hour);
+  const minutes = Number(minute), seconds = Number(second);
+  if (half) {
+    if (hours < 1 || hours > 12) return undefined;
+    hours = (hours % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
+  }
+  const made = new Date(0);
+  made.setUTCFullYear(year, month - 1, day);
+  const right = year > 0 && made.getUTCFullYear() === year && made.getUTCMonth() === month - 1 && made.getUTCDate() === day;
+  return right && hours < 24 && minutes < 60 && seconds < 60 ? made.getTime() / 1000 + hours * 3600 + minutes * 60 + seconds : undefined;
+}
+
+function isoDate(text) {
+  const found = ISO.exec(text)?.groups;
+  if (!found) return undefined;
+  const whole = moment(Number(found.year), Number(found.month), Number(found.day), { hour: found.hour, minute: found.minute, second: found.second });
+  if (whole === undefined) return undefined;
+  const micro = Number((found.part ?? '').slice(0, 6).padEnd(6, '0')), zone = /^([+-])(\d{2}):?(\d{2})$/.exec(found.zone ?? '');
+  const offset = zone ? Number(`${zone[1]}1`) * (Number(zone[2]) * 3600 + Number(zone[3]) * 60) : 0;
+  return ((whole - offset) * 1e6 + micro) / 1e6;
+}
+
+// Seconds since 1970 of a text in an order of `chainrule.estimators.tables.calendar`; undefined for other text.
+function dateOf(text, order) {
+  if (order === 'iso') return isoDate(text);
+  if (order in NAMED) {
+    const found = NAMED[order].exec(text)?.groups;
+    if (!found) return undefined;
+    return order === 'time' ? moment(1970, 1, 1, found) : moment(yearOf(found.year), monthOf(found.month), Number(found.day ?? 1), found);
+  }
+  const found = PARTED.exec(text);
+  if (!found) return undefined;
+  const { y, m, d } = Object.fromEntries([found[1], found[3], found[4]].map((digits, k) => [order[k], digits]));
+  const short = y.length === 2 && order !== 'ymd';
+  if ((y.length !== 4 && !short) || (found[2] === '.' && short && !(d.length === 2 && m.length === 2))) return undefined;
+  return moment(yearOf(y), Number(m), Number(d), found.groups);
+}
+
+// What a number is called as a category: 1.0 is 1; others as Python writes them.
+function called(value) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e16) return String(value + 0).replace(/^-0$/, '0');
+  const isPlain = Math.abs(value) >= 1e-4 && Math.abs(value) < 1e16;
+  return isPlain ? String(value) : value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+const shown = (raw) => (typeof raw === 'string' ? `the text '${raw.slice(0, 40)}'` : raw instanceof Date ? 'a date' : `a ${typeof raw}`);
+
+function changed(input, raw) {
+  throw new TypeError(`column '${input.label}' has ${shown(raw)}, and had ${input.holds}s in training; convert it, or give null for a missing value`);
+}
+
+function number(input, raw) {
+  if (typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'bigint') return Number(raw);
+  const text = typeof raw === 'string' ? raw.trim() : changed(input, raw);
+  return isMissing(text) ? NaN : numberOf(text, input.reads || '.') ?? changed(input, raw);
+}
+
+function date(input, raw) {
+  if (raw instanceof Date) return raw.getTime() / 1000;
+  const text = typeof raw === 'string' ? raw.trim() : changed(input, raw);
+  if (isMissing(text)) return NaN;
+  const orders = input.reads ? [input.reads] : ['iso', 'ymd', 'my', 'ym', 'dby', 'bdy', 'time'];
+  for (const order of orders) {
+    const seconds = dateOf(text, order);
+    if (seconds !== undefined) return seconds;
+  }
+  return changed(input, raw);
+}
+
+function category(input, raw) {
+  if (typeof raw === 'boolean') return raw ? 'True' : 'False';
+  if (typeof raw === 'number' || typeof raw === 'bigint') return Number.isFinite(Number(raw)) ? called(Number(raw)) : null;
+  if (raw instanceof Date) return Number.isNaN(raw.getTime()) ? null : `${raw.toISOString().slice(0, -1)}000`;
+  return typeof raw === 'string' ? raw.trim() || null : changed(input, raw);
+}
+
+function boolean(input, raw) {
+  const text = category(input, raw);
+  if (text === null || isMissing(text)) return null;
+  return YES.has(text.toLowerCase()) ? 'True' : NO.has(text.toLowerCase()) ? 'False' : changed(input, raw);
+}
+
+// The value of a column's cell, as the operations take it.
+export function cell(input, raw) {
+  const isAbsent = raw === null || raw === undefined || Number.isNaN(raw);
+  if (input.holds === 'category') return isAbsent ? null : category(input, raw);
+  if (input.holds === 'boolean') return isAbsent ? null : boolean(input, raw);
+  const value = isAbsent ? NaN : input.holds === 'date' ? date(input, raw) : input.holds === 'duration' && typeof raw === 'string' ? changed(input, raw) : number(input, raw);
+  return [value];
+}
+
+// The numbers of a matrix's row, in order, or by the names of its columns where it has names.
+export function numbers(input, row) {
+  const given = ArrayBuffer.isView(row) || Array.isArray(row) ? Array.from(/** @type {any} */ (row)) : input.names.map((name) => row[name]);
+  if (given.length !== input.columns) {
+    throw new RangeError(`the row has ${given.length} numbers, and the network reads ${input.columns}; give one for each input`);
+  }
+  const bad = given.findIndex((value) => typeof value !== 'number' || !Number.isFinite(value));
+  if (bad >= 0) throw new TypeError(`the row has ${given[bad]} at place ${bad}; give a finite number for each input`);
+  return Float64Array.from(given);
+}

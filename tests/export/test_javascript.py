@@ -1,0 +1,290 @@
+"""A module of JavaScript answers as the graph does: every operation, networks, hostile tables, cells of any kind."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import node
+from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from chainrule.datasets import numerals
+from chainrule.estimators.graphs import graph_inputs
+from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables.column import plain
+from chainrule.export import base
+from chainrule.export.columns import GraphInput
+from chainrule.export.graph import ComputationGraph, GraphBuilder
+from chainrule.export.javascript import PARTS, module
+from chainrule.export.numbers import FUNCTIONS, Elementwise
+from exported import difference, later, moved, table
+from hostile_tables import hostile_table
+
+CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "24"))
+TABLES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "12"))
+CLOSE = 1e-12
+QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
+FORMULAS = Path(str(files("chainrule.export.javascript")))
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ANSWERS = """
+const date = (cell) => (cell !== null && typeof cell === 'object' ? new Date(cell.date * 1000) : cell);
+const answers = [];
+for (const [path, rows] of given) {
+  const { predict } = await import(path);
+  answers.push(rows.map((row) => predict(Array.isArray(row) ? row
+    : Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, date(cell)])))));
+}
+say(answers);
+"""
+
+
+def answers(folder: Path, cases: list[tuple[ComputationGraph, list[Any]]]) -> list[list[Any]]:
+    """What the modules of graphs answer to rows, in one process."""
+    given = []
+    for k, (graph, rows) in enumerate(cases):
+        (folder / f"graph{k}.mjs").write_text(module(graph), "utf-8")
+        given.append([f"./graph{k}.mjs", rows])
+    return node.run(folder, ANSWERS, given)
+
+
+def numbers_of(answer: list[Any]) -> np.ndarray:
+    rows = [each["probabilities"] if isinstance(each, dict) else each for each in answer]
+    return np.array(rows, np.float64).reshape(len(rows), -1)
+
+
+def rows_of(inputs: dict[str, np.ndarray], graph: ComputationGraph) -> list[dict[str, Any]]:
+    """The inputs of a graph as rows of cells: None for missing, dates to the millisecond."""
+    holds = {each.label: each.holds for each in graph.inputs}
+
+    def cell(name: str, value: Any) -> Any:
+        if value is None or value != value:
+            return None
+        if holds[name] == "date":
+            return {"date": float(value)}
+        return value if isinstance(value, str) else float(value)
+
+    n = len(next(iter(inputs.values())))
+    return [{name: cell(name, values[i]) for name, values in inputs.items()} for i in range(n)]
+
+
+def whole_milliseconds(inputs: dict[str, np.ndarray], graph: ComputationGraph) -> dict[str, np.ndarray]:
+    dates = {each.label for each in graph.inputs if each.holds == "date"}
+    return {
+        name: np.trunc(values * 1000) / 1000 if name in dates else values for name, values in inputs.items()
+    }
+
+
+def test_random_networks(tmp_path: Path):
+    cases, expected = [], []
+    for number in range(CASES):
+        try:
+            model, X = moved(number)
+        except Exception:  # a case whose training diverges
+            continue
+        graph = model.graph()
+        found = graph.run(X)["predictions" if model.task == "regression" else "probabilities"]
+        if not np.isfinite(found).all() or not np.isfinite(X).all():
+            continue
+        cases.append((graph, X[:20].tolist()))
+        expected.append(found[:20])
+    assert len(cases) > CASES / 2
+    for answer, numbers in zip(answers(tmp_path, cases), expected, strict=True):
+        assert difference(numbers_of(answer), numbers) <= CLOSE
+
+
+def fitted() -> list[tuple[Any, Any]]:
+    """Estimators of every preset and kind of answer, and later rows."""
+    X, y = table(120)
+    made: list[Any] = []
+    for kind, preset in zip([MLPClassifier, MLPRegressor] * len(PRESETS), sorted(PRESETS), strict=False):
+        own = QUICK | {"preset": preset, "preprocess": "auto"}
+        if preset == "additive":
+            own.pop("hidden_layer_sizes")
+        made.append(kind(**own).fit(X, y if kind is MLPRegressor else np.digitize(y, [3, 5])))
+    made.append(
+        MLPRegressor(**QUICK, preprocess="auto", loss="quantile", quantiles=(0.9, 0.1, 0.5)).fit(X, y)
+    )
+    two = MLPClassifier(**QUICK, preprocess="auto", n_members=2).fit(X, np.where(y > 4, "</script>", "low"))
+    made.append(two.set_threshold(threshold=0.4))
+    race = MLPClassifier(preset="best", preprocess="auto", time_limit=1, random_state=0, max_iter=5)
+    made.append(race.fit(X, y > 4))
+    return [(each, later(X)) for each in made]
+
+
+def test_estimators_and_hostile_tables(tmp_path: Path):
+    found = fitted()
+    for seed in range(TABLES):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            case = hostile_table(seed)
+            is_text = any(isinstance(each, str) for each in case.y)
+            y = case.y if is_text else [bool(each > 0) for each in case.y]
+            try:
+                estimator = MLPClassifier(**QUICK, preprocess="auto", preset="fast").fit(case.X, y)
+                estimator.predict(case.later)
+            except ChainruleError:
+                continue  # a table that no estimator takes
+        found.append((estimator, case.later))
+    cases, expected = [], []
+    for estimator, rows in found:
+        graph = estimator.graph()
+        inputs = whole_milliseconds(dict(graph_inputs(estimator, rows)), graph)
+        cases.append((graph, rows_of(inputs, graph)))
+        expected.append(graph.run(inputs))
+    for (graph, _), answer, values in zip(cases, answers(tmp_path, cases), expected, strict=True):
+        first = values["predictions"] if graph.task == "regression" else values["probabilities"]
+        assert difference(numbers_of(answer), first) <= CLOSE
+        if graph.task in ("binary", "multiclass"):
+            assert [each["label"] for each in answer] == [graph.labels[k] for k in values["label"][:, 0]]
+
+
+def test_raw_rows_answer_as_the_estimator_does(tmp_path: Path):
+    X, y = table(150)
+    estimator = MLPRegressor(**QUICK, preprocess="auto", preset="fast").fit(X, y)
+    rows = later(X)[[*X.columns]]
+
+    def cell(name: str, value: Any) -> Any:
+        if value is None or value != value or value in (np.inf, -np.inf):
+            return None
+        if name == "seen":
+            return {"date": value.timestamp()}
+        if name == "wait":
+            return value.total_seconds()
+        return value.item() if isinstance(value, np.generic) else value
+
+    raw = [{name: cell(name, value) for name, value in row.items()} for row in rows.to_dict("records")]
+    (answer,) = answers(tmp_path, [(estimator.graph(), raw)])
+    assert difference(numbers_of(answer), estimator.predict(rows)) <= CLOSE
+
+
+def test_texts_are_read_as_in_python(tmp_path: Path):
+    """Every spelling of a number, a date or a category; "no" where Python refuses it."""
+    numbers = [
+        *("12", "-1.5e3", "1,234.50", "12 %", "$5", "5 €", " 7 ", "3,14", "1.234,50"),
+        *("NA", "?", "inf", "x", "1-2", "007"),
+    ]
+    dates = {
+        "iso": [
+            *(
+                "2024-02-29",
+                "2023-02-29",
+                "0000-01-01",
+                "2021-03-04T05:06:07.1234567Z",
+                "1850-12-31",
+                "24:00",
+            ),
+            *("2021-03-04 05:06 +01:30", "2021-03-04T25:06"),
+        ],
+        "ymd": ["2024/12/31", "2024.2.3 11:59 PM", "24/1/2"],
+        "dmy": ["31.12.2024", "1.2.69", "01.02.69", "31/12/24 13:00", "31-12-24 13:00 pm"],
+        "mdy": ["12/31/2024", "13/1/2024", "2/30/2024"],
+        "my": ["Dec 2024", "Sept. 1999", "Foo 1999"],
+        "ym": ["2024-12", "2024/13"],
+        "dby": ["31-Dec-2024", "1 January 68", "3 mar 2020 12:30:01 a.m."],
+        "bdy": ["Dec 31, 2024", "december 1 1999"],
+        "time": ["23:59", "11:59 PM", "0:00 pm", "7:61"],
+    }
+    values = [3.0, -0.0, 0.1, 1e-7, 1.5e-5, 2.5e16, 1e15, 1e300, 0.0001, 123456.789]
+
+    def read(make: Any, text: str) -> object:
+        try:
+            value = float(make(text.strip()))
+        except (ValueError, OverflowError):
+            return "no"
+        return value if np.isfinite(value) else None
+
+    expected = [
+        [read(lambda text, sign=sign: numerals.read_numbers([text], sign)[0], text) for text in numbers]
+        for sign in ".,"
+    ]
+    expected += [
+        [read(lambda text, order=order: calendar.read_dates([text], order)[0], text) for text in texts]
+        for order, texts in dates.items()
+    ]
+    for name in PARTS:
+        (tmp_path / name).write_text((FORMULAS / name).read_text("utf-8"), "utf-8")
+    (tmp_path / "package.json").write_text('{"type": "module"}', "utf-8")
+    script = """
+import { cell } from './reading.js';
+const read = (holds, reads) => (raw) => {
+  try {
+    const value = cell({ label: 'a', holds, reads }, raw);
+    return value === null || typeof value === 'string' ? value : Number.isFinite(value[0]) ? value[0] : null;
+  } catch { return 'no'; }
+};
+say([['.', ','].map((sign) => given.numbers.map(read('number', sign))),
+  Object.entries(given.dates).map(([order, texts]) => texts.map(read('date', order))),
+  given.values.map(read('category', '')), [true, 'Yes', '0', 1, 'na', 'maybe', 2].map(read('boolean', ''))]);
+"""
+    found = node.run(tmp_path, script, {"numbers": numbers, "dates": dates, "values": values})
+    assert [*found[0], *found[1]] == expected
+    assert found[2] == [plain(value) for value in values]
+    assert found[3] == ["True", "True", "False", "True", None, "no", "no"]
+
+
+def test_rows_that_a_module_refuses(tmp_path: Path):
+    X, y = table(60)
+    estimator = MLPClassifier(**QUICK, preprocess="auto").fit(X, y > 4)
+    model, _ = moved(0)
+    (tmp_path / "table.mjs").write_text(module(estimator.graph()), "utf-8")
+    (tmp_path / "matrix.mjs").write_text(module(model.graph()), "utf-8")
+    script = """
+import { inputs, predict } from './table.mjs';
+import { predict as ofMatrix } from './matrix.mjs';
+const said = (make) => { try { return make(); } catch (error) { return error.message; } };
+const row = Object.fromEntries(inputs.map(({ label }) => [label, null]));
+say([said(() => predict({ ...row, age: 'old' })), said(() => predict({ age: 1 })), said(() => predict({})),
+  said(() => predict([1])), said(() => ofMatrix([1, 2])), said(() => predict(row)).label]);
+"""
+    text, column, none, few, matrix, empty = node.run(tmp_path, script)
+    assert text.startswith("column 'age' has the text 'old', and had numbers in training; convert it")
+    assert column.startswith("the row has no column 'income'; give it, or null")
+    assert none.startswith("a row has the columns age, income, ") and few == none
+    assert matrix.startswith("the row has 2 numbers, and the network reads")
+    assert empty in (True, False)
+
+
+def test_every_operation_and_function_is_there(tmp_path: Path):
+    """Each class of operations has its function, and each function of `Elementwise` NumPy's values."""
+    written = (FORMULAS / "operations.js").read_text("utf-8")
+    listed = written[written.index("export const operations") :]
+    names = set(re.findall(r"^  (\w+)(?:: \(|\()", listed, re.MULTILINE))
+    classes: list[type[base.GraphOperation]] = base.GraphOperation.__subclasses__()
+    assert {each.name for each in classes if each is not GraphInput} == names
+    x = np.r_[np.linspace(-9, 9, 73), -40.0, 40.0, 1e-9, 0.0]
+    p = np.r_[1e-9, 1e-5, np.linspace(0.001, 0.999, 70), 1 - 1e-5]
+    cases, expected = [], []
+    for name in FUNCTIONS:
+        values = p if name in ("log", "normal_quantile") else x
+        build = GraphBuilder()
+        constants = {"leaky_relu": (("slope", 0.02),), "elu": (("alpha", 1.5),)}.get(name, ())
+        inputs = build.add(GraphInput("X", "numbers", 1))
+        graph = build.done({"predictions": build.add(Elementwise(name, constants), inputs)}, "regression")
+        cases.append((graph, values[:, None].tolist()))
+        expected.append(graph.run(values[:, None])["predictions"])
+    for name, answer, values in zip(FUNCTIONS, answers(tmp_path, cases), expected, strict=True):
+        assert difference(numbers_of(answer), values) <= 1e-13, name
+
+
+def test_names_of_the_files_do_not_clash():
+    """The files are joined into one scope."""
+    names: list[str] = []
+    for name in PARTS:
+        text = (FORMULAS / name).read_text("utf-8")
+        names += re.findall(r"^(?:export )?(?:function|const) (\w+)", text, re.MULTILINE)
+        names += re.findall(r"^const [^\n=]+=[^\n]+?, ([A-Z]+) = ", text, re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+def test_float32_networks_are_written_in_float32():
+    X, y = table(60)
+    estimator = MLPRegressor(**(QUICK | {"dtype": "float32"})).fit(X[["income"]].to_numpy(), y)
+    assert "array(4, " in module(estimator.graph())
