@@ -68,8 +68,10 @@ def table_run(outcome: Outcome) -> TableRun | None:
     from chainrule.recipe.deciding import judged_decision
     from chainrule.recipe.intervals import calibration, judged_intervals
     from chainrule.recipe.reasons import of_run
-    from chainrule.views.report.tables import TableRun
+    from chainrule.recipe.terms import terms_of_run
+    from chainrule.views.report.tables import ReadTerms, TableRun
 
+    read = terms_of_run(run)
     return TableRun(
         table,
         outcome.comparison,
@@ -78,5 +80,6 @@ def table_run(outcome: Outcome) -> TableRun | None:
         judged_intervals(run, outcome.judgement),
         of_run(run),
         Notices() if run.estimator is None else run.estimator.notices_,
+        None if read is None else ReadTerms(*read),
         judged_decision(outcome.judgement),
     )

@@ -50,7 +50,8 @@ def with_pairs(
     """Return the data with the cells of the pairs that a fit of single columns leaves most to explain."""
     quiet = {"n_members": 1, "verbose": False, "callbacks": None, "refit": False}
     alone = type(estimator)(**{**estimator.get_params(deep=False), **quiet})
-    plan = resolved(alone, data, conditions=conditions, begun=begun)
+    # The state that is kept is of the fit with the pairs, whose data are others.
+    plan = resolved(alone, data, conditions=conditions._replace(kept=None), begun=begun)
     result = train(plan, data, begin(plan, data), Listeners(alone))
     prepared = result.preprocessor
     assert prepared is not None, "a preset prepares a table"
@@ -69,5 +70,6 @@ def with_pairs(
 
 def finished(result: FitResult, data: FitData) -> FitResult:
     """Return the result with one network in place of the members, and with its terms."""
-    terms = terms_of(result, data.samples)
-    return replace(result, model=merged(result.members), rates=None, terms=terms)
+    terms, model = terms_of(result, data.samples), merged(result.members)
+    model.keep_history(result.model.history)
+    return replace(result, model=model, rates=None, terms=terms)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from chainrule.data.samples import Samples
 from chainrule.estimators.additive.terms import OTHER, Axis, Terms, ordered, summarized
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.labels import Labels
 from chainrule.estimators.tables.crossed import Crossed, Side, sides
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import Scaler
 from chainrule.formulas.layers import PiecewiseLinearEmbedding
+from chainrule.formulas.losses import Poisson
 from chainrule.trained.evaluation import BATCH
 
 Array = NDArray[np.float64]
@@ -60,7 +62,19 @@ def terms_of(result: FitResult, samples: Samples) -> Terms:
         intercept = intercept + mean / unit
         at += count
     own = intercept if scale is None else scale.restore(intercept[None])[0]
-    return Terms(np.asarray(own, np.float64), ordered(terms))
+    link, labels = link_of(result)
+    return Terms(np.asarray(own, np.float64), ordered(terms), link, labels)
+
+
+def link_of(result: FitResult) -> tuple[str, tuple[str, ...]]:
+    """Return the link from the sum to the prediction, and the classes of the outputs."""
+    targets = result.targets
+    if not isinstance(targets, Labels):
+        return ("log" if isinstance(result.model.network.loss, Poisson) else "identity"), ()
+    labels = tuple(f"{label}" for label in targets.classes)
+    if targets.kind == "binary":
+        return "log_odds", labels[-1:]
+    return "softmax", labels
 
 
 def parts_of(prepared: TablePreprocessor, result: FitResult) -> Iterator[InputPart]:

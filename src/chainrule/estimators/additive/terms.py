@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.files import write_whole
+from chainrule.core.shown import view
 from chainrule.errors import FormatError
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 CONFIDENCE = 0.95
+LINKS = ("identity", "log", "log_odds", "softmax")
 OTHER = "(other)"
 """The category that all those without a value of their own count as."""
 
@@ -90,6 +97,10 @@ class Terms:
     """(outputs,)"""
     terms: tuple[AdditiveTerm, ...]
     """the most important first"""
+    link: str = "identity"
+    """from the sum to the prediction: "identity", "log" (of the prediction), "log_odds", or "softmax" of several"""
+    labels: tuple[str, ...] = ()
+    """the classes of the outputs: of two classes the second one; none for numbers"""
 
     def __len__(self) -> int:
         return len(self.terms)
@@ -108,6 +119,22 @@ class Terms:
         """Return the sum (outputs,) for a row: a mapping of the columns' values."""
         added = [term.at(*(row[axis.column] for axis in term.axes)) for term in self.terms]
         return np.asarray(self.intercept + np.sum(added, axis=0)) if added else self.intercept
+
+    def figure(self, name: str) -> go.Figure:
+        """Plot what a term adds: a curve with its 95 % interval, the values of categories, or the cells of a pair."""
+        return view(self, "as_figure", name)
+
+    def html(self, row: Mapping[str, Any] | None = None) -> str:
+        """Return the page that is the model: every term with its interval, the most important first; works offline.
+
+        row: the cells of a row by column, to be shown as a sum. Raises KeyError for a row without a column.
+        """
+        html: str = view(self, "as_page", row)
+        return html
+
+    def write(self, path: str | os.PathLike[str], row: Mapping[str, Any] | None = None) -> None:
+        """Write the HTML page to a file."""
+        write_whole(path, self.html(row).encode())
 
     def to_data(self) -> dict[str, Any]:
         """Return the terms as JSON-safe data; see `chainrule.core.records`."""
@@ -143,7 +170,12 @@ def as_plain(terms: Terms | None) -> Any:
         }
         for term in terms.terms
     ]
-    return {"intercept": terms.intercept.tolist(), "terms": each}
+    return {
+        "intercept": terms.intercept.tolist(),
+        "terms": each,
+        "link": terms.link,
+        "labels": [*terms.labels],
+    }
 
 
 def from_plain(data: Any) -> Terms | None:
@@ -169,9 +201,12 @@ def from_plain(data: Any) -> Terms | None:
             if not known or any(array.shape != shape or not np.isfinite(array).all() for array in arrays):
                 raise ValueError("a term of another shape")
             made.append(AdditiveTerm(axes, values, lower, upper, float(each["importance"])))
+        link, labels = data.get("link", "identity"), tuple(map(str, data.get("labels", ())))
+        if link not in LINKS or (link == "log_odds") != (len(labels) == 1):
+            raise ValueError("a link that no model has")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"terms of the model are damaged ({str(error)[:80]}); save it again.") from error
-    return Terms(intercept, tuple(made))
+    return Terms(intercept, tuple(made), link, labels)
 
 
 def summarized(

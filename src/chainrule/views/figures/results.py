@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.explain.curves import ColumnCurve
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
@@ -16,6 +17,7 @@ from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.training import History
+from chainrule.views.figures.additive import term
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.base import learning_curve
 from chainrule.views.figures.columns import curve, importance, pairs
@@ -40,6 +42,7 @@ figure.register(ColumnPairs, pairs)
 
 
 figure.register(Reliability, calibration)
+figure.register(Terms, term)
 
 
 @figure.register(History)

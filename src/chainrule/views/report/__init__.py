@@ -74,6 +74,7 @@ def render(
             tables.compared(table),
             outcome(judged),
             tables.deciding(table),
+            tables.read(table),
             tables.outcome(table, judged),
             tables.reasons(table),
             tables.worst(table, judged),

@@ -6,12 +6,13 @@ import html
 from functools import singledispatch
 from typing import Any
 
+from chainrule.estimators.additive.terms import Terms
 from chainrule.inspection.attribution.result import FEATURES_SHOWN, Attribution
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.story import Story
 from chainrule.views import words
 from chainrule.views.notebook.derivation import STYLE, tree, values
-from chainrule.views.report import story
+from chainrule.views.report import additive, story
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, table, text
 from chainrule.views.text.attribution import cells
@@ -66,3 +67,4 @@ def page_of(result: object, *arguments: Any) -> str:
 page_of.register(Attribution, attribution)
 page_of.register(Derivation, derivation)
 page_of.register(Story, story.render)
+page_of.register(Terms, additive.render)

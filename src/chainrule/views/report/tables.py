@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
@@ -17,12 +19,20 @@ from chainrule.views.figures import base
 from chainrule.views.figures import columns as columns_figures
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
+from chainrule.views.report import additive
 from chainrule.views.report.sections import described, figure, numbers, section, share, table, text
 from chainrule.views.text.tables import cells, decision, reliability, verdict
 from chainrule.views.words.facts import quantity
 
 WORST_ROW_COLUMNS = 6
 """The number of columns shown of the worst rows: the most important ones."""
+
+
+class ReadTerms(NamedTuple):
+    """An additive model, and a test row to add up."""
+
+    terms: Terms
+    row: Mapping[str, object] | None = None
 
 
 class TableRun(NamedTuple):
@@ -38,6 +48,8 @@ class TableRun(NamedTuple):
     """which columns the answers come from"""
     notices: Notices = Notices()
     """what the fit noticed of the table"""
+    read: ReadTerms | None = None
+    """the terms of an additive model"""
     deciding: JudgedDecision | None = None
     """how labels are chosen; None for the likeliest class"""
 
@@ -93,6 +105,11 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
         about = reliability(run.calibration)
         drawn.append(section("", figure(figures.calibration(run.calibration)), f"<p>{text(about)}</p>"))
     return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
+
+
+def read(run: TableRun) -> str:
+    """Return the model itself, if it is a sum of terms."""
+    return "" if run.read is None else additive.sections(*run.read)
 
 
 def deciding(run: TableRun) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
+    from chainrule.views.words.en import additive as additive
     from chainrule.views.words.en import attribution as attribution
     from chainrule.views.words.en import charts as charts
     from chainrule.views.words.en import derivation as derivation

@@ -1,0 +1,92 @@
+"""Words about an additive model: a sum of what each column and each pair adds."""
+
+from __future__ import annotations
+
+TITLE = "可以讀懂的模型"
+THE_MODEL = "模型本身"
+IMPORTANCE, SIZE = "各項加了多少", "所加數值的平均大小"
+INTERVAL, MISSING, OTHER = "95 % 區間", "缺值", "其他"
+INTERCEPT, TERM, CELL, ADDS, SUM = "截距", "項", "值", "加上", "總和"
+ROW = "把一列加起來"
+ANSWERS = {"identity": "預測值", "log": "預測值的對數", "softmax": "分數"}
+
+
+def adds(link: str, label: str) -> str:
+    """The axis of what a term adds. label: the class that it is of, if there are classes."""
+    if link == "log_odds":
+        return f"對 {label} 的對數勝算加上"
+    return f"對{f' {label} 的' if label else ''}{ANSWERS[link]}加上"
+
+
+def of_pair(first: str, second: str) -> str:
+    """The title of what two columns add together."""
+    return f"{first} × {second}"
+
+
+def about(curves: int, pairs: int) -> str:
+    """What the model consists of."""
+    both = f"與 {pairs:,} 個兩欄的表格" if pairs else ""
+    return f"一個截距、{curves:,} 個單欄的項{both}，全部加起來就是結果。"
+
+
+def how(link: str, label: str, intercept: str) -> str:
+    """How a prediction follows from the sum."""
+    link_of = {
+        "identity": "總和就是預測值。",
+        "log": "e 的總和次方就是預測值。",
+        "log_odds": f"總和 s 是 {label} 的對數勝算，其機率為 1 / (1 + e^-s)。",
+        "softmax": "每個類別各有一個總和；e 的各總和次方除以全部的合計，就是機率。",
+    }[link]
+    return f"從截距（{intercept}）開始，在每張圖上找到這一列的值，把圖上的數字加起來。{link_of}模型裡沒有別的東西。"
+
+
+def reading() -> str:
+    """How the figures are read."""
+    return (
+        "影響最大的項排在最前面。每一項在訓練資料上的平均都是 0。曲線只畫到訓練資料的範圍，範圍之外維持不變。"
+        "色帶或線段是數值的 95 % 區間：各以自己抽出的資料訓練的網路之間相差多少。"
+    )
+
+
+def more(count: int) -> str:
+    """How many terms have no figure."""
+    return f"另有 {count:,} 個較小的項沒有圖，可由 terms() 取得。"
+
+
+def at_cell(column: str) -> str:
+    """What the pointer shows of a value of a curve, with the ends of its interval."""
+    return f"{column} %{{x}}<br>加上 %{{y:.4g}}（%{{customdata[0]:.4g}} 到 %{{customdata[1]:.4g}}）"
+
+
+def at_name() -> str:
+    """What the pointer shows of a value of a named cell."""
+    return "%{customdata[2]}<br>加上 %{y:.4g}（%{customdata[0]:.4g} 到 %{customdata[1]:.4g}）"
+
+
+def in_cell(first: str, second: str) -> str:
+    """What the pointer shows of a cell of a pair."""
+    return f"{first} %{{y}}<br>{second} %{{x}}<br>加上 %{{z:.4g}}（%{{customdata[0]:.4g}} 到 %{{customdata[1]:.4g}}）"
+
+
+def below(edge: str) -> str:
+    """The numbers below the first edge."""
+    return f"< {edge}"
+
+
+def from_edge(edge: str) -> str:
+    """The numbers from the last edge on."""
+    return f"≥ {edge}"
+
+
+def between_edges(low: str, high: str) -> str:
+    """The numbers of a cell."""
+    return f"{low} 到 {high}"
+
+
+def row_adds_up(link: str, total: str, answer: str, label: str) -> str:
+    """What the sum of a row becomes."""
+    if link == "identity":
+        return f"總和 {total} 就是預測值。"
+    if link == "log":
+        return f"e 的 {total} 次方是預測值 {answer}。"
+    return f"對數勝算 {total} 相當於 {label} 的機率 {answer}。"
