@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from chainrule.errors import ConfigError
 from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.bound.predictors import BoundClassifier
 from chainrule.estimators.deciding import decided, exclusive, rows_to_judge
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.data import FitInput
@@ -113,6 +114,14 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         """Predict probabilities (n, classes), in the order of `classes_`."""
         found = self._predicted(X)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+
+    def bind(self) -> BoundClassifier:
+        """Return a snapshot that answers one raw row in microseconds: a mapping, or a sequence in column order.
+
+        bound = classifier.bind()
+        bound.predict({"age": 41, "job": None}), bound.predict_proba([41, None])
+        """
+        return self._bind(BoundClassifier)
 
     def predict_set(
         self, X: Table, coverage: float = 0.9, *, by: str | int | None = None, per_label: bool = False

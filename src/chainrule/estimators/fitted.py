@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
@@ -26,15 +25,16 @@ from chainrule.estimators import files
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.bound.predictors import AnyBound, bound
 from chainrule.estimators.drift.check import NO_STATISTICS, DriftCheck
 from chainrule.estimators.drift.check import check as check_columns
 from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
+from chainrule.estimators.fit.result import NO_SPREAD
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.graphs import graph_of_estimator
-from chainrule.estimators.held import HoldsResult, result_of
-from chainrule.estimators.labels import Labels
+from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, about
 from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble
@@ -141,16 +141,15 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
         """
         result = self._fitted
         if isinstance(result, RaceResult):
-            of_parts: NDArray[Any] = result.blend.spread(X)
-            if of_parts.shape[1] > 1:
-                return of_parts
-            return np.hstack([of_parts, of_parts]) if isinstance(result.targets, Labels) else of_parts[:, 0]
+            return result.shown_spread(result.blend.spread(X))
         if not isinstance(result.model, Ensemble):
-            raise ConfigError(
-                "spread compares the members of an ensemble; fit with n_members=5, for example."
-            )
+            raise ConfigError(NO_SPREAD)
         found: NDArray[Any] = result.model.spread(self._check_X(X), engine=self.engine)
         return found
+
+    def _bind(self, kind: type[AnyBound]) -> AnyBound:
+        """Return a snapshot that answers one row."""
+        return bound(kind, self._fitted, self.engine, as_fitted(self, self._fitted)._check_array)
 
     # --- over time ---------------------------------------------------------------------------------------------------
 

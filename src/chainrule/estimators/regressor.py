@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.bound.predictors import BoundRegressor
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.numbers import LOSSES, NumericTargets
 from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
@@ -65,6 +66,14 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         """Predict numbers (n,), or (n, outputs) for several outputs."""
         found: NDArray[Any] = self._predictions(X)
         return found
+
+    def bind(self) -> BoundRegressor:
+        """Return a snapshot that answers one raw row in microseconds: a mapping, or a sequence in column order.
+
+        bound = regressor.bind()
+        bound.predict({"rooms": 3, "city": None}), bound.predict_interval([3, None], 0.9)
+        """
+        return self._bind(BoundRegressor)
 
     def predict_interval(
         self, X: Table, coverage: float = 0.9, *, by: str | int | None = None

@@ -19,12 +19,11 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.model.model import Model
-from chainrule.network.answers import decide, probabilities
 from chainrule.network.network import Network
 from chainrule.network.start import MEMORY
 from chainrule.network.summary import Summary, counted
 from chainrule.trained import persistence
-from chainrule.trained.averaged import average, outputs_of_each
+from chainrule.trained.averaged import average, disagreement, outputs_of_each
 from chainrule.trained.evaluation import BATCH
 from chainrule.trained.prediction import PredictionMixin
 from chainrule.trained.predictor import Predictor
@@ -285,13 +284,7 @@ class Ensemble(PredictionMixin):
         """
         out = self.outputs_of_each(X, engine=engine)
         self._warn_if_untrained()
-        loss = self.network.loss
-        if self.task == "regression":
-            each = np.stack([np.asarray(decide(loss, one), np.float64) for one in out])
-        else:
-            each = np.stack([probabilities(loss, one.astype(np.float64)) for one in out])
-        spread: NDArray[Any] = each.std(0)
-        return spread
+        return disagreement(self.network, out)
 
     def _walk_each(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         chosen, members = select(engine, Plan(self.network)), self._live()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import RowsLike
 from chainrule.core.turns import in_turns
 from chainrule.engines import ForwardWalks
+from chainrule.network.answers import decide, probabilities, task_of
 from chainrule.network.network import Network
 
 FEW_ROWS = 256
@@ -44,3 +45,17 @@ def average(network: Network, out: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(all="ignore"):  # non-finite outputs have a non-finite average
         mean: NDArray[Any] = network.loss.average(out.astype(np.float64))
     return mean.astype(out.dtype)
+
+
+def disagreement(network: Network, out: NDArray[Any]) -> NDArray[Any]:
+    """Return the standard deviation over the members of what outputs (members, n, fan_out) in the units of y predict.
+
+    Of numbers (n,) or (n, outputs); in classification of probabilities, see `Ensemble.spread`.
+    """
+    loss = network.loss
+    if task_of(loss, network.outputs) == "regression":
+        each = np.stack([np.asarray(decide(loss, one), np.float64) for one in out])
+    else:
+        each = np.stack([probabilities(loss, one.astype(np.float64)) for one in out])
+    spread: NDArray[Any] = each.std(0)
+    return spread

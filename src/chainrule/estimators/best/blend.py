@@ -15,6 +15,7 @@ from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.labels import Labels
 from chainrule.estimators.tables.once import transform_each
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
@@ -43,7 +44,7 @@ class Blend:
 
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""
-        preprocessors = {id(each): each for each in map(_preprocessor_of, self.parts)}
+        preprocessors = {id(each): each for each in self.preprocessors()}
         prepared = dict(zip(preprocessors, transform_each([*preprocessors.values()], X), strict=True))
         found = [
             np.asarray(part.result.predicted(prepared[id(part.result.preprocessor)], self.engine), np.float64)
@@ -51,17 +52,34 @@ class Blend:
         ]
         return np.stack(found)
 
+    def preprocessors(self) -> list[TablePreprocessor]:
+        """Return what prepares a table for each part; many share one."""
+        each = [part.result.preprocessor for part in self.parts]
+        assert None not in each, "a race is of tables"
+        return each  # type: ignore[return-value]
+
     def predicted(self, X: Any, exclusive: bool) -> NDArray[np.float64]:
         """Return the average (n, outputs). exclusive: whether the outputs are classes of which a row has one."""
-        weights = np.array([part.weight for part in self.parts])
-        mean: NDArray[np.float64] = np.tensordot(weights, self.each(X), 1)
-        return tempered(mean, self.temperature, exclusive)
+        return self.average(self.each(X), exclusive)
 
     def spread(self, X: Any) -> NDArray[np.float64]:
         """Return the weighted standard deviation of the parts' predictions (n, outputs)."""
-        weights, each = np.array([part.weight for part in self.parts]), self.each(X)
-        mean = np.tensordot(weights, each, 1)
-        return np.sqrt(np.tensordot(weights, np.square(each - mean), 1))
+        return self.deviation(self.each(X))
+
+    def average(self, each: NDArray[np.float64], exclusive: bool) -> NDArray[np.float64]:
+        """Return the average (n, outputs) of what each part predicts (parts, n, outputs)."""
+        mean: NDArray[np.float64] = np.tensordot(self._weights, each, 1)
+        return tempered(mean, self.temperature, exclusive)
+
+    def deviation(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weighted standard deviation (n, outputs) of what each part predicts (parts, n, outputs)."""
+        mean = np.tensordot(self._weights, each, 1)
+        found: NDArray[np.float64] = np.sqrt(np.tensordot(self._weights, np.square(each - mean), 1))
+        return found
+
+    @property
+    def _weights(self) -> NDArray[np.float64]:
+        return np.array([part.weight for part in self.parts])
 
     def __len__(self) -> int:
         """Return the number of parts."""
@@ -74,11 +92,6 @@ class Blend:
             sums[part.recipe] = sums.get(part.recipe, 0.0) + part.weight
         each = ", ".join(f"{weight:.2f} {recipe}" for recipe, weight in sums.items())
         return f"<Blend of {len(self)} networks: {each}; temperature {self.temperature:.3g}>"
-
-
-def _preprocessor_of(part: BlendPart) -> TablePreprocessor:
-    assert part.result.preprocessor is not None, "a race is of tables"
-    return part.result.preprocessor
 
 
 def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:
@@ -110,3 +123,9 @@ class RaceResult(FitResult):
         """Return the result of a race whose heaviest part has this result."""
         own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
         return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut)
+
+    def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
+        """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""
+        if spread.shape[1] > 1:
+            return spread
+        return np.hstack([spread, spread]) if isinstance(self.targets, Labels) else spread[:, 0]

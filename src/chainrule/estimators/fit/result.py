@@ -27,6 +27,7 @@ from chainrule.model import Ensemble, Model
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.time_limit import Shortfall
 
+NO_SPREAD = "spread compares the members of an ensemble; fit with n_members=5, for example."
 FEW = 8
 """Rows that NumPy has predicted before the parameters lie in the native engine."""
 
@@ -149,3 +150,7 @@ class FitResult:
         if self.decision is not None and isinstance(self.targets, Labels):
             return self.decision.labels(self.targets, predicted)
         return self.targets.predictions(predicted)
+
+    def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
+        """Return the disagreement of an ensemble's members as `spread` shows it: as it is."""
+        return spread

@@ -170,15 +170,18 @@ def number(seconds: Array, part: str, origin: float) -> Array:
 
 def cycle(seconds: Array, part: str) -> tuple[Array, Array]:
     """Return the sine and the cosine of a part of dates; 0 and 0 for missing dates."""
+    angle, known = 2 * np.pi * turns(seconds, part), ~np.isnan(seconds)
+    return np.asarray(np.sin(angle) * known), np.asarray(np.cos(angle) * known)
+
+
+def turns(seconds: Array, part: str) -> Array:
+    """Return which part of a cycle has passed at dates; at missing ones as in 1970."""
     there = np.where(np.isnan(seconds), 0.0, seconds)
     if part == "year":
-        turns = _years(seconds)[1] / 365.25
-    elif part == "weekday":
-        turns = (np.floor(there / DAY) + 3) % 7 / 7  # 1970 began on a Thursday
-    else:
-        turns = there % DAY / DAY
-    known = ~np.isnan(seconds)
-    return np.asarray(np.sin(2 * np.pi * turns) * known), np.asarray(np.cos(2 * np.pi * turns) * known)
+        return _years(seconds)[1] / 365.25
+    if part == "weekday":
+        return np.asarray((np.floor(there / DAY) + 3) % 7 / 7)  # 1970 began on a Thursday
+    return np.asarray(there % DAY / DAY)
 
 
 def _years(seconds: Array) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ def as_columns(X: Any, known: Sequence[str] | None) -> Any:
     """
     if isinstance(X, Mapping):
         values = iter(X.values())
-        is_row = len(X) > 0 and _is_single(next(values)) and all(map(_is_single, values))
+        is_row = len(X) > 0 and is_single(next(values)) and all(map(is_single, values))
         return {key: [value] for key, value in X.items()} if is_row else X
     if isinstance(X, (list, tuple)):
         if not X or not all(isinstance(row, Mapping) for row in X):
@@ -37,5 +37,6 @@ def is_pandas(X: object, kind: str = "DataFrame") -> bool:
     )
 
 
-def _is_single(value: object) -> bool:
+def is_single(value: object) -> bool:
+    """Return whether a value is a cell: text, or nothing that has a length."""
     return isinstance(value, (str, bytes)) or not (hasattr(value, "__len__") or frames.is_frame(value))

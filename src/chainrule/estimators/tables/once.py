@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ class Preprocessor(Protocol):
     def learned_(self) -> tuple[LearnedColumn, ...]:
         """What was learned of each column."""
 
-    def transform(self, X: Any) -> NDArray[np.floating]:
+    def transform(self, X: object) -> NDArray[np.floating]:
         """Prepare a table."""
 
     def encoded(self, table: reading.RawTable) -> NDArray[np.floating]:
         """Prepare a table that was read."""
 
 
-def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: Any) -> reading.RawTable:
+def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object) -> reading.RawTable:
     """Read the columns of a table that preprocessors use, by what each has learned of the same columns.
 
     named: whether columns are matched by name.
@@ -43,7 +43,7 @@ def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: Any) ->
     return reading.read(X, known=[each.name for each in wanted] if named else None, numbers=numbers)
 
 
-def transform_each(preprocessors: Sequence[Preprocessor], X: Any) -> list[NDArray[np.floating]]:
+def transform_each(preprocessors: Sequence[Preprocessor], X: object) -> list[NDArray[np.floating]]:
     """Return the inputs that each preprocessor makes of a table, which is read once if they know the same columns."""
     if len(preprocessors) == 1:
         return [preprocessors[0].transform(X)]

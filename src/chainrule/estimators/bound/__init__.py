@@ -1,0 +1,1 @@
+"""A fitted estimator bound for single rows: from the raw row to the answer in microseconds."""

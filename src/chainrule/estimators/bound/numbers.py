@@ -1,0 +1,73 @@
+"""Scale one number, to the bits that `scaling.Scaler` has of an array."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import ndtri
+
+from chainrule.estimators.tables.learned import Lane
+from chainrule.estimators.tables.ranks import Ranks
+from chainrule.estimators.tables.scaling import LARGEST, TAIL, Scaler, Scaling, normal, steps
+
+ScalarFunction = Callable[[float], float]
+
+
+def scaled(lane: Lane, largest: float) -> ScalarFunction:
+    """Return z of a number x, which may be NaN for missing. largest: that the type of the inputs can have."""
+    scale = lane.scale
+    made = _rank(scale) if scale.way == "quantile" else _linear(scale, largest)
+    filled = made(lane.fill)
+
+    def z(x: float) -> float:
+        return made(x) if x == x else filled
+
+    return z
+
+
+def _linear(scale: Scaling, largest: float) -> ScalarFunction:
+    center, spread, sqrt = scale.center / 2, scale.spread / 2, math.sqrt  # halves, as in an array
+
+    def unchanged(x: float) -> float:
+        return min(max(x, -largest), largest)
+
+    def in_range(x: float) -> float:
+        return min(max((x / 2 - center) / spread, 0.0), 1.0)
+
+    def clipped_smoothly(x: float) -> float:
+        z = min(max((x / 2 - center) / spread, -LARGEST), LARGEST)
+        third = z / 3
+        return z / sqrt(1 + third * third)
+
+    ways: dict[str, ScalarFunction] = {"none": unchanged, "range": in_range}
+    return ways.get(scale.way, clipped_smoothly)
+
+
+def _rank(scale: Scaling) -> ScalarFunction:
+    """Return Phi^-1(F(x)), see `ranks.Segments`."""
+    grid = np.array(scale.grid)
+    ranks = Ranks(grid, steps(len(grid)), normal)
+    if not ranks.is_usable:  # differences beyond float64, or none
+        whole = Scaler([scale])
+        return lambda x: float(whole.column(0, np.array([x]))[0])
+    low, high, slope, at_low, at_high, _ = (each.tolist() for each in ranks.segments)
+    at_quantile, distinct = ranks.at_quantile.tolist(), low[1:]
+    below, above = (float(each) for each in normal(np.array([0.0, 1.0])))
+    last, highest = len(distinct), 1 - TAIL
+
+    def z(x: float) -> float:
+        place = bisect_right(distinct, x)
+        if place == 0:
+            return below
+        if x == low[place]:
+            return at_quantile[place]  # type: ignore[no-any-return]
+        if place == last:
+            return above
+        up = slope[place] * (x - low[place]) + at_low[place]
+        down = slope[place] * (high[place] - x) - at_high[place]
+        return float(ndtri(min(max((up - down) / 2, TAIL), highest)))
+
+    return z

@@ -1,0 +1,172 @@
+"""Prepare one row: the cells of a table's columns to the inputs of a network, to the bits of `TablePreprocessor`."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.bound.cells import as_code, as_number
+from chainrule.estimators.bound.numbers import ScalarFunction, scaled
+from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.plan import CodedColumn, PlannedColumn, planned
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+
+Writer = Callable[[object, list[float]], None]
+"""Writes what a cell becomes into the inputs of a row, which are 0."""
+_DAY_OF_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_FIRST, _LAST = datetime.date.min.toordinal() - _DAY_OF_EPOCH, datetime.date.max.toordinal() - _DAY_OF_EPOCH
+
+
+class RowPreparation:
+    """A snapshot of a preprocessor for rows given as the cells of its columns, in the order of training."""
+
+    def __init__(self, preprocessor: TablePreprocessor) -> None:
+        """Put together what each column needs."""
+        self.dtype, self.pairs = np.dtype(preprocessor.dtype), preprocessor.crossed_
+        plan = planned(preprocessor.learned_, self.dtype.name)
+        self.width = plan.width
+        largest = float(np.finfo(self.dtype).max)
+        self.writers: list[tuple[int, Writer]] = [
+            (k, _coded(part.learned, part.codes) if part.codes is not None else _numeric(part, largest))
+            for k, part in plan.columns
+        ]
+        """with the number of the column"""
+
+    def __call__(self, cells: Sequence[object]) -> NDArray[np.floating]:
+        """Return the inputs (outputs,). Raises DataError as the preprocessor does, UnusualCell for a container."""
+        out = [0.0] * self.width
+        for k, write in self.writers:
+            write(cells[k], out)
+        made = np.array(out, self.dtype)
+        if not self.pairs:
+            return made
+        codes = [pair.codes(made[None])[0] for pair in self.pairs]
+        return np.append(made, np.array(codes, self.dtype))
+
+
+def _coded(learned: LearnedColumn, codes: CodedColumn) -> Writer:
+    """Return what writes the outputs of a category."""
+    read, at, width = as_code(learned, codes.known), codes.at, codes.table.shape[1]
+    table: list[Any] = codes.table.tolist()
+    if width == 1:
+        only = [row[0] for row in table]
+
+        def write_one(cell: object, out: list[float]) -> None:
+            out[at] = only[read(cell)]
+
+        return write_one
+    if codes.own is None:
+
+        def write_all(cell: object, out: list[float]) -> None:
+            out[at : at + width] = table[read(cell)]
+
+        return write_all
+    own = codes.own
+
+    def write_its_own(cell: object, out: list[float]) -> None:
+        code = read(cell)
+        if 0 <= code < width:
+            out[at + code] = own
+
+    return write_its_own
+
+
+def _numeric(part: PlannedColumn, largest: float) -> Writer:
+    """Return what writes the outputs of a number, a date or a duration."""
+    learned, at = part.learned, part.at
+    read = as_number(learned)
+    if learned.kind == "date":
+        return _date(part, read, largest)
+    lanes = [(at + k, scaled(lane, largest)) for k, lane in enumerate(learned.lanes)]
+    low, high = learned.ends or (-math.inf, math.inf)
+    marks, mark = learned.indicator, at + len(learned.lanes)
+
+    def write(cell: object, out: list[float]) -> None:
+        x = read(cell)
+        if x < low:
+            x = low
+        elif x > high:
+            x = high
+        for place, z in lanes:
+            out[place] = z(x)
+        if marks and x != x:
+            out[mark] = 1.0
+
+    return write
+
+
+def _date(part: PlannedColumn, read: Callable[[object], float], largest: float) -> Writer:
+    learned, at = part.learned, part.at
+    lanes: list[tuple[int, ScalarFunction, ScalarFunction]] = []
+    for k, lane in enumerate(learned.lanes):
+        of_date = _part(lane.part, learned.origin)
+        low, high = map(of_date, learned.ends) if learned.ends else (-math.inf, math.inf)
+        lanes.append((at + k, _clipped(of_date, low, high), scaled(lane, largest)))
+    first = at + len(learned.lanes)
+    cycles = [(first + 2 * k, _turns(cycle)) for k, cycle in enumerate(learned.cycles)]
+    marks, mark = learned.indicator, first + 2 * len(cycles)
+
+    def write(cell: object, out: list[float]) -> None:
+        seconds = read(cell)
+        for place, of_date, z in lanes:
+            out[place] = z(of_date(seconds))
+        if seconds == seconds:
+            for place, turns in cycles:
+                angle = 2 * np.pi * turns(seconds)
+                out[place], out[place + 1] = float(np.sin(angle)), float(np.cos(angle))
+        elif marks:
+            out[mark] = 1.0
+
+    return write
+
+
+def _part(part: str, origin: float) -> ScalarFunction:
+    """Return a part of a date as a number, as `calendar.number`."""
+    if part == "days":
+        return lambda seconds: (seconds - origin) / calendar.DAY
+    if part == "value":
+        return lambda seconds: seconds
+
+    def year(seconds: float) -> float:
+        if seconds != seconds:
+            return math.nan
+        days = math.floor(seconds / calendar.DAY)
+        if _FIRST <= days <= _LAST:
+            return float(datetime.date.fromordinal(days + _DAY_OF_EPOCH).year)
+        return float(calendar.number(np.array([seconds]), part, origin)[0])
+
+    return year
+
+
+def _clipped(of_date: ScalarFunction, low: float, high: float) -> ScalarFunction:
+    if low == -math.inf:
+        return of_date
+
+    def clipped(seconds: float) -> float:
+        value = of_date(seconds)
+        return low if value < low else high if value > high else value
+
+    return clipped
+
+
+def _turns(cycle: str) -> ScalarFunction:
+    """Return which part of a cycle has passed at a date, as `calendar.turns`."""
+    if cycle == "weekday":
+        return lambda seconds: (math.floor(seconds / calendar.DAY) + 3) % 7 / 7
+    if cycle == "time":
+        return lambda seconds: seconds % calendar.DAY / calendar.DAY
+
+    def of_year(seconds: float) -> float:
+        days = math.floor(seconds / calendar.DAY)
+        if _FIRST <= days <= _LAST:
+            day = datetime.date.fromordinal(days + _DAY_OF_EPOCH)
+            return (day.toordinal() - datetime.date(day.year, 1, 1).toordinal()) / 365.25
+        return float(calendar.turns(np.array([seconds]), "year")[0])
+
+    return of_year
