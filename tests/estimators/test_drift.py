@@ -117,6 +117,24 @@ def test_the_command_checks_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[
     run(str(tmp_path / "table.csv"), settings, out=tmp_path / "run")
     check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"))
     assert "400 rows: 1 of 2 columns changed: size." in capsys.readouterr().out
+    page = tmp_path / "check.html"
+    check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"), out=page, lang="zh")
+    assert f"Written to {page}" in capsys.readouterr().out.replace("\n", "")
+    assert "<h1>這些資料列與訓練時相似嗎？</h1>" in page.read_text("utf-8")
+
+
+def test_a_figure_has_a_bar_for_each_column_and_a_diamond_where_more_are_missing():
+    later = rows(400, 5)
+    later["size"] *= 2
+    later.loc[:80, "level"] = np.nan
+    found = FITTED.check(later)
+    changed, same, missing = found.figure().data
+    by_name = {each.name: each for each in found.columns}
+    assert list(changed.x) == [by_name[name].distance for name in ("size", "level")]
+    assert [told[0] for told in same.customdata] == ["is_new", "kind", "when"] and same.x[2] == 0
+    level = by_name["level"]
+    assert list(missing.x) == [pytest.approx(level.missing_now - level.missing_before)]
+    assert [list(found.figure().layout.yaxis.ticktext)[i] for i in missing.y] == ["level"]
 
 
 def test_without_statistics():

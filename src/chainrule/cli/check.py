@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
+from chainrule.cli.reports import check_language
+from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 def check(
     model: options.ModelFile,
     later: options.LaterTable,
+    out: options.CheckPage = None,
+    lang: options.CheckLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -24,12 +28,23 @@ def check(
     from chainrule.cli.models import load_estimator
     from chainrule.core.shown import view
     from chainrule.recipe.columns import read_columns
+    from chainrule.views.words import spoken_in
 
+    if out is not None and out.suffix.lower() != ".html":
+        raise ConfigError(f"--out must end in .html, not {out.name!r}.")
+    check_language(lang)
     found = load_estimator(model, "check needs")[0].check(read_columns(later))
+    if out is not None:
+        with spoken_in(lang):
+            found.write(out)
     if as_json:
         output.print_json(found.to_data())
-    else:
-        output.console().print(view(found, "as_text"), markup=False, highlight=False, soft_wrap=True)
+        return
+    console = output.console()
+    with spoken_in(lang):
+        console.print(view(found, "as_text"), markup=False, highlight=False, soft_wrap=True)
+    if out is not None:
+        console.print(f"Written to {out}", markup=False)
 
 
 def said_of_strange_rows(

@@ -225,6 +225,10 @@ AttributionMethod = Annotated[
 ]
 StepRate = Annotated[float, Option("--lr", help="Learning rate of the step in the last chapter.")]
 StoryLanguage = Annotated[str, Option("--lang", help=f"Language of the story: {_LANGUAGE}")]
+CheckPage = Annotated[
+    Path | None, Option("--out", help="Also write the check to this .html, a page that works offline.")
+]
+CheckLanguage = Annotated[str, Option("--lang", help=f"Language of the check: {_LANGUAGE}")]
 StoryPage = Annotated[
     Path | None, Option("--out", help="Also write the story to this .html, a page that works offline.")
 ]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact, kstwo
 
 from chainrule.core import records
+from chainrule.core.files import write_whole
 from chainrule.core.shown import Shown, view
 from chainrule.estimators.drift.seen import Array, SeenColumn
 from chainrule.estimators.tables.learned import LearnedColumn
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 NO_STATISTICS = (
     "check needs the statistics of a table's columns, which neither a fit of arrays nor a file of before has; fit the "
@@ -77,6 +82,19 @@ class DriftCheck(Shown):
     def strange_rows(self) -> NDArray[np.int64]:
         """The numbers of the rows that have a value like none of training, ascending."""
         return np.flatnonzero(self.strange)
+
+    def figure(self) -> go.Figure:
+        """Plot the distance of each column from training, those that changed first."""
+        return view(self, "as_figure")
+
+    def html(self) -> str:
+        """Return an HTML page of the check, which works offline."""
+        html: str = view(self, "as_page")
+        return html
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the HTML page to a file."""
+        write_whole(path, self.html().encode())
 
     def to_data(self) -> dict[str, Any]:
         """Return the check as JSON-safe data; see `chainrule.core.records`."""

@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from chainrule.estimators.additive.terms import Terms
+from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.curves import ColumnCurve
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
@@ -21,6 +22,7 @@ from chainrule.views.figures.additive import term
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.base import learning_curve
 from chainrule.views.figures.columns import curve, importance, pairs
+from chainrule.views.figures.drift import drift
 from chainrule.views.figures.flow import by_layer, over_training
 from chainrule.views.figures.reasons import beeswarm, dependence, row_bars
 from chainrule.views.figures.tables import calibration
@@ -43,6 +45,7 @@ figure.register(ColumnPairs, pairs)
 
 figure.register(Reliability, calibration)
 figure.register(Terms, term)
+figure.register(DriftCheck, drift)
 
 
 @figure.register(History)

@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 from chainrule.estimators.additive.terms import Terms
+from chainrule.estimators.drift.check import DriftCheck
 from chainrule.inspection.attribution.result import FEATURES_SHOWN, Attribution
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.story import Story
@@ -15,6 +16,7 @@ from chainrule.views.notebook.derivation import STYLE, tree, values
 from chainrule.views.report import additive, story
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, table, text
+from chainrule.views.text import drift as drift_text
 from chainrule.views.text.attribution import cells
 from chainrule.views.text.derivation import latex
 
@@ -55,6 +57,21 @@ def derivation(derivation: Derivation, terms: int, nodes: int) -> str:
     )
 
 
+def drift(found: DriftCheck) -> str:
+    """Return the page of a check of later rows: what has changed, by column."""
+    said, (first, *more) = words.drift, drift_text.sentences(found)
+    lines = "".join(f"<p>{text(line)}</p>" for line in (*more, said.how()))
+    return page(
+        said.TITLE,
+        said.TITLE,
+        first,
+        [
+            section("", figure(found.figure()), lines),
+            section("", table(said.HEADS, drift_text.cells(found), (0, 1))),
+        ],
+    )
+
+
 @singledispatch
 def page_of(result: object, *arguments: Any) -> str:
     """Return the page of a result; the arguments are those of its function in the table below.
@@ -68,3 +85,4 @@ page_of.register(Attribution, attribution)
 page_of.register(Derivation, derivation)
 page_of.register(Story, story.render)
 page_of.register(Terms, additive.render)
+page_of.register(DriftCheck, drift)

@@ -9,6 +9,29 @@ from chainrule.views.words.en.phrases import counted, several
 TITLE = "Do these rows look like those of training?"
 HEADS = ("column", "changed", "distance", "p", "missing before", "missing now", "beyond", "unknown")
 DRIFTED, MORE_MISSING = "values", "more missing"
+BY_COLUMN, DISTANCE_AXIS = "Drift by column", "distance from training, 0 to 1"
+CHANGED, UNCHANGED = "changed", "not changed"
+
+
+def column_told() -> str:
+    """What the pointer shows of a column: its name, the distance and p, missing values, beyond and unknown."""
+    parts = (
+        "distance %{customdata[1]}, p %{customdata[2]}",
+        "missing %{customdata[3]}, now %{customdata[4]}",
+    )
+    return "<br>".join(
+        ("%{customdata[0]}", *parts, "%{customdata[5]} beyond the range, %{customdata[6]} unknown")
+    )
+
+
+def how() -> str:
+    """How the figure is read."""
+    return (
+        "The bar is the largest difference of both distribution functions; of categories it is half of the sum of the "
+        "differences of their shares: 0 for the same, 1 for nothing in common. A diamond is how much the share of "
+        "missing values grew. What changed is decided by tests that are corrected for the number of columns, since a "
+        "distance of few rows is large by chance. Dates have no bar: they are later by their nature."
+    )
 
 
 def summary(rows: int, columns: int, changed: Sequence[str]) -> str:

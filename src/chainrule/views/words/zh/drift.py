@@ -9,6 +9,23 @@ from chainrule.views.words.zh.phrases import several
 TITLE = "這些資料列與訓練時相似嗎？"
 HEADS = ("欄位", "改變", "距離", "p", "先前缺漏", "現在缺漏", "超出範圍", "未知")
 DRIFTED, MORE_MISSING = "值", "缺漏變多"
+BY_COLUMN, DISTANCE_AXIS = "各欄位的變動", "與訓練資料的距離，0 到 1"
+CHANGED, UNCHANGED = "有改變", "沒有改變"
+
+
+def column_told() -> str:
+    """What the pointer shows of a column: its name, the distance and p, missing values, beyond and unknown."""
+    parts = ("距離 %{customdata[1]}，p %{customdata[2]}", "缺漏 %{customdata[3]}，現在 %{customdata[4]}")
+    return "<br>".join(("%{customdata[0]}", *parts, "%{customdata[5]} 個超出範圍，%{customdata[6]} 個未知"))
+
+
+def how() -> str:
+    """How the figure is read."""
+    return (
+        "長條是兩個分布函數的最大差距；類別則是各類別比例之差的總和的一半：0 表示相同，1 表示毫無共同之處。"
+        "菱形是缺漏比例增加了多少。列數少時距離偶然也會大，所以是否改變由檢定決定，並依欄位數目校正。"
+        "日期沒有長條：日期本來就會比較晚。"
+    )
 
 
 def summary(rows: int, columns: int, changed: Sequence[str]) -> str:
