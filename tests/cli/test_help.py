@@ -40,6 +40,7 @@ def test_commands():
         "data",
         "evaluate",
         "explain",
+        "export",
         "info",
         "lab",
         "predict",

@@ -16,6 +16,7 @@ from chainrule.cli.check import check
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
+from chainrule.cli.export import export
 from chainrule.cli.info import info
 from chainrule.cli.lab import lab
 from chainrule.cli.predict import predict
@@ -33,6 +34,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (info, "chainrule info runs/mnist"),
     (data, "chainrule data shuffle train/ shuffled/"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
+    (export, "chainrule export runs/mnist --onnx"),
     (lab, "chainrule lab vanishing --budget 0.1"),
     (serve, "chainrule serve runs/table"),
     (studio, "chainrule studio runs/mnist"),

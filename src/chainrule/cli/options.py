@@ -232,3 +232,20 @@ CheckLanguage = Annotated[str, Option("--lang", help=f"Language of the check: {_
 StoryPage = Annotated[
     Path | None, Option("--out", help="Also write the story to this .html, a page that works offline.")
 ]
+
+# --- export
+
+AsOnnx = Annotated[bool, Option("--onnx", help="As an ONNX file; needs the extra onnx.")]
+ExportDtype = Annotated[
+    str, Option("--dtype", help="float32 or float64, the precision of the networks and of the answer.")
+]
+WithLabel = Annotated[
+    bool, Option("--label", help="Also the place of the predicted label, as a second output.")
+]
+RowsToCompare = Annotated[
+    str | None,
+    Option("--rows", metavar="TABLE", help="Rows to compare answers on.", show_default="rows that are drawn"),
+]
+ExportOut = Annotated[
+    Path | None, Option("--out", help="The file to write.", show_default="beside the model's file")
+]

@@ -33,9 +33,10 @@ from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.result import NO_SPREAD
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.graphs import graph_of_estimator
+from chainrule.estimators.graphs import export_estimator, graph_of_estimator
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, about
+from chainrule.export.formats import ExportedFiles
 from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble
 
@@ -222,6 +223,17 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
         the target and the labels; formats of export are written from it. Print its `describe()`.
         """
         return graph_of_estimator(self)
+
+    def export(self, path: str | os.PathLike[str], X: Table = None, **settings: Any) -> ExportedFiles:
+        """Write the estimator for another place to run in, in the format of the path's ending: "net.onnx".
+
+        It has everything from the raw row to the answer. What was written is compared with the estimator on up to 1,000
+        rows of X, a table with the columns of training or a matrix, or without it on rows that are drawn; the result
+        says how far they are apart, how large the file is, and what was left out.
+        settings: of the format, such as dtype="float64"; docs/export.md has them.
+        Raises ConfigError for another ending or setting, without the format's packages, and for what it cannot express.
+        """
+        return export_estimator(self, path, X, settings)
 
     # --- files and notebooks ----------------------------------------------------------------------------------------
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +15,18 @@ from chainrule import __version__
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import HoldsResult, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets
+from chainrule.estimators.tables.cells import drawn_columns
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.steps import ColumnInputs, TableSteps, column_values
 from chainrule.export.answers import AboveThreshold, LargestColumn, SortedColumns, WeightedSum
 from chainrule.export.base import constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
+from chainrule.export.drawn import ROWS, drawn_rows
+from chainrule.export.formats import ExportedFiles, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.members import both_classes, members_steps
 from chainrule.export.numbers import (
@@ -61,15 +68,49 @@ def graph_inputs(estimator: HoldsResult, X: object) -> Mapping[str, NDArray[np.g
     Raises DataError for values of another kind than in training.
     """
     result = result_of(estimator)
-    if not isinstance(result, RaceResult):
-        if result.preprocessor is None:
-            return {"X": np.asarray(X)}
-        return column_values(result.preprocessor, X)
+    if result.preprocessor is None:
+        dense = X.toarray() if hasattr(X, "toarray") else X
+        return {"X": np.asarray(dense)}
     found: dict[str, NDArray[np.generic]] = {}
-    for part in result.blend.parts:
-        assert part.result.preprocessor is not None, "a race is of tables"
-        found |= column_values(part.result.preprocessor, X)
+    for each in _preprocessors(result):
+        found |= column_values(each, X)
     return found
+
+
+def export_estimator(
+    estimator: HoldsResult, path: str | os.PathLike[str], X: Table, settings: Mapping[str, Any]
+) -> ExportedFiles:
+    """Write an estimator in the format of the path's ending, and compare the answers. X: rows, or None to draw them."""
+    graph, result = graph_of_estimator(estimator), result_of(estimator)
+    rows: Mapping[str, NDArray[np.generic]]
+    if X is not None:
+        rows = {name: values[:ROWS] for name, values in graph_inputs(estimator, X).items()}
+    elif result.preprocessor is None:
+        rows = drawn_rows(graph)
+    else:
+        rows = {}
+        for each in _preprocessors(result):
+            rows |= drawn_columns(each.learned_)
+    made = export_graph(graph, path, rows, **settings)
+    return replace(made, left_out=(*made.left_out, *_dropped(result, {each.label for each in graph.inputs})))
+
+
+def _preprocessors(result: FitResult) -> list[TablePreprocessor]:
+    """Return what prepares the tables of a result's networks."""
+    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
+    return [each.preprocessor for each in parts if each.preprocessor is not None]
+
+
+def _dropped(result: FitResult, used: set[str]) -> list[str]:
+    """Return a sentence with the columns of the table that are no inputs."""
+    if result.preprocessor is None:
+        return []
+    names = [each.name for each in result.preprocessor.learned_ if each.name not in used]
+    if not names:
+        return []
+    return [
+        f"The fit uses no {', '.join(names[:8])}{', ...' * (len(names) > 8)}, so the file has no such input."
+    ]
 
 
 class PreparedInputs:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from chainrule import __version__
+from chainrule.core.arrays import RowsLike
+from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.export.answers import AboveThreshold, GroupMean, LargestColumn, WeightedSum
 from chainrule.export.base import Array, constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
+from chainrule.export.drawn import ROWS, drawn_rows
+from chainrule.export.formats import ExportedFiles, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.networks import network_steps
 from chainrule.export.numbers import Columnwise, Elementwise, GroupSoftmax, JoinedColumns
@@ -103,3 +109,18 @@ def graph_of(members: Sequence[Trained]) -> ComputationGraph:
         label = build.add(AboveThreshold(0.5), predicted, of="answer")
     shown = both_classes(build, predicted) if task == "binary" else predicted
     return build.done({"probabilities": shown, "label": label}, task, first.labels, about)
+
+
+def export_members(
+    members: Sequence[Trained], path: str | os.PathLike[str], X: RowsLike, settings: Mapping[str, Any]
+) -> ExportedFiles:
+    """Write one or several networks in the format of the path's ending, and compare the answers.
+
+    X: rows (n, inputs); None for rows that are drawn.  settings: of the format.
+    """
+    graph, first = graph_of(members), members[0]
+    if X is None:
+        return export_graph(graph, path, drawn_rows(graph), **settings)
+    rows = checks.check_X(X, first.network.inputs, features=first.feature_names)[:ROWS]
+    dense = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+    return export_graph(graph, path, {"X": dense.astype(np.float64)}, **settings)

@@ -30,6 +30,7 @@ from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History
 
 if TYPE_CHECKING:
+    from chainrule.export.formats import ExportedFiles
     from chainrule.export.graph import ComputationGraph
     from chainrule.formulas.schedules import Schedule
     from chainrule.inspection.attribution import Attribution
@@ -342,6 +343,12 @@ class Ensemble(PredictionMixin):
         from chainrule.export.members import graph_of
 
         return graph_of(self.members)
+
+    def export(self, path: str | os.PathLike[str], X: RowsLike = None, **settings: Any) -> ExportedFiles:
+        """Write all members and their average for another place to run in, as `Model.export` does."""
+        from chainrule.export.members import export_members
+
+        return export_members(self.members, path, X, settings)
 
     # --- files and reports ---------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from chainrule.trained.trained import Trained
 from chainrule.training.history import History
 
 if TYPE_CHECKING:
+    from chainrule.export.formats import ExportedFiles
     from chainrule.export.graph import ComputationGraph
     from chainrule.formulas.schedules import Schedule
     from chainrule.inspection.attribution import Attribution
@@ -406,6 +407,18 @@ class Model(Trained, Shown):
         from chainrule.export.members import graph_of
 
         return graph_of([self])
+
+    def export(self, path: str | os.PathLike[str], X: RowsLike = None, **settings: Any) -> ExportedFiles:
+        """Write the model for another place to run in, in the format of the path's ending: "net.onnx".
+
+        The answers of what was written are compared with the model's, on up to 1,000 rows of X (n, inputs) or, without
+        it, rows that are drawn; the result says how far they are apart, and what was left out.
+        settings: of the format, such as dtype="float64"; docs/export.md has them.
+        Raises ConfigError for another ending or setting, without the format's packages, and for what it cannot express.
+        """
+        from chainrule.export.members import export_members
+
+        return export_members([self], path, X, settings)
 
 
 def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:

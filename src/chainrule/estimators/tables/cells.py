@@ -1,4 +1,4 @@
-"""The cells of a table as a preprocessor understands them, and its typical row."""
+"""The cells of a table as a preprocessor understands them, its typical row, and rows like those of training."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from chainrule.estimators.tables import calendar, kinds, reading
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.statistics import Array
+
+GAPS = 0.05
+"""The share of the cells that are missing."""
 
 
 @records.kind("read_column")
@@ -121,3 +124,41 @@ def _median(learned: LearnedColumn, impute: str) -> float:
     if lanes:
         return lanes[0].fill
     return np.nan if learned.became == "indicator" and learned.missing > 0.5 else 0.0
+
+
+def drawn_columns(
+    learned: Sequence[LearnedColumn], rows: int = 1000, seed: int = 0
+) -> dict[str, NDArray[np.generic]]:
+    """Return a column of values, by name, for each that is used, as the inputs of a graph take them.
+
+    Numbers are between the quantiles of training, or as far from the center as these; categories are known ones, and an
+    unknown one; a twentieth is missing.
+    """
+    rng = np.random.default_rng(seed)
+    return {each.name: _drawn(each, rng, rows) for each in learned if each.became != "dropped"}
+
+
+def _drawn(each: LearnedColumn, rng: np.random.Generator, rows: int) -> NDArray[np.generic]:
+    gaps = rng.random(rows) < GAPS
+    if each.kind in ("category", "boolean"):
+        among = np.array(
+            [*each.categories, "unknown" if each.kind == "category" else each.categories[0]], object
+        )
+        texts = among[rng.integers(0, len(among), rows)]
+        texts[gaps] = None
+        return texts
+    values = np.zeros(rows)
+    lanes = [lane for lane in each.lanes if lane.part in ("value", "days")]
+    if lanes:
+        scale = next((lane.scale for lane in lanes if lane.scale.grid), lanes[0].scale)
+        if scale.grid:
+            grid = np.array(scale.grid)
+            values = np.interp(rng.random(rows) * (len(grid) - 1), np.arange(len(grid)), grid)
+        elif scale.way == "range":
+            values = scale.center + scale.spread * rng.random(rows)
+        else:
+            values = scale.center + scale.spread * rng.normal(size=rows)
+    if each.kind == "date":
+        values = np.floor(each.origin + values * calendar.DAY)
+    values[gaps] = np.nan
+    return values

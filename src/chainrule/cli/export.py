@@ -1,0 +1,77 @@
+"""`chainrule export`: write a model for another place to run in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+from chainrule.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chainrule.export.formats import ExportedFiles
+
+
+@guarded
+def export(
+    model: options.ModelFile,
+    onnx: options.AsOnnx = False,
+    dtype: options.ExportDtype = "float32",
+    label: options.WithLabel = False,
+    rows: options.RowsToCompare = None,
+    out: options.ExportOut = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write a model, with the preparation of its table, for another place to run in, and compare the answers."""
+    from chainrule.cli.models import model_file
+    from chainrule.model import load_any
+    from chainrule.recipe.averages import estimator_in
+    from chainrule.recipe.columns import read_columns
+
+    endings = [ending for ending, asked in ((".onnx", onnx),) if asked]
+    if len(endings) != 1:
+        raise ConfigError("export needs the format to write: --onnx.")
+    file = model_file(model)
+    path = out or file.with_suffix(endings[0])
+    settings: dict[str, Any] = {"dtype": dtype, "label": label}
+    made = estimator_in(file)
+    if made is not None:
+        written = made.export(path, None if rows is None else read_columns(rows), **settings)
+    else:
+        if rows is not None:
+            raise ConfigError(f"--rows is for a model of a table, and {model} has another one; omit it.")
+        written = load_any(file)[0].export(path, **settings)
+    if as_json:
+        output.print_json(as_data(written))
+        return
+    console = output.console()
+    for line in said(written):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\n{written.usage}", markup=False, highlight=False, soft_wrap=True)
+
+
+def said(written: ExportedFiles) -> list[str]:
+    """Return lines on what was written."""
+    files = ", ".join(map(str, written.files))
+    lines = [f"Written to {files} ({written.bytes:,} bytes)"]
+    if written.rows:
+        lines.append(
+            f"On {written.rows:,} rows its answers are within {written.difference:.1e} of the model's "
+            f"(tolerance {written.tolerance:.0e})."
+        )
+    return [*lines, *written.left_out]
+
+
+def as_data(written: ExportedFiles) -> dict[str, Any]:
+    """Return what was written as JSON values."""
+    return {
+        "files": [str(path) for path in written.files],
+        "bytes": written.bytes,
+        "rows": written.rows,
+        "difference": written.difference,
+        "tolerance": written.tolerance,
+        "left_out": list(written.left_out),
+        "usage": written.usage,
+        **written.about,
+    }

@@ -1,0 +1,92 @@
+"""A graph as the bytes of an ONNX model, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from chainrule.errors import ConfigError
+from chainrule.export.as_onnx.tables import written
+from chainrule.export.as_onnx.writer import OnnxWriter
+from chainrule.export.base import NUMBERS, to_json
+from chainrule.export.graph import ComputationGraph
+
+LARGEST = 2**31 - 1
+"""The bytes that a file of ONNX may have."""
+
+
+def onnx_bytes(graph: ComputationGraph, dtype: str) -> bytes:
+    """Return the model of a graph, which ONNX's checker accepts.
+
+    The same graph has the same bytes. Raises ConfigError for a name that cannot be written, and for two gigabytes.
+    """
+    w = OnnxWriter(np.dtype(dtype))
+    made: list[str] = []
+    for k, step in enumerate(graph.steps):
+        w.begin(step.of.replace(" ", "_") or f"step_{k}")
+        made.append(written(step.operation, w, *(made[read] for read in step.reads)))
+    outputs = []
+    for name, k in graph.outputs.items():
+        value = made[k] if name == "label" else w.cast(made[k], w.network)
+        w.nodes.append(helper.make_node("Identity", [value], [name], name=f"answer_{name}"))
+        kind = TensorProto.INT64 if name == "label" else w.number_type(w.network)
+        outputs.append(helper.make_tensor_value_info(name, kind, ["N", graph.steps[k].width]))
+    model = w.model(outputs, str(graph.about.get("chainrule", "")))
+    helper.set_model_props(model, metadata(graph, dtype))
+    if model.ByteSize() > LARGEST:
+        raise ConfigError("the model has more than the two gigabytes of an ONNX file; export fewer members.")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise ConfigError(f"ONNX's checker refuses the model: {str(error)[:300]}") from error
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def metadata(graph: ComputationGraph, dtype: str) -> dict[str, str]:
+    """Return what the file says of itself, as texts: the task, labels and inputs as JSON, and where it comes from."""
+    inputs = [
+        {"name": each.label, "holds": each.holds, "columns": list(each.names), "reads": each.reads}
+        for each in graph.inputs
+    ]
+    return {
+        "task": graph.task,
+        "labels": json.dumps(to_json(graph.labels)),
+        "inputs": json.dumps(inputs),
+        "dtype": dtype,
+        **{name: str(value) for name, value in graph.about.items()},
+    }
+
+
+def answers(
+    graph: ComputationGraph, content: bytes, rows: Mapping[str, Any], dtype: str
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the outputs of an ONNX model for inputs as the graph takes them, by ONNX Runtime."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = list(graph.outputs)
+    return dict(zip(names, session.run(names, onnx_inputs(graph, rows, dtype)), strict=True))
+
+
+def onnx_inputs(
+    graph: ComputationGraph, rows: Mapping[str, Any], dtype: str
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return inputs as an ONNX model takes them: columns (n, 1), float64 or text, "" for missing; a matrix as it is."""
+    made: dict[str, np.ndarray[Any, Any]] = {}
+    for each in graph.inputs:
+        values = rows[each.label]
+        if each.is_text:
+            texts = ["" if text is None else str(text) for text in values]
+            made[each.label] = np.array(texts, object)[:, None]
+        elif each.holds == NUMBERS:
+            made[each.label] = np.asarray(values, dtype)
+        else:
+            made[each.label] = np.asarray(values, np.float64).reshape(-1, 1)
+    return made

@@ -1,0 +1,65 @@
+"""The formats of export by the ending of the file, and what writing one says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from chainrule.errors import ConfigError
+from chainrule.export.graph import ComputationGraph
+
+FORMATS = {
+    ".onnx": "chainrule.export.as_onnx.file",
+}
+"""The module of each format, with its function `write`. One line makes a format known to `export` everywhere."""
+
+
+@dataclass(frozen=True)
+class ExportedFiles:
+    """What was written, how large it is, and how far its answers are from the model's."""
+
+    files: tuple[Path, ...]
+    bytes: int
+    """of all files"""
+    rows: int
+    """the rows whose answers were compared; 0 for none"""
+    difference: float
+    """the largest difference of a number, in parts of the largest number of its output, at least 1"""
+    tolerance: float
+    """what the difference may be"""
+    left_out: tuple[str, ...] = ()
+    """sentences on what is not in the files"""
+    usage: str = ""
+    """some lines that run what was written"""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """more about the format: the precision, versions"""
+
+
+class WriteFormat(Protocol):
+    """The function `write` of a format's module."""
+
+    def __call__(
+        self, graph: ComputationGraph, path: Path, rows: Mapping[str, Any], **settings: Any
+    ) -> ExportedFiles:
+        """Write a graph and compare its answers for some rows. rows: inputs as `ComputationGraph.run` takes them."""
+        ...
+
+
+def export_graph(
+    graph: ComputationGraph, path: str | os.PathLike[str], rows: Mapping[str, Any], **settings: Any
+) -> ExportedFiles:
+    """Write a graph in the format of the path's ending.
+
+    rows: inputs by name, to compare the answers of what was written.  settings: of the format.
+    Raises ConfigError for another ending or setting, and if the answers differ too much.
+    """
+    made = Path(path)
+    module = FORMATS.get(made.suffix.lower())
+    if module is None:
+        raise ConfigError(f"path must end in {', '.join(FORMATS)}, not {made.name!r}.")
+    write: WriteFormat = import_module(module).write
+    return write(graph, made, rows, **settings)
