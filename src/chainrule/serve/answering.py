@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from chainrule.engines import Plan, select
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor, covering
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.fit.result import FitResult
@@ -36,6 +36,16 @@ class Extras(NamedTuple):
 
 
 PLAIN = Extras()
+DIGITS = 4
+"""The decimals of a share of rows that are heeded."""
+
+
+def share_of(value: object, name: str) -> float:
+    """Return a share of rows, rounded to DIGITS. name: in the error.  Raises DataError unless it is between 0 and 1."""
+    share = round(value, DIGITS) if isinstance(value, float) else 0.0
+    if not 0 < share < 1:
+        raise DataError(f"{name} must be a share between 0 and 1, such as 0.9.")
+    return share
 
 
 class Predicts(Protocol):

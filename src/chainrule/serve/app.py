@@ -16,10 +16,10 @@ import chainrule
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.recipe.messages import told
 from chainrule.serve import inference
-from chainrule.serve.answering import Extras
+from chainrule.serve.answering import Extras, share_of
 from chainrule.serve.batches import BusyError
 from chainrule.serve.bodies import JSON, TYPES, Limits, TooMuchError, rows_of
-from chainrule.serve.gate import METHODS, PATTERN, READ_HEADERS, send_reply
+from chainrule.serve.gate import PATTERN, READ_HEADERS, send_reply
 from chainrule.serve.metrics import KIND
 from chainrule.serve.openapi import document
 from chainrule.serve.replies import RefusedError, Reply, json_reply, preferred, writer
@@ -113,10 +113,7 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
         ("/v2/models/{name}/ready", model_ready, "GET"),
     ]
     return Router(
-        [
-            Route(path, Answering(path, endpoint, method), methods=list(METHODS))
-            for path, endpoint, method in routes
-        ],
+        [Route(path, Answering(path, endpoint, method)) for path, endpoint, method in routes],
         redirect_slashes=False,
         default=unknown,
         lifespan=lifespan,
@@ -180,17 +177,15 @@ def asked_by(query: bytes) -> Extras:
     for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=16):
         if name == "interval":
             try:
-                interval = float(value)
-            except ValueError:
-                raise RefusedError(422, "interval must be a share between 0 and 1, such as 0.9.") from None
+                interval = share_of(float(value), "interval")
+            except ValueError as error:
+                raise RefusedError(422, "interval must be a share between 0 and 1, such as 0.9.") from error
         elif name == "spread":
             if value not in ("true", "false"):
                 raise RefusedError(422, "spread must be true or false.")
             spread = value == "true"
         else:
             raise RefusedError(422, "The query may have interval=0.9 and spread=true, and nothing else.")
-    if interval is not None and not 0 < interval < 1:
-        raise RefusedError(422, "interval must be a share between 0 and 1, such as 0.9.")
     return Extras(interval, spread)
 
 

@@ -22,7 +22,6 @@ from chainrule.serve.replies import Header, RefusedError, Reply, refusal
 
 OPEN = frozenset(("/health", "/v2/health/live", "/v2/health/ready"))
 """The paths that need no token."""
-METHODS = frozenset(("GET", "HEAD", "POST"))
 TARGET, HEADERS = 4096, 16 << 10
 """The maximum bytes of a request's path with its query, and of its headers."""
 PATTERN = "chainrule.pattern"
@@ -94,10 +93,6 @@ class ServiceGate:
                 "This server needs its token; send it in the header Authorization: Bearer TOKEN.",
                 ((b"www-authenticate", b"Bearer"),),
             )
-        if scope["method"] not in METHODS:
-            raise RefusedError(
-                405, "The server answers GET, HEAD and POST.", ((b"allow", b"GET, HEAD, POST"),)
-            )
 
     def _check_local(self, headers: dict[bytes, bytes]) -> None:
         if headers.get(b"host") not in self.hosts:
@@ -136,7 +131,7 @@ class GuardedExchange:
         """Take the functions of the server."""
         self._receive, self._send, self._is_ending = receive, send, is_ending
         self._waits_to_send = any(name == b"expect" for name, _ in scope["headers"])
-        self._has_more = scope["method"] == "POST"
+        self._has_more = scope["method"] not in ("GET", "HEAD")
         self.status = 0
         """of the reply; 0 before it"""
 

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.core.files import to_json
 from chainrule.errors import DataError, FormatError, ShapeError
 from chainrule.recipe.answers import Answers
-from chainrule.serve.answering import Extras, ServedModel
+from chainrule.serve.answering import Extras, ServedModel, share_of
 from chainrule.serve.batches import Write
 from chainrule.serve.bodies import Limits, check_count, check_width, decoded
 from chainrule.serve.rows import RequestRows, shown
@@ -148,8 +148,8 @@ def _asked(parameters: object) -> Extras:
     if not isinstance(parameters, dict):
         raise FormatError("parameters must be an object.")
     interval, spread = parameters.get("interval"), parameters.get("spread", False)
-    if interval is not None and (type(interval) is not float or not 0 < interval < 1):
-        raise DataError("the parameter interval must be a share between 0 and 1, such as 0.9.")
+    if interval is not None:
+        interval = share_of(interval, "the parameter interval")
     if not isinstance(spread, bool):
         raise DataError("the parameter spread must be true or false.")
     return Extras(interval, spread)

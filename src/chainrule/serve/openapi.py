@@ -10,20 +10,14 @@ from chainrule.serve.answering import ServedModel
 from chainrule.serve.bodies import ARROW, CSV, JSON, Limits
 from chainrule.serve.schema import Schema, ServedColumn
 
-_TYPES: dict[str, list[str]] = {
-    "number": ["number", "string", "boolean", "null"],
-    "boolean": ["boolean", "number", "string", "null"],
-    "category": ["string", "number", "boolean", "null"],
-    "date": ["string", "null"],
-    "duration": ["number", "null"],
-}
 _SAYS: dict[str, str] = {
-    "number": "A number; a text must be one.",
-    "boolean": "true or false; 1 and 0, yes and no count as these.",
+    "number": "A number; also its text.",
+    "boolean": "true or false, or what says so.",
     "category": "A category; one that is not among the examples counts as rare, or as missing.",
-    "date": "A date, or a date with its time of the day, in ISO 8601 or as in training.",
+    "date": "A date, or a date with its time of the day, as in training.",
     "duration": "Seconds.",
 }
+_TRUTHS = (0, 1, "0", "1", "true", "false", "yes", "no")
 ERRORS = {
     "400": "The body is not what its type says.",
     "401": "The token is missing.",
@@ -88,10 +82,28 @@ def column(of: ServedColumn) -> dict[str, Any]:
     """Return the schema of a cell."""
     if not of.can_be_missing:
         return {"type": ["number", "boolean"], "examples": [of.example]}
-    found: dict[str, Any] = {"type": _TYPES[of.kind], "description": _SAYS[of.kind], "examples": [of.example]}
+    found = {**_form(of), "description": _SAYS[of.kind], "examples": [of.example]}
     if of.kind == "category":
         found["examples"] = list(dict.fromkeys([of.example, *of.levels[:20]]))
     return found
+
+
+def _form(of: ServedColumn) -> dict[str, Any]:
+    """Return the schema of the values of a kind of column."""
+    if of.kind == "number":
+        sign = "," if of.reads == "," else "[.]"
+        return {"type": ["number", "string", "boolean", "null"], "pattern": f"^[+-]?[0-9]+({sign}[0-9]+)?$"}
+    if of.kind == "boolean":
+        return {"anyOf": [{"type": ["boolean", "null"]}, {"enum": list(_TRUTHS)}]}
+    if of.kind == "date":
+        is_iso = of.reads in ("", "iso")
+        forms = (
+            [{"type": "string", "format": each} for each in ("date", "date-time")]
+            if is_iso
+            else [{"type": "string"}]
+        )
+        return {"anyOf": [{"type": "null"}, *forms]}
+    return {"type": ["number", "null"] if of.kind == "duration" else ["string", "number", "boolean", "null"]}
 
 
 def row(schema: Schema) -> dict[str, Any]:
@@ -150,7 +162,7 @@ def _predict(model: ServedModel, limits: Limits) -> dict[str, Any]:
     binary = {CSV: {"schema": {"type": "string"}}, ARROW: {"schema": {"type": "string"}}}
     parameters = []
     if schema.can_cover:
-        share = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+        share = {"type": "number", "minimum": 0.0001, "maximum": 0.9999}
         said = "The share of rows whose truth lies in their intervals, or sets of labels."
         parameters.append({"name": "interval", "in": "query", "schema": share, "description": said})
     if schema.can_spread:
@@ -178,26 +190,19 @@ def _predict(model: ServedModel, limits: Limits) -> dict[str, Any]:
 
 def _infer(model: ServedModel) -> dict[str, Any]:
     described = inference.metadata(model)
-    tensor = {
-        "type": "object",
-        "properties": {
-            "name": {"enum": [each["name"] for each in described["inputs"]]},
-            "shape": {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 0},
-                "minItems": 1,
-                "maxItems": 2,
-            },
-            "datatype": {"enum": list(inference.DATATYPES)},
-            "data": {"type": "array"},
-        },
-        "required": ["name", "shape", "datatype", "data"],
-    }
+    tensors = [_tensor(each) for each in described["inputs"]]
+    count = len(tensors)
     body = {
         "type": "object",
         "properties": {
-            "id": {"type": "string"},
-            "inputs": {"type": "array", "items": tensor, "minItems": 1},
+            "id": {"type": ["string", "null"]},
+            "inputs": {
+                "type": "array",
+                "prefixItems": tensors,
+                "items": False,
+                "minItems": count,
+                "maxItems": count,
+            },
         },
         "required": ["inputs"],
     }
@@ -209,6 +214,25 @@ def _infer(model: ServedModel) -> dict[str, Any]:
             "200": {"description": "The outputs.", "content": {JSON: {"schema": {"type": "object"}}}},
             **_errors("400", "401", "403", "408", "413", "415", "422", "500", "503"),
         },
+    }
+
+
+def _tensor(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an input, whose data must have as many values as its shape says."""
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"const": described["name"]},
+            "shape": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1},
+                "minItems": 1,
+                "maxItems": 2,
+            },
+            "datatype": {"enum": list(inference.DATATYPES)},
+            "data": {"type": "array", "minItems": 1},
+        },
+        "required": ["name", "shape", "datatype", "data"],
     }
 
 
