@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from chainrule.engines import Plan, select
+from chainrule.engines import ForwardWalk, Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor, covering
 from chainrule.estimators.best.blend import Blend, RaceResult
@@ -25,6 +25,8 @@ from chainrule.recipe.answers import Answers
 from chainrule.serve.array_rows import ArrayReader
 from chainrule.serve.rows import ReadsRows, TableReader
 from chainrule.serve.schema import Schema, columns_of_array, columns_of_table
+from chainrule.trained.averaged import average
+from chainrule.trained.evaluation import BATCH
 
 
 class Extras(NamedTuple):
@@ -96,6 +98,9 @@ class EstimatorAnswers:
             result = replace(result, blend=blend)
         self.estimator = as_fitted(estimator, result, engine=engine)
         self.result = result
+        alone = () if isinstance(result, RaceResult) else result.members
+        self.walks = [bound_walk(model, engine) for model in alone]
+        """the forward passes of the networks, whose parameters a call would otherwise lay out again; none of a race"""
 
     def answers(self, table: Any, asked: Extras) -> Answers:
         """Return what the estimator's own methods do: `predict`, `predict_proba`, `spread` and those for coverage."""
@@ -106,8 +111,12 @@ class EstimatorAnswers:
         if isinstance(result, RaceResult):
             found = result.blend.predicted(table, result.targets.task == "multiclass")
         else:
-            found = result.predicted(inputs, self.estimator.engine)
-        predicted, shares, covered = np.asarray(result.predictions(found)), None, None
+            each = [walk(inputs) for walk in self.walks]
+            is_one = isinstance(result.model, Model)
+            found = result.predicted_of(each[0] if is_one else average(result.model.network, np.stack(each)))
+        predicted, shares, covered = result.predictions(found), None, None
+        if hasattr(predicted, "toarray"):  # a sparse matrix, as that of the training was
+            predicted = predicted.toarray()
         is_of_labels = isinstance(result.targets, Labels)
         if is_of_labels:
             shares = np.hstack([1 - found, found]) if found.shape[1] == 1 else found
@@ -208,6 +217,11 @@ def members_of(result: FitResult) -> list[Model]:
     """Return all networks of a result."""
     parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
     return [model for each in parts for model in each.members]
+
+
+def bound_walk(model: Model, engine: str) -> ForwardWalk:
+    """Return the forward pass of a network as a function of its inputs (n, features)."""
+    return select(engine, Plan(model.network)).bind(model.network, model.theta, model.states, BATCH)
 
 
 def engine_of(asked: str, models: Sequence[Model]) -> str:

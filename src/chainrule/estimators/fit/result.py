@@ -138,7 +138,10 @@ class FitResult:
 
     def predicted(self, X: Any, engine: str) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs), in the units of y."""
-        out = self.outputs(X, engine)
+        return self.predicted_of(self.outputs(X, engine))
+
+    def predicted_of(self, out: NDArray[Any]) -> NDArray[Any]:
+        """Return what `predicted` makes of the network's output (n, outputs), in the units of the loss."""
         if (scale := self.model.target_scale) is not None:
             out = scale.clamp(scale.restore(out))
         with np.errstate(over="ignore"):
