@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from chainrule import (
     Adam,
     Dense,
     MeanSquaredError,
+    MLPClassifier,
     Model,
     Network,
     ReLU,
@@ -25,6 +29,7 @@ from chainrule import (
     Tanh,
 )
 from chainrule.errors import ChainruleError, ConfigError
+from chainrule.estimators.rows import rows_of
 from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
@@ -33,6 +38,7 @@ from chainrule.recipe.run import run as run_recipe
 from chainrule.recipe.settings import Settings
 from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
+from chainrule.studio.start import opened
 from chainrule.studio.studio import Studio
 from small_studios import SIDE, bright_rows
 from studio_words import faults_of_chinese
@@ -155,6 +161,49 @@ def test_values_are_those_of_the_library(
         assert found["expected"] is found["error"] is None
     else:
         assert found["expected"] == expected.expected[0] and found["error"] == expected.error[0]
+
+
+@pytest.mark.slow
+def test_an_average_is_explained_as_a_whole(tmp_path: Path):
+    """The answers, the mistakes and the reasons by column are those of all networks of preset="best" together."""
+    random = np.random.default_rng(0)
+    size, hue = random.uniform(30, 200, 80), random.integers(0, 2, 80)
+    rows = [
+        f"{s:.2f},{('red', 'blue')[k]},{('cheap', 'dear')[int(s + 60 * k > 140)]}"
+        for s, k in zip(size, hue, strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["size,hue,price", *rows]))
+    settings = Settings(target_column="price", preset="best", time_limit=4.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_recipe(str(tmp_path / "t.csv"), settings, out=tmp_path / "run")
+    studio = opened(str(tmp_path / "run"))
+    estimator, table = MLPClassifier.load(tmp_path / "run" / "model.safetensors"), studio.data.table
+    networks = len(estimator.blend_.parts)
+    assert networks > 1 and ask(studio, "model.get")["model"]["networks"] == networks
+    inputs = rows_of(table.inputs, table.test)
+    said, p = estimator.predict(inputs), estimator.predict_proba(inputs)
+    sample = ask(studio, "why.sample", row=3)
+    assert sample["networks"] == networks and sample["methods"] == [] and not sample["against"]
+    shares = {answer["label"]: answer["share"] for answer in sample["answers"]}
+    assert shares == pytest.approx(dict(zip(["cheap", "dear"], p[3], strict=True)))
+    assert [answer["label"] for answer in sample["answers"] if answer["is_said"]] == [said[3]]
+    found, wanted = ask(studio, "why.reasons", row=3, target="dear"), estimator.explain(inputs, target="dear")
+    values = dict(zip(wanted.names, wanted.values[3], strict=True))
+    assert {each["name"]: each["value"] for each in found["values"]} == pytest.approx(values)
+    assert found["of"] == "dear" and found["base"] + sum(values.values()) == pytest.approx(found["answer"])
+    assert found["answer"] == pytest.approx(p[3, 1], abs=1e-5) and found["error"] < 1e-9
+    wrong = np.flatnonzero(said != np.asarray(studio.data.test.y))
+    assert ask(studio, "why.mistake")["row"] == (int(wrong[0]) if len(wrong) else None)
+    code = found["code"].replace("model.safetensors", str(tmp_path / "run" / "model.safetensors"))
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        exec(code, {})
+    assert "size" in told.getvalue() and "dear" in told.getvalue()
+    with pytest.raises(ConfigError, match="none of the classes"):
+        ask(studio, "why.reasons", row=3, target="free")
+    studio.show_model(studio.model, "another")
+    with pytest.raises(ConfigError, match="average of networks"):
+        ask(studio, "why.reasons", row=3)
 
 
 @pytest.mark.parametrize("row", range(4))

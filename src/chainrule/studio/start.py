@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
 from chainrule.recipe.settings import Settings
 from chainrule.studio.studio import Studio
+
+if TYPE_CHECKING:
+    from chainrule.estimators import MLPClassifier, MLPRegressor
 
 
 def opened(what: str | None) -> Studio:
@@ -38,7 +41,16 @@ def with_model(path: Path) -> Studio:
     if isinstance(found, Ensemble):
         name = f"{name} (1 / {len(found)})"
     data = data_of_run(path, model, metadata) if path.is_dir() else None
-    return Studio(model, known_data(model) if data is None else data, name=name)
+    average = averaged(metadata, file) if "estimator" in metadata else None
+    return Studio(model, known_data(model) if data is None else data, name=name, average=average)
+
+
+def averaged(metadata: Mapping[str, Any], file: Path) -> MLPClassifier | MLPRegressor | None:
+    """Return the estimator of a file that predicts by several networks; None for one network."""
+    from chainrule.recipe.averages import in_file  # which takes its time to import
+
+    found: MLPClassifier | MLPRegressor | None = in_file(metadata, file)
+    return found
 
 
 def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data | None:

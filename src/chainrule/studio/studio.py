@@ -6,12 +6,15 @@ import asyncio
 import threading
 from collections import OrderedDict, deque
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chainrule.errors import ConfigError, DataError
 from chainrule.model import Model
 from chainrule.recipe.data import Data
 from chainrule.studio.messages import pack
+
+if TYPE_CHECKING:
+    from chainrule.estimators import MLPClassifier, MLPRegressor
 
 MAX_WAITING = 256
 """The maximum waiting events of a slow page; beyond, one event replaces them, upon which it requests everything."""
@@ -110,11 +113,18 @@ class Tab:
 class Studio:
     """The shown model and data, and the state shared by the commands of all pages."""
 
-    def __init__(self, model: Model | None = None, data: Data | None = None, *, name: str = "") -> None:
-        """Show a model and data; either may be set later."""
+    def __init__(
+        self,
+        model: Model | None = None,
+        data: Data | None = None,
+        *,
+        name: str = "",
+        average: MLPClassifier | MLPRegressor | None = None,
+    ) -> None:
+        """Show a model and data; either may be set later. average: of several networks, of which the model is one."""
         self.lock = threading.RLock()
         """held briefly to read or change the attributes below"""
-        self._model, self._data = model, data
+        self._model, self._data, self.average = model, data, average
         self.name = name
         """of the model: a file name, or its purpose"""
         self.tabs: set[Page] = set()
@@ -157,7 +167,7 @@ class Studio:
     def show_model(self, model: Model, name: str) -> None:
         """Show a model and notify every page."""
         with self.lock:
-            self._model, self.name = model, name
+            self._model, self.name, self.average = model, name, None
         self.send("model.changed", {"name": name})
 
     def show_data(self, data: Data) -> None:

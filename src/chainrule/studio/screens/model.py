@@ -78,7 +78,8 @@ def get(studio: Studio) -> dict[str, Any]:
     if not studio.has_model:
         return {"model": None}
     shape = shown_part(studio).shape if studio.has_data else None
-    return {"model": described(studio.model, studio.name, shape)}
+    made = described(studio.model, studio.name, shape)
+    return {"model": made | {"networks": 1 if studio.average is None else len(studio.average.blend_.parts)}}
 
 
 @command("data.get", reads=True)

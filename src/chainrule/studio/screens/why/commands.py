@@ -19,6 +19,7 @@ from chainrule.network.answers import decide, true_labels
 from chainrule.studio.commands import command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.neurons import edits as editing
+from chainrule.studio.screens.why import average
 from chainrule.studio.screens.why.asked import (
     Asked,
     answer_names,
@@ -44,6 +45,10 @@ def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = No
     labels, columns = answer_names(studio, asked.model), columns_of(studio, asked)
     exact = asked.model.in_float64()
     found = facts.answers(exact, exact.outputs(asked.x, engine="reference")[0], labels)
+    networks = 1
+    if asked.row is not None and columns is not None and studio.average is not None:
+        networks = len(studio.average.blend_.parts)
+        found = tuple(average.answers(studio.average, studio.data, asked.row))
     several = asked.model.task != "regression" or asked.model.network.outputs > 1
     return {
         "row": asked.row,
@@ -52,8 +57,9 @@ def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = No
         "task": asked.model.task,
         "answers": [answer._asdict() for answer in found],
         "labels": labels if several else [],
-        "against": several and asked.model.task != "binary",
-        "methods": list(METHODS),
+        "against": several and asked.model.task != "binary" and networks == 1,
+        "methods": list(METHODS) if networks == 1 else [],
+        "networks": networks,
         "columns": None if columns is None else [column._asdict() for column in columns],
         "n": len(shown_part(studio).X) if studio.has_data else 0,
     }
@@ -239,9 +245,12 @@ def mistake(studio: Studio, *, after: int = -1) -> dict[str, Any]:
     for first, stop in ((start, n), (0, start)):
         for at in range(first, stop, BLOCK):
             rows = slice(at, min(at + BLOCK, stop))
-            samples = model.check_samples(part.X[rows], part.y[rows])
-            said = np.asarray(decide(model.network.loss, model.outputs(samples)))
-            wrong = said != true_labels(model.task, samples.y)
+            if studio.average is not None and studio.data.table is not None:
+                wrong = average.is_wrong(studio.average, studio.data, range(*rows.indices(n)), part.y[rows])
+            else:
+                samples = model.check_samples(part.X[rows], part.y[rows])
+                said = np.asarray(decide(model.network.loss, model.outputs(samples)))
+                wrong = said != true_labels(model.task, samples.y)
             places = np.flatnonzero(wrong.reshape(len(wrong), -1).any(1))
             if len(places):
                 return {"row": at + int(places[0])}

@@ -7,6 +7,7 @@ import { createCursor, inputPicture, readout } from './why_pixels.js';
 import { methods } from './why_methods.js';
 import { turning } from './why_turn.js';
 import { evidence } from './why_story.js';
+import { average } from './why_average.js';
 
 export const url = ['why.target', 'why.against', 'why.methods', 'why.shared', 'why.share'];
 
@@ -14,9 +15,10 @@ const text = (value) => (value === null || value === undefined || value === '' ?
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function why(root, store) {
-  const status = h('div', { 'aria-live': 'polite' }), side = h('section.panel.why-side'), main = h('section.panel.why-methods'), turn = h('section.panel'), story = h('section.panel');
-  fill(root, status, h('div.why-columns', side, main), h('div.why-below', turn, story));
+  const status = h('div', { 'aria-live': 'polite' }), side = h('section.panel.why-side'), main = h('section.panel.why-methods'), turn = h('section.panel'), story = h('section.panel'), whole = h('section.panel.why-methods', { hidden: true });
+  fill(root, status, h('div.why-columns', side, main, whole), h('div.why-below', turn, story));
   const body = [side, main, turn, story];
+  const ofOne = [main, turn, story];   // about a single network
   const cursor = createCursor();
   let found = null, asked = 0, round = 0, stopped = false;
 
@@ -36,7 +38,7 @@ export function why(root, store) {
     alive: () => !stopped,
   };
   const known = (label) => (label !== null && found.labels.includes(label) ? label : null);
-  const parts = [methods(main, store, state), turning(turn, store, state), evidence(story, store, state)];
+  const parts = [methods(main, store, state), turning(turn, store, state), evidence(story, store, state)], together = [average(whole, store, state)];
 
   // What the store has: a drawing, or a row of the data; the first one where there is none.
   function wanted() {
@@ -48,14 +50,14 @@ export function why(root, store) {
   // Says why there is nothing to see.
   function instead(text, kind) {
     fill(status, message(text, kind));
-    body.forEach((part) => { part.hidden = true; });
+    [...body, whole].forEach((part) => { part.hidden = true; });
   }
 
   // What the page knows by itself while the server is asked: the input, and the network's answers to it. null for nothing.
   function glance(which) {
     const network = store.get('network'), sample = store.get('sample'), { task, inputs } = store.get('model');
     const x = which.x ? Float32Array.from(which.x) : sample && sample.index === which.row ? sample.x : null;
-    if (!x || x.length !== inputs || !network.runsHere || !['multiclass', 'binary'].includes(task)) return null;
+    if (!x || x.length !== inputs || store.get('model').networks > 1 || !network.runsHere || !['multiclass', 'binary'].includes(task)) return null;
     const p = network.answer(network.forward(x).at(-1).a), most = Math.max(...p);
     const answers = network.labels().map((label, k) => ({ label, output: p[k], share: p[k], is_said: p[k] === most })).sort((one, other) => other.share - one.share);
     return { isGlance: true, row: which.row ?? null, x, y: sample?.y ?? null, task, answers, labels: network.labels(), against: false, methods: [], n: store.get('data')?.shown ?? 0 };
@@ -76,7 +78,10 @@ export function why(root, store) {
   // The parts one after the other, the pictures of the methods first; a later round takes over from one under way.
   async function loadParts(what) {
     const mine = ++round;
-    for (const part of parts) {
+    const isWhole = found.networks > 1;
+    whole.hidden = !isWhole;
+    ofOne.forEach((part) => { part.hidden = isWhole; });
+    for (const part of isWhole ? together : parts) {
       if (mine !== round || stopped) return;
       await part.load(what);
     }
@@ -94,7 +99,7 @@ export function why(root, store) {
     }
     const mine = ++asked;
     fill(status);
-    body.forEach((part) => { part.hidden = false; });
+    body.forEach((part) => { part.hidden = store.get('model').networks > 1 && ofOne.includes(part); });
     wait(which);
     try {
       const answer = await store.call('why.sample', which);
@@ -155,7 +160,7 @@ export function why(root, store) {
       found.labels.length ? h('div.row.targets',
         field(t(store, 'why.target'), select([['', t(store, 'why.predicted', { label: state.said })], ...options], state.target ?? '', (label) => store.set({ 'why.target': label || null }), { dataset: { test: 'target' } })),
         found.against ? field(t(store, 'why.against'), select([['', t(store, 'why.nobody')], ...options.filter(([label]) => label !== (state.target ?? state.said))], state.against ?? '', (label) => store.set({ 'why.against': label || null }), { dataset: { test: 'against' } })) : null) : null,
-      readout(store, state));
+      found.networks > 1 ? null : readout(store, state));
   }
 
   function verdict(right) {
@@ -169,7 +174,7 @@ export function why(root, store) {
     store.on(['network', 'data', 'sample.index'], load),
     store.on(['sample'], () => { const sample = store.get('sample'); if (sample && (sample.index === null || (found && sample.index !== found.row))) load(); }),
     store.on(['why.target', 'why.against'], () => { if (isAnswered()) { show(); loadParts('target'); } }),
-    store.on(['why.methods', 'why.shared'], () => isAnswered() && parts[0].load('methods')),
+    store.on(['why.methods', 'why.shared'], () => isAnswered() && !(found.networks > 1) && parts[0].load('methods')),
   ];
   load();
   return () => { stopped = true; offs.forEach((off) => off()); };
