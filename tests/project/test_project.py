@@ -24,7 +24,19 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     *("errors", "core", "distributed", "formulas", "network", "data", "datasets", "engines", "trained"),
     *("export", "training", "ray"),
-    *("inspection", "model", "estimators", "tracking", "recipe", "views", "lab", "serve", "studio", "cli"),
+    *(
+        "inspection",
+        "model",
+        "estimators",
+        "mlflow",
+        "tracking",
+        "recipe",
+        "views",
+        "lab",
+        "serve",
+        "studio",
+        "cli",
+    ),
 )
 DOORS = {"chainrule.views", "chainrule.studio"}
 """What a result asks to show it, by the one import that points down."""
@@ -275,7 +287,12 @@ def test_the_top_of_the_package_is_small():
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert len(entries) <= 26
     modules = {name.partition(".")[0] for name in entries} - {"__init__", "__main__", "py"}
-    assert modules == {name for name in ORDER if (PACKAGE / name).exists()} | {"errors", "model", "ray"}
+    assert modules == {name for name in ORDER if (PACKAGE / name).exists()} | {
+        "errors",
+        "mlflow",
+        "model",
+        "ray",
+    }
 
 
 def test_design_draws_the_order():

@@ -72,8 +72,8 @@ Track = Annotated[
     list[str] | None,
     _run(
         "--track",
-        help="Also write the run for a tracker: tensorboard (into the folder of the run), tensorboard:DIRECTORY. "
-        "May be repeated.",
+        help="Also write the run for a tracker: tensorboard (into the folder of the run), tensorboard:DIRECTORY, "
+        "mlflow, mlflow:URI. May be repeated.",
     ),
 ]
 RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]

@@ -16,7 +16,7 @@ from chainrule.tracking.settings import flat
 from chainrule.tracking.tracker import Tracker
 from chainrule.training.events import Event
 
-FORMS = ("tensorboard", "tensorboard:DIRECTORY")
+FORMS = ("tensorboard", "tensorboard:DIRECTORY", "mlflow", "mlflow:URI")
 
 
 def tracker_of(text: str, place: Path | None = None) -> Tracker:
@@ -30,6 +30,10 @@ def tracker_of(text: str, place: Path | None = None) -> Tracker:
         from chainrule.tracking.tensorboard import TensorBoard
 
         return TensorBoard(rest or (place or Path()) / BOARD)
+    if name == "mlflow":
+        from chainrule.tracking.mlflow import MLflow
+
+        return MLflow(tracking_uri=rest or None)
     raise ConfigError(f"--track must be one of {', '.join(FORMS)}, not {text!r}.")
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from chainrule.tracking.mlflow import MLflow
     from chainrule.tracking.tensorboard import TensorBoard
     from chainrule.tracking.tracker import Tracker
 
-__all__ = ["TensorBoard", "Tracker"]
+__all__ = ["MLflow", "TensorBoard", "Tracker"]
 
-_FILES = {"tensorboard": "TensorBoard", "tracker": "Tracker"}
+_FILES = {"mlflow": "MLflow", "tensorboard": "TensorBoard", "tracker": "Tracker"}
 __getattr__, __dir__ = lazy(__name__, _FILES)
