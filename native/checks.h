@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "epilogues.h"
 #include "pairs.h"
 #include "sparse.h"
 
@@ -13,13 +14,11 @@ namespace chainrule::CHAINRULE_ISA {
 
 // Whether products of pairs have the bits of float products of the same numbers: a W, delta W^T and samples^T delta, after all
 // are rounded to bfloat16.
-inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Array<float> delta, int64_t rows, int64_t K,
-                        int64_t N, int64_t batch) {
+[[gnu::cold]] inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Array<float> delta, int64_t rows,
+                                      int64_t K, int64_t N, int64_t batch) {
     constexpr int P = PANEL<float>;
     const int64_t lda = distance<float>(K), ldz = distance<float>(N);
     for (Array<float>* numbers : {&a, &W, &samples, &delta}) round_bf16(numbers->data(), numbers->size());
-    const Nothing none;
-    const float* zero = nullptr;
     Array<float> panels(K * padded<float>(N)), transposed(padded<float>(K) * N);
     to_panels(W.data(), panels.data(), K, N);
     Array<Pair> pairs(halved(K) * padded<float>(N)), pairs_transposed(padded<float>(K) * halved(N)), words(K * P);
@@ -34,9 +33,12 @@ inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Ar
         Array<Pair> from2(height * ldp);
         pair_columns(from.data(), ld, from2.data(), ldp, height, depth);
         Array<float> z(height * ldo), z2 = z, z3 = z;
-        forward_rows<false, float>(from.data(), ld, W.data(), zero, z.data(), ldo, height, depth, width, none);
-        forward_rows<false, float>(from2.data(), ldp, W2.data(), zero, z2.data(), ldo, height, halved(depth), width, none);
-        forward_rows<true, float>(from2.data(), ldp, W2.data(), zero, z3.data(), ldo, height, halved(depth), width, none, true);
+        const auto bare = [&](Array<float>& to) { return TimesPrime<float>{Activation::identity, 0, nullptr, to.data(), ldo}; };
+        const Activate<float> with_gaps{Activation::identity, 0, z3.data(), ldo};
+        const float* zero = nullptr;
+        forward_rows<false, float>(from.data(), ld, W.data(), zero, z.data(), ldo, height, depth, width, bare(z));
+        forward_rows<false, float>(from2.data(), ldp, W2.data(), zero, z2.data(), ldo, height, halved(depth), width, bare(z2));
+        forward_rows<true, float>(from2.data(), ldp, W2.data(), zero, z3.data(), ldo, height, halved(depth), width, with_gaps, true);
         return z == z2 && z == z3;
     };
     if (!is_same(a, lda, panels, pairs, rows, K, N) || !is_same(delta, ldz, transposed, pairs_transposed, batch, N, K))
@@ -48,40 +50,41 @@ inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Ar
         paired.read(samples.data(), lda, batch, K, way);
         for (int64_t n = 0; n < N; n += P) {
             Array<float> g(K * P), g2(K * P);
-            const auto nothing = [](int64_t, int64_t) {};
-            gradient_strip(columns, &delta[n], ldz, g.data(), batch, K, N - n, false, nothing);
-            gradient_strip(paired.columns, paired.panel(&delta[n], ldz), P, g2.data(), halved(batch), K, N - n, false, nothing);
+            gradient_strip(columns, &delta[n], ldz, g.data(), batch, K, N - n, false);
+            gradient_strip(paired.columns, paired.panel(&delta[n], ldz), P, g2.data(), halved(batch), K, N - n, false);
             if (g != g2) return false;
         }
     }
     return true;
 }
 
-// A `finish` that adds each tile of z to `finished`, when forward_rows calls it.
+// Whether every number of a product is finished once, as the engine finishes it: f(z) on the way there, with gaps, and z f'(at)
+// on the way back. ReLU is applied in registers, leaky ReLU in the cache: there twice, never or in part leaves other numbers.
 template <class T>
-struct Recorder {
-    T* finished;
-    const T* z;
-    int64_t ld;
-    bool in_registers;
-
-    auto epilogue(int64_t i, int64_t n) const {
-        return [to = finished + i * ld + n, ld = ld](auto sums, int64_t row, int64_t j) {
-            Simd<T>::store(to + row * ld + j, Simd<T>::load(to + row * ld + j) + sums);
-            return sums;
-        };
+[[gnu::cold]] bool is_finished_once(const Array<T>& a, int64_t lda, const Array<T>& panels, const T* b, const Array<T>& z,
+                                    const Array<T>& at, int64_t ldz, int64_t rows, int64_t K, int64_t N) {
+    const T slope = T(0.5);
+    for (const Activation function : {Activation::identity, Activation::relu, Activation::leaky_relu}) {
+        Array<T> there(rows * ldz), back(rows * ldz);
+        const Activate<T> over_z{function, slope, there.data(), ldz};
+        const TimesPrime<T> by_prime{function, slope, at.data(), back.data(), ldz};
+        forward_rows<true, T>(a.data(), lda, panels.data(), b, there.data(), ldz, rows, K, N, over_z, true);
+        forward_rows<false, T>(a.data(), lda, panels.data(), b, back.data(), ldz, rows, K, N, by_prime);
+        const T below = function == Activation::identity ? T(1) : function == Activation::relu ? T(0) : slope;
+        for (int64_t i = 0; i < rows; ++i)
+            for (int64_t place = i * ldz; place < i * ldz + N; ++place)
+                if (there[place] != (z[place] > 0 ? z[place] : below * z[place]) ||
+                    back[place] != (at[place] > 0 ? z[place] : z[place] * below))
+                    return false;
     }
-    void operator()(int64_t i0, int64_t i1, int64_t n) const {
-        for (int64_t i = i0; i < i1; ++i)
-            for (int64_t j = n; j < n + PANEL<T>; ++j) finished[i * ld + j] += z[i * ld + j];
-    }
-};
+    return true;
+}
 
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
-// versions, on numbers in [-1, 1), a third of a being 0. Infinity if a tile is finished twice, never or in part, or if
-// forward_row, backward_row, a product that skips zeros, one of entries or one of pairs has other bits.
+// versions, on numbers in [-1, 1), a third of a being 0. Infinity if a number is not finished once, or if forward_row,
+// backward_row, a product that skips zeros, one of entries or one of pairs has other bits. It compiles no kernel but the engine's.
 template <class T>
-std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed) {
+[[gnu::cold]] std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, bool has_pairs) {
     constexpr int P = PANEL<T>;
     auto random = [&](Array<T>& to, int64_t height, int64_t width, int64_t ld) {  // (height, ld), zero beyond the width
         to.assign(height * ld, T(0));
@@ -99,21 +102,19 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
         most = difference >= most || std::isnan(difference) ? (std::isnan(difference) ? bad : difference) : most;
     };
 
-    Array<T> a, W, b, panels(K * padded<T>(N));
-    random(W, K, N, N), random(b, 1, N, padded<T>(N)), random(a, rows, K, lda);
+    Array<T> a, W, b, at_z, panels(K * padded<T>(N));
+    random(W, K, N, N), random(b, 1, N, padded<T>(N)), random(a, rows, K, lda), random(at_z, rows, N, ldz);
+    const auto bare = [&](Array<T>& to, int64_t ld) { return TimesPrime<T>{Activation::identity, 0, nullptr, to.data(), ld}; };
     for (int64_t i = 0; i < rows * lda; ++i)
         if (i % 3 == 0 || i % lda % 4 == 1) a[i] = T(0);  // whole columns too
     to_panels(W.data(), panels.data(), K, N);
     std::vector<int32_t> at(K);  // scratch of forward_row
     Array<T> row(padded<T>(N)), row_of_entries(padded<T>(N)), values(K);
     for (const T* bias : {static_cast<const T*>(b.data()), static_cast<const T*>(nullptr)}) {
-        Array<T> z(rows * ldz), expected(rows * N), finished(rows * ldz);
+        Array<T> z(rows * ldz), expected(rows * N);
         forward_naive(a.data(), lda, W.data(), bias, expected.data(), N, rows, K, N);
-        forward_rows<false, T>(a.data(), lda, panels.data(), bias, z.data(), ldz, rows, K, N,
-                               Recorder<T>{finished.data(), z.data(), ldz, true});
-        Array<T> without(rows * ldz), finished_without(rows * ldz);
-        forward_rows<true, T>(a.data(), lda, panels.data(), bias, without.data(), ldz, rows, K, N,
-                              Recorder<T>{finished_without.data(), without.data(), ldz, false}, true);
+        forward_rows<false, T>(a.data(), lda, panels.data(), bias, z.data(), ldz, rows, K, N, bare(z, ldz));
+        if (!is_finished_once(a, lda, panels, bias, z, at_z, ldz, rows, K, N)) largest[0] = bad;
         for (int64_t i = 0; i < rows; ++i) {
             forward_row(&a[i * lda], panels.data(), bias, row.data(), K, N, at.data());
             const int64_t count = std::count_if(&a[i * lda], &a[i * lda] + K, [](T x) { return x != 0; });
@@ -121,10 +122,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
             forward_row(Terms<T>{at.data(), values.data(), count}, panels.data(), bias, row_of_entries.data(), K, N);
             for (int64_t n = 0; n < N; ++n) {
                 compare(largest[0], z[i * ldz + n], expected[i * N + n]);
-                const int64_t at = i * ldz + n;
-                if (finished[at] != z[at] || finished_without[at] != z[at] || without[at] != z[at] || row[n] != z[at] ||
-                    row_of_entries[n] != z[at])
-                    largest[0] = bad;
+                if (row[n] != z[i * ldz + n] || row_of_entries[n] != z[i * ldz + n]) largest[0] = bad;
             }
         }
     }
@@ -143,7 +141,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
             columns.read(samples.data() + k0, lda, batch, k1 - k0, WAYS[way]);
             for (int64_t n = 0; n < N; n += P)
                 gradient_strip(columns, delta.data() + n, ldz, again[way].data() + n * K + k0 * P, batch, k1 - k0, N - n,
-                               false, [](int64_t, int64_t) {});
+                               false);
         }
     }
     g = again[0];
@@ -160,7 +158,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
     for (int64_t i = 0; i < K * N; ++i) compare(largest[1], found[i], dW[i]);
 
     if constexpr (PAIRED<T>)
-        if (!pairs_agree(a, W, samples, delta, rows, K, N, batch)) largest[0] = bad;
+        if (has_pairs && !pairs_agree(a, W, samples, delta, rows, K, N, batch)) largest[0] = bad;
 
     Array<T> transposed(N * padded<T>(K)), back(N * K);
     for (int64_t n = 0; n < N; n += P)
@@ -171,7 +169,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
         for (int64_t n = 0; n < N; ++n) compare(largest[2], back[n * K + k], W[k * N + n]);
     Array<T> a_grad(batch * lda), one(padded<T>(K));
     forward_rows<false, T>(delta.data(), ldz, transposed.data(), static_cast<const T*>(nullptr), a_grad.data(), lda, batch, N, K,
-                           Nothing{});
+                           bare(a_grad, lda));
     for (int64_t s = 0; s < batch; ++s) {  // no kernel may read a matrix's padding, or write to the result's
         const int64_t half = K / 2 / P * P;
         std::fill(delta.data() + s * ldz + N, delta.data() + (s + 1) * ldz, std::numeric_limits<T>::quiet_NaN());

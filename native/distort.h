@@ -24,7 +24,6 @@ enum class Pixel { uint8, float32, float64 };
     void distort(const Distortion& given, Pixel type, const void* in, void* out, int64_t n, const float* maps, const uint32_t* streams, int threads); \
     }
 }  // namespace chainrule
-CHAINRULE_DECLARE(avx512bf16)
 CHAINRULE_DECLARE(avx512)
 CHAINRULE_DECLARE(avx2)
 CHAINRULE_DECLARE(wide)

@@ -1,20 +1,50 @@
 // The epilogues of a product, tile by tile: f(z), or dL/da f'(z).
 //
-// ReLU, the usual one, is applied to whole tiles in registers, before they are stored; all others to the tile in the cache.
+// ReLU, the usual one, is applied to whole tiles in registers, before they are stored; all others to the tile in the cache, by
+// the loops that an activation by itself has (ops/elementwise.h).
 #pragma once
 
 #include "activations.h"
-#include "simd.h"
+#include "matmul.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
-// f(z) of a vector.
+// to = f(z), rows of whole panels. In its place too. Not inlined, so that each function is compiled once.
 template <class T>
-struct Relu {
-    using Vector = typename Simd<T>::Vector;
+[[gnu::noinline]] void activate_rows(Activation function, T c, Rows<T> z, T* to, int64_t ld, int64_t rows, int64_t width) {
+    constexpr int64_t P = PANEL<T>;
+    with_activation(function, [=](auto f) {
+        for (int64_t i = 0; i < rows; ++i)
+            for (int64_t n = 0; n < width; n += P) {
+                const T* from = z.row(i) + n;
+                T found[P];
+                for (int64_t j = 0; j < P; ++j) found[j] = activate<f()>(from[j], c);
+                std::copy(found, found + P, to + i * ld + n);
+            }
+    });
+}
 
-    Vector operator()(Vector z, int64_t, int64_t) const { return activate<Activation::relu>(z, Vector{}); }
-};
+// to = delta f'(z) with a = f(z), rows of whole panels, added to `to` if `more`. With alpha (width,), delta (1 + alpha (f'(z) - 1)).
+// `to` may be delta. Loops of their own for each part, or the compiler makes branches rather than vectors.
+template <class T>
+[[gnu::noinline]] void times_prime_rows(Activation function, T c, Rows<T> z, Rows<T> a, const T* alpha, Rows<T> delta, T* to, int64_t ld,
+                                        int64_t rows, int64_t width, bool more) {
+    constexpr int64_t P = PANEL<T>;
+    with_activation(function, [=](auto f) {
+        for (int64_t i = 0; i < rows; ++i)
+            for (int64_t n = 0; n < width; n += P) {
+                const T *at = z.row(i) + n, *of = a.row(i) + n, *from = delta.row(i) + n;
+                T slope[P], *there = to + i * ld + n;
+                for (int64_t j = 0; j < P; ++j) slope[j] = activate_prime<f()>(at[j], of[j], c);
+                if (alpha != nullptr)
+                    for (int64_t j = 0; j < P; ++j) slope[j] = fused(alpha[n + j], slope[j] - T(1), T(1));
+                for (int64_t j = 0; j < P; ++j) slope[j] *= from[j];
+                if (more)
+                    for (int64_t j = 0; j < P; ++j) slope[j] += there[j];
+                std::copy(slope, slope + P, there);
+            }
+    });
+}
 
 // a = f(z) over z, whose rows are ld apart.
 template <class T>
@@ -25,29 +55,11 @@ struct Activate {
     int64_t ld;
     bool in_registers = function == Activation::relu;
 
-    Relu<T> epilogue(int64_t, int64_t) const { return {}; }
+    Epilogue<T> epilogue(int64_t, int64_t) const { return {true}; }
 
     void operator()(int64_t i0, int64_t i1, int64_t n) const {
-        with_activation(function, [&](auto f) {
-            if constexpr (f() != Activation::identity)
-                for (int64_t i = i0; i < i1; ++i) {
-                    T* row = z + i * ld + n;
-                    for (int64_t j = 0; j < PANEL<T>; ++j) row[j] = activate<f()>(row[j], c);
-                }
-        });
-    }
-};
-
-// dL/da f'(z) of a vector, from a, which has the sign of z.
-template <class T>
-struct TimesReluPrime {
-    using Vector = typename Simd<T>::Vector;
-    const T* a;
-    int64_t ld;
-
-    Vector operator()(Vector a_grad, int64_t i, int64_t j) const {
-        const Vector at = Simd<T>::load(a + i * ld + j);
-        return a_grad * activate_prime<Activation::relu>(at, at, Vector{});
+        T* from = z + i0 * ld + n;
+        if (function != Activation::identity) activate_rows(function, c, {from, ld}, from, ld, i1 - i0, PANEL<T>);
     }
 };
 
@@ -61,17 +73,13 @@ struct TimesPrime {
     int64_t ld;  // of both
     bool in_registers = function == Activation::relu;
 
-    TimesReluPrime<T> epilogue(int64_t i, int64_t n) const { return {a + i * ld + n, ld}; }
+    Epilogue<T> epilogue(int64_t i, int64_t n) const { return {false, a + i * ld + n, ld}; }
 
     void operator()(int64_t i0, int64_t i1, int64_t n) const {
-        with_activation(function, [&](auto f) {
-            if constexpr (f() != Activation::identity)
-                for (int64_t i = i0; i < i1; ++i) {
-                    const T* at = a + i * ld + n;
-                    T* to = delta + i * ld + n;
-                    for (int64_t j = 0; j < PANEL<T>; ++j) to[j] *= activate_prime<f()>(at[j], at[j], c);
-                }
-        });
+        if (function == Activation::identity) return;
+        const Rows<T> at{a + i0 * ld + n, ld};
+        T* to = delta + i0 * ld + n;
+        times_prime_rows<T>(function, c, at, at, nullptr, {to, ld}, to, ld, i1 - i0, PANEL<T>, false);
     }
 };
 

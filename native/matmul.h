@@ -16,8 +16,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
+#include "activations.h"
 #include "simd.h"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -50,82 +53,130 @@ struct All {
 
 constexpr int64_t PIECE = 16;  // terms of a sum between two prefetches
 
-// The epilogue that changes nothing. An epilogue maps the sums of a tile, row i from column j on, while they are in registers.
-struct Identity {
-    template <class V>
-    V operator()(V sums, int64_t, int64_t) const {
-        return sums;
-    }
+// What is applied to the sums of a tile while they are in registers: nothing, ReLU, or, with `at`, the factor relu'(at).
+template <class T>
+struct Epilogue {
+    bool is_relu = false;
+    const T* at = nullptr;
+    int64_t ld = 0;
 };
 
-// The micro-kernel: z = start + a W for ROWS rows of a and the first VECTORS vectors of a panel, over the k of `which`. start
-// is the bias (lds 0), the sums of earlier k (rows lds apart), or null for 0. It prefetches `soon` rows of a panel from `next`,
-// a few at a time: many prefetches at once stall.
-template <class T, int ROWS, int VECTORS, class E, class Which, class Epilogue>
-inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which,
-                         Epilogue epilogue, const E* next = nullptr, int64_t soon = 0) {
+// The operands of a tile of a product: rows of a, a panel, and the bias (lds 0), the sums of earlier k (rows lds apart), or null
+// for 0 to start from. `soon` rows of a panel are prefetched from `next`, a few at a time: many prefetches at once stall.
+template <class T, class E>
+struct Tile {
+    const E* a;
+    int64_t lda;
+    const E* panel;
+    const T* start;
+    int64_t lds;
+    T* z;
+    int64_t ldz;
+    const E* next;
+    int64_t soon;
+};
+
+// The micro-kernel: z = start + a W for ROWS rows of a and the first VECTORS vectors of a panel, over the k of `which`. Only whole
+// tiles have an epilogue. Not inlined: every product has the same kernels.
+template <class T, class E, int ROWS, int VECTORS, class Which>
+[[gnu::noinline]] void forward_tile(const Tile<T, E>& of, Which which, const Epilogue<T>& epilogue) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
+    const E *a = of.a, *panel = of.panel;
+    const int64_t lda = of.lda, soon = of.soon;
     V sum[ROWS][VECTORS];
+#pragma GCC unroll 12
     for (int i = 0; i < ROWS; ++i)
-        for (int j = 0; j < VECTORS; ++j) sum[i][j] = start ? S::load(start + i * lds + j * L) : V{};
-    const auto terms = [&](int64_t c, int64_t end) {
+#pragma GCC unroll 2
+        for (int j = 0; j < VECTORS; ++j) sum[i][j] = of.start ? S::load(of.start + i * of.lds + j * L) : V{};
+    const auto terms = [&](int64_t c, int64_t end) __attribute__((always_inline)) {
         for (; c < end; ++c) {
             const int64_t k = which[c];
             typename Simd<E>::Vector w[VECTORS];
+#pragma GCC unroll 2
             for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
             for (int i = 0; i < ROWS; ++i) {
                 const E x = a[i * lda + k];
+#pragma GCC unroll 2
                 for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
             }
         }
     };
     int64_t c = 0;
-    if (soon > 0)
+    if (VECTORS == 2 && soon > 0)
         for (int64_t row = 0; c + PIECE <= which.count; c += PIECE) {
             for (const int64_t end = soon * (c + PIECE) / which.count; row < end; ++row)
-                prefetch(next + row * PANEL<T>, PANEL<T> * sizeof(T));
+                prefetch(of.next + row * PANEL<T>, PANEL<T> * sizeof(T));
             terms(c, c + PIECE);
         }
     terms(c, which.count);
-    for (int i = 0; i < ROWS; ++i)
-        for (int j = 0; j < VECTORS; ++j) S::store(z + i * ldz + j * L, epilogue(sum[i][j], i, j * L));
+    const auto store = [&](auto&& changed) __attribute__((always_inline)) {
+#pragma GCC unroll 12
+        for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
+            for (int j = 0; j < VECTORS; ++j) S::store(of.z + i * of.ldz + j * L, changed(sum[i][j], i, j * L));
+    };
+    if constexpr (ROWS == TILE_ROWS) {
+        if (epilogue.is_relu) return store([](V z, int, int) { return activate<Activation::relu>(z, V{}); });
+        if (epilogue.at != nullptr)
+            return store([&](V z, int i, int j) {
+                const V at = S::load(epilogue.at + i * epilogue.ld + j);
+                return z * activate_prime<Activation::relu>(at, at, V{});
+            });
+    }
+    store([](V z, int, int) { return z; });
 }
 
 // The micro-kernel of the gradient: g (ROWS, PANEL) = a[:, :ROWS]^T delta[:, panel] over the samples of `which`, added to g if
 // `more`.
-template <class T, int ROWS, int VECTORS, class E, class Which>
-inline void gradient_tile(const E* a, int64_t lda, const E* delta, int64_t ldd, T* g, Which which, bool more) {
+template <class T, class E, int ROWS, int VECTORS, class Which>
+[[gnu::noinline]] void gradient_tile(const E* a, int64_t lda, const E* delta, int64_t ldd, T* g, Which which, bool more) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
     V sum[ROWS][VECTORS];
+#pragma GCC unroll 12
     for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = more ? S::load(g + (i * 2 + j) * L) : V{};
     for (int64_t c = 0; c < which.count; ++c) {
         const int64_t s = which[c];
         typename Simd<E>::Vector d[VECTORS];
+#pragma GCC unroll 2
         for (int j = 0; j < VECTORS; ++j) d[j] = Simd<E>::load(delta + s * ldd + j * L);
         const E* row = a + s * lda;
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
             for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(row[i], d[j], sum[i][j]);
     }
+#pragma GCC unroll 12
     for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
         for (int j = 0; j < 2; ++j) S::store(g + (i * 2 + j) * L, j < VECTORS ? sum[i][j % VECTORS] : V{});
 }
 
-// Calls f with count, 1 to TILE_ROWS, as a compile-time constant.
-template <int ROWS = TILE_ROWS, class F>
-inline void with_rows(int64_t count, F&& f) {
-    if constexpr (ROWS > 0) {
-        if (count == ROWS)
-            f(std::integral_constant<int, ROWS>{});
-        else
-            with_rows<ROWS - 1>(count, f);
-    }
+// The micro-kernels of 1 to TILE_ROWS rows and of one vector or two.
+template <class T, class E, class Which, int... I>
+constexpr auto forward_tiles(std::integer_sequence<int, I...>) {
+    return std::array{&forward_tile<T, E, I / 2 + 1, I % 2 + 1, Which>...};
+}
+template <class T, class E, class Which, int... I>
+constexpr auto gradient_tiles(std::integer_sequence<int, I...>) {
+    return std::array{&gradient_tile<T, E, I / 2 + 1, I % 2 + 1, Which>...};
+}
+using Tiles = std::make_integer_sequence<int, 2 * TILE_ROWS>;
+template <class T, class E, class Which>
+constexpr auto FORWARD = forward_tiles<T, E, Which>(Tiles{});
+template <class T, class E, class Which>
+constexpr auto GRADIENT = gradient_tiles<T, E, Which>(Tiles{});
+
+// The place of a kernel among these, for the first `width` columns of a panel.
+template <class T>
+inline int64_t kernel(int64_t rows, int64_t width) {
+    return (rows - 1) * 2 + (width > PANEL<T> / 2);
 }
 
 // Cache blocks: BLOCK_K rows of a panel stay in the L1 cache while BLOCK_ROWS rows of a pass, whose BLOCK_K columns stay in L2.
@@ -187,14 +238,6 @@ bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
     return 4 * empty > all;
 }
 
-// The `finish` of forward_rows that does nothing.
-struct Nothing {
-    static constexpr bool in_registers = false;
-
-    void operator()(int64_t, int64_t, int64_t) const {}
-    Identity epilogue(int64_t, int64_t) const { return {}; }
-};
-
 // z (rows, N) = a (rows, K) W (K, N) + b. `finish` is applied once to each tile, rows i0 to i1 of the panel at column n: to
 // whole tiles in registers, by finish.epilogue(i0, n) if finish.in_registers, to all others in the cache, by finish(i0, i1, n).
 // gaps: skips the k at which all rows of a tile are 0.
@@ -209,37 +252,28 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
     for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
         for (int64_t k = 0; k < K; k += BLOCK_K) {
             const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
+            const bool is_done = k + depth == K;
             if (MAY_HAVE_GAPS && gaps)
                 for (int64_t i = i0, tile = 0; i < i1; i += TILE_ROWS, ++tile)
                     counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min<int64_t>(TILE_ROWS, i1 - i), depth, at[tile]);
             for (int64_t n = 0; n < N; n += P) {
                 const E* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
-                for (int64_t i = i0; i < i1; i += TILE_ROWS) {
+                for (int64_t i = i0, number = 0; i < i1; i += TILE_ROWS, ++number) {
+                    const int64_t count = std::min<int64_t>(TILE_ROWS, i1 - i);
                     const int64_t asked = is_far ? depth * (i - i0) / (i1 - i0) : 0;
                     const int64_t end = is_far ? depth * std::min<int64_t>(i1 - i0, i - i0 + TILE_ROWS) / (i1 - i0) : 0;
-                    with_rows(std::min<int64_t>(TILE_ROWS, i1 - i), [&](auto count) {
-                        const E *from = a + i * lda + k, *panel = panels + n * K + k * P;
-                        T* to = z + i * ldz + n;
-                        const T* start = k > 0 ? to : b ? b + n : nullptr;
-                        const int64_t lds = k > 0 ? ldz : 0;
-                        const auto tile = [&](auto which, auto epilogue) {
-                            if (N - n > P / 2)
-                                forward_tile<T, count(), 2>(from, lda, panel, start, lds, to, ldz, which, epilogue, next + asked * P, end - asked);
-                            else
-                                forward_tile<T, count(), 1>(from, lda, panel, start, lds, to, ldz, which, epilogue);
-                        };
-                        const auto all = [&](auto epilogue) {
-                            const int64_t number = (i - i0) / TILE_ROWS;
-                            if constexpr (MAY_HAVE_GAPS)
-                                if (gaps) return tile(Places{at[number], counts[number]}, epilogue);
-                            tile(All{depth}, epilogue);
-                        };
-                        const bool is_done = k + depth == K;
-                        if constexpr (count() == TILE_ROWS)
-                            if (is_done && finish.in_registers) return all(finish.epilogue(i, n));
-                        all(Identity{});
-                        if (is_done) finish(i, i + count(), n);
-                    });
+                    T* to = z + i * ldz + n;
+                    const T* start = k > 0 ? to : b ? b + n : nullptr;
+                    const Tile<T, E> tile{a + i * lda + k, lda, panels + n * K + k * P, start, k > 0 ? ldz : 0, to, ldz,
+                                          next + asked * P, end - asked};
+                    const bool is_whole = is_done && count == TILE_ROWS && finish.in_registers;
+                    const Epilogue<T> epilogue = is_whole ? finish.epilogue(i, n) : Epilogue<T>{};
+                    const int64_t place = kernel<T>(count, N - n);
+                    if (MAY_HAVE_GAPS && gaps)
+                        FORWARD<T, E, Places>[place](tile, {at[number], counts[number]}, epilogue);
+                    else
+                        FORWARD<T, E, All>[place](tile, {depth}, epilogue);
+                    if (is_done && !is_whole) finish(i, i + count, n);
                 }
             }
         }
@@ -397,11 +431,31 @@ struct Columns {
     }
 };
 
-// g (K, PANEL) = a^T delta: K rows of one panel of dL/dW, of which `width` columns are used; added to g if `more`. Calls
-// ahead(k0, k1) before each tile of the first block, to prefetch what these rows of the panel need next.
-template <class T, class E, class Ahead>
+// What the update reads and writes of a panel of W (K, N) from row k and column n on, to be prefetched before it does.
+template <class T>
+struct Ahead {
+    const T* value = nullptr;       // null: nothing is
+    const T* moment[3] = {};        // null for those that there are not
+    const T* transposed = nullptr;  // panels of W^T, or null
+    int64_t k = 0, n = 0, N = 0;
+
+    // Of rows k0 to k1, counted from k.
+    void ask(int64_t k0, int64_t k1) const {
+        constexpr int P = PANEL<T>, BYTES = P * sizeof(T);
+        prefetch(value + k0 * P, (k1 - k0) * BYTES);
+        for (const T* each : moment)
+            if (each != nullptr) prefetch(each + k0 * P, (k1 - k0) * BYTES);
+        if (transposed == nullptr) return;
+        for (int64_t row = k + k0; row < k + k1; ++row)  // for P rows, the P rows of W^T's panel that hold them
+            prefetch(transposed + (row / P * N + n + row % P) * P, BYTES);
+    }
+};
+
+// g (K, PANEL) = a^T delta: K rows of one panel of dL/dW, of which `width` columns are used; added to g if `more`. Before each
+// tile of the first block it asks for what these rows of the panel need next.
+template <class T, class E>
 void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
-                    bool more, Ahead&& ahead) {
+                    bool more, const Ahead<T>& ahead = {}) {
     constexpr int P = PANEL<T>;
     const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(E)) > NEAR, is_packed = a.reading == Reading::packed;
     int64_t number = 0;
@@ -411,19 +465,15 @@ void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int6
         const E* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
         for (int64_t k = 0; k < K; k += TILE_ROWS, ++number) {
             const int64_t k1 = std::min<int64_t>(K, k + TILE_ROWS);
-            if (s == 0) ahead(k, k1);
+            if (s == 0 && ahead.value != nullptr) ahead.ask(k, k1);
             if (is_far) prefetch_share(next, ldd, size, k, K);
             const E* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
             const int64_t lda = is_packed ? TILE_ROWS : a.lda;
-            with_rows(k1 - k, [&](auto count) {
-                const auto tile = [&](auto which) {
-                    if (width > P / 2)
-                        gradient_tile<T, count(), 2>(from, lda, with, ldd, g + k * P, which, more || s > 0);
-                    else
-                        gradient_tile<T, count(), 1>(from, lda, with, ldd, g + k * P, which, more || s > 0);
-                };
-                a.reading == Reading::sparse ? tile(a.places(number)) : tile(All{size});
-            });
+            const int64_t place = kernel<T>(k1 - k, width);
+            if (a.reading == Reading::sparse)
+                GRADIENT<T, E, Places>[place](from, lda, with, ldd, g + k * P, a.places(number), more || s > 0);
+            else
+                GRADIENT<T, E, All>[place](from, lda, with, ldd, g + k * P, {size}, more || s > 0);
         }
     }
 }

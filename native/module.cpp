@@ -90,10 +90,11 @@ nb::list fused() {
 // The engine of an instruction set.
 struct Choice {
     std::string isa;
-    bool runs;  // on this processor
-    decltype(&baseline::make) make;
+    bool runs;       // on this processor
+    bool has_pairs;  // whether bfloat16 numbers are multiplied in pairs
+    decltype(&baseline::make<float>) make_float, make_double;
+    decltype(&baseline::check<float>) check_float, check_double;
     decltype(&baseline::layout_of) layout_of;
-    decltype(&baseline::check_kernels) check_kernels;
     decltype(&baseline::distort) distort;
 };
 
@@ -102,21 +103,23 @@ const std::vector<Choice>& choices() {
     static const std::vector<Choice> all = [] {
         std::vector<Choice> found;
         [[maybe_unused]] const Processor here = processor();
-#if defined(CHAINRULE_HAS_avx512bf16)
-        found.push_back({"avx512bf16", here.avx512bf16, avx512bf16::make, avx512bf16::layout_of, avx512bf16::check_kernels, avx512bf16::distort});
+#define CHAINRULE_OF(isa) isa::make<float>, isa::make<double>, isa::check<float>, isa::check<double>, isa::layout_of, isa::distort
+#if defined(CHAINRULE_HAS_avx512) && defined(CHAINRULE_PAIRS)
+        found.push_back({"avx512bf16", here.avx512bf16, true, CHAINRULE_OF(avx512)});  // the engine of AVX-512, with its kernels of pairs
 #endif
 #if defined(CHAINRULE_HAS_avx512)
-        found.push_back({"avx512", here.avx512, avx512::make, avx512::layout_of, avx512::check_kernels, avx512::distort});
+        found.push_back({"avx512", here.avx512, false, CHAINRULE_OF(avx512)});
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-        found.push_back({"avx2", here.avx2, avx2::make, avx2::layout_of, avx2::check_kernels, avx2::distort});
+        found.push_back({"avx2", here.avx2, false, CHAINRULE_OF(avx2)});
 #endif
 #if defined(CHAINRULE_HAS_baseline)
-        found.push_back({"baseline", true, baseline::make, baseline::layout_of, baseline::check_kernels, baseline::distort});
+        found.push_back({"baseline", true, false, CHAINRULE_OF(baseline)});
 #endif
 #if defined(CHAINRULE_HAS_wide)
-        found.push_back({"wide", here.avx2, wide::make, wide::layout_of, wide::check_kernels, wide::distort});
+        found.push_back({"wide", here.avx2, true, CHAINRULE_OF(wide)});
 #endif
+#undef CHAINRULE_OF
         return found;
     }();
     return all;
@@ -139,7 +142,8 @@ const Choice& chosen(const std::string& isa) {
 std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t rows, int64_t K, int64_t N, int64_t batch,
                                                  uint64_t seed, bool is_double) {
     if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
-    const auto found = chosen(isa).check_kernels(rows, K, N, batch, seed, is_double);
+    const Choice& choice = chosen(isa);
+    const auto found = (is_double ? choice.check_double : choice.check_float)(rows, K, N, batch, seed, choice.has_pairs);
     return {found[0], found[1], found[2]};
 }
 
@@ -254,7 +258,10 @@ struct Buffer {
 class PySession {
    public:
     PySession(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
-        : program_(program), is_double_(is_double), trains_(trains), session_(chosen(isa).make(program_, run, capacity, trains, is_double)) {}
+        : program_(program), is_double_(is_double), trains_(trains) {
+        const Choice& choice = chosen(isa);
+        session_.reset((is_double ? choice.make_double : choice.make_float)(program_, run, capacity, trains, choice.has_pairs));
+    }
 
     void set_theta(const Any& theta) {
         const Alone alone(turns_, trains_);

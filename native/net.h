@@ -48,15 +48,6 @@ struct Buffer {
     Array<T> a{}, grad{};
 };
 
-// A matrix that is only read: row i begins at first + i ld.
-template <class T>
-struct Rows {
-    const T* first;
-    int64_t ld;
-
-    const T* row(int64_t i) const { return first + i * ld; }
-};
-
 // Running statistics or fitted constants of an operation, which says what they are.
 template <class T>
 struct State {
@@ -134,7 +125,7 @@ template <class T>
 struct Net {
     const Program& program;  // the caller's, outlives the engine
     const Run run;
-    const bool trains, is_one_row;  // is_one_row: the buffers have one row
+    const bool trains, is_one_row, has_pairs;  // is_one_row: the buffers have one row; has_pairs: the processor multiplies pairs
     std::vector<Slot> slots{};
     std::vector<Panels<T>> panels{};  // (slots,)
     std::vector<State<T>> states{};
@@ -145,7 +136,7 @@ struct Net {
     int present = 1;                         // threads of the current steps
 
     bool is_trained(int slot) const { return trains && slots[slot].is_trained; }
-    bool multiplies_pairs() const { return PAIRED<T> && run.bf16; }
+    bool multiplies_pairs() const { return PAIRED<T> && has_pairs && run.bf16; }
     Rows<T> rows_of(int buffer) const { return {buffers[buffer].a.data(), buffers[buffer].ld}; }
     Rows<T> gradient_rows_of(int buffer) const { return {buffers[buffer].grad.data(), buffers[buffer].ld}; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) const {

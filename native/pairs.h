@@ -8,7 +8,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Whether an engine in T multiplies pairs with bf16.
+// Whether an engine in T has kernels of pairs.
 template <class T>
 constexpr bool PAIRED = HAS_PAIRS && std::is_same_v<T, float>;
 

@@ -106,7 +106,7 @@ class Engine final : public Session {
     };
 
    public:
-    Engine(const Program& program, const Run& run, int64_t capacity, bool trains);
+    Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs);
 
     void set_theta(const void* theta) override;
     void get_theta(void* theta) const override;
@@ -123,7 +123,7 @@ class Engine final : public Session {
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
    private:
-    // engine.cpp
+    // engine_of.h
     void allocate_buffers(int64_t capacity);
     void allocate_parameters();
     void count_operations();

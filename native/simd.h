@@ -103,18 +103,21 @@ inline V fused(V x, V y, V z) {
 // adds that one first.
 using Pair = uint32_t;
 
-#if defined(__AVX512BF16__) || defined(CHAINRULE_FOR_wide)
-constexpr bool HAS_PAIRS = true;
+#if defined(CHAINRULE_PAIRS) || defined(CHAINRULE_FOR_wide)
+constexpr bool HAS_PAIRS = true;  // kernels of pairs, for processors that multiply them
 #else
 constexpr bool HAS_PAIRS = false;  // bfloat16 numbers are multiplied as floats, to the same bits
 #endif
 
 // sum + x[0] w[0] + x[1] w[1], in this order. A product of two bfloat16 numbers is exact in float, so the bits are those of
-// floats.
+// floats. The processor's dot product is written out, so that the rest of the engine of AVX-512 need not be compiled for the
+// processors that have it.
 template <class V, class W>
 inline V multiply_add(Pair x, W w, V sum) {
-#if defined(__AVX512BF16__)
-    return (V)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(x)), (__m512bh)w);
+#if defined(CHAINRULE_PAIRS)
+    const W both = W{} + x;
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(both), "v"(w));
+    return sum;
 #else
     const W first = w & 0xffff0000u, second = w << 16;
     sum = multiply_add(std::bit_cast<float>(x & 0xffff0000u), (V)first, sum);
@@ -183,6 +186,16 @@ inline void round_bf16(float* values, int64_t n) {
     }
 }
 inline void round_bf16(double*, int64_t) {}
+
+// A matrix that is only read: row i begins at first + i ld.
+template <class T>
+struct Rows {
+    const T* first;
+    int64_t ld;
+
+    const T* row(int64_t i) const { return first + i * ld; }
+    Rows from(int64_t i) const { return {row(i), ld}; }
+};
 
 // |x| read as an integer: the order is the same, and NaN and infinity come after all others.
 template <class T>

@@ -258,10 +258,8 @@ class dense : public Operation<T> {
                 for (int64_t n = task.n0; n < task.n1; n += P) {
                     const T* delta = &out.grad[s * out.ld + group * N_ + n];
                     const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
-                        gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, N_ - n, at.more || !begins,
-                                       [&](int64_t k0, int64_t k1) {
-                                           if (is_far && begins) ask_for(task, task.k0 + k0, task.k0 + k1, n);
-                                       });
+                        const Ahead<T> ahead = is_far && begins ? ahead_of(task, n) : Ahead<T>{};
+                        gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, N_ - n, at.more || !begins, ahead);
                     };
                     if (!net.multiplies_pairs()) {
                         reader.columns.read(a, in.ld, size, K, reading);
@@ -286,18 +284,13 @@ class dense : public Operation<T> {
                 add_entries(each->entries.begin(strip), each->entries.end(strip), out.grad.data() + n, out.ld, out.width - n, g);
         }
     }
-    // Prefetches what the update of rows k0 to k1 of W's panel at column n0 reads and writes.
-    void ask_for(const Task& task, int64_t k0, int64_t k1, int64_t n0) const {
-        constexpr int P = PANEL<T>, BYTES = P * sizeof(T);
+    // What the update of a task's panel at column n reads and writes.
+    Ahead<T> ahead_of(const Task& task, int64_t n) const {
         const Panels<T>& W = net.panels[task.slot];
         const Array<T>& transposed = copies_[task.place].transposed;
-        const int64_t at = n0 * K_ + k0 * P;
-        prefetch(&W.value[at], (k1 - k0) * BYTES);
-        for (const Array<T>& moment : W.moment)
-            if (!moment.empty()) prefetch(&moment[at], (k1 - k0) * BYTES);
-        if (transposed.empty()) return;
-        for (int64_t k = k0; k < k1; ++k)  // for P values of k, the P rows of W^T's panel that hold them
-            prefetch(transposed.data() + (k / P * N_ + n0 + k % P) * P, BYTES);
+        const int64_t at = n * K_ + task.k0 * PANEL<T>;
+        const auto moment = [&](int k) { return W.moment[k].empty() ? nullptr : &W.moment[k][at]; };
+        return {&W.value[at], {moment(0), moment(1), moment(2)}, transposed.empty() ? nullptr : transposed.data(), task.k0, n, N_};
     }
     // Sets what a gradient g (panels, K, PANEL) has beyond its columns to 0: the last panel of a group has read the next group's delta.
     void clear_padding(T* g, int64_t K, int64_t columns) const {

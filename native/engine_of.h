@@ -1,5 +1,8 @@
-// The engine: allocation and access to parameters. Compiled once for each instruction set.
-#include <array>
+// The engine in numbers of type T: allocation and access to parameters.
+//
+// Each instruction set compiles it twice, in float.cpp and in double.cpp: the compiler then has six files of about one size.
+#pragma once
+
 #include <stdexcept>
 
 #include "checks.h"
@@ -12,8 +15,8 @@ namespace chainrule::CHAINRULE_ISA {
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
 template <class T>
-Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains)
-    : net_{program, run, trains, capacity == 1},
+Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs)
+    : net_{program, run, trains, capacity == 1, has_pairs},
       settings_{run.rule, run.beta1, run.beta2, run.eps, run.decay, run.uncorrected_eps},
       ops_(operations(net_)),
       derived_(net_.slots.size()) {
@@ -204,34 +207,9 @@ int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
-// Numbers in double are not rounded to bfloat16: what two sets would compile alike for double is compiled for one (CMakeLists.txt).
-#if defined(CHAINRULE_DOUBLE)
-namespace of_double = chainrule::CHAINRULE_DOUBLE;
-#else
-namespace of_double {
-
-Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool) {
-    return new Engine<double>(program, run, capacity, trains);
-}
-std::array<double, 3> check_kernels(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, bool) {
-    return check<double>(rows, K, N, batch, seed);
-}
-
-}  // namespace of_double
-#endif
-
-Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double) {
-    if (is_double) return of_double::make(program, run, capacity, trains, is_double);
-    return new Engine<float>(program, run, capacity, trains);
-}
-
-Layout layout_of(const Program& program, bool trains) {
-    Net<float> net{program, Run{}, trains, false};
-    return layout_of(net, operations(net));
-}
-
-std::array<double, 3> check_kernels(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, bool is_double) {
-    return is_double ? of_double::check_kernels(rows, K, N, batch, seed, is_double) : check<float>(rows, K, N, batch, seed);
+template <class T>
+Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs) {
+    return new Engine<T>(program, run, capacity, trains, has_pairs);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

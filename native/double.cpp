@@ -1,0 +1,9 @@
+// The engine in double. Compiled once for each instruction set.
+#include "engine_of.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+template Session* make<double>(const Program&, const Run&, int64_t, bool, bool);
+template std::array<double, 3> check<double>(int64_t, int64_t, int64_t, int64_t, uint64_t, bool);
+
+}  // namespace chainrule::CHAINRULE_ISA
