@@ -154,11 +154,32 @@ def test_members_and_rows_of_other_types(tmp_path: Path):
     assert np.abs(found - ensemble.predict_proba(X)).max() < 1e-6
 
 
+def test_int8_on_given_rows(tmp_path: Path):
+    import onnx
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 20))
+    y = (X @ rng.normal(size=(20, 3))).argmax(1)
+    model = Model(Network(20, [Dense(32), ReLU(), Dense(3)], SoftmaxCrossEntropy()))
+    model.fit(X, y, epochs=10)
+    large, small = (model.export(tmp_path / f"{t}.onnx", X, dtype=t) for t in ("float32", "int8"))
+    assert large.about["same_labels"] == 1.0 and small.about["same_labels"] > 0.97
+    assert 1e-5 < small.difference < 0.1 and small.bytes < large.bytes * 1.5
+    made = onnx.load(tmp_path / "int8.onnx")
+    weights = {each.name: each for each in made.graph.initializer}
+    scales = [each for name, each in weights.items() if name.endswith("_scale") and list(each.dims) == [32]]
+    assert scales and any(each.data_type == onnx.TensorProto.INT8 for each in weights.values())
+    [found] = run(tmp_path / "int8.onnx", {"X": X.astype(np.float32)})
+    assert np.abs(found - model.predict_proba(X)).max() == pytest.approx(small.difference, rel=1e-4)
+    with pytest.raises(ConfigError, match="measures ranges on rows"):
+        model.export(tmp_path / "net.onnx", dtype="int8")
+
+
 def test_what_is_refused(tmp_path: Path):
     model = Model(Network(2, [Dense(1)], SigmoidCrossEntropy()))
     with pytest.raises(ConfigError, match=r"path must end in .*\.onnx"):
         model.export(tmp_path / "net.pt")
-    with pytest.raises(ConfigError, match="dtype must be 'float32' or 'float64', not 'int4'"):
+    with pytest.raises(ConfigError, match="dtype must be 'float32', 'float64' or 'int8', not 'int4'"):
         model.export(tmp_path / "net.onnx", dtype="int4")
     assert not (tmp_path / "net.onnx").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
@@ -56,10 +57,13 @@ def said(written: ExportedFiles) -> list[str]:
     files = ", ".join(map(str, written.files))
     lines = [f"Written to {files} ({written.bytes:,} bytes)"]
     if written.rows:
+        allowed = f" (tolerance {written.tolerance:.0e})" if math.isfinite(written.tolerance) else ""
         lines.append(
-            f"On {written.rows:,} rows its answers are within {written.difference:.1e} of the model's "
-            f"(tolerance {written.tolerance:.0e})."
+            f"On {written.rows:,} rows its answers are within {written.difference:.1e} of the model's{allowed}."
         )
+        same = written.about.get("same_labels")
+        if same is not None:
+            lines.append(f"The likeliest class is the same for {same:.2%} of them.")
     return [*lines, *written.left_out]
 
 
@@ -70,7 +74,7 @@ def as_data(written: ExportedFiles) -> dict[str, Any]:
         "bytes": written.bytes,
         "rows": written.rows,
         "difference": written.difference,
-        "tolerance": written.tolerance,
+        "tolerance": written.tolerance if math.isfinite(written.tolerance) else None,
         "left_out": list(written.left_out),
         "usage": written.usage,
         **written.about,

@@ -237,7 +237,11 @@ StoryPage = Annotated[
 
 AsOnnx = Annotated[bool, Option("--onnx", help="As an ONNX file; needs the extra onnx.")]
 ExportDtype = Annotated[
-    str, Option("--dtype", help="float32 or float64, the precision of the networks and of the answer.")
+    str,
+    Option(
+        "--dtype",
+        help="The precision of the networks and of the answer: float32, float64, or int8 with --rows.",
+    ),
 ]
 WithLabel = Annotated[
     bool, Option("--label", help="Also the place of the predicted label, as a second output.")

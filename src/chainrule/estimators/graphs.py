@@ -26,7 +26,7 @@ from chainrule.export.answers import AboveThreshold, LargestColumn, SortedColumn
 from chainrule.export.base import constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
 from chainrule.export.drawn import ROWS, drawn_rows
-from chainrule.export.formats import ExportedFiles, export_graph
+from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.members import both_classes, members_steps
 from chainrule.export.numbers import (
@@ -91,7 +91,7 @@ def export_estimator(
         rows = {}
         for each in _preprocessors(result):
             rows |= drawn_columns(each.learned_)
-    made = export_graph(graph, path, rows, **settings)
+    made = export_graph(graph, path, RowsToCompare(rows, X is not None), **settings)
     return replace(made, left_out=(*made.left_out, *_dropped(result, {each.label for each in graph.inputs})))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chainrule.errors import ConfigError
 from chainrule.export.graph import ComputationGraph
@@ -16,6 +16,15 @@ FORMATS = {
     ".onnx": "chainrule.export.as_onnx.file",
 }
 """The module of each format, with its function `write`. One line makes a format known to `export` everywhere."""
+
+
+class RowsToCompare(NamedTuple):
+    """Rows on which the answers of what was written are compared, and a format may measure ranges."""
+
+    inputs: Mapping[str, Any]
+    """by name, as `ComputationGraph.run` takes them"""
+    are_given: bool
+    """whether the caller gave them; else they are drawn"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class ExportedFiles:
     difference: float
     """the largest difference of a number, in parts of the largest number of its output, at least 1"""
     tolerance: float
-    """what the difference may be"""
+    """what the difference may be; infinity where it is only measured"""
     left_out: tuple[str, ...] = ()
     """sentences on what is not in the files"""
     usage: str = ""
@@ -43,18 +52,18 @@ class WriteFormat(Protocol):
     """The function `write` of a format's module."""
 
     def __call__(
-        self, graph: ComputationGraph, path: Path, rows: Mapping[str, Any], **settings: Any
+        self, graph: ComputationGraph, path: Path, rows: RowsToCompare, **settings: Any
     ) -> ExportedFiles:
-        """Write a graph and compare its answers for some rows. rows: inputs as `ComputationGraph.run` takes them."""
+        """Write a graph and compare its answers for some rows."""
         ...
 
 
 def export_graph(
-    graph: ComputationGraph, path: str | os.PathLike[str], rows: Mapping[str, Any], **settings: Any
+    graph: ComputationGraph, path: str | os.PathLike[str], rows: RowsToCompare, **settings: Any
 ) -> ExportedFiles:
     """Write a graph in the format of the path's ending.
 
-    rows: inputs by name, to compare the answers of what was written.  settings: of the format.
+    rows: to compare the answers of what was written.  settings: of the format.
     Raises ConfigError for another ending or setting, and if the answers differ too much.
     """
     made = Path(path)

@@ -16,7 +16,7 @@ from chainrule.export.answers import AboveThreshold, GroupMean, LargestColumn, W
 from chainrule.export.base import Array, constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
 from chainrule.export.drawn import ROWS, drawn_rows
-from chainrule.export.formats import ExportedFiles, export_graph
+from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.networks import network_steps
 from chainrule.export.numbers import Columnwise, Elementwise, GroupSoftmax, JoinedColumns
@@ -120,7 +120,7 @@ def export_members(
     """
     graph, first = graph_of(members), members[0]
     if X is None:
-        return export_graph(graph, path, drawn_rows(graph), **settings)
+        return export_graph(graph, path, RowsToCompare(drawn_rows(graph), False), **settings)
     rows = checks.check_X(X, first.network.inputs, features=first.feature_names)[:ROWS]
     dense = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
-    return export_graph(graph, path, {"X": dense.astype(np.float64)}, **settings)
+    return export_graph(graph, path, RowsToCompare({"X": dense.astype(np.float64)}, True), **settings)

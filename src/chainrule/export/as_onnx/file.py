@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
 from chainrule.export.base import NUMBERS
-from chainrule.export.formats import ExportedFiles
+from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import only, simplified
 
+INT8 = "int8"
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
 """Of the difference from the graph; in float32 at least four times that of the graph itself in float32."""
 MOST_ROWS = 1000
@@ -25,7 +27,7 @@ MOST_ROWS = 1000
 def write(
     graph: ComputationGraph,
     path: Path,
-    rows: Mapping[str, Any],
+    rows: RowsToCompare,
     *,
     dtype: str = "float32",
     label: bool = False,
@@ -33,25 +35,37 @@ def write(
     """Write a graph as ONNX: opset 13, with any number of rows, and no more than the checker and the runtime accept.
 
     rows: inputs, of which up to a thousand rows are compared.  dtype: "float32" or "float64" of the networks and the
-    answer; a table is prepared in float64 in both.  label: whether the place of the predicted label is a second output.
+    answer; a table is prepared in float64 in both. "int8" is a float32 file whose dense layers are products of 8-bit
+    integers, whose ranges are measured on the rows; what that costs is in `difference` and about["same_labels"].
+    label: whether the place of the predicted label is a second output.
     Raises ConfigError without the extra onnx, for another dtype, and if the answers differ by more than the tolerance.
     """
-    if dtype not in TOLERANCES:
-        raise ConfigError(f"dtype must be 'float32' or 'float64', not {dtype!r}.")
-    if find_spec("onnx") is None:
+    if dtype not in (*TOLERANCES, INT8):
+        raise ConfigError(f"dtype must be 'float32', 'float64' or 'int8', not {dtype!r}.")
+    if dtype == INT8 and not rows.are_given:
+        raise ConfigError(
+            "dtype='int8' measures ranges on rows of the model's inputs; pass some hundreds as X."
+        )
+    if find_spec("onnx") is None or (dtype == INT8 and find_spec("onnxruntime") is None):
         raise ConfigError("ONNX files need the extra onnx; install it: pip install 'chainrule[onnx]'.")
-    from chainrule.export.as_onnx.model import onnx_bytes
+    from chainrule.export.as_onnx.model import onnx_bytes, onnx_inputs
 
     names = [name for name in graph.outputs if name != "label" or label]
     chosen = simplified(only(graph, *names))
-    content = onnx_bytes(chosen, dtype)
-    compared = compare(chosen, content, rows, dtype)
+    numbers = "float32" if dtype == INT8 else dtype
+    content = onnx_bytes(chosen, numbers)
+    compared = compare(chosen, content, rows.inputs, numbers)
     tolerance = compared.tolerance
     if not compared.difference <= tolerance:
         raise ConfigError(
             f"the ONNX model's answers differ from the model's by {compared.difference:.1e} on {compared.rows} rows, "
             f"more than {tolerance:.1e}; pass dtype='float64', or report it with the model's file."
         )
+    if dtype == INT8:
+        from chainrule.export.as_onnx.quantized import quantized
+
+        content = quantized(content, onnx_inputs(chosen, first(rows.inputs), numbers))
+        compared, tolerance = compare(chosen, content, rows.inputs, numbers), math.inf
     write_whole(path, content)
     return ExportedFiles(
         files=(path,),
@@ -60,8 +74,8 @@ def write(
         difference=compared.difference,
         tolerance=tolerance,
         left_out=tuple(left_out(graph, label, compared.rows)),
-        usage=usage(chosen, path, dtype),
-        about={"format": "onnx", "opset": 13, "dtype": dtype},
+        usage=usage(chosen, path, numbers),
+        about={"format": "onnx", "opset": 13, "dtype": dtype, "same_labels": compared.same_labels},
     )
 
 
@@ -72,6 +86,8 @@ class AnswersCompared(NamedTuple):
     rows: int
     """on how many; 0 where nothing was compared"""
     tolerance: float
+    same_labels: float | None = None
+    """the share of the rows for which the same class is the likeliest, of several classes"""
 
 
 def compare(graph: ComputationGraph, content: bytes, rows: Mapping[str, Any], dtype: str) -> AnswersCompared:
@@ -82,7 +98,7 @@ def compare(graph: ComputationGraph, content: bytes, rows: Mapping[str, Any], dt
     tolerance = TOLERANCES[dtype]
     if find_spec("onnxruntime") is None or not rows:
         return AnswersCompared(0.0, 0, tolerance)
-    given = {name: values[:MOST_ROWS] for name, values in rows.items()}
+    given = first(rows)
     if dtype == "float32":  # the numbers that the file's input of a matrix can hold
         matrix = {each.label for each in graph.inputs if each.holds == NUMBERS}
         given = {
@@ -97,7 +113,16 @@ def compare(graph: ComputationGraph, content: bytes, rows: Mapping[str, Any], dt
     own = max(difference(rounded[name], exact[name]) for name in numbers)
     far = max(difference(found[name], exact[name]) for name in numbers)
     count = len(next(iter(exact.values())))
-    return AnswersCompared(far, count, max(tolerance, 4 * own))
+    same = None
+    if graph.task in ("binary", "multiclass"):
+        likeliest = [each["probabilities"].argmax(1) for each in (found, exact)]
+        same = float(np.mean(likeliest[0] == likeliest[1]))
+    return AnswersCompared(far, count, max(tolerance, 4 * own), same)
+
+
+def first(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows that are compared."""
+    return {name: values[:MOST_ROWS] for name, values in rows.items()}
 
 
 def difference(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
