@@ -256,7 +256,9 @@ def checkpoints() -> str:
                 f"{100 * lost:.1f} %",
             ]
         )
-    return table(["network", "checkpoint", "writing it", "Young", "Daly", "more time"], rows)
+    return table(
+        ["network", "checkpoint", "time to write it", "interval by Young", "by Daly", "overhead"], rows
+    )
 
 
 def intervals() -> str:
@@ -270,7 +272,7 @@ def intervals() -> str:
         formula = expected(work, interval, cost, mtbf, RESTART) / work - 1
         drawn = simulated(work, interval, cost, mtbf, RESTART) / work - 1
         rows.append([seconds(interval), f"{factor:g}", f"{100 * formula:.1f} %", f"{100 * drawn:.1f} %"])
-    return table(["interval", "of Daly's", "more time by formula", "simulated"], rows)
+    return table(["interval", "of Daly's", "overhead by formula", "simulated"], rows)
 
 
 def stragglers() -> str:
@@ -280,7 +282,7 @@ def stragglers() -> str:
         rows.append(
             [f"{100 * spread:.0f} %", *(f"{slowest(count, spread):.2f}" for count in (16, 256, 1024))]
         )
-    return table(["spread of a host's step", "16 hosts", "256", "1,024"], rows)
+    return table(["standard deviation of log(time)", "16 hosts", "256", "1,024"], rows)
 
 
 def fill(text: str, **parts: Callable[[], str]) -> str:
@@ -292,70 +294,75 @@ def fill(text: str, **parts: Callable[[], str]) -> str:
 
 TEXT = """<!-- Made by make_scale.py, which has the formulas and the simulation. -->
 
-# On paper: 10¹² rows on a thousand hosts
+# An estimate: 10¹² rows on a thousand hosts
 
-What would it take to train a fully connected network on a trillion rows with 1,024 hosts? Nobody ran that for this
-page. Each figure follows from these assumptions, by formulas that stand in `docs/make_scale.py` and are tested.
+How long would it take to train a fully connected network on a trillion rows with 1,024 hosts? The figures on this
+page were not measured: they follow from the assumptions below, by formulas in `docs/make_scale.py` that have tests.
 
 {{assumptions}}
 
-Hosts are a power of two, since the gradients of the hosts are then summed along one fixed binary tree: the sums have
-the same bits for 1, 2, 4, ... hosts.
+The number of hosts is a power of two, so that the gradients of the hosts can be summed along one fixed binary tree.
+The sums then have the same bits for 1, 2, 4, ... hosts.
 
 ## A step
 
-All hosts compute the gradient of their part of the batch and sum them. Three ways to sum are compared: a *ring*, whose
-latency grows with the hosts; *recursive doubling*, log₂ P exchanges of the whole gradient; and *recursive halving and
-doubling*, which sends as little as the ring, in 2 log₂ P messages. The last two sum along the same tree.
+Each host computes the gradient of its part of the batch, and an all-reduce sums the gradients. Three algorithms are
+compared: a *ring*, whose latency is proportional to the number of hosts P; *recursive doubling*, which exchanges the
+whole gradient log₂ P times; and *recursive halving and doubling*, which sends as few bytes as the ring, in 2 log₂ P
+messages. The last two sum along the same tree.
 
 {{steps}}
 
-A ring of a thousand hosts costs {{latency}} in latency alone, whatever it sums. Doubling is the fastest for gradients
-of up to {{crossing}}, halving for larger ones; the share, and all below, is of the fastest. The smallest network spends
-most of a step in messages even then: it wants fewer hosts or a larger batch.
+With a thousand hosts, a ring takes {{latency}} for its messages alone, however small the gradient is. Recursive
+doubling is the fastest for gradients of up to {{crossing}}, and halving and doubling for larger ones. The last
+column, and all further tables, assume the fastest one. A step of the smallest network still consists mostly of
+communication, so it should have fewer hosts or a larger batch.
 
 ## An epoch
 
 {{epochs}}
 
-The rows are {{bytes}}: {{few}} for each of 64 hosts, {{part}} for each of 1,024. Reading and training go on at the same
-time, so an epoch takes the longer of the two.
+The rows take {{bytes}}: {{few}} for each of 64 hosts, {{part}} for each of 1,024. Hosts read and train at the same
+time, so an epoch takes the longer of the two times.
 
-## More hosts
+## Speedup
 
-How many times as fast as one host, at the same global batch of 2²⁰ rows, without reading; in brackets the efficiency.
+The speedup over one host with the same global batch of 2²⁰ rows, without reading, and the parallel efficiency in
+parentheses:
 
 {{hosts}}
 
 ## Failures and checkpoints
 
-With one failure a year and host, 1,024 hosts fail every {{mtbf}}. All then go back to the last checkpoint: parameters
-and the two moments of Adam, written by one process, a second for the common stop included.
+If each host fails once a year, one of 1,024 hosts fails every {{mtbf}}. All hosts then resume from the last
+checkpoint, which has the parameters and the two moments of Adam. One process writes it; its time includes one second
+in which all hosts stop.
 
 {{checkpoints}}
 
-The interval hardly matters near its best, and a checkpoint of even the largest of these networks is cheap: that is the
-difference from models that do not fit one host. For it, and a run of seven days, the time that failures, restarts and
-checkpoints add, by Daly's formula and as the mean of 400 simulated runs:
+Near the best interval, its exact length matters little, and checkpoints of even the largest of these networks are
+cheap, unlike those of models that exceed the memory of a host. For the largest network and a run of seven days, the
+overhead of failures, restarts and checkpoints, by Daly's formula and as the mean of 400 simulated runs, is:
 
 {{intervals}}
 
 ## The slowest host
 
-A step ends when the last host is done. If a host's time is log-normal with this spread, independent from step to step,
-the step takes so many times its median:
+A step ends when the slowest host is done. If the time of a host is log-normal, with independent steps, a step takes
+this multiple of the median:
 
 {{stragglers}}
 
-## What follows
+## Conclusions
 
-- Small networks do not need a thousand hosts: their steps are messages, and few hosts that read fast do as well.
-- With 2²⁰ rows a step, a thousand hosts spend {{half}} of their time summing even for a network of two million
-  parameters. Of a step with four times the rows {{larger}} is computing.
-- Halving and doubling sends what a ring sends, waits for {{halved}} messages in place of {{ringed}}, and has the same
-  bits for any number of hosts.
-- A checkpoint every few minutes is enough, and an interval four times as long or as short costs a percent more.
-- Waiting for the slowest host is no detail: with a spread of 5 % a step takes {{slow}} of its median.
+- Small networks do not need a thousand hosts, because their steps consist of communication; a few hosts that read
+  quickly are as fast.
+- With 2²⁰ rows per step, a thousand hosts spend {{half}} of their time on the all-reduce even for a network of two
+  million parameters. With four times the rows per step, {{larger}} of the time is computation.
+- Recursive halving and doubling sends as few bytes as a ring, in {{halved}} messages one after the other instead of
+  {{ringed}}, and gives the same bits for any number of hosts.
+- A checkpoint every few minutes is enough. An interval four times as long or as short adds one percent to the time.
+- The slowest host matters: if the time of a step varies by 5 % between hosts, a step takes {{slow}} of the median.
 """
 
 
@@ -366,17 +373,17 @@ def page() -> str:
         ["rows, and columns of float32 with the target", f"10¹², {INPUTS + 1}"],
         ["hosts, and cores of each", f"{HOSTS:,}, {CORES}"],
         [
-            "a core, alone (half of what [two do](benchmarks.md) on wide layers)",
+            "speed of one core (half of that of [two](benchmarks.md) on wide layers)",
             f"{CORE_FLOPS / 1e9:.0f} GFLOP/s",
         ],
-        ["share of that with all cores at work", f"{100 * SHARE:.0f} %"],
-        ["operations a weight and row", "6, in the first layer 4"],
-        ["rows of a step, over all hosts", "2²⁰"],
-        ["network between hosts", f"{8 * BANDWIDTH / 1e9:.0f} Gb/s, {LATENCY * 1e6:.0f} µs a message"],
-        ["a host reads", f"{DISK / 1e9:.0f} GB/s"],
-        ["a host fails once in", "a year"],
-        ["a restart of all hosts", seconds(RESTART)],
-        ["a checkpoint is written with", f"{WRITING / 1e9:.0f} GB/s"],
+        ["fraction of that speed if all cores work", f"{100 * SHARE:.0f} %"],
+        ["operations per weight and row", "6, in the first layer 4"],
+        ["rows per step, of all hosts together", "2²⁰"],
+        ["network between hosts", f"{8 * BANDWIDTH / 1e9:.0f} Gb/s, {LATENCY * 1e6:.0f} µs per message"],
+        ["reading, per host", f"{DISK / 1e9:.0f} GB/s"],
+        ["failures of a host", "one a year"],
+        ["restart of all hosts", seconds(RESTART)],
+        ["writing a checkpoint", f"{WRITING / 1e9:.0f} GB/s"],
     ]
     return fill(
         TEXT,
