@@ -218,25 +218,18 @@ def options(tmp_path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_command_started_twice_is_one_run(cache, tmp_path, options):
-    """Process 0 prints and writes."""
+def test_the_command_started_twice_is_one_run_which_goes_on_in_a_single_process(cache, tmp_path, options):
+    """Process 0 prints and writes. What goes on has the bits of a run that never stopped."""
     (code, said, _), other = train_in(tmp_path, cache, 2, *options, "--out", "two", "--epochs", "2")
     assert code == 0
     assert "Run folder: " in said
     assert other[:2] == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "two"]
-
-
-@pytest.mark.slow
-def test_the_command_goes_on_in_a_single_process(cache, tmp_path, options):
-    """With the bits of a run that never stopped."""
-    ways = (
-        (2, *options, "--out", "two", "--epochs", "2"),
-        (1, *options, "--out", "one", "--epochs", "3", "--shards", "8"),
-        (1, "two", "--resume", "--epochs", "3"),
-    )
-    for count, *words in ways:
-        assert [code for code, *_ in train_in(tmp_path, cache, count, *words)] == [0] * count
+    for words in (
+        (*options, "--out", "one", "--epochs", "3", "--shards", "8"),
+        ("two", "--resume", "--epochs", "3"),
+    ):
+        assert [code for code, *_ in train_in(tmp_path, cache, 1, *words)] == [0]
     models = [load(tmp_path / name / "model.safetensors").theta.tobytes() for name in ("one", "two")]
     assert models[0] == models[1]
 
