@@ -17,7 +17,7 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from exported import later, table
 from hostile_tables import hostile_table
 
-CASES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "12"))
+CASES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "8"))
 """Hostile tables that are compared; 300 in the figure of docs/export.md."""
 CLOSE = 1e-12
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
@@ -80,6 +80,7 @@ def test_members_quantiles_and_decisions():
     assert one.graph().run(graph_inputs(one, X))["label"].max() == 0
 
 
+@pytest.mark.slow
 def test_a_race():
     X, y = table(160)
     race = MLPClassifier(

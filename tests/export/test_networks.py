@@ -27,7 +27,7 @@ from chainrule import (
 from chainrule.errors import DataError, ShapeError
 from exported import difference, moved
 
-CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "24"))
+CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "16"))
 """Random architectures that are compared; 500 in the figure of docs/export.md."""
 CLOSE = 1e-12
 

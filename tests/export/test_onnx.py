@@ -31,6 +31,7 @@ from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import approximations as near
 from chainrule.export.columns import CalendarPart, GraphInput, RankShares
 from chainrule.export.graph import ComputationGraph, GraphBuilder
+from chainrule.export.numbers import FUNCTIONS
 from chainrule.export.passes import only, simplified
 from exported import later, moved, table
 from hostile_tables import hostile_table
@@ -39,7 +40,7 @@ from needs import needs
 pytestmark = [needs("onnx"), needs("onnxruntime")]
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "10"))
 """Random architectures that are compared; 500 in the figure of docs/export.md."""
-TABLES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "8"))
+TABLES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "5"))
 """Hostile tables that are compared; 300 in the figure of docs/export.md."""
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, "preprocess": "auto"}
 
@@ -182,6 +183,12 @@ def test_what_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="dtype must be 'float32', 'float64' or 'int8', not 'int4'"):
         model.export(tmp_path / "net.onnx", dtype="int4")
     assert not (tmp_path / "net.onnx").exists()
+
+
+def test_every_function_of_a_graph_has_words():
+    from chainrule.export.as_onnx.functions import FUNCTIONS as WRITTEN
+
+    assert set(WRITTEN) == set(FUNCTIONS) - {"identity"}
 
 
 def test_dates_of_many_centuries():

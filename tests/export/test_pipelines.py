@@ -14,6 +14,7 @@ from chainrule.estimators.pipelines import register_converters
 from needs import needs
 
 pytestmark = [
+    pytest.mark.slow,
     needs("skl2onnx"),
     needs("onnxruntime"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

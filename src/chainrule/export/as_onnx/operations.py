@@ -92,7 +92,12 @@ def _(operation: Columnwise, w: OnnxWriter, *values: str) -> str:
 
 @written.register
 def _(operation: Elementwise, w: OnnxWriter, *values: str) -> str:
-    return FUNCTIONS[operation.function](w, values[0], dict(operation.constants))
+    function = FUNCTIONS.get(operation.function)
+    if function is None:
+        raise ConfigError(
+            f"the function {operation.function!r} has no words in ONNX here; use one of {', '.join(FUNCTIONS)}."
+        )
+    return function(w, values[0], dict(operation.constants))
 
 
 @written.register
