@@ -155,6 +155,16 @@ def test_members_and_rows_of_other_types(tmp_path: Path):
     assert np.abs(found - ensemble.predict_proba(X)).max() < 1e-6
 
 
+def test_columns_may_have_any_name(tmp_path: Path):
+    X, y = table(60)
+    X = X[["age", "city", "rare"]].set_axis(["predictions", "/constant_1", "größe \u2603"], axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator = MLPRegressor(**QUICK).fit(X, y)
+    written = estimator.export(tmp_path / "names.onnx", X)
+    assert written.rows == 60 and "['predicted_predictions']" in written.usage
+
+
 def test_int8_on_given_rows(tmp_path: Path):
     import onnx
 

@@ -48,7 +48,7 @@ def write(
         )
     if find_spec("onnx") is None or (dtype == INT8 and find_spec("onnxruntime") is None):
         raise ConfigError("ONNX files need the extra onnx; install it: pip install 'chainrule[onnx]'.")
-    from chainrule.export.as_onnx.model import onnx_bytes, onnx_inputs
+    from chainrule.export.as_onnx.model import onnx_bytes, onnx_inputs, output_names
 
     names = [name for name in graph.outputs if name != "label" or label]
     chosen = simplified(only(graph, *names))
@@ -74,7 +74,7 @@ def write(
         difference=compared.difference,
         tolerance=tolerance,
         left_out=tuple(left_out(graph, label, compared.rows)),
-        usage=usage(chosen, path, numbers),
+        usage=usage(chosen, list(output_names(chosen).values()), path, numbers),
         about={"format": "onnx", "opset": 13, "dtype": dtype, "same_labels": compared.same_labels},
     )
 
@@ -156,7 +156,7 @@ def left_out(graph: ComputationGraph, label: bool, rows: int) -> list[str]:
     return said
 
 
-def usage(graph: ComputationGraph, path: Path, dtype: str) -> str:
+def usage(graph: ComputationGraph, outputs: list[str], path: Path, dtype: str) -> str:
     """Return five lines that run the file."""
     feeds = []
     for each in graph.inputs:
@@ -173,6 +173,6 @@ def usage(graph: ComputationGraph, path: Path, dtype: str) -> str:
             "import onnxruntime",
             f"session = onnxruntime.InferenceSession({str(path)!r})",
             f"row = {{{', '.join(feeds)}}}",
-            f"print(session.run({list(graph.outputs)!r}, row))",
+            f"print(session.run({outputs!r}, row))",
         ]
     )

@@ -25,27 +25,38 @@ def onnx_bytes(graph: ComputationGraph, dtype: str) -> bytes:
 
     The same graph has the same bytes. Raises ConfigError for a name that cannot be written, and for two gigabytes.
     """
-    w = OnnxWriter(np.dtype(dtype))
+    prefix = "/"
+    while any(each.label.startswith(prefix) for each in graph.inputs):
+        prefix += "/"
+    w = OnnxWriter(np.dtype(dtype), prefix)
     made: list[str] = []
     for k, step in enumerate(graph.steps):
         w.begin(step.of.replace(" ", "_") or f"step_{k}")
         made.append(written(step.operation, w, *(made[read] for read in step.reads)))
-    outputs = []
+    written_as, outputs = output_names(graph), []
     for name, k in graph.outputs.items():
         value = made[k] if name == "label" else w.cast(made[k], w.network)
-        w.nodes.append(helper.make_node("Identity", [value], [name], name=f"answer_{name}"))
+        w.nodes.append(
+            helper.make_node("Identity", [value], [written_as[name]], name=f"{prefix}answer/{name}")
+        )
         kind = TensorProto.INT64 if name == "label" else w.number_type(w.network)
-        outputs.append(helper.make_tensor_value_info(name, kind, ["N", graph.steps[k].width]))
+        outputs.append(helper.make_tensor_value_info(written_as[name], kind, ["N", graph.steps[k].width]))
     model = w.model(outputs, str(graph.about.get("chainrule", "")))
     helper.set_model_props(model, metadata(graph, dtype))
     if model.ByteSize() > LARGEST:
         raise ConfigError("the model has more than the two gigabytes of an ONNX file; export fewer members.")
     try:
         onnx.checker.check_model(model, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConfigError(f"ONNX's checker refuses the model: {str(error)[:300]}") from error
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def output_names(graph: ComputationGraph) -> dict[str, str]:
+    """Return the name of each output in a file: its own, or with "predicted_" in front where a column has that name."""
+    taken = {each.label for each in graph.inputs}
+    return {name: f"predicted_{name}" if name in taken else name for name in graph.outputs}
 
 
 def metadata(graph: ComputationGraph, dtype: str) -> dict[str, str]:
@@ -71,8 +82,8 @@ def answers(
 
     onnxruntime.set_default_logger_severity(3)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    names = list(graph.outputs)
-    return dict(zip(names, session.run(names, onnx_inputs(graph, rows, dtype)), strict=True))
+    names = output_names(graph)
+    return dict(zip(names, session.run(list(names.values()), onnx_inputs(graph, rows, dtype)), strict=True))
 
 
 def onnx_inputs(

@@ -18,11 +18,12 @@ class OnnxWriter:
     """Nodes that are added one after the other; a value is the name of the node's output.
 
     network: the precision of networks, float32 or float64; the preparation of a table is float64 in both.
+    prefix: what the names of values begin with, and that of no input does.
     """
 
-    def __init__(self, network: np.dtype[np.floating]) -> None:
+    def __init__(self, network: np.dtype[np.floating], prefix: str = "/") -> None:
         """Begin without nodes."""
-        self.network = network
+        self.network, self.prefix = network, prefix
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
@@ -47,7 +48,7 @@ class OnnxWriter:
     ) -> str:
         """Add a node; return its output. dtype: of its numbers, None for that of the first value."""
         self._count += 1
-        name = f"{self.label}_{operator.lower()}_{self._count}"
+        name = f"{self.prefix}{self.label}/{operator.lower()}_{self._count}"
         self.nodes.append(
             helper.make_node(operator, list(values), [name], name=name, domain=domain, **settings)
         )
@@ -61,7 +62,7 @@ class OnnxWriter:
         array: NDArray[np.generic] = np.asarray(values, dtype)
         key = array.dtype.str, array.shape, array.tobytes()
         if key not in self._known:
-            self._known[key] = f"constant_{len(self.constants) + 1}"
+            self._known[key] = f"{self.prefix}constant_{len(self.constants) + 1}"
             self.constants.append(numpy_helper.from_array(array, self._known[key]))
         return self._known[key]
 
@@ -86,7 +87,7 @@ class OnnxWriter:
     def sorted_rows(self, x: str, count: int) -> str:
         """Return the numbers of each row in ascending order."""
         self._count += 1
-        name = f"{self.label}_sorted_{self._count}"
+        name = f"{self.prefix}{self.label}/sorted_{self._count}"
         reads = [x, self.integers([count])]
         settings = {"axis": 1, "largest": 0, "sorted": 1}
         self.nodes.append(helper.make_node("TopK", reads, [name, f"{name}_places"], name=name, **settings))
@@ -96,7 +97,7 @@ class OnnxWriter:
     def whole(self, x: str) -> str:
         """Return numbers or booleans as integers."""
         self._count += 1
-        name = f"{self.label}_codes_{self._count}"
+        name = f"{self.prefix}{self.label}/codes_{self._count}"
         self.nodes.append(helper.make_node("Cast", [x], [name], name=name, to=TensorProto.INT64))
         return name
 
