@@ -26,7 +26,7 @@ def terms_of_run(run: TrainedRun) -> tuple[Terms, dict[str, Any] | None] | None:
     return terms, row if _adds_up(terms, row, made, one) else None
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> Any:
     """Return a cell as Python's own value."""
     return value.item() if isinstance(value, np.generic) else value
 

@@ -53,7 +53,7 @@ def share_of(value: object, name: str) -> float:
 class Predicts(Protocol):
     """What answers for rows."""
 
-    def answers(self, table: Any, asked: Extras) -> Answers:
+    def answers(self, table: object, asked: Extras) -> Answers:
         """Return the answers for a table or an array."""
 
 
@@ -137,7 +137,7 @@ class NetworkAnswers:
         self.model, self.prepare = model, prepare
         self.bound = model.bind() if isinstance(model, Model) else None
 
-    def answers(self, table: Any, asked: Extras) -> Answers:
+    def answers(self, table: object, asked: Extras) -> Answers:
         """Return what the model's own methods do."""
         X = table if self.prepare is None else self.prepare(table)
         model = self.model if self.bound is None else self.bound

@@ -42,7 +42,7 @@ class ReadsRows(Protocol):
     def of_columns(self, columns: Mapping[str, Sequence[Any]]) -> RequestRows:
         """Return rows by their columns, of equally many cells each. Raises DataError or ShapeError."""
 
-    def of_table(self, table: Any, count: int) -> RequestRows:
+    def of_table(self, table: object, count: int) -> RequestRows:
         """Return the rows of a table that was read from a file: dict of columns, or frame."""
 
     def joined(self, rows: Sequence[RequestRows]) -> Any:
@@ -141,7 +141,7 @@ class TableReader:
             raise DataError(f"{BODY} has no rows; send at least one.")
         return self._made(found, counts.pop(), False)
 
-    def of_table(self, table: Any, count: int) -> RequestRows:
+    def of_table(self, table: object, count: int) -> RequestRows:
         """Return the rows of a table that was read from a file, which are answered alone."""
         return RequestRows(table, count, None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ def rows_of(n: int, samples: int) -> NDArray[np.int64]:
     return np.linspace(0, n - 1, samples).astype(np.int64)
 
 
-def fewer(data: Data, samples: Any) -> Data:
+def fewer(data: Data, samples: int | None) -> Data:
     """Return the data with this many of the training samples; None for all."""
     if samples is None:
         return data

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -38,9 +39,9 @@ def answers(average: Average, data: Data, row: int) -> list[Answer]:
     return sorted(found, key=lambda answer: -answer.output)
 
 
-def is_wrong(average: Average, data: Data, rows: Sequence[int], y: Any) -> Any:
+def is_wrong(average: Average, data: Data, rows: Sequence[int], y: ArrayLike) -> NDArray[np.bool_]:
     """Return whether the answers for rows differ from y, (rows,)."""
-    return np.asarray(average.predict(cells_of(data, rows))) != np.asarray(y)
+    return np.asarray(np.asarray(average.predict(cells_of(data, rows))) != np.asarray(y), np.bool_)
 
 
 @command("why.reasons", reads=True)
