@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule
+from chainrule.core.arrays import RowsLike
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.model import Ensemble, Model, load_any
@@ -49,9 +50,9 @@ def get_default_pip_requirements() -> list[str]:
 def save_model(
     model: Predictor,
     path: str | os.PathLike[str],
-    mlflow_model: Any = None,
-    signature: Any = None,
-    input_example: Any = None,
+    mlflow_model: mlflow.models.Model | None = None,
+    signature: mlflow.models.ModelSignature | None = None,
+    input_example: RowsLike | None = None,
     pip_requirements: Sequence[str] | str | None = None,
     extra_pip_requirements: Sequence[str] | str | None = None,
     metadata: dict[str, Any] | None = None,
@@ -131,7 +132,7 @@ class Served:
         """Keep the model."""
         self.model = model
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> NDArray[Any]:
+    def predict(self, model_input: RowsLike, params: dict[str, Any] | None = None) -> NDArray[Any]:
         """Return the predictions for rows: labels, or numbers.
 
         model_input: a data frame, or an array of a tensor signature. Columns without names count by their order.

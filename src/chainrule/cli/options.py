@@ -73,7 +73,7 @@ Track = Annotated[
     _run(
         "--track",
         help="Also write the run for a tracker: tensorboard (into the folder of the run), tensorboard:DIRECTORY, "
-        "mlflow, mlflow:URI. May be repeated.",
+        "mlflow, mlflow:URI, wandb, wandb:PROJECT, trackio, trackio:PROJECT. May be repeated.",
     ),
 ]
 RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]

@@ -16,7 +16,8 @@ from chainrule.tracking.settings import flat
 from chainrule.tracking.tracker import Tracker
 from chainrule.training.events import Event
 
-FORMS = ("tensorboard", "tensorboard:DIRECTORY", "mlflow", "mlflow:URI")
+FORMS = ("tensorboard", "mlflow", "wandb", "trackio")
+"""The names of trackers, each with a colon and its directory, store or project, or without."""
 
 
 def tracker_of(text: str, place: Path | None = None) -> Tracker:
@@ -34,7 +35,13 @@ def tracker_of(text: str, place: Path | None = None) -> Tracker:
         from chainrule.tracking.mlflow import MLflow
 
         return MLflow(tracking_uri=rest or None)
-    raise ConfigError(f"--track must be one of {', '.join(FORMS)}, not {text!r}.")
+    if name in ("wandb", "trackio"):
+        from chainrule.tracking.wandb import WandB
+
+        return WandB(rest or "chainrule", module=name)
+    raise ConfigError(
+        f"--track must be one of {', '.join(FORMS)}, or such as tensorboard:DIRECTORY, not {text!r}."
+    )
 
 
 class Followers(NamedTuple):

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from chainrule.tracking.mlflow import MLflow
     from chainrule.tracking.tensorboard import TensorBoard
     from chainrule.tracking.tracker import Tracker
+    from chainrule.tracking.wandb import WandB
 
-__all__ = ["MLflow", "TensorBoard", "Tracker"]
+__all__ = ["MLflow", "TensorBoard", "Tracker", "WandB"]
 
-_FILES = {"mlflow": "MLflow", "tensorboard": "TensorBoard", "tracker": "Tracker"}
+_FILES = {"mlflow": "MLflow", "tensorboard": "TensorBoard", "tracker": "Tracker", "wandb": "WandB"}
 __getattr__, __dir__ = lazy(__name__, _FILES)

@@ -6,13 +6,17 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from chainrule.core.arrays import RowsLike
 from chainrule.errors import ConfigError
 from chainrule.tracking.settings import Setting
 from chainrule.tracking.tracked import Position, TrackedRun
 from chainrule.tracking.tracker import Tracker, needed
 from chainrule.training.events import Ended, Failed, Interrupted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 MOST_METRICS, MOST_PARAMS = 1_000, 100
 """The most metrics and parameters that MLflow takes in one call."""
@@ -39,7 +43,7 @@ class MLflow(Tracker):
         *,
         tracking_uri: str | None = None,
         log_model: bool = True,
-        input_example: Any = None,
+        input_example: RowsLike | None = None,
     ) -> None:
         """Keep the settings; the run is made when the first training begins."""
         super().__init__()
@@ -67,7 +71,7 @@ class MLflow(Tracker):
         place = self._experiment(client)
         return MLflowRun(self, client, place, client.create_run(place).info.run_id)
 
-    def _experiment(self, client: Any) -> str:
+    def _experiment(self, client: MlflowClient) -> str:
         """Return the id of the experiment."""
         import mlflow
 
@@ -81,7 +85,7 @@ class MLflowRun(TrackedRun):
     """A run of MLflow."""
 
     def __init__(
-        self, tracker: MLflow, client: Any, experiment: str, run_id: str, is_new: bool = True
+        self, tracker: MLflow, client: MlflowClient, experiment: str, run_id: str, is_new: bool = True
     ) -> None:
         """Keep where it is. is_new: whether it has no parameters so far, which do not change."""
         self.tracker, self.client, self.experiment, self.run_id = tracker, client, experiment, run_id

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from itertools import count, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from chainrule.tracking.tracked import Position, TrackedRun
 from chainrule.tracking.tracker import Tracker, needed
 from chainrule.training.events import Ended
 from chainrule.training.run import Run
+
+if TYPE_CHECKING:
+    from tensorboardX.proto.summary_pb2 import Summary
 
 TRAIN, VALIDATION = "train", "validation"
 """The folders whose runs have the same tags, so that TensorBoard draws them over each other."""
@@ -143,7 +146,7 @@ class TensorBoardRun(TrackedRun):
             for writer in writers.values():
                 closing.callback(writer.close)
 
-    def add(self, of: str, found: Any, at: Position) -> None:
+    def add(self, of: str, found: Summary, at: Position) -> None:
         """Write a summary into a file of a subfolder, and flush all files if it is time."""
         from tensorboardX.proto.event_pb2 import Event
 

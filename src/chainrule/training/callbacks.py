@@ -43,7 +43,7 @@ class Callback:
     def on_train_end(self, run: Run) -> None:
         """Called after the last epoch, or when the run was stopped, interrupted or failed."""
 
-    def on_fit_end(self, fitted: Any) -> None:
+    def on_fit_end(self, fitted: object) -> None:
         """Called at the end of a fit, behind its trainings, with the model or the estimator; None if the fit failed."""
 
     def part(self, name: str, settings: Mapping[str, Any]) -> Callback:
