@@ -47,6 +47,19 @@ def test_a_model_as_json(tmp_path: Path):
 def test_what_is_refused(tmp_path: Path):
     Model(Network(3, [Dense(2)], SoftmaxCrossEntropy())).save(tmp_path / "net.safetensors")
     code, said = invoke(tmp_path / "net.safetensors")
-    assert code != 0 and "export needs the format to write: --onnx" in said
+    assert code != 0 and "export needs one format to write: --onnx, --c, --js or --html" in said
     code, said = invoke(tmp_path / "net.safetensors", "--onnx", "--rows", "x.csv")
     assert code != 0 and "--rows is for a model of a table" in said
+
+
+def test_c_a_module_and_a_page(tmp_path: Path):
+    Model(Network(3, [Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy())).save(tmp_path / "net.safetensors")
+    code, said = invoke(tmp_path / "net.safetensors", "--c")
+    assert code == 0 and "net_test" in said, said
+    assert {path.name for path in tmp_path.glob("net*.[ch]")} == {"net.c", "net.h", "net_test.c"}
+    code, said = invoke(tmp_path / "net.safetensors", "--js")
+    assert code == 0 and "console.log(predict(new Float64Array(3)))" in said
+    code, said = invoke(tmp_path / "net.safetensors", "--html", "--lang", "zh")
+    assert code == 0 and "預測" in (tmp_path / "net.html").read_text("utf-8")
+    code, said = invoke(tmp_path / "net.safetensors", "--c", "--js")
+    assert code != 0 and "export needs one format" in said

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 def export(
     model: options.ModelFile,
     onnx: options.AsOnnx = False,
+    c: options.AsC = False,
+    js: options.AsJavaScript = False,
+    html: options.AsPage = False,
     dtype: options.ExportDtype = "float32",
     label: options.WithLabel = False,
     rows: options.RowsToCompare = None,
     out: options.ExportOut = None,
+    lang: options.PageLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -29,20 +33,23 @@ def export(
     from chainrule.model import load_any
     from chainrule.recipe.averages import estimator_in
     from chainrule.recipe.columns import read_columns
+    from chainrule.views.words import spoken_in
 
-    endings = [ending for ending, asked in ((".onnx", onnx),) if asked]
+    formats = {".onnx": onnx, ".c": c, ".js": js, ".html": html}
+    endings = [ending for ending, asked in formats.items() if asked]
     if len(endings) != 1:
-        raise ConfigError("export needs the format to write: --onnx.")
+        raise ConfigError("export needs one format to write: --onnx, --c, --js or --html.")
     file = model_file(model)
     path = out or file.with_suffix(endings[0])
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
     made = estimator_in(file)
-    if made is not None:
-        written = made.export(path, None if rows is None else read_columns(rows), **settings)
-    else:
-        if rows is not None:
-            raise ConfigError(f"--rows is for a model of a table, and {model} has another one; omit it.")
-        written = load_any(file)[0].export(path, **settings)
+    if made is None and rows is not None:
+        raise ConfigError(f"--rows is for a model of a table, and {model} has another one; omit it.")
+    with spoken_in(lang):
+        if made is not None:
+            written = made.export(path, None if rows is None else read_columns(rows), **settings)
+        else:
+            written = load_any(file)[0].export(path, **settings)
     if as_json:
         output.print_json(as_data(written))
         return

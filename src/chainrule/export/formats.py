@@ -13,6 +13,10 @@ from chainrule.errors import ConfigError
 from chainrule.export.graph import ComputationGraph
 
 FORMATS = {
+    ".c": "chainrule.export.as_c",
+    ".html": "chainrule.views.report.answering",
+    ".js": "chainrule.export.javascript",
+    ".mjs": "chainrule.export.javascript",
     ".onnx": "chainrule.export.as_onnx.file",
 }
 """The module of each format, with its function `write`. One line makes a format known to `export` everywhere."""

@@ -3,7 +3,8 @@
     import { predict } from './churn.js';
     predict({ age: 41, city: 'Graz' });    // { label: 'old', probabilities: [0.93, 0.07] }
 
-The module computes in float64. Arrays whose numbers all are float32 are stored as such, which loses nothing.
+`model.export("churn.js")` writes it, and compares it with the graph by Node.js where the machine has that. The module
+computes in float64. Arrays whose numbers all are float32 are stored as such, which loses nothing.
 """
 
 from __future__ import annotations
@@ -11,21 +12,140 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.files import write_whole
+from chainrule.errors import ConfigError
 from chainrule.export.base import to_json
+from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphStep
 
 PARTS = ("activations.js", "operations.js", "reading.js", "predict.js")
 """The files of a module, in the order in which they need each other."""
 _IMPORT = re.compile(r"^import \{ .+ \} from '\./.+';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:function|const) )", re.MULTILINE)
+
+
+MOST_ROWS, TOLERANCE = 1000, 1e-12
+_ASK = """
+import { readFileSync } from 'node:fs';
+import { predict } from './exported.mjs';
+const cell = (value) => (value !== null && typeof value === 'object' ? new Date(value.date * 1000) : value);
+const row = (given) => (Array.isArray(given) ? given
+  : Object.fromEntries(Object.entries(given).map(([name, value]) => [name, cell(value)])));
+const finite = (number) => (Number.isFinite(number) ? number : null);
+const said = (value) => (value.probabilities ?? [value].flat()).map(finite);
+const rows = JSON.parse(readFileSync(new URL('./rows.json', import.meta.url), 'utf8'));
+console.log(JSON.stringify(rows.map((given) => said(predict(row(given))))));
+"""
+
+
+class JavaScriptCompared(NamedTuple):
+    """How far the module's answers are from the graph's, and on how many rows."""
+
+    rows: int
+    difference: float
+
+
+def write(
+    graph: ComputationGraph, path: Path, rows: RowsToCompare, *, dtype: str = "float64", label: bool = True
+) -> ExportedFiles:
+    """Write a graph as an ES module.
+
+    rows: inputs, of which up to a thousand rows are compared where the machine has Node.js.
+    dtype, label: of no effect, since the module computes in float64 and always answers with the label.
+    Raises ConfigError if the answers differ by more than 1e-12.
+    """
+    text = module(graph)
+    compared = compare_module(graph, text, rows.inputs)
+    write_whole(path, text.encode())
+    return ExportedFiles(
+        files=(path,),
+        bytes=len(text.encode()),
+        rows=compared.rows,
+        difference=compared.difference,
+        tolerance=TOLERANCE,
+        left_out=tuple(left_out(graph, compared)),
+        usage=f"import {{ inputs, labels, predict }} from './{path.name}';\n"
+        f"console.log(predict({_example(graph)}));",
+        about={"format": "javascript", "dtype": "float64"},
+    )
+
+
+def left_out(graph: ComputationGraph, compared: JavaScriptCompared) -> list[str]:
+    """Return sentences on what a module lacks."""
+    said = []
+    if any(each.holds == "duration" for each in graph.inputs):
+        said.append("Durations are given as seconds.")
+    if any(each.holds == "category" for each in graph.inputs):
+        said.append("A text of more than 256 characters counts as an unknown one.")
+    if not compared.rows:
+        said.append("Nothing was compared: there is no Node.js here, or no rows were given.")
+    return said
+
+
+def compare_module(graph: ComputationGraph, text: str, rows: Mapping[str, Any]) -> JavaScriptCompared:
+    """Run a module by Node.js on some rows; 0 rows without it. Raises ConfigError if its answers differ too much."""
+    node = shutil.which("node")
+    if node is None or not rows:
+        return JavaScriptCompared(0, 0.0)
+    given = {name: values[:MOST_ROWS] for name, values in rows.items()}
+    for each in graph.inputs:  # a Date has milliseconds
+        if each.holds == "date":
+            given[each.label] = np.trunc(np.asarray(given[each.label], np.float64) * 1000) / 1000
+    with tempfile.TemporaryDirectory() as folder:
+        at = Path(folder)
+        (at / "exported.mjs").write_text(text, "utf-8")
+        (at / "ask.mjs").write_text(_ASK, "utf-8")
+        (at / "rows.json").write_text(json.dumps(_rows(graph, given)), "utf-8")
+        done = subprocess.run([node, "ask.mjs"], cwd=at, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(
+            f"Node.js refuses the module: {done.stderr.strip()[-300:]}; report it with the model's file."
+        )
+    name = "predictions" if graph.task == "regression" else "probabilities"
+    expected, found = graph.run(given)[name], np.array(json.loads(done.stdout), np.float64)
+    far = float(
+        np.nanmax(np.abs(found - expected), initial=0.0) / max(1.0, np.nanmax(np.abs(expected), initial=0.0))
+    )
+    if far > TOLERANCE:
+        raise ConfigError(
+            f"the module's answers differ from the model's by {far:.1e} on {len(expected)} rows, more than "
+            f"{TOLERANCE:.0e}; report it with the model's file."
+        )
+    return JavaScriptCompared(len(expected), far)
+
+
+def _rows(graph: ComputationGraph, given: Mapping[str, Any]) -> list[Any]:
+    """Return rows as JSON values: lists of a matrix's numbers, or dicts of cells."""
+    if graph.inputs[0].holds == "numbers":
+        return list(np.asarray(given[graph.inputs[0].label], np.float64).tolist())
+
+    def cells(holds: str, values: Iterable[Any]) -> list[Any]:
+        plain = [None if value is None or value != value else value for value in values]
+        if holds == "date":
+            return [None if value is None else {"date": float(value)} for value in plain]
+        return [value if value is None or isinstance(value, str) else float(value) for value in plain]
+
+    columns = {each.label: cells(each.holds, given[each.label]) for each in graph.inputs}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _example(graph: ComputationGraph) -> str:
+    """Return a row to begin with: zeros of a matrix, or missing values."""
+    if graph.inputs[0].holds == "numbers":
+        return f"new Float64Array({graph.inputs[0].columns})"
+    return f"{{ {', '.join(f'{json.dumps(each.label)}: null' for each in graph.inputs)} }}"
 
 
 class Packed:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
+from chainrule.core.files import write_whole
 from chainrule.export.columns import GraphInput, LevelCodes
+from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
-from chainrule.export.javascript import module
+from chainrule.export.javascript import TOLERANCE, compare_module, left_out, module
 from chainrule.views import words
 from chainrule.views.report.page import page
 
@@ -40,6 +43,28 @@ def answering_page(graph: ComputationGraph, name: str) -> str:
         f'<script type="module">{module(graph)}{(here / "answering.js").read_text("utf-8")}</script>'
     )
     return page(name, name, said.answering(graph.numbers, columns), [body])
+
+
+def write(
+    graph: ComputationGraph, path: Path, rows: RowsToCompare, *, dtype: str = "float64", label: bool = True
+) -> ExportedFiles:
+    """Write the page of a graph, by the name of the file, in the current language.
+
+    rows, dtype, label: as of `chainrule.export.javascript.write`, whose module it has.
+    """
+    compared = compare_module(graph, module(graph), rows.inputs)
+    text = answering_page(graph, path.stem).encode()
+    write_whole(path, text)
+    return ExportedFiles(
+        files=(path,),
+        bytes=len(text),
+        rows=compared.rows,
+        difference=compared.difference,
+        tolerance=TOLERANCE,
+        left_out=tuple(left_out(graph, compared)),
+        usage=path.absolute().as_uri(),
+        about={"format": "html", "dtype": "float64"},
+    )
 
 
 def _fields(graph: ComputationGraph) -> Iterator[str]:

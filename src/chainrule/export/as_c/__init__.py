@@ -1,0 +1,209 @@
+"""Write a graph as C99, and compare it with the graph by the machine's own compiler.
+
+digits.h         what a caller needs: the row, the answer, the labels, sizes, the measured error
+digits.c         the same as statements and constants; <math.h> and <stdint.h>, no heap, no recursion
+digits_test.c    some rows with the answers that are expected: cc -std=c99 digits.c digits_test.c -lm && ./a.out
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.files import write_whole
+from chainrule.errors import ConfigError
+from chainrule.export.as_c.places import GeneratedCode, Value, identifier
+from chainrule.export.as_c.program import program
+from chainrule.export.as_c.text import CodeCompared, Files, files, inputs_of, scratch_bytes
+from chainrule.export.base import NUMBERS
+from chainrule.export.formats import ExportedFiles, RowsToCompare
+from chainrule.export.graph import ComputationGraph
+from chainrule.export.passes import simplified
+
+NETWORKS = {"float32": "float", "float64": "double"}
+TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+MOST_ROWS = 1000
+STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"]
+"""Without a warning by these."""
+COMPILERS = ("cc", "gcc", "clang")
+
+
+def write(
+    graph: ComputationGraph,
+    path: Path,
+    rows: RowsToCompare,
+    *,
+    dtype: str = "float32",
+    label: bool = True,
+) -> ExportedFiles:
+    """Write NAME.c, NAME.h and NAME_test.c.
+
+    rows: inputs, of which up to a thousand rows are compared where the machine has a C compiler, and eight become those
+    of the test.  dtype: "float32" or "float64" of the networks; a table is prepared in float64 in both.
+    label: of no effect, since the answer always has it.
+    Raises ConfigError for another dtype, for what has no form in C, and if the answers differ too much.
+    """
+    if dtype not in NETWORKS:
+        raise ConfigError(f"dtype must be 'float32' or 'float64', not {dtype!r}.")
+    name = identifier(path.stem, set())
+    small = simplified(graph)
+    made, outputs = program(small, name, NETWORKS[dtype])
+    given = {key: values[:MOST_ROWS] for key, values in rows.inputs.items()}
+    if dtype == "float32":  # the numbers that a matrix of the file can hold
+        matrix = {each.label for each in graph.inputs if each.holds == NUMBERS}
+        given = {
+            key: np.asarray(v, np.float32).astype(np.float64) if key in matrix else v
+            for key, v in given.items()
+        }
+    first = files(small, made, outputs, name, None, given)
+    measured = measure(graph, made, outputs, name, first, given, dtype)
+    if measured is not None and not measured.difference <= measured.tolerance:
+        raise ConfigError(
+            f"the C code's answers differ from the model's by {measured.difference:.1e} on {measured.rows} rows, "
+            f"more than {measured.tolerance:.1e}; pass dtype='float64', or report it with the model's file."
+        )
+    written = files(small, made, outputs, name, measured, given)
+    paths = [path.with_name(f"{name}{ending}") for ending in (".h", ".c", "_test.c")]
+    for at, text in zip(paths, written, strict=True):
+        write_whole(at, text.encode())
+    test = f"cc -std=c99 -O2 {paths[1]} {paths[2]} -lm -o {path.with_name(name + '_test')}"
+    return ExportedFiles(
+        files=tuple(paths),
+        bytes=sum(len(text.encode()) for text in written),
+        rows=0 if measured is None else measured.rows,
+        difference=0.0 if measured is None else measured.difference,
+        tolerance=TOLERANCES[dtype] if measured is None else measured.tolerance,
+        left_out=tuple(left_out(graph, measured)),
+        usage=f"{test} && {path.with_name(name + '_test')}",
+        about={
+            "format": "c99",
+            "dtype": dtype,
+            "constant_bytes": made.bytes,
+            "scratch_bytes": scratch_bytes(made),
+            "multiply_adds": made.products,
+        },
+    )
+
+
+def left_out(graph: ComputationGraph, measured: CodeCompared | None) -> list[str]:
+    """Return sentences on what the files lack."""
+    said = []
+    holds = {each.holds for each in graph.inputs}
+    if "date" in holds:
+        said.append("Dates are given as seconds since 1970 in universal time.")
+    if "duration" in holds:
+        said.append("Durations are given as seconds.")
+    if any(each.reads for each in graph.inputs):
+        said.append("Numbers and dates that are text are read by the caller.")
+    if measured is None:
+        said.append("Nothing was compared: there is no C compiler here, or no rows were given.")
+    return said
+
+
+def compiler() -> str | None:
+    """Return the C compiler: of the variable CC, or the first that there is."""
+    return next(
+        (found for each in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(each))), None
+    )
+
+
+def measure(
+    graph: ComputationGraph,
+    made: GeneratedCode,
+    outputs: Mapping[str, Value],
+    name: str,
+    written: Files,
+    rows: Mapping[str, Any],
+    dtype: str,
+) -> CodeCompared | None:
+    """Compile the files and compare their answers with the graph's in float64; None without a compiler or rows.
+
+    Raises ConfigError where the compiler refuses them.
+    """
+    cc = compiler()
+    if cc is None or not rows or os.name == "nt":
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        at = Path(folder)
+        (at / f"{name}.h").write_text(written.header, "utf-8")
+        (at / f"{name}.c").write_text(written.source, "utf-8")
+        flags = [*STRICT, "-shared", "-fPIC"]
+        done = subprocess.run(
+            [cc, *flags, f"{name}.c", "-o", "made.so", "-lm"],
+            cwd=at,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ConfigError(
+                f"{cc} refuses the C code: {done.stderr.strip()[:300]}; report it with the model's file."
+            )
+        found = _answers(ctypes.CDLL(str(at / "made.so")), made, outputs, name, rows, inputs_of(graph))
+    exact, rounded = graph.run(rows), graph.run(rows, dtype)
+    keys = [key for key in outputs if key != "label"]
+    far = max(difference(found[key], exact[key]) for key in keys)
+    own = max(difference(rounded[key], exact[key]) for key in keys)
+    same = int((found["label"] == exact["label"]).all(1).sum()) if "label" in found else 0
+    return CodeCompared(len(exact[keys[0]]), far, max(TOLERANCES[dtype], 4 * own), same)
+
+
+def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Return the largest |x - y| in parts of the largest |y|, or of 1 if that is smaller."""
+    both = (np.isnan(found) & np.isnan(expected)) | (found == expected)
+    far = np.where(both, 0.0, np.abs(found - expected))
+    finite = np.abs(expected[np.isfinite(expected)])
+    return float(far.max(initial=0.0) / max(1.0, finite.max(initial=0.0)))
+
+
+def _answers(
+    library: ctypes.CDLL,
+    made: GeneratedCode,
+    outputs: Mapping[str, Value],
+    name: str,
+    rows: Mapping[str, Any],
+    inputs: int,
+) -> dict[str, NDArray[Any]]:
+    """Return the answers of the compiled code to rows."""
+    types: dict[str, Any] = {"double": ctypes.c_double, "float": ctypes.c_float, "uint32_t": ctypes.c_uint32}
+    answer = _struct("Answer", [(key, types[value.kind] * value.width) for key, value in outputs.items()])()
+    predict = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)((f"{name}_predict", library))
+    found: dict[str, list[list[float]]] = {key: [] for key in outputs}
+    for row in _c_rows(made, rows, inputs, types):
+        predict(ctypes.addressof(row), ctypes.addressof(answer))
+        for key in outputs:
+            found[key].append(list(getattr(answer, key)))
+    return {key: np.array(values, np.float64) for key, values in found.items()}
+
+
+def _struct(name: str, fields: list[tuple[str, Any]]) -> type[ctypes.Structure]:
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+def _c_rows(
+    made: GeneratedCode, rows: Mapping[str, Any], inputs: int, types: Mapping[str, Any]
+) -> Iterator[Any]:
+    """Yield rows as C has them: structs of a table's cells, or arrays of a matrix's numbers."""
+    if not made.fields:
+        for numbers in np.asarray(next(iter(rows.values())), np.float64).reshape(-1, inputs).tolist():
+            yield (types[made.network] * inputs)(*numbers)
+        return
+    row = _struct("Row", [(f, ctypes.c_char_p if own.is_text else ctypes.c_double) for own, f in made.fields])
+    for cells in zip(*(rows[own.label] for own, _ in made.fields), strict=True):
+        yield row(
+            *(
+                (None if cell is None else str(cell).encode("utf-8", "replace"))
+                if own.is_text
+                else float(cell)
+                for (own, _), cell in zip(made.fields, cells, strict=True)
+            )
+        )

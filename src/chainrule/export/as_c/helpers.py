@@ -1,0 +1,266 @@
+"""The functions of generated C: text with places for the prefix, the type and the suffix of <math.h>'s functions.
+
+@p prefix of all names     @T float or double     @m f or nothing, as in expf     @s f or d, as in @p_affine_f
+"""
+
+from __future__ import annotations
+
+import re
+
+SIGNATURES = re.compile(r"@p_(\w+?)(?:_@s|_d|_f|)\(")
+"""A call of one of these functions, with its name."""
+
+FUNCTIONS: dict[str, str] = {
+    "relu": "z > 0 ? z : 0",
+    "leaky_relu": "z > 0 ? z : a * z",
+    "elu": "z > 0 ? z : a * expm1@m(z)",
+    "selu": "(@T)1.0507009873554805 * (z > 0 ? z : (@T)1.6732632423543772 * expm1@m(z))",
+    "gelu": "(@T)0.5 * z * erfc@m(z * (@T)-0.7071067811865476)",
+    "gelu_tanh": "(@T)0.5 * z * (1 + tanh@m((@T)0.7978845608028654 * (z + (@T)0.044715 * z * z * z)))",
+    "sigmoid": "z >= 0 ? 1 / (1 + exp@m(-z)) : exp@m(z) / (1 + exp@m(z))",
+    "softplus": "(z > 0 ? z : 0) + log1p@m(exp@m(-fabs@m(z)))",
+    "log_sigmoid": "-((z < 0 ? -z : 0) + log1p@m(exp@m(-fabs@m(z))))",
+    "silu": "z * (z >= 0 ? 1 / (1 + exp@m(-z)) : exp@m(z) / (1 + exp@m(z)))",
+    "mish": "z * tanh@m((z > 0 ? z : 0) + log1p@m(exp@m(-fabs@m(z))))",
+    "tanh": "tanh@m(z)",
+    "exp": "exp@m(z)",
+    "log": "log@m(z)",
+    "soft_clip": "z / sqrt@m(1 + z / 3 * (z / 3))",
+    "sin_turns": "sin@m((@T)6.283185307179586 * z)",
+    "cos_turns": "cos@m((@T)6.283185307179586 * z)",
+    "normal_quantile": "(@T)@p_normal_quantile((double)z)",
+}
+"""The functions of `Elementwise` as expressions of z, with a constant a."""
+
+NORMAL_QUANTILE = """\
+/* Phi^-1(share): an estimate (Abramowitz and Stegun 26.2.23), and two of Halley's steps. */
+static double @p_normal_quantile(double share)
+{
+    const double below = share < 0.5 ? share : 1.0 - share;
+    const double t = sqrt(-2.0 * log(below));
+    double x = (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308))) - t;
+    if (share == 0.5) {
+        return 0.0;
+    }
+    for (int step = 0; step < 2; ++step) {
+        const double u = (0.5 * erfc(x * -0.7071067811865476) - below) * 2.5066282746310002 * exp(x * x / 2.0);
+        x -= u / (1.0 + x * u / 2.0);
+    }
+    return share < 0.5 ? x : -x;
+}
+"""
+
+HELPERS: dict[str, str] = {
+    "affine": """\
+/* y = W x + b, W with a row for each output; four partial sums, added in pairs. */
+static void @p_affine_@s(const @T *x, @T *y, const @T @P_CONST *W, const @T @P_CONST *b,
+                       uint32_t inputs, uint32_t outputs)
+{
+    for (uint32_t j = 0u; j < outputs; ++j) {
+        @T z0 = b[j], z1 = 0, z2 = 0, z3 = 0;
+        uint32_t i = 0u;
+        for (; i + 4u <= inputs; i += 4u) {
+            z0 += W[i] * x[i];
+            z1 += W[i + 1u] * x[i + 1u];
+            z2 += W[i + 2u] * x[i + 2u];
+            z3 += W[i + 3u] * x[i + 3u];
+        }
+        for (; i < inputs; ++i) {
+            z0 += W[i] * x[i];
+        }
+        y[j] = (z0 + z1) + (z2 + z3);
+        W += inputs;
+    }
+}
+""",
+    "softmax": """\
+/* The softmax of n numbers. */
+static void @p_softmax_@s(const @T *x, @T *y, uint32_t n)
+{
+    @T most = x[0], sum = 0;
+    for (uint32_t k = 1u; k < n; ++k) {
+        most = x[k] > most ? x[k] : most;
+    }
+    for (uint32_t k = 0u; k < n; ++k) {
+        y[k] = exp@m(x[k] - most);
+        sum += y[k];
+    }
+    for (uint32_t k = 0u; k < n; ++k) {
+        y[k] /= sum;
+    }
+}
+""",
+    "pieces": """\
+/* A vector that is linear in x between knots: starts[j] + (x - knots[j]) rises[j], j the last knot not above x. */
+static void @p_pieces_@s(@T x, @T *y, const @T @P_CONST *knots, const @T @P_CONST *starts, const @T @P_CONST *rises,
+                       uint32_t pieces, uint32_t size)
+{
+    uint32_t j = 0u;
+    while (j + 1u < pieces && x >= knots[j + 1u]) {
+        ++j;
+    }
+    for (uint32_t k = 0u; k < size; ++k) {
+        y[k] = starts[j * size + k] + (x - knots[j]) * rises[j * size + k];
+    }
+}
+""",
+    "cosines": """\
+/* [cos(2 pi w x + b) W + c, x], size numbers in all. */
+static void @p_cosines_@s(@T x, @T *y, const @T @P_CONST *w, const @T @P_CONST *b, const @T @P_CONST *W,
+                        const @T @P_CONST *c, uint32_t frequencies, uint32_t size)
+{
+    for (uint32_t k = 0u; k + 1u < size; ++k) {
+        y[k] = c[k];
+    }
+    for (uint32_t f = 0u; f < frequencies; ++f) {
+        const @T z = cos@m((@T)6.283185307179586 * (w[f] * x) + b[f]);
+        for (uint32_t k = 0u; k + 1u < size; ++k) {
+            y[k] += z * W[f * (size - 1u) + k];
+        }
+    }
+    y[size - 1u] = x;
+}
+""",
+    "largest": """\
+/* The place of the largest of n numbers, the first of equal ones. */
+static uint32_t @p_largest_@s(const @T *x, uint32_t n)
+{
+    uint32_t best = 0u;
+    for (uint32_t k = 1u; k < n; ++k) {
+        best = x[k] > x[best] ? k : best;
+    }
+    return best;
+}
+""",
+    "sort": """\
+/* The numbers of y in ascending order. */
+static void @p_sort_@s(@T *y, uint32_t n)
+{
+    for (uint32_t k = 1u; k < n; ++k) {
+        const @T z = y[k];
+        uint32_t i = k;
+        for (; i > 0u && y[i - 1u] > z; --i) {
+            y[i] = y[i - 1u];
+        }
+        y[i] = z;
+    }
+}
+""",
+    "not_above": """\
+/* How many of n ascending numbers are not above x. */
+static uint32_t @p_not_above(const double @P_CONST *grid, uint32_t n, double x)
+{
+    uint32_t low = 0u, high = n;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2u;
+        if (grid[middle] <= x) {
+            low = middle + 1u;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+""",
+    "below": """\
+/* How many of n ascending numbers are below x. */
+static uint32_t @p_below(const double @P_CONST *grid, uint32_t n, double x)
+{
+    uint32_t low = 0u, high = n;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2u;
+        if (grid[middle] < x) {
+            low = middle + 1u;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+""",
+    "share": """\
+/* The share of the numbers of training that are below x, by n of their quantiles at equal steps. */
+static double @p_share(const double @P_CONST *grid, uint32_t n, double x)
+{
+    const uint32_t first = @p_below(grid, n, x), beyond = @p_not_above(grid, n, x);
+    const double step = 1.0 / (double)(n - 1u);
+    if (x != x) {
+        return x;
+    }
+    if (beyond > first) {
+        return (double)(first + beyond - 1u) * step / 2.0;
+    }
+    if (first == 0u) {
+        return 0.0;
+    }
+    if (first == n) {
+        return 1.0;
+    }
+    return (double)(first - 1u) * step + step / (grid[first] - grid[first - 1u]) * (x - grid[first - 1u]);
+}
+""",
+    "level": """\
+/* The code of a text, by the known ones in ascending order: count for another one, count + 1 for a missing one. */
+static uint32_t @p_level(const char *text, const char *const *levels, const uint32_t *codes, uint32_t count)
+{
+    uint32_t low = 0u, high = count;
+    if (text == 0) {
+        return count + 1u;
+    }
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2u;
+        const char *a = text, *b = levels[middle];
+        while (*a != '\\0' && *a == *b) {
+            ++a;
+            ++b;
+        }
+        if (*a == *b) {
+            return codes[middle];
+        }
+        if ((unsigned char)*a < (unsigned char)*b) {
+            high = middle;
+        } else {
+            low = middle + 1u;
+        }
+    }
+    return count;
+}
+""",
+    "year": """\
+/* The Gregorian year of a number of days since 1970; since: the days since it began. */
+static int32_t @p_year(double days, double *since)
+{
+    int32_t year = 1970 + (int32_t)floor(days / 365.2425);
+    for (int turn = 0; turn < 3; ++turn) {
+        const int32_t past = year - 1;
+        const int32_t leaps = (past >= 0 ? past / 4 - past / 100 + past / 400
+                                         : -((-past + 3) / 4) + (-past + 99) / 100 - (-past + 399) / 400);
+        const double start = 365.0 * ((double)year - 1970.0) + (double)(leaps - 477);
+        const int32_t leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        *since = days - start;
+        if (*since < 0.0) {
+            --year;
+        } else if (*since >= 365.0 + (double)leap) {
+            ++year;
+        } else {
+            break;
+        }
+    }
+    return year;
+}
+""",
+}
+"""The functions by name; those that depend on the type exist once for each type that is used."""
+HELPERS["normal_quantile"] = NORMAL_QUANTILE
+
+
+def text_of(name: str, prefix: str, kind: str) -> str:
+    """Return a function for a prefix, and for "float" or "double"."""
+    return filled(HELPERS[name], prefix, kind)
+
+
+def filled(text: str, prefix: str, kind: str) -> str:
+    """Return a text with the places filled in."""
+    short = kind == "float"
+    places = {"@p": prefix, "@P": prefix.upper(), "@T": kind, "@m": "f" * short, "@s": "f" if short else "d"}
+    return re.sub(r"@[pPTms]", lambda found: places[found[0]], text)

@@ -1,0 +1,114 @@
+"""A graph as the statements of a C function, step by step."""
+
+from __future__ import annotations
+
+import re
+
+from chainrule.errors import ConfigError
+from chainrule.export import answers, columns, numbers
+from chainrule.export.as_c.places import SPACE, Arena, GeneratedCode, Value, identifier
+from chainrule.export.as_c.statements import WRITERS
+from chainrule.export.base import CODES, NUMBERS
+from chainrule.export.columns import GraphInput
+from chainrule.export.graph import ComputationGraph, GraphStep
+
+
+def kinds_of(graph: ComputationGraph, network: str) -> list[str]:
+    """Return what each step makes: "double" of the table, the networks' type, "uint32_t" of codes, or "text"."""
+    kinds: list[str] = []
+    for step in graph.steps:
+        operation = step.operation
+        if isinstance(operation, GraphInput):
+            kind = "text" if operation.is_text else network if operation.holds == NUMBERS else "double"
+        elif operation.makes == CODES:
+            kind = "uint32_t"
+        elif isinstance(operation, columns.ToPrecision):
+            kind = network if operation.to == "network" else "double"
+        elif operation.takes == CODES:
+            kind = "double"
+        else:
+            found = {kinds[read] for read in step.reads}
+            kind = "double" if "double" in found else network
+        kinds.append(kind)
+    return kinds
+
+
+def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[GeneratedCode, dict[str, Value]]:
+    """Return the program of a graph, and where its outputs are at its end.
+
+    network: "float" or "double".  Raises ConfigError for an operation that has no form in C.
+    """
+    made = GeneratedCode(prefix, network)
+    last = {read: k for k, step in enumerate(graph.steps) for read in step.reads}
+    last |= {number: len(graph.steps) for number in graph.outputs.values()}
+    arenas = {kind: Arena() for kind in SPACE}
+    placed: dict[int, tuple[str, int]] = {}
+    values: list[Value] = []
+    kinds, taken = kinds_of(graph, network), set[str]()
+    for k, step in enumerate(graph.steps):
+        operation, kind = step.operation, kinds[k]
+        if isinstance(operation, GraphInput):
+            values.append(_input(made, operation, kind, arenas, placed, k, taken))
+        else:
+            reads = [values[read] for read in step.reads]
+            at = arenas[kind].take(step.width)
+            placed[k] = kind, at
+            own = Value(kind, f"s->{SPACE[kind]} + {at}", step.width)
+            values.append(own)
+            _write(made, step, reads, own)
+        for read in {*step.reads, k}:
+            if last.get(read, k) <= k and read in placed:
+                of, at = placed.pop(read)
+                arenas[of].give_back(at)
+    made.sizes.update({kind: arena.size for kind, arena in arenas.items()})
+    return made, {name: values[number] for name, number in graph.outputs.items()}
+
+
+def _input(
+    made: GeneratedCode,
+    own: GraphInput,
+    kind: str,
+    arenas: dict[str, Arena],
+    placed: dict[int, tuple[str, int]],
+    k: int,
+    taken: set[str],
+) -> Value:
+    if own.holds == NUMBERS:
+        return Value(kind, "x", own.columns)
+    name = identifier(own.label, taken)
+    made.fields.append((own, name))
+    if kind == "text":
+        return Value("text", f"row->{name}", 1)
+    at = arenas[kind].take(1)
+    placed[k] = kind, at
+    made.body.append(f"    s->d[{at}] = row->{name};")
+    return Value(kind, f"s->d + {at}", 1)
+
+
+def _write(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value) -> None:
+    write = WRITERS.get(type(step.operation))
+    if write is None:
+        raise ConfigError(
+            f"the operation {step.operation.name} has no form in C; export to ONNX or JavaScript."
+        )
+    if not isinstance(step.operation, (columns.ToPrecision, numbers.JoinedColumns, answers.WeightedSum)):
+        mixed = {read.kind for read in reads} - {"uint32_t", "text", own.kind}
+        if mixed and own.kind != "uint32_t":
+            raise ConfigError(
+                f"the operation {step.operation.name} reads float and double; export with dtype='float64'."
+            )
+    lines = [
+        f"        {kind_of(read)} *const x{k} = {read.place};"
+        for k, read in enumerate(reads)
+        if read.kind != "text"
+    ]
+    lines.append(f"        {own.kind} *const y = {own.place};")
+    lines += [f"        {line}" for line in write(made, step.operation, reads, own)]
+    origin = re.sub(r"[^\w .,:%()-]", "_", step.of).replace("*/", "")
+    comment = f" /* {origin} */" if origin else ""
+    made.body.append("\n".join([f"    {{{comment}", *lines, "    }"]))
+
+
+def kind_of(value: Value) -> str:
+    """Return the type of what a pointer to a value points at."""
+    return f"const {value.kind}"

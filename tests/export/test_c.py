@@ -1,0 +1,180 @@
+"""Generated C answers as the graph does, compiles without a warning, and is tested by the program beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import (
+    ChainruleError,
+    ConfigError,
+    Dense,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+)
+from chainrule.estimators.graphs import graph_inputs
+from chainrule.estimators.recipes import PRESETS
+from chainrule.export import as_c
+from chainrule.export.as_c import STRICT, compiler
+from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
+from chainrule.export.as_c.places import Arena, identifier, number, quoted
+from chainrule.export.as_c.statements import WRITERS
+from chainrule.export.base import GraphOperation
+from chainrule.export.columns import GraphInput
+from chainrule.export.formats import ExportedFiles, RowsToCompare
+from chainrule.export.graph import ComputationGraph, GraphBuilder
+from chainrule.export.numbers import FUNCTIONS, Elementwise
+from exported import later, moved, table
+from hostile_tables import hostile_table
+
+CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "6"))
+TABLES = int(os.environ.get("CHAINRULE_EXPORT_TABLES", "4"))
+QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0}
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
+]
+
+
+def write(graph: ComputationGraph, path: Path, rows: Any, dtype: str = "float32") -> ExportedFiles:
+    return as_c.write(graph, path, RowsToCompare(rows, True), dtype=dtype)
+
+
+@pytest.mark.parametrize("number", range(CASES))
+def test_random_networks(number: int, tmp_path: Path):
+    try:
+        model, X = moved(number)
+    except Exception as error:  # a case whose training diverges
+        pytest.skip(f"no fitted network: {error}")
+    for dtype in ("float32", "float64"):
+        written = write(model.graph(), tmp_path / "net.c", {"X": X[:50]}, dtype=dtype)
+        assert written.rows == len(X[:50]) and written.difference <= written.tolerance
+
+
+def test_every_operation_and_function_has_a_form():
+    classes = [each for each in GraphOperation.__subclasses__() if each is not GraphInput]
+    assert set(classes) == set(WRITERS)
+    assert set(FUNCTIONS) - {"identity"} == set(IN_C)
+
+
+def test_every_function_by_values_of_numpy(tmp_path: Path):
+    x = np.r_[np.linspace(-9, 9, 73), -40.0, 40.0, 1e-9, 0.0][:, None]
+    p = np.r_[1e-9, 1e-5, np.linspace(0.001, 0.999, 70), 1 - 1e-5][:, None]
+    build = GraphBuilder()
+    first, second = (build.add(GraphInput(name, "number")) for name in ("x", "p"))
+    outputs = {}
+    for name in FUNCTIONS:
+        if name == "identity":
+            continue
+        own = {"leaky_relu": (("slope", 0.02),), "elu": (("alpha", 1.5),)}.get(name, ())
+        outputs[name] = build.add(
+            Elementwise(name, own), second if name in ("log", "normal_quantile") else first
+        )
+    graph = build.done(outputs, "regression")
+    n = min(len(x), len(p))
+    written = write(graph, tmp_path / "functions.c", {"x": x[-n:, 0], "p": p[:n, 0]}, dtype="float64")
+    assert written.rows == n and written.difference <= 1e-13
+
+
+@pytest.mark.parametrize(
+    "kind", ["classes", *(pytest.param(p, marks=pytest.mark.slow) for p in ["race", *sorted(PRESETS)])]
+)
+def test_estimators(kind: str, tmp_path: Path):
+    X, y = table(120)
+    if kind == "classes":
+        made = MLPClassifier(**QUICK, preprocess="auto", n_members=2).fit(
+            X, np.where(y > 4, 'a "b" \\ */', "low")
+        )
+        made.set_threshold(threshold=0.4)
+    elif kind == "race":
+        made = MLPClassifier(preset="best", preprocess="auto", time_limit=1, random_state=0, max_iter=3).fit(
+            X, y > 4
+        )
+    else:
+        own = QUICK if kind != "additive" else {"max_iter": 3, "random_state": 0}
+        made = MLPRegressor(**own, preset=kind, preprocess="auto").fit(X, y)
+    graph, rows = made.graph(), graph_inputs(made, later(X))
+    for dtype in ("float32", "float64"):
+        written = write(graph, tmp_path / "people.c", rows, dtype=dtype)
+        assert written.rows == 20 and written.difference <= written.tolerance
+    header = (tmp_path / "people.h").read_text("utf-8")
+    if "label" in graph.outputs:
+        assert "the same label on 20" in header
+
+
+def test_the_program_beside_it_under_sanitizers(tmp_path: Path):
+    X, y = table(100)
+    made = MLPClassifier(**QUICK, preprocess="auto").fit(X, np.digitize(y, [3, 5]))
+    write(made.graph(), tmp_path / "My table.c", graph_inputs(made, later(X)))
+    cc = shutil.which("gcc") or compiler()
+    flags = [*STRICT, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = ["my_table.c", "my_table_test.c"]
+    built = subprocess.run([cc, *flags, *sources, "-lm"], cwd=tmp_path, capture_output=True, text=True)
+    if "cannot find" in built.stderr:
+        pytest.skip("the sanitizers' libraries are missing")
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run(["./a.out"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and re.fullmatch(
+        r"8 rows, the largest difference \S+: as expected\n", done.stdout
+    )
+    source = (tmp_path / "my_table.c").read_text("utf-8")
+    (tmp_path / "my_table.c").write_text(
+        re.sub(r"(k\d+\[\d+\] = \{\n    )-?[\d.e-]+f", r"\g<1>1e6f", source), "utf-8"
+    )
+    subprocess.run([cc, "-std=c99", *sources, "-lm"], cwd=tmp_path, check=True)
+    assert subprocess.run(["./a.out"], cwd=tmp_path, capture_output=True).returncode == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(TABLES))
+def test_hostile_tables(seed: int, tmp_path: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        case = hostile_table(seed)
+        y = case.y if any(isinstance(each, str) for each in case.y) else [bool(each > 0) for each in case.y]
+        try:
+            made = MLPClassifier(**QUICK, preprocess="auto", preset="fast").fit(case.X, y)
+            rows = graph_inputs(made, case.later)
+        except ChainruleError:
+            return  # a table that no estimator takes
+    for dtype in ("float32", "float64"):
+        written = write(made.graph(), tmp_path / "hostile.c", rows, dtype=dtype)
+        assert written.difference <= written.tolerance, case.name
+
+
+def test_small_parts_by_hand():
+    arena = Arena()
+    assert [arena.take(3), arena.take(2)] == [0, 3]
+    arena.give_back(0)
+    assert [arena.take(2), arena.take(4), arena.take(1)] == [0, 5, 2] and arena.size == 9
+    taken: set[str] = set()
+    assert [identifier(text, taken) for text in ("Größe [m]", "größe m", "for", "2nd", "")] == [
+        *("gr_e_m", "gr_e_m_2", "x_for", "x_2nd", "x")
+    ]
+    assert quoted('ä"?\n') == '"\\303\\244\\042\\077\\012"'
+    assert [number(0.1, "float"), number(0.1, "double"), number(1.0, "float"), number(-np.inf, "double")] == [
+        *("0.1f", "0.1", "1.0f", "-(double)INFINITY")
+    ]
+
+
+def test_what_is_refused(tmp_path: Path):
+    model = Model(Network(3, [Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy()))
+    with pytest.raises(ConfigError, match="dtype must be 'float32' or 'float64'"):
+        write(model.graph(), tmp_path / "net.c", {}, dtype="int4")
+    model = Model(model.network, dtype="float64")
+    model.theta[0] = 1e300
+    with pytest.raises(ConfigError, match="beyond float32; export with dtype='float64'"):
+        write(model.graph(), tmp_path / "net.c", {})
+    assert not list(tmp_path.iterdir())
