@@ -28,23 +28,29 @@ from tables.peers import is_category
 PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
 BEGIN, END = "<!-- written by benchmarks/one_row.py -->", "<!-- end of one row -->"
 NAMES = ("diamonds", "nassCDS", "lending_club")
-MANY, ROUNDS, CALLS = 100_000, 7, 200
+MANY, ROUNDS = 100_000, 7
+TURN, MOST_CALLS = 0.02, 500
+"""The seconds of a turn, and the calls in it"""
 FEWER_TREES = 300
 BOUND, FRAME = "bound", "a frame"
 Answer = Callable[[], Any]
 
 
-def timed(tasks: Mapping[str, Answer], calls: int, rounds: int = ROUNDS) -> dict[str, float]:
-    """Return the median seconds of the processor of a call of each task, which take turns."""
+def timed(tasks: Mapping[str, Answer], rounds: int = ROUNDS) -> dict[str, float]:
+    """Return the median seconds of the processor of a call of each task, which take turns of some milliseconds."""
     found: dict[str, list[float]] = {name: [] for name in tasks}
-    for task in tasks.values():
+    calls = {}
+    for name, task in tasks.items():
         task()
+        begun = time.process_time()
+        task()
+        calls[name] = min(max(int(TURN / max(time.process_time() - begun, 1e-6)), 1), MOST_CALLS)
     for _ in range(rounds):
         for name, task in tasks.items():
             begun = time.process_time()
-            for _ in range(calls):
+            for _ in range(calls[name]):
                 task()
-            found[name].append((time.process_time() - begun) / calls)
+            found[name].append((time.process_time() - begun) / calls[name])
     return {name: median(times) for name, times in found.items()}
 
 
@@ -108,9 +114,9 @@ def measured(table: Table, rows: int, seconds: float) -> Iterator[str]:
     models = fitted(table, X.iloc[some], y.iloc[some], seconds)
     drawn = X.iloc[rng.integers(len(X), size=MANY)].reset_index(drop=True)
     one, many = tasks_of(table, models, drawn)
-    times, of_many = timed(one, CALLS), timed(many, 1)
-    inputs = [models[who].preprocessor_.transform for who in ("fast",)]
-    prepared = timed({"fast": lambda: inputs[0](drawn)}, 1)["fast"]
+    times, of_many = timed(one), timed(many)
+    prepare = models["fast"].preprocessor_.transform
+    prepared = timed({"fast": lambda: prepare(drawn)})["fast"]
     base, base_many = times[f'"fast", {BOUND}'], of_many['"fast"']
     kinds = f"{X.shape[1]} columns, {int(is_category(X).sum())} of text"
     for name, value in times.items():
@@ -118,7 +124,8 @@ def measured(table: Table, rows: int, seconds: float) -> Iterator[str]:
         last = "" if whole is None else f"{whole:.3f} ({whole / base_many:.2f})"
         title = name
         if name == f'"best", {BOUND}':
-            title = f'"best" of {len(models["best"].blend_)} networks, {BOUND}'
+            count = len(models["best"].blend_)
+            title = f'"best" of {count} network{"s" * (count > 1)}, {BOUND}'
         yield f"| {table.name}: {kinds} | {title} | {value * 1e6:,.0f} ({value / base:,.2f}) | {last} |"
     yield f'| {table.name} | of "fast": preparing the table | | {prepared:.3f} ({prepared / base_many:.2f}) |'
 
@@ -128,7 +135,7 @@ def page(lines: list[str], rows: int, seconds: float, loads: tuple[float, float]
     return [
         "",
         f"Processor time, medians of {ROUNDS} rounds in which all take turns, and in brackets the ratio to the first "
-        f"line of the table. Fitted on {rows:,} rows, the race for {seconds:g} seconds; load of {loads[0]:.0f} to "
+        f"line of the same table. Fitted on {rows:,} rows, the race for {seconds:g} seconds; load of {loads[0]:.0f} to "
         f"{loads[1]:.0f} on {os.cpu_count()} cores (`python benchmarks/one_row.py --write`).",
         "",
         "| table | | one raw row, µs | 100,000 raw rows as a frame, s |",

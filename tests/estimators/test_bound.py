@@ -17,7 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
@@ -143,6 +143,7 @@ BOUND = [TableRow([each]) for each in PREPARED]
 @example(0, "gaps", None, 0)
 def test_any_cell_is_what_it_is_in_a_table_or_raises_the_same_error(which: int, name: str, cell: Any, k: int):
     row = ROWS[k] | {name: cell}
+    assume(PREPARED[which].columns_[name].became != "dropped")  # whose cell is not looked at
     try:
         expected: Any = PREPARED[which].transform(row)
     except Exception as error:
