@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from chainrule.estimators.decisions import Decision
     from chainrule.estimators.explain.reasons import Reasons
 
@@ -104,7 +106,7 @@ def as_columns(answers: Answers, labels: list[str]) -> dict[str, Any]:
     return columns
 
 
-def _columns(values: Any) -> list[Any]:
+def _columns(values: NDArray[Any]) -> list[Any]:
     """Return an array (n,) or (n, columns) as a list of columns."""
     return [values] if values.ndim == 1 else list(values.T)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.engines import ForwardWalk, Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError
@@ -104,13 +105,15 @@ class EstimatorAnswers:
         self.bound = self.estimator.bind()
         self.is_named = result.feature_names is not None
 
-    def answers(self, table: Any, asked: Extras) -> Answers:
+    def answers(self, table: object, asked: Extras) -> Answers:
         """Return what the estimator's own methods do: `predict`, `predict_proba`, `spread` and those for coverage."""
         if asked.interval is None and isinstance(table, dict) and _is_one_row(table):
             return self._of_one(table, asked)
-        result, inputs = self.result, table
-        is_race = isinstance(result, RaceResult)
-        if result.preprocessor is not None and (asked.interval is not None or not is_race):
+        result = self.result
+        inputs: NDArray[Any] = np.empty((0, 0))  # of a race only an interval needs them
+        if result.preprocessor is None:
+            inputs = np.asarray(table)
+        elif asked.interval is not None or not isinstance(result, RaceResult):
             inputs = result.preprocessor.transform(table)
         if isinstance(result, RaceResult):
             found = result.blend.predicted(table, result.targets.task == "multiclass")
@@ -149,14 +152,16 @@ def _is_one_row(table: Mapping[str, object]) -> bool:
 class NetworkAnswers:
     """Answers of a network or an ensemble without an estimator. prepare: what makes its inputs of a table, or None."""
 
-    def __init__(self, model: Model | Ensemble, prepare: Any = None) -> None:
+    def __init__(
+        self, model: Model | Ensemble, prepare: Callable[[object], NDArray[Any]] | None = None
+    ) -> None:
         """Take what predicts."""
         self.model, self.prepare = model, prepare
         self.bound = model.bind() if isinstance(model, Model) else None
 
     def answers(self, table: object, asked: Extras) -> Answers:
         """Return what the model's own methods do."""
-        X = table if self.prepare is None else self.prepare(table)
+        X = np.asarray(table) if self.prepare is None else self.prepare(table)
         model = self.model if self.bound is None else self.bound
         shares = None if self.model.task == "regression" else model.predict_proba(X)
         apart = self.model.spread(X) if asked.spread and isinstance(self.model, Ensemble) else None

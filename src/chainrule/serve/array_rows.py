@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.data.frames import places
 from chainrule.errors import DataError, ShapeError
 from chainrule.recipe.columns import as_numbers
-from chainrule.serve.rows import BODY, RequestRows, listed, shown
+from chainrule.serve.rows import BODY, FileTable, RequestRows, listed, shown
 from chainrule.serve.schema import Schema
 
 
@@ -56,11 +56,11 @@ class ArrayReader:
         rows = [list(row) for row in zip(*found, strict=True)]
         return RequestRows(self._array(rows, False), len(rows), 0)
 
-    def of_table(self, table: Any, count: int) -> RequestRows:
+    def of_table(self, table: FileTable, count: int) -> RequestRows:
         """Return the rows of a table: columns by name if the model's have names, else all of them in order."""
         columns = (
             table
-            if isinstance(table, dict)
+            if isinstance(table, Mapping)
             else {name: table[name].to_numpy() for name in table.column_names}
         )
         if self.schema.is_named:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.core.files import to_json
 from chainrule.errors import DataError, FormatError, ShapeError
@@ -178,9 +178,8 @@ def written(
     return to_json(found).encode("utf-8", "replace")
 
 
-def _output(values: Any, datatype: str) -> dict[str, Any]:
-    array = np.asarray(values)
-    flat = array.ravel().tolist()
+def _output(values: NDArray[Any], datatype: str) -> dict[str, Any]:
+    flat = values.ravel().tolist()
     if datatype == "BYTES":
         flat = [str(each) for each in flat]
-    return {"datatype": datatype, "shape": list(array.shape), "data": flat}
+    return {"datatype": datatype, "shape": list(values.shape), "data": flat}

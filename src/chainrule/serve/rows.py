@@ -33,6 +33,19 @@ class RequestRows(NamedTuple):
     """whether the request has one row by itself, and the reply then one answer by itself"""
 
 
+class ArrowTable(Protocol):
+    """A table of PyArrow."""
+
+    column_names: list[str]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a column."""
+
+
+FileTable = Mapping[str, Any] | ArrowTable
+"""A table that was read from a file: its columns, or a frame."""
+
+
 class ReadsRows(Protocol):
     """What makes rows of a decoded request."""
 
@@ -42,7 +55,7 @@ class ReadsRows(Protocol):
     def of_columns(self, columns: Mapping[str, Sequence[Any]]) -> RequestRows:
         """Return rows by their columns, of equally many cells each. Raises DataError or ShapeError."""
 
-    def of_table(self, table: object, count: int) -> RequestRows:
+    def of_table(self, table: FileTable, count: int) -> RequestRows:
         """Return the rows of a table that was read from a file: dict of columns, or frame."""
 
     def joined(self, rows: Sequence[RequestRows]) -> Any:
@@ -141,7 +154,7 @@ class TableReader:
             raise DataError(f"{BODY} has no rows; send at least one.")
         return self._made(found, counts.pop(), False)
 
-    def of_table(self, table: object, count: int) -> RequestRows:
+    def of_table(self, table: FileTable, count: int) -> RequestRows:
         """Return the rows of a table that was read from a file, which are answered alone."""
         return RequestRows(table, count, None)
 
