@@ -448,7 +448,8 @@ def test_a_table_of_a_few_rows_and_a_class_of_one():
     few = best().fit(TABLE[:6], ["a", "b"] * 3)
     assert len(few.report_) == 1 and math.isnan(few.report_[0].loss) and len(few.predict(TABLE)) == N
     assert len(best(MLPRegressor).fit(TABLE[:6], NUMBER[:6]).predict(TABLE)) == N
-    rare = best().fit(TABLE, ["rare", *LABEL[1:]])
+    with pytest.warns(UserWarning, match="class 'rare' in y has only 1 member"):
+        rare = best().fit(TABLE, ["rare", *LABEL[1:]])
     assert rare.predict_proba(TABLE).shape == (N, 3)
 
 

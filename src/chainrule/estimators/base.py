@@ -25,6 +25,7 @@ from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
 from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
+from chainrule.estimators.fit.lone import warn_of_lone_classes
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_recipe, resolved, table_settings
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.request import FitRequest
@@ -161,6 +162,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 data = self._data(request)
                 notices = of_fit(request, data, conditions.is_alone and is_early(limit, begun))
                 seen = drift.of_fit(data, conditions.is_alone)
+                if conditions.is_alone and data.samples.n >= race.LEAST:
+                    warn_of_lone_classes(data, stacklevel=4)
                 found = race.fit(self, request.given, data, begun, raced, listen, watch)
                 self._hold(replace(found, notices=notices, seen=seen))
                 tell_report(as_callbacks(self.callbacks), found.report)
@@ -183,6 +186,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             plan = resolved(
                 self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
             )
+            if is_noticed and plan.parameters.early_stopping and is_stochastic(plan.parameters):
+                warn_of_lone_classes(data, stacklevel=4)
             whole = None
             if self._holds_out_apart(plan, data, before):
                 whole = WholeFit(plan, data, begin(plan, data, None, start_values))

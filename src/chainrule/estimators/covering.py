@@ -15,8 +15,10 @@ from chainrule.estimators.conformal.intervals import Intervals
 from chainrule.estimators.conformal.scores import Scores
 from chainrule.estimators.conformal.sets import LabelSets, misfits
 from chainrule.estimators.fit.held_out import PreparedInputs
+from chainrule.estimators.fit.lone import named
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.numbers import Targets
 
 Numbers = NDArray[np.float64]
 
@@ -72,8 +74,7 @@ def sets(
         raise ConfigError("pass either by or per_label=True, not both.")
     found = misfits(np.asarray(predicted, np.float64))[:, : len(known.by_label)]
     if per_label:
-        for scores in known.by_label:
-            warn_of_few(scores, coverage)
+        warn_of_few_labels(result.targets, known, coverage)
         bounds: float | Numbers = np.array([scores.quantile(coverage) for scores in known.by_label])
     else:
         bounds = factor_of(result, known.scores, known.own, inputs, coverage, by)
@@ -141,6 +142,19 @@ def missing(method: str) -> str:
 def needed(coverage: float) -> int:
     """Return how many held-out rows a coverage needs: m with m / (m + 1) >= coverage."""
     return math.ceil(coverage / (1 - coverage) - 1e-9)
+
+
+def warn_of_few_labels(targets: Targets, known: LabelSets, coverage: float) -> None:
+    """Warn of the labels with too few held-out rows for a coverage."""
+    few = [k for k, scores in enumerate(known.by_label) if np.isinf(scores.quantile(coverage))]
+    if few and isinstance(targets, Labels):
+        which = named(targets.classes[few].tolist())
+        so = "has fewer, so it is" if len(few) == 1 else "have fewer, so they are"
+        warnings.warn(
+            f"coverage={coverage:g} needs at least {needed(coverage)} held-out rows of each label, and {which} {so} in "
+            "every set; ask for less, or fit more rows.",
+            stacklevel=5,
+        )
 
 
 def warn_of_few(scores: Scores, coverage: float) -> None:
