@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from chainrule.export.base import CODES, TEXT, Array, GraphOperation, like
 
 DAY = 86400.0
-HOLDS = ("numbers", "number", "date", "duration", "category", "boolean")
-"""What an input may hold; see `GraphInput`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,10 +195,6 @@ class RankShares(GraphOperation):
         last = np.append(first[1:], self.grid.shape[1]) - 1
         steps = np.linspace(0.0, 1.0, self.grid.shape[1])
         return places, steps[first], steps[last]
-
-
-PARTS = ("days", "year", "year_turn", "weekday_turn", "day_turn")
-"""What `CalendarPart` computes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -169,7 +169,7 @@ class ComputationGraph:
         return f"<ComputationGraph: {self.task}, {len(self.inputs)} inputs, {len(self.steps)} steps>"
 
 
-def _value(own: GraphInput, values: Any) -> Array:
+def _value(own: GraphInput, values: Sequence[object] | Array) -> Array:
     """Return the values of an input as an array."""
     if own.is_text:
         texts = np.empty(len(values), object)
