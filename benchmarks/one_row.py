@@ -136,7 +136,8 @@ def page(lines: list[str], rows: int, seconds: float, loads: tuple[float, float]
         "",
         f"Processor time, medians of {ROUNDS} rounds in which all take turns, and in brackets the ratio to the first "
         f"line of the same table. Fitted on {rows:,} rows, the race for {seconds:g} seconds; load of {loads[0]:.0f} to "
-        f"{loads[1]:.0f} on {os.cpu_count()} cores (`python benchmarks/one_row.py --write`).",
+        f"{loads[1]:.0f} on {os.cpu_count()} cores (`python benchmarks/one_row.py --write`). "
+        "CatBoost gets one row as a list, LightGBM and the pipeline as a frame; a bound row is a mapping.",
         "",
         "| table | | one raw row, µs | 100,000 raw rows as a frame, s |",
         "|---|---|---|---|",
