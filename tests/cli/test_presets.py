@@ -107,7 +107,7 @@ def test_the_studio_opens_it(command, houses, tmp_path):
 
 
 def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, houses, tmp_path):
-    said = command("train", "houses.csv", *PRICE, *FAST).stdout
+    said = command("train", "houses.csv", *PRICE, *FAST, "--members", 1).stdout
     assert re.search(r"trained again on all 128 samples, for the best \d epoch", said)
     first = (tmp_path / "run" / "model.safetensors").read_bytes()
     metrics = (tmp_path / "run" / "metrics.json").read_text()
@@ -165,7 +165,7 @@ def test_a_preset_stopped_on_request_goes_on_to_the_same_bits(houses, tmp_path, 
     from chainrule.training.events import Started
 
     settings = Settings(target_column="price", hidden=(16,), epochs=4, batch_size=4)
-    settings = dataclasses.replace(settings, members=members if members > 1 else None)
+    settings = dataclasses.replace(settings, members=members)
     whole = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / "whole")
     stop, steps = threading.Event(), list[int]()
 
@@ -297,7 +297,7 @@ def test_refused_elsewhere(command, houses, tables):
         "--preset is for tables, and two has no named columns"
         in command("train", tables["two"], "--preset", "fast", code=2).stderr
     )
-    command("train", "houses.csv", *PRICE, *FAST)
+    command("train", "houses.csv", *PRICE, *FAST, "--members", 1)
     assert (
         "--spread compares the members of an ensemble, but run is one network"
         in command("predict", "run", "houses.csv", "--spread", code=2).stderr

@@ -33,7 +33,7 @@ NOISE = np.where(TABLE["site"] == "wild", 4.0, 0.5) * RNG.normal(size=N)
 T = 50 + 3 * TABLE["a"].to_numpy() + NOISE
 Y = np.where(T > 52, "high", np.where(T < 48, "low", "middle"))
 FIT, NEW = slice(0, 800), slice(800, N)
-FAST = {"preprocess": "auto", "max_iter": 8, "random_state": 0}
+FAST = {"preprocess": "auto", "max_iter": 8, "random_state": 0, "n_members": 1}
 SQUARED = NumericTargets(1, MeanSquaredError())
 
 

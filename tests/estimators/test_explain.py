@@ -257,7 +257,7 @@ def independent() -> tuple[Any, pd.DataFrame, np.ndarray]:
     X = pd.DataFrame(rng.uniform(-1, 1, (1500, 4)), columns=list("abcd"))
     X["e"] = rng.choice(["x", "y"], 1500)
     y = 4 * X.a + 2 * np.abs(X.b) + X.c + 0.5 * (X.e == "x") + 0.1 * rng.normal(size=1500)
-    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=20)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=20, n_members=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         net.fit(X[:1000], y[:1000])

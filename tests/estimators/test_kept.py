@@ -103,7 +103,7 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_bits(
 @pytest.mark.parametrize("writes", [1, 9, 23, 28])
 def test_also_within_an_epoch_and_from_its_end(writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whatever of the two networks had come how far; a fit that had ended takes no further step."""
-    settings, task = {"max_iter": 6, "dropout": 0.2}, {"kind": MLPClassifier, "y": LABEL}
+    settings, task = {"max_iter": 6, "dropout": 0.2, "n_members": 1}, {"kind": MLPClassifier, "y": LABEL}
     whole = fitted(settings, None, **task)
     kept = KeptFit(tmp_path / "checkpoint.safetensors", every_steps=2)
     ended(monkeypatch, writes, settings, kept, **task)

@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from chainrule import AdamW, Ensemble, MLPClassifier, MLPRegressor, Model, TablePreprocessor
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.recipes import PRESETS, parts, realmlp, tabm
+from chainrule.estimators.recipes import PRESETS, few, parts, realmlp, tabm
 from chainrule.estimators.recipes.base import Facts, Proposal
 from chainrule.formulas.layers import SELU, Dense, GroupedDense, Mish, ParametricActivation, Tanh
 from chainrule.formulas.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -129,7 +129,8 @@ def test_hidden_layers_go_over_to_another_task(preset: str):
 @pytest.mark.parametrize("rows", [2, 49, 51])
 def test_few_rows(preset: str, rows: int):
     net = estimator("regression", preset=preset).fit(X[:rows], TARGETS["regression"][:rows])
-    assert (net.validation_scores_ is not None) == (rows >= 50) and np.isfinite(net.predict(X)).all()
+    least = few.LEAST_ROWS if preset == "fast" else 50
+    assert (net.validation_scores_ is not None) == (rows >= least) and np.isfinite(net.predict(X)).all()
 
 
 @each

@@ -113,6 +113,19 @@ def test_numbers_by_hand():
     np.testing.assert_array_equal(plain.transform({"x": x})[:, 0], [0, 10, 20, 40, 17.5])
 
 
+def test_ranks_of_few_rows_and_numbers_that_stay_linear_by_hand():
+    x = np.arange(1.0, 21)
+    fitted = TablePreprocessor(scale="robust+rank+linear", dtype="float64").fit({"x": x})
+    made = outputs(fitted, {"x": [1.0, 7.0, 20.0, 1000.0, -1000.0]})
+    # Twenty quantiles are the numbers themselves; the least share is half of one in twenty.
+    np.testing.assert_allclose(made["x rank"], ndtri(np.array([0.025, 6 / 19, 0.975, 0.975, 0.025])))
+    deviation = np.sqrt((20**2 - 1) / 12)
+    z = (np.array([1, 7, 20]) - 10.5) / deviation
+    np.testing.assert_allclose(made["x linear"], [*z, 10, -10])
+    many = TablePreprocessor(scale="rank", dtype="float64").fit({"x": np.arange(5000.0)})
+    assert many.transform({"x": [1e9]})[0, 0] == pytest.approx(ndtri(1 - 0.5 / 100))
+
+
 def test_the_scale_of_realmlp_by_hand():
     X = {
         "x": [0.0] * 7 + [3.0, 9.0],  # quartiles 0 and 0, so half the range: 4.5
@@ -360,7 +373,9 @@ def test_weights_count_rows():
             TablePreprocessor().fit(FRAME, sample_weight=bad)
 
 
-@pytest.mark.parametrize("scale", ["robust", "realmlp", "standard", "quantile", "robust+quantile", "none"])
+@pytest.mark.parametrize(
+    "scale", ["robust", "realmlp", "standard", "quantile", "robust+quantile", "robust+rank+linear", "none"]
+)
 def test_data_keep_every_bit(scale: str):
     fitted = TablePreprocessor(scale=scale, **FEW, kinds={"count": "category"}).fit(FRAME)
     text = json.dumps(fitted.to_data(), allow_nan=False)
@@ -420,7 +435,10 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
     ("settings", "said"),
     [
         ({"max_one_hot": 1}, "max_one_hot must be an integer of at least 2"),
-        ({"scale": "minmax"}, "scale must be one of robust, realmlp, standard, quantile, range, none, "),
+        (
+            {"scale": "minmax"},
+            "scale must be one of robust, realmlp, standard, quantile, rank, linear, range, none, ",
+        ),
         ({"impute": 0}, "impute must be one of median, mean"),
         ({"min_count": 0}, "min_count must be an integer of at least 1"),
         ({"category_scale": 0}, "category_scale must be a finite number above 0 and at most 1e\\+06"),

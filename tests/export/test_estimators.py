@@ -55,7 +55,9 @@ def test_presets(kind: type[Any], preset: str):
         assert difference(estimator, rows) <= CLOSE
 
 
-@pytest.mark.parametrize("scale", ["robust", "realmlp", "range", "none", "robust+quantile"])
+@pytest.mark.parametrize(
+    "scale", ["robust", "realmlp", "range", "none", "robust+quantile", "robust+rank+linear"]
+)
 def test_preparations(scale: str):
     X, y = table(120)
     own = TablePreprocessor(

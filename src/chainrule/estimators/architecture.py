@@ -16,6 +16,7 @@ from chainrule.formulas.layers import (
     BatchNorm,
     Dense,
     Dropout,
+    GroupedDense,
     Layer,
     ParametricActivation,
 )
@@ -78,7 +79,11 @@ def activations(activation: Any, count: int) -> list[Activation]:
 
 def activations_in(network: Network) -> list[Activation]:
     """Return the activations of the hidden layers; the function that a neuron's factor mixes with the identity."""
-    layers = [link.layer for link in network.walk() if isinstance(link.layer, Activation)]
+    links = list(network.walk())
+    head = max(
+        (k for k, link in enumerate(links) if isinstance(link.layer, (Dense, GroupedDense))), default=0
+    )
+    layers = [link.layer for link in links[:head] if isinstance(link.layer, Activation)]
     return [each.function if isinstance(each, ParametricActivation) else each for each in layers]
 
 

@@ -26,7 +26,15 @@ from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
 from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
 from chainrule.estimators.fit.lone import warn_of_lone_classes
-from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan, name_of_recipe, resolved, table_settings
+from chainrule.estimators.fit.plan import (
+    ALONE,
+    Conditions,
+    FitPlan,
+    few_of,
+    name_of_recipe,
+    resolved,
+    table_settings,
+)
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.request import FitRequest
 from chainrule.estimators.fit.result import FitResult
@@ -145,6 +153,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """
         begun = time.monotonic()
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
+        is_begun = incremental or self._trunk is not None or bool(start_values)
+        conditions = conditions._replace(may_deal=not (is_begun or isinstance(given.X, Source)))
         request = FitRequest(given, begun, self._before(incremental), labels, conditions, incremental)
         if isinstance(given.X, Source):
             if given.groups is not None or given.time is not None:
@@ -184,7 +194,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 data = self._with_pairs(request, data)
             data = replace(data, raw=None)  # nobody reads it any more
             plan = resolved(
-                self, data, incremental=incremental, conditions=conditions, trunk=self._trunk, begun=begun
+                self,
+                data,
+                incremental=incremental,
+                conditions=conditions,
+                trunk=self._trunk,
+                begun=begun,
+                members=None if before is None else len(before.members),
             )
             if is_noticed and plan.parameters.early_stopping and is_stochastic(plan.parameters):
                 warn_of_lone_classes(data, stacklevel=4)
@@ -315,7 +331,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return before.preprocessor
         if self._trunk is not None and self._trunk.preprocessor is not None:
             return self._trunk.preprocessor
-        settings = table_settings(self, request.conditions.variant, given.time is not None)
+        of_few = few_of(self, given, request.conditions)
+        settings = table_settings(self, request.conditions.variant, given.time is not None, of_few)
         y = self.target_type.read(given.y)
         return preprocessing.fitted(self.preprocess, given, table, y, self.dtype, settings)
 

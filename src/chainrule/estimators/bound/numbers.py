@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.special import ndtri
 
 from chainrule.estimators.tables.learned import Lane
 from chainrule.estimators.tables.ranks import Ranks
-from chainrule.estimators.tables.scaling import LARGEST, TAIL, Scaler, Scaling, normal, steps
+from chainrule.estimators.tables.scaling import (
+    BY_QUANTILES,
+    FAR,
+    LARGEST,
+    Scaler,
+    Scaling,
+    normal,
+    steps,
+    tail_of,
+)
 
 ScalarFunction = Callable[[float], float]
 
@@ -19,7 +29,7 @@ ScalarFunction = Callable[[float], float]
 def scaled(lane: Lane, largest: float) -> ScalarFunction:
     """Return z of a number x, which may be NaN for missing. largest: that the type of the inputs can have."""
     scale = lane.scale
-    made = _rank(scale) if scale.way == "quantile" else _linear(scale, largest)
+    made = _rank(scale) if scale.way in BY_QUANTILES else _linear(scale, largest)
     filled = made(lane.fill)
 
     def z(x: float) -> float:
@@ -42,21 +52,26 @@ def _linear(scale: Scaling, largest: float) -> ScalarFunction:
         third = z / 3
         return z / sqrt(1 + third * third)
 
-    ways: dict[str, ScalarFunction] = {"none": unchanged, "range": in_range}
+    def clipped(x: float) -> float:
+        return min(max((x / 2 - center) / spread, -FAR), FAR)
+
+    ways: dict[str, ScalarFunction] = {"none": unchanged, "range": in_range, "linear": clipped}
     return ways.get(scale.way, clipped_smoothly)
 
 
 def _rank(scale: Scaling) -> ScalarFunction:
     """Return Phi^-1(F(x)), see `ranks.Segments`."""
     grid = np.array(scale.grid)
-    ranks = Ranks(grid, steps(len(grid)), normal)
+    tail = tail_of(scale.way, len(grid))
+    finish = partial(normal, tail=tail)
+    ranks = Ranks(grid, steps(len(grid)), finish)
     if not ranks.is_usable:  # differences beyond float64, or none
         whole = Scaler([scale])
         return lambda x: float(whole.column(0, np.array([x]))[0])
     low, high, slope, at_low, at_high, _ = (each.tolist() for each in ranks.segments)
     at_quantile, distinct = ranks.at_quantile.tolist(), low[1:]
-    below, above = (float(each) for each in normal(np.array([0.0, 1.0])))
-    last, highest = len(distinct), 1 - TAIL
+    below, above = (float(each) for each in finish(np.array([0.0, 1.0])))
+    last, highest = len(distinct), 1 - tail
 
     def z(x: float) -> float:
         place = bisect_right(distinct, x)
@@ -68,6 +83,6 @@ def _rank(scale: Scaling) -> ScalarFunction:
             return above
         up = slope[place] * (x - low[place]) + at_low[place]
         down = slope[place] * (high[place] - x) - at_high[place]
-        return float(ndtri(min(max((up - down) / 2, TAIL), highest)))
+        return float(ndtri(min(max((up - down) / 2, tail), highest)))
 
     return z

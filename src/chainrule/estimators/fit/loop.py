@@ -95,7 +95,8 @@ def run(
     watchers = [*([] if curve is None else [curve]), *callbacks]
     kept = None if curve is None else plan.conditions.kept  # a solver has no state to go on from
     if kept is not None:
-        watchers.append(KeptState(kept.path, kept.every_steps))
+        every = kept.every_steps if plan.proposal.folds is None else None  # members may be at different steps
+        watchers.append(KeptState(kept.path, every))
     watchers += as_callbacks(p.callbacks)
     limit = None
     if p.time_limit is not None:

@@ -17,7 +17,7 @@ from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import activations_in, hidden_sizes
 from chainrule.estimators.fit.constraints import constraints_of
-from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.parameters import (
@@ -29,8 +29,8 @@ from chainrule.estimators.parameters import (
     given,
     values_of,
 )
-from chainrule.estimators.recipes import DEFAULT, recipe_of
-from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
+from chainrule.estimators.recipes import BEST, DEFAULT, recipe_of
+from chainrule.estimators.recipes.base import NOTHING, Facts, OfFewRows, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
@@ -64,11 +64,13 @@ class Conditions(NamedTuple):
     """the seconds that the training may have in any case; None for a twentieth of time_limit"""
     kept: KeptFit | None = None
     """where the fit keeps its state, and goes on from it; None for nowhere"""
+    may_deal: bool = True
+    """whether its rows may be dealt to folds: all of them are there, and no network goes on learning"""
 
     @property
     def is_alone(self) -> bool:
         """Whether the fit is none of many in a race or a search, all of whose fits see the same table."""
-        return self._replace(kept=None) == ALONE
+        return self._replace(kept=None, may_deal=True) == ALONE
 
 
 ALONE = Conditions()
@@ -107,9 +109,13 @@ def resolved(
     conditions: Conditions = ALONE,
     trunk: Trunk | None = None,
     begun: float | None = None,
+    members: int | None = None,
 ) -> FitPlan:
-    """Return the plan of an estimator's fit on data. incremental: of one epoch, by `partial_fit`."""
-    values, proposal = values_of(estimator), NOTHING
+    """Return the plan of an estimator's fit on data.
+
+    incremental: of one epoch, by `partial_fit`.  members: the networks of the fit that it goes on with, or None.
+    """
+    values, proposal, of_few = values_of(estimator), NOTHING, None
     constraints = constraints_of(values, data)
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     if wanted is not None:
@@ -125,13 +131,21 @@ def resolved(
         monotone = preprocessing.monotone(data.preprocessor, constraints)
         width, task = data.samples.X.shape[1], data.targets.task
         facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data))
-        proposal = recipe(wanted, conditions.variant).propose(facts)
+        of_few = None if data.table is None else few_of(estimator, data.table, conditions)
+        before, deals = members if trunk is None else len(trunk.models), of_few is not None
+        if before is not None:  # the networks stay as many as they are
+            are_several = before > 1 and "n_members" not in chosen
+            of_few = recipe(wanted, conditions.variant).of_few if are_several else None
+        chosen_recipe = recipe(wanted, conditions.variant) if of_few is None else of_few
+        proposal = chosen_recipe.propose(facts)
+        if not deals or (before is not None and before != proposal.parameters.get("n_members")):
+            proposal = proposal._replace(folds=None)
         values |= _of_recipe(estimator, wanted, chosen, proposal, incremental)
         if incremental:  # one epoch is no run, whose course the schedules are
             proposal = proposal._replace(factors={})
     if conditions.epochs is not None:
         values |= {"max_iter": conditions.epochs, "early_stopping": False, "refit": False}
-    values["n_members"] = values["n_members"] or 1
+    values["n_members"] = (members if of_few is not None else None) or values["n_members"] or 1
     sizes = tuple(hidden_sizes(values["hidden_layer_sizes"]))
     known = about(type(estimator)).items()
     of_network = [name for name, each in known if not {"network", "hidden layers"}.isdisjoint(each.of)]
@@ -175,15 +189,38 @@ def _of_recipe(
     return found | dict(proposal.consumed)
 
 
+def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) -> OfFewRows | None:
+    """Return what a recipe does with the few rows that are given; None where they are many, or tied together.
+
+    Rows that are passed for validation, groups and an order in time say what is held out; others are dealt to folds.
+    """
+    wanted = name_of_recipe(estimator.preset, estimator.preprocess)
+    if wanted in (None, BEST) or not (conditions.may_deal and conditions._replace(threads=None).is_alone):
+        return None
+    found = recipe(str(wanted), None).of_few
+    is_apart = any(each is not None for each in (given_rows.X_val, given_rows.groups, given_rows.time))
+    if found is None or is_apart or not is_stochastic(estimator):
+        return None
+    if not found.least <= len(given_rows.y) <= found.most:
+        return None
+    return found if found.beside.issuperset(given(estimator)) else None
+
+
 def table_settings(
-    estimator: Parameters, variant: str | None = None, is_in_time: bool = False
+    estimator: Parameters,
+    variant: str | None = None,
+    is_in_time: bool = False,
+    of_few: OfFewRows | None = None,
 ) -> Mapping[str, Any]:
     """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults.
 
     is_in_time: whether the rows to predict come later, with numbers beyond those that were learned from.
+    of_few: what a recipe does with few rows.
     """
     if isinstance(estimator.preprocess, TablePreprocessor):
         return {}
+    if of_few is not None:
+        return of_few.table
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     settings = {} if wanted is None else recipe(wanted, variant).table
     return {**settings, "out_of_range": "clip"} if is_in_time else settings

@@ -137,11 +137,15 @@ class Trunk(NamedTuple):
 
 def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
     """Copy the hidden layers of another model into this one, and freeze them if asked. Raises DataError for others."""
+    stop, their_stop = (dense_slots(each.network, "W")[-1].start for each in (model, trunk))
     own, theirs = (
-        {(slot.link.name, slot.field): slot.parameter.shape for slot in each.network.slots[:-2]}
-        for each in (model, trunk)
+        {
+            (slot.link.name, slot.field): slot.parameter.shape
+            for slot in each.network.slots
+            if slot.start < end
+        }
+        for each, end in ((model, stop), (trunk, their_stop))
     )
-    stop = model.network.slots[-2].start
     if trunk.network.inputs != model.network.inputs:
         raise DataError(
             f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.fit import loop, refit
+from chainrule.estimators.fit import folds, loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
@@ -76,6 +76,8 @@ def train(
     whole: the fit to follow, where `data` are a part of its data.
     """
     p, model = plan.parameters, start.result.model
+    if plan.proposal.folds is not None:
+        return folds.train(plan, data, start, listen.callbacks)
     samples = data.samples.scaled(model.target_scale)
     parts = SplitSamples(samples)
     if (given := data.validation) is not None:

@@ -30,6 +30,14 @@ class Facts(NamedTuple):
     """the share of the rows of the rarest class; 1 for numbers and for several labels a row"""
 
 
+class FoldMembers(NamedTuple):
+    """The members of an ensemble of which each leaves out another fold of the rows."""
+
+    folds: int
+    dealings: int
+    """how many times the rows are dealt to folds; there are as many members as folds in all of them"""
+
+
 class Proposal(NamedTuple):
     """What a recipe sets. All but `parameters` is at first as an estimator without a recipe has it."""
 
@@ -67,10 +75,24 @@ class Proposal(NamedTuple):
     """codes(layer of the vectors of codes) -> the same with other settings; None for that one"""
     clamp: bool = False
     """whether predicted numbers stay within the range of the training targets"""
+    folds: FoldMembers | None = None
+    """the folds that the members leave out, in place of rows that all of them do; None for these"""
 
 
 NOTHING = Proposal()
 """What is set without a recipe."""
+
+
+class OfFewRows(NamedTuple):
+    """What a recipe does instead where there are few rows."""
+
+    least: int
+    most: int
+    """from so many rows to so many"""
+    propose: Callable[[Facts], Proposal]
+    table: Mapping[str, Any]
+    beside: frozenset[str]
+    """the parameters that may be given; beside others the recipe is as with many rows"""
 
 
 class Recipe(NamedTuple):
@@ -80,3 +102,5 @@ class Recipe(NamedTuple):
     """what it sets for a fit"""
     table: Mapping[str, Any] = {}
     """the settings of the `TablePreprocessor` of preprocess="auto" that are not the default"""
+    of_few: OfFewRows | None = None
+    """what it does instead where there are few rows; None for the same"""

@@ -11,6 +11,8 @@ of its parameters over the epochs is judged on the others. The network is then t
 start on all rows, for as many epochs as had the least loss (`estimators/refit.py`). A parameter that has another value
 than its default keeps it; where one of the optimizer has, all of `parameters.OPTIMIZING` stay as they are.
 
+Few rows have an ensemble of which each member leaves out a fold: see `chainrule.estimators.recipes.few`.
+
 `docs/fast.md` has the measurements by which each of these was chosen.
 
 Source of Scale and the strong decay: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs
@@ -23,6 +25,7 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.estimators.recipes.few import OF_FEW
 from chainrule.estimators.recipes.parts import LEAST
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
@@ -110,4 +113,4 @@ def decayed(proposal: Proposal, decay: float) -> Proposal:
 
 TABLE = {"category_scale": 0.1}
 """The settings of the preprocessor that are not its default."""
-RECIPE = Recipe(fast, TABLE)
+RECIPE = Recipe(fast, TABLE, OF_FEW)

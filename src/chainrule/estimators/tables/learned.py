@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chainrule.estimators.tables.scaling import Scaling
+from chainrule.estimators.tables.scaling import BY_QUANTILES, Scaling
 
 KINDS = ("number", "boolean", "category", "date", "duration")
 """What a column may be taken for."""
@@ -81,7 +81,8 @@ class LearnedColumn(NamedTuple):
         names = [
             self.name
             + f" {lane.part}" * (lane.part != "value")
-            + " rank" * (twice and lane.scale.way == "quantile")
+            + " rank" * (twice and lane.scale.way in BY_QUANTILES)
+            + " linear" * (twice and lane.scale.way == "linear")
             for lane in self.lanes
         ]
         names += [f"{self.name} {part}_{wave}" for part in self.cycles for wave in ("sin", "cos")]

@@ -15,7 +15,7 @@ from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.column import LONGEST
 from chainrule.estimators.tables.fitting import MOST_CODES
 from chainrule.estimators.tables.learned import KINDS, OUTCOMES, WHYS, Lane, LearnedColumn
-from chainrule.estimators.tables.scaling import LARGEST, WAYS, Scaling
+from chainrule.estimators.tables.scaling import BY_QUANTILES, LARGEST, WAYS, Scaling
 
 KIND, VERSION = "table_preprocessor", 1
 MOST_COLUMNS = 1_000_000
@@ -156,7 +156,7 @@ def _lanes(data: Any, where: str) -> tuple[Lane, ...]:
             raise _bad(where, "lists of a part, its fill, a way of scaling, a center, a spread and quantiles")
         part, way = _text(lane[0], where), _text(lane[2], where)
         fill, center, spread, *grid = (_number(value, where) for value in (lane[1], *lane[3:]))
-        if way not in WAYS or (len(grid) > 1) != (way == "quantile") or len(grid) == 1:
+        if way not in WAYS or (len(grid) > 1) != (way in BY_QUANTILES) or len(grid) == 1:
             raise _bad(where, f"of the ways {', '.join(WAYS)}, and with quantiles for that of these")
         if spread <= 0 or any(a > b for a, b in pairwise(grid)):
             raise _bad(where, "a spread above 0 and quantiles in order")

@@ -14,7 +14,7 @@ from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Side
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.scaling import LARGEST, TAIL, Scaler, Scaling
+from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
 from chainrule.export.answers import WeightedSum
 from chainrule.export.base import constant
 from chainrule.export.columns import (
@@ -231,12 +231,13 @@ def scale_steps(build: GraphBuilder, scales: Sequence[Scaling], x: GraphValue) -
     if way == "none":
         return x
     each = np.ones(x.width)
-    if way == "quantile":
+    if way in BY_QUANTILES:
         grid = np.array([scale.grid for scale in scales])
         shares = build.add(RankShares(constant(grid)), x, of=of)
         if np.abs(grid).max() > NEAR_THE_END:  # a share of numbers that far apart may be none
             shares = build.add(FilledMissing(constant(0.5 * each)), shares, of=of)
-        bounded = build.add(Bounded(constant(TAIL * each), constant((1 - TAIL) * each)), shares, of=of)
+        tail = tail_of(way, grid.shape[1])
+        bounded = build.add(Bounded(constant(tail * each), constant((1 - tail) * each)), shares, of=of)
         return build.add(Elementwise("normal_quantile"), bounded, of=of)
     center = np.array([scale.center for scale in scales])
     spread = np.array([scale.spread for scale in scales])
@@ -246,7 +247,10 @@ def scale_steps(build: GraphBuilder, scales: Sequence[Scaling], x: GraphValue) -
     z = build.add(Columnwise(constant(center), constant(1 / spread), constant(0 * each)), x, of=of)
     if way == "range":
         return build.add(Bounded(constant(0 * each), constant(each)), z, of=of)
-    z = build.add(Bounded(constant(-LARGEST * each), constant(LARGEST * each)), z, of=of)
+    largest = FAR if way == "linear" else LARGEST
+    z = build.add(Bounded(constant(-largest * each), constant(largest * each)), z, of=of)
+    if way == "linear":
+        return z
     return build.add(Elementwise("soft_clip"), z, of=of)
 
 

@@ -1,0 +1,191 @@
+"""Train the members of an ensemble each without another fold, and learn from the rows left out when to stop.
+
+Of few rows those held out once are too few to say anything, and are missed where one learns. So the rows are dealt to
+folds, several times over, and each member leaves out one fold of one dealing. What the members that have not seen a row
+predict for it, averaged, is an honest prediction for every row, at no further fit:
+
+    out of fold     q_i = mean of p_m(x_i) over the members m that leave out row i
+    the temperature T >= 1 with the least loss of q where each member's logits are divided by it. For numbers it is 1.
+    the epoch       the one with the least loss of q at its temperature, for all members together. Its temperature is
+                    then a part of the last layer's factors.
+
+A member begins with a last layer of zeros whose biases predict the shares of the classes, or the mean: early epochs are
+close to what is predicted without any input, and a table without signal ends there.
+
+The only row of a class is left out by no member, so that every member knows every class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.utils import check_random_state
+
+from chainrule.data.samples import Samples
+from chainrule.estimators.fit import loop
+from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
+from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.start import dense_slots, members_of
+from chainrule.estimators.numbers import NumericTargets
+from chainrule.estimators.recipes.base import FoldMembers
+from chainrule.estimators.rows import deal
+from chainrule.formulas.layers import Scale
+from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
+from chainrule.model import Model
+from chainrule.trained.averaged import outputs_of_each
+from chainrule.trained.evaluation import BATCH
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+TEMPERATURES = (1.0, 8.0)
+"""The least and the largest temperature."""
+NEAR = 0.02
+"""How near the logarithm of a temperature is to the best one."""
+
+
+class Dealt(NamedTuple):
+    """Which rows each member learns from, and which members have not seen a row."""
+
+    learned: list[NDArray[np.int64]]
+    """of each member"""
+    rows: NDArray[np.int64]
+    """(m,) the rows that are left out once in each dealing"""
+    members: NDArray[np.int64]
+    """(dealings, m) the member that leaves out each of them"""
+
+
+def dealt(n: int, how: FoldMembers, labels: NDArray[Any] | None, random: np.random.RandomState) -> Dealt:
+    """Deal n rows to folds. labels: (n,) of a classification, which the folds have in proportion, or None."""
+    folds = min(how.folds, n)
+    found = np.stack([deal(n, folds, labels, random) for _ in range(how.dealings)])
+    learned = [np.flatnonzero(of_rows != fold) for of_rows in found for fold in np.arange(how.folds).tolist()]
+    rows = np.flatnonzero((found >= 0).all(0))
+    members = found + how.folds * np.arange(how.dealings)[:, None]
+    return Dealt(learned, rows, members[:, rows])
+
+
+class FoldCurve(LearningCurve):
+    """The curve of the members of folds: each has its own rows, and the score is the loss out of fold, negated."""
+
+    def __init__(self, plan: FitPlan, start: FitStart, samples: Samples, rows: Dealt) -> None:
+        """Begin. samples: of all rows."""
+        super().__init__(plan, start, loop.is_weighted(samples), self.judged)
+        self.samples, self.dealt, self.judge = samples, rows, samples.take(rows.rows)
+
+    def order(self, run: Run) -> NDArray[np.int64]:
+        """Return the rows of the next epoch (n, members): each member's own, some of them twice in place of others."""
+        n = self.samples.n
+        found = np.empty((n, len(self.dealt.learned)), np.int64)
+        for member, own in enumerate(self.dealt.learned):
+            times = -(-n // len(own))
+            found[:, member] = np.concatenate([self.random.permutation(own) for _ in range(times)])[:n]
+        self.rows = found
+        return found
+
+    def judged(self, run: Run) -> float:
+        """Return the loss out of fold, negated, and record it."""
+        run.synchronize()
+        session: Any = run.session
+        states = [each.states for each in session.sessions]
+        each = outputs_of_each(run.walks, list(session.theta), states, self.judge.X)
+        loss = run.plan.network.loss
+        temperature = temperature_of(each, self.dealt, loss, self.judge)
+        found = loss_of(out_of_fold(loss, each, self.dealt, temperature), loss, self.judge)
+        self.losses.append(found)
+        run.logs["val_loss"] = found  # what others watch, and the history shows
+        return -found
+
+
+def out_of_fold(loss: Loss, out: NDArray[Any], rows: Dealt, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return the output (m, outputs) that predicts q, from each member's (members, m, outputs)."""
+    chosen = out[rows.members, np.arange(len(rows.rows))].astype(np.float64) / temperature
+    found: NDArray[np.float64] = loss.average(chosen)
+    return found
+
+
+def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
+    """Return the weighted mean of the loss of outputs; infinity where they are not finite."""
+    if not np.isfinite(out).all():
+        return float("inf")
+    whole = samples.batch(slice(None), np.float64)
+    return float(np.average(loss.value(out, whole.y), weights=whole.s if whole.s.any() else None))
+
+
+def temperature_of(out: NDArray[Any], rows: Dealt, loss: Loss, samples: Samples) -> float:
+    """Return the temperature, 1 for other losses than a cross-entropy of logits.
+
+    out: (members, m, outputs).  samples: the m rows.
+    """
+    if not isinstance(loss, CrossEntropy) or loss.domain == "probability":
+        return 1.0
+
+    def of(log: float) -> float:
+        return loss_of(out_of_fold(loss, out, rows, float(np.exp(log))), loss, samples)
+
+    low, high = (float(np.log(end)) for end in TEMPERATURES)
+    found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR})
+    return float(np.exp(found.x)) if of(found.x) < of(0.0) else 1.0
+
+
+def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callback, ...]) -> FitResult:
+    """Train the members of a start, in place, and return what the fit has found."""
+    result, how = start.result, plan.proposal.folds
+    assert how is not None, "the recipe deals folds"
+    model = result.model
+    samples = data.samples.scaled(model.target_scale)
+    rows = dealt(samples.n, how, data.labels, check_random_state(plan.parameters.random_state))
+    if start.is_drawn:
+        for member in members_of(model):
+            begin_at_shares(member, samples)
+    curve = FoldCurve(plan, start, samples, rows)
+    size = loop.batch_size(plan.parameters.batch_size, samples.n)
+    optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
+    _, shortfall = loop.run(plan, model, optimizer, samples, None, size, epochs, curve, callbacks)
+    found = replace(result, records=curve.records, shortfall=shortfall)
+    members = members_of(model)
+    is_whole = len(members) == len(rows.learned) and len(rows.rows)  # none diverged, and a class has two rows
+    if not (start.is_new and is_whole):
+        return found
+    engine = plan.parameters.engine
+    out = np.stack([member.raw_outputs(curve.judge.X, engine, BATCH) for member in members])
+    loss = model.network.loss
+    temperature = temperature_of(out, rows, loss, curve.judge)
+    for member in members:
+        cool(member, temperature)
+    outputs = out_of_fold(loss, out, rows, temperature)
+    if (scale := model.target_scale) is not None:
+        outputs = scale.clamp(scale.restore(outputs))
+    predicted = loss.predict(outputs)
+    if isinstance(found.targets, NumericTargets):
+        predicted = found.targets.uncrossed(predicted)
+    X = curve.judge.X[sampled(len(rows.rows))]
+    return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows), predicted, X))
+
+
+def begin_at_shares(model: Model, samples: Samples) -> None:
+    """Let a network begin with a last layer that predicts the shares of the classes, or the mean, for every row."""
+    network = model.network
+    W, b = (dense_slots(network, field)[-1] for field in ("W", "b"))
+    model.theta[W.start : W.stop] = 0
+    if not isinstance(network.loss, CrossEntropy) or network.loss.domain == "probability":
+        return
+    _, y, weight = samples.batch(slice(None), np.float64)
+    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
+    is_softmax = isinstance(network.loss, SoftmaxCrossEntropy)
+    model.theta[b.start : b.stop] = np.log(shares) if is_softmax else np.log(shares) - np.log1p(-shares)
+
+
+def cool(model: Model, temperature: float) -> None:
+    """Divide the outputs of a network by a temperature: the factors of a Scale at its end, or else its last Dense."""
+    slots, last = model.network.slots, model.network.links[-1]
+    of_end = [slot for slot in slots if slot.link is last and isinstance(last.layer, Scale)]
+    for slot in of_end or [dense_slots(model.network, field)[-1] for field in ("W", "b")]:
+        model.theta[slot.start : slot.stop] /= temperature

@@ -1,0 +1,120 @@
+"""What "fast" does with few rows: an ensemble of small networks, each of which leaves out another fold.
+
+    Embedding of the codes, PiecewiseLinearEmbedding of the numbers, Scale(6), Dense(64), ReLU, Dropout, Dense
+
+and for classes behind it z = c tanh(u / c), with c = ln n for several classes and 2 ln n for two, of n rows: so many
+cannot say that a class is rarer than one in n squared, and no probability is below 1 / (1 + (K - 1) n^2) of K classes.
+
+Sixteen members are trained together, for at most a hundred epochs. What those that have not seen a row predict for it
+says which epoch is the best, and how sure its probabilities may be: see `chainrule.estimators.fit.folds`. A number of
+a table is three inputs ("robust+rank+linear"): its smoothly clipped value, its rank within what so many rows can say of
+the tails, and its value unbent, in which what is linear stays so.
+
+The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
+50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
+
+Sources: out-of-fold predictions of members that leave out folds, Krogh and Vedelsby, "Neural network ensembles, cross
+validation, and active learning", NeurIPS 1994; the temperature, Guo, Pleiss, Sun and Weinberger, "On calibration of
+modern neural networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from chainrule.estimators.recipes.base import Facts, FoldMembers, OfFewRows, Proposal
+from chainrule.formulas.initializers import Constant
+from chainrule.formulas.layers import Dense, Layer, PiecewiseLinearEmbedding, Scale, Tanh
+from chainrule.formulas.optimizers import AdamW
+from chainrule.formulas.schedules import Cosine
+
+LEAST_ROWS, MOST_ROWS = 10, 1_500
+"""The rows from which, and up to which, there are few. Of fewer none is held out."""
+WIDTHS = (64,)
+EPOCHS, PATIENCE = 100, 30
+BATCHES = ((500, 32), (MOST_ROWS, 64))
+"""Up to so many rows, the samples of a batch."""
+FRONT_RATE = 6.0
+VECTOR = 4
+"""The numbers of a vector in place of a number."""
+BINS, ROWS_OF_A_BIN = 48, 10
+"""The most bins of a number, which has at least so many rows for each of them."""
+FOLDS, MEMBERS = 8, 16
+"""The folds of a dealing, and the members of all dealings."""
+VERY_FEW = 100
+"""The rows up to which there are very few."""
+RATE, DROPOUT = 4e-3, 0.1
+VERY_FEW_RATE, VERY_FEW_DROPOUT = 2e-3, 0.3
+"""Of very few rows, with which a network learns less and forgets more."""
+DECAY = 0.3
+
+
+def few(facts: Facts) -> Proposal:
+    """Return the network and the training above."""
+    rows = facts.rows
+    is_very_few = rows <= VERY_FEW
+    rate, dropout = (VERY_FEW_RATE, VERY_FEW_DROPOUT) if is_very_few else (RATE, DROPOUT)
+    found: dict[str, Any] = {
+        "hidden_layer_sizes": WIDTHS,
+        "dropout": dropout,
+        "batch_size": min(
+            next((size for most, size in BATCHES if rows <= most), BATCHES[-1][1]), max(rows, 1)
+        ),
+        "max_iter": EPOCHS,
+        "tol": 0.0,
+        "n_iter_no_change": PATIENCE,
+        "optimizer": AdamW(rate, weight_decay=DECAY),
+        "schedule": Cosine(warmup=0.05),
+        "alpha": 0.0,
+        "early_stopping": True,
+        "scoring": "loss",
+        "n_members": MEMBERS,
+    }
+    front: list[Layer] = [Scale(rate=FRONT_RATE)]
+    if facts.numbers:
+        bins = max(2, min(BINS, rows // ROWS_OF_A_BIN))
+        front.insert(0, PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=1))
+    return Proposal(
+        found,
+        front=tuple(front),
+        head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
+        clamp=True,
+        folds=FoldMembers(FOLDS, MEMBERS // FOLDS),
+    )
+
+
+def bounded(outputs: int, facts: Facts) -> tuple[Layer, ...]:
+    """Return the last layers of a classifier, whose logits are within [-c, c]."""
+    c = (1 if facts.task == "multiclass" else 2) * math.log(max(facts.rows, 3))
+    return (
+        Dense(outputs),
+        Scale(rate=0.0, decays=0.0, initializer=Constant(1 / c)),
+        Tanh(),
+        Scale(rate=0.0, decays=0.0, initializer=Constant(c)),
+    )
+
+
+TABLE = {"category_scale": 0.1, "scale": "robust+rank+linear"}
+"""The settings of the preprocessor that are not its default."""
+BESIDE = frozenset(
+    {
+        *("hidden_layer_sizes", "activation", "dropout", "residual", "loss", "quantiles", "class_weight"),
+        *("label_smoothing", "optimizer", "clip_norm", "alpha", "batch_size", "learning_rate"),
+        *("learning_rate_init", "power_t", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"),
+        *(
+            "max_iter",
+            "n_iter_no_change",
+            "tol",
+            "time_limit",
+            "random_state",
+            "warm_start",
+            "verbose",
+            "callbacks",
+            "dtype",
+        ),
+        *("engine", "preset", "preprocess", "gap", "max_fun"),
+    }
+)
+"""The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
+OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE)

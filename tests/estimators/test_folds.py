@@ -1,0 +1,251 @@
+"""Few rows: members that each leave out another fold, what they predict out of fold, and the settings by rows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule import Ensemble, MLPClassifier, MLPRegressor
+from chainrule.data.samples import Samples
+from chainrule.estimators.fit import folds
+from chainrule.estimators.fit.folds import Dealt, dealt, out_of_fold, temperature_of
+from chainrule.estimators.held import result_of
+from chainrule.estimators.recipes import few
+from chainrule.estimators.recipes.base import Facts, FoldMembers
+from chainrule.formulas.layers import Scale
+from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy
+
+RNG = np.random.default_rng(0)
+
+
+def table(n: int, seed: int = 0) -> tuple[pd.DataFrame, Any]:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"size": rng.normal(size=n), "kind": rng.choice(["a", "b", "c"], n)})
+    return frame, frame["size"] * 3 + (frame["kind"] == "a") * 5 + rng.normal(size=n)
+
+
+def labels_of(y: Any) -> Any:
+    return np.where(y > np.median(y), "high", "low")
+
+
+# --- the settings ---------------------------------------------------------------------------------------------------
+
+
+def test_settings_are_a_function_of_the_rows_and_the_numbers():
+    def proposed(rows: int, numbers: tuple[int, ...] = (0, 1), task: str = "binary") -> Any:
+        return few.few(Facts(rows, 4, task, {}, numbers))
+
+    very_few, more = proposed(50), proposed(1_000)
+    assert very_few.folds.folds * very_few.folds.dealings == very_few.parameters["n_members"]
+    assert more.folds.folds * more.folds.dealings == more.parameters["n_members"]
+    assert [proposed(rows).parameters["batch_size"] for rows in (20, 50, 500, 501)] == [20, 32, 32, 64]
+    assert [proposed(rows).front[0].bins for rows in (10, 200, 1_500)] == [2, 20, 48]
+    assert [layer.kind for layer in proposed(50, ()).front] == ["scale"]
+    c = very_few.head(1)[-1].initializer.value
+    assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-1].initializer.value == c / 2
+    assert proposed(50, task="regression").head is None and proposed(50, task="regression").clamp
+
+
+@pytest.mark.parametrize(("rows", "is_few"), [(9, False), (10, True), (few.MOST_ROWS, True)])
+def test_few_rows_have_an_ensemble_and_others_one_network(rows: int, is_few: bool):
+    X, y = table(rows)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=1).fit(X, y)
+    assert isinstance(net.model_, Ensemble) == is_few
+    assert (net.preprocessor_.scale == "robust+rank+linear") == is_few
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"n_members": 1}, {"early_stopping": True}, {"scoring": "r2"}, {"refit": False}, {"batch_norm": True}],
+)
+def test_who_says_what_is_held_out_or_how_many_members_there_are_gets_that(more: dict[str, Any]):
+    X, y = table(60)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=2, **more).fit(X, y)
+    assert len(net.members_) == 1 and net.preprocessor_.scale == "standard+quantile"
+
+
+def test_rows_that_are_passed_or_tied_together_are_not_dealt():
+    X, y = table(80)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=2)
+    assert len(net.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:]).members_) == 1
+    groups = np.arange(80) // 4
+    held = result_of(net.fit(X, y, groups=groups)).held_out
+    assert held is not None and len(net.members_) == 1
+    outside = np.setdiff1d(np.arange(80), held.rows)
+    assert not set(groups[held.rows]) & set(groups[outside])
+    held = result_of(net.fit(X, y, time=np.arange(80))).held_out
+    assert held is not None and held.rows.min() == 80 - len(held.rows)
+
+
+# --- the folds ------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 60), st.integers(2, 8), st.integers(1, 3), st.integers(0, 4), st.integers(0, 2**31))
+def test_each_row_is_left_out_once_in_each_dealing(
+    n: int, count: int, dealings: int, classes: int, seed: int
+):
+    labels = np.arange(n) % classes if classes else None
+    found = dealt(n, FoldMembers(count, dealings), labels, np.random.RandomState(seed))
+    assert len(found.learned) == count * dealings
+    seen = np.array([np.isin(np.arange(n), own) for own in found.learned])  # (members, n)
+    for which, own in enumerate(found.members):
+        assert not seen[own, found.rows].any()
+        assert (own // count == which).all()
+    assert (seen.sum(0)[found.rows] == (count - 1) * dealings).all()
+    others = np.setdiff1d(np.arange(n), found.rows)
+    assert seen[:, others].all()
+    if labels is not None:  # every member knows every class
+        assert all(set(labels[own]) == set(labels) for own in found.learned)
+    else:
+        assert not len(others)
+
+
+def test_what_is_predicted_out_of_fold_by_hand():
+    rows = Dealt([np.array([1]), np.array([0])] * 2, np.array([0, 1]), np.array([[0, 1], [2, 3]]))
+    logits = np.log([[[4.0], [9.0]], [[9.0], [3.0]], [[1.0], [9.0]], [[9.0], [1.0]]])  # odds of members, rows
+    out = out_of_fold(SigmoidCrossEntropy(), logits, rows)
+    p = 1 / (1 + np.exp(-out[:, 0]))
+    np.testing.assert_allclose(p, [(4 / 5 + 1 / 2) / 2, (3 / 4 + 1 / 2) / 2])
+    halved = out_of_fold(SigmoidCrossEntropy(), logits, rows, temperature=2.0)
+    np.testing.assert_allclose(1 / (1 + np.exp(-halved[0, 0])), (2 / 3 + 1 / 2) / 2)
+    numbers = out_of_fold(MeanSquaredError(), np.arange(8.0).reshape(4, 2, 1), rows)
+    np.testing.assert_array_equal(numbers[:, 0], [(0 + 4) / 2, (3 + 7) / 2])
+
+
+def test_a_temperature_says_how_often_it_was_right():
+    # Log odds of 4 for 100 rows of which 73 are right: sigmoid(4 / T) = 0.73 at T = 4 / ln(0.73 / 0.27) = 4.02.
+    y = (np.arange(100) < 73).astype(float)[:, None]
+    rows = Dealt([np.arange(100)], np.arange(100), np.zeros((1, 100), np.int64))
+    samples = Samples(np.zeros((100, 1)), y, np.ones(100), 1)
+    found = temperature_of(np.full((1, 100, 1), 4.0), rows, SigmoidCrossEntropy(), samples)
+    assert found == pytest.approx(4 / math.log(73 / 27), rel=0.03)
+    assert temperature_of(np.full((1, 100, 1), 0.1), rows, SigmoidCrossEntropy(), samples) == 1.0
+    numbers = samples._replace(y=np.arange(100.0)[:, None])
+    assert temperature_of(np.zeros((1, 100, 1)), rows, MeanSquaredError(), numbers) == 1.0
+
+
+# --- whole fits -----------------------------------------------------------------------------------------------------
+
+
+def bound(n: int, classes: int) -> float:
+    return 1 / (1 + (classes - 1) * float(n) ** 2)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_no_probability_is_below_what_so_many_rows_can_say(classes: int):
+    x = np.repeat(np.arange(classes), 20).astype(float)  # a table without any doubt
+    X = pd.DataFrame({"x": x + 0.01 * RNG.normal(size=len(x))})
+    net = MLPClassifier(preprocess="auto", random_state=0).fit(X, x.astype(int))
+    far = pd.DataFrame({"x": [-1e9, -3.0, 0.0, 1.0, 2.0, 9.0, 1e9]})
+    p = net.predict_proba(far)
+    assert p.min() >= bound(len(x), classes) * 0.999 and p.max() < 1
+    assert (net.predict(X) == x).all()
+    if classes == 2:
+        scale = net.members_[0].network.links[-1].layer
+        assert isinstance(scale, Scale)
+
+
+@pytest.mark.filterwarnings("ignore:the least populated")
+@settings(max_examples=5, deadline=None)
+@given(st.integers(10, 40), st.integers(2, 4), st.integers(0, 2**31))
+def test_probabilities_are_within_their_bounds_for_any_table(n: int, classes: int, seed: int):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {"a": rng.standard_cauchy(n) * 10.0 ** rng.integers(-3, 6), "b": rng.choice(list("xyz"), n)}
+    )
+    y = rng.integers(0, classes, n)
+    y[:classes] = np.arange(classes)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=3).fit(X, y)
+    p = net.predict_proba(X)
+    assert p.min() >= bound(n, classes) * 0.999
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+
+
+def test_a_rare_class_of_two_rows_and_one_of_one():
+    X, _ = table(50)
+    y = np.where(np.arange(50) < 2, "rare", "usual")
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=20).fit(X, y)
+    held = result_of(net).held_out
+    assert held is not None and len(held.rows) == 50
+    p = net.predict_proba(X)[:, 0]
+    assert bound(50, 2) < p.min() and p.mean() < 0.3
+    y[1] = "usual"
+    with pytest.warns(UserWarning, match="'rare' in y has only 1 member"):
+        held = result_of(net.fit(X, y)).held_out
+    assert held is not None and len(held.rows) == 49 and 0 not in held.rows
+
+
+@pytest.mark.parametrize("columns", [200])
+def test_ten_rows_a_constant_target_more_columns_than_rows_and_categories_alone(columns: int):
+    X, y = table(10)
+    assert np.isfinite(MLPRegressor(preprocess="auto", random_state=0, max_iter=5).fit(X, y).predict(X)).all()
+    X, y = table(30)
+    same = MLPRegressor(preprocess="auto", random_state=0, max_iter=5).fit(X, np.full(30, 7.0))
+    np.testing.assert_allclose(same.predict(X), 7.0)
+    wide = pd.DataFrame(RNG.normal(size=(30, columns))).rename(columns=str)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=5).fit(wide, labels_of(y))
+    assert np.isfinite(net.predict_proba(wide)).all()
+    words = pd.DataFrame({"a": RNG.choice(list("uvw"), 30), "b": RNG.choice(list("xy"), 30)})
+    assert (
+        MLPClassifier(preprocess="auto", random_state=0, max_iter=5)
+        .fit(words, labels_of(y))
+        .predict(words)
+        .shape
+    )
+
+
+def test_a_seed_repeats_and_a_file_predicts_the_same(tmp_path: Path):
+    X, y = table(60)
+    labels = labels_of(y)
+    first, again = (
+        MLPClassifier(preprocess="auto", random_state=3, max_iter=15).fit(X, labels) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
+    first.save(tmp_path / "few.safetensors")
+    read = MLPClassifier.load(tmp_path / "few.safetensors")
+    np.testing.assert_array_equal(first.predict_proba(X), read.predict_proba(X))
+    assert read.predict_set(X).tolist() == first.predict_set(X).tolist()
+
+
+def test_held_out_rows_are_all_rows_and_those_predictions_are_honest():
+    X, y = table(60)
+    noise = np.random.default_rng(5).integers(0, 2, 60)  # nothing can be learned
+    net = MLPClassifier(preprocess="auto", random_state=0).fit(X, noise)
+    held = result_of(net).held_out
+    assert held is not None
+    np.testing.assert_array_equal(held.rows, np.arange(60))
+    right = (held.predicted[:, 0] > 0.5) == held.y[:, 0]
+    assert 0.25 < right.mean() < 0.75
+    assert -net.best_validation_score_ == pytest.approx(min(net.validation_loss_curve_))
+    assert np.abs(net.predict_proba(X) - 0.5).mean() < 0.2
+    numbers = MLPRegressor(preprocess="auto", random_state=0).fit(X, 1000 + 50 * y)
+    low, high = numbers.predict_interval(X, coverage=0.8).T
+    assert ((low <= 1000 + 50 * y) & (1000 + 50 * y <= high)).mean() > 0.7
+    held = result_of(numbers).held_out
+    assert held is not None and held.predicted[:, 0].mean() == pytest.approx(np.mean(1000 + 50 * y), rel=0.02)
+    assert numbers.predict(X).max() <= (1000 + 50 * y).max()
+
+
+def test_the_best_epoch_is_that_of_the_least_loss_out_of_fold(monkeypatch: pytest.MonkeyPatch):
+    X, y = table(60)
+    losses = iter([3.0, 2.0, 1.0, 4.0, 5.0, *[9.0] * 99])
+    seen: list[Any] = []
+
+    def judged(self: Any, run: Any) -> float:
+        run.synchronize()
+        seen.append(run.theta.copy())
+        self.losses.append(found := next(losses))
+        return -found
+
+    monkeypatch.setattr(folds.FoldCurve, "judged", judged)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=6).fit(X, y)
+    np.testing.assert_array_equal(net.model_.theta, seen[2])
+    assert net.best_validation_score_ == -1.0 and net.n_iter_ == 6
