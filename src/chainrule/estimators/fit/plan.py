@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
@@ -201,7 +202,7 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
     is_apart = any(each is not None for each in (given_rows.X_val, given_rows.groups, given_rows.time))
     if found is None or is_apart or not is_stochastic(estimator):
         return None
-    if not found.least <= len(given_rows.y) <= found.most:
+    if not found.least <= _num_samples(given_rows.y) <= found.most:
         return None
     return found if found.beside.issuperset(given(estimator)) else None
 
