@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.estimators.tables import column, reading
+from chainrule.estimators.tables import reading
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 400
@@ -132,15 +132,15 @@ def test_the_time_may_be_any_column_of_a_table_that_was_read():
 def test_a_fit_reads_its_table_once(monkeypatch: pytest.MonkeyPatch):
     """The preprocessor, what the fit notices and what it keeps of the columns take what was read."""
     frame, price = table()
-    looked = list[str]()
+    looked, read = list[str](), reading._frame_column
 
-    def told(label: str, values: Any) -> Any:
+    def told(frame: Any, k: int, key: str | None, label: str) -> Any:
         looked.append(label)
-        return column.objects(label, values)
+        return read(frame, k, key, label)
 
-    monkeypatch.setattr(reading, "objects", told)
+    monkeypatch.setattr(reading, "_frame_column", told)
     net = MLPRegressor(hidden_layer_sizes=(4,), preprocess="auto", max_iter=1, early_stopping=True).fit(
         frame, price
     )
-    assert sorted(looked) == ["kind", "town"]
+    assert sorted(looked) == sorted(frame.columns)
     assert len(net.check(frame).columns) == 4

@@ -39,7 +39,7 @@ class BoundEstimator:
     single network's answer the bits of `predict` for a table of more than eight rows (fewer are computed by NumPy,
     whose float32 sums differ in the last digits). A weighted average, of `preset="best"`, agrees to 1e-12.
     Cells are read as those of a table: None, NaN, NaT and pandas.NA are missing, an unknown category counts as a rare
-    one, and what cannot be read raises the error of `predict`.
+    one, and any other cell raises the error of `predict`.
     It keeps the parameters, threshold and calibration of its time: bind again after more training. Threads may share
     it.
     """

@@ -230,13 +230,8 @@ def by_batches(
 def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Listeners) -> FitResult:
     """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
     p, result, (samples, validation) = plan.parameters, start.result, parts[:2]
-    solver: AnyOptimizer = LBFGS(
-        tolerance=float(p.tol),
-        max_evaluations=int(p.max_fun),
-        loss_tolerance=FTOL,
-    )
-    if p.optimizer is not None:
-        solver = as_optimizer(p.optimizer)
+    own = LBFGS(tolerance=float(p.tol), max_evaluations=int(p.max_fun), loss_tolerance=FTOL)
+    solver: AnyOptimizer = own if p.optimizer is None else as_optimizer(p.optimizer)
     callbacks = (*((Lines(),) if p.verbose else ()), *listen.callbacks)
     history, shortfall = loop.run(
         plan, result.model, solver, samples, validation, samples.n, int(p.max_iter), callbacks=callbacks
