@@ -41,6 +41,7 @@ def test_commands():
         "evaluate",
         "explain",
         "export",
+        "card",
         "info",
         "lab",
         "predict",

@@ -77,7 +77,7 @@ NOT_RESULTS = {
         *("Remedy", "OverfittingData", "Range", "AboutSetting"),
     },
     "on the way to a result": {
-        *("Answers", "JudgedDecision", "Demanded", "Followers"),
+        *("Answers", "JudgedDecision", "Demanded", "Followers", "RunCard", "CardRange"),
         *(
             "Settings",
             "Data",

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import chainrule
+from chainrule.cli.card import card
 from chainrule.cli.check import check
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
@@ -35,6 +36,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (data, "chainrule data shuffle train/ shuffled/"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
     (export, "chainrule export runs/mnist --onnx"),
+    (card, "chainrule card runs/mnist --license mit"),
     (lab, "chainrule lab vanishing --budget 0.1"),
     (serve, "chainrule serve runs/table"),
     (studio, "chainrule studio runs/mnist"),

@@ -233,6 +233,24 @@ StoryPage = Annotated[
     Path | None, Option("--out", help="Also write the story to this .html, a page that works offline.")
 ]
 
+# --- card
+
+RunToDescribe = Annotated[str, Argument(metavar="RUN", help="The folder of a run.")]
+CardLicense = Annotated[
+    str | None,
+    Option(
+        "--license",
+        metavar="NAME",
+        help="License as the Hub names it, apache-2.0.",
+        show_default="left to say",
+    ),
+]
+CardOut = Annotated[
+    Path | None, Option("--out", help="The file to write.", show_default="README.md in the folder")
+]
+CardLanguage = Annotated[str, Option("--lang", help=f"Language of the card: {_LANGUAGE}")]
+CardOverwrite = Annotated[bool, Option("--overwrite", help="Replace the file.")]
+
 # --- export
 
 AsOnnx = Annotated[bool, Option("--onnx", help="As an ONNX file; needs the extra onnx.")]

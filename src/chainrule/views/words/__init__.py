@@ -22,6 +22,7 @@ from chainrule.errors import ConfigError
 if TYPE_CHECKING:
     from chainrule.views.words.en import additive as additive
     from chainrule.views.words.en import attribution as attribution
+    from chainrule.views.words.en import card as card
     from chainrule.views.words.en import charts as charts
     from chainrule.views.words.en import derivation as derivation
     from chainrule.views.words.en import drift as drift

@@ -1,0 +1,36 @@
+"""`chainrule card`: describe a run as a model card."""
+
+from __future__ import annotations
+
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+from chainrule.cli.reports import check_language
+from chainrule.errors import ConfigError
+
+
+@guarded
+def card(
+    run: options.RunToDescribe,
+    license: options.CardLicense = None,
+    out: options.CardOut = None,
+    lang: options.CardLanguage = "en",
+    overwrite: options.CardOverwrite = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write a model card of a run, for the Hugging Face Hub: data, results, limits, and how to load it."""
+    from pathlib import Path
+
+    from chainrule.core.files import write_whole
+    from chainrule.recipe.card import read_card
+    from chainrule.views.text.card import card as written
+    from chainrule.views.words import spoken_in
+
+    check_language(lang)
+    found, path = read_card(Path(run)), out or Path(run) / "README.md"
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists; pass --overwrite to replace it, or --out for another file.")
+    with spoken_in(lang):
+        text = written(found, license)
+    write_whole(path, text.encode())
+    console = output.console()
+    console.print(f"Written to {path}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,137 @@
+"""What a model card says of a run, read from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chainrule.errors import DataError, FormatError
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.held import result_of
+from chainrule.estimators.notices.notice import Notices
+from chainrule.estimators.tables import calendar
+from chainrule.model import Model, load_any
+from chainrule.recipe import folder
+from chainrule.recipe.averages import estimator_of
+from chainrule.recipe.baselines import Verdict
+
+TASKS = {"regression": "regression", "binary": "classification", "multiclass": "classification"}
+"""The task of a model as the Hugging Face Hub calls it; several labels a row are a classification too."""
+
+
+class CardRange(NamedTuple):
+    """The values of a column in training."""
+
+    name: str
+    kind: str
+    missing: float
+    """the share of the rows without a value"""
+    least: float | str | None = None
+    """the smallest number, or the first date as text; None of categories"""
+    most: float | str | None = None
+    categories: tuple[str, ...] = ()
+
+
+class RunCard(NamedTuple):
+    """A run as a card describes it."""
+
+    name: str
+    """of the folder"""
+    data: str
+    file: str
+    """the name of the model's file"""
+    command: str
+    versions: Mapping[str, str]
+    task: str
+    is_table: bool
+    inputs: int
+    labels: tuple[str, ...]
+    networks: int
+    parameters: int
+    part: str
+    """what the samples are that judged it: test, validation, ..."""
+    samples: int
+    metrics: Mapping[str, float]
+    comparison: tuple[tuple[str, Mapping[str, float]], ...]
+    """each model beside the network, itself included, with its metrics"""
+    verdict: Verdict | None
+    ranges: tuple[CardRange, ...]
+    notices: Notices
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline tag of the Hugging Face Hub."""
+        kind = TASKS.get(self.task, "classification")
+        return f"tabular-{kind}" if self.is_table or kind == "regression" else "image-classification"
+
+
+def read_card(path: Path) -> RunCard:
+    """Read what a card says from the folder of a run.
+
+    Raises DataError for a folder without a complete run, and FormatError for a damaged one.
+    """
+    metrics, file = path / "metrics.json", path / "model.safetensors"
+    if not metrics.is_file() or not file.is_file():
+        raise DataError(
+            f"{path} is no folder of a complete run, which has metrics.json and model.safetensors; name the folder "
+            "that chainrule train wrote."
+        )
+    config = folder.read_config(path)
+    try:
+        judged: dict[str, Any] = json.loads(metrics.read_text("utf-8"))
+        model, metadata = load_any(file)
+        estimator = estimator_of(metadata, file) if "estimator" in metadata else None
+        verdict = judged.get("verdict")
+        members = members_of(estimator) if estimator is not None else getattr(model, "members", (model,))
+        return RunCard(
+            name=path.resolve().name,
+            data=str(config["data"]["name"]),
+            file=file.name,
+            command=str(config["command"]),
+            versions=dict(config["versions"]),
+            task=model.task,
+            is_table=estimator is not None or "table" in metadata,
+            inputs=model.network.inputs if estimator is None else int(estimator.n_features_in_),
+            labels=tuple(map(str, model.classes if model.classes is not None else ())),
+            networks=len(members),
+            parameters=sum(int(member.theta.size) for member in members),
+            part=str(judged["part"]),
+            samples=int(judged["samples"]),
+            metrics={name: value for name, value in judged["metrics"].items() if isinstance(value, float)},
+            comparison=tuple((each["model"], each["metrics"]) for each in judged.get("comparison") or ()),
+            verdict=None if verdict is None else Verdict(*(verdict[name] for name in Verdict._fields)),
+            ranges=() if estimator is None else tuple(ranges_of(estimator)),
+            notices=Notices() if estimator is None else estimator.notices_,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"the files of {path} are damaged ({error}); train the run again.") from error
+
+
+def ranges_of(estimator: MLPClassifier | MLPRegressor) -> Iterator[CardRange]:
+    """Yield what each column that the networks see held in training."""
+    result = result_of(estimator)
+    if result.preprocessor is None:
+        return
+    learned = {each.name: each for each in result.preprocessor.learned_}
+    for seen in result.seen:
+        own, share = learned[seen.name], seen.missing / max(seen.rows, 1)
+        made = CardRange(seen.name, own.kind, share, categories=own.categories)
+        if seen.quantiles:
+            ends = seen.quantiles[0], seen.quantiles[-1]
+            least, most = map(_date, ends) if own.kind == "date" else ends
+            made = made._replace(least=least, most=most)
+        yield made
+
+
+def members_of(estimator: MLPClassifier | MLPRegressor) -> list[Model]:
+    """Return every network that answers: of a race those of all its parts."""
+    result = result_of(estimator)
+    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
+    return [member for part in parts for member in part.members]
+
+
+def _date(seconds: float) -> str:
+    return calendar.as_text(seconds).removesuffix(".000000").removesuffix("T00:00:00")

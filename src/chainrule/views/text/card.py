@@ -1,0 +1,141 @@
+"""A model card: Markdown with the first lines that the Hugging Face Hub reads, of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chainrule.recipe.card import CardRange, RunCard
+from chainrule.views import words
+from chainrule.views.words.facts import quantity
+
+MOST_RANGES, MOST_LABELS, MOST_LEVELS = 100, 40, 6
+"""Columns, labels and categories that are listed."""
+
+
+def card(run: RunCard, license: str | None = None) -> str:
+    """Return a card in the current language. license: as the Hub names it, such as "apache-2.0"; None for none."""
+    said = words.card
+    parts = [
+        front_matter(run, license),
+        f"# {plain(run.name)}",
+        said.subtitle(run.task, run.networks, run.parameters, plain(run.data)),
+        said.UNUSED,
+        *([said.LICENSE_MISSING] if license is None else []),
+        f"## {said.DATA}",
+        *_data(run),
+        f"## {said.RESULTS}",
+        said.judged(run.part, run.samples),
+        *_results(run),
+        f"## {said.LIMITS}",
+        *_limits(run),
+        f"## {said.USE}",
+        *_use(run),
+        f"## {said.MADE}",
+        f"```console\n{run.command}\n```",
+        ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def front_matter(run: RunCard, license: str | None) -> str:
+    """Return the lines between ---: YAML, whose values are written as JSON, which is YAML too."""
+    results = {
+        "task": {"type": run.pipeline},
+        "dataset": {"name": run.data, "type": run.data},
+        "metrics": [{"type": name, "value": value} for name, value in run.metrics.items()],
+    }
+    fields: dict[str, Any] = {
+        "library_name": "chainrule",
+        **({} if license is None else {"license": license}),
+        "pipeline_tag": run.pipeline,
+        "tags": ["chainrule", "mlp", *(["tabular"] if run.is_table else [])],
+        "metrics": list(run.metrics),
+        "model-index": [{"name": run.name, "results": [results]}],
+    }
+    lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
+    return "\n".join(["---", *lines, "---"])
+
+
+def _data(run: RunCard) -> Iterator[str]:
+    said = words.card
+    yield said.data(run.inputs, run.is_table)
+    if run.labels:
+        names = ", ".join(map(plain, run.labels[:MOST_LABELS])) + (
+            ", ..." if len(run.labels) > MOST_LABELS else ""
+        )
+        yield said.labels(names, len(run.labels))
+    if run.ranges:
+        yield table(said.RANGE_HEADS, [_range(each) for each in run.ranges[:MOST_RANGES]])
+
+
+def _range(own: CardRange) -> tuple[str, ...]:
+    if own.least is not None and own.most is not None:
+        ends = [each if isinstance(each, str) else quantity(each) for each in (own.least, own.most)]
+        values = words.tables.between(*ends)
+    else:
+        more = ", ..." if len(own.categories) > MOST_LEVELS else ""
+        values = ", ".join(map(plain, own.categories[:MOST_LEVELS])) + more
+    missing = words.phrases.percent(own.missing) if own.missing else words.phrases.NOTHING
+    return plain(own.name), words.tables.KINDS[own.kind], missing, values or words.phrases.NOTHING
+
+
+def _results(run: RunCard) -> Iterator[str]:
+    said = words.card
+    rows = [(words.phrases.spoken(name), quantity(value)) for name, value in run.metrics.items()]
+    yield table((said.METRIC, said.VALUE), rows)
+    if not run.comparison:
+        return
+    names = list(run.comparison[0][1])
+    yield table(
+        (words.tables.MODELS_HEAD, *map(words.phrases.spoken, names)),
+        [
+            (words.tables.MODELS[model], *(quantity(metrics[name]) for name in names))
+            for model, metrics in run.comparison
+        ],
+    )
+    if (found := run.verdict) is not None:
+        metric = words.phrases.spoken(found.metric)
+        yield words.tables.verdict(
+            found.code, found.model, metric, quantity(found.network), quantity(found.other)
+        )
+
+
+def _limits(run: RunCard) -> Iterator[str]:
+    said = words.card
+    yield said.accuracy_ends()
+    if run.ranges:
+        yield said.beyond()
+    if len(run.notices):
+        found = "\n".join(f"- {plain(words.notices.sentence(each, 'command'))}" for each in run.notices)
+        yield f"{said.NOTICED}\n\n{found}"
+
+
+def _use(run: RunCard) -> Iterator[str]:
+    said = words.card
+    if run.is_table:
+        kind = "MLPRegressor" if run.task == "regression" else "MLPClassifier"
+        code = f'from chainrule import {kind}\n\nmodel = {kind}.load("{run.file}")\nmodel.predict(rows)'
+    else:
+        code = f'from chainrule import load\n\nmodel = load("{run.file}")\nmodel.predict(X)'
+    yield f"{said.IN_PYTHON}\n\n```python\n{code}\n```"
+    rows = "rows.csv" if run.is_table else "digits.png"
+    commands = [
+        f"chainrule predict {run.file} {rows}",
+        f"chainrule serve {run.file}",
+        f"chainrule export {run.file} --c",
+    ]
+    yield "\n".join([f"{said.ELSEWHERE}\n", "```console", *commands, "```"])
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(each)} |" for each in lines)
+
+
+def plain(text: str) -> str:
+    """Return a text on one line that Markdown shows as it is."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(f"\\{letter}" if letter in r"\\`*_{}[]<>#|" else letter for letter in line)
