@@ -20,7 +20,8 @@ from chainrule.estimators.tables.column import objects, shortened
 from chainrule.estimators.tables.few_rows import FEW
 from chainrule.estimators.tables.once import transform_each
 from chainrule.estimators.tables.ranks import Ranks
-from chainrule.estimators.tables.scaling import Scaler, Scaling, normal, steps
+from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling, steps
+from chainrule.estimators.tables.scaling import normal as normal_of
 
 N = 300
 
@@ -39,6 +40,11 @@ NUMBERS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from([0.0, -0.0, 5e-324, 1e-300, 1.7e308, -1.7e308, 1e15, 1e15 + 0.125]),
 )
+
+
+def normal(share: np.ndarray) -> np.ndarray:
+    """The scale of quantiles that many rows have."""
+    return normal_of(share, TAIL)
 
 
 @given(st.lists(NUMBERS, min_size=2, max_size=60), st.lists(NUMBERS, min_size=1, max_size=30))

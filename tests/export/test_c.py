@@ -27,15 +27,23 @@ from chainrule import (
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.export import as_c
+from chainrule.export.answers import LargestColumn, WeightedSum
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.places import Arena, identifier, number, quoted
 from chainrule.export.as_c.statements import WRITERS
-from chainrule.export.base import GraphOperation
-from chainrule.export.columns import GraphInput
+from chainrule.export.base import GraphOperation, constant
+from chainrule.export.columns import Bounded, GraphInput
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.numbers import FUNCTIONS, Elementwise
+from chainrule.export.numbers import (
+    FUNCTIONS,
+    Columnwise,
+    Elementwise,
+    GroupSoftmax,
+    JoinedColumns,
+    SelectedColumns,
+)
 from exported import later, moved, table
 from hostile_tables import hostile_table
 
@@ -69,6 +77,25 @@ def test_every_operation_and_function_has_a_form():
     assert set(FUNCTIONS) - {"identity"} == set(IN_C)
 
 
+def test_an_average_with_a_temperature(tmp_path: Path):
+    """What a race adds to its networks: weights, and logarithms of bounded probabilities under a temperature."""
+    build, width = GraphBuilder(), 3
+    parts = [build.add(GraphInput(name, "number")) for name in "abc"]
+    rows = build.add(GroupSoftmax(), build.add(JoinedColumns(), *parts))
+    mean = build.add(WeightedSum((0.25, 0.75)), rows, build.add(SelectedColumns((2, 0, 1)), rows))
+    ends = constant(np.full(width, 1e-300)), constant(np.full(width, np.inf))
+    logs = build.add(Elementwise("log"), build.add(Bounded(*ends), mean))
+    warm = build.add(
+        Columnwise(constant(np.zeros(width)), constant(np.full(width, 0.8)), constant(np.zeros(width))), logs
+    )
+    answer = build.add(GroupSoftmax(), warm)
+    outputs = {"probabilities": answer, "label": build.add(LargestColumn(), answer)}
+    given = {name: np.random.default_rng(k).normal(size=30) * 300 for k, name in enumerate("abc")}
+    written = write(build.done(outputs, "multiclass", "xyz"), tmp_path / "average.c", given, dtype="float64")
+    assert written.difference <= 1e-13
+    assert "the same label on 30" in (tmp_path / "average.h").read_text("utf-8")
+
+
 def test_every_function_by_values_of_numpy(tmp_path: Path):
     x = np.r_[np.linspace(-9, 9, 73), -40.0, 40.0, 1e-9, 0.0][:, None]
     p = np.r_[1e-9, 1e-5, np.linspace(0.001, 0.999, 70), 1 - 1e-5][:, None]
@@ -89,7 +116,7 @@ def test_every_function_by_values_of_numpy(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["classes", *(pytest.param(p, marks=pytest.mark.slow) for p in ["race", *sorted(PRESETS)])]
+    "kind", ["classes", *(pytest.param(p, marks=pytest.mark.slow) for p in sorted(PRESETS))]
 )
 def test_estimators(kind: str, tmp_path: Path):
     X, y = table(120)
@@ -98,10 +125,6 @@ def test_estimators(kind: str, tmp_path: Path):
             X, np.where(y > 4, 'a "b" \\ */', "low")
         )
         made.set_threshold(threshold=0.4)
-    elif kind == "race":
-        made = MLPClassifier(preset="best", preprocess="auto", time_limit=1, random_state=0, max_iter=3).fit(
-            X, y > 4
-        )
     else:
         own = QUICK if kind != "additive" else {"max_iter": 3, "random_state": 0}
         made = MLPRegressor(**own, preset=kind, preprocess="auto").fit(X, y)
@@ -114,6 +137,7 @@ def test_estimators(kind: str, tmp_path: Path):
         assert "the same label on 20" in header
 
 
+@pytest.mark.slow
 def test_the_program_beside_it_under_sanitizers(tmp_path: Path):
     X, y = table(100)
     made = MLPClassifier(**QUICK, preprocess="auto").fit(X, np.digitize(y, [3, 5]))

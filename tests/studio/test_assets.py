@@ -18,9 +18,13 @@ ROOT = Path(__file__).parents[2]
 WEB = ROOT / "src" / "chainrule" / "studio" / "web"
 
 
+SHARED = ROOT / "src" / "chainrule" / "export" / "javascript"
+
+
 def files() -> dict[str, Path]:
-    """What lies in the folder, but for the tables of texts."""
+    """What lies in the folder, but for the tables of texts, and the formulas shared with exported modules."""
     found = {path.relative_to(WEB).as_posix(): path for path in WEB.rglob("*") if path.is_file()}
+    found |= {name: SHARED / name for name in ("activations.js", "operations.js")}
     return {name: path for name, path in found.items() if not name.startswith("texts/")}
 
 
@@ -101,7 +105,7 @@ def test_any_byte_changes_the_version(folder: Path):
         "note_dot_txt": "",
     }
     version, contents = write(folder, **first)
-    assert sorted(contents) == ["index.html", "screens/a.js", "texts.js"]
+    assert sorted(contents) == ["activations.js", "index.html", "operations.js", "screens/a.js", "texts.js"]
     assert contents["index.html"] == f"<a {version}>".encode()
     assert b"</script>" not in contents["texts.js"] and b'\\u003c/script>"' in contents["texts.js"]
     assert write(folder, note_dot_txt="x")[0] == version

@@ -39,6 +39,7 @@ def test_no_export_is_idle():
     read = {
         ("chart.js", "rounded"),
         ("flat.js", "SIGNED"),
+        ("operations.js", "operations"),
         ("pace.js", "between"),
         ("plane_colors.js", "classColors"),
     }
