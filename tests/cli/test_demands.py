@@ -140,11 +140,11 @@ def test_other_data_have_none(command, tmp_path):
 
 
 def test_a_score_without_rows_held_out_leaves_the_likeliest_class(tmp_path):
-    """Of 45 rows none is held out: the training is not lost, and the warning says why."""
+    """Of 45 rows one network holds none out: the training is not lost, and the warning says why."""
     write(
         tmp_path / "few.csv", {name: values[:45] for name, values in TABLE.items()}, ["age", "debt", "answer"]
     )
-    settings = Settings(target_column="answer", preset="fast", epochs=2, threshold="f1")
+    settings = Settings(target_column="answer", preset="fast", members=1, epochs=2, threshold="f1")
     with pytest.warns(UserWarning, match="the likeliest class is predicted, without a threshold: no rows"):
         found = run(str(tmp_path / "few.csv"), settings, out=tmp_path / "run")
     assert found.judgement.decision is None and judged_decision(found.judgement) is None

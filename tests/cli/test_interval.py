@@ -84,7 +84,7 @@ def test_a_report_shows_how_many_judged_rows_are_inside(homes, language):
     assert [len(trace.x) for trace in figure.data[1:]] == [found.contains.sum(), (~found.contains).sum()]
     assert len(figure.data[0].x) == 300
     with words.spoken_in(language):
-        page = outcome(TableRun(done.run.data.table, None, None, None, None, found), done.judgement)
+        page = outcome(TableRun(done.run.data.table, None, None, intervals=found), done.judgement)
     inside = f"{100 * found.contains.mean():.1f} %"
     assert (f"contain {inside} of these 100" if language == "en" else f"這 100 列中的 {inside}") in page
 

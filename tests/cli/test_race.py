@@ -43,10 +43,10 @@ def ended(monkeypatch: pytest.MonkeyPatch, at: tuple[int, int], error: type[Base
     """A context in which the fit of a candidate to a fold ends the race."""
     original = runner.Runner._fit
 
-    def fit(self: Any, task: Any, seconds: float) -> Any:
+    def fit(self: Any, task: Any, *given: Any) -> Any:
         if (task.number, task.fold) == at:
             raise error
-        return original(self, task, seconds)
+        return original(self, task, *given)
 
     context = monkeypatch.context()
     context.__enter__().setattr(runner.Runner, "_fit", fit)
@@ -57,9 +57,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The fits that are made from now on."""
     original, made = runner.Runner._fit, list[tuple[int, int]]()
 
-    def fit(self: Any, task: Any, seconds: float) -> Any:
+    def fit(self: Any, task: Any, *given: Any) -> Any:
         made.append((task.number, task.fold))
-        return original(self, task, seconds)
+        return original(self, task, *given)
 
     monkeypatch.setattr(runner.Runner, "_fit", fit)
     return made

@@ -290,7 +290,8 @@ def test_very_few_rows_hold_nothing_out(rows: int):
 def test_a_class_of_one_row_is_no_obstacle():
     X, y = table(120)
     y = np.where(np.arange(120) == 5, "rare", "usual")
-    net = MLPClassifier((8,), preprocess="auto", random_state=0, max_iter=2).fit(X, y)
+    with pytest.warns(UserWarning, match="the least populated class 'rare' in y has only 1 member"):
+        net = MLPClassifier((8,), preprocess="auto", random_state=0, max_iter=2).fit(X, y)
     assert net.predict_proba(X).shape == (120, 2)
 
 

@@ -167,15 +167,14 @@ def prepare(
 ) -> Prepared:
     """Check the settings, and make the estimator.
 
-    settings: the given ones, with the preset.  resolved: those of an earlier start of the same run.
+    data: a table.  settings: the given ones, with the preset.  resolved: those of an earlier start of the same run.
     """
     if given.has_shards or distributed.process_count() > 1:
         raise ConfigError(
             f"{named.given('preset', settings.preset)} trains in one process, without {named('shards')} and "
             f"{named('reduce')}; start it alone."
         )
-    if data.table is None:
-        raise ConfigError(f"{named('preset')} is for tables, and {data.name} has no named columns; omit it.")
+    assert data.table is not None, "the caller checks it"
     target = data.table.target
     settings.check_types(named)
     demands.demanded(settings, target, named)  # an error is raised before the training

@@ -179,6 +179,12 @@ class ByModel(NamedTuple):
         return run if done is None else run._replace(done=TrainedRun(run, model, self.parts, done))
 
 
+def check_is_table(data: Data, option: str, named: Names) -> None:
+    """Raise ConfigError for an option that only a table has, with other data."""
+    if data.table is None:
+        raise ConfigError(f"{named(option)} is for tables, and {data.name} has no named columns; omit it.")
+
+
 def prepare(data: Data, given: Settings, resolved: Settings | None = None, named: Names = PYTHON) -> Prepared:
     """Check the settings and the data, and build the model.
 
@@ -192,10 +198,8 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
             f"{named.given('preset', 'fast')}."
         )
     for option in ("target_column", "exclude_columns"):
-        if getattr(given, option) is not None and data.table is None:
-            raise ConfigError(
-                f"{named(option)} is for tables, and {data.name} has no named columns; omit it."
-            )
+        if getattr(given, option) is not None:
+            check_is_table(data, option, named)
     if given.augment and image_shape(data.train) is None:
         raise ConfigError(f"{named('augment')} distorts images, and {data.name} has none; omit it.")
     rows = split(data, given.validation_fraction, given.seed, named)

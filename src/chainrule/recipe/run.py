@@ -219,6 +219,7 @@ def _prepared(
                     "plain network; omit it, or the options that these do not support."
                 )
         return by_model.prepare(data, given, resolved, named)
+    by_model.check_is_table(data, "preset", named)  # before the imports, which are many
     from chainrule.recipe import by_estimator
 
     return by_estimator.prepare(data, given, settings, resolved, named)

@@ -22,7 +22,7 @@ from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.recipe import by_estimator, folder, longer
+from chainrule.recipe import by_estimator, by_model, folder, longer
 from chainrule.recipe.data import load
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
@@ -124,7 +124,9 @@ def resumed(
 def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
-    return TuneRun(by_estimator.prepare(load(data, named, given), given, given, None, named), how)
+    table = load(data, named, given)
+    by_model.check_is_table(table, "preset", named)
+    return TuneRun(by_estimator.prepare(table, given, given, None, named), how)
 
 
 def carry_out(
