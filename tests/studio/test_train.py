@@ -658,7 +658,10 @@ def houses(n: int = 120) -> str:
 
 
 def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: Path):
-    """By the estimators' preset, to the same bits, on the same rows; and beside a constant and a linear model."""
+    """By the estimators' preset, to the same bits, on the same rows; and beside a constant and a linear model.
+
+    Of few rows the preset averages several networks, and the studio trains one, as `--members 1` does.
+    """
     key = upload(studio, tmp_path, "houses.csv", houses().encode())
     do(studio, "train.data", kind="files", uploads=[key])
     defaults = do(studio, "train.options")["defaults"]
@@ -668,7 +671,7 @@ def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: P
     assert checked["patience"] == 20 and checked["links"][0]["inputs"] == len(studio.data.features)
     desk = run_to_the_end(studio, {"epochs": 8})
     run, table = desk.current(), studio.data.table
-    settings = Settings(preset=DEFAULT, epochs=8)
+    settings = Settings(preset=DEFAULT, epochs=8, members=1)
     alone = estimator(settings, table.target).fit(rows_of(table.inputs, table.train), studio.data.train.y)
     np.testing.assert_array_equal(studio.model.theta, alone.model_.theta)
     said = alone.predict(rows_of(table.inputs, table.test))
@@ -681,7 +684,7 @@ def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: P
     assert found["linear"] < constant / 2
     # The Python that the page shows does the same.
     code = checked["code"]
-    assert "preset='fast'" in code and "max_iter=8" in code
+    assert "preset='fast'" in code and "max_iter=8" in code and "n_members=1" in code
     names: dict[str, Any] = {}
     source = code.replace("'houses.csv'", repr(str(tmp_path / "houses.csv")))
     exec(
@@ -691,6 +694,16 @@ def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: P
         names,
     )
     np.testing.assert_array_equal(names["model"].model_.theta, alone.model_.theta)
+
+
+@pytest.mark.parametrize(("preset", "rows"), [("tabm", 120), ("fast", 1900)])
+def test_only_a_preset_that_averages_networks_is_asked_for_one(
+    studio: Studio, tmp_path: Path, preset: str, rows: int
+):
+    """TabM's members are of one network, and of many rows the preset trains one by itself."""
+    key = upload(studio, tmp_path, "houses.csv", houses(rows).encode())
+    do(studio, "train.data", kind="files", uploads=[key])
+    assert "n_members" not in do(studio, "train.check", form={"preset": preset, "epochs": 1})["code"]
 
 
 def visits(persons: int = 60, each: int = 5) -> str:

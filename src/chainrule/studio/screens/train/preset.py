@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
-from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.plan import ALONE, few_of
 from chainrule.estimators.fit.plan import resolved as plan_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.notices.notice import Notices
@@ -61,9 +62,12 @@ class Begun(NamedTuple):
         return Parts(self.run.samples, held_out, judged, "test", self.run.validation is not None)  # type: ignore[arg-type]
 
     def estimator(self, callbacks: list[Callback]) -> Any:
-        """Return the estimator of the fit, with the callbacks."""
+        """Return the estimator of the fit, of one network, with the callbacks."""
         assert self.data.table is not None
         made = estimator(self.given, self.data.table.target).set_params(callbacks=callbacks)
+        # the pages show one network at its steps: of few rows the preset would average several
+        if few_of(made, FitInput(**to_fit(self.data)), ALONE) is not None:
+            made.set_params(n_members=1)
         # the pages show the network that is validated: of tied rows, one of all rows has other inputs
         return made.set_params(refit=False) if self.data.table.tied.names else made
 
