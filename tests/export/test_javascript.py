@@ -194,6 +194,12 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
     }
     values = [3.0, -0.0, 0.1, 1e-7, 1.5e-5, 2.5e16, 1e15, 1e300, 0.0001, 123456.789]
 
+    texts = [f"{chr(code)}a{chr(code)}" for code in range(0x3100) if chr(code).isspace()] + [
+        "\ufeffx",
+        "\x1f",
+        "x\x85",
+    ]
+
     def read(make: Any, text: str) -> object:
         try:
             value = float(make(text.strip()))
@@ -222,12 +228,14 @@ const read = (holds, reads) => (raw) => {
 };
 say([['.', ','].map((sign) => given.numbers.map(read('number', sign))),
   Object.entries(given.dates).map(([order, texts]) => texts.map(read('date', order))),
-  given.values.map(read('category', '')), [true, 'Yes', '0', 1, 'na', 'maybe', 2].map(read('boolean', ''))]);
+  given.values.map(read('category', '')), given.texts.map(read('category', '')),
+  [true, 'Yes', '0', 1, 'na', 'maybe', 2].map(read('boolean', ''))]);
 """
-    found = node.run(tmp_path, script, {"numbers": numbers, "dates": dates, "values": values})
+    found = node.run(tmp_path, script, {"numbers": numbers, "dates": dates, "values": values, "texts": texts})
     assert [*found[0], *found[1]] == expected
     assert found[2] == [plain(value) for value in values]
-    assert found[3] == ["True", "True", "False", "True", None, "no", "no"]
+    assert found[3] == [text.strip() or None for text in texts]
+    assert found[4] == ["True", "True", "False", "True", None, "no", "no"]
 
 
 def test_rows_that_a_module_refuses(tmp_path: Path):

@@ -6,6 +6,11 @@ const PLAIN = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?$/, INFINITE = /^[+
 const GROUPED = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/, COMMA = /^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/;
 const AROUND = /^[$€£¥]?\s*(.*?)\s*[%$€£¥]?$/s;
 
+// What Python takes for blanks: JavaScript's trim has the byte order mark too, and not the separators of files and records.
+const BLANK = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`;
+const ENDS = new RegExp(`^${BLANK}|${BLANK}$`, 'g');
+const stripped = (text) => text.replace(ENDS, '');
+
 const isMissing = (text) => MISSING.has(text.toLowerCase());
 
 // The number that a text says, with a decimal "." or ","; undefined for other text.
@@ -98,13 +103,13 @@ function changed(input, raw) {
 
 function number(input, raw) {
   if (typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'bigint') return Number(raw);
-  const text = typeof raw === 'string' ? raw.trim() : changed(input, raw);
+  const text = typeof raw === 'string' ? stripped(raw) : changed(input, raw);
   return isMissing(text) ? NaN : numberOf(text, input.reads || '.') ?? changed(input, raw);
 }
 
 function date(input, raw) {
   if (raw instanceof Date) return raw.getTime() / 1000;
-  const text = typeof raw === 'string' ? raw.trim() : changed(input, raw);
+  const text = typeof raw === 'string' ? stripped(raw) : changed(input, raw);
   if (isMissing(text)) return NaN;
   const orders = input.reads ? [input.reads] : ['iso', 'ymd', 'my', 'ym', 'dby', 'bdy', 'time'];
   for (const order of orders) {
@@ -118,7 +123,7 @@ function category(input, raw) {
   if (typeof raw === 'boolean') return raw ? 'True' : 'False';
   if (typeof raw === 'number' || typeof raw === 'bigint') return Number.isFinite(Number(raw)) ? called(Number(raw)) : null;
   if (raw instanceof Date) return Number.isNaN(raw.getTime()) ? null : `${raw.toISOString().slice(0, -1)}000`;
-  return typeof raw === 'string' ? raw.trim() || null : changed(input, raw);
+  return typeof raw === 'string' ? stripped(raw) || null : changed(input, raw);
 }
 
 function boolean(input, raw) {
