@@ -36,12 +36,12 @@ PARAMETERS = [
 
 def test_commands():
     assert list(COMMANDS) == [
+        "card",
         "check",
         "data",
         "evaluate",
         "explain",
         "export",
-        "card",
         "info",
         "lab",
         "predict",

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.recipe.card import CardRange, RunCard
 from chainrule.views import words
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import code_to_load, commands_of, quantity
 
 MOST_RANGES, MOST_LABELS, MOST_LEVELS = 100, 40, 6
 """Columns, labels and categories that are listed."""
@@ -113,19 +113,11 @@ def _limits(run: RunCard) -> Iterator[str]:
 
 
 def _use(run: RunCard) -> Iterator[str]:
-    said = words.card
+    said, kind = words.card, ""
     if run.is_table:
         kind = "MLPRegressor" if run.task == "regression" else "MLPClassifier"
-        code = f'from chainrule import {kind}\n\nmodel = {kind}.load("{run.file}")\nmodel.predict(rows)'
-    else:
-        code = f'from chainrule import load\n\nmodel = load("{run.file}")\nmodel.predict(X)'
-    yield f"{said.IN_PYTHON}\n\n```python\n{code}\n```"
-    rows = "rows.csv" if run.is_table else "digits.png"
-    commands = [
-        f"chainrule predict {run.file} {rows}",
-        f"chainrule serve {run.file}",
-        f"chainrule export {run.file} --c",
-    ]
+    yield f"{said.IN_PYTHON}\n\n```python\n{code_to_load(kind, run.file)}\n```"
+    commands = commands_of(run.file, "rows.csv" if run.is_table else "digits.png")
     yield "\n".join([f"{said.ELSEWHERE}\n", "```console", *commands, "```"])
 
 

@@ -138,3 +138,15 @@ def best_forward(found: Found) -> MethodResults | None:
 def chance(P: int) -> float:
     """The mean absolute cosine between a fixed and a random direction of P numbers."""
     return math.sqrt(2 / (math.pi * P))
+
+
+def code_to_load(kind: str, file: str) -> str:
+    """The Python that loads a model's file and predicts. kind: the class of an estimator; "" of a model."""
+    if kind:
+        return f'from chainrule import {kind}\n\nmodel = {kind}.load("{file}")\nmodel.predict(rows)'
+    return f'from chainrule import load\n\nmodel = load("{file}")\nmodel.predict(X)'
+
+
+def commands_of(file: str, rows: str) -> list[str]:
+    """The commands that use a model's file. rows: the name of a file to predict."""
+    return [f"chainrule predict {file} {rows}", f"chainrule serve {file}", f"chainrule export {file} --c"]
