@@ -66,7 +66,7 @@ def test_a_classifier_judges_its_probabilities():
     assert held is not None and found.samples.sum() == len(held.rows) and found.label == "Yes"
     of_all = made.reliability(TABLE, ANSWER, bins=5)
     p = np.sort(made.predict_proba(TABLE)[:, 1]).reshape(5, 60)
-    np.testing.assert_allclose(of_all.predicted, p.mean(1), rtol=1e-6)
+    np.testing.assert_allclose(of_all.predicted, p.mean(1, dtype=np.float64))
     assert f"{of_all}".startswith(
         "Each point is one of 5 equal parts of 300 rows, by the probability of class Yes"
     )

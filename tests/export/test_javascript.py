@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import node
-from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.datasets import numerals
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
@@ -22,7 +23,7 @@ from chainrule.estimators.tables.column import plain
 from chainrule.export import base
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.javascript import PARTS, module
+from chainrule.export.javascript import PARTS, compare_module, module
 from chainrule.export.numbers import FUNCTIONS, Elementwise
 from exported import difference, later, moved, table
 from hostile_tables import hostile_table
@@ -296,3 +297,18 @@ def test_float32_networks_are_written_in_float32():
     X, y = table(60)
     estimator = MLPRegressor(**(QUICK | {"dtype": "float32"})).fit(X[["income"]].to_numpy(), y)
     assert "array(4, " in module(estimator.graph())
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="what is exported is compared by the machine's Node.js"
+)
+@pytest.mark.parametrize("wrong", ["NaN", "Infinity", "1.000001 * number"])
+def test_a_module_that_answers_other_numbers_is_refused(wrong: str):
+    X, y = table(60)
+    graph = MLPRegressor(**QUICK).fit(X[["income"]].to_numpy(), y).graph()
+    rows, text = {"X": X[["income"]].to_numpy()[:5]}, module(graph)
+    assert compare_module(graph, text, rows).rows == 5
+    broken = text.replace("of('predictions')[0]", f"((number) => {wrong})(of('predictions')[0])")
+    assert broken != text
+    with pytest.raises(ConfigError, match="answers differ from the model's by"):
+        compare_module(graph, broken, rows)

@@ -23,15 +23,19 @@ from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
 from chainrule.export.as_c.places import GeneratedCode, Value, identifier
 from chainrule.export.as_c.program import program
-from chainrule.export.as_c.text import CodeCompared, Files, files, inputs_of, scratch_bytes
-from chainrule.export.base import NUMBERS
+from chainrule.export.as_c.text import header, inputs_of, scratch_bytes, source, test
+from chainrule.export.comparing import (
+    TOLERANCES,
+    AnswersCompared,
+    compared,
+    read_by_the_caller,
+    rows_to_compare,
+)
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import simplified
 
 NETWORKS = {"float32": "float", "float64": "double"}
-TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
-MOST_ROWS = 1000
 STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"]
 """Without a warning by these."""
 COMPILERS = ("cc", "gcc", "clang")
@@ -57,33 +61,29 @@ def write(
     name = identifier(path.stem, set())
     small = simplified(graph)
     made, outputs = program(small, name, NETWORKS[dtype])
-    given = {key: values[:MOST_ROWS] for key, values in rows.inputs.items()}
-    if dtype == "float32":  # the numbers that a matrix of the file can hold
-        matrix = {each.label for each in graph.inputs if each.holds == NUMBERS}
-        given = {
-            key: np.asarray(v, np.float32).astype(np.float64) if key in matrix else v
-            for key, v in given.items()
-        }
-    first = files(small, made, outputs, name, None, given)
-    measured = measure(graph, made, outputs, name, first, given, dtype)
-    if measured is not None and not measured.difference <= measured.tolerance:
+    given = rows_to_compare(graph, rows.inputs, dtype)
+    code = source(small, made, outputs, name)
+    found = measure(graph, made, outputs, name, code, given, dtype)
+    if found is not None and not found.is_close:
         raise ConfigError(
-            f"the C code's answers differ from the model's by {measured.difference:.1e} on {measured.rows} rows, "
-            f"more than {measured.tolerance:.1e}; pass dtype='float64', or report it with the model's file."
+            f"the C code's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, "
+            f"more than {found.tolerance:.1e}; pass dtype='float64', or report it with the model's file."
         )
-    written = files(small, made, outputs, name, measured, given)
+    tolerance = TOLERANCES[dtype] if found is None else found.tolerance
+    tested = test(graph, made, outputs, name, given, tolerance)
+    written = (header(small, made, outputs, name, found), code, tested)
     paths = [path.with_name(f"{name}{ending}") for ending in (".h", ".c", "_test.c")]
     for at, text in zip(paths, written, strict=True):
         write_whole(at, text.encode())
-    test = f"cc -std=c99 -O2 {paths[1]} {paths[2]} -lm -o {path.with_name(name + '_test')}"
+    build = f"cc -std=c99 -O2 {paths[1]} {paths[2]} -lm -o {path.with_name(name + '_test')}"
     return ExportedFiles(
         files=tuple(paths),
         bytes=sum(len(text.encode()) for text in written),
-        rows=0 if measured is None else measured.rows,
-        difference=0.0 if measured is None else measured.difference,
-        tolerance=TOLERANCES[dtype] if measured is None else measured.tolerance,
-        left_out=tuple(left_out(graph, measured)),
-        usage=f"{test} && {path.with_name(name + '_test')}",
+        rows=0 if found is None else found.rows,
+        difference=0.0 if found is None else found.difference,
+        tolerance=tolerance,
+        left_out=tuple(left_out(graph, found)),
+        usage=f"{build} && {path.with_name(name + '_test')}",
         about={
             "format": "c99",
             "dtype": dtype,
@@ -94,17 +94,10 @@ def write(
     )
 
 
-def left_out(graph: ComputationGraph, measured: CodeCompared | None) -> list[str]:
+def left_out(graph: ComputationGraph, found: AnswersCompared | None) -> list[str]:
     """Return sentences on what the files lack."""
-    said = []
-    holds = {each.holds for each in graph.inputs}
-    if "date" in holds:
-        said.append("Dates are given as seconds since 1970 in universal time.")
-    if "duration" in holds:
-        said.append("Durations are given as seconds.")
-    if any(each.reads for each in graph.inputs):
-        said.append("Numbers and dates that are text are read by the caller.")
-    if measured is None:
+    said = read_by_the_caller(graph)
+    if found is None:
         said.append("Nothing was compared: there is no C compiler here, or no rows were given.")
     return said
 
@@ -121,11 +114,11 @@ def measure(
     made: GeneratedCode,
     outputs: Mapping[str, Value],
     name: str,
-    written: Files,
+    code: str,
     rows: Mapping[str, Any],
     dtype: str,
-) -> CodeCompared | None:
-    """Compile the files and compare their answers with the graph's in float64; None without a compiler or rows.
+) -> AnswersCompared | None:
+    """Compile the source and compare their answers with the graph's in float64; None without a compiler or rows.
 
     Raises ConfigError where the compiler refuses them.
     """
@@ -134,8 +127,8 @@ def measure(
         return None
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
-        (at / f"{name}.h").write_text(written.header, "utf-8")
-        (at / f"{name}.c").write_text(written.source, "utf-8")
+        (at / f"{name}.h").write_text(header(graph, made, outputs, name, None), "utf-8")
+        (at / f"{name}.c").write_text(code, "utf-8")
         flags = [*STRICT, "-shared", "-fPIC"]
         done = subprocess.run(
             [cc, *flags, f"{name}.c", "-o", "made.so", "-lm"],
@@ -149,20 +142,7 @@ def measure(
                 f"{cc} refuses the C code: {done.stderr.strip()[:300]}; report it with the model's file."
             )
         found = _answers(ctypes.CDLL(str(at / "made.so")), made, outputs, name, rows, inputs_of(graph))
-    exact, rounded = graph.run(rows), graph.run(rows, dtype)
-    keys = [key for key in outputs if key != "label"]
-    far = max(difference(found[key], exact[key]) for key in keys)
-    own = max(difference(rounded[key], exact[key]) for key in keys)
-    same = int((found["label"] == exact["label"]).all(1).sum()) if "label" in found else 0
-    return CodeCompared(len(exact[keys[0]]), far, max(TOLERANCES[dtype], 4 * own), same)
-
-
-def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    """Return the largest |x - y| in parts of the largest |y|, or of 1 if that is smaller."""
-    both = (np.isnan(found) & np.isnan(expected)) | (found == expected)
-    far = np.where(both, 0.0, np.abs(found - expected))
-    finite = np.abs(expected[np.isfinite(expected)])
-    return float(far.max(initial=0.0) / max(1.0, finite.max(initial=0.0)))
+    return compared(graph, found, rows, dtype)
 
 
 def _answers(

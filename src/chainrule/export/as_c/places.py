@@ -123,7 +123,8 @@ class GeneratedCode:
     """of the constants"""
     products: int = 0
     """multiply-adds of the dense layers"""
-    known: dict[tuple[int, str, str], str] = field(default_factory=dict)
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
+    """the names of constants by their text and kind"""
 
     # --- constants and functions ---------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class GeneratedCode:
         """Return the name of a constant array of a kind; equal ones are one."""
         array = np.ascontiguousarray(values)
         text = literals(array.ravel(), kind)
-        key = (hash(text), kind, str(array.size))
+        key = text, kind
         if key not in self.known:
             name = self.known[key] = f"k{len(self.known)}"
             self.constants.append(
@@ -146,7 +147,7 @@ class GeneratedCode:
             raise ConfigError(
                 "a category has the character of code 0, which ends a text in C; replace it and fit again."
             )
-        key = (hash(tuple(levels)), "text", str(len(levels)))
+        key = "\0".join(levels), "text"
         if key not in self.known:
             name = self.known[key] = f"k{len(self.known)}"
             written = ",\n".join(f"    {quoted(level)}" for level in levels)

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,13 @@ from numpy.typing import NDArray
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
 from chainrule.export.base import to_json
+from chainrule.export.comparing import (
+    TOLERANCES,
+    AnswersCompared,
+    compared,
+    read_by_the_caller,
+    rows_to_compare,
+)
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphStep
 
@@ -36,25 +43,16 @@ _IMPORT = re.compile(r"^import \{ .+ \} from '\./.+';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:function|const) )", re.MULTILINE)
 
 
-MOST_ROWS, TOLERANCE = 1000, 1e-12
 _ASK = """
 import { readFileSync } from 'node:fs';
 import { predict } from './exported.mjs';
 const cell = (value) => (value !== null && typeof value === 'object' ? new Date(value.date * 1000) : value);
 const row = (given) => (Array.isArray(given) ? given
   : Object.fromEntries(Object.entries(given).map(([name, value]) => [name, cell(value)])));
-const finite = (number) => (Number.isFinite(number) ? number : null);
-const said = (value) => (value.probabilities ?? [value].flat()).map(finite);
+const said = (value) => (value.probabilities ?? [value].flat()).map(String);
 const rows = JSON.parse(readFileSync(new URL('./rows.json', import.meta.url), 'utf8'));
 console.log(JSON.stringify(rows.map((given) => said(predict(row(given))))));
 """
-
-
-class JavaScriptCompared(NamedTuple):
-    """How far the module's answers are from the graph's, and on how many rows."""
-
-    rows: int
-    difference: float
 
 
 def write(
@@ -67,39 +65,37 @@ def write(
     Raises ConfigError if the answers differ by more than 1e-12.
     """
     text = module(graph)
-    compared = compare_module(graph, text, rows.inputs)
+    found = compare_module(graph, text, rows.inputs)
     write_whole(path, text.encode())
     return ExportedFiles(
         files=(path,),
         bytes=len(text.encode()),
-        rows=compared.rows,
-        difference=compared.difference,
-        tolerance=TOLERANCE,
-        left_out=tuple(left_out(graph, compared)),
+        rows=found.rows,
+        difference=found.difference,
+        tolerance=found.tolerance,
+        left_out=tuple(left_out(graph, found)),
         usage=f"import {{ inputs, labels, predict }} from './{path.name}';\n"
         f"console.log(predict({_example(graph)}));",
         about={"format": "javascript", "dtype": "float64"},
     )
 
 
-def left_out(graph: ComputationGraph, compared: JavaScriptCompared) -> list[str]:
+def left_out(graph: ComputationGraph, found: AnswersCompared) -> list[str]:
     """Return sentences on what a module lacks."""
-    said = []
-    if any(each.holds == "duration" for each in graph.inputs):
-        said.append("Durations are given as seconds.")
+    said = read_by_the_caller(graph, dates=False)
     if any(each.holds == "category" for each in graph.inputs):
         said.append("A text of more than 256 characters counts as an unknown one.")
-    if not compared.rows:
+    if not found.rows:
         said.append("Nothing was compared: there is no Node.js here, or no rows were given.")
     return said
 
 
-def compare_module(graph: ComputationGraph, text: str, rows: Mapping[str, Any]) -> JavaScriptCompared:
-    """Run a module by Node.js on some rows; 0 rows without it. Raises ConfigError if its answers differ too much."""
+def compare_module(graph: ComputationGraph, text: str, rows: Mapping[str, Any]) -> AnswersCompared:
+    """Run a module by Node.js on the first rows; 0 rows without it. Raises ConfigError for answers too far away."""
     node = shutil.which("node")
     if node is None or not rows:
-        return JavaScriptCompared(0, 0.0)
-    given = {name: values[:MOST_ROWS] for name, values in rows.items()}
+        return AnswersCompared(0, 0.0, TOLERANCES["float64"])
+    given = rows_to_compare(graph, rows, "float64")
     for each in graph.inputs:  # a Date has milliseconds
         if each.holds == "date":
             given[each.label] = np.trunc(np.asarray(given[each.label], np.float64) * 1000) / 1000
@@ -114,16 +110,14 @@ def compare_module(graph: ComputationGraph, text: str, rows: Mapping[str, Any]) 
             f"Node.js refuses the module: {done.stderr.strip()[-300:]}; report it with the model's file."
         )
     name = "predictions" if graph.task == "regression" else "probabilities"
-    expected, found = graph.run(given)[name], np.array(json.loads(done.stdout), np.float64)
-    far = float(
-        np.nanmax(np.abs(found - expected), initial=0.0) / max(1.0, np.nanmax(np.abs(expected), initial=0.0))
-    )
-    if far > TOLERANCE:
+    answers = np.array([[float(number) for number in row] for row in json.loads(done.stdout)])
+    found = compared(graph, {name: answers}, given, "float64")
+    if not found.is_close:
         raise ConfigError(
-            f"the module's answers differ from the model's by {far:.1e} on {len(expected)} rows, more than "
-            f"{TOLERANCE:.0e}; report it with the model's file."
+            f"the module's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, more than "
+            f"{found.tolerance:.0e}; report it with the model's file."
         )
-    return JavaScriptCompared(len(expected), far)
+    return found
 
 
 def _rows(graph: ComputationGraph, given: Mapping[str, Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from chainrule.core.files import write_whole
 from chainrule.export.columns import GraphInput, LevelCodes
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
-from chainrule.export.javascript import TOLERANCE, compare_module, left_out, module
+from chainrule.export.javascript import compare_module, left_out, module
 from chainrule.views import words
 from chainrule.views.report.page import page
 
@@ -26,6 +26,10 @@ def answering_page(graph: ComputationGraph, name: str) -> str:
 
     It needs no connection and works from a file.  name: what the page is called, such as that of the file.
     """
+    return _page(graph, name, module(graph))
+
+
+def _page(graph: ComputationGraph, name: str, code: str) -> str:
     said, here = words.model, files("chainrule.views.report")
     columns = sum(len(each.names) or each.columns for each in graph.inputs)
     is_matrix = any(each.holds == "numbers" and not each.names for each in graph.inputs)
@@ -40,7 +44,7 @@ def answering_page(graph: ComputationGraph, name: str) -> str:
         f'<section aria-live="polite"><h2>{html.escape(said.ANSWER)}</h2>'
         '<p id="problem"></p><div id="answer"></div></section>'
         "</div>"
-        f'<script type="module">{module(graph)}{(here / "answering.js").read_text("utf-8")}</script>'
+        f'<script type="module">{code}{(here / "answering.js").read_text("utf-8")}</script>'
     )
     return page(name, name, said.answering(graph.numbers, columns), [body])
 
@@ -52,16 +56,17 @@ def write(
 
     rows, dtype, label: as of `chainrule.export.javascript.write`, whose module it has.
     """
-    compared = compare_module(graph, module(graph), rows.inputs)
-    text = answering_page(graph, path.stem).encode()
+    code = module(graph)
+    found = compare_module(graph, code, rows.inputs)
+    text = _page(graph, path.stem, code).encode()
     write_whole(path, text)
     return ExportedFiles(
         files=(path,),
         bytes=len(text),
-        rows=compared.rows,
-        difference=compared.difference,
-        tolerance=TOLERANCE,
-        left_out=tuple(left_out(graph, compared)),
+        rows=found.rows,
+        difference=found.difference,
+        tolerance=found.tolerance,
+        left_out=tuple(left_out(graph, found)),
         usage=path.absolute().as_uri(),
         about={"format": "html", "dtype": "float64"},
     )

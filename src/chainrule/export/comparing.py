@@ -1,0 +1,87 @@
+"""How far the answers of what was written are from the graph's: the same for every format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.export.base import NUMBERS
+from chainrule.export.graph import ComputationGraph
+
+TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+"""Of the difference from the graph in float64; in float32 at least four times that of the graph itself in float32."""
+MOST_ROWS = 1000
+"""The rows that are compared."""
+
+
+class AnswersCompared(NamedTuple):
+    """How far answers are from the graph's, on how many rows; NaN where a number is missing among them."""
+
+    rows: int
+    difference: float
+    tolerance: float
+    same_labels: float | None = None
+    """the share of the rows with the same label, or with the same class as the likeliest; None of numbers"""
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the difference is within the tolerance."""
+        return self.difference <= self.tolerance
+
+
+def rows_to_compare(graph: ComputationGraph, rows: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """Return the first rows; in float32 a matrix has the numbers that the input of a file can hold."""
+    given = {name: values[:MOST_ROWS] for name, values in rows.items()}
+    if dtype != "float32":
+        return given
+    matrix = {each.label for each in graph.inputs if each.holds == NUMBERS}
+    return {
+        name: np.asarray(values, np.float32) if name in matrix else values for name, values in given.items()
+    }
+
+
+def compared(
+    graph: ComputationGraph, found: Mapping[str, NDArray[Any]], given: Mapping[str, Any], dtype: str
+) -> AnswersCompared:
+    """Compare answers, by the names of outputs, with the graph's for the same rows.
+
+    In float32 a network may itself be further from float64 than the tolerance; four times as far is allowed then.
+    """
+    exact = graph.run(given)
+    names = [name for name in found if name != "label"]
+    far, tolerance = max(difference(found[name], exact[name]) for name in names), TOLERANCES[dtype]
+    if dtype == "float32":
+        rounded = graph.run(given, dtype)
+        tolerance = max(tolerance, 4 * max(difference(rounded[name], exact[name]) for name in names))
+    same = None
+    if "label" in found:
+        same = float((found["label"] == exact["label"]).all(1).mean())
+    elif graph.task in ("binary", "multiclass"):
+        likeliest = [each["probabilities"].argmax(1) for each in (found, exact)]
+        same = float((likeliest[0] == likeliest[1]).mean())
+    return AnswersCompared(len(exact[names[0]]), far, tolerance, same)
+
+
+def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Return the largest |x - y| in parts of the largest |y|, or of 1 if that is smaller; 0 for two NaN."""
+    both = (np.isnan(found) & np.isnan(expected)) | (found == expected)
+    with np.errstate(invalid="ignore"):
+        far = np.where(both, 0.0, np.abs(found.astype(np.float64) - expected))
+    finite = np.abs(expected[np.isfinite(expected)])
+    return float(far.max(initial=0.0) / max(1.0, finite.max(initial=0.0)))
+
+
+def read_by_the_caller(graph: ComputationGraph, dates: bool = True) -> list[str]:
+    """Return sentences on what a caller prepares. dates: whether they are given as seconds, for want of a type."""
+    holds = {each.holds for each in graph.inputs}
+    said = []
+    if dates and "date" in holds:
+        said.append("Dates are given as seconds since 1970 in universal time.")
+    if "duration" in holds:
+        said.append("Durations are given as seconds.")
+    if dates and any(each.reads for each in graph.inputs):
+        said.append("Numbers and dates that are text are read by the caller.")
+    return said
