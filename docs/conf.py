@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from importlib.util import find_spec
 from itertools import takewhile
@@ -19,6 +20,7 @@ from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow import flow
 from chainrule.inspection.trace import gradient_check, trace
 
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 
 project = "Chainrule"
@@ -26,7 +28,7 @@ author = "The Chainrule authors"
 copyright = f"2026, {author}"
 version = release = PROJECT["version"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "names"]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -40,6 +42,8 @@ html_copy_source = False
 html_theme_options = {"light_css_variables": {"code-font-size": "80%"}}  # a line of 120 columns fits
 
 autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
+add_module_names = False
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 

@@ -38,7 +38,11 @@ TRANSLATED = [(README, CHINESE), (GUIDE, CHINESE_GUIDE)]
 PAGES = (
     README,
     CHINESE,
-    *(page for under in ("*.md", "gallery/*.md") for page in sorted((ROOT / "docs").glob(under))),
+    *(
+        page
+        for under in ("*.md", "gallery/*.md", "reference/*.md")
+        for page in sorted((ROOT / "docs").glob(under))
+    ),
 )
 NEEDS = re.compile(r"<!-- needs (\w+) -->$")
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -34,7 +34,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "suppress_warnings=toc,myst,ref",
     )
     subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, "--define", "exclude_patterns=_build,api.md", DOCS, built],
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            *options,
+            "--define",
+            "exclude_patterns=_build,api.md,reference",
+            ".",
+            built,
+        ],
+        cwd=DOCS,
         check=True,
         capture_output=True,
         timeout=300,

@@ -126,8 +126,14 @@ def test_documented_names_are_the_public_ones():
 
 def test_every_public_module_has_its_place_in_the_documentation():
     """All at the top of the package, and of a folder that is only a shelf each module on it."""
-    page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    documented = set(re.findall(r"automodule:: chainrule\.([\w.]+)", page))
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    described = [
+        name
+        for page in pages
+        for name in re.findall(r"automodule:: chainrule\.([\w.]+)", page.read_text("utf-8"))
+    ]
+    documented = set(described)
+    assert len(described) == len(documented)
 
     def modules(folder: Path) -> set[str]:
         files = [*folder.glob("*.py"), *(path.parent for path in folder.glob("*/__init__.py"))]
@@ -138,6 +144,8 @@ def test_every_public_module_has_its_place_in_the_documentation():
     public |= {f"{shelf}.{module}" for shelf in shelves for module in modules(PACKAGE / shelf)}
     assert public - {"core.arrays"} <= documented
     assert {f"chainrule.{name}" for name in documented} <= MODULES
+    overview = (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert [page.name for page in pages] == sorted(re.findall(r"\]\(reference/(\w+\.md)\)", overview))
 
 
 # --- files
