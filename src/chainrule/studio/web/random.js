@@ -2,8 +2,8 @@
 // the points, the weights and the batches that the library has. Sources: O'Neill, "Developing a seed_seq alternative", 2015; Salmon et al.,
 // "Parallel random numbers: as easy as 1, 2, 3", SC 2011; Lemire, "Fast random integer generation in an interval", 2019; Marsaglia, Tsang, "The ziggurat method", 2000.
 
-const MASK = (1n << 64n) - 1n;
-const M0 = 0xD2E7470EE14C6C93n, M1 = 0xCA5A826395121157n, W0 = 0x9E3779B97F4A7C15n, W1 = 0xBB67AE8584CAA73Bn;
+const M0 = [0xE14C6C93, 0xD2E7470E], M1 = [0x95121157, 0xCA5A8263], W0 = [0x7F4A7C15, 0x9E3779B9], W1 = [0x84CAA73B, 0xBB67AE85];   // words of 64 bits, the low half first
+const WHOLE = 4294967296;
 const PURPOSES = { weights: 1, shuffle: 2 };   // of chainrule.core.random
 
 // The two words of Philox's key, from the words of a seed below 2^32.
@@ -23,19 +23,40 @@ function keyOf(entropy) {
   for (let i = 0; i < 4; ++i) pool[i] = mixed(entropy[i] ?? 0, 0x931e8875);
   for (let from = 0; from < 4; ++from) for (let to = 0; to < 4; ++to) if (from !== to) pool[to] = join(pool[to], mixed(pool[from], 0x931e8875));
   hash = 0x8b51f9dd;
-  const words = Array.from({ length: 4 }, (_, i) => BigInt(mixed(pool[i], 0x58f38ded)));
-  return [words[0] | (words[1] << 32n), words[2] | (words[3] << 32n)];
+  const words = Array.from({ length: 4 }, (_, i) => mixed(pool[i], 0x58f38ded));
+  return [words.slice(0, 2), words.slice(2)];
 }
 
-function philox(counter, key) {
-  let [c0, c1, c2, c3] = counter, [k0, k1] = key;
+// The product of two words of 32 bits: its low half is returned, its high half is in `high`.
+let high = 0;
+function times(a, b) {
+  const a0 = a & 0xffff, a1 = a >>> 16, b0 = b & 0xffff, b1 = b >>> 16, low = a0 * b0;
+  const one = a0 * b1 + Math.floor(low / 65536), two = a1 * b0 + (one & 0xffff);
+  high = a1 * b1 + Math.floor(one / 65536) + Math.floor(two / 65536);
+  return (((two & 0xffff) << 16) | (low & 0xffff)) >>> 0;
+}
+
+// Philox of a counter below 2^53: eight words of 32 bits into `out`, of each word of 64 bits the low half first.
+function philox(counter, [first, second], out) {
+  let c0 = counter >>> 0, d0 = Math.floor(counter / WHOLE), c1 = 0, d1 = 0, c2 = 0, d2 = 0, c3 = 0, d3 = 0, [k0, l0] = first, [k1, l1] = second;
   for (let round = 0; round < 10; ++round) {
-    const a = M0 * c0, b = M1 * c2;
-    [c0, c1, c2, c3] = [(b >> 64n) ^ c1 ^ k0, b & MASK, (a >> 64n) ^ c3 ^ k1, a & MASK];
-    k0 = (k0 + W0) & MASK;
-    k1 = (k1 + W1) & MASK;
+    const lowA = times(c0, M0[0]), a00 = high, a10 = times(c0, M0[1]), a11 = high, a20 = times(d0, M0[0]), a21 = high, a30 = times(d0, M0[1]), a31 = high;
+    const midA = a00 + a10 + a20, restA = a11 + a21 + a30 + Math.floor(midA / WHOLE);
+    const lowB = times(c2, M1[0]), b00 = high, b10 = times(c2, M1[1]), b11 = high, b20 = times(d2, M1[0]), b21 = high, b30 = times(d2, M1[1]), b31 = high;
+    const midB = b00 + b10 + b20, restB = b11 + b21 + b30 + Math.floor(midB / WHOLE);
+    c0 = ((restB >>> 0) ^ c1 ^ k0) >>> 0;
+    d0 = ((b31 + Math.floor(restB / WHOLE)) ^ d1 ^ l0) >>> 0;
+    c2 = ((restA >>> 0) ^ c3 ^ k1) >>> 0;
+    d2 = ((a31 + Math.floor(restA / WHOLE)) ^ d3 ^ l1) >>> 0;
+    [c1, d1, c3, d3] = [lowB, midB >>> 0, lowA, midA >>> 0];
+    let sum = k0 + W0[0];
+    l0 = (l0 + W0[1] + Math.floor(sum / WHOLE)) >>> 0;
+    k0 = sum >>> 0;
+    sum = k1 + W1[0];
+    l1 = (l1 + W1[1] + Math.floor(sum / WHOLE)) >>> 0;
+    k1 = sum >>> 0;
   }
-  return [c0, c1, c2, c3];
+  out[0] = c0; out[1] = d0; out[2] = c1; out[3] = d1; out[4] = c2; out[5] = d2; out[6] = c3; out[7] = d3;
 }
 
 // The tables of the ziggurat of 256 layers, made when the first normal number is drawn.
@@ -61,40 +82,46 @@ function ziggurat() {
 // NumPy's Generator(Philox(SeedSequence(entropy))); entropy: numbers below 2^32.
 export function generator(entropy) {
   const key = keyOf(entropy);
-  let counter = 0n, block = [], half = null;
+  const block = new Uint32Array(8);
+  let counter = 0, at = 8, half = -1, upper = 0;   // upper: the high half of the newest word, whose low half was returned; half: one that waits
   function word() {
-    if (!block.length) block = philox([++counter, 0n, 0n, 0n], key);
-    return block.shift();
+    if (at === 8) {
+      philox(++counter, key, block);
+      at = 0;
+    }
+    upper = block[at + 1];
+    at += 2;
+    return block[at - 2];
   }
   function word32() {
-    if (half !== null) {
+    if (half >= 0) {
       const kept = half;
-      half = null;
+      half = -1;
       return kept;
     }
-    const both = word();
-    half = both >> 32n;
-    return both & 0xffffffffn;
+    const low = word();
+    half = upper;
+    return low;
   }
-  const random = () => Number(word() >> 11n) / 9007199254740992;
-  // A whole number from 0 to `most`.
+  function random() {
+    const low = word();
+    return (upper * 2097152 + (low >>> 11)) / 9007199254740992;
+  }
+  // A whole number from 0 to `most`, below 2^32 - 1.
   function upTo(most) {
-    const range = BigInt(most) + 1n;
-    let product = word32() * range, low = product & 0xffffffffn;
+    const range = most + 1;
+    let low = times(word32(), range);
     if (low < range) {
-      const least = (0x100000000n - range) % range;
-      while (low < least) {
-        product = word32() * range;
-        low = product & 0xffffffffn;
-      }
+      const least = (WHOLE - range) % range;
+      while (low < least) low = times(word32(), range);
     }
-    return Number(product >> 32n);
+    return high;
   }
   // The same for a shuffle, which NumPy draws by throwing away what is above `most`.
   function below(most) {
-    const mask = BigInt(2 ** (32 - Math.clz32(most)) - 1);
+    const mask = (2 ** (32 - Math.clz32(most)) - 1) >>> 0;
     for (;;) {
-      const value = Number(word32() & mask);
+      const value = (word32() & mask) >>> 0;
       if (value <= most) return value;
     }
   }
@@ -102,12 +129,12 @@ export function generator(entropy) {
     layers ||= ziggurat();
     const { k, w, f, r } = layers;
     for (;;) {
-      const bits = word(), i = Number(bits & 0xffn), isNegative = (bits >> 8n) & 1n, size = Number((bits >> 9n) & 0xfffffffffffffn), x = size * w[i];
+      const low = word(), i = low & 0xff, isNegative = (low >>> 8) & 1, size = (upper & 0x1fffffff) * 8388608 + (low >>> 9), x = size * w[i];
       if (size < k[i]) return isNegative ? -x : x;
       if (i === 0) {
         for (;;) {
           const a = -Math.log1p(-random()) / r, b = -Math.log1p(-random());
-          if (b + b > a * a) return (bits >> 17n) & 1n ? -(r + a) : r + a;
+          if (b + b > a * a) return (low >>> 17) & 1 ? -(r + a) : r + a;
         }
       } else if ((f[i - 1] - f[i]) * random() + f[i] < Math.exp(-0.5 * x * x)) return isNegative ? -x : x;
     }
