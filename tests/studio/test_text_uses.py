@@ -16,7 +16,7 @@ from chainrule.studio.page.assets import modules, texts
 STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
 
 PREFIXES = (
-    *("screen.", "glossary.term.", "glossary.about."),
+    *("screen.", "glossary.term.", "glossary.about.", "course.step.", "course.verdict."),
     *("neurons.column_", "neurons.about_", "neurons.mark_", "neurons.tool_", "neurons.metric_"),
     *("why.method_", "why.about_"),
     *(

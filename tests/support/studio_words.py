@@ -107,7 +107,27 @@ ALLOWED = {
         "DeepLIFT",
         "LRP",
     ),
-    *("z", "a", "W", "b", "x", "y", "f", "z_k", "max", "exp", "L", "dC", "dw", "dz", "da"),
+    *(
+        "z",
+        "a",
+        "W",
+        "b",
+        "w",
+        "x",
+        "y",
+        "p",
+        "f",
+        "C",
+        "z_k",
+        "max",
+        "exp",
+        "ln",
+        "L",
+        "dC",
+        "dw",
+        "dz",
+        "da",
+    ),
 }
 """Names and letters that stay as they are in Chinese; other Latin words stand in `code` only."""
 

@@ -1,6 +1,8 @@
 // The frame of all screens: their names, language, theme, the connection, and the state in the address.
 import { h, fill, focused } from './dom.js';
 import { t, languages, preferred } from './i18n.js';
+import { courseMode } from './course.js';
+import { stepOf } from './course_steps.js';
 import { readUrl, keepInUrl, parseValue } from './url.js';
 import { drawnIn, keepDrawing } from './drawing.js';
 import { count } from './format.js';
@@ -11,7 +13,7 @@ import { startTour, stepsOf } from './tour.js';
 import { tours } from './tours.js';
 import { button } from './ui.js';
 
-const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight'];
+const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight', 'course'];
 
 function initial(address, firstScreen) {
   const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
@@ -19,6 +21,8 @@ function initial(address, firstScreen) {
   const found = { screen: firstScreen || 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
     neuron: null, weight: null, connection: 'open' };
   for (const [key, text] of Object.entries(address)) found[key] = parseValue(text);
+  if (!stepOf(found.course)) delete found.course;
+  else if (!('screen' in address)) found.screen = stepOf(found.course).screen;
   if (!(found.lang in languages)) found.lang = 'en';
   if (!['light', 'dark'].includes(found.theme)) found.theme = 'light';
   if (!(found.screen in screens)) found.screen = 'draw';
@@ -77,7 +81,7 @@ function navigation(store) {
   const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') });
   const show = () => fill(list, Object.keys(screens).filter((name) => offered(store, name)).map((name) => h('button', {
     type: 'button', dataset: { screen: name }, 'aria-current': store.get('screen') === name ? 'page' : null,
-    onclick: () => store.set({ screen: name }),
+    title: t(store, `screen.${titleOf(store, name)}`), onclick: () => store.set({ screen: name }),
   }, h('span.glyph', { 'aria-hidden': 'true' }, screens[name].glyph), h('span', t(store, `screen.${titleOf(store, name)}`)))));
   show();
   return { list, show };
@@ -140,7 +144,8 @@ export function mount(root, host) {
   let stop = null, shown = null, framed = null, leave = null, placed = null;
   const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
-  fill(root, bar, h('div.columns', aside, main));
+  const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
+  fill(root, bar, h('div.columns', aside, course.element, main));
   const keys = () => [...SHARED, ...(screens[store.get('screen')].url || [])];
   const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
 
@@ -202,5 +207,5 @@ export function mount(root, host) {
   store.listen('model.boot', ({ model, data }) => store.set({ model, data, network: makeNetwork(model) }));
   if (host.kind === 'server') follow(store);
   if (host.start) host.start(store);
-  return { store, stop: () => { offs.forEach((off) => off()); if (leave) leave(); if (stop) stop(); } };
+  return { store, stop: () => { offs.forEach((off) => off()); course.stop(); if (leave) leave(); if (stop) stop(); } };
 }

@@ -46,7 +46,7 @@ export function backprop(root, store) {
   const keysOn = store.host.kind === 'notebook' ? root : document, play = player(store, { go, keysOn });
   const picture = walkPicture(store, { neuron: (neuron) => store.set({ neuron }), weight: (weight) => store.set({ weight }), hover: (mark) => lightFormulas(root, mark), step: toColumn });
   const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose }), neuron = neuronPanel(store, { hover });
-  const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); show(); } }), lines = chainPanel(store, { hover, choose });
+  const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); show(); publish(); } }), lines = chainPanel(store, { hover, choose });
   const python_ = h('div'), stage = h('section.stage', play.element, picture.element);
   const body = h('div.backprop', { hidden: true }, source.element, stage, h('div.explain', weight.element, lines.element, neuron.element, split.element, updates.element), python_);
   fill(root, note, body);
@@ -75,6 +75,9 @@ export function backprop(root, store) {
     split.show(walk, step, row());
   }
 
+  // What is on show, for the course.
+  const publish = () => store.set({ 'backprop.shown': walk && { walk, update } });
+
   const writePython = () => fill(python_, code(t(store, 'common.python'), pythonOf(store, walk), t(store, 'common.copy'), t(store, 'common.copied')));
 
   function showAll() {
@@ -84,6 +87,7 @@ export function backprop(root, store) {
     neuron.show(walk, row());
     lines.show(walk);
     writePython();
+    publish();
     return weight.show(walk);
   }
 
@@ -170,6 +174,7 @@ export function backprop(root, store) {
   follow();
   return () => {
     isOver = true;
+    store.set({ 'backprop.shown': null });
     root.removeEventListener('pointerdown', pin);
     keysOn.removeEventListener('keydown', pin);
     offs.forEach((off) => off());

@@ -1,7 +1,7 @@
 // The tour of backpropagation: forward, loss, back, one weight, one step.
 
 // A step of the walk by how many links lie before it: forward through all of them, then loss, error, and back.
-const after = (way) => (store) => {
+export const after = (way) => (store) => {
   const network = store.get('network'), links = network ? network.links.length : 0;
   return { 'backprop.step': { start: 0, forward: links, loss: links + 1, error: links + 2, back: links + 4, done: 2 * links + 2 }[way] };
 };

@@ -1,7 +1,7 @@
 // The tour of the screen Draw: from the pad through the network to the answer.
 
 // The neuron of a link that gives out most for the sample at hand.
-function loudest(store, place) {
+export function loudest(store, place) {
   const network = store.get('network'), sample = store.get('sample');
   if (!network || !sample || !network.runsHere) return {};
   const dense = network.forward(sample.x).filter(({ kind }) => kind === 'dense'), { name, a } = dense.at(place);

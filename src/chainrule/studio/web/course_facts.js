@@ -1,0 +1,122 @@
+// The numbers that the questions of the course are about, of the very network that a screen shows: pure functions of the store.
+//
+// Each returns null while the screen has no such numbers, else {values, expected, form}: the values of the question's and the answer's text,
+// the number that is asked for (or none), and which of several forms of the text applies. A value {text, factor} has its factor's color.
+import { count, percent } from './format.js';
+import { activations } from './activations.js';
+import { answerOf, figure, outOf, rowOf } from './screens/backprop_steps.js';
+import { linkName, numberName } from './screens/backprop_names.js';
+
+/**
+ * @typedef {Record<string, string | {text: string, factor: string}>} Values
+ * @typedef {{values: Values, expected?: number, form?: string}} Facts
+ * @typedef {import('./store.js').Store} Store
+ */
+
+const isDense = ({ kind }) => kind === 'dense' || kind === 'projection';
+
+/** A factor of a product, in the color of its place in the chain. */
+const outer = (value) => ({ text: figure(value, 4), factor: 'outer' });
+const middle = (value) => ({ text: figure(value, 4), factor: 'middle' });
+const inner = (value) => ({ text: figure(value, 4), factor: 'inner' });
+
+const largestAt = (values) => values.reduce((best, value, k) => (Math.abs(value) > Math.abs(values[best]) ? k : best), 0);
+
+// --- the network and its neurons
+
+/** How many weights lead into the first layer.  @param {Store} store  @returns {Facts | null} */
+export function ofNetwork(store) {
+  const network = store.get('network'), first = network?.links.find(isDense);
+  if (!first) return null;
+  const { fan_in: from, fan_out: to } = first, widths = network.links.filter(isDense).map((link) => link.fan_out);
+  return { expected: from * to, values: { from: count(from), to: count(to), weights: count(from * to), size: count(network.model.size), layers: [network.model.inputs, ...widths].join('-') } };
+}
+
+// The chosen neuron for the sample at hand: its link with weights, what comes into it, its sum z, and the function behind it.
+function unitOf(store) {
+  const network = store.get('network'), sample = store.get('sample'), neuron = store.get('neuron');
+  if (!network?.runsHere || !sample || sample.x.length !== network.model.inputs || !neuron) return null;
+  const seen = network.forward(sample.x), place = seen.findIndex(({ name }) => name === neuron.link), one = seen[place];
+  if (!one || !isDense(one) || !(neuron.index < one.a.length)) return null;
+  const next = seen.slice(place + 1).find((other) => isDense(other) || other.kind in activations);
+  const W = network.arrays[`${one.name}.W`], column = Array.from(one.from, (_, i) => W[i * one.link.fan_out + neuron.index]);
+  return { name: `${one.name}[${neuron.index}]`, link: one.link, from: one.from, column, z: one.a[neuron.index], activation: next && next.kind in activations ? next.link : null };
+}
+
+/** What the activation function makes of another sum.  @param {Store} store  @returns {Facts | null} */
+export function ofNeuron(store) {
+  const unit = unitOf(store);
+  if (!unit) return null;
+  const { name, z, activation } = unit, other = z > 0 ? -1 : 1, f = (x) => (activation ? activations[activation.kind].f(x, activation) : x);
+  return { expected: f(other), values: { name, kind: activation ? activation.kind : 'f', z: figure(z, 4), a: figure(f(z), 4), other: figure(other), out: figure(f(other), 4) } };
+}
+
+/** What the strongest connection adds to a neuron's sum.  @param {Store} store  @returns {Facts | null} */
+export function ofWeight(store) {
+  const unit = unitOf(store);
+  if (!unit) return null;
+  const { name, from, column, z } = unit, i = largestAt(column.map((w, k) => w * from[k])), product = column[i] * from[i];
+  return { expected: product, values: { name, i: count(i), a: figure(from[i], 4), w: figure(column[i], 4), product: figure(product, 4), z: figure(z, 4), n: count(from.length) } };
+}
+
+/** What links within a layer would cost.  @param {Store} store  @returns {Facts | null} */
+export function ofLayer(store) {
+  const network = store.get('network'), chosen = store.get('neuron'), dense = network?.links.filter(isDense) || [];
+  const link = dense.find(({ name }) => name === chosen?.link) || dense[0];
+  if (!link) return null;
+  const n = link.fan_out;
+  return { expected: n * (n - 1), values: { link: link.name, n: count(n), others: count(n - 1), more: count(n * (n - 1)), half: count((n * (n - 1)) / 2), now: count(link.fan_in * n) } };
+}
+
+// --- one sample, there and back
+
+// The passes that the screen Backpropagation shows, and the sample of them that it shows.
+function walkOf(store) {
+  const shown = store.get('backprop.shown'), network = store.get('network');
+  if (!shown || !network) return null;
+  return { walk: shown.walk, network, row: Math.max(0, Math.min(shown.walk.shown - 1, store.get('backprop.row') || 0)) };
+}
+
+/** What the loss would be for another answer.  @param {Store} store  @returns {Facts | null} */
+export function ofLoss(store) {
+  const found = walkOf(store);
+  if (!found) return null;
+  const { walk, network, row } = found, { kind, label_smoothing: smoothing } = network.model.loss, loss = walk.losses[row];
+  if (walk.labels !== null && kind.endsWith('cross_entropy') && !smoothing) {
+    const { labels, p, right } = answerOf(store, walk, row);
+    return { expected: Math.LN2, values: { right: labels[right], p: figure(p[right], 4), share: percent(p[right], 2), loss: figure(loss, 4), half: figure(Math.LN2, 4) } };
+  }
+  if (kind !== 'mean_squared_error' || walk.labels !== null) return null;
+  return { form: 'numbers', expected: loss / 4, values: { loss: figure(loss, 4), quarter: figure(loss / 4, 4) } };
+}
+
+/** A weight after a step downhill.  @param {Store} store  @returns {Facts | null} */
+export function ofStep(store) {
+  const found = walkOf(store), rate = store.get('backprop.rate');
+  if (!found) return null;
+  const all = found.walk.links.filter((link) => isDense(link) && link.fields.W && !link.frozen).map((link) => ({ link, ...link.fields.W.largest, width: link.fields.W.shape[1] }));
+  if (!all.length) return null;
+  const { link, index, value, width } = all[largestAt(all.map((one) => one.value))], w = found.network.arrays[`${link.name}.W`][index[0] * width + index[1]], after = w - rate * value;
+  return { expected: after, values: { name: numberName(found.walk, `${link.name}.W`, index), w: figure(w, 5), gradient: figure(value, 4), rate: figure(rate), after: figure(after, 5), change: figure(-rate * value, 3) } };
+}
+
+/** The first weight's derivative in a chain of single neurons without activations.  @param {Store} store  @returns {Facts | null} */
+export function ofChain(store) {
+  const found = walkOf(store);
+  if (!found || !found.walk.is_chain || !found.walk.letters || !found.walk.links.every(isDense)) return null;
+  const { walk, network } = found, all = walk.links.map(({ name }) => network.arrays[`${name}.W`][0]);
+  const a0 = outOf(walk, walk.links[walk.links.length - 1].name, 0)[0], y = rowOf(walk.target, 0)[0], x = walk.x[0], rest = all.slice(1).reduce((product, w) => product * w, 1);
+  const first = numberName(walk, `${walk.links[0].name}.W`), last = linkName(store, walk, walk.links[walk.links.length - 1].name), from = linkName(store, walk, 'input');
+  const letters = walk.links.slice(1).reverse().map(({ name }) => numberName(walk, `${name}.W`)).join(' · '), numbers = all.slice(1).reverse().map((w) => (w < 0 ? `(${figure(w)})` : figure(w))).join(' · ');
+  const expected = 2 * (a0 - y) * rest * x;
+  return { expected, values: { first, from, outside: { text: `2 (${last} − y)`, factor: 'outer' }, between: { text: letters, factor: 'middle' }, inside: { text: from, factor: 'inner' },
+    outer: outer(2 * (a0 - y)), weights: { text: numbers, factor: 'middle' }, middle: middle(rest), inner: inner(x), value: figure(expected, 5) } };
+}
+
+/** Whether a number that a person gives is the one that is asked for: 'right', 'sign', 'near' or 'wrong'. */
+export function judged(given, expected) {
+  const off = Math.abs(given - expected), size = Math.abs(expected);
+  if (off <= 0.01 * size + 1e-9) return 'right';
+  if (size > 0 && Math.abs(given + expected) <= 0.01 * size) return 'sign';
+  return off <= 0.1 * size ? 'near' : 'wrong';
+}

@@ -1,0 +1,138 @@
+"""The course in a browser: each step shows its screen, and its answer is made of the numbers that Python computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from a11y import faults, touch_faults
+from chainrule.inspection.trace.trace import Trace
+from chainrule.studio.page.assets import texts
+from chainrule.studio.studio import Studio
+from small_studios import noise
+from studio_pages import Pages, settle, studio_pages
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return noise()
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Any, studio: Studio) -> Iterator[Pages]:
+    with studio_pages(browser, studio) as pages:
+        yield pages
+
+
+def state(page: Any, key: str) -> Any:
+    return page.evaluate(f"window.chainrule.store.get('{key}')")
+
+
+def expected(page: Any, name: str) -> float:
+    """Open the answer of the step on show, and read the number that is asked for."""
+    page.wait_for_selector("[data-test=course-reveal]:visible")
+    assert state(page, "course") == name
+    assert page.locator("[data-test=course-title]").inner_text() == texts()[f"course.step.{name}.title"]["en"]
+    settle(page)
+    page.click("[data-test=course-reveal]")
+    return float(page.locator("[data-test=course-answer] p").get_attribute("data-expected"))
+
+
+def onward(page: Any) -> None:
+    page.click("[data-test=course-next]")
+    settle(page)
+
+
+def trace_of(studio: Studio, index: int) -> Trace:
+    part = studio.data.test or studio.data.train
+    return studio.model.trace(part.X[index], part.y[index])
+
+
+def test_the_first_steps(pages: Pages, studio: Studio):
+    """From the contents through the steps on Draw and Backpropagation, by their buttons."""
+    model = studio.model
+    W = model.parameters["dense_1"].W
+    with pages.open("course") as page:
+        page.click("[data-test=course-begin]")
+        settle(page)
+        assert expected(page, "network") == 784 * 8
+        onward(page)
+        trace = trace_of(studio, state(page, "sample.index"))
+        z = trace.outputs["dense_1"][0]
+        assert state(page, "neuron") == {"link": "dense_1", "index": int(z.argmax())}
+        assert expected(page, "neuron") == (0 if z.max() > 0 else 1)
+        onward(page)
+        products = W[:, z.argmax()] * trace.outputs["rescale_1"][0]
+        assert_allclose(expected(page, "weight"), products[np.abs(products).argmax()], rtol=1e-5)
+        onward(page)
+        assert expected(page, "layer") == 8 * 7
+        onward(page)
+        page.wait_for_selector("[data-test=weight] [data-test=gradient]")
+        trace = trace_of(studio, state(page, "backprop.sample"))
+        assert_allclose(expected(page, "loss"), np.log(2), rtol=1e-6)
+        assert f"{trace.loss:.4g}" in page.locator("[data-test=course-question]").inner_text()
+        onward(page)
+        found = []
+        for name in ("dense_1", "dense_2", "dense_3"):
+            g = trace.grads[name].W
+            at = np.unravel_index(np.abs(g).argmax(), g.shape)
+            found.append((abs(g[at]), model.parameters[name].W[at] - 0.01 * g[at]))
+        assert_allclose(expected(page, "downhill"), max(found)[1], rtol=1e-5)
+
+
+def test_the_chain_of_four_numbers(pages: Pages, studio: Studio):
+    """The address of a step opens it; the model on show comes back when the course is left."""
+    with pages.open("backprop", state={"course": "chain"}) as page:
+        page.wait_for_selector("[data-test=lines] [data-test=line-weight]")
+        settle(page)
+        for guess, verdict in (
+            ("−24", "sign"),
+            ("23", "near"),
+            ("7", "wrong"),
+            ("a", "number"),
+            ("24", "right"),
+        ):
+            page.fill("[data-test=course-guess]", guess)
+            page.keyboard.press("Enter")
+            assert page.locator("[data-test=course-verdict]").get_attribute("data-verdict") == verdict
+        answer = page.locator("[data-test=course-answer]")
+        assert answer.locator(".factor.outer").inner_text() == "−2"
+        assert answer.locator(".factor.middle").last.inner_text() == "−6"
+        assert answer.locator(".factor.inner").inner_text() == "2"
+        page.click("[data-test=course-leave]")
+        page.wait_for_function("() => window.chainrule.store.get('model').name === 'digits'")
+        assert not page.locator("[data-test=course]").is_visible()
+        assert "course" not in page.evaluate("location.hash")
+
+
+def test_a_link_to_a_step_is_enough(pages: Pages):
+    with pages.open("draw") as page:
+        page.goto(f"{pages.origin}/#course=loss&lang=zh")
+        page.reload()
+        settle(page)
+        assert page.locator(".screen").get_attribute("data-screen") == "backprop"
+        links = page.evaluate("window.chainrule.store.get('network').links.length")
+        assert state(page, "backprop.step") == links + 1
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_everybody_can_use_it(pages: Pages, phone: bool):
+    with pages.open(
+        "draw", phone=phone, theme="dark" if phone else "light", state={"course": "neuron"}
+    ) as page:
+        page.wait_for_selector("[data-test=course-reveal]:visible")
+        page.click("[data-test=course-reveal]")
+        settle(page)
+        assert faults(page, "en") == []
+        assert not phone or touch_faults(page) == []
+        page.locator("[data-test=course-next]").focus()
+        page.keyboard.press("Enter")
+        settle(page)
+        assert state(page, "course") == "weight"
+        assert page.evaluate("document.activeElement.dataset.test") == "course-title"
