@@ -117,6 +117,47 @@ def test_a_longer_limit_lets_more_recipes_race(command, houses, tmp_path, monkey
     assert [each.recipe for each in report] == [each.name for each in SMALL]
 
 
+def test_a_race_is_repeated_by_its_plan(command, houses, tmp_path):
+    command(*RACED, "--time-limit", 0.5, "--out", "run")
+    made = MLPRegressor.load(tmp_path / "run" / "model.safetensors")
+    (tmp_path / "plan.json").write_text(json.dumps(made.plan_))
+    words = [word for word in RACED if word not in ("--preset", "best")]
+    for number, plan in enumerate(("run", "run/model.safetensors", "plan.json")):
+        command(*words, "--plan", plan, "--out", f"again-{number}")
+        again = MLPRegressor.load(tmp_path / f"again-{number}" / "model.safetensors")
+        X = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+        np.testing.assert_array_equal(again.predict(X), made.predict(X))
+        assert again.plan_ == made.plan_ and again.preset == "best"
+    (tmp_path / "again-0" / "metrics.json").unlink()
+    command("train", "again-0", "--resume", "--quiet")
+    assert MLPRegressor.load(tmp_path / "again-0" / "model.safetensors").plan_ == made.plan_
+    config = json.loads((tmp_path / "again-0" / "config.json").read_text())
+    assert "--plan run" in config["command"]
+
+
+REFUSED = {
+    ("--plan", "nowhere"): "there is none at nowhere",
+    ("--plan", "houses.json"): "houses.json is no JSON",
+    ("--plan", "list.json"): "must be the plan_ of an estimator",
+    ("--plan", "fast"): "has no plan of a race; name a run of --preset best",
+    ("--plan", "run", "--dropout", 0.2): "the race of the plan was made without dropout",
+    ("--plan", "run", "--seed", 1): "the targets are not those of the plan",
+    ("--plan", "run", "--preset", "fast"): "--plan repeats a race of --preset best; name that preset",
+    ("--plan", "run", "--preset", "none"): "--plan repeats a race of --preset best; omit it",
+}
+
+
+def test_plans_that_are_refused(command, houses, tmp_path):
+    words = [word for word in RACED if word not in ("--preset", "best")]
+    command(*words, "--out", "fast")
+    command(*RACED, "--time-limit", 0.1, "--out", "run")
+    (tmp_path / "houses.json").write_text("{")
+    (tmp_path / "list.json").write_text("[]")
+    for options, said in REFUSED.items():
+        assert said in " ".join(command(*words, *options, "--out", "again", code=2).stderr.split())
+        assert not (tmp_path / "again" / "model.safetensors").exists()
+
+
 def test_a_new_race_leaves_no_fit_of_another(command, houses, tmp_path):
     command(*RACED, "--out", "run")
     (tmp_path / "run" / RACE / ".fast-fold-1.safetensors.x.tmp").write_bytes(b"half")

@@ -672,7 +672,7 @@ def test_the_epochs_of_all_rows_by_hand():
     made = a_runner(dict.fromkeys([(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)], 1.0))
     epochs = {(0, 0): (2, 10), (0, 1): (3, 10), (0, 2): (7, 10), (0, 3): (30, 40), (1, 0): (9, 10)}
     made.fits = {key: made.fits[key]._replace(best=best, epochs=of) for key, (best, of) in epochs.items()}
-    assert made._plan(0) == (4, 10) and made._plan(1) == (9, 10)
+    assert made.best_epochs(0) == (4, 10) and made.best_epochs(1) == (9, 10)
 
 
 @pytest.mark.parametrize("last", [1, 3])

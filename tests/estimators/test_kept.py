@@ -13,7 +13,7 @@ from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_under
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.loop import FitLimit
+from chainrule.estimators.fit.limit import FitLimit
 from chainrule.estimators.fit.plan import Conditions, KeptFit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.training import checkpoint

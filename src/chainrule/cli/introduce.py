@@ -84,11 +84,11 @@ def introduce_race(out: Console, run: Prepared) -> None:
     )
     labels = [] if table.target.is_number else sorted({str(label) for label in run.data.train.y.tolist()})
     introduce_table(out, table, labels)
-    limit = run.settings.time_limit
-    out.print(
-        f"preset best: recipes race for {SECONDS if limit is None else limit:g} s; the average of the best predicts\n",
-        style="dim",
-    )
+    limit, plan = run.settings.time_limit, run.settings.plan
+    what = f"recipes race for {SECONDS if limit is None else limit:g} s; the average of the best predicts"
+    if plan is not None:
+        what = f"the race of {output.plain(plan)} is repeated, however long it takes"
+    out.print(f"preset best: {what}\n", style="dim")
 
 
 def cost(model: Model | Ensemble, batch_size: int) -> str:

@@ -123,6 +123,10 @@ TRAIN = {
             "12 for tables, else none",
         ),
         "time_limit": Words("Stop training after this many seconds and keep the result.", "none"),
+        "plan": Words(
+            "Repeat the race of a run of --preset best to the bit, without a clock: its folder, its "
+            "model.safetensors, or its plan as .json; with the same table and the same other options.",
+        ),
         "target": Words(
             "Stop as soon as the validation accuracy (on the test set without validation samples) reaches "
             "this, such as 0.98; exit code 1 if it never does.",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,7 @@ from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import asked, race
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
@@ -77,6 +79,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         groups: RowValues | None = None,
         time: RowValues | None = None,
         more: float | None = None,
+        plan: Mapping[str, object] | None = None,
     ) -> Self:
         """Train on X and y, from new initial weights or with warm_start the current ones; return the estimator.
 
@@ -91,8 +94,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         held out is what comes last; with groups, the later rows of groups that nothing is learned of. See `gap`.
         more: the seconds for which the race of the last fit of preset="best" goes on, on the same rows and with the
         same parameters; its networks stay. Raises ConfigError without one, as after `load`.
+        plan: the `plan_` of a fit of preset="best", which this one repeats to the bit on the same rows with the same
+        parameters: no clock is read, and random_state and time_limit are not used.
         """
-        raced = NOTHING if more is None else asked.going_on(self, self._result, more)
+        raced = asked.start(self, self._result, more, plan)
         with self._told():
             return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
 
@@ -161,14 +166,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 raise ConfigError(
                     "groups and time need a table in memory, and X is a source that is read in pieces."
                 )
-            request = replace(request, given=self._read(request))
+            request = replace(request, given=self._read(request, raced.plan))
         request = self._structured(request)
         if self.preset == BEST:
             asked.check(self, incremental, self._trunk is not None, bool(start_values))
-            limit = asked.seconds(self) if raced.more is None else raced.more
+            limit = None if raced.plan else asked.seconds(self) if raced.more is None else raced.more
             with progress.of_race(self.verbose, limit, begun) as watch:
-                known = None if raced.drawn is None else raced.drawn.rows
-                request = self._in_time(request, known)
+                request = self._in_time(request, raced)
                 data = self._data(request)
                 notices = of_fit(request, data, conditions.is_alone and is_early(limit, begun))
                 seen = drift.of_fit(data, conditions.is_alone)
@@ -236,11 +240,12 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         before = self._result if self.warm_start or incremental else None
         return before.blend.parts[0].result if isinstance(before, RaceResult) else before
 
-    def _read(self, request: FitRequest) -> FitInput:
+    def _read(self, request: FitRequest, plan: RacePlan | None) -> FitInput:
         """Return what the fit is given, in memory, of a source."""
         learn = None if self.preprocess is None else partial(self._learned_by, request)
         is_race, limit = self.preset == BEST, self._limit
-        how = Reading(self._seed, self.target_type is Labels, learn, is_race, limit, request.begun)
+        seed = self._seed if plan is None else plan.seed
+        how = Reading(seed, self.target_type is Labels, learn, is_race, limit, request.begun)
         return read_source(request.given, how)
 
     @property
@@ -267,15 +272,15 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         structure = structure_of(request.given, self.gap, self.preprocess is not None)
         return replace(request, structure=structure)
 
-    def _in_time(self, request: FitRequest, rows: int | None = None) -> FitRequest:
+    def _in_time(self, request: FitRequest, raced: RaceState = NOTHING) -> FitRequest:
         """Return a request for only those rows of its table that its time limit leaves time to prepare.
 
-        rows: how many a race had that it goes on with; None for a new one.
+        raced: the race that it goes on with or repeats, on the rows that it had.
         """
         given, limit = request.given, self._limit
-        drawn = self._seed, self.target_type is Labels
-        if rows is not None:
-            found = rows_again(given, rows, *drawn)
+        drawn = self._seed if raced.plan is None else raced.plan.seed, self.target_type is Labels
+        if raced.rows is not None:
+            found = rows_again(given, raced.rows, *drawn)
         elif limit is None or self.preprocess is None:
             return request
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -37,7 +38,7 @@ MAX_LABEL_BYTES = 1 << 28
 
 def described(estimator: HoldsResult) -> dict[str, Any]:
     """Return an estimator as JSON values: its class, its parameters, its labels and its records."""
-    parameters = {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()}
+    parameters = plain_parameters(estimator)
     result = result_of(estimator)
     labels = result.targets if isinstance(result.targets, Labels) else None
     if labels is not None and labels.classes.dtype.kind not in KEPT:
@@ -63,6 +64,12 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         "seen": drift.described(result.seen),
         "notices": result.notices.to_data()["found"],
     }
+
+
+def plain_parameters(estimator: HoldsResult, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return parameters of an estimator as JSON values: those of some names, or all. Those of no such kind are None."""
+    values = estimator.get_params(deep=False)
+    return {name: _plain(name, values[name]) for name in (values if names is None else names)}
 
 
 def _plain(name: str, value: Any) -> Any:

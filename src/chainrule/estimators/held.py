@@ -65,6 +65,16 @@ def raced(result: FitResult) -> RaceResult:
     return result
 
 
+def planned(result: FitResult) -> dict[str, Any]:
+    """Return the plan of a race as data. Raises AttributeError where there is none."""
+    plan = raced(result).plan
+    if plan is None:
+        raise AttributeError(
+            "only a fit of preset='best' has it, and no file of an earlier version or after an update"
+        )
+    return plan.to_data()
+
+
 def counted(result: FitResult) -> Records:
     """Return the records of a fit by batches. Raises AttributeError for that of a solver, which counts nothing."""
     records = result.records
@@ -108,6 +118,8 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """the `Blend` that predicts, after a fit of preset="best" """
     report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
     """what happened in the race"""
+    plan_ = FittedAttribute[dict[str, Any]](planned)
+    """what the race did, as JSON values, by which `fit(plan=)` repeats it to the bit"""
     notices_ = FittedAttribute[Notices](lambda result: result.notices)
     """what the fit noticed of its table, each with the scores of a small model and what to pass"""
     updates_ = FittedAttribute[tuple[UpdateRecord, ...]](lambda result: result.updates)

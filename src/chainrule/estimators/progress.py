@@ -140,8 +140,8 @@ def console_of(verbose: int) -> Console | None:
 
 
 @contextmanager
-def of_race(verbose: int, limit: float, begun: float) -> Iterator[RaceWatcher | None]:
-    """Give what shows a race as far as verbose asks for it; None for nothing."""
+def of_race(verbose: int, limit: float | None, begun: float) -> Iterator[RaceWatcher | None]:
+    """Give what shows a race as far as verbose asks for it; None for nothing. limit: in seconds, if it has one."""
     if not verbose:
         yield None
         return
@@ -151,7 +151,7 @@ def of_race(verbose: int, limit: float, begun: float) -> Iterator[RaceWatcher | 
         return
     bar = ProgressLine(console, "preparing the table", limit, begun)
     try:
-        yield lambda event: bar.show(event.text())
+        yield lambda event: bar.show(event.text(), event.fitted / max(1, event.planned))
     finally:
         bar.close()
 

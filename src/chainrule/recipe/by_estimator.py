@@ -6,20 +6,26 @@ The test rows are those of any run with this table and seed. The estimator gets 
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 import warnings
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import distributed
+from chainrule.core.files import open_regular
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import checksum
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on, fit_under
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.files import plan_in
+from chainrule.estimators.best.plan import RacePlan
+from chainrule.estimators.best.repeat import repeating
 from chainrule.estimators.best.saved import saved, saver
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions, KeptFit
@@ -41,12 +47,17 @@ from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted, Started
 
+MAX_PLAN_BYTES = 1 << 24
+"""Those of a plan that are read."""
+
 
 class ByEstimator(NamedTuple):
     """A training as the fit of an estimator."""
 
     estimator: MLPClassifier | MLPRegressor
     """unfitted; from the start of its fit on it has `model_` and `preprocessor_`"""
+    plan: RacePlan | None = None
+    """of the race to repeat, if there is one"""
 
     @property
     def watched(self) -> str:
@@ -112,7 +123,8 @@ class ByEstimator(NamedTuple):
                 if self.is_race:
                     longer.write_changes(run)
                     race = run.place / RACE, estimator, checksum_of(run.data)
-                    result = fit_on(estimator, given, saved(*race), saver(*race))
+                    start = saved(*race)._replace(plan=self.plan)
+                    result = fit_on(estimator, given, start, saver(*race))
                     if isinstance(result, RaceResult) and result.is_cut:
                         interrupted.append(True)
                 else:
@@ -180,11 +192,50 @@ def prepare(
     demands.demanded(settings, target, named)  # an error is raised before the training
     rising = demands.directions(settings, data.table.inputs, data.name, named)
     if settings.has_preset:
-        return Prepared(data, given, settings, ByEstimator(estimator(settings, target, named, rising)))
+        made = estimator(settings, target, named, rising)
+        return Prepared(data, given, settings, ByEstimator(made, plan_to_repeat(settings, made, named)))
+    if settings.plan is not None:
+        raise ConfigError(f"{named('plan')} repeats a race of {named.given('preset', BEST)}; omit it.")
     as_model = by_model.prepare(data, given, resolved, named)  # which checks everything
     settings = dataclasses.replace(as_model.settings, preset=NO_PRESET)
     made = to_estimator.plain(settings, target, len(data.table.train), named, rising)
     return Prepared(data, given, settings, ByEstimator(made))
+
+
+def plan_to_repeat(
+    settings: Settings, estimator: MLPClassifier | MLPRegressor, named: Names = PYTHON
+) -> RacePlan | None:
+    """Return the plan that settings name: of a run's folder, of an estimator's file, or as JSON. None for none.
+
+    Raises ConfigError for a place without one, and where the estimator has other parameters than its race had.
+    """
+    if settings.plan is None:
+        return None
+    if settings.preset != BEST:
+        raise ConfigError(
+            f"{named('plan')} repeats a race of {named.given('preset', BEST)}; name that preset."
+        )
+    place = Path(settings.plan)
+    place = place / "model.safetensors" if place.is_dir() else place
+    if not place.is_file():
+        raise ConfigError(
+            f"{named('plan')} must be the folder of a finished race, an estimator's file or a plan as JSON, and there "
+            f"is none at {settings.plan}."
+        )
+    data = read_plan(place) if place.suffix == ".json" else plan_in(place)
+    if data is None:
+        raise ConfigError(f"{place} has no plan of a race; name a run of {named.given('preset', BEST)}.")
+    return repeating(estimator, data).plan
+
+
+def read_plan(path: Path) -> object:
+    """Return the data of a plan as JSON. Raises FormatError."""
+    try:
+        with open_regular(path) as file:
+            data: object = json.loads(file.read(MAX_PLAN_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is no JSON ({error}); write plan_ with json.dump.") from error
+    return data
 
 
 def trained(run: Prepared, estimator: MLPClassifier | MLPRegressor, history: History) -> TrainedRun:

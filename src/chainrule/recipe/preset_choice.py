@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from chainrule import distributed
+from chainrule.estimators.recipes import BEST
 from chainrule.recipe.settings import ABOUT, NO_PRESET, Settings
 
 DEFAULT = "fast"
@@ -61,6 +62,8 @@ def chosen(settings: Settings) -> Settings:
     """Return the settings of a run on a table in memory, with the name of its preset, or "none" for a plain network."""
     if settings.preset is not None:
         return settings
+    if settings.plan is not None:
+        return dataclasses.replace(settings, preset=BEST)
     is_plain = plain_because(settings) is not None or distributed.process_count() > 1
     return dataclasses.replace(settings, preset=NO_PRESET if is_plain else DEFAULT)
 

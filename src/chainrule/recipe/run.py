@@ -212,7 +212,7 @@ def _prepared(
     resolved: the settings of a resumed run.  settings: the given ones, with the preset.
     """
     if not of_estimator:
-        for name in (*TIES, *DEMANDS):
+        for name in (*TIES, *DEMANDS, "plan"):
             if getattr(given, name) is not None:
                 raise ConfigError(
                     f"{named(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "

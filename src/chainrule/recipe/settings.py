@@ -106,6 +106,7 @@ class Settings:
     preset: for a table, an estimator's `preset`, which provides everything that is not set; "none" for a plain network.
     members: for a preset, the number of networks whose predictions are averaged.
     time_limit: the maximum seconds of training.
+    plan: the run, or the file, whose race is repeated.
     augment: whether to distort the images randomly in each epoch, by `chainrule.recipe.augmented.IMAGES`.
     """
 
@@ -153,6 +154,7 @@ class Settings:
     preset: str | None = setting(None, "presets")
     members: int | None = setting(None, numbers=COUNT, parameter="n_members")
     time_limit: float | None = setting(None, numbers=SECONDS, parameter="time_limit")
+    plan: str | None = setting(None, "presets")
     augment: bool = setting(False)
 
     @property

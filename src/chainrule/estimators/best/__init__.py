@@ -7,8 +7,9 @@ runner       its fits, in threads
 rows         their rows, folds, and inputs
 state        its fits so far, from which it goes on
 saved        these as files
-fits         those of a candidate, and those that have ended
-stopping     what stops one of them
+plan         what it did, as data
+repeat       the same race again, by that
+fits         those of a candidate, those that have ended, and what stops one
 judge        the loss of predictions of rows held out
 weights      greedy weights of an average, and the temperature of its probabilities
 blend        that average

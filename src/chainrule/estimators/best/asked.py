@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.repeat import repeating
 from chainrule.estimators.best.runner import SECONDS
-from chainrule.estimators.best.state import RaceState
+from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import BEST
@@ -44,6 +47,23 @@ def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start:
 def seconds(estimator: HoldsResult) -> float:
     """Return the seconds of a race."""
     return SECONDS if estimator.time_limit is None else float(estimator.time_limit)
+
+
+def start(
+    estimator: HoldsResult,
+    before: FitResult | None,
+    more: float | None,
+    plan: Mapping[str, object] | None,
+) -> RaceState:
+    """Return what a race begins with: nothing, the last race, for so many seconds more, or a plan.
+
+    Raises ConfigError for both, and for what does not go with the estimator.
+    """
+    if more is not None and plan is not None:
+        raise ConfigError("more= goes on with a race and plan= repeats one; pass one of them.")
+    if plan is not None:
+        return repeating(estimator, plan)
+    return NOTHING if more is None else going_on(estimator, before, more)
 
 
 def going_on(estimator: HoldsResult, before: FitResult | None, more: float) -> RaceState:

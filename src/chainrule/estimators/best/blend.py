@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.best.weights import tempered
@@ -110,6 +111,8 @@ class RaceResult(FitResult):
     """all of its fits; none for the result in a file"""
     is_cut: bool = False
     """whether Ctrl-C ended the race"""
+    plan: RacePlan | None = None
+    """what another race repeats; None where that is not known"""
 
     @classmethod
     def of(
@@ -119,10 +122,11 @@ class RaceResult(FitResult):
         report: RaceReport,
         state: RaceState = NOTHING,
         is_cut: bool = False,
+        plan: RacePlan | None = None,
     ) -> Self:
         """Return the result of a race whose heaviest part has this result."""
         own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
-        return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut)
+        return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut, plan=plan)
 
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
         """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""

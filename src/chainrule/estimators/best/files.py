@@ -17,10 +17,11 @@ from chainrule.core.files import write_whole
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.estimators import files
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
+from chainrule.estimators.best.plan import plan_of
 from chainrule.estimators.best.report import RaceReport, record_of
 from chainrule.estimators.best.weights import EXTREME
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
-from chainrule.model import Ensemble, Model
+from chainrule.model import Ensemble, Model, load_any
 
 KEY = "blend"
 """The key of an average in a file's metadata."""
@@ -85,6 +86,7 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
         if len(outputs) > 1:
             raise FormatError("the parts of the average have other outputs than the estimator")
         report = RaceReport(map(record_of, data["report"]))
+        plan = None if data.get("plan") is None else plan_of(data["plan"])
         preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
         results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
     except (
@@ -99,7 +101,13 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
         for weight, each, name, result in zip(weights, made, recipes, results, strict=True)
     ]
     blend = Blend(parts, degree, estimator.engine)
-    return as_fitted(estimator, RaceResult.of(results[0], blend, report))
+    return as_fitted(estimator, RaceResult.of(results[0], blend, report, plan=plan))
+
+
+def plan_in(path: str | os.PathLike[str]) -> object:
+    """Return the plan of the race in an estimator's file, as data; None for an estimator of no race."""
+    average = load_any(path)[1].get(KEY)
+    return average.get("plan") if isinstance(average, dict) else None
 
 
 def _name(number: int) -> str:
@@ -113,6 +121,7 @@ def _described(result: RaceResult) -> dict[str, Any]:
         "weights": [part.weight for part in blend.parts],
         "recipes": [part.recipe for part in blend.parts],
         "temperature": blend.temperature,
+        "plan": None if result.plan is None else result.plan.to_data(),
         "report": [
             each._asdict() | {name: _finite(getattr(each, name)) for name in ("loss", "score")}
             for each in result.report

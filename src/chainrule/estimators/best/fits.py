@@ -82,13 +82,15 @@ class RaceOver(Callback):
         """those that the schedule was for, which a time limit may have changed"""
         self.is_cut = False
         """whether the fit was stopped before its last epoch"""
+        self.step = 0
+        """the steps completed when it was"""
 
     def on_steps(self, run: Run) -> None:
         """Stop the run."""
         if run.history.stopped is not None or run.epoch >= self.last:
             return
         if self.event.is_set() or time.monotonic() > self.end:
-            self.is_cut = True
+            self.is_cut, self.step = True, run.step
             run.stop("the race was interrupted")
 
     def on_epoch_end(self, run: Run) -> None:

@@ -1,7 +1,7 @@
 """The race of preset="best": recipes are fitted in a fixed order, evaluated, weighted, and then trained on all rows.
 
 All random numbers are drawn from the estimator's random_state before the clock is read, and the clock only determines
-the number of fits, and the epochs of the last ones.
+the number of fits, and the epochs of the last ones. A race that repeats another one takes both from its plan.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from chainrule.errors import DataError
-from chainrule.estimators.best import candidates
+from chainrule.estimators.best import candidates, repeat
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
+from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
 from chainrule.estimators.best.judges import joined, judge_of
+from chainrule.estimators.best.plan import RacePlan, RandomOrigin
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows, of_race
 from chainrule.estimators.best.runner import Runner
-from chainrule.estimators.best.state import NOTHING, Drawn, RaceListener, RaceState, Task
+from chainrule.estimators.best.state import NOTHING, Drawn, RaceChoice, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput, class_weights
 from chainrule.estimators.fit.splits import Split, folds
@@ -56,9 +58,10 @@ def fit(
     """Return the result of a race. data: of all rows.  begun: the `time.monotonic()` at which the fit began.
 
     start: that of another race of this estimator on these rows, to go on from; the seconds of its fits count. A result
-    has the `state` from which a race can go on.  listen: called with each fit that comes to its end.
+    has the `state` from which a race can go on. With a plan in it the race is repeated, and no clock is read.
+    listen: called with each fit that comes to its end.
     watch: called with where the race is, when a fit begins and when it has ended.
-    Raises DataError for a start with other rows.
+    Raises DataError for a start or a plan of other rows.
     """
     encoded, weight, targets = data.samples.y, data.samples.weight, data.targets
     is_given = data.validation is not None
@@ -67,7 +70,7 @@ def fit(
         judged = data.validation.y
         judged_weight = class_weights(values_of(estimator), targets, encoded, judged)
     racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
-    drawn = _draw(estimator, data, len(racing)) if start.drawn is None else start.drawn
+    drawn = _draw(estimator, data, racing, start.plan) if start.drawn is None else start.drawn
     raced = drawn.raced
     if drawn.rows != len(encoded):
         raise DataError(
@@ -84,6 +87,8 @@ def fit(
     rows = RacedRows(given, drawn.folds, judges)
     start = of_rows(start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()})
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
+    if start.plan is not None:
+        return _ended(race, data, repeat.made(race, start.plan))
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
     elif (scorer := race.scorer(raced[:1])) is not None:
@@ -104,18 +109,31 @@ def fit(
     if has_whole:
         chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
-    result = race.result(dict(zip(numbers, weights.tolist(), strict=True)), degree)
-    folds = race.shared(numbers, raced)
-    mean = race.average(numbers, weights, folds)
-    return replace(result, held_out=of_race(race.rows, data, result, folds, mean))
+    return _ended(race, data, RaceChoice(numbers, race.shared(numbers, raced), weights, degree))
 
 
-def _draw(estimator: HoldsResult, data: FitData, count: int) -> Drawn:
-    """Draw the folds of the rows, and the seeds of the fits of so many candidates."""
-    random = check_random_state(estimator.random_state)
+def _ended(race: Race, data: FitData, chosen: RaceChoice) -> RaceResult:
+    """Return the result of a race whose fits are made, with what it predicts for the rows held out and its plan."""
+    result = race.result(dict(zip(chosen.numbers, chosen.weights.tolist(), strict=True)), chosen.temperature)
+    mean = race.average(chosen.numbers, chosen.weights, chosen.folds)
+    held_out = of_race(race.rows, data, result, chosen.folds, mean)
+    return replace(result, held_out=held_out, plan=repeat.plan(race, data, chosen))
+
+
+def _draw(
+    estimator: HoldsResult, data: FitData, racing: tuple[Candidate, ...], plan: RacePlan | None
+) -> Drawn:
+    """Draw the folds of the rows and the seeds of the candidates' fits, or take those of a plan."""
+    if plan is not None:
+        folds, raced = _folds(data, plan.origin.begin())
+        repeat.check_rows(plan, data, len(folds))
+        return Drawn(data.samples.n, folds, raced, *repeat.seeds(plan, racing, FOLDS, NETWORKS), plan.origin)
+    origin, random = RandomOrigin.of(estimator.random_state), check_random_state(estimator.random_state)
     folds, raced = _folds(data, random)
-    of_folds, of_all = (random.randint(2**31 - 1, size=(count, each)).tolist() for each in (FOLDS, NETWORKS))
-    return Drawn(data.samples.n, folds, raced, of_folds, of_all)
+    of_folds, of_all = (
+        random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (FOLDS, NETWORKS)
+    )
+    return Drawn(data.samples.n, folds, raced, of_folds, of_all, origin)
 
 
 def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], list[int]]:

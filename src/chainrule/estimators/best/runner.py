@@ -32,7 +32,7 @@ from chainrule.estimators.best.rows import PreparedRows, RacedRows, RacePreproce
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, of_table
-from chainrule.estimators.fit.loop import AT_LEAST
+from chainrule.estimators.fit.limit import AT_LEAST, LimitCourse
 from chainrule.estimators.fit.plan import Conditions, resolved
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.train import Listeners, train
@@ -86,6 +86,10 @@ class Runner:
         """with the numbers of the candidates"""
         self.ended, self.lock = threading.Event(), threading.Lock()
         self.callbacks = as_callbacks(estimator.callbacks)
+        self.plan = plan = start.plan
+        fits, networks = ((), ()) if plan is None else (plan.fits, plan.networks)
+        self.planned_fits = {(each.recipe, each.fold): each for each in fits}
+        self.planned_epochs = {(each.recipe, each.number): each.epochs for each in networks}
 
     def run(self, tasks: list[Task], stage: float, end: float, shared: bool = False) -> None:
         """Run tasks in their order, those that can end by `stage`; each core's first of all may go on until `end`.
@@ -107,7 +111,7 @@ class Runner:
                 self.ended.set()
                 begin.set()
                 pool.shutdown()  # when all have ended
-                if not (isinstance(error, KeyboardInterrupt) and self.fits):
+                if not (isinstance(error, KeyboardInterrupt) and self.fits and self.plan is None):
                     raise
                 warn_of_interruption(self.fits, self.whole)
 
@@ -142,7 +146,7 @@ class Runner:
             task
             for task in tasks
             if (made := (self.whole if task.is_of_all else self.fits).get((task.number, task.fold))) is None
-            or (task.is_of_all and made.result.records.n_iter_refit != self._plan(task.number)[0])
+            or (task.is_of_all and made.result.records.n_iter_refit != self._epochs(task)[0])
         ]
 
     def left(self, part: float, fits: Iterable[RaceFit]) -> float:
@@ -183,15 +187,18 @@ class Runner:
         fits = self.whole if task.is_of_all else self.fits
         if task.is_of_all and not of_candidate(fits, task.number):
             share = self.data.samples.n / len(self.rows.folds[0].train)
-            return seconds_of_epoch(self.fits[task.number, 0]) * share * self._plan(task.number)[0]
+            return seconds_of_epoch(self.fits[task.number, 0]) * share * self._epochs(task)[0]
         return expected_seconds(fits, task, [each.cost for each in self.candidates])
 
     def _fit(self, task: Task, seconds: float, parts: tuple[Callback, ...]) -> RaceFit:
         """Fit a candidate to all folds but one, in so many seconds."""
         begin, over = time.monotonic(), RaceOver(self.ended)
         grace = 0.0 if self.fits else AT_LEAST * self.seconds  # without a fit there is nothing to predict by
-        made = self.estimator_of(task)
-        result, data = self._trained(made, task, (over, *parts), seconds, grace=grace)
+        made, planned = self.estimator_of(task), self.planned_fits.get((task.candidate.name, task.fold))
+        course = None if planned is None else planned.course
+        result, data = self._trained(made, task, (over, *parts), seconds, grace=grace, course=course)
+        if over.is_cut and result.course is not None:
+            result = replace(result, course=LimitCourse(result.course.replans, over.step))
         if (short := result.shortfall) is not None:  # of the seconds of the race
             short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
             result = replace(result, shortfall=short)
@@ -202,12 +209,13 @@ class Runner:
             predicted, result = result.held_out.predicted, replace(result, held_out=None)
         scores = np.nan_to_num(result.records.validation_scores or [0.0], nan=-np.inf)
         best = max(1, min(1 + int(np.argmax(scores)), result.records.n_iter))
+        best = best if planned is None else planned.best
         seconds = time.monotonic() - begin
         return RaceFit(result, predicted, seconds, best, over.epochs, over.is_cut)
 
     def _fit_all(self, task: Task, seconds: float, parts: tuple[Callback, ...]) -> RaceFit | None:
         """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""
-        begin, (last, epochs) = time.monotonic(), self._plan(task.number)
+        begin, (last, epochs) = time.monotonic(), self._epochs(task)
         over = RaceOver(self.ended, last, begin + seconds)
         made = self.estimator_of(task)
         result, _ = self._trained(made, task, (over, *parts), None, epochs=epochs)
@@ -239,14 +247,20 @@ class Runner:
             data = replace(data, samples=samples, validation=None)
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
         plan = resolved(made, data, conditions=asked, begun=begun)
+        seconds = seconds if asked.course is None else None
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))
         result = train(plan, data, begin(plan, data), Listeners(made, callbacks))
         return replace(result, rates=None), data  # a part is not trained any further
 
-    def _plan(self, number: int) -> tuple[int, int]:
+    def best_epochs(self, number: int) -> tuple[int, int]:
         """Return the epochs that were best for a candidate, in the mean of its folds, and those of its schedule."""
         own, epochs = of_candidate(self.fits, number).values(), self.fits[number, 0].epochs
         return round(float(np.mean([made.best for made in own if made.epochs == epochs]))), epochs
+
+    def _epochs(self, task: Task) -> tuple[int, int]:
+        """Return the epochs of a network of all rows, by a plan or else by its folds, and those of its schedule."""
+        best, epochs = self.best_epochs(task.number)
+        return self.planned_epochs.get((task.candidate.name, task.fold), best), epochs
 
     def estimator_of(self, task: Task) -> HoldsResult:
         """Return an estimator with the parameters of a task's fit."""

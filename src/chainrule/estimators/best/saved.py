@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from chainrule.estimators import files
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.files import with_tensors
 from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
+from chainrule.estimators.fit.limit import course_of
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.training.checkpoint import is_record
 
@@ -32,6 +34,7 @@ def saver(place: Path, estimator: HoldsResult, of: int) -> Callable[[Task, RaceF
     def save(task: Task, made: RaceFit) -> None:
         own = {"candidate": task.candidate.name, "fold": task.fold, "is_of_all": task.is_of_all}
         own |= {"seconds": made.seconds, "best": made.best, "epochs": made.epochs, "of": of}
+        own |= {"course": None if made.result.course is None else made.result.course.to_data()}
         own |= {"history": made.result.model.history.records}
         extra = {"estimator": files.described(as_fitted(estimator, made.result)), KEY: own}
         place.mkdir(exist_ok=True)
@@ -82,6 +85,7 @@ def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, i
             )
             if not fits:
                 raise FormatError("what it says of the fit is none of a race")
+            course = None if own.get("course") is None else course_of(own["course"])  # none in older files
         except (SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
             fault = " ".join(str(error).split())[:200]
             raise FormatError(
@@ -91,4 +95,5 @@ def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, i
             raise ConfigError(f"{path} was made with other data; restore them, or start another run.")
         result.model.history.records.extend(history)
         fold, best, epochs = counts
+        result = replace(result, course=course)
         yield name, fold, is_of_all, RaceFit(result, predicted, seconds, best, epochs)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.plan import RacePlan, RandomOrigin
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.splits import Split
 
@@ -56,6 +57,20 @@ class Drawn(NamedTuple):
     """the seed of each candidate's fit to each fold"""
     of_all: list[list[int]]
     """those of its networks of all rows"""
+    origin: RandomOrigin | None = None
+    """where they begin; None where that is not known"""
+
+
+class RaceChoice(NamedTuple):
+    """What a race has chosen of its fits."""
+
+    numbers: list[int]
+    """of the candidates that are weighted"""
+    folds: list[int]
+    """to which all of them were fitted"""
+    weights: NDArray[np.float64]
+    """(candidates,) with a sum of 1"""
+    temperature: float
 
 
 class RaceState(NamedTuple):
@@ -72,6 +87,13 @@ class RaceState(NamedTuple):
     """of all rows, by the number of the candidate and of the network; the predictions are of the fit watched"""
     more: float | None = None
     """the seconds for which a race goes on with it; None for what is left of its time limit"""
+    plan: RacePlan | None = None
+    """what another race did, to be repeated in place of decisions by the clock; None for none"""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows raced before; None where that is not known."""
+        return self.drawn.rows if self.drawn is not None else None if self.plan is None else self.plan.rows
 
 
 NOTHING = RaceState()

@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from chainrule.data.samples import Batch
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.floor import some
+from chainrule.estimators.fit.limit import FitLimit, RepeatedLimit
 from chainrule.formulas.layers import Dense, GroupedDense
 from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network, Slot
@@ -28,7 +29,6 @@ from chainrule.network.objective import shares
 from chainrule.training.callbacks import Callback
 from chainrule.training.ensemble import own
 from chainrule.training.run import Run, samples_of
-from chainrule.training.time_limit import TimeLimit
 
 Numbers = NDArray[np.float64]
 WIDEST = 10.0
@@ -109,7 +109,7 @@ class Leveled(Callback):
 
     looks_inside = False
 
-    def __init__(self, limit: TimeLimit, curve: LearningCurve) -> None:
+    def __init__(self, limit: FitLimit | RepeatedLimit, curve: LearningCurve) -> None:
         """Keep them."""
         self.limit, self.curve = limit, curve
 

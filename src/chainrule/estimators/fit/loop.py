@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
-from chainrule.errors import DataError, FormatError, NonFiniteError
+from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
 from chainrule.estimators.fit.level import Leveled
+from chainrule.estimators.fit.limit import FitLimit, LimitCourse, RepeatedLimit
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.start import members_of
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
@@ -28,18 +28,25 @@ from chainrule.training.history import History
 from chainrule.training.options import Clip
 from chainrule.training.run import Run, RunSettings
 from chainrule.training.settings import as_schedule
-from chainrule.training.time_limit import JUDGED, SHARE, Shortfall, TimeLimit
+from chainrule.training.time_limit import JUDGED, Shortfall
 
 AUTO_BATCH = 200
 """The largest batch that batch_size="auto" makes."""
-AT_LEAST = 0.05
-"""The part of a time limit that the training has in any case, however long the preparation takes."""
 BETWEEN = 1.0
 """The seconds between two checkpoints of a fit."""
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
 )
+
+
+class Limited(NamedTuple):
+    """What a time limit did to a run."""
+
+    shortfall: Shortfall | None = None
+    """how far it came, if the limit ended its first epoch"""
+    course: LimitCourse = LimitCourse()
+    """how the limit changed it"""
 
 
 def batch_size(size: int | str, n: int) -> int:
@@ -68,8 +75,8 @@ def run(
     epochs: int,
     curve: LearningCurve | None = None,
     callbacks: tuple[Callback, ...] = (),
-) -> tuple[History | None, Shortfall | None]:
-    """Train a model in place, and return its history, and how far it came if time_limit ended its first epoch.
+) -> tuple[History | None, Limited]:
+    """Train a model in place, and return its history, and what time_limit did to it.
 
     The history is None if Ctrl-C ended the training, or NaN behind an epoch to return to.
     size: samples of a batch.  curve: orders, settings and records of the epochs; None for a solver's.
@@ -98,11 +105,14 @@ def run(
         every = kept.every_steps if plan.proposal.folds is None else None  # members may be at different steps
         watchers.append(KeptState(kept.path, every))
     watchers += as_callbacks(p.callbacks)
-    limit = None
-    if p.time_limit is not None:
+    limit: FitLimit | RepeatedLimit | None = None
+    if plan.conditions.course is not None:
+        limit = RepeatedLimit(plan.conditions.course)
+    elif p.time_limit is not None:
         shorten = curve is not None and schedule.looks_ahead
         judging = JUDGED * (0 if validation is None else validation.n / samples.n)
         limit = FitLimit(float(p.time_limit), shorten, plan.begun, plan.conditions.grace, judging)
+    if limit is not None:
         watchers.append(limit)
         if curve is not None and curve.is_new:
             watchers.insert(1, Leveled(limit, curve))
@@ -147,7 +157,7 @@ def run(
             model.leave_out_diverged()
             if curve is not None and len(model) < len(members):
                 curve.rates.forget()  # it is of more members
-    return history, None if limit is None else limit.shortfall
+    return history, Limited() if limit is None else Limited(limit.shortfall, limit.course)
 
 
 class KeptState(Checkpoint):
@@ -167,60 +177,6 @@ class KeptState(Checkpoint):
         """Write it, unless the fit that this one follows was dropped."""
         if not any(getattr(each, "is_dropped", False) for each in run.settings.callbacks):
             super().write(run)
-
-
-class FitLimit(TimeLimit):
-    """The time limit of a fit: no epoch goes on behind it, and the fit itself warns where the first one did not end.
-
-    Where the preparation took longer than the limit, the training has a twentieth of the limit from its start.
-
-    grace: the seconds that the training may have in any case; None for that twentieth.
-    judging: the time that judging the held-out rows takes, as a part of an epoch's.
-    """
-
-    def __init__(
-        self, seconds: float, shorten: bool, since: float | None, grace: float | None, judging: float
-    ) -> None:
-        """Keep the settings."""
-        own = AT_LEAST * seconds if grace is None else grace
-        super().__init__(seconds, shorten=shorten, since=since, grace=own)
-        self.judging = judging
-        self.kept: list[int | None] = []
-
-    def state(self) -> dict[str, Any]:
-        """Return the seconds so far, and the epochs and steps that are planned."""
-        return {"seconds": time.monotonic() - self.start, "plan": self.kept}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Count the seconds of before. Raises FormatError for others than a fit has."""
-        seconds, plan = state["seconds"], state["plan"]
-        if not (
-            type(seconds) is float
-            and 0 <= seconds < np.inf
-            and all(type(each) in (int, NoneType) for each in plan)
-        ):
-            raise FormatError("the seconds are not those of a fit")
-        self.since = (time.monotonic() if self.since is None else self.since) - seconds
-        self.kept = plan
-
-    def on_train_begin(self, run: Run) -> None:
-        """Start the clock, and take up the plan of before."""
-        super().on_train_begin(run)
-        if self.kept:
-            run.replan(min(self.kept[0] or 1, run.epochs), self.kept[1])
-
-    def first_epoch(self) -> tuple[float, float]:
-        """Return the limit, or what the training has in any case, and the time up to which steps are planned."""
-        return max(self.end, self.begin + self.grace), max(self.planned, self.begin + SHARE * self.grace)
-
-    def plan(self, run: Run, now: float, seconds: float) -> None:
-        """Plan with the time in which the rows held out are judged behind the steps of a first epoch."""
-        judging = self.judging * run.steps_per_epoch * seconds if run.epoch == 0 else 0.0
-        super().plan(run, now + judging, seconds)
-        self.kept = [run.epochs, run.shortened]
-
-    def warn(self, shortfall: Shortfall) -> None:
-        """Leave it to the fit."""
 
 
 def reported(loss: Loss, samples: Samples) -> Callable[[float, float], float] | None:

@@ -19,6 +19,7 @@ from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import activations_in, hidden_sizes
 from chainrule.estimators.fit.constraints import constraints_of
 from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.limit import LimitCourse
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.parameters import (
@@ -63,6 +64,8 @@ class Conditions(NamedTuple):
     """the epochs of a fit of all rows, with nothing held out"""
     grace: float | None = None
     """the seconds that the training may have in any case; None for a twentieth of time_limit"""
+    course: LimitCourse | None = None
+    """what the time limit of another fit did, to be repeated in place of one; None for none"""
     kept: KeptFit | None = None
     """where the fit keeps its state, and goes on from it; None for nowhere"""
     may_deal: bool = True

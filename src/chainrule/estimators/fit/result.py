@@ -16,6 +16,7 @@ from chainrule.estimators.decisions import Decision
 from chainrule.estimators.drift.seen import SeenColumn
 from chainrule.estimators.fit.floor import Floor
 from chainrule.estimators.fit.held_out import HeldOut
+from chainrule.estimators.fit.limit import LimitCourse
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.labels import Labels
@@ -86,6 +87,8 @@ class FitResult:
     """what the parameters said of the network, see `FitPlan`; empty where that is not known"""
     shortfall: Shortfall | None = None
     """how far the fit came, if its time limit ended it within its first epoch"""
+    course: LimitCourse | None = None
+    """how its time limit changed it; None where that is not known"""
     floor: Floor | None = None
     """what a linear model reaches beside such a network, where that is known"""
     held_out: HeldOut | None = None

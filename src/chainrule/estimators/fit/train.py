@@ -203,7 +203,7 @@ def by_batches(
         followed.follow(curve)
         callbacks = *callbacks, followed
     optimizer, model = curve.rates.optimizer, start.result.model
-    history, shortfall = loop.run(
+    history, limited = loop.run(
         plan, model, optimizer, samples, parts.validation, size, epochs, curve, callbacks
     )
     is_planned = p.schedule is not None  # whose last epoch is the end, not a failure
@@ -218,9 +218,10 @@ def by_batches(
     found = replace(
         start.result,
         records=curve.records,
-        shortfall=shortfall,
+        shortfall=limited.shortfall,
+        course=limited.course,
         floor=None
-        if shortfall is None or parts.validation is None or not plan.conditions.is_alone
+        if limited.shortfall is None or parts.validation is None or not plan.conditions.is_alone
         else floor_of(model, samples, parts.validation),
         held_out=predicted(plan, start.result, parts),
     )
@@ -233,11 +234,11 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
     own = LBFGS(tolerance=float(p.tol), max_evaluations=int(p.max_fun), loss_tolerance=FTOL)
     solver: AnyOptimizer = own if p.optimizer is None else as_optimizer(p.optimizer)
     callbacks = (*((Lines(),) if p.verbose else ()), *listen.callbacks)
-    history, shortfall = loop.run(
+    history, limited = loop.run(
         plan, result.model, solver, samples, validation, samples.n, int(p.max_iter), callbacks=callbacks
     )
     if history is None:
-        return replace(result, shortfall=shortfall, held_out=predicted(plan, result, parts))
+        return replace(result, shortfall=limited.shortfall, held_out=predicted(plan, result, parts))
     losses = [record["loss"] for record in history]
     records = replace(
         result.records,
@@ -256,7 +257,7 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
             stacklevel=6,
         )
     held_out = predicted(plan, result, parts)
-    return replace(result, records=records, shortfall=shortfall, held_out=held_out)
+    return replace(result, records=records, shortfall=limited.shortfall, held_out=held_out)
 
 
 def warn_of(result: FitResult) -> None:

@@ -1,0 +1,167 @@
+"""The time limit of a fit: what it decides by the clock, what a result keeps of that, and how a fit repeats it."""
+
+from __future__ import annotations
+
+import time
+from types import NoneType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.errors import FormatError
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+from chainrule.training.time_limit import SHARE, Shortfall, TimeLimit
+
+AT_LEAST = 0.05
+"""The part of a time limit that the training has in any case, however long the preparation takes."""
+MAX_COUNT = 1 << 53
+"""Counts in a file are below this."""
+
+
+class Replan(NamedTuple):
+    """A new plan for the rest of a run, see `Run.replan`."""
+
+    step: int
+    """the steps completed by then"""
+    epochs: int
+    shortened: int | None
+    """the steps after which the run ends within its last epoch; None for whole epochs"""
+
+
+class LimitCourse(NamedTuple):
+    """How a time limit changed a run, by its steps: what another run of the same bits has to repeat."""
+
+    replans: tuple[Replan, ...] = ()
+    end: int | None = None
+    """the steps completed when it was stopped; None for a run that came to its own end"""
+    is_late: bool = False
+    """whether the limit stopped it, and not Ctrl-C"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"replans": [list(each) for each in self.replans], "end": self.end, "is_late": self.is_late}
+
+
+def course_of(data: object) -> LimitCourse:
+    """Return the course in a file. Raises FormatError for what is none."""
+    if isinstance(data, dict) and data.keys() == {*LimitCourse._fields}:
+        replans, end, is_late = (data[name] for name in LimitCourse._fields)
+        is_whole = (end is None or _is_count(end)) and isinstance(is_late, bool) and isinstance(replans, list)
+        if is_whole and all(map(_is_replan, replans)):
+            return LimitCourse(tuple(Replan(*each) for each in replans), end, is_late)
+    raise FormatError(f"{data!r:.60} does not say how a time limit changed a fit")
+
+
+def _is_replan(each: object) -> bool:
+    if not (isinstance(each, list) and len(each) == len(Replan._fields)):
+        return False
+    step, epochs, shortened = each
+    is_planned = shortened is None or (_is_count(shortened) and shortened > 0)
+    return _is_count(step) and _is_count(epochs) and epochs > 0 and is_planned
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < MAX_COUNT
+
+
+class FitLimit(TimeLimit):
+    """The time limit of a fit: no epoch goes on behind it, and the fit itself warns where the first one did not end.
+
+    Where the preparation took longer than the limit, the training has a twentieth of the limit from its start.
+
+    grace: the seconds that the training may have in any case; None for that twentieth.
+    judging: the time that judging the held-out rows takes, as a part of an epoch's.
+    """
+
+    def __init__(
+        self, seconds: float, shorten: bool, since: float | None, grace: float | None, judging: float
+    ) -> None:
+        """Keep the settings."""
+        own = AT_LEAST * seconds if grace is None else grace
+        super().__init__(seconds, shorten=shorten, since=since, grace=own)
+        self.judging = judging
+        self.kept: list[int | None] = []
+        self.course = LimitCourse()
+        """what it did to the run so far"""
+
+    def state(self) -> dict[str, Any]:
+        """Return the seconds so far, and the epochs and steps that are planned."""
+        return {"seconds": time.monotonic() - self.start, "plan": self.kept}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Count the seconds of before. Raises FormatError for others than a fit has."""
+        seconds, plan = state["seconds"], state["plan"]
+        if not (
+            type(seconds) is float
+            and 0 <= seconds < np.inf
+            and all(type(each) in (int, NoneType) for each in plan)
+        ):
+            raise FormatError("the seconds are not those of a fit")
+        self.since = (time.monotonic() if self.since is None else self.since) - seconds
+        self.kept = plan
+
+    def on_train_begin(self, run: Run) -> None:
+        """Start the clock, and take up the plan of before."""
+        super().on_train_begin(run)
+        self.course = LimitCourse()
+        if self.kept:
+            run.replan(min(self.kept[0] or 1, run.epochs), self.kept[1])
+
+    def first_epoch(self) -> tuple[float, float]:
+        """Return the limit, or what the training has in any case, and the time up to which steps are planned."""
+        return max(self.end, self.begin + self.grace), max(self.planned, self.begin + SHARE * self.grace)
+
+    def plan(self, run: Run, now: float, seconds: float) -> None:
+        """Plan with the time in which the rows held out are judged behind the steps of a first epoch."""
+        judging = self.judging * run.steps_per_epoch * seconds if run.epoch == 0 else 0.0
+        before = run.epochs, run.shortened
+        super().plan(run, now + judging, seconds)
+        self.kept = [run.epochs, run.shortened]
+        if (run.epochs, run.shortened) != before:
+            made = Replan(run.step, run.epochs, run.shortened)
+            self.course = self.course._replace(replans=(*self.course.replans, made))
+
+    def look(self, run: Run, now: float) -> None:
+        """Stop at the limit, and note where that is."""
+        super().look(run, now)
+        if self.has_ended and self.course.end is None:
+            self.course = self.course._replace(end=run.step, is_late=True)
+
+    def warn(self, shortfall: Shortfall) -> None:
+        """Leave it to the fit."""
+
+
+class RepeatedLimit(Callback):
+    """Repeats what the time limit of another run did, at the same steps and without a clock."""
+
+    looks_inside = False
+    shortfall: Shortfall | None = None
+    """none: a limit that is repeated warns of nothing"""
+
+    def __init__(self, course: LimitCourse) -> None:
+        """Keep what is to be repeated."""
+        self.course, self.has_ended = course, False
+
+    def on_train_begin(self, run: Run) -> None:
+        """Ask to be called at the first of the steps."""
+        self.has_ended = False
+        self._follow(run)
+
+    def on_steps(self, run: Run) -> None:
+        """Do what was done at this step."""
+        self._follow(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Do what was done at this step."""
+        self._follow(run)
+
+    def _follow(self, run: Run) -> None:
+        for step, epochs, shortened in self.course.replans:
+            if step == run.step:
+                run.replan(epochs, shortened)
+        if self.course.end == run.step and run.history.stopped is None:
+            self.has_ended = self.course.is_late
+            run.stop("the run that this one repeats was stopped here")
+        marks = [*(each.step for each in self.course.replans), self.course.end or 0]
+        self.every_steps = min((mark for mark in marks if mark > run.step), default=None)
