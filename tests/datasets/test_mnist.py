@@ -1,4 +1,6 @@
 import hashlib
+import importlib.resources
+import lzma
 import os
 import subprocess
 import sys
@@ -136,9 +138,41 @@ def test_a_user_without_a_home(monkeypatch):
 def test_damaged_embedded_files_are_named(monkeypatch, tmp_path):
     files = tuple(mnist._File(file.name, file.shape, "0" * 64) for file in mnist.TEST)
     monkeypatch.setattr(mnist, "TEST", files)
-    with pytest.raises(FormatError, match=r"t10k-images-idx3-ubyte\.gz has the SHA-256 0fa7898d.* reinstall"):
+    with pytest.raises(FormatError, match=r"t10k-images-idx3-ubyte\.xz unpacked has the SHA-256 0fa7898d.* reinstall"):
         load_mnist(tmp_path)
     assert not [path for path in cached_files(tmp_path) if "t10k" in path.name]
+
+
+def test_a_damaged_piece_is_named(monkeypatch, tmp_path):
+    packed = Path(mnist.__file__).parent / "embedded"
+    (tmp_path / "embedded").mkdir()
+    for path in packed.glob("*.xz"):
+        (tmp_path / "embedded" / path.name).symlink_to(path)
+    damaged = tmp_path / "embedded" / "train-images-idx3-ubyte.3.xz"
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.unlink()
+    damaged.write_bytes(content)
+    monkeypatch.setattr(importlib.resources, "files", lambda package: tmp_path)
+    with pytest.raises(FormatError, match=r"train-images-idx3-ubyte\.3\.xz is damaged .* reinstall chainrule"):
+        load_mnist(tmp_path / "cache")
+    assert cached_files(tmp_path / "cache") == []
+
+
+def test_a_python_without_lzma_is_told(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    with pytest.raises(FormatError, match="compiled without; install a Python that has it"):
+        load_mnist(tmp_path)
+
+
+def test_the_packed_files_are_small_and_one_stream_for_other_readers():
+    """What the wheel's size depends on, and that the pieces one after another are a valid file."""
+    packed = Path(mnist.__file__).parent / "embedded"
+    files = [packed / name for file in (*mnist.TRAIN, *mnist.TEST) for name in file.packed]
+    assert sorted(files) == sorted(packed.glob("*.xz"))
+    assert sum(path.stat().st_size for path in files) < 9.5e6
+    whole = b"".join((packed / name).read_bytes() for name in mnist.TRAIN[0].packed)
+    assert hashlib.sha256(lzma.decompress(whole)).hexdigest() == mnist.TRAIN[0].sha256
 
 
 def test_several_processes_may_unpack_at_once(tmp_path):

@@ -8,21 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets.idx import READ_BYTES, Dataset, PathLike, read_idx
+from chainrule.datasets.idx import Dataset, PathLike, read_idx
 from chainrule.errors import FormatError
-
-if TYPE_CHECKING:
-    from gzip import GzipFile
 
 
 @dataclass(frozen=True)
@@ -30,6 +25,14 @@ class _File:
     name: str
     shape: tuple[int, ...]
     sha256: str  # of the unpacked file
+    pieces: int = 1  # the files of which it is packed, to be unpacked at once; one after another they are one .xz
+
+    @property
+    def packed(self) -> tuple[str, ...]:
+        """The names of the embedded files."""
+        if self.pieces == 1:
+            return (f"{self.name}.xz",)
+        return tuple(f"{self.name}.{k}.xz" for k in range(1, self.pieces + 1))
 
     @property
     def start(self) -> int:
@@ -47,6 +50,7 @@ TRAIN = (
         "train-images-idx3-ubyte",
         (60000, 28, 28),
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        pieces=4,
     ),
     _File(
         "train-labels-idx1-ubyte",
@@ -156,8 +160,8 @@ def _unpack(file: _File, target: Path) -> None:
     part = target.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
     digest = sha256()
     try:
-        with _open_embedded(file) as source, open(part, "xb") as out:
-            for piece in iter(partial(source.read, READ_BYTES), b""):
+        with open(part, "xb") as out:
+            for piece in _unpacked(file):
                 digest.update(piece)
                 out.write(piece)
             out.flush()
@@ -172,28 +176,37 @@ def _unpack(file: _File, target: Path) -> None:
 def _in_memory(file: _File) -> NDArray[Any]:
     from hashlib import sha256
 
-    with _open_embedded(file) as source:
-        data = source.read(file.start + prod(file.shape) + 1)
+    data = b"".join(_unpacked(file))
     _verify(file, sha256(data).hexdigest())
     return np.frombuffer(data, np.uint8, offset=file.start).reshape(file.shape)
 
 
-@contextmanager
-def _open_embedded(file: _File) -> Iterator[GzipFile]:
-    import gzip
-    import zlib
+def _unpacked(file: _File) -> Iterator[bytes]:
+    """Yield a file piece by piece, each unpacked by a thread of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(file.pieces) as threads:
+        yield from threads.map(_piece, file.packed)
+
+
+def _piece(name: str) -> bytes:
     from importlib.resources import files
 
-    with (files("chainrule.datasets") / "embedded" / f"{file.name}.gz").open("rb") as packed:
-        try:
-            with gzip.open(packed) as source:
-                yield source
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise FormatError(
-                f"The embedded {file.name}.gz is damaged ({error}); reinstall chainrule."
-            ) from error
+    try:
+        import lzma
+    except ImportError as error:  # a Python compiled where liblzma's headers were missing
+        raise FormatError(
+            "The embedded MNIST files are packed by lzma, a module of the standard library that this Python was "
+            "compiled without; install a Python that has it."
+        ) from error
+    packed = (files("chainrule.datasets") / "embedded" / name).read_bytes()
+    try:
+        return lzma.decompress(packed, lzma.FORMAT_XZ)
+    except lzma.LZMAError as error:
+        raise FormatError(f"The embedded {name} is damaged ({error}); reinstall chainrule.") from error
 
 
 def _verify(file: _File, sha256: str) -> None:
     if sha256 != file.sha256:
-        raise FormatError(f"The embedded {file.name}.gz has the SHA-256 {sha256}; reinstall chainrule.")
+        names = " to ".join(dict.fromkeys((file.packed[0], file.packed[-1])))
+        raise FormatError(f"The embedded {names} unpacked has the SHA-256 {sha256}; reinstall chainrule.")
