@@ -138,7 +138,9 @@ def test_a_user_without_a_home(monkeypatch):
 def test_damaged_embedded_files_are_named(monkeypatch, tmp_path):
     files = tuple(mnist._File(file.name, file.shape, "0" * 64) for file in mnist.TEST)
     monkeypatch.setattr(mnist, "TEST", files)
-    with pytest.raises(FormatError, match=r"t10k-images-idx3-ubyte\.xz unpacked has the SHA-256 0fa7898d.* reinstall"):
+    with pytest.raises(
+        FormatError, match=r"t10k-images-idx3-ubyte\.xz unpacked has the SHA-256 0fa7898d.* reinstall"
+    ):
         load_mnist(tmp_path)
     assert not [path for path in cached_files(tmp_path) if "t10k" in path.name]
 
@@ -154,7 +156,9 @@ def test_a_damaged_piece_is_named(monkeypatch, tmp_path):
     damaged.unlink()
     damaged.write_bytes(content)
     monkeypatch.setattr(importlib.resources, "files", lambda package: tmp_path)
-    with pytest.raises(FormatError, match=r"train-images-idx3-ubyte\.3\.xz is damaged .* reinstall chainrule"):
+    with pytest.raises(
+        FormatError, match=r"train-images-idx3-ubyte\.3\.xz is damaged .* reinstall chainrule"
+    ):
         load_mnist(tmp_path / "cache")
     assert cached_files(tmp_path / "cache") == []
 

@@ -25,7 +25,9 @@ class _File:
     name: str
     shape: tuple[int, ...]
     sha256: str  # of the unpacked file
-    pieces: int = 1  # the files of which it is packed, to be unpacked at once; one after another they are one .xz
+    pieces: int = (
+        1  # the files of which it is packed, to be unpacked at once; one after another they are one .xz
+    )
 
     @property
     def packed(self) -> tuple[str, ...]:
