@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from chainrule import Dense, MLPClassifier, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.cli import app
+from chainrule.estimators import TablePreprocessor
+from chainrule.export.as_c import compiler
 from needs import needs
 
 pytestmark = [needs("onnx"), needs("onnxruntime")]
@@ -44,12 +46,32 @@ def test_a_model_as_json(tmp_path: Path):
     assert found["bytes"] == (tmp_path / "a.onnx").stat().st_size
 
 
+def test_a_run_in_integers(tmp_path: Path):
+    """Its own data give the ranges, and its folder's name is that of the code."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (300, 6)).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", X=X, y=X[:, 0] > X[:, 1])
+    run = tmp_path / "Small net"
+    train = ["train", str(tmp_path / "data.npz"), "--out", str(run), "--hidden", "8", "--epochs", "5"]
+    found = CliRunner().invoke(app, train)
+    assert found.exit_code == 0, found.output
+    code, said = invoke(run, "--c", "--dtype", "int8")
+    assert code == 0 and {path.name for path in run.glob("*.[ch]")} == {
+        *("small_net.c", "small_net.h", "small_net_test.c")
+    }, said
+    assert "The likeliest class is the same for" in said or compiler() is None
+
+
 def test_what_is_refused(tmp_path: Path):
     Model(Network(3, [Dense(2)], SoftmaxCrossEntropy())).save(tmp_path / "net.safetensors")
     code, said = invoke(tmp_path / "net.safetensors")
     assert code != 0 and "export needs one format to write: --onnx, --c, --js or --html" in said
     code, said = invoke(tmp_path / "net.safetensors", "--onnx", "--rows", "x.csv")
-    assert code != 0 and "--rows is for a model of a table" in said
+    assert code != 0 and "x.csv is a table, but the model was trained on an array of numbers" in " ".join(
+        said.split()
+    )
+    code, said = invoke(tmp_path / "net.safetensors", "--c", "--dtype", "int8")
+    assert code != 0 and "is of no run with data; give --rows" in " ".join(said.split())
 
 
 def test_c_a_module_and_a_page(tmp_path: Path):
@@ -63,3 +85,17 @@ def test_c_a_module_and_a_page(tmp_path: Path):
     assert code == 0 and "預測" in (tmp_path / "net.html").read_text("utf-8")
     code, said = invoke(tmp_path / "net.safetensors", "--c", "--js")
     assert code != 0 and "export needs one format" in said
+
+
+def test_a_table_without_an_estimator(tmp_path: Path):
+    """A model whose file has a table's preparation but no estimator reads prepared columns, and says so."""
+    rng = np.random.default_rng(0)
+    X = {"age": rng.normal(40, 9, 60), "city": rng.choice(["Graz", "Wien"], 60)}
+    lines = [f"{age},{city},{age > 40}" for age, city in zip(X["age"], X["city"], strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(["age,city,old", *lines]))
+    preprocessor = TablePreprocessor().fit(X)
+    network = Network(preprocessor.transform(X).shape[1], [Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy())
+    extra = {"table": preprocessor.to_data(), "target_column": "old"}
+    Model(network).save(tmp_path / "net.safetensors", extra=extra)
+    code, said = invoke(tmp_path / "net.safetensors", "--js", "--rows", tmp_path / "rows.csv")
+    assert code == 0 and "a row is its prepared columns" in " ".join(said.split()), said

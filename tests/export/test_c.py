@@ -36,6 +36,7 @@ from chainrule.export.base import GraphOperation, constant
 from chainrule.export.columns import Bounded, GraphInput
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphBuilder
+from chainrule.export.integers import IntegerOperation
 from chainrule.export.numbers import (
     FUNCTIONS,
     Columnwise,
@@ -72,8 +73,8 @@ def test_random_networks(number: int, tmp_path: Path):
 
 
 def test_every_operation_and_function_has_a_form():
-    classes = [each for each in GraphOperation.__subclasses__() if each is not GraphInput]
-    assert set(classes) == set(WRITERS)
+    classes = {*GraphOperation.__subclasses__(), *IntegerOperation.__subclasses__()}
+    assert classes - {GraphInput, IntegerOperation} == set(WRITERS)
     assert set(FUNCTIONS) - {"identity"} == set(IN_C)
 
 
@@ -195,7 +196,7 @@ def test_small_parts_by_hand():
 
 def test_what_is_refused(tmp_path: Path):
     model = Model(Network(3, [Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy()))
-    with pytest.raises(ConfigError, match="dtype must be 'float32' or 'float64'"):
+    with pytest.raises(ConfigError, match="dtype must be 'float32', 'float64' or 'int8'"):
         write(model.graph(), tmp_path / "net.c", {}, dtype="int4")
     model = Model(model.network, dtype="float64")
     model.theta[0] = 1e300

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
+from chainrule.cli.flags import FLAGS
 from chainrule.cli.guard import guarded
 from chainrule.errors import ConfigError
 
@@ -30,9 +31,7 @@ def export(
 ) -> None:
     """Write a model, with the preparation of its table, for another place to run in, and compare the answers."""
     from chainrule.cli.models import model_file
-    from chainrule.model import load_any
-    from chainrule.recipe.averages import estimator_in
-    from chainrule.recipe.columns import read_columns
+    from chainrule.recipe.exported import exported
     from chainrule.views.words import spoken_in
 
     formats = {".onnx": onnx, ".c": c, ".js": js, ".html": html}
@@ -40,16 +39,13 @@ def export(
     if len(endings) != 1:
         raise ConfigError("export needs one format to write: --onnx, --c, --js or --html.")
     file = model_file(model)
-    path = out or file.with_suffix(endings[0])
+    of_run = c and file.parent / "model.safetensors" == file  # the name is part of the code
+    path = out or (
+        file.with_name(f"{file.resolve().parent.name}.c") if of_run else file.with_suffix(endings[0])
+    )
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
-    made = estimator_in(file)
-    if made is None and rows is not None:
-        raise ConfigError(f"--rows is for a model of a table, and {model} has another one; omit it.")
     with spoken_in(lang):
-        if made is not None:
-            written = made.export(path, None if rows is None else read_columns(rows), **settings)
-        else:
-            written = load_any(file)[0].export(path, **settings)
+        written = exported(file, path, rows, settings, FLAGS)
     if as_json:
         output.print_json(as_data(written))
         return

@@ -262,7 +262,7 @@ ExportDtype = Annotated[
     str,
     Option(
         "--dtype",
-        help="The precision of the networks and of the answer: float32, float64, or int8 with --rows.",
+        help="The precision of the networks and of the answer: float32, float64, or int8.",
     ),
 ]
 WithLabel = Annotated[
@@ -270,7 +270,12 @@ WithLabel = Annotated[
 ]
 RowsToCompare = Annotated[
     str | None,
-    Option("--rows", metavar="TABLE", help="Rows to compare answers on.", show_default="rows that are drawn"),
+    Option(
+        "--rows",
+        metavar="DATA",
+        help="Rows to compare answers on, and to measure ranges of int8: a table, mnist, IDX files or an .npz.",
+        show_default="rows that are drawn; for int8 the run's own",
+    ),
 ]
 ExportOut = Annotated[
     Path | None, Option("--out", help="The file to write.", show_default="beside the model's file")

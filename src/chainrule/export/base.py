@@ -7,6 +7,7 @@ kind of a value   array
 numbers           (n, width) floating point, NaN for missing
 codes             (n, width) int64, from 0
 text              (n,) objects: str, or None for missing
+int8              (n, width) int8, of networks in 8-bit integers
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.inheritance import is_own
 
-NUMBERS, CODES, TEXT = "numbers", "codes", "text"
+NUMBERS, CODES, TEXT, INT8 = "numbers", "codes", "text", "int8"
 """The kinds of values."""
 Array = NDArray[Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ class AnswersCompared(NamedTuple):
     rows: int
     difference: float
     tolerance: float
+    mean: float = 0.0
+    """of the differences of all numbers, in the same parts as the largest one"""
     same_labels: float | None = None
     """the share of the rows with the same label, or with the same class as the likeliest; None of numbers"""
 
@@ -62,16 +64,22 @@ def compared(
     elif graph.task in ("binary", "multiclass"):
         likeliest = [each["probabilities"].argmax(1) for each in (found, exact)]
         same = float((likeliest[0] == likeliest[1]).mean())
-    return AnswersCompared(len(exact[names[0]]), far, tolerance, same)
+    mean = max(difference(found[name], exact[name], np.mean) for name in names)
+    return AnswersCompared(len(exact[names[0]]), far, tolerance, mean, same)
 
 
-def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    """Return the largest |x - y| in parts of the largest |y|, or of 1 if that is smaller; 0 for two NaN."""
+def difference(
+    found: NDArray[Any], expected: NDArray[Any], of_all: Callable[[NDArray[np.float64]], Any] = np.max
+) -> float:
+    """Return the largest |x - y| in parts of the largest |y|, or of 1 if that is smaller; 0 for two NaN.
+
+    of_all: what is taken of the differences, such as their mean.
+    """
     both = (np.isnan(found) & np.isnan(expected)) | (found == expected)
     with np.errstate(invalid="ignore"):
         far = np.where(both, 0.0, np.abs(found.astype(np.float64) - expected))
     finite = np.abs(expected[np.isfinite(expected)])
-    return float(far.max(initial=0.0) / max(1.0, finite.max(initial=0.0)))
+    return float((of_all(far) if far.size else 0.0) / max(1.0, finite.max(initial=0.0)))
 
 
 def read_by_the_caller(graph: ComputationGraph, dates: bool = True) -> list[str]:

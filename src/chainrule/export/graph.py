@@ -72,6 +72,11 @@ class ComputationGraph:
         of a graph whose only input is a matrix, that matrix.  dtype: "float64", or "float32" for the networks' numbers.
         Raises DataError for missing inputs, and ShapeError for other shapes.
         """
+        values = self.values(inputs, dtype)
+        return {name: values[k] for name, k in self.outputs.items()}
+
+    def values(self, inputs: Mapping[str, Any] | ArrayLike, dtype: DTypeLike = "float64") -> list[Array]:
+        """Compute the value of each step, as `run` does."""
         precision = np.dtype(dtype)
         given = self._checked(inputs)
         values: list[Array] = []
@@ -86,7 +91,7 @@ class ComputationGraph:
             else:
                 made = operation.compute(*read)
             values.append(made)
-        return {name: values[k] for name, k in self.outputs.items()}
+        return values
 
     def _checked(self, inputs: Mapping[str, Any] | ArrayLike) -> dict[str, Array]:
         own = self.inputs

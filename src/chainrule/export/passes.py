@@ -45,12 +45,14 @@ def only(graph: ComputationGraph, *outputs: str) -> ComputationGraph:
     return replace(graph, steps=steps, outputs={name: places[k] for name, k in kept.items()})
 
 
-def simplified(graph: ComputationGraph) -> ComputationGraph:
+def simplified(graph: ComputationGraph, by_column: bool = True) -> ComputationGraph:
     """Return the graph with affine functions of columns folded together and into dense layers around them.
 
     A Rescale, a standardization or a batch norm before or behind a dense layer becomes part of its weights. What is
     centered further than FARTHEST spreads from 0 stays in front, because the difference of two large products would
     lose digits in float32. Selections of selections become one, and steps that nothing reads are left out.
+    by_column: whether a dense layer takes in a scale before it that differs by column; not for integers, where all
+    columns have one range.
     """
     readers = Counter(read for step in graph.steps for read in step.reads)
     readers.update(graph.outputs.values())
@@ -61,9 +63,10 @@ def simplified(graph: ComputationGraph) -> ComputationGraph:
         if len(values) == 1:
             before = build.steps[values[0].number]
             found = folded(before, step.operation, is_only_reader=readers[step.reads[0]] == 1)
-            if found is not None:
+            if found is not None and (by_column or not _mixes(before.operation, found)):
                 read = before.reads[0]
-                made.append(build.add(found, GraphValue(read, build.steps[read].width), of=step.of))
+                of = before.of if isinstance(before.operation, (Affine, GroupedAffine)) else step.of
+                made.append(build.add(found, GraphValue(read, build.steps[read].width), of=of))
                 continue
         made.append(build.add(step.operation, *values, of=step.of))
     outputs = {name: made[k].number for name, k in graph.outputs.items()}
@@ -89,6 +92,14 @@ def folded(before: GraphStep, operation: GraphOperation, is_only_reader: bool) -
         if isinstance(first, GroupedAffine):
             return _behind_groups(first, operation)
     return None
+
+
+def _mixes(first: GraphOperation, made: GraphOperation) -> bool:
+    """Whether a dense layer has taken in a scale that differs by column."""
+    if not (isinstance(first, Columnwise) and isinstance(made, Affine)):
+        return False
+    shift = first.offset - first.center * first.factor
+    return bool((first.factor != first.factor[0]).any() or (shift != shift[0]).any())
 
 
 def _both(first: Columnwise, second: Columnwise) -> Columnwise | None:

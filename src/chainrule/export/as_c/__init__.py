@@ -1,13 +1,14 @@
 """Write a graph as C99, and compare it with the graph by the machine's own compiler.
 
 digits.h         what a caller needs: the row, the answer, the labels, sizes, the measured error
-digits.c         the same as statements and constants; <math.h> and <stdint.h>, no heap, no recursion
+digits.c         the same as statements and constants; <stdint.h>, and <math.h> if it needs it; no heap, no recursion
 digits_test.c    some rows with the answers that are expected: cc -std=c99 digits.c digits_test.c -lm && ./a.out
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import shutil
 import subprocess
@@ -23,7 +24,8 @@ from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
 from chainrule.export.as_c.places import GeneratedCode, Value, identifier
 from chainrule.export.as_c.program import program
-from chainrule.export.as_c.text import header, inputs_of, scratch_bytes, source, test
+from chainrule.export.as_c.testing import test
+from chainrule.export.as_c.text import header, inputs_of, scratch_bytes, source
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -34,10 +36,13 @@ from chainrule.export.comparing import (
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import simplified
+from chainrule.export.quantizing import INT8_DTYPE, calibrated, in_int8
 
-NETWORKS = {"float32": "float", "float64": "double"}
+NETWORKS = {"float32": "float", "float64": "double", INT8_DTYPE: "float"}
 STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"]
 """Without a warning by these."""
+MOST_ROUNDED = 0.01
+"""The share of rows in which an integer may differ, see `check_integers`."""
 COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -52,25 +57,35 @@ def write(
     """Write NAME.c, NAME.h and NAME_test.c.
 
     rows: inputs, of which up to a thousand rows are compared where the machine has a C compiler, and eight become those
-    of the test.  dtype: "float32" or "float64" of the networks; a table is prepared in float64 in both.
+    of the test.  dtype: "float32" or "float64" of the networks; a table is prepared in float64 in both. "int8" is for
+    dense layers in 8-bit integers, whose ranges are measured on the rows; what that costs is in `difference`,
+    about["mean_difference"] and about["same_labels"].
     label: of no effect, since the answer always has it.
     Raises ConfigError for another dtype, for what has no form in C, and if the answers differ too much.
     """
     if dtype not in NETWORKS:
-        raise ConfigError(f"dtype must be 'float32' or 'float64', not {dtype!r}.")
+        raise ConfigError(f"dtype must be 'float32', 'float64' or 'int8', not {dtype!r}.")
     name = identifier(path.stem, set())
-    small = simplified(graph)
+    is_int8 = dtype == INT8_DTYPE
+    numbers = "float32" if is_int8 else dtype
+    exact = small = simplified(graph, by_column=not is_int8)
+    given = rows_to_compare(graph, rows.inputs, numbers)
+    if is_int8:
+        small = in_int8(exact, calibrated(rows, given)).graph
     made, outputs = program(small, name, NETWORKS[dtype])
-    given = rows_to_compare(graph, rows.inputs, dtype)
     code = source(small, made, outputs, name)
-    found = measure(graph, made, outputs, name, code, given, dtype)
+    answers = compiled_answers(small, made, outputs, name, code, given)
+    found = None if answers is None else compared(exact, answers, given, numbers)
+    if found is not None and is_int8 and answers is not None:
+        check_integers(small, answers, given)
+        found = found._replace(tolerance=math.inf)
     if found is not None and not found.is_close:
         raise ConfigError(
             f"the C code's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, "
             f"more than {found.tolerance:.1e}; pass dtype='float64', or report it with the model's file."
         )
-    tolerance = TOLERANCES[dtype] if found is None else found.tolerance
-    tested = test(graph, made, outputs, name, given, tolerance)
+    tolerance = TOLERANCES[numbers] if found is None else found.tolerance
+    tested = test(small, made, outputs, name, given, TOLERANCES[numbers] if is_int8 else tolerance)
     written = (header(small, made, outputs, name, found), code, tested)
     paths = [path.with_name(f"{name}{ending}") for ending in (".h", ".c", "_test.c")]
     for at, text in zip(paths, written, strict=True):
@@ -90,6 +105,7 @@ def write(
             "constant_bytes": made.bytes,
             "scratch_bytes": scratch_bytes(made),
             "multiply_adds": made.products,
+            **({} if found is None else {"mean_difference": found.mean, "same_labels": found.same_labels}),
         },
     )
 
@@ -109,18 +125,39 @@ def compiler() -> str | None:
     )
 
 
-def measure(
+def check_integers(
+    graph: ComputationGraph, answers: Mapping[str, NDArray[Any]], rows: Mapping[str, Any]
+) -> None:
+    """Raise ConfigError unless the answers of compiled integers are those of the graph.
+
+    In one row of a hundred a number that becomes an integer may be rounded to the one beside it, where the C library's
+    functions prepare it; the integers that dense layers read and make are compared bit for bit by the test program.
+    """
+    expected = graph.run(rows, "float32")
+    rows_off = np.zeros(len(next(iter(expected.values()))), bool)
+    for name, values in answers.items():
+        largest = max(1.0, float(np.abs(expected[name]).max(initial=0.0)))
+        rows_off |= ~np.isclose(
+            values, expected[name], rtol=0, atol=TOLERANCES["float32"] * largest, equal_nan=True
+        ).all(1)
+    if rows_off.mean() > MOST_ROUNDED:
+        raise ConfigError(
+            f"the C code's integers differ from the model's in {rows_off.sum():,} of {len(rows_off):,} rows; pass "
+            "dtype='float32', or report it with the model's file."
+        )
+
+
+def compiled_answers(
     graph: ComputationGraph,
     made: GeneratedCode,
     outputs: Mapping[str, Value],
     name: str,
     code: str,
     rows: Mapping[str, Any],
-    dtype: str,
-) -> AnswersCompared | None:
-    """Compile the source and compare their answers with the graph's in float64; None without a compiler or rows.
+) -> dict[str, NDArray[Any]] | None:
+    """Compile the source, and return its answers to rows; None without a compiler or rows.
 
-    Raises ConfigError where the compiler refuses them.
+    Raises ConfigError where the compiler refuses it.
     """
     cc = compiler()
     if cc is None or not rows or os.name == "nt":
@@ -141,8 +178,7 @@ def measure(
             raise ConfigError(
                 f"{cc} refuses the C code: {done.stderr.strip()[:300]}; report it with the model's file."
             )
-        found = _answers(ctypes.CDLL(str(at / "made.so")), made, outputs, name, rows, inputs_of(graph))
-    return compared(graph, found, rows, dtype)
+        return _answers(ctypes.CDLL(str(at / "made.so")), made, outputs, name, rows, inputs_of(graph))
 
 
 def _answers(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from chainrule.export.as_c.integer_helpers import INTEGER_HELPERS
+
 SIGNATURES = re.compile(r"@p_(\w+?)(?:_@s|_d|_f|)\(")
 """A call of one of these functions, with its name."""
 
@@ -252,6 +254,7 @@ static int32_t @p_year(double days, double *since)
 }
 """The functions by name; those that depend on the type exist once for each type that is used."""
 HELPERS["normal_quantile"] = NORMAL_QUANTILE
+HELPERS |= INTEGER_HELPERS
 
 
 def text_of(name: str, prefix: str, kind: str) -> str:

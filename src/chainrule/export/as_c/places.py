@@ -1,7 +1,7 @@
 """What a program in C is made of: names, constants, functions, and places for its values.
 
-Values are kept in the arrays d (double), f (float) and c (codes) of one struct, at places that are used again once
-nothing reads the value any more: the size of the struct is all the memory that a prediction takes.
+Values are kept in the arrays d (double), f (float), c (codes) and q (8-bit integers) of one struct, at places that are
+used again once nothing reads the value any more: the size of the struct is all the memory that a prediction takes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from chainrule.errors import ConfigError
 from chainrule.export.as_c.helpers import text_of
 from chainrule.export.columns import GraphInput
+from chainrule.export.quantizing import Int8Range
 
-SPACE = {"double": "d", "float": "f", "uint32_t": "c"}
+SPACE = {"double": "d", "float": "f", "uint32_t": "c", "int8_t": "q"}
 """The arrays of the scratch struct by what they hold."""
+SIZES = {"double": 8, "float": 4, "uint32_t": 4, "int32_t": 4, "int8_t": 1}
+"""The bytes of a number of each type."""
 RESERVED = frozenset(
     [
         *(
@@ -99,10 +102,25 @@ class Value:
     """Where a value is."""
 
     kind: str
-    """"float", "double", "uint32_t" or "text\""""
+    """"float", "double", "uint32_t", "int8_t" or "text\""""
     place: str
     """an expression for the address of its first number; of a text, for the text"""
     width: int
+
+
+class IntegerCore(NamedTuple):
+    """The part of a program that reads 8-bit integers and makes them, if all of them are made by one part."""
+
+    first: int
+    """the step that makes what it reads"""
+    last: int
+    """the step that makes what it answers"""
+    given: Int8Range
+    made: Int8Range
+    inputs: int
+    outputs: int
+    reads_matrix: bool
+    """whether it reads the whole input as integers"""
 
 
 @dataclass
@@ -115,6 +133,8 @@ class GeneratedCode:
     constants: list[str] = field(default_factory=list)
     helpers: dict[str, str] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
+    core: IntegerCore | None = None
+    core_body: list[str] = field(default_factory=list)
     fields: list[tuple[GraphInput, str]] = field(default_factory=list)
     """the columns of a row and their names in C; of a matrix none"""
     sizes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPACE, 0))
@@ -138,7 +158,7 @@ class GeneratedCode:
             self.constants.append(
                 f"static const {kind} {self.prefix.upper()}_CONST {name}[{array.size}] = {{\n{text}\n}};"
             )
-            self.bytes += array.size * {"double": 8, "float": 4, "uint32_t": 4}[kind]
+            self.bytes += array.size * SIZES[kind]
         return self.known[key]
 
     def texts(self, levels: Sequence[str]) -> str:
@@ -175,6 +195,8 @@ def literals(values: NDArray[Any], kind: str) -> str:
     """Return numbers as C has them, exactly, twelve in a line."""
     if kind == "uint32_t":
         written = [f"{int(value)}u" for value in values]
+    elif kind in ("int8_t", "int32_t"):
+        written = [str(int(value)) if value > -(2**31) else "(-2147483647 - 1)" for value in values]
     else:
         written = [number(value, kind) for value in values.tolist()]
     return ",\n".join("    " + ", ".join(written[at : at + 8]) for at in range(0, len(written), 8)) or "    0"

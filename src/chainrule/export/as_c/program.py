@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, numbers
-from chainrule.export.as_c.places import SPACE, Arena, GeneratedCode, Value, identifier
+from chainrule.export.as_c.integer_statements import integer_core
+from chainrule.export.as_c.places import SPACE, Arena, GeneratedCode, IntegerCore, Value, identifier
 from chainrule.export.as_c.statements import WRITERS
-from chainrule.export.base import CODES, NUMBERS
+from chainrule.export.base import CODES, INT8, NUMBERS
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphStep
 
@@ -22,6 +24,10 @@ def kinds_of(graph: ComputationGraph, network: str) -> list[str]:
             kind = "text" if operation.is_text else network if operation.holds == NUMBERS else "double"
         elif operation.makes == CODES:
             kind = "uint32_t"
+        elif operation.makes == INT8:
+            kind = "int8_t"
+        elif operation.takes == INT8:
+            kind = network
         elif isinstance(operation, columns.ToPrecision):
             kind = network if operation.to == "network" else "double"
         elif operation.takes == CODES:
@@ -36,9 +42,9 @@ def kinds_of(graph: ComputationGraph, network: str) -> list[str]:
 def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[GeneratedCode, dict[str, Value]]:
     """Return the program of a graph, and where its outputs are at its end.
 
-    network: "float" or "double".  Raises ConfigError for an operation that has no form in C.
+    network: "float" or "double"; "float" of integers.  Raises ConfigError for an operation that has no form in C.
     """
-    made = GeneratedCode(prefix, network)
+    made = GeneratedCode(prefix, network, core=integer_core(graph))
     last = {read: k for k, step in enumerate(graph.steps) for read in step.reads}
     last |= {number: len(graph.steps) for number in graph.outputs.values()}
     arenas = {kind: Arena() for kind in SPACE}
@@ -55,7 +61,13 @@ def program(graph: ComputationGraph, prefix: str, network: str) -> tuple[Generat
             placed[k] = kind, at
             own = Value(kind, f"s->{SPACE[kind]} + {at}", step.width)
             values.append(own)
-            _write(made, step, reads, own)
+            if made.core is not None and made.core.first < k <= made.core.last:
+                _write_core(made, made.core, k, step, reads, own)
+                if k == made.core.last:
+                    entry = values[made.core.first].place
+                    made.body.append(f"    {prefix}_predict_q_in({entry}, {own.place}, s);")
+            else:
+                made.body.append(_block(made, step, reads, own))
         for read in {*step.reads, k}:
             if last.get(read, k) <= k and read in placed:
                 of, at = placed.pop(read)
@@ -85,15 +97,26 @@ def _input(
     return Value(kind, f"s->d + {at}", 1)
 
 
-def _write(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value) -> None:
+def _write_core(
+    made: GeneratedCode, core: IntegerCore, k: int, step: GraphStep, reads: list[Value], own: Value
+) -> None:
+    """Add a step to the function of integers."""
+    inside = [
+        replace(read, place="x") if at == core.first else read
+        for at, read in zip(step.reads, reads, strict=True)
+    ]
+    made.core_body.append(_block(made, step, inside, replace(own, place="out") if k == core.last else own))
+
+
+def _block(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value) -> str:
     write = WRITERS.get(type(step.operation))
     if write is None:
         raise ConfigError(
             f"the operation {step.operation.name} has no form in C; export to ONNX or JavaScript."
         )
     if not isinstance(step.operation, (columns.ToPrecision, numbers.JoinedColumns, answers.WeightedSum)):
-        mixed = {read.kind for read in reads} - {"uint32_t", "text", own.kind}
-        if mixed and own.kind != "uint32_t":
+        mixed = {read.kind for read in reads} - {"uint32_t", "int8_t", "text", own.kind}
+        if mixed and own.kind not in ("uint32_t", "int8_t"):
             raise ConfigError(
                 f"the operation {step.operation.name} reads float and double; export with dtype='float64'."
             )
@@ -106,7 +129,7 @@ def _write(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value)
     lines += [f"        {line}" for line in write(made, step.operation, reads, own)]
     origin = re.sub(r"[^\w .,:%()-]", "_", step.of).replace("*/", "")
     comment = f" /* {origin} */" if origin else ""
-    made.body.append("\n".join([f"    {{{comment}", *lines, "    }"]))
+    return "\n".join([f"    {{{comment}", *lines, "    }"])
 
 
 def kind_of(value: Value) -> str:

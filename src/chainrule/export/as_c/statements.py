@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export import answers, columns, numbers
+from chainrule.export import answers, columns, integers, numbers
+from chainrule.export.as_c import integer_statements
 from chainrule.export.as_c.helpers import FUNCTIONS, filled
 from chainrule.export.as_c.places import GeneratedCode, Value, number
 from chainrule.export.base import GraphOperation
@@ -280,6 +281,13 @@ WRITERS = cast(
         columns.CalendarPart: _calendar,
         columns.CellNumbers: _cells,
         columns.ToPrecision: _precision,
+        integers.ToInt8: integer_statements.to_int8,
+        integers.FromInt8: integer_statements.from_int8,
+        integers.Int8Affine: integer_statements.affine,
+        integers.Int8Table: integer_statements.table,
+        integers.Int8Numbers: integer_statements.table,
+        integers.Int8Softmax: integer_statements.softmax,
+        integers.Int8Largest: integer_statements.largest,
     },
 )
 """How each operation of a graph is written."""

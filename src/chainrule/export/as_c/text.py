@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
-
-from chainrule.export.as_c.places import GeneratedCode, Value, number, quoted
+from chainrule.export.as_c.places import SIZES, SPACE, GeneratedCode, Value, number, quoted
 from chainrule.export.columns import LevelCodes
 from chainrule.export.comparing import AnswersCompared
 from chainrule.export.graph import ComputationGraph
 
-TESTED_ROWS = 8
+MATH = re.compile(r"\b(?:exp|expm1|log|log1p|tanh|erfc|sqrt|sin|cos|fabs|floor)f?\(|\b(?:NAN|INFINITY)\b")
+"""What <math.h> has."""
 
 
 def scratch_bytes(made: GeneratedCode) -> int:
     """Return the bytes of the scratch struct."""
-    return max(
-        8, sum(made.sizes[kind] * size for kind, size in (("double", 8), ("float", 4), ("uint32_t", 4)))
-    )
+    sizes = {kind: made.sizes[kind] * SIZES[kind] for kind in SPACE}
+    step = max((SIZES[kind] for kind, size in sizes.items() if size), default=8)
+    return max(8, -(-sum(sizes.values()) // step) * step)
 
 
 def _arguments(made: GeneratedCode, name: str, matrix: int) -> str:
@@ -36,11 +35,6 @@ def header(
 ) -> str:
     """Return the header."""
     big, matrix = name.upper(), inputs_of(graph)
-    error = "not measured: no C compiler was found"
-    if found is not None:
-        error = f"at most {found.difference:.1e} from the model on {found.rows:,} rows"
-        if found.same_labels is not None:
-            error += f"; the same label on {round(found.same_labels * found.rows):,}"
     digest = hashlib.sha256("\n".join(made.constants).encode()).hexdigest()[:16]
     lines = [
         f"/* {name}: {graph.task}, written by Chainrule {graph.about.get('chainrule', '')}.",
@@ -48,7 +42,7 @@ def header(
         f" * constants   {made.bytes:,} bytes",
         f" * scratch     {scratch_bytes(made):,} bytes, known beforehand; no heap, no recursion",
         f" * products    {made.products:,} multiply-adds a row",
-        f" * error       {error}",
+        f" * error       {measured_error(found)}",
         f" * hash        {digest} of the constants",
         " */",
         f"#ifndef {big}_H",
@@ -84,10 +78,7 @@ def header(
         lines.append(f"    {value.kind} {key}[{value.width}];{about}")
     lines += [f"}} {name}_answer;", ""]
     lines += ["/* The memory of a prediction. */", "typedef struct {"]
-    sizes = [
-        (kind, space, made.sizes[kind])
-        for kind, space in (("double", "d"), ("float", "f"), ("uint32_t", "c"))
-    ]
+    sizes = [(kind, space, made.sizes[kind]) for kind, space in SPACE.items()]
     lines += [f"    {kind} {space}[{size}];" for kind, space, size in sizes if size] or ["    double d[1];"]
     lines += [f"}} {name}_scratch;", ""]
     if graph.labels:
@@ -100,6 +91,7 @@ def header(
         "/* The same with a scratch of its own: one at a time. */",
         f"void {name}_predict({_arguments(made, name, matrix)}, {name}_answer *answer);",
         "",
+        *(integer_declarations(made, name) if made.core is not None else ()),
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -108,6 +100,18 @@ def header(
         "",
     ]
     return "\n".join(lines)
+
+
+def measured_error(found: AnswersCompared | None) -> str:
+    """Return what is known of the error, as a line of a comment."""
+    if found is None:
+        return "not measured: no C compiler was found"
+    said = (
+        f"at most {found.difference:.1e} from the model on {found.rows:,} rows, {found.mean:.1e} on average"
+    )
+    if found.same_labels is not None:
+        said += f"; the same label on {round(found.same_labels * found.rows):,}"
+    return said
 
 
 def comment(label: str, about: str) -> str:
@@ -131,11 +135,69 @@ def _levels(graph: ComputationGraph, label: str) -> tuple[str, ...]:
     return ()
 
 
+def integer_declarations(made: GeneratedCode, name: str) -> list[str]:
+    """Return the part of a header on integers in and out."""
+    core, big = made.core, name.upper()
+    assert core is not None, "a program with one part of integers"
+    what = "the row" if core.reads_matrix else "what the dense layers read"
+    return [
+        f"/* The integers alone: {what}, and the numbers before the answer; q stands for (q - zero) scale. */",
+        f"#define {big}_Q_INPUTS {core.inputs}u",
+        f"#define {big}_Q_OUTPUTS {core.outputs}u",
+        f"#define {big}_Q_INPUT_SCALE {number(core.given.scale, 'float')}",
+        f"#define {big}_Q_INPUT_ZERO ({core.given.zero})",
+        f"#define {big}_Q_OUTPUT_SCALE {number(core.made.scale, 'float')}",
+        f"#define {big}_Q_OUTPUT_ZERO ({core.made.zero})",
+        f"int8_t {name}_quantize(float x);",
+        f"float {name}_dequantize(int8_t q);",
+        f"void {name}_predict_q_in(const int8_t x[{core.inputs}], int8_t out[{core.outputs}], {name}_scratch *s);",
+        f"void {name}_predict_q(const int8_t x[{core.inputs}], int8_t out[{core.outputs}]);",
+        "",
+    ]
+
+
+def integer_functions(made: GeneratedCode, name: str) -> list[str]:
+    """Return the functions of integers in and out."""
+    core, big = made.core, name.upper()
+    assert core is not None, "a program with one part of integers"
+    arguments = f"const int8_t x[{core.inputs}], int8_t out[{core.outputs}]"
+    unused = [] if any("s->" in line for line in made.core_body) else ["    (void)s;"]
+    return [
+        f"int8_t {name}_quantize(float x)",
+        "{",
+        f"    return {name}_to_int8(x, {big}_Q_INPUT_SCALE, {big}_Q_INPUT_ZERO);",
+        "}",
+        "",
+        f"float {name}_dequantize(int8_t q)",
+        "{",
+        f"    return (float)(q - {big}_Q_OUTPUT_ZERO) * {big}_Q_OUTPUT_SCALE;",
+        "}",
+        "",
+        f"void {name}_predict_q_in({arguments}, {name}_scratch *s)",
+        "{",
+        *unused,
+        *made.core_body,
+        "}",
+        "",
+        f"void {name}_predict_q({arguments})",
+        "{",
+        f"    static {name}_scratch scratch;",
+        f"    {name}_predict_q_in(x, out, &scratch);",
+        "}",
+        "",
+    ]
+
+
 def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, Value], name: str) -> str:
     """Return the source."""
     big, arguments = name.upper(), _arguments(made, name, inputs_of(graph))
     needs_scratch = any(made.sizes.values())
     body = list(made.body)
+    core = integer_functions(made, name) if made.core is not None else []
+    written = "\n".join([*made.constants, *made.helpers.values(), *body])
+    math = (
+        ["#include <math.h>", ""] if MATH.search(re.sub(r"/\*.*?\*/", "", written, flags=re.DOTALL)) else []
+    )
     for key, value in outputs.items():
         body.append(
             f"    for (uint32_t k = 0u; k < {value.width}u; ++k) {{\n"
@@ -155,8 +217,7 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             f"/* {name}.c, written by Chainrule {graph.about.get('chainrule', '')}: see {name}.h. */",
             f'#include "{name}.h"',
             "",
-            "#include <math.h>",
-            "",
+            *math,
             "/* What stands before each constant array: __flash of avr-gcc, for one. */",
             f"#ifndef {big}_CONST",
             f"#define {big}_CONST",
@@ -171,6 +232,7 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             "",
             *labels,
             *made.helpers.values(),
+            *core,
             f"void {name}_predict_in({arguments}, {name}_answer *answer, {name}_scratch *s)",
             "{",
             *body,
@@ -184,72 +246,3 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             "",
         ]
     )
-
-
-def test(
-    graph: ComputationGraph,
-    made: GeneratedCode,
-    outputs: Mapping[str, Value],
-    name: str,
-    rows: Mapping[str, Any],
-    allowed: float,
-) -> str:
-    """Return the program that compares some rows with the answers that are expected.
-
-    allowed: the tolerance of the comparison; other compilers and libraries may have ten times as much.
-    """
-    tested = {key: values[:TESTED_ROWS] for key, values in rows.items()}
-    found = graph.run(tested)
-    count = len(next(iter(found.values()))) if tested else 0
-    numbers = next(key for key in outputs if key != "label")
-    tolerance = 10 * allowed
-    written = []
-    for i in range(count):
-        if made.fields:
-            cells = [_literal(tested[own.label][i], own.is_text) for own, _ in made.fields]
-            written.append(f"    {{{', '.join(cells)}}}")
-        else:
-            values = np.asarray(tested[graph.inputs[0].label][i]).ravel()
-            written.append("    {" + ", ".join(number(float(each), made.network) for each in values) + "}")
-    expected = ["    {" + ", ".join(number(float(v), "double") for v in row) + "}" for row in found[numbers]]
-    width, kind = outputs[numbers].width, outputs[numbers].kind
-    of_rows = f"const {name}_row" if made.fields else f"const {made.network}"
-    shape = f"[{count}]" if made.fields else f"[{count}][{inputs_of(graph)}]"
-    lines = [
-        f"/* Compares {name}.c with the answers of the model: cc -std=c99 -O2 {name}.c {name}_test.c -lm && ./a.out */",
-        f'#include "{name}.h"',
-        "",
-        "#include <math.h>",
-        "#include <stdio.h>",
-        "",
-        f"static {of_rows} rows{shape} = {{\n" + ",\n".join(written) + "\n};",
-        f"static const double expected[{count}][{width}] = {{\n" + ",\n".join(expected) + "\n};",
-        "",
-        "int main(void)",
-        "{",
-        f"    {name}_answer answer;",
-        "    double far = 0.0, largest = 1.0;",
-        f"    for (unsigned i = 0u; i < {count}u; ++i) {{",
-        f"        {name}_predict({'&' if made.fields else ''}rows[i], &answer);",
-        f"        for (unsigned k = 0u; k < {width}u; ++k) {{",
-        f"            const double found = {'(double)' if kind == 'float' else ''}answer.{numbers}[k];",
-        "            far = fmax(far, fabs(found - expected[i][k]));",
-        "            largest = fmax(largest, fabs(expected[i][k]));",
-        "        }",
-        "    }",
-        "    far /= largest;",
-        f'    printf("{count} rows, the largest difference %.1e: %s\\n", far,',
-        f'           far <= {tolerance!r} ? "as expected" : "WRONG");',
-        f"    return far <= {tolerance!r} ? 0 : 1;",
-        "}",
-        "",
-    ]
-    if not count:
-        return f"/* No rows were given to test {name}.c with. */\nint main(void)\n{{\n    return 0;\n}}\n"
-    return "\n".join(lines)
-
-
-def _literal(value: object, is_text: bool) -> str:
-    if is_text:
-        return "0" if value is None else quoted(str(value))
-    return number(float(value), "double")  # type: ignore[arg-type]

@@ -21,8 +21,7 @@ from chainrule.export.comparing import (
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import only, simplified
-
-INT8 = "int8"
+from chainrule.export.quantizing import INT8_DTYPE, calibrated
 
 
 def write(
@@ -41,19 +40,17 @@ def write(
     label: whether the place of the predicted label is a second output.
     Raises ConfigError without the extra onnx, for another dtype, and if the answers differ by more than the tolerance.
     """
-    if dtype not in (*TOLERANCES, INT8):
+    if dtype not in (*TOLERANCES, INT8_DTYPE):
         raise ConfigError(f"dtype must be 'float32', 'float64' or 'int8', not {dtype!r}.")
-    if dtype == INT8 and not rows.are_given:
-        raise ConfigError(
-            "dtype='int8' measures ranges on rows of the model's inputs; pass some hundreds as X."
-        )
-    if find_spec("onnx") is None or (dtype == INT8 and find_spec("onnxruntime") is None):
+    if dtype == INT8_DTYPE:
+        calibrated(rows, rows.inputs)
+    if find_spec("onnx") is None or (dtype == INT8_DTYPE and find_spec("onnxruntime") is None):
         raise ConfigError("ONNX files need the extra onnx; install it: pip install 'chainrule[onnx]'.")
     from chainrule.export.as_onnx.model import onnx_bytes, onnx_inputs, output_names
 
     names = [name for name in graph.outputs if name != "label" or label]
-    chosen = simplified(only(graph, *names))
-    numbers = "float32" if dtype == INT8 else dtype
+    chosen = simplified(only(graph, *names), by_column=dtype != INT8_DTYPE)
+    numbers = "float32" if dtype == INT8_DTYPE else dtype
     content = onnx_bytes(chosen, numbers)
     found = compare(chosen, content, rows.inputs, numbers)
     tolerance = found.tolerance
@@ -62,12 +59,11 @@ def write(
             f"the ONNX model's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, "
             f"more than {tolerance:.1e}; pass dtype='float64', or report it with the model's file."
         )
-    if dtype == INT8:
+    if dtype == INT8_DTYPE:
         from chainrule.export.as_onnx.quantized import quantized
 
-        content = quantized(
-            content, onnx_inputs(chosen, rows_to_compare(chosen, rows.inputs, numbers), numbers)
-        )
+        measured = calibrated(rows, rows_to_compare(chosen, rows.inputs, numbers))
+        content = quantized(content, onnx_inputs(chosen, measured, numbers))
         found, tolerance = compare(chosen, content, rows.inputs, numbers), math.inf
     write_whole(path, content)
     return ExportedFiles(

@@ -1,0 +1,97 @@
+"""The model of a file or a run in a format of export, with rows to compare its answers on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets.table_files import TABLES
+from chainrule.errors import ConfigError, FormatError
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.export.drawn import ROWS
+from chainrule.export.formats import ExportedFiles
+from chainrule.export.quantizing import INT8_DTYPE
+from chainrule.model import load_any
+from chainrule.recipe import folder, tables
+from chainrule.recipe.averages import estimator_of
+from chainrule.recipe.columns import read_columns
+from chainrule.recipe.data import load
+from chainrule.recipe.naming import Names
+from chainrule.recipe.settings import Settings
+
+WITHOUT_ESTIMATOR = (
+    "The preparation of the table is not in the files, because the model's file has no estimator: a row is its "
+    "prepared columns, as numbers."
+)
+
+
+def exported(
+    file: Path, path: Path, rows: str | None, settings: Mapping[str, Any], named: Names
+) -> ExportedFiles:
+    """Write the model of a file in the format of the path's ending.
+
+    rows: a table, or other data that the model takes, to compare the answers on; None for the run's own where ranges
+    are measured, and for rows that are drawn elsewhere.  settings: of the format.  Raises ConfigError and DataError.
+    """
+    model, metadata = load_any(file)
+    estimator = estimator_of(metadata, file) if "estimator" in metadata else None
+    asked = own_data(file) if rows is None and settings.get("dtype") == INT8_DTYPE else rows
+    if asked is None and settings.get("dtype") == INT8_DTYPE:
+        raise ConfigError(
+            f"dtype='int8' measures ranges on rows of the model's inputs, and {file} is of no run with data; give "
+            f"{named('rows')} with some hundreds of rows."
+        )
+    if estimator is not None:
+        given = None if asked is None else estimator_rows(estimator, asked, file, named)
+        return estimator.export(path, given, **settings)
+    table = tables.known(metadata, file)
+    matrix: NDArray[Any] | None = None
+    if asked is not None:
+        matrix = tables.inputs_of(asked, table)[1] if is_table(asked) else samples_of(asked, file, named)
+    made = model.export(path, matrix, **settings)
+    return made if table is None else replace(made, left_out=(*made.left_out, WITHOUT_ESTIMATOR))
+
+
+def is_table(text: str) -> bool:
+    """Whether a path is that of a table."""
+    return text.lower().endswith(TABLES)
+
+
+def estimator_rows(estimator: MLPClassifier | MLPRegressor, text: str, file: Path, named: Names) -> Any:
+    """Return the rows of a table by column; of an estimator of numbers, those of other data."""
+    return read_columns(text) if is_table(text) else samples_of(text, file, named)
+
+
+def samples_of(text: str, file: Path, named: Names) -> NDArray[Any]:
+    """Return the first training rows of mnist, a folder of IDX files or an .npz."""
+    X = load(text, named, settings_of(file)).train.X[:ROWS]
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+
+
+def own_data(file: Path) -> str | None:
+    """Return the data of the run that wrote a file; None if it is of none."""
+    config = _config(file)
+    return None if config is None else str(config["data"]["source"])
+
+
+def settings_of(file: Path) -> Settings | None:
+    """Return the settings of the run that wrote a file."""
+    config = _config(file)
+    return (
+        None if config is None else Settings.from_json(config["resolved"], str(file.parent / "config.json"))
+    )
+
+
+def _config(file: Path) -> dict[str, Any] | None:
+    if not (file.parent / "config.json").is_file():
+        return None
+    try:
+        found: dict[str, Any] = folder.read_config(file.parent)
+    except FormatError:  # another program's
+        return None
+    return found
