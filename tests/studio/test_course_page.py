@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.testing import assert_allclose
 
 from a11y import faults, touch_faults
 from chainrule.inspection.trace.trace import Trace
+from chainrule.studio.commands import find
 from chainrule.studio.page.assets import texts
 from chainrule.studio.studio import Studio
 from small_studios import noise
@@ -109,6 +111,90 @@ def test_the_chain_of_four_numbers(pages: Pages, studio: Studio):
         page.wait_for_function("() => window.chainrule.store.get('model').name === 'digits'")
         assert not page.locator("[data-test=course]").is_visible()
         assert "course" not in page.evaluate("location.hash")
+
+
+def test_the_steps_back(pages: Pages, studio: Studio):
+    """The three factors of a weight, the recursion of the errors, and a slope, of the network on show."""
+    weight = {"name": "dense_2.W", "i": 3, "j": 1}
+    with pages.open("backprop", state={"course": "own", "weight": json.dumps(weight)}) as page:
+        page.wait_for_selector("[data-test=weight] [data-test=gradient]")
+        trace = trace_of(studio, state(page, "backprop.sample"))
+        assert_allclose(expected(page, "own"), trace.grads["dense_2"].W[3, 1], rtol=1e-4, atol=1e-9)
+        onward(page)
+        delta = trace.grad_outputs["dense_2"][0]
+        assert_allclose(expected(page, "delta"), delta[np.abs(delta).argmax()], rtol=1e-4)
+        W, behind = studio.model.parameters["dense_3"].W, trace.grad_outputs["dense_3"][0]
+        assert_allclose(delta, (W @ behind) * (trace.outputs["dense_2"][0] > 0), rtol=1e-4, atol=1e-7)
+        assert page.locator("[data-test=course-recursion] canvas").count() == 5
+        onward(page)
+        k = np.abs(trace.grad_outputs["relu_2"][0]).argmax()
+        assert expected(page, "activation") == float(trace.outputs["dense_2"][0, k] > 0)
+
+
+def of_plane(studio: Studio) -> dict[str, Any]:
+    return find("plane.get")(studio, {})
+
+
+def test_the_steps_on_the_plane(pages: Pages, studio: Studio):
+    """Batch normalization, overfitting, regression and universality, after some steps of each network."""
+    with pages.open("plane", state={"course": "norm"}) as page:
+
+        def trained(layers: list[int], **settings: Any) -> dict[str, Any]:
+            wanted = ",".join(map(str, layers))
+            page.wait_for_function(
+                f"() => window.chainrule.store.get('shown.plane')?.settings.layers.join() === '{wanted}'"
+            )
+            found = of_plane(studio)
+            assert {key: found["settings"][key] for key in settings} == settings
+            page.evaluate("window.chainrule.store.call('plane.step', { steps: 300 })")
+            page.wait_for_selector("[data-test=course-reveal]:visible")
+            page.wait_for_function("() => window.chainrule.store.get('shown.plane').frame.step >= 300")
+            return of_plane(studio)
+
+        arrays = trained([6, 6], kind="circles", batch_norm=True)["model"]["arrays"]
+        gamma, beta = (arrays[f"batch_norm_1.{field}"][0] for field in ("gamma", "beta"))
+        assert_allclose(expected(page, "norm"), 2 * gamma + beta, rtol=1e-3)
+        normalized = page.locator("[data-test=course-histograms] figcaption").last
+        assert abs(float(normalized.get_attribute("data-mean"))) < 0.3
+        assert float(normalized.get_attribute("data-spread")) == pytest.approx(1, abs=0.2)
+        onward(page)
+        history = trained([12, 12], kind="moons", n=40)["history"]
+        assert_allclose(
+            expected(page, "overfitting"), history["val_loss"][-1] - history["loss"][-1], rtol=1e-4
+        )
+        onward(page)
+        assert state(page, "plane.n") == 400
+        onward(page)
+        history = trained([8, 8], kind="surface")["history"]
+        assert_allclose(expected(page, "regression"), np.sqrt(history["loss"][-1]), rtol=1e-4)
+        onward(page)
+        trained([1], kind="surface")
+        page.locator("[data-test=course-width]").fill("3")
+        found = trained([3], kind="surface")
+        assert expected(page, "universality") == 4 * 3 + 1 == len(found["frame"]["numbers"])
+        assert page.locator("[data-test=course-widths] .loss-by-width").count() == 2
+
+
+@pytest.mark.slow
+def test_the_steps_in_the_laboratory(pages: Pages, studio: Studio):
+    """Vanishing gradients, their cures, and the cost without backpropagation, of short runs."""
+    find("vanishing.start")(studio, {"arms": ["sigmoid", "relu"], "depth": 3, "budget": 0.05})
+    methods = ["backpropagation", "central_differences"]
+    find("without_backprop.start")(studio, {"arms": methods, "passes": 2000})
+    with pages.open("vanishing", state={"course": "vanishing"}) as page:
+        page.wait_for_function(
+            "() => window.chainrule.store.get('shown.vanishing')?.running === false", timeout=60_000
+        )
+        assert_allclose(expected(page, "vanishing"), 0.25**3)
+        onward(page)
+        arms = {arm["name"]: arm["profile"] for arm in find("vanishing.get")(studio, {})["run"]["arms"]}
+        assert_allclose(expected(page, "cures"), arms["relu"][0] / arms["sigmoid"][0], rtol=1e-4)
+        page.evaluate("window.chainrule.store.set({ course: 'without' })")
+        page.wait_for_function(
+            "() => window.chainrule.store.get('shown.without_backprop')?.running === false", timeout=60_000
+        )
+        settle(page)
+        assert expected(page, "without") == 2 * (49 * 8 + 8 + 8 * 10 + 10)
 
 
 def test_a_link_to_a_step_is_enough(pages: Pages):

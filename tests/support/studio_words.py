@@ -123,6 +123,8 @@ ALLOWED = {
         "exp",
         "ln",
         "L",
+        "a²",
+        "L2",
         "dC",
         "dw",
         "dz",

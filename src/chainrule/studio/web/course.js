@@ -6,7 +6,8 @@ import { judged } from './course_facts.js';
 import { stepOf, steps } from './course_steps.js';
 import { stepsOf } from './tour.js';
 
-const FOLLOWED = ['network', 'model', 'data', 'sample', 'neuron', 'weight', 'screen', 'backprop.shown', 'backprop.row', 'backprop.rate'];
+const FOLLOWED = ['network', 'model', 'data', 'sample', 'neuron', 'weight', 'screen', 'shown.backprop', 'backprop.row', 'backprop.rate', 'shown.plane', 'shown.vanishing', 'shown.without_backprop', 'course.widths'];
+const PAUSE = 250;   // milliseconds between two changes of what is read, as on the screens
 const FLASH = 1600;   // milliseconds that what a step is about stays framed
 
 /** The steps that this host can show.  @param {import('./store.js').Store} store  @param {(screen: string) => boolean} offered */
@@ -34,7 +35,7 @@ function numberOf(text) {
 /** @param {HTMLElement} root  @param {import('./store.js').Store} store  @param {(screen: string) => boolean} offered  @param {Set<string>} given */
 export function courseMode(root, store, offered, given) {
   const element = h('section.course', { hidden: true, dataset: { test: 'course' } }), strip = h('div.course-strip');
-  let step = null, isOpen = false, asked = '', pending = null, example = null, flash = 0;   // pending: the keys that stay as they are, of a step that waits for the network or a sample
+  let step = null, isOpen = false, asked = '', pending = null, example = null, flash = 0, picture = null, seen = 0, late = 0;   // pending: the keys that stay as they are, of a step that waits for the network or a sample
   const title = h('p.course-title', { tabindex: -1, dataset: { test: 'course-title' } });
   const problem = h('p.message.error', { role: 'alert', hidden: true });
   const question = h('p.course-question', { dataset: { test: 'course-question' } }), answer = h('div.course-answer', { 'aria-live': 'polite', dataset: { test: 'course-answer' } });
@@ -57,9 +58,18 @@ export function courseMode(root, store, offered, given) {
     follow();
   }
 
+  // The texts follow a network that trains at most four times a second.
+  function soon() {
+    if (late || !step) return;
+    const wait = seen + PAUSE - performance.now();
+    if (wait > 0) late = setTimeout(() => { late = 0; follow(); }, wait);
+    else follow();
+  }
+
   // The texts with the numbers that there are now.
   function follow() {
     if (!step) return;
+    seen = performance.now();
     const facts = found(), isHere = store.get('screen') === step.screen;
     fill(elsewhere, isHere ? null : h('p', t(store, 'course.elsewhere', { screen: t(store, `screen.${step.screen}`) })), isHere ? null : button(t(store, 'course.return'), () => enter(step), { primary: true, 'data-test': 'course-return' }));
     const text = facts ? rich(store, key('ask', facts.form), facts.values) : [t(store, 'course.wait')], plain = text.map((part) => part?.textContent ?? part).join('');
@@ -69,6 +79,7 @@ export function courseMode(root, store, offered, given) {
       verdict.textContent = '';
       delete verdict.dataset.verdict;
     }
+    if (picture && isHere) picture.show();
     tried.hidden = !facts || facts.expected === undefined;
     reveal.hidden = !facts;
     reveal.setAttribute('aria-expanded', String(isOpen));
@@ -78,9 +89,10 @@ export function courseMode(root, store, offered, given) {
 
   // Shows the state that a step sets, as soon as there is what it is taken from; what an address has given stays.
   function apply() {
-    if (!pending || !store.get('network')) return;
-    const state = typeof step.set === 'function' ? step.set(store) : step.set || {};
-    if (step.set && !Object.keys(state).length) return;
+    const isTaken = typeof step?.set === 'function';
+    if (!pending || (isTaken && !store.get('network'))) return;
+    const state = isTaken ? step.set(store) : step.set || {};
+    if (isTaken && !Object.keys(state).length) return;
     store.set(Object.fromEntries(Object.entries(state).filter(([name]) => !pending.has(name))));
     pending = null;
   }
@@ -143,6 +155,7 @@ export function courseMode(root, store, offered, given) {
     if (!strip.isConnected) root.append(strip);
     element.parentElement?.classList.add('in-course');
     element.setAttribute('aria-label', t(store, 'screen.course'));
+    picture = step.figure ? step.figure(store) : null;
     fill(title, t(store, key('title')));
     fill(tried, h('label', t(store, 'course.guess'), guess), button(t(store, 'course.check'), judge, { 'data-test': 'course-check' }));
     const back = button(t(store, 'tour.back'), () => go(all[at - 1]), { disabled: at <= 0, 'data-test': 'course-back' });
@@ -150,8 +163,7 @@ export function courseMode(root, store, offered, given) {
     fill(element, h('div.course-head', h('span', t(store, 'course.step_of', { n: at + 1, all: all.length })),
       button(t(store, 'course.contents'), () => store.set({ screen: 'course' }), { quiet: true, 'data-test': 'course-contents' }),
       h('button.button.quiet.course-leave', { type: 'button', 'aria-label': t(store, 'course.leave'), onclick: leave, dataset: { test: 'course-leave' } }, '×')),
-    title, h('p.course-text', t(store, key('text'))), h('p.course-do', t(store, key('do'))), elsewhere, problem,
-    h('div.row.course-where', button(t(store, 'course.where'), where, { quiet: true, 'data-test': 'course-where' })),
+    title, h('p.course-text', t(store, key('text'))), h('p.course-do', t(store, key('do')), button(t(store, 'course.where'), where, { quiet: true, 'data-test': 'course-where' })), elsewhere, problem, picture && picture.element,
     h('div.course-ask', question, tried, verdict, reveal, answer),
     h('div.row.course-foot', back, next, h('span.course-links', location.protocol === 'about:' || store.host.kind === 'notebook' ? null : button(t(store, 'course.link'), copy, { quiet: true, 'data-test': 'course-link' }),
       button(t(store, 'course.print'), () => print(), { quiet: true, 'data-test': 'course-print' }))));
@@ -177,12 +189,12 @@ export function courseMode(root, store, offered, given) {
       if (!wanted && step) close();
       else if (wanted && wanted !== step) enter(wanted);
     }),
-    store.on('lang', () => { if (step) { asked = ''; verdict.textContent = ''; build(); } }),
+    store.on(['lang', 'theme'], () => { if (step) { asked = ''; verdict.textContent = ''; build(); } }),
     store.on(['network', 'sample'], apply),
-    store.on(FOLLOWED, follow),
+    store.on(FOLLOWED, soon),
     store.on('isKnown', () => { if (step) build(); }),
   ];
   const first = stepOf(store.get('course'));
   if (first) queueMicrotask(() => enter(first, given));   // once the host and the frame are there
-  return { element, stop: () => { clearTimeout(flash); offs.forEach((off) => off()); } };
+  return { element, stop: () => { clearTimeout(flash); clearTimeout(late); offs.forEach((off) => off()); } };
 }

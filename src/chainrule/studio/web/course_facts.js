@@ -4,7 +4,7 @@
 // the number that is asked for (or none), and which of several forms of the text applies. A value {text, factor} has its factor's color.
 import { count, percent } from './format.js';
 import { activations } from './activations.js';
-import { answerOf, figure, outOf, rowOf } from './screens/backprop_steps.js';
+import { answerOf, errorOf, figure, isActivation, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
 import { linkName, numberName } from './screens/backprop_names.js';
 
 /**
@@ -72,7 +72,7 @@ export function ofLayer(store) {
 
 // The passes that the screen Backpropagation shows, and the sample of them that it shows.
 function walkOf(store) {
-  const shown = store.get('backprop.shown'), network = store.get('network');
+  const shown = store.get('shown.backprop'), network = store.get('network');
   if (!shown || !network) return null;
   return { walk: shown.walk, network, row: Math.max(0, Math.min(shown.walk.shown - 1, store.get('backprop.row') || 0)) };
 }
@@ -113,10 +113,58 @@ export function ofChain(store) {
     outer: outer(2 * (a0 - y)), weights: { text: numbers, factor: 'middle' }, middle: middle(rest), inner: inner(x), value: figure(expected, 5) } };
 }
 
+// A weight of one sample's walk with the three factors of its derivative: what the loss makes of the neuron's output, what the neuron makes
+// of its sum, and what came in.
+function factorsOf({ walk, network, row }, weight) {
+  const [name, field] = (weight?.name || '').split('.'), link = walk.links.find((one) => one.name === name);
+  if (walk.n > 1 || !link || field !== 'W' || !isDense(link) || weight.j === null) return null;
+  const { i, j } = weight, from = outOf(walk, link.sources[0], row);
+  if (!(i < from.length && j < link.out.shape[1])) return null;
+  const behind = walk.links.find((one) => one.sources[0] === name && one.slope && isActivation(one));
+  const [out, slope] = behind ? [rowOf(behind.error, row)[j], rowOf(behind.slope, row)[j]] : [rowOf(link.error, row)[j], 1];
+  return { at: numberName(walk, weight.name, [i, j]), w: network.arrays[weight.name][i * link.out.shape[1] + j], out, slope, came: from[i], kind: behind ? behind.kind : null };
+}
+
+/** The derivative of the chosen weight as outer, middle and inner factor.  @param {Store} store  @returns {Facts | null} */
+export function ofOwn(store) {
+  const found = walkOf(store), factors = found && factorsOf(found, store.get('weight'));
+  if (!factors) return null;
+  const { at, out, slope, came, kind } = factors, expected = out * slope * came;
+  return { form: kind ? '' : 'last', expected, values: { name: at, kind: kind || '', outer: outer(out), middle: middle(slope), inner: inner(came), value: figure(expected, 5) } };
+}
+
+/** What the recursion of the errors is made of: of the last activation before a layer with weights.  @param {Store} store */
+export function recursionOf(store) {
+  const found = walkOf(store);
+  if (!found) return null;
+  const { walk, network, row } = found, pairs = walk.links.flatMap((next) => (isDense(next) && next.fields.W ? walk.links.filter((link) => link.name === next.sources[0] && link.slope && isActivation(link)).map((link) => [link, next]) : []));
+  if (!pairs.length) return null;
+  const [link, next] = pairs[pairs.length - 1], back = rowOf(link.error, row), slope = rowOf(link.slope, row);
+  return { link, next, W: network.arrays[`${next.name}.W`], error: rowOf(next.error, row), back, slope, delta: back.map((value, k) => value * slope[k]) };
+}
+
+/** One neuron's error by the recursion.  @param {Store} store  @returns {Facts | null} */
+export function ofDelta(store) {
+  const found = recursionOf(store);
+  if (!found) return null;
+  const { link, next, error, back, slope, delta } = found, k = largestAt(Array.from(delta));
+  return { expected: delta[k], values: { k: count(k), source: link.sources[0], kind: link.kind, next: next.name, n: count(error.length), back: outer(back[k]), slope: middle(slope[k]), delta: figure(delta[k], 4) } };
+}
+
+/** The slope of an activation function where a neuron is.  @param {Store} store  @returns {Facts | null} */
+export function ofSlope(store) {
+  const found = walkOf(store);
+  if (!found) return null;
+  const { walk, row } = found, links = walk.links.filter((link) => link.slope && isActivation(link)), link = links[links.length - 1];
+  if (!link) return null;
+  const k = largestAt(Array.from(errorOf(walk, link.name, row))), z = outOf(walk, link.sources[0], row)[k], a = rowOf(link.out, row)[k], slope = rowOf(link.slope, row)[k];
+  return { form: ['sigmoid', 'tanh', 'relu'].includes(link.kind) ? link.kind : '', expected: slope, values: { name: `${link.name}[${k}]`, kind: link.kind, z: figure(z, 4), a: figure(a, 4), slope: figure(slope, 4), locked: count(lockedOf(link, row)), n: count(link.out.shape[1]) } };
+}
+
 /** Whether a number that a person gives is the one that is asked for: 'right', 'sign', 'near' or 'wrong'. */
 export function judged(given, expected) {
   const off = Math.abs(given - expected), size = Math.abs(expected);
-  if (off <= 0.01 * size + 1e-9) return 'right';
+  if (off <= 0.01 * size || (size < 1e-9 && off < 1e-9)) return 'right';
   if (size > 0 && Math.abs(given + expected) <= 0.01 * size) return 'sign';
   return off <= 0.1 * size ? 'near' : 'wrong';
 }

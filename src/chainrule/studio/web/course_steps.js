@@ -1,11 +1,18 @@
 // The course: the lesson as a path through the screens. A step is one of a tour (tour.js: at, set, needs, when) with its name, its
 // screen, and `facts`: the numbers that its question and its answer are made of. Its texts are course.step.NAME with title, text, do,
 // ask and answer. `example`: the chain of single neurons that is on show during the step.
-import { ofChain, ofLayer, ofLoss, ofNetwork, ofNeuron, ofStep, ofWeight } from './course_facts.js';
+// `figure`: what the step shows beside its texts.
+import { ofChain, ofDelta, ofLayer, ofLoss, ofNetwork, ofNeuron, ofOwn, ofSlope, ofStep, ofWeight } from './course_facts.js';
+import { ofCures, ofNorm, ofOverfitting, ofRegression, ofUniversality, ofVanishing, ofWithout } from './course_facts_runs.js';
+import { histograms, recursion, width } from './course_figures.js';
 import { loudest } from './screens/draw.tour.js';
 import { after } from './screens/backprop.tour.js';
 
 const FIRST = (store) => loudest(store, 0);
+const ONE = (way) => (store) => ({ ...after(way)(store), 'backprop.source': 'one' });
+const PLANE = { 'plane.seed': 1, 'plane.activation': 'tanh', 'plane.norm': false, 'plane.residual': false, 'plane.optimizer': 'adam', 'plane.rate': 0.03, 'plane.batch': 16, 'plane.points': '', 'plane.tests': false };
+const NOISY = { ...PLANE, 'plane.kind': 'moons', 'plane.noise': 0.35, 'plane.activation': 'relu', 'plane.batch': 8, 'plane.layers': [12, 12], 'plane.tests': true };
+const SURFACE = { ...PLANE, 'plane.kind': 'surface', 'plane.n': 400, 'plane.noise': 0 };
 
 export const steps = [
   { name: 'network', screen: 'draw', at: '[data-test="network"]', facts: ofNetwork },
@@ -15,6 +22,17 @@ export const steps = [
   { name: 'loss', screen: 'backprop', at: '.words', set: after('loss'), needs: 'backprop.walk', facts: ofLoss },
   { name: 'downhill', screen: 'backprop', at: '[data-test="update"]', set: after('done'), needs: 'backprop.update', facts: ofStep },
   { name: 'chain', screen: 'backprop', at: '[data-test="lines"]', set: after('done'), needs: 'backprop.example', example: 'lesson', facts: ofChain },
+  { name: 'own', screen: 'backprop', at: '[data-test="weight"]', set: ONE('done'), needs: 'backprop.weight', facts: ofOwn },
+  { name: 'delta', screen: 'backprop', at: '[data-test="split"]', set: ONE('back'), needs: 'backprop.walk', facts: ofDelta, figure: recursion },
+  { name: 'activation', screen: 'backprop', at: '[data-test="split"]', set: ONE('back'), needs: 'backprop.walk', facts: ofSlope },
+  { name: 'vanishing', screen: 'vanishing', at: '[data-test="nets"]', needs: 'vanishing.start', facts: ofVanishing },
+  { name: 'cures', screen: 'vanishing', at: '[data-test="nets"]', needs: 'vanishing.start', facts: ofCures },
+  { name: 'norm', screen: 'plane', at: '[data-test="norm"]', set: { ...PLANE, 'plane.kind': 'circles', 'plane.n': 200, 'plane.noise': 0.1, 'plane.layers': [6, 6], 'plane.norm': true }, needs: 'plane.build', facts: ofNorm, figure: histograms },
+  { name: 'overfitting', screen: 'plane', at: '.plane-right > .panel:last-child', set: { ...NOISY, 'plane.n': 40 }, needs: 'plane.build', facts: ofOverfitting },
+  { name: 'remedies', screen: 'plane', at: '.plane-left', set: { ...NOISY, 'plane.n': 400 }, needs: 'plane.build', facts: ofOverfitting },
+  { name: 'regression', screen: 'plane', at: '.plane-kinds', set: { ...SURFACE, 'plane.layers': [8, 8] }, needs: 'plane.build', facts: ofRegression },
+  { name: 'universality', screen: 'plane', at: '.plane-right > .panel:first-child', set: { ...SURFACE, 'plane.layers': [1], 'course.widths': {} }, needs: 'plane.build', facts: ofUniversality, figure: width },
+  { name: 'without', screen: 'without_backprop', at: '.lab-table', needs: 'without_backprop.start', facts: ofWithout },
 ];
 
 /** The step of a name.  @param {unknown} name */

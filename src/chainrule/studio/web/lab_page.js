@@ -85,6 +85,7 @@ export function labPage(root, store, spec, body) {
     fill(legend, shown.map((arm) => h('span', h('i', { style: { background: armColor(store, spec.arms, arm.name) } }), spec.label(spec.arms.find(([key]) => key === arm.name)[1]))));
     ending.textContent = run.ending && 'sentence' in run.ending ? spec.ending(run) : run.exported ? t(store, 'common.exported_running') : '';
     spec.show(run);
+    store.set({ [`shown.${name}`]: { ...run } });   // for the course
     counted();
   }
 
@@ -102,6 +103,7 @@ export function labPage(root, store, spec, body) {
     redraw,
     stop() {
       stopped = true;
+      store.set({ [`shown.${name}`]: null });
       stopDrawing();
       offs.forEach((off) => off());
       chart.stop();

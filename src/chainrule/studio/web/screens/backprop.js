@@ -76,7 +76,7 @@ export function backprop(root, store) {
   }
 
   // What is on show, for the course.
-  const publish = () => store.set({ 'backprop.shown': walk && { walk, update } });
+  const publish = () => store.set({ 'shown.backprop': walk && { walk, update } });
 
   const writePython = () => fill(python_, code(t(store, 'common.python'), pythonOf(store, walk), t(store, 'common.copy'), t(store, 'common.copied')));
 
@@ -174,7 +174,7 @@ export function backprop(root, store) {
   follow();
   return () => {
     isOver = true;
-    store.set({ 'backprop.shown': null });
+    store.set({ 'shown.backprop': null });
     root.removeEventListener('pointerdown', pin);
     keysOn.removeEventListener('keydown', pin);
     offs.forEach((off) => off());

@@ -21,7 +21,7 @@ export function plane(root, store) {
   for (const [key, value] of Object.entries({ ...defaults, 'plane.brush': 0 })) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`plane.${key}`);
   const grid = gridPoints(SIZE, EDGE);
-  let current = null, seen = null, curve = null, frame = null, timer = null, building = 0, stopped = false, painted = null, endless = false;
+  let current = null, seen = null, curve = null, frame = null, timer = null, building = 0, stopped = false, painted = null, endless = false, isAsked = false;   // isAsked: another network is about to be built
 
   const { ask: redraw, stop: stopDrawing } = createFrame(draw);
   const picture = networkPicture(store, { looked: redraw, resize });
@@ -63,10 +63,12 @@ export function plane(root, store) {
     residual: get('residual'), optimizer: get('optimizer'), rate: get('rate'), batch: get('batch'), painted: get('kind') === 'painted' ? decode(get('points'), EDGE).flat() : [],
   });
 
+  const isWanted = (others) => Object.entries(wanted()).every(([key, value]) => JSON.stringify(value) === JSON.stringify(others[key]));
   // Another network trains by itself: without end where the one before did, else for a while, and with motion off not at all.
   function rebuild() {
     clearTimeout(timer);
-    timer = setTimeout(() => build(true), 120);
+    isAsked = true;
+    timer = setTimeout(() => { isAsked = false; build(true); }, 120);
   }
 
   async function build(goesOn) {
@@ -128,6 +130,7 @@ export function plane(root, store) {
     if (epoch > curve.epoch[curve.epoch.length - 1]) ['epoch', 'loss', 'val_loss', 'accuracy', 'val_accuracy'].forEach((name, i) => curve[name].push(found.record[i] ?? NaN));
     seen = null;
     if (!found.running) showPython();
+    store.set({ 'shown.plane': { model: current.model, settings: current.settings, X: current.X, frame, curve } });   // for the course
     redraw();
   }
 
@@ -145,7 +148,7 @@ export function plane(root, store) {
     const asked = building, state = await call('plane.get');
     if (stopped || asked !== building) return;
     painted = decode(get('points'), EDGE);
-    const given = wanted(), same = state && state.model && Object.keys(given).every((key) => JSON.stringify(given[key]) === JSON.stringify(state.settings[key]));
+    const same = state && state.model && isWanted(state.settings);
     const isUntouched = Object.keys(defaults).every((key) => JSON.stringify(store.get(key)) === JSON.stringify(defaults[key]));
     if (same) adopt(state);
     else if (state && state.model && isUntouched) await follow();
@@ -280,6 +283,7 @@ export function plane(root, store) {
     h('div.plane-right', panel(null, map.element), panel(t(store, 'plane.curve'), chart.element, legend(store, [t(store, 'plane.loss'), t(store, 'plane.test_loss')])))), python);
   arrive();
   const offs = [
+    store.on(url, () => { if (isAsked || (current && isWanted(current.settings))) return; controls.show(); if (current) rebuild(); }),   // the course has set others
     store.listen('plane.frame', (data) => { if (current && data.id === current.frame.id) take(data); }),
     store.listen('plane.failed', (data) => { if (current && data.id === current.frame.id) fault(data.error); }),
     store.listen('plane.built', ({ id }) => { setTimeout(() => { if (!stopped && current && id > current.frame.id) follow(); }, 300); }),
@@ -287,6 +291,7 @@ export function plane(root, store) {
   ];
   return () => {
     stopped = true;
+    store.set({ 'shown.plane': null });
     stopDrawing();
     clearTimeout(timer);
     offs.forEach((off) => off());

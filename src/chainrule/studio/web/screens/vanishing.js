@@ -8,7 +8,7 @@ import { labPage, armColor } from '../lab_page.js';
 const defaults = { 'vanishing.arms': ['sigmoid', 'relu', 'relu_batch_norm', 'sigmoid_skip', 'sigmoid_residual'], 'vanishing.depth': 12, 'vanishing.budget': 0.5, 'vanishing.rate': 'own', 'vanishing.seed': 0 };
 export const url = Object.keys(defaults);
 
-const NETS = [['sigmoid', 'vanishing.sigmoid'], ['tanh', 'vanishing.tanh'], ['relu', 'vanishing.relu'], ['relu_batch_norm', 'vanishing.relu_batch_norm'], ['sigmoid_skip', 'vanishing.sigmoid_skip'], ['sigmoid_residual', 'vanishing.sigmoid_residual']];
+export const NETS = [['sigmoid', 'vanishing.sigmoid'], ['tanh', 'vanishing.tanh'], ['relu', 'vanishing.relu'], ['relu_batch_norm', 'vanishing.relu_batch_norm'], ['sigmoid_skip', 'vanishing.sigmoid_skip'], ['sigmoid_residual', 'vanishing.sigmoid_residual']];
 const LOW = -14, HIGH = 2;   // powers of ten that a bar can show
 const WELL = 1e-3, GUESS = Math.log(10);
 
