@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize clean
+.PHONY: help mnist studio web test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -28,6 +28,9 @@ mnist: $(STAMP)core  ## train on MNIST and write a run folder with a report (SEE
 
 studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpropagation (ARGS="model.safetensors", "table.csv")
 	$(BIN)/chainrule studio $(ARGS)
+
+web: $(STAMP)core  ## build the engine for web pages, by Emscripten (em++), into build/web
+	@$(BIN)/python native/build_web.py
 
 # One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \

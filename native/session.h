@@ -107,6 +107,7 @@ class Engine final : public Session {
 
    public:
     Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs);
+    const Net<T>& net() const { return net_; }  // what the last step has left
 
     void set_theta(const void* theta) override;
     void get_theta(void* theta) const override;

@@ -38,6 +38,7 @@ def test_no_export_is_idle():
     exported = {(path, name) for path, text in modules().items() for name in EXPORT.findall(text)}
     read = {
         ("chart.js", "rounded"),
+        ("engine/client.js", "connect"),
         ("flat.js", "SIGNED"),
         ("operations.js", "operations"),
         ("pace.js", "between"),

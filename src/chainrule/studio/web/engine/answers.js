@@ -1,0 +1,39 @@
+// What answers are made of a network's outputs, and the moments of columns.
+
+const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+
+// What makes a prediction of an output, by the names in description.json; in place, row by row.
+export const predictions = {
+  sigmoid: (out) => out.forEach((z, i) => { out[i] = sigmoid(z); }),
+  exp: (out) => out.forEach((z, i) => { out[i] = Math.exp(z); }),
+  softmax(out, width) {
+    for (let first = 0; first < out.length; first += width) {
+      const row = out.subarray(first, first + width), top = row.reduce((most, z) => Math.max(most, z), -Infinity), powers = Float64Array.from(row, (z) => Math.exp(z - top));
+      const sum = powers.reduce((all, power) => all + power, 0);
+      powers.forEach((power, k) => { row[k] = power / sum; });
+    }
+  },
+};
+
+// Whether the classes of row i of the outputs are those of row `row` of y; false for numbers.
+export function isRight({ fanOut, loss }, out, i, y, row) {
+  const at = i * fanOut;
+  if (loss.targets === 'classes') {
+    let most = 0;
+    for (let k = 1; k < fanOut; ++k) if (out[at + k] > out[at + most]) most = k;
+    return most === Number(y[row]);
+  }
+  if (loss.targets !== 'binary') return false;
+  const threshold = loss.predict.includes('sigmoid') ? 0 : 0.5;
+  for (let k = 0; k < fanOut; ++k) if (out[at + k] > threshold !== y[row * fanOut + k] > 0.5) return false;
+  return true;
+}
+
+// Mean and standard deviation of each column of a (n, width).
+export function moments(a, n, width) {
+  const mean = new Float64Array(width), std = new Float64Array(width);
+  for (let i = 0; i < n; ++i) for (let j = 0; j < width; ++j) mean[j] += a[i * width + j];
+  mean.forEach((sum, j) => { mean[j] = sum / n; });
+  for (let i = 0; i < n; ++i) for (let j = 0; j < width; ++j) std[j] += (a[i * width + j] - mean[j]) ** 2;
+  return { mean, std: std.map((sum) => Math.sqrt(sum / n)) };
+}
