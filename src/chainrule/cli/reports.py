@@ -73,13 +73,13 @@ def table_run(outcome: Outcome) -> TableRun | None:
 
     read = terms_of_run(run)
     return TableRun(
-        table,
-        outcome.comparison,
-        calibration(outcome.judgement),
-        outcome.run.settings.preset,
-        judged_intervals(run, outcome.judgement),
-        of_run(run),
-        Notices() if run.estimator is None else run.estimator.notices_,
-        None if read is None else ReadTerms(*read),
-        judged_decision(outcome.judgement),
+        table=table,
+        comparison=outcome.comparison,
+        calibration=calibration(outcome.judgement),
+        preset=run.settings.preset,
+        intervals=judged_intervals(run, outcome.judgement),
+        reasons=of_run(run),
+        notices=Notices() if run.estimator is None else run.estimator.notices_,
+        read=None if read is None else ReadTerms(*read),
+        deciding=judged_decision(outcome.judgement),
     )

@@ -38,19 +38,23 @@ def with_model(path: Path) -> Studio:
     name = path.name
     found, metadata = load_any(file)
     model = found.members[0] if isinstance(found, Ensemble) else found
-    if isinstance(found, Ensemble):
-        name = f"{name} (1 / {len(found)})"
     data = data_of_run(path, model, metadata) if path.is_dir() else None
-    average = averaged(metadata, file) if "estimator" in metadata else None
+    average = averaged(found, metadata, file) if "estimator" in metadata else None
+    if isinstance(found, Ensemble) and average is None:
+        name = f"{name} (1 / {len(found)})"
     return Studio(model, known_data(model) if data is None else data, name=name, average=average)
 
 
-def averaged(metadata: Mapping[str, Any], file: Path) -> MLPClassifier | MLPRegressor | None:
+def averaged(
+    found: Model | Ensemble, metadata: Mapping[str, Any], file: Path
+) -> MLPClassifier | MLPRegressor | None:
     """Return the estimator of a file that predicts by several networks; None for one network."""
-    from chainrule.recipe.averages import in_file  # which takes its time to import
+    from chainrule.recipe import averages  # which takes its time to import
 
-    found: MLPClassifier | MLPRegressor | None = in_file(metadata, file)
-    return found
+    if isinstance(found, Ensemble):
+        return averages.estimator_of(metadata, file)
+    average: MLPClassifier | MLPRegressor | None = averages.in_file(metadata, file)
+    return average
 
 
 def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data | None:

@@ -155,6 +155,13 @@ class Studio:
             return self._data
 
     @property
+    def networks(self) -> int:
+        """How many networks answer together: those of the average, or one."""
+        if self.average is None:
+            return 1
+        return len(self.average.blend_.parts if hasattr(self.average, "blend_") else self.average.members_)
+
+    @property
     def has_model(self) -> bool:
         """Return whether there is a model."""
         return self._model is not None

@@ -79,7 +79,7 @@ def get(studio: Studio) -> dict[str, Any]:
         return {"model": None}
     shape = shown_part(studio).shape if studio.has_data else None
     made = described(studio.model, studio.name, shape)
-    return {"model": made | {"networks": 1 if studio.average is None else len(studio.average.blend_.parts)}}
+    return {"model": made | {"networks": studio.networks}}
 
 
 @command("data.get", reads=True)

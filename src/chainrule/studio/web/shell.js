@@ -96,7 +96,8 @@ function topBar(store) {
     onclick: () => store.set({ theme: store.get('theme') === 'dark' ? 'light' : 'dark' }) },
   t(store, store.get('theme') === 'dark' ? 'common.light' : 'common.dark'));
   const model = store.get('model');
-  const line = model ? t(store, 'common.model_line', { name: model.name, size: model.size.toLocaleString('en-US') }) : t(store, 'common.no_model');
+  const about = model && { name: model.name, size: model.size.toLocaleString('en-US'), n: model.networks };
+  const line = model ? t(store, model.networks > 1 ? 'common.model_of_several' : 'common.model_line', about) : t(store, 'common.no_model');
   return h('header.top-bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
     store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
     store.host.kind === 'server' ? exportButton(store) : null,

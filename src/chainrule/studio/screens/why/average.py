@@ -1,4 +1,4 @@
-"""The answers of an average of networks, as a file of preset="best" has one, and what each column did for them."""
+"""The answers of an average of networks, of a race or of few rows, and what each column did for them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def reasons(studio: Studio, *, row: int, target: str | None = None) -> dict[str,
     """Return what each column of a row did for an answer of the average: base plus the values is the answer."""
     average, data = studio.average, studio.data
     if average is None or data.table is None:
-        raise ConfigError("reasons by column are of an average of networks; open a file of preset='best'.")
+        raise ConfigError("reasons by column are of an average of networks; open the run of one on a table.")
     cells = cells_of(data, [row])
     label = None
     if target is not None and isinstance(average, MLPClassifier):

@@ -47,7 +47,7 @@ def sample(studio: Studio, *, row: int | None = None, x: list[float] | None = No
     found = facts.answers(exact, exact.outputs(asked.x, engine="reference")[0], labels)
     networks = 1
     if asked.row is not None and columns is not None and studio.average is not None:
-        networks = len(studio.average.blend_.parts)
+        networks = studio.networks
         found = tuple(average.answers(studio.average, studio.data, asked.row))
     several = asked.model.task != "regression" or asked.model.network.outputs > 1
     return {
