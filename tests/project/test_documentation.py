@@ -2,7 +2,7 @@
 
 Blocks of Python in a page run in order, in one namespace, in an empty folder. A block of text straight beneath one is
 what it prints; numbers agree to one unit of the last digit shown. `<!-- slow -->` above a block leaves it to the slow
-test, which runs all of them. `<!-- needs NAME -->` above one leaves it out without that package.
+test, which runs all of them. `<!-- needs NAME -->` above one leaves it out without that package or command.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import io
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
@@ -44,7 +45,7 @@ PAGES = (
         for page in sorted((ROOT / "docs").glob(under))
     ),
 )
-NEEDS = re.compile(r"<!-- needs (\w+) -->$")
+NEEDS = re.compile(r"<!-- needs ([\w-]+) -->$")
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?")
 
@@ -116,10 +117,15 @@ def assert_prints(block: Block, printed: str) -> None:
         assert difference <= 1.001 * unit(shown), f"{where} prints {came} where it says {shown}:\n{printed}"
 
 
+def is_there(name: str) -> bool:
+    """Whether a package is installed, or a command."""
+    return find_spec(name) is not None or shutil.which(name) is not None
+
+
 def run_page(page: Path, slow: bool) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in python_blocks(page):
-        if (block.is_slow and not slow) or (block.needs and find_spec(block.needs) is None):
+        if (block.is_slow and not slow) or (block.needs and not is_there(block.needs)):
             continue
         code = compile("\n" * block.line + block.code, str(page), "exec", dont_inherit=True)
         printed = io.StringIO()
