@@ -127,6 +127,8 @@ def test_the_steps_back(pages: Pages, studio: Studio):
         assert_allclose(delta, (W @ behind) * (trace.outputs["dense_2"][0] > 0), rtol=1e-4, atol=1e-7)
         assert page.locator("[data-test=course-recursion] canvas").count() == 5
         onward(page)
+        assert expected(page, "gradient") == studio.model.network.size
+        onward(page)
         k = np.abs(trace.grad_outputs["relu_2"][0]).argmax()
         assert expected(page, "activation") == float(trace.outputs["dense_2"][0, k] > 0)
 

@@ -17,6 +17,7 @@ STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
 
 PREFIXES = (
     *("screen.", "glossary.term.", "glossary.about.", "course.step.", "course.verdict."),
+    *("backprop.task_", "backprop.ask_", "backprop.mark_"),
     *("neurons.column_", "neurons.about_", "neurons.mark_", "neurons.tool_", "neurons.metric_"),
     *("why.method_", "why.about_"),
     *(

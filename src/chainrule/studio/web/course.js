@@ -1,4 +1,5 @@
 // The course beside the screens: the step at hand with its sentence, what to do, a question, and an answer made of the screen's numbers.
+import { numberOf } from './arithmetic.js';
 import { h, fill, write } from './dom.js';
 import { t } from './i18n.js';
 import { button } from './ui.js';
@@ -22,12 +23,6 @@ function rich(store, key, values) {
     const value = k % 2 ? values[part] : part;
     return value && typeof value === 'object' ? h(`b.factor.${value.factor}`, value.text) : value;
   });
-}
-
-// A number as people write it, with a minus sign or a comma of their own; NaN for anything else.
-function numberOf(text) {
-  const plain = text.trim().replace(/[\s\u202f]/g, '').replace('−', '-').replace(',', '.');
-  return plain === '' ? NaN : Number(plain);
 }
 
 // Returns {element, stop}: the step at hand; on a phone a strip below the screen leads to it. offered(screen): whether the host can show it.  given: the keys
@@ -130,8 +125,8 @@ export function courseMode(root, store, offered, given) {
   function where() {
     const about = root.querySelector(step.at);
     if (!about) return;
-    about.scrollIntoView({ block: 'center', behavior: store.get('motion') ? 'smooth' : 'instant' });
     about.classList.add('course-here');
+    about.scrollIntoView({ block: 'start', behavior: store.get('motion') ? 'smooth' : 'instant' });
     clearTimeout(flash);
     flash = setTimeout(() => about.classList.remove('course-here'), FLASH);
   }

@@ -4,16 +4,15 @@
 // the number that is asked for (or none), and which of several forms of the text applies. A value {text, factor} has its factor's color.
 import { count, percent } from './format.js';
 import { activations } from './activations.js';
-import { answerOf, errorOf, figure, isActivation, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
+import { answerOf, errorOf, figure, isActivation, isDense, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
 import { linkName, numberName } from './screens/backprop_names.js';
+import { factorsOf } from './screens/backprop_tasks.js';
 
 /**
  * @typedef {Record<string, string | {text: string, factor: string}>} Values
  * @typedef {{values: Values, expected?: number, form?: string}} Facts
  * @typedef {import('./store.js').Store} Store
  */
-
-const isDense = ({ kind }) => kind === 'dense' || kind === 'projection';
 
 /** A factor of a product, in the color of its place in the chain. */
 const outer = (value) => ({ text: figure(value, 4), factor: 'outer' });
@@ -113,24 +112,12 @@ export function ofChain(store) {
     outer: outer(2 * (a0 - y)), weights: { text: numbers, factor: 'middle' }, middle: middle(rest), inner: inner(x), value: figure(expected, 5) } };
 }
 
-// A weight of one sample's walk with the three factors of its derivative: what the loss makes of the neuron's output, what the neuron makes
-// of its sum, and what came in.
-function factorsOf({ walk, network, row }, weight) {
-  const [name, field] = (weight?.name || '').split('.'), link = walk.links.find((one) => one.name === name);
-  if (walk.n > 1 || !link || field !== 'W' || !isDense(link) || weight.j === null) return null;
-  const { i, j } = weight, from = outOf(walk, link.sources[0], row);
-  if (!(i < from.length && j < link.out.shape[1])) return null;
-  const behind = walk.links.find((one) => one.sources[0] === name && one.slope && isActivation(one));
-  const [out, slope] = behind ? [rowOf(behind.error, row)[j], rowOf(behind.slope, row)[j]] : [rowOf(link.error, row)[j], 1];
-  return { at: numberName(walk, weight.name, [i, j]), w: network.arrays[weight.name][i * link.out.shape[1] + j], out, slope, came: from[i], kind: behind ? behind.kind : null };
-}
-
 /** The derivative of the chosen weight as outer, middle and inner factor.  @param {Store} store  @returns {Facts | null} */
 export function ofOwn(store) {
-  const found = walkOf(store), factors = found && factorsOf(found, store.get('weight'));
+  const found = walkOf(store), weight = store.get('weight'), factors = found && factorsOf(found, weight);
   if (!factors) return null;
-  const { at, out, slope, came, kind } = factors, expected = out * slope * came;
-  return { form: kind ? '' : 'last', expected, values: { name: at, kind: kind || '', outer: outer(out), middle: middle(slope), inner: inner(came), value: figure(expected, 5) } };
+  const { behind } = factors, expected = factors.outer * factors.middle * factors.inner;
+  return { form: behind ? '' : 'last', expected, values: { name: numberName(found.walk, weight.name, [weight.i, weight.j]), kind: behind ? behind.kind : '', outer: outer(factors.outer), middle: middle(factors.middle), inner: inner(factors.inner), value: figure(expected, 5) } };
 }
 
 /** What the recursion of the errors is made of: of the last activation before a layer with weights.  @param {Store} store */
@@ -141,6 +128,14 @@ export function recursionOf(store) {
   if (!pairs.length) return null;
   const [link, next] = pairs[pairs.length - 1], back = rowOf(link.error, row), slope = rowOf(link.slope, row);
   return { link, next, W: network.arrays[`${next.name}.W`], error: rowOf(next.error, row), back, slope, delta: back.map((value, k) => value * slope[k]) };
+}
+
+/** How many derivatives one backward pass gives.  @param {Store} store  @returns {Facts | null} */
+export function ofGradient(store) {
+  const found = walkOf(store);
+  if (!found) return null;
+  const { size } = found.network.model;
+  return { expected: size, values: { size: count(size), twice: count(2 * size) } };
 }
 
 /** One neuron's error by the recursion.  @param {Store} store  @returns {Facts | null} */

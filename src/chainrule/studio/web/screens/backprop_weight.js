@@ -29,7 +29,7 @@ export function equation({ left, rows, terms, value, others, rest }, store) {
     others ? line(null, '+', [h('span.others', t(store, 'backprop.others', { n: count(others) })), h('span.value', { dataset: { value: rest } }, figure(rest, 4))]) : null, total);
 }
 
-// on: {hover(mark), choose(mark)}.  Returns {element, show(walk), stop}.
+// on: {hover(mark), choose(mark), derived(found)}.  Returns {element, show(walk), stop}.
 /** @param {import('../store.js').Store} store */
 export function weightPanel(store, on) {
   const choice = h('div.row.choice'), body = h('div.weight-body');
@@ -110,6 +110,7 @@ export function weightPanel(store, on) {
       const found = await store.call('backprop.weight', { walk: walk.walk, name: weight.name, index: indicesOf(weight), ...(isLong ? MANY : FEW) });
       if (mine !== turn) return;
       on.hover(null);   // what was lit is about to go
+      on.derived(found);
       fill(body, h('p.headline', typeset(found.partial), ' ', h('span.at', typeset(found.symbol), ' = ', h('span', { dataset: { value: found.at, test: 'at' } }, figure(found.at, 6)))), comparison(found), remarks(found),
         pointHint(store),
         h('div.equations', { tabindex: 0, dataset: { test: 'equations' } }, found.equations.map((one) => equation(one, store))),
