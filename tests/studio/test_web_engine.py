@@ -5,38 +5,26 @@ CHAINRULE_WEB_NETWORKS=300 compares as many random networks; by default some 30.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import os
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
+import platform
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import chainrule
-from chainrule import Model
 from chainrule.core.random import generator
-from chainrule.core.settings import describe
 from chainrule.data.samples import Samples
 from chainrule.engines.base import Plan, StepSettings
+from chainrule.engines.native import NativeEngine
+from chainrule.engines.native import engine as native
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.formulas.layers import Context
-from chainrule.formulas.schedules import SCHEDULES
-from chainrule.studio.description import description
 from chainrule.trained.persistence import network_config
-from random_layers import Dice
-from random_networks import Case, draw, samples
-from web_engine import built, numbers, run, text
+from web_cases import BOUND, STEPS, Prepared, offered, prepared
+from web_engine import built, numbers, run
 
 COUNT = int(os.environ.get("CHAINRULE_WEB_NETWORKS", "30"))
-BOUND = 1e-5
-"""Of a difference over 1 + |what is compared|, from the reference in float64, unless the reference itself is further
-from that in float32, or when last digits of float32 change."""
-STEPS = 10
-DESCRIBED = description()
-OFFERED = {*DESCRIBED["layers"], *DESCRIBED["blocks"]}
 
 
 class Run(NamedTuple):
@@ -47,79 +35,6 @@ class Run(NamedTuple):
     theta: np.ndarray  # after the steps
     states: np.ndarray
     loss: np.ndarray
-
-
-def offered() -> Iterator[Case]:
-    """The random networks of `random_networks` that have only what the page offers."""
-    for number in itertools.count():
-        case = draw(number)
-        if {link.layer.kind for link in case.network.walk()} <= OFFERED and case.network.loss.members == 1:
-            yield case
-
-
-class Prepared(NamedTuple):
-    """A case with its samples for ten steps, in both forms."""
-
-    case: Case
-    model: Model
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    batch_size: int
-    schedule: Any
-    given: dict[str, Any]
-
-
-def prepared(case: Case, folder: Path) -> Prepared:
-    dice = Dice(case.number, 77)
-    batch_size = dice.one_of(1, 2, 7, 16, 33)
-    n = STEPS * batch_size - int(dice.rng.integers(batch_size))
-    X, y = samples(dice, case.network, n)
-    X = np.clip(40 * X + 128, 0, 255).astype(np.uint8) if dice.happens(0.3) else X.astype(np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = Model(case.network, seed=case.number)
-        model.theta += 0.05 * dice.rng.normal(size=model.theta.shape).astype(np.float32)
-        if any(link.layer.kind == "standardize" for link in case.network.walk()):
-            model.states = measured(model, X)
-    weight = dice.rng.random(n) + 0.2 if dice.happens(0.3) else None
-    schedule = SCHEDULES[dice.one_of(*DESCRIBED["schedules"])]()
-    clip = case.how["clip"]
-    optimizer = case.how["optimizer"]
-    path = folder / f"{case.number}.safetensors"
-    model.save(path)
-    given = {
-        "file": str(path),
-        "X": text(X),
-        "isBytes": X.dtype == np.uint8,
-        "n": n,
-        "y": y.tolist(),
-        "weight": None if weight is None else weight.tolist(),
-        "options": {
-            "optimizer": describe(optimizer),
-            "schedule": describe(schedule),
-            "batchSize": batch_size,
-            "epochs": 1,
-            "seed": case.number,
-            "shuffle": "package",
-            "clipNorm": clip.norm,
-            "clipValue": clip.value,
-            "frozen": case.frozen,
-        },
-    }
-    return Prepared(case, model, X, y, weight, batch_size, schedule, given)
-
-
-def measured(model: Model, X: np.ndarray) -> dict[str, Any]:
-    """The states after the first fit has measured the samples; of the fit nothing else is kept."""
-    other = copy.deepcopy(model)
-    targets = {"classes": np.zeros(len(X), int), "binary": np.zeros((len(X), other.network.outputs))}
-    y = targets.get(other.network.loss.targets, np.ones((len(X), other.network.outputs)))
-    other.fit(X, y, epochs=1, batch_size=len(X), optimizer=chainrule.SGD(1e-30), engine="reference")
-    return {
-        name: other.states[name] if name.startswith("standardize") else model.states[name]
-        for name in model.states
-    }
 
 
 def reference(one: Prepared, dtype: Any = np.float64, shake: int | None = None) -> Run:
@@ -192,6 +107,36 @@ say(found);
 """
 
 
+def baseline(one: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs, and parameters after the steps, of the native engine's baseline build on one thread, in float32."""
+    network, model, clip = one.case.network, one.model, one.case.how["clip"]
+    states = {
+        name: type(state)(*(np.asarray(value, np.float32) for value in state))
+        for name, state in model.states.items()
+    }
+    outputs = NativeEngine().predict(network, model.theta, states, one.X, 64, 1)
+    plan = Plan(
+        network,
+        one.case.how["optimizer"],
+        one.batch_size,
+        seed=one.case.number,
+        dtype=np.float32,
+        threads=1,
+        clip_norm=clip.norm,
+        clip_value=clip.value,
+        frozen=frozenset(one.case.frozen),
+    )
+    weight = np.ones(len(one.X)) if one.weight is None else one.weight
+    y = one.y.astype(np.int64 if one.y.ndim == 1 else np.float64)
+    order = generator(one.case.number, "shuffle", 0).permutation(len(one.X))
+    rates = plan.optimizer.learning_rate * one.schedule.factor(np.arange(STEPS), STEPS, STEPS)
+    theta = model.theta.copy()
+    session = NativeEngine().session(plan, theta, states, plan.optimizer.init(theta), 0)
+    session.steps(Samples(one.X, y, weight, network.outputs), order, StepSettings.of(rates), 1)
+    session.synchronize()
+    return outputs, session.theta
+
+
 def difference(one: Run, other: Run) -> float:
     """The largest |x - y| / (1 + |y|) of all numbers."""
     return max(
@@ -199,8 +144,12 @@ def difference(one: Run, other: Run) -> float:
     )
 
 
-def test_random_networks_agree_with_the_reference_and_files_are_read_to_the_bit(tmp_path):
-    """Outputs, gradients in training, ten steps with their statistics and loss; files of both sides."""
+def test_random_networks_agree_with_the_reference_and_files_are_read_to_the_bit(tmp_path, monkeypatch):
+    """Outputs, gradients in training, ten steps with their statistics and loss; files of both sides.
+
+    And on an x86 processor, whose baseline build rounds each product as WebAssembly does, the bits of that build.
+    """
+    monkeypatch.setenv("CHAINRULE_ISA", "baseline")
     built()
     cases = [prepared(case, tmp_path) for case in itertools.islice(offered(), COUNT)]
     kinds = {link.layer.kind for one in cases for link in one.case.network.walk()}
@@ -223,6 +172,9 @@ def test_random_networks_agree_with_the_reference_and_files_are_read_to_the_bit(
             np.array([found["loss"]]),
         )
         assert (found["ended"], found["step"]) == ("done", STEPS), (one.case.number, one.case.network)
+        if native.REASON is None and platform.machine() in ("x86_64", "AMD64"):
+            for mine, theirs in zip((page.outputs, page.theta), baseline(one), strict=True):
+                assert mine.tobytes() == theirs.tobytes(), (one.case.number, one.case.network)
         far = difference(page, expected)
         if far > BOUND:  # do last digits decide?
             judged += 1

@@ -29,6 +29,20 @@ export function isRight({ fanOut, loss }, out, i, y, row) {
   return true;
 }
 
+// dL/dgamma = sum_i delta_i x_hat_i and dL/dbeta = sum_i delta_i of a batch norm with its running statistics, in which the kernels take it for
+// frozen. a: what it reads (n, width), delta: dL/d its output.
+export function normGradients(a, delta, { mean, var: variance }, eps) {
+  const width = mean.length, gamma = new Float32Array(width), beta = new Float32Array(width);
+  for (let j = 0; j < width; ++j) {
+    const std = Math.sqrt(variance[j] + eps);
+    for (let at = j; at < a.length; at += width) {
+      gamma[j] += (delta[at] * (a[at] - mean[j])) / std;
+      beta[j] += delta[at];
+    }
+  }
+  return { gamma, beta };
+}
+
 // Mean and standard deviation of each column of a (n, width).
 export function moments(a, n, width) {
   const mean = new Float64Array(width), std = new Float64Array(width);

@@ -1,6 +1,6 @@
 // A network with its parameters: predictions, losses, and what a pass leaves behind. Its numbers are here, in theta's order; sessions of the
 // kernels take them over when they have changed.
-import { isRight, moments, predictions } from './answers.js';
+import { isRight, moments, normGradients, predictions } from './answers.js';
 import { networkOf } from './links.js';
 import { Placed } from './kernels.js';
 import { write } from './safetensors.js';
@@ -173,7 +173,7 @@ export class Network {
     const placed = new Placed(kernels, data, this.#fits), at = kernels.allocate(Float32Array, this.size);
     try {
       const rows = BigInt64Array.from({ length: data.n }, (_, i) => BigInt(i)), sums = new Float64Array(6);
-      const end = kernels.with([rows, Float64Array.of(0, 1, 1, 1, 1), sums], (r, s, to) => {
+      const end = kernels.with([rows, Float64Array.of(0, 1, Number(training), 1, 1), sums], (r, s, to) => {
         const found = kernels.checked(kernels.call.steps(session.at, placed.x, placed.type, placed.labels, placed.y, placed.weight, r, data.n, s, 1, step, 0, to));
         sums.set(kernels.view(Float64Array, to, 6));
         return kernels.names.ends[found];
@@ -181,7 +181,12 @@ export class Network {
       if (end !== 'done') throw new Error('The loss or a gradient of these rows is not a finite number.');
       kernels.checked(kernels.call.gradient(session.at, at));
       const values = this.values.map(({ value }) => ({ output: session.kept(value, data.n, false), error: session.kept(value, data.n, true) }));
-      return { loss: sums[0] / sums[1], penalty: sums[4] / data.n, n: data.n, values, gradients: kernels.take(Float32Array, at, this.size) };
+      const gradients = kernels.take(Float32Array, at, this.size);
+      for (const op of training ? [] : this.plan.ops.filter(({ name }) => name === 'batch_norm')) {
+        const found = normGradients(values[op.inputs[0]].output, values[op.output].error, this.stateOf(op.link.name), op.constants.eps);
+        for (const field of op.parameters) gradients.set(found[field], this.#place(`${op.link.name}.${field}`).start);
+      }
+      return { loss: sums[0] / sums[1], penalty: sums[4] / data.n, n: data.n, values, gradients };
     } finally {
       placed.free();
       kernels.call.free(at);

@@ -1,0 +1,275 @@
+"""What the engine in a page offers beside training: traces, replaced numbers, runs that go on, refusals, its worker."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule import Dense, Embedding, MeanSquaredError, Model, Network, SoftmaxCrossEntropy, Tanh
+from chainrule.formulas.layers import Context
+from web_cases import BOUND, Prepared, offered, prepared
+from web_engine import built, numbers, run, text
+
+TRACES = """
+say(given.map(({ file, X, isBytes, n, y, seed }) => {
+  const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer);
+  const x = numbers(X, isBytes ? Uint8Array : Float32Array), flat = y.flat(), few = Math.min(n, 20);
+  const data = { x: x.slice(0, few * network.inputs), n: few, y: flat.slice(0, few * flat.length / n) };
+  const { loss, values, gradients } = network.trace(data), arrays = values.map(({ output, error }) => [output, error]);
+  const links = network.values.map(({ link }) => link), drawn = engine.network(network.config, { seed }).theta;
+  const shown = arrays.map((pair) => pair.map((array) => (array ? text(array) : null)));
+  return { loss, mean: network.loss(data), links, values: shown, gradients: text(gradients), drawn: text(drawn) };
+}));
+"""
+
+
+def watched(one: Prepared) -> tuple[dict, dict, float, np.ndarray]:
+    """The reference's outputs and errors by link, loss and gradients of the first samples, in prediction."""
+    network, model, few = one.case.network, one.model, min(len(one.X), 20)
+    outputs, errors = {}, {}
+
+    def watch(which, link, values):
+        (outputs if which == "forward" else errors)[link.name] = values
+
+    theta = model.theta.astype(np.float64)
+    states = {k: type(s)(*(np.asarray(v, np.float64) for v in s)) for k, s in model.states.items()}
+    y = one.y[:few]
+    if y.ndim == 1:
+        y = np.eye(network.outputs)[y]
+    context = Context(states=states, watch=watch)
+    params = network.unflatten(theta)
+    found = network.objective(params, one.X[:few].astype(float), y.astype(float), np.ones(few), context)
+    return outputs, errors, float(found.loss), network.flatten(found.grads)
+
+
+def test_a_trace_has_the_outputs_and_the_errors_of_every_layer(tmp_path):
+    """And the gradients and the loss; and a seed draws the package's weights."""
+    built()
+    cases = [prepared(case, tmp_path) for case in itertools.islice(offered(), 40, 60)]
+    given = [one.given | {"seed": 7} for one in cases]
+    compared = 0
+    for one, found in zip(cases, run(tmp_path, TRACES, given), strict=True):
+        outputs, errors, loss, gradients = watched(one)
+        scale = 10 * BOUND * (1 + np.abs(gradients).max())
+        np.testing.assert_allclose(numbers(found["gradients"]), gradients, rtol=1e-3, atol=scale)
+        assert found["loss"] == pytest.approx(loss, rel=1e-4, abs=1e-5)
+        assert found["mean"] == pytest.approx(loss, rel=1e-4, abs=1e-5)
+        last = {link: pair for link, pair in zip(found["links"], found["values"], strict=True) if link}
+        for link, (output, error) in last.items():
+            np.testing.assert_allclose(
+                numbers(output),
+                np.ravel(outputs[link]),
+                rtol=1e-3,
+                atol=1e-3,
+                err_msg=f"{link} of {one.case}",
+            )
+            if error is not None and link in errors:
+                expected = np.ravel(errors[link])
+                atol = 10 * BOUND * (1 + np.abs(expected).max())
+                np.testing.assert_allclose(numbers(error), expected, rtol=1e-3, atol=atol)
+                compared += 1
+        drawn = one.case.network.initial_theta(7, np.dtype(np.float32))
+        np.testing.assert_allclose(numbers(found["drawn"]), drawn, rtol=2e-7)
+    assert compared > 60
+
+
+BY_HAND = """
+const network = engine.network(given.config), data = { x: Float32Array.of(1, -2), n: 1, y: Float32Array.of(1) };
+network.theta = Float32Array.of(0.5, -1, 2, 0.25, 0, 1, 3, -2, 0.5);
+const { loss, values, gradients } = network.trace(data);
+const places = network.parameters.map(({ name, start }) => [name, start]);
+const step = 1e-2, before = network.theta;
+const lossAt = (w) => network.lossWith('dense_1.W', 0, w, data);
+const slope = (lossAt(0.5 + step) - lossAt(0.5 - step)) / (2 * step);
+network.setNumber('dense_2.b', 0, 7);
+const replaced = network.parameter('dense_2.b')[0];
+const kept = before.every((w, i) => i === 8 || w === network.theta[i]);
+const shown = values.map(({ output, error }) => [[...output], error ? [...error] : null]);
+say({ loss, places, slope, replaced, kept, values: shown, gradients: [...gradients] });
+"""
+
+
+def test_a_trace_by_hand(tmp_path):
+    """z = a W + b = (-3.5, -0.5), a = relu(z) without a change of sign, out = 0.5; L = (out - 1)^2."""
+    built()
+    layers = [{"kind": "dense", "units": 2}, {"kind": "identity"}, {"kind": "dense", "units": 1}]
+    config = {"inputs": 2, "layers": layers, "loss": {"kind": "mean_squared_error"}}
+    found = run(tmp_path, BY_HAND, {"config": config})
+    assert found["places"] == [["dense_1.W", 0], ["dense_1.b", 4], ["dense_2.W", 6], ["dense_2.b", 8]]
+    # z_1 = 1 * 0.5 - 2 * 2 + 0 = -3.5 and z_2 = 1 * -1 - 2 * 0.25 + 1 = -0.5; out = 3 * -3.5 - 2 * -0.5 + 0.5 = -9
+    assert found["values"] == [
+        [[1, -2], None],
+        [[-3.5, -0.5], [-60, 40]],
+        [[-3.5, -0.5], [-60, 40]],
+        [[-9], [-20]],
+    ]
+    assert found["loss"] == 100
+    assert found["gradients"] == [-60, 40, 120, -80, -60, 40, 70, 10, -20]
+    assert found["slope"] == pytest.approx(-60, rel=1e-3)
+    assert found["replaced"] == 7 and found["kept"]
+
+
+GOES_ON = """
+const { config, X, y, n, optimizer } = given, data = { x: numbers(X), n, y };
+const options = { optimizer, batchSize: 16, epochs: 4, schedule: { kind: 'one_cycle' }, validation: data };
+const one = engine.network(config, { seed: 3 }), whole = one.training(data, options);
+whole.run(Infinity);
+const two = engine.network(config, { seed: 3 }), first = two.training(data, options);
+first.steps(9);
+const state = first.state(), file = two.save();
+first.free();
+const three = engine.open(file).network, rest = three.training(data, options);
+rest.restore(state);
+rest.run(Infinity);
+const thetas = { one: text(one.theta), three: text(three.theta) };
+const size = () => engine.kernels.call.memory.buffer.byteLength;
+const before = size();
+for (let i = 0; i < 100; ++i) {
+  const training = one.training(data, options);
+  training.steps(3);
+  training.free();
+}
+say({ ...thetas, history: whole.history, grown: size() - before, total: whole.total });
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "sgd"])
+def test_a_run_goes_on_where_another_one_stopped(optimizer, tmp_path):
+    """To the bit, from the file and the optimizer's numbers; and 100 trainings leave no memory behind."""
+    built()
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 3)).astype(np.float32), rng.integers(0, 2, 50)
+    layers = [{"kind": "dense", "units": 8}, {"kind": "tanh"}, {"kind": "dropout", "rate": 0.2}]
+    config = {"inputs": 3, "layers": [*layers, {"kind": "dense", "units": 2}]}
+    config["loss"] = {"kind": "softmax_cross_entropy"}
+    momentum = {"momentum": 0.9} if optimizer == "sgd" else {}
+    given = {
+        "config": config,
+        "X": text(X),
+        "y": y.tolist(),
+        "n": 50,
+        "optimizer": {"kind": optimizer, **momentum},
+    }
+    found = run(tmp_path, GOES_ON, given)
+    assert found["one"] == found["three"]
+    assert found["grown"] == 0
+    history = found["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3, 4] and found["total"] == 16
+    assert all(0 <= entry["val_accuracy"] <= 1 and entry["val_loss"] > 0 for entry in history)
+
+
+REFUSES = """
+const messages = [];
+const refused = (work) => { try { work(); messages.push(null); } catch (error) { messages.push(error.message); } };
+const bytes = (file) => new Uint8Array(readFileSync(file)).buffer;
+const config = (layers, rest) => ({ inputs: 2, layers, loss: { kind: 'mean_squared_error' }, ...rest });
+const dense = { kind: 'dense', units: 2 }, network = engine.network(config([dense]));
+const x = Float32Array.of(1, 2), y = Float32Array.of(1, 2);
+refused(() => engine.open(bytes(given.embedding)));
+refused(() => engine.open(bytes(given.good).slice(0, 400)));
+refused(() => engine.open(new ArrayBuffer(3)));
+refused(() => engine.network(config([{ kind: 'dense' }])));
+refused(() => engine.network(config([{ kind: 'dense', units: 2.5 }])));
+refused(() => engine.network(config([{ kind: 'dense', units: 2, color: 1 }])));
+refused(() => engine.network(config([])));
+refused(() => engine.network(config([dense], { loss: { kind: 'hinge' } })));
+refused(() => network.predict(x, 2));
+refused(() => network.training({ x, n: 1, y: [1] }));
+refused(() => network.training({ x, n: 1, y }, { optimizer: { kind: 'sgd', nesterov: true } }));
+refused(() => network.training({ x, n: 1, y }, { frozen: ['dense_9'] }));
+refused(() => network.setNumber('dense_1.W', 4, 0));
+const classes = engine.network(config([dense], { loss: { kind: 'softmax_cross_entropy' } }));
+refused(() => classes.training({ x, n: 1, y: [2] }));
+const far = network.training({ x: Float32Array.of(1e38, 1e38), n: 1, y }).run(100);
+say({ messages, ended: far.ended, done: far.done });
+"""
+
+
+def test_every_refusal_is_a_sentence(tmp_path):
+    built()
+    good, embedding = tmp_path / "good.safetensors", tmp_path / "embedding.safetensors"
+    Model(Network(2, [Dense(2)], MeanSquaredError())).save(good)
+    Model(Network(2, [Embedding([(0, 4, 2)]), Dense(2)], MeanSquaredError())).save(embedding)
+    found = run(tmp_path, REFUSES, {"good": str(good), "embedding": str(embedding)})
+    expected = (
+        'no layer of kind "embedding"',
+        "should be float32 of shape|not a complete model file",
+        "not a complete model file",
+        "needs a value of units",
+        "whole number of outputs",
+        "has no setting color",
+        "at least one layer",
+        'no loss of kind "hinge"',
+        "2 rows of 2|n rows of 2",
+        "must have 2 numbers",
+        "cannot have these settings together",
+        "dense_9",
+        "the numbers 0 to 3",
+        "classes from 0 to 1",
+    )
+    assert len(found["messages"]) == len(expected)
+    for message, words in zip(found["messages"], expected, strict=True):
+        assert message is not None and any(part in message for part in words.split("|")), (message, words)
+        assert message.endswith((".", ")")) and "undefined" not in message
+    assert found["ended"] in ("loss", "gradient") and found["done"]
+
+
+WORKER = """
+const { server } = await import(new URL('serve.js', given.engine).href);
+const sent = [], waiting = new Map();
+let count = 0, finished;
+const over = new Promise((resolve) => { finished = resolve; });
+const handle = server((message) => {
+  if (message.event) {
+    sent.push(message);
+    if (message.done) finished();
+  } else waiting.get(message.id)(message);
+});
+const ask = (method, ...args) => new Promise((resolve) => {
+  waiting.set(++count, resolve);
+  handle({ id: count, method, args });
+});
+const early = await ask('get', 'a', 'theta');
+await ask('load', readFileSync(`${folder}/engine.wasm`), description);
+const about = await ask('network', 'a', given.config, { seed: 1 });
+await ask('data', 'points', { x: numbers(given.X), n: given.n, y: given.y });
+const begun = await ask('train', 'a', 'run', { data: 'points' }, { epochs: 3, batchSize: 10, paused: true });
+const three = await ask('steps', 'run', 3);
+await ask('resume', 'run');
+await over;
+const loss = await ask('call', 'a', 'evaluate', { data: 'points' });
+const wrong = await ask('call', 'b', 'evaluate', { data: 'points' });
+const extra = { classes: [0, 1], epochs_trained: 3, steps_trained: begun.result.total };
+const file = await ask('save', 'a', extra), last = sent.at(-1);
+const results = { about: about.result, begun: begun.result, three: three.result, loss: loss.result };
+say({ early, ...results, last, wrong, file: text(file.result) });
+"""
+
+
+def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
+    """A training that is paused, stepped, and resumed; a model file that the package opens and evaluates alike."""
+    built()
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    layers = [{"kind": "dense", "units": 4}, {"kind": "tanh"}, {"kind": "dense", "units": 2}]
+    config = {"inputs": 2, "layers": layers, "loss": {"kind": "softmax_cross_entropy"}}
+    folder = (built().parents[1] / "src/chainrule/studio/web/engine").as_uri() + "/"
+    given = {"engine": folder, "config": config, "X": text(X), "y": y.tolist(), "n": 50}
+    found = run(tmp_path, WORKER, given)
+    assert found["early"]["error"] == "The engine is not loaded yet."
+    assert found["wrong"]["error"] == "The worker has no network b."
+    assert (found["about"]["size"], found["about"]["targets"]) == (22, "classes")
+    assert found["begun"] == {"total": 15, "stepsPerEpoch": 5}
+    assert (found["three"]["step"], found["three"]["done"]) == (3, False)
+    assert (found["last"]["step"], found["last"]["done"], found["last"]["ended"]) == (15, True, "done")
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(numbers(found["file"], "uint8").tobytes())
+    model = chainrule.load(path)
+    assert model.network.layers == (Dense(4), Tanh(), Dense(2))
+    assert model.network.loss == SoftmaxCrossEntropy() and model.epochs_trained == 3
+    assert model.evaluate(X, y)["loss"] == pytest.approx(found["loss"]["loss"], rel=1e-5)
+    assert model.evaluate(X, y)["accuracy"] == pytest.approx(found["loss"]["accuracy"])
