@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio web test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize clean
+.PHONY: help mnist studio web page test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -31,6 +31,9 @@ studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpr
 
 web: $(STAMP)core  ## build the engine for web pages, by Emscripten (em++), into build/web
 	@$(BIN)/python native/build_web.py
+
+page: web  ## build the studio as static files, with the engine in the page, into build/page
+	@$(BIN)/python -m chainrule.studio.page.static build/page --engine build/web
 
 # One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \

@@ -30,7 +30,7 @@ PREFIXES = (
         "train.points.",
     ),
     *("train.layer.", "train.tile.", "train.name.", "train.score.", "train.line.", "train.verdict."),
-    "train.preset_name.",
+    *("train.preset_name.", "play.door."),
 )
 """How keys begin that are put together from parts."""
 

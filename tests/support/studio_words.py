@@ -81,6 +81,7 @@ ALLOWED = {
         "TabM",
         "Python",
         "MNIST",
+        *("Yann", "LeCun", "Corinna", "Cortes", "Christopher", "J", "C", "Burges", "CC", "BY-SA"),
         "Adam",
         "MLP",
         "ReLU",

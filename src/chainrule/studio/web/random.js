@@ -37,6 +37,7 @@ function times(a, b) {
 }
 
 // Philox of a counter below 2^53: eight words of 32 bits into `out`, of each word of 64 bits the low half first.
+/** @param {number} counter  @param {number[][]} key  @param {Uint32Array} out */
 function philox(counter, [first, second], out) {
   let c0 = counter >>> 0, d0 = Math.floor(counter / WHOLE), c1 = 0, d1 = 0, c2 = 0, d2 = 0, c3 = 0, d3 = 0, [k0, l0] = first, [k1, l1] = second;
   for (let round = 0; round < 10; ++round) {

@@ -15,7 +15,10 @@ import { button } from './ui.js';
 
 const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight', 'course'];
 
-function initial(address, firstScreen) {
+// Every screen of a host: those that all have, behind its own.
+const screensOf = (host) => ({ ...host.screens, ...screens });
+
+function initial(address, firstScreen, known) {
   const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
   const still = typeof matchMedia === 'function' && matchMedia('(prefers-reduced-motion: reduce)').matches;
   const found = { screen: firstScreen || 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
@@ -25,7 +28,7 @@ function initial(address, firstScreen) {
   else if (!('screen' in address)) found.screen = stepOf(found.course).screen;
   if (!(found.lang in languages)) found.lang = 'en';
   if (!['light', 'dark'].includes(found.theme)) found.theme = 'light';
-  if (!(found.screen in screens)) found.screen = 'draw';
+  if (!(found.screen in known)) found.screen = firstScreen || 'draw';
   return found;
 }
 
@@ -78,11 +81,11 @@ function kindOf(store) {
 const titleOf = (store, name) => (name === 'draw' && kindOf(store) === 'rows' ? 'draw.rows' : name);
 
 function navigation(store) {
-  const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') });
-  const show = () => fill(list, Object.keys(screens).filter((name) => offered(store, name)).map((name) => h('button', {
+  const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') }), all = screensOf(store.host);
+  const show = () => fill(list, Object.keys(all).filter((name) => offered(store, name)).map((name) => h('button', {
     type: 'button', dataset: { screen: name }, 'aria-current': store.get('screen') === name ? 'page' : null,
     title: t(store, `screen.${titleOf(store, name)}`), onclick: () => store.set({ screen: name }),
-  }, h('span.glyph', { 'aria-hidden': 'true' }, screens[name].glyph), h('span', t(store, `screen.${titleOf(store, name)}`)))));
+  }, h('span.glyph', { 'aria-hidden': 'true' }, all[name].glyph), h('span', t(store, `screen.${titleOf(store, name)}`)))));
   show();
   return { list, show };
 }
@@ -104,19 +107,24 @@ function topBar(store) {
     language, theme);
 }
 
-// What a screen cannot do without: null, or what is said in its place. Until the server has said what there is, nothing is missing.
+// Whether a model and data come behind the page, from a server or a worker; until one has said what there is, nothing is missing.
+const isServed = (host) => host.kind === 'server' || host.kind === 'page';
+
+// What a screen cannot do without: null, or what is said in its place.
 function lacking(store, name) {
-  const { needs } = screens[name], model = store.get('model'), data = store.get('data');
-  if (!needs || (store.host.kind === 'server' && !store.get('isKnown'))) return null;
+  const { needs } = screensOf(store.host)[name], model = store.get('model'), data = store.get('data');
+  if (store.host.elsewhere?.[name]) return t(store, 'play.elsewhere');
+  if (!needs || (isServed(store.host) && !store.get('isKnown'))) return null;
   if (!model) return t(store, 'common.needs_model', { screen: t(store, `screen.${name}`) });
   if (needs === 'model' || !data || data.features === model.inputs) return null;
   return t(store, 'common.other_data', { model: model.name, inputs: count(model.inputs), data: data.name, features: count(data.features) });
 }
 
-// In place of such a screen: the sentence, and the way to Train.
+// In place of such a screen: the sentence, and the way to Train, or the command that shows it elsewhere.
 function invitation(store, body, sentence) {
+  const command = store.host.elsewhere?.[store.get('screen')];
   fill(body, h('section.panel.lacking', { role: 'status', dataset: { test: 'lacking' } }, h('p', sentence),
-    store.can('train.start') ? button(t(store, 'common.go_train'), () => store.set({ screen: 'train' }), { primary: true, 'data-test': 'go-train' }) : null));
+    command ? h('pre', command) : store.can('train.start') ? button(t(store, 'common.go_train'), () => store.set({ screen: 'train' }), { primary: true, 'data-test': 'go-train' }) : null));
 }
 
 function exportButton(store) {
@@ -141,13 +149,13 @@ async function exported(store) {
 /** @param {HTMLElement} root  @param {import('./store.js').Host} host */
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
-  const store = createStore({ ...initial(address, host.firstScreen), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
+  const store = createStore({ ...initial(address, host.firstScreen, screensOf(host)), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
   let stop = null, shown = null, framed = null, leave = null, placed = null;
   const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
   const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
   fill(root, bar, h('div.columns', aside, course.element, main));
-  const keys = () => [...SHARED, ...(screens[store.get('screen')].url || [])];
+  const all = screensOf(host), keys = () => [...SHARED, ...(all[store.get('screen')].url || [])];
   const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
 
   function frame() {
@@ -185,7 +193,7 @@ export function mount(root, host) {
     const body = h('div.screen', { dataset: { screen: name } });
     fill(main, h('div.heading', h('div', h('h1', t(store, `screen.${titleOf(store, name)}`)), h('p', t(store, `screen.${titleOf(store, name)}.says`))), lacks ? null : tourButton(name)), body);
     if (lacks) invitation(store, body, lacks);
-    stop = (!lacks && screens[name].show(body, store)) || (() => {});
+    stop = (!lacks && all[name].show(body, store)) || (() => {});
     if (host.kind !== 'notebook') document.title = `${t(store, `screen.${titleOf(store, name)}`)} – Chainrule Studio`;
   }
 
@@ -193,9 +201,9 @@ export function mount(root, host) {
     store.on(['lang', 'theme', 'screen', 'model', 'connection'], frame),
     store.on(['lang', 'theme', 'screen', 'model', 'data', 'isKnown'], screen),
     store.on(SHARED, write),
-    store.on([...new Set(Object.values(screens).flatMap((found) => found.url || []))], write),
+    store.on([...new Set(Object.values(all).flatMap((found) => found.url || []))], write),
   ];
-  if (host.kind === 'server') offs.push(keepDrawing(store));
+  if (isServed(host)) offs.push(keepDrawing(store));
   frame();
   screen();
   write();

@@ -7,13 +7,16 @@ const REMEMBERED = 60;   // calls of the screen at hand
 /**
  * Who answers the page: `call` a command, whether it `can`, and of those that keep answers whether it `knows` this very one.
  * @typedef {object} Host
- * @property {'server' | 'notebook' | 'offline'} kind
+ * @property {'server' | 'notebook' | 'offline' | 'page'} kind  page: one without a server, whose worker has the engine
  * @property {(name: string, args: Record<string, any>) => Promise<any>} call
  * @property {(name: string) => boolean} can
  * @property {(name: string, args: Record<string, any>) => boolean} [knows]
  * @property {(file: any) => Promise<any>} upload
  * @property {(store: Store) => void} [start]
  * @property {number} busy  calls without an answer
+ * @property {Record<string, any>} [screens]  its own, before those of all hosts
+ * @property {Record<string, string>} [elsewhere]  screens that it cannot show, with the command that shows them
+ * @property {() => Promise<void>} [save]  saves the model on show as a file
  * @property {string} [firstScreen]  of an address that names none
  * @property {string} [screen]  the one that a file was made of
  * @property {Record<string, any>} [state]

@@ -176,10 +176,11 @@ export function train(root, store) {
       button(t(store, 'word.stop'), actions.stop, { 'data-test': 'stop', disabled: !isAlive(run) }),
       button(t(store, 'train.rewind'), actions.rewind, { quiet: true, ...props('rewind', plain(t(store, 'train.key_r'))) }),
       button(t(store, 'train.new_weights'), actions.weights, { quiet: true, ...props('weights', null) })]);
-    fill(save, h('a.button', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
+    if (store.host.save) fill(save, button(t(store, 'train.save_shown'), () => store.host.save().catch((error) => fail(error.message)), { 'data-test': 'save' }), button(t(store, 'train.to_draw'), () => store.set({ screen: 'draw' })), h('p.help', t(store, 'train.on_show')));
+    else fill(save, h('a.button', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
       h('a.button', { href: '/download/model.safetensors', download: 'model.safetensors' }, t(store, 'train.save_shown')),
       button(t(store, store.get('data')?.columns ? 'train.to_try' : 'train.to_draw'), () => store.set({ screen: 'draw' })), h('p.help', t(store, 'train.on_show')));
-    save.hidden = store.host.kind !== 'server';
+    save.hidden = store.host.kind !== 'server' && !store.host.save;
   }
   function showInvite() {
     const from = store.get('data');

@@ -118,7 +118,7 @@ export function dataPanel(store, reading, fail) {
 
   function fileArea() {
     const input = h('input.visually-hidden', { type: 'file', multiple: true, accept: '.csv,.tsv,.parquet,.pq,.arrow,.feather,.ipc,.xlsx,.xlsm,.npz,.gz,.idx1-ubyte,.idx3-ubyte,*', dataset: { test: 'file' }, onchange: () => { if (input.files.length) bring([...input.files]); input.value = ''; } });
-    const zone = h('label.drop', h('strong', t(store, 'train.drop')), h('span', marked(t(store, 'train.drop_help'))), input, h('span.button', t(store, 'train.choose')));
+    const zone = h('label.drop', h('strong', t(store, 'train.drop')), h('span', marked(t(store, store.host.kind === 'page' ? 'play.drop_help' : 'train.drop_help'))), input, h('span.button', t(store, 'train.choose')));
     zone.addEventListener('dragover', (event) => { event.preventDefault(); zone.classList.add('over'); });
     zone.addEventListener('dragleave', () => zone.classList.remove('over'));
     zone.addEventListener('drop', (event) => {

@@ -85,7 +85,7 @@ export function trainingFields(store, checked) {
   };
   const fill = ({ name, numbers }) => {
     const usual = ofOptimizer(own, name) ?? open(name);
-    return numeric(store, name, { ...numbers, placeholder: name in empty ? empty[name] : name === 'lr' ? number(usual, 3) : usual ?? '' });
+    return numeric(store, name, { ...numbers, placeholder: name in empty ? empty[name] : name === 'lr' ? number(checked?.lr ?? usual, 3) : usual ?? '' });
   };
   const isThere = ({ name, of_optimizer, of_presets, of_table }) => (!of_table || (preset && options.columns.length)) && (!preset || of_presets) && (!of_optimizer || name in lists || (name === 'lr' ? !preset || optimizer : name in own));
   return options.fields.filter(isThere).map((one) => setting(store, one.name, one.of_table ? ofTable(store, one) : one.name in lists ? choose(one.name) : fill(one), one.name in units ? t(store, units[one.name]) : ''));

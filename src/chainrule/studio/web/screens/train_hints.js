@@ -59,7 +59,7 @@ export function showHints(store, root, run, checked, restart) {
   root.dataset.key = key;
   fill(root, known.map((hint) => h('div.hint', { dataset: { code: hint.code } },
     h('p', t(store, `train.hint.${hint.code}`, { layer: hint.layer ?? '', share: SHARES.includes(hint.code) ? percent(hint.value, 0) : '' })),
-    !restart || isPreset ? null : h('div.row', FOR[hint.code].map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
+    !restart || isPreset ? null : h('div.row', FOR[hint.code].filter((remedy) => remedy !== 'early' || store.get('train.options').fields.some(({ name }) => name === 'patience')).map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
       change(store, REMEDIES[remedy](store, checked()));
       restart();
     }, { 'data-remedy': remedy }))))));

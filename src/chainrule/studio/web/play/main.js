@@ -1,0 +1,88 @@
+// The page without a server: the studio's screens, and a worker with the engine in it. Nothing is sent anywhere.
+import { drawnIn } from '../drawing.js';
+import { makeNetwork } from '../network.js';
+import { mount } from '../shell.js';
+import { workerHost } from './host.js';
+import { play } from './play.js';
+
+// What the worker answers; a test compares the list.
+const COMMANDS = ['backprop.keep', 'backprop.mistake', 'backprop.neuron', 'backprop.update', 'backprop.walk', 'backprop.weight', 'data.get', 'data.samples', 'model.file', 'model.get', 'model.open',
+  'neurons.back', 'neurons.importance', 'neurons.keep', 'neurons.kept', 'neurons.layer', 'neurons.one', 'neurons.try', 'plane.build', 'plane.get', 'plane.pause', 'plane.start', 'plane.step', 'play.commands', 'play.mnist', 'table.inputs', 'train.check', 'train.curve', 'train.data', 'train.options', 'train.pause', 'train.reference', 'train.resume',
+  'train.rewind', 'train.show', 'train.start', 'train.state', 'train.step', 'train.stop', 'train.watch'];
+
+// A page that was opened from a file has no worker, in most browsers.
+function workerOf() {
+  try {
+    return new Worker('worker.js');
+  } catch {
+    const nobody = { postMessage() { setTimeout(() => nobody.onerror({ message: 'file' })); }, onmessage: null, onerror: null };
+    return nobody;
+  }
+}
+
+// Saves bytes as a file.
+function saveAs(name, bytes) {
+  const link = document.createElement('a'), url = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
+  Object.assign(link, { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+const host = workerHost(/** @type {Worker} */ (workerOf()), { base: document.baseURI }, COMMANDS);
+Object.assign(host, {
+  firstScreen: 'play',
+  screens: { play: { show: play, glyph: '▶', url: ['train.form'] } },
+  elsewhere: { vanishing: 'chainrule studio', without_backprop: 'chainrule studio', why: 'chainrule studio' },
+  async save() { saveAs('model.safetensors', (await host.call('model.file', {})).file); },
+});
+const { store } = mount(document.getElementById('app'), host);
+
+store.listen('play.data', ({ data }) => store.set({ data }));
+store.listen('play.model', ({ model }) => {
+  const network = makeNetwork(model);
+  store.set({ isKnown: true, model, network, ...drawnIn(store, network) });
+});
+store.listen('play.arrived', ({ share }) => store.set({ 'play.share': share }));
+store.listen('play.failed', ({ error }) => store.set({ 'play.failed': error }));
+
+// A network learns as soon as there is something to learn from: the one of the address.
+async function begin() {
+  try {
+    const points = store.get('train.points');
+    if (store.get('train.data') === 'points' && points) await store.call('train.data', { kind: 'points', points });
+    else await store.call('play.mnist');
+    await store.call('train.start', { form: store.get('train.form') || {} });
+  } catch (error) {
+    store.set({ 'play.failed': error.message });
+  }
+}
+begin();
+
+// A model of the package is opened wherever it is dropped.
+addEventListener('dragover', (event) => event.preventDefault());
+addEventListener('drop', async (event) => {
+  if (event.defaultPrevented) return;
+  event.preventDefault();
+  const file = [...event.dataTransfer.files].find(({ name }) => name.endsWith('.safetensors'));
+  if (!file) return;
+  try {
+    await store.call('model.open', { upload: await store.upload(file) });
+    store.set({ screen: 'draw' });
+  } catch (error) {
+    store.set({ 'play.failed': error.message });
+  }
+});
+
+// For the tests: the store, and a promise that settles when nothing is under way and what came last has been drawn.
+Object.assign(globalThis, { chainrule: {
+  store,
+  frames: 0,
+  async idle() {
+    let before = 0;
+    do {
+      before = host.busy;
+      await store.settled();
+      await new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
+    } while (before > 0 || host.busy > 0);
+  },
+} });

@@ -1,0 +1,239 @@
+"""The studio without a server: the engine in the page, whose numbers and answers are those of the library."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from chainrule import Adam, Dense, Model, Network, OneCycle, ReLU, Rescale, SoftmaxCrossEntropy, load
+from chainrule.datasets import load_mnist
+from chainrule.errors import FormatError
+from chainrule.recipe.data import from_arrays
+from chainrule.studio import screens
+from chainrule.studio.commands import find
+from chainrule.studio.page.assets import modules
+from chainrule.studio.page.static import IMAGES, POLICY, build, facts, write_part
+from chainrule.studio.studio import Studio
+from static_pages import TEST, TRAIN, StaticPages, ask, built_page, first, static_pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+assert screens.__name__, "its import registers the commands"
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StaticPages]:
+    with static_pages(browser, built_page(tmp_path_factory.mktemp("page"))) as found:
+        yield found
+
+
+def trained() -> Model:
+    """The first network of the page, by the library."""
+    train, test = (first(part, n) for part, n in zip(load_mnist(), (TRAIN, TEST), strict=True))
+    layers = [Rescale(1 / 255), Dense(128), ReLU(), Dense(32), ReLU(), Dense(10)]
+    model = Model(Network(784, layers, SoftmaxCrossEntropy()), seed=0)
+    model.fit(
+        train.X,
+        train.y,
+        epochs=3,
+        batch_size=128,
+        optimizer=Adam(0.005),
+        schedule=OneCycle(),
+        validation_data=(test.X, test.y),
+    )
+    return model
+
+
+def studio_of(model: Model) -> Studio:
+    """A studio whose samples are those of the page."""
+    train, test = (first(part, n) for part, n in zip(load_mnist(), (TRAIN, TEST), strict=True))
+    data = from_arrays(train.X, train.y)._replace(name="mnist", source="mnist", train=train, test=test)
+    return Studio(model, data, name="mnist 784-128-32-10")
+
+
+def differences(found: Any, expected: Any, at: str = "") -> Iterator[str]:
+    """Where an answer of the page is not that of the server: numbers to 1e-4, all else alike."""
+    if isinstance(expected, np.ndarray) and expected.dtype != np.bool_:
+        values = np.array([np.nan if v is None else v for v in found["array"]], np.float64)
+        shape = found["shape"] or [len(values)]
+        if list(expected.shape) != list(shape):
+            yield f"{at}: {shape} is not {expected.shape}"
+        elif not np.allclose(values, expected.ravel(), rtol=1e-4, atol=1e-5, equal_nan=True):
+            yield f"{at}: {np.abs(values - expected.ravel()).max()}"
+    elif isinstance(expected, dict):
+        if expected.keys() != found.keys():
+            yield f"{at}: {sorted(expected.keys() ^ found.keys())}"
+        for key in expected.keys() & found.keys():
+            yield from differences(found[key], expected[key], f"{at}.{key}")
+    elif isinstance(expected, (list, tuple, np.ndarray)):
+        if len(expected) != len(found):
+            yield f"{at}: {len(found)} items, not {len(expected)}"
+        for k, (one, two) in enumerate(zip(found, expected, strict=False)):
+            yield from differences(one, two, f"{at}[{k}]")
+    elif isinstance(expected, (int, float)) and not isinstance(expected, bool) and found is not None:
+        if not np.isclose(found, expected, rtol=1e-4, atol=1e-6):
+            yield f"{at}: {found} is not {expected}"
+    elif found != expected and not alike(found, expected):
+        yield f"{at}: {found!r} is not {expected!r}"
+
+
+def alike(found: Any, expected: Any) -> bool:
+    """Whether two texts differ only in how they write the same numbers."""
+    if not isinstance(found, str) or not isinstance(expected, str):
+        return False
+    parts = [re.split(r"([-−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)", text) for text in (found, expected)]
+    numbers = [[float(number.replace("−", "-")) for number in each[1::2]] for each in parts]
+    return parts[0][::2] == parts[1][::2] and np.allclose(*numbers, rtol=1e-4, atol=1e-6)
+
+
+def test_it_learns_reads_a_drawing_and_leads_to_its_chain_rule(pages):
+    with pages.open() as page:
+        assert float(page.locator("[data-test=score]").get_attribute("data-value")) > 0.85
+        policy = page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+        assert policy == POLICY and "unsafe-inline" not in policy
+        pad = page.locator("[data-test=pad]").bounding_box()
+        x, y, side = pad["x"], pad["y"], pad["width"]
+        page.mouse.move(x + 0.5 * side, y + 0.15 * side)
+        page.mouse.down()
+        page.mouse.move(x + 0.5 * side, y + 0.85 * side, steps=6)
+        page.mouse.up()
+        page.evaluate("window.chainrule.idle()")
+        assert page.locator("[data-test=prediction]").get_attribute("data-value") == "1"
+        page.locator("[data-go=backprop]").click()
+        page.locator("[data-test=relative]").wait_for()
+        assert float(page.locator("[data-test=relative]").get_attribute("data-value")) < 1e-6
+        assert "sample.drawn=" in page.url or "sample.drawn" in page.evaluate("location.hash")
+
+
+def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(pages):
+    model = trained()
+    with pages.open() as page:
+        shown = ask(page, "model.get")["model"]
+        for name, values in shown["arrays"].items():
+            link, field = name.split(".")
+            own = getattr(model.parameters[link], field)
+            np.testing.assert_allclose(np.reshape(values["array"], own.shape), own, atol=2e-3)
+            own[...] = np.reshape(values["array"], own.shape)
+        studio = studio_of(model)
+        asked: list[tuple[str, dict[str, Any]]] = [
+            ("data.get", {}),
+            ("data.samples", {"rows": [3, 9]}),
+            ("backprop.mistake", {}),
+            ("neurons.layer", {"layer": "dense_2"}),
+            ("neurons.one", {"layer": "dense_1", "neuron": 5}),
+            ("neurons.importance", {"layer": "dense_2"}),
+            ("neurons.try", {"edits": [{"do": "ablate", "layer": "dense_1", "neuron": 5, "to": "mean"}]}),
+        ]
+        for name, arguments in asked:
+            found, expected = ask(page, name, **arguments), find(name)(studio, arguments)
+            assert list(differences(found, expected, name)) == []
+        for sample in ({"sample": 8}, {"sample": 8, "label": 3}, {"sample": 4, "n": 6}):
+            walk, other = ask(page, "backprop.walk", **sample), find("backprop.walk")(studio, sample)
+            assert list(differences(walk, other | {"walk": walk["walk"]}, "walk")) == []
+            places = [("dense_1.W", [405, 48]), ("dense_2.W", [58, 6]), ("dense_3.b", [3])]
+            for name, index in [*places, ("input", [300] if walk["n"] == 1 else [1, 300])]:
+                number = {"name": name, "index": index, "terms": 3, "nodes": 8}
+                found = ask(page, "backprop.weight", walk=walk["walk"], **number)
+                expected = find("backprop.weight")(studio, {"walk": other["walk"], **number})
+                # the errors of the difference and of its agreement are rounding alone
+                free = {
+                    "walk": walk["walk"],
+                    "relative": found["relative"],
+                    "difference": found["difference"],
+                }
+                assert list(differences(found, expected | free, name)) == []
+                assert found["difference"]["value"] == pytest.approx(found["value"], rel=1e-6, abs=1e-12)
+            rate = {"rate": 0.01}
+            found = ask(page, "backprop.update", walk=walk["walk"], **rate)
+            expected = find("backprop.update")(studio, {"walk": other["walk"], **rate})
+            assert list(differences(found["parameters"], expected["parameters"], "update")) == []
+            assert found["after"] == pytest.approx(expected["after"], rel=1e-4, abs=1e-6)
+
+
+def test_what_it_answers_is_what_its_screens_are_told(pages):
+    with pages.open("glossary") as page:
+        known = ask(page, "play.commands")["commands"]
+        listed = re.search(r"const COMMANDS = \[(.+?)\];", modules()["play/main.js"], re.DOTALL)
+        assert listed is not None and sorted(re.findall(r"'([\w.]+)'", listed[1])) == sorted(known)
+        for name in ("vanishing", "without_backprop", "why"):
+            page.evaluate("(screen) => window.chainrule.store.set({ screen })", name)
+            page.locator("[data-test=lacking]").wait_for()
+            assert "chainrule studio" in page.locator("[data-test=lacking]").inner_text()
+
+
+def test_models_go_both_ways(pages, tmp_path: Path):
+    train, test = (first(part, 500) for part in load_mnist())
+    own = Model(Network(784, [Rescale(1 / 255), Dense(16), ReLU(), Dense(10)], SoftmaxCrossEntropy()), seed=3)
+    own.fit(train.X, train.y, epochs=1, validation_fraction=None)
+    own.save(tmp_path / "own.safetensors")
+    with pages.open("train") as page:
+        with page.expect_download() as saving:
+            page.locator("[data-test=save]").click()
+        saving.value.save_as(tmp_path / "saved.safetensors")
+        found = load(tmp_path / "saved.safetensors")
+        shown = ask(page, "model.get")["model"]
+        W = found.parameters["dense_2"].W
+        assert W.ravel().tolist() == shown["arrays"]["dense_2.W"]["array"]
+        assert found.classes.tolist() == list(range(10)) and found.epochs_trained == 3
+        assert found.evaluate(test.X, test.y, metrics=["accuracy"])["accuracy"] > 0.85
+
+        page.locator("[data-key=files]").click()
+        page.locator("[data-test=file]").set_input_files(tmp_path / "own.safetensors")
+        page.wait_for_function("() => window.chainrule.store.get('model').name === 'own'")
+        out = page.evaluate(
+            """(x) => {
+              const network = window.chainrule.store.get('network');
+              return Array.from(network.answer(network.forward(x).at(-1).a));
+            }""",
+            test.X[7].tolist(),
+        )
+        assert out == pytest.approx(own.predict_proba(test.X[7:8])[0].tolist(), abs=1e-5)
+
+
+def test_a_table_of_ones_own(pages, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    area, city = rng.uniform(20, 200, 300), rng.choice(["Taipei", 'the "old" town, south'], 300)
+    price = 3 * area + 90 * (city == "Taipei") + rng.normal(0, 5, 300)
+    cells = [
+        f'{a:.1f},"{c.replace(chr(34), chr(34) * 2)}",{p:.2f}'
+        for a, c, p in zip(area, city, price, strict=True)
+    ]
+    path = tmp_path / "houses.csv"
+    path.write_text("\n".join(["area,city,price", *cells]) + "\n", "utf-8")
+    with pages.open("train") as page:
+        page.locator("[data-key=files]").click()
+        page.locator("[data-test=file]").set_input_files(path)
+        page.wait_for_function("() => window.chainrule.store.get('data').name === 'houses'")
+        assert ask(page, "data.get")["data"]["target"] == "price"
+        page.locator("[data-test=start]").click()
+        page.wait_for_function("() => document.querySelector('.screen').dataset.state === 'done'")
+        record = ask(page, "train.state")["records"][-1]
+        assert record["test_rmse"] < 0.2 * price.std()
+        page.evaluate("window.chainrule.store.set({ screen: 'draw' })")
+        page.locator("[data-test=prediction]").wait_for()
+
+
+@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
+def test_a_phone_is_enough(pages, lang, theme):
+    with pages.open(phone=True, lang=lang, theme=theme) as page:
+        wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) == 0
+        assert page.locator("[data-test=pad]").bounding_box()["width"] > 140
+
+
+def test_the_builder_says_what_is_missing(tmp_path: Path):
+    with pytest.raises(FormatError, match="make web"):
+        build(tmp_path / "page", tmp_path)
+    part = write_part(tmp_path, "train", first(load_mnist()[0], 40))
+    assert part["n"] == 40 and [n for _, n, _ in part["files"]] == [40] and IMAGES == 10_000
+    assert dataclasses.fields(load_mnist()[0]) and json.dumps(facts())
