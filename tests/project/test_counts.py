@@ -43,18 +43,21 @@ def defined(tree: ast.Module) -> set[str]:
 
 def private_accesses(tree: ast.Module) -> Iterator[ast.AST]:
     """Private names of another module of the package: imported, or read from another object."""
-    nodes = list(ast.walk(tree))
-    here = defined(tree)
-    packages = {
-        alias.asname or alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
-    }
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and (node.level or str(node.module).startswith("chainrule")):
-            yield from (node for alias in node.names if is_private(alias.name))
-        elif isinstance(node, ast.Attribute) and is_private(node.attr):
-            outside = isinstance(node.value, ast.Name) and node.value.id in packages
-            if not is_own(node.value) and node.attr not in here and not outside:
-                yield node
+    packages: set[str] = set()
+    read: list[ast.Attribute] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            packages |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or str(node.module).startswith("chainrule"):
+                yield from (node for alias in node.names if is_private(alias.name))
+        elif isinstance(node, ast.Attribute) and is_private(node.attr) and not is_own(node.value):
+            read.append(node)
+    here = defined(tree) if read else set()
+    for node in read:
+        outside = isinstance(node.value, ast.Name) and node.value.id in packages
+        if node.attr not in here and not outside:
+            yield node
 
 
 def dict_touches(tree: ast.Module) -> Iterator[ast.AST]:
