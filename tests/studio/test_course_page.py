@@ -121,6 +121,8 @@ def test_the_steps_back(pages: Pages, studio: Studio):
         trace = trace_of(studio, state(page, "backprop.sample"))
         assert_allclose(expected(page, "own"), trace.grads["dense_2"].W[3, 1], rtol=1e-4, atol=1e-9)
         onward(page)
+        assert_allclose(expected(page, "zoom"), 0.5 * trace.grads["dense_2"].W[3, 1], rtol=1e-4, atol=1e-9)
+        onward(page)
         delta = trace.grad_outputs["dense_2"][0]
         assert_allclose(expected(page, "delta"), delta[np.abs(delta).argmax()], rtol=1e-4)
         W, behind = studio.model.parameters["dense_3"].W, trace.grad_outputs["dense_3"][0]

@@ -6,6 +6,7 @@ import { count, percent } from './format.js';
 import { activations } from './activations.js';
 import { answerOf, errorOf, figure, isActivation, isDense, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
 import { linkName, numberName } from './screens/backprop_names.js';
+import { movedOf } from './screens/backprop_moved.js';
 import { factorsOf } from './screens/backprop_tasks.js';
 
 /**
@@ -13,6 +14,8 @@ import { factorsOf } from './screens/backprop_tasks.js';
  * @typedef {{values: Values, expected?: number, form?: string}} Facts
  * @typedef {import('./store.js').Store} Store
  */
+
+const NUDGE = 0.5;   // by how much a weight grows in a question
 
 /** A factor of a product, in the color of its place in the chain. */
 const outer = (value) => ({ text: figure(value, 4), factor: 'outer' });
@@ -118,6 +121,14 @@ export function ofOwn(store) {
   if (!factors) return null;
   const { behind } = factors, expected = factors.outer * factors.middle * factors.inner;
   return { form: behind ? '' : 'last', expected, values: { name: numberName(found.walk, weight.name, [weight.i, weight.j]), kind: behind ? behind.kind : '', outer: outer(factors.outer), middle: middle(factors.middle), inner: inner(factors.inner), value: figure(expected, 5) } };
+}
+
+/** What a small change of a weight does to the loss, by its derivative and in truth.  @param {Store} store  @returns {Facts | null} */
+export function ofZoom(store) {
+  const found = walkOf(store), weight = store.get('weight'), moved = found && movedOf(found, weight);
+  if (!moved) return null;
+  const { derivative, loss } = moved.at(moved.w), truth = moved.at(moved.w + NUDGE).loss - loss;
+  return { expected: NUDGE * derivative, values: { name: numberName(found.walk, weight.name, [weight.i, weight.j]), w: figure(moved.w, 4), derivative: figure(derivative, 4), nudge: figure(NUDGE), first: figure(NUDGE * derivative, 4), truth: figure(truth, 4) } };
 }
 
 /** What the recursion of the errors is made of: of the last activation before a layer with weights.  @param {Store} store */

@@ -2,7 +2,7 @@
 // screen, and `facts`: the numbers that its question and its answer are made of. Its texts are course.step.NAME with title, text, do,
 // ask and answer. `example`: the chain of single neurons that is on show during the step.
 // `figure`: what the step shows beside its texts.
-import { ofChain, ofDelta, ofGradient, ofLayer, ofLoss, ofNetwork, ofNeuron, ofOwn, ofSlope, ofStep, ofWeight } from './course_facts.js';
+import { ofChain, ofDelta, ofGradient, ofLayer, ofLoss, ofNetwork, ofNeuron, ofOwn, ofSlope, ofStep, ofWeight, ofZoom } from './course_facts.js';
 import { ofCures, ofNorm, ofOverfitting, ofRegression, ofUniversality, ofVanishing, ofWithout } from './course_facts_runs.js';
 import { histograms, recursion, width } from './course_figures.js';
 import { loudest } from './screens/draw.tour.js';
@@ -23,6 +23,7 @@ export const steps = [
   { name: 'downhill', screen: 'backprop', at: '[data-test="update"]', set: after('done'), needs: 'backprop.update', facts: ofStep },
   { name: 'chain', screen: 'backprop', at: '[data-test="lines"]', set: after('done'), needs: 'backprop.example', example: 'lesson', facts: ofChain },
   { name: 'own', screen: 'backprop', at: '[data-test="weight"]', set: ONE('done'), needs: 'backprop.weight', facts: ofOwn },
+  { name: 'zoom', screen: 'backprop', at: '[data-test="zoom"]', set: ONE('done'), needs: 'backprop.walk', facts: ofZoom },
   { name: 'delta', screen: 'backprop', at: '[data-test="split"]', set: ONE('back'), needs: 'backprop.walk', facts: ofDelta, figure: recursion },
   { name: 'gradient', screen: 'backprop', at: '[data-test="exercise"]', set: ONE('done'), needs: 'backprop.weight', facts: ofGradient },
   { name: 'activation', screen: 'backprop', at: '[data-test="split"]', set: ONE('back'), needs: 'backprop.walk', facts: ofSlope },

@@ -12,6 +12,7 @@ import { exercisePanel } from './backprop_exercise.js';
 import { neuronPanel, weightPanel } from './backprop_weight.js';
 import { isMistake } from './backprop_question.js';
 import { pythonOf } from './backprop_python.js';
+import { zoomPanel } from './backprop_zoom.js';
 import { knownFrom, says, stepsOf, told } from './backprop_steps.js';
 
 export const url = ['backprop.source', 'backprop.sample', 'backprop.n', 'backprop.row', 'backprop.step', 'backprop.rate'];
@@ -46,10 +47,10 @@ export function backprop(root, store) {
   const source = sourcePanel(store, () => { pin(); load(); }, () => { pin(); begin(store.get('backprop.sample')).then(() => load()); });
   const keysOn = store.host.kind === 'notebook' ? root : document, play = player(store, { go, keysOn });
   const picture = walkPicture(store, { neuron: (neuron) => store.set({ neuron }), weight: (weight) => store.set({ weight }), hover: (mark) => lightFormulas(root, mark), step: toColumn });
-  const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose, derived: (found) => exercise.know(found) }), exercise = exercisePanel(store), neuron = neuronPanel(store, { hover });
+  const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose, derived: (found) => exercise.know(found) }), exercise = exercisePanel(store), zoom = zoomPanel(store), neuron = neuronPanel(store, { hover });
   const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); show(); publish(); } }), lines = chainPanel(store, { hover, choose });
   const python_ = h('div'), stage = h('section.stage', play.element, picture.element);
-  const body = h('div.backprop', { hidden: true }, source.element, stage, h('div.explain', weight.element, exercise.element, lines.element, neuron.element, split.element, updates.element), python_);
+  const body = h('div.backprop', { hidden: true }, source.element, stage, h('div.explain', weight.element, zoom.element, exercise.element, lines.element, neuron.element, split.element, updates.element), python_);
   fill(root, note, body);
 
   const row = () => Math.max(0, Math.min(walk.shown - 1, store.get('backprop.row') || 0));
@@ -87,6 +88,7 @@ export function backprop(root, store) {
     updates.show(walk);
     neuron.show(walk, row());
     exercise.show(walk, row());
+    zoom.show(walk, row());
     lines.show(walk);
     writePython();
     publish();
@@ -167,7 +169,7 @@ export function backprop(root, store) {
       follow();
     }),
     store.on(['backprop.step'], show),
-    store.on(['backprop.row'], () => { if (walk) { source.thumbnail(row()); show(); neuron.show(walk, row()); exercise.show(walk, row()); } }),
+    store.on(['backprop.row'], () => { if (walk) { source.thumbnail(row()); show(); neuron.show(walk, row()); exercise.show(walk, row()); zoom.show(walk, row()); } }),
     store.on('weight', () => { if (walk) writePython(); }),
     store.on('backprop.rate', () => { update = null; if (walk) { writePython(); show(); } }),
   ];
@@ -180,6 +182,6 @@ export function backprop(root, store) {
     root.removeEventListener('pointerdown', pin);
     keysOn.removeEventListener('keydown', pin);
     offs.forEach((off) => off());
-    for (const part of [picture, play, weight, exercise, neuron, lines]) part.stop();
+    for (const part of [picture, play, weight, exercise, zoom, neuron, lines]) part.stop();
   };
 }
