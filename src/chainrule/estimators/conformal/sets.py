@@ -3,7 +3,8 @@
 The score of a held-out row is 1 - p of its true label, and the set of a new row has every label whose 1 - p is at most
 the score of rank ceil((m + 1) coverage), see `scores`. Among all sets with that coverage these are the smallest on
 average, if the probabilities are right. A row may have an empty set, where no label is probable enough: they are common
-if the classifier is right more often than `coverage`.
+if the classifier is right more often than `coverage`. The probabilities of held-out rows are those of a network that
+has not learned from them, at the log-odds of the one that predicts (`chainrule.estimators.fit.confidence`).
 Source: Sadinle, Lei, Wasserman, "Least ambiguous set-valued classifiers with bounded error levels" (2019).
 """
 
@@ -43,7 +44,8 @@ class LabelSets:
         """Calibrate sets on the rows that a fit held out, at most some thousands of them."""
         held_out = held_out.thinned()
         y = held_out.y.reshape(len(held_out.y)).astype(np.int64)
-        own = misfits(held_out.predicted)[np.arange(len(y)), y]
+        predicted = held_out.predicted if held_out.surer is None else held_out.surer.of(held_out.predicted)
+        own = misfits(predicted)[np.arange(len(y)), y]
         by_label = [
             Scores.of(own[y == label], held_out.weight[y == label], MAX_OF_LABEL)
             for label in range(len(targets.classes))

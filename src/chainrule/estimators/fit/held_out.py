@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from chainrule.data.samples import Samples
+from chainrule.estimators.fit.confidence import Confidence
 from chainrule.estimators.fit.data import FitData
 
 PreparedInputs = NDArray[Any] | sparse.csr_matrix
@@ -65,6 +66,8 @@ class HeldOut:
     """(k, features) the prepared inputs of those that are `thinned`, an array or a CSR matrix; None if not kept"""
     groups: NDArray[np.int64] | None = None
     """(m,) the number of the group of each row; None without groups"""
+    surer: Confidence | None = None
+    """how much surer of its classes the network is that was trained on all rows afterwards; None where nobody knows"""
 
     @classmethod
     def of(cls, held: HeldRows, predicted: NDArray[Any], X: PreparedInputs | None = None) -> Self | None:
@@ -84,9 +87,14 @@ class HeldOut:
             return self
         groups = None if self.groups is None else self.groups[some]
         own = self.rows[some], self.y[some], self.predicted[some], self.weight[some]
-        return HeldOut(*own, self.are_passed, self.inputs, groups)
+        return HeldOut(*own, self.are_passed, self.inputs, groups, self.surer)
 
 
 def sampled(count: int) -> NDArray[np.int64]:
     """Return at most MAX_INPUTS places of `count`, evenly spaced."""
-    return np.arange(count)[:: max(1, -(-count // MAX_INPUTS))]
+    return spaced(count, MAX_INPUTS)
+
+
+def spaced(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most so many places of `count`, evenly spaced."""
+    return np.arange(count)[:: max(1, -(-count // most))]

@@ -23,7 +23,9 @@ from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError, NonFiniteError
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.confidence import MAX_COMPARED, confidence_of
 from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.held_out import HeldOut, spaced
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates
 from chainrule.estimators.fit.result import FitResult
@@ -257,10 +259,20 @@ class Refit:
         own, new = members_of(result.model), members_of(self.model)
         if len(own) != len(new):  # one diverged
             return result
+        held_out = self._compared(result)
         for member, taken in zip(own, new, strict=True):
             member.theta[...] = taken.theta
             member.take(member.theta, taken.states, self.curve.trained)
-        return replace(result, records=records, rates=rates)
+        return replace(result, records=records, rates=rates, held_out=held_out)
+
+    def _compared(self, result: FitResult) -> HeldOut | None:
+        """Return what the network that was watched predicts for the rows held out, and how much surer this one is."""
+        held_out = result.held_out
+        if held_out is None or result.targets.task not in ("binary", "multiclass"):
+            return held_out
+        X, engine = self.samples.X[spaced(self.samples.n, MAX_COMPARED)], self.plan.parameters.engine
+        before, after = result.predicted(X, engine), replace(result, model=self.model).predicted(X, engine)
+        return replace(held_out, surer=confidence_of(before, after))
 
 
 def _awaited(following: Future[None]) -> None:
