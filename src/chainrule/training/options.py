@@ -138,7 +138,7 @@ class FitOptions:
 
 
 class Former(TypedDict, total=False):
-    """Arguments of `fit` that are now fields of an object; they are accepted until version 0.2."""
+    """Arguments of `fit` that are now fields of an object; they are accepted until version 0.3."""
 
     clip_norm: float | None
     clip_value: float | None
@@ -172,7 +172,7 @@ def with_former(options: FitOptions, former: Former) -> FitOptions:
         owner = getattr(options, argument)
         kind = type(owner).__name__
         warnings.warn(
-            f"fit({name}=...) is now fit({argument}={kind}({field}=...)), and will be an error from version 0.2 on.",
+            f"fit({name}=...) is now fit({argument}={kind}({field}=...)), and will be an error from version 0.3 on.",
             FutureWarning,
             stacklevel=3,
         )

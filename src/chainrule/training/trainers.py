@@ -109,7 +109,7 @@ def say_once(reason: str) -> None:
     """Warn once per process that the reference engine trains because the native one was not built."""
     warnings.warn(
         f"training runs on the reference engine, which is slower than the native one: {reason}; "
-        "install a compiler and the package again, or pass engine='reference'.",
+        "pass engine='reference' where that is meant.",
         stacklevel=6,
     )
 

@@ -8,6 +8,7 @@ that of the kernels, and chooses threads and instruction sets.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,16 @@ MAX_CONVERTED = 1 << 24
 """The maximum numbers converted at a time, for samples that the kernels cannot read directly: wide sparse rows."""
 ROWS_PER_THREAD = 256
 """The number of rows a thread predicts at a time: their values fit in its cache."""
+BUILD_COMMAND = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary chainrule chainrule"
+"""Builds the package where there is a compiler now; pip's cache has the wheel of the time when there was none."""
 try:
     from chainrule.engines.native import _native
-except ImportError:
+except ImportError as error:
     REASON: str | None = (
-        "it was not built during installation, which needs GCC or Clang (on Windows clang++, not MSVC)"
+        f"its module does not load here ({error})"
+        if find_spec("chainrule.engines.native._native")
+        else "it was not built during installation, which needs GCC or Clang (on Windows clang++, not MSVC); "
+        f"with one of them `{BUILD_COMMAND}` builds it, or `pip install .` in a clone"
     )
 else:
     REASON = None
