@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio web page test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize clean
+.PHONY: help mnist studio web page test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize package clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -79,6 +79,15 @@ bench-coverage: $(STAMP)bench-tables  ## measure intervals and sets of labels be
 
 sanitize: $(STAMP)test $(STAMP)sanitize  ## run the native engine's tests under address, undefined-behaviour and thread sanitizers
 	PATH="$(abspath $(BIN)):$$PATH" tests/sanitizers/run.sh $(abspath $(BIN))/python $(ARGS)
+
+package: $(STAMP)venv  ## build the wheel and the source archive into dist/, and try both as somebody who installs them
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --group release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python release/built.py dist/*
+	$(BIN)/python release/installed.py dist/*.whl
+	$(BIN)/python release/source.py dist/*.tar.gz
 
 clean:  ## remove .venv and everything built, but no run folder
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
