@@ -37,6 +37,8 @@ ENGINE = ("engine.wasm", "description.json")
 """The files of `make web`."""
 IMAGES = 10_000
 """The images in each file of MNIST."""
+LEVEL = 7
+"""Of compression: level 9 takes ten times as long for 0.6 % less."""
 FIRST = {"schedule": "one_cycle", "epochs": 3}
 """The settings of MNIST's first run that differ from the studio's: it ends within seconds."""
 TABLE = {
@@ -127,7 +129,7 @@ def write_part(folder: Path, name: str, part: Dataset) -> dict[str, Any]:
     files = []
     for number, start in enumerate(range(0, len(X), IMAGES)):
         rows = slice(start, start + IMAGES)
-        content = gzip.compress(X[rows].tobytes() + y[rows].tobytes(), 9, mtime=0)
+        content = gzip.compress(X[rows].tobytes() + y[rows].tobytes(), LEVEL, mtime=0)
         path = data / f"{name}-{number}.bin"
         path.write_bytes(content)
         files.append([f"data/{path.name}", len(X[rows]), len(content)])

@@ -238,6 +238,16 @@ export function createGraph(model, x, y, n, options = {}) {
     /** @param {Variable} variable */
     size: (variable) => back(variable, true),
     cellOf,
+    // The derivative of V out by each input (n, inputs), for V (outputs).
+    pullback(V) {
+      /** @type {Map<Variable, Float64Array>} */
+      const found = new Map([[out, Float64Array.from({ length: n * out.width }, (_, at) => V[at % out.width])]]);
+      for (let at = variables.length - 2; at >= 0; --at) {
+        const parts = variables[at].edges.map((edge) => edge.backward(found.get(edge.target)));
+        found.set(variables[at], parts.length === 1 ? parts[0] : parts[0].map((_, k) => parts.reduce((all, part) => all + part[k], 0)));
+      }
+      return found.get(input);
+    },
     // dL by an output as a formula.
     leaf(i, k) {
       const a = cellOf(out, i, k), target = letters.target(i, k, out.width, targets[i][k]), share = n === 1 ? number(1) : fraction(number(1), number(n));

@@ -25,7 +25,7 @@ export function play(root, store) {
   const arriving = h('progress', { max: 1, value: 0, 'aria-label': t(store, 'play.arriving') }), status = h('p.play-status', { 'aria-live': 'polite', dataset: { test: 'status' } });
   const score = h('output.play-score', { dataset: { test: 'score' } }, '–'), scoreSays = h('span'), controls = h('div.row'), sizes = h('div.row.play-sizes', { role: 'group', 'aria-label': t(store, 'play.size') });
   const chart = lineChart(store, { label: t(store, 'play.chart'), height: innerWidth < 500 ? 120 : 170 }), legend = h('div.legend');
-  const wall = h('div.play-wall', { role: 'img' }), wallSays = h('p.help', { dataset: { test: 'wall' } });
+  const wall = h('div.play-wall', { role: 'group', 'aria-label': t(store, 'play.wall') }), wallSays = h('p.help', { dataset: { test: 'wall' } });
   const padBox = h('div.play-pad'), answerBox = h('div.play-answer'), doors = h('div.play-doors');
   const share = button(t(store, 'play.copy'), async () => {
     await navigator.clipboard.writeText(location.href);
@@ -49,7 +49,7 @@ export function play(root, store) {
 
   fill(root, failure,
     h('div.play-stage',
-      h('section.panel.play-learn', h('div.play-head', score, scoreSays, controls), status, arriving, chart.element, legend, sizes),
+      h('section.panel.play-learn', h('div.play-head', score, scoreSays), h('div.row', controls, status), arriving, chart.element, legend, sizes),
       h('section.panel.play-draw', h('h2', t(store, 'play.draw')), h('div.play-both', padBox, answerBox)),
       h('section.panel.play-tested', h('h2', t(store, 'play.wall')), wall, wallSays)),
     doors, h('footer.play-notice', h('div.row', h('p', t(store, 'play.share')), share), h('p', t(store, 'play.private')), h('p', t(store, 'play.licence'))));
@@ -145,7 +145,7 @@ export function play(root, store) {
     const label = { running: 'word.pause', paused: 'train.resume' }[run.state] || 'play.again';
     fill(controls, button(t(store, label), start, { primary: true, 'data-test': 'start' }), button(t(store, 'train.new_weights'), () => { change(store, { seed: valueOf(store, 'seed') + 1 }); attempt('train.start', { form: formOf(store) }); }, { quiet: true, 'data-test': 'weights' }));
     const now = JSON.stringify(valueOf(store, 'layers'));
-    fill(sizes, h('span', t(store, 'play.size')), Object.entries(WIDTHS).map(([name, widths]) => h('button.choice-button', { type: 'button', 'aria-pressed': String(JSON.stringify(layersOf(widths)) === now), dataset: { size: name },
+    fill(sizes, Object.entries(WIDTHS).map(([name, widths]) => h('button.choice-button', { type: 'button', 'aria-pressed': String(JSON.stringify(layersOf(widths)) === now), dataset: { size: name },
       onclick: () => { change(store, { layers: layersOf(widths) }); attempt('train.start', { form: formOf(store) }); } }, `784 – ${widths.join(' – ')} – 10`)),
     button(t(store, 'play.more'), () => store.set({ screen: 'train' }), { quiet: true }));
   }

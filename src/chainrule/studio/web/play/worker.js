@@ -7,6 +7,7 @@ import { readMnist } from './mnist.js';
 import { neurons } from './neurons.js';
 import { createStudio, describe } from './studio.js';
 import { backprop } from './walks.js';
+import { why } from './why.js';
 import { packed } from './wire.js';
 
 const SPLIT = 5;   // one in so many rows of a table, or of points, is for testing
@@ -69,7 +70,7 @@ async function begin({ base }) {
     }
   }
 
-  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
+  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
     Object.fromEntries(['plane.build', 'plane.get', 'plane.start', 'plane.step', 'plane.pause'].map((name) => [name, (args) => plane.call(name, args)])));
   return studio;
 }

@@ -16,9 +16,10 @@ const text = (value) => (value === null || value === undefined || value === '' ?
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function why(root, store) {
   const status = h('div', { 'aria-live': 'polite' }), side = h('section.panel.why-side'), main = h('section.panel.why-methods'), turn = h('section.panel'), story = h('section.panel'), whole = h('section.panel.why-methods', { hidden: true });
-  fill(root, status, h('div.why-columns', side, main, whole), h('div.why-below', turn, story));
+  fill(root, status, h('div.why-columns', side, main, whole), h('div.why-below', turn, store.host.kind === 'page' ? null : story));
   const body = [side, main, turn, story];
   const ofOne = [main, turn, story];   // about a single network
+  if (store.host.kind === 'page') fill(turn, h('p', t(store, 'play.why_more')), h('pre', 'chainrule studio'));
   const cursor = createCursor();
   let found = null, asked = 0, round = 0, stopped = false;
 
@@ -38,7 +39,8 @@ export function why(root, store) {
     alive: () => !stopped,
   };
   const known = (label) => (label !== null && found.labels.includes(label) ? label : null);
-  const parts = [methods(main, store, state), turning(turn, store, state), evidence(story, store, state)], together = [average(whole, store, state)];
+  const hasAll = store.host.kind !== 'page';   // a page without Python has neither the change that turns an answer nor its story
+  const parts = [methods(main, store, state), ...(hasAll ? [turning(turn, store, state), evidence(story, store, state)] : [])], together = [average(whole, store, state)];
 
   // What the store has: a drawing, or a row of the data; the first one where there is none.
   function wanted() {
@@ -89,7 +91,7 @@ export function why(root, store) {
 
   async function load() {
     if (!store.get('model')) {
-      instead(t(store, store.host.kind === 'server' && !store.get('isKnown') ? 'why.waiting' : 'common.no_model'));
+      instead(t(store, ['server', 'page'].includes(store.host.kind) && !store.get('isKnown') ? 'why.waiting' : 'common.no_model'));
       return;
     }
     const which = wanted();
