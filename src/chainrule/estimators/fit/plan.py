@@ -134,7 +134,7 @@ def resolved(
         columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
         monotone = preprocessing.monotone(data.preprocessor, constraints)
         width, task = data.samples.X.shape[1], data.targets.task
-        facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data))
+        facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data), groups_of(data))
         of_few = None if data.table is None else few_of(estimator, data.table, conditions)
         before, deals = members if trunk is None else len(trunk.models), of_few is not None
         if before is not None:  # the networks stay as many as they are
@@ -173,6 +173,12 @@ def rarest(data: FitData) -> float:
     if (numbers := data.labels) is None or not len(numbers):
         return 1.0
     return float(np.unique(numbers, return_counts=True)[1].min() / len(numbers))
+
+
+def groups_of(data: FitData) -> int | None:
+    """Return the number of the groups that the rows of a fit belong to, those held out included; None without any."""
+    groups = (data if data.whole is None else data.whole).structure.groups
+    return None if groups is None else len(np.unique(groups))
 
 
 def _of_recipe(

@@ -28,6 +28,8 @@ class Facts(NamedTuple):
     """those of `numbers` with a direction that the prediction must keep"""
     rarest: float = 1.0
     """the share of the rows of the rarest class; 1 for numbers and for several labels a row"""
+    groups: int | None = None
+    """the groups that the rows belong to, such as persons; None where they are not known"""
 
 
 class FoldMembers(NamedTuple):

@@ -11,6 +11,9 @@ of its parameters over the epochs is judged on the others. The network is then t
 start on all rows, for as many epochs as had the least loss (`estimators/refit.py`). A parameter that has another value
 than its default keeps it; where one of the optimizer has, all of `parameters.OPTIMIZING` stay as they are.
 
+Rows of a group, such as those of a person, resemble each other, so that what tells groups apart is learned from as many
+examples as there are groups. If these are told and few, the network is narrow, with two layers of 64.
+
 Few rows have an ensemble of which each member leaves out a fold: see `chainrule.estimators.recipes.few`.
 
 `docs/fast.md` has the measurements by which each of these was chosen.
@@ -25,7 +28,7 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
-from chainrule.estimators.recipes.few import OF_FEW
+from chainrule.estimators.recipes.few import MOST_ROWS, OF_FEW
 from chainrule.estimators.recipes.parts import LEAST
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
@@ -50,6 +53,8 @@ BINS, ROWS_OF_A_BIN = 48, 10
 """The most bins of a small table, which has at least so many rows for each of them."""
 MANY_BINS, MANY_ROWS_OF_A_BIN = 200, 100
 """The most bins of a large one, which has so many rows for each."""
+OF_GROUPS = {"hidden_layer_sizes": (64, 64), "dropout": 0.2}
+"""The network where the rows belong to at most as many groups as few rows are (`few.MOST_ROWS`)."""
 MOST_NUMBERS = 128
 """A table of more numbers has no embedding; with several classes or labels one has none beyond `MANY_NUMBERS`."""
 
@@ -66,6 +71,8 @@ def for_tables(facts: Facts) -> Proposal:
         "max_iter": epochs,
         "tol": 0.0,
     }
+    if facts.groups is not None and facts.groups <= MOST_ROWS:
+        found |= OF_GROUPS
     found |= {"optimizer": AdamW(2e-3, weight_decay=0.3), "schedule": Cosine(warmup=0.05), "alpha": 0.0}
     if rows >= LEAST:
         found |= {
