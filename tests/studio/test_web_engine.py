@@ -21,7 +21,7 @@ from chainrule.engines.native import engine as native
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.formulas.layers import Context
 from chainrule.trained.persistence import network_config
-from web_cases import BOUND, STEPS, Prepared, offered, prepared
+from web_cases import BOUND, SCRIPT, STEPS, Prepared, offered, prepared
 from web_engine import built, numbers, run
 
 COUNT = int(os.environ.get("CHAINRULE_WEB_NETWORKS", "30"))
@@ -80,31 +80,6 @@ def reference(one: Prepared, dtype: Any = np.float64, shake: int | None = None) 
         np.concatenate(flat) if flat else np.empty(0),
         np.array([session.sums[0] / session.sums[1]]),
     )
-
-
-SCRIPT = """
-const found = [];
-for (const { file, X, isBytes, n, y, weight, options } of given) {
-  const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer);
-  const x = numbers(X, isBytes ? Uint8Array : Float32Array), flat = y.flat(), few = Math.min(n, 50);
-  const data = { x, n, y: flat, weight };
-  const first = { x: x.slice(0, few * network.inputs), n: few, y: flat.slice(0, few * flat.length / n) };
-  const outputs = network.outputsOf(x, n);
-  const { gradients } = network.trace({ ...first, weight: weight?.slice(0, few) }, { training: true });
-  const saved = network.save(), before = network.theta;
-  const training = network.training(data, options), { loss, ended, step } = training.run(Infinity);
-  const states = Object.values(network.states).flatMap((fields) => Object.values(fields).slice(0, 2));
-  const arrays = { outputs, gradients, before, saved, theta: network.theta };
-  found.push({
-    ...Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, text(array)])),
-    states: text(Float32Array.from(states.flatMap((values) => [...values]))),
-    loss, ended, step,
-  });
-  training.free();
-  network.free();
-}
-say(found);
-"""
 
 
 def baseline(one: Prepared) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,30 @@ from that in float32, or when last digits of float32 change."""
 STEPS = 10
 DESCRIBED = description()
 OFFERED = {*DESCRIBED["layers"], *DESCRIBED["blocks"]}
+SCRIPT = """
+const found = [];
+for (const { file, X, isBytes, n, y, weight, options } of given) {
+  const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer);
+  const x = numbers(X, isBytes ? Uint8Array : Float32Array), flat = y.flat(), few = Math.min(n, 50);
+  const data = { x, n, y: flat, weight };
+  const first = { x: x.slice(0, few * network.inputs), n: few, y: flat.slice(0, few * flat.length / n) };
+  const outputs = network.outputsOf(x, n);
+  const { gradients } = network.trace({ ...first, weight: weight?.slice(0, few) }, { training: true });
+  const saved = network.save(), before = network.theta;
+  const training = network.training(data, options), { loss, ended, step } = training.run(Infinity);
+  const states = Object.values(network.states).flatMap((fields) => Object.values(fields).slice(0, 2));
+  const arrays = { outputs, gradients, before, saved, theta: network.theta };
+  found.push({
+    ...Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, text(array)])),
+    states: text(Float32Array.from(states.flatMap((values) => [...values]))),
+    loss, ended, step,
+  });
+  training.free();
+  network.free();
+}
+say(found);
+"""
+"""What Node.js makes of the cases' `given`."""
 
 
 def offered() -> Iterator[Case]:

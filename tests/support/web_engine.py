@@ -61,9 +61,10 @@ def run(folder: Path, script: str, given: object = None) -> Any:
     return json.loads(done.stdout)
 
 
-def text(array: np.ndarray) -> str:
+def text(array: np.ndarray | bytes) -> str:
     """An array's bytes as a text."""
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    given = array if isinstance(array, bytes) else np.ascontiguousarray(array).tobytes()
+    return base64.b64encode(given).decode()
 
 
 def numbers(text: str, dtype: str = "float32") -> np.ndarray:
