@@ -43,15 +43,15 @@ struct Places {
     const uint8_t* at;
     int64_t count;
 
-    int64_t operator[](int64_t i) const { return at[i]; }
+    Index operator[](Index i) const { return at[i]; }
 };
 struct All {
     int64_t count;
 
-    int64_t operator[](int64_t i) const { return i; }
+    Index operator[](Index i) const { return i; }
 };
 
-constexpr int64_t PIECE = 16;  // terms of a sum between two prefetches
+constexpr Index PIECE = 16;  // terms of a sum between two prefetches
 
 // What is applied to the sums of a tile while they are in registers: nothing, ReLU, or, with `at`, the factor relu'(at).
 template <class T>
@@ -84,15 +84,16 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
     using V = typename S::Vector;
     constexpr int L = S::LANES;
     const E *a = of.a, *panel = of.panel;
-    const int64_t lda = of.lda, soon = of.soon;
+    const Index lda = static_cast<Index>(of.lda), lds = static_cast<Index>(of.lds), ldz = static_cast<Index>(of.ldz);
+    const Index soon = static_cast<Index>(of.soon), count = static_cast<Index>(which.count);
     V sum[ROWS][VECTORS];
 #pragma GCC unroll 12
     for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
-        for (int j = 0; j < VECTORS; ++j) sum[i][j] = of.start ? S::load(of.start + i * of.lds + j * L) : V{};
-    const auto terms = [&](int64_t c, int64_t end) __attribute__((always_inline)) {
+        for (int j = 0; j < VECTORS; ++j) sum[i][j] = of.start ? S::load(of.start + i * lds + j * L) : V{};
+    const auto terms = [&](Index c, Index end) __attribute__((always_inline)) {
         for (; c < end; ++c) {
-            const int64_t k = which[c];
+            const Index k = which[c];
             typename Simd<E>::Vector w[VECTORS];
 #pragma GCC unroll 2
             for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
@@ -104,25 +105,25 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
             }
         }
     };
-    int64_t c = 0;
+    Index c = 0;
     if (VECTORS == 2 && soon > 0)
-        for (int64_t row = 0; c + PIECE <= which.count; c += PIECE) {
-            for (const int64_t end = soon * (c + PIECE) / which.count; row < end; ++row)
+        for (Index row = 0; c + PIECE <= count; c += PIECE) {
+            for (const Index end = soon * (c + PIECE) / count; row < end; ++row)
                 prefetch(of.next + row * PANEL<T>, PANEL<T> * sizeof(T));
             terms(c, c + PIECE);
         }
-    terms(c, which.count);
+    terms(c, count);
     const auto store = [&](auto&& changed) __attribute__((always_inline)) {
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
-            for (int j = 0; j < VECTORS; ++j) S::store(of.z + i * of.ldz + j * L, changed(sum[i][j], i, j * L));
+            for (int j = 0; j < VECTORS; ++j) S::store(of.z + i * ldz + j * L, changed(sum[i][j], i, j * L));
     };
     if constexpr (ROWS == TILE_ROWS) {
         if (epilogue.is_relu) return store([](V z, int, int) { return activate<Activation::relu>(z, V{}); });
         if (epilogue.at != nullptr)
             return store([&](V z, int i, int j) {
-                const V at = S::load(epilogue.at + i * epilogue.ld + j);
+                const V at = S::load(epilogue.at + i * static_cast<Index>(epilogue.ld) + j);
                 return z * activate_prime<Activation::relu>(at, at, V{});
             });
     }
@@ -132,17 +133,18 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
 // The micro-kernel of the gradient: g (ROWS, PANEL) = a[:, :ROWS]^T delta[:, panel] over the samples of `which`, added to g if
 // `more`.
 template <class T, class E, int ROWS, int VECTORS, class Which>
-[[gnu::noinline]] void gradient_tile(const E* a, int64_t lda, const E* delta, int64_t ldd, T* g, Which which, bool more) {
+[[gnu::noinline]] void gradient_tile(const E* a, int64_t row_a, const E* delta, int64_t row_delta, T* g, Which which, bool more) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
+    const Index lda = static_cast<Index>(row_a), ldd = static_cast<Index>(row_delta), count = static_cast<Index>(which.count);
     V sum[ROWS][VECTORS];
 #pragma GCC unroll 12
     for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = more ? S::load(g + (i * 2 + j) * L) : V{};
-    for (int64_t c = 0; c < which.count; ++c) {
-        const int64_t s = which[c];
+    for (Index c = 0; c < count; ++c) {
+        const Index s = which[c];
         typename Simd<E>::Vector d[VECTORS];
 #pragma GCC unroll 2
         for (int j = 0; j < VECTORS; ++j) d[j] = Simd<E>::load(delta + s * ldd + j * L);

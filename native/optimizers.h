@@ -62,13 +62,13 @@ template <class T>
 struct Stored {
     const T* g;
 
-    T operator()(int64_t k, int64_t j) const { return g[k * PANEL<T> + j]; }
+    T operator()(Index k, Index j) const { return g[k * PANEL<T> + j]; }
 };
 template <class T>
 struct Outer {
     const T *a, *delta;
 
-    T operator()(int64_t k, int64_t j) const { return a[k] * delta[j]; }
+    T operator()(Index k, Index j) const { return a[k] * delta[j]; }
 };
 
 // Updates the rows `which` of w (rows, PANEL) in place from g, and of the rule's moments s0, s1, s2 of the same shape; null if it
@@ -76,13 +76,13 @@ struct Outer {
 template <class T, class Which, class G>
 T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
          T* __restrict s2) {
-    constexpr int64_t P = PANEL<T>;
+    constexpr Index P = PANEL<T>;
     Magnitude<T> largest[P] = {};
     // next(i, g): updates the moments at i, and returns the new w
     const auto each = [&](auto&& next) {
-        for (int64_t c = 0; c < which.count; ++c) {
-            const int64_t k = which[c];
-            for (int64_t j = 0; j < P; ++j) {
+        for (Index c = 0, count = static_cast<Index>(which.count); c < count; ++c) {
+            const Index k = which[c];
+            for (Index j = 0; j < P; ++j) {
                 const T value = next(k * P + j, gradient(k, j));
                 largest[j] = std::max(largest[j], magnitude(value));
                 w[k * P + j] = value;
@@ -91,49 +91,49 @@ T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, 
     };
     switch (rule) {
         case Rule::gradient_descent:
-            each([=](int64_t i, T g) { return fused(-p.lr, g, w[i]); });
+            each([=](Index i, T g) { return fused(-p.lr, g, w[i]); });
             break;
         case Rule::momentum:  // v = momentum v + g
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta1, s0[i], g);
                 return fused(-p.lr, s0[i], w[i]);
             });
             break;
         case Rule::nesterov:
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta1, s0[i], g);
                 return fused(-p.lr, fused(p.beta1, s0[i], g), w[i]);
             });
             break;
         case Rule::rmsprop:  // v = rho v + (1 - rho) g^2
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta2, s0[i], p.one_beta2 * (g * g));
                 return fused(-p.lr, g / (std::sqrt(s0[i]) + p.eps), w[i]);
             });
             break;
         case Rule::rmsprop_momentum:  // b = momentum b + g / (sqrt(v) + eps)
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta2, s0[i], p.one_beta2 * (g * g));
                 s1[i] = fused(p.beta1, s1[i], g / (std::sqrt(s0[i]) + p.eps));
                 return fused(-p.lr, s1[i], w[i]);
             });
             break;
         case Rule::adagrad:  // s = s + g^2
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(g, g, s0[i]);
                 return fused(-p.lr, g / (std::sqrt(s0[i]) + p.eps), w[i]);
             });
             break;
         case Rule::adam:
         case Rule::adamw:  // m, v; w = shrink w - lr m_hat / (sqrt(v_hat) + eps); shrink is 1 for Adam
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
                 s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));
                 return fused(p.shrink, w[i], -(p.scale * (s0[i] / (std::sqrt(s1[i]) + p.eps_r))));
             });
             break;
         case Rule::amsgrad:
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
                 s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));
                 s2[i] = s1[i] > s2[i] ? s1[i] : s2[i];
@@ -141,7 +141,7 @@ T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, 
             });
             break;
         case Rule::nadam:  // g_scale and m_scale contain r = sqrt(1 - beta2^t), as Adam's scale does
-            each([=](int64_t i, T g) {
+            each([=](Index i, T g) {
                 s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
                 s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));
                 return w[i] - fused(p.m_scale, s0[i], p.g_scale * g) / (std::sqrt(s1[i]) + p.eps_r);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -32,10 +33,16 @@ constexpr int TILE_ROWS = 6;
 #elif defined(__aarch64__)
 constexpr int VECTOR_BYTES = 16;  // 32 registers, as with AVX-512
 constexpr int TILE_ROWS = 12;
+#elif defined(__wasm__)
+constexpr int VECTOR_BYTES = 16;  // the registers are an x86 processor's, of which a page's compiler keeps one for itself
+constexpr int TILE_ROWS = 4;
 #else
 constexpr int VECTOR_BYTES = 16;  // SSE2 has 16 registers
 constexpr int TILE_ROWS = 6;
 #endif
+
+// A place in an array, for the innermost loops: as wide as a pointer, so that 32-bit addresses cost no conversions.
+using Index = std::ptrdiff_t;
 
 template <class T>
 struct Simd {

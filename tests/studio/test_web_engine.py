@@ -1,6 +1,6 @@
 """The engine in a page against the package: outputs, gradients, ten steps and files of random networks, under Node.js.
 
-CHAINRULE_WEB_NETWORKS=300 compares as many random networks; by default some 30.
+CHAINRULE_WEB_NETWORKS=300 compares as many random networks; by default 16.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chainrule.trained.persistence import network_config
 from web_cases import BOUND, SCRIPT, STEPS, Prepared, offered, prepared
 from web_engine import built, numbers, run
 
-COUNT = int(os.environ.get("CHAINRULE_WEB_NETWORKS", "30"))
+COUNT = int(os.environ.get("CHAINRULE_WEB_NETWORKS", "16"))
 
 
 class Run(NamedTuple):
