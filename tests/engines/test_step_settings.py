@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
@@ -34,6 +32,9 @@ from chainrule.engines.step import step
 from chainrule.formulas.layers import Layer, Operation, Parameter
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+
+jax = pytest.importorskip("jax")
+jnp = pytest.importorskip("jax.numpy")
 
 RULES = [rule for rule in OPTIMIZERS.values() if rule is not LBFGS]
 VARIANTS = [

@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 import scipy.sparse
@@ -54,6 +53,8 @@ from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.training import loop
 from layer_examples import every_kind_of_layer
 from random_networks import agreement, draw, train
+
+jax = pytest.importorskip("jax")
 
 FLOAT64 = 1e-10
 FLOAT32 = 2e-3
