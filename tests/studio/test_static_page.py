@@ -14,8 +14,10 @@ import pytest
 
 import a11y
 from chainrule import Adam, Dense, Model, Network, OneCycle, ReLU, Rescale, SoftmaxCrossEntropy, load
+from chainrule.core.random import generator
 from chainrule.datasets import load_mnist
 from chainrule.errors import FormatError
+from chainrule.lab.vanishing import ARMS, BATCH_SIZE, WATCHED, WIDTH, make_network
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
 from chainrule.studio.commands import find
@@ -119,6 +121,7 @@ def test_it_learns_reads_a_drawing_and_leads_to_its_chain_rule(pages):
         assert "sample.drawn=" in page.url or "sample.drawn" in page.evaluate("location.hash")
 
 
+@pytest.mark.slow
 def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(pages):
     model = trained()
     with pages.open() as page:
@@ -175,12 +178,33 @@ def test_what_it_answers_is_what_its_screens_are_told(pages):
         known = ask(page, "play.commands")["commands"]
         listed = re.search(r"const COMMANDS = \[(.+?)\];", modules()["play/main.js"], re.DOTALL)
         assert listed is not None and sorted(re.findall(r"'([\w.]+)'", listed[1])) == sorted(known)
-        for name in ("vanishing", "without_backprop"):
-            page.evaluate("(screen) => window.chainrule.store.set({ screen })", name)
-            page.locator("[data-test=lacking]").wait_for()
-            assert "chainrule studio" in page.locator("[data-test=lacking]").inner_text()
+        page.evaluate("window.chainrule.store.set({ screen: 'without_backprop' })")
+        page.locator("[data-test=lacking]").wait_for()
+        assert "chainrule studio" in page.locator("[data-test=lacking]").inner_text()
 
 
+@pytest.mark.slow
+def test_gradients_vanish_as_in_the_laboratory(pages):
+    """The deep sigmoid network's gradient is lost on its way to the first layer, that of ReLU with batch norm not."""
+    arms = {"arms": ["sigmoid", "relu_batch_norm", "sigmoid_skip"], "depth": 10, "budget": 0.1, "seed": 3}
+    with pages.open("glossary") as page:
+        started = ask(page, "vanishing.start", **arms)["run"]
+        rows = generator(3, "shuffle", 0).permutation(TRAIN)[: 12 * BATCH_SIZE]
+        X, y = (part[rows] for part in (first(load_mnist()[0], TRAIN).X, load_mnist()[0].y))
+        run = started
+        while run["running"]:
+            page.wait_for_timeout(50)
+            run = ask(page, "vanishing.get")["run"]
+        assert run["id"] == started["id"] and all(arm["done"] and arm["error"] is None for arm in run["arms"])
+        for arm in run["arms"]:
+            model = Model(make_network(ARMS[arm["name"]](10, WIDTH)), seed=3)
+            flow = model.gradient_flow(X[:WATCHED], y[:WATCHED], samples=None)
+            assert arm["facts"]["ratio"] == pytest.approx(flow.layers[0].delta_ratio, rel=1e-2)
+        lost, kept, _ = (arm["facts"]["ratio"] for arm in run["arms"])
+        assert lost < 1e-4 < 1e-2 < kept
+
+
+@pytest.mark.slow
 def test_models_go_both_ways(pages, tmp_path: Path):
     train, test = (first(part, 500) for part in load_mnist())
     own = Model(Network(784, [Rescale(1 / 255), Dense(16), ReLU(), Dense(10)], SoftmaxCrossEntropy()), seed=3)
@@ -210,6 +234,7 @@ def test_models_go_both_ways(pages, tmp_path: Path):
         assert out == pytest.approx(own.predict_proba(test.X[7:8])[0].tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_table_of_ones_own(pages, tmp_path: Path):
     rng = np.random.default_rng(0)
     area, city = rng.uniform(20, 200, 300), rng.choice(["Taipei", 'the "old" town, south'], 300)
@@ -233,6 +258,7 @@ def test_a_table_of_ones_own(pages, tmp_path: Path):
         page.locator("[data-test=prediction]").wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
 def test_everybody_can_use_it_and_a_phone_is_enough(pages, lang, theme):
     with pages.open(phone=True, lang=lang, theme=theme) as page:

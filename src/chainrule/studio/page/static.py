@@ -25,13 +25,25 @@ from chainrule.errors import ChainruleError, FormatError
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.lab.vanishing import (
+    ARMS,
+    BATCH_SIZE,
+    BATCHES_PER_EPOCH,
+    EPOCHS,
+    MOMENTUM,
+    TESTED,
+    WATCHED,
+    WIDTH,
+)
 from chainrule.recipe.build import PIXELS_RATE, TABLE_RATE
 from chainrule.studio.commands import find
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.export import page_style
 from chainrule.studio.page.join import join
+from chainrule.studio.screens.labs.vanishing import FOUND, HIGH_LOSS
 from chainrule.studio.studio import Studio
-from chainrule.trained.persistence import LAYERS
+from chainrule.trained.persistence import LAYERS, encode
+from chainrule.views.words.facts import CHANCE
 
 ENGINE = ("engine.wasm", "description.json")
 """The files of `make web`."""
@@ -118,6 +130,28 @@ def facts() -> dict[str, Any]:
         "first": FIRST,
         "table": TABLE,
         "peaks": {"pixels": PIXELS_RATE, "numbers": TABLE_RATE},
+        "vanishing": experiment(),
+    }
+
+
+def experiment() -> dict[str, Any]:
+    """Return the networks of Vanishing gradients: their layers at depth 1, those of each more, and the run's sizes."""
+    arms = {}
+    for arm, layers in ARMS.items():
+        first, second = (list(map(encode, layers(depth, WIDTH))) for depth in (1, 2))
+        arms[arm] = {"first": first, "more": second[len(first) :]}
+    return {
+        "arms": arms,
+        "rates": FOUND,
+        "width": WIDTH,
+        "batch": BATCH_SIZE,
+        "batches": BATCHES_PER_EPOCH,
+        "epochs": EPOCHS,
+        "momentum": MOMENTUM,
+        "watched": WATCHED,
+        "tested": TESTED,
+        "high": HIGH_LOSS,
+        "learns": CHANCE / 2,
     }
 
 

@@ -11,7 +11,7 @@ const SLICE_MS = 12, FRAME_MS = 100, SHOW_MS = 400, EPOCH_MS = 300;   // of work
 const marksOf = (steps) => [...new Set(Array.from({ length: MARKS }, (_, k) => Math.round(steps ** (k / (MARKS - 1)))))].sort((one, two) => one - two);
 
 // Calls f as soon as what waits has been done: a timer would wait for some milliseconds.
-function createSoon(f) {
+export function createSoon(f) {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = f;
   return () => port2.postMessage(null);

@@ -6,6 +6,8 @@ import { openFiles, openPoints } from './files.js';
 import { readMnist } from './mnist.js';
 import { neurons } from './neurons.js';
 import { createStudio, describe } from './studio.js';
+import { createSoon } from './training.js';
+import { vanishing } from './vanishing.js';
 import { backprop } from './walks.js';
 import { why } from './why.js';
 import { packed } from './wire.js';
@@ -70,7 +72,7 @@ async function begin({ base }) {
     }
   }
 
-  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
+  Object.assign(studio.commands, desk.commands, backprop(studio), neurons(studio), why(studio), vanishing(studio, createSoon), { 'train.data': choose, 'model.open': open, 'model.file': saved, 'play.mnist': async () => { await mnist(); return {}; }, 'play.commands': () => ({ commands: Object.keys(studio.commands) }) },
     Object.fromEntries(['plane.build', 'plane.get', 'plane.start', 'plane.step', 'plane.pause'].map((name) => [name, (args) => plane.call(name, args)])));
   return studio;
 }
