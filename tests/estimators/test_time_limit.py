@@ -15,7 +15,7 @@ from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.in_time import is_early, rows_in_time
+from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time
 
 GENERATOR = np.random.default_rng(2)
 X = GENERATOR.normal(size=(40, 3))
@@ -182,6 +182,8 @@ def test_a_row_of_each_label_is_kept(monkeypatch: pytest.MonkeyPatch):
     y[[17, 4000]] = "once", "never"
     found, sizes = kept(20.0, monkeypatch, y=y, keep_labels=True)
     assert set(found.y) == {"often", "once", "never"} and sizes[0] > 250
+    again = rows_again(FitInput(LONG, y), len(found.y), 0, keep_labels=True)  # as a race does that goes on
+    np.testing.assert_array_equal(again.X["a"], found.X["a"])
 
 
 @pytest.mark.parametrize("preset", ["fast", "best"])

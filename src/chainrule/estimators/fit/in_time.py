@@ -61,7 +61,17 @@ def rows_again(given: FitInput, rows: int, seed: int, keep_labels: bool) -> FitI
         return given
     labels = np.asarray(given.y) if keep_labels else None
     order = generator(seed, "split", 3).permutation(n)
-    return _some(given, _with_labels(order[:rows], labels))
+    return _some(given, _with_labels(order[: _drawn(order, labels, rows)], labels))
+
+
+def _drawn(order: NDArray[np.int64], labels: NDArray[Any] | None, rows: int) -> int:
+    """Return how many of the first rows in an order, with one of each label that they lack, are so many rows."""
+    if labels is None or labels.ndim != 1:
+        return rows
+    first = np.unique(labels[order], return_index=True)[1]
+    counts = np.arange(max(0, rows - len(first)), rows + 1)
+    lacking = len(first) - np.searchsorted(np.sort(first), counts)
+    return int(counts[np.argmin(counts + lacking < rows)])
 
 
 def is_early(limit: float | None, begun: float) -> bool:
