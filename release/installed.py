@@ -24,6 +24,8 @@ README = Path(__file__).parents[1] / "README.md"
 MIN_ACCURACY = 0.98
 TOLERANCE = 0.05
 """How far a number of an example may be from README's: processors differ in their last digits."""
+KEPT = re.compile(r"PIP_|SSL_|REQUESTS_CA|HTTPS?_PROXY|SYSTEM|TEMP|TMP|LANG|OMP_")
+"""The environment variables that a program of the environment may see: how pip gets its packages, and the system's."""
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -49,17 +51,9 @@ class Environment:
         self.bin = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
         (folder / "empty").mkdir()
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if re.match(r"PIP_|SSL_|SYSTEM|TEMP|TMP|LANG|OMP_", name)
-        }
-        self.variables = {
-            **kept,
-            "PATH": str(self.bin),
-            "CHAINRULE_CACHE": str(folder / "cache"),
-            "HOME": str(folder),
-        }
+        kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
+        homes = {"CHAINRULE_CACHE": str(folder / "cache"), "HOME": str(folder), "USERPROFILE": str(folder)}
+        self.variables = {**kept, **homes, "PATH": str(self.bin)}
 
     def run(self, *words: str) -> str:
         """Run a program of the environment and return what it prints. Raises CalledProcessError if it fails."""

@@ -337,6 +337,16 @@ def test_the_issue_form_asks_for_the_installation():
     )
 
 
+def test_what_the_wheels_leave_out_of_the_tests_is_there():
+    override = PYPROJECT["tool"]["cibuildwheel"]["overrides"][0]
+    words = override["test-command"].split("-k")
+    for path in re.findall(r"\{project\}/(\S+)", words[0]):
+        assert (ROOT / path).exists()
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "engines").glob("test_*.py"))
+    for part in re.findall(r"not (\w+)", words[1]):
+        assert re.search(rf"def test_\w*{part}", tests)
+
+
 @pytest.mark.skipif(find_spec("cibuildwheel") is None, reason="needs cibuildwheel")
 def test_cibuildwheel_takes_the_configuration():
     command = [
