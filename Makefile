@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio web page test test-all lint format docs bench bench-minute bench-tables bench-coverage sanitize package clean
+.PHONY: help mnist studio web page test test-all lint format site bench bench-minute bench-tables bench-coverage sanitize package clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -60,9 +60,8 @@ format: $(STAMP)lint  ## mend what ruff can mend by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(STAMP)docs  ## build the documentation into docs/_build/html; a warning is an error
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
-	@echo "docs/_build/html/index.html"
+site: $(STAMP)docs  ## build the site into docs/_build/html; a warning or a broken link is an error (SITE_URL="https://example.org/")
+	OMP_NUM_THREADS=1 $(BIN)/python docs/build_site.py
 
 # Nothing else should run on the machine meanwhile.
 bench: $(STAMP)bench  ## compare with every peer, an hour; writes docs/benchmarks.md (ARGS="--quick", "--only predict", "--resume")

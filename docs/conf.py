@@ -1,7 +1,11 @@
-"""How the documentation is built: `make docs`."""
+"""How the site is built by Sphinx: `make site`, which is `build_site.py`.
+
+The environment variable SITE_URL has the address at which it will be served.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tomllib
@@ -28,10 +32,18 @@ author = "The Chainrule authors"
 copyright = f"2026, {author}"
 version = release = PROJECT["version"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "names"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxext.opengraph",
+    "names",
+    "heads",
+]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 smartquotes = False  # the prime of f'(z) is no apostrophe
@@ -39,7 +51,32 @@ smartquotes = False  # the prime of f'(z) is no apostrophe
 html_theme = "furo"
 html_title = f"Chainrule {release}"
 html_copy_source = False
-html_theme_options = {"light_css_variables": {"code-font-size": "80%"}}  # a line of 120 columns fits
+html_theme_options = {
+    "light_css_variables": {
+        "code-font-size": "80%",  # a line of 120 columns fits
+        "color-brand-primary": "#0065a3",
+        "color-brand-content": "#0065a3",
+        "color-brand-visited": "#0065a3",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#66beff",
+        "color-brand-content": "#66beff",
+        "color-brand-visited": "#66beff",
+    },
+}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "../src/chainrule/studio/web/icon.svg"
+
+html_baseurl = os.environ.get("SITE_URL", "http://localhost:8000/").rstrip("/") + "/"
+ogp_site_url = html_baseurl
+ogp_site_name = project
+ogp_image = "_static/card.png"
+ogp_image_alt = "Chainrule: a network of two hidden layers, and the chain rule of one of its weights."
+ogp_social_cards = {"enable": False}  # one picture for all pages
+ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image">']
+
+copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # what is printed is not to be copied
 
 autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
 add_module_names = False

@@ -1,0 +1,94 @@
+"""Builds the site into a folder that any web server serves: `make site`, or `python docs/build_site.py [FOLDER]`.
+
+    play/    the studio in the browser, where Emscripten is installed
+    pages/   screens of the studio as single files
+    ...      everything else, by Sphinx, to which a warning is an error
+
+In the end `check_site.py` follows every link. The environment variable SITE_URL has the address at which the site will
+be served, for its map and its social cards.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from check_site import faults
+
+from chainrule.lab.vanishing import ARMS as NETWORKS
+from chainrule.lab.without_backprop_runs import ARMS as METHODS
+from chainrule.studio import screens
+from chainrule.studio.commands import find
+from chainrule.studio.page.export import offline_page
+from chainrule.studio.studio import Studio
+
+DOCS = Path(__file__).resolve().parent
+BUILT = DOCS / "_build" / "html"
+ENGINE_IN_PAGE = DOCS.parent / "native" / "build_web.py"
+STUDIO_IN_PAGE = "chainrule.studio.page.static"
+"""The module that writes a folder, given as its argument."""
+RUNS = {
+    "vanishing": {"arms": list(NETWORKS), "depth": 10, "budget": 0.1},
+    "without_backprop": {"arms": list(METHODS), "passes": 1000},
+}
+"""Experiments of the studio by the screen's name, with arguments that make them take seconds."""
+SECONDS = 300.0
+"""The maximum time of an experiment; what there is then is shown."""
+
+assert screens.__name__, "its import registers the commands"
+
+
+def run(*arguments: str | Path) -> None:
+    """Run Python with these arguments; ends the build where it fails."""
+    subprocess.run([sys.executable, *arguments], cwd=DOCS.parent, check=True)
+
+
+def play(folder: Path) -> bool:
+    """Write the studio with the engine in WebAssembly, and return whether that was possible."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if shutil.which("em++") is None:
+        print(
+            "Emscripten (em++) is not installed, so the site is built without play/, the studio in the browser."
+        )
+        return False
+    run(ENGINE_IN_PAGE)
+    run("-m", STUDIO_IN_PAGE, folder)
+    return True
+
+
+def pages(folder: Path) -> None:
+    """Write screens of the studio as files: the plane, which trains by itself, and a run of each experiment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plane.html").write_bytes(offline_page(Studio(), {"screen": "plane"}, []))
+    for screen, arguments in RUNS.items():
+        studio = Studio()
+        state = find(f"{screen}.start")(studio, arguments)
+        end = time.monotonic() + SECONDS
+        while state["run"]["running"] and time.monotonic() < end:
+            time.sleep(0.2)
+            state = find(f"{screen}.get")(studio, {})
+        (folder / f"{screen}.html").write_bytes(offline_page(studio, {"screen": screen}, []))
+        studio.close()
+
+
+def main(built: Path) -> int:
+    """Build everything, and return the exit status."""
+    is_playable = play(built / "play")
+    pages(built / "pages")
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
+    options += ["--tag", "play"] if is_playable else []
+    run("-m", "sphinx", *options, "--doctree-dir", built.parent / "doctrees", DOCS, built)
+    found = faults(built)
+    print(*found, sep="\n", end="\n" if found else "")
+    print(f"{built / 'index.html'}: {len(found)} faults" if found else built / "index.html")
+    return min(len(found), 1)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else BUILT))
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)

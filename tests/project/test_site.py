@@ -1,0 +1,203 @@
+"""The site: `make site` finds what is wrong with it, and the built site opens in a browser without a fault.
+
+The tests in the browser read docs/_build/html, and are skipped where `make site` has not written it; with the variable
+SITE in the environment, as in continuous integration, they read that folder, and fail without it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+BUILT = Path(os.environ.get("SITE") or DOCS / "_build" / "html").resolve()
+PAGE = """<!doctype html><html lang="en"><head><title>A page</title><meta name="description" content="Of the tests.">
+<link rel="canonical" href="https://example.org/"></head><body>{}</body></html>"""
+
+
+@cache
+def checks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("check_site", DOCS / "check_site.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- the checks
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            '<a href="https://example.org/">out</a> <a href="other.html#there">in</a> <a href="#here" id="here">',
+            "",
+        ),
+        ('<a href="pages/app.html#state=1">a program</a> <img src="data:image/png;base64,AA">', ""),
+        ('<a href="gone.html">', "index.html leads to gone.html, which is not there"),
+        ('<a href="../../">', "index.html leads to ../../, which is not there"),
+        ('<a href="other.html#gone">', "index.html leads to other.html#gone, where that place is not"),
+        ('<img src="gone.png">', "index.html leads to gone.png, which is not there"),
+        (
+            '<img src="other.html" srcset="other.html 1x, gone.png 2x">',
+            "index.html leads to gone.png, which is not there",
+        ),
+        (
+            '<script src="https://example.org/a.js">',
+            "index.html loads https://example.org/a.js from another host",
+        ),
+        ('<script src="//example.org/a.js">', "index.html loads //example.org/a.js from another host"),
+        (
+            '<link rel="stylesheet" href="https://example.org/a.css">',
+            "index.html loads https://example.org/a.css from another host",
+        ),
+        (
+            "<p style=\"background: url('https://example.org/a.png')\">",
+            "index.html loads https://example.org/a.png from another host",
+        ),
+        ('<iframe src="http://example.org/">', "index.html loads http://example.org/ from another host"),
+    ],
+)
+def test_a_wrong_link_is_found(tmp_path: Path, body: str, fault: str):
+    written = {"index.html": body, "other.html": '<p id="there">', "pages/app.html": ""}
+    for name, text in written.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(PAGE.format(text))
+    pages = {path: checks().Page(path.read_text()) for path in tmp_path.rglob("*.html")}
+    index = tmp_path / "index.html"
+    found = [
+        line for link in pages[index].links for line in checks().link_faults(tmp_path, index, link, pages)
+    ]
+    assert found == [fault] * bool(fault)
+
+
+def test_a_page_without_title_description_or_language_is_found():
+    assert list(checks().page_faults("a.html", checks().Page(PAGE))) == []
+    without = checks().Page('<html><head><title></title><meta name="description" content=" "></head>')
+    assert [line.split()[-1] for line in checks().page_faults("a.html", without)] == [
+        "title",
+        "description",
+        "language",
+    ]
+
+
+def test_a_name_that_search_does_not_know_is_found(tmp_path: Path):
+    names = sorted(set(checks().chainrule.__all__) - checks().NOT_IN_SEARCH)
+    entries = ", ".join(f'[0, 1, 1, "", "{name}"]' for name in names if name != "Dense")
+    (tmp_path / "searchindex.js").write_text(f'Search.setIndex({{"objects": {{"chainrule": [{entries}]}}}})')
+    assert list(checks().search_faults(tmp_path)) == ["the search does not know Dense"]
+
+
+def test_a_page_that_the_map_has_not_is_found(tmp_path: Path):
+    (tmp_path / "sitemap.xml").write_text(
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url><loc>https://example.org/a.html</loc></url></urlset>'
+    )
+    assert list(checks().map_faults(tmp_path, ["a.html", "b.html", "search.html"])) == [
+        "sitemap.xml has not b.html"
+    ]
+
+
+# --- the site
+
+built = pytest.mark.skipif(
+    not os.environ.get("SITE") and not (BUILT / "sitemap.xml").exists(),
+    reason="`make site` has not built the site",
+)
+SIDEWAYS = "document.documentElement.scrollWidth > innerWidth"
+UNRENDERED = r"""[...document.querySelectorAll('article *')]
+  .filter(element => !element.closest('pre, code, annotation'))
+  .flatMap(element => [...element.childNodes]).filter(node => node.nodeType === 3)
+  .map(node => node.data).filter(text => /\\[a-z]{2,}|\$/.test(text))"""
+FORMULAS = """[...document.querySelectorAll('math')].map(formula => {
+  const box = formula.getBoundingClientRect();
+  return [formula.textContent, box.width, box.height];
+})"""
+
+
+@built
+@pytest.mark.browser
+@pytest.mark.slow
+def test_pages_fit_a_phone_and_ask_nobody(phone_page):
+    """The fixture fails where a request leaves this machine, or a script does."""
+    large = {
+        BUILT / "reference" / name for name in ("layers.html", "model.html", "recipe.html")
+    }  # as the others of reference/
+    pages = [
+        path
+        for path in sorted(BUILT.rglob("*.html"))
+        if path.relative_to(BUILT).parts[0] not in ("pages", "play")
+    ]
+    assert len(pages) > 40
+    for path in pages:
+        if path not in large:
+            phone_page.goto(path.as_uri())
+            assert "Chainrule" in phone_page.title()
+            assert not phone_page.evaluate(SIDEWAYS), path.name
+
+
+@built
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["index", "index.zh-TW"])
+def test_front_page_on_a_desk(browser_page, page):
+    browser_page.goto((BUILT / f"{page}.html").as_uri())
+    assert not browser_page.evaluate(SIDEWAYS)
+    assert browser_page.evaluate("document.documentElement.lang") == (
+        "en" if page == "index" else "zh-Hant-TW"
+    )
+    shown = browser_page.locator("article img:visible").first
+    browser_page.wait_for_function(
+        "image => image.complete && image.naturalWidth > 0", arg=shown.element_handle()
+    )
+    assert browser_page.locator(".sidebar-tree .caption").count() == 5
+    has_play = browser_page.locator("a.play-button, .play-button a").count() == 1
+    assert has_play == (BUILT / "play" / "index.html").exists()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files without a line for each request."""
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Where a plain file server has the site."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BUILT)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@built
+@pytest.mark.browser
+@pytest.mark.slow
+def test_search_lands_on_an_object(browser_page, address):
+    browser_page.goto(f"{address}/search.html?q=OneCycle")
+    first = browser_page.locator("ul.search li a").first
+    first.wait_for()
+    assert first.get_attribute("href").startswith(
+        "reference/optimizers.html#chainrule.formulas.schedules.OneCycle"
+    )
+
+
+@built
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "least"), [("notation", 30), ("tutorial", 25), ("laboratory", 1)])
+def test_formulas_are_laid_out_without_a_script(browser_page, page, least):
+    browser_page.goto((BUILT / f"{page}.html").as_uri())
+    formulas = browser_page.evaluate(FORMULAS)
+    assert len(formulas) >= least
+    assert all(width > 4 and height > 4 for _, width, height in formulas)
+    assert browser_page.evaluate(UNRENDERED) == []
+    assert browser_page.locator("math mfrac").count() or page == "laboratory"
