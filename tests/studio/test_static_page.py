@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -174,7 +175,9 @@ def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(
 
 
 def test_what_it_answers_is_what_its_screens_are_told(pages):
-    with pages.open("glossary") as page:
+    with pages.open("glossary", **{"train.form": '{"seed":5,"epochs":1}'}) as page:
+        assert ask(page, "model.get")["model"]["seed"] == 5
+        assert '"seed":5' in unquote(page.evaluate("location.hash")), "kept on every screen"
         known = ask(page, "play.commands")["commands"]
         listed = re.search(r"const COMMANDS = \[(.+?)\];", modules()["play/main.js"], re.DOTALL)
         assert listed is not None and sorted(re.findall(r"'([\w.]+)'", listed[1])) == sorted(known)

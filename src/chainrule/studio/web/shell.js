@@ -155,7 +155,7 @@ export function mount(root, host) {
   root.classList.add('chainrule');
   const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
   fill(root, bar, h('div.columns', aside, course.element, main));
-  const all = screensOf(host), keys = () => [...SHARED, ...(all[store.get('screen')].url || [])];
+  const all = screensOf(host), keys = () => [...SHARED, ...(host.kept || []), ...(all[store.get('screen')].url || [])];
   const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
 
   function frame() {

@@ -14,7 +14,7 @@ export function workerHost(worker, begin, commands) {
   function receive(message) {
     if (message.failed) {
       failed = message.failed;
-      for (const { reject } of waiting.values()) reject(new Error(failed));
+      for (const { reject } of waiting.values()) reject(new Error('lost'));   // which screens leave to the message
       waiting.clear();
       store.emit('play.failed', { error: failed });
       return;
@@ -38,7 +38,7 @@ export function workerHost(worker, begin, commands) {
   }
 
   function ask(message) {
-    if (failed) return Promise.reject(new Error(failed));
+    if (failed) return Promise.reject(new Error('lost'));
     const id = ++number;
     return new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject });

@@ -31,6 +31,7 @@ function saveAs(name, bytes) {
 const host = workerHost(/** @type {Worker} */ (workerOf()), { base: document.baseURI }, COMMANDS);
 Object.assign(host, {
   firstScreen: 'play',
+  kept: ['train.form', 'train.data', 'train.points'],   // what the network was trained with, so that another browser can train it
   screens: { play: { show: play, glyph: '▶', url: ['train.form'] } },
   elsewhere: { without_backprop: 'chainrule studio' },
   async save() { saveAs('model.safetensors', (await host.call('model.file', {})).file); },
@@ -43,7 +44,7 @@ store.listen('play.model', ({ model }) => {
   store.set({ isKnown: true, model, network, ...drawnIn(store, network) });
 });
 store.listen('play.arrived', ({ share }) => store.set({ 'play.share': share }));
-store.listen('play.failed', ({ error }) => store.set({ 'play.failed': error }));
+store.listen('play.failed', ({ error }) => store.set({ 'play.failed': error, screen: 'play' }));
 
 // A network learns as soon as there is something to learn from: the one of the address.
 async function begin() {
@@ -53,7 +54,7 @@ async function begin() {
     else await store.call('play.mnist');
     await store.call('train.start', { form: store.get('train.form') || {} });
   } catch (error) {
-    store.set({ 'play.failed': error.message });
+    if (error.message !== 'lost') store.set({ 'play.failed': error.message });
   }
 }
 begin();
