@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,7 +86,7 @@ def samples(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 @contextmanager
-def node(name: str, folder: Path) -> Iterator[Any]:
+def node(name: str, folder: Path) -> Iterator[Callable[[float], float]]:
     """Run a contestant of web.mjs; yields a function of seconds that returns samples a second."""
     command = ["node", str(Path(__file__).with_suffix(".mjs")), name, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -104,7 +105,7 @@ def node(name: str, folder: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def baseline(case: Case, X: np.ndarray, y: np.ndarray) -> Iterator[Any]:
+def baseline(case: Case, X: np.ndarray, y: np.ndarray) -> Iterator[Callable[[float], float]]:
     """Run the native engine's baseline build on one thread; yields a function of seconds as `node` does."""
     from chainrule.data.samples import Samples
     from chainrule.engines.base import Plan, StepSettings
@@ -134,8 +135,8 @@ def baseline(case: Case, X: np.ndarray, y: np.ndarray) -> Iterator[Any]:
     yield run
 
 
-def measured(case: Case, folder: Path, packages: Path, rounds: int, seconds: float) -> dict[str, float]:
-    """Return the median samples a second of each contestant, of rounds in which all take their turn."""
+def measured(case: Case, folder: Path, packages: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Return the samples a second of each contestant in each of some rounds, in which all take their turn."""
     import build_web
 
     X, y = samples(case)
@@ -161,29 +162,31 @@ def measured(case: Case, folder: Path, packages: Path, rounds: int, seconds: flo
         for _ in range(rounds):
             for name, run in zip(CONTESTANTS, (ours, native, wasm, cpu), strict=True):
                 found[name].append(run(seconds))
-    return {name: statistics.median(values) for name, values in found.items()}
+    return found
 
 
-def line(cells: tuple[str, ...]) -> str:
+def line(cells: Sequence[str]) -> str:
     """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |\n"
 
 
-def row(case: Case, found: dict[str, float]) -> str:
-    """Return a case's row of the table."""
-    ours, native, wasm, cpu = (found[name] for name in CONTESTANTS)
-    return line(
-        (
-            *(case.name, f"{ours:,.0f}", f"{native:,.0f}", f"{ours / native:.2f}"),
-            *(f"{wasm:,.0f}", f"{ours / wasm:.1f}", f"{cpu:,.0f}", f"{ours / cpu:.1f}"),
-        )
-    )
+def row(case: Case, found: dict[str, list[float]]) -> str:
+    """Return a case's row of the table: medians, of ratios too, because both sides of one are of the same moments."""
+
+    def speed(name: str) -> str:
+        return f"{statistics.median(found[name]):,.0f}"
+
+    def ratio(name: str) -> float:
+        return statistics.median(ours / other for ours, other in zip(found["ours"], found[name], strict=True))
+
+    cells = [case.name, speed("ours"), speed("baseline"), f"{ratio('baseline'):.2f}"]
+    for name in ("wasm", "cpu"):
+        cells += [speed(name), f"{ratio(name):.1f}"]
+    return line(cells)
 
 
 def main(words: list[str]) -> None:
     """Measure every case, and write the table into the page."""
-    import os
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--packages", type=Path, required=True, help="the folder with node_modules/@tensorflow"
@@ -193,7 +196,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--only", default="", help="only cases whose name has this, and nothing is written")
     asked = parser.parse_args(words)
     os.environ["CHAINRULE_ISA"] = "baseline"
-    table = line(HEADS) + line(("---", *["---:"] * (len(HEADS) - 1)))
+    table = line(HEADS) + line(["---", *["---:"] * (len(HEADS) - 1)])
     for case in CASES:
         if asked.only not in case.name:
             continue

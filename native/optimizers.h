@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "enumerations.h"
-#include "simd.h"
+#include "matmul.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
@@ -80,6 +80,16 @@ T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, 
     Magnitude<T> largest[P] = {};
     // next(i, g): updates the moments at i, and returns the new w
     const auto each = [&](auto&& next) {
+#if defined(__wasm__)  // one loop, which its compiler takes in vectors; of two it makes vectors across the rows
+        if constexpr (std::is_same_v<Which, All> && std::is_same_v<G, Stored<T>>) {
+            for (Index i = 0, count = static_cast<Index>(which.count) * P; i < count; ++i) {
+                const T value = next(i, gradient.g[i]);
+                largest[0] = std::max(largest[0], magnitude(value));
+                w[i] = value;
+            }
+            return;
+        }
+#endif
         for (Index c = 0, count = static_cast<Index>(which.count); c < count; ++c) {
             const Index k = which[c];
             for (Index j = 0; j < P; ++j) {
