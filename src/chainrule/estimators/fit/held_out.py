@@ -67,7 +67,7 @@ class HeldOut:
     groups: NDArray[np.int64] | None = None
     """(m,) the number of the group of each row; None without groups"""
     surer: Confidence | None = None
-    """how much surer of its classes the network is that was trained on all rows afterwards; None where nobody knows"""
+    """how much surer of two classes the network is that was trained on all rows afterwards; None where nobody knows"""
 
     @classmethod
     def of(cls, held: HeldRows, predicted: NDArray[Any], X: PreparedInputs | None = None) -> Self | None:

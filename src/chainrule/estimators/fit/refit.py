@@ -268,7 +268,7 @@ class Refit:
     def _compared(self, result: FitResult) -> HeldOut | None:
         """Return what the network that was watched predicts for the rows held out, and how much surer this one is."""
         held_out = result.held_out
-        if held_out is None or result.targets.task not in ("binary", "multiclass"):
+        if held_out is None or result.targets.task != "binary":
             return held_out
         X, engine = self.samples.X[spaced(self.samples.n, MAX_COMPARED)], self.plan.parameters.engine
         before, after = result.predicted(X, engine), replace(result, model=self.model).predicted(X, engine)
