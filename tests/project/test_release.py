@@ -294,6 +294,24 @@ def test_an_action_has_one_version():
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_says_nothing_twice(path: Path):
+    """PyYAML takes the last of equal keys; the service refuses the file."""
+    yaml = pytest.importorskip("yaml")
+
+    def keys(node) -> None:
+        if isinstance(node, yaml.MappingNode):
+            names = [key.value for key, _ in node.value]
+            assert len(set(names)) == len(names), f"{path.name}, line {node.start_mark.line + 1}: {names}"
+            for _, value in node.value:
+                keys(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                keys(value)
+
+    keys(yaml.compose(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_may_do_only_what_it_says(path: Path):
     yaml = pytest.importorskip("yaml")
     workflow = yaml.safe_load(path.read_text("utf-8"))
