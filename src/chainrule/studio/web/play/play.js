@@ -147,7 +147,7 @@ export function play(root, store) {
     const now = JSON.stringify(valueOf(store, 'layers'));
     fill(sizes, Object.entries(WIDTHS).map(([name, widths]) => h('button.choice-button', { type: 'button', 'aria-pressed': String(JSON.stringify(layersOf(widths)) === now), dataset: { size: name },
       onclick: () => { change(store, { layers: layersOf(widths) }); attempt('train.start', { form: formOf(store) }); } }, `784 – ${widths.join(' – ')} – 10`)),
-    button(t(store, 'play.more'), () => store.set({ screen: 'train' }), { quiet: true }));
+    h('button.choice-button', { type: 'button', onclick: () => store.set({ screen: 'train' }), dataset: { test: 'more' } }, t(store, 'play.more')));
   }
 
   function showStatus() {
