@@ -145,8 +145,10 @@ def test_the_steps_on_the_plane(pages: Pages, studio: Studio):
 
         def trained(layers: list[int], **settings: Any) -> dict[str, Any]:
             wanted = ",".join(map(str, layers))
+            n = settings.get("n", "s.n")
             page.wait_for_function(
-                f"() => window.chainrule.store.get('shown.plane')?.settings.layers.join() === '{wanted}'"
+                f"() => {{ const s = window.chainrule.store.get('shown.plane')?.settings;"
+                f" return s && s.layers.join() === '{wanted}' && s.n === {n}; }}"
             )
             found = of_plane(studio)
             assert {key: found["settings"][key] for key in settings} == settings
@@ -167,7 +169,8 @@ def test_the_steps_on_the_plane(pages: Pages, studio: Studio):
             expected(page, "overfitting"), history["val_loss"][-1] - history["loss"][-1], rtol=1e-4
         )
         onward(page)
-        assert state(page, "plane.n") == 400
+        history = trained([12, 12], kind="moons", n=400)["history"]
+        assert_allclose(expected(page, "remedies"), history["val_loss"][-1] - history["loss"][-1], rtol=1e-4)
         onward(page)
         history = trained([8, 8], kind="surface")["history"]
         assert_allclose(expected(page, "regression"), np.sqrt(history["loss"][-1]), rtol=1e-4)
@@ -183,19 +186,19 @@ def test_the_steps_on_the_plane(pages: Pages, studio: Studio):
 def test_the_steps_in_the_laboratory(pages: Pages, studio: Studio):
     """Vanishing gradients, their cures, and the cost without backpropagation, of short runs."""
     find("vanishing.start")(studio, {"arms": ["sigmoid", "relu"], "depth": 3, "budget": 0.05})
-    methods = ["backpropagation", "central_differences"]
-    find("without_backprop.start")(studio, {"arms": methods, "passes": 2000})
     with pages.open("vanishing", state={"course": "vanishing"}) as page:
         page.wait_for_function(
-            "() => window.chainrule.store.get('shown.vanishing')?.running === false", timeout=60_000
+            "() => window.chainrule.store.get('shown.vanishing')?.running === false", timeout=120_000
         )
         assert_allclose(expected(page, "vanishing"), 0.25**3)
         onward(page)
         arms = {arm["name"]: arm["profile"] for arm in find("vanishing.get")(studio, {})["run"]["arms"]}
         assert_allclose(expected(page, "cures"), arms["relu"][0] / arms["sigmoid"][0], rtol=1e-4)
+        methods = ["backpropagation", "central_differences"]
+        find("without_backprop.start")(studio, {"arms": methods, "passes": 1000})
         page.evaluate("window.chainrule.store.set({ course: 'without' })")
         page.wait_for_function(
-            "() => window.chainrule.store.get('shown.without_backprop')?.running === false", timeout=60_000
+            "() => window.chainrule.store.get('shown.without_backprop')?.running === false", timeout=120_000
         )
         settle(page)
         assert expected(page, "without") == 2 * (49 * 8 + 8 + 8 * 10 + 10)
@@ -209,6 +212,27 @@ def test_a_link_to_a_step_is_enough(pages: Pages):
         assert page.locator(".screen").get_attribute("data-screen") == "backprop"
         links = page.evaluate("window.chainrule.store.get('network').links.length")
         assert state(page, "backprop.step") == links + 1
+
+
+def test_a_step_is_printed(pages: Pages):
+    """The step and its screen, black on white, without what can be pressed."""
+    with pages.open("backprop", theme="dark", state={"course": "own"}) as page:
+        page.wait_for_selector("[data-test=course-reveal]:visible")
+        page.emulate_media(media="print")
+        for hidden in (
+            ".top-bar",
+            "aside",
+            ".player",
+            "[data-test=course-next]",
+            "[data-test=course-reveal]",
+        ):
+            assert not page.locator(hidden).first.is_visible(), hidden
+        for shown in ("course-title", "course-question", "course-guess", "weight"):
+            assert page.locator(f"[data-test={shown}]").first.is_visible(), shown
+        course = "getComputedStyle(document.querySelector('.course'))"
+        colors = page.evaluate(f"[{course}.color, {course}.backgroundColor]")
+        assert colors == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+        page.emulate_media(media="screen")
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])

@@ -276,3 +276,21 @@ def test_the_builder_says_what_is_missing(tmp_path: Path):
     part = write_part(tmp_path, "train", first(load_mnist()[0], 40))
     assert part["n"] == 40 and [n for _, n, _ in part["files"]] == [40] and IMAGES == 10_000
     assert dataclasses.fields(load_mnist()[0]) and json.dumps(facts())
+
+
+def test_the_course(pages: StaticPages):
+    """The steps that the page can show, with the numbers of its network; the chain of four has its own numbers here."""
+    expected = "() => Number(document.querySelector('[data-test=course-answer] p').dataset.expected)"
+    with pages.open("course") as page:
+        lacking = page.locator(".course-entry:not(:has(button))")
+        assert lacking.evaluate_all("all => all.map((one) => one.dataset.step)") == ["without"]
+        page.click("[data-test=course-begin]")
+        for number in (784 * 128, None, None, 128 * 127, pytest.approx(np.log(2)), None):
+            page.wait_for_selector("[data-test=course-reveal]:visible")
+            page.click("[data-test=course-reveal]")
+            assert number is None or page.evaluate(expected) == number
+            page.click("[data-test=course-next]")
+        page.fill("[data-test=chain-w0]", "1")
+        page.keyboard.press("Tab")
+        page.click("[data-test=course-reveal]")
+        assert page.evaluate(expected) == 2 * (0.5 * 3 * -1 * 1 * 2 + 5) * 1 * -1 * 3 * 2

@@ -7,7 +7,7 @@ import { judged } from './course_facts.js';
 import { stepOf, steps } from './course_steps.js';
 import { stepsOf } from './tour.js';
 
-const FOLLOWED = ['network', 'model', 'data', 'sample', 'neuron', 'weight', 'screen', 'shown.backprop', 'backprop.row', 'backprop.rate', 'shown.plane', 'shown.vanishing', 'shown.without_backprop', 'course.widths'];
+const FOLLOWED = ['network', 'model', 'data', 'sample', 'neuron', 'weight', 'screen', 'shown.backprop', 'backprop.row', 'backprop.rate', 'shown.plane', 'shown.vanishing', 'shown.without_backprop', 'course.widths', 'course.chain'];
 const PAUSE = 250;   // milliseconds between two changes of what is read, as on the screens
 const FLASH = 1600;   // milliseconds that what a step is about stays framed
 
@@ -118,7 +118,7 @@ export function courseMode(root, store, offered, given) {
     store.set({ course: step.name, screen: step.screen });
     pending = kept;
     apply();
-    show(step.example || null);
+    show((store.can('backprop.example') && step.example) || null);
     build();
   }
 

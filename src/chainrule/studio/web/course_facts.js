@@ -5,7 +5,7 @@
 import { count, percent } from './format.js';
 import { activations } from './activations.js';
 import { answerOf, errorOf, figure, isActivation, isDense, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
-import { linkName, numberName } from './screens/backprop_names.js';
+import { numberName } from './screens/backprop_names.js';
 import { movedOf } from './screens/backprop_moved.js';
 import { factorsOf } from './screens/backprop_tasks.js';
 
@@ -102,17 +102,29 @@ export function ofStep(store) {
   return { expected: after, values: { name: numberName(found.walk, `${link.name}.W`, index), w: figure(w, 5), gradient: figure(value, 4), rate: figure(rate), after: figure(after, 5), change: figure(-rate * value, 3) } };
 }
 
-/** The first weight's derivative in a chain of single neurons without activations.  @param {Store} store  @returns {Facts | null} */
-export function ofChain(store) {
+/** The numbers of the chain of four neurons, and of its one sample, as the screen's example has them. */
+export const CHAIN = { x: 2, y: -5, w3: 0.5, w2: 3, w1: -1, w0: 2 };
+
+// The chain's numbers: x, y and the weights from the first on, of the network on show, or where no host has it the reader's own.
+function chainOf(store) {
+  if (!store.can('backprop.example')) {
+    const { x, y, w3, w2, w1, w0 } = { ...CHAIN, ...(store.get('course.chain') || {}) };
+    return { x, y, weights: [w3, w2, w1, w0] };
+  }
   const found = walkOf(store);
-  if (!found || !found.walk.is_chain || !found.walk.letters || !found.walk.links.every(isDense)) return null;
-  const { walk, network } = found, all = walk.links.map(({ name }) => network.arrays[`${name}.W`][0]);
-  const a0 = outOf(walk, walk.links[walk.links.length - 1].name, 0)[0], y = rowOf(walk.target, 0)[0], x = walk.x[0], rest = all.slice(1).reduce((product, w) => product * w, 1);
-  const first = numberName(walk, `${walk.links[0].name}.W`), last = linkName(store, walk, walk.links[walk.links.length - 1].name), from = linkName(store, walk, 'input');
-  const letters = walk.links.slice(1).reverse().map(({ name }) => numberName(walk, `${name}.W`)).join(' · '), numbers = all.slice(1).reverse().map((w) => (w < 0 ? `(${figure(w)})` : figure(w))).join(' · ');
-  const expected = 2 * (a0 - y) * rest * x;
-  return { expected, values: { first, from, outside: { text: `2 (${last} − y)`, factor: 'outer' }, between: { text: letters, factor: 'middle' }, inside: { text: from, factor: 'inner' },
-    outer: outer(2 * (a0 - y)), weights: { text: numbers, factor: 'middle' }, middle: middle(rest), inner: inner(x), value: figure(expected, 5) } };
+  if (!found || !found.walk.is_chain || !found.walk.letters || found.walk.links.length !== 4 || !found.walk.links.every(isDense)) return null;
+  const { walk, network } = found;
+  return { x: walk.x[0], y: rowOf(walk.target, 0)[0], weights: walk.links.map(({ name }) => network.arrays[`${name}.W`][0]) };
+}
+
+/** The first weight's derivative in a chain of four single neurons without activations.  @param {Store} store  @returns {Facts | null} */
+export function ofChain(store) {
+  const found = chainOf(store);
+  if (!found) return null;
+  const { x, y, weights } = found, rest = weights.slice(1).reverse(), product = rest.reduce((all, w) => all * w, 1), out = x * weights[0] * product, expected = 2 * (out - y) * product * x;
+  const numbers = rest.map((w, k) => (w < 0 && k ? `(${figure(w)})` : figure(w))).join(' · ');
+  return { expected, values: { first: 'w₃', outside: { text: '2 (a₀ − y)', factor: 'outer' }, between: { text: 'w₀ · w₁ · w₂', factor: 'middle' }, inside: { text: 'a₄', factor: 'inner' },
+    outer: outer(2 * (out - y)), weights: { text: numbers, factor: 'middle' }, middle: middle(product), inner: inner(x), value: figure(expected, 5) } };
 }
 
 /** The derivative of the chosen weight as outer, middle and inner factor.  @param {Store} store  @returns {Facts | null} */

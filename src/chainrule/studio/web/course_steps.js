@@ -1,10 +1,9 @@
 // The course: the lesson as a path through the screens. A step is one of a tour (tour.js: at, set, needs, when) with its name, its
 // screen, and `facts`: the numbers that its question and its answer are made of. Its texts are course.step.NAME with title, text, do,
-// ask and answer. `example`: the chain of single neurons that is on show during the step.
-// `figure`: what the step shows beside its texts.
+// ask and answer. `example`: the chain of single neurons that is on show during the step. `figure`: what the step shows beside its texts.
 import { ofChain, ofDelta, ofGradient, ofLayer, ofLoss, ofNetwork, ofNeuron, ofOwn, ofSlope, ofStep, ofWeight, ofZoom } from './course_facts.js';
 import { ofCures, ofNorm, ofOverfitting, ofRegression, ofUniversality, ofVanishing, ofWithout } from './course_facts_runs.js';
-import { histograms, recursion, width } from './course_figures.js';
+import { fourNumbers, histograms, recursion, width } from './course_figures.js';
 import { loudest } from './screens/draw.tour.js';
 import { after } from './screens/backprop.tour.js';
 
@@ -21,7 +20,7 @@ export const steps = [
   { name: 'layer', screen: 'draw', at: '[data-test="network"]', set: FIRST, facts: ofLayer },
   { name: 'loss', screen: 'backprop', at: '.words', set: after('loss'), needs: 'backprop.walk', facts: ofLoss },
   { name: 'downhill', screen: 'backprop', at: '[data-test="update"]', set: after('done'), needs: 'backprop.update', facts: ofStep },
-  { name: 'chain', screen: 'backprop', at: '[data-test="lines"]', set: after('done'), needs: 'backprop.example', example: 'lesson', facts: ofChain },
+  { name: 'chain', screen: 'backprop', at: '[data-test="lines"]:not([hidden]), [data-test="four-numbers"]', set: after('done'), needs: 'backprop.walk', example: 'lesson', facts: ofChain, figure: fourNumbers },
   { name: 'own', screen: 'backprop', at: '[data-test="weight"]', set: ONE('done'), needs: 'backprop.weight', facts: ofOwn },
   { name: 'zoom', screen: 'backprop', at: '[data-test="zoom"]', set: ONE('done'), needs: 'backprop.walk', facts: ofZoom },
   { name: 'delta', screen: 'backprop', at: '[data-test="split"]', set: ONE('back'), needs: 'backprop.walk', facts: ofDelta, figure: recursion },
