@@ -43,6 +43,7 @@ from chainrule.export.numbers import Affine, Columnwise
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8, multiplier_of, range_of
 from exported import later, moved, table
+from needs import needs
 
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "6"))
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0}
@@ -118,11 +119,6 @@ def test_a_layer_by_hand():
     assert found.tolist() == [[42, 43], [127, -128]]
 
 
-def random_rows(model_or_graph: ComputationGraph, n: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {"X": rng.normal(0, 1, (n, model_or_graph.inputs[0].columns))}
-
-
 @pytest.mark.parametrize("number", range(CASES))
 def test_random_networks_are_the_reference(number: int, tmp_path: Path):
     """Each dense layer of random networks, row by row, and the compiled C beside them."""
@@ -183,6 +179,26 @@ def test_a_network_of_pictures_is_integers_throughout(tmp_path: Path):
         )
         assert written.about["same_labels"] > 0.95 and written.about["constant_bytes"] < 5000
         assert written.difference < 0.2 and written.tolerance == np.inf
+
+
+@needs("onnx")
+@needs("onnxruntime")
+def test_ranges_are_those_of_an_onnx_file(tmp_path: Path):
+    """ONNX Runtime measures the same scales and zeros on the same rows, but counts its integers from 0."""
+    import onnx
+
+    model, X = trained(Rescale(1 / 255), Dense(8), ReLU())
+    model.export(tmp_path / "net.onnx", X, dtype="int8")
+    constants = onnx.load(tmp_path / "net.onnx").graph.initializer
+    stored = {each.name: onnx.numpy_helper.to_array(each) for each in constants}
+    made = in_int8(simplified(model.graph(), by_column=False), {"X": X}).graph
+    layers = [step.operation for step in made.steps]
+    [entry] = [each for each in layers if isinstance(each, ToInt8)]
+    assert stored["X_scale"] == pytest.approx(entry.scale) and stored["X_zero_point"] == entry.zero + 128
+    scales = np.array([float(v) for name, v in stored.items() if name.endswith("_scale") and v.ndim == 0])
+    for each in layers:
+        if isinstance(each, Int8Affine):
+            assert np.isclose(scales, each.scale_out, rtol=1e-4).any()
 
 
 def test_scales_of_columns_stay_in_front(tmp_path: Path):

@@ -20,9 +20,12 @@ import pytest
 import chainrule as c
 from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
+from chainrule.estimators.distilling import distill
+from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.target import infer_task
+from chainrule.export.effect import effect_of_int8
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
 from chainrule.inspection.derivation.lines import equations
@@ -59,7 +62,9 @@ ROOMS = (
     "estimators.tables.cells",
     "estimators.decisions",
     "estimators.reliability",
+    "estimators.distilling.cost",
     "estimators.drift.check",
+    "export.effect",
     "estimators.notices.notice",
     "estimators.tables.description",
     "views.experiments",
@@ -245,6 +250,7 @@ def results() -> dict[str, Any]:
         infer_task(y),
         *reasons_of_answers(),
         *additive_model(),
+        *smaller_models(),
         *table_run(),
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
@@ -274,6 +280,16 @@ def additive_model() -> list[Any]:
     X, _ = samples()
     net = c.MLPRegressor(preprocess="auto", preset="additive", n_members=2, max_iter=2, random_state=0)
     return [net.fit(X, X[:, 0]).terms()]
+
+
+def smaller_models() -> list[Any]:
+    """What one network in place of another costs, and what integers do."""
+    X, y = samples()
+    quick: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 2}
+    teacher = c.MLPClassifier(**quick, preprocess="auto", random_state=0).fit(X, np.where(y > 0, "yes", "no"))
+    _, cost = distill(teacher, X, between=10, preset=None, **quick)
+    effect = effect_of_int8(teacher.graph(), graph_inputs(teacher, X))
+    return [cost, effect, effect.layers[0], effect.classes[0], effect.columns[0]]
 
 
 def experiments() -> list[Any]:

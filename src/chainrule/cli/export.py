@@ -52,6 +52,9 @@ def export(
     console = output.console()
     for line in said(written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if written.effect is not None:
+        with spoken_in(lang):
+            console.print(f"\n{written.effect}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\n{written.usage}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -80,5 +83,6 @@ def as_data(written: ExportedFiles) -> dict[str, Any]:
         "tolerance": written.tolerance if math.isfinite(written.tolerance) else None,
         "left_out": list(written.left_out),
         "usage": written.usage,
+        **({} if written.effect is None else {"int8": written.effect.to_data()}),
         **written.about,
     }

@@ -256,7 +256,9 @@ CardOverwrite = Annotated[bool, Option("--overwrite", help="Replace the file.")]
 AsOnnx = Annotated[bool, Option("--onnx", help="As an ONNX file; needs the extra onnx.")]
 AsC = Annotated[bool, Option("--c", help="As C99: a source, a header, and a program that tests them.")]
 AsJavaScript = Annotated[bool, Option("--js", help="As a JavaScript module without dependencies.")]
-PageLanguage = Annotated[str, Option("--lang", help=f"Language of a page: {_LANGUAGE}")]
+PageLanguage = Annotated[
+    str, Option("--lang", help=f"Language of a page, and of what int8 does: {_LANGUAGE}")
+]
 AsPage = Annotated[bool, Option("--html", help="As a page with a form, which answers offline.")]
 ExportDtype = Annotated[
     str,

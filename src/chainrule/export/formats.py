@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from chainrule.errors import ConfigError
+from chainrule.export.effect import Int8Effect
 from chainrule.export.graph import ComputationGraph
 
 FORMATS = {
@@ -48,6 +49,8 @@ class ExportedFiles:
     """sentences on what is not in the files"""
     usage: str = ""
     """some lines that run what was written"""
+    effect: Int8Effect | None = None
+    """what 8-bit integers do by layer, class and column; None of floating point"""
     about: Mapping[str, Any] = field(default_factory=dict)
     """more about the format: the precision, versions"""
 

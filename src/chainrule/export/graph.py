@@ -82,14 +82,11 @@ class ComputationGraph:
         values: list[Array] = []
         for step in self.steps:
             operation = step.operation
-            read = [values[k] for k in step.reads]
             if isinstance(operation, GraphInput):
                 made = given[operation.label]
                 made = made.astype(precision) if operation.holds == NUMBERS else made
-            elif isinstance(operation, ToPrecision):
-                made = read[0].astype(precision if operation.to == "network" else np.float64, copy=False)
             else:
-                made = operation.compute(*read)
+                made = step_value(operation, [values[k] for k in step.reads], precision)
             values.append(made)
         return values
 
@@ -172,6 +169,13 @@ class ComputationGraph:
     def __repr__(self) -> str:
         """Show the task, the inputs and the number of steps."""
         return f"<ComputationGraph: {self.task}, {len(self.inputs)} inputs, {len(self.steps)} steps>"
+
+
+def step_value(operation: GraphOperation, read: Sequence[Array], precision: np.dtype[Any]) -> Array:
+    """Return what an operation makes of the values that it reads. precision: of the networks' numbers."""
+    if isinstance(operation, ToPrecision):
+        return read[0].astype(precision if operation.to == "network" else np.float64, copy=False)
+    return operation.compute(*read)
 
 
 def _value(own: GraphInput, values: Sequence[object] | Array) -> Array:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from chainrule.errors import ConfigError
 from chainrule.export.answers import LargestColumn
 from chainrule.export.base import Array
-from chainrule.export.formats import RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
 from chainrule.export.integers import (
     HIGHEST,
@@ -67,12 +66,12 @@ class InInt8(NamedTuple):
     layers: tuple[Int8Layer, ...]
 
 
-def calibrated(rows: RowsToCompare, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+def calibrated(inputs: Mapping[str, Any], are_given: bool) -> Mapping[str, Any]:
     """Return the inputs on which ranges are measured: of rows that were given, those that are compared.
 
     Raises ConfigError for rows that are drawn, which may have other ranges than the model's data.
     """
-    if not rows.are_given:
+    if not are_given:
         raise ConfigError(
             "dtype='int8' measures ranges on rows of the model's inputs; pass some hundreds as X."
         )

@@ -18,6 +18,7 @@ from chainrule.export.comparing import (
     read_by_the_caller,
     rows_to_compare,
 )
+from chainrule.export.effect import effect_of_int8
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import only, simplified
@@ -43,7 +44,7 @@ def write(
     if dtype not in (*TOLERANCES, INT8_DTYPE):
         raise ConfigError(f"dtype must be 'float32', 'float64' or 'int8', not {dtype!r}.")
     if dtype == INT8_DTYPE:
-        calibrated(rows, rows.inputs)
+        calibrated(rows.inputs, rows.are_given)
     if find_spec("onnx") is None or (dtype == INT8_DTYPE and find_spec("onnxruntime") is None):
         raise ConfigError("ONNX files need the extra onnx; install it: pip install 'chainrule[onnx]'.")
     from chainrule.export.as_onnx.model import onnx_bytes, onnx_inputs, output_names
@@ -53,7 +54,7 @@ def write(
     numbers = "float32" if dtype == INT8_DTYPE else dtype
     content = onnx_bytes(chosen, numbers)
     found = compare(chosen, content, rows.inputs, numbers)
-    tolerance = found.tolerance
+    tolerance, effect = found.tolerance, None
     if not found.is_close:
         raise ConfigError(
             f"the ONNX model's answers differ from the model's by {found.difference:.1e} on {found.rows} rows, "
@@ -62,8 +63,9 @@ def write(
     if dtype == INT8_DTYPE:
         from chainrule.export.as_onnx.quantized import quantized
 
-        measured = calibrated(rows, rows_to_compare(chosen, rows.inputs, numbers))
+        measured = rows_to_compare(chosen, rows.inputs, numbers)
         content = quantized(content, onnx_inputs(chosen, measured, numbers))
+        effect = effect_of_int8(chosen, measured)
         found, tolerance = compare(chosen, content, rows.inputs, numbers), math.inf
     write_whole(path, content)
     return ExportedFiles(
@@ -74,6 +76,7 @@ def write(
         tolerance=tolerance,
         left_out=tuple(left_out(graph, label, found.rows)),
         usage=usage(chosen, list(output_names(chosen).values()), path, numbers),
+        effect=effect,
         about={"format": "onnx", "opset": 13, "dtype": dtype, "same_labels": found.same_labels},
     )
 

@@ -7,12 +7,14 @@ from functools import singledispatch
 
 import numpy as np
 
+from chainrule.estimators.distilling.cost import DistillationCost
 from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.curves import ColumnCurve
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons, shown
 from chainrule.estimators.notices.notice import Notices
+from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.result import FEATURES_SHOWN
 from chainrule.inspection.derivation.derivation import Derivation
@@ -26,6 +28,7 @@ from chainrule.network.summary import Summary
 from chainrule.training import History
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
+from chainrule.views.notebook.checks import distilled, drift, int8, notices
 from chainrule.views.notebook.derivation import derivation
 from chainrule.views.notebook.parts import (
     Markup,
@@ -41,7 +44,6 @@ from chainrule.views.notebook.parts import (
     text,
 )
 from chainrule.views.text import attribution as attribution_text
-from chainrule.views.text import drift as drift_text
 from chainrule.views.text import flow as flow_text
 from chainrule.views.text import reasons as reasons_text
 from chainrule.views.text import summary as summary_text
@@ -236,35 +238,6 @@ def _piece(item: Content) -> str:
     return paragraph(item)
 
 
-def drift(found: DriftCheck) -> str:
-    """Return what has changed, and a table with a row per column."""
-    made = table(words.drift.HEADS, drift_text.cells(found), (0, 1))
-    return framed(words.drift.TITLE, *map(paragraph, drift_text.sentences(found)), made)
-
-
-def noticed_cells(found: Notices) -> list[tuple[str, ...]]:
-    """Return a row per notice: what it is, its columns, both scores, and what to pass."""
-    said = words.notices
-    return [
-        (
-            said.KINDS[each.what],
-            words.phrases.several(each.columns) if each.columns else "",
-            said.score(each.score, each.score_with),
-            said.score(each.score, each.score_without),
-            said.to_pass(each),
-        )
-        for each in found
-    ]
-
-
-def notices(found: Notices) -> str:
-    """Return a table with one row per notice, and a sentence for each."""
-    if not len(found):
-        return framed(words.notices.TITLE, paragraph(words.notices.NOTHING))
-    made = table(words.notices.HEADS, noticed_cells(found), (0, 1, 4))
-    return framed(words.notices.TITLE, made, *map(paragraph, found))
-
-
 @singledispatch
 def output(result: object) -> str:
     """Return what a notebook shows of a result, by its class. Raises TypeError for other objects."""
@@ -283,6 +256,8 @@ output.register(ColumnImportance, importance)
 output.register(ColumnCurve, curve)
 output.register(ColumnPairs, pairs)
 output.register(DriftCheck, drift)
+output.register(DistillationCost, distilled)
+output.register(Int8Effect, int8)
 output.register(Notices, notices)
 output.register(Story, story)
 output.register(Derivation, derivation)

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from chainrule.estimators.decisions import Decision
+from chainrule.estimators.distilling.cost import DistillationCost
 from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
@@ -13,6 +14,7 @@ from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.notices.notice import Notice
 from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.description import DescribedTable
+from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.attribution.explained import Target
 from chainrule.inspection.derivation.derivation import Derivation, Step
@@ -24,7 +26,7 @@ from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
 from chainrule.views import words
-from chainrule.views.text import attribution, derivation, drift, flow, reasons, story, tables, trace
+from chainrule.views.text import attribution, derivation, drift, flow, reasons, smaller, story, tables, trace
 
 
 @singledispatch
@@ -42,9 +44,11 @@ text.register(Reinitialization, attribution.reinitialization)
 text.register(Decision, tables.decision)
 text.register(Derivation, derivation.text)
 text.register(DescribedTable, tables.table)
+text.register(DistillationCost, smaller.cost)
 text.register(DriftCheck, drift.text)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
+text.register(Int8Effect, smaller.int8)
 text.register(Reasons, reasons.text)
 text.register(ColumnImportance, reasons.importance)
 text.register(ColumnPairs, reasons.pairs)

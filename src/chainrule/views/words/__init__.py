@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import notices as notices
     from chainrule.views.words.en import phrases as phrases
     from chainrule.views.words.en import reasons as reasons
+    from chainrule.views.words.en import smaller as smaller
     from chainrule.views.words.en import story as story
     from chainrule.views.words.en import story_page as story_page
     from chainrule.views.words.en import tables as tables

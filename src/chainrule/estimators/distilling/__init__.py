@@ -1,0 +1,184 @@
+"""One network in place of an average of many: it learns what they answer.
+
+    from chainrule.estimators.distilling import distill
+
+    best = MLPClassifier(preset="best", time_limit=600).fit(X, y)
+    student, cost = distill(best, X, X_test=X_test, y_test=y_test, hidden_layer_sizes=(32,))
+    print(cost)                           # what that costs: loss, seconds, bytes
+    student.export("small.c", X, dtype="int8")
+
+The network is an estimator like any other, and is trained on the average's answers for its own rows and for rows in
+between. A row of classes is learned once for each class, weighted by its probability p_k, which is the cross-entropy
+-sum_k p_k log q_k with the student's q; of numbers the average's prediction is the target.
+
+Sources: learning an ensemble's answers on rows that are made up, Bucila, Caruana and Niculescu-Mizil, "Model
+compression", KDD 2006; the answers' probabilities as targets, Hinton, Vinyals and Dean, "Distilling the knowledge in a
+neural network", 2015.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss, root_mean_squared_error
+
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.classifier import MLPClassifier
+from chainrule.estimators.distilling.between import ColumnTable, rows_between
+from chainrule.estimators.distilling.cost import DistillationCost
+from chainrule.estimators.held import result_of
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.regressor import MLPRegressor
+
+LEAST_ROWS = 5_000
+"""The rows that a network learns at least, own ones and rows in between."""
+LEAST_PROBABILITY = 0.01
+"""Of a row and a class that is learned; the others of the row are made larger by as much."""
+JUDGED = 10
+"""Without rows to test on, one row in this many is left out, and both answer for it."""
+TIMED = 1_000
+"""The rows whose answers are timed."""
+
+Estimator = MLPClassifier | MLPRegressor
+
+
+class Distilled(NamedTuple):
+    """A network that answers as another estimator does, and what that costs."""
+
+    student: Estimator
+    cost: DistillationCost
+
+
+def distill(
+    teacher: Estimator,
+    X: object,
+    *,
+    between: int | None = None,
+    X_test: object = None,
+    y_test: object = None,
+    random_state: int = 0,
+    **parameters: Any,
+) -> Distilled:
+    """Return one network that has learned what an estimator answers, and what that costs.
+
+    teacher: a fitted estimator; of preset="best" its average.  X: its rows, which need no targets.
+    between: how many rows in between are learned too; None for as many as there are own ones, and for at least 5,000 in
+    all.  X_test, y_test: rows that the teacher has not learned, to judge both; without them both answer for a tenth of
+    X, which the student does not learn.  parameters: of the student, by default preset="fast" and preprocess="auto".
+    Raises ConfigError for several labels a row, and DataError for fewer than 20 rows.
+    """
+    begun = time.perf_counter()
+    targets = result_of(teacher).targets
+    if isinstance(targets, Labels) and targets.kind == "multilabel":
+        raise ConfigError(
+            "distill is for numbers and for classes of which a row has one; train a smaller network."
+        )
+    if (X_test is None) != (y_test is None):
+        raise ConfigError("X_test and y_test belong together; pass both or neither.")
+    rng = np.random.default_rng(random_state)
+    table = ColumnTable.of(X)
+    if table.rows < 2 * JUDGED:
+        raise DataError(f"X must have at least {2 * JUDGED} rows, not {table.rows}.")
+    order = rng.permutation(table.rows)
+    left_out = table.rows // JUDGED if X_test is None else 0
+    own = table.take(order[left_out:])
+    count = max(own.rows, LEAST_ROWS - own.rows) if between is None else between
+    learned, group = rows_between(own, count, rng)
+    student = _fitted(
+        teacher, learned, group, random_state, {"preset": "fast", "preprocess": "auto", **parameters}
+    )
+    judged = table.take(order[:left_out]).value() if X_test is None else X_test
+    cost = _cost(teacher, student, judged, y_test, (own.rows, count), time.perf_counter() - begun)
+    return Distilled(student, cost)
+
+
+def _fitted(
+    teacher: Estimator, learned: ColumnTable, group: NDArray[np.int64], seed: int, parameters: dict[str, Any]
+) -> Estimator:
+    """Return a network of what the teacher answers. group: (n,) the own row of each; its rows are held out together."""
+    if isinstance(teacher, MLPRegressor):
+        answers = np.asarray(teacher.predict(learned.value()), np.float64)
+        regressor = MLPRegressor(random_state=seed, **parameters)
+        regressor.fit(learned.value(), answers, groups=group)
+        return regressor
+    p = np.asarray(teacher.predict_proba(learned.value()), np.float64)
+    kept = p >= LEAST_PROBABILITY
+    kept[p.argmax(0), np.arange(p.shape[1])] = True  # each class once at least
+    rows, classes = np.nonzero(kept)
+    weights = (p / np.where(kept, p, 0).sum(1, keepdims=True))[rows, classes]
+    labels = np.asarray(teacher.classes_)[classes]
+    student = MLPClassifier(random_state=seed, **parameters)
+    student.fit(learned.take(rows).value(), labels, sample_weight=weights, groups=group[rows])
+    return student
+
+
+def _cost(
+    teacher: Estimator, student: Estimator, judged: Any, y: object, rows: tuple[int, int], seconds: float
+) -> DistillationCost:
+    """Compare both on rows."""
+    answers = [_answers(each, judged) for each in (teacher, student)]
+    losses: list[float] = []
+    if y is not None:
+        losses = [_loss(teacher, np.asarray(y), each) for each in answers]
+    both, is_classes = np.abs(answers[0] - answers[1]), isinstance(teacher, MLPClassifier)
+    scale = 1.0 if is_classes else max(float(answers[0].std()), np.finfo(np.float64).tiny)
+    few = ColumnTable.of(judged)
+    timed = few.take(np.arange(TIMED) % few.rows).value()
+    return DistillationCost(
+        own=rows[0],
+        between=rows[1],
+        judged=few.rows,
+        is_new=y is not None,
+        difference=float((both.sum(1) / 2).mean() if is_classes else np.sqrt(np.square(both).mean()) / scale),
+        same_labels=float((answers[0].argmax(1) == answers[1].argmax(1)).mean()) if is_classes else None,
+        losses=tuple(losses),
+        seconds=tuple(_seconds(each, timed) for each in (teacher, student)),
+        bytes=tuple(_bytes(each) for each in (teacher, student)),
+        networks=tuple(_networks(each) for each in (teacher, student)),
+        trained=seconds,
+    )
+
+
+def _answers(estimator: Estimator, X: Any) -> NDArray[np.float64]:
+    """Return probabilities (n, classes), or numbers (n, outputs)."""
+    found = estimator.predict_proba(X) if isinstance(estimator, MLPClassifier) else estimator.predict(X)
+    made = np.asarray(found, np.float64)
+    return made if made.ndim == 2 else made[:, None]
+
+
+def _loss(teacher: Estimator, y: NDArray[Any], answers: NDArray[np.float64]) -> float:
+    """Return the log loss, or the root mean squared error."""
+    if isinstance(teacher, MLPClassifier):
+        return float(log_loss(y, answers / answers.sum(1, keepdims=True), labels=teacher.classes_))
+    return float(root_mean_squared_error(y.reshape(len(answers), -1), answers))
+
+
+def _seconds(estimator: Estimator, X: Any) -> float:
+    """Return how long answers for rows take, the shortest of three."""
+    found = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        estimator.predict(X)
+        found.append(time.perf_counter() - begun)
+    return min(found)
+
+
+def _bytes(estimator: Estimator) -> int:
+    """Return the size of its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.safetensors")
+        estimator.save(path)
+        return os.path.getsize(path)
+
+
+def _networks(estimator: Estimator) -> int:
+    """Return how many networks answer."""
+    parts = getattr(estimator, "blend_", None)
+    results = [result_of(estimator)] if parts is None else [part.result for part in parts.parts]
+    return sum(len(each.members) for each in results)

@@ -1,0 +1,54 @@
+"""What notebooks show of checks: later rows, what training noticed, and what a smaller model costs."""
+
+from __future__ import annotations
+
+from chainrule.estimators.distilling.cost import DistillationCost
+from chainrule.estimators.drift.check import DriftCheck
+from chainrule.estimators.notices.notice import Notices
+from chainrule.export.effect import Int8Effect
+from chainrule.views import words
+from chainrule.views.notebook.parts import framed, paragraph, table
+from chainrule.views.text import drift as drift_text
+from chainrule.views.text import smaller as smaller_text
+
+
+def drift(found: DriftCheck) -> str:
+    """Return what has changed, and a table with a row per column."""
+    made = table(words.drift.HEADS, drift_text.cells(found), (0, 1))
+    return framed(words.drift.TITLE, *map(paragraph, drift_text.sentences(found)), made)
+
+
+def distilled(found: DistillationCost) -> str:
+    """Return what one network in place of an average costs."""
+    made = table(words.smaller.COST_HEADS, smaller_text.cost_cells(found), (0,))
+    return framed(words.smaller.DISTILLED, *map(paragraph, smaller_text.cost_sentences(found)), made)
+
+
+def int8(found: Int8Effect) -> str:
+    """Return a table by layer, by class, and by column."""
+    tables = [table(heads, cells, (0, len(heads) - 1)) for heads, cells in smaller_text.int8_cells(found)]
+    said = (smaller_text.int8_sentence(found), words.smaller.how())
+    return framed(words.smaller.INT8, *map(paragraph, said), *tables)
+
+
+def noticed_cells(found: Notices) -> list[tuple[str, ...]]:
+    """Return a row per notice: what it is, its columns, both scores, and what to pass."""
+    said = words.notices
+    return [
+        (
+            said.KINDS[each.what],
+            words.phrases.several(each.columns) if each.columns else "",
+            said.score(each.score, each.score_with),
+            said.score(each.score, each.score_without),
+            said.to_pass(each),
+        )
+        for each in found
+    ]
+
+
+def notices(found: Notices) -> str:
+    """Return a table with one row per notice, and a sentence for each."""
+    if not len(found):
+        return framed(words.notices.TITLE, paragraph(words.notices.NOTHING))
+    made = table(words.notices.HEADS, noticed_cells(found), (0, 1, 4))
+    return framed(words.notices.TITLE, made, *map(paragraph, found))
