@@ -75,6 +75,7 @@ def compiled(folder: Path) -> bytes:
 
 def build(folder: Path = BUILT) -> Path:
     """Build what is not there or is not up to date, and return the folder. Raises SystemExit without Emscripten."""
+    from chainrule.core.files import write_whole
     from chainrule.studio.description import description
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,9 +84,11 @@ def build(folder: Path = BUILT) -> Path:
         if shutil.which("em++") is None:
             raise SystemExit(MISSING)
         with tempfile.TemporaryDirectory() as temporary:
-            (folder / "engine.wasm").write_bytes(compiled(Path(temporary)))
-        stamp.write_text(now)
-    (folder / "description.json").write_text(json.dumps(description(), sort_keys=True) + "\n")
+            write_whole(folder / "engine.wasm", compiled(Path(temporary)))
+        write_whole(stamp, now.encode())
+    described, text = folder / "description.json", json.dumps(description(), sort_keys=True) + "\n"
+    if not (described.exists() and described.read_text() == text):  # another process may read it meanwhile
+        write_whole(described, text.encode())
     return folder
 
 
