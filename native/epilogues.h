@@ -18,6 +18,7 @@ template <class T>
             for (int64_t n = 0; n < width; n += P) {
                 const T* from = z.row(i) + n;
                 T found[P];
+                CHAINRULE_VECTORS
                 for (int64_t j = 0; j < P; ++j) found[j] = activate<f()>(from[j], c);
                 std::copy(found, found + P, to + i * ld + n);
             }
@@ -35,9 +36,11 @@ template <class T>
             for (int64_t n = 0; n < width; n += P) {
                 const T *at = z.row(i) + n, *of = a.row(i) + n, *from = delta.row(i) + n;
                 T slope[P], *there = to + i * ld + n;
+                CHAINRULE_VECTORS
                 for (int64_t j = 0; j < P; ++j) slope[j] = activate_prime<f()>(at[j], of[j], c);
                 if (alpha != nullptr)
                     for (int64_t j = 0; j < P; ++j) slope[j] = fused(alpha[n + j], slope[j] - T(1), T(1));
+                CHAINRULE_VECTORS
                 for (int64_t j = 0; j < P; ++j) slope[j] *= from[j];
                 if (more)
                     for (int64_t j = 0; j < P; ++j) slope[j] += there[j];

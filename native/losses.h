@@ -98,6 +98,7 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
     std::fill(value, value + L, T(0));
     for (int64_t k = 0; k < n; ++k) {
         const T c = T(settings[settings.size() > 1 ? k : 0]);
+        CHAINRULE_VECTORS
         for (int64_t i = 0; i < end; ++i) {
             value[i] += loss_value(kind, out[k * L + i], y[k * L + i], c);
             delta[k * L + i] = share[i] * loss_gradient(kind, out[k * L + i], y[k * L + i], c);

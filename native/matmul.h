@@ -94,14 +94,16 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
     const auto terms = [&](Index c, Index end) __attribute__((always_inline)) {
         for (; c < end; ++c) {
             const Index k = which[c];
+            const E* row = a + k;
             typename Simd<E>::Vector w[VECTORS];
 #pragma GCC unroll 2
             for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
-            for (int i = 0; i < ROWS; ++i) {
-                const E x = a[i * lda + k];
+            for (int i = 0; i < ROWS; ++i, row += lda) {
+                const E x = *row;
 #pragma GCC unroll 2
                 for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
+                after(row, sum[i][0]);
             }
         }
     };
@@ -397,7 +399,7 @@ struct Columns {
     Array<int64_t> counts;        // (blocks, tiles)
 
     // Allocates for up to `batch` samples of up to K columns.
-    void reserve(int64_t batch, int64_t K, bool is_packed, bool is_sparse) {
+    [[gnu::cold]] void reserve(int64_t batch, int64_t K, bool is_packed, bool is_sparse) {
         const int64_t all = (K + TILE_ROWS - 1) / TILE_ROWS * ((batch + BLOCK_BATCH - 1) / BLOCK_BATCH);
         if (is_packed) packed.reserve(all * BLOCK_BATCH * TILE_ROWS);
         if (is_sparse) at.reserve(all * BLOCK_BATCH), counts.reserve(all);
@@ -456,7 +458,7 @@ struct Ahead {
 // g (K, PANEL) = a^T delta: K rows of one panel of dL/dW, of which `width` columns are used; added to g if `more`. Before each
 // tile of the first block it asks for what these rows of the panel need next.
 template <class T, class E>
-void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
+[[gnu::noinline]] void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
                     bool more, const Ahead<T>& ahead = {}) {
     constexpr int P = PANEL<T>;
     const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(E)) > NEAR, is_packed = a.reading == Reading::packed;
@@ -496,7 +498,7 @@ inline void transpose_block(const T* from, T* to) {
 
 // Writes rows k0 to k1 of the panel of W (K, N) at column n0, which has COLUMNS columns, to the panels of W^T, (N, PANEL) each.
 template <class T, int COLUMNS = PANEL<T>>
-void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
+[[gnu::noinline]] void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
     constexpr int P = PANEL<T>;
     const int64_t columns = std::min<int64_t>(COLUMNS, N - n0);
     for (int64_t k = k0; k < k1;) {
@@ -514,7 +516,7 @@ void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int6
 
 // Row-major W (K, N) to its panels; from_panels is the reverse.
 template <class T>
-void to_panels(const T* W, T* panels, int64_t K, int64_t N) {
+[[gnu::noinline]] void to_panels(const T* W, T* panels, int64_t K, int64_t N) {
     constexpr int P = PANEL<T>;
     for (int64_t n0 = 0; n0 < N; n0 += P) {
         const int64_t columns = std::min<int64_t>(P, N - n0);
@@ -531,7 +533,7 @@ void to_panels(const T* W, T* panels, int64_t K, int64_t N) {
 }
 
 template <class T>
-void from_panels(const T* panels, T* W, int64_t K, int64_t N) {
+[[gnu::noinline]] void from_panels(const T* panels, T* W, int64_t K, int64_t N) {
     constexpr int P = PANEL<T>;
     for (int64_t n0 = 0; n0 < N; n0 += P) {
         const int64_t columns = std::min<int64_t>(P, N - n0);

@@ -92,6 +92,7 @@ T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, 
 #endif
         for (Index c = 0, count = static_cast<Index>(which.count); c < count; ++c) {
             const Index k = which[c];
+            CHAINRULE_VECTORS
             for (Index j = 0; j < P; ++j) {
                 const T value = next(k * P + j, gradient(k, j));
                 largest[j] = std::max(largest[j], magnitude(value));
@@ -99,10 +100,11 @@ T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, 
             }
         }
     };
-    switch (rule) {
-        case Rule::gradient_descent:
-            each([=](Index i, T g) { return fused(-p.lr, g, w[i]); });
-            break;
+    const auto descend = [=](Index i, T g) { return fused(-p.lr, g, w[i]); };
+    if constexpr (std::is_same_v<Which, Places>)  // apply_all: no other rule leaves rows out
+        each(descend);
+    else switch (rule) {
+        case Rule::gradient_descent: each(descend); break;
         case Rule::momentum:  // v = momentum v + g
             each([=](Index i, T g) {
                 s0[i] = fused(p.beta1, s0[i], g);

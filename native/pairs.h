@@ -19,7 +19,7 @@ inline Pair pair(float first, float second) {
 }
 
 // Pairs neighbors in a row: a (rows, K) to (rows, ceil(K/2)), an odd last one with 0.
-inline void pair_columns(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t rows, int64_t K) {
+[[gnu::noinline]] inline void pair_columns(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t rows, int64_t K) {
     for (int64_t i = 0; i < rows; ++i, a += lda, to += ld) {
         for (int64_t k = 0; k < K / 2; ++k) to[k] = pair(a[2 * k], a[2 * k + 1]);
         if (K % 2 != 0) to[K / 2] = pair(a[K - 1], 0.0f);
@@ -27,7 +27,7 @@ inline void pair_columns(const float* a, int64_t lda, Pair* to, int64_t ld, int6
 }
 
 // Pairs neighbors in a column: a (rows, columns) to (ceil(rows/2), columns), an odd last one with 0.
-inline void pair_rows(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t rows, int64_t columns) {
+[[gnu::noinline]] inline void pair_rows(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t rows, int64_t columns) {
     for (int64_t i = 0; i < rows / 2; ++i, a += 2 * lda, to += ld)
         for (int64_t k = 0; k < columns; ++k) to[k] = pair(a[k], a[lda + k]);
     if (rows % 2 != 0)
@@ -50,7 +50,7 @@ struct PairedColumns {
     Columns<Pair> columns;
 
     // Allocates for up to `batch` samples of up to K columns.
-    void reserve(int64_t batch, int64_t K, bool is_sparse) {
+    [[gnu::cold]] void reserve(int64_t batch, int64_t K, bool is_sparse) {
         a_.reserve(halved(batch) * K), delta_.reserve(halved(batch) * PANEL<float>);
         columns.reserve(halved(batch), K, false, is_sparse);
     }

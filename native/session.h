@@ -116,7 +116,7 @@ class Engine final : public Session {
     int moments() const override;
     void set_moment(int number, const void* values) override;
     void get_moment(int number, void* values) const override;
-    void keep_moments() override;
+    [[gnu::cold]] void keep_moments() override;
     double mu_product() const override { return mu_product_; }
     void set_mu_product(double value) override { mu_product_ = value; }
     Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings, int64_t n_steps,
@@ -125,11 +125,11 @@ class Engine final : public Session {
 
    private:
     // engine_of.h
-    void allocate_buffers(int64_t capacity);
-    void allocate_parameters();
+    [[gnu::cold]] void allocate_buffers(int64_t capacity);
+    [[gnu::cold]] void allocate_parameters();
     void count_operations();
-    void reserve_workspaces(int count);
-    void reserve(Workspace<T>& own, int number, int most) const;
+    [[gnu::cold]] void reserve_workspaces(int count);
+    [[gnu::cold]] void reserve(Workspace<T>& own, int number, int most) const;
     // predict.h
     bool reads_samples(const Samples& samples) const;
     bool is_mostly_zero(const Samples& samples, const int64_t* rows, int64_t n) const;
@@ -145,7 +145,7 @@ class Engine final : public Session {
     void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of);
     void look(const Call& call, const Member& me);
     // microbatches.h
-    void plan_microbatches();
+    [[gnu::cold]] void plan_microbatches();
     void walk_microbatches(const Call& call, const Batch& batch, const Member& me);
     void sum_parts(const Task& task, int64_t parts, T* g) const;
     int64_t parts_of(int64_t batch) const { return (batch + part_rows_ - 1) / part_rows_; }
@@ -156,7 +156,7 @@ class Engine final : public Session {
     // objective.h
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile);
     // update.h
-    void plan_tasks();
+    [[gnu::cold]] void plan_tasks();
     int64_t first_task(int thread, int count) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
     int64_t place(int slot, int64_t k0, int64_t n) const;

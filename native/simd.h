@@ -57,6 +57,25 @@ struct Simd {
     static inline void store(T* p, Vector v) { std::memcpy(p, &v, sizeof v); }
 };
 
+// Before a loop over the numbers of some vectors. Clang would unroll it before it looks for vectors, find others, and keep them on
+// the stack. (WebAssembly has neither registers nor a stack of vectors.)
+#if defined(__clang__) && !defined(__wasm__)
+#define CHAINRULE_VECTORS _Pragma("clang loop unroll(disable)")
+#else
+#define CHAINRULE_VECTORS
+#endif
+
+// Keeps the reads of a tile's rows in their order, a row's after the product of the row before. Clang, and GCC for Arm, would read
+// all rows before the first product, into registers that the sums need.
+template <class E, class V>
+inline void after([[maybe_unused]] const E*& row, [[maybe_unused]] V& sum) {
+#if defined(__clang__) && !defined(__wasm__)
+    asm("" : "+r"(row));
+#elif defined(__aarch64__)
+    asm("" : "+r"(row), "+w"(sum));
+#endif
+}
+
 // sum + x w, by FMA if the processor has it. Written out, because the compiler must not contract by itself (-ffp-contract=off):
 // it fuses one loop and not the next, and then the bits depend on the tile and on the instruction set.
 template <class V, class T>

@@ -51,6 +51,7 @@ void sum_columns(const T* panel, int64_t rows, int64_t columns, double* sums, Ad
     constexpr int64_t P = PANEL<T>;
     T sum[P] = {};
     for (int64_t k = 0; k < rows; ++k)
+        CHAINRULE_VECTORS
         for (int64_t j = 0; j < P; ++j) sum[j] = add(sum[j], panel[k * P + j]);
     std::copy(sum, sum + std::min(P, columns), sums);
 }

@@ -13,7 +13,7 @@ class batch_norm : public Operation<T> {
     batch_norm(const Op& op, Net<T>& net) : Operation<T>(op, net) { this->sums_batch = op.in_training; }
     int vectors() const override { return 2; }  // gamma and beta (width,)
     int64_t state_width() const override { return this->width_in(); }  // running mean and variance (width,)
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         const int64_t ld = net.buffers[op.in].ld;
         if (net.trains) x_hat_.resize(capacity * ld);
         for (Array<T>* array : {&mean_, &inv_std_, &next_mean_, &next_var_, &dgamma_, &dbeta_, &mean_delta_, &mean_delta_x_}) array->resize(ld);

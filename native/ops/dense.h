@@ -54,7 +54,7 @@ class dense : public Operation<T> {
     bool reads_in_place() const override { return true; }
     bool reads_entries() const override { return op.groups == 1 && !net.run.bf16; }
 
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         const bool goes_back = net.buffers[op.in].needs_gradient;
         if (net.multiplies_pairs()) paired_.resize(capacity * paired_ld());
         for (int group = 0; group < copies(); ++group) {
@@ -69,7 +69,7 @@ class dense : public Operation<T> {
         }
     }
     int64_t readers() const override { return this->is_trained && this->samples() <= SHORT_BATCH ? strips() : 1; }
-    void reserve(Workspace<T>& own, int64_t rows, int64_t samples) const override {
+    [[gnu::cold]] void reserve(Workspace<T>& own, int64_t rows, int64_t samples) const override {
         const Buffer<T>& in = net.buffers[op.in];
         if (in.needs_gradient && part.accumulates) own.need(rows * in.ld);
         if (!this->is_trained) return;

@@ -10,7 +10,7 @@ template <class T>
 class dropout : public Operation<T> {
    public:
     using Operation<T>::Operation;
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         if (this->net.trains) mask_.resize(capacity * this->net.buffers[this->op.in].ld);
     }
 

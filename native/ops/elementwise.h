@@ -34,7 +34,7 @@ class parametric : public Operation<T> {
     using Operation<T>::Operation;
     int vectors() const override { return 1; }  // alpha (width,)
     double own_growth() const override { return bound_of_function(this->op) + 1; }  // of delta (f(z) - z)
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         if (this->net.trains) f_.resize(capacity * this->net.buffers[this->op.in].ld);
     }
 

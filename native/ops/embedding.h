@@ -31,7 +31,7 @@ class embedding : public Operation<T> {
     // A task looks at every code of the batch.
     int64_t task_width(const Slot&) const override { return net.run.batch_size > SHORT_BATCH ? GROUP * STRIP<T> : STRIP<T>; }
 
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         Array<uint8_t> is_read(this->width_in());
         int64_t from = this->width_in() - static_cast<int64_t>(slots.size());
         for (size_t t = 0; t < slots.size(); ++t) {

@@ -30,7 +30,7 @@ class periodic : public ByColumn<T> {
     double own_growth() const override { return 7 * double(frequencies()) * double(LARGE_WEIGHT<T>); }  // of 2 pi x sin(...) sum_k delta_k W2_k
     double work() const override { return double(this->width_in()) * 8 + double(embeds() * frequencies()) * (net.trains ? 80 : 30); }
 
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         this->place(sums() + 1);
         transposed_.resize(embeds() * sums() * each());
         ld_ = distance<T>(embeds() * each());

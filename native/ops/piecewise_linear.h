@@ -26,13 +26,13 @@ class piecewise_linear : public ByColumn<T> {
     int64_t state_width() const override { return embeds() * bins(); }
     double work() const override { return double(this->width_out()) * 8; }
 
-    void allocate(int64_t capacity) override {
+    [[gnu::cold]] void allocate(int64_t capacity) override {
         this->place(size());
         sums_.resize(embeds() * bins() * size());
         batch_ = capacity;
         if (net.trains) codes_.resize(embeds() * capacity), parts_.resize(embeds() * capacity);
     }
-    void reserve(Workspace<T>& own, int64_t, int64_t) const override { own.need(bins() * size()); }
+    [[gnu::cold]] void reserve(Workspace<T>& own, int64_t, int64_t) const override { own.need(bins() * size()); }
     bool is_derived_from(int place) const override { return place / embeds() == E; }
     void refresh(int place, int64_t, int64_t, int64_t, int64_t) override {
         const T* of = this->values[place];

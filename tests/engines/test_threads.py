@@ -16,6 +16,7 @@ from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings
 from chainrule.engines.native import engine as native
+from chainrule.engines.native import threads as module
 from chainrule.engines.native.threads import threads
 from sanitized import SANITIZED
 
@@ -173,3 +174,22 @@ def test_threads_take_turns_on_a_bound_model():
     for asker in askers:
         asker.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(("failed", "count", "expected"), [(0, 4, 4), (-1, 0, 10)])
+def test_of_an_apple_processor_the_performance_cores_count(monkeypatch, failed, count, expected):
+    """The rows are divided equally, so a slow core would make all wait. An old system knows no such name."""
+
+    class System:
+        @staticmethod
+        def sysctlbyname(name, value, size, new, new_size):
+            assert name == b"hw.perflevel0.physicalcpu" and size._obj.value == 4
+            value._obj.value = count
+            return failed
+
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 10)
+    monkeypatch.setattr(module, "_quota", lambda: None)
+    monkeypatch.setattr(module.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda name: System)
+    assert module.cores() == expected

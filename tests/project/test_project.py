@@ -153,7 +153,7 @@ def test_every_public_module_has_its_place_in_the_documentation():
 
 def test_every_room_has_its_folder_of_tests():
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
-    others = {"golden", "project", "sanitizers", "support"}
+    others = {"golden", "platforms", "project", "sanitizers", "support"}
     listed = [
         path.relative_to(ROOT / "tests") for path in project_files() if (ROOT / "tests") in path.parents
     ]

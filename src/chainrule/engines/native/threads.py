@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import re
 
 import threadpoolctl  # type: ignore[import-untyped]
@@ -36,9 +38,28 @@ def unlimited() -> int:
 
 
 def cores() -> int:
-    """Return the number of cores available to this process, from its affinity and control group."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores available to this process, from its affinity and control group.
+
+    Of an Apple processor only the fast ones: threads have equal shares of the rows, and would wait for the slow ones.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = _performance_cores() or os.cpu_count() or 1
     return min(allowed, _quota() or allowed)
+
+
+def _performance_cores() -> int | None:
+    """Return the number of an Apple processor's performance cores, or None if it has but one kind, or is none."""
+    if platform.system() != "Darwin":
+        return None
+    count = ctypes.c_int()
+    size = ctypes.c_size_t(ctypes.sizeof(count))
+    ask = ctypes.CDLL(None).sysctlbyname
+    failed = ask(
+        b"hw.perflevel0.physicalcpu", ctypes.byref(count), ctypes.byref(size), None, ctypes.c_size_t(0)
+    )
+    return None if failed or count.value < 1 else count.value
 
 
 def _quota() -> int | None:

@@ -1,0 +1,14 @@
+// The kernels whose loops a test reads as assembly (tests/engines/test_assembly.py): of whole tiles, which hold nearly all of a step's
+// products, and of the update by Adam.
+#include "matmul.h"
+#include "optimizers.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+template void forward_tile<float, float, TILE_ROWS, 2, All>(const Tile<float, float>&, All, const Epilogue<float>&);
+template void forward_tile<float, float, TILE_ROWS, 2, Places>(const Tile<float, float>&, Places, const Epilogue<float>&);
+template void gradient_tile<float, float, TILE_ROWS, 2, All>(const float*, int64_t, const float*, int64_t, float*, All, bool);
+template void gradient_tile<float, float, TILE_ROWS, 2, Places>(const float*, int64_t, const float*, int64_t, float*, Places, bool);
+template float update<float>(Rule, const Step<float>&, All, Stored<float>, float*, float*, float*, float*);
+
+}  // namespace chainrule::CHAINRULE_ISA
