@@ -139,6 +139,7 @@ def of_plane(studio: Studio) -> dict[str, Any]:
     return find("plane.get")(studio, {})
 
 
+@pytest.mark.slow
 def test_the_steps_on_the_plane(pages: Pages, studio: Studio):
     """Batch normalization, overfitting, regression and universality, after some steps of each network."""
     with pages.open("plane", state={"course": "norm"}) as page:
@@ -235,7 +236,9 @@ def test_a_step_is_printed(pages: Pages):
         page.emulate_media(media="screen")
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "phone", [pytest.param(False, id="desk", marks=pytest.mark.slow), pytest.param(True, id="phone")]
+)
 def test_everybody_can_use_it(pages: Pages, phone: bool):
     with pages.open(
         "draw", phone=phone, theme="dark" if phone else "light", state={"course": "neuron"}

@@ -127,7 +127,9 @@ def test_a_sum_is_worked_out(pages: Pages):
         assert np.isnan(nothing)
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "phone", [pytest.param(False, id="desk", marks=pytest.mark.slow), pytest.param(True, id="phone")]
+)
 def test_everybody_can_use_it(pages: Pages, phone: bool):
     with pages.open("backprop", phone=phone, lang="zh") as page:
         page.wait_for_selector("[data-test=exercise-guess]")

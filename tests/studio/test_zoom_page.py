@@ -43,7 +43,9 @@ def opened(name: str, i: int, j: int) -> dict[str, Any]:
     return {"weight": weight, "backprop.sample": SAMPLE, "backprop.source": "one"}
 
 
-@pytest.mark.parametrize("link", ["dense_1", "dense_2", "dense_3"])
+@pytest.mark.parametrize(
+    "link", ["dense_1", *(pytest.param(link, marks=pytest.mark.slow) for link in ("dense_2", "dense_3"))]
+)
 def test_loss_and_derivative_follow(pages: Pages, studio: Studio, link: str):
     with pages.open("backprop", state=opened(f"{link}.W", 3, 2)) as page:
         page.wait_for_selector("[data-test=weight] [data-test=gradient]")
@@ -92,7 +94,9 @@ def test_the_zooms_by_keys(pages: Pages):
         assert page.locator("[data-test=zoom-drag]").count() == 1
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "phone", [pytest.param(False, id="desk", marks=pytest.mark.slow), pytest.param(True, id="phone")]
+)
 def test_everybody_can_use_it(pages: Pages, phone: bool):
     with pages.open("backprop", phone=phone, theme="dark" if phone else "light") as page:
         page.wait_for_selector("[data-test=zoom-drag]")
