@@ -1,14 +1,19 @@
-"""What notebooks show of checks: later rows, what training noticed, and what a smaller model costs."""
+"""What notebooks show of checks: columns, later rows, what training noticed, and what a smaller model costs."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from chainrule.estimators.distilling.cost import DistillationCost
 from chainrule.estimators.drift.check import DriftCheck
+from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.notices.notice import Notices
 from chainrule.export.effect import Int8Effect
 from chainrule.views import words
-from chainrule.views.notebook.parts import framed, paragraph, table
+from chainrule.views.notebook.parts import framed, paragraph, signed_bar, table
 from chainrule.views.text import drift as drift_text
+from chainrule.views.text import reasons as reasons_text
 from chainrule.views.text import smaller as smaller_text
 
 
@@ -52,3 +57,24 @@ def notices(found: Notices) -> str:
         return framed(words.notices.TITLE, paragraph(words.notices.NOTHING))
     made = table(words.notices.HEADS, noticed_cells(found), (0, 1, 4))
     return framed(words.notices.TITLE, made, *map(paragraph, found))
+
+
+def importance(found: ColumnImportance) -> str:
+    """Return the columns with their importances as bars, their intervals, and what these are."""
+    said, largest = words.reasons, float(np.abs(found.mean).max(initial=0.0))
+    rows = [
+        (name, f"{mean:.4g}", f"{low:.4g}", f"{high:.4g}", signed_bar(float(mean), largest))
+        for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
+    ]
+    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
+    return framed(said.IMPORTANCE, table((*said.IMPORTANCE_HEADS, ""), rows, (0, 4)), paragraph(about))
+
+
+def pairs(found: ColumnPairs) -> str:
+    """Return the pairs of columns with their mean joint effects as bars."""
+    said, order, scale = words.reasons, found.order(), reasons_text.in_units(found.output)
+    largest = max((value for *_, value in order), default=0.0)
+    rows = [(a, b, f"{scale * value:.4g}", signed_bar(value, largest)) for a, b, value in order]
+    return framed(
+        said.JOINT, table((*said.PAIR_HEADS, ""), rows, (0, 1, 3)), paragraph(said.pair(found.output))
+    )

@@ -28,7 +28,7 @@ from chainrule.network.summary import Summary
 from chainrule.training import History
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
-from chainrule.views.notebook.checks import distilled, drift, int8, notices
+from chainrule.views.notebook.checks import distilled, drift, importance, int8, notices, pairs
 from chainrule.views.notebook.derivation import derivation
 from chainrule.views.notebook.parts import (
     Markup,
@@ -178,32 +178,11 @@ def reasons(found: Reasons) -> str:
     )
 
 
-def importance(found: ColumnImportance) -> str:
-    """Return the columns with their importances as bars, their intervals, and what these are."""
-    said, largest = words.reasons, float(np.abs(found.mean).max(initial=0.0))
-    rows = [
-        (name, f"{mean:.4g}", f"{low:.4g}", f"{high:.4g}", signed_bar(float(mean), largest))
-        for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
-    ]
-    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
-    return framed(said.IMPORTANCE, table((*said.IMPORTANCE_HEADS, ""), rows, (0, 4)), paragraph(about))
-
-
 def curve(found: ColumnCurve) -> str:
     """Return the mean answer at each cell of a column."""
     said, mean = words.reasons, found.mean
     rows = [(shown(found.column, i) or said.MISSING, f"{value:.4g}") for i, value in enumerate(mean.tolist())]
     return framed(said.curve(found.column.name), table((found.column.name, said.MEAN), rows))
-
-
-def pairs(found: ColumnPairs) -> str:
-    """Return the pairs of columns with their mean joint effects as bars."""
-    said, order, scale = words.reasons, found.order(), reasons_text.in_units(found.output)
-    largest = max((value for *_, value in order), default=0.0)
-    rows = [(a, b, f"{scale * value:.4g}", signed_bar(value, largest)) for a, b, value in order]
-    return framed(
-        said.JOINT, table((*said.PAIR_HEADS, ""), rows, (0, 1, 3)), paragraph(said.pair(found.output))
-    )
 
 
 def story(story: Story) -> str:

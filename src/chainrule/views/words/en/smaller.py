@@ -12,7 +12,6 @@ INT8 = "What 8-bit integers do"
 LAYER_HEADS = ("layer", "numbers", "error", "beyond the ends", "integers used")
 CLASS_HEADS = ("class", "rows", "same class", "probability off by", "others mostly")
 COLUMN_HEADS = ("column", "one integer, in deviations", "answer off by")
-BY_LAYER, BY_CLASS, BY_COLUMN = "Error by layer", "Rows that change class", "Answer off by, by column"
 
 
 def learned(own: int, between: int, seconds: float) -> str:

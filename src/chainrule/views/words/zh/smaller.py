@@ -12,7 +12,6 @@ INT8 = "8 位元整數的影響"
 LAYER_HEADS = ("層", "數值", "誤差", "超出兩端", "用到的整數")
 CLASS_HEADS = ("類別", "列數", "類別不變", "機率相差", "其餘多半變成")
 COLUMN_HEADS = ("欄位", "一個整數，以標準差計", "答案相差")
-BY_LAYER, BY_CLASS, BY_COLUMN = "各層的誤差", "類別改變的列", "各欄位使答案相差"
 
 
 def learned(own: int, between: int, seconds: float) -> str:
