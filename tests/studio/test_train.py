@@ -470,6 +470,9 @@ def test_a_rate_that_is_too_high_fails_with_a_sentence_and_a_hint(studio: Studio
 def test_hints_of_the_curves():
     falling = list(np.linspace(2, 1, 40))
     assert not look.is_rising(falling) and look.is_rising([*falling, *np.linspace(1, 4, 20)])
+    # Means 0.05 of eight points that vary by 0.04 say nothing beside 0.035; of points that agree, they do.
+    low, noisy = [0.035] * 20, [0.01, 0.09] * 4
+    assert not look.is_rising([*low, *noisy]) and look.is_rising([*low, *[0.05] * 8])
     records = [{"loss": 1 / n, "val_loss": value} for n, value in enumerate([1.0, 0.8, 0.7, 0.8, 0.9], 1)]
     assert look.is_overfitting(records) and not look.is_overfitting(records[:3])
     assert [hint["code"] for hint in look.hints_of_loss(falling, records)] == ["overfitting"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,11 +127,13 @@ def hints_of_flow(flow: Flow) -> list[dict[str, Any]]:
 
 
 def is_rising(losses: Sequence[float], window: int = 8) -> bool:
-    """Return whether the loss of the last points is well above the earlier ones."""
+    """Return whether the loss of the last points is well above the earlier ones, by more than it varies among them."""
     if len(losses) < 2 * window:
         return False
-    means = np.convolve(np.asarray(losses, np.float64), np.ones(window) / window, "valid")
-    return bool(means[-1] > 1.3 * means[:-window].min() + 1e-6)
+    values = np.asarray(losses, np.float64)
+    means = np.convolve(values, np.ones(window) / window, "valid")
+    margin = 3 * values[-window:].std(ddof=1) / math.sqrt(window)
+    return bool(means[-1] - margin > 1.3 * means[:-window].min() + 1e-6)
 
 
 def is_overfitting(records: Sequence[dict[str, float]]) -> bool:

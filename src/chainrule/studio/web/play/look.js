@@ -50,12 +50,13 @@ function hintsOfFlow(rows) {
     ...worst((row) => row.saturated ?? 0, (row) => (row.saturated ?? 0) > SATURATED, 'saturated', (row) => row.saturated), ...worst((row) => (row.dead ?? 0) / row.width, (row) => (row.dead ?? 0) > DEAD * row.width, 'dead', (row) => row.dead / row.width)];
 }
 
-// Hints of the curves: a loss that rises, and over-fitting.
+// Hints of the curves: a loss that rises by more than it varies, and over-fitting.
 function hintsOfLoss(values, records) {
   const found = [], window = 8;
   if (values.length >= 2 * window) {
     const means = Array.from({ length: values.length - window + 1 }, (_, k) => values.slice(k, k + window).reduce((all, v) => all + v, 0) / window);
-    if (means[means.length - 1] > 1.3 * Math.min(...means.slice(0, -window)) + 1e-6) found.push({ code: 'rising' });
+    const end = means[means.length - 1], spread = Math.sqrt(values.slice(-window).reduce((all, v) => all + (v - end) ** 2, 0) / (window - 1));
+    if (end - 3 * spread / Math.sqrt(window) > 1.3 * Math.min(...means.slice(0, -window)) + 1e-6) found.push({ code: 'rising' });
   }
   const held = records.map((record) => record.val_loss);
   if (held.length >= 4 && held.every((value) => value !== undefined)) {
