@@ -66,7 +66,7 @@ def cases() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("compiler", "name"), cases())
+@pytest.mark.parametrize(("compiler", "name"), list(cases()))
 def test_no_vector_of_a_hot_loop_lies_on_the_stack(compiler, name):
     command = [
         compiler,

@@ -67,7 +67,7 @@ def test_a_slow_fit_says_so_once(monkeypatch):
     monkeypatch.setattr(native.engine, "REASON", "it was not built")
     trainers.say_once.cache_clear()
     with pytest.warns(
-        UserWarning, match="runs on the reference engine, .* it was not built; install"
+        UserWarning, match="runs on the reference engine, .* it was not built; pass engine='reference'"
     ) as seen:
         for _ in range(2):
             Model(NETWORK).fit(X, Y, epochs=1)
