@@ -101,7 +101,7 @@ def test_the_studio_opens_it(command, houses, tmp_path):
     command("train", "houses.csv", *PRICE, *FAST, "--members", 2)
     studio = opened(str(tmp_path / "run"))
     kept = MLPRegressor.load(tmp_path / "run" / "model.safetensors")
-    assert studio.name == "run (1 / 2)"
+    assert studio.name == "run" and studio.networks == 2
     np.testing.assert_array_equal(studio.model.theta, kept.model_.members[0].theta)
     assert studio.data.train.X.shape == (128, kept.model_.network.inputs)
 

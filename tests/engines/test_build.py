@@ -23,7 +23,9 @@ VECTOR = re.compile(r"^\s+[0-9a-f]+:\s+v[a-z]")  # an instruction of AVX or late
 TILE = re.compile(
     r"_tile<\w+, [\w ]+, (\d+), 2, chainrule::\w+::All>\("
 )  # the kernel of a tile, and its number of rows
-ON_STACK = re.compile(r"%[xyz]mm.*\(%r[sb]p|\(%r[sb]p.*%[xyz]mm")
+STACK = r"(?:\(%rsp|-0x[0-9a-f]+\(%rbp)"
+"""A place on the stack: above rsp, or below rbp, which elsewhere is a pointer like others."""
+ON_STACK = re.compile(rf"%[xyz]mm.*{STACK}|{STACK}.*%[xyz]mm")
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)

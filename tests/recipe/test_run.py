@@ -173,6 +173,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("threshold", "f1", "threshold is for a table in memory"),
     ("costs", "0,1/1,0", "costs is for a table in memory"),
     ("preset", "fast", "preset is for tables, and data has no named columns; omit it."),
+    ("plan", "runs/other", "plan is for a table in memory"),
     ("members", 2, "members belongs to a preset, and this is a plain network; omit it"),
     ("time_limit", 0, "time_limit must be a finite number above 0, not 0; it is in seconds."),
     ("checkpoint_steps", 0, "checkpoint_steps must be an integer of at least 1"),
