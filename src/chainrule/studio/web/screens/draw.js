@@ -115,7 +115,7 @@ export function draw(root, store) {
       if (!shape) return h('section.panel.pad-panel', h('h2', t(store, isTable() ? 'draw.columns' : 'draw.features')), pad.element);
       const keep = store.get('draw.keep') === true;
       pad.keep(keep);
-      const file = h('input.visually-hidden', { type: 'file', accept: 'image/*', tabindex: -1, dataset: { test: 'file' }, onchange: (event) => { if (event.target.files[0]) open(event.target.files[0]); event.target.value = ''; } });
+      const file = h('input.visually-hidden', { type: 'file', accept: 'image/*', tabindex: -1, 'aria-label': t(store, 'draw.file'), dataset: { test: 'file' }, onchange: (event) => { if (event.target.files[0]) open(event.target.files[0]); event.target.value = ''; } });
       undo = button(t(store, 'draw.undo'), () => pad.undo(), { disabled: true, dataset: { test: 'undo' } });
       const frameOf = h('div.pad-frame', pad.element);
       frameOf.addEventListener('dragover', (event) => { event.preventDefault(); frameOf.classList.add('over'); });

@@ -24,7 +24,7 @@ function barCell(test) {
 /** @param {import('../store.js').Store} store */
 export function inside(store) {
   const strip = h('div.strip'), table = h('table.flow', { dataset: { test: 'flow' } });
-  const none = h('p.help', t(store, 'train.no_inside')), element = h('div.inside', none, strip, h('div.scroll', table));
+  const none = h('p.help', t(store, 'train.no_inside')), element = h('div.inside', none, strip, h('div.scroll', { tabindex: 0 }, table));
   let laid = '', listed = '', drawn = '', rows = [];
   const canvases = new Map();
 
@@ -93,7 +93,7 @@ export function confusion(store) {
     }
     canvas = null;
     cells = labels.flatMap(() => labels.map(() => h('td.number', '·')));
-    return fill(element, h('div.scroll', h('table', h('thead', h('tr', h('th', h('span.visually-hidden', t(store, 'train.true_class'))), labels.map((label) => h('th.number', label)))),
+    return fill(element, h('div.scroll', { tabindex: 0 }, h('table', h('thead', h('tr', h('th', h('span.visually-hidden', t(store, 'train.true_class'))), labels.map((label) => h('th.number', label)))),
       h('tbody', labels.map((label, i) => h('tr', h('th', label), cells.slice(i * labels.length, (i + 1) * labels.length)))))), caption);
   }
 

@@ -90,11 +90,13 @@ export function methods(root, store, state) {
   function sums({ method, sum, expected, error, promise, absorbed, output, complete, sentence }) {
     const row = (key, name, value, text) => h('div', h('dt', name), h('dd', { dataset: { of: key, value } }, text));
     const short = (v) => (v !== 0 && Math.abs(v) < 1e-9 ? v.toExponential(0).replace('-', '−') : number(v, 3));
-    if (method === 'saliency') return h('dl.sums', { title: sentence }, row('output', t(store, 'why.output'), output, number(output, 5)), h('p.promise', t(store, 'why.promise_none')));
-    return h('dl.sums', { title: store.get('lang') === 'en' ? sentence : '' }, row('sum', t(store, 'why.sum'), sum, number(sum, 5)), row('expected', t(store, 'why.expected'), expected, number(expected, 5)),
-      row('error', t(store, 'why.error'), error, short(error)),
+    if (method === 'saliency') return [h('dl.sums', { title: sentence }, row('output', t(store, 'why.output'), output, number(output, 5))), h('p.promise', t(store, 'why.promise_none'))];
+    return [
+      h('dl.sums', { title: store.get('lang') === 'en' ? sentence : '' }, row('sum', t(store, 'why.sum'), sum, number(sum, 5)), row('expected', t(store, 'why.expected'), expected, number(expected, 5)),
+        row('error', t(store, 'why.error'), error, short(error))),
       'biases' in absorbed ? h('p.promise', t(store, 'why.absorbed', { output: number(output, 4), biases: number(absorbed.biases, 3), epsilon: number(absorbed.epsilon, 2) })) : null,
-      h(`p.promise${complete ? '.good' : ''}`, complete ? t(store, promise === 'output' ? 'why.promise_output' : 'why.promise_difference') : t(store, 'why.promise_open')));
+      h(`p.promise${complete ? '.good' : ''}`, complete ? t(store, promise === 'output' ? 'why.promise_output' : 'why.promise_difference') : t(store, 'why.promise_open')),
+    ];
   }
 
   // Of a table the values of a column's inputs are added up; saliency, which has no sign, has its steepest one.
