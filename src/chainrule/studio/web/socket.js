@@ -1,4 +1,5 @@
 // The host of a page that a server serves: commands and events over one WebSocket, which is opened again when it is lost.
+import { createCalls } from './calls.js';
 import { createPace } from './pace.js';
 import { t } from './i18n.js';
 import { unpack } from './pack.js';
@@ -10,8 +11,8 @@ const SPREAD = ['train.frame'];   // what the screen itself shows in time
 // firstScreen: of an address that names none.
 /** @param {string} firstScreen  @returns {import('./store.js').Host} */
 export function socketHost(firstScreen) {
-  const waiting = new Map(), inTime = createPace();
-  let socket = null, number = 0, uploads = 0, delay = 250, store = null, begun = false, first = null;
+  const calls = createCalls(), inTime = createPace();
+  let socket = null, uploads = 0, delay = 250, store = null, begun = false, first = null;
   let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
 
   function connect() {
@@ -21,8 +22,7 @@ export function socketHost(firstScreen) {
     socket.onmessage = ({ data }) => receive(unpack(data));
     socket.onclose = () => {
       store.set({ connection: 'lost' });
-      for (const { reject } of waiting.values()) reject(new Error('lost'));
-      waiting.clear();
+      calls.lose();
       setTimeout(connect, delay);
       delay = Math.min(8000, 2 * delay);
     };
@@ -40,11 +40,7 @@ export function socketHost(firstScreen) {
       store.emit(message.event === MISSED ? 'connected' : message.event, message.data);   // what was missed is asked for anew
       return;
     }
-    const asked = waiting.get(message.id);
-    if (!asked) return;
-    waiting.delete(message.id);
-    if ('error' in message) asked.reject(new Error(message.error));
-    else asked.resolve(message.answer);
+    calls.settle(message);
   }
 
   return {
@@ -54,11 +50,7 @@ export function socketHost(firstScreen) {
     can: () => true,
     async call(name, args) {
       await open;
-      const id = ++number;
-      return new Promise((resolve, reject) => {
-        waiting.set(id, { resolve, reject });
-        socket.send(JSON.stringify({ id, do: name, with: args }));
-      });
+      return calls.ask((id) => socket.send(JSON.stringify({ id, do: name, with: args })));
     },
     async upload(file) {
       const name = encodeURIComponent([...file.name.normalize('NFC').replace(/[^\p{L}\p{N}_.-]/gu, '_')].slice(-100).join('') || 'file');
@@ -73,6 +65,6 @@ export function socketHost(firstScreen) {
         --uploads;
       }
     },
-    get busy() { return waiting.size + uploads + (begun ? 0 : 1); },
+    get busy() { return calls.count + uploads + (begun ? 0 : 1); },
   };
 }

@@ -1,4 +1,5 @@
 // The studio in a notebook, for anywidget: the kernel answers the commands.
+import { createCalls } from './calls.js';
 import { mount } from './shell.js';
 import { unpack } from './pack.js';
 
@@ -8,9 +9,9 @@ function bufferOf(view) {   // at an offset of its own, so that arrays of eight 
 
 /** @returns {import('./store.js').Host & {stop(): void}} */
 function notebookHost(model) {
-  const waiting = new Map();
+  const calls = createCalls();
   const boot = unpack(bufferOf(model.get('boot')));
-  let number = 0, store = null;
+  let store = null;
 
   function receive(content, buffers) {
     const message = buffers && buffers.length ? unpack(bufferOf(buffers[0])) : content;
@@ -18,11 +19,7 @@ function notebookHost(model) {
       store.emit(message.event, message.data);
       return;
     }
-    const asked = waiting.get(message.id);
-    if (!asked) return;
-    waiting.delete(message.id);
-    if ('error' in message) asked.reject(new Error(message.error));
-    else asked.resolve(message.answer);
+    calls.settle(message);
   }
 
   const reboot = () => store.emit('model.boot', unpack(bufferOf(model.get('boot'))));
@@ -36,16 +33,10 @@ function notebookHost(model) {
     data: boot.data,
     can: () => true,
     start(of) { store = of; },
-    call(name, args) {
-      const id = ++number;
-      return new Promise((resolve, reject) => {
-        waiting.set(id, { resolve, reject });
-        model.send({ id, do: name, with: args });
-      });
-    },
+    call: (name, args) => calls.ask((id) => model.send({ id, do: name, with: args })),
     async upload() { throw new Error('offline'); },
     stop() { model.off('msg:custom', receive); model.off('change:boot', reboot); },
-    get busy() { return waiting.size; },
+    get busy() { return calls.count; },
   };
 }
 

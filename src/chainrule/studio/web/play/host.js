@@ -1,4 +1,5 @@
 // The host of a page without a server: commands and events over messages to a worker, which has the engine and the data.
+import { createCalls } from '../calls.js';
 import { createPace } from '../pace.js';
 import { unpacked } from './wire.js';
 
@@ -8,14 +9,13 @@ const ALWAYS = ['model.shown', 'data.shown', 'model.frame'];
 // What the worker can do is known before it is there: a screen asks at once. begin: what the worker begins with.
 /** @param {Worker} worker  @param {any} begin  @param {string[]} commands  @returns {any} */
 export function workerHost(worker, begin, commands) {
-  const waiting = new Map(), inTime = createPace(), known = new Set(commands);
-  let number = 0, store = null, failed = null;
+  const calls = createCalls(), inTime = createPace(), known = new Set(commands);
+  let store = null, failed = null;
 
   function receive(message) {
     if (message.failed) {
       failed = message.failed;
-      for (const { reject } of waiting.values()) reject(new Error('lost'));   // which screens leave to the message
-      waiting.clear();
+      calls.lose();
       store.emit('play.failed', { error: failed });
       return;
     }
@@ -23,11 +23,7 @@ export function workerHost(worker, begin, commands) {
       happen(message.event, message.data);
       return;
     }
-    const asked = waiting.get(message.id);
-    if (!asked) return;
-    waiting.delete(message.id);
-    if ('error' in message) asked.reject(new Error(message.error));
-    else asked.resolve(message.answer);
+    calls.settle(message);
   }
 
   function happen(event, data) {
@@ -39,11 +35,7 @@ export function workerHost(worker, begin, commands) {
 
   function ask(message) {
     if (failed) return Promise.reject(new Error('lost'));
-    const id = ++number;
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...message });
-    });
+    return calls.ask((id) => worker.postMessage({ id, ...message }));
   }
 
   worker.onmessage = ({ data }) => receive(unpacked(data));
@@ -58,6 +50,6 @@ export function workerHost(worker, begin, commands) {
       store = of;
       worker.postMessage({ begin });
     },
-    get busy() { return waiting.size; },
+    get busy() { return calls.count; },
   };
 }

@@ -1,5 +1,6 @@
 // The page without a server: the studio's screens, and a worker with the engine in it. Nothing is sent anywhere.
 import { drawnIn } from '../drawing.js';
+import { forTests } from '../for_tests.js';
 import { makeNetwork } from '../network.js';
 import { mount } from '../shell.js';
 import { workerHost } from './host.js';
@@ -74,16 +75,4 @@ addEventListener('drop', async (event) => {
   }
 });
 
-// For the tests: the store, and a promise that settles when nothing is under way and what came last has been drawn.
-Object.assign(globalThis, { chainrule: {
-  store,
-  frames: 0,
-  async idle() {
-    let before = 0;
-    do {
-      before = host.busy;
-      await store.settled();
-      await new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
-    } while (before > 0 || host.busy > 0);
-  },
-} });
+Object.assign(globalThis, { chainrule: forTests(store, host) });
