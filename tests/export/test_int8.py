@@ -122,10 +122,7 @@ def test_a_layer_by_hand():
 @pytest.mark.parametrize("number", range(CASES))
 def test_random_networks_are_the_reference(number: int, tmp_path: Path):
     """Each dense layer of random networks, row by row, and the compiled C beside them."""
-    try:
-        model, X = moved(number)
-    except Exception as error:  # a case whose training diverges
-        pytest.skip(f"no fitted network: {error}")
+    model, X = moved(number)
     rows = {"X": X[:30]}
     try:
         made = in_int8(simplified(model.graph(), by_column=False), rows)

@@ -87,10 +87,7 @@ def whole_milliseconds(inputs: dict[str, np.ndarray], graph: ComputationGraph) -
 def test_random_networks(tmp_path: Path):
     cases, expected = [], []
     for number in range(CASES):
-        try:
-            model, X = moved(number)
-        except Exception:  # a case whose training diverges
-            continue
+        model, X = moved(number)
         graph = model.graph()
         found = graph.run(X)["predictions" if model.task == "regression" else "probabilities"]
         if not np.isfinite(found).all() or not np.isfinite(X).all():
