@@ -1,0 +1,213 @@
+"""The figures that a page takes from another: each is what the other says now, rounded.
+
+Pages that `make bench` and `make bench-tables` write change with a run, and those that cite them do not by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from page import TRAINING
+from results import Results
+from speed import geometric_mean
+from verdicts import Comparison, compared
+
+ROOT = Path(__file__).parents[2]
+QUESTIONS = "docs/questions.md"
+NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)"
+MEAN = r"training against {}, 2 threads, geometric mean \| [\d.]+ \| #"
+LARGE = "784-2500-2000-1500-1000-500-10"
+RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{4}}# \|"
+SECONDS = r"\n\| {} \| {} \| [\d.]+ \| \d+ \| # \|"
+SMALLER = r"\n\| {} \| {} \| [\d.]+ \| # \|"
+FEW = r"(?s)\n\| {} rows \|.*?\n\| geometric mean \| \| \| \| \| # \|"
+
+
+def same(value: float) -> float:
+    return value
+
+
+# A page, its words with # for the figure; the page that has it, a pattern with # for the number; how one follows from
+# the other. Line breaks count as spaces in the words.
+FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
+    (
+        QUESTIONS,
+        "in training # times in the geometric mean",
+        "docs/benchmarks.md",
+        MEAN.format("PyTorch"),
+        same,
+    ),
+    (QUESTIONS, "For 8-32-32-1 it is # times", "docs/benchmarks.md", RATIO.format("8-32-32-1"), same),
+    (QUESTIONS, f"for {LARGE} it is # times", "docs/benchmarks.md", RATIO.format(LARGE), same),
+    (
+        QUESTIONS,
+        "Of # comparisons",
+        "docs/benchmarks.md",
+        r"any cell \| at least 1.0 \| [\d.]+; 1 of # cells",
+        same,
+    ),
+    (
+        QUESTIONS,
+        "one is lost, by # %",
+        "docs/benchmarks.md",
+        r"any cell \| at least 1.0 \| #; 1 of",
+        lambda r: 100 * (1 - r),
+    ),
+    (
+        QUESTIONS,
+        "boosted trees on #, and",
+        "docs/tables.md",
+        SMALLER.format("HistGradientBoosting", 20),
+        lambda n: 20 - n,
+    ),
+    (
+        QUESTIONS,
+        "than CatBoost on # of 18",
+        "docs/tables.md",
+        SMALLER.format("CatBoost", 18),
+        lambda n: 18 - n,
+    ),
+    (
+        QUESTIONS,
+        "boosted trees need # of its time",
+        "docs/tables.md",
+        SECONDS.format("HistGradientBoosting", 20),
+        same,
+    ),
+    (QUESTIONS, "of its time, CatBoost # times", "docs/tables.md", SECONDS.format("CatBoost", 18), same),
+    (
+        QUESTIONS,
+        "# % of the test images after four",
+        "docs/guide.md",
+        r"\| plain, 784-256-10 .* # % \(",
+        same,
+    ),
+    (QUESTIONS, "784-256-10, # % with regularization", "docs/guide.md", r"\| regularized .* # % \(", same),
+    (QUESTIONS, "# % with augmented images", "docs/guide.md", r"\| augmented .* # % \(", same),
+    (
+        QUESTIONS,
+        "Tables of 10 to # rows",
+        "docs/estimators.md",
+        "With 10 to # rows the default is an ensemble",
+        same,
+    ),
+    (QUESTIONS, "With 50 rows its loss is # of the better", "docs/estimators.md", FEW.format(50), same),
+    (QUESTIONS, "with 200 rows #.", "docs/estimators.md", FEW.format(200), same),
+    (
+        QUESTIONS,
+        "first layer a gradient of # of",
+        "docs/laboratory.md",
+        r"gradient is # of the last layer's",
+        same,
+    ),
+    (
+        "docs/moving/pytorch.md",
+        "training is # times as fast",
+        "docs/benchmarks.md",
+        MEAN.format("PyTorch"),
+        same,
+    ),
+    (
+        "docs/moving/pytorch.md",
+        "smaller the difference: # times",
+        "docs/benchmarks.md",
+        RATIO.format("8-32-32-1"),
+        same,
+    ),
+    ("docs/moving/pytorch.md", f"# times for {LARGE}", "docs/benchmarks.md", RATIO.format(LARGE), same),
+    (
+        "docs/moving/scikit_learn.md",
+        "it is # times as fast",
+        "docs/benchmarks.md",
+        MEAN.format("scikit-learn"),
+        same,
+    ),
+    *(
+        (page, f"# × {peer}", "docs/benchmarks.md", MEAN.format(peer), same)
+        for page in ("README.md", "README.zh-TW.md")
+        for peer in ("PyTorch", "scikit-learn")
+    ),
+]
+NOT_MEASURED = {"3.11", "3.0", "2.0"}
+"""Versions of Python and of licences."""
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text("utf-8")
+
+
+def number(pattern: str, text: str) -> str:
+    """The number at the # of a pattern, which must be found once or more, each time the same."""
+    found = set(re.findall(pattern.replace("#", NUMBER), text))
+    assert len(found) == 1, (pattern, found)
+    return found.pop()
+
+
+def cited(page: str, words: str) -> str:
+    pattern = re.escape(words).replace(r"\#", "#").replace(r"\ ", r"\s+")
+    return number(rf"(?<![\d.]){pattern}" if words.startswith("#") else pattern, text_of(page))
+
+
+def unit(shown: str) -> float:
+    """One unit of a number's last digit."""
+    digits, _, power = shown.replace(",", "").partition("e")
+    return 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
+
+
+def assert_rounds(measured: float, shown: str) -> None:
+    assert abs(measured - float(shown.replace(",", ""))) <= 0.5001 * unit(shown), f"{measured} is not {shown}"
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "source", "pattern", "follows"),
+    FIGURES,
+    ids=[f"{page}: {words}" for page, words, *_ in FIGURES],
+)
+def test_a_figure_is_that_of_the_page_behind_it(
+    page: str, words: str, source: str, pattern: str, follows: Callable[[float], float]
+):
+    said = number(pattern, text_of(source)).replace(",", "")
+    assert_rounds(follows(float(said)), cited(page, words))
+
+
+def test_no_figure_among_the_questions_is_left_out():
+    """Of those with a decimal point; a new one is given its page above."""
+    prose = re.sub(r"\]\([^)]*\)|`[^`]*`", "", text_of(QUESTIONS))
+    shown = set(re.findall(r"(?<![\w.-])\d+\.\d+(?:e-?\d+)?(?![\w.-]*\d)", prose)) - NOT_MEASURED
+    assert shown == {
+        f for page, words, *_ in FIGURES if page == QUESTIONS and "." in (f := cited(page, words))
+    }
+
+
+@pytest.fixture(scope="module")
+def comparisons() -> dict[str, Comparison]:
+    """What docs/benchmarks.md is written from, of two threads."""
+    newest = Results.newest()
+    assert newest is not None
+    return dict(compared(newest, TRAINING, 2))
+
+
+JAX = ("jax-step", "jax-scan")
+
+
+def test_the_mean_against_jax_is_that_of_the_results(comparisons: dict[str, Comparison]):
+    mean = geometric_mean(min(one.ratio(peer) for peer in JAX) for one in comparisons.values())
+    for page in ("README.md", "README.zh-TW.md"):
+        assert_rounds(mean, cited(page, "# × JAX"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-TW.md"])
+def test_the_rates_are_those_of_the_results(comparisons: dict[str, Comparison], page: str):
+    rows = re.findall(
+        r"\n\| (\d+-[\d-]+)[^|\d]+(\d+) \| \*\*(.+)\*\* \| (.+) \| (.+) \| (.+) \|", text_of(page)
+    )
+    assert len(rows) == 5
+    for widths, batch, *shown in rows:
+        rates = comparisons[f"train: {widths}, batch {batch}"].rates
+        for peers, figure in zip(
+            (("chainrule",), ("sklearn",), ("torch", "torch-compile"), JAX), shown, strict=True
+        ):
+            assert_rounds(max(rates[peer] for peer in peers if peer in rates) / 1000, figure)
