@@ -18,12 +18,15 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_under
 from chainrule.estimators.best import candidates, runner
+from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import RaceOver
 from chainrule.estimators.best.plan import RacePlan, plan_of
+from chainrule.estimators.best.state import Drawn
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.limit import LimitCourse, Replan, course_of
 from chainrule.estimators.fit.plan import Conditions
+from chainrule.estimators.held import result_of
 from chainrule.training.run import Run
 
 RNG = np.random.default_rng(0)
@@ -52,10 +55,18 @@ def moved(made: Any) -> dict[str, Any]:
     return found
 
 
+def drawn_by(made: Any) -> Drawn:
+    result = result_of(made)
+    assert isinstance(result, RaceResult) and result.state.drawn is not None
+    return result.state.drawn
+
+
 def check_same(again: Any, made: Any, X: pd.DataFrame) -> None:
     np.testing.assert_array_equal(again.predict(X), made.predict(X))
     np.testing.assert_array_equal(again.held_out_.predicted, made.held_out_.predicted)
     assert again.plan_ == made.plan_
+    seeds = [(drawn.of_folds, drawn.of_all) for drawn in map(drawn_by, (again, made))]
+    assert seeds[0] == seeds[1]  # those of fits that are not made too, by which it may go on
     without_seconds = [[each._replace(seconds=0.0) for each in one.report_] for one in (again, made)]
     assert repr(without_seconds[0]) == repr(without_seconds[1])
 
@@ -217,7 +228,7 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch):
     )
     refused(
         ConfigError,
-        "preset is None now|preset is None",
+        "repeats a race, but preset is None; set it to 'best'",
         lambda: best(preset=None).fit(TABLE, NUMBER, plan=plan),
     )
     refused(

@@ -123,17 +123,17 @@ def _ended(race: Race, data: FitData, chosen: RaceChoice) -> RaceResult:
 def _draw(
     estimator: HoldsResult, data: FitData, racing: tuple[Candidate, ...], plan: RacePlan | None
 ) -> Drawn:
-    """Draw the folds of the rows and the seeds of the candidates' fits, or take those of a plan."""
-    if plan is not None:
-        folds, raced = _folds(data, plan.origin.begin())
-        repeat.check_rows(plan, data, len(folds))
-        return Drawn(data.samples.n, folds, raced, *repeat.seeds(plan, racing, FOLDS, NETWORKS), plan.origin)
-    origin, random = RandomOrigin.of(estimator.random_state), check_random_state(estimator.random_state)
+    """Draw the folds of the rows and the seeds of the candidates' fits, with a plan as its race did."""
+    if plan is None:
+        origin, random = RandomOrigin.of(estimator.random_state), check_random_state(estimator.random_state)
+    else:
+        origin, random = plan.origin, plan.origin.begin()
     folds, raced = _folds(data, random)
     of_folds, of_all = (
         random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (FOLDS, NETWORKS)
     )
-    return Drawn(data.samples.n, folds, raced, of_folds, of_all, origin)
+    drawn = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin)
+    return drawn if plan is None else repeat.planned(plan, data, racing, drawn)
 
 
 def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], list[int]]:

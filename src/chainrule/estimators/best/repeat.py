@@ -20,7 +20,7 @@ from chainrule.estimators.best.plan import (
     settings_of,
 )
 from chainrule.estimators.best.runner import Runner
-from chainrule.estimators.best.state import RaceChoice, RaceState, Task
+from chainrule.estimators.best.state import Drawn, RaceChoice, RaceState, Task
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import given
@@ -54,7 +54,7 @@ def compared(estimator: HoldsResult) -> dict[str, Any]:
 
 
 def check_rows(plan: RacePlan, data: FitData, folds: int) -> None:
-    """Check that rows are those of a plan, whose folds are so many. Raises DataError."""
+    """Check that rows are those of a plan, and that their folds, which are so many, are enough. Raises DataError."""
     if data.samples.n != plan.rows:
         raise DataError(
             f"the plan is of {plan.rows:,} rows, and these are {data.samples.n:,}; pass the same rows."
@@ -72,13 +72,13 @@ def checksum_of(data: FitData) -> int:
     return checksum(np.ascontiguousarray(data.samples.y, np.float64), 0)
 
 
-def seeds(
-    plan: RacePlan, racing: tuple[Candidate, ...], folds: int, networks: int
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the seeds of each candidate's fits to so many folds, and of so many networks of all rows; 0 for none.
+def planned(plan: RacePlan, data: FitData, racing: tuple[Candidate, ...], drawn: Drawn) -> Drawn:
+    """Return what was drawn with the seeds of a plan; the others are for fits by which the race goes on afterwards.
 
-    Raises ConfigError for a recipe that there is not, or that sets something else.
+    They are equal unless this version has other recipes than that of the plan. Raises DataError for other rows, and
+    ConfigError for a recipe that there is not, or that sets something else.
     """
+    check_rows(plan, data, len(drawn.folds))
     numbers = {candidate.name: number for number, candidate in enumerate(racing)}
     for name, settings in plan.recipes.items():
         if name not in numbers or settings_of(racing[numbers[name]]) != settings:
@@ -86,7 +86,8 @@ def seeds(
                 f"the plan's recipe {name!r:.40} is not one of this version of chainrule; repeat the race with the "
                 "version that made it."
             )
-    of_folds, of_all = ([[0] * each for _ in racing] for each in (folds, networks))
+    of_folds, of_all = ([[*seeds] for seeds in each] for each in (drawn.of_folds, drawn.of_all))
+    networks = len(of_all[0])
     for fit in plan.fits:
         of_folds[numbers[fit.recipe]][fit.fold] = fit.seed
     if max((each.number for each in plan.networks), default=0) >= networks:
@@ -95,7 +96,7 @@ def seeds(
         )
     for network in plan.networks:
         of_all[numbers[network.recipe]][network.number] = network.seed
-    return of_folds, of_all
+    return drawn._replace(of_folds=of_folds, of_all=of_all)
 
 
 def made(race: Runner, plan: RacePlan) -> RaceChoice:
