@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor
+from chainrule.estimators import base
 from chainrule.estimators.base import fit_under
 from chainrule.estimators.best import candidates, runner
 from chainrule.estimators.best.blend import RaceResult
@@ -24,6 +25,7 @@ from chainrule.estimators.best.fits import RaceOver
 from chainrule.estimators.best.plan import RacePlan, plan_of
 from chainrule.estimators.best.state import Drawn
 from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.in_time import rows_again
 from chainrule.estimators.fit.limit import LimitCourse, Replan, course_of
 from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.held import result_of
@@ -103,6 +105,21 @@ def test_a_whole_race(random_state: Any, tmp_path: Path):
     updated = read.update(TABLE[:30], LABEL[:30], epochs=1)
     assert not hasattr(updated, "plan_") and hasattr(updated, "blend_")
     assert not hasattr(MLPRegressor(preprocess="auto", max_iter=1).fit(TABLE, NUMBER), "plan_")
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("random_state", [None, 5, np.int64(5), np.random.RandomState(5)], ids=type)
+def test_a_race_of_some_rows(random_state: Any, monkeypatch: pytest.MonkeyPatch):
+    """Of the rows that its time limit left time for, which are drawn again by the same seed."""
+
+    def in_time(given: FitInput, end: float, prepare: object, seed: int, keep_labels: bool) -> FitInput:
+        return rows_again(given, 40, seed, keep_labels)
+
+    monkeypatch.setattr(base, "rows_in_time", in_time)
+    with pytest.warns(UserWarning, match="leaves time to prepare 40 of the 60 rows"):
+        made = best(random_state=random_state).fit(TABLE, NUMBER)
+    assert made.plan_["rows"] == 40
+    check_same(best(random_state=0).fit(TABLE, NUMBER, plan=moved(made)), made, TABLE)
 
 
 @pytest.mark.usefixtures("few")

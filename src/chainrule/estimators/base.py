@@ -21,7 +21,7 @@ from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import asked, race
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.plan import RacePlan
+from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import begin
@@ -244,7 +244,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Return what the fit is given, in memory, of a source."""
         learn = None if self.preprocess is None else partial(self._learned_by, request)
         is_race, limit = self.preset == BEST, self._limit
-        seed = self._seed if plan is None else plan.seed
+        seed = seed_of_rows(self.random_state, plan)
         how = Reading(seed, self.target_type is Labels, learn, is_race, limit, request.begun)
         return read_source(request.given, how)
 
@@ -252,11 +252,6 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _limit(self) -> float | None:
         """The seconds of a fit; None for any."""
         return asked.seconds(self) if self.preset == BEST else self.time_limit
-
-    @property
-    def _seed(self) -> int:
-        """The seed by which rows are drawn that there is time for."""
-        return self.random_state if isinstance(self.random_state, int) else 0
 
     def _holds_out_apart(self, plan: FitPlan, data: FitData, before: FitResult | None) -> bool:
         """Return whether the rows held out, of other groups or later, are prepared as rows to predict will be."""
@@ -278,7 +273,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         raced: the race that it goes on with or repeats, on the rows that it had.
         """
         given, limit = request.given, self._limit
-        drawn = self._seed if raced.plan is None else raced.plan.seed, self.target_type is Labels
+        drawn = seed_of_rows(self.random_state, raced.plan), self.target_type is Labels
         if raced.rows is not None:
             found = rows_again(given, raced.rows, *drawn)
         elif limit is None or self.preprocess is None:

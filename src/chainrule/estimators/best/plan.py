@@ -60,8 +60,11 @@ class RandomOrigin(NamedTuple):
 
     @classmethod
     def of(cls, random_state: object) -> RandomOrigin | None:
-        """Return that of an estimator's random_state, before anything is drawn; None where nobody can tell it."""
-        if isinstance(random_state, (int, np.integer)):
+        """Return that of an estimator's random_state, before anything is drawn; None where nobody can tell it.
+
+        An integer of NumPy is a state, because `seed_of_rows` draws rows as with no seed.
+        """
+        if isinstance(random_state, int):
             return cls(int(random_state))
         kind, key, place, *_ = cast(tuple[Any, ...], check_random_state(random_state).get_state())
         return cls(None, tuple(map(int, key)), int(place)) if kind == "MT19937" else None
@@ -98,11 +101,6 @@ class RacePlan:
     """on whose rows these were"""
     temperature: float
 
-    @property
-    def seed(self) -> int:
-        """The seed by which rows are drawn that there was time for."""
-        return self.origin.seed or 0
-
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
@@ -121,6 +119,15 @@ class RacePlan:
             "folds": list(self.folds),
             "temperature": self.temperature,
         }
+
+
+def seed_of_rows(random_state: object, plan: RacePlan | None) -> int:
+    """Return the seed by which the rows are drawn that there is time for, or that there was time for in a plan's race.
+
+    That of a random_state which is a seed, otherwise 0.
+    """
+    seed = random_state if plan is None else plan.origin.seed
+    return seed if isinstance(seed, int) else 0
 
 
 def settings_of(candidate: Candidate) -> dict[str, Any]:
