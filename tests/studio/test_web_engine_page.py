@@ -53,7 +53,8 @@ def address(tmp_path: Path):
     """A page beside the engine's files."""
     folder = tmp_path / "page"
     shutil.copytree(ENGINE, folder / "engine")
-    shutil.copy(ENGINE.parent / "random.js", folder)
+    for name in ("calls.js", "random.js"):
+        shutil.copy(ENGINE.parent / name, folder)
     for name in ("engine.wasm", "description.json"):
         shutil.copy(built() / name, folder)
     (folder / "index.html").write_text(PAGE, "utf-8")

@@ -219,39 +219,40 @@ def test_every_refusal_is_a_sentence(tmp_path):
 
 WORKER = """
 const { server } = await import(new URL('serve.js', given.engine).href);
-const sent = [], waiting = new Map();
-let count = 0, finished;
-const over = new Promise((resolve) => { finished = resolve; });
-const handle = server((message) => {
-  if (message.event) {
-    sent.push(message);
-    if (message.done) finished();
-  } else waiting.get(message.id)(message);
-});
-const ask = (method, ...args) => new Promise((resolve) => {
-  waiting.set(++count, resolve);
-  handle({ id: count, method, args });
-});
-const early = await ask('get', 'a', 'theta');
-await ask('load', readFileSync(`${folder}/engine.wasm`), description);
-const about = await ask('network', 'a', given.config, { seed: 1 });
-await ask('data', 'points', { x: numbers(given.X), n: given.n, y: given.y });
-const begun = await ask('train', 'a', 'run', { data: 'points' }, { epochs: 3, batchSize: 10, paused: true });
-const three = await ask('steps', 'run', 3);
-await ask('resume', 'run');
-await over;
-const loss = await ask('call', 'a', 'evaluate', { data: 'points' });
-const wrong = await ask('call', 'b', 'evaluate', { data: 'points' });
-const extra = { classes: [0, 1], epochs_trained: 3, steps_trained: begun.result.total };
-const file = await ask('save', 'a', extra), last = sent.at(-1);
-const results = { about: about.result, begun: begun.result, three: three.result, loss: loss.result };
-say({ early, ...results, last, wrong, file: text(file.result) });
+const { connect } = await import(new URL('client.js', given.engine).href);
+const early = await new Promise((resolve) => server(resolve)({ id: 1, method: 'get', args: ['a', 'theta'] }));
+const page = new EventTarget(), told = [];
+const postMessage = server((data) => page.dispatchEvent(new MessageEvent('message', { data })));
+const worker = { postMessage, addEventListener: page.addEventListener.bind(page), terminate() {} };
+const there = await connect({ worker, wasm: readFileSync(`${folder}/engine.wasm`), description });
+const about = await there.network('a', given.config, { seed: 1 });
+await there.data('points', { x: numbers(given.X), n: given.n, y: given.y });
+const train = (options) => there.train('a', { data: 'points' }, { batchSize: 10, ...options }, (each) => told.push(each));
+const run = train({ epochs: 3, paused: true }), begun = await run.begun, three = await run.steps(3);
+await run.resume();
+const last = await run.done, loss = await there.call('a', 'evaluate', { data: 'points' });
+const wrong = await there.call('b', 'evaluate', { data: 'points' }).catch(({ message }) => message);
+const file = await there.save('a', { classes: [0, 1], epochs_trained: 3, steps_trained: begun.total });
+
+const stepped = train({ epochs: 1, paused: true }), five = await stepped.steps(5), over = await stepped.done;
+const after = await stepped.resume().catch(({ message }) => message);
+const idle = train({ epochs: 1, paused: true }), before = train({ epochs: 1, paused: true }), two = await idle.steps(2);
+await idle.stop();
+await before.stop();
+const stopped = [await idle.done, await before.done];
+const open = train({ epochs: 1, paused: true });
+await open.begun;
+page.dispatchEvent(Object.assign(new Event('error'), { message: 'out of memory' }));
+const lost = await open.done.catch(({ message }) => message);
+say({ early, about, begun, three, loss, last, told, wrong, file: text(file), five, over, after, two, stopped, lost });
 """
 
 
 def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
-    """A training that is paused, stepped, and resumed; a model file that the package opens and evaluates alike."""
-    built()
+    """A training that is paused, stepped, and resumed; a model file that the package opens and evaluates alike.
+
+    However a training ends, by its last step, by `steps`, by `stop` or with its worker, its promise `done` is settled.
+    """
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 2)).astype(np.float32)
     y = (X[:, 0] > 0).astype(int)
@@ -261,11 +262,16 @@ def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
     given = {"engine": folder, "config": config, "X": text(X), "y": y.tolist(), "n": 50}
     found = run(tmp_path, WORKER, given)
     assert found["early"]["error"] == "The engine is not loaded yet."
-    assert found["wrong"]["error"] == "The worker has no network b."
+    assert found["wrong"] == "The worker has no network b."
     assert (found["about"]["size"], found["about"]["targets"]) == (22, "classes")
     assert found["begun"] == {"total": 15, "stepsPerEpoch": 5}
     assert (found["three"]["step"], found["three"]["done"]) == (3, False)
     assert (found["last"]["step"], found["last"]["done"], found["last"]["ended"]) == (15, True, "done")
+    assert found["told"][-1] == found["last"]
+    assert (found["five"]["step"], found["five"]["done"]) == (5, True) and found["over"] == found["five"]
+    assert "it may be over" in found["after"]
+    assert (found["two"]["step"], found["two"]["done"]) == (2, False)
+    assert found["stopped"] == [found["two"], None] and found["lost"] == "out of memory"
     path = tmp_path / "model.safetensors"
     path.write_bytes(numbers(found["file"], "uint8").tobytes())
     model = chainrule.load(path)

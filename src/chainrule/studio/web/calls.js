@@ -19,9 +19,9 @@ export function createCalls() {
       if (error === undefined) asked.resolve(answer);
       else asked.reject(new Error(error));
     },
-    // The other side is gone; screens leave it to the message of that.
-    lose() {
-      for (const { reject } of waiting.values()) reject(new Error('lost'));
+    // The other side is gone; screens leave 'lost' to the message of that.
+    lose(error = 'lost') {
+      for (const { reject } of waiting.values()) reject(new Error(error));
       waiting.clear();
     },
     get count() { return waiting.size; },

@@ -1,55 +1,58 @@
 // The page's side of the worker: every method gives a promise, and a training calls back with its progress.
+import { createCalls } from '../calls.js';
 
 // worker: a Worker of worker.js.  wasm: the bytes of engine.wasm, or its address.  description: what description.json has.
 export async function connect({ worker, wasm, description }) {
-  const waiting = new Map(), listeners = new Map();
+  const calls = createCalls(), trainings = new Map();
   let count = 0;
 
-  function ask(method, ...args) {
-    return new Promise((resolve, reject) => {
-      waiting.set(++count, { resolve, reject });
-      worker.postMessage({ id: count, method, args });
-    });
-  }
+  const ask = (method, ...args) => calls.ask((id) => worker.postMessage({ id, method, args }));
   worker.addEventListener('message', ({ data }) => {
-    if (data.event === 'progress') {
-      listeners.get(data.training)?.(data);
-      return;
-    }
-    const { resolve, reject } = waiting.get(data.id);
-    waiting.delete(data.id);
-    if (data.error === undefined) resolve(data.result);
-    else reject(new Error(data.error));
+    if (data.event === 'progress') trainings.get(data.training)?.(data);
+    else calls.settle(data);
   });
   worker.addEventListener('error', (event) => {
-    for (const { reject } of waiting.values()) reject(new Error(event.message || 'The engine\'s worker could not start.'));
-    waiting.clear();
+    const error = event.message || 'The engine\'s worker could not start.';
+    calls.lose(error);
+    for (const tell of trainings.values()) tell({ error });
   });
   const offered = await ask('load', wasm, description);
 
-  // A training, some 30 times a second in `progress`; done: a promise of its last progress.
+  // A training, some 30 times a second in `progress`; done: a promise of its last progress, in which `done` is false if it was stopped
+  // (null: before its first).
   function train(id, data, options, progress) {
     const key = `training ${++count}`;
-    let finish;
+    let finish, last = null;
     const done = new Promise((resolve, reject) => { finish = { resolve, reject }; });
-    listeners.set(key, (told) => {
-      if (told.error) finish.reject(new Error(told.error));
-      else progress?.(told);
-      if (told.done) {
-        listeners.delete(key);
-        if (!told.error) finish.resolve(told);
+    function end(error) {
+      trainings.delete(key);
+      if (error === undefined) finish.resolve(last);
+      else finish.reject(new Error(error));
+    }
+    function tell({ error, ...told }) {
+      if (error !== undefined) {
+        end(error);
+        return;
       }
-    });
+      last = told;
+      progress?.(told);
+      if (told.done) end();
+    }
+    trainings.set(key, tell);
     const begun = ask('train', id, key, data, options);
-    begun.catch((error) => finish.reject(error));
+    begun.catch(({ message }) => end(message));
     return {
       begun,
       done,
       pause: () => ask('pause', key),
       resume: () => ask('resume', key),
-      steps: (n) => ask('steps', key, n),
+      async steps(n) {
+        last = await ask('steps', key, n);
+        if (last.done) end();
+        return last;
+      },
       stop() {
-        listeners.delete(key);
+        end();
         return ask('stop', key);
       },
     };

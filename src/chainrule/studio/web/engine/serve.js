@@ -3,7 +3,7 @@ import { load } from './engine.js';
 
 const SLICE = 25;   // milliseconds of steps between two looks at the messages
 
-// handle(message) for messages {id, method, args}; post(message, transfer) sends {id, result}, {id, error} or {event: 'progress', training, ...}.
+// handle(message) for messages {id, method, args}; post(message, transfer) sends {id, answer}, {id, error} or {event: 'progress', training, ...}.
 export function server(post) {
   const networks = new Map(), datasets = new Map(), trainings = new Map();
   let engine = null;
@@ -71,7 +71,9 @@ export function server(post) {
     steps(key, count) {
       const run = running(key);
       run.isPaused = true;
-      return told(key, run, run.training.steps(count));
+      const progress = told(key, run, run.training.steps(count));
+      if (progress.done) methods.stop(key);
+      return progress;
     },
     stop(key) {
       const run = trainings.get(key);
@@ -115,18 +117,18 @@ export function server(post) {
     try {
       if (!Object.hasOwn(methods, method)) throw new Error(`The worker has no method ${method}.`);
       if (!engine && method !== 'load') throw new Error('The engine is not loaded yet.');
-      const result = await methods[method](...args);
-      post({ id, result }, buffers(result));
+      const answer = await methods[method](...args);
+      post({ id, answer }, buffers(answer));
     } catch (error) {
       post({ id, error: error.message });
     }
   };
 }
 
-// The buffers of a result's arrays, which are moved to the page rather than copied; all are copies already.
-function buffers(result, found = new Set()) {
-  if (result instanceof ArrayBuffer) found.add(result);
-  else if (ArrayBuffer.isView(result)) found.add(result.buffer);
-  else if (result && typeof result === 'object') for (const each of Object.values(result)) buffers(each, found);
+// The buffers of an answer's arrays, which are moved to the page rather than copied; all are copies already.
+function buffers(answer, found = new Set()) {
+  if (answer instanceof ArrayBuffer) found.add(answer);
+  else if (ArrayBuffer.isView(answer)) found.add(answer.buffer);
+  else if (answer && typeof answer === 'object') for (const each of Object.values(answer)) buffers(each, found);
   return [...found];
 }
