@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from assembly import VECTOR_ON_STACK
+
 ROOT = Path(__file__).parents[2]
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
 COMPILERS = ["g++", "clang++", *(f"clang++-{version}" for version in range(16, 30)), "aarch64-linux-gnu-g++"]
@@ -22,9 +24,6 @@ SETS = {"x86_64": ("avx512", "avx2"), "aarch64": ("baseline",)}
 LABEL = re.compile(r"^(\.L\w+|_Z\w+):")
 JUMP = re.compile(r"^\s+(?:j\w+|b\.?\w*|[ct]bn?z)\s.*?(\.L\w+)$")
 PRODUCT = re.compile(r"^\s+(?:vfmadd\d+p[sd]|v?mulp[sd]|fml[as])\s")
-ON_STACK = re.compile(
-    r"%[xyz]mm.*\(%rsp|\(%rsp.*%[xyz]mm|^\s+(?:ldr|str|ldp|stp|ldur|stur)\s+q.*\[(?:sp|x29)\b"
-)
 
 
 class Loop(NamedTuple):
@@ -45,7 +44,9 @@ def loops(assembly: str) -> Iterator[Loop]:
         elif (jump := JUMP.match(line.split("#")[0].rstrip())) and labels.get(jump[1], -1) > last:
             body, last = lines[labels[jump[1]] : at], at
             yield Loop(
-                function, sum(map(bool, map(PRODUCT.match, body))), sum(map(bool, map(ON_STACK.search, body)))
+                function,
+                sum(map(bool, map(PRODUCT.match, body))),
+                sum(map(bool, map(VECTOR_ON_STACK.search, body))),
             )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from assembly import VECTOR_ON_STACK
 from chainrule.engines import native
 from sanitized import SANITIZED
 
@@ -23,9 +24,6 @@ VECTOR = re.compile(r"^\s+[0-9a-f]+:\s+v[a-z]")  # an instruction of AVX or late
 TILE = re.compile(
     r"_tile<\w+, [\w ]+, (\d+), 2, chainrule::\w+::All>\("
 )  # the kernel of a tile, and its number of rows
-STACK = r"(?:\(%rsp|-0x[0-9a-f]+\(%rbp)"
-"""A place on the stack: above rsp, or below rbp, which elsewhere is a pointer like others."""
-ON_STACK = re.compile(rf"%[xyz]mm.*{STACK}|{STACK}.*%[xyz]mm")
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
@@ -87,7 +85,7 @@ def test_the_sums_of_a_whole_tile_stay_in_registers():
         }
         assert tiles, path
         for name, code in tiles.items():
-            assert sum(map(bool, map(ON_STACK.search, code))) < 8, (path.parts[-3], name)
+            assert sum(map(bool, map(VECTOR_ON_STACK.search, code))) < 8, (path.parts[-3], name)
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="no /proc/cpuinfo")
