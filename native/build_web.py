@@ -2,7 +2,8 @@
 
     python native/build_web.py [FOLDER]
 
-Compiling takes some 20 s of one core, and happens only if a file of native/ has changed since.
+Compiling takes some 20 s of one core, and happens only if a file of native/ has changed since; of processes that build
+at once, the first compiles and the others wait for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NATIVE = Path(__file__).resolve().parent
@@ -73,19 +76,31 @@ def compiled(folder: Path) -> bytes:
     return module.read_bytes()
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds in the folder. On Windows, which has no flock, nobody waits."""
+    with (folder / ".lock").open("w") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def build(folder: Path = BUILT) -> Path:
     """Build what is not there or is not up to date, and return the folder. Raises SystemExit without Emscripten."""
     from chainrule.core.files import write_whole
     from chainrule.studio.description import description
 
     folder.mkdir(parents=True, exist_ok=True)
-    stamp, now = folder / "engine.sha256", fingerprint()
-    if not (stamp.exists() and stamp.read_text() == now and (folder / "engine.wasm").exists()):
-        if shutil.which("em++") is None:
-            raise SystemExit(MISSING)
-        with tempfile.TemporaryDirectory() as temporary:
-            write_whole(folder / "engine.wasm", compiled(Path(temporary)))
-        write_whole(stamp, now.encode())
+    with locked(folder):
+        stamp, now = folder / "engine.sha256", fingerprint()
+        if not (stamp.exists() and stamp.read_text() == now and (folder / "engine.wasm").exists()):
+            if shutil.which("em++") is None:
+                raise SystemExit(MISSING)
+            with tempfile.TemporaryDirectory() as temporary:
+                write_whole(folder / "engine.wasm", compiled(Path(temporary)))
+            write_whole(stamp, now.encode())
     described, text = folder / "description.json", json.dumps(description(), sort_keys=True) + "\n"
     if not (described.exists() and described.read_text() == text):  # another process may read it meanwhile
         write_whole(described, text.encode())
