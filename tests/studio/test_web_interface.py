@@ -227,7 +227,8 @@ const worker = { postMessage, addEventListener: page.addEventListener.bind(page)
 const there = await connect({ worker, wasm: readFileSync(`${folder}/engine.wasm`), description });
 const about = await there.network('a', given.config, { seed: 1 });
 await there.data('points', { x: numbers(given.X), n: given.n, y: given.y });
-const train = (options) => there.train('a', { data: 'points' }, { batchSize: 10, ...options }, (each) => told.push(each));
+const tell = (each) => told.push(each);
+const train = (options) => there.train('a', { data: 'points' }, { batchSize: 10, ...options }, tell);
 const run = train({ epochs: 3, paused: true }), begun = await run.begun, three = await run.steps(3);
 await run.resume();
 const last = await run.done, loss = await there.call('a', 'evaluate', { data: 'points' });
