@@ -1,4 +1,4 @@
-// The engine for a web page: the interface that JavaScript calls (src/chainrule/studio/web/engine/wasm.js). One thread, float32.
+// The engine for a web page: the interface that JavaScript calls (src/chainrule/studio/web/engine/kernels.js). One thread, float32.
 //
 // A program comes as one list of numbers (Words). Every function that can fail returns -1 or null, and message() then says why.
 #include <cstdlib>
