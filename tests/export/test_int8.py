@@ -34,6 +34,7 @@ from chainrule import (
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import as_c
 from chainrule.export.as_c import STRICT, compiler
+from chainrule.export.as_c.checking import check_integers
 from chainrule.export.base import constant
 from chainrule.export.columns import GraphInput
 from chainrule.export.formats import ExportedFiles, RowsToCompare
@@ -144,6 +145,34 @@ def test_random_networks_are_the_reference(number: int, tmp_path: Path):
 
 def write(graph: ComputationGraph, path: Path, rows: Any) -> ExportedFiles:
     return as_c.write(graph, path, RowsToCompare(rows, True), dtype="int8")
+
+
+def check_one_row(graph: ComputationGraph, given: list[float], row: int, found: float) -> None:
+    """Check the graph's own answers, but of one row another one."""
+    rows = {"X": np.array(given)[:, None]}
+    answers = graph.run(rows, "float32")
+    answers["predictions"] = answers["predictions"].astype(np.float64)
+    answers["predictions"][row] = found
+    check_integers(graph, answers, rows)
+
+
+def test_a_row_may_differ_by_its_rounding_alone():
+    """2 x / 2 becomes an integer: 10.5 lies between 10 and 11, and 10.4 is 10; one integer is 1 in the answer too."""
+    build, given = GraphBuilder(), [0.0, 255.0, 10.5, 10.4]
+    value = build.add(GraphInput("X", "numbers", 1))
+    for factor in (2.0, 0.5):
+        value = build.add(Columnwise(*(constant([number]) for number in (0.0, factor, 0.0))), value)
+    value = build.add(Affine(constant([[1.0]]), constant([0.0])), value, of="d")
+    graph = in_int8(build.done({"predictions": value}, "regression"), {"X": np.array(given)[:, None]}).graph
+    assert graph.run({"X": np.array(given)[:, None]})["predictions"].tolist() == [[0], [255], [11], [10]]
+    for right in (11.0, 10.0):
+        check_one_row(graph, given, 2, right)
+    for row, wrong in ((2, 12.0), (2, 9.0), (2, 10.5), (2, np.nan), (3, 11.0), (3, 9.0), (1, 254.0)):
+        with pytest.raises(ConfigError, match=f"in row {row} are none that rounding could make"):
+            check_one_row(graph, given, row, wrong)
+    read = dense_by_hand([[1.0]], [0.0], [[each] for each in given])
+    with pytest.raises(ConfigError, match="in row 2 are none"):
+        check_one_row(read, given, 2, 10.0)  # a row's own number is the same everywhere
 
 
 def trained(*links: Any, inputs: int = 20) -> tuple[Model, np.ndarray]:

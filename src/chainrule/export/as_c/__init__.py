@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
+from chainrule.export.as_c.checking import check_integers
 from chainrule.export.as_c.places import GeneratedCode, Value, identifier
 from chainrule.export.as_c.program import program
 from chainrule.export.as_c.testing import test
@@ -42,8 +43,6 @@ from chainrule.export.quantizing import INT8_DTYPE, calibrated, in_int8
 NETWORKS = {"float32": "float", "float64": "double", INT8_DTYPE: "float"}
 STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"]
 """Without a warning by these."""
-MOST_ROUNDED = 0.01
-"""The share of rows in which an integer may differ, or one row of few; see `check_integers`."""
 COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -125,28 +124,6 @@ def compiler() -> str | None:
     return next(
         (found for each in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(each))), None
     )
-
-
-def check_integers(
-    graph: ComputationGraph, answers: Mapping[str, NDArray[Any]], rows: Mapping[str, Any]
-) -> None:
-    """Raise ConfigError unless the answers of compiled integers are those of the graph.
-
-    In one row of a hundred a number that becomes an integer may be rounded to the one beside it, where the C library's
-    functions prepare it; the integers that dense layers read and make are compared bit for bit by the test program.
-    """
-    expected = graph.run(rows, "float32")
-    rows_off = np.zeros(len(next(iter(expected.values()))), bool)
-    for name, values in answers.items():
-        largest = max(1.0, float(np.abs(expected[name]).max(initial=0.0)))
-        rows_off |= ~np.isclose(
-            values, expected[name], rtol=0, atol=TOLERANCES["float32"] * largest, equal_nan=True
-        ).all(1)
-    if rows_off.sum() > max(1, MOST_ROUNDED * len(rows_off)):
-        raise ConfigError(
-            f"the C code's integers differ from the model's in {rows_off.sum():,} of {len(rows_off):,} rows; pass "
-            "dtype='float32', or report it with the model's file."
-        )
 
 
 def compiled_answers(
