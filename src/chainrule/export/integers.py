@@ -14,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.base import CODES, INT8, NUMBERS, Array, GraphOperation
+from chainrule.export.answers import LargestColumn
+from chainrule.export.base import INT8, NUMBERS, Array, GraphOperation
 
 LOWEST, HIGHEST = -128, 127
 """Of an activation; weights are -127 to 127, with 0 for 0."""
@@ -172,16 +173,5 @@ class Int8Softmax(IntegerOperation):
 
 
 @dataclass(frozen=True, eq=False)
-class Int8Largest(IntegerOperation):
-    """The column of each row's largest integer (n, 1), the first of equal ones."""
-
-    makes: ClassVar[str] = CODES
-
-    def width(self, *widths: int) -> int:
-        """Return 1."""
-        return 1
-
-    def compute(self, *values: Array) -> Array:
-        """argmax_k q_k"""
-        made: Array = values[0].argmax(1)[:, None]
-        return made
+class Int8Largest(LargestColumn, IntegerOperation):
+    """The same of each row's integers."""

@@ -1,6 +1,6 @@
 """The functions of generated C: text with places for the prefix, the type and the suffix of <math.h>'s functions.
 
-@p prefix of all names     @T float or double     @m f or nothing, as in expf     @s f or d, as in @p_affine_f
+@p prefix of all names     @T float or double     @m f or nothing, as in expf     @s that of SPACE, as in @p_affine_f
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 
 from chainrule.export.as_c.integer_helpers import INTEGER_HELPERS
 
-SIGNATURES = re.compile(r"@p_(\w+?)(?:_@s|_d|_f|)\(")
-"""A call of one of these functions, with its name."""
+SPACE = {"double": "d", "float": "f", "uint32_t": "c", "int8_t": "q"}
+"""The arrays of the scratch struct by what they hold."""
 
 FUNCTIONS: dict[str, str] = {
     "relu": "z > 0 ? z : 0",
@@ -258,12 +258,18 @@ HELPERS |= INTEGER_HELPERS
 
 
 def text_of(name: str, prefix: str, kind: str) -> str:
-    """Return a function for a prefix, and for "float" or "double"."""
+    """Return a function for a prefix and a type of C."""
     return filled(HELPERS[name], prefix, kind)
+
+
+def name_of(name: str, prefix: str, kind: str) -> str:
+    """Return the name of a function, which has the type's letter where there is one for each type."""
+    typed = f"@p_{name}_@s"
+    return filled(typed if f"{typed}(" in HELPERS[name] else f"@p_{name}", prefix, kind)
 
 
 def filled(text: str, prefix: str, kind: str) -> str:
     """Return a text with the places filled in."""
-    short = kind == "float"
-    places = {"@p": prefix, "@P": prefix.upper(), "@T": kind, "@m": "f" * short, "@s": "f" if short else "d"}
+    suffix = "f" if kind == "float" else ""
+    places = {"@p": prefix, "@P": prefix.upper(), "@T": kind, "@m": suffix, "@s": SPACE[kind]}
     return re.sub(r"@[pPTms]", lambda found: places[found[0]], text)

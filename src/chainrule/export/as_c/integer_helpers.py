@@ -66,16 +66,5 @@ static void @p_softmax_q(const int8_t *x, float *y, const float @P_CONST *powers
     }
 }
 """,
-    "largest_q": """\
-/* The place of the largest of n integers, the first of equal ones. */
-static uint32_t @p_largest_q(const int8_t *x, uint32_t n)
-{
-    uint32_t best = 0u;
-    for (uint32_t k = 1u; k < n; ++k) {
-        best = x[k] > x[best] ? k : best;
-    }
-    return best;
-}
-""",
 }
 """By name; they need <stdint.h> alone."""

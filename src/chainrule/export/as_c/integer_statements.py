@@ -64,11 +64,6 @@ def softmax(made: GeneratedCode, op: integers.Int8Softmax, x: list[Value], y: Va
     return [f"for (uint32_t g = 0u; g < {op.groups}u; ++g) {{", f"    {call}", "}"]
 
 
-def largest(made: GeneratedCode, op: integers.Int8Largest, x: list[Value], y: Value) -> list[str]:
-    """Write the place of the largest integer."""
-    return [f"y[0] = {made.call('largest_q')}(x0, {x[0].width}u);"]
-
-
 def _signed(value: int) -> str:
     return f"({value})" if value < 0 else str(value)
 

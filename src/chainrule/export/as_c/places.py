@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.as_c.helpers import text_of
+from chainrule.export.as_c.helpers import SPACE, name_of, text_of
 from chainrule.export.columns import GraphInput
 from chainrule.export.quantizing import Int8Range
 
-SPACE = {"double": "d", "float": "f", "uint32_t": "c", "int8_t": "q"}
-"""The arrays of the scratch struct by what they hold."""
 SIZES = {"double": 8, "float": 4, "uint32_t": 4, "int32_t": 4, "int8_t": 1}
 """The bytes of a number of each type."""
 RESERVED = frozenset(
@@ -187,8 +185,7 @@ class GeneratedCode:
             self.call(each)
         text = text_of(name, self.prefix, kind)
         self.helpers.setdefault(text, text)
-        typed = name in ("affine", "softmax", "pieces", "cosines", "largest", "sort")
-        return f"{self.prefix}_{name}" + (f"_{SPACE[kind]}" if typed else "")
+        return name_of(name, self.prefix, kind)
 
 
 def literals(values: NDArray[Any], kind: str) -> str:

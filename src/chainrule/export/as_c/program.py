@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, numbers
+from chainrule.export.as_c.helpers import SPACE
 from chainrule.export.as_c.integer_statements import integer_core
-from chainrule.export.as_c.places import SPACE, Arena, GeneratedCode, IntegerCore, Value, identifier
+from chainrule.export.as_c.places import Arena, GeneratedCode, IntegerCore, Value, identifier
 from chainrule.export.as_c.statements import WRITERS
 from chainrule.export.base import CODES, INT8, NUMBERS
 from chainrule.export.columns import GraphInput

@@ -287,7 +287,7 @@ WRITERS = cast(
         integers.Int8Table: integer_statements.table,
         integers.Int8Numbers: integer_statements.table,
         integers.Int8Softmax: integer_statements.softmax,
-        integers.Int8Largest: integer_statements.largest,
+        integers.Int8Largest: _largest,
     },
 )
 """How each operation of a graph is written."""

@@ -6,7 +6,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from chainrule.export.as_c.places import SIZES, SPACE, GeneratedCode, Value, number, quoted
+from chainrule.export.as_c.helpers import SPACE
+from chainrule.export.as_c.places import SIZES, GeneratedCode, Value, number, quoted
 from chainrule.export.columns import LevelCodes
 from chainrule.export.comparing import AnswersCompared
 from chainrule.export.graph import ComputationGraph
