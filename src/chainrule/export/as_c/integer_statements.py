@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.errors import ConfigError
 from chainrule.export import integers
-from chainrule.export.as_c.places import GeneratedCode, IntegerCore, Value, number
+from chainrule.export.as_c.places import GeneratedCode, IntegerCore, Value, each, number, of_groups
 from chainrule.export.base import INT8
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph
@@ -18,13 +18,13 @@ def to_int8(made: GeneratedCode, op: integers.ToInt8, x: list[Value], y: Value) 
     """Write numbers to integers."""
     value = "x0[k]" if x[0].kind == "float" else "(float)x0[k]"
     call = f"{made.call('to_int8')}({value}, {number(op.scale, 'float')}, {op.zero})"
-    return [f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{", f"    y[k] = {call};", "}"]
+    return each(y.width, call)
 
 
 def from_int8(made: GeneratedCode, op: integers.FromInt8, x: list[Value], y: Value) -> list[str]:
     """Write integers to numbers."""
     value = f"(float)(x0[k] - {_signed(op.zero)}) * {number(op.scale, 'float')}"
-    return [f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{", f"    y[k] = {value};", "}"]
+    return each(y.width, value)
 
 
 def affine(made: GeneratedCode, op: integers.Int8Affine, x: list[Value], y: Value) -> list[str]:
@@ -46,7 +46,7 @@ def affine(made: GeneratedCode, op: integers.Int8Affine, x: list[Value], y: Valu
     if op.groups == 1:
         return [f"{name}(x0, y, {constants}, {sizes});"]
     call = f"{name}(x0 + g * {inputs}u, y + g * {outputs}u, {constants}, {sizes});"
-    return [f"for (uint32_t g = 0u; g < {op.groups}u; ++g) {{", f"    {call}", "}"]
+    return of_groups(op.groups, call)
 
 
 def table(
@@ -54,14 +54,14 @@ def table(
 ) -> list[str]:
     """Write a function by its table."""
     name = made.constant(op.table, y.kind)
-    return [f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{", f"    y[k] = {name}[x0[k] + {-LOWEST}];", "}"]
+    return each(y.width, f"{name}[x0[k] + {-LOWEST}]")
 
 
 def softmax(made: GeneratedCode, op: integers.Int8Softmax, x: list[Value], y: Value) -> list[str]:
     """Write the softmax of each group."""
     size, powers = y.width // op.groups, made.constant(op.powers, "float")
     call = f"{made.call('softmax_q')}(x0 + g * {size}u, y + g * {size}u, {powers}, {size}u);"
-    return [f"for (uint32_t g = 0u; g < {op.groups}u; ++g) {{", f"    {call}", "}"]
+    return of_groups(op.groups, call)
 
 
 def _signed(value: int) -> str:

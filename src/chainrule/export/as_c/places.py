@@ -227,6 +227,16 @@ def quoted(text: str) -> str:
     )
 
 
+def each(n: int, expression: str) -> list[str]:
+    """Return the loop that sets y[k]."""
+    return [f"for (uint32_t k = 0u; k < {n}u; ++k) {{", f"    y[k] = {expression};", "}"]
+
+
+def of_groups(groups: int, call: str) -> list[str]:
+    """Return the loop over the groups g of columns."""
+    return [f"for (uint32_t g = 0u; g < {groups}u; ++g) {{", f"    {call}", "}"]
+
+
 class Arena:
     """Places in one array: each value takes the first gap that is large enough."""
 

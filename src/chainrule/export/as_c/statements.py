@@ -12,15 +12,10 @@ from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, integers, numbers
 from chainrule.export.as_c import integer_statements
 from chainrule.export.as_c.helpers import FUNCTIONS, filled
-from chainrule.export.as_c.places import GeneratedCode, Value, number
+from chainrule.export.as_c.places import GeneratedCode, Value, each, number, of_groups
 from chainrule.export.base import GraphOperation
 
 Writer = Callable[[GeneratedCode, Any, list[Value], Value], list[str]]
-
-
-def each(n: int, expression: str) -> list[str]:
-    """Return the loop that sets y[k]."""
-    return [f"for (uint32_t k = 0u; k < {n}u; ++k) {{", f"    y[k] = {expression};", "}"]
 
 
 def _elementwise(made: GeneratedCode, op: numbers.Elementwise, x: list[Value], y: Value) -> list[str]:
@@ -61,7 +56,7 @@ def _grouped(made: GeneratedCode, op: numbers.GroupedAffine, x: list[Value], y: 
     W, b = made.constant(op.W.swapaxes(1, 2), y.kind), made.constant(op.b, y.kind)
     at = (f" + g * {inputs * outputs}u", f" + g * {outputs}u") if own > 1 else ("", "")
     call = f"{made.call('affine', y.kind)}(x0 + g * {inputs}u, y + g * {outputs}u, {W}{at[0]}, {b}{at[1]}, "
-    return [f"for (uint32_t g = 0u; g < {op.groups}u; ++g) {{", f"    {call}{inputs}u, {outputs}u);", "}"]
+    return of_groups(op.groups, f"{call}{inputs}u, {outputs}u);")
 
 
 def _slopes(made: GeneratedCode, op: numbers.NegativeSlopes, x: list[Value], y: Value) -> list[str]:
@@ -75,7 +70,7 @@ def _between(made: GeneratedCode, op: numbers.Between, x: list[Value], y: Value)
 def _softmax(made: GeneratedCode, op: numbers.GroupSoftmax, x: list[Value], y: Value) -> list[str]:
     size = y.width // op.groups
     call = f"{made.call('softmax', y.kind)}(x0 + g * {size}u, y + g * {size}u, {size}u);"
-    return [f"for (uint32_t g = 0u; g < {op.groups}u; ++g) {{", f"    {call}", "}"]
+    return of_groups(op.groups, call)
 
 
 def _group_mean(made: GeneratedCode, op: answers.GroupMean, x: list[Value], y: Value) -> list[str]:

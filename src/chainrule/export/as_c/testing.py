@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,15 @@ from chainrule.export.base import INT8
 from chainrule.export.graph import ComputationGraph
 
 TESTED_ROWS = 8
+
+
+class IntegersTested(NamedTuple):
+    """The lines of the test that are about integers."""
+
+    arrays: tuple[str, ...] = ()
+    """the integers of the rows, and those that are expected"""
+    check: tuple[str, ...] = ()
+    """of row i"""
 
 
 def test(
@@ -30,6 +39,8 @@ def test(
     tested = {key: values[:TESTED_ROWS] for key, values in rows.items()}
     found = graph.run(tested, "float32" if is_in_integers(graph) else "float64")
     count = len(next(iter(found.values()))) if tested else 0
+    if not count:
+        return f"/* No rows were given to test {name}.c with. */\nint main(void)\n{{\n    return 0;\n}}\n"
     numbers = next(key for key in outputs if key != "label")
     tolerance = 10 * allowed
     written = []
@@ -44,6 +55,7 @@ def test(
     width, kind = outputs[numbers].width, outputs[numbers].kind
     of_rows = f"const {name}_row" if made.fields else f"const {made.network}"
     shape = f"[{count}]" if made.fields else f"[{count}][{inputs_of(graph)}]"
+    integers = IntegersTested() if made.core is None else integers_tested(graph, made.core, name, tested)
     lines = [
         f"/* Compares {name}.c with the answers of the model: cc -std=c99 -O2 {name}.c {name}_test.c -lm && ./a.out */",
         f'#include "{name}.h"',
@@ -53,12 +65,14 @@ def test(
         "",
         f"static {of_rows} rows{shape} = {{\n" + ",\n".join(written) + "\n};",
         f"static const double expected[{count}][{width}] = {{\n" + ",\n".join(expected) + "\n};",
+        *integers.arrays,
         "",
         "int main(void)",
         "{",
         f"    {name}_answer answer;",
         "    double far = 0.0, largest = 1.0;",
         f"    for (unsigned i = 0u; i < {count}u; ++i) {{",
+        *integers.check,
         f"        {name}_predict({'&' if made.fields else ''}rows[i], &answer);",
         f"        for (unsigned k = 0u; k < {width}u; ++k) {{",
         f"            const double found = {'(double)' if kind == 'float' else ''}answer.{numbers}[k];",
@@ -73,39 +87,31 @@ def test(
         "}",
         "",
     ]
-    if not count:
-        return f"/* No rows were given to test {name}.c with. */\nint main(void)\n{{\n    return 0;\n}}\n"
-    if made.core is not None:
-        lines = with_integers(lines, graph, made.core, name, tested)
     return "\n".join(lines)
 
 
-def with_integers(
-    lines: list[str], graph: ComputationGraph, core: IntegerCore, name: str, tested: Mapping[str, Any]
-) -> list[str]:
-    """Return the test with the integers of its rows, which must be the same to the bit."""
+def integers_tested(
+    graph: ComputationGraph, core: IntegerCore, name: str, tested: Mapping[str, Any]
+) -> IntegersTested:
+    """Return what compares the integers of rows, which must be the same to the bit."""
     values = graph.values(tested, "float32")
     given, expected = (
         ",\n".join("    {" + ", ".join(map(str, row)) + "}" for row in values[k].tolist())
         for k in (core.first, core.last)
     )
     count = len(values[core.first])
-    arrays = [
+    arrays = (
         f"static const int8_t rows_q[{count}][{core.inputs}] = {{\n{given}\n}};",
         f"static const int8_t expected_q[{count}][{core.outputs}] = {{\n{expected}\n}};",
-    ]
-    check = [
+    )
+    check = (
         f"        int8_t out[{core.outputs}];",
         f"        {name}_predict_q(rows_q[i], out);",
         f"        for (unsigned k = 0u; k < {core.outputs}u; ++k) {{",
         "            far = out[k] == expected_q[i][k] ? far : (double)INFINITY;",
         "        }",
-    ]
-    main, loop = (
-        lines.index("int main(void)"),
-        next(k for k, line in enumerate(lines) if "for (unsigned i" in line),
     )
-    return [*lines[: main - 1], *arrays, *lines[main - 1 : loop + 1], *check, *lines[loop + 1 :]]
+    return IntegersTested(arrays, check)
 
 
 def is_in_integers(graph: ComputationGraph) -> bool:

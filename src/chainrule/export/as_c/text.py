@@ -180,10 +180,17 @@ def integer_functions(made: GeneratedCode, name: str) -> list[str]:
         *made.core_body,
         "}",
         "",
-        f"void {name}_predict_q({arguments})",
+        *with_own_scratch(name, "predict_q", arguments, "x, out"),
+    ]
+
+
+def with_own_scratch(name: str, function: str, arguments: str, passed: str) -> list[str]:
+    """Return the function that calls FUNCTION_in with a scratch of its own."""
+    return [
+        f"void {name}_{function}({arguments})",
         "{",
         f"    static {name}_scratch scratch;",
-        f"    {name}_predict_q_in(x, out, &scratch);",
+        f"    {name}_{function}_in({passed}, &scratch);",
         "}",
         "",
     ]
@@ -239,11 +246,11 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             *body,
             "}",
             "",
-            f"void {name}_predict({arguments}, {name}_answer *answer)",
-            "{",
-            f"    static {name}_scratch scratch;",
-            f"    {name}_predict_in({'row' if made.fields else 'x'}, answer, &scratch);",
-            "}",
-            "",
+            *with_own_scratch(
+                name,
+                "predict",
+                f"{arguments}, {name}_answer *answer",
+                f"{'row' if made.fields else 'x'}, answer",
+            ),
         ]
     )
