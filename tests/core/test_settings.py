@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.core.settings import check_count, check_number, count_settings, number_settings
+from chainrule.core.settings import check_count, check_number, count_settings, is_count, number_settings
 from chainrule.errors import ConfigError
 
 
@@ -47,6 +47,13 @@ def test_counts():
     for value in (0, 1.0, True, "1", None):
         with pytest.raises(ConfigError, match=f"^k must be an integer of at least 1, not {value!r}.$"):
             check_count(value, "k")
+
+
+def test_counts_of_a_file():
+    assert is_count(0) and is_count(2**53 - 1) and is_count(3, 3)
+    for value in (-1, 2**53, True, 1.0, "1", None, np.int64(1)):
+        assert not is_count(value)
+    assert not is_count(2, 3)
 
 
 @dataclass(frozen=True)

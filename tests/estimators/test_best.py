@@ -40,7 +40,7 @@ from chainrule.estimators.best.fits import RaceOver
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
-from chainrule.estimators.best.weights import greedy, temperature, tempered
+from chainrule.estimators.best.weights import are_weights, greedy, is_temperature, temperature, tempered
 from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.held import result_of
@@ -143,6 +143,11 @@ def test_greedy_weights_are_no_worse_than_the_best_member(rows: list[list[float]
     assert squared(np.tensordot(weights, np.stack(parts), 1)) <= least * 1.002 + 1e-12
 
 
+def test_weights_of_a_file():
+    assert are_weights([1.0]) and are_weights([0.0, *[0.1] * 10])
+    assert not any(map(are_weights, ([], [0.5, 0.4], [1.5, -0.5], [math.nan, 1.0])))
+
+
 def test_temperature_by_hand():
     p = np.array([[0.8, 0.2], [0.5, 0.5]])
     np.testing.assert_allclose(tempered(p, 2.0, True), [[2 / 3, 1 / 3], [0.5, 0.5]])
@@ -157,6 +162,9 @@ def test_temperature_by_hand():
     found = temperature(lambda degree: judge.mean_loss(judge.truth(tempered(said, degree, False))))
     assert found == pytest.approx(2, rel=1e-3)
     assert temperature(lambda degree: abs(math.log(degree))) == 1.0
+    for loss in (lambda degree: degree, lambda degree: -degree):  # as far as it goes
+        assert is_temperature(temperature(loss))
+    assert not any(map(is_temperature, (0.24, 4.1, 0.0, math.nan)))
 
 
 def test_the_loss_of_predictions_by_hand():

@@ -10,9 +10,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 from chainrule.errors import ConfigError, option
+
+MAX_COUNT = 1 << 53
+"""Counts in a file are below this: every float64 up to it is exact."""
 
 
 def check_number(
@@ -57,6 +60,11 @@ def check_count(
             f"{value!r}{'; ' * bool(hint)}{hint}."
         )
     return int(value)
+
+
+def is_count(value: object, minimum: int = 0) -> TypeGuard[int]:
+    """Return whether a value of a file is an integer of at least `minimum`, and below `MAX_COUNT`."""
+    return type(value) is int and minimum <= value < MAX_COUNT
 
 
 def check_choice(value: object, registry: Mapping[str, Any], name: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.settings import is_count
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.result import FitResult, UpdateRecord
 from chainrule.estimators.labels import Labels
@@ -26,7 +27,7 @@ RECORDS = (*COUNTS, REFIT, *NUMBERS, *CURVES, "out_activation_")
 def checked(name: str, value: Any) -> Any:
     """Return a record from a file. Raises FormatError for a value that no fit records."""
     if name in (*COUNTS, REFIT, WAITED):
-        fits = type(value) is int and 0 <= value < 1 << 53
+        fits = is_count(value)
     elif name in NUMBERS:
         fits = value is None or _is_number(value)
     elif name in CURVES:
@@ -44,7 +45,7 @@ def update_records(data: Iterable[Iterable[Any]]) -> tuple[UpdateRecord, ...]:
     found = tuple(UpdateRecord(*each) for each in data)
     for each in found:
         counts = each.rows, each.held_out, each.epochs
-        if not all(type(count) is int and 0 <= count < 1 << 53 for count in counts):
+        if not all(map(is_count, counts)):
             raise FormatError(f"an update has the counts {counts!r:.60}, which no update records")
         if not (
             _is_number(each.part)

@@ -19,7 +19,7 @@ from chainrule.estimators import files
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
 from chainrule.estimators.best.plan import plan_of
 from chainrule.estimators.best.report import RaceReport, record_of
-from chainrule.estimators.best.weights import EXTREME
+from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.model import Ensemble, Model, load_any
 
@@ -69,8 +69,8 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
     try:
         weights, recipes = [float(each) for each in data["weights"]], list(map(str, data["recipes"]))
         degree = float(data["temperature"])
-        fits = all(weight > 0 for weight in weights) and abs(sum(weights) - 1) < 1e-6
-        if not (fits and len(weights) == len(recipes) and 1 / EXTREME <= degree * 1.001 <= 1.01 * EXTREME):
+        fits = all(weight > 0 for weight in weights) and are_weights(weights) and is_temperature(degree)
+        if not (fits and len(weights) == len(recipes)):
             raise FormatError("the weights of the average are not above 0 with a sum of 1")
         made = [estimator]
         with safe_open(str(path), framework="numpy") as file, TemporaryDirectory() as folder:

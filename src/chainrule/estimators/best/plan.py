@@ -6,7 +6,6 @@ and the temperature. Not the table, which is passed again, nor the estimator, wh
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -14,9 +13,10 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from sklearn.utils import check_random_state
 
+from chainrule.core.settings import is_count
 from chainrule.errors import ChainruleError, ConfigError, FormatError
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.weights import EXTREME
+from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.fit.limit import LimitCourse, course_of
 
 VERSION = 1
@@ -185,11 +185,8 @@ def _read(data: object) -> RacePlan:
     faults = {
         "a recipe is not described": not {name for name, _ in fitted} <= made.recipes.keys(),
         "a fit is missing": not needed <= fitted,
-        "the weights are not at least 0 with a sum of 1": not all(0 <= w <= 1 for w in made.weights.values())
-        or abs(sum(made.weights.values()) - 1) > 1e-6,
-        "the temperature is not that of a race": not 1 / EXTREME
-        <= made.temperature * 1.001
-        <= 1.01 * EXTREME,
+        "the weights are not at least 0 with a sum of 1": not are_weights([*made.weights.values()]),
+        "the temperature is not that of a race": not is_temperature(made.temperature),
     }
     for fault, is_there in faults.items():
         if is_there:
@@ -208,6 +205,6 @@ def _origin(data: object) -> RandomOrigin:
 
 def _count(value: object, minimum: int = 0) -> int:
     """Return a count of JSON. Raises FormatError for another value."""
-    if type(value) is not int or not minimum <= value <= sys.maxsize:
+    if not is_count(value, minimum):
         raise FormatError(f"{value!r:.60} is no count from {minimum}")
     return value

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from chainrule.core.settings import is_count
 from chainrule.errors import FormatError
 
 HEADS = (
@@ -61,8 +62,8 @@ def record_of(data: Any) -> Record:
     fits = {
         "recipe": isinstance(made.recipe, str),
         "parameters": isinstance(made.parameters, dict),
-        "networks": _is_count(made.networks),
-        "epochs": _is_count(made.epochs),
+        "networks": is_count(made.networks),
+        "epochs": is_count(made.epochs),
         "seconds": _is_number(made.seconds) and made.seconds >= 0,
         "loss": made.loss is None or _is_number(made.loss),
         "weight": _is_number(made.weight) and 0 <= made.weight < 1 + 1e-6,
@@ -73,10 +74,6 @@ def record_of(data: Any) -> Record:
         if not is_right:
             raise FormatError(f"the report has the {name} {getattr(made, name)!r:.60}, which no race records")
     return made._replace(loss=math.nan if made.loss is None else made.loss)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 53
 
 
 def _is_number(value: Any) -> bool:

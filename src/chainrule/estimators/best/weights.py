@@ -57,6 +57,11 @@ def _finite(losses: float | tuple[float, ...]) -> tuple[float, ...]:
     return tuple(value if math.isfinite(value) else math.inf for value in each)
 
 
+def are_weights(values: Sequence[float]) -> bool:
+    """Return whether values of a file are weights of an average: from 0 to 1, with a sum of 1 but for rounding."""
+    return all(0 <= value <= 1 for value in values) and abs(sum(values) - 1) < 1e-6
+
+
 def tempered(p: Numbers, temperature: float, exclusive: bool) -> Numbers:
     """Return probabilities at a temperature T: of exclusive classes softmax(log p / T), else sigmoid(logit(p) / T).
 
@@ -78,3 +83,8 @@ def temperature(loss: Callable[[float], float]) -> float:
     found = minimize_scalar(lambda log: loss(math.exp(log)), bounds=(-bound, bound), method="bounded")
     made = math.exp(float(found.x))
     return made if loss(made) < loss(1.0) else 1.0
+
+
+def is_temperature(value: float) -> bool:
+    """Return whether a value of a file is between the least and the largest `temperature`, but for rounding."""
+    return 1 / EXTREME <= value * 1.001 <= 1.01 * EXTREME

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import is_count
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.tables import kinds, reading
@@ -99,7 +100,7 @@ def _column(data: object) -> SeenColumn:
     fits = (
         lists
         and isinstance(name, str)
-        and all(type(each) is int and 0 <= each < 1 << 53 for each in (rows, missing, *counts))
+        and all(map(is_count, (rows, missing, *counts)))
         and missing <= rows
         and len(counts) <= MOST_COUNTS
         and len(quantiles) in (0, STEPS + 1)

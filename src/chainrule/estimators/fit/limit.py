@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core.settings import is_count
 from chainrule.errors import FormatError
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -15,8 +16,6 @@ from chainrule.training.time_limit import SHARE, Shortfall, TimeLimit
 
 AT_LEAST = 0.05
 """The part of a time limit that the training has in any case, however long the preparation takes."""
-MAX_COUNT = 1 << 53
-"""Counts in a file are below this."""
 
 
 class Replan(NamedTuple):
@@ -47,7 +46,7 @@ def course_of(data: object) -> LimitCourse:
     """Return the course in a file. Raises FormatError for what is none."""
     if isinstance(data, dict) and data.keys() == {*LimitCourse._fields}:
         replans, end, is_late = (data[name] for name in LimitCourse._fields)
-        is_whole = (end is None or _is_count(end)) and isinstance(is_late, bool) and isinstance(replans, list)
+        is_whole = (end is None or is_count(end)) and isinstance(is_late, bool) and isinstance(replans, list)
         if is_whole and all(map(_is_replan, replans)):
             return LimitCourse(tuple(Replan(*each) for each in replans), end, is_late)
     raise FormatError(f"{data!r:.60} does not say how a time limit changed a fit")
@@ -57,12 +56,7 @@ def _is_replan(each: object) -> bool:
     if not (isinstance(each, list) and len(each) == len(Replan._fields)):
         return False
     step, epochs, shortened = each
-    is_planned = shortened is None or (_is_count(shortened) and shortened > 0)
-    return _is_count(step) and _is_count(epochs) and epochs > 0 and is_planned
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < MAX_COUNT
+    return is_count(step) and is_count(epochs, 1) and (shortened is None or is_count(shortened, 1))
 
 
 class FitLimit(TimeLimit):

@@ -18,6 +18,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.core.settings import is_count
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError, NonFiniteError
@@ -135,7 +136,7 @@ class Following(LearningCurve):
         """Go on from it. Raises FormatError for what is none."""
         super().load_state(state)
         epochs, steps = state["trained"]
-        if not all(type(count) is int and 0 <= count < 1 << 53 for count in (epochs, steps)):
+        if not (is_count(epochs) and is_count(steps)):
             raise FormatError("the best epoch is not that of a fit")
         self.trained = epochs, steps
 
