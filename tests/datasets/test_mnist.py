@@ -216,7 +216,8 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 def test_importing_is_light(cache):
     code = (
         "import sys; from chainrule.datasets import load_mnist; load_mnist(); "
-        "print(sorted({'sklearn', 'scipy', 'PIL', 'zipfile', 'hashlib'} & set(sys.modules)))"
+        "print(sorted({'sklearn', 'scipy', 'PIL', 'zipfile', 'hashlib', 'lzma', 'concurrent.futures'}"
+        " & set(sys.modules)))"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], env=env_with(CHAINRULE_CACHE=str(cache)), capture_output=True, text=True

@@ -24,10 +24,10 @@ from chainrule.errors import FormatError
 class _File:
     name: str
     shape: tuple[int, ...]
-    sha256: str  # of the unpacked file
-    pieces: int = (
-        1  # the files of which it is packed, to be unpacked at once; one after another they are one .xz
-    )
+    sha256: str
+    """of the unpacked file"""
+    pieces: int = 1
+    """the files that it is packed into, to be unpacked at once; one after another they are one .xz"""
 
     @property
     def packed(self) -> tuple[str, ...]:
