@@ -24,11 +24,11 @@ from chainrule.formulas.activations import sigmoid
 
 Numbers = NDArray[np.float64]
 
-LEAST = 1e-12
-"""The least probability."""
+MIN_PROBABILITY = 1e-12
+"""Probabilities from this to 1 less this have log-odds; others are taken to be these."""
 MAX_COMPARED = 2_000
 """The most rows on which two networks are compared."""
-EXTREME = 2.0
+MAX_FACTOR = 2.0
 """The factor is from a half to this: another one says that the two networks have little in common."""
 
 
@@ -56,12 +56,12 @@ def confidence_of(before: Numbers, after: Numbers) -> Confidence | None:
     if not inner:
         return None
     factor = float(((x - x.mean()) * (y - y.mean())).sum()) / inner
-    if not 1 / EXTREME <= factor <= EXTREME:
+    if not 1 / MAX_FACTOR <= factor <= MAX_FACTOR:
         return None
     return Confidence(factor, float(y.mean() - factor * x.mean()))
 
 
 def log_odds(predicted: Numbers) -> Numbers:
     """Return the log-odds of probabilities (n, 1)."""
-    p = np.clip(np.asarray(predicted, np.float64), LEAST, 1 - LEAST)
+    p = np.clip(np.asarray(predicted, np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     return np.asarray(np.log(p) - np.log1p(-p))

@@ -53,8 +53,10 @@ BINS, ROWS_OF_A_BIN = 48, 10
 """The most bins of a small table, which has at least so many rows for each of them."""
 MANY_BINS, MANY_ROWS_OF_A_BIN = 200, 100
 """The most bins of a large one, which has so many rows for each."""
-OF_GROUPS = {"hidden_layer_sizes": (64, 64), "dropout": 0.2}
-"""The network where the rows belong to at most as many groups as few rows are (`few.MOST_ROWS`)."""
+MOST_GROUPS = MOST_ROWS
+"""The groups up to which there are few: as many as few rows, because each is one example of what tells them apart."""
+OF_FEW_GROUPS = {"hidden_layer_sizes": (64, 64), "dropout": 0.2}
+"""The network of rows that belong to few groups."""
 MOST_NUMBERS = 128
 """A table of more numbers has no embedding; with several classes or labels one has none beyond `MANY_NUMBERS`."""
 
@@ -71,8 +73,8 @@ def for_tables(facts: Facts) -> Proposal:
         "max_iter": epochs,
         "tol": 0.0,
     }
-    if facts.groups is not None and facts.groups <= MOST_ROWS:
-        found |= OF_GROUPS
+    if facts.groups is not None and facts.groups <= MOST_GROUPS:
+        found |= OF_FEW_GROUPS
     found |= {"optimizer": AdamW(2e-3, weight_decay=0.3), "schedule": Cosine(warmup=0.05), "alpha": 0.0}
     if rows >= LEAST:
         found |= {
