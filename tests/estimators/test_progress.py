@@ -61,14 +61,14 @@ def test_a_race_tells_where_it_is():
     assert len(begun) == len(ended) == 10  # five folds of two recipes
     assert {each.doing for each in begun} == {f"{c.name}, fold {k}" for c in SMALL for k in range(1, 6)}
     assert [each.fitted for each in ended] == [*range(1, 11)] and {each.planned for each in told} == {10}
-    assert begun[0].best is None and all(each.limit == 60 for each in told)
+    assert begun[0].best is None
     least = [each.best for each in ended]
     losses = [float(each.said.split()[1]) for each in ended]
     np.testing.assert_allclose(least, np.minimum.accumulate(losses), rtol=1e-4)
 
 
 def test_a_line_and_a_text_by_hand():
-    event = RaceProgress("wide, fold 2", 7, 80, 0.25, 3.21, 60.0, "loss 0.3 held out")
+    event = RaceProgress("wide, fold 2", 7, 80, 0.25, 3.21, "loss 0.3 held out")
     assert event.line() == "   3.2 s  wide, fold 2: loss 0.3 held out"
     assert event.text() == "wide, fold 2 · 7 of 80 fits · least loss 0.25"
     assert event._replace(best=None).text() == "wide, fold 2 · 7 of 80 fits"
@@ -79,6 +79,20 @@ def test_the_bar_of_a_race(terminal: io.StringIO, capsys: pytest.CaptureFixture[
     assert "linear, fold 5" in terminal.getvalue() and "least loss" in terminal.getvalue()
     said = capsys.readouterr()
     assert "held out, 4 epochs" not in said.out and said.out.startswith("recipe") and not said.err
+
+
+def test_the_bar_of_a_repeated_race_shows_its_fits(terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch):
+    """No clock is over in it: half of its bar is half of the ten fits."""
+    made, shown, original = best().fit(X, Y), list[tuple[float | None, float]](), progress.ProgressLine.show
+
+    def show(self: progress.ProgressLine, text: str, done: float = 0.0) -> None:
+        shown.append((self.limit, done))
+        original(self, text, done)
+
+    monkeypatch.setattr(progress.ProgressLine, "show", show)
+    best(verbose=1).fit(X, Y, plan=made.plan_)
+    assert {limit for limit, _ in shown} == {None}
+    assert sorted({done for _, done in shown}) == pytest.approx([k / 10 for k in range(11)])
 
 
 def test_the_bar_of_a_fit(terminal: io.StringIO, capsys: pytest.CaptureFixture[str]):

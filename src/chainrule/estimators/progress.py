@@ -37,8 +37,6 @@ class RaceProgress(NamedTuple):
     """the least loss on rows held out so far"""
     seconds: float
     """since the beginning of the fit"""
-    limit: float
-    """the seconds that it may take"""
     said: str = ""
     """how the fit went, when it has ended"""
 

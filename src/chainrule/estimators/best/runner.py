@@ -287,4 +287,4 @@ class Runner:
         best = min(filter(math.isfinite, (self.loss(*key) for key in self.fits)), default=None)
         done = len(self.fits) + len(self.whole) + len(self.errors)
         where = name_of(task), done, max(done, self.planned), best
-        self.watch(RaceProgress(*where, time.monotonic() - self.begun, self.seconds, said))
+        self.watch(RaceProgress(*where, time.monotonic() - self.begun, said))
