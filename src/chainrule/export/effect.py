@@ -121,11 +121,18 @@ def effect_of_int8(graph: ComputationGraph, inputs: Mapping[str, Any]) -> Int8Ef
     Raises ConfigError as `in_int8` does.
     """
     exact = simplified(graph, by_column=False)
-    made = in_int8(exact, inputs)
+    return effect_between(exact, in_int8(exact, inputs), inputs)
+
+
+def effect_between(exact: ComputationGraph, made: InInt8, inputs: Mapping[str, Any]) -> Int8Effect:
+    """Return the same of a graph, simplified(graph, by_column=False), and of `in_int8` of it.
+
+    inputs: rows, as `ComputationGraph.run` takes them.
+    """
     values, found = exact.values(inputs, "float32"), made.graph.values(inputs, "float32")
     name = "predictions" if "predictions" in exact.outputs else "probabilities"
     answers = values[exact.outputs[name]], found[made.graph.outputs[name]]
-    scale = 1.0 if graph.labels else max(float(answers[0].std()), np.finfo(np.float64).tiny)
+    scale = 1.0 if exact.labels else max(float(answers[0].std()), np.finfo(np.float64).tiny)
     return Int8Effect(
         rows=len(answers[0]),
         difference=float(np.abs(answers[1] - answers[0]).mean() / scale),

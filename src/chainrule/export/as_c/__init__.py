@@ -34,7 +34,7 @@ from chainrule.export.comparing import (
     read_by_the_caller,
     rows_to_compare,
 )
-from chainrule.export.effect import effect_of_int8
+from chainrule.export.effect import effect_between
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import simplified
@@ -70,8 +70,10 @@ def write(
     numbers = "float32" if is_int8 else dtype
     exact = small = simplified(graph, by_column=not is_int8)
     given = rows_to_compare(graph, rows.inputs, numbers)
+    effect = None
     if is_int8:
-        small = in_int8(exact, calibrated(given, rows.are_given)).graph
+        integers = in_int8(exact, calibrated(given, rows.are_given))
+        small, effect = integers.graph, effect_between(exact, integers, given)
     made, outputs = program(small, name, NETWORKS[dtype])
     code = source(small, made, outputs, name)
     answers = compiled_answers(small, made, outputs, name, code, given)
@@ -99,7 +101,7 @@ def write(
         tolerance=tolerance,
         left_out=tuple(left_out(graph, found)),
         usage=f"{build} && {path.with_name(name + '_test')}",
-        effect=effect_of_int8(graph, given) if is_int8 else None,
+        effect=effect,
         about={
             "format": "c99",
             "dtype": dtype,
