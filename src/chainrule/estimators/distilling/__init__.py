@@ -36,13 +36,13 @@ from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.regressor import MLPRegressor
 
-LEAST_ROWS = 5_000
+MIN_ROWS_LEARNED = 5_000
 """The rows that a network learns at least, own ones and rows in between."""
-LEAST_PROBABILITY = 0.01
+MIN_PROBABILITY_LEARNED = 0.01
 """Of a row and a class that is learned; the others of the row are made larger by as much."""
-JUDGED = 10
+JUDGED_ONE_IN = 10
 """Without rows to test on, one row in this many is left out, and both answer for it."""
-TIMED = 1_000
+TIMED_ROWS = 1_000
 """The rows whose answers are timed."""
 
 Estimator = MLPClassifier | MLPRegressor
@@ -83,12 +83,12 @@ def distill(
         raise ConfigError("X_test and y_test belong together; pass both or neither.")
     rng = np.random.default_rng(random_state)
     table = ColumnTable.of(X)
-    if table.rows < 2 * JUDGED:
-        raise DataError(f"X must have at least {2 * JUDGED} rows, not {table.rows}.")
+    if table.rows < 2 * JUDGED_ONE_IN:
+        raise DataError(f"X must have at least {2 * JUDGED_ONE_IN} rows, not {table.rows}.")
     order = rng.permutation(table.rows)
-    left_out = table.rows // JUDGED if X_test is None else 0
+    left_out = table.rows // JUDGED_ONE_IN if X_test is None else 0
     own = table.take(order[left_out:])
-    count = max(own.rows, LEAST_ROWS - own.rows) if between is None else between
+    count = max(own.rows, MIN_ROWS_LEARNED - own.rows) if between is None else between
     learned, group = rows_between(own, count, rng)
     student = _fitted(
         teacher, learned, group, random_state, {"preset": "fast", "preprocess": "auto", **parameters}
@@ -108,7 +108,7 @@ def _fitted(
         regressor.fit(learned.value(), answers, groups=group)
         return regressor
     p = np.asarray(teacher.predict_proba(learned.value()), np.float64)
-    kept = p >= LEAST_PROBABILITY
+    kept = p >= MIN_PROBABILITY_LEARNED
     kept[p.argmax(0), np.arange(p.shape[1])] = True  # each class once at least
     rows, classes = np.nonzero(kept)
     weights = (p / np.where(kept, p, 0).sum(1, keepdims=True))[rows, classes]
@@ -129,7 +129,7 @@ def _cost(
     both, is_classes = np.abs(answers[0] - answers[1]), isinstance(teacher, MLPClassifier)
     scale = 1.0 if is_classes else max(float(answers[0].std()), np.finfo(np.float64).tiny)
     few = ColumnTable.of(judged)
-    timed = few.take(np.arange(TIMED) % few.rows).value()
+    timed = few.take(np.arange(TIMED_ROWS) % few.rows).value()
     return DistillationCost(
         own=rows[0],
         between=rows[1],
