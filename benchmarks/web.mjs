@@ -12,7 +12,7 @@ const x = numbers('x', about.isBytes ? Uint8Array : Float32Array), y = hasClasse
 
 // {epoch()}: a function that trains once through all samples.
 async function ours() {
-  const { load } = await import(pathToFileURL(`${about.engine}/engine.js`).href), built = about.built;
+  const { built } = about, { load } = await import(pathToFileURL(`${built}/engine/engine.js`).href);
   const engine = await load(readFileSync(`${built}/engine.wasm`), JSON.parse(readFileSync(`${built}/description.json`, 'utf8')));
   const training = engine.network(config).training({ x, n, y }, { optimizer: { kind: 'adam' }, batchSize, epochs: 1e9 });
   return () => training.steps(training.stepsPerEpoch);

@@ -147,7 +147,6 @@ def measured(case: Case, folder: Path, packages: Path, rounds: int, seconds: flo
         "n": case.samples,
         "batchSize": case.batch_size,
         "isBytes": case.is_mnist,
-        "engine": str(ROOT / "src/chainrule/studio/web/engine"),
         "built": str(build_web.build()),
         "packages": str(packages.resolve()),
     }

@@ -1,4 +1,7 @@
-"""Build the engine for web pages: build/web/engine.wasm, and description.json, what the page knows of the package.
+"""Build the engine for web pages, in build/web: all files that a page with it needs.
+
+They are engine.wasm, description.json, which is what the page knows of the package, and the JavaScript modules of
+engine/ with those that they import.
 
     python native/build_web.py [FOLDER]
 
@@ -20,6 +23,8 @@ from pathlib import Path
 
 NATIVE = Path(__file__).resolve().parent
 BUILT = NATIVE.parent / "build" / "web"
+MODULES = ("engine/client.js", "engine/worker.js")
+"""Those that a page begins with."""
 SOURCES = ("web.cpp", "program.cpp", "layout.cpp", "threads.cpp", "team_size.cpp", "faults.cpp")
 COMPILE = (
     *(
@@ -91,6 +96,8 @@ def build(folder: Path = BUILT) -> Path:
     """Build what is not there or is not up to date, and return the folder. Raises SystemExit without Emscripten."""
     from chainrule.core.files import write_whole
     from chainrule.studio.description import description
+    from chainrule.studio.page.assets import modules
+    from chainrule.studio.page.join import needed
 
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
@@ -101,9 +108,13 @@ def build(folder: Path = BUILT) -> Path:
             with tempfile.TemporaryDirectory() as temporary:
                 write_whole(folder / "engine.wasm", compiled(Path(temporary)))
             write_whole(stamp, now.encode())
-    described, text = folder / "description.json", json.dumps(description(), sort_keys=True) + "\n"
-    if not (described.exists() and described.read_text() == text):  # another process may read it meanwhile
-        write_whole(described, text.encode())
+    scripts = modules()
+    texts = {name: scripts[name] for name in needed(MODULES, scripts)}
+    texts["description.json"] = json.dumps(description(), sort_keys=True) + "\n"
+    for name, text in texts.items():
+        path, content = folder / name, text.encode()
+        if not (path.exists() and path.read_bytes() == content):  # another process may read it meanwhile
+            write_whole(path, content)
     return folder
 
 

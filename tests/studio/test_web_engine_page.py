@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from web_cases import SCRIPT, offered, prepared
-from web_engine import ENGINE, built, run, text
+from web_engine import built, run, text
 
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>engine</title>"""
 IN_PAGE = """
@@ -52,11 +52,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def address(tmp_path: Path):
     """A page beside the engine's files."""
     folder = tmp_path / "page"
-    shutil.copytree(ENGINE, folder / "engine")
-    for name in ("calls.js", "random.js"):
-        shutil.copy(ENGINE.parent / name, folder)
-    for name in ("engine.wasm", "description.json"):
-        shutil.copy(built() / name, folder)
+    shutil.copytree(built(), folder)
     (folder / "index.html").write_text(PAGE, "utf-8")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

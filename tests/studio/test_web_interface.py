@@ -218,8 +218,8 @@ def test_every_refusal_is_a_sentence(tmp_path):
 
 
 WORKER = """
-const { server } = await import(new URL('serve.js', given.engine).href);
-const { connect } = await import(new URL('client.js', given.engine).href);
+const { server } = await import(pathToFileURL(`${folder}/engine/serve.js`).href);
+const { connect } = await import(pathToFileURL(`${folder}/engine/client.js`).href);
 const early = await new Promise((resolve) => server(resolve)({ id: 1, method: 'get', args: ['a', 'theta'] }));
 const page = new EventTarget(), told = [];
 const postMessage = server((data) => page.dispatchEvent(new MessageEvent('message', { data })));
@@ -259,8 +259,7 @@ def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
     y = (X[:, 0] > 0).astype(int)
     layers = [{"kind": "dense", "units": 4}, {"kind": "tanh"}, {"kind": "dense", "units": 2}]
     config = {"inputs": 2, "layers": layers, "loss": {"kind": "softmax_cross_entropy"}}
-    folder = (built().parents[1] / "src/chainrule/studio/web/engine").as_uri() + "/"
-    given = {"engine": folder, "config": config, "X": text(X), "y": y.tolist(), "n": 50}
+    given = {"config": config, "X": text(X), "y": y.tolist(), "n": 50}
     found = run(tmp_path, WORKER, given)
     assert found["early"]["error"] == "The engine is not loaded yet."
     assert found["wrong"] == "The worker has no network b."

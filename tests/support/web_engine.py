@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ENGINE = ROOT / "src/chainrule/studio/web/engine"
 
 
 @cache
 def built() -> Path:
-    """The folder with engine.wasm and description.json; outside CI a test is skipped where it cannot be built."""
+    """The folder of the built engine; outside CI a test is skipped where it cannot be built."""
     missing = [tool for tool in ("em++", "node") if shutil.which(tool) is None]
     if missing and not os.environ.get("CI"):
         pytest.skip(
@@ -34,15 +33,16 @@ def built() -> Path:
     return Path(done.stdout.split("\n")[-2])
 
 
-HEAD = f"""
-import {{ readFileSync }} from 'node:fs';
-import {{ load }} from '{ENGINE.as_uri()}/engine.js';
+HEAD = """
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 const at = new URL('./', import.meta.url), folder = process.argv[2];
+const { load } = await import(pathToFileURL(`${folder}/engine/engine.js`).href);
 const numbers = (text, Type = Float32Array) => new Type(new Uint8Array(Buffer.from(text, 'base64')).buffer);
 const text = (array) => Buffer.from(array.buffer ?? array, array.byteOffset ?? 0, array.byteLength).toString('base64');
 const given = JSON.parse(readFileSync(new URL('given.json', at), 'utf8'));
-const description = JSON.parse(readFileSync(`${{folder}}/description.json`, 'utf8'));
-const engine = await load(readFileSync(`${{folder}}/engine.wasm`), description);
+const description = JSON.parse(readFileSync(`${folder}/description.json`, 'utf8'));
+const engine = await load(readFileSync(`${folder}/engine.wasm`), description);
 const say = (value) => process.stdout.write(JSON.stringify(value));
 """
 

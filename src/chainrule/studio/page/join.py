@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 
 IMPORT = re.compile(r"^import \{ (.+) \} from '(\..+)';$", re.MULTILINE)
@@ -32,6 +32,17 @@ def imports(path: str, text: str) -> list[tuple[str, str]]:
     return [(posixpath.normpath(posixpath.join(folder, at)), names) for names, at in IMPORT.findall(text)]
 
 
+def needed(entries: Iterable[str], modules: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the modules that some modules need, themselves too: the path of each, and what it imports from."""
+    found: dict[str, list[str]] = {}
+    left = list(entries)
+    while left:
+        path = left.pop()
+        found[path] = [at for at, _ in imports(path, modules[path])]
+        left += [at for at in found[path] if at not in found]
+    return found
+
+
 def join(entry: str, modules: Mapping[str, str], *, default: str = "") -> str:
     """Return one script that contains a module and everything that it imports.
 
@@ -39,14 +50,8 @@ def join(entry: str, modules: Mapping[str, str], *, default: str = "") -> str:
     default: a name that the entry exports. With it the script is a module that ends in `export default {name}`, for
     anywidget; without it, it may be placed between <script> and </script>.
     """
-    needed: dict[str, list[str]] = {}
-    left = [entry]
-    while left:
-        path = left.pop()
-        needed[path] = [at for at, _ in imports(path, modules[path])]
-        left += [at for at in needed[path] if at not in needed]
     parts = ["'use strict';", "const $modules = {};"]
-    for path in TopologicalSorter(needed).static_order():
+    for path in TopologicalSorter(needed([entry], modules)).static_order():
         exports = ", ".join(EXPORT.findall(modules[path]))
         takes = [
             f"const {{ {names.replace(' as ', ': ')} }} = $modules['{at}'];"

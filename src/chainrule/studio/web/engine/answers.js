@@ -1,18 +1,12 @@
 // What answers are made of a network's outputs, and the moments of columns.
-
-const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+import { sigmoid } from '../activations.js';
+import { softmaxes } from '../operations.js';
 
 // What makes a prediction of an output, by the names in description.json; in place, row by row.
 export const predictions = {
   sigmoid: (out) => out.forEach((z, i) => { out[i] = sigmoid(z); }),
   exp: (out) => out.forEach((z, i) => { out[i] = Math.exp(z); }),
-  softmax(out, width) {
-    for (let first = 0; first < out.length; first += width) {
-      const row = out.subarray(first, first + width), top = row.reduce((most, z) => Math.max(most, z), -Infinity), powers = Float64Array.from(row, (z) => Math.exp(z - top));
-      const sum = powers.reduce((all, power) => all + power, 0);
-      powers.forEach((power, k) => { row[k] = power / sum; });
-    }
-  },
+  softmax: (out, width) => out.set(softmaxes(out, out.length / width)),
 };
 
 // Whether the classes of row i of the outputs are those of row `row` of y; false for numbers.

@@ -1,6 +1,7 @@
 // The two passes of a network in float64 with every number kept, as variables and the edges between them:
 // inspection/derivation/graph.py and local_derivatives.py in JavaScript.
 import { activations, sigmoid, softplus } from '../activations.js';
+import { softmaxes } from '../operations.js';
 import { call, fraction, number, product, sum } from './markup.js';
 import { lettersOf } from './letters.js';
 
@@ -51,10 +52,7 @@ function pulled(delta, W, n, inputs, outputs, sized) {
   return back;
 }
 
-const softmaxOf = (z) => {
-  const most = Math.max(...z), e = z.map((v) => Math.exp(v - most)), total = e.reduce((all, v) => all + v, 0);
-  return e.map((v) => v / total);
-};
+const softmaxOf = (z) => softmaxes(z, 1);
 
 // The loss of each row and its gradient by the outputs; y (n, outputs). formulas/losses in JavaScript.
 export const losses = {
