@@ -1,6 +1,7 @@
 // The training of a small network in the page, for one without a server: the forward and backward pass, batch normalization, residual blocks,
 // the losses and the optimizers, with the library's weights and batches. formulas/ and training/ in JavaScript; a test compares the numbers.
-import { activations, sigmoid, softplus } from './activations.js';
+import { activations } from './activations.js';
+import { lossOf } from './losses.js';
 import { purposeful } from './random.js';
 
 const HE = ['relu', 'leaky_relu', 'elu', 'gelu', 'silu', 'softplus'];
@@ -141,22 +142,13 @@ function backward({ kept }, delta, m, numbers, grads) {
 
 // The sum of the losses, how many are right, and dL / d out of the mean.
 function judge(model, out, y, m) {
-  const { outputs, task } = model, delta = new Float64Array(out.length);
+  const { outputs, task } = model, { value, gradient } = lossOf(model.loss), delta = new Float64Array(out.length);
   let loss = 0, right = 0;
   for (let i = 0; i < m; ++i) {
-    if (task === 'multiclass') {
-      const z = out.subarray(i * outputs, (i + 1) * outputs), most = Math.max(...z), sum = z.reduce((all, v) => all + Math.exp(v - most), 0);
-      loss += most + Math.log(sum) - z[y[i]];
-      right += z.indexOf(most) === y[i] ? 1 : 0;
-      z.forEach((v, k) => { delta[i * outputs + k] = (Math.exp(v - most) / sum - (k === y[i] ? 1 : 0)) / m; });
-    } else if (task === 'binary') {
-      loss += softplus(out[i]) - y[i] * out[i];
-      right += (out[i] > 0 ? 1 : 0) === y[i] ? 1 : 0;
-      delta[i] = (sigmoid(out[i]) - y[i]) / m;
-    } else {
-      loss += (out[i] - y[i]) ** 2;
-      delta[i] = (2 * (out[i] - y[i])) / m;
-    }
+    const z = out.subarray(i * outputs, (i + 1) * outputs), target = task === 'multiclass' ? Array.from(z, (_, k) => Number(k === y[i])) : [y[i]];
+    loss += value(z, target);
+    right += (task === 'multiclass' ? z.indexOf(Math.max(...z)) : Number(z[0] > 0)) === y[i] ? 1 : 0;
+    delta.set(gradient(z, target).map((g) => g / m), i * outputs);
   }
   return { loss, right, delta };
 }

@@ -1,6 +1,7 @@
 // The two passes of a network in float64 with every number kept, as variables and the edges between them:
 // inspection/derivation/graph.py and local_derivatives.py in JavaScript.
-import { activations, sigmoid, softplus } from '../activations.js';
+import { activations, sigmoid } from '../activations.js';
+import { lossOf } from '../losses.js';
 import { softmaxes } from '../operations.js';
 import { call, fraction, number, product, sum } from './markup.js';
 import { lettersOf } from './letters.js';
@@ -52,32 +53,19 @@ function pulled(delta, W, n, inputs, outputs, sized) {
   return back;
 }
 
-const softmaxOf = (z) => softmaxes(z, 1);
-
-// The loss of each row and its gradient by the outputs; y (n, outputs). formulas/losses in JavaScript.
-export const losses = {
-  softmax_cross_entropy: {
-    value(out, y) {
-      const most = Math.max(...out), total = out.reduce((all, v) => all + Math.exp(v - most), 0);
-      return y.reduce((all, target, k) => all + target * (most + Math.log(total) - out[k]), 0);
-    },
-    gradient: (out, y) => softmaxOf(out).map((p, k) => p - y[k]),
-    predict: softmaxOf,
-    formula: (letters, variable, i, k, a, y) => sum(call('softmax', letters.row(variable.link, i), softmaxOf(row(variable, i))[k], { below: String(k) }), [-1, y]),
-  },
-  sigmoid_cross_entropy: {
-    value: (out, y) => out.reduce((all, z, k) => all + softplus(z) - y[k] * z, 0),
-    gradient: (out, y) => out.map((z, k) => sigmoid(z) - y[k]),
-    predict: (out) => out.map(sigmoid),
-    formula: (letters, variable, i, k, a, y) => sum(call('sigmoid', a, sigmoid(a.value)), [-1, y]),
-  },
-  mean_squared_error: {
-    value: (out, y) => out.reduce((all, z, k) => all + (z - y[k]) ** 2, 0),
-    gradient: (out, y) => out.map((z, k) => 2 * (z - y[k])),
-    predict: (out) => out,
-    formula: (letters, variable, i, k, a, y) => product(number(2), sum(a, [-1, y])),
-  },
+// dL by output k of sample i as a formula, for one sample.  letters: of letters.js; a, y: the output and its target.
+const formulas = {
+  softmax_cross_entropy: (letters, variable, i, k, a, y) => sum(call('softmax', letters.row(variable.link, i), softmaxes(row(variable, i), 1)[k], { below: String(k) }), [-1, y]),
+  sigmoid_cross_entropy: (letters, variable, i, k, a, y) => sum(call('sigmoid', a, sigmoid(a.value)), [-1, y]),
+  mean_squared_error: (letters, variable, i, k, a, y, { half }) => (half ? sum(a, [-1, y]) : product(number(2), sum(a, [-1, y]))),
 };
+
+/** The loss of a model, that the page must know.  @param {any} model */
+export function needLoss(model) {
+  const loss = lossOf(model.loss);
+  if (!loss) throw new Error(`the page does not derive ${model.loss.kind}; use chainrule studio.`);
+  return loss;
+}
 
 const row = ({ value, width }, i) => value.slice(i * width, (i + 1) * width);
 
@@ -88,8 +76,7 @@ const row = ({ value, width }, i) => value.slice(i * width, (i + 1) * width);
  */
 export function createGraph(model, x, y, n, options = {}) {
   const { isTraining = false, arrays = model.arrays } = options;
-  const loss = losses[model.loss.kind], l2 = model.l2 || 0;
-  if (!loss) throw new Error(`the page does not derive ${model.loss.kind}; use chainrule studio.`);
+  const loss = needLoss(model), l2 = model.l2 || 0;
   /** @type {Variable} */
   const input = { link: null, width: model.inputs, value: x, edges: [], sources: [] };
   const variables = [input], owners = new Map();
@@ -248,8 +235,8 @@ export function createGraph(model, x, y, n, options = {}) {
     },
     // dL by an output as a formula.
     leaf(i, k) {
-      const a = cellOf(out, i, k), target = letters.target(i, k, out.width, targets[i][k]), share = n === 1 ? number(1) : fraction(number(1), number(n));
-      return product(share, loss.formula(letters, out, i, k, a, target));
+      const a = cellOf(out, i, k), target = letters.target(i, k, out.width, loss.smooth(targets[i])[k], Boolean(model.loss.label_smoothing)), share = n === 1 ? number(1) : fraction(number(1), number(n));
+      return product(share, formulas[model.loss.kind](letters, out, i, k, a, target, model.loss));
     },
     // dL by each number of a parameter, with the penalty.
     gradientOf(name) {

@@ -43,9 +43,9 @@ export function lettersOf(trace) {
     parameter: (link, field, index, value) => of(link, field, index.join(','), value, { role: 'weight', link: link.name, field, index: index.join(',') }),
     statistic: (link, field, where, value, letter) => of(link, field, where, value, { role: ['std', 'x_hat'].includes(field) ? 'statistic' : 'weight', link: link.name, field, index: where }, letter),
     index: at,
-    target(i, k, outputs, value) {
+    target(i, k, outputs, value, isSmoothed) {
       const where = isSingle && outputs === 1 ? '' : outputs > 1 ? at(i, k) : at(i);
-      return symbol({ plain: `y${where ? `[${where}]` : ''}`, letter: 'y', below: where, value, place: { role: 'target', link: 'target', index: where } });
+      return symbol({ plain: `y${isSmoothed ? '′' : ''}${where ? `[${where}]` : ''}`, letter: isSmoothed ? 'y\'' : 'y', below: where, value, place: { role: 'target', link: 'target', index: where } });
     },
   };
   return letters;

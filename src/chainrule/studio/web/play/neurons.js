@@ -2,7 +2,7 @@
 // studio/screens/neurons/{commands,measures}.py in JavaScript.
 import { activations } from '../activations.js';
 import { ablate, applied, flat, layersOf, neuronsOf, through, widthOf } from './edits.js';
-import { createGraph, losses } from './graph.js';
+import { createGraph, needLoss } from './graph.js';
 import { answerOf, rowsOf, shaped, thinned } from './studio.js';
 import { decided, targetsOf } from './walks.js';
 
@@ -134,7 +134,7 @@ export function neurons(studio) {
 
   // The loss, the metric, the answers, and for classes the accuracy of each.
   function judged(network, model, part) {
-    const n = part.rows.length, k = model.outputs, out = network.outputsOf(part.X, n), { value } = losses[model.loss.kind], targets = targetsOf(model, part.y), of = (all, i) => Array.from(all.subarray(i * k, (i + 1) * k));
+    const n = part.rows.length, k = model.outputs, out = network.outputsOf(part.X, n), { value } = needLoss(model), targets = targetsOf(model, part.y), of = (all, i) => Array.from(all.subarray(i * k, (i + 1) * k));
     let loss = 0;
     for (let i = 0; i < n; ++i) loss += value(of(out, i), of(targets, i)) / n;
     if (!hasClasses(model)) return { loss, score: Math.sqrt(loss) * (model.scale ? model.scale.std[0] : 1), by_class: null, said: null };

@@ -1,6 +1,6 @@
 // Backpropagation step by step: the commands of studio/screens/backprop in the page.
 import { derived } from './derivation.js';
-import { createGraph, losses } from './graph.js';
+import { createGraph, needLoss } from './graph.js';
 import { shaped, thinned } from './studio.js';
 
 const KEPT = 8, MAX_BATCH = 256, MAX_NUMBERS = 1 << 20, MAX_CHANGES = 24, SEARCHED = 2000, TERMS = 24, NODES = 60;
@@ -22,7 +22,7 @@ export function targetsOf(model, ys) {
 
 // What the outputs mean, in the units of the targets.
 function predicted(model, out, n) {
-  const { outputs } = model, { predict } = losses[model.loss.kind], all = new Float32Array(out.length);
+  const { outputs } = model, { predict } = needLoss(model), all = new Float32Array(out.length);
   for (let i = 0; i < n; ++i) all.set(scaledBack(model, predict(out.slice(i * outputs, (i + 1) * outputs))), i * outputs);
   return shaped(all, [n, outputs]);
 }
@@ -189,7 +189,7 @@ export const decided = (model, out) => (model.task === 'multiclass' ? out.indexO
 
 // The first samples that the model is wrong about by their loss, the largest first; all of them where none is.
 function byLoss(studio, model, test, features) {
-  const n = Math.min(test.n, SEARCHED), network = studio.network(), { value } = losses[model.loss.kind];
+  const n = Math.min(test.n, SEARCHED), { value } = needLoss(model), network = studio.network();
   try {
     const out = network.outputsOf(test.X.subarray(0, n * features), n), rows = thinned(n, n), targets = targetsOf(model, rows.map((row) => test.y[row])), k = model.outputs;
     const of = (all, row) => Array.from(all.subarray(row * k, (row + 1) * k)), each = rows.map((row) => value(of(out, row), of(targets, row)));

@@ -1,6 +1,6 @@
 // The screen Why in the page: what each input did for an answer, by the methods that need no rules for layers.
 // studio/screens/why/{commands,asked}.py and inspection/attribution in JavaScript.
-import { createGraph, losses } from './graph.js';
+import { createGraph, needLoss } from './graph.js';
 import { answerOf, shaped } from './studio.js';
 import { decided } from './walks.js';
 
@@ -35,7 +35,7 @@ export function why(studio) {
   const passed = (model, x, n = 1) => createGraph(model, x, new Float64Array(n * model.outputs), n);
 
   function answersOf(model, out) {
-    const labels = labelsOf(model), { predict } = losses[model.loss.kind];
+    const labels = labelsOf(model), { predict } = needLoss(model);
     if (model.task === 'regression') return [{ label: labels[0], output: model.scale ? out[0] * model.scale.std[0] + model.scale.mean[0] : out[0], share: null, is_said: true }];
     const said = decided(model, out), p = predict(out), shares = model.task === 'binary' ? [1 - p[0], p[0]] : p, logits = model.task === 'binary' ? [-out[0], out[0]] : out;
     return labels.map((label, k) => ({ label, output: logits[k], share: shares[k], is_said: k === said })).sort((one, two) => two.share - one.share || Number(two.is_said) - Number(one.is_said));

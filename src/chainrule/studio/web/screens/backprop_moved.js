@@ -1,6 +1,8 @@
 // The loss of one sample as a function of one weight, and its derivative by the chain rule: computed in the page, in double precision, from
 // the walk and the links behind the weight, so that they follow a weight that is dragged. Pure functions.
-import { activations, sigmoid, softplus } from '../activations.js';
+import { activations } from '../activations.js';
+import { lossOf } from '../losses.js';
+import { product } from '../operations.js';
 import { outOf, rowOf } from './backprop_steps.js';
 import { factorsOf } from './backprop_tasks.js';
 
@@ -33,11 +35,7 @@ function passOf(link, arrays) {
   if (link.kind === 'dense' || link.kind === 'projection') {
     const W = of('W'), b = link.kind === 'dense' ? of('b') : null;
     return {
-      forward(x) {
-        const z = b ? Float64Array.from(b) : new Float64Array(columns);
-        for (let i = 0; i < rows; ++i) if (x[i]) for (let j = 0, at = i * columns; j < columns; ++j) z[j] += x[i] * W[at + j];
-        return z;
-      },
+      forward: (x) => product(x, W, b, rows, columns),
       backward(x, d) {
         const back = new Float64Array(rows);
         for (let i = 0; i < rows; ++i) for (let j = 0, at = i * columns; j < columns; ++j) back[i] += W[at + j] * d[j];
@@ -49,20 +47,12 @@ function passOf(link, arrays) {
   return both && { forward: (x) => x.map(both[0]), backward: (x, d) => d.map((value, k) => value * both[1](x[k], k)) };
 }
 
-// The loss of an output, and its derivative by it: {value(out), gradient(out)}. null for a loss that is not known here.
-function lossOf({ walk, network, row }) {
-  const { loss, scale } = network.model, label = walk.labels === null ? null : walk.labels[row], target = rowOf(walk.target, row);
-  if (loss.label_smoothing) return null;
-  if (loss.kind === 'softmax_cross_entropy' && label !== null) {
-    const exps = (out) => { const most = Math.max(...out), e = out.map((z) => Math.exp(z - most)); return { most, e, sum: e.reduce((all, one) => all + one, 0) }; };
-    return { value: (out) => { const { most, sum } = exps(out); return most + Math.log(sum) - out[label]; }, gradient: (out) => { const { e, sum } = exps(out); return e.map((one, k) => one / sum - (k === label ? 1 : 0)); } };
-  }
-  const y = label === null ? Array.from(target, (value, k) => (scale ? (value - scale.mean[k]) / scale.std[k] : value)) : [label];
-  const all = (out, f) => out.reduce((sum, z, k) => sum + f(z, y[k]), 0);
-  if (loss.kind === 'sigmoid_cross_entropy') return { value: (out) => all(out, (z, one) => softplus(z) - one * z), gradient: (out) => out.map((z, k) => sigmoid(z) - y[k]) };
-  const by = loss.half ? 0.5 : 1;
-  if (loss.kind === 'mean_squared_error') return { value: (out) => by * all(out, (z, one) => (z - one) ** 2), gradient: (out) => out.map((z, k) => 2 * by * (z - y[k])) };
-  return null;
+// The loss of the sample at hand and its derivative by the outputs: {value(out), gradient(out)}. null for a loss that is not known here.
+function lossHere({ walk, network, row }) {
+  const { model } = network, { scale } = model, loss = lossOf(model.loss), label = walk.labels === null ? null : walk.labels[row];
+  const y = label === null ? Array.from(rowOf(walk.target, row), (value, k) => (scale ? (value - scale.mean[k]) / scale.std[k] : value))
+    : model.task === 'multiclass' ? Array.from({ length: model.outputs }, (_, k) => Number(k === label)) : [label];
+  return loss && { value: (out) => loss.value(out, y), gradient: (out) => loss.gradient(out, y) };
 }
 
 /**
@@ -71,7 +61,7 @@ function lossOf({ walk, network, row }) {
  * @param {{walk: any, network: any, row: number}} found  @param {any} weight
  */
 export function movedOf(found, weight) {
-  const { walk, network, row } = found, factors = factorsOf(found, weight), loss = factors && lossOf(found);
+  const { walk, network, row } = found, factors = factorsOf(found, weight), loss = factors && lossHere(found);
   if (!loss) return null;
   const { link, behind, j, w, inner } = factors, start = Float64Array.from(rowOf(link.out, row)), rest = walk.links.slice(walk.links.indexOf(link) + 1);
   if (rest.some((one, k) => one.sources.length > 1 || one.sources[0] !== (k ? rest[k - 1] : link).name)) return null;
