@@ -69,7 +69,7 @@ export function neuronPanel(store) {
       label: h('span.neuron-label') };
     const close = h('button.button.quiet', { type: 'button', 'aria-label': t(store, 'network.close'), onclick: () => store.set({ neuron: null }) }, '✕');
     const inputs = layer.from.length ? h('div', h('h3', t(store, 'network.strongest')), h('table.inputs', h('thead', h('tr', h('th', t(store, 'network.from')),
-      h('th.number', 'w'), h('th.number', 'a'), h('th.number', 'w · a'), h('th'))), parts.body)) : null;
+      h('th.number', 'w'), h('th.number', 'a'), h('th.number', 'w · a'), h('td'))), parts.body)) : null;
     fill(element, h('div.neuron-head', h('h2', title, parts.label), h('span', 'z = ', parts.z), h('span', 'a = ', parts.a), close),
       h('div.neuron-body', h('div.neuron-words', parts.lines, inputs), hasWeights(layer) ? weights(pass, chosen) : null));
   }

@@ -87,7 +87,11 @@ export function play(root, store) {
       const seen = network.forward(x), found = seen[seen.length - 1].a, guess = labels[found.indexOf(Math.max(...found))], isRight = guess === label;
       right += Number(isRight);
       element.classList.toggle('wrong', !isRight);
-      write(said, isRight ? '' : guess);
+      const shown = isRight ? '' : guess;
+      if (said.textContent !== shown) {
+        write(said, shown);
+        element.setAttribute('aria-label', t(store, isRight ? 'play.try' : 'play.try_read', { label, guess }));
+      }
     }
     write(wallSays, t(store, 'play.wall_says', { right, n: cells.length }));
     wall.dataset.right = String(right);

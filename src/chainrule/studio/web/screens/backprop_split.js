@@ -35,11 +35,11 @@ export function splitPanel(store, on) {
       h('div.row.split-head', h('div.chips', { role: 'group' }, links.map(({ name }) => h('button.chip', { type: 'button', 'aria-pressed': String(name === link.name), onclick: () => { chosen = name; show(walk, { way: 'none' }, row); } }, linkName(store, walk, name)))),
         h('span.locked-count', { dataset: { test: 'locked', value: locked } }, h('span.lock', { 'aria-hidden': 'true' }), t(store, 'backprop.split_locked', { locked, width: errors.length })),
         errors.length > FEW ? h('span.hint', t(store, 'backprop.split_few', { n: FEW })) : null),
-      h('div.split-rows', { role: 'table' }, h('div.split-row.names', { role: 'row' }, h('span', { role: 'columnheader' }), h('span', { role: 'columnheader' }, heads[0]), h('span'), h('span', { role: 'columnheader' }, heads[1]), h('span'), h('span', { role: 'columnheader' }, heads[2])),
+      h('div.split-rows', { role: 'table' }, h('div.split-row.names', { role: 'row' }, h('span', { role: 'columnheader' }, t(store, 'backprop.split_neuron')), h('span', { role: 'columnheader' }, heads[0]), h('span', { 'aria-hidden': 'true' }), h('span', { role: 'columnheader' }, heads[1]), h('span', { 'aria-hidden': 'true' }), h('span', { role: 'columnheader' }, heads[2])),
         order.map((k) => {
           const isLocked = Math.abs(slopes[k]) < LOCKED, mark = { role: 'slope', link: link.name, index: String(k) };
           return h(`div.split-row${isLocked ? '.is-locked' : ''}`, { role: 'row', dataset: { test: 'split-row', index: k }, onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },
-            h('button.link', { type: 'button', role: 'rowheader', onclick: () => store.set({ neuron: { link: link.name, index: k } }) }, String(k)),
+            h('span', { role: 'rowheader' }, h('button.link', { type: 'button', onclick: () => store.set({ neuron: { link: link.name, index: k } }) }, String(k))),
             h('span.cell', { role: 'cell', dataset: { value: errors[k] } }, bar(errors[k], most), figure(errors[k])),
             h('span.op', { 'aria-hidden': 'true' }, '×'),
             h('span.cell', { role: 'cell', dataset: { value: slopes[k] } }, bar(slopes[k], Math.max(1, steepest), 'neutral'), figure(slopes[k]), isLocked ? h('span.lock', { role: 'img', 'aria-label': t(store, 'backprop.locked', { slope: figure(slopes[k]) }), title: t(store, 'backprop.locked', { slope: figure(slopes[k]) }) }) : null),

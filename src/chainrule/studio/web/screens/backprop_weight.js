@@ -160,7 +160,7 @@ export function neuronPanel(store, on) {
 
   function listing(rows) {
     const most = Math.max(...rows.map(({ gradient }) => Math.abs(gradient))) || 1;
-    return h('div.scroll', h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, key))), h('th'))),
+    return h('div.scroll', h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, key))), h('td'))),
       h('tbody', rows.map(({ weight, value, gradient }) => {
         const indices = indicesOf(weight), mark = { role: 'weight', link: weight.name.split('.')[0], field: weight.name.split('.')[1], index: indices.join(',') };
         return h('tr', { onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },

@@ -97,7 +97,7 @@ export function cards(root, store, state) {
     const best = favourite(found, j), marks = marksOf(found, j), active = found.active[j];
     const key = sortKey(), sorted = key === 'index' ? 'active' : key;
     return h('button.neuron-card', {
-      type: 'button', tabindex: -1, dataset: { neuron: j }, onclick: () => state.choose(j), 'aria-label': t(store, 'neurons.card', {
+      type: 'button', tabindex: -1, dataset: { neuron: j }, onclick: () => state.choose(j), title: t(store, 'neurons.card', {
         j, active: percent(active), mean: number(found.mean[j]), label: best === null ? '–' : found.labels[best], marks: marks.map((mark) => t(store, `neurons.mark_${mark}`)).join(', ') || '–' }),
     }, picture(found, j, scale, columns, { 'aria-hidden': 'true' }),
     h('span.neuron-name', h('b', `#${j}`), best === null ? null : h('span.best', found.labels[best])),

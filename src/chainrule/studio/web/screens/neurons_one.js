@@ -105,7 +105,7 @@ export function oneNeuron(root, store, state) {
       const x = part.X.subarray(k * model.inputs, (k + 1) * model.inputs);
       const says = t(store, 'neurons.example', { row: part.rows[k], y: part.y[k], value: number(part.values[k]) });
       const most = part.X instanceof Uint8Array ? 255 : largest(x) || 1;
-      return h('button.example', { type: 'button', title: says, 'aria-label': says, onclick: () => go(k), dataset: { row: part.rows[k] } },
+      return h('button.example', { type: 'button', title: says, onclick: () => go(k), dataset: { row: part.rows[k] } },
         shape ? samplePicture(store, x, shape[1], most, { 'aria-hidden': 'true' }) : h('span.features', [...x.subarray(0, 3)].map((v) => h('span', number(v)))),
         h('span', h('b', Array.isArray(part.y[k]) ? part.y[k].join(' ') : typeof part.y[k] === 'number' && !Number.isInteger(part.y[k]) ? number(part.y[k]) : String(part.y[k])), ` ${number(part.values[k])}`));
     };
