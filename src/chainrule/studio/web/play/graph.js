@@ -2,7 +2,7 @@
 // inspection/derivation/graph.py and local_derivatives.py in JavaScript.
 import { activations, sigmoid } from '../activations.js';
 import { lossOf } from '../losses.js';
-import { softmaxes } from '../operations.js';
+import { product as rowProduct, softmaxes } from '../operations.js';
 import { call, fraction, number, product, sum } from './markup.js';
 import { lettersOf } from './letters.js';
 
@@ -14,7 +14,7 @@ import { lettersOf } from './letters.js';
  * @property {Link} link
  * @property {Variable} source
  * @property {Variable} target
- * @property {'dense' | 'cellwise' | 'softmax' | 'batch_norm'} kind
+ * @property {'dense' | 'cellwise' | 'batch_norm'} kind
  * @property {(delta: Float64Array) => Float64Array} backward  dL by each source cell
  * @property {(size: Float64Array) => Float64Array} backwardSize  the same of absolute values
  * @property {(i: number, k: number) => Cells} cells  the target cells that depend on a source cell
@@ -27,17 +27,10 @@ import { lettersOf } from './letters.js';
 const range = (n) => Array.from({ length: n }, (_, k) => k);
 const filled = (n, value) => new Float64Array(n).fill(value);
 
-// A W + b of n rows; W (inputs, outputs).
+// A W + b (n, outputs) of A (n, inputs); W (inputs, outputs).
 function affine(a, W, b, n, inputs, outputs) {
   const z = new Float64Array(n * outputs);
-  for (let i = 0; i < n; ++i) {
-    if (b) for (let j = 0; j < outputs; ++j) z[i * outputs + j] = b[j];
-    for (let k = 0; k < inputs; ++k) {
-      const value = a[i * inputs + k];
-      if (value === 0) continue;
-      for (let j = 0, at = k * outputs, to = i * outputs; j < outputs; ++j) z[to++] += value * W[at++];
-    }
-  }
+  for (let i = 0; i < n; ++i) z.set(rowProduct(a, W, b, inputs, outputs, i * inputs), i * outputs);
   return z;
 }
 
@@ -93,7 +86,7 @@ export function createGraph(model, x, y, n, options = {}) {
   const cellOf = (variable, i, k) => letters.cell(variable.link, i, k, variable.value[i * variable.width + k]);
   const column = (factors, j) => ({ rows: range(n), columns: factors.map(() => j), factors });
 
-  function denseEdge(link, source, target, W, b) {
+  function denseEdge(link, source, target, W) {
     const { fan_in: inputs, fan_out: outputs } = link;
     return { link, source, target, kind: 'dense', W,
       backward: (delta) => pulled(delta, W, n, inputs, outputs, false),
@@ -101,8 +94,7 @@ export function createGraph(model, x, y, n, options = {}) {
       cells: (i, k) => ({ rows: range(outputs).fill(i), columns: range(outputs), factors: W.subarray(k * outputs, (k + 1) * outputs) }),
       factor: (i, k, _, j) => letters.parameter(link, 'W', [k, j], W[k * outputs + j]),
       parameterCells: (field, index) => column(range(n).map((i) => (field === 'W' ? source.value[i * inputs + index[0]] : 1)), index[index.length - 1]),
-      parameterFactor: (field, index, i) => (field === 'W' ? cellOf(source, i, index[0]) : number(1)),
-      hasBias: Boolean(b) };
+      parameterFactor: (field, index, i) => (field === 'W' ? cellOf(source, i, index[0]) : number(1)) };
   }
 
   function batchNormEdge(link, source, target, stats) {
@@ -149,7 +141,7 @@ export function createGraph(model, x, y, n, options = {}) {
     if (kind === 'dense' || kind === 'projection') {
       const W = of('W'), b = kind === 'dense' ? of('b') : null;
       target.value = affine(source.value, W, b, n, link.fan_in, link.fan_out);
-      edge = denseEdge(link, source, target, W, b);
+      edge = denseEdge(link, source, target, W);
     } else if (kind === 'batch_norm') {
       const stats = statistics(link, source);
       target.value = source.value.map((v, at) => (stats.gamma[at % width] * (v - stats.mean[at % width])) / stats.std[at % width] + stats.beta[at % width]);
@@ -201,38 +193,27 @@ export function createGraph(model, x, y, n, options = {}) {
   const total = each.reduce((all, v) => all + v, 0) / n + penalty;
   letters = lettersOf({ links: model.links, n, loss: total });
 
-  const known = [new Map(), new Map()];
-  function back(variable, sized) {
-    const found = known[sized ? 1 : 0];
+  // Fills the map from variables to derivatives by their cells (n, width), from the output's on back to a variable; sized: of absolute values.
+  function back(found, variable, sized = false) {
     for (let at = variables.length - 1; at >= 0 && !found.has(variable); --at) {
       const v = variables[at];
       if (found.has(v)) continue;
-      if (v === out) found.set(v, Float64Array.from(gradient, (g) => (sized ? Math.abs(g) : g) / n));
-      else {
-        const parts = v.edges.map((edge) => (sized ? edge.backwardSize(found.get(edge.target)) : edge.backward(found.get(edge.target))));
-        found.set(v, parts.length === 1 ? parts[0] : parts[0].map((_, k) => parts.reduce((all, part) => all + part[k], 0)));
-      }
+      const parts = v.edges.map((edge) => (sized ? edge.backwardSize : edge.backward)(found.get(edge.target)));
+      found.set(v, parts.length === 1 ? parts[0] : parts[0].map((_, k) => parts.reduce((all, part) => all + part[k], 0)));
     }
     return found.get(variable);
   }
+  const deltas = new Map([[out, Float64Array.from(gradient, (g) => g / n)]]), sizes = new Map([[out, Float64Array.from(gradient, (g) => Math.abs(g) / n)]]);
 
   return {
     model, n, input, out, variables, owners, letters, l2, losses: each, penalty, loss: total, isTraining, targets,
     /** @param {Variable} variable */
-    delta: (variable) => back(variable, false),
+    delta: (variable) => back(deltas, variable),
     /** @param {Variable} variable */
-    size: (variable) => back(variable, true),
+    size: (variable) => back(sizes, variable, true),
     cellOf,
     // The derivative of V out by each input (n, inputs), for V (outputs).
-    pullback(V) {
-      /** @type {Map<Variable, Float64Array>} */
-      const found = new Map([[out, Float64Array.from({ length: n * out.width }, (_, at) => V[at % out.width])]]);
-      for (let at = variables.length - 2; at >= 0; --at) {
-        const parts = variables[at].edges.map((edge) => edge.backward(found.get(edge.target)));
-        found.set(variables[at], parts.length === 1 ? parts[0] : parts[0].map((_, k) => parts.reduce((all, part) => all + part[k], 0)));
-      }
-      return found.get(input);
-    },
+    pullback: (V) => back(new Map([[out, Float64Array.from({ length: n * out.width }, (_, at) => V[at % out.width])]]), input),
     // dL by an output as a formula.
     leaf(i, k) {
       const a = cellOf(out, i, k), target = letters.target(i, k, out.width, loss.smooth(targets[i])[k], Boolean(model.loss.label_smoothing)), share = n === 1 ? number(1) : fraction(number(1), number(n));
@@ -240,7 +221,7 @@ export function createGraph(model, x, y, n, options = {}) {
     },
     // dL by each number of a parameter, with the penalty.
     gradientOf(name) {
-      const [of, field] = name.split('.'), { link, source, target } = owners.get(of), values = arrays[name], g = new Float64Array(values.length), delta = back(target, false);
+      const [of, field] = name.split('.'), { link, source, target } = owners.get(of), values = arrays[name], g = new Float64Array(values.length), delta = back(deltas, target);
       if (field === 'W') {
         for (let i = 0; i < n; ++i)
           for (let k = 0; k < link.fan_in; ++k) {
