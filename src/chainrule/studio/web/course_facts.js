@@ -7,7 +7,7 @@ import { activations } from './activations.js';
 import { answerOf, errorOf, figure, isActivation, isDense, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
 import { numberName } from './screens/backprop_names.js';
 import { movedOf } from './screens/backprop_moved.js';
-import { factorsOf } from './screens/backprop_tasks.js';
+import { factorsOf, isSame } from './screens/backprop_tasks.js';
 
 /**
  * @typedef {Record<string, string | {text: string, factor: string}>} Values
@@ -181,8 +181,7 @@ export function ofSlope(store) {
 
 /** Whether a number that a person gives is the one that is asked for: 'right', 'sign', 'near' or 'wrong'. */
 export function judged(given, expected) {
-  const off = Math.abs(given - expected), size = Math.abs(expected);
-  if (off <= 0.01 * size || (size < 1e-9 && off < 1e-9)) return 'right';
-  if (size > 0 && Math.abs(given + expected) <= 0.01 * size) return 'sign';
-  return off <= 0.1 * size ? 'near' : 'wrong';
+  if (isSame(given, expected)) return 'right';
+  if (isSame(-given, expected)) return 'sign';
+  return Math.abs(given - expected) <= 0.1 * Math.abs(expected) ? 'near' : 'wrong';
 }

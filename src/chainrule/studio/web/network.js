@@ -134,7 +134,9 @@ function walk(links, a, arrays, seen) {
   return a;
 }
 
-function flat(links) {
+// Every link, those of a block's branches before the block itself.
+/** @param {Link[]} links  @returns {Link[]} */
+export function flat(links) {
   return links.flatMap((link) => [...link.branches.flatMap(flat), link]);
 }
 

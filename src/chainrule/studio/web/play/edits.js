@@ -1,12 +1,12 @@
 // Edits of a trained network, to test it without a neuron, with other weights, or with lower precision: studio/screens/neurons/edits.py in JavaScript.
 import { activations } from '../activations.js';
+import { flat } from '../network.js';
 import { purposeful } from '../random.js';
 import { activationsAfter } from './letters.js';
-import { shaped } from './studio.js';
+import { rms, shaped } from './studio.js';
 
 const MAX_EDITS = 64, BISECTIONS = 80;
 
-export const flat = (links) => links.flatMap((link) => [...link.branches.flatMap(flat), link]);
 export const layersOf = (model) => flat(model.links).filter(({ kind }) => kind === 'dense').map(({ name }) => name);
 export const widthOf = (model, layer) => model.arrays[`${layer}.W`].shape[1];
 
@@ -68,7 +68,6 @@ export function ablate(model, arrays, name, neuron, c, values) {
   return [`p["${reader.name}"].b[:] += np.float32(${given}) * p["${reader.name}"].W[${neuron}]  ${about}`, `p["${reader.name}"].W[${neuron}] = 0`];
 }
 
-const rms = (W) => Math.sqrt(W.reduce((all, w) => all + w * w, 0) / W.length);
 const ofLayers = {
   * noise(arrays, names, { sigma, seed }) {
     const random = purposeful(seed, 'weights', 0);

@@ -1,9 +1,8 @@
 // The symbols of a derivation: inspection/derivation/letters.py in JavaScript, with the place of each number that a symbol stands for.
+import { flat } from '../network.js';
 import { symbol } from './markup.js';
 
 const isActivation = (link) => !['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'dropout', 'scale', 'residual'].includes(link.kind);
-
-const flat = (links) => links.flatMap((link) => [...link.branches.flatMap(flat), link]);
 
 // The activation after each link of a chain, with only batch norm and dropout in between.
 export function activationsAfter(links, found = new Map()) {

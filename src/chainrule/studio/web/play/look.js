@@ -1,15 +1,15 @@
 // What is measured inside a network while it trains: studio/screens/train/look.py and inspection/flow/diagnosis.py in JavaScript.
 import { createGraph } from './graph.js';
 import { activationsAfter } from './letters.js';
-import { rowsOf, thinned } from './studio.js';
+import { rms, rowsOf, thinned } from './studio.js';
 import { decided, targetsOf } from './walks.js';
 
 const FEW = 64, MAX_VALUES = 2560, MAX_ROWS = 16, SHARE = 0.01, SECONDS = 0.5, JUDGED = 2000;
-const VANISHING = 1e-3, EXPLODING = 1e3, FLAT_SLOPE = 0.05, SATURATED = 0.5, DEAD = 0.2;
-const STEEPEST = { sigmoid: 0.25, tanh: 1 };
+const VANISHING = 1e-3, EXPLODING = 1e3, DEAD = 0.2;
+export const FLAT_SLOPE = 0.05;   // a slope below this share of the steepest is flat
+export const SATURATED = 0.5;   // a unit is saturated that is flat for more than this share of the samples
+export const STEEPEST = { sigmoid: 0.25, tanh: 1 };
 const NOT_SHOWN = ['rescale', 'standardize', 'dropout'];
-
-const rms = (values) => Math.sqrt(values.reduce((all, v) => all + v * v, 0) / values.length);
 
 // The links whose activations are shown, and how many neurons of each.
 export function layoutOf(model) {

@@ -1,14 +1,15 @@
 // The screen Neurons in the page: the inputs that each neuron responds to, and the answers without it.
 // studio/screens/neurons/{commands,measures}.py in JavaScript.
 import { activations } from '../activations.js';
-import { ablate, applied, flat, layersOf, neuronsOf, through, widthOf } from './edits.js';
+import { flat } from '../network.js';
+import { ablate, applied, layersOf, neuronsOf, through, widthOf } from './edits.js';
 import { createGraph, needLoss } from './graph.js';
+import { FLAT_SLOPE, SATURATED, STEEPEST } from './look.js';
 import { answerOf, rowsOf, shaped, thinned } from './studio.js';
 import { decided, targetsOf } from './walks.js';
 
-const MOST = 10_000, BINS = 40, MAX_EXAMPLES = 24, FLAT_SLOPE = 0.05, SATURATED = 0.5;
+const MOST = 10_000, BINS = 40, MAX_EXAMPLES = 24;
 const IMPORTANCE = [2000, 400_000];
-const STEEPEST = { sigmoid: 0.25, tanh: 1 };
 
 /** @param {any} studio */
 export function neurons(studio) {

@@ -5,6 +5,8 @@ const MAX_SAMPLES = 512;
 // An array of (rows, columns), or of (n).
 export const shaped = (array, shape) => Object.assign(array, { shape });
 
+export const rms = (values) => Math.sqrt(values.reduce((all, v) => all + v * v, 0) / values.length);
+
 // The links of the engine's network in the form of a model's description.
 function linksOf(links) {
   return links.map(({ name, fanIn, fanOut, layer, branches }) => {

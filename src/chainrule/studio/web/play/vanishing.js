@@ -1,12 +1,10 @@
 // The screen Vanishing gradients in the page: networks that are trained side by side, with the gradient at every layer.
 // studio/screens/labs/{vanishing,side_by_side}.py in JavaScript; the networks, their rates and sizes are the laboratory's.
 import { purposeful } from '../random.js';
-import { rowsOf, shaped, thinned } from './studio.js';
+import { rms, rowsOf, shaped, thinned } from './studio.js';
 
 const LOOKS = 100, FRAME_MS = 50, SLICE_MS = 12, MAX_DEPTH = 20;
 const COLUMNS = ['step', 'passes', 'seconds', 'loss'];
-
-const rms = (values) => Math.sqrt(values.reduce((all, v) => all + v * v, 0) / values.length);
 
 // soon(f): a function that has f called behind what waits.
 /** @param {any} studio  @param {(f: () => void) => () => void} soon */

@@ -4,6 +4,7 @@ import { createGraph, needLoss } from './graph.js';
 import { shaped, thinned } from './studio.js';
 
 const KEPT = 8, MAX_BATCH = 256, MAX_NUMBERS = 1 << 20, MAX_CHANGES = 24, SEARCHED = 2000, TERMS = 24, NODES = 60;
+const STATISTICS = ['mean', 'var', 'std', 'count'];   // that training does not learn
 const BOUNDED = ['sigmoid', 'tanh'], NOT_ELEMENTWISE = ['dense', 'projection', 'residual', 'softmax'];
 
 const norm = (values) => Math.sqrt(values.reduce((all, v) => all + v * v, 0));
@@ -78,7 +79,7 @@ export function backprop(studio) {
     const fields = {};
     for (const [name, values] of Object.entries(model.arrays)) {
       const [of, field] = name.split('.');
-      if (of !== link.name || !graph.owners.get(of).parameterCells || ['mean', 'var', 'std', 'count'].includes(field)) continue;
+      if (of !== link.name || !graph.owners.get(of).parameterCells || STATISTICS.includes(field)) continue;
       const g = graph.gradientOf(name), shape = values.shape;
       let at = 0;
       g.forEach((value, k) => { if (Math.abs(value) > Math.abs(g[at])) at = k; });
@@ -98,7 +99,7 @@ export function backprop(studio) {
         out: page(value, width), error: page(graph.delta(variable), width), slope: slopes && page(slopes, width), fields: link.branches.length ? {} : fieldsOf(walked, link) };
     });
     const targets = graph.targets.flatMap((target) => [...scaledBack(model, target)]), { task } = model;
-    return { walk: id, n, rows, shown, mode: graph.isTraining || (n > 1 && !model.links.some(({ kind }) => kind === 'dropout')) ? 'training' : 'prediction', assumed, loss: graph.loss, penalty: graph.penalty,
+    return { walk: id, n, rows, shown, mode: graph.isTraining ? 'training' : 'prediction', assumed, loss: graph.loss, penalty: graph.penalty,
       losses: single(graph.losses.slice(0, shown), [shown]), x: page(input.value, input.width), error_x: page(graph.delta(input), input.width), target: page(targets, out.width),
       labels: task === 'multiclass' ? graph.targets.map((target) => target.indexOf(1)) : task === 'binary' ? graph.targets.map((target) => Number(target[0] > 0.5)) : null,
       prediction: page(predicted(model, out.value, n), out.width), links, is_chain: false, letters: null, has_before: false };
@@ -125,7 +126,7 @@ export function backprop(studio) {
     const { graph, model } = get(number), fields = {};
     for (const [name, values] of Object.entries(model.arrays)) {
       const [of, field] = name.split('.'), { shape } = values;
-      if (of !== link || ['mean', 'var', 'std', 'count'].includes(field)) continue;
+      if (of !== link || STATISTICS.includes(field)) continue;
       const width = shape[shape.length - 1], g = graph.gradientOf(name), column = (all) => Float32Array.from({ length: all.length / width }, (_, k) => all[k * width + index]);
       if (!(index >= 0 && index < width)) throw new Error(`index must be from 0 to ${width - 1}, not ${index}.`);
       fields[field] = { values: column(values), gradients: column(g) };
@@ -137,7 +138,7 @@ export function backprop(studio) {
   // One step of gradient descent: {gradients by name, arrays after it}.
   function descended({ model, graph }, rate) {
     if (!(rate > 0 && rate <= 1e6)) throw new Error(`rate must be above 0 and at most 1,000,000, not ${rate}.`);
-    const names = Object.keys(model.arrays).filter((name) => graph.owners.get(name.split('.')[0])?.parameterCells && !['mean', 'var', 'std', 'count'].includes(name.split('.')[1])), gradients = {}, arrays = { ...model.arrays };
+    const names = Object.keys(model.arrays).filter((name) => graph.owners.get(name.split('.')[0])?.parameterCells && !STATISTICS.includes(name.split('.')[1])), gradients = {}, arrays = { ...model.arrays };
     for (const name of names) {
       const values = model.arrays[name], g = gradients[name] = graph.gradientOf(name);
       arrays[name] = shaped(values.map((v, k) => Math.fround(v - rate * g[k])), values.shape);

@@ -1,5 +1,6 @@
 // The screen Why in the page: what each input did for an answer, by the methods that need no rules for layers.
 // studio/screens/why/{commands,asked}.py and inspection/attribution in JavaScript.
+import { flat } from '../network.js';
 import { createGraph, needLoss } from './graph.js';
 import { answerOf, shaped } from './studio.js';
 import { decided } from './walks.js';
@@ -10,8 +11,6 @@ const KINKED = ['relu', 'leaky_relu'], AFFINE = ['dense', 'projection', 'rescale
 // Gauss-Legendre nodes in [0, 1] and their weights, exact for polynomials of degree 15.
 const NODES = [0.019855071751231884, 0.10166676129318664, 0.2372337950418355, 0.40828267875217505, 0.591717321247825, 0.7627662049581645, 0.8983332387068134, 0.9801449282487682];
 const WEIGHTS = [0.05061426814518813, 0.11119051722668724, 0.15685332293894363, 0.181341891689181, 0.181341891689181, 0.15685332293894363, 0.11119051722668724, 0.05061426814518813];
-
-const flat = (links) => links.flatMap((link) => [...link.branches.flatMap(flat), link]);
 
 /** @param {any} studio */
 export function why(studio) {
