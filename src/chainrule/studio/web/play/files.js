@@ -1,26 +1,12 @@
 // A person's own data, read in the page and sent nowhere: a table as CSV, or points that were painted.
+import { purposeful } from '../random.js';
 import { shaped } from './studio.js';
 
 const MOST_BYTES = 200 << 20, MOST_LEVELS = 50, MOST_CLASSES = 100, FEW_NUMBERS = 10, MOST_FEATURES = 5000;
 
-// Numbers in [0, 1) from a seed, the same each time. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014, in 32 bits.
-function dice(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
-    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-    return ((z ^ (z >>> 16)) >>> 0) / 4294967296;
-  };
-}
-
 // Rows 0, …, n - 1 in a mixed order: those to train on, and one in `split` to test on.
 function divided(n, split) {
-  const random = dice(1), rows = Array.from({ length: n }, (_, k) => k);
-  for (let i = n - 1; i > 0; --i) {
-    const j = Math.floor(random() * (i + 1));
-    [rows[i], rows[j]] = [rows[j], rows[i]];
-  }
+  const rows = purposeful(1, 'shuffle', 0).permutation(n);
   const held = Math.max(1, Math.floor(n / split));
   return { train: rows.slice(held), test: rows.slice(0, held) };
 }
@@ -153,6 +139,6 @@ export async function openFiles(files, split) {
 export function openPoints(points, split) {
   const classes = [...new Set(points.map(([, , k]) => k))].sort();
   if (points.length < 10 || classes.length < 2) throw new Error('paint at least 10 points of two classes or more.');
-  const rows = divided(points.length, split), part = (of) => ({ X: Float32Array.from(of.flatMap((k) => points[k].slice(0, 2))), y: Float32Array.from(of, (k) => classes.indexOf(points[k][2])), n: of.length });
+  const rows = divided(points.length, split), part = (of) => ({ X: Float32Array.from(of.flatMap((k) => points[k].slice(0, 2))), y: Float32Array.from(of, (k) => classes.indexOf(points[k][2])), told: of.map((k) => String(points[k][2])), n: of.length });
   return { name: 'points', source: 'points', X_kind: 'numbers', features: 2, shape: null, labels: classes.map(String), train: part(rows.train), test: part(rows.test) };
 }

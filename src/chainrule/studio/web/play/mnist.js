@@ -19,7 +19,7 @@ async function readPart({ n, files }, inputs, base, told) {
     y.set(all[k].subarray(images * inputs), start);
     start += images;
   });
-  return { X, y, n };
+  return { X, y, told: y, n };
 }
 
 // told(share): of the bytes that have arrived.

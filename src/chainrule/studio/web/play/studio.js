@@ -46,7 +46,7 @@ export function describe(network, config, { name, classes = null, features = nul
 
 /**
  * Samples with their answers.
- * @typedef {{X: Uint8Array | Float32Array, y: ArrayLike<number>, n: number, cells?: string[][], told?: (string | number)[]}} Part  told: the targets as the table has them
+ * @typedef {{X: Uint8Array | Float32Array, y: ArrayLike<number>, n: number, told: ArrayLike<string | number>, cells?: string[][]}} Part  told: the targets as the pages show them
  * @typedef {object} Data
  * @property {string} name
  * @property {number} features
@@ -137,11 +137,8 @@ export function rowsOf(X, rows, width) {
   return shaped(out, [rows.length, width]);
 }
 
-// The target of a row to test on as the pages have it: a class by its label, a number in its own units.
-export function answerOf({ labels, name, test }, row) {
-  if (test.told) return test.told[row];
-  return name === 'mnist' ? test.y[row] : labels[test.y[row]];
-}
+// The target of a row to test on as the pages show it: a class by its label, a number in its own units.
+export const answerOf = ({ test }, row) => test.told[row];
 
 // Puts numbers by name into a network of the engine.
 function restored(network, arrays) {
