@@ -23,7 +23,7 @@ import chainrule
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.formulas.losses import LOSSES
-from chainrule.formulas.optimizers import OPTIMIZERS
+from chainrule.formulas.optimizers import OPTIMIZERS, AdamFamily
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.lab.vanishing import (
     ARMS,
@@ -129,6 +129,7 @@ def facts() -> dict[str, Any]:
         "classes": {kind: made.__name__ for kind, made in kinds.items()},
         "first": FIRST,
         "table": TABLE,
+        "adam": [kind for kind, made in OPTIMIZERS.items() if issubclass(made, AdamFamily)],
         "peaks": {"pixels": PIXELS_RATE, "numbers": TABLE_RATE},
         "vanishing": experiment(),
     }

@@ -40,7 +40,7 @@ export function planOf(studio, given) {
   const loss = form.loss ?? defaultLoss(data), kind = choice('optimizer', Object.keys(optimizers)), usual = optimizers[kind];
   if (!losses.includes(loss)) throw new Error(`loss must be one of ${losses.join(', ')} for these data, not ${loss}.`);
   const schedule = choice('schedule', schedules), samples = form.samples === null || form.samples === undefined ? data.train.n : Math.min(count('samples', 2 ** 31), data.train.n);
-  const isCycle = schedule === 'one_cycle' && given_adam.includes(kind), lr = number('lr', 0, Infinity) ?? (isCycle ? studio.given.peaks[data.X_kind] : usual.learning_rate);
+  const isCycle = schedule === 'one_cycle' && studio.given.adam.includes(kind), lr = number('lr', 0, Infinity) ?? (isCycle ? studio.given.peaks[data.X_kind] : usual.learning_rate);
   const optimizer = { kind, learning_rate: lr };
   for (const name of ['momentum', 'weight_decay']) {
     const value = number(name, 0, name === 'momentum' ? 1 : Infinity);
@@ -55,8 +55,6 @@ export function planOf(studio, given) {
   const epochs = count('epochs', MAX_EPOCHS), batch = Math.min(count('batch_size', 2 ** 31), samples);
   return { form: given, loss, optimizer, schedule: { kind: schedule }, epochs, batch, seed: form.seed, samples, config, clip: number('clip_norm', 0, Infinity), perEpoch: Math.ceil(samples / batch), layers: form.layers };
 }
-
-const given_adam = ['adam', 'adamw', 'amsgrad', 'nadam'];
 
 // The network of a plan, with the weights of its seed. To be freed.
 export function networkOf(studio, plan) {
