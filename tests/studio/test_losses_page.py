@@ -1,4 +1,4 @@
-"""The losses of the studio's page: their values, derivatives and predictions are those of the library."""
+"""The losses of the studio's page, and the derivatives that it makes of them, are those of the library."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from chainrule import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule import Dense, MeanSquaredError, Model, Network, SigmoidCrossEntropy, SoftmaxCrossEntropy, Tanh
 from chainrule.studio.page.assets import modules
 from chainrule.studio.page.join import join
-from chainrule.trained.persistence import encode
+from chainrule.studio.screens.model import described
+from chainrule.trained.persistence import encode, named_tensors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -19,7 +20,19 @@ if TYPE_CHECKING:
     from chainrule.formulas.losses import Loss
 
 pytestmark = pytest.mark.browser
-ENTRY = "import { lossOf } from './losses.js';\nwindow.lossOf = lossOf;"
+ENTRY = """import { lossOf } from './losses.js';
+import { createGraph } from './play/graph.js';
+import { derived } from './play/derivation.js';
+Object.assign(window, { lossOf, createGraph, derived });
+"""
+DERIVED = """([model, shapes, x, y, name, index]) => {
+  for (const [key, shape] of Object.entries(shapes)) {
+    model.arrays[key] = Object.assign(Float64Array.from(model.arrays[key].flat()), { shape });
+  }
+  const graph = window.createGraph(model, Float64Array.from(x.flat()), Float64Array.from(y.flat()), x.length);
+  const { value, relative } = window.derived(graph, name, index);
+  return { loss: graph.loss, gradient: Array.from(graph.gradientOf(name)), value, relative };
+}"""
 ALL = """([given, out, y]) => {
   const loss = window.lossOf(given);
   const arrays = [loss.gradient(out, y), loss.predict(out), loss.smooth(y)];
@@ -55,6 +68,31 @@ def test_losses_are_those_of_the_library(page: Page, loss: Loss, y: list[float])
     np.testing.assert_allclose(gradient, loss.gradient(out, targets)[0], rtol=1e-14, atol=1e-300)
     np.testing.assert_allclose(prediction, loss.predict(out)[0], rtol=1e-14, atol=1e-300)
     np.testing.assert_allclose(smooth, loss.smooth(targets)[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        (SoftmaxCrossEntropy(label_smoothing=0.1), np.eye(3)[[1, 2]]),
+        (SigmoidCrossEntropy(label_smoothing=0.2), np.array([[0.0, 1, 1], [1, 0, 1]])),
+        (MeanSquaredError(half=True), np.array([[0.5, -2, 3], [1, 1, -1]])),
+    ],
+)
+def test_a_derivative_has_the_settings_of_the_loss_and_both_penalties(page: Page, loss: Loss, y: Any):
+    model = Model(Network(4, [Dense(5), Tanh(), Dense(3)], loss, l2=0.3, l1=0.02), seed=2, dtype="float64")
+    X = np.random.default_rng(0).normal(size=(2, 4))
+    trace = model.trace(X, y.argmax(1) if isinstance(loss, SoftmaxCrossEntropy) else y)
+    shown = described(model, "own") | {"l2": 0.3, "l1": 0.02}
+    arrays = named_tensors(model.network, model.theta, model.states)
+    shown["arrays"] = {name: values.tolist() for name, values in arrays.items()}
+    shapes = {name: values.shape for name, values in arrays.items()}
+    for name, index in (("dense_1.W", (3, 2)), ("dense_2.W", (4, 1)), ("dense_1.b", (0,))):
+        link, field = name.split(".")
+        expected = getattr(trace.grads[link], field)
+        found = page.evaluate(DERIVED, [shown, shapes, X.tolist(), y.tolist(), name, list(index)])
+        assert found["loss"] == pytest.approx(trace.loss, rel=1e-12)
+        np.testing.assert_allclose(found["gradient"], expected.ravel(), rtol=1e-10, atol=1e-14)
+        assert found["value"] == pytest.approx(expected[index], rel=1e-10) and found["relative"] < 1e-7
 
 
 def test_another_loss_is_not_known(page: Page):

@@ -1,7 +1,7 @@
 // The chain rule of one number of a network, its paths, its equations, and a finite difference beside it:
 // inspection/derivation/{tree,lines,difference,derivation}.py and studio/screens/backprop/{paths,derived}.py in JavaScript.
 import { createGraph } from './graph.js';
-import { number, partial, product, symbol, textOf, treeOf, sixDigits } from './markup.js';
+import { call, number, partial, product, symbol, textOf, treeOf, sixDigits } from './markup.js';
 
 const FIRST_STEP = 0.5, MAX_HALVINGS = 60, TABLE_ROWS = 12, EPS = 2 ** -52;
 
@@ -170,7 +170,8 @@ function proberOf(graph, name, index) {
     const made = createGraph(model, x, y, n, { isTraining: graph.isTraining, arrays });
     moved[index] = at;
     const sides = made.variables.filter(({ link }) => link && KINKS.includes(link.kind)).flatMap((variable) => Array.from(made.owners.get(variable.link.name).source.value, (z) => z > 0));
-    return { parts: made.losses.map((loss) => loss / n), penalty: isWeight && graph.l2 ? 0.5 * graph.l2 * value * value : 0, sides };
+    if (isWeight && graph.l1) sides.push(value > 0);
+    return { parts: made.losses.map((loss) => loss / n), penalty: isWeight ? graph.penaltyOf(value) : 0, sides };
   }
   return { probe, at };
 }
@@ -222,6 +223,10 @@ function rootOf(graph, name, index) {
   const letter = graph.letters.parameter(edge.link, field, index, values[flat]), extra = [];
   if (field === 'W' && graph.l2) {
     const factor = product(symbol({ plain: 'l2', letter: 'lambda', below: '2', value: graph.l2 }), letter);
+    extra.push({ factor, node: null, value: factor.value });
+  }
+  if (field === 'W' && graph.l1) {
+    const factor = product(symbol({ plain: 'l1', letter: 'lambda', below: '1', value: graph.l1 }), call('sign', letter, Math.sign(values[flat])));
     extra.push({ factor, node: null, value: factor.value });
   }
   const part = { edge, cells: edge.parameterCells(field, index), factor: (row) => edge.parameterFactor(field, index, row) };

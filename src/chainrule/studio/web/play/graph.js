@@ -69,7 +69,7 @@ const row = ({ value, width }, i) => value.slice(i * width, (i + 1) * width);
  */
 export function createGraph(model, x, y, n, options = {}) {
   const { isTraining = false, arrays = model.arrays } = options;
-  const loss = needLoss(model), l2 = model.l2 || 0;
+  const loss = needLoss(model), { l2 = 0, l1 = 0 } = model;
   /** @type {Variable} */
   const input = { link: null, width: model.inputs, value: x, edges: [], sources: [] };
   const variables = [input], owners = new Map();
@@ -83,6 +83,7 @@ export function createGraph(model, x, y, n, options = {}) {
       factor: factor ?? ((i, k) => number(slopes[i * source.width + k])) };
   }
 
+  const penaltyOf = (w) => 0.5 * l2 * w * w + l1 * Math.abs(w), slopeOfPenalty = (w) => l2 * w + l1 * Math.sign(w);
   const cellOf = (variable, i, k) => letters.cell(variable.link, i, k, variable.value[i * variable.width + k]);
   const column = (factors, j) => ({ rows: range(n), columns: factors.map(() => j), factors });
 
@@ -189,7 +190,7 @@ export function createGraph(model, x, y, n, options = {}) {
 
   const out = walk(model.links, input), targets = range(n).map((i) => y.slice(i * out.width, (i + 1) * out.width));
   const each = targets.map((target, i) => loss.value(row(out, i), target)), gradient = targets.flatMap((target, i) => [...loss.gradient(row(out, i), target)]);
-  const penalty = l2 ? 0.5 * l2 * Object.entries(arrays).reduce((all, [name, values]) => all + (name.endsWith('.W') ? values.reduce((s, w) => s + w * w, 0) : 0), 0) : 0;
+  const penalty = l2 || l1 ? Object.entries(arrays).reduce((all, [name, values]) => all + (name.endsWith('.W') ? values.reduce((s, w) => s + penaltyOf(w), 0) : 0), 0) : 0;
   const total = each.reduce((all, v) => all + v, 0) / n + penalty;
   letters = lettersOf({ links: model.links, n, loss: total });
 
@@ -206,7 +207,7 @@ export function createGraph(model, x, y, n, options = {}) {
   const deltas = new Map([[out, Float64Array.from(gradient, (g) => g / n)]]), sizes = new Map([[out, Float64Array.from(gradient, (g) => Math.abs(g) / n)]]);
 
   return {
-    model, n, input, out, variables, owners, letters, l2, losses: each, penalty, loss: total, isTraining, targets,
+    model, n, input, out, variables, owners, letters, l2, l1, penaltyOf, slopeOfPenalty, losses: each, penalty, loss: total, isTraining, targets,
     /** @param {Variable} variable */
     delta: (variable) => back(deltas, variable),
     /** @param {Variable} variable */
@@ -228,7 +229,7 @@ export function createGraph(model, x, y, n, options = {}) {
             const a = source.value[i * link.fan_in + k];
             if (a !== 0) for (let j = 0, at = k * link.fan_out; j < link.fan_out; ++j) g[at++] += a * delta[i * link.fan_out + j];
           }
-        if (l2) for (let at = 0; at < g.length; ++at) g[at] += l2 * values[at];
+        if (l2 || l1) for (let at = 0; at < g.length; ++at) g[at] += slopeOfPenalty(values[at]);
         return g;
       }
       const { parameterCells } = owners.get(of);

@@ -30,7 +30,7 @@ function flowOf(graph) {
       if (kind in STEEPEST) saturated = slopes.reduce((all, slope) => all + (slope < FLAT_SLOPE * STEEPEST[kind] ? 1 : 0), 0) / slopes.length;
     }
     const W = graph.model.arrays[`${name}.W`], g = graph.gradientOf(`${name}.W`);
-    return { name, width, delta, dead, saturated, gradient: rms(g.map((v, k) => v - graph.l2 * W[k])), weight: rms(Float64Array.from(W)) };
+    return { name, width, delta, dead, saturated, gradient: rms(g.map((v, k) => v - graph.slopeOfPenalty(W[k]))), weight: rms(Float64Array.from(W)) };
   });
   const last = rows.length ? rows[rows.length - 1].delta : 0;
   return rows.map((row) => ({ ...row, ratio: last ? row.delta / last : 0 }));

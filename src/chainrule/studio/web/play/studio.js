@@ -41,7 +41,7 @@ export function describe(network, config, { name, classes = null, features = nul
   const { inputs, outputs, size } = network, { loss } = config;
   const isPicture = shape && shape[0] * shape[1] === inputs;
   return { name, inputs, outputs, task: taskOf(loss.kind, outputs), classes, features, shape: isPicture ? shape : inputs === 784 ? [28, 28] : null, dtype: 'float32', seed, epochs, steps, size,
-    links: linksOf(network.links), loss: { ...loss }, l2: config.l2 ?? 0, scale, arrays: arraysOf(network), networks: 1 };
+    links: linksOf(network.links), loss: { ...loss }, l2: config.l2 ?? 0, l1: config.l1 ?? 0, scale, arrays: arraysOf(network), networks: 1 };
 }
 
 /**
