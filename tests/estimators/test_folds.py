@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chainrule import Ensemble, MLPClassifier, MLPRegressor
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit import folds
-from chainrule.estimators.fit.folds import Dealt, dealt, out_of_fold, temperature_of
+from chainrule.estimators.fit.folds import Dealt, dealt, left_out, out_of_fold, temperature_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
@@ -111,25 +111,33 @@ def test_each_row_is_left_out_once_in_each_dealing(
 def test_what_is_predicted_out_of_fold_by_hand():
     rows = Dealt([np.array([1]), np.array([0])] * 2, np.array([0, 1]), np.array([[0, 1], [2, 3]]))
     logits = np.log([[[4.0], [9.0]], [[9.0], [3.0]], [[1.0], [9.0]], [[9.0], [1.0]]])  # odds of members, rows
-    out = out_of_fold(SigmoidCrossEntropy(), logits, rows)
+    asked: list[tuple[int, int]] = []
+
+    def of_member(member: int, X: Any) -> Any:
+        asked.append((member, len(X)))
+        return logits[member, X[:, 0].astype(int)]
+
+    left = left_out(of_member, rows, np.array([[0.0], [1.0]]), outputs=1)
+    assert asked == [(0, 1), (1, 1), (2, 1), (3, 1)]  # each member for the row that it leaves out
+    np.testing.assert_array_equal(np.exp(left[..., 0]).round(9), [[4, 3], [1, 1]])
+    out = out_of_fold(SigmoidCrossEntropy(), left)
     p = 1 / (1 + np.exp(-out[:, 0]))
     np.testing.assert_allclose(p, [(4 / 5 + 1 / 2) / 2, (3 / 4 + 1 / 2) / 2])
-    halved = out_of_fold(SigmoidCrossEntropy(), logits, rows, temperature=2.0)
+    halved = out_of_fold(SigmoidCrossEntropy(), left, temperature=2.0)
     np.testing.assert_allclose(1 / (1 + np.exp(-halved[0, 0])), (2 / 3 + 1 / 2) / 2)
-    numbers = out_of_fold(MeanSquaredError(), np.arange(8.0).reshape(4, 2, 1), rows)
+    numbers = out_of_fold(MeanSquaredError(), np.array([[[0.0], [3.0]], [[4.0], [7.0]]]))
     np.testing.assert_array_equal(numbers[:, 0], [(0 + 4) / 2, (3 + 7) / 2])
 
 
 def test_a_temperature_says_how_often_it_was_right():
     # Log odds of 4 for 100 rows of which 73 are right: sigmoid(4 / T) = 0.73 at T = 4 / ln(0.73 / 0.27) = 4.02.
     y = (np.arange(100) < 73).astype(float)[:, None]
-    rows = Dealt([np.arange(100)], np.arange(100), np.zeros((1, 100), np.int64))
     samples = Samples(np.zeros((100, 1)), y, np.ones(100), 1)
-    found = temperature_of(np.full((1, 100, 1), 4.0), rows, SigmoidCrossEntropy(), samples)
+    found = temperature_of(np.full((1, 100, 1), 4.0), SigmoidCrossEntropy(), samples)
     assert found == pytest.approx(4 / math.log(73 / 27), rel=0.03)
-    assert temperature_of(np.full((1, 100, 1), 0.1), rows, SigmoidCrossEntropy(), samples) == 1.0
+    assert temperature_of(np.full((1, 100, 1), 0.1), SigmoidCrossEntropy(), samples) == 1.0
     numbers = samples._replace(y=np.arange(100.0)[:, None])
-    assert temperature_of(np.zeros((1, 100, 1)), rows, MeanSquaredError(), numbers) == 1.0
+    assert temperature_of(np.zeros((1, 100, 1)), MeanSquaredError(), numbers) == 1.0
 
 
 # --- whole fits -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 import chainrule as c
 from chainrule.core.random import generator, member_seed
+from chainrule.data.samples import Samples
 from chainrule.engines import NativeEngine, Plan, native
 from chainrule.training import fit as training
 from chainrule.training.run import RunSettings
@@ -164,6 +165,38 @@ def test_standardize_is_measured_in_each_member():
     ensemble.fit(X + 7, LABELS, epochs=1)
     for member in ensemble:
         assert_allclose(member.states["standardize_1"].mean, (X + 7).mean(0), rtol=1e-5)
+
+
+def test_members_of_which_nothing_was_measured_share_what_is(monkeypatch: pytest.MonkeyPatch):
+    net = c.Network(4, [c.Standardize(), c.PiecewiseLinearEmbedding(2, 4), c.Dense(1)], c.MeanSquaredError())
+    samples = Samples(X, X[:, :1].astype(float), np.ones(len(X)), 1)
+    fresh, name = net.initial_states(np.float32), "standardize_1"
+    known = training.measure(net, fresh, Samples(X + 7, samples.y, samples.weight, 1), np.float32)
+    calls, whole = [], training.measure
+    monkeypatch.setattr(training, "measure", lambda *a: calls.append(1) or whole(*a))
+    first, second, third = training.measure_each(net, [fresh, known, fresh], samples, np.float32)
+    assert len(calls) == 2 and first[name] is third[name]
+    assert_array_equal(first[name].mean, whole(net, fresh, samples, np.float32)[name].mean)
+    assert_array_equal(second[name].mean, known[name].mean)
+    assert_allclose(second[name].mean, first[name].mean + 7, rtol=1e-5)
+
+
+@needs_native
+def test_a_walk_takes_other_constants_after_those_it_has():
+    net = c.Network(4, [c.PiecewiseLinearEmbedding(2, 4), c.Dense(1)], c.MeanSquaredError())
+    theta = c.Model(net, seed=1).theta
+    fresh, zeros = net.initial_states(np.float32), np.zeros((len(X), 1))
+    near, far = (
+        training.measure(net, fresh, Samples(rows, zeros, np.ones(len(X)), 1), np.float32)
+        for rows in (X, 3 * X)
+    )
+    theta = np.linspace(-1, 1, len(theta), dtype=theta.dtype)  # of bins too, which begin at 0
+    walk = NativeEngine().bind(net, theta, near, 90)
+    of_near = walk(X)
+    for states in (far, near, near, far):
+        walk.put(theta, states)
+        assert_array_equal(walk(X), NativeEngine().bind(net, theta, states, 90)(X))
+    assert np.abs(walk(X) - of_near).max() > 0.01
 
 
 # --- how a run ends

@@ -130,7 +130,7 @@ def checked_fit(
             warnings.warn(sentence, stacklevel=3)
     models = [model] if members is None else members
     if isinstance(samples, Samples):
-        measured = [training.measure(network, one.states, samples, model.dtype) for one in models]
+        measured = training.measure_each(network, [one.states for one in models], samples, model.dtype)
     before = (
         *(model.classes, model.feature_names, model.target_scale, model.history, model.steps_trained),
         [one.states for one in models],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ from chainrule.training.run import Run, RunSettings, copied
 from chainrule.training.together import Together
 from chainrule.training.trainers import trainer_for
 
+MEASURED = (Standardize, PiecewiseLinearEmbedding)
+"""The layers whose states are measured on the samples."""
 NUMBERS = 1 << 18
 """The maximum numbers, in float64, with which an input layer is measured at a time."""
 SORTED = 1 << 23
@@ -85,6 +87,26 @@ def checked_state(state: object, fresh: object, optimizer: AnyOptimizer) -> Any:
     return copied(state)
 
 
+def measure_each(
+    network: Network, states: Sequence[dict[str, Any]], samples: Samples, dtype: DTypeLike
+) -> list[dict[str, Any]]:
+    """Measure the layers of several networks of one architecture, and return the states of each.
+
+    Those of which nothing was measured before are measured once, and share the arrays.
+    """
+    names = [link.name for link in network.links if isinstance(link.layer, MEASURED)]
+    found, shared = list[dict[str, Any]](), None
+    for own in states:
+        is_new = not any(own[name].count > 0 for name in names)
+        if is_new and shared is not None:
+            found.append(own | shared)
+            continue
+        found.append(measure(network, own, samples, dtype))
+        if is_new:
+            shared = {name: found[-1][name] for name in names}
+    return found
+
+
 def measure(
     network: Network, states: dict[str, Any], samples: Samples | Stream, dtype: DTypeLike
 ) -> dict[str, Any]:
@@ -94,7 +116,7 @@ def measure(
     """
     for i, link in enumerate(network.links):
         layer = link.layer
-        if not isinstance(layer, (Standardize, PiecewiseLinearEmbedding)) or states[link.name].count > 0:
+        if not isinstance(layer, MEASURED) or states[link.name].count > 0:
             continue
         state = layer.state(link.fan_in)
         if isinstance(layer, Standardize):

@@ -55,6 +55,8 @@ class Program:
         self.widths = [network.inputs]
         """number of columns of each buffer"""
         self.state_widths: list[int] = []
+        self.constants: dict[str, Any] = {}
+        """the fitted constants that the session has, by link"""
         self.scale, self.offset = 1.0, 0.0
         """the factor and the offset applied to samples when they are read"""
         loss = network.loss.formula()
@@ -151,8 +153,12 @@ class Program:
         )
 
     def put_states(self, session: Any, states: dict[str, Any], dtype: DTypeLike) -> None:
-        """Copy running statistics and fitted constants to the session."""
+        """Copy running statistics to the session, and fitted constants if they are others than before."""
         for number, name in enumerate(self.states):
+            if self.layers[name].defines("engine_state"):
+                if self.constants.get(name) is states[name]:
+                    continue
+                self.constants[name] = states[name]
             state = type(states[name])(
                 *(np.array(value, dtype) for value in states[name])
             )  # they may be read-only

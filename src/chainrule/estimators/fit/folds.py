@@ -17,6 +17,7 @@ The only row of a class is left out by no member, so that every member knows eve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -40,7 +41,6 @@ from chainrule.estimators.rows import deal
 from chainrule.formulas.layers import Scale
 from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.model import Model
-from chainrule.trained.averaged import outputs_of_each
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -95,19 +95,37 @@ class FoldCurve(LearningCurve):
         run.synchronize()
         session: Any = run.session
         states = [each.states for each in session.sessions]
-        each = outputs_of_each(run.walks, list(session.theta), states, self.judge.X)
+        each = left_out(
+            lambda member, X: run.walks.predict(session.theta[member], states[member], X, 1),
+            self.dealt,
+            self.judge.X,
+            run.walks.network.fan_out,
+        )
         loss = run.plan.network.loss
-        temperature = temperature_of(each, self.dealt, loss, self.judge)
-        found = loss_of(out_of_fold(loss, each, self.dealt, temperature), loss, self.judge)
+        temperature = temperature_of(each, loss, self.judge)
+        found = loss_of(out_of_fold(loss, each, temperature), loss, self.judge)
         self.losses.append(found)
         run.logs["val_loss"] = found  # what others watch, and the history shows
         return -found
 
 
-def out_of_fold(loss: Loss, out: NDArray[Any], rows: Dealt, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return the output (m, outputs) that predicts q, from each member's (members, m, outputs)."""
-    chosen = out[rows.members, np.arange(len(rows.rows))].astype(np.float64) / temperature
-    found: NDArray[np.float64] = loss.average(chosen)
+def left_out(
+    predict: Callable[[int, NDArray[Any]], NDArray[Any]], rows: Dealt, X: NDArray[Any], outputs: int
+) -> NDArray[np.float64]:
+    """Return what the member of each dealing that leaves out a row computes for it: (dealings, m, outputs).
+
+    predict: predict(member, X) -> outputs, asked of each member for the rows that it leaves out alone.  X: the m rows.
+    """
+    found = np.empty((*rows.members.shape, outputs))
+    for member in np.unique(rows.members).tolist():
+        left = np.nonzero(rows.members == member)
+        found[left] = predict(member, X[left[1]])
+    return found
+
+
+def out_of_fold(loss: Loss, out: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return the output (m, outputs) that predicts q, from those of `left_out`."""
+    found: NDArray[np.float64] = loss.average(out / temperature)
     return found
 
 
@@ -119,16 +137,16 @@ def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
     return float(np.average(loss.value(out, whole.y), weights=whole.s if whole.s.any() else None))
 
 
-def temperature_of(out: NDArray[Any], rows: Dealt, loss: Loss, samples: Samples) -> float:
+def temperature_of(out: NDArray[np.float64], loss: Loss, samples: Samples) -> float:
     """Return the temperature, 1 for other losses than a cross-entropy of logits.
 
-    out: (members, m, outputs).  samples: the m rows.
+    out: those of `left_out`.  samples: the m rows.
     """
     if not isinstance(loss, CrossEntropy) or loss.domain == "probability":
         return 1.0
 
     def of(log: float) -> float:
-        return loss_of(out_of_fold(loss, out, rows, float(np.exp(log))), loss, samples)
+        return loss_of(out_of_fold(loss, out, float(np.exp(log))), loss, samples)
 
     low, high = (float(np.log(end)) for end in TEMPERATURES)
     found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR})
@@ -155,12 +173,17 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     if not (start.is_new and is_whole):
         return found
     engine = plan.parameters.engine
-    out = np.stack([member.raw_outputs(curve.judge.X, engine, BATCH) for member in members])
+    out = left_out(
+        lambda member, X: members[member].raw_outputs(X, engine, BATCH),
+        rows,
+        curve.judge.X,
+        model.network.fan_out,
+    )
     loss = model.network.loss
-    temperature = temperature_of(out, rows, loss, curve.judge)
+    temperature = temperature_of(out, loss, curve.judge)
     for member in members:
         cool(member, temperature)
-    outputs = out_of_fold(loss, out, rows, temperature)
+    outputs = out_of_fold(loss, out, temperature)
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
     predicted = loss.predict(outputs)

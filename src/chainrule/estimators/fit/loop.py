@@ -86,8 +86,9 @@ def run(
     members = members_of(model)
     total = float(size) if curve is not None else float(samples.weight.sum())
     model.network = with_penalty(model.network, float(p.alpha), total)
-    for one in members:
-        one.states = training.measure(model.network, one.states, samples, model.dtype)
+    measured = training.measure_each(model.network, [one.states for one in members], samples, model.dtype)
+    for one, states in zip(members, measured, strict=True):
+        one.states = states
     schedule = as_schedule(p.schedule, optimizer)
     of_engine = Plan(
         network=model.network,
