@@ -5,8 +5,6 @@ CHAINRULE_WEB_NETWORKS=300 compares as many random networks; by default 16.
 
 from __future__ import annotations
 
-import itertools
-import os
 import platform
 from typing import Any, NamedTuple
 
@@ -21,10 +19,8 @@ from chainrule.engines.native import engine as native
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.formulas.layers import Context
 from chainrule.trained.persistence import network_config
-from web_cases import BOUND, SCRIPT, STEPS, Prepared, offered, prepared
+from web_cases import BOUND, SCRIPT, STEPS, Prepared, compared, prepared
 from web_engine import built, numbers, run
-
-COUNT = int(os.environ.get("CHAINRULE_WEB_NETWORKS", "16"))
 
 
 class Run(NamedTuple):
@@ -126,9 +122,9 @@ def test_random_networks_agree_with_the_reference_and_files_are_read_to_the_bit(
     """
     monkeypatch.setenv("CHAINRULE_ISA", "baseline")
     built()
-    cases = [prepared(case, tmp_path) for case in itertools.islice(offered(), COUNT)]
+    cases = [prepared(case, tmp_path) for case in compared(range(16))]
     kinds = {link.layer.kind for one in cases for link in one.case.network.walk()}
-    assert len(kinds) > 20 if COUNT >= 30 else kinds
+    assert len(kinds) > 20 if len(cases) >= 30 else kinds
     judged = 0
     for one, found in zip(cases, run(tmp_path, SCRIPT, [each.given for each in cases]), strict=True):
         assert numbers(found["before"]).tobytes() == one.model.theta.tobytes()

@@ -1,9 +1,13 @@
-"""Random networks of what a page offers, with samples for ten steps, for the tests of its engine."""
+"""Random networks of what a page offers, with samples for ten steps, for the tests of its engine.
+
+CHAINRULE_WEB_NETWORKS=300 compares as many of them under Node.js and in a browser; by default there are few.
+"""
 
 from __future__ import annotations
 
 import copy
 import itertools
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +40,8 @@ for (const { file, X, isBytes, n, y, weight, options } of given) {
   const outputs = network.outputsOf(x, n);
   const { gradients } = network.trace({ ...first, weight: weight?.slice(0, few) }, { training: true });
   const saved = network.save(), before = network.theta;
-  const training = network.training(data, options), { loss, ended, step } = training.run(Infinity);
+  const training = network.training(data, options), { ended, step } = training.run(Infinity);
+  const [{ loss }] = training.history;
   const states = Object.values(network.states).flatMap((fields) => Object.values(fields).slice(0, 2));
   const arrays = { outputs, gradients, before, saved, theta: network.theta };
   found.push({
@@ -50,6 +55,13 @@ for (const { file, X, isBytes, n, y, weight, options } of given) {
 say(found);
 """
 """What Node.js makes of the cases' `given`."""
+
+
+def compared(few: range) -> list[Case]:
+    """The networks of `offered` at these places, or with CHAINRULE_WEB_NETWORKS the first of as many."""
+    count = os.environ.get("CHAINRULE_WEB_NETWORKS")
+    chosen = few if count is None else range(int(count))
+    return list(itertools.islice(offered(), chosen.start, chosen.stop))
 
 
 def offered() -> Iterator[Case]:

@@ -11,8 +11,7 @@ export class Training {
   #placed;
   #order = 0;          // the rows of the epoch, in the kernels' memory
   #secondsPerStep = 0;
-  #before = null;      // the totals at the start of the epoch
-  #totals = { loss: 0, right: 0, weight: 0 };
+  #sums = new Float64Array(6);   // of the epoch's steps so far; the engine goes on with them, so that no digit depends on the slices of time
 
   // data: {x, n, y, weight}; docs/web.md has the options.
   constructor(network, data, { optimizer = { kind: 'adam' }, schedule = { kind: 'constant' }, batchSize = 128, epochs = 10, seed = network.seed, shuffle = 'fast', validation = null, clipNorm = 0, clipValue = 0, frozen = [] } = {}) {
@@ -96,7 +95,7 @@ export class Training {
     const to = this.kernels.view(Uint32Array, this.#order, 2 * n);   // int64, low word first
     to.fill(0);
     for (let i = 0; i < n; ++i) to[2 * i] = order[i];
-    this.#before = { ...this.#totals };
+    this.#sums = new Float64Array(6);
   }
 
   // At most `count` steps of this epoch.
@@ -105,7 +104,7 @@ export class Training {
     const { kernels, batchSize, data: { n } } = this, inEpoch = this.step % this.stepsPerEpoch, placed = this.#placed;
     if (inEpoch === 0) this.#begin();
     const steps = Math.min(count, this.stepsPerEpoch - inEpoch), begin = inEpoch * batchSize, rows = Math.min(n, begin + steps * batchSize) - begin;
-    const settings = new Float64Array(5 * steps).fill(1), own = new Float64Array(6), clock = performance.now();
+    const settings = new Float64Array(5 * steps).fill(1), own = this.#sums.slice(), clock = performance.now();
     for (let k = 0; k < steps; ++k) settings[k] = this.rateOf(this.step + k);
     this.#session.push();
     const end = kernels.with([settings, own], (s, to) => {
@@ -117,14 +116,14 @@ export class Training {
     this.network.outdate(this.#session);
     this.step += own[5];
     this.ended = end;
-    own.forEach((value, i) => { sums[i] += value; });
-    this.#totals = { loss: this.#totals.loss + own[0], right: this.#totals.right + own[2], weight: this.#totals.weight + own[1] };
+    own.forEach((value, i) => { sums[i] += value - this.#sums[i]; });
+    this.#sums = own;
     if (end === 'done' && this.step % this.stepsPerEpoch === 0) this.#finish();
   }
 
   #finish() {
-    const { loss, right, weight } = this.#totals, before = this.#before, all = weight - before.weight, { validation } = this;
-    const entry = { epoch: this.epoch, loss: (loss - before.loss) / all, accuracy: this.#hasClasses ? (right - before.right) / all : null, learning_rate: this.rateOf(this.step - 1) };
+    const [loss, weight, right] = this.#sums, { validation } = this;
+    const entry = { epoch: this.epoch, loss: loss / weight, accuracy: this.#hasClasses ? right / weight : null, learning_rate: this.rateOf(this.step - 1) };
     if (validation) {
       const found = this.network.evaluate(validation);
       Object.assign(entry, { val_loss: found.loss, val_accuracy: found.accuracy });
