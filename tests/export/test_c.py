@@ -67,6 +67,7 @@ def test_random_networks(number: int, tmp_path: Path):
     for dtype in ("float32", "float64"):
         written = write(model.graph(), tmp_path / "net.c", {"X": X[:50]}, dtype=dtype)
         assert written.rows == len(X[:50]) and written.difference <= written.tolerance
+        assert written.about.get("difference_without_libm", 0) <= written.tolerance
 
 
 def test_every_operation_and_function_has_a_form():
@@ -111,6 +112,7 @@ def test_every_function_by_values_of_numpy(tmp_path: Path):
     n = min(len(x), len(p))
     written = write(graph, tmp_path / "functions.c", {"x": x[-n:, 0], "p": p[:n, 0]}, dtype="float64")
     assert written.rows == n and written.difference <= 1e-13
+    assert written.about["difference_without_libm"] <= 1e-13
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,7 @@ def test_estimators(kind: str, tmp_path: Path):
     for dtype in ("float32", "float64"):
         written = write(graph, tmp_path / "people.c", rows, dtype=dtype)
         assert written.rows == 20 and written.difference <= written.tolerance
+        assert written.about["difference_without_libm"] <= written.tolerance
     header = (tmp_path / "people.h").read_text("utf-8")
     if "label" in graph.outputs:
         assert "the same label on 20" in header
@@ -174,6 +177,7 @@ def test_hostile_tables(seed: int, tmp_path: Path):
     for dtype in ("float32", "float64"):
         written = write(made.graph(), tmp_path / "hostile.c", rows, dtype=dtype)
         assert written.difference <= written.tolerance, case.name
+        assert written.about.get("difference_without_libm", 0) <= written.tolerance, case.name
 
 
 def test_small_parts_by_hand():

@@ -1,7 +1,8 @@
 """Write a graph as C99, and compare it with the graph by the machine's own compiler.
 
 digits.h         what a caller needs: the row, the answer, the labels, sizes, the measured error
-digits.c         the same as statements and constants; <stdint.h>, and <math.h> if it needs it; no heap, no recursion
+digits.c         the same as statements and constants; <stdint.h>, and <math.h> if it needs it; no heap, no recursion;
+                 with -DNO_LIBM functions of its own in place of <math.h>
 digits_test.c    some rows with the answers that are expected: cc -std=c99 digits.c digits_test.c -lm && ./a.out
 """
 
@@ -13,7 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from chainrule.export.as_c.checking import check_integers
 from chainrule.export.as_c.places import GeneratedCode, Value, identifier
 from chainrule.export.as_c.program import program
 from chainrule.export.as_c.testing import test
-from chainrule.export.as_c.text import header, inputs_of, scratch_bytes, source
+from chainrule.export.as_c.text import header, inputs_of, needs_math, scratch_bytes, source
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -43,6 +44,8 @@ from chainrule.export.quantizing import INT8_DTYPE, calibrated, in_int8
 NETWORKS = {"float32": "float", "float64": "double", INT8_DTYPE: "float"}
 STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-pedantic"]
 """Without a warning by these."""
+NO_LIBM = "-DNO_LIBM"
+"""To compile it without <math.h>."""
 COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -88,7 +91,11 @@ def write(
         )
     tolerance = TOLERANCES[numbers] if found is None else found.tolerance
     tested = test(small, made, outputs, name, given, TOLERANCES[numbers] if is_int8 else tolerance)
-    written = (header(small, made, outputs, name, found), code, tested)
+    own = None
+    if needs_math(made):
+        answers = compiled_answers(small, made, outputs, name, code, given, [NO_LIBM])
+        own = None if answers is None else compared(exact, answers, given, numbers)
+    written = (header(small, made, outputs, name, found, own), code, tested)
     paths = [path.with_name(f"{name}{ending}") for ending in (".h", ".c", "_test.c")]
     for at, text in zip(paths, written, strict=True):
         write_whole(at, text.encode())
@@ -109,6 +116,7 @@ def write(
             "scratch_bytes": scratch_bytes(made),
             "multiply_adds": made.products,
             **({} if found is None else {"mean_difference": found.mean, "same_labels": found.same_labels}),
+            **({} if own is None else {"difference_without_libm": own.difference}),
         },
     )
 
@@ -135,10 +143,11 @@ def compiled_answers(
     name: str,
     code: str,
     rows: Mapping[str, Any],
+    flags: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]] | None:
     """Compile the source, and return its answers to rows; None without a compiler or rows.
 
-    Raises ConfigError where the compiler refuses it.
+    flags: of the compiler, beside the strict ones.  Raises ConfigError where the compiler refuses it.
     """
     cc = compiler()
     if cc is None or not rows or os.name == "nt":
@@ -147,9 +156,9 @@ def compiled_answers(
         at = Path(folder)
         (at / f"{name}.h").write_text(header(graph, made, outputs, name, None), "utf-8")
         (at / f"{name}.c").write_text(code, "utf-8")
-        flags = [*STRICT, "-shared", "-fPIC"]
+        libraries = [] if NO_LIBM in flags else ["-lm"]
         done = subprocess.run(
-            [cc, *flags, f"{name}.c", "-o", "made.so", "-lm"],
+            [cc, *STRICT, *flags, "-shared", "-fPIC", f"{name}.c", "-o", "made.so", *libraries],
             cwd=at,
             capture_output=True,
             text=True,

@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping
 
 from chainrule.export.as_c.helpers import SPACE
+from chainrule.export.as_c.own_math import functions_called, own_math, stated_error
 from chainrule.export.as_c.places import SIZES, GeneratedCode, Value, number, quoted
 from chainrule.export.columns import LevelCodes
 from chainrule.export.comparing import AnswersCompared
 from chainrule.export.graph import ComputationGraph
 
-MATH = re.compile(r"\b(?:exp|expm1|log|log1p|tanh|erfc|sqrt|sin|cos|fabs|floor)f?\(|\b(?:NAN|INFINITY)\b")
-"""What <math.h> has."""
+NUMBERS_OF_MATH = re.compile(r"\b(?:NAN|INFINITY)\b")
+"""Those that <math.h> has."""
+COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def scratch_bytes(made: GeneratedCode) -> int:
@@ -33,8 +35,9 @@ def header(
     outputs: Mapping[str, Value],
     name: str,
     found: AnswersCompared | None,
+    without_libm: AnswersCompared | None = None,
 ) -> str:
-    """Return the header."""
+    """Return the header. found, without_libm: the answers' error, of the build with -DNO_LIBM the second."""
     big, matrix = name.upper(), inputs_of(graph)
     digest = hashlib.sha256("\n".join(made.constants).encode()).hexdigest()[:16]
     lines = [
@@ -44,6 +47,7 @@ def header(
         f" * scratch     {scratch_bytes(made):,} bytes, known beforehand; no heap, no recursion",
         f" * products    {made.products:,} multiply-adds a row",
         f" * error       {measured_error(found)}",
+        *own_functions(made, without_libm),
         f" * hash        {digest} of the constants",
         " */",
         f"#ifndef {big}_H",
@@ -113,6 +117,39 @@ def measured_error(found: AnswersCompared | None) -> str:
     if found.same_labels is not None:
         said += f"; the same label on {round(found.same_labels * found.rows):,}"
     return said
+
+
+def needs_math(made: GeneratedCode) -> bool:
+    """Whether anything of <math.h> is used."""
+    code = code_alone(made)
+    return bool(functions_called(code) or NUMBERS_OF_MATH.search(code))
+
+
+def own_functions(made: GeneratedCode, found: AnswersCompared | None) -> list[str]:
+    """Return the lines of a comment on what is there in place of <math.h>'s functions, if one is used."""
+    called = functions_called(code_alone(made))
+    if not called:
+        return []
+    said = [f" * -DNO_LIBM   no <math.h>: {stated_error(called)}"]
+    if found is not None:
+        said.append(
+            f" *             answers at most {found.difference:.1e} from the model on {found.rows:,} rows"
+        )
+    return said
+
+
+def code_alone(made: GeneratedCode) -> str:
+    """Return the code of a program without comments and texts."""
+    written = "\n".join([*made.constants, *made.helpers.values(), *made.body])
+    return COMMENT_OR_TEXT.sub("", written)
+
+
+def included_math(made: GeneratedCode, name: str) -> list[str]:
+    """Return the lines that include <math.h>, or define what is used of it; [] where nothing is."""
+    if not needs_math(made):
+        return []
+    own = own_math(functions_called(code_alone(made)), name)
+    return ["#ifdef NO_LIBM", *own, "#else", "#include <math.h>", "#endif", ""]
 
 
 def comment(label: str, about: str) -> str:
@@ -202,10 +239,6 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
     needs_scratch = any(made.sizes.values())
     body = list(made.body)
     core = integer_functions(made, name) if made.core is not None else []
-    written = "\n".join([*made.constants, *made.helpers.values(), *body])
-    math = (
-        ["#include <math.h>", ""] if MATH.search(re.sub(r"/\*.*?\*/", "", written, flags=re.DOTALL)) else []
-    )
     for key, value in outputs.items():
         body.append(
             f"    for (uint32_t k = 0u; k < {value.width}u; ++k) {{\n"
@@ -225,7 +258,6 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             f"/* {name}.c, written by Chainrule {graph.about.get('chainrule', '')}: see {name}.h. */",
             f'#include "{name}.h"',
             "",
-            *math,
             "/* What stands before each constant array: __flash of avr-gcc, for one. */",
             f"#ifndef {big}_CONST",
             f"#define {big}_CONST",
@@ -236,6 +268,7 @@ def source(graph: ComputationGraph, made: GeneratedCode, outputs: Mapping[str, V
             "#pragma STDC FP_CONTRACT OFF",
             "#endif",
             "",
+            *included_math(made, name),
             *made.constants,
             "",
             *labels,
