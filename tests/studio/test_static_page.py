@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 assert screens.__name__, "its import registers the commands"
 
 pytestmark = pytest.mark.browser
-BY_GRADIENTS = ("saliency", "input_x_gradient", "integrated_gradients", "occlusion")
-FREE = {"why.sample": ("methods",), "why.method": ("sentence", "code", "error", "relative_error")}
-"""Parts that differ: the page has fewer methods and no sentences, and errors are rounding."""
+METHODS = ("saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift", "occlusion")
+FREE = {"why.method": ("sentence", "code", "error", "relative_error")}
+"""Parts that differ: the page has no sentences, and errors are rounding."""
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(
             ("backprop.mistake", {}),
             ("why.sample", {"row": 8}),
             ("why.mistake", {"after": 3}),
-            *(("why.method", {"method": kind, "row": 8}) for kind in BY_GRADIENTS),
+            *(("why.method", {"method": kind, "row": 8}) for kind in METHODS),
             ("why.method", {"method": "integrated_gradients", "row": 8, "target": "3", "against": "5"}),
             ("neurons.layer", {"layer": "dense_2"}),
             ("neurons.one", {"layer": "dense_1", "neuron": 5}),

@@ -194,27 +194,31 @@ export function createGraph(model, x, y, n, options = {}) {
   const total = each.reduce((all, v) => all + v, 0) / n + penalty;
   letters = lettersOf({ links: model.links, n, loss: total });
 
-  // Fills the map from variables to derivatives by their cells (n, width), from the output's on back to a variable; sized: of absolute values.
-  function back(found, variable, sized = false) {
+  // Fills the map from variables to what arrives at their cells (n, width), from the output's on back to a variable; rule: what an edge hands to its source.
+  /** @param {Map<Variable, Float64Array>} found  @param {Variable} variable  @param {(edge: Edge, given: Float64Array) => Float64Array} rule */
+  function back(found, variable, rule) {
     for (let at = variables.length - 1; at >= 0 && !found.has(variable); --at) {
       const v = variables[at];
       if (found.has(v)) continue;
-      const parts = v.edges.map((edge) => (sized ? edge.backwardSize : edge.backward)(found.get(edge.target)));
+      const parts = v.edges.map((edge) => rule(edge, found.get(edge.target)));
       found.set(v, parts.length === 1 ? parts[0] : parts[0].map((_, k) => parts.reduce((all, part) => all + part[k], 0)));
     }
     return found.get(variable);
   }
+  const derivative = (edge, delta) => edge.backward(delta), sizeOf = (edge, size) => edge.backwardSize(size);
   const deltas = new Map([[out, Float64Array.from(gradient, (g) => g / n)]]), sizes = new Map([[out, Float64Array.from(gradient, (g) => Math.abs(g) / n)]]);
 
   return {
     model, n, input, out, variables, owners, letters, l2, l1, penaltyOf, slopeOfPenalty, losses: each, penalty, loss: total, isTraining, targets,
     /** @param {Variable} variable */
-    delta: (variable) => back(deltas, variable),
+    delta: (variable) => back(deltas, variable, derivative),
     /** @param {Variable} variable */
-    size: (variable) => back(sizes, variable, true),
+    size: (variable) => back(sizes, variable, sizeOf),
     cellOf,
     // The derivative of V out by each input (n, inputs), for V (outputs).
-    pullback: (V) => back(new Map([[out, Float64Array.from({ length: n * out.width }, (_, at) => V[at % out.width])]]), input),
+    pullback: (V) => back(new Map([[out, Float64Array.from({ length: n * out.width }, (_, at) => V[at % out.width])]]), input, derivative),
+    /** What arrives at the inputs of what begins at the outputs (n, outputs), by a rule in place of the derivative.  @param {Float64Array} start */
+    pull: (start, rule) => back(new Map([[out, start]]), input, rule),
     // dL by an output as a formula.
     leaf(i, k) {
       const a = cellOf(out, i, k), target = letters.target(i, k, out.width, loss.smooth(targets[i])[k], Boolean(model.loss.label_smoothing)), share = n === 1 ? number(1) : fraction(number(1), number(n));
@@ -222,7 +226,7 @@ export function createGraph(model, x, y, n, options = {}) {
     },
     // dL by each number of a parameter, with the penalty.
     gradientOf(name) {
-      const [of, field] = name.split('.'), { link, source, target } = owners.get(of), values = arrays[name], g = new Float64Array(values.length), delta = back(deltas, target);
+      const [of, field] = name.split('.'), { link, source, target } = owners.get(of), values = arrays[name], g = new Float64Array(values.length), delta = back(deltas, target, derivative);
       if (field === 'W') {
         for (let i = 0; i < n; ++i)
           for (let k = 0; k < link.fan_in; ++k) {

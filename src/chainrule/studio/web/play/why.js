@@ -1,11 +1,13 @@
-// The screen Why in the page: what each input did for an answer, by the methods that need no rules for layers.
+// The screen Why in the page: what each input did for an answer.
 // studio/screens/why/{commands,asked}.py and inspection/attribution in JavaScript.
 import { flat } from '../network.js';
 import { createGraph, needLoss } from './graph.js';
+import { multipliers, relevance } from './rules.js';
 import { answerOf, shaped } from './studio.js';
 import { decided } from './walks.js';
 
-const METHODS = ['saliency', 'input_x_gradient', 'integrated_gradients', 'occlusion'];
+// What the values of each method add up to: f(x) - f(baseline), f(x), or nothing that is promised.
+const PROMISED = { saliency: 'nothing', input_x_gradient: 'nothing', integrated_gradients: 'difference', epsilon_lrp: 'output', deep_lift: 'difference', occlusion: 'nothing' };
 const ROWS = 64, PIECES = 16, MOST_TURNS = 5000, LARGEST = 1e30;
 const KINKED = ['relu', 'leaky_relu'], AFFINE = ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'dropout', 'scale', 'residual', 'identity', ...KINKED];
 // Gauss-Legendre nodes in [0, 1] and their weights, exact for polynomials of degree 15.
@@ -43,7 +45,7 @@ export function why(studio) {
   function sample(which) {
     const { model, x, y, row } = asked(which), isNumber = model.task === 'regression', { data } = studio;
     const columns = data?.columns && data.features === model.inputs ? data.columns.map(({ name, inputs }, k) => ({ name, inputs, cell: row === null ? null : data.test.cells[row][k] })) : null;
-    return { row, y, x: shaped(Float32Array.from(x), [x.length]), task: model.task, answers: answersOf(model, Array.from(passed(model, x).out.value)), labels: isNumber ? [] : labelsOf(model), against: model.task === 'multiclass', methods: METHODS, networks: 1, columns, n: data ? data.test.n : 0 };
+    return { row, y, x: shaped(Float32Array.from(x), [x.length]), task: model.task, answers: answersOf(model, Array.from(passed(model, x).out.value)), labels: isNumber ? [] : labelsOf(model), against: model.task === 'multiclass', methods: Object.keys(PROMISED), networks: 1, columns, n: data ? data.test.n : 0 };
   }
 
   // f(x) = V out(x) + offset, with its target by name.
@@ -118,9 +120,12 @@ export function why(studio) {
     return total;
   };
 
+  // Each returns {values}, and what else it has to say.
   const methods = {
-    saliency: (model, { V }, x) => gradients(model, V, [x], [1]).map(Math.abs),
-    input_x_gradient: (model, { V }, x, b) => gradients(model, V, [x], [1]).map((g, k) => (x[k] - b[k]) * g),
+    saliency: (model, { V }, x) => ({ values: gradients(model, V, [x], [1]).map(Math.abs) }),
+    input_x_gradient: (model, { V }, x, b) => ({ values: gradients(model, V, [x], [1]).map((g, k) => (x[k] - b[k]) * g) }),
+    epsilon_lrp: (model, { V }, x) => relevance(passed(model, x), V),
+    deep_lift: (model, { V }, x, b) => ({ values: multipliers(passed(model, Float64Array.of(...x, ...b), 2), V).map((m, k) => (x[k] - b[k]) * m) }),
     integrated_gradients(model, { V }, x, b) {
       const isPieces = flat(model.links).every(({ kind }) => AFFINE.includes(kind)), ends = turningPoints(model, b, x), rows = [], weights = [];
       const cuts = isPieces ? ends : [...new Set([...ends, ...Array.from({ length: PIECES + 1 }, (_, k) => k / PIECES)])].sort((one, two) => one - two);
@@ -131,25 +136,26 @@ export function why(studio) {
           weights.push(width * (isPieces ? 1 : WEIGHTS[j]));
         });
       }
-      return gradients(model, V, rows, weights).map((g, k) => (x[k] - b[k]) * g);
+      return { values: gradients(model, V, rows, weights).map((g, k) => (x[k] - b[k]) * g) };
     },
     occlusion(model, { V }, x, b) {
       const places = Array.from(x.keys()).filter((k) => x[k] !== b[k]), values = new Float64Array(x.length), whole = valueOf(passed(model, x), V, 0);
       inParts(model, places.length, (i) => x.map((value, k) => (k === places[i] ? b[k] : value)), (graph, first, count) => {
         for (let i = 0; i < count; ++i) values[places[first + i]] = whole - valueOf(graph, V, i);
       });
-      return values;
+      return { values };
     },
   };
 
   function method({ method: kind, target = null, against = null, ...which }) {
     const { model, x, row } = asked(which);
-    if (!(kind in methods)) throw new Error(`method must be one of ${METHODS.join(', ')}, not ${kind}.`);
-    const f = functionOf(model, x, target, against), b = neutral(model), values = methods[kind](model, f, x, b), at = (point) => valueOf(passed(model, point), f.V, 0) + f.offset;
-    const [output, base] = [at(x), at(b)], total = values.reduce((all, v) => all + v, 0), expected = output - base, error = Math.abs(total - expected), isSlope = kind === 'saliency', isComplete = kind === 'integrated_gradients';
-    const relative = error === 0 ? 0 : error / Math.abs(expected), given = [...(target === null ? [] : [`target=${f.target}`]), ...(against === null ? [] : [`against=${against}`]), ...(model.shape ? [`shape=(${model.shape.join(', ')})`] : [])];
+    if (!(kind in methods)) throw new Error(`method must be one of ${Object.keys(PROMISED).join(', ')}, not ${kind}.`);
+    const f = functionOf(model, x, target, against), b = neutral(model), at = (point) => valueOf(passed(model, point), f.V, 0) + f.offset, found = methods[kind](model, f, x, b);
+    const { values } = found, absorbed = found.absorbed ? { ...found.absorbed, biases: found.absorbed.biases + f.offset } : {}, [output, base] = [at(x), at(b)], total = values.reduce((all, v) => all + v, 0);
+    const promise = PROMISED[kind], isSlope = kind === 'saliency', own = promise === 'output' ? output : output - base, expected = own - Object.values(absorbed).reduce((all, v) => all + v, 0), error = Math.abs(total - expected);
+    const relative = error === 0 ? 0 : error / Math.abs(own), given = [...(target === null ? [] : [`target=${f.target}`]), ...(against === null ? [] : [`against=${against}`]), ...(model.shape ? [`shape=(${model.shape.join(', ')})`] : [])];
     return { method: kind, values: shaped(values, [x.length]), baseline: shaped(b, [x.length]), target: f.target, against: f.against, name: f.name, output, baseline_output: base, sum: total, expected: isSlope ? null : expected, error: isSlope ? null : error, relative_error: isSlope ? null : relative,
-      promise: isComplete ? 'difference' : 'nothing', complete: isComplete, absorbed: {}, sentence: '', code: [...reading(x, row), 'from chainrule.inspection.attribution import attribute', '', `found = attribute(model, x, "${kind}"${given.map((one) => `, ${one}`).join('')})`, 'found.values[0]  # (inputs,)', 'print(found.completeness())'].join('\n') };
+      promise, complete: promise !== 'nothing', absorbed, sentence: '', code: [...reading(x, row), 'from chainrule.inspection.attribution import attribute', '', `found = attribute(model, x, "${kind}"${given.map((one) => `, ${one}`).join('')})`, 'found.values[0]  # (inputs,)', 'print(found.completeness())'].join('\n') };
   }
 
   function reading(x, row) {
