@@ -76,6 +76,24 @@ def test_a_student_of_numbers_and_of_a_matrix():
     assert np.array_equal(again.predict(X), student.predict(X))
 
 
+def test_a_student_keeps_what_the_teacher_promised():
+    """The direction of a column, and the threshold or the costs of labels."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"area": rng.normal(size=200), "noise": rng.normal(size=200)})
+    y = np.where(X["area"] + rng.normal(size=200) > 0, "dear", "cheap")
+    teacher = MLPClassifier((8,), preprocess="auto", monotonic_cst={"area": 1}, max_iter=5, random_state=0)
+    teacher.fit(X, y).set_threshold(threshold=0.2)
+    student = distill(teacher, X, between=0, **QUICK | {"max_iter": 3}).student
+    assert isinstance(student, MLPClassifier) and student.threshold_ == 0.2
+    rows = pd.DataFrame({"area": np.linspace(-2, 2, 40), "noise": np.zeros(40)})
+    p = student.predict_proba(rows)[:, 1]
+    assert (np.diff(p) >= 0).all() and p[-1] > p[0]
+    assert np.array_equal(student.predict(rows) == "dear", p >= 0.2)
+    teacher.set_threshold(costs=[[0, 1], [9, 0]])
+    student = distill(teacher, X, between=0, **QUICK | {"max_iter": 3}).student
+    assert isinstance(student, MLPClassifier) and teacher.threshold_ == student.threshold_ == 0.1
+
+
 def test_what_is_refused():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(30, 2))

@@ -15,6 +15,7 @@ import chainrule
 from chainrule.cli.card import card
 from chainrule.cli.check import check
 from chainrule.cli.data import data
+from chainrule.cli.distill import distill
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
 from chainrule.cli.export import export
@@ -35,6 +36,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (info, "chainrule info runs/mnist"),
     (data, "chainrule data shuffle train/ shuffled/"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
+    (distill, "chainrule distill runs/table --hidden 32"),
     (export, "chainrule export runs/mnist --onnx"),
     (card, "chainrule card runs/mnist --license mit"),
     (lab, "chainrule lab vanishing --budget 0.1"),

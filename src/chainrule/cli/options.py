@@ -282,3 +282,36 @@ RowsToCompare = Annotated[
 ExportOut = Annotated[
     Path | None, Option("--out", help="The file to write.", show_default="beside the model's file")
 ]
+
+# --- distill
+
+RunToDistill = Annotated[
+    str, Argument(metavar="RUN", help="The folder of a run on a table, such as one of --preset best.")
+]
+StudentHidden = Annotated[
+    str | None,
+    Option(
+        "--hidden",
+        metavar="WIDTHS",
+        help="Widths of the network's hidden layers, such as 32; none for a linear model.",
+        show_default="those of the preset fast",
+    ),
+]
+RowsBetween = Annotated[
+    int | None,
+    Option(
+        "--between",
+        min=0,
+        help="Rows in between that are learned too.",
+        show_default="as many as there are, and 5,000 in all at least",
+    ),
+]
+StudentEpochs = Annotated[
+    int | None, Option("--epochs", min=1, help="Maximum epochs.", show_default="those of the preset fast")
+]
+StudentSeed = Annotated[int, Option("--seed", help="Seed of the network and of the rows in between.")]
+StudentFile = Annotated[
+    Path | None,
+    Option("--out", help="The file to write.", show_default="distilled.safetensors in the folder"),
+]
+CostLanguage = Annotated[str, Option("--lang", help=f"Language of what is printed: {_LANGUAGE}")]

@@ -4,6 +4,7 @@ config.json             all settings of the run, written before the first step
 checkpoint.safetensors  the state of the training; -refit for that of the network of all rows
 history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
+distilled.safetensors   one network that answers as those of the run do, by chainrule distill
 race/                   the finished fits of a race, as they end
 tensorboard/            the run as --track tensorboard keeps it
 journal.log  trials.csv for a search: its trials, as they end
@@ -34,7 +35,7 @@ from chainrule.tracking.tensorboard import remove_board
 FORMAT = 1
 FILES = (
     *("config.json", "checkpoint.safetensors", "checkpoint-refit.safetensors", "history.csv"),
-    *("model.safetensors", "history.json"),
+    *("model.safetensors", "history.json", "distilled.safetensors"),
     *("metrics.json", "confusion_matrix.csv", "report.html"),
     *("trials.csv", "journal.log", "journal.log.lock"),
 )

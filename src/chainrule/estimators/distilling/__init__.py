@@ -70,7 +70,8 @@ def distill(
     teacher: a fitted estimator; of preset="best" its average.  X: its rows, which need no targets.
     between: how many rows in between are learned too; None for as many as there are own ones, and for at least 5,000 in
     all.  X_test, y_test: rows that the teacher has not learned, to judge both; without them both answer for a tenth of
-    X, which the student does not learn.  parameters: of the student, by default preset="fast" and preprocess="auto".
+    X, which the student does not learn.  parameters: of the student, by default preset="fast", preprocess="auto" and
+    the teacher's monotonic_cst. It makes labels by the teacher's threshold or costs.
     Raises ConfigError for several labels a row, and DataError for fewer than 20 rows.
     """
     begun = time.perf_counter()
@@ -90,9 +91,8 @@ def distill(
     own = table.take(order[left_out:])
     count = max(own.rows, MIN_ROWS_LEARNED - own.rows) if between is None else between
     learned, group = rows_between(own, count, rng)
-    student = _fitted(
-        teacher, learned, group, random_state, {"preset": "fast", "preprocess": "auto", **parameters}
-    )
+    given = {"preset": "fast", "preprocess": "auto", "monotonic_cst": teacher.monotonic_cst, **parameters}
+    student = _fitted(teacher, learned, group, random_state, given)
     judged = table.take(order[:left_out]).value() if X_test is None else X_test
     cost = _cost(teacher, student, judged, y_test, (own.rows, count), time.perf_counter() - begun)
     return Distilled(student, cost)
@@ -115,6 +115,10 @@ def _fitted(
     labels = np.asarray(teacher.classes_)[classes]
     student = MLPClassifier(random_state=seed, **parameters)
     student.fit(learned.take(rows).value(), labels, sample_weight=weights, groups=group[rows])
+    decision = result_of(teacher).decision
+    if decision is not None:
+        costs = decision.costs if decision.threshold is None else None
+        student.set_threshold(threshold=decision.threshold, costs=costs)
     return student
 
 

@@ -23,8 +23,8 @@ def agreement(judged: int, difference: float, same: float | None, is_new: bool) 
     """How far both are apart."""
     rows = f"{judged:,} 列新資料" if is_new else f"學生沒有學過的 {judged:,} 列"
     if same is None:
-        return f"在{rows}上，兩者的答案相差 {difference:.3f} 個標準差。"
-    return f"在{rows}上，{percent(same)} 的最可能類別相同；機率相差 {difference:.4f}。"
+        return f"在 {rows}上，兩者的答案相差 {difference:.3f} 個標準差。"
+    return f"在 {rows}上，{percent(same)} 的最可能類別相同；機率相差 {difference:.4f}。"
 
 
 def of_integers(rows: int, difference: float, is_classes: bool) -> str:
