@@ -62,6 +62,12 @@ def stroke(page, points: list[tuple[float, float]]) -> None:
     settle(page)
 
 
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+    settle(page)
+
+
 def sample(page) -> np.ndarray:
     return np.array(page.evaluate("[...chainrule.store.get('sample').x]"), np.float32)
 
@@ -262,6 +268,37 @@ def test_a_drawing_becomes_what_python_makes_of_it(pages: Pages):
         page.locator("[data-test=undo]").click()
         settle(page)
         assert not sample(page).any() and page.locator("[data-test=undo]").is_disabled()
+
+
+def inked(page) -> tuple[int, int, int, int]:
+    """Where ink begins and ends on the pad: rows, and columns."""
+    height, width, grey = page.evaluate(
+        """() => { const { height, width, grey } = document.querySelector('[data-test=pad]').pad.greys();
+          return [height, width, [...grey]]; }"""
+    )
+    rows, columns = np.nonzero(np.reshape(grey, (height, width)) > 127)
+    return rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+
+
+def test_arrow_keys_draw(pages: Pages):
+    """The pad has 280 x 280 pixels, its pen a width of 23, and an arrow key moves it by 10."""
+    with pages.open() as page:
+        page.locator("[data-test=clear]").click()
+        page.locator("[data-test=pad]").focus()
+        press(page, "ArrowUp", "ArrowRight")
+        assert not sample(page).any(), "the pen is up"
+        press(page, *["Shift+ArrowDown"] * 5)
+        assert inked(page) == pytest.approx((130 - 11.5, 180 + 11.5, 150 - 11.5, 150 + 11.5), abs=1)
+        assert sample(page).any()
+        press(page, "ArrowLeft", "Shift+ArrowLeft")
+        assert inked(page) == pytest.approx((130 - 11.5, 180 + 11.5, 130 - 11.5, 150 + 11.5), abs=1)
+        for left in (True, False):
+            page.locator("[data-test=undo]").click()
+            settle(page)
+            assert bool(sample(page).any()) is left
+        page.locator("[data-test=pad]").focus()
+        press(page, *["Shift+ArrowUp"] * 40)
+        assert inked(page)[0] == 0, "the pen stays on the pad"
 
 
 def test_centring_is_that_of_python_for_any_picture(pages: Pages):

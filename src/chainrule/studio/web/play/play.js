@@ -8,7 +8,7 @@ import { count, percent } from '../format.js';
 import { counted, createFrame } from '../frame.js';
 import { button, message } from '../ui.js';
 import { answerPanel } from '../screens/draw_answer.js';
-import { drawPad } from '../screens/draw_pad.js';
+import { drawPad, isDrawing } from '../screens/draw_pad.js';
 import { change, formOf, valueOf } from '../screens/train_form.js';
 import { followRun } from '../screens/train_run.js';
 import { thinned } from './studio.js';
@@ -117,11 +117,12 @@ export function play(root, store) {
     isLent = true;
     pad.put(samples[Math.min(LENT, samples.length - 1)].x);
   }
-  padBox.addEventListener('pointerdown', (event) => {
-    if (!isLent || event.target !== pad.element) return;
+  function begin(event) {
+    if (!isLent || event.target !== pad.element || (event.type === 'keydown' && !isDrawing(event))) return;
     isLent = false;
     pad.clear();
-  }, true);
+  }
+  for (const name of ['pointerdown', 'keydown']) padBox.addEventListener(name, begin, true);
 
   function readPad() {
     const network = store.get('network');

@@ -1,18 +1,23 @@
-// The pad: strokes of a pen, a finger or a mouse, and pictures to draw on, read as the inputs of a network.
+// The pad: strokes of a pen, a finger, a mouse or the arrow keys, and pictures to draw on, read as the inputs of a network.
 import { h } from '../dom.js';
 import { palette } from '../colors.js';
 import { centerDigit, resize } from '../digit.js';
 
 const SIDE = 280;   // pixels of the longer side of what is drawn
 const PEN = 0.082;   // of it: about two pixels of a digit that is scaled into 20 x 20
+const STEP = 1 / 28;   // of it: how far an arrow key moves the pen
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// Whether a key draws: an arrow key together with Shift.
+export const isDrawing = (event) => event.shiftKey && event.key in WAYS;
 
 // shape: [rows, columns] of the inputs; most: the value of full ink; changed(start): called when there is something else to read.
 /** @param {import('../store.js').Store} store */
 export function drawPad(store, { shape: [rows, columns], most, label, changed }) {
   const scale = Math.max(1, Math.round(SIDE / Math.max(rows, columns))), width = columns * scale, height = rows * scale;
   const ink = h('canvas', { width, height }), c = ink.getContext('2d', { willReadFrequently: true });
-  const canvas = h('canvas.pad', { width, height, role: 'img', 'aria-label': label, dataset: { test: 'pad' }, style: { 'aspect-ratio': `${columns} / ${rows}` } });
-  let strokes = [], base = null, keeps = false, erases = false, current = null;
+  const canvas = h('canvas.pad', { width, height, tabindex: 0, role: 'application', 'aria-label': label, dataset: { test: 'pad' }, style: { 'aspect-ratio': `${columns} / ${rows}` } });
+  let strokes = [], base = null, keeps = false, erases = false, current = null, pen = { x: width / 2, y: height / 2 }, line = null;   // the stroke of the keys
 
   function segment(stroke, from, to) {
     c.strokeStyle = stroke.erases ? '#000' : '#fff';
@@ -51,6 +56,12 @@ export function drawPad(store, { shape: [rows, columns], most, label, changed })
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < pixels.length; ++i) pixels[i] = lookup[grey[i]];
     to.putImageData(picture, 0, 0);
+    if (!canvas.matches(':focus-visible')) return;
+    to.strokeStyle = getComputedStyle(canvas).getPropertyValue('--accent');   // where the keys' pen is
+    to.lineWidth = 2;
+    to.beginPath();
+    to.arc(pen.x, pen.y, sizeOf() / 2, 0, 2 * Math.PI);
+    to.stroke();
   }
 
   // The inputs: what was picked as it is; drawn alone, centred as MNIST is, or as drawn.
@@ -67,6 +78,29 @@ export function drawPad(store, { shape: [rows, columns], most, label, changed })
     for (let at = 0; at < grey.length; ++at) x[Math.floor(at / width / scale) * columns + Math.floor((at % width) / scale)] += grey[at];
     return x.map((value) => (value * most) / 255 / scale ** 2);
   }
+
+  const sizeOf = () => PEN * Math.max(width, height) * (erases ? 1.8 : 1);
+
+  // Arrow keys move the pen, and with Shift they draw.
+  function walk(event) {
+    const way = WAYS[event.key];
+    if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = STEP * Math.max(width, height), from = { ...pen, size: sizeOf() };
+    event.preventDefault();
+    pen = { x: Math.max(0, Math.min(width, pen.x + way[0] * step)), y: Math.max(0, Math.min(height, pen.y + way[1] * step)) };
+    if (event.shiftKey) {
+      if (!line || line !== strokes[strokes.length - 1] || line.erases !== erases) strokes.push(line = { points: [from], erases });
+      const next = { ...pen, size: sizeOf() };
+      segment(line, from, next);
+      line.points.push(next);
+      changed({ start: event.timeStamp });
+    } else {
+      line = null;
+      show(greys());
+    }
+  }
+  canvas.addEventListener('keydown', walk);
+  for (const name of ['focus', 'blur']) canvas.addEventListener(name, () => show(greys()));
 
   function point(event) {
     const box = canvas.getBoundingClientRect(), pressure = event.pointerType === 'pen' ? 0.45 + 1.1 * event.pressure : 1;
