@@ -45,9 +45,9 @@ test: $(STAMP)test  ## run the tests, but for the slow ones (ROOM=estimators, WO
 test-all: $(STAMP)test-all  ## run every test, the slow ones too, for which more packages are installed
 	$(PYTEST) $(ARGS)
 
-# TypeScript and ESLint, for the studio's JavaScript: from npm into .venv, where there is npm.
+# TypeScript and ESLint, for the studio's JavaScript, and axe, for its tests: from npm into .venv, where there is npm.
 NODE := $(VENV)/node/node_modules
-NODE_PACKAGES := typescript@5.9.3 eslint@9.39.5
+NODE_PACKAGES := typescript@5.9.3 eslint@9.39.5 axe-core@4.14.1
 
 lint: $(STAMP)lint $(if $(shell command -v npm),$(STAMP)node)  ## check style, formatting and types
 	$(BIN)/ruff check

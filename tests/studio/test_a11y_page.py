@@ -81,6 +81,11 @@ FAULTS = [
     ),
     ("{ for (const k of [1, 2]) main.append(Object.assign(h('i'), { id: 'same' })); }", "is there twice"),
     ("main.append(Object.assign(h('label', 'x'), { htmlFor: 'nobody' }))", "means nothing"),
+    ("main.append(Object.assign(h('button', 'Go'), { ariaLabel: 'Begin' }))", "is called Begin"),
+    (
+        "{ const one = h('div', h('p', 'x')); one.style.cssText = 'height: 2px; overflow: auto'; main.append(one); }",
+        "scrolls, and Tab does not go there",
+    ),
     ("main.animate([{ opacity: 1 }, { opacity: .99 }], { duration: 1e4, iterations: 9 })", "moves"),
 ]
 MAKE = """const main = document.querySelector('main'), h = (tag, ...rest) => {

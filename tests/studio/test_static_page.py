@@ -28,7 +28,7 @@ from chainrule.trained.persistence import encode
 from static_pages import TEST, TRAIN, StaticPages, ask, built_page, first, static_pages
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 assert screens.__name__, "its import registers the commands"
 
@@ -262,12 +262,48 @@ def test_a_table_of_ones_own(pages, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("zh", "dark")])
-def test_everybody_can_use_it_and_a_phone_is_enough(pages, lang, theme):
-    with pages.open(phone=True, lang=lang, theme=theme) as page:
-        assert a11y.faults(page, {"en": "en", "zh": "zh-Hant-TW"}[lang]) == []
-        assert a11y.touch_faults(page) == []
-        assert page.locator("[data-test=pad]").bounding_box()["width"] > 140
+@pytest.mark.parametrize(("phone", "lang", "theme"), [(False, "zh", "dark"), (True, "en", "light")])
+def test_everybody_can_use_every_screen(pages, phone, lang, theme):
+    found = {}
+    with pages.open(phone=phone, lang=lang, theme=theme) as page:
+        for screen in page.locator("nav.screens [data-screen]").evaluate_all(
+            "all => all.map((one) => one.dataset.screen)"
+        ):
+            page.evaluate("screen => window.chainrule.store.set({ screen })", screen)
+            page.evaluate("window.chainrule.idle()")
+            wrong = a11y.faults(page, {"en": "en", "zh": "zh-Hant-TW"}[lang]) + a11y.axe_faults(page)
+            found[screen] = wrong + (a11y.touch_faults(page) if phone else [])
+    assert len(found) == 11 and not any(found.values()), found
+
+
+def tab_to(page: Page, selector: str) -> None:
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+@pytest.mark.slow
+def test_keys_alone_suffice(pages):
+    """A digit is drawn and read, the steps back lead to its chain rule, and another network is trained."""
+    with pages.open() as page:
+        assert a11y.keyboard_faults(page) == []
+        tab_to(page, "[data-test=pad]")
+        for key in [*["ArrowUp"] * 9, *["Shift+ArrowDown"] * 18]:
+            page.keyboard.press(key)
+        page.evaluate("window.chainrule.idle()")
+        assert page.locator("[data-test=prediction]").get_attribute("data-value") == "1"
+        tab_to(page, "[data-go=backprop]")
+        page.keyboard.press("Enter")
+        page.locator("[data-test=relative]").wait_for()
+        tab_to(page, "nav [data-screen=play]")
+        page.keyboard.press("Enter")
+        page.locator("[data-size=small]").wait_for()
+        tab_to(page, "[data-size=small]")
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => chainrule.store.get('model').size === 784 * 16 + 16 + 16 * 10 + 10")
+        page.locator(".screen[data-state=done]").wait_for()
 
 
 def test_the_builder_says_what_is_missing(tmp_path: Path):

@@ -17,6 +17,25 @@
   const clipped = (element) => Boolean(element.closest('.visually-hidden'));
   const canHaveFocus = (element) => element.tabIndex >= 0 && !element.disabled && shown(element) && !element.closest('[inert]');
 
+  // Whether some of what is in an element is seen only when it is scrolled.
+  function isScrolled(element) {
+    const { overflowX, overflowY } = getComputedStyle(element), scrolls = (overflow) => ['auto', 'scroll'].includes(overflow);
+    const isWide = scrolls(overflowX) && element.scrollWidth > element.clientWidth + 13, isHigh = scrolls(overflowY) && element.scrollHeight > element.clientHeight + 13;
+    return (isWide || isHigh) && element !== document.documentElement && element !== document.body && shown(element) && !element.closest('[inert]');
+  }
+
+  const words = (text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean).join(' ');
+  // Whether a name has a text in it, word by word; between Chinese words there are no spaces.
+  const hasWords = (name, text) => (/\p{Script=Han}/u.test(text) ? words(name).includes(words(text)) : ` ${words(name)} `.includes(words(text) && ` ${words(text)} `));
+
+  // A control is called by what it shows, which is what somebody says who speaks to a computer.
+  function misnamed() {
+    const read = texts().filter(([, parent]) => !parent.closest('[aria-hidden=true]'));
+    const shows = (element) => read.filter(([, parent]) => element.contains(parent)).map(([text]) => text).join(' ');
+    return all('button[aria-label], a[href][aria-label], [role=button][aria-label]').filter(shown).filter((element) => !hasWords(element.getAttribute('aria-label'), shows(element)))
+      .map((element) => `${say(element)} is called ${element.getAttribute('aria-label')}`);
+  }
+
   // --- structure
 
   function structure(language) {
@@ -46,6 +65,10 @@
     for (const element of all('[aria-hidden=true]')) {
       const inside = [element, ...element.querySelectorAll(CONTROL)];
       if (inside.some(canHaveFocus)) faults.push(`${say(element)} is hidden from screen readers, and Tab goes there`);
+    }
+    for (const element of all('*').filter(isScrolled)) {
+      const inside = [element, ...element.querySelectorAll(CONTROL)];
+      if (!inside.some(canHaveFocus)) faults.push(`${say(element)} scrolls, and Tab does not go there`);
     }
     for (const table of all('table').filter(shown)) if (!table.querySelector('th')) faults.push(`${say(table)} has no headings`);
     return faults;
@@ -188,6 +211,6 @@
     return after.filter((picture, i) => picture !== before[i]).length;
   }
 
-  const audit = (language) => [...new Set([structure(language), canvases(), languages(), contrast(), motion()].flat())];
+  const audit = (language) => [...new Set([structure(language), misnamed(), canvases(), languages(), contrast(), motion()].flat())];
   window.a11y = { audit, touch: () => [...new Set(touch())], stops, focused, moving };
 })();

@@ -6,6 +6,7 @@ computes for screen readers; all else is read from the document and its computed
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SCRIPT = Path(__file__).with_suffix(".js").read_text("utf-8")
+AXE = Path(sys.prefix, "node", "node_modules", "axe-core", "axe.min.js")
+"""The checker of Deque Systems, of which only tests make use."""
 NAMED = {
     *("DisclosureTriangle", "button", "checkbox", "combobox", "dialog", "image", "img", "link", "listbox"),
     *("menuitem", "radio", "searchbox", "slider", "spinbutton", "switch", "tab", "textbox"),
@@ -41,6 +44,18 @@ def _nameless(page: Page) -> list[str]:
             attributes = " ".join(f'{key}="{value}"' for key, value in zip(pairs, pairs, strict=True))
             found.append(f"<{described['node']['localName']} {attributes}> is a {role} without a name")
     session.detach()
+    return found
+
+
+def axe_faults(page: Page) -> list[str]:
+    """What axe finds wrong, which `make lint` fetches where there is npm; nothing where it is not there."""
+    if not AXE.is_file():
+        return []
+    page.evaluate(AXE.read_text("utf-8"))
+    found: list[str] = page.evaluate(
+        """async () => (await axe.run({ preload: false, resultTypes: ['violations'] })).violations.flatMap(
+             ({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))"""
+    )
     return found
 
 

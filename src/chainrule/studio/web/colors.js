@@ -71,6 +71,14 @@ export function css(color) {
   return `rgb(${color & 255} ${(color >> 8) & 255} ${(color >> 16) & 255})`;
 }
 
+const EVEN = Math.sqrt(1.05 * 0.05) - 0.05;   // the luminance on which black and white have the same contrast, 4.58
+
+// The colour of a text on a colour: black or white, which then has a contrast of at least 4.5. Source: WCAG 2, relative luminance.
+export function inkOn(color) {
+  const [r, g, b] = [color, color >> 8, color >> 16].map((value) => (value & 255) / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > EVEN ? '#000000' : '#ffffff';
+}
+
 // Draws values (n,) as a picture of `columns` columns, a pixel each, into a canvas, which CSS enlarges.
 export function paint(canvas, values, columns, lookup, place) {
   const rows = Math.ceil(values.length / columns);

@@ -72,7 +72,7 @@ export function code(title, text, copyLabel, copiedLabel) {
     copy.textContent = copiedLabel;
     setTimeout(() => { copy.textContent = copyLabel; }, 1500);
   } }, copyLabel);
-  return h('details.code', h('summary', title), h('div.code-body', copy, h('pre', { dataset: { test: 'code' } }, text)));
+  return h('details.code', h('summary', title), h('div.code-body', copy, h('pre', { tabindex: 0, role: 'group', 'aria-label': title, dataset: { test: 'code' } }, text)));
 }
 
 // A text in which `code` stands between grave accents, as elements; and without the accents, for where there are none.

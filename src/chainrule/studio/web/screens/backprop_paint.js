@@ -1,15 +1,9 @@
 // What the picture of a walk is painted with: columns of neurons, pills with numbers, connections, frames.
 import { figure } from './backprop_steps.js';
-import { css, largest, palette, sharePlace, signedPlace } from '../colors.js';
+import { css, inkOn, largest, palette, sharePlace, signedPlace } from '../colors.js';
 import { boxOf } from './backprop_layout.js';
 
-
 export const middle = ({ x, y, w, h: tall }) => [x + w / 2, y + tall / 2];
-
-function inkOn(color) {
-  const [r, g, b] = [color & 255, (color >> 8) & 255, (color >> 16) & 255];
-  return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#10161d' : '#ffffff';
-}
 
 function curve(c, a, b) {
   const m = (a[0] + b[0]) / 2;

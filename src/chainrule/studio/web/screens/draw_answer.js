@@ -4,6 +4,8 @@ import { h } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
 
+const IN_SIGHT = 11;   // rows of bars; more are scrolled
+
 /** @param {import('../store.js').Store} store */
 export function answerPanel(store, network) {
   const { task } = network.model, isNumbers = task === 'regression', labels = isNumbers ? [] : network.labels();
@@ -14,7 +16,7 @@ export function answerPanel(store, network) {
     const fillBar = h('i'), shown = h('span.bar-number');
     return { row: h('div.bar-row', h('span.bar-name', { title: name }, name), isNumbers ? null : h('span.bar-track', fillBar), shown), fillBar, shown };
   });
-  const element = h('div.answer', h('div.answer-head', big, sure), h('div.bars', { dataset: { test: 'bars' } }, parts.map(({ row }) => row)));
+  const element = h('div.answer', h('div.answer-head', big, sure), h('div.bars', { tabindex: parts.length > IN_SIGHT ? 0 : null, dataset: { test: 'bars' } }, parts.map(({ row }) => row)));
   if (isOne) element.lastChild.hidden = true;   // the large number says it
   const first = h('b'), share = h('span'), next = h('span.strip-next');
   const strip = h('div.answer-strip', { 'aria-hidden': 'true', dataset: { test: 'answer-strip', covers: 'top' } }, first, share, next);

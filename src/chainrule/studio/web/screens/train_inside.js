@@ -2,7 +2,7 @@
 import { h, fill, write } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
-import { css, largest, paint, palette, sharePlace } from '../colors.js';
+import { css, inkOn, largest, paint, palette, sharePlace } from '../colors.js';
 
 const NOTHING = 1e-9;
 
@@ -122,8 +122,9 @@ export function confusion(store) {
         const value = values[i * n + j], cell = cells[i * n + j], share = value / most;
         const place = i === j ? sharePlace(0.35 + share * 0.5, 2) + 127 : sharePlace(0.5 - Math.min(0.5, share * 3), 1);
         cell.dataset.value = value;
-        cell.style.background = value ? css(colors.signed[Math.max(0, Math.min(255, place))]) : 'transparent';
-        cell.style.color = i === j && share > 0.2 ? 'var(--on-accent)' : 'inherit';
+        const color = colors.signed[Math.max(0, Math.min(255, place))];
+        cell.style.background = value ? css(color) : 'transparent';
+        cell.style.color = value ? inkOn(color) : 'inherit';
         write(cell, String(value || '·'));
       }
     }

@@ -52,7 +52,7 @@ export function evidence(root, store, state) {
 
   function chapter({ title, content }) {
     return h('section', h('h3', title), content.map(({ text, columns, rows }) => (text !== undefined ? h('p', text)
-      : h('div.scrolls', h('table', columns.length ? h('thead', h('tr', columns.map((name) => h('th', { scope: 'col' }, name)))) : null, h('tbody', rows.map((row) => h('tr', row.map((cell, k) => (k || columns.length ? h('td', cell) : h('th', { scope: 'row' }, cell)))))))))));
+      : h('div.scrolls', { tabindex: 0 }, h('table', columns.length ? h('thead', h('tr', columns.map((name) => h('th', { scope: 'col' }, name)))) : null, h('tbody', rows.map((row) => h('tr', row.map((cell, k) => (k || columns.length ? h('td', cell) : h('th', { scope: 'row' }, cell)))))))))));
   }
 
   function draw(told) {
