@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import HTTPCookieProcessor, build_opener
 
 README = Path(__file__).parents[1] / "README.md"
@@ -91,6 +92,25 @@ def compilers(path: str) -> list[str]:
     ]
 
 
+@contextmanager
+def trial(description: str | None, name: str) -> Iterator[tuple[Path, Environment]]:
+    """Give the file named on the command line, and a new environment that sees no compiler."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(name, type=Path)
+    file = getattr(parser.parse_args(), name).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        environment = Environment(Path(folder))
+        assert not compilers(environment.variables["PATH"])
+        yield file, environment
+
+
+def engines(environment: Environment) -> dict[str, dict[str, Any]]:
+    """Return what `chainrule info` says of each engine."""
+    return {row["name"]: row for row in json.loads(environment.run("chainrule", "info", "--json"))["engines"]}
+
+
 def try_examples(environment: Environment) -> None:
     """Run README's examples."""
     found = examples(README.read_text("utf-8"))
@@ -124,19 +144,10 @@ def try_studio(environment: Environment) -> None:
 
 def main() -> None:
     """Try the wheel named."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("wheel", type=Path)
-    wheel = parser.parse_args().wheel.resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        environment = Environment(Path(folder))
-        assert not compilers(environment.variables["PATH"])
+    with trial(__doc__, "wheel") as (wheel, environment):
         environment.run("python", "-m", "pip", "install", "--quiet", f"{wheel}[studio]")
-        engines = {
-            row["name"]: row for row in json.loads(environment.run("chainrule", "info", "--json"))["engines"]
-        }
-        assert engines["native"]["auto"], f"the native engine does not run: {engines['native']['why']}"
+        native = engines(environment)["native"]
+        assert native["auto"], f"the native engine does not run: {native['why']}"
         print("installed; the native engine runs")
         try_examples(environment)
         print("README's examples print what README says")

@@ -5,12 +5,7 @@ The package installs all the same, trains on the reference engine, and `chainrul
 
 from __future__ import annotations
 
-import argparse
-import json
-import tempfile
-from pathlib import Path
-
-from installed import Environment, compilers
+from installed import engines, trial
 
 TRAIN = """
 from sklearn.datasets import load_breast_cancer
@@ -24,22 +19,13 @@ print(MLPClassifier((16,), max_iter=30, random_state=0).fit(X, y).score(X, y))
 
 def main() -> None:
     """Try the archive named."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("archive", type=Path)
-    archive = parser.parse_args().archive.resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        environment = Environment(Path(folder))
+    with trial(__doc__, "archive") as (archive, environment):
         # CMake looks in the system's folders too, whatever PATH says; a named one that is not there ends its search.
         environment.variables |= {"CC": "no-compiler", "CXX": "no-compiler"}
-        assert not compilers(environment.variables["PATH"])
         environment.run("python", "-m", "pip", "install", "--quiet", "--no-cache-dir", str(archive))
-        engines = {
-            row["name"]: row for row in json.loads(environment.run("chainrule", "info", "--json"))["engines"]
-        }
-        why = engines["native"]["why"]
-        assert not engines["native"]["runs"] and engines["reference"]["auto"], engines
+        found = engines(environment)
+        why = found["native"]["why"]
+        assert not found["native"]["runs"] and found["reference"]["auto"], found
         assert "pip install" in why and "--no-binary chainrule" in why, (
             f"info does not say how to get the native engine: {why}"
         )
