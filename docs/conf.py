@@ -78,9 +78,6 @@ ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image"
 
 copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # what is printed is not to be copied
 
-# An annotation `bytes` also finds every field of that name; with several of them Sphinx warns, though none is meant.
-suppress_warnings = ["ref.python"]
-
 autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
 add_module_names = False
 toc_object_entries_show_parents = "hide"

@@ -1,8 +1,13 @@
-"""Inline code that names something public, such as `Dense` or `Model.fit`, links to its place in the reference."""
+"""Links into the reference: of inline code that names something public, such as `Dense` or `Model.fit`, and of types.
+
+Sphinx looks for a type of a signature among the ends of all names, as if it were written `.int`, which takes it longer
+than all else, and finds fields of that name too. Here a type is a full name, or the only class whose name ends so.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -36,6 +41,34 @@ def candidates(code: str) -> Iterator[str]:
         yield from (f"{base.__module__}.{base.__qualname__}.{rest[-1]}" for base in owner.__mro__)
     elif hasattr(found, "__qualname__"):
         yield f"{found.__module__}.{found.__qualname__}"
+
+
+def classes(domain: PythonDomain) -> defaultdict[str, list[str]]:
+    """Return the names under which the reference describes classes, by the last part of the name."""
+    found = defaultdict(list)
+    for name, described in domain.objects.items():
+        if described.objtype in ("class", "exception") and not described.aliased:
+            found[name.rpartition(".")[2]].append(name)
+    return found
+
+
+class LinkedTypes(SphinxPostTransform):
+    """Runs before references are resolved."""
+
+    default_priority = 5
+
+    def run(self, **kwargs: Any) -> None:
+        """Called for each page."""
+        domain = self.env.get_domain("py")
+        assert isinstance(domain, PythonDomain)
+        named = classes(domain)
+        for link in self.document.findall(addnodes.pending_xref):
+            if link.get("refdomain") == "py" and link.get("refspecific") is False:
+                del link["refspecific"]  # Sphinx asks whether it is there
+                end = f".{link['reftarget']}"
+                found = [name for name in named[end.rpartition(".")[2]] if name.endswith(end)]
+                if len(found) == 1:
+                    link["reftarget"] = found[0]
 
 
 class LinkedNames(SphinxPostTransform):
@@ -77,4 +110,5 @@ def _is_link_or_title(node: nodes.Node) -> bool:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_post_transform(LinkedNames)
+    app.add_post_transform(LinkedTypes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
