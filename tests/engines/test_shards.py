@@ -79,7 +79,9 @@ def test_a_row_has_the_same_draws_in_every_part_of_a_batch(row, shape):
     assert (uniform_bits(7, 2, 5, shape, np, np.int64(row)) == whole[row:]).all()
 
 
-@pytest.mark.parametrize(("dtype", "shards"), [("float64", 4), ("float32", 2)])
+@pytest.mark.parametrize(
+    ("dtype", "shards"), [("float64", 4), pytest.param("float32", 2, marks=pytest.mark.slow)]
+)
 def test_the_numbers_of_whole_batches(dtype, shards):
     """Weights, dropout, a smaller last batch, a penalty, clipping: the same, but for rounding."""
     weight = np.linspace(0, 2, 45)
@@ -125,6 +127,7 @@ def test_running_statistics_change_by_the_mean_over_the_shards_that_have_rows():
     np.testing.assert_allclose(model.states["centered_1"].mean, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "shards"), [(8, 2), (5, 4)])
 def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: int):
     """A step is a whole step on each shard: theta is their mean by rows, running statistics their mean.
@@ -153,6 +156,7 @@ def test_batch_normalization_on_shards_of_unequal_sizes():
     assert again.theta.tobytes() == model.theta.tobytes()
 
 
+@pytest.mark.slow
 def test_samples_that_do_not_lie_on_the_device_have_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(samples, "MAX_CALL_NUMBERS", 6 * 20)  # two steps a call
     expected = trained(engine=Compute(shards=4)).theta.tobytes()

@@ -239,6 +239,7 @@ def test_a_factor_of_the_penalty_is_that_of_l2_and_l1(engine):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_jax_compiles_a_step_with_a_factor_of_the_penalty(dtype):
     network = Network(6, [Dense(5), ReLU(), Dense(3)], Loss(), l2=0.1, l1=0.05)
@@ -315,6 +316,7 @@ def test_both_engines_agree_on_smoothing_by_step(how):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", CROSS_ENTROPIES)
 def test_jax_compiles_a_step_with_a_factor_of_the_smoothing(loss):
     end = {"binary_cross_entropy": [Sigmoid()], "categorical_cross_entropy": [Softmax()]}.get(loss, [])

@@ -112,6 +112,7 @@ class Compilations:
         self.count += self.is_open and event.endswith("backend_compile_duration")
 
 
+@pytest.mark.slow
 def test_it_compiles_once_for_any_call_and_batch_and_seed(tmp_path, monkeypatch):
     """A smaller last batch, calls of 1, 2, ... steps, stops of a checkpoint, further fits, other seeds, an ensemble."""
     network = Network(6, [Dense(4), ReLU(), Dense(3)], SoftmaxCrossEntropy())
@@ -130,7 +131,8 @@ def test_it_compiles_once_for_any_call_and_batch_and_seed(tmp_path, monkeypatch)
         assert compiled.count == 2
 
 
-@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_same_numbers_whatever_jax_is_set_to(dtype):
     """float64 stays float64 where JAX has it switched off, and its settings are as they were."""
     with jax.enable_x64(False), jax.debug_nans(True), jax.numpy_dtype_promotion("strict"):
@@ -172,7 +174,13 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", [*FORMS, "a file"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, marks=pytest.mark.slow if form in ("bytes", "int64") else ())
+        for form in (*FORMS, "a file")
+    ],
+)
 def test_samples_of_any_form(form, monkeypatch, tmp_path):
     """Those that do not lie on the device are converted some steps at a time."""
     if form == "a file":
@@ -186,6 +194,7 @@ def test_samples_of_any_form(form, monkeypatch, tmp_path):
     against_reference(network, given, sample_weight=weight)
 
 
+@pytest.mark.slow
 def test_pieces_of_a_stream_are_one_program():
     """Blocks of several sizes, which come one after the other; the last batch is smaller."""
     sizes = np.cumsum([0, 7, 13, 4, 21])
@@ -204,6 +213,7 @@ def chains() -> dict[str, list[Layer]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["embedding", "batch norm"])
 def test_layers_that_look_up_or_mix(name):
     inputs = np.abs(X).astype(int) + X * (np.arange(6) % 2) if name == "embedding" else X
@@ -216,6 +226,7 @@ def test_layers_that_look_up_or_mix(name):
     )
 
 
+@pytest.mark.slow
 def test_a_frozen_network_under_every_setting():
     """Frozen links, clipping, penalties, a bound on norms, rates of their own and schedules: one program."""
     layers = [
@@ -245,9 +256,8 @@ def test_a_frozen_network_under_every_setting():
 RULES = [kind for kind in OPTIMIZERS if kind != "lbfgs"]
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind in ("sgd", "nadam") else pytest.mark.slow) for kind in RULES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", RULES)
 def test_every_optimizer(kind):
     """And what it remembers, which a second session goes on with."""
     more = {"sgd": {"momentum": 0.9, "nesterov": True}, "rmsprop": {"momentum": 0.5}}.get(kind, {})
@@ -269,10 +279,8 @@ def test_every_optimizer(kind):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=() if kind == "poisson" else pytest.mark.slow) for kind in LOSSES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LOSSES)
 def test_every_loss(kind):
     loss = LOSSES[kind]()
     head = [Softmax() if loss.targets == "classes" else Sigmoid()] if loss.domain == "probability" else []
@@ -353,6 +361,7 @@ def test_nan_is_named_at_its_step_and_link(name):
     np.testing.assert_allclose(found[1], found[3], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_a_callback_writes_counts():
     """A snapshot put back, statistics of batch norm with it, and a velocity that is scaled."""
     network = Network(6, [Dense(4), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy())
@@ -378,6 +387,7 @@ def test_members_of_an_ensemble_have_the_bits_of_single_models():
         assert alone.theta.tobytes() == member.theta.tobytes()
 
 
+@pytest.mark.slow
 def test_samples_that_were_written_into_are_read_anew():
     """By a later fit, although a callback has kept the first run with what is on the device."""
     network, own = Network(6, [Dense(3)], SoftmaxCrossEntropy()), X.copy()
@@ -392,6 +402,7 @@ def test_samples_that_were_written_into_are_read_anew():
     assert kept
 
 
+@pytest.mark.slow
 def test_an_estimator_compiles_once_for_all_its_fits():
     """And has the numbers of the reference engine."""
     found = []
@@ -407,6 +418,7 @@ def test_an_estimator_compiles_once_for_all_its_fits():
     assert found[0].loss_ == pytest.approx(found[1].loss_)
 
 
+@pytest.mark.slow
 def test_lbfgs_walks_on_it():
     y = X[:, :2] ** 2
     network = Network(6, [Dense(3), Tanh(), Dense(2)], MeanSquaredError())
@@ -435,6 +447,7 @@ class Double(Layer):
         return (), 2 * delta
 
 
+@pytest.mark.slow
 def test_a_layer_of_ones_own():
     against_reference(Network(6, [Dense(3), Double()], SoftmaxCrossEntropy()))
     network = Network(6, [Dense(3), Threshold()], SoftmaxCrossEntropy())
@@ -543,6 +556,7 @@ class Gain(Tanh):
         return self.number * super().prime(z, fz / self.number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [

@@ -98,6 +98,7 @@ def test_derivative_is_the_central_difference(f, prime, z):
     assert_allclose(prime(z, f(z)), (f(z + h) - f(z - h)) / (2 * h), rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_activation
 @both_precisions
 def test_jax_runs_the_same_file_and_agrees(f, prime, dtype):
@@ -110,6 +111,7 @@ def test_jax_runs_the_same_file_and_agrees(f, prime, dtype):
     assert_allclose(d, prime(z, f(z)), **tolerance)
 
 
+@pytest.mark.slow
 @every_activation
 def test_derivative_is_jax_grad(f, prime):
     z = np.linspace(-20, 20, 200)  # clear of 0, where JAX takes the middle of a kink's two slopes
@@ -179,6 +181,7 @@ def test_pullback_is_the_whole_jacobian(f, pullback, row, seed):
     assert_allclose(pullback(f(z), delta), jacobian @ delta, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.slow
 @every_rowwise
 def test_pullback_is_the_one_of_jax(f, pullback):
     z, delta = np.random.default_rng(0).normal(size=(2, 4, 5))

@@ -61,11 +61,13 @@ def one_hot(rng: np.random.Generator, samples: int, classes: int) -> np.ndarray:
 
 
 def either_way() -> list[object]:
-    """Each layer as in training and as in prediction, in `make test` there only where it differs."""
-    differ = {"batch_norm", "dropout"}
+    """Each layer as in training and as in prediction, in `make test` one: it has central differences of all."""
     return [
         pytest.param(
-            kind, training, id=f"{kind}-{way}", marks=() if training or kind in differ else pytest.mark.slow
+            kind,
+            training,
+            id=f"{kind}-{way}",
+            marks=() if kind == "residual" and training else pytest.mark.slow,
         )
         for kind in LAYERS
         for training, way in ((True, "training"), (False, "prediction"))
@@ -80,6 +82,7 @@ def test_every_layer_and_activation(kind, training):
         check_gradient(network, np.random.default_rng(1).normal(size=(6, 2)), training)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOSSES)
 def test_every_loss(kind):
     loss, rng = LOSSES[kind](), np.random.default_rng(1)
@@ -116,7 +119,7 @@ def trainable(optimizer: str) -> Optimizer:
 @pytest.mark.parametrize(
     "optimizer",
     [
-        pytest.param(kind, marks=() if kind in ("sgd", "adamw") else pytest.mark.slow)
+        pytest.param(kind, marks=() if kind == "adamw" else pytest.mark.slow)
         for kind in OPTIMIZERS
         if kind != "lbfgs"
     ],

@@ -64,6 +64,7 @@ def test_a_factor_of_the_penalty_by_hand(factor):
     assert found.dtype == slope.dtype == penalty_gradient(W, 0.5, 0.0, factor).dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("l2", "l1"), [(0.1, 0.0), (0.0, 0.3), (0.1, 0.3)])
 def test_penalty_gradient_agrees_with_jax(l2, l1):
     weights = np.random.default_rng(0).normal(size=(4, 3))

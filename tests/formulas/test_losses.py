@@ -163,6 +163,7 @@ def test_gradient_is_the_central_difference(loss, seed, batch, outputs):
         assert_allclose(gradient[:, k], difference, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @every_loss
 def test_gradient_is_jax_grad_and_jit_agrees(loss):
     rng = np.random.default_rng(1)

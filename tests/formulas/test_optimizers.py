@@ -192,6 +192,7 @@ def test_nothing_is_written_in_place_or_shared(rule):
     assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
 
 
+@pytest.mark.slow
 @every_rule
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_jit_agrees_and_traces_once(rule, dtype):

@@ -71,6 +71,7 @@ def test_a_whole_run_at_once_is_its_steps_one_by_one(schedule, total):
     assert factors.max() > 0 or (total == 1 and isinstance(schedule, CosLog))  # which begins at 0
 
 
+@pytest.mark.slow
 @every_schedule
 def test_jit_agrees_and_traces_once(schedule):
     traces = 0

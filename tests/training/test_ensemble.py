@@ -309,15 +309,9 @@ def test_a_member_that_diverges_is_left_out(engine: str):
     assert_allclose(ensemble.history["loss"], np.mean(losses, 0), rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("own_batches", "as_rows"),
-    [
-        pytest.param(True, np.asarray, id="own"),
-        pytest.param(False, csr_matrix, id="shared, sparse", marks=pytest.mark.slow),
-        pytest.param(False, np.asarray, id="shared", marks=pytest.mark.slow),
-        pytest.param(True, csr_matrix, id="own, sparse", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("as_rows", [np.asarray, csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("own_batches", [True, False], ids=["own", "shared"])
 def test_members_side_by_side_in_one_program(own_batches: bool, as_rows: Any):
     """A group of two and one of one, with a smaller last batch, and rows that do not lie on the device."""
     pytest.importorskip("jax")
