@@ -7,6 +7,7 @@ import pytest
 
 from chainrule import Dense, MeanSquaredError, MLPClassifier, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.estimators.graphs import graph_inputs
+from chainrule.export import effect
 from chainrule.export.effect import effect_of_int8
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
@@ -61,3 +62,15 @@ def test_columns_of_a_table_have_its_names():
     assert "answer off by" in str(found) and str(found.columns[0].name) in str(found)
     with spoken_in("zh"):
         assert "答案相差" in str(found)
+
+
+def test_columns_that_change_nothing_are_not_shown(monkeypatch: pytest.MonkeyPatch):
+    """Whole numbers from 0 to 255 are integers already; of more columns than are tried there is no table either."""
+    rng = np.random.default_rng(0)
+    whole = np.r_[np.zeros((1, 3)), np.full((1, 3), 255.0), rng.integers(0, 256, (98, 3))]
+    model = Model(Network(3, [Dense(2)], MeanSquaredError()), seed=0)
+    found = effect_of_int8(model.graph(), {"X": whole})
+    assert [each.change for each in found.columns] == [0.0, 0.0, 0.0]
+    assert "dense_1" in str(found) and "x0" not in str(found) and "column" not in str(found)
+    monkeypatch.setattr(effect, "MOST_COLUMNS", 2)
+    assert effect_of_int8(model.graph(), {"X": whole}).columns == ()

@@ -82,7 +82,8 @@ NOT_RESULTS = {
         *("Remedy", "OverfittingData", "Range", "AboutSetting"),
     },
     "on the way to a result": {
-        *("Answers", "JudgedDecision", "Demanded", "Followers", "RunCard", "CardRange", "RunRows", "DistilledRun"),
+        *("Answers", "JudgedDecision", "Demanded", "Followers", "RunCard", "CardRange"),
+        *("RunRows", "DistilledRun", "Int8OfRun"),
         *(
             "Settings",
             "Data",

@@ -34,6 +34,7 @@ def write_report(outcome: Outcome, page: Path, language: str, command: str | Non
     import dataclasses
 
     from chainrule.recipe import augmented, folder
+    from chainrule.recipe.exported import int8_of_run
     from chainrule.recipe.settings import as_json
     from chainrule.views import report
     from chainrule.views.words import spoken_in
@@ -55,6 +56,7 @@ def write_report(outcome: Outcome, page: Path, language: str, command: str | Non
             versions=folder.versions(),
             table=table_run(outcome),
             distorted=augmented.shown(run.run, run.parts.train),
+            integers=int8_of_run(run),
         )
 
 

@@ -24,6 +24,8 @@ from chainrule.export.quantizing import InInt8, Int8Range, in_int8
 
 ROWS_OF_A_COLUMN = 200
 """The rows for which columns are rounded one by one."""
+MOST_COLUMNS = 1000
+"""Of an input, for which this is done: the time grows with the square of their number."""
 
 
 @records.kind("int8_layer")
@@ -102,7 +104,8 @@ class Int8Effect(Shown):
     classes: tuple[ClassEffect, ...]
     """() of numbers"""
     columns: tuple[ColumnEffect, ...]
-    """those that change the answer most in front; () where the first dense layer reads no columns of the input"""
+    """those that change the answer most in front; () where the first dense layer reads no columns of the input, and of
+    more than `MOST_COLUMNS`"""
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON-safe data; see `chainrule.core.records`."""
@@ -186,6 +189,8 @@ def _columns(
     graph: ComputationGraph, made: InInt8, inputs: Mapping[str, Any], name: str, scale: float
 ) -> list[ColumnEffect]:
     """Round each column alone where the first dense layers read it, in the float graph, and compare the answers."""
+    if sum(each.columns for each in graph.inputs) > MOST_COLUMNS:
+        return []
     few = {key: values[:ROWS_OF_A_COLUMN] for key, values in inputs.items()}
     values = graph.values(few, "float32")
     entries = _entries(graph, made)

@@ -32,8 +32,7 @@ def distilled(found: DistillationCost) -> str:
 def int8(found: Int8Effect) -> str:
     """Return a table by layer, by class, and by column."""
     tables = [table(heads, cells, (0, len(heads) - 1)) for heads, cells in smaller_text.int8_cells(found)]
-    said = (smaller_text.int8_sentence(found), words.smaller.how())
-    return framed(words.smaller.INT8, *map(paragraph, said), *tables)
+    return framed(words.smaller.INT8, *map(paragraph, smaller_text.int8_sentences(found)), *tables)
 
 
 def noticed_cells(found: Notices) -> list[tuple[str, ...]]:

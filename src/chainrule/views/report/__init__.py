@@ -19,9 +19,18 @@ from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
 from chainrule.views import words
 from chainrule.views.report.page import PAGE, page
-from chainrule.views.report.sections import augmentation, curves, details, mistakes, outcome, tiles
+from chainrule.views.report.sections import (
+    augmentation,
+    curves,
+    details,
+    in_integers,
+    mistakes,
+    outcome,
+    tiles,
+)
 
 if TYPE_CHECKING:
+    from chainrule.recipe.exported import Int8OfRun
     from chainrule.views.report.tables import TableRun
 
 __all__ = ["PAGE", "page", "render", "write"]
@@ -46,6 +55,7 @@ def render(
     rows: Any = None,
     table: TableRun | None = None,
     distorted: NDArray[Any] | None = None,
+    integers: Int8OfRun | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -57,6 +67,7 @@ def render(
     rows: (n,) the row number of each sample for display, as in a file; its row of X by default.
     table: information about the table that the model was trained on.
     distorted: (images, 1 + epochs, pixels), training images, original and in some epochs.
+    integers: what 8-bit integers do to the model.
     """
     samples = model.check_samples(X, y)
     if judged is None:
@@ -85,6 +96,7 @@ def render(
         curves(history, watched),
         *parts,
         augmentation(distorted, image_shape),
+        in_integers(integers),
         details(model, settings or {}, command, versions or {}),
     ]
     subtitle = words.model.judged_on(model.theta.size, judged.n, judged.part)

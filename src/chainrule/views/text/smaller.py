@@ -39,7 +39,10 @@ def cost(found: DistillationCost) -> str:
 
 
 def int8_cells(found: Int8Effect) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Return the heads and the rows of a table by layer, by class, and by column; empty tables are left out."""
+    """Return the heads and the rows of a table by layer, by class, and by column.
+
+    Columns that change nothing and empty tables are left out.
+    """
     said, percent = words.smaller, words.phrases.percent
     layers: list[tuple[str, ...]] = [
         (
@@ -49,22 +52,31 @@ def int8_cells(found: Int8Effect) -> list[tuple[tuple[str, ...], list[tuple[str,
         for each in found.layers
     ]
     classes: list[tuple[str, ...]] = [
-        (each.label, f"{each.rows:,}", percent(each.same), f"{each.change:.2g}", each.mostly)
+        (
+            *(each.label, f"{each.rows:,}", percent(each.same), f"{each.change:.2g}"),
+            each.mostly or words.phrases.NOTHING,
+        )
         for each in found.classes
     ]
     columns: list[tuple[str, ...]] = [
-        (each.name, f"{each.step:.2g}", f"{each.change:.2g}") for each in found.columns[:COLUMNS_SHOWN]
+        (each.name, f"{each.step:.2g}", f"{each.change:.2g}")
+        for each in found.columns[:COLUMNS_SHOWN]
+        if each.change > 0
     ]
     tables = [(said.LAYER_HEADS, layers), (said.CLASS_HEADS, classes), (said.COLUMN_HEADS, columns)]
     return [(heads, cells) for heads, cells in tables if cells]
 
 
-def int8_sentence(found: Int8Effect) -> str:
-    """Return how far the answers are from the exact ones."""
-    return words.smaller.of_integers(found.rows, found.difference, bool(found.classes))
+def int8_sentences(found: Int8Effect) -> tuple[str, str]:
+    """Return how far the answers are from the exact ones, and how the tables are read."""
+    said = words.smaller
+    return (
+        said.of_integers(found.rows, found.difference, bool(found.classes)),
+        said.how(any(each.change > 0 for each in found.columns)),
+    )
 
 
 def int8(found: Int8Effect) -> str:
     """Return a sentence, and a table by layer, by class, and by column."""
     tables = [str(Table(heads, tuple(cells))) for heads, cells in int8_cells(found)]
-    return "\n".join([int8_sentence(found), words.smaller.how(), *(f"\n{table}" for table in tables)])
+    return "\n".join([*int8_sentences(found), *(f"\n{table}" for table in tables)])

@@ -40,9 +40,23 @@ def of_integers(rows: int, difference: float, is_classes: bool) -> str:
     return f"On {counted(rows, 'row')} {what} {difference:.2g} on average."
 
 
-def how() -> str:
-    """How the tables are read."""
+def for_chips(ranged: int) -> str:
+    """What the integers are for, and where their ranges come from."""
     return (
-        "The error of a layer is that of its result, in parts of the result's size. A column is rounded alone, where "
-        "the first dense layer reads it; what it changes is the answer's mean difference."
+        "A small chip computes with 8-bit integers, as chainrule export --c --dtype int8 writes them. Their ranges are "
+        f"those of {counted(ranged, 'training row')}."
+    )
+
+
+def how(of_columns: bool) -> str:
+    """How the tables are read. of_columns: whether there is one of columns."""
+    layers = (
+        "The error of a layer is that of its result, in parts of the result's size; of several networks it is "
+        "the worst."
+    )
+    if not of_columns:
+        return layers
+    return (
+        f"{layers} A column is rounded alone, where the first dense layer reads it; what it changes is the "
+        "answer's mean difference."
     )

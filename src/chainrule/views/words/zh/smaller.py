@@ -33,9 +33,17 @@ def of_integers(rows: int, difference: float, is_classes: bool) -> str:
     return f"在 {rows:,} 列上，{what} {difference:.2g}。"
 
 
-def how() -> str:
-    """How the tables are read."""
+def for_chips(ranged: int) -> str:
+    """What the integers are for, and where their ranges come from."""
     return (
-        "一層的誤差是其結果的誤差，以結果的大小為單位。每個欄位在第一個稠密層讀取處單獨取整；"
-        "它改變的是答案的平均差距。"
+        "小型晶片以 8 位元整數計算，chainrule export --c --dtype int8 就是這樣寫出的。"
+        f"整數的範圍取自 {ranged:,} 列訓練資料。"
     )
+
+
+def how(of_columns: bool) -> str:
+    """How the tables are read. of_columns: whether there is one of columns."""
+    layers = "一層的誤差是其結果的誤差，以結果的大小為單位；有數個網路時取最大的。"
+    if not of_columns:
+        return layers
+    return f"{layers}每個欄位在第一個稠密層讀取處單獨取整；它改變的是答案的平均差距。"
