@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 import chainrule
+from chainrule.core.settings import describe
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ChainruleError, FormatError
+from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, AdamFamily
 from chainrule.formulas.schedules import SCHEDULES
@@ -35,15 +37,21 @@ from chainrule.lab.vanishing import (
     WATCHED,
     WIDTH,
 )
+from chainrule.lab.without_backprop_runs import ARMS as METHODS
+from chainrule.lab.without_backprop_runs import BATCH, HIDDEN, POOL, TRAIN
 from chainrule.recipe.build import PIXELS_RATE, TABLE_RATE
 from chainrule.studio.commands import find
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.export import page_style
 from chainrule.studio.page.join import join
+from chainrule.studio.screens.labs.commands import ACTIVATIONS as OFFERED
+from chainrule.studio.screens.labs.commands import MAX_HIDDEN, MAX_PASSES, MIN_PASSES
+from chainrule.studio.screens.labs.methods import EPOCHS as METHOD_EPOCHS
+from chainrule.studio.screens.labs.methods import LOOKS
 from chainrule.studio.screens.labs.vanishing import FOUND, HIGH_LOSS
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
-from chainrule.views.words.facts import CHANCE
+from chainrule.views.words.facts import CHANCE, HANDS_BACK
 
 ENGINE = ("engine.wasm", "description.json")
 """The files of `make web`."""
@@ -132,6 +140,7 @@ def facts() -> dict[str, Any]:
         "adam": [kind for kind, made in OPTIMIZERS.items() if issubclass(made, AdamFamily)],
         "peaks": {"pixels": PIXELS_RATE, "numbers": TABLE_RATE},
         "vanishing": experiment(),
+        "without_backprop": methods(),
     }
 
 
@@ -153,6 +162,26 @@ def experiment() -> dict[str, Any]:
         "tested": TESTED,
         "high": HIGH_LOSS,
         "learns": CHANCE / 2,
+    }
+
+
+def methods() -> dict[str, Any]:
+    """Return the methods of Without backpropagation, with their settings and step sizes, and the run's sizes."""
+    return {
+        "arms": {
+            name: {"size": arm.tuned, "method": describe(arm.make(arm.tuned))}
+            for name, arm in METHODS.items()
+        },
+        "images": TRAIN,
+        "batch": BATCH,
+        "hidden": HIDDEN,
+        "pool": POOL,
+        "looks": LOOKS,
+        "epochs": METHOD_EPOCHS,
+        "depths": MAX_HIDDEN,
+        "passes": [MIN_PASSES, MAX_PASSES],
+        "activations": {kind: ACTIVATIONS[kind].__name__ for kind in OFFERED},
+        "hands_back": HANDS_BACK,
     }
 
 

@@ -4,7 +4,7 @@
 
 const M0 = [0xE14C6C93, 0xD2E7470E], M1 = [0x95121157, 0xCA5A8263], W0 = [0x7F4A7C15, 0x9E3779B9], W1 = [0x84CAA73B, 0xBB67AE85];   // words of 64 bits, the low half first
 const WHOLE = 4294967296;
-const PURPOSES = { weights: 1, shuffle: 2 };   // of chainrule.core.random
+const PURPOSES = { weights: 1, shuffle: 2, method: 4 };   // of chainrule.core.random
 
 // The two words of Philox's key, from the words of a seed below 2^32.
 function keyOf(entropy) {
@@ -108,8 +108,9 @@ export function generator(entropy) {
     const low = word();
     return (upper * 2097152 + (low >>> 11)) / 9007199254740992;
   }
-  // A whole number from 0 to `most`, below 2^32 - 1.
+  // A whole number from 0 to `most`, below 2^32.
   function upTo(most) {
+    if (most === WHOLE - 1) return word32();
     const range = most + 1;
     let low = times(word32(), range);
     if (low < range) {
@@ -159,3 +160,42 @@ export function generator(entropy) {
 
 // The generator of the library for a purpose; index: the number of the parameter, or of the epoch.
 export const purposeful = (seed, purpose, index) => generator([seed, PURPOSES[purpose], index]);
+
+// NumPy's RandomState(seed), which libraries of the package draw from: MT19937, and normal numbers in pairs. Sources: Matsumoto, Nishimura, "Mersenne
+// Twister", 1998; Marsaglia, Bray, "A convenient method for generating normal variables", 1964.
+export function legacy(seed) {
+  const state = new Uint32Array(624);
+  let at = 624, kept = null;
+  state[0] = seed;
+  for (let i = 1; i < 624; ++i) state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
+  function word() {
+    if (at === 624) {
+      for (let i = 0; i < 624; ++i) {
+        const both = (state[i] & 0x80000000) | (state[(i + 1) % 624] & 0x7fffffff);
+        state[i] = state[(i + 397) % 624] ^ (both >>> 1) ^ (both & 1 ? 0x9908b0df : 0);
+      }
+      at = 0;
+    }
+    let y = state[at++];
+    y ^= y >>> 11;
+    y ^= (y << 7) & 0x9d2c5680;
+    y ^= (y << 15) & 0xefc60000;
+    return (y ^ (y >>> 18)) >>> 0;
+  }
+  const random = () => ((word() >>> 5) * 67108864 + (word() >>> 6)) / 9007199254740992;
+  function normal() {
+    if (kept !== null) {
+      const found = kept;
+      kept = null;
+      return found;
+    }
+    for (;;) {
+      const x = 2 * random() - 1, y = 2 * random() - 1, square = x * x + y * y;
+      if (square >= 1 || square === 0) continue;
+      const factor = Math.sqrt((-2 * Math.log(square)) / square);
+      kept = factor * x;
+      return factor * y;
+    }
+  }
+  return { normal: (n) => Float64Array.from({ length: n }, normal) };
+}

@@ -113,18 +113,16 @@ const isServed = (host) => host.kind === 'server' || host.kind === 'page';
 // What a screen cannot do without: null, or what is said in its place.
 function lacking(store, name) {
   const { needs } = screensOf(store.host)[name], model = store.get('model'), data = store.get('data');
-  if (store.host.elsewhere?.[name]) return t(store, 'play.elsewhere');
   if (!needs || (isServed(store.host) && !store.get('isKnown'))) return null;
   if (!model) return t(store, 'common.needs_model', { screen: t(store, `screen.${name}`) });
   if (needs === 'model' || !data || data.features === model.inputs) return null;
   return t(store, 'common.other_data', { model: model.name, inputs: count(model.inputs), data: data.name, features: count(data.features) });
 }
 
-// In place of such a screen: the sentence, and the way to Train, or the command that shows it elsewhere.
+// In place of such a screen: the sentence, and the way to Train.
 function invitation(store, body, sentence) {
-  const command = store.host.elsewhere?.[store.get('screen')];
   fill(body, h('section.panel.lacking', { role: 'status', dataset: { test: 'lacking' } }, h('p', sentence),
-    command ? h('pre', command) : store.can('train.start') ? button(t(store, 'common.go_train'), () => store.set({ screen: 'train' }), { primary: true, 'data-test': 'go-train' }) : null));
+    store.can('train.start') ? button(t(store, 'common.go_train'), () => store.set({ screen: 'train' }), { primary: true, 'data-test': 'go-train' }) : null));
 }
 
 function exportButton(store) {

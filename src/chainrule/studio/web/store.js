@@ -15,7 +15,6 @@ const REMEMBERED = 60;   // calls of the screen at hand
  * @property {(store: Store) => void} [start]
  * @property {number} busy  calls without an answer
  * @property {Record<string, any>} [screens]  its own, before those of all hosts
- * @property {Record<string, string>} [elsewhere]  screens that it cannot show, with the command that shows them
  * @property {string[]} [kept]  keys that the address has on every screen
  * @property {() => Promise<void>} [save]  saves the model on show as a file
  * @property {string} [firstScreen]  of an address that names none

@@ -9,7 +9,7 @@ import { play } from './play.js';
 // What the worker answers; a test compares the list.
 const COMMANDS = ['backprop.keep', 'backprop.mistake', 'backprop.neuron', 'backprop.update', 'backprop.walk', 'backprop.weight', 'data.get', 'data.samples', 'model.file', 'model.get', 'model.open',
   'neurons.back', 'neurons.importance', 'neurons.keep', 'neurons.kept', 'neurons.layer', 'neurons.one', 'neurons.try', 'plane.build', 'plane.get', 'plane.pause', 'plane.start', 'plane.step', 'play.commands', 'play.mnist', 'table.inputs', 'train.check', 'train.curve', 'train.data', 'train.options', 'train.pause', 'train.reference', 'train.resume',
-  'train.rewind', 'train.show', 'train.start', 'train.state', 'train.step', 'train.stop', 'train.watch', 'vanishing.get', 'vanishing.start', 'vanishing.stop', 'why.method', 'why.mistake', 'why.sample'];
+  'train.rewind', 'train.show', 'train.start', 'train.state', 'train.step', 'train.stop', 'train.watch', 'vanishing.get', 'vanishing.start', 'vanishing.stop', 'why.method', 'why.mistake', 'why.sample', 'without_backprop.get', 'without_backprop.start', 'without_backprop.stop'];
 
 // A page that was opened from a file has no worker, in most browsers.
 function workerOf() {
@@ -34,7 +34,6 @@ Object.assign(host, {
   firstScreen: 'play',
   kept: ['train.form', 'train.data', 'train.points'],   // what the network was trained with, so that another browser can train it
   screens: { play: { show: play, glyph: '▶', url: ['train.form'] } },
-  elsewhere: { without_backprop: 'chainrule studio' },
   async save() { saveAs('model.safetensors', (await host.call('model.file', {})).file); },
 });
 const { store } = mount(document.getElementById('app'), host);

@@ -41,8 +41,8 @@ export function without_backprop(root, store) {
   }
 
   function ending({ ending: found, settings }) {
-    if (!found.sentence) return '';
-    if (store.get('lang') === 'en') return found.sentence;
+    if (found.sentence && store.get('lang') === 'en') return found.sentence;
+    if (found.accuracy == null) return '';
     const values = { passes: count(settings.passes), accuracy: percent(found.accuracy) };
     if (!found.best) return t(store, 'without_backprop.ending_alone', values);
     const best = { ...values, best: name(found.best), share: percent(found.best_accuracy) };
