@@ -10,11 +10,15 @@ const SLICE_MS = 12, FRAME_MS = 100, SHOW_MS = 400, EPOCH_MS = 300;   // of work
 // Numbers evenly spaced in their logarithm, from 1 to `steps`.
 const marksOf = (steps) => [...new Set(Array.from({ length: MARKS }, (_, k) => Math.round(steps ** (k / (MARKS - 1)))))].sort((one, two) => one - two);
 
-// Calls f as soon as what waits has been done: a timer would wait for some milliseconds.
+// Calls f as soon as what waits has been done: a timer would wait for some milliseconds. One channel is for all: an open channel is kept
+// for ever, and with it whatever f knows.
+const channel = new MessageChannel(), due = [];
+channel.port1.onmessage = () => due.shift()();
 export function createSoon(f) {
-  const { port1, port2 } = new MessageChannel();
-  port1.onmessage = f;
-  return () => port2.postMessage(null);
+  return () => {
+    due.push(f);
+    channel.port2.postMessage(null);
+  };
 }
 
 // tell(event, data): to the pages.  show(model, config): puts newest numbers on show.  ended(run): once, behind the end.
