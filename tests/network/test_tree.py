@@ -7,6 +7,7 @@ from pathlib import Path
 
 import chainrule as c
 from chainrule.network import tree
+from sources import tree_of
 
 NETWORK = c.Network(
     4,
@@ -100,10 +101,10 @@ def test_activations_after():
     assert tree.activations_after(LINKS) == {"batch_norm_1": "relu_1", "dense_2": "tanh_1"}
 
 
-def recursions(text: str) -> set[str]:
+def recursions(path: Path) -> set[str]:
     """The functions of a file that look into `.branches` and call themselves."""
     found = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef):
             inside = list(ast.walk(node))
             looks = any(isinstance(part, ast.Attribute) and part.attr == "branches" for part in inside)
@@ -122,7 +123,7 @@ def test_nothing_else_descends_into_blocks():
     found = {
         path.relative_to(package).as_posix(): names
         for path in package.rglob("*.py")
-        if ".branches" in (text := path.read_text("utf-8")) and (names := recursions(text))
+        if ".branches" in path.read_text("utf-8") and (names := recursions(path))
     }
     made = found.pop("network/tree.py")
     assert found == {"network/network.py": {"_build"}}

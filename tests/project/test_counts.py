@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sources import tree_of
+
 PACKAGE = Path(__file__).parents[2] / "src" / "chainrule"
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 OWN = ("self", "cls")
@@ -101,7 +103,7 @@ MAX_SMALL_WITH_ONE_IMPORTER = 20
 
 @cache
 def trees() -> dict[str, ast.Module]:
-    return {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items()}
+    return {name: tree_of(path) for name, path in FILES.items()}
 
 
 @pytest.mark.parametrize("count", LIMITS, ids=lambda count: count.__name__)

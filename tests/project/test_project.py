@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import chainrule
+from sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "chainrule"
@@ -176,7 +178,7 @@ def test_a_name_means_one_class():
     """But for Constant, which is a public name twice: of a schedule, and of an initializer, as in Keras."""
     homes: dict[str, list[str]] = {}
     for path in SOURCES:
-        for node in ast.parse(path.read_text("utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(relative(path))
     assert len(homes) > 200
@@ -203,15 +205,16 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path) for path in PACKAGE.rglob("*.py*") if path.suffix in (".py", ".pyi")}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The modules of chainrule that a file imports anywhere: for type checkers and inside functions too.
 
     Of `chainrule/__init__.py` those for type checkers are left out: they are the list of the public names.
     """
     found: set[str] = set()
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     if path == PACKAGE / "__init__.py":
-        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+        tree = ast.Module([node for node in tree.body if not isinstance(node, ast.If)], [])
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{relative(path)} has a relative import; write chainrule.{node.module}"
@@ -219,7 +222,7 @@ def imports(path: Path) -> set[str]:
             found |= {name if name in MODULES else str(node.module) for name in names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name for name in found if name in MODULES}
+    return frozenset(found & MODULES)
 
 
 def room(module: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from chainrule.errors import ConfigError
 from chainrule.views import words
+from sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "chainrule"
@@ -55,7 +56,7 @@ def literals(path: Path) -> Iterator[tuple[int, str]]:
 
     Left out: docstrings, annotations, what is raised, hints of errors, and what `__repr__` writes for developers.
     """
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     out: set[int] = set()
     for node in ast.walk(tree):
         left_out = [getattr(node, name, None) for name in ("annotation", "returns")]
@@ -140,11 +141,6 @@ def test_what_is_no_sentence_is_left_alone(tmp_path: Path, code: str):
 def modules(language: str) -> dict[str, ModuleType]:
     names = sorted(path.stem for path in (WORDS / language).glob("*.py") if path.stem != "__init__")
     return {name: import_module(f"chainrule.views.words.{language}.{name}") for name in names}
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
 
 
 def keys(module: ModuleType) -> set[str]:
