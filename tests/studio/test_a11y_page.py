@@ -20,6 +20,12 @@ FORMS = {
 }
 """The languages and themes of each size that `make test` looks at; `make test-all` looks at the other size's too."""
 OTHERS = dict(zip(FORMS, reversed(FORMS.values()), strict=True))
+SIZES = [
+    pytest.param(screen, size, id=f"{screen}-{size}", marks=() if k % 2 == j else pytest.mark.slow)
+    for k, screen in enumerate(SCREENS)
+    for j, size in enumerate(FORMS)
+]
+"""Of each screen one size in `make test`."""
 TAGS = {"en": "en", "zh": "zh-Hant-TW"}
 
 
@@ -32,8 +38,7 @@ def pages(browser):
 @pytest.mark.parametrize(
     "forms", [pytest.param(FORMS, id="half"), pytest.param(OTHERS, id="rest", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("size", FORMS)
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(("screen", "size"), SIZES)
 def test_a_screen(pages: Pages, screen: str, size: str, forms: dict[str, list[tuple[str, str]]]):
     found, phone = [], size == "phone"
     with pages.open(screen, phone=phone) as page:

@@ -105,6 +105,7 @@ def alike(found: Any, expected: Any) -> bool:
     return parts[0][::2] == parts[1][::2] and np.allclose(*numbers, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_reads_a_drawing_and_leads_to_its_chain_rule(pages):
     with pages.open() as page:
         assert float(page.locator("[data-test=score]").get_attribute("data-value")) > 0.85
@@ -176,6 +177,7 @@ def test_its_network_is_that_of_the_library_and_its_answers_those_of_the_server(
             assert found["after"] == pytest.approx(expected["after"], rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_it_answers_is_what_its_screens_are_told(pages):
     with pages.open("glossary", **{"train.form": '{"seed":5,"epochs":1}'}) as page:
         assert ask(page, "model.get")["model"]["seed"] == 5
@@ -340,6 +342,7 @@ def test_the_facts_are_the_librarys():
         assert [*arms[arm]["first"], *2 * arms[arm]["more"]] == list(map(encode, layers(3, WIDTH)))
 
 
+@pytest.mark.slow
 def test_the_course(pages: StaticPages):
     """Every step, with the numbers of the page's network; the chain of four has its own numbers here."""
     with pages.open("course") as page:

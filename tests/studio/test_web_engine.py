@@ -9,6 +9,7 @@ import platform
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 import chainrule
 from chainrule.core.random import generator
@@ -21,6 +22,8 @@ from chainrule.formulas.layers import Context
 from chainrule.trained.persistence import network_config
 from web_cases import BOUND, SCRIPT, STEPS, Prepared, compared, prepared
 from web_engine import built, numbers, run
+
+pytestmark = pytest.mark.slow  # the engine is compiled first
 
 
 class Run(NamedTuple):

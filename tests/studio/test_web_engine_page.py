@@ -16,6 +16,7 @@ import pytest
 from web_cases import SCRIPT, compared, prepared
 from web_engine import built, run, text
 
+pytestmark = pytest.mark.slow  # the engine is compiled first
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>engine</title>"""
 IN_PAGE = """
 async (given) => {

@@ -13,6 +13,7 @@ from chainrule.formulas.layers import Context
 from web_cases import BOUND, Prepared, offered, prepared
 from web_engine import built, numbers, run, text
 
+pytestmark = pytest.mark.slow  # the engine is compiled first
 TRACES = """
 say(given.map(({ file, X, isBytes, n, y, seed }) => {
   const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer);
