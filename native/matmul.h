@@ -51,6 +51,10 @@ struct All {
     Index operator[](Index i) const { return i; }
 };
 
+// Rows of a tile that skips zeros: few, which are more often 0 together, but enough for sums that do not wait for each other.
+constexpr int GAP_ROWS = 4;
+static_assert(GAP_ROWS <= TILE_ROWS && 192 % GAP_ROWS == 0);
+
 constexpr Index PIECE = 16;  // terms of a sum between two prefetches
 
 // What is applied to the sums of a tile while they are in registers: nothing, ReLU, or, with `at`, the factor relu'(at).
@@ -121,7 +125,7 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
 #pragma GCC unroll 2
             for (int j = 0; j < VECTORS; ++j) S::store(of.z + i * ldz + j * L, changed(sum[i][j], i, j * L));
     };
-    if constexpr (ROWS == TILE_ROWS) {
+    if constexpr (ROWS == TILE_ROWS || ROWS == GAP_ROWS) {
         if (epilogue.is_relu) return store([](V z, int, int) { return activate<Activation::relu>(z, V{}); });
         if (epilogue.at != nullptr)
             return store([&](V z, int i, int j) {
@@ -173,7 +177,7 @@ constexpr auto gradient_tiles(std::integer_sequence<int, I...>) {
 }
 using Tiles = std::make_integer_sequence<int, 2 * TILE_ROWS>;
 template <class T, class E, class Which>
-constexpr auto FORWARD = forward_tiles<T, E, Which>(Tiles{});
+constexpr auto FORWARD = forward_tiles<T, E, Which>(std::make_integer_sequence<int, 2 * (std::is_same_v<Which, All> ? TILE_ROWS : GAP_ROWS)>{});
 template <class T, class E, class Which>
 constexpr auto GRADIENT = gradient_tiles<T, E, Which>(Tiles{});
 
@@ -204,13 +208,27 @@ inline auto bits_of(T x) {
     return bits << 1;
 }
 
-// Writes to at (depth,) the k at which any row of a (rows, depth) is not 0, and returns their number.
+// Writes to at the k < depth at which any row of a (rows, depth) is not 0, and returns their number. at has PLACES numbers.
+constexpr int64_t PLACES = BLOCK_K + 16;  // 16 are written at a time
 template <class T>
 int64_t nonzero_columns(const T* a, int64_t lda, int64_t rows, int64_t depth, uint8_t* at) {
     decltype(bits_of(T(0))) any[BLOCK_K] = {};
     for (int64_t i = 0; i < rows; ++i)
         for (int64_t k = 0; k < depth; ++k) any[k] |= bits_of(a[i * lda + k]);
     int64_t count = 0;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        __m512i place = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        for (int64_t k = 0; k < depth; k += 16, place = _mm512_add_epi32(place, _mm512_set1_epi32(16))) {
+            const __m512i bits = _mm512_loadu_si512(any + k);
+            const __mmask16 is_there = _mm512_test_epi32_mask(bits, bits);
+            const __m128i found = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(is_there, place));
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(at + count), found);
+            count += std::popcount(static_cast<unsigned>(is_there));
+        }
+        return count;
+    }
+#endif
     for (int64_t k = 0; k < depth; ++k) at[count] = static_cast<uint8_t>(k), count += any[k] != 0;
     return count;
 }
@@ -227,30 +245,33 @@ int64_t nonzero_rows(const T* a, int64_t lda, int64_t batch, int64_t columns, ui
     return count;
 }
 
-// Whether it pays to skip zeros: in LOOKS rows of a, more than a quarter of the groups of TILE_ROWS neighbors are all 0.
+// Whether it pays to skip zeros: in LOOKS tiles of a, more than an eighth of the k are 0 in all rows.
 template <class T>
 bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
     constexpr int64_t LOOKS = 4, NARROW = 64;
-    if (K < NARROW || rows < TILE_ROWS) return false;
-    int64_t empty = 0, all = 0;
-    for (int64_t look = 0; look < LOOKS; ++look)
-        for (int64_t k = 0; k + TILE_ROWS <= K; k += TILE_ROWS, ++all) {
+    if (K < NARROW || rows < GAP_ROWS) return false;
+    int64_t empty = 0;
+    for (int64_t look = 0; look < LOOKS; ++look) {
+        const T* tile = a + (rows - GAP_ROWS) * look / (LOOKS - 1) * lda;
+        for (int64_t k = 0; k < K; ++k) {
             decltype(bits_of(T(0))) any = 0;
-            for (int64_t j = 0; j < TILE_ROWS; ++j) any |= bits_of(a[rows * look / LOOKS * lda + k + j]);
+            for (int64_t i = 0; i < GAP_ROWS; ++i) any |= bits_of(tile[i * lda + k]);
             empty += any == 0;
         }
-    return 4 * empty > all;
+    }
+    return 8 * empty > LOOKS * K;
 }
 
 // z (rows, N) = a (rows, K) W (K, N) + b. `finish` is applied once to each tile, rows i0 to i1 of the panel at column n: to
 // whole tiles in registers, by finish.epilogue(i0, n) if finish.in_registers, to all others in the cache, by finish(i0, i1, n).
-// gaps: skips the k at which all rows of a tile are 0.
+// gaps: skips the k at which all rows of a tile are 0, in tiles of GAP_ROWS rows: fewer rows are more often 0 together.
 template <bool MAY_HAVE_GAPS, class T, class E, class Finish>
 void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
                   int64_t N, const Finish& finish, bool gaps = false) {
     constexpr int P = PANEL<T>;
-    constexpr int64_t TILES = BLOCK_ROWS / TILE_ROWS;
-    uint8_t at[MAY_HAVE_GAPS ? TILES : 1][BLOCK_K];
+    constexpr int64_t TILES = BLOCK_ROWS / GAP_ROWS;
+    const int64_t height = MAY_HAVE_GAPS && gaps ? GAP_ROWS : TILE_ROWS;
+    uint8_t at[MAY_HAVE_GAPS ? TILES : 1][PLACES];
     int64_t counts[TILES];
     const bool is_far = K * N * static_cast<int64_t>(sizeof(E)) > NEAR;
     for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
@@ -258,19 +279,19 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
             const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
             const bool is_done = k + depth == K;
             if (MAY_HAVE_GAPS && gaps)
-                for (int64_t i = i0, tile = 0; i < i1; i += TILE_ROWS, ++tile)
-                    counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min<int64_t>(TILE_ROWS, i1 - i), depth, at[tile]);
+                for (int64_t i = i0, tile = 0; i < i1; i += height, ++tile)
+                    counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min(height, i1 - i), depth, at[tile]);
             for (int64_t n = 0; n < N; n += P) {
                 const E* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
-                for (int64_t i = i0, number = 0; i < i1; i += TILE_ROWS, ++number) {
-                    const int64_t count = std::min<int64_t>(TILE_ROWS, i1 - i);
+                for (int64_t i = i0, number = 0; i < i1; i += height, ++number) {
+                    const int64_t count = std::min(height, i1 - i);
                     const int64_t asked = is_far ? depth * (i - i0) / (i1 - i0) : 0;
-                    const int64_t end = is_far ? depth * std::min<int64_t>(i1 - i0, i - i0 + TILE_ROWS) / (i1 - i0) : 0;
+                    const int64_t end = is_far ? depth * std::min(i1 - i0, i - i0 + height) / (i1 - i0) : 0;
                     T* to = z + i * ldz + n;
                     const T* start = k > 0 ? to : b ? b + n : nullptr;
                     const Tile<T, E> tile{a + i * lda + k, lda, panels + n * K + k * P, start, k > 0 ? ldz : 0, to, ldz,
                                           next + asked * P, end - asked};
-                    const bool is_whole = is_done && count == TILE_ROWS && finish.in_registers;
+                    const bool is_whole = is_done && count == height && finish.in_registers;
                     const Epilogue<T> epilogue = is_whole ? finish.epilogue(i, n) : Epilogue<T>{};
                     const int64_t place = kernel<T>(count, N - n);
                     if (MAY_HAVE_GAPS && gaps)
