@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from chainrule import TablePreprocessor
 from chainrule.errors import DataError
-from chainrule.estimators.tables import reading
+from chainrule.estimators.tables import preprocessor, reading
 from chainrule.estimators.tables.column import objects, shortened
 from chainrule.estimators.tables.few_rows import FEW
-from chainrule.estimators.tables.once import transform_each
+from chainrule.estimators.tables.levels import of_numbers
+from chainrule.estimators.tables.once import transform_blocks, transform_each
 from chainrule.estimators.tables.ranks import Ranks
 from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling, steps
 from chainrule.estimators.tables.scaling import normal as normal_of
@@ -227,6 +228,62 @@ def test_several_preprocessors_of_arrays_and_of_other_columns():
         np.testing.assert_array_equal(one, each.transform(frame))
     with pytest.raises(DataError, match="X lacks 'gaps'"):
         transform_each(preprocessors(frame), frame.drop(columns="gaps"))
+
+
+# --- numbers that repeat --------------------------------------------------------------------------------------------
+
+REPEATED = st.one_of(
+    st.integers(-3, 40).map(float),
+    st.integers(-300, 300).map(lambda k: k / 100),
+    st.sampled_from([math.nan, 0.0, -0.0, 0.5, 1 / 3, 1e15, 2.0**53, 1.7e308, -1.7e308, 5e-324]),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(REPEATED, min_size=1, max_size=8), st.integers(FEW, 3 * FEW))
+def test_levels_of_numbers_are_the_numbers(some: list[float], n: int):
+    x = np.resize(some, n)
+    found = of_numbers(x)
+    if found is not None:
+        numbers, codes = found
+        assert (np.diff(numbers) > 0).all()
+        again = np.append(numbers, math.nan)[codes]
+        np.testing.assert_array_equal(again, x)
+        np.testing.assert_array_equal(np.signbit(again[x == 0]), np.signbit(x[x == 0]))
+
+
+def test_whole_numbers_and_ones_of_two_decimals_have_levels_and_others_none():
+    x = np.resize(np.arange(-5.0, 12.0), 500)
+    for values in (x, x / 100, np.where(x == 3, math.nan, x)):
+        numbers, codes = of_numbers(values)
+        np.testing.assert_array_equal(numbers, np.unique(values[~np.isnan(values)]))
+        assert codes.max() == len(numbers) - (not np.isnan(values).any())
+    both_zeros = x.copy()
+    both_zeros[np.argmax(x == 0)] = -0.0
+    for values in (x / 3, x * 1e4, np.arange(500.0), np.full(500, math.nan), both_zeros):
+        assert of_numbers(values) is None
+
+
+# --- blocks of rows -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", ["robust+rank+linear", "none"])
+def test_blocks_are_the_whole_table(scale: str, monkeypatch: pytest.MonkeyPatch):
+    frame = mixed()
+    frame["cents"] = np.random.default_rng(5).integers(-300, 300, N) / 100
+    some = [
+        TablePreprocessor(scale=scale, max_one_hot=2, min_count=2).fit(frame[:200]),
+        TablePreprocessor(scale=scale, out_of_range="clip").fit(frame[:100]),
+    ]
+    monkeypatch.setattr(preprocessor, "BLOCK", 70)
+    for rows in (0, 1, 69, 139, 140, 209, N):
+        blocks = list(transform_blocks(some, frame[:rows]))
+        assert [len(block[0]) for block in blocks] == [70] * (len(blocks) - 1) + [len(blocks[-1][0])]
+        assert len(blocks) == max(1, rows // 70)
+        for k, each in enumerate(some):
+            np.testing.assert_array_equal(
+                np.concatenate([block[k] for block in blocks]), each.transform(frame[:rows])
+            )
 
 
 # --- the bits of many rows ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
@@ -36,6 +37,7 @@ from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.graphs import export_estimator, graph_of_estimator
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, about
+from chainrule.estimators.tables.once import transform_blocks
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble
@@ -110,7 +112,10 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
         result = self._fitted
         if isinstance(result, RaceResult):
             return result.blend.predicted(X, result.targets.task == "multiclass")
-        return result.predicted(self._check_X(X), self.engine)
+        if result.preprocessor is None:
+            return result.predicted(self._check_array(X), self.engine)
+        blocks = transform_blocks([result.preprocessor], X)
+        return np.concatenate([result.predicted(inputs, self.engine) for (inputs,) in blocks])
 
     def _with_inputs(self, X: Table) -> tuple[Any, NDArray[Any]]:
         """Return the prepared inputs (n, features), and what `_predicted` does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
@@ -17,7 +17,7 @@ from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.labels import Labels
-from chainrule.estimators.tables.once import transform_each
+from chainrule.estimators.tables.once import transform_blocks
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 
@@ -46,7 +46,13 @@ class Blend:
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""
         preprocessors = {id(each): each for each in self.preprocessors()}
-        prepared = dict(zip(preprocessors, transform_each([*preprocessors.values()], X), strict=True))
+        blocks = transform_blocks([*preprocessors.values()], X)
+        return np.concatenate(
+            [self._each_of(dict(zip(preprocessors, block, strict=True))) for block in blocks], axis=1
+        )
+
+    def _each_of(self, prepared: Mapping[int, NDArray[np.floating]]) -> NDArray[np.float64]:
+        """Return what each part predicts, (parts, n, outputs), of the inputs by the preprocessor's id."""
         found = [
             np.asarray(part.result.predicted(prepared[id(part.result.preprocessor)], self.engine), np.float64)
             for part in self.parts

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.few_rows import FEW
 from chainrule.estimators.tables.learned import LearnedColumn
-from chainrule.estimators.tables.plan import EncodingPlan, ScaledLane, planned
+from chainrule.estimators.tables.levels import of_numbers
+from chainrule.estimators.tables.plan import CodedColumn, EncodingPlan, planned
 from chainrule.estimators.tables.reading import RawTable
 
 ROWS = 16_384
@@ -90,32 +91,13 @@ class Encoder:
         at: where the columns of the table have each column that was learned, but those that were read at once.
         Raises DataError for values of another kind than in training.
         """
-        plan, apart = self.plan(dtype), set(table.at_once)
-        out: NDArray[np.floating] = np.zeros((table.rows, plan.width), dtype)
-        sources: dict[int, NDArray[np.float64]] = {}
-        for k, part in plan.columns:
-            if k in apart:
-                continue
-            column, each = table.columns[at[part.learned.name]], part.learned
-            if part.codes is not None:
-                part.codes.write(out, kinds.codes(column, each, part.codes.known))
-                continue
-            values = kinds.values(column, each)
-            for j, name in enumerate(part.parts):
-                sources[part.source + j] = (
-                    values if name == "value" else calendar.number(values, name, each.origin)
-                )
-            place = part.at + len(each.lanes)
-            for cycle in each.cycles:
-                out[:, place], out[:, place + 1] = calendar.cycle(values, cycle)
-                place += 2
-            if each.indicator:
-                out[:, place] = np.isnan(values)
         if table.rows > FEW:
-            _scale_each(out, sources, plan)
-        elif plan.sources:
+            return self.columns(table, at, dtype).inputs(0, table.rows)
+        found = self._read(table, at, dtype)
+        plan, out = found.plan, found.unscaled(0, table.rows)
+        if plan.sources:
             x = np.empty((plan.sources, table.rows))
-            for source, values in sources.items():
+            for source, values in found.numbers.items():
                 x[source] = values
             if table.block is not None:
                 own_columns = [
@@ -130,6 +112,82 @@ class Encoder:
             _scale_all(out, x, plan)
         return out
 
+    def columns(self, table: RawTable, at: Mapping[str, int], dtype: str) -> TableColumns:
+        """Return the columns of many rows, of which the inputs can be made some at a time; else as `encode`."""
+        found = self._read(table, at, dtype)
+        for source in found.plan.lanes.keys() & found.numbers.keys():
+            levels = of_numbers(found.numbers[source])
+            if levels is not None:
+                numbers, codes = levels
+                made = _scaled(np.append(numbers, np.nan), source, found.plan)
+                found.levels[source] = codes, [z.astype(dtype) for z in made]
+                del found.numbers[source]
+        return found
+
+    def _read(self, table: RawTable, at: Mapping[str, int], dtype: str) -> TableColumns:
+        """Return the columns of a table as what they were in training, but those that were read at once."""
+        plan, apart = self.plan(dtype), set(table.at_once)
+        found = TableColumns(plan, [], [], {}, {})
+        for k, part in plan.columns:
+            if k in apart:
+                continue
+            column, each = table.columns[at[part.learned.name]], part.learned
+            if part.codes is not None:
+                found.codes.append((part.codes, kinds.codes(column, each, part.codes.known)))
+                continue
+            values = kinds.values(column, each)
+            for j, name in enumerate(part.parts):
+                found.numbers[part.source + j] = (
+                    values if name == "value" else calendar.number(values, name, each.origin)
+                )
+            place = part.at + len(each.lanes)
+            for cycle in each.cycles:
+                found.outputs.extend(zip((place, place + 1), calendar.cycle(values, cycle), strict=True))
+                place += 2
+            if each.indicator:
+                found.outputs.append((place, np.isnan(values)))
+        return found
+
+
+class TableColumns(NamedTuple):
+    """The columns of a table, read as what they were in training."""
+
+    plan: EncodingPlan
+    codes: list[tuple[CodedColumn, NDArray[np.int64]]]
+    """the categories, (rows,)"""
+    outputs: list[tuple[int, NDArray[Any]]]
+    """places and values, (rows,), of outputs that are not scaled"""
+    numbers: dict[int, NDArray[np.float64]]
+    """(rows,) by the array that they are"""
+    levels: dict[int, tuple[NDArray[np.int64], Sequence[NDArray[np.floating]]]]
+    """the same where few numbers repeat: which one each row has, and each output of these, scaled"""
+
+    def inputs(self, begin: int, end: int) -> NDArray[np.floating]:
+        """Return the inputs (end - begin, outputs) of some rows, which are many."""
+        out = self.unscaled(begin, end)
+        for first in range(begin, end, ROWS):
+            rows = slice(first, min(first + ROWS, end))
+            part = out[first - begin : rows.stop - begin]
+            for source, lanes in self.plan.lanes.items():
+                made: Sequence[NDArray[np.floating]]
+                if source in self.levels:
+                    codes, each = self.levels[source]
+                    made = [z.take(codes[rows]) for z in each]
+                else:
+                    made = _scaled(self.numbers[source][rows], source, self.plan)
+                for lane, z in zip(lanes, made, strict=True):
+                    part[:, lane.place] = z
+        return out
+
+    def unscaled(self, begin: int, end: int) -> NDArray[np.floating]:
+        """Return the inputs of some rows with 0 for those that are scaled."""
+        out: NDArray[np.floating] = np.zeros((end - begin, self.plan.width), self.plan.dtype)
+        for coded, codes in self.codes:
+            coded.write(out, codes[begin:end])
+        for place, values in self.outputs:
+            out[:, place] = values[begin:end]
+        return out
+
 
 def _scale_all(out: NDArray[np.floating], x: NDArray[np.float64], plan: EncodingPlan) -> None:
     """Write the scaled outputs of the arrays x, (sources, rows), of few rows: all of a way at once."""
@@ -142,28 +200,13 @@ def _scale_all(out: NDArray[np.floating], x: NDArray[np.float64], plan: Encoding
         out[:, way.places] = np.clip(way.scaler(own.T), -largest, largest)
 
 
-def _scale_each(
-    out: NDArray[np.floating], sources: Mapping[int, NDArray[np.float64]], plan: EncodingPlan
-) -> None:
-    """Write the scaled outputs of arrays (rows,), one after the other and some rows at a time."""
-    for begin in range(0, len(out), ROWS):
-        part = out[begin : begin + ROWS]
-        for source, lanes in plan.lanes.items():
-            x = sources[source][begin : begin + ROWS]
-            if plan.ends is not None:
-                x = np.clip(x, *plan.ends[:, source])
-            missing = np.isnan(x)
-            _scale(part, x, missing if missing.any() else None, lanes)
-
-
-def _scale(
-    out: NDArray[np.floating],
-    x: NDArray[np.float64],
-    missing: NDArray[np.bool_] | None,
-    lanes: Sequence[ScaledLane],
-) -> None:
-    """Write the outputs of one array (rows,). missing: where it is NaN, None for nowhere."""
-    largest = float(np.finfo(out.dtype).max)
-    for lane in lanes:
-        z = lane.scaler.column(lane.number, x if missing is None else np.where(missing, lane.fill, x))
-        out[:, lane.place] = np.clip(z, -largest, largest) if lane.scaler.way == "none" else z
+def _scaled(x: NDArray[np.float64], source: int, plan: EncodingPlan) -> list[NDArray[np.float64]]:
+    """Return each scaled output of the numbers x, (rows,), of one array."""
+    if plan.ends is not None:
+        x = np.clip(x, *plan.ends[:, source])
+    missing = np.isnan(x)
+    some, made, largest = bool(missing.any()), [], float(np.finfo(plan.dtype).max)
+    for lane in plan.lanes[source]:
+        z = lane.scaler.column(lane.number, np.where(missing, lane.fill, x) if some else x)
+        made.append(np.clip(z, -largest, largest) if lane.scaler.way == "none" else z)
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,11 +20,11 @@ class Preprocessor(Protocol):
     def learned_(self) -> tuple[LearnedColumn, ...]:
         """What was learned of each column."""
 
-    def transform(self, X: object) -> NDArray[np.floating]:
-        """Prepare a table."""
-
     def encoded(self, table: reading.RawTable) -> NDArray[np.floating]:
         """Prepare a table that was read."""
+
+    def blocks(self, table: reading.RawTable) -> Iterator[NDArray[np.floating]]:
+        """Prepare it some rows at a time."""
 
 
 def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object) -> reading.RawTable:
@@ -45,14 +45,25 @@ def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object)
 
 def transform_each(preprocessors: Sequence[Preprocessor], X: object) -> list[NDArray[np.floating]]:
     """Return the inputs that each preprocessor makes of a table, which is read once if they know the same columns."""
-    if len(preprocessors) == 1:
-        return [preprocessors[0].transform(X)]
+    tables = _read_each(preprocessors, X)
+    return [each.encoded(table) for each, table in zip(preprocessors, tables, strict=True)]
+
+
+def transform_blocks(
+    preprocessors: Sequence[Preprocessor], X: object
+) -> Iterator[tuple[NDArray[np.floating], ...]]:
+    """Iterate over what `transform_each` returns, some rows at a time: those of a block stay in the cache."""
+    tables = _read_each(preprocessors, X)
+    return zip(*(each.blocks(table) for each, table in zip(preprocessors, tables, strict=True)), strict=True)
+
+
+def _read_each(preprocessors: Sequence[Preprocessor], X: object) -> list[reading.RawTable]:
+    """Return a table as each preprocessor reads it: one for all if they know the same columns."""
     known = {
         (hasattr(each, "feature_names_in_"), tuple(column.name for column in each.learned_))
         for each in preprocessors
     }
     if len(known) > 1:
-        return [each.transform(X) for each in preprocessors]
+        return [_read_each([each], X)[0] for each in preprocessors]
     ((named, _),) = known
-    table = read_for([each.learned_ for each in preprocessors], named, X)
-    return [each.encoded(table) for each in preprocessors]
+    return [read_for([each.learned_ for each in preprocessors], named, X)] * len(preprocessors)

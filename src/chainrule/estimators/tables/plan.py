@@ -74,6 +74,7 @@ class ScaledLane(NamedTuple):
 class EncodingPlan(NamedTuple):
     """Where everything goes."""
 
+    dtype: str
     width: int
     sources: int
     columns: list[tuple[int, PlannedColumn]]
@@ -122,7 +123,7 @@ def planned(learned: Sequence[LearnedColumn], dtype: str) -> EncodingPlan:
         for number, (place, source, fill) in enumerate(each_lane):
             by_source.setdefault(source, []).append(ScaledLane(place, fill, way.scaler, number))
     clipped = np.concatenate(ends, axis=1) if any(each.ends for each in learned) else None
-    return EncodingPlan(at, sources, columns, source_of, _pairs(indicators), ways, by_source, clipped)
+    return EncodingPlan(dtype, at, sources, columns, source_of, _pairs(indicators), ways, by_source, clipped)
 
 
 def _ways(lanes: Sequence[tuple[int, int, Lane]]) -> list[Way]:

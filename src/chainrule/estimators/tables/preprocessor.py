@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,10 @@ _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
     *("impute", "near_constant", "identifiers", "kinds", "out_of_range", "dtype"),
 )
+
+BLOCK = 8192
+"""The rows whose inputs are made and used at a time: one network's input of them stays in the cache, and 1,024 divides
+them, by which the engines take rows."""
 
 
 class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -163,7 +168,21 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def encoded(self, table: reading.RawTable) -> NDArray[np.floating]:
         """Return the (n, outputs) inputs of a network for a table that `chainrule.estimators.tables.once` has read."""
         at = places_of(self._learned, table, self._named)
-        made = self._encoder.encode(table, at, self._rules_dtype())
+        return self._with_crossed(self._encoder.encode(table, at, self._rules_dtype()))
+
+    def blocks(self, table: reading.RawTable) -> Iterator[NDArray[np.floating]]:
+        """Iterate over the inputs of a table that was read, as `encoded` returns them, some rows at a time."""
+        if table.rows < 2 * BLOCK:
+            yield self.encoded(table)
+            return
+        at = places_of(self._learned, table, self._named)
+        columns = self._encoder.columns(table, at, self._rules_dtype())
+        ends = [*range(BLOCK, table.rows - BLOCK + 1, BLOCK), table.rows]
+        for begin, end in pairwise([0, *ends]):
+            yield self._with_crossed(columns.inputs(begin, end))
+
+    def _with_crossed(self, made: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Append the codes of pairs of columns."""
         if not self._crossed:
             return made
         return np.concatenate(

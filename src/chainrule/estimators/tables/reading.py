@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,13 +111,13 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
 
 def _of_objects(label: str, native: Any) -> Column:
     """Return a column of pandas' objects; of text by pandas' own table of what differs."""
-    cells = native.tolist()
-    types = set(map(type, cells))
-    if len(cells) > few_rows.FEW and str in types and types <= {str, float, type(None)}:
-        codes, distinct = native.factorize()
-        if all(type(each) is str for each in distinct):
-            return levels.column(label, codes, distinct.tolist())
-    return objects(label, cells)
+    first = set(map(type, native.iloc[: few_rows.FEW + 1].tolist()))
+    if len(native) > few_rows.FEW and str in first and first <= {str, float, type(None)}:
+        with suppress(TypeError):  # of a cell that has no hash
+            codes, distinct = native.factorize()
+            if all(type(each) is str for each in distinct):
+                return levels.column(label, codes, distinct.tolist())
+    return objects(label, native.tolist())
 
 
 def _series(name: str, series: Any) -> Column:
