@@ -494,7 +494,7 @@ def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "batch_size", [pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow), 100]
+    "batch_size", [pytest.param(1, marks=pytest.mark.slow), 8, pytest.param(100, marks=pytest.mark.slow)]
 )
 def test_a_few_rows_whose_columns_threads_share(batch_size, monkeypatch):
     """Denses one after the other, with an activation and without, in a block, and one that is read twice."""
