@@ -25,6 +25,7 @@ from chainrule import (
     Tanh,
 )
 from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.export.effect import effect_of_int8
 from chainrule.formulas.layers import Context
 from chainrule.inspection.features.features import exciting_samples, layer_outputs
 from chainrule.network import backprop
@@ -476,3 +477,17 @@ def test_ablating_needs_no_walk(relu: Model):
         'p["dense_1"].W[:, 0] = 0  # neuron 0 of relu_1 is 0',
         'p["dense_1"].b[0] = 0.0',
     ]
+
+
+def test_what_integers_do_is_that_of_the_export(relu: Model, tmp_path: Path):
+    found = ask(relu, "neurons.integers")
+    assert DATA.test is not None
+    effect = effect_of_int8(relu.graph(), {"X": DATA.test.X})
+    assert found["difference"] == effect.difference and set(found["told"]) == {"en", "zh"}
+    layers, classes, columns = found["told"]["en"]["tables"]
+    assert [row[0] for row in layers["rows"]] == [each.name for each in effect.layers]
+    assert [row[0] for row in classes["rows"]] == ["ant", "bee", "cat"]
+    assert [row[0] for row in columns["rows"]] == [each.name for each in effect.columns]
+    assert found["told"]["zh"]["title"] == "8 位元整數的影響"
+    said = run(found["code"].replace("model.export", "written = model.export"), relu, DATA, tmp_path)
+    assert said["written"].effect.difference == effect.difference

@@ -297,3 +297,20 @@ def test_no_model_and_no_data(browser):
     model = Model(Network(4, [Dense(3), ReLU(), Dense(2)], SoftmaxCrossEntropy()), seed=0)
     with studio_pages(browser, Studio(model)) as pages, pages.open("neurons") as page:
         assert "there is no data yet" in page.locator(".screen [role=alert]").inner_text()
+
+
+def test_what_integers_do(pages: Pages, studio: Studio):
+    found = ask(studio, "neurons.integers")
+    with pages.open("neurons") as page:
+        page.click("[data-test=integers]")
+        page.wait_for_selector("[data-test=integers-panel] table")
+        panel = page.locator("[data-test=integers-panel]")
+        assert panel.locator("h2").inner_text() == "What 8-bit integers do"
+        assert float(panel.get_attribute("data-difference")) == found["difference"]
+        tables = found["told"]["en"]["tables"]
+        assert panel.locator("table").count() == len(tables)
+        cells = panel.locator("table").first.locator("tbody tr").first.locator("th, td").all_inner_texts()
+        assert cells == tables[0]["rows"][0]
+        page.locator("[role=tab]").nth(1).click()  # another layer of the same network
+        settle(page)
+        assert panel.locator("table").count() == len(tables)

@@ -25,21 +25,23 @@ def distill(
 ) -> None:
     """Train one network on what a run's networks answer, and say what it costs: so a race fits a chip."""
     from chainrule.recipe.distilled import distilled
+    from chainrule.views import words
     from chainrule.views.words import spoken_in
 
     check_language(lang)
     given = {"hidden_layer_sizes": hidden_widths(hidden), "max_iter": epochs}
     parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     console = output.console()
-    if not as_json:
-        told = f"One network learns what those of {run} answer, for their rows and for rows in between."
-        console.print(f"{told}\n", markup=False, highlight=False, soft_wrap=True)
-    made = distilled(Path(run), out, between=between, seed=seed, named=FLAGS, **parameters)
-    if as_json:
-        output.print_json({"file": str(made.path), **made.cost.to_data()})
-        return
+
+    def say(*lines: object) -> None:
+        for line in lines:
+            console.print(f"{line}", markup=False, highlight=False, soft_wrap=True)
+
     with spoken_in(lang):
-        console.print(f"{made.cost}", markup=False, highlight=False, soft_wrap=True)
-    lines = [f"Written to {made.path}", "", f"chainrule export {made.path} --c"]
-    for line in ["", *lines]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if not as_json:
+            say(words.smaller.learning(run), "")
+        made = distilled(Path(run), out, between=between, seed=seed, named=FLAGS, **parameters)
+        if as_json:
+            output.print_json({"file": str(made.path), **made.cost.to_data()})
+        else:
+            say(made.cost, "", words.smaller.written(str(made.path)), "", f"chainrule export {made.path} --c")

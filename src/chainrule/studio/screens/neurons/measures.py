@@ -50,11 +50,11 @@ class Neurons(NamedTuple):
     """a bounded activation that is flat on most samples"""
 
 
-def thinned(X: NDArray[Any], y: NDArray[Any]) -> SampleRows:
-    """Return at most MOST samples, evenly spaced."""
+def thinned(X: NDArray[Any], y: NDArray[Any], most: int = MOST) -> SampleRows:
+    """Return at most so many samples, evenly spaced."""
     n = len(X)
-    rows = np.arange(n) if n <= MOST else np.linspace(0, n - 1, MOST).astype(np.int64)
-    return SampleRows(X if n <= MOST else X[rows], y if n <= MOST else y[rows], rows)
+    rows = np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
+    return SampleRows(X if n <= most else X[rows], y if n <= most else y[rows], rows)
 
 
 def outputs_of(model: Trained, X: NDArray[Any], layer: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -5,15 +5,16 @@ import { code, message, tabs } from '../ui.js';
 import { cards } from './neurons_cards.js';
 import { oneNeuron } from './neurons_one.js';
 import { breakIt, editsOf } from './neurons_break.js';
+import { integers } from './neurons_integers.js';
 
 export const url = ['neurons.layer', 'neurons.sort', 'neurons.find', 'neurons.only', 'neurons.view', 'neurons.edits'];
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function neurons(root, store) {
   const top = h('div'), picker = h('div.neurons-layers'), list = h('div'), side = h('div.neurons-side'), status = h('div', { 'aria-live': 'polite' });
-  const python = h('div');
+  const python = h('div'), chip = h('section.panel.neurons-integers', { dataset: { test: 'integers-panel' } });
   let found = null, asked = 0, stopped = false;
-  fill(root, status, top, h('div.neurons-columns', h('section.panel.neurons-list', picker, list, python), side));
+  fill(root, status, top, store.host.kind === 'page' ? null : chip, h('div.neurons-columns', h('section.panel.neurons-list', picker, list, python), side));
 
   const state = {
     get found() { return found; },
@@ -27,7 +28,8 @@ export function neurons(root, store) {
     },
     importance: null,
   };
-  const parts = [cards(list, store, state), oneNeuron(side, store, state), breakIt(top, store, state)];
+  const inIntegers = integers(chip, store);
+  const parts = [cards(list, store, state), oneNeuron(side, store, state), breakIt(top, store, state), inIntegers];
 
   async function load() {
     const model = store.get('model');
@@ -62,7 +64,7 @@ export function neurons(root, store) {
     parts.forEach((part) => part.show());
   }
 
-  const again = () => { state.importance = null; load(); };
+  const again = () => { state.importance = null; inIntegers.forget(); load(); };
   const offs = [
     store.on(['network'], again),
     store.on(['neurons.layer'], load),

@@ -14,6 +14,16 @@ CLASS_HEADS = ("class", "rows", "same class", "probability off by", "others most
 COLUMN_HEADS = ("column", "one integer, in deviations", "answer off by")
 
 
+def learning(run: str) -> str:
+    """What is about to be trained."""
+    return f"One network learns what those of {run} answer, for their rows and for rows in between."
+
+
+def written(path: str) -> str:
+    """Where it is."""
+    return f"Written to {path}"
+
+
 def learned(own: int, between: int, seconds: float) -> str:
     """What the student has learned."""
     return (

@@ -14,6 +14,16 @@ CLASS_HEADS = ("類別", "列數", "類別不變", "機率相差", "其餘多半
 COLUMN_HEADS = ("欄位", "一個整數，以標準差計", "答案相差")
 
 
+def learning(run: str) -> str:
+    """What is about to be trained."""
+    return f"一個網路學習 {run} 的各網路對其資料列以及其間各列的答案。"
+
+
+def written(path: str) -> str:
+    """Where it is."""
+    return f"已寫入 {path}"
+
+
 def learned(own: int, between: int, seconds: float) -> str:
     """What the student has learned."""
     return f"學生學了老師對 {own:,} 列以及其間 {between:,} 列的答案，用時 {duration(seconds)}。"
