@@ -163,6 +163,25 @@ def test_every_room_has_its_folder_of_tests():
     assert [path.name for path in listed if len(path.parts) == 1] == ["conftest.py"]
 
 
+def test_what_the_sanitizers_run_is_there():
+    """Of the files and tests that tests/sanitizers/run.sh names."""
+    script, engines = (
+        (ROOT / "tests" / "sanitizers" / "run.sh").read_text("utf-8"),
+        ROOT / "tests" / "engines",
+    )
+    files = [name for names in re.findall(r"\$e/test_\{([\w,]+)\}\.py", script) for name in names.split(",")]
+    tests = re.findall(r"\$e/(test_\w+\.py)::test_(?:\{([\w,]+)\}|(\w+))", script)
+    assert len(files) > 10 and len(tests) > 5
+    assert [name for name in files if not (engines / f"test_{name}.py").exists()] == []
+    missing = [
+        f"{file}: test_{name}"
+        for file, several, one in tests
+        for name in (several or one).split(",")
+        if f"\ndef test_{name}(" not in (engines / file).read_text("utf-8")
+    ]
+    assert missing == []
+
+
 def test_no_file_names_a_path_of_one_machine():
     machine = re.compile(rb"(?<![\w.~-])/(?:work|root|home|Users|tmp)/\w+")
     found = [
