@@ -67,6 +67,16 @@ def kind(
     return register
 
 
+class Record:
+    """Base class of results, where they are no NamedTuples."""
+
+    __slots__ = ()
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return to_data(self)
+
+
 def to_data(result: object, n: int | None = None, width: int | None = None) -> dict[str, Any]:
     """Return a registered result as JSON-safe data: its kind, its version and its fields.
 

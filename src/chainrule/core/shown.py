@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.core.records import Record
+
 
 def view(result: object, form: str, *arguments: Any) -> Any:
     """Return a result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
@@ -31,3 +33,14 @@ class Shown:
         """Return the HTML for a notebook, from `chainrule.views.as_output`."""
         html: str = view(self, "as_output")
         return html
+
+
+class TextResult(Record):
+    """Base class of results that print as text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the result as text, from `chainrule.views.as_text`."""
+        text: str = view(self, "as_text")
+        return text

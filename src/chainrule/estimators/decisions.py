@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.shown import view
+from chainrule.core.shown import TextResult
 from chainrule.errors import ConfigError, FormatError
 from chainrule.estimators.labels import Labels
 
@@ -22,7 +22,7 @@ COST = "cost"
 
 @records.kind("decision")
 @dataclass(frozen=True, repr=False)
-class Decision:
+class Decision(TextResult):
     """How labels are chosen, what chose that, and how well it is expected to do. Print it for sentences.
 
     Two classes: `classes_[1]` where its probability p is at least the threshold. Costs C: the class j with the least
@@ -59,20 +59,11 @@ class Decision:
         assert self.costs is not None, "a decision has a threshold or costs"
         return np.asarray((predicted @ np.array(self.costs)).argmin(1), np.int64)
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the decision as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
     def __repr__(self) -> str:
         """Show the threshold, or the number of classes of the costs."""
         if self.threshold is not None:
             return f"<Decision at the threshold {self.threshold:.4g}>"
         return f"<Decision by the costs of {len(self.costs or ())} classes>"
-
-    def __str__(self) -> str:
-        """Write sentences."""
-        told: str = view(self, "as_text")
-        return told
 
     # --- in files ---------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from chainrule.core import records
-from chainrule.core.shown import view
+from chainrule.core.shown import TextResult, view
 from chainrule.errors import DataError
 
 BINS, MIN_ROWS = 10, 10
@@ -21,7 +21,7 @@ CONFIDENCE = 0.9
 
 @records.kind("reliability")
 @dataclass(frozen=True, repr=False)
-class Reliability:
+class Reliability(TextResult):
     """Predicted probabilities and observed shares. Print it for sentences; `figure()` is the reliability diagram.
 
     With two classes the probability of the positive one, with more that of the predicted class.
@@ -48,10 +48,6 @@ class Reliability:
         """The number of bins whose mean probability is not in the interval of the share."""
         return int(((self.predicted < self.low) | (self.predicted > self.high)).sum())
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
     def figure(self) -> Any:
         """Return the reliability diagram, a plotly figure."""
         return view(self, "as_figure")
@@ -61,11 +57,6 @@ class Reliability:
         return (
             f"<Reliability of {self.samples.sum():,} rows in {len(self.samples)} bins: ECE {self.error:.4g}>"
         )
-
-    def __str__(self) -> str:
-        """Write sentences."""
-        told: str = view(self, "as_text")
-        return told
 
 
 def reliability(

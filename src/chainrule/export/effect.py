@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, TextResult
 from chainrule.export.base import INT8, NUMBERS, Array
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, step_value
@@ -30,7 +30,7 @@ MOST_COLUMNS = 1000
 
 @records.kind("int8_layer")
 @dataclass(frozen=True)
-class LayerEffect:
+class LayerEffect(records.Record):
     """What integers do to the result of a dense layer, with a ReLU behind it if that is part of it.
 
     Of several networks it is the worst of the layers of this name.
@@ -47,14 +47,10 @@ class LayerEffect:
     used: int
     """how many of the 256 integers occur"""
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
 
 @records.kind("int8_class")
 @dataclass(frozen=True)
-class ClassEffect:
+class ClassEffect(records.Record):
     """What integers do to the rows of a class, as the exact model sees them."""
 
     label: str
@@ -67,14 +63,10 @@ class ClassEffect:
     mostly: str
     """the class that the most of the others go to; empty for none"""
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
 
 @records.kind("int8_column")
 @dataclass(frozen=True)
-class ColumnEffect:
+class ColumnEffect(records.Record):
     """What rounding one column of the input to integers does to the answer."""
 
     name: str
@@ -83,14 +75,10 @@ class ColumnEffect:
     change: float
     """the mean difference of the answer if this column alone is rounded"""
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
 
 @records.kind("int8_effect")
 @dataclass(frozen=True)
-class Int8Effect(Shown):
+class Int8Effect(Shown, TextResult):
     """What 8-bit integers do to a model: print it.
 
     Answers are probabilities, or numbers in parts of their standard deviation; the difference of a row is the mean over
@@ -106,15 +94,6 @@ class Int8Effect(Shown):
     columns: tuple[ColumnEffect, ...]
     """those that change the answer most in front; () where the first dense layer reads no columns of the input, and of
     more than `MOST_COLUMNS`"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
-    def __str__(self) -> str:
-        """Write it as text."""
-        told: str = view(self, "as_text")
-        return told
 
 
 def effect_of_int8(graph: ComputationGraph, inputs: Mapping[str, Any]) -> Int8Effect:

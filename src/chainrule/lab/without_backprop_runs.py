@@ -88,7 +88,7 @@ ARMS: dict[str, MethodArm] = {
 
 @records.kind("lab_course")
 @dataclass
-class Course:
+class Course(records.Record):
     """The record of one run: one number per measurement."""
 
     passes: list[float] = field(default_factory=list)
@@ -99,10 +99,6 @@ class Course:
     steps: int = 0
     accuracy: float = math.nan
     """on the test samples, at the end"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 @records.kind(

@@ -92,11 +92,6 @@ class Model(Trained, Shown):
         return made
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read a model from a file that `save` wrote; the same as `chainrule.load`."""
-        return cls.load_with_extra(path, custom=custom)[0]
-
-    @classmethod
     def load_with_extra(
         cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
     ) -> tuple[Self, dict[str, Any]]:

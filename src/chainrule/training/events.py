@@ -21,17 +21,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(records.Record):
     """Base class of events: the position of the run."""
 
     epoch: int
     """epochs completed"""
     epochs: int
     """the epochs requested"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the event as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 @records.kind("run_started")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("history", fields=("records", "stopped"))
-class History(Shown):
+class History(Shown, records.Record):
     """The history of a run: one record per epoch with loss, val_loss, val_accuracy, learning_rate, seconds, ...
 
     history["val_loss"] is a column, history[-1] a record, history.to_frame() a data frame.
@@ -68,10 +68,6 @@ class History(Shown):
     def to_json(self) -> str:
         """Return the records and the reason of a stop as JSON text; NaN and infinity become null."""
         return to_json({"records": self.records, "stopped": self.stopped}, indent=1)
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
     @classmethod
     def from_json(cls, text: str) -> History:

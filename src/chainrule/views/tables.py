@@ -24,7 +24,7 @@ MAX_NAME_WIDTH = 28
 
 @records.kind("lab_table")
 @dataclass(frozen=True)
-class Table:
+class Table(records.Record):
     """A table with named columns and the rows' names in the first column.
 
     Cells are text, numbers, or None if missing.  Raises ShapeError unless each row has one cell per column.
@@ -49,10 +49,6 @@ class Table:
     def records(self) -> list[dict[str, Any]]:
         """Return one dict per row, by column name."""
         return [dict(zip(self.columns, map(records.plain, row), strict=True)) for row in self.rows]
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return caption, columns and rows as data."""

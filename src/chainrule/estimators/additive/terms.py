@@ -84,7 +84,7 @@ def place(axis: Axis, value: Any) -> int:
 
 @records.kind("additive_terms")
 @dataclass(frozen=True, repr=False)
-class Terms:
+class Terms(records.Record):
     """An additive model as data: intercept and terms, whose sum is the decision, before the link function.
 
         decision = intercept + sum over terms of what they add
@@ -135,10 +135,6 @@ class Terms:
     def write(self, path: str | os.PathLike[str], row: Mapping[str, Any] | None = None) -> None:
         """Write the HTML page to a file."""
         write_whole(path, self.html(row).encode())
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the terms as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
     def __repr__(self) -> str:
         """Show how many terms there are."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, TextResult
 
 
 @records.kind("distillation")
 @dataclass(frozen=True)
-class DistillationCost(Shown):
+class DistillationCost(Shown, TextResult):
     """What it costs that one network answers in place of another estimator; print it.
 
     Pairs are of the teacher and the student.
@@ -39,12 +38,3 @@ class DistillationCost(Shown):
     networks: tuple[int, ...]
     trained: float
     """the seconds that all of it took"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
-    def __str__(self) -> str:
-        """Write it as text."""
-        told: str = view(self, "as_text")
-        return told

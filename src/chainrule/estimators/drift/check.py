@@ -13,7 +13,7 @@ from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact,
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, TextResult, view
 from chainrule.estimators.drift.seen import Array, SeenColumn
 from chainrule.estimators.tables.learned import LearnedColumn
 
@@ -63,7 +63,7 @@ class CheckedColumn(NamedTuple):
 
 @records.kind("drift_check")
 @dataclass(frozen=True, repr=False)
-class DriftCheck(Shown):
+class DriftCheck(Shown, TextResult):
     """What later rows have in each column beside those of training. Print it for sentences and a table."""
 
     rows: int
@@ -96,20 +96,11 @@ class DriftCheck(Shown):
         """Write the HTML page to a file."""
         write_whole(path, self.html().encode())
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the check as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
     def __repr__(self) -> str:
         """Show how many columns have changed."""
         return (
             f"<DriftCheck of {self.rows:,} rows: {len(self.changed)} of {len(self.columns)} columns changed>"
         )
-
-    def __str__(self) -> str:
-        """Write it as text."""
-        told: str = view(self, "as_text")
-        return told
 
 
 def check(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.settings import check_count, check_number
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, TextResult, view
 from chainrule.errors import ShapeError
 from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.explain.answers import with_columns
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @records.kind("column_importance")
 @dataclass(frozen=True, eq=False)
-class ColumnImportance(Shown):
+class ColumnImportance(Shown, TextResult):
     """The mean growth of a row's loss when a column's cells are shuffled, with an interval, the largest first.
 
     A row's growth is the mean over the shuffles of its loss with the column shuffled, less its loss. The interval is
@@ -47,10 +47,6 @@ class ColumnImportance(Shown):
     rows: int
     repeats: int
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
     def records(self) -> list[dict[str, Any]]:
         """Return one record per column, for a data frame."""
         return [
@@ -63,11 +59,6 @@ class ColumnImportance(Shown):
     def figure(self) -> go.Figure:
         """Plot the columns as bars with their intervals."""
         return view(self, "as_figure")
-
-    def __str__(self) -> str:
-        """Return the columns as a table of text."""
-        text: str = view(self, "as_text")
-        return text
 
     def __repr__(self) -> str:
         """Return the numbers of columns and rows."""

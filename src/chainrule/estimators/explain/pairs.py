@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.core.settings import check_count
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, TextResult, view
 from chainrule.estimators.explain.answers import answers, output_of, with_columns
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @records.kind("column_pairs")
 @dataclass(frozen=True, eq=False)
-class ColumnPairs(Shown):
+class ColumnPairs(Shown, TextResult):
     """The joint effects of pairs of columns on each row's answer, compared with a typical row.
 
     joint_ab = f(x) - f(x with a typical) - f(x with b typical) + f(x with both typical)
@@ -68,11 +68,6 @@ class ColumnPairs(Shown):
     def figure(self) -> go.Figure:
         """Plot the mean joint effect of each pair as a cell."""
         return view(self, "as_figure")
-
-    def __str__(self) -> str:
-        """Return the pairs as a table of text."""
-        text: str = view(self, "as_text")
-        return text
 
     def __repr__(self) -> str:
         """Return the numbers of columns and rows."""

@@ -59,7 +59,7 @@ class Notice(NamedTuple):
 
 @records.kind("notices")
 @dataclass(frozen=True, repr=False)
-class Notices(Shown):
+class Notices(Shown, records.Record):
     """What a fit has noticed. Print it for a sentence each."""
 
     found: tuple[Notice, ...] = ()
@@ -79,10 +79,6 @@ class Notices(Shown):
         if not isinstance(data, list) or len(data) > MOST_NOTICES:
             raise FormatError(f"notices must be a list of at most {MOST_NOTICES} of them.")
         return cls(tuple(map(_from_data, data)))
-
-    def to_data(self) -> dict[str, Any]:
-        """Return them as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
     def __repr__(self) -> str:
         """Show their kinds and columns."""

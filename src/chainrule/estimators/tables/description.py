@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chainrule.core import records
-from chainrule.core.shown import view
+from chainrule.core.shown import TextResult
 from chainrule.estimators.tables.learned import LearnedColumn
 
 
@@ -41,7 +41,7 @@ class DescribedColumn(NamedTuple):
 
 @records.kind("described_table")
 @dataclass(frozen=True, repr=False)
-class DescribedTable:
+class DescribedTable(TextResult):
     """What became of each column of a table. Print it for a table of text."""
 
     columns: tuple[DescribedColumn, ...]
@@ -68,21 +68,12 @@ class DescribedTable:
         """The columns that a network does not see."""
         return tuple(column for column in self.columns if column.became == "dropped")
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the table as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
     def __repr__(self) -> str:
         """Show how many columns there are, how many are dropped, and how many outputs the others became."""
         outputs = sum(column.outputs for column in self.columns)
         return (
             f"<DescribedTable of {len(self):,} columns, {len(self.dropped):,} dropped: {outputs:,} outputs>"
         )
-
-    def __str__(self) -> str:
-        """Write the table."""
-        told: str = view(self, "as_text")
-        return told
 
 
 def describe(learned: Sequence[LearnedColumn], rows: int | None) -> DescribedTable:

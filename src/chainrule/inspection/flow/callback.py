@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("flow_over_training", fields=("epochs", "flows"))
-class GradientFlow(Callback, Shown):
+class GradientFlow(Callback, Shown, records.Record):
     """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
     every: measure after every this many epochs, and after the last one.  samples: the maximum number of training
@@ -91,10 +91,6 @@ class GradientFlow(Callback, Shown):
             for epoch, flow in zip(self.epochs, self.flows, strict=True)
             for row in flow.records()
         ]
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
     def to_frame(self, backend: object = "pandas") -> Any:
         """Return a data frame with one row per epoch and layer, of any library that narwhals supports."""

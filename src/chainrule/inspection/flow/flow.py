@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
-class Flow(Shown):
+class Flow(Shown, records.Record):
     """The gradient flow at one moment: one row per layer with weights, in forward order. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]
@@ -63,10 +63,6 @@ class Flow(Shown):
     def records(self) -> list[dict[str, Any]]:
         """Return one dict per layer."""
         return [row._asdict() for row in self.layers]
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
     def to_frame(self, backend: object = "pandas") -> Any:
         """Return a data frame with one row per layer, of any library that narwhals supports."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Region(ABC):
 
 @records.kind("box")
 @dataclass(frozen=True)
-class Box(Region):
+class Box(Region, records.Record):
     """low <= x_i <= high, such as pixels. g^T u over u in [0, 1]^n is maximal at u_i = 1 where g_i > 0, else 0."""
 
     low: float = 0.0
@@ -79,14 +79,10 @@ class Box(Region):
         """Draw uniform points."""
         return random.uniform(0.0, 1.0, shape)
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
 
 @records.kind("ball")
 @dataclass(frozen=True)
-class Ball(Region):
+class Ball(Region, records.Record):
     """||x - center|| <= radius. g^T u over ||u|| <= 1 is maximal at u = g / ||g||."""
 
     radius: float = 1.0
@@ -119,10 +115,6 @@ class Ball(Region):
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
         """Draw points in random directions, at half the radius."""
         return 0.5 * self.best(random.normal(size=shape))
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tuple[Floats, Floats]:
