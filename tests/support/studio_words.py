@@ -86,6 +86,7 @@ ALLOWED = {
         "MLP",
         "ReLU",
         "softmax",
+        "Shift",
         "tanh",
         "sigmoid",
         "logits",
