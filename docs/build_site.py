@@ -1,7 +1,7 @@
 """Builds the site into a folder that any web server serves: `make site`, or `python docs/build_site.py [FOLDER]`.
 
     play/    the studio in the browser, where Emscripten is installed
-    pages/   screens of the studio as single files
+    pages/   screens of the studio and reports of the laboratory, as single files
     ...      everything else, by Sphinx, to which a warning is an error
 
 In the end `check_site.py` follows every link. The environment variable SITE_URL has the address at which the site will
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from check_site import faults
 
+from chainrule import lab
 from chainrule.lab.vanishing import ARMS as NETWORKS
 from chainrule.lab.without_backprop_runs import ARMS as METHODS
 from chainrule.studio import screens
@@ -35,6 +36,15 @@ RUNS = {
     "without_backprop": {"arms": list(METHODS), "passes": 1000},
 }
 """Experiments of the studio by the screen's name, with arguments that make them take seconds."""
+REPORTS = {
+    "vanishing": 0.1,
+    "without-backprop": 0.1,
+    "universality": 0.2,
+    "optimizers": 0.2,
+    "regularization": 0.5,
+    "features": 0.3,
+}
+"""Experiments of the laboratory with the fraction of their work that is done, by one seed: a minute of one core."""
 SECONDS = 300.0
 """The maximum time of an experiment; what there is then is shown."""
 
@@ -74,10 +84,17 @@ def pages(folder: Path) -> None:
         studio.close()
 
 
+def reports(folder: Path) -> None:
+    """Write the report of each experiment of the laboratory, with the figures, from a short run."""
+    for name, budget in REPORTS.items():
+        lab.run(name, budget=budget, repeats=1).write(folder / f"lab-{name}.html")
+
+
 def main(built: Path) -> int:
     """Build everything, and return the exit status."""
     is_playable = play(built / "play")
     pages(built / "pages")
+    reports(built / "pages")
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
     options += ["--tag", "play"] if is_playable else []
     run("-m", "sphinx", *options, "--doctree-dir", built.parent / "doctrees", DOCS, built)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import importlib
 import io
 import re
 import shlex
@@ -410,6 +411,16 @@ def test_every_experiment_of_the_laboratory_has_a_picture():
     sections = re.split(r"^## ", (ROOT / "docs" / "laboratory.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
     shown = {section.split("\n")[0]: re.findall(r"!\[[^\]]{20,}\]\((\S+)\)", section) for section in sections}
     assert shown == {name: [f"images/lab-{name}.png"] for name in LABS}
+
+
+def test_every_experiment_of_the_laboratory_has_a_page_to_play_with(monkeypatch):
+    """The page of pages to play with leads to each report that the site's builder writes."""
+    from chainrule.lab import LABS
+
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    text = (ROOT / "docs" / "playground.md").read_text("utf-8")
+    led_to = re.findall(r'href="pages/lab-([\w-]+)\.html"', text)
+    assert led_to == list(LABS) == list(importlib.import_module("build_site").REPORTS)
 
 
 LINKS = [
