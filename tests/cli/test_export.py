@@ -60,7 +60,7 @@ def test_a_run_in_integers(tmp_path: Path):
         *("small_net.c", "small_net.h", "small_net_test.c")
     }, said
     assert "The likeliest class is the same for" in said or compiler() is None
-    assert "others mostly" in said and "答案相差" in invoke(run, "--c", "--dtype", "int8", "--lang", "zh")[1]
+    assert "others mostly" in said and "類別不變" in invoke(run, "--c", "--dtype", "int8", "--lang", "zh")[1]
     found = json.loads(invoke(run, "--c", "--dtype", "int8", "--json")[1])
     assert [each["name"] for each in found["int8"]["layers"]] == ["dense_1", "dense_2"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -162,6 +163,34 @@ def test_raw_rows_answer_as_the_estimator_does(tmp_path: Path):
     raw = [{name: cell(name, value) for name, value in row.items()} for row in rows.to_dict("records")]
     (answer,) = answers(tmp_path, [(estimator.graph(), raw)])
     assert difference(numbers_of(answer), estimator.predict(rows)) <= CLOSE
+
+
+def test_the_lines_that_use_it(tmp_path: Path):
+    """A typical row: medians, the most frequent known texts, a date as one writes it."""
+    X = {
+        "n": np.array([3.0, 1.0, np.nan, 2.0, 90.5] * 8),
+        "day": np.array(["2020-01-01", "2020-01-03", "2020-01-09", "NaT", "2021-01-01"] * 8, "datetime64[s]"),
+        "town": np.array(["Wien", "Graz", None, "Graz", "Linz"] * 8, object),
+        "is_new": np.array([True, False, True, True, False] * 8),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = MLPRegressor(hidden_layer_sizes=(2,), preprocess="auto", max_iter=1, random_state=0).fit(
+            X, np.arange(40.0)
+        )
+    usage = made.export(tmp_path / "net.mjs", X).usage
+    row = '{ "n": 3, "day": new Date("2020-01-09T00:00:00Z"), "town": "Graz", "is_new": true }'
+    assert usage.splitlines()[1] == f"console.log(predict({row}));"
+    if shutil.which("node"):
+        (tmp_path / "use.mjs").write_text(usage, "utf-8")
+        done = subprocess.run(["node", "use.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        one = {
+            "n": [3.0],
+            "day": np.array(["2020-01-09"], "datetime64[s]"),
+            "town": ["Graz"],
+            "is_new": [True],
+        }
+        assert float(done.stdout) == pytest.approx(float(made.predict(one)[0]), rel=1e-5)
 
 
 def test_texts_are_read_as_in_python(tmp_path: Path):

@@ -138,8 +138,12 @@ def test_the_lines_that_run_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     written = estimator.export(tmp_path / "table.onnx", X.assign(same=1), dtype="float64")
     assert written.rows == 80 and any("uses no same" in each for each in written.left_out)
     assert len(written.usage.splitlines()) == 5
-    exec(compile(written.usage, "usage", "exec"), {})
+    names: dict[str, Any] = {}
+    exec(compile(written.usage, "usage", "exec"), names)
     assert "array" in capsys.readouterr().out
+    row = {name: value.item() for name, value in names["row"].items()}
+    assert row["city"] in ("Graz", "Wien", "Linz", "Köln") and row["member"] in ("True", "False")
+    assert row["income"] == pytest.approx(np.median(X["income"]), rel=0.1)
 
 
 def test_members_and_rows_of_other_types(tmp_path: Path):

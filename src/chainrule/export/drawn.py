@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.columns import WholeCodes
+from chainrule.export.base import NUMBERS
+from chainrule.export.columns import GraphInput, LevelCodes, WholeCodes
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.numbers import Columnwise, SelectedColumns
 
@@ -33,3 +38,31 @@ def drawn_rows(graph: ComputationGraph, rows: int = ROWS, seed: int = 0) -> dict
             if isinstance(chosen, SelectedColumns) and len(chosen.columns) == 1:
                 X[:, chosen.columns[0]] = rng.integers(0, step.operation.count + 1, rows)
     return {own.label: X}
+
+
+def typical_row(graph: ComputationGraph, rows: Mapping[str, Any]) -> dict[str, str | float]:
+    """Return a row of a table to begin with: of each column the median of rows, or the most frequent known text.
+
+    rows: values by name, as `ComputationGraph.run` takes them. Dates and durations are whole seconds. A column without
+    values is 0, or a known text. Of a matrix it is {}.
+    """
+    found: dict[str, str | float] = {}
+    for each in graph.inputs:
+        values = np.asarray(rows.get(each.label, ()))
+        if each.is_text:
+            known = known_texts(graph, each)
+            counted = Counter(text for text in values.tolist() if text in known)
+            found[each.label] = counted.most_common(1)[0][0] if counted else next(iter(known), "text")
+        elif each.holds != NUMBERS:
+            numbers = np.sort(values[np.isfinite(values.astype(np.float64))].astype(np.float64))
+            middle = float(numbers[len(numbers) // 2]) if len(numbers) else 0.0
+            found[each.label] = float(f"{middle:.6g}") if each.holds == "number" else float(round(middle))
+    return found
+
+
+def known_texts(graph: ComputationGraph, column: GraphInput) -> tuple[str, ...]:
+    """Return the texts of a column that a graph knows."""
+    for step in graph.steps:
+        if isinstance(step.operation, LevelCodes) and graph.steps[step.reads[0]].operation is column:
+            return step.operation.levels
+    return ()

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from chainrule.export.as_c.helpers import SPACE
 from chainrule.export.as_c.own_math import functions_called, own_math, stated_error
 from chainrule.export.as_c.places import SIZES, GeneratedCode, Value, number, quoted
-from chainrule.export.columns import LevelCodes
 from chainrule.export.comparing import AnswersCompared
+from chainrule.export.drawn import known_texts
 from chainrule.export.graph import ComputationGraph
 
 NUMBERS_OF_MATH = re.compile(r"\b(?:NAN|INFINITY)\b")
@@ -71,7 +71,7 @@ def header(
         ]
         for own, field in made.fields:
             about = {"date": "seconds since 1970 in universal time", "duration": "seconds"}.get(own.holds, "")
-            levels = _levels(graph, own.label)
+            levels = known_texts(graph, own)
             about = ", ".join(levels[:6]) + ", ..." * (len(levels) > 6) if levels else about
             lines.append(
                 f"    {'const char *' if own.is_text else 'double '}{field}; {comment(own.label, about)}"
@@ -162,15 +162,6 @@ def comment(label: str, about: str) -> str:
 def inputs_of(graph: ComputationGraph) -> int:
     """Return how many numbers and texts a row has."""
     return sum(each.columns for each in graph.inputs)
-
-
-def _levels(graph: ComputationGraph, label: str) -> tuple[str, ...]:
-    """Return the known texts of a column."""
-    at = {k for k, step in enumerate(graph.steps) if getattr(step.operation, "label", None) == label}
-    for step in graph.steps:
-        if isinstance(step.operation, LevelCodes) and at & set(step.reads):
-            return step.operation.levels
-    return ()
 
 
 def integer_declarations(made: GeneratedCode, name: str) -> list[str]:

@@ -18,6 +18,7 @@ from chainrule.export.comparing import (
     read_by_the_caller,
     rows_to_compare,
 )
+from chainrule.export.drawn import typical_row
 from chainrule.export.effect import effect_of_int8
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
@@ -75,7 +76,7 @@ def write(
         difference=found.difference,
         tolerance=tolerance,
         left_out=tuple(left_out(graph, label, found.rows)),
-        usage=usage(chosen, list(output_names(chosen).values()), path, numbers),
+        usage=usage(chosen, rows.inputs, list(output_names(chosen).values()), path, numbers),
         effect=effect,
         about={"format": "onnx", "opset": 13, "dtype": dtype, "same_labels": found.same_labels},
     )
@@ -106,17 +107,16 @@ def left_out(graph: ComputationGraph, label: bool, rows: int) -> list[str]:
     return said
 
 
-def usage(graph: ComputationGraph, outputs: list[str], path: Path, dtype: str) -> str:
-    """Return five lines that run the file."""
-    feeds = []
+def usage(
+    graph: ComputationGraph, rows: Mapping[str, Any], outputs: list[str], path: Path, dtype: str
+) -> str:
+    """Return five lines that run the file on a typical one of some rows."""
+    row, feeds = typical_row(graph, rows), []
     for each in graph.inputs:
-        if each.is_text:
-            level = "text"
-            feeds.append(f"{each.label!r}: np.array([[{level!r}]], object)")
-        elif each.holds == NUMBERS:
+        if each.holds == NUMBERS:
             feeds.append(f"{each.label!r}: np.zeros((1, {each.columns}), np.{dtype})")
         else:
-            feeds.append(f"{each.label!r}: np.array([[0.0]])")
+            feeds.append(f"{each.label!r}: np.array([[{row[each.label]!r}]]{', object' * each.is_text})")
     return "\n".join(
         [
             "import numpy as np",

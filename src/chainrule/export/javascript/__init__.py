@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
-from chainrule.export.base import to_json
+from chainrule.export.base import NUMBERS, to_json
+from chainrule.export.columns import GraphInput
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -34,6 +35,7 @@ from chainrule.export.comparing import (
     read_by_the_caller,
     rows_to_compare,
 )
+from chainrule.export.drawn import typical_row
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphStep
 
@@ -75,7 +77,7 @@ def write(
         tolerance=found.tolerance,
         left_out=tuple(left_out(graph, found)),
         usage=f"import {{ inputs, labels, predict }} from './{path.name}';\n"
-        f"console.log(predict({_example(graph)}));",
+        f"console.log(predict({_example(graph, rows.inputs)}));",
         about={"format": "javascript", "dtype": "float64"},
     )
 
@@ -135,11 +137,23 @@ def _rows(graph: ComputationGraph, given: Mapping[str, Any]) -> list[Any]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _example(graph: ComputationGraph) -> str:
-    """Return a row to begin with: zeros of a matrix, or missing values."""
-    if graph.inputs[0].holds == "numbers":
+def _example(graph: ComputationGraph, rows: Mapping[str, Any]) -> str:
+    """Return a row to begin with: zeros of a matrix, or a typical one of some rows."""
+    if graph.inputs[0].holds == NUMBERS:
         return f"new Float64Array({graph.inputs[0].columns})"
-    return f"{{ {', '.join(f'{json.dumps(each.label)}: null' for each in graph.inputs)} }}"
+    row = typical_row(graph, rows)
+    cells = (f"{_literal(each.label)}: {_cell(each, row[each.label])}" for each in graph.inputs)
+    return f"{{ {', '.join(cells)} }}"
+
+
+def _cell(column: GraphInput, value: str | float) -> str:
+    """Return a cell of a row as one writes it in JavaScript."""
+    if column.holds == "date":
+        moment = np.datetime64(int(value), "s")
+        return f"new Date({_literal(f'{moment}Z')})"
+    if column.holds == "boolean":
+        return str(value).lower()
+    return _literal(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class Packed:
