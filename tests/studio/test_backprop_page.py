@@ -574,8 +574,15 @@ def test_a_page_from_the_disk_has_what_was_seen(
     assert "offline" in browser_page.locator("[data-test=weight] [role=alert]").inner_text()
 
 
-@pytest.mark.parametrize("phone", [False, True])
-@pytest.mark.parametrize(("lang", "theme"), [("en", "dark"), ("zh", "light")])
+@pytest.mark.parametrize(
+    ("lang", "theme", "phone"),
+    [
+        ("en", "dark", False),
+        ("zh", "light", True),
+        pytest.param("en", "dark", True, marks=pytest.mark.slow),
+        pytest.param("zh", "light", False, marks=pytest.mark.slow),
+    ],
+)
 def test_both_languages_and_a_phone(pages: Pages, lang: str, theme: str, phone: bool):
     with pages.open("backprop", lang=lang, theme=theme, phone=phone, state={"backprop.step": 9}) as page:
         ready(page)

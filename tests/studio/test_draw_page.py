@@ -442,7 +442,7 @@ def test_samples_of_a_class(pages: Pages, digits):
 # --- the picture of the network
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_neuron_has_the_colour_of_its_activation(pages: Pages, digits, theme):
     with pages.open(theme=theme) as page:
         x = sample(page)
@@ -545,8 +545,15 @@ def test_one_scale_for_all_layers_or_one_for_each(pages: Pages):
 # --- the page
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize(
+    ("phone", "lang"),
+    [
+        (False, "en"),
+        (True, "zh"),
+        pytest.param(False, "zh", marks=pytest.mark.slow),
+        pytest.param(True, "en", marks=pytest.mark.slow),
+    ],
+)
 def test_it_fits_and_says_everything_in_the_readers_language(pages: Pages, lang, phone):
     with pages.open(lang=lang, phone=phone, state={"neuron": '{"link":"dense_1","index":3}'}) as page:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -587,7 +594,7 @@ def top_and_bottom(page, selector: str) -> tuple[float, float]:
     return box["y"], box["y"] + box["height"]
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.slow), "zh"])
 def test_answer_and_neurons_are_in_sight_while_one_draws_on_a_phone(pages: Pages, lang):
     with pages.open(phone=True, lang=lang) as page:
         page.locator("[data-test=clear]").click()
@@ -629,7 +636,7 @@ def test_a_click_brings_the_neurons_formula_into_sight(pages: Pages, phone):
             assert box["x"] + box["width"] <= wide
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_stronger_colour_is_a_higher_activation_and_no_line_has_it(pages: Pages, theme):
     with pages.open("glossary", theme=theme) as page:
         points, ground, lines = page.evaluate(

@@ -279,7 +279,7 @@ def test_edits_are_kept_and_taken_back(browser):
         assert studio.model is model and score(page, "before") > broken
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.slow), "zh"])
 def test_a_phone_has_it_in_its_width(pages: Pages, lang: str):
     with pages.open("neurons", lang=lang, theme="dark", phone=True) as page:
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

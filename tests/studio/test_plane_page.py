@@ -111,7 +111,7 @@ def from_module(page: Page, path: str, expression: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "state",
     [

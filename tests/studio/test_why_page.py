@@ -261,7 +261,7 @@ def test_a_sample_of_a_neuron_is_asked_about(pages: Pages):
         assert page.locator(".why-side h2").inner_text() == f"Sample {row}"
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.slow), "zh"])
 def test_a_phone_has_it_in_its_width(pages: Pages, lang: str):
     with pages.open("why", lang=lang, theme="dark", phone=True, state={"sample.index": 5}) as page:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -86,8 +86,8 @@ def test_a_digit(browser_page, digits, tmp_path):
 
 
 SIZES = [(360, 740), (768, 1024), (1920, 1080)]
-QUICK = [(360, 740, "light"), (1920, 1080, "dark")]
-"""Those of `make test`."""
+QUICK = [(360, 740, "dark")]
+"""That of `make test`."""
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_story_of_a_sure_answer_has_no_zeros_for_what_moves():
     )
 
 
-@pytest.mark.parametrize("task", ["two", "many", "numbers"])
+@pytest.mark.parametrize("task", [pytest.param("two", marks=pytest.mark.slow), "many", "numbers"])
 def test_tables_of_every_task(browser_page, tmp_path, task):
     X = np.random.default_rng(0).normal(size=(60, 20))
     loss, y, outputs = {

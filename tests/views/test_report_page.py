@@ -173,7 +173,7 @@ def test_text_from_data_stays_text(browser_page, tmp_path):
     assert "</script><img" in "".join(browser_page.locator(".figure .xtick").all_text_contents())
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_regression(browser_page, tmp_path, outputs):
     X = np.random.default_rng(0).normal(size=(90, 4))
     y = X[:, 0] if outputs == 1 else X[:, :outputs]
