@@ -46,6 +46,7 @@ class Format:
 
     seal: puts what was mutated into its envelope, or corrects its checksums, so that the damage gets past them.
     is_json: whether most mutants are to be valid JSON with another value in some place.
+    every: of so many mutants one is read, but with CHAINRULE_FULL=1 each; of those that take a tenth of a second.
     """
 
     mutants: int
@@ -53,6 +54,7 @@ class Format:
     read: Callable[[Path], Any]
     seal: Callable[[bytes], bytes] | None = None
     is_json: bool = False
+    every: int = 1
 
 
 def idx_files() -> list[bytes]:
@@ -436,7 +438,7 @@ FORMATS: dict[str, Format] = {
     "arrow": Format(500, arrow_files, read_table(".arrow")),
     "csv": Format(300, csv_files, read_table(".csv")),
     "report of an average": Format(
-        500, lambda: [saved_average()[1].encode()], read_average, in_average, is_json=True
+        500, lambda: [saved_average()[1].encode()], read_average, in_average, is_json=True, every=4
     ),
     "idx": Format(1200, idx_files, read_idx),
     "idx.gz": Format(800, lambda: [gzip.compress(data, mtime=0) for data in idx_files()], read_idx),
@@ -454,10 +456,14 @@ FORMATS: dict[str, Format] = {
     ),
     "checkpoint": Format(500, checkpoint_files, read_checkpoint),
     "arrays in checkpoint": Format(500, checkpoint_files, read_checkpoint, arrays_in_checkpoint),
-    "config.json": Format(300, run_file("config.json"), resume_with("config.json"), is_json=True),
-    "history.json": Format(150, run_file("history.json"), resume_with("history.json"), is_json=True),
+    "config.json": Format(300, run_file("config.json"), resume_with("config.json"), is_json=True, every=4),
+    "history.json": Format(150, run_file("history.json"), resume_with("history.json"), is_json=True, every=4),
     "checkpoint of the command": Format(
-        100, run_file("checkpoint.safetensors"), resume_with("checkpoint.safetensors"), arrays_in_checkpoint
+        100,
+        run_file("checkpoint.safetensors"),
+        resume_with("checkpoint.safetensors"),
+        arrays_in_checkpoint,
+        every=4,
     ),
     "state in checkpoint": Format(
         800,
@@ -706,7 +712,10 @@ def test_each_mutant_is_read_or_refused(name: str, least: int, request: pytest.F
     if least == 30 and any(item.name == every_mutant for item in request.session.items):
         pytest.skip("the slow test of this run takes these mutants too")
     path = os.pathsep.join(filter(None, sys.path))
-    every = max(1, min(12, FORMATS[name].mutants // least))
+    from full import FULL  # which somebody who runs this file as a script does not need
+
+    form = FORMATS[name]
+    every = min(12, max(form.mutants // least, 1 if FULL else form.every))
     child = subprocess.run(
         [sys.executable, "-W", "error", __file__, name, str(SEED), "--every", str(every)],
         env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},

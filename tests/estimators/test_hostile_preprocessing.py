@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule import ChainruleError, TablePreprocessor
+from full import FULL
 from hostile_tables import COUNT, WIDE, hostile_table
 
 FAST = 140
@@ -46,9 +47,12 @@ def test_many_tables():
 
 
 @pytest.mark.slow
-def test_every_table():
-    found = [outcome(seed) for seed in range(COUNT)]
-    assert 0.3 < found.count("fitted") / COUNT < 0.9
+def test_more_tables():
+    """All with CHAINRULE_FULL=1, else of those that no other test takes a third."""
+    seeds = range(COUNT) if FULL else range(FAST, COUNT, 3)
+    found = [outcome(seed) for seed in seeds]
+    assert any(seed % WIDE == WIDE - 1 for seed in seeds)
+    assert 0.3 < found.count("fitted") / len(seeds) < 0.9
 
 
 def test_a_seed_makes_the_same_table():
