@@ -40,6 +40,7 @@ extensions = [
     "sphinxext.opengraph",
     "names",
     "heads",
+    "chinese",
 ]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
@@ -64,6 +65,7 @@ html_theme_options = {
         "color-brand-visited": "#66beff",
     },
 }
+templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "../src/chainrule/studio/web/icon.svg"

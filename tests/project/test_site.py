@@ -25,7 +25,11 @@ PAGE = """<!doctype html><html lang="en"><head><title>A page</title><meta name="
 
 @cache
 def checks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("check_site", DOCS / "check_site.py")
+    return module_of(DOCS / "check_site.py")
+
+
+def module_of(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -106,6 +110,46 @@ def test_a_page_that_the_map_has_not_is_found(tmp_path: Path):
     ]
 
 
+# --- what stands around a Chinese page
+
+MENU = """<p class="caption"><span class="caption-text">Learn</span></p>
+<ul class="current">
+<li class="toctree-l1 has-children"><a href="../guide.html#top">Guide</a><input aria-label="Guide"></li>
+<li class="toctree-l1"><a href="../api.html">Reference</a></li></ul>
+<p class="caption"><span class="caption-text">繁體中文</span></p>
+<ul><li class="toctree-l1 current current-page"><a href="#">說明</a></li></ul>"""
+
+
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    pytest.importorskip("sphinx", reason="the site is built by Sphinx")
+    pytest.importorskip("bs4", reason="the site's theme needs it")
+    monkeypatch.syspath_prepend(DOCS / "extensions")
+    return module_of(DOCS / "extensions" / "chinese.py")
+
+
+@pytest.mark.parametrize(("page", "is_here"), [("start/guide.zh-TW", False), ("guide.zh-TW", True)])
+def test_the_menu_of_a_chinese_page(chinese: ModuleType, page: str, is_here: bool):
+    """Titles are Chinese, and so is a page that is translated; the part of the Chinese pages is not there twice."""
+    html = MENU if not is_here else MENU.replace("../", "")
+    shown = chinese.menu(html, page, {"guide"})
+    guide = "#" if is_here else "../guide.zh-TW.html#top"
+    assert f'<a href="{guide}">使用指南</a><input aria-label="展開或收合「使用指南」"/>' in shown
+    assert 'api.html" hreflang="en">參考手冊</a>' in shown
+    assert "學習" in shown and "繁體中文" not in shown and ("current-page" in shown) is is_here
+
+
+def test_labels_and_texts_of_the_theme_are_chinese(chinese: ModuleType):
+    button = '<button aria-label="Toggle Light / Dark / Auto color theme" title="Copy">'
+    assert chinese.labels_in_chinese(button) == '<button aria-label="切換亮色、暗色或自動" title="Copy">'
+    texts = chinese.Chinese()
+    assert [texts.gettext(text) for text in ("Next", "Search", "unheard of")] == [
+        "下一頁",
+        "搜尋",
+        "unheard of",
+    ]
+
+
 # --- the site
 
 built = pytest.mark.skipif(
@@ -154,9 +198,27 @@ def test_front_page_on_a_desk(browser_page, page):
     browser_page.wait_for_function(
         "image => image.complete && image.naturalWidth > 0", arg=shown.element_handle()
     )
-    assert browser_page.locator(".sidebar-tree .caption").count() == 5
+    assert browser_page.locator(".sidebar-tree .caption").count() == (5 if page == "index" else 4)
     has_play = browser_page.locator("a.play-button, .play-button a").count() == 1
     assert has_play == (BUILT / "play" / "index.html").exists()
+
+
+ENGLISH = """() => [
+  ...[...document.querySelectorAll('.sidebar-drawer :is(.caption, a:not(.sidebar-brand))'),
+    ...document.querySelectorAll('footer .context, .toc-title, .back-to-top')].map((one) => one.textContent),
+  ...[...document.querySelectorAll('body [aria-label], .headerlink')].map((one) => one.ariaLabel ?? one.title),
+].filter((text) => !/\\p{Script=Han}/u.test(text))"""
+
+
+@built
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["index", "start", "guide"])
+def test_around_a_chinese_page_everything_is_chinese(browser_page, page):
+    browser_page.goto((BUILT / f"{page}.zh-TW.html").as_uri())
+    assert browser_page.evaluate(ENGLISH) == []
+    assert browser_page.locator(".sidebar-tree .current-page").count() == (page != "index")
+    assert browser_page.locator(".sidebar-brand").get_attribute("href") in ("#", "index.zh-TW.html")
 
 
 class Quiet(SimpleHTTPRequestHandler):
