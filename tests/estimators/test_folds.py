@@ -12,15 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import Ensemble, MLPClassifier, MLPRegressor
+from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, Network
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit import folds
-from chainrule.estimators.fit.folds import Dealt, dealt, left_out, out_of_fold, temperature_of
+from chainrule.estimators.fit.folds import (
+    Dealt,
+    bend,
+    cooled,
+    dealt,
+    left_out,
+    of_shares,
+    out_of_fold,
+    temperature_of,
+)
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
-from chainrule.formulas.layers import Scale
-from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy
+from chainrule.formulas.layers import Dense, PiecewiseLinearEmbedding, Scale, Shift
+from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.training.fit import measure
 
 RNG = np.random.default_rng(0)
 
@@ -48,8 +58,9 @@ def test_settings_are_a_function_of_the_rows_and_the_numbers():
     assert [proposed(rows).parameters["batch_size"] for rows in (20, 50, 500, 501)] == [20, 32, 32, 64]
     assert [proposed(rows).front[0].bins for rows in (10, 200, 1_500)] == [2, 20, 48]
     assert [layer.kind for layer in proposed(50, ()).front] == ["scale"]
-    c = very_few.head(1)[-1].initializer.value
-    assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-1].initializer.value == c / 2
+    c = very_few.head(1)[-2].initializer.value
+    assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-2].initializer.value == c / 2
+    assert very_few.folds.curves and not more.folds.curves
     assert proposed(50, task="regression").head is None and proposed(50, task="regression").clamp
 
 
@@ -123,7 +134,7 @@ def test_what_is_predicted_out_of_fold_by_hand():
     out = out_of_fold(SigmoidCrossEntropy(), left)
     p = 1 / (1 + np.exp(-out[:, 0]))
     np.testing.assert_allclose(p, [(4 / 5 + 1 / 2) / 2, (3 / 4 + 1 / 2) / 2])
-    halved = out_of_fold(SigmoidCrossEntropy(), left, temperature=2.0)
+    halved = out_of_fold(SigmoidCrossEntropy(), cooled(left, np.zeros(1), 2.0))
     np.testing.assert_allclose(1 / (1 + np.exp(-halved[0, 0])), (2 / 3 + 1 / 2) / 2)
     numbers = out_of_fold(MeanSquaredError(), np.array([[[0.0], [3.0]], [[4.0], [7.0]]]))
     np.testing.assert_array_equal(numbers[:, 0], [(0 + 4) / 2, (3 + 7) / 2])
@@ -132,12 +143,39 @@ def test_what_is_predicted_out_of_fold_by_hand():
 def test_a_temperature_says_how_often_it_was_right():
     # Log odds of 4 for 100 rows of which 73 are right: sigmoid(4 / T) = 0.73 at T = 4 / ln(0.73 / 0.27) = 4.02.
     y = (np.arange(100) < 73).astype(float)[:, None]
-    samples = Samples(np.zeros((100, 1)), y, np.ones(100), 1)
-    found = temperature_of(np.full((1, 100, 1), 4.0), SigmoidCrossEntropy(), samples)
+    samples, middle = Samples(np.zeros((100, 1)), y, np.ones(100), 1), np.zeros(1)
+    found = temperature_of(np.full((1, 100, 1), 4.0), middle, SigmoidCrossEntropy(), samples)
     assert found == pytest.approx(4 / math.log(73 / 27), rel=0.03)
-    assert temperature_of(np.full((1, 100, 1), 0.1), SigmoidCrossEntropy(), samples) == 1.0
+    assert temperature_of(np.full((1, 100, 1), 0.1), middle, SigmoidCrossEntropy(), samples) == 1.0
+    # about log odds of 0.5: 0.5 + 3.5 / T = ln(0.73 / 0.27)
+    found = temperature_of(np.full((1, 100, 1), 4.0), np.array([0.5]), SigmoidCrossEntropy(), samples)
+    assert found == pytest.approx(3.5 / (math.log(73 / 27) - 0.5), rel=0.03)
     numbers = samples._replace(y=np.arange(100.0)[:, None])
-    assert temperature_of(np.zeros((1, 100, 1)), MeanSquaredError(), numbers) == 1.0
+    assert temperature_of(np.zeros((1, 100, 1)), middle, MeanSquaredError(), numbers) == 1.0
+
+
+def test_the_logits_of_the_shares_by_hand():
+    one_hot = np.repeat(np.eye(3), [1, 2, 5], axis=0)
+    samples = Samples(np.zeros((8, 1)), one_hot, np.ones(8), 1)
+    np.testing.assert_allclose(
+        np.exp(of_shares(SoftmaxCrossEntropy(), samples)), [1.5 / 9.5, 2.5 / 9.5, 5.5 / 9.5]
+    )
+    of_two = samples._replace(y=one_hot[:, :1])  # 1 of 8
+    np.testing.assert_allclose(np.exp(of_shares(SigmoidCrossEntropy(), of_two)), [1.5 / 7.5])
+
+
+def test_curves_begin_bent_in_the_bins_that_a_column_has():
+    net = Network(2, [PiecewiseLinearEmbedding(500, 9), Dense(1)], MeanSquaredError())
+    X = np.column_stack([np.arange(90.0), np.arange(90) % 5]).astype(np.float32)  # 9 bins and 4
+    samples = Samples(X, np.zeros((90, 1)), np.ones(90), 1)
+    models = [Model(net, seed=seed) for seed in (0, 1)]
+    for model in models:
+        model.states = measure(net, model.states, samples, np.float32)
+        bend(model, 3.0)
+    place = next(slot for slot in net.slots if slot.field == "E")
+    first, second = (model.theta[place.start : place.stop].reshape(2, 9, 500) for model in models)
+    assert (first[1, 4:] == 0).all() and (first[1, :4] != 0).any() and (first != second).any()
+    np.testing.assert_allclose(first[0].std(), 3, rtol=0.05)
 
 
 # --- whole fits -----------------------------------------------------------------------------------------------------
@@ -157,8 +195,8 @@ def test_no_probability_is_below_what_so_many_rows_can_say(classes: int):
     assert p.min() >= bound(len(x), classes) * 0.999 and p.max() < 1
     assert (net.predict(X) == x).all()
     if classes == 2:
-        scale = net.members_[0].network.links[-1].layer
-        assert isinstance(scale, Scale)
+        *_, scale, shift = (link.layer for link in net.members_[0].network.links)
+        assert isinstance(scale, Scale) and isinstance(shift, Shift)
 
 
 @pytest.mark.filterwarnings("ignore:the least populated")

@@ -5,12 +5,18 @@ folds, several times over, and each member leaves out one fold of one dealing. W
 predict for it, averaged, is an honest prediction for every row, at no further fit:
 
     out of fold     q_i = mean of p_m(x_i) over the members m that leave out row i
-    the temperature T >= 1 with the least loss of q where each member's logits are divided by it. For numbers it is 1.
+    the temperature T >= 1 with the least loss of q where each member's logits z are center + (z - center) / T, and
+                    center is half the logits of the shares of the classes. For numbers T is 1.
     the epoch       the one with the least loss of q at its temperature, for all members together. Its temperature is
-                    then a part of the last layer's factors.
+                    then a part of the last layers.
 
-A member begins with a last layer of zeros whose biases predict the shares of the classes, or the mean: early epochs are
-close to what is predicted without any input, and a table without signal ends there.
+The center is between two: with the logits of the shares a doubtful row has the shares, which is right where a class is
+rare, and with 0 all classes alike, which is a little better where none is.
+
+A member begins with a last layer of zeros whose biases predict the shares of the classes, or the mean: early epochs
+are close to what is predicted without any input, and a table without signal ends there. The curves of numbers may begin
+bent by chance: straight ones hardly bend in as few steps as very few rows have, and then only what is nearly linear is
+learned, while bent ones are also the material of jumps, which trees are made of.
 
 The only row of a class is left out by no member, so that every member knows every class.
 """
@@ -26,6 +32,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
+from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart
@@ -38,7 +45,7 @@ from chainrule.estimators.fit.start import dense_slots, members_of
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.estimators.recipes.base import FoldMembers
 from chainrule.estimators.rows import deal
-from chainrule.formulas.layers import Scale
+from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
 from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
@@ -47,6 +54,8 @@ from chainrule.training.run import Run
 
 TEMPERATURES = (1.0, 8.0)
 """The least and the largest temperature."""
+CENTER = 0.5
+"""Of the logits of the shares, the part that is the center of the logits."""
 NEAR = 0.02
 """How near the logarithm of a temperature is to the best one."""
 
@@ -79,6 +88,7 @@ class FoldCurve(LearningCurve):
         """Begin. samples: of all rows."""
         super().__init__(plan, start, loop.is_weighted(samples), self.judged)
         self.samples, self.dealt, self.judge = samples, rows, samples.take(rows.rows)
+        self.center = center_of(start.result.model.network.loss, samples)
 
     def order(self, run: Run) -> NDArray[np.int64]:
         """Return the rows of the next epoch (n, members): each member's own, some of them twice in place of others."""
@@ -102,8 +112,8 @@ class FoldCurve(LearningCurve):
             run.walks.network.fan_out,
         )
         loss = run.plan.network.loss
-        temperature = temperature_of(each, loss, self.judge)
-        found = loss_of(out_of_fold(loss, each, temperature), loss, self.judge)
+        temperature = temperature_of(each, self.center, loss, self.judge)
+        found = loss_of(out_of_fold(loss, cooled(each, self.center, temperature)), loss, self.judge)
         self.losses.append(found)
         run.logs["val_loss"] = found  # what others watch, and the history shows
         return -found
@@ -123,10 +133,15 @@ def left_out(
     return found
 
 
-def out_of_fold(loss: Loss, out: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
+def out_of_fold(loss: Loss, out: NDArray[Any]) -> NDArray[np.float64]:
     """Return the output (m, outputs) that predicts q, from those of `left_out`."""
-    found: NDArray[np.float64] = loss.average(out / temperature)
+    found: NDArray[np.float64] = loss.average(out)
     return found
+
+
+def cooled(out: NDArray[Any], center: NDArray[np.float64], temperature: float) -> NDArray[Any]:
+    """center + (out - center) / temperature"""
+    return center + (out - center) / temperature
 
 
 def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
@@ -137,20 +152,41 @@ def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
     return float(np.average(loss.value(out, whole.y), weights=whole.s if whole.s.any() else None))
 
 
-def temperature_of(out: NDArray[np.float64], loss: Loss, samples: Samples) -> float:
+def temperature_of(
+    out: NDArray[np.float64], center: NDArray[np.float64], loss: Loss, samples: Samples
+) -> float:
     """Return the temperature, 1 for other losses than a cross-entropy of logits.
 
-    out: those of `left_out`.  samples: the m rows.
+    out: those of `left_out`.  center: (outputs,).  samples: the m rows.
     """
-    if not isinstance(loss, CrossEntropy) or loss.domain == "probability":
+    if not has_logits(loss):
         return 1.0
 
     def of(log: float) -> float:
-        return loss_of(out_of_fold(loss, out, float(np.exp(log))), loss, samples)
+        return loss_of(out_of_fold(loss, cooled(out, center, float(np.exp(log)))), loss, samples)
 
     low, high = (float(np.log(end)) for end in TEMPERATURES)
     found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR})
     return float(np.exp(found.x)) if of(found.x) < of(0.0) else 1.0
+
+
+def has_logits(loss: Loss) -> bool:
+    """Return whether outputs are logits of probabilities."""
+    return isinstance(loss, CrossEntropy) and loss.domain != "probability"
+
+
+def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
+    """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
+    _, y, weight = samples.batch(slice(None), np.float64)
+    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
+    log = np.log(shares)
+    found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
+    return found
+
+
+def center_of(loss: Loss, samples: Samples) -> NDArray[np.float64]:
+    """Return what logits come nearer to with the temperature (outputs,); 0 for other outputs."""
+    return CENTER * of_shares(loss, samples) if has_logits(loss) else np.zeros(samples.outputs)
 
 
 def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callback, ...]) -> FitResult:
@@ -161,8 +197,10 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     samples = data.samples.scaled(model.target_scale)
     rows = dealt(samples.n, how, data.labels, check_random_state(plan.parameters.random_state))
     if start.is_drawn:
+        loop.measure(model, samples)  # the edges of curves
         for member in members_of(model):
             begin_at_shares(member, samples)
+            bend(member, how.curves)
     curve = FoldCurve(plan, start, samples, rows)
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
@@ -180,10 +218,10 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         model.network.fan_out,
     )
     loss = model.network.loss
-    temperature = temperature_of(out, loss, curve.judge)
+    temperature = temperature_of(out, curve.center, loss, curve.judge)
     for member in members:
-        cool(member, temperature)
-    outputs = out_of_fold(loss, out, temperature)
+        cool(member, curve.center, temperature)
+    outputs = out_of_fold(loss, cooled(out, curve.center, temperature))
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
     predicted = loss.predict(outputs)
@@ -198,17 +236,32 @@ def begin_at_shares(model: Model, samples: Samples) -> None:
     network = model.network
     W, b = (dense_slots(network, field)[-1] for field in ("W", "b"))
     model.theta[W.start : W.stop] = 0
-    if not isinstance(network.loss, CrossEntropy) or network.loss.domain == "probability":
+    if has_logits(network.loss):
+        model.theta[b.start : b.stop] = of_shares(network.loss, samples)
+
+
+def bend(model: Model, curves: float) -> None:
+    """Let a network begin with random curves of its numbers: E in N(0, curves^2), in the bins that a column has."""
+    if not curves:
         return
-    _, y, weight = samples.batch(slice(None), np.float64)
-    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
-    is_softmax = isinstance(network.loss, SoftmaxCrossEntropy)
-    model.theta[b.start : b.stop] = np.log(shares) if is_softmax else np.log(shares) - np.log1p(-shares)
+    for number, slot in enumerate(model.network.slots):
+        if not isinstance(slot.link.layer, PiecewiseLinearEmbedding) or slot.field != "E":
+            continue
+        bins = model.states[slot.link.name].bins[:, None, None]  # of each column
+        drawn = generator(model.seed, "start", number).standard_normal(slot.parameter.shape)
+        is_used = np.arange(slot.parameter.shape[1])[:, None] < bins
+        model.theta[slot.start : slot.stop] = np.where(is_used, curves * drawn, 0.0).ravel()
 
 
-def cool(model: Model, temperature: float) -> None:
-    """Divide the outputs of a network by a temperature: the factors of a Scale at its end, or else its last Dense."""
-    slots, last = model.network.slots, model.network.links[-1]
-    of_end = [slot for slot in slots if slot.link is last and isinstance(last.layer, Scale)]
-    for slot in of_end or [dense_slots(model.network, field)[-1] for field in ("W", "b")]:
+def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
+    """Bring a network's outputs nearer to the center, by a Scale and a Shift at its end, or else by its last Dense."""
+    by_layer = {id(slot.link): slot for slot in model.network.slots}
+    *_, scale, shift = model.network.links
+    if isinstance(scale.layer, Scale) and isinstance(shift.layer, Shift):
+        factors, biases = [by_layer[id(scale)]], by_layer[id(shift)]
+    else:
+        W, biases = (dense_slots(model.network, field)[-1] for field in ("W", "b"))
+        factors = [W, biases]
+    for slot in factors:
         model.theta[slot.start : slot.stop] /= temperature
+    model.theta[biases.start : biases.stop] += center * (1 - 1 / temperature)

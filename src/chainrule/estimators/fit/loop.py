@@ -86,9 +86,7 @@ def run(
     members = members_of(model)
     total = float(size) if curve is not None else float(samples.weight.sum())
     model.network = with_penalty(model.network, float(p.alpha), total)
-    measured = training.measure_each(model.network, [one.states for one in members], samples, model.dtype)
-    for one, states in zip(members, measured, strict=True):
-        one.states = states
+    measure(model, samples)
     schedule = as_schedule(p.schedule, optimizer)
     of_engine = Plan(
         network=model.network,
@@ -159,6 +157,14 @@ def run(
             if curve is not None and len(model) < len(members):
                 curve.rates.forget()  # it is of more members
     return history, Limited() if limit is None else Limited(limit.shortfall, limit.course)
+
+
+def measure(model: Model | Ensemble, samples: Samples) -> None:
+    """Measure the layers of a model's networks that are measured on samples, unless already done."""
+    members = members_of(model)
+    states = training.measure_each(model.network, [one.states for one in members], samples, model.dtype)
+    for one, own in zip(members, states, strict=True):
+        one.states = own
 
 
 class KeptState(Checkpoint):

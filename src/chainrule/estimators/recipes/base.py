@@ -38,6 +38,8 @@ class FoldMembers(NamedTuple):
     folds: int
     dealings: int
     """how many times the rows are dealt to folds; there are as many members as folds in all of them"""
+    curves: float = 0.0
+    """the standard deviation of what the curves of numbers rise by in a bin as a member begins; 0 for straight ones"""
 
 
 class Proposal(NamedTuple):

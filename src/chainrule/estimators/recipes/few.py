@@ -2,8 +2,9 @@
 
     Embedding of the codes, PiecewiseLinearEmbedding of the numbers, Scale(6), Dense(64), ReLU, Dropout, Dense
 
-and for classes behind it z = c tanh(u / c), with c = ln n for several classes and 2 ln n for two, of n rows: so many
-cannot say that a class is rarer than one in n squared, and no probability is below 1 / (1 + (K - 1) n^2) of K classes.
+and for classes behind it z = c tanh(u / c) + d, with d = 0 while it is trained and c = ln n for several classes or
+2 ln n for two, of n rows: so many cannot say that a class is rarer than one in n squared, and no probability is below
+1 / (1 + (K - 1) n^2) of K classes.
 
 Sixteen members are trained together, for at most a hundred epochs. What those that have not seen a row predict for it
 says which epoch is the best, and how sure its probabilities may be: see `chainrule.estimators.fit.folds`. A number of
@@ -25,7 +26,7 @@ from typing import Any
 
 from chainrule.estimators.recipes.base import Facts, FoldMembers, OfFewRows, Proposal
 from chainrule.formulas.initializers import Constant
-from chainrule.formulas.layers import Dense, Layer, PiecewiseLinearEmbedding, Scale, Tanh
+from chainrule.formulas.layers import Dense, Layer, PiecewiseLinearEmbedding, Scale, Shift, Tanh
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
@@ -47,6 +48,8 @@ VERY_FEW = 100
 RATE, DROPOUT = 4e-3, 0.1
 VERY_FEW_RATE, VERY_FEW_DROPOUT = 2e-3, 0.3
 """Of very few rows, with which a network learns less and forgets more."""
+VERY_FEW_CURVES = 2.0
+"""How far the curves bend in a bin with which a network of very few rows begins."""
 DECAY = 0.3
 
 
@@ -80,7 +83,7 @@ def few(facts: Facts) -> Proposal:
         front=tuple(front),
         head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
         clamp=True,
-        folds=FoldMembers(FOLDS, MEMBERS // FOLDS),
+        folds=FoldMembers(FOLDS, MEMBERS // FOLDS, VERY_FEW_CURVES if is_very_few else 0.0),
     )
 
 
@@ -92,6 +95,7 @@ def bounded(outputs: int, facts: Facts) -> tuple[Layer, ...]:
         Scale(rate=0.0, decays=0.0, initializer=Constant(1 / c)),
         Tanh(),
         Scale(rate=0.0, decays=0.0, initializer=Constant(c)),
+        Shift(rate=0.0, decays=0.0),
     )
 
 
