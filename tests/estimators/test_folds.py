@@ -15,16 +15,9 @@ from hypothesis import strategies as st
 from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, Network
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit import folds
-from chainrule.estimators.fit.folds import (
-    Dealt,
-    bend,
-    cooled,
-    dealt,
-    left_out,
-    of_shares,
-    out_of_fold,
-    temperature_of,
-)
+from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
+from chainrule.estimators.fit.folds import bend, cooled, of_shares, out_of_fold, temperature_of
+from chainrule.estimators.fit.structure import RowStructure
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
@@ -82,15 +75,10 @@ def test_who_says_what_is_held_out_or_how_many_members_there_are_gets_that(more:
     assert len(net.members_) == 1 and net.preprocessor_.scale == "standard+quantile"
 
 
-def test_rows_that_are_passed_or_tied_together_are_not_dealt():
+def test_rows_that_are_passed_or_in_order_of_time_are_not_dealt():
     X, y = table(80)
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=2)
     assert len(net.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:]).members_) == 1
-    groups = np.arange(80) // 4
-    held = result_of(net.fit(X, y, groups=groups)).held_out
-    assert held is not None and len(net.members_) == 1
-    outside = np.setdiff1d(np.arange(80), held.rows)
-    assert not set(groups[held.rows]) & set(groups[outside])
     held = result_of(net.fit(X, y, time=np.arange(80))).held_out
     assert held is not None and held.rows.min() == 80 - len(held.rows)
 
@@ -117,6 +105,33 @@ def test_each_row_is_left_out_once_in_each_dealing(
         assert all(set(labels[own]) == set(labels) for own in found.learned)
     else:
         assert not len(others)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(0, 3), st.integers(0, 2**31))
+def test_whole_groups_are_left_out_and_every_member_knows_every_class(count: int, classes: int, seed: int):
+    rng = np.random.default_rng(seed)
+    groups = np.concatenate([np.arange(count), rng.integers(0, count, 30)])
+    labels = rng.integers(0, classes, len(groups)) if classes else None
+    structure = RowStructure(groups=groups)
+    found = dealt(len(groups), FoldMembers(4, 2), labels, np.random.RandomState(seed), structure)
+    assert len(found.learned) == 8
+    for own, left in ((found.learned[k], found.rows[(found.members == k).any(0)]) for k in range(8)):
+        assert not set(groups[own]) & set(groups[left])
+        assert labels is None or set(labels[own]) == set(labels)
+    assert labels is not None or len(found.rows) == len(groups)
+
+
+def test_the_only_group_of_a_class_is_left_out_by_no_member():
+    groups = np.repeat(np.arange(6), 5)
+    labels = (groups == 2).astype(int)
+    how = FoldMembers(3, 2)
+    found = dealt(30, how, labels, np.random.RandomState(0), RowStructure(groups=groups))
+    assert set(groups[found.rows]) == {0, 1, 3, 4, 5}
+    alone = dealt(
+        30, how, (groups > 2).astype(int), np.random.RandomState(0), RowStructure(groups=groups // 3)
+    )
+    assert not len(alone.rows)  # two groups, each of the only class of its own
 
 
 def test_what_is_predicted_out_of_fold_by_hand():
@@ -278,6 +293,24 @@ def test_held_out_rows_are_all_rows_and_those_predictions_are_honest():
     held = result_of(numbers).held_out
     assert held is not None and held.predicted[:, 0].mean() == pytest.approx(np.mean(1000 + 50 * y), rel=0.02)
     assert numbers.predict(X).max() <= (1000 + 50 * y).max()
+
+
+def test_what_is_held_out_of_groups_promises_nothing_that_new_groups_do_not_keep():
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(20), 6)
+    X = pd.DataFrame(
+        {"place": rng.normal(size=20)[groups], "noise": rng.normal(size=120)}
+    )  # says which group it is
+    y = rng.normal(size=20)[groups]
+    free = result_of(MLPRegressor(preprocess="auto", random_state=0).fit(X, y)).held_out
+    net = MLPRegressor(preprocess="auto", random_state=0).fit(X, y, groups=groups)
+    tied = result_of(net).held_out
+    assert free is not None and tied is not None and len(net.members_) == 16 and len(tied.rows) == 120
+
+    def error(held: Any) -> float:
+        return float(np.sqrt(np.mean((held.predicted[:, 0] - y) ** 2)) / y.std())
+
+    assert error(free) < 0.8 and error(tied) > 0.95
 
 
 def test_the_best_epoch_is_that_of_the_least_loss_out_of_fold(monkeypatch: pytest.MonkeyPatch):

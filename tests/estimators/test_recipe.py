@@ -50,13 +50,16 @@ def test_rows_of_few_groups_have_a_narrow_network():
         assert found["dropout"] == (0.2 if len(sizes) == 2 else 0.1)
     X, y = table()
     who, seen = np.arange(len(y)) // 4, set[tuple[int, ...]]()
-    watched = {"max_iter": 3, "callbacks": lambda run: seen.add(tuple(W.shape[1] for W in net.coefs_))}
+    watched = {
+        "n_members": 1,
+        "max_iter": 3,
+        "callbacks": lambda run: seen.add(tuple(W.shape[1] for W in net.coefs_)),
+    }
     net = MLPRegressor(preprocess="auto", random_state=0, **watched)
     net.fit(X, y, groups=who)
     assert net.n_iter_refit_ and [W.shape[1] for W in net.coefs_] == [64, 64, 1] and seen == {(64, 64, 1)}
-    wide = MLPRegressor(preprocess="auto", random_state=0, max_iter=3, hidden_layer_sizes=(9,)).fit(
-        X, y, groups=who
-    )
+    given: dict[str, Any] = {"n_members": 1, "max_iter": 3, "hidden_layer_sizes": (9,)}
+    wide = MLPRegressor(preprocess="auto", random_state=0, **given).fit(X, y, groups=who)
     assert [W.shape[1] for W in wide.coefs_] == [9, 1]  # what is given stays
 
 

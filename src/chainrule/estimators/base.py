@@ -258,7 +258,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         holds_out = (
             plan.parameters.early_stopping and is_stochastic(plan.parameters) and not data.structure.is_free
         )
-        return holds_out and data.preprocessor is not None and before is None and self._trunk is None
+        deals = plan.proposal.folds is not None  # by which every row is learned from
+        is_new = before is None and self._trunk is None
+        return holds_out and not deals and data.preprocessor is not None and is_new
 
     def _structured(self, request: FitRequest) -> FitRequest:
         """Return a request with what ties its rows together."""

@@ -18,14 +18,13 @@ are close to what is predicted without any input, and a table without signal end
 bent by chance: straight ones hardly bend in as few steps as very few rows have, and then only what is nearly linear is
 learned, while bent ones are also the material of jumps, which trees are made of.
 
-The only row of a class is left out by no member, so that every member knows every class.
+How rows are dealt, whole groups of them too, is in `chainrule.estimators.fit.dealing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +37,12 @@ from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import dense_slots, members_of
 from chainrule.estimators.numbers import NumericTargets
-from chainrule.estimators.recipes.base import FoldMembers
-from chainrule.estimators.rows import deal
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
 from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.model import Model
@@ -58,27 +56,6 @@ CENTER = 0.5
 """Of the logits of the shares, the part that is the center of the logits."""
 NEAR = 0.02
 """How near the logarithm of a temperature is to the best one."""
-
-
-class Dealt(NamedTuple):
-    """Which rows each member learns from, and which members have not seen a row."""
-
-    learned: list[NDArray[np.int64]]
-    """of each member"""
-    rows: NDArray[np.int64]
-    """(m,) the rows that are left out once in each dealing"""
-    members: NDArray[np.int64]
-    """(dealings, m) the member that leaves out each of them"""
-
-
-def dealt(n: int, how: FoldMembers, labels: NDArray[Any] | None, random: np.random.RandomState) -> Dealt:
-    """Deal n rows to folds. labels: (n,) of a classification, which the folds have in proportion, or None."""
-    folds = min(how.folds, n)
-    found = np.stack([deal(n, folds, labels, random) for _ in range(how.dealings)])
-    learned = [np.flatnonzero(of_rows != fold) for of_rows in found for fold in np.arange(how.folds).tolist()]
-    rows = np.flatnonzero((found >= 0).all(0))
-    members = found + how.folds * np.arange(how.dealings)[:, None]
-    return Dealt(learned, rows, members[:, rows])
 
 
 class FoldCurve(LearningCurve):
@@ -119,20 +96,6 @@ class FoldCurve(LearningCurve):
         return -found
 
 
-def left_out(
-    predict: Callable[[int, NDArray[Any]], NDArray[Any]], rows: Dealt, X: NDArray[Any], outputs: int
-) -> NDArray[np.float64]:
-    """Return what the member of each dealing that leaves out a row computes for it: (dealings, m, outputs).
-
-    predict: predict(member, X) -> outputs, asked of each member for the rows that it leaves out alone.  X: the m rows.
-    """
-    found = np.empty((*rows.members.shape, outputs))
-    for member in np.unique(rows.members).tolist():
-        left = np.nonzero(rows.members == member)
-        found[left] = predict(member, X[left[1]])
-    return found
-
-
 def out_of_fold(loss: Loss, out: NDArray[Any]) -> NDArray[np.float64]:
     """Return the output (m, outputs) that predicts q, from those of `left_out`."""
     found: NDArray[np.float64] = loss.average(out)
@@ -145,7 +108,9 @@ def cooled(out: NDArray[Any], center: NDArray[np.float64], temperature: float) -
 
 
 def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
-    """Return the weighted mean of the loss of outputs; infinity where they are not finite."""
+    """Return the weighted mean of the loss of outputs; infinity where they are not finite, NaN without any."""
+    if not len(out):
+        return float("nan")
     if not np.isfinite(out).all():
         return float("inf")
     whole = samples.batch(slice(None), np.float64)
@@ -195,7 +160,8 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     assert how is not None, "the recipe deals folds"
     model = result.model
     samples = data.samples.scaled(model.target_scale)
-    rows = dealt(samples.n, how, data.labels, check_random_state(plan.parameters.random_state))
+    random = check_random_state(plan.parameters.random_state)
+    rows = dealt(samples.n, how, data.labels, random, data.structure)
     if start.is_drawn:
         loop.measure(model, samples)  # the edges of curves
         for member in members_of(model):

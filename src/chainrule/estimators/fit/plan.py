@@ -200,15 +200,16 @@ def _of_recipe(
 
 
 def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) -> OfFewRows | None:
-    """Return what a recipe does with the few rows that are given; None where they are many, or tied together.
+    """Return what a recipe does with the few rows that are given; None where they are many, or in order of time.
 
-    Rows that are passed for validation, groups and an order in time say what is held out; others are dealt to folds.
+    Rows that are passed for validation and an order in time say what is held out; others, or whole groups of them, are
+    dealt to folds.
     """
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     if wanted in (None, BEST) or not (conditions.may_deal and conditions._replace(threads=None).is_alone):
         return None
     found = recipe(str(wanted), None).of_few
-    is_apart = any(each is not None for each in (given_rows.X_val, given_rows.groups, given_rows.time))
+    is_apart = any(each is not None for each in (given_rows.X_val, given_rows.time))
     if found is None or is_apart or not is_stochastic(estimator):
         return None
     if not found.least <= _num_samples(given_rows.y) <= found.most:

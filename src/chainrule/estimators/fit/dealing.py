@@ -1,0 +1,88 @@
+"""Deal rows to folds, several times over: each member of an ensemble leaves out one fold of one dealing.
+
+Rows of groups, such as persons, are dealt by whole groups: what is predicted for a row left out is of a group that the
+member does not know. The only row of a class, or its only groups, are left out by no member, so that every member knows
+every class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.fit import splits
+from chainrule.estimators.fit.structure import FREE, RowStructure
+from chainrule.estimators.recipes.base import FoldMembers
+from chainrule.estimators.rows import ALWAYS, deal
+
+
+class Dealt(NamedTuple):
+    """Which rows each member learns from, and which members have not seen a row."""
+
+    learned: list[NDArray[np.int64]]
+    """of each member"""
+    rows: NDArray[np.int64]
+    """(m,) the rows that are left out once in each dealing"""
+    members: NDArray[np.int64]
+    """(dealings, m) the member that leaves out each of them"""
+
+
+def dealt(
+    n: int,
+    how: FoldMembers,
+    labels: NDArray[Any] | None,
+    random: np.random.RandomState,
+    structure: RowStructure = FREE,
+) -> Dealt:
+    """Deal n rows to folds, or whole groups of them.
+
+    labels: (n,) of a classification, which the folds have in proportion, or None.  structure: with the groups, if any.
+    """
+    folds = min(how.folds, n)
+    found = np.stack(
+        [
+            deal(n, folds, labels, random)
+            if structure.groups is None
+            else deal_groups(structure, folds, labels, random)
+            for _ in range(how.dealings)
+        ]
+    )
+    learned = [np.flatnonzero(of_rows != fold) for of_rows in found for fold in np.arange(how.folds).tolist()]
+    rows = np.flatnonzero((found >= 0).all(0))
+    members = found + how.folds * np.arange(how.dealings)[:, None]
+    return Dealt(learned, rows, members[:, rows])
+
+
+def deal_groups(
+    structure: RowStructure, folds: int, labels: NDArray[Any] | None, random: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Return the fold of each row (n,): whole groups, in at most so many folds.
+
+    The groups with a label that no other fold has are never left out.
+    """
+    groups = structure.groups
+    assert groups is not None, "rows that nothing ties together are dealt by `deal`"
+    found = np.full(len(groups), ALWAYS)
+    for number, (learned, left) in enumerate(splits.folds(structure, folds, labels, random)):
+        found[left] = number
+        if labels is not None:
+            alone = groups[left][~np.isin(labels[left], labels[learned])]
+            found[np.isin(groups, alone)] = ALWAYS
+    return found
+
+
+def left_out(
+    predict: Callable[[int, NDArray[Any]], NDArray[Any]], rows: Dealt, X: NDArray[Any], outputs: int
+) -> NDArray[np.float64]:
+    """Return what the member of each dealing that leaves out a row computes for it: (dealings, m, outputs).
+
+    predict: predict(member, X) -> outputs, asked of each member for the rows that it leaves out alone.  X: the m rows.
+    """
+    found = np.empty((*rows.members.shape, outputs))
+    for member in np.unique(rows.members).tolist():
+        left = np.nonzero(rows.members == member)
+        found[left] = predict(member, X[left[1]])
+    return found
