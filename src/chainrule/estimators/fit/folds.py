@@ -32,8 +32,8 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from chainrule.core.random import generator
-from chainrule.data.samples import Samples
-from chainrule.estimators.fit import loop
+from chainrule.data.samples import Samples, TargetScale
+from chainrule.estimators.fit import linear_part, loop
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
@@ -167,6 +167,8 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         for member in members_of(model):
             begin_at_shares(member, samples)
             bend(member, how.curves)
+            if how.has_linear_part:
+                linear_part.leave_out(member, samples.outputs)
     curve = FoldCurve(plan, start, samples, rows)
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
@@ -187,7 +189,10 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     temperature = temperature_of(out, curve.center, loss, curve.judge)
     for member in members:
         cool(member, curve.center, temperature)
-    outputs = out_of_fold(loss, cooled(out, curve.center, temperature))
+    out = cooled(out, curve.center, temperature)
+    if how.has_linear_part:
+        out = with_linear_part(members, samples, rows, out, model.target_scale)
+    outputs = out_of_fold(loss, out)
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
     predicted = loss.predict(outputs)
@@ -195,6 +200,35 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         predicted = found.targets.uncrossed(predicted)
     X = curve.judge.X[sampled(len(rows.rows))]
     return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows), predicted, X))
+
+
+def with_linear_part(
+    members: list[Model],
+    samples: Samples,
+    rows: Dealt,
+    out: NDArray[np.float64],
+    scale: TargetScale | None,
+) -> NDArray[np.float64]:
+    """Add a linear part to the members, of each one's own rows, and return the outputs of `left_out` with it.
+
+    samples: all rows, with targets standardized by `scale`.  out: the outputs of `left_out` without.
+    """
+    judge, loss = samples.take(rows.rows), members[0].network.loss
+    at = linear_part.straight(members[0].network)
+    if not len(at.inputs):
+        return out
+
+    def error(out: NDArray[np.float64]) -> float:
+        t = out_of_fold(loss, out)
+        if scale is not None:
+            t = scale.standardize(scale.clamp(scale.restore(t)))
+        return loss_of(t, loss, judge)
+
+    found = linear_part.chosen(out, error, samples, rows, at)
+    if found.weight:
+        for member, part in zip(members, found.parts, strict=True):
+            linear_part.add(member, part, found.weight, at)
+    return found.out
 
 
 def begin_at_shares(model: Model, samples: Samples) -> None:

@@ -134,7 +134,8 @@ def resolved(
         columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
         monotone = preprocessing.monotone(data.preprocessor, constraints)
         width, task = data.samples.X.shape[1], data.targets.task
-        facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data), groups_of(data))
+        groups, outputs = groups_of(data), data.samples.outputs
+        facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data), groups, outputs)
         of_few = None if data.table is None else few_of(estimator, data.table, conditions)
         before, deals = members if trunk is None else len(trunk.models), of_few is not None
         if before is not None:  # the networks stay as many as they are

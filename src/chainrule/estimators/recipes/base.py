@@ -30,6 +30,8 @@ class Facts(NamedTuple):
     """the share of the rows of the rarest class; 1 for numbers and for several labels a row"""
     groups: int | None = None
     """the groups that the rows belong to, such as persons; None where they are not known"""
+    outputs: int = 1
+    """the numbers or labels that are predicted for a row"""
 
 
 class FoldMembers(NamedTuple):
@@ -40,6 +42,8 @@ class FoldMembers(NamedTuple):
     """how many times the rows are dealt to folds; there are as many members as folds in all of them"""
     curves: float = 0.0
     """the standard deviation of what the curves of numbers rise by in a bin as a member begins; 0 for straight ones"""
+    has_linear_part: bool = False
+    """whether the last hidden units are left to a linear part, see `chainrule.estimators.fit.linear_part`"""
 
 
 class Proposal(NamedTuple):

@@ -9,7 +9,8 @@ and for classes behind it z = c tanh(u / c) + d, with d = 0 while it is trained 
 Sixteen members are trained together, for at most a hundred epochs. What those that have not seen a row predict for it
 says which epoch is the best, and how sure its probabilities may be: see `chainrule.estimators.fit.folds`. A number of
 a table is three inputs ("robust+rank+linear"): its smoothly clipped value, its rank within what so many rows can say of
-the tails, and its value unbent, in which what is linear stays so.
+the tails, and its value unbent, in which what is linear stays so. Of numbers to predict a ridge regression is a part of
+each member, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -32,7 +33,11 @@ from chainrule.formulas.schedules import Cosine
 
 LEAST_ROWS, MOST_ROWS = 10, 1_500
 """The rows from which, and up to which, there are few. Of fewer none is held out."""
-WIDTHS = (64,)
+WIDTH = 64
+UNITS_OF_A_LINE = 2
+"""The hidden units of the linear part for each number to predict, beside the others."""
+WITHOUT_LINEAR_PART = frozenset({"hidden_layer_sizes", "activation", "residual", "loss", "quantiles"})
+"""The parameters beside which a network has no linear part."""
 EPOCHS, PATIENCE = 100, 30
 BATCHES = ((500, 32), (MOST_ROWS, 64))
 """Up to so many rows, the samples of a batch."""
@@ -58,8 +63,9 @@ def few(facts: Facts) -> Proposal:
     rows = facts.rows
     is_very_few = rows <= VERY_FEW
     rate, dropout = (VERY_FEW_RATE, VERY_FEW_DROPOUT) if is_very_few else (RATE, DROPOUT)
+    has_linear_part = facts.task == "regression" and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
     found: dict[str, Any] = {
-        "hidden_layer_sizes": WIDTHS,
+        "hidden_layer_sizes": (WIDTH + (UNITS_OF_A_LINE * facts.outputs if has_linear_part else 0),),
         "dropout": dropout,
         "batch_size": min(
             next((size for most, size in BATCHES if rows <= most), BATCHES[-1][1]), max(rows, 1)
@@ -83,7 +89,7 @@ def few(facts: Facts) -> Proposal:
         front=tuple(front),
         head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
         clamp=True,
-        folds=FoldMembers(FOLDS, MEMBERS // FOLDS, VERY_FEW_CURVES if is_very_few else 0.0),
+        folds=FoldMembers(FOLDS, MEMBERS // FOLDS, VERY_FEW_CURVES if is_very_few else 0.0, has_linear_part),
     )
 
 
