@@ -1,13 +1,14 @@
 """The default with few rows to learn from, beside a linear model and CatBoost, on the open tables.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=src:benchmarks python benchmarks/few_rows.py --kept FILE [--draws 20] [--rows 50,200]
-        [--who ours,linear,catboost] [--tables phoneme,adult] [--page]
+    OMP_NUM_THREADS=1 PYTHONPATH=src:benchmarks python benchmarks/few_rows.py [--draws 20] [--rows 50,200]
+        [--who ours,linear,catboost] [--tables "phoneme;adult"] [--page-only] [--kept FILE]
 
 A draw is so many rows of a table, of classes as many as there are in proportion, and up to 5,000 of the others to be
 judged on. The loss is the log loss, or the root of the mean squared error. Every contestant has its defaults: the
 linear model is LogisticRegression or Ridge behind what one usually writes before it, medians for missing numbers with
-an indicator, standardized numbers, and categories as one-hot codes. Each cell is a line of the file of --kept, and
-cells that are there are not computed again; --page only prints the tables of docs/estimators.md.
+an indicator, standardized numbers, and categories as one-hot codes. Each cell is a line of the file of results, written
+as soon as it is measured, and cells that are there are not computed again: a run that was ended goes on. The page has
+the draws that all contestants of a table have. With --kept the cells are in another file, and the tables are printed.
 
 The settings for few rows (`chainrule.estimators.recipes.few`) were chosen on the tables of CHOSEN_ON; the others are
 those that they are shown on.
@@ -39,7 +40,15 @@ from tables.contestants import ours
 from tables.loaders import TABLES, Table
 from tables.peers import is_category
 
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "few_rows.jsonl"
+PAGE = ROOT / "docs" / "estimators.md"
+BEGIN, END = "<!-- written by benchmarks/few_rows.py -->", "<!-- end of few rows -->"
 ROWS = (50, 200, 1_000)
+DIGITS = 6
+"""The digits of a number in the file."""
+LIMIT = 1.05
+"""The ratio above which a table is named."""
 DRAWS = 20
 MOST_JUDGED = 5_000
 BINS = 15
@@ -137,6 +146,13 @@ def read(path: Path) -> dict[tuple[str, int, int, str], Cell]:
     return {cell.key: cell for cell in (Cell(*json.loads(line)) for line in lines)}
 
 
+def write(path: Path, cell: Cell) -> None:
+    """Add a cell to a file."""
+    short = [float(f"{each:.{DIGITS}g}") if isinstance(each, float) else each for each in cell]
+    with path.open("a") as file:
+        file.write(json.dumps(short) + "\n")
+
+
 def missing(asked: argparse.Namespace, known: Iterable[tuple[str, int, int, str]]) -> Iterator[Cell]:
     """Yield the cells that are asked for and not known."""
     known = set(known)
@@ -171,57 +187,96 @@ def _mean(cells: list[Cell]) -> Cell:
     return Cell(first.table, first.rows, len(cells), first.who, *averaged, min(cell.least for cell in cells))
 
 
-def page(cells: Iterable[Cell], whose: str = "ours") -> str:
-    """Return the page's table: the losses and their ratio by table and number of rows, and the geometric means."""
-    cells = list(cells)
-    lines = []
+class Compared(NamedTuple):
+    """A contestant beside the peers, with so many rows."""
+
+    rows: int
+    found: dict[str, dict[str, Cell]]
+    """the means by table and contestant"""
+    ratio: dict[str, float]
+    """its loss over that of the better of the peers, by table"""
+
+    def mean(self, is_chosen: bool | None = None) -> float:
+        """Return the geometric mean of the ratios: of all tables, of those chosen on, or of the others."""
+        chosen = [ratio for table, ratio in self.ratio.items() if is_chosen in (None, table in CHOSEN_ON)]
+        return float(np.exp(np.mean(np.log(chosen)))) if chosen else float("nan")
+
+    @property
+    def behind(self) -> list[str]:
+        """The tables above the limit, the worst first."""
+        return sorted(
+            (name for name in self.ratio if self.ratio[name] > LIMIT), key=lambda name: -self.ratio[name]
+        )
+
+
+def compared(cells: Iterable[Cell], whose: str = "ours") -> list[Compared]:
+    """Return a contestant beside the peers for each number of rows."""
+    cells, results = list(cells), []
     for rows in sorted({cell.rows for cell in cells}):
-        found = {table: own for table, own in means(cells, rows).items() if {whose, *PEERS} <= own.keys()}
+        every = means((cell for cell in cells if cell.who in (whose, *PEERS)), rows)
+        found = {table: own for table, own in every.items() if {whose, *PEERS} <= own.keys()}
         ratio = {table: own[whose].loss / min(own[who].loss for who in PEERS) for table, own in found.items()}
-        if not ratio:
-            continue
-        lines += [f"| {rows} rows | draws | linear | CatBoost | Chainrule | ratio | ECE, linear | seconds |"]
-        lines += ["|---|---:|---:|---:|---:|---:|---:|---:|"]
-        for table in (each.name for each in TABLES if each.name in found):
-            own = found[table]
-            losses = " | ".join(f"{own[who].loss:.4g}" for who in ("linear", "catboost", whose))
-            errors = f"{own[whose].ece:.3f}, {own['linear'].ece:.3f}" if own[whose].ece else "-"
-            name = table if table in CHOSEN_ON else f"**{table}**"
-            last = f"{ratio[table]:.3f} | {errors} | {own[whose].seconds:.2f}"
-            lines.append(f"| {name} | {own[whose].draw} | {losses} | {last} |")
-        both = {True: "chosen on", False: "**shown on**"}
-        for chosen, title in both.items():
-            logs = [np.log(value) for table, value in ratio.items() if (table in CHOSEN_ON) == chosen]
-            lines += (
-                [f"| geometric mean, {title} | | | | | {np.exp(np.mean(logs)):.3f} | | |"] if logs else []
-            )
-        lines += [f"| geometric mean | | | | | {np.exp(np.mean(np.log([*ratio.values()]))):.3f} | | |", ""]
-    return "\n".join(lines)
+        if ratio:
+            results.append(Compared(rows, found, ratio))
+    return results
+
+
+def page(cells: Iterable[Cell], whose: str = "ours") -> Iterator[str]:
+    """Yield the page's lines: what is behind, the geometric means, and the losses by table and number of rows."""
+    results = compared(cells, whose)
+    for each in results:
+        behind = ", ".join(f"{name} {each.ratio[name]:.3f}" for name in each.behind) or "none"
+        ahead = sum(ratio < 1 for ratio in each.ratio.values())
+        yield (
+            f"- **{each.rows:,} rows**: above {LIMIT} on {behind}; ahead on {ahead} of {len(each.ratio)} tables. "
+            f"The geometric mean is {each.mean():.3f}: {each.mean(True):.3f} on the tables that the settings were "
+            f"chosen on, {each.mean(False):.3f} on the others."
+        )
+    for each in results:
+        yield ""
+        yield f"| {each.rows:,} rows | draws | linear | CatBoost | Chainrule | ratio | ECE, linear | seconds |"
+        yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+        for table in (table.name for table in TABLES if table.name in each.found):
+            yield _line(table, each.found[table], each.ratio[table], whose)
+
+
+def _line(table: str, own: dict[str, Cell], ratio: float, whose: str) -> str:
+    """Return the page's line of a table."""
+    losses = " | ".join(f"{own[who].loss:.4g}" for who in (*PEERS, whose))
+    errors = f"{own[whose].ece:.3f}, {own['linear'].ece:.3f}" if own[whose].ece else "-"
+    name = table if table in CHOSEN_ON else f"**{table}**"
+    return f"| {name} | {own[whose].draw} | {losses} | {ratio:.3f} | {errors} | {own[whose].seconds:.2f} |"
 
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [each.name for each in TABLES]
-    parser.add_argument("--kept", type=Path, required=True, help="the file of the cells")
+    parser.add_argument("--kept", type=Path, help="another file of cells; then the page is printed")
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--rows", type=lambda text: [int(part) for part in text.split(",")], default=ROWS)
     parser.add_argument("--who", type=lambda text: text.split(","), default=["ours", *PEERS])
     parser.add_argument("--tables", type=lambda text: text.split(";"), default=names, help="with ; between")
-    parser.add_argument("--page", action="store_true")
+    parser.add_argument("--whose", default="ours", choices=[who for who in WHO if who not in PEERS])
+    parser.add_argument("--page-only", action="store_true", help="measure nothing")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure what is missing, and print the ratios."""
+    """Measure what is missing, and write the page."""
     asked = arguments()
-    cells = read(asked.kept)
-    if not asked.page:
-        for cell in missing(asked, cells):
-            cells[cell.key] = cell
-            with asked.kept.open("a") as file:
-                file.write(json.dumps(cell) + "\n")
-    print(page(cells.values(), next(who for who in asked.who if who not in PEERS) if asked.page else "ours"))
+    path = asked.kept or RESULTS
+    if not asked.page_only:
+        for cell in missing(asked, read(path)):
+            write(path, cell)
+    lines = list(page(read(path).values(), asked.whose))
+    if asked.kept is not None or asked.whose != "ours":
+        print("\n".join(lines))
+        return
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text("\n".join([before + BEGIN, "", *lines, "", END]) + after)
 
 
 if __name__ == "__main__":
