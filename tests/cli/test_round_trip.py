@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import re
@@ -495,6 +496,18 @@ def test_amounts_of_very_different_units_are_all_learned(command, tmp_path):
 
 
 @pytest.mark.filterwarnings("default")
+def test_a_machine_without_a_temporary_folder_says_so(command, tables, monkeypatch):
+    """The error of Python names no file."""
+    command("train", tables["two"], "--epochs", 1, "--out", "run", "--quiet")
+
+    def none(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("chainrule.cli.models.load_any", none)
+    said = command("predict", "run", "x.npz", code=2).output
+    assert said == "Error: no usable temporary directory found in ['/tmp'].\n"
+
+
 def test_a_warning_is_one_sentence(command, tables, tmp_path):
     with np.load(tables["two"]) as arrays:
         np.savez(tmp_path / "one.npz", X=arrays["X"], y=np.zeros(len(arrays["X"]), np.int64))

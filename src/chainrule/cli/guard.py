@@ -98,7 +98,7 @@ def sentence(error: Exception) -> str:
         from chainrule.recipe.messages import told
 
         return told(error, FLAGS)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f"{error.filename} does not exist; check the path."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
