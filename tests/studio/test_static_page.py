@@ -308,6 +308,7 @@ def tab_to(page: Page, selector: str) -> None:
 def test_keys_alone_suffice(pages):
     """A digit is drawn and read, the steps back lead to its chain rule, and another network is trained."""
     with pages.open() as page:
+        page.locator(".screen[data-state=done]").wait_for()  # the controls are others while it trains
         assert a11y.keyboard_faults(page) == []
         tab_to(page, "[data-test=pad]")
         for key in [*["ArrowUp"] * 9, *["Shift+ArrowDown"] * 18]:
