@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -201,11 +202,8 @@ def console_lines(page: Path) -> Iterator[str]:
     yield from re.findall(r"`(chainrule [^`]+)`", FENCE.sub("", page.read_text("utf-8")))
 
 
-COMMANDS = [(name_of(page), line) for page in PAGES for line in console_lines(page) if line.strip()]
-
-
-@pytest.mark.parametrize(("page", "line"), COMMANDS)
-def test_command_exists(page: str, line: str):
+def run_nothing(page: str, line: str) -> None:
+    """Read a command as its program does; raises where an option is unknown or of another type."""
     program, *words = shlex.split(line, comments=True) or ["#"]
     if program == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
@@ -218,9 +216,37 @@ def test_command_exists(page: str, line: str):
         for name in words[0].split("|"):  # `chainrule train|evaluate` speaks of both
             command = group.commands[name]
             if words[1:] or "|" not in words[0]:
-                command.make_context(name, words[1:])  # raises where an option is unknown or of another type
+                command.make_context(name, words[1:])
     else:
         assert (program, *words[:1]) in {("#",), ("pip", "install")}, f"{page}: what is {line}?"
+
+
+COMMANDS = {page: [line for line in console_lines(page) if line.strip()] for page in PAGES}
+
+
+@pytest.mark.parametrize("page", [page for page, lines in COMMANDS.items() if lines], ids=name_of)
+def test_commands_exist(page: Path):
+    wrong = {}
+    for line in COMMANDS[page]:
+        try:
+            run_nothing(name_of(page), line)
+        except Exception as error:
+            wrong[line] = repr(error)
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("make tea", "no such target"),
+        ("chainrule train a.csv --no-such-option", "no-such-option"),
+        ("chainrule fly", "fly"),
+        ("rm -r a", "what is rm"),
+    ],
+)
+def test_a_command_that_is_wrong_is_seen(line: str, says: str):
+    with pytest.raises(Exception, match=says):
+        run_nothing("README.md", line)
 
 
 @pytest.mark.slow
@@ -423,21 +449,34 @@ def test_every_experiment_of_the_laboratory_has_a_page_to_play_with(monkeypatch)
     assert led_to == list(LABS) == list(importlib.import_module("build_site").REPORTS)
 
 
-LINKS = [
-    (name_of(page), link)
-    for page in (*PAGES, ROOT / "CONTRIBUTING.md")
-    for link in re.findall(r"\]\((\S+?)\)|src=\"(\S+?)\"", FENCE.sub("", page.read_text("utf-8")))
-    for link in link
-    if link and "://" not in link
-]
+def links(page: Path) -> list[str]:
+    """The places in this project that a page links to."""
+    found = re.findall(r"\]\((\S+?)\)|src=\"(\S+?)\"", FENCE.sub("", page.read_text("utf-8")))
+    return [link for pair in found for link in pair if link and "://" not in link]
 
 
-@pytest.mark.parametrize(("page", "link"), LINKS)
-def test_link_leads_somewhere(page: str, link: str):
+@cache
+def anchors(page: Path) -> set[str]:
+    """What may stand behind # in a link to a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
     path, _, anchor = link.partition("#")
-    target = (ROOT / page).parent / path if path else ROOT / page
-    assert target.exists()
-    if anchor:
-        headings = re.findall(r"^#+ (.+)$", FENCE.sub("", target.read_text("utf-8")), re.MULTILINE)
-        slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-        assert anchor in slugs
+    target = (page.parent / path).resolve() if path else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+LINKING = [page for page in (*PAGES, ROOT / "CONTRIBUTING.md") if links(page)]
+
+
+@pytest.mark.parametrize("page", LINKING, ids=name_of)
+def test_links_lead_somewhere(page: Path):
+    assert [link for link in links(page) if not leads_somewhere(page, link)] == []
+
+
+def test_a_link_that_leads_nowhere_is_seen():
+    assert sum(len(links(page)) for page in LINKING) > 300
+    assert leads_somewhere(README, "docs/guide.md") and leads_somewhere(README, "CONTRIBUTING.md#tests")
+    assert not leads_somewhere(README, "docs/none.md") and not leads_somewhere(README, "CONTRIBUTING.md#none")
