@@ -25,7 +25,7 @@ NATIVE = Path(__file__).resolve().parent
 BUILT = NATIVE.parent / "build" / "web"
 MODULES = ("engine/client.js", "engine/worker.js")
 """Those that a page begins with."""
-SOURCES = ("web.cpp", "program.cpp", "layout.cpp", "threads.cpp", "team_size.cpp", "faults.cpp")
+SOURCES = ("web.cpp", "program.cpp", "csr.cpp", "layout.cpp", "threads.cpp", "team_size.cpp", "faults.cpp")
 COMPILE = (
     *(
         "-std=c++20",

@@ -9,18 +9,23 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
+// How many numbers of a row the loops of activations take at a time: one vector, or a panel, if a vector is so short that compilers
+// would rather make no loop of it.
+template <class T>
+constexpr int64_t STEP = VECTOR_BYTES > 16 ? Simd<T>::LANES : PANEL<T>;
+
 // to = f(z), rows of whole panels. In its place too. Not inlined, so that each function is compiled once.
 template <class T>
 [[gnu::noinline]] void activate_rows(Activation function, T c, Rows<T> z, T* to, int64_t ld, int64_t rows, int64_t width) {
-    constexpr int64_t P = PANEL<T>;
+    constexpr int64_t S = STEP<T>;
     with_activation(function, [=](auto f) {
         for (int64_t i = 0; i < rows; ++i)
-            for (int64_t n = 0; n < width; n += P) {
+            for (int64_t n = 0; n < width; n += S) {
                 const T* from = z.row(i) + n;
-                T found[P];
+                T found[S];
                 CHAINRULE_VECTORS
-                for (int64_t j = 0; j < P; ++j) found[j] = activate<f()>(from[j], c);
-                std::copy(found, found + P, to + i * ld + n);
+                for (int64_t j = 0; j < S; ++j) found[j] = activate<f()>(from[j], c);
+                std::copy(found, found + S, to + i * ld + n);
             }
     });
 }
@@ -30,21 +35,21 @@ template <class T>
 template <class T>
 [[gnu::noinline]] void times_prime_rows(Activation function, T c, Rows<T> z, Rows<T> a, const T* alpha, Rows<T> delta, T* to, int64_t ld,
                                         int64_t rows, int64_t width, bool more) {
-    constexpr int64_t P = PANEL<T>;
+    constexpr int64_t S = STEP<T>;
     with_activation(function, [=](auto f) {
         for (int64_t i = 0; i < rows; ++i)
-            for (int64_t n = 0; n < width; n += P) {
+            for (int64_t n = 0; n < width; n += S) {
                 const T *at = z.row(i) + n, *of = a.row(i) + n, *from = delta.row(i) + n;
-                T slope[P], *there = to + i * ld + n;
+                T slope[S], *there = to + i * ld + n;
                 CHAINRULE_VECTORS
-                for (int64_t j = 0; j < P; ++j) slope[j] = activate_prime<f()>(at[j], of[j], c);
+                for (int64_t j = 0; j < S; ++j) slope[j] = activate_prime<f()>(at[j], of[j], c);
                 if (alpha != nullptr)
-                    for (int64_t j = 0; j < P; ++j) slope[j] = fused(alpha[n + j], slope[j] - T(1), T(1));
+                    for (int64_t j = 0; j < S; ++j) slope[j] = fused(alpha[n + j], slope[j] - T(1), T(1));
                 CHAINRULE_VECTORS
-                for (int64_t j = 0; j < P; ++j) slope[j] *= from[j];
+                for (int64_t j = 0; j < S; ++j) slope[j] *= from[j];
                 if (more)
-                    for (int64_t j = 0; j < P; ++j) slope[j] += there[j];
-                std::copy(slope, slope + P, there);
+                    for (int64_t j = 0; j < S; ++j) slope[j] += there[j];
+                std::copy(slope, slope + S, there);
             }
     });
 }

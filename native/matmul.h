@@ -166,26 +166,37 @@ template <class T, class E, int ROWS, int VECTORS, class Which>
         for (int j = 0; j < 2; ++j) S::store(g + (i * 2 + j) * L, j < VECTORS ? sum[i][j % VECTORS] : V{});
 }
 
-// The micro-kernels of 1 to TILE_ROWS rows and of one vector or two.
+// The heights of the micro-kernels. Rows that are left over are a tile or two, as every height is code of its own.
+constexpr std::array HEIGHTS{1, 2, 3, 4, 6, 8, 12};
+// How many of them a tile of `rows` rows needs: up to its own height.
+constexpr int heights(int rows) { return static_cast<int>(std::find(HEIGHTS.begin(), HEIGHTS.end(), rows) - HEIGHTS.begin()) + 1; }
+static_assert(HEIGHTS[heights(TILE_ROWS) - 1] == TILE_ROWS && heights(GAP_ROWS) == GAP_ROWS);
+
+// A micro-kernel: its height, and its place among those of all heights and of one vector or two.
+struct Kernel {
+    int64_t rows, place;
+};
+// The tallest one of at most `rows` rows, for the first `width` columns of a panel.
+template <class T>
+inline Kernel kernel(int64_t rows, int64_t width) {
+    int height = heights(TILE_ROWS) - 1;
+    while (HEIGHTS[height] > rows) --height;
+    return {HEIGHTS[height], 2 * height + (width > PANEL<T> / 2)};
+}
 template <class T, class E, class Which, int... I>
 constexpr auto forward_tiles(std::integer_sequence<int, I...>) {
-    return std::array{&forward_tile<T, E, I / 2 + 1, I % 2 + 1, Which>...};
+    return std::array{&forward_tile<T, E, HEIGHTS[I / 2], I % 2 + 1, Which>...};
 }
 template <class T, class E, class Which, int... I>
 constexpr auto gradient_tiles(std::integer_sequence<int, I...>) {
-    return std::array{&gradient_tile<T, E, I / 2 + 1, I % 2 + 1, Which>...};
+    return std::array{&gradient_tile<T, E, HEIGHTS[I / 2], I % 2 + 1, Which>...};
 }
-using Tiles = std::make_integer_sequence<int, 2 * TILE_ROWS>;
+template <int ROWS>
+using Tiles = std::make_integer_sequence<int, 2 * heights(ROWS)>;
 template <class T, class E, class Which>
-constexpr auto FORWARD = forward_tiles<T, E, Which>(std::make_integer_sequence<int, 2 * (std::is_same_v<Which, All> ? TILE_ROWS : GAP_ROWS)>{});
+constexpr auto FORWARD = forward_tiles<T, E, Which>(Tiles<std::is_same_v<Which, All> ? TILE_ROWS : GAP_ROWS>{});
 template <class T, class E, class Which>
-constexpr auto GRADIENT = gradient_tiles<T, E, Which>(Tiles{});
-
-// The place of a kernel among these, for the first `width` columns of a panel.
-template <class T>
-inline int64_t kernel(int64_t rows, int64_t width) {
-    return (rows - 1) * 2 + (width > PANEL<T> / 2);
-}
+constexpr auto GRADIENT = gradient_tiles<T, E, Which>(Tiles<TILE_ROWS>{});
 
 // Cache blocks: BLOCK_K rows of a panel stay in the L1 cache while BLOCK_ROWS rows of a pass, whose BLOCK_K columns stay in L2.
 // BLOCK_BATCH is the block of the gradient's contraction.
@@ -283,22 +294,22 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
                     counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min(height, i1 - i), depth, at[tile]);
             for (int64_t n = 0; n < N; n += P) {
                 const E* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
-                for (int64_t i = i0, number = 0; i < i1; i += height, ++number) {
-                    const int64_t count = std::min(height, i1 - i);
+                for (int64_t i = i0, number = 0; i < i1; ++number) {
+                    const auto [count, place] = kernel<T>(std::min(height, i1 - i), N - n);
                     const int64_t asked = is_far ? depth * (i - i0) / (i1 - i0) : 0;
-                    const int64_t end = is_far ? depth * std::min(i1 - i0, i - i0 + height) / (i1 - i0) : 0;
+                    const int64_t end = is_far ? depth * (i + count - i0) / (i1 - i0) : 0;
                     T* to = z + i * ldz + n;
                     const T* start = k > 0 ? to : b ? b + n : nullptr;
                     const Tile<T, E> tile{a + i * lda + k, lda, panels + n * K + k * P, start, k > 0 ? ldz : 0, to, ldz,
                                           next + asked * P, end - asked};
                     const bool is_whole = is_done && count == height && finish.in_registers;
                     const Epilogue<T> epilogue = is_whole ? finish.epilogue(i, n) : Epilogue<T>{};
-                    const int64_t place = kernel<T>(count, N - n);
                     if (MAY_HAVE_GAPS && gaps)
                         FORWARD<T, E, Places>[place](tile, {at[number], counts[number]}, epilogue);
                     else
                         FORWARD<T, E, All>[place](tile, {depth}, epilogue);
                     if (is_done && !is_whole) finish(i, i + count, n);
+                    i += count;
                 }
             }
         }
@@ -494,11 +505,14 @@ template <class T, class E>
             if (is_far) prefetch_share(next, ldd, size, k, K);
             const E* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
             const int64_t lda = is_packed ? TILE_ROWS : a.lda;
-            const int64_t place = kernel<T>(k1 - k, width);
-            if (a.reading == Reading::sparse)
-                GRADIENT<T, E, Places>[place](from, lda, with, ldd, g + k * P, a.places(number), more || s > 0);
-            else
-                GRADIENT<T, E, All>[place](from, lda, with, ldd, g + k * P, {size}, more || s > 0);
+            for (int64_t row = k; row < k1;) {
+                const auto [rows, place] = kernel<T>(k1 - row, width);
+                if (a.reading == Reading::sparse)
+                    GRADIENT<T, E, Places>[place](from, lda, with, ldd, g + row * P, a.places(number), more || s > 0);
+                else
+                    GRADIENT<T, E, All>[place](from, lda, with, ldd, g + row * P, {size}, more || s > 0);
+                row += rows, from += rows;
+            }
         }
     }
 }

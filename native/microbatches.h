@@ -49,7 +49,7 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
             const int64_t r0 = me.number * net_.microbatch, r1 = r0 + std::min(net_.microbatch, end - first);
             look(call, me);
             const Following following = call.from(batch.begin + first + r1 - r0, net_.microbatch);
-            walk(call, batch, {r0, r1, first, following}, own, [=](const ops::Operation<T>&, bool) { return Block{r0, r1}; });
+            walk(call, batch, {r0, r1, first, following}, own, nullptr);
             phases_.attempt([&] {
                 passes(Place::gradient);
                 score = sum(&row_scores_[r0], r1 - r0, score);

@@ -73,6 +73,7 @@ inline int64_t label_of(const Samples& samples, int64_t row, int64_t n) {
 template <class T>
 void mean_prediction(Loss kind, const T* out, int64_t members, int64_t n, int64_t count, T* mean) {
     constexpr int L = Simd<T>::LANES;
+    const int64_t end = sizeof(T) == 4 ? L : count;  // of floats all lanes cost no more than some
     std::fill(mean, mean + n * L, T(0));
     for (int64_t m = 0; m < members; ++m, out += n * L) {
         T top[L], sum[L] = {};
@@ -81,7 +82,7 @@ void mean_prediction(Loss kind, const T* out, int64_t members, int64_t n, int64_
             for (int i = 0; i < L; ++i) top[i] = std::max(top[i], out[k * L + i]);
         const auto each = [&](auto&& use) {
             for (int64_t k = 0; k < n; ++k)
-                for (int64_t i = 0; i < count; ++i) use(k * L + i, i);
+                for (int64_t i = 0; i < end; ++i) use(k * L + i, i);
         };
         if (kind == Loss::softmax_cross_entropy) {
             each([&](int64_t at, int64_t i) { sum[i] += exp_(out[at] - top[i]); });

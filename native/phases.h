@@ -65,9 +65,7 @@ class Phases {
         try {
             part();
         } catch (...) {
-            const std::lock_guard lock(mutex_);
-            if (failure_ == nullptr) failure_ = std::current_exception();
-            is_lost_.store(true);
+            fail();
         }
     }
     // Loses the phase because the caller wants to stop.
@@ -96,6 +94,13 @@ class Phases {
     const std::exception_ptr& failure() const { return failure_; }
 
    private:
+    // Within a handler: keeps the exception, if it is the first, and loses the phase.
+    [[gnu::cold, gnu::noinline]] void fail() noexcept {
+        const std::lock_guard lock(mutex_);
+        if (failure_ == nullptr) failure_ = std::current_exception();
+        is_lost_.store(true);
+    }
+
     Barrier barrier_;
     std::atomic<bool> is_lost_{false};
     std::exception_ptr failure_;

@@ -86,14 +86,7 @@ bool Engine<T>::is_mostly_zero(const Samples& samples, const int64_t* rows, int6
     const bool may_be = samples.indptr != nullptr && !ops_.empty() && ops_[0]->reads_entries() && consumers_of_input_ == 1 &&
                         program_.offset == 0 && width <= INT32_MAX;
     if (!may_be) return false;
-    int64_t all = 0;
-    with_types(samples, [&](auto*, auto*, auto* indptr) {
-        for (int64_t i = 0; i < n; ++i) {
-            const Entries entries(indptr, rows ? rows[i] : i, samples.entries);
-            all += entries.end - entries.begin;
-        }
-    });
-    return double(all) * WORTH_OF_AN_ENTRY < double(n) * double(width);
+    return double(count_entries(samples, rows, n)) * WORTH_OF_AN_ENTRY < double(n) * double(width);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "program.h"
+#include "csr.h"
 #include "simd.h"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -71,88 +71,10 @@ void gather_columns(const Samples& samples, const int64_t* rows, int64_t r0, int
     }
 }
 
-// Reads an index once: another thread may write a CSR matrix meanwhile, and the value that was checked must be the one used.
-template <class I>
-inline int64_t read_once(const I& index) {
-    return *static_cast<const volatile I*>(&index);
-}
-
-// The entries begin to end of a row of a CSR matrix, which has `all` entries.
-struct Entries {
-    int64_t begin, end;
-    bool is_right;  // whether they are within bounds; otherwise begin = end = 0
-
-    template <class I>
-    Entries(const I* indptr, int64_t row, int64_t all) {
-        const int64_t from = read_once(indptr[row]), to = read_once(indptr[row + 1]);
-        is_right = 0 <= from && from <= to && to <= all;
-        begin = is_right ? from : 0, end = is_right ? to : 0;
-    }
-};
-
-// Rows of a CSR matrix. Entries of one column are summed in their stored order and type. Indices are checked again, as another
-// thread may have changed the matrix after the call's check: Changed is thrown, and nothing out of bounds is read or written.
-template <class U, class I, class T>
-void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
-    const U* values = static_cast<const U*>(samples.X);
-    const I *columns = static_cast<const I*>(samples.indices), *indptr = static_cast<const I*>(samples.indptr);
-    const uint64_t width = static_cast<uint64_t>(to.width);
-    constexpr int64_t AHEAD = 4;
-    Array<U> sums;  // (width,), only if a row's columns do not ascend
-    for (int64_t i = r0; i < r1; ++i) {
-        if (rows != nullptr && i + AHEAD < r1) {
-            const Entries next(indptr, rows[i + AHEAD - r0], samples.entries);
-            prefetch(values + next.begin, (next.end - next.begin) * static_cast<int64_t>(sizeof(U)));
-            prefetch(columns + next.begin, (next.end - next.begin) * static_cast<int64_t>(sizeof(I)));
-        }
-        const auto [begin, end, is_right] = Entries(indptr, rows ? rows[i - r0] : i, samples.entries);
-        bool fits = is_right;
-        T* a = to.row(i);
-        bool rises = true;
-        for (int64_t e = begin + 1; e < end; ++e) rises &= columns[e - 1] < columns[e];
-        const auto each = [&](auto&& put) {
-            for (int64_t e = begin; e < end; ++e)
-                if (const uint64_t column = static_cast<uint64_t>(read_once(columns[e])); column < width)
-                    put(column, values[e]);
-                else
-                    fits = false;
-        };
-        if (rises) {
-            std::fill(a, a + to.width, to.of(U(0)));
-            each([&](uint64_t column, U value) { a[column] = to.of(value); });
-        } else {
-            sums.assign(to.width, U(0));
-            each([&](uint64_t column, U value) { sums[column] = static_cast<U>(sums[column] + value); });
-            for (int64_t j = 0; j < to.width; ++j) a[j] = to.of(sums[j]);
-        }
-        if (!fits) refuse_change("X");
-    }
-}
-
-// Calls f(values, columns, indptr) with the arrays of a CSR matrix, of their types.
-template <class F>
-void with_types(const Samples& samples, F&& f) {
-    const auto with = [&](auto* values) {
-        if (samples.wide)
-            f(values, static_cast<const int64_t*>(samples.indices), static_cast<const int64_t*>(samples.indptr));
-        else
-            f(values, static_cast<const int32_t*>(samples.indices), static_cast<const int32_t*>(samples.indptr));
-    };
-    if (samples.type == 0)
-        with(static_cast<const uint8_t*>(samples.X));
-    else if (samples.type == 1)
-        with(static_cast<const float*>(samples.X));
-    else
-        with(static_cast<const double*>(samples.X));
-}
-
+// Rows of an array of U.
 template <class U, class T>
 void gather_as(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following, const Target<T>& to) {
-    if (samples.indptr != nullptr && samples.wide)
-        gather_sparse<U, int64_t>(samples, rows, r0, r1, to);
-    else if (samples.indptr != nullptr)
-        gather_sparse<U, int32_t>(samples, rows, r0, r1, to);
-    else if (samples.column != 1)
+    if (samples.column != 1)
         gather_columns<U>(samples, rows, r0, r1, to);
     else
         gather_rows<U>(samples, rows, r0, r1, following, to);

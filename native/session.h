@@ -105,8 +105,17 @@ class Engine final : public Session {
         }
     };
 
+    // All threads walk the batch together, each its rows or its columns (Cut).
+    struct Together {
+        const Call& call;
+        const Batch& batch;
+        const Member& me;
+        Cut cut;
+        bool is_long;
+    };
+
    public:
-    Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs);
+    [[gnu::cold]] Engine(const Program& program, const Run& run, int64_t capacity, bool trains, bool has_pairs);
     const Net<T>& net() const { return net_; }  // what the last step has left
 
     void set_theta(const void* theta) override;
@@ -127,7 +136,7 @@ class Engine final : public Session {
     // engine_of.h
     [[gnu::cold]] void allocate_buffers(int64_t capacity);
     [[gnu::cold]] void allocate_parameters();
-    void count_operations();
+    [[gnu::cold]] void count_operations();
     [[gnu::cold]] void reserve_workspaces(int count);
     [[gnu::cold]] void reserve(Workspace<T>& own, int number, int most) const;
     // predict.h
@@ -141,8 +150,8 @@ class Engine final : public Session {
     void finish_step(Call& call, const Batch& batch);
     bool is_bounded(const Batch& batch, int present);
     void walk_rows(const Call& call, const Batch& batch, const Member& me);
-    template <class BlockOf>
-    void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of);
+    Block next(Together& together, ops::Operation<T>& operation, bool is_forth);
+    void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, Together* together);
     void look(const Call& call, const Member& me);
     // microbatches.h
     [[gnu::cold]] void plan_microbatches();

@@ -6,10 +6,8 @@
 // A term with x_ik = 0 adds nothing, so the bits are those of the dense rows (matmul.h).
 #pragma once
 
-#include <algorithm>
-
+#include "csr.h"
 #include "matmul.h"
-#include "samples.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
@@ -28,9 +26,14 @@ class SparseRows {
     // Reads rows r0 to r1 of the buffers (rows: their numbers in X, null for r0 to r1) times scale. Throws Changed where an index
     // is out of bounds, as another thread may have changed the matrix after the call's check.
     void read(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, int64_t width, T scale) {
-        with_types(samples, [&](auto* values, auto* columns, auto* indptr) {
-            read_as(samples, values, columns, indptr, rows, r0, r1, width, scale);
-        });
+        const int64_t count = r1 - r0;
+        r0_ = r0;
+        from_.clear(), from_.resize(count);
+        begin_.clear(), begin_.resize(count + 1);
+        place_rows(samples, rows, r0, count, from_.data(), begin_.data());
+        columns_.clear(), columns_.resize(begin_.back());
+        values_.clear(), values_.resize(begin_.back());
+        read_entries(samples, rows != nullptr, from_.data(), begin_.data(), count, width, scale, columns_.data(), values_.data());
     }
     // Sorts the entries by strips of ROWS rows of W (K, N), in each by rows of the buffers.
     template <int64_t ROWS>
@@ -61,65 +64,6 @@ class SparseRows {
     const StripEntry<T>* end(int64_t strip) const { return by_strip_.data() + strips_[strip + 1]; }
 
    private:
-    template <class U, class I>
-    void read_as(const Samples& samples, const U* values, const I* columns, const I* indptr, const int64_t* rows, int64_t r0, int64_t r1,
-                 int64_t width, T scale) {
-        constexpr int64_t AHEAD = 4;
-        r0_ = r0;
-        from_.clear(), from_.resize(r1 - r0);
-        begin_.clear(), begin_.resize(r1 - r0 + 1);
-        begin_[0] = 0;
-        for (int64_t i = 0; i < r1 - r0; ++i) {  // bounds are read once
-            const auto [begin, end, is_right] = Entries(indptr, rows ? rows[i] : r0 + i, samples.entries);
-            if (!is_right) refuse_change("X");
-            from_[i] = begin, begin_[i + 1] = begin_[i] + end - begin;
-        }
-        columns_.clear(), columns_.resize(begin_.back());
-        values_.clear(), values_.resize(begin_.back());
-        int64_t to = 0;
-        for (int64_t i = 0; i < r1 - r0; ++i) {
-            const auto length = [&](int64_t row) { return begin_[row + 1] - begin_[row]; };
-            if (rows != nullptr && i + AHEAD < r1 - r0) {
-                prefetch(values + from_[i + AHEAD], length(i + AHEAD) * static_cast<int64_t>(sizeof(U)));
-                prefetch(columns + from_[i + AHEAD], length(i + AHEAD) * static_cast<int64_t>(sizeof(I)));
-            }
-            const U* x = values + from_[i];
-            const I* k = columns + from_[i];
-            const int64_t count = length(i), first = to;
-            bool rises = true, fits = true;
-            for (int64_t e = 0, before = -1; e < count; ++e) {
-                const int64_t column = read_once(k[e]);
-                fits &= 0 <= column && column < width, rises &= before < column, before = column;
-                columns_[first + e] = static_cast<int32_t>(column);
-                values_[first + e] = static_cast<T>(x[e]) * scale;
-            }
-            if (!fits) refuse_change("X");
-            to += rises ? count : sum_duplicates(x, first, count, scale);
-            begin_[i] = first;
-        }
-        begin_.back() = to;
-    }
-    // Sorts a row whose columns do not rise, and sums entries of one column in their stored order and type. Returns the number of
-    // columns.
-    template <class U>
-    int64_t sum_duplicates(const U* x, int64_t first, int64_t count, T scale) {
-        struct Place {
-            int64_t column, at;
-        };
-        Array<Place> places(count);
-        for (int64_t e = 0; e < count; ++e) places[e] = {columns_[first + e], e};
-        std::sort(places.begin(), places.end(),
-                  [](const Place& a, const Place& b) { return a.column != b.column ? a.column < b.column : a.at < b.at; });
-        int64_t to = first;
-        for (int64_t e = 0; e < count; ++to) {
-            const int64_t column = places[e].column;
-            U sum = 0;
-            for (; e < count && places[e].column == column; ++e) sum = static_cast<U>(sum + x[places[e].at]);
-            columns_[to] = static_cast<int32_t>(column), values_[to] = static_cast<T>(sum) * scale;
-        }
-        return to - first;
-    }
-
     int64_t r0_ = 0;
     Array<int64_t> from_, begin_;  // (rows,) where each row begins in X, (rows + 1,) and here
     Array<int32_t> columns_;       // (entries,)

@@ -173,31 +173,35 @@ void Engine<T>::look(const Call& call, const Member& me) {
     phases_.look_around();
 }
 
-// Forward and backward for a thread's rows of a batch. All threads wait before and after an operation's sums over all rows.
+// Forward and backward for a thread's rows of a batch.
 template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
     const int64_t r0 = first_row(me.number, me.present, batch.size), r1 = first_row(me.number + 1, me.present, batch.size);
-    const bool is_long = operations_ * double(batch.size) > LONG_STEP;
-    Cut cut{*this, me.number, me.present, batch.size, {r0, r1}};
     Workspace<T>& own = net_.workspaces[me.number];
     own.largest_a = own.largest_delta = {};
     look(call, me);
     const Following following = call.from(batch.begin + batch.size + r0, me.present == 1 ? call.n_rows : r1 - r0);
-    walk(call, batch, {r0, r1, r0, following}, own, [&](ops::Operation<T>& operation, bool is_forth) {
-        if (is_long) look(call, me);
-        const Block block = cut(operation, is_forth);
-        if (operation.sums_batch) {
-            phases_.meet();
-            const auto [n0, n1] = columns(operation.width_in(), me.number, me.present);
-            if (n1 > n0)
-                phases_.attempt([&] {
-                    passes(Place::statistics);
-                    operation.sum(is_forth, n0, n1, batch.size);
-                });
-            phases_.meet();
-        }
-        return block;
-    });
+    Together together{call, batch, me, {*this, me.number, me.present, batch.size, {r0, r1}}, operations_ * double(batch.size) > LONG_STEP};
+    walk(call, batch, {r0, r1, r0, following}, own, &together);
+}
+
+// The block of an operation that the thread computes next. All threads wait before and after an operation's sums over all rows.
+template <class T>
+Block Engine<T>::next(Together& together, ops::Operation<T>& operation, bool is_forth) {
+    const Member& me = together.me;
+    if (together.is_long) look(together.call, me);
+    const Block block = together.cut(operation, is_forth);
+    if (operation.sums_batch) {
+        phases_.meet();
+        const auto [n0, n1] = columns(operation.width_in(), me.number, me.present);
+        if (n1 > n0)
+            phases_.attempt([&] {
+                passes(Place::statistics);
+                operation.sum(is_forth, n0, n1, together.batch.size);
+            });
+        phases_.meet();
+    }
+    return block;
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -18,7 +18,9 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
         return;
     }
     const Target<T> to{input.a.data(), input.ld, input.width, T(program_.scale), T(program_.offset)};
-    if (samples.type == 0)
+    if (samples.indptr != nullptr)
+        read_dense_rows(samples, rows, r0, r1, to.a, to.ld, to.width, to.scale, to.shift);
+    else if (samples.type == 0)
         gather_as<uint8_t>(samples, rows, r0, r1, following, to);
     else if (samples.type == 1)
         gather_as<float>(samples, rows, r0, r1, following, to);
@@ -46,11 +48,10 @@ void Engine<T>::backward(size_t o, const Block& block, Workspace<T>& own) {
                        in.ld, in2.ld, ops_[o]->part.accumulates, ops_[o]->part.accumulates2});
 }
 
-// Forward, loss and backward for a part of a batch, unless the phase is lost. block_of(operation, is_forth) is the block of an
-// operation to compute. It is always called, because threads may wait for each other in it.
+// Forward, loss and backward for a part of a batch, unless the phase is lost. `together`, if the whole batch is walked, has the block
+// of each operation to compute. It is always asked, because threads may wait for each other in it.
 template <class T>
-template <class BlockOf>
-void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {
+void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, Together* together) {
     const int64_t r0 = part.r0, r1 = part.r1;
     const int64_t* rows = batch.rows + part.first;
     const Draw draw{run_.seed, batch.step, part.first, batch.dropout};
@@ -66,7 +67,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     for (size_t o = 0; o < ops_.size(); ++o) {
         const Op& op = program_.ops[o];
         const Buffer<T>&in = net_.buffers[op.in], &out = net_.buffers[op.out];
-        const Block block = block_of(*ops_[o], true);
+        const Block block = together ? next(*together, *ops_[o], true) : Block{r0, r1};
         phases_.attempt([&] {
             passes(Place::forward);
             if (measures(o, true) && net_.is_sparse && op.in == 0)
@@ -81,7 +82,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     for (size_t o = ops_.size(); o-- > 0;) {
         const Buffer<T>& out = net_.buffers[program_.ops[o].out];
         if (!out.needs_gradient) continue;
-        const Block block = block_of(*ops_[o], false);
+        const Block block = together ? next(*together, *ops_[o], false) : Block{r0, r1};
         phases_.attempt([&] {
             passes(Place::backward);
             backward(o, block, own);

@@ -11,7 +11,7 @@ template <class T>
 using Operations = std::vector<std::unique_ptr<ops::Operation<T>>>;
 
 template <class T>
-std::unique_ptr<ops::Operation<T>> operation(const Op& op, Net<T>& net) {
+[[gnu::cold]] std::unique_ptr<ops::Operation<T>> operation(const Op& op, Net<T>& net) {
     switch (op.kind) {
 #define CHAINRULE_MAKE(name, ...) \
     case Kind::name: return std::make_unique<ops::name<T>>(op, net);
@@ -23,7 +23,7 @@ std::unique_ptr<ops::Operation<T>> operation(const Op& op, Net<T>& net) {
 
 // The operations of net.program, with their slots, which become net.slots. Throws if one has not what it needs.
 template <class T>
-Operations<T> operations(Net<T>& net) {
+[[gnu::cold]] Operations<T> operations(Net<T>& net) {
     const Program& program = net.program;
     check(program);
     Operations<T> found;
