@@ -1,7 +1,8 @@
 """Cut a version: `python release/cut.py 0.2.0`.  The last change before a release's tag.
 
 The version in pyproject.toml, `chainrule.__version__`, CITATION.cff and the conda recipe; the changelog's open section
-gets the version and today's date.  Refused while the package accepts what it promised to end with this version.
+gets the version and today's date, and an empty one begins above it.  Refused while the package accepts what it promised
+to end with this version.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ PLACES = {
     "release/conda/recipe.yaml": r"(?m)^(  version: \")[^\"]+(\")$",
 }
 """Each file that has the version, and where in it."""
-OPEN = re.compile(r"(?m)^## \[[^\]]+\](?: - unreleased)?$")
-"""The changelog's open section: `## [Unreleased]`, or a version that is not released yet."""
+OPEN = re.compile(r"(?ms)^## \[[^\]\n]+\](?: - unreleased)?$\n(?P<said>.*?)(?=^## |\Z)")
+"""The changelog's open section: `## [Unreleased]`, or a version that is not released yet; and what it says."""
 
 
 def cut(root: Path, version: str, day: str) -> None:
@@ -38,13 +39,16 @@ def cut(root: Path, version: str, day: str) -> None:
             raise ValueError(f"{name} has {count} versions where one was expected")
     changelog = (root / "CHANGELOG.md").read_text("utf-8")
     first = re.search(r"(?m)^## .*$", changelog)
-    if first is None or not OPEN.fullmatch(first[0]):
+    section = first and OPEN.match(changelog, first.start())
+    if not section or not section["said"].strip():
         raise ValueError(
             f"the changelog begins with {first and first[0]!r}: nothing changed since that version was cut"
         )
-    if f"## [{version}]" in changelog.replace(first[0], "", 1):
+    rest = f"{section['said']}{changelog[section.end() :]}"
+    if f"## [{version}]" in rest:
         raise ValueError(f"the changelog has a version {version} already")
-    written["CHANGELOG.md"] = changelog.replace(first[0], f"## [{version}] - {day}", 1)
+    before = changelog[: section.start()]
+    written["CHANGELOG.md"] = f"{before}## [Unreleased]\n\n## [{version}] - {day}\n{rest}"
     for name, text in written.items():
         (root / name).write_text(text, "utf-8")
 

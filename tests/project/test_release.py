@@ -23,6 +23,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ADDRESS = "https://example.org/owner/chainrule"
+NEXT = "0.2.9"  # a version that is not cut yet, and ends no promise
 
 
 @pytest.fixture
@@ -52,6 +53,12 @@ def clone(tmp_path: Path) -> Path:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    changelog = (tmp_path / "CHANGELOG.md").read_text("utf-8")
+    released = re.search(r"(?m)^## \[\d.*", changelog)
+    assert released is not None
+    old = changelog[released.start() :].replace(" - unreleased\n", " - 2026-11-01\n")
+    new = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- Something.\n\n"
+    (tmp_path / "CHANGELOG.md").write_text(new + old, "utf-8")
     return tmp_path
 
 
@@ -73,26 +80,32 @@ def test_a_script_needs_only_the_standard_library(name: str):
 
 
 def test_a_version_is_cut_in_every_place(script, clone: Path):
-    script("cut").cut(clone, "0.2.0", "2026-12-01")
-    assert tomllib.loads((clone / "pyproject.toml").read_text("utf-8"))["project"]["version"] == "0.2.0"
+    script("cut").cut(clone, NEXT, "2026-12-01")
+    assert tomllib.loads((clone / "pyproject.toml").read_text("utf-8"))["project"]["version"] == NEXT
     for name in ("src/chainrule/__init__.py", "CITATION.cff", "release/conda/recipe.yaml"):
         text = (clone / name).read_text("utf-8")
-        assert len(re.findall(r"version\S* ?[=:]? \"?0\.2\.0", text)) == 1 and PROJECT["version"] not in text
+        assert len(re.findall(rf"version\S* ?[=:]? \"?{re.escape(NEXT)}", text)) == 1
+        assert PROJECT["version"] not in text
     changelog = (clone / "CHANGELOG.md").read_text("utf-8")
-    assert re.findall(r"(?m)^## (.*)$", changelog)[0] == "[0.2.0] - 2026-12-01"
-    assert script("cut").notes(changelog, "0.2.0").startswith("### ")
+    headings = re.findall(r"(?m)^## (.*)$", changelog)
+    assert headings[:2] == ["[Unreleased]", f"[{NEXT}] - 2026-12-01"]
+    assert script("cut").notes(changelog, NEXT) == "### Added\n\n- Something.\n"
+    with pytest.raises(ValueError, match="nothing changed since"):
+        script("cut").cut(clone, "0.2.10", "2026-12-02")
 
 
 @pytest.mark.parametrize(
     ("version", "change", "said"),
     [
         ("0.2", None, "three numbers"),
+        (NEXT, ("CHANGELOG.md", "## [Unreleased]", "## [0.2.8] - 2026-11-30"), "nothing changed since"),
+        (NEXT, ("CHANGELOG.md", "### Added\n\n- Something.\n", ""), "nothing changed since"),
         (
-            "0.2.0",
-            ("CHANGELOG.md", "## [0.1.0] - unreleased", "## [0.1.0] - 2026-11-30"),
-            "nothing changed since",
+            NEXT,
+            ("CHANGELOG.md", "- Something.\n", f"- Something.\n\n## [{NEXT}]\n"),
+            f"a version {NEXT} already",
         ),
-        ("0.2.0", ("CITATION.cff", "version: ", "edition: "), "CITATION.cff has 0 versions"),
+        (NEXT, ("CITATION.cff", "version: ", "edition: "), "CITATION.cff has 0 versions"),
         ("1.0.0", None, r"still there: src/chainrule/training/options.py:\d+"),
     ],
 )
