@@ -43,12 +43,16 @@ template <class T>
                 T slope[S], *there = to + i * ld + n;
                 CHAINRULE_VECTORS
                 for (int64_t j = 0; j < S; ++j) slope[j] = activate_prime<f()>(at[j], of[j], c);
-                if (alpha != nullptr)
+                if (alpha != nullptr) {
+                    CHAINRULE_VECTORS
                     for (int64_t j = 0; j < S; ++j) slope[j] = fused(alpha[n + j], slope[j] - T(1), T(1));
+                }
                 CHAINRULE_VECTORS
                 for (int64_t j = 0; j < S; ++j) slope[j] *= from[j];
-                if (more)
+                if (more) {
+                    CHAINRULE_VECTORS
                     for (int64_t j = 0; j < S; ++j) slope[j] += there[j];
+                }
                 std::copy(slope, slope + S, there);
             }
     });

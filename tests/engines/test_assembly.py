@@ -24,6 +24,8 @@ SETS = {"x86_64": ("avx512", "avx2"), "aarch64": ("baseline",)}
 LABEL = re.compile(r"^(\.L\w+|_Z\w+):")
 JUMP = re.compile(r"^\s+(?:j\w+|b\.?\w*|[ct]bn?z)\s.*?(\.L\w+)$")
 PRODUCT = re.compile(r"^\s+(?:vfmadd\d+p[sd]|v?mulp[sd]|fml[as])\s")
+SUM = re.compile(r"^\s+(?:v?(?:add|sub|mul)ss|f(?:add|sub|mul)\s+s\d)")
+"""Arithmetic of a single float."""
 
 
 class Loop(NamedTuple):
@@ -48,6 +50,17 @@ def loops(assembly: str) -> Iterator[Loop]:
                 sum(map(bool, map(PRODUCT.match, body))),
                 sum(map(bool, map(VECTOR_ON_STACK.search, body))),
             )
+
+
+def single(assembly: str, function: str) -> list[str]:
+    """Return the arithmetic of single floats in the functions of a name."""
+    found, here = [], False
+    for line in assembly.splitlines():
+        if line.startswith("_Z"):
+            here = function in line
+        elif here and SUM.match(line):
+            found.append(line)
+    return found
 
 
 def flags(compiler: str, name: str) -> list[str]:
@@ -78,7 +91,8 @@ def test_no_vector_of_a_hot_loop_lies_on_the_stack(compiler, name):
         f"-DCHAINRULE_FOR_{name}",
     ]
     command += [f"-I{ROOT / 'native'}", "-S", "-o", "-", str(ROOT / "tests/support/hot_loops.cpp")]
-    found = list(loops(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    assembly = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = list(loops(assembly))
 
     rows = 6 if name == "avx2" else 12
     tiles = [loop for loop in found if "_tileI" in loop.function and loop.products >= 2 * rows]
@@ -87,3 +101,4 @@ def test_no_vector_of_a_hot_loop_lies_on_the_stack(compiler, name):
     rules = [loop for loop in found if "updateI" in loop.function and loop.products > 0]
     assert len(rules) >= 9  # the running maximum of |w| is an array, which may be read and written once
     assert all(loop.on_stack <= 2 for loop in rules), rules
+    assert "times_prime_rows" in assembly and single(assembly, "times_prime_rows") == []

@@ -1,5 +1,6 @@
 // The kernels whose loops a test reads as assembly (tests/engines/test_assembly.py): of whole tiles, which hold nearly all of a step's
-// products, and of the update by Adam.
+// products, of the update by Adam, and of the slopes of activations.
+#include "epilogues.h"
 #include "matmul.h"
 #include "optimizers.h"
 
@@ -10,5 +11,7 @@ template void forward_tile<float, float, TILE_ROWS, 2, Places>(const Tile<float,
 template void gradient_tile<float, float, TILE_ROWS, 2, All>(const float*, int64_t, const float*, int64_t, float*, All, bool);
 template void gradient_tile<float, float, TILE_ROWS, 2, Places>(const float*, int64_t, const float*, int64_t, float*, Places, bool);
 template float update<float>(Rule, const Step<float>&, All, Stored<float>, float*, float*, float*, float*);
+template void times_prime_rows<float>(Activation, float, Rows<float>, Rows<float>, const float*, Rows<float>, float*, int64_t, int64_t,
+                                      int64_t, bool);
 
 }  // namespace chainrule::CHAINRULE_ISA
