@@ -79,6 +79,7 @@ def test_files_that_are_refused(command, rows):
     assert "rows names several files" in command("evaluate", "run", "rows", code=2).stderr
 
 
+@pytest.mark.slow
 def test_killed_within_an_epoch(command, rows):
     words = ["train", "rows", "--target-column", "y", "--epochs", "3", "--hidden", "64", "--batch-size", "8"]
     command(*words, "--out", "whole", "--checkpoint-steps", 7, "--quiet")

@@ -94,6 +94,7 @@ def test_enter_prints_another_address(tmp_path):
             os.close(ours), os.close(theirs)
 
 
+@pytest.mark.slow
 def test_a_table(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b,y\n1,2,0\n3,4,1\n5,6,0\n", "utf-8")

@@ -154,9 +154,14 @@ def test_a_rescale_first_in_a_block_leaves_the_shortcut_alone(layers, dtype, tmp
     np.testing.assert_allclose(again.bind().outputs(X[0]), models[0].outputs(X[:1]), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize(
+    ("isa", "batch_size"),
+    [
+        *((isa, 16) for isa in SETS),
+        *(pytest.param(isa, 1, marks=pytest.mark.slow if k else ()) for k, isa in enumerate(SETS)),
+    ],
+)
 @pytest.mark.parametrize("kind", [kind for kind in OPTIMIZERS if kind != "lbfgs"])
-@pytest.mark.parametrize("batch_size", [16, 1])
 def test_every_rule(isa, kind, batch_size, monkeypatch):
     """The gradient of a single sample is made on the way, where nothing is added to it."""
     monkeypatch.setenv("CHAINRULE_ISA", isa)

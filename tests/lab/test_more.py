@@ -87,7 +87,11 @@ def test_a_report_is_whole(name: str, reports: dict[str, Report], tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["universality", "optimizers", pytest.param("regularization", marks=pytest.mark.slow)]
+    "name",
+    [
+        "universality",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("optimizers", "regularization")),
+    ],
 )
 def test_a_seed_means_the_same_numbers(name: str, reports: dict[str, Report]):
     assert timeless(lab.run(name, **SMALL[name])) == timeless(reports[name])

@@ -20,6 +20,7 @@ def scale() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_the_page_is_up_to_date(scale):
     assert (DOCS / "scale.md").read_text("utf-8") == scale.page(), "run python docs/make_scale.py"
 

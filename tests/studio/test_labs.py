@@ -159,6 +159,7 @@ def test_the_python_that_is_shown_comes_to_the_same_numbers(
         assert line.startswith(arm["name"]) and number in line
 
 
+@pytest.mark.slow
 def test_the_largest_frames_are_small(studio: Seen):
     ask(studio, "vanishing.start", arms=list(lab.ARMS), depth=20, budget=0.01)
     ask(studio, "without_backprop.start", arms=list(ARMS), passes=100)

@@ -213,10 +213,7 @@ LABS: dict[str, dict[str, Any]] = {
 @pytest.mark.usefixtures("other")
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name in ("without-backprop", "regularization") else ())
-        for name in LABS
-    ],
+    [pytest.param(name, marks=() if name == "vanishing" else pytest.mark.slow) for name in LABS],
 )
 def test_no_word_of_an_experiment_stands_elsewhere(name: str):
     told: list[str] = []
