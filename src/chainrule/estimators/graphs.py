@@ -90,7 +90,7 @@ def export_estimator(
     else:
         rows = {}
         for each in _preprocessors(result):
-            rows |= drawn_columns(each.learned_)
+            rows |= drawn_columns(each.learned_, ROWS)
     made = export_graph(graph, path, RowsToCompare(rows, X is not None), **settings)
     return replace(made, left_out=(*made.left_out, *_dropped(result, {each.label for each in graph.inputs})))
 

@@ -126,15 +126,13 @@ def _median(learned: LearnedColumn, impute: str) -> float:
     return np.nan if learned.became == "indicator" and learned.missing > 0.5 else 0.0
 
 
-def drawn_columns(
-    learned: Sequence[LearnedColumn], rows: int = 1000, seed: int = 0
-) -> dict[str, NDArray[np.generic]]:
+def drawn_columns(learned: Sequence[LearnedColumn], rows: int) -> dict[str, NDArray[np.generic]]:
     """Return a column of values, by name, for each that is used, as the inputs of a graph take them.
 
     Numbers are between the quantiles of training, or as far from the center as these; categories are known ones, and an
     unknown one; a twentieth is missing.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     return {each.name: _drawn(each, rng, rows) for each in learned if each.became != "dropped"}
 
 
