@@ -67,7 +67,7 @@ def kind(
     return register
 
 
-class Record:
+class DataResult:
     """Base class of results, where they are no NamedTuples."""
 
     __slots__ = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.core.records import Record
+from chainrule.core.records import DataResult
 
 
 def view(result: object, form: str, *arguments: Any) -> Any:
@@ -35,7 +35,7 @@ class Shown:
         return html
 
 
-class TextResult(Record):
+class TextResult(DataResult):
     """Base class of results that print as text."""
 
     __slots__ = ()

@@ -30,7 +30,7 @@ MOST_COLUMNS = 1000
 
 @records.kind("int8_layer")
 @dataclass(frozen=True)
-class LayerEffect(records.Record):
+class LayerEffect(records.DataResult):
     """What integers do to the result of a dense layer, with a ReLU behind it if that is part of it.
 
     Of several networks it is the worst of the layers of this name.
@@ -50,7 +50,7 @@ class LayerEffect(records.Record):
 
 @records.kind("int8_class")
 @dataclass(frozen=True)
-class ClassEffect(records.Record):
+class ClassEffect(records.DataResult):
     """What integers do to the rows of a class, as the exact model sees them."""
 
     label: str
@@ -66,7 +66,7 @@ class ClassEffect(records.Record):
 
 @records.kind("int8_column")
 @dataclass(frozen=True)
-class ColumnEffect(records.Record):
+class ColumnEffect(records.DataResult):
     """What rounding one column of the input to integers does to the answer."""
 
     name: str

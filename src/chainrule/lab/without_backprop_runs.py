@@ -88,7 +88,7 @@ ARMS: dict[str, MethodArm] = {
 
 @records.kind("lab_course")
 @dataclass
-class Course(records.Record):
+class Course(records.DataResult):
     """The record of one run: one number per measurement."""
 
     passes: list[float] = field(default_factory=list)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Event(records.Record):
+class Event(records.DataResult):
     """Base class of events: the position of the run."""
 
     epoch: int

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("history", fields=("records", "stopped"))
-class History(Shown, records.Record):
+class History(Shown, records.DataResult):
     """The history of a run: one record per epoch with loss, val_loss, val_accuracy, learning_rate, seconds, ...
 
     history["val_loss"] is a column, history[-1] a record, history.to_frame() a data frame.

@@ -24,7 +24,7 @@ MAX_NAME_WIDTH = 28
 
 @records.kind("lab_table")
 @dataclass(frozen=True)
-class Table(records.Record):
+class Table(records.DataResult):
     """A table with named columns and the rows' names in the first column.
 
     Cells are text, numbers, or None if missing.  Raises ShapeError unless each row has one cell per column.

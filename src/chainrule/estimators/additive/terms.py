@@ -84,7 +84,7 @@ def place(axis: Axis, value: Any) -> int:
 
 @records.kind("additive_terms")
 @dataclass(frozen=True, repr=False)
-class Terms(records.Record):
+class Terms(records.DataResult):
     """An additive model as data: intercept and terms, whose sum is the decision, before the link function.
 
         decision = intercept + sum over terms of what they add

@@ -59,7 +59,7 @@ class Notice(NamedTuple):
 
 @records.kind("notices")
 @dataclass(frozen=True, repr=False)
-class Notices(Shown, records.Record):
+class Notices(Shown, records.DataResult):
     """What a fit has noticed. Print it for a sentence each."""
 
     found: tuple[Notice, ...] = ()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("flow_over_training", fields=("epochs", "flows"))
-class GradientFlow(Callback, Shown, records.Record):
+class GradientFlow(Callback, Shown, records.DataResult):
     """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
     every: measure after every this many epochs, and after the last one.  samples: the maximum number of training

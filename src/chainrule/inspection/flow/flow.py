@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
-class Flow(Shown, records.Record):
+class Flow(Shown, records.DataResult):
     """The gradient flow at one moment: one row per layer with weights, in forward order. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]

@@ -45,7 +45,7 @@ class Region(ABC):
 
 @records.kind("box")
 @dataclass(frozen=True)
-class Box(Region, records.Record):
+class Box(Region, records.DataResult):
     """low <= x_i <= high, such as pixels. g^T u over u in [0, 1]^n is maximal at u_i = 1 where g_i > 0, else 0."""
 
     low: float = 0.0
@@ -82,7 +82,7 @@ class Box(Region, records.Record):
 
 @records.kind("ball")
 @dataclass(frozen=True)
-class Ball(Region, records.Record):
+class Ball(Region, records.DataResult):
     """||x - center|| <= radius. g^T u over ||u|| <= 1 is maximal at u = g / ||g||."""
 
     radius: float = 1.0
