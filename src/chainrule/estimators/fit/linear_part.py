@@ -66,7 +66,7 @@ class LinearPart(NamedTuple):
         return found
 
 
-class Chosen(NamedTuple):
+class ChosenWeight(NamedTuple):
     """The linear parts of the members of an ensemble."""
 
     parts: list[LinearPart]
@@ -130,7 +130,7 @@ def chosen(
     samples: Samples,
     rows: Dealt,
     at: Straight,
-) -> Chosen:
+) -> ChosenWeight:
     """Return the parts of the penalty with the least error, and their weight.
 
     out: the outputs of `left_out`.  error(out): the mean squared error of such outputs.  samples: all rows.
@@ -147,7 +147,7 @@ def _chosen(
     rows: Dealt,
     at: Straight,
     penalty: float,
-) -> Chosen:
+) -> ChosenWeight:
     """Return the parts of a penalty, and their weight."""
     parts = [solved(samples, own, at.inputs, penalty) for own in rows.learned]
     X = samples.take(rows.rows).X
@@ -157,7 +157,7 @@ def _chosen(
         return (1 - weight) * out + weight * of_parts
 
     weight = weight_of(lambda each: error(joined(each)), len(rows.rows))
-    return Chosen(parts, weight, joined(weight), error(joined(weight)))
+    return ChosenWeight(parts, weight, joined(weight), error(joined(weight)))
 
 
 def add(model: Model, part: LinearPart, weight: float, at: Straight) -> None:
