@@ -61,6 +61,9 @@ def test_a_run_in_integers(tmp_path: Path):
     }, said
     assert "The likeliest class is the same for" in said or compiler() is None
     assert "others mostly" in said and "類別不變" in invoke(run, "--c", "--dtype", "int8", "--lang", "zh")[1]
+    assert invoke(run, "--html")[0] == 0 and "<h1>Small net</h1>" in (run / "Small net.html").read_text(
+        "utf-8"
+    )
     found = json.loads(invoke(run, "--c", "--dtype", "int8", "--json")[1])
     assert [each["name"] for each in found["int8"]["layers"]] == ["dense_1", "dense_2"]
 

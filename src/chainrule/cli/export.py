@@ -39,9 +39,11 @@ def export(
     if len(endings) != 1:
         raise ConfigError("export needs one format to write: --onnx, --c, --js or --html.")
     file = model_file(model)
-    of_run = c and file.parent / "model.safetensors" == file  # the name is part of the code
+    is_named = (c or html) and file.parent / "model.safetensors" == file  # in the code, and above the page
     path = out or (
-        file.with_name(f"{file.resolve().parent.name}.c") if of_run else file.with_suffix(endings[0])
+        file.with_name(f"{file.resolve().parent.name}{endings[0]}")
+        if is_named
+        else file.with_suffix(endings[0])
     )
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
     with spoken_in(lang):
