@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio web page test test-all lint format site bench bench-minute bench-tables bench-coverage sanitize package clean
+.PHONY: help mnist studio web page test test-all lint format site bench bench-minute bench-tables bench-coverage bench-few sanitize package clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -75,6 +75,9 @@ bench-tables: $(STAMP)bench-tables  ## compare with every peer on real tables; w
 
 bench-coverage: $(STAMP)bench-tables  ## measure intervals and sets of labels beside MAPIE and crepes; writes into docs/trust.md (ARGS="--seeds 3")
 	$(BIN)/python benchmarks/run_coverage.py $(ARGS)
+
+bench-few: $(STAMP)bench-tables  ## compare the default of few rows with a linear model and CatBoost; writes into docs/estimators.md (ARGS="--rows 50")
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/few_rows.py $(ARGS)
 
 sanitize: $(STAMP)test $(STAMP)sanitize  ## run the native engine's tests under address, undefined-behaviour and thread sanitizers
 	PATH="$(abspath $(BIN)):$$PATH" tests/sanitizers/run.sh $(abspath $(BIN))/python $(ARGS)

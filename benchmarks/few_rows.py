@@ -1,6 +1,6 @@
 """The default with few rows to learn from, beside a linear model and CatBoost, on the open tables.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=src:benchmarks python benchmarks/few_rows.py [--draws 20] [--rows 50,200]
+    OMP_NUM_THREADS=1 python benchmarks/few_rows.py [--draws 20] [--rows 50,200]
         [--who ours,linear,catboost] [--tables "phoneme;adult"] [--page-only] [--kept FILE]
 
 A draw is so many rows of a table, of classes as many as there are in proportion, and up to 5,000 of the others to be
