@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from chainrule.studio.page.assets import modules
 from chainrule.studio.page.join import join
 from chainrule.studio.page.static import facts
@@ -64,6 +66,7 @@ MODEL = 4 * (784 * 128 + 128 + 128 * 10 + 10)
 """Bytes of the parameters of the first network."""
 
 
+@pytest.mark.slow  # the engine is compiled first
 def test_trainings_leave_nothing_behind(tmp_path: Path):
     """After five trainings the worker holds what it held after two: neither data nor snapshots of those before."""
     script = join("entry.js", {**modules(), "entry.js": ENTRY}) + SCRIPT
