@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from chainrule.training.without_backprop import RandomFeatures as RandomFeatures
     from chainrule.training.without_backprop import RandomSearch as RandomSearch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "network.blocks": "Residual Skip",
