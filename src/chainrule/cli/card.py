@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.cli import options, output
+from chainrule.cli import options, options_to_share, output
 from chainrule.cli.guard import guarded
 from chainrule.cli.reports import check_language
 from chainrule.errors import ConfigError
@@ -10,11 +10,11 @@ from chainrule.errors import ConfigError
 
 @guarded
 def card(
-    run: options.RunToDescribe,
-    license: options.CardLicense = None,
-    out: options.CardOut = None,
-    lang: options.CardLanguage = "en",
-    overwrite: options.CardOverwrite = False,
+    run: options_to_share.RunToDescribe,
+    license: options_to_share.CardLicense = None,
+    out: options_to_share.CardOut = None,
+    lang: options_to_share.CardLanguage = "en",
+    overwrite: options_to_share.CardOverwrite = False,
     debug: options.Debug = False,
 ) -> None:
     """Write a model card of a run, for the Hugging Face Hub: data, results, limits, and how to load it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli import options, output
+from chainrule.cli import options, options_to_share, output
 from chainrule.cli.flags import FLAGS, hidden_widths
 from chainrule.cli.guard import guarded
 from chainrule.cli.reports import check_language
@@ -13,13 +13,13 @@ from chainrule.cli.reports import check_language
 
 @guarded
 def distill(
-    run: options.RunToDistill,
-    hidden: options.StudentHidden = None,
-    between: options.RowsBetween = None,
-    epochs: options.StudentEpochs = None,
-    seed: options.StudentSeed = 0,
-    out: options.StudentFile = None,
-    lang: options.CostLanguage = "en",
+    run: options_to_share.RunToDistill,
+    hidden: options_to_share.StudentHidden = None,
+    between: options_to_share.RowsBetween = None,
+    epochs: options_to_share.StudentEpochs = None,
+    seed: options_to_share.StudentSeed = 0,
+    out: options_to_share.StudentFile = None,
+    lang: options_to_share.CostLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from chainrule.cli import options, output
+from chainrule.cli import options, options_to_share, output
 from chainrule.cli.flags import FLAGS
 from chainrule.cli.guard import guarded
 from chainrule.errors import ConfigError
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 @guarded
 def export(
     model: options.ModelFile,
-    onnx: options.AsOnnx = False,
-    c: options.AsC = False,
-    js: options.AsJavaScript = False,
-    html: options.AsPage = False,
-    dtype: options.ExportDtype = "float32",
-    label: options.WithLabel = False,
-    rows: options.RowsToCompare = None,
-    out: options.ExportOut = None,
-    lang: options.PageLanguage = "en",
+    onnx: options_to_share.AsOnnx = False,
+    c: options_to_share.AsC = False,
+    js: options_to_share.AsJavaScript = False,
+    html: options_to_share.AsPage = False,
+    dtype: options_to_share.ExportDtype = "float32",
+    label: options_to_share.WithLabel = False,
+    rows: options_to_share.RowsToCompare = None,
+    out: options_to_share.ExportOut = None,
+    lang: options_to_share.PageLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:

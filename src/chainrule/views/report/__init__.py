@@ -23,7 +23,6 @@ from chainrule.views.report.sections import (
     augmentation,
     curves,
     details,
-    in_integers,
     mistakes,
     outcome,
     tiles,
@@ -91,12 +90,17 @@ def render(
             tables.worst(table, judged),
             tables.columns(table),
         ]
+    more = []
+    if integers is not None:
+        from chainrule.views.report.tables import in_integers
+
+        more.append(in_integers(integers))
     sections = [
         tiles(model, history, judged),
         curves(history, watched),
         *parts,
         augmentation(distorted, image_shape),
-        in_integers(integers),
+        *more,
         details(model, settings or {}, command, versions or {}),
     ]
     subtitle = words.model.judged_on(model.theta.size, judged.n, judged.part)

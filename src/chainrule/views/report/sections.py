@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,7 @@ from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
-from chainrule.views.text import smaller
 from chainrule.views.words.facts import quantity
-
-if TYPE_CHECKING:
-    from chainrule.recipe.exported import Int8OfRun
 
 NARROW_COLUMNS = 4
 """The maximum number of columns of a table that fits a phone."""
@@ -167,16 +163,6 @@ def augmentation(distorted: NDArray[Any] | None, shape: tuple[int, int] | None) 
     )
     lead = f"<p>{text(said.distorted(distorted.shape[1] - 1))}</p>"
     return section(said.AUGMENTATION, lead, f'<ul class="mistakes">{items}</ul>')
-
-
-def in_integers(found: Int8OfRun | None) -> str:
-    """Return what 8-bit integers do to each layer, class and column; "" where that is unknown."""
-    if found is None:
-        return ""
-    said = words.smaller
-    told = (said.for_chips(found.ranged), *smaller.int8_sentences(found.effect))
-    lines = (f"<p>{text(line)}</p>" for line in told)
-    return section(said.INT8, *lines, *(table(*each) for each in smaller.int8_cells(found.effect)))
 
 
 def details(

@@ -1,4 +1,4 @@
-"""The additional sections of a report about a run on a table."""
+"""The additional sections of a report: about a run on a table, and what integers do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.deciding import JudgedDecision
+from chainrule.recipe.exported import Int8OfRun
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reasons import RunReasons
@@ -21,6 +22,7 @@ from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
 from chainrule.views.report.sections import described, figure, numbers, section, share, table, text
+from chainrule.views.text import smaller
 from chainrule.views.text.tables import cells, decision, reliability, verdict
 from chainrule.views.words.facts import quantity
 
@@ -186,3 +188,11 @@ def columns(run: TableRun) -> str:
     totals = words.tables.totals(len(described_table), len(described_table.dropped), outputs)
     lead = f"<p>{text(totals)}</p>"
     return section(words.tables.COLUMNS, lead, table(heads, rows, range(len(heads))))
+
+
+def in_integers(found: Int8OfRun) -> str:
+    """Return what 8-bit integers do to each layer, class and column."""
+    said = words.smaller
+    told = (said.for_chips(found.ranged), *smaller.int8_sentences(found.effect))
+    lines = (f"<p>{text(line)}</p>" for line in told)
+    return section(said.INT8, *lines, *(table(*each) for each in smaller.int8_cells(found.effect)))
