@@ -495,7 +495,6 @@ def test_amounts_of_very_different_units_are_all_learned(command, tmp_path):
     assert [a["output"] for a in told["answers"]] == pytest.approx(model.predict(X[:1])[0].tolist())
 
 
-@pytest.mark.filterwarnings("default")
 def test_a_machine_without_a_temporary_folder_says_so(command, tables, monkeypatch):
     """The error of Python names no file."""
     command("train", tables["two"], "--epochs", 1, "--out", "run", "--quiet")
@@ -508,6 +507,7 @@ def test_a_machine_without_a_temporary_folder_says_so(command, tables, monkeypat
     assert said == "Error: no usable temporary directory found in ['/tmp'].\n"
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_warning_is_one_sentence(command, tables, tmp_path):
     with np.load(tables["two"]) as arrays:
         np.savez(tmp_path / "one.npz", X=arrays["X"], y=np.zeros(len(arrays["X"]), np.int64))

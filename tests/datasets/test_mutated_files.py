@@ -730,8 +730,8 @@ def test_each_mutant_is_read_or_refused(name: str, least: int, request: pytest.F
     assert refused > (read + refused) / 5 or name == "history.json", (
         f"only {refused} refused: the mutations do not reach the reader"
     )
-    # The checksum of a checkpoint finds all but what changes nothing; of its arrays some mutants may all be found.
-    assert read > 0 or name == "checkpoint" or (name == "arrays in checkpoint" and least == 30)
+    # The checksum of a checkpoint finds all but what changes nothing, which may be in no part of the mutants.
+    assert read > 0 or name == "checkpoint" or ("checkpoint" in name and every > 1)
     assert grown < ALLOWED_BYTES
 
 

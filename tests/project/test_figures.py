@@ -23,7 +23,7 @@ LARGE = "784-2500-2000-1500-1000-500-10"
 RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{4}}# \|"
 SECONDS = r"\n\| {} \| {} \| [\d.]+ \| \d+ \| # \|"
 SMALLER = r"\n\| {} \| {} \| [\d.]+ \| # \|"
-FEW = r"(?s)\n\| {} rows \|.*?\n\| geometric mean \| \| \| \| \| # \|"
+FEW = r"\n- \*\*{} rows\*\*: .*The geometric mean is #:"
 
 
 def same(value: float) -> float:
@@ -95,7 +95,7 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
         same,
     ),
     (QUESTIONS, "With 50 rows its loss is # of the better", "docs/estimators.md", FEW.format(50), same),
-    (QUESTIONS, "with 200 rows #.", "docs/estimators.md", FEW.format(200), same),
+    (QUESTIONS, "CatBoost, with 200 rows #.", "docs/estimators.md", FEW.format(200), same),
     (
         QUESTIONS,
         "first layer a gradient of # of",

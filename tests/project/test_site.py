@@ -239,7 +239,9 @@ def address() -> Iterator[str]:
 @built
 @pytest.mark.browser
 @pytest.mark.slow
-def test_search_lands_on_an_object(browser_page, address):
+def test_search_lands_on_an_object(
+    address, browser_page
+):  # the server ends after the page, which reads what it found
     browser_page.goto(f"{address}/search.html?q=OneCycle")
     first = browser_page.locator("ul.search li a").first
     first.wait_for()
