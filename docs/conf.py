@@ -40,6 +40,7 @@ extensions = [
     "sphinxext.opengraph",
     "names",
     "heads",
+    "accessible",
     "chinese",
 ]
 html_math_renderer = "mathml"
@@ -68,6 +69,7 @@ html_theme_options = {
 templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["scroll.js"]
 html_favicon = "../src/chainrule/studio/web/icon.svg"
 
 html_baseurl = os.environ.get("SITE_URL", "http://localhost:8000/").rstrip("/") + "/"

@@ -96,8 +96,10 @@ LABELS = {
     "Toggle table of contents sidebar": "開關本頁目錄",
     "Toggle Light / Dark / Auto color theme": "切換亮色、暗色或自動",
     "Link to this heading": "連到這個標題",
+    "Pages": "頁面",
+    "On this page": FURO["On this page"],
 }
-"""Labels that furo and Sphinx write in English."""
+"""Labels that are written in English, by furo, Sphinx and the extension `accessible`."""
 UNFOLD = "展開或收合「{}」"
 AFTER_FURO = 900
 """The priority of the handler: what furo has made of the menu is there."""

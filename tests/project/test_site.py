@@ -17,6 +17,8 @@ from types import ModuleType
 
 import pytest
 
+import a11y
+
 DOCS = Path(__file__).parents[2] / "docs"
 BUILT = Path(os.environ.get("SITE") or DOCS / "_build" / "html").resolve()
 PAGE = """<!doctype html><html lang="en"><head><title>A page</title><meta name="description" content="Of the tests.">
@@ -150,6 +152,17 @@ def test_labels_and_texts_of_the_theme_are_chinese(chinese: ModuleType):
     ]
 
 
+def test_what_the_theme_leaves_out_for_listeners(chinese: ModuleType):
+    accessible = module_of(DOCS / "extensions" / "accessible.py").accessible
+    assert 'role="heading" aria-level="2">' in accessible('<p class="caption" role="heading">')
+    asides = accessible('<aside class="sidebar-drawer"></aside><aside class="toc-drawer no-toc"></aside>')
+    assert 'drawer" aria-label="Pages"' in asides and 'no-toc" aria-label="On this page"' in asides
+    assert 'aria-label="本頁內容"' in chinese.labels_in_chinese(asides)
+    row = '<tr><th class="head"><p></p></th><th class="head"><p>loss</p></th></tr>'
+    assert accessible(row) == '<tr><td class="head"></td><th class="head"><p>loss</p></th></tr>'
+    assert accessible('<div id="search-results"></div>').startswith("<h1>Search</h1>")
+
+
 # --- the site
 
 built = pytest.mark.skipif(
@@ -239,9 +252,8 @@ def address() -> Iterator[str]:
 @built
 @pytest.mark.browser
 @pytest.mark.slow
-def test_search_lands_on_an_object(
-    address, browser_page
-):  # the server ends after the page, which reads what it found
+def test_search_lands_on_an_object(address, browser_page):
+    """The server ends after the page, which reads what it found."""
     browser_page.goto(f"{address}/search.html?q=OneCycle")
     first = browser_page.locator("ul.search li a").first
     first.wait_for()
@@ -261,3 +273,15 @@ def test_formulas_are_laid_out_without_a_script(browser_page, page, least):
     assert all(width > 4 and height > 4 for _, width, height in formulas)
     assert browser_page.evaluate(UNRENDERED) == []
     assert browser_page.locator("math mfrac").count() or page == "laboratory"
+
+
+@built
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", ["index", "index.zh-TW", "guide.zh-TW", "estimators", "reference/optimizers", "search"]
+)
+@pytest.mark.skipif(not a11y.AXE.is_file(), reason="`make lint` fetches axe where there is npm")
+def test_axe_finds_no_fault(browser_page, page):
+    browser_page.goto((BUILT / f"{page}.html").as_uri())
+    assert a11y.axe_faults(browser_page) == []
