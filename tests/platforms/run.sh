@@ -62,6 +62,9 @@ arm-tests)
         -DPython_INCLUDE_DIR="$root/usr/include/python$version" -DPython_SOABI="cpython-${version/./}-aarch64-linux-gnu"
     others=(--ignore tests/engines/test_xla.py --ignore tests/engines/test_shards.py --ignore tests/engines/test_torch.py)
     export QEMU_LD_PREFIX=$root PYTHONHOME=$root/usr PYTHONDONTWRITEBYTECODE=1
+    export CHAINRULE_PYTHON=$root/python # for child processes: the system starts no program of another processor
+    printf '#!/bin/sh\nexec qemu-aarch64 -cpu max %q "$@"\n' "$root/usr/bin/python$version" >"$CHAINRULE_PYTHON"
+    chmod +x "$CHAINRULE_PYTHON"
     SITE=$root/site tests "$(ls "$PWD"/build/arm-module/_native*.so)" qemu-aarch64 -cpu max "$root/usr/bin/python$version" \
         -m pytest -q -p no:cacheprovider -m "not slow" "${others[@]}" "${@:-tests/engines}"
     ;;

@@ -1,6 +1,7 @@
 """Every interpreter of `make sanitize` imports this as it starts, child processes too: _native is another build.
 
 CHAINRULE_NATIVE: the module's file. A place on the path would not do: an editable installation has its own finder.
+CHAINRULE_PYTHON: what starts a child process, where it is not the interpreter itself, as under an emulator.
 """
 
 from __future__ import annotations
@@ -23,3 +24,4 @@ class Instead:
 
 
 sys.meta_path.insert(0, Instead)
+sys.executable = os.environ.get("CHAINRULE_PYTHON", sys.executable)
