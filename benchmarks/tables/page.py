@@ -39,6 +39,7 @@ found in a package.
   piecewise-linear embeddings. Missing numbers are filled in as for scikit-learn's MLP. They hold out a fifth of their
   rows.
 - **linear**: logistic or ridge regression behind the same pipeline.
+- AutoGluon and other packages that choose their models themselves have [a page of their own](automl.md).
 - **The same rows**: a fifth is held out, by three seeds, in a classification with as much of each class as there is. A
   figure is the median of the splits. One in italics has fewer splits than others of its row, and is no candidate for
   bold type; means, verdicts and the first picture compare the splits that both have. Nothing is tuned for a table. The

@@ -1,0 +1,246 @@
+"""Peers that choose their models themselves, and a glass box, each as an estimator that can also be saved."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import pandas as pd
+
+from tables import contestants
+from tables.cells import threads
+from tables.peers import named
+
+LABEL = "the target"
+
+
+class Contestant(Protocol):
+    """What is compared."""
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
+        """Choose and fit, within the time limit."""
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Return (n,) numbers."""
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Return (n, classes) probabilities, in the order of the sorted labels."""
+
+    def saved(self, folder: Path) -> None:
+        """Save what a later process needs to predict."""
+
+
+def texts(X: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with pandas' objects for text, which is what these packages expect."""
+    names = [name for name in X.columns if isinstance(X[name].dtype, pd.StringDtype)]
+    return X.assign(**{name: X[name].astype(object).where(X[name].notna(), None) for name in names})
+
+
+class Ours:
+    """The package's estimator."""
+
+    def __init__(self, seconds: float, seed: int, *, is_numeric: bool, **settings: Any) -> None:
+        """Keep the estimator."""
+        self.net = contestants.ours(pd.DataFrame(), is_numeric, seed, **settings)
+
+    @classmethod
+    def best(cls, seconds: float, seed: int, *, is_numeric: bool) -> Self:
+        """A race with the time limit."""
+        return cls(seconds, seed, is_numeric=is_numeric, preset="best", time_limit=seconds)
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
+        """Fit it."""
+        self.net.fit(X, y)
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.net.predict(X)
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.net.predict_proba(X)
+
+    def saved(self, folder: Path) -> None:
+        """One file."""
+        self.net.save(folder / "model.safetensors")
+
+
+class AutoGluon:
+    """Its predictor. Its own default, medium_quality, stops by itself long before a minute is over on small tables."""
+
+    def __init__(
+        self, seconds: float, seed: int, *, is_numeric: bool, presets: str = "medium_quality"
+    ) -> None:
+        """Keep the settings."""
+        self.seconds, self.seed, self.is_numeric, self.presets = seconds, seed, is_numeric, presets
+        self.home = tempfile.TemporaryDirectory()
+
+    @classmethod
+    def best(cls, seconds: float, seed: int, *, is_numeric: bool) -> Self:
+        """Its preset for accuracy: bagging and stacking."""
+        return cls(seconds, seed, is_numeric=is_numeric, presets="best_quality")
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
+        """Fit it, for the score that the page shows; then keep its models in memory, as it advises for single rows."""
+        kind = named("autogluon.tabular", "TabularPredictor")
+        metric = "root_mean_squared_error" if self.is_numeric else "log_loss"
+        self.inner = kind(label=LABEL, eval_metric=metric, path=self.home.name, verbosity=0)
+        table = texts(X).assign(**{LABEL: y.to_numpy()})
+        self.inner.fit(table, presets=self.presets, time_limit=self.seconds, num_cpus=threads(), num_gpus=0)
+        self.inner.persist()
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict(texts(X)).to_numpy()
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        found = self.inner.predict_proba(texts(X))
+        return found[sorted(found.columns)].to_numpy()
+
+    def saved(self, folder: Path) -> None:
+        """What it keeps for deployment: the models that the chosen one needs."""
+        self.inner.clone_for_deployment(str(folder / "deployment"))
+
+
+class Flaml:
+    """Its AutoML."""
+
+    def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
+        """Keep the settings."""
+        self.seconds, self.seed, self.is_numeric = seconds, seed, is_numeric
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
+        """Fit it."""
+        task, metric = ("regression", "rmse") if self.is_numeric else ("classification", "log_loss")
+        self.inner = named("flaml", "AutoML")()
+        self.inner.fit(
+            texts(X),
+            y.to_numpy(),
+            task=task,
+            metric=metric,
+            time_budget=self.seconds,
+            n_jobs=threads(),
+            seed=self.seed,
+            verbose=0,
+        )
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict(texts(X))
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict_proba(texts(X))
+
+    def saved(self, folder: Path) -> None:
+        """As its documentation does, by pickle."""
+        named("joblib", "dump")(self.inner, folder / "model.pkl")
+
+
+class Mljar:
+    """mljar-supervised in its mode for accuracy."""
+
+    def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
+        """Keep the settings."""
+        self.seconds, self.seed, self.is_numeric = seconds, seed, is_numeric
+        self.home = tempfile.TemporaryDirectory()
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
+        """Fit it."""
+        kind = named("supervised.automl", "AutoML")
+        self.inner = kind(
+            results_path=str(Path(self.home.name) / "results"),
+            mode="Compete",
+            total_time_limit=round(self.seconds),
+            eval_metric="rmse" if self.is_numeric else "logloss",
+            n_jobs=threads(),
+            random_state=self.seed,
+            verbose=0,
+        )
+        self.inner.fit(texts(X), y.to_numpy())
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict(texts(X))
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict_proba(texts(X))
+
+    def saved(self, folder: Path) -> None:
+        """Its folder, from which it predicts, without the reports that it writes for readers."""
+        for path in Path(self.home.name).rglob("*"):
+            if path.is_file() and path.suffix not in (".png", ".svg", ".md", ".html"):
+                to = folder / path.relative_to(self.home.name)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.write_bytes(path.read_bytes())
+
+
+class Ebm:
+    """interpret's explainable boosting machine as it comes; it has no time limit."""
+
+    def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
+        """Keep the settings."""
+        kind = named(
+            "interpret.glassbox", f"ExplainableBoosting{'Regressor' if is_numeric else 'Classifier'}"
+        )
+        self.inner = kind(random_state=seed, n_jobs=threads())
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
+        """Fit it."""
+        self.inner.fit(texts(X), y.to_numpy())
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict(texts(X))
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict_proba(texts(X))
+
+    def saved(self, folder: Path) -> None:
+        """As its documentation does, by pickle."""
+        named("joblib", "dump")(self.inner, folder / "model.pkl")
+
+
+class Make(Protocol):
+    """What makes a contestant."""
+
+    def __call__(self, seconds: float, seed: int, *, is_numeric: bool) -> Contestant:
+        """Return it, not fitted."""
+
+
+AUTOML: dict[str, Make] = {
+    "best": Ours.best,
+    "autogluon-best": AutoGluon.best,
+    "autogluon": AutoGluon,
+    "flaml": Flaml,
+    "mljar": Mljar,
+    "ebm": Ebm,
+    "ours": Ours,
+}
+TITLES = {
+    "best": 'Chainrule "best"',
+    "autogluon-best": "AutoGluon best",
+    "autogluon": "AutoGluon",
+    "flaml": "FLAML",
+    "mljar": "mljar",
+    "ebm": "EBM",
+    "ours": "Chainrule",
+}
+PACKAGES = (
+    "autogluon.tabular",
+    "flaml",
+    "mljar-supervised",
+    "interpret-core",
+    "numpy",
+    "pandas",
+    "torch",
+)
