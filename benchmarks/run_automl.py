@@ -130,17 +130,22 @@ def in_a_process(table: Table, who: str, seed: int, asked: argparse.Namespace) -
 
 
 def measure(asked: argparse.Namespace, cells: Cells) -> None:
-    """Measure the cells that are missing: table by table, split by split, the contestants in turn."""
+    """Measure what is missing, table by table."""
     tables = [each for each in TABLES if not asked.only or any(part in each.name for part in asked.only)]
-    for table, seed, who in product(tables, range(asked.seeds), asked.contestants):
-        if (table.name, who, seed) in cells and not asked.again:
-            continue
+    for table in tables:
         try:
             rows = len(table.load().X)
         except TableError as error:
             print(f"{table.name} is left out: {error}", file=sys.stderr)
             continue
-        if asked.rows is not None and rows > asked.rows:
+        if asked.rows is None or rows <= asked.rows:
+            measure_table(table, asked, cells)
+
+
+def measure_table(table: Table, asked: argparse.Namespace, cells: Cells) -> None:
+    """Measure the cells of one table that are missing: split by split, the contestants in turn."""
+    for seed, who in product(range(asked.seeds), asked.contestants):
+        if (table.name, who, seed) in cells and not asked.again:
             continue
         done = in_a_process(table, who, seed, asked)
         if done is None:

@@ -67,14 +67,37 @@ class Ours:
         self.net.save(folder / "model.safetensors")
 
 
-class AutoGluon:
+class Peer:
+    """A peer whose inner model is told tables by `texts`, and is saved by pickle, as its documentation does."""
+
+    inner: Any
+
+    def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
+        """Keep the settings."""
+        self.seconds, self.seed, self.is_numeric = seconds, seed, is_numeric
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict(texts(X))
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Predict."""
+        return self.inner.predict_proba(texts(X))
+
+    def saved(self, folder: Path) -> None:
+        """Save it."""
+        named("joblib", "dump")(self.inner, folder / "model.pkl")
+
+
+class AutoGluon(Peer):
     """Its predictor. Its own default, medium_quality, stops by itself long before a minute is over on small tables."""
 
     def __init__(
         self, seconds: float, seed: int, *, is_numeric: bool, presets: str = "medium_quality"
     ) -> None:
         """Keep the settings."""
-        self.seconds, self.seed, self.is_numeric, self.presets = seconds, seed, is_numeric, presets
+        super().__init__(seconds, seed, is_numeric=is_numeric)
+        self.presets = presets
         self.home = tempfile.TemporaryDirectory()
 
     @classmethod
@@ -106,12 +129,8 @@ class AutoGluon:
         self.inner.clone_for_deployment(str(folder / "deployment"))
 
 
-class Flaml:
+class Flaml(Peer):
     """Its AutoML."""
-
-    def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
-        """Keep the settings."""
-        self.seconds, self.seed, self.is_numeric = seconds, seed, is_numeric
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
         """Fit it."""
@@ -129,25 +148,13 @@ class Flaml:
         )
         return self
 
-    def predict(self, X: pd.DataFrame) -> Any:
-        """Predict."""
-        return self.inner.predict(texts(X))
 
-    def predict_proba(self, X: pd.DataFrame) -> Any:
-        """Predict."""
-        return self.inner.predict_proba(texts(X))
-
-    def saved(self, folder: Path) -> None:
-        """As its documentation does, by pickle."""
-        named("joblib", "dump")(self.inner, folder / "model.pkl")
-
-
-class Mljar:
+class Mljar(Peer):
     """mljar-supervised in its mode for accuracy."""
 
     def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
-        """Keep the settings."""
-        self.seconds, self.seed, self.is_numeric = seconds, seed, is_numeric
+        """Keep the settings, and a folder for its models."""
+        super().__init__(seconds, seed, is_numeric=is_numeric)
         self.home = tempfile.TemporaryDirectory()
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
@@ -165,14 +172,6 @@ class Mljar:
         self.inner.fit(texts(X), y.to_numpy())
         return self
 
-    def predict(self, X: pd.DataFrame) -> Any:
-        """Predict."""
-        return self.inner.predict(texts(X))
-
-    def predict_proba(self, X: pd.DataFrame) -> Any:
-        """Predict."""
-        return self.inner.predict_proba(texts(X))
-
     def saved(self, folder: Path) -> None:
         """Its folder, from which it predicts, without the reports that it writes for readers."""
         for path in Path(self.home.name).rglob("*"):
@@ -182,32 +181,16 @@ class Mljar:
                 to.write_bytes(path.read_bytes())
 
 
-class Ebm:
+class Ebm(Peer):
     """interpret's explainable boosting machine as it comes; it has no time limit."""
-
-    def __init__(self, seconds: float, seed: int, *, is_numeric: bool) -> None:
-        """Keep the settings."""
-        kind = named(
-            "interpret.glassbox", f"ExplainableBoosting{'Regressor' if is_numeric else 'Classifier'}"
-        )
-        self.inner = kind(random_state=seed, n_jobs=threads())
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
         """Fit it."""
+        task = "Regressor" if self.is_numeric else "Classifier"
+        kind = named("interpret.glassbox", f"ExplainableBoosting{task}")
+        self.inner = kind(random_state=self.seed, n_jobs=threads())
         self.inner.fit(texts(X), y.to_numpy())
         return self
-
-    def predict(self, X: pd.DataFrame) -> Any:
-        """Predict."""
-        return self.inner.predict(texts(X))
-
-    def predict_proba(self, X: pd.DataFrame) -> Any:
-        """Predict."""
-        return self.inner.predict_proba(texts(X))
-
-    def saved(self, folder: Path) -> None:
-        """As its documentation does, by pickle."""
-        named("joblib", "dump")(self.inner, folder / "model.pkl")
 
 
 class Make(Protocol):

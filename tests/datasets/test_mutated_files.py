@@ -463,7 +463,7 @@ FORMATS: dict[str, Format] = {
         run_file("checkpoint.safetensors"),
         resume_with("checkpoint.safetensors"),
         arrays_in_checkpoint,
-        every=4,
+        every=3,  # with which one of them is read
     ),
     "state in checkpoint": Format(
         800,
@@ -730,8 +730,8 @@ def test_each_mutant_is_read_or_refused(name: str, least: int, request: pytest.F
     assert refused > (read + refused) / 5 or name == "history.json", (
         f"only {refused} refused: the mutations do not reach the reader"
     )
-    # The checksum of a checkpoint finds all but what changes nothing, which may be in no part of the mutants.
-    assert read > 0 or name == "checkpoint" or ("checkpoint" in name and every > 1)
+    # The checksum of a checkpoint finds all but what changes nothing; of its arrays some mutants may all be found.
+    assert read > 0 or name == "checkpoint" or (name == "arrays in checkpoint" and least == 30)
     assert grown < ALLOWED_BYTES
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from chainrule import Dense, MeanSquaredError, Model, Network, SigmoidCrossEntropy, SoftmaxCrossEntropy, Tanh
-from chainrule.studio.page.assets import modules
-from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import described
 from chainrule.trained.persistence import encode, named_tensors
+from studio_pages import page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -42,11 +41,8 @@ ALL = """([given, out, y]) => {
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_content("<p>")
-    page.add_script_tag(content=join("entry.js", {**modules(), "entry.js": ENTRY}))
-    yield page
-    page.close()
+    with page_of(browser, ENTRY) as page:
+        yield page
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import pytest
 from chainrule.data.samples import Samples
 from chainrule.datasets import load_mnist
 from chainrule.lab.without_backprop_runs import ARMS
-from chainrule.studio.page.assets import modules
-from chainrule.studio.page.join import join
 from chainrule.studio.page.static import methods
 from chainrule.studio.screens.labs import methods as labs
+from studio_pages import page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -46,11 +45,8 @@ RUN = """async ([given, parts, args]) => {
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_content("<p>")
-    page.add_script_tag(content=join("entry.js", {**modules(), "entry.js": ENTRY}))
-    yield page
-    page.close()
+    with page_of(browser, ENTRY) as page:
+        yield page
 
 
 def few() -> tuple[Samples, Samples]:

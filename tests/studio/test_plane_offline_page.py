@@ -11,9 +11,7 @@ import pytest
 from chainrule.core.random import generator
 from chainrule.model import Model
 from chainrule.studio.commands import find
-from chainrule.studio.page.assets import modules
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.page.join import join
 from chainrule.studio.points import KINDS, points
 from chainrule.studio.screens.plane.commands import plane_of
 from chainrule.studio.screens.plane.network import (
@@ -26,6 +24,7 @@ from chainrule.studio.screens.plane.network import (
 )
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import named_tensors
+from studio_pages import page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -44,11 +43,8 @@ window.plane = { generator, purposeful, drawPoints, trained(settings, epochs) {
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_content("<p>")
-    page.add_script_tag(content=join("entry.js", {**modules(), "entry.js": ENTRY}))
-    yield page
-    page.close()
+    with page_of(browser, ENTRY) as page:
+        yield page
 
 
 def test_random_numbers_are_those_of_numpy(page: Page):

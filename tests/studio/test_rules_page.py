@@ -25,10 +25,9 @@ from chainrule import (
     Tanh,
 )
 from chainrule.inspection.attribution import attribute
-from chainrule.studio.page.assets import modules
-from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import described
 from chainrule.trained.persistence import named_tensors
+from studio_pages import page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -60,11 +59,8 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_content("<p>")
-    page.add_script_tag(content=join("entry.js", {**modules(), "entry.js": ENTRY}))
-    yield page
-    page.close()
+    with page_of(browser, ENTRY) as page:
+        yield page
 
 
 def trained(network: Network) -> Model:

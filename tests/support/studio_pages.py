@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from chainrule.studio.page.assets import VERSION
+from chainrule.studio.page.assets import VERSION, modules
+from chainrule.studio.page.join import join
 from chainrule.studio.server.serve import served
 from chainrule.studio.studio import Studio
 
@@ -35,6 +36,16 @@ PHONE = {
     "has_touch": True,
 }
 DESK = {"viewport": {"width": 1440, "height": 900}}
+
+
+@contextmanager
+def page_of(browser: Browser, entry: str) -> Iterator[Page]:
+    """An empty page with modules of the studio. entry: a script that gives the window what the tests call."""
+    page = browser.new_page()
+    page.set_content("<p>")
+    page.add_script_tag(content=join("entry.js", {**modules(), "entry.js": entry}))
+    yield page
+    page.close()
 
 
 class Pages:
