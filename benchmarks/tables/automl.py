@@ -15,6 +15,11 @@ from tables.peers import named
 LABEL = "the target"
 
 
+def classification(y: pd.Series) -> str:
+    """Return what a classification is called by these packages: binary or multiclass."""
+    return "binary" if y.nunique() == 2 else "multiclass"
+
+
 class Contestant(Protocol):
     """What is compared."""
 
@@ -109,7 +114,10 @@ class AutoGluon(Peer):
         """Fit it, for the score that the page shows; then keep its models in memory, as it advises for single rows."""
         kind = named("autogluon.tabular", "TabularPredictor")
         metric = "root_mean_squared_error" if self.is_numeric else "log_loss"
-        self.inner = kind(label=LABEL, eval_metric=metric, path=self.home.name, verbosity=0)
+        task = "regression" if self.is_numeric else classification(y)  # it takes whole numbers for labels
+        self.inner = kind(
+            label=LABEL, problem_type=task, eval_metric=metric, path=self.home.name, verbosity=0
+        )
         table = texts(X).assign(**{LABEL: y.to_numpy()})
         self.inner.fit(table, presets=self.presets, time_limit=self.seconds, num_cpus=threads(), num_gpus=0)
         self.inner.persist()
@@ -163,6 +171,7 @@ class Mljar(Peer):
         self.inner = kind(
             results_path=str(Path(self.home.name) / "results"),
             mode="Compete",
+            ml_task="regression" if self.is_numeric else f"{classification(y)}_classification",
             total_time_limit=round(self.seconds),
             eval_metric="rmse" if self.is_numeric else "logloss",
             n_jobs=threads(),
