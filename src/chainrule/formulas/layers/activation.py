@@ -6,6 +6,7 @@ The functions and their derivatives are in `chainrule.formulas.activations`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -68,26 +69,37 @@ def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
 
 
 @dataclass(frozen=True)
-class Identity(Activation):
+class FormulaActivation(Activation):
+    """Base class of the activations whose f and f' are a pair of formulas, which take the settings after z and a."""
+
+    pair: ClassVar[tuple[Callable[..., Array], Callable[..., Array]]]
+
+    def f(self, z: Array) -> Array:
+        """Compute the first of the pair."""
+        return self.pair[0](z, *self._constants())
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """Compute the second of the pair."""
+        return self.pair[1](z, a, *self._constants())
+
+    def _constants(self) -> list[Any]:
+        return [getattr(self, setting.name) for setting in fields(self)]
+
+
+@dataclass(frozen=True)
+class Identity(FormulaActivation):
     """The identity: a = z      a' = 1"""
 
     is_increasing = True
     is_affine = True
     is_identity = True
+    pair = (f.identity, f.identity_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """z"""
-        return f.identity(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """1"""
-        return f.identity_prime(z, a)
-
 
 @dataclass(frozen=True)
-class ReLU(Activation):
+class ReLU(FormulaActivation):
     """The rectified linear unit: a = max(0, z)      a' = 1 where z > 0, else 0"""
 
     is_increasing = True
@@ -95,20 +107,13 @@ class ReLU(Activation):
     is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
+    pair = (f.relu, f.relu_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """max(0, z)"""
-        return f.relu(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """1 where z > 0, else 0"""
-        return f.relu_prime(z, a)
-
 
 @dataclass(frozen=True)
-class LeakyReLU(Activation):
+class LeakyReLU(FormulaActivation):
     """The leaky ReLU: a = z where z > 0, else slope * z      a' = 1 where z > 0, else slope"""
 
     is_increasing = True
@@ -116,6 +121,7 @@ class LeakyReLU(Activation):
     is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
+    pair = (f.leaky_relu, f.leaky_relu_prime)
     ops = elementwise
     stacks = True
     slope: float = 0.01
@@ -123,14 +129,6 @@ class LeakyReLU(Activation):
     def confined(self, fan_in: int, paths: Paths, is_last: bool) -> Confined | None:
         """Keep directions unless the slope is negative."""
         return Confined(paths) if self.slope >= 0 or paths.are_free else None
-
-    def f(self, z: Array) -> Array:
-        """z where z > 0, else slope * z"""
-        return f.leaky_relu(z, self.slope)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """1 where z > 0, else slope"""
-        return f.leaky_relu_prime(z, a, self.slope)
 
 
 class PReLUParams(NamedTuple):
@@ -203,13 +201,17 @@ class PReLU(Activation):
 
 
 @dataclass(frozen=True)
-class ELU(Activation):
-    """The exponential linear unit: a = z where z > 0, else alpha * (exp(z) - 1)"""
+class ELU(FormulaActivation):
+    """The exponential linear unit: a = z where z > 0, else alpha * (exp(z) - 1)
+
+    a' = 1 where z > 0, else alpha * exp(z)
+    """
 
     is_increasing = True
     kind = "elu"
     kinks = (0.0,)
     suits = HeUniform()
+    pair = (f.elu, f.elu_prime)
     ops = elementwise
     stacks = True
     alpha: float = 1.0
@@ -218,159 +220,101 @@ class ELU(Activation):
         """Keep directions unless alpha is negative."""
         return Confined(paths) if self.alpha >= 0 or paths.are_free else None
 
-    def f(self, z: Array) -> Array:
-        """z where z > 0, else alpha * (exp(z) - 1)"""
-        return f.elu(z, self.alpha)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """1 where z > 0, else alpha * exp(z)"""
-        return f.elu_prime(z, a, self.alpha)
-
 
 @dataclass(frozen=True)
-class SELU(Activation):
-    """The scaled ELU, with constants that keep mean 0 and variance 1 from layer to layer."""
+class SELU(FormulaActivation):
+    """The scaled ELU, with constants that keep mean 0 and variance 1 from layer to layer.
+
+    a = scale * elu(z, alpha)      a' = scale where z > 0, else scale * alpha * exp(z)
+    """
 
     is_increasing = True
     kind = "selu"
     kinks = (0.0,)
     suits = LeCunNormal()
+    pair = (f.selu, f.selu_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """scale * elu(z, alpha)"""
-        return f.selu(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """scale where z > 0, else scale * alpha * exp(z)"""
-        return f.selu_prime(z, a)
-
 
 @dataclass(frozen=True)
-class GELU(Activation):
-    """The Gaussian error linear unit: a = z Phi(z), with Phi the normal distribution function."""
+class GELU(FormulaActivation):
+    """The Gaussian error linear unit: a = z Phi(z), with Phi the normal distribution function, phi its density.
+
+    a' = Phi(z) + z phi(z)
+    """
 
     kind = "gelu"
     suits = HeUniform()
+    pair = (f.gelu, f.gelu_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """z Phi(z)"""
-        return f.gelu(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """Phi(z) + z phi(z)"""
-        return f.gelu_prime(z, a)
-
 
 @dataclass(frozen=True)
-class GELUTanh(Activation):
-    """The tanh approximation of GELU."""
+class GELUTanh(FormulaActivation):
+    """The tanh approximation of GELU: a = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))), with its exact derivative."""
 
     kind = "gelu_tanh"
     suits = HeUniform()
+    pair = (f.gelu_tanh, f.gelu_tanh_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))"""
-        return f.gelu_tanh(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """Compute the exact derivative of the approximation."""
-        return f.gelu_tanh_prime(z, a)
-
 
 @dataclass(frozen=True)
-class SiLU(Activation):
-    """The sigmoid linear unit, also called swish: a = z sigmoid(z)."""
+class SiLU(FormulaActivation):
+    """The sigmoid linear unit, or swish: a = z sigmoid(z)      a' = sigmoid(z) (1 + z (1 - sigmoid(z)))"""
 
     kind = "silu"
     suits = HeUniform()
+    pair = (f.silu, f.silu_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """z sigmoid(z)"""
-        return f.silu(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """sigmoid(z) (1 + z (1 - sigmoid(z)))"""
-        return f.silu_prime(z, a)
-
 
 @dataclass(frozen=True)
-class Mish(Activation):
-    """Mish: a = z tanh(softplus(z))"""
+class Mish(FormulaActivation):
+    """Mish: a = z tanh(softplus(z))      a' = tanh(softplus(z)) + z sigmoid(z) (1 - tanh(softplus(z))^2)"""
 
     suits = HeUniform()
+    pair = (f.mish, f.mish_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """z tanh(softplus(z))"""
-        return f.mish(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """tanh(softplus(z)) + z sigmoid(z) (1 - tanh(softplus(z))^2)"""
-        return f.mish_prime(z, a)
-
 
 @dataclass(frozen=True)
-class Softplus(Activation):
+class Softplus(FormulaActivation):
     """The smooth ReLU: a = log(1 + exp(z))      a' = sigmoid(z)"""
 
     is_increasing = True
     suits = HeUniform()
+    pair = (f.softplus, f.softplus_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """log(1 + exp(z))"""
-        return f.softplus(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """sigmoid(z)"""
-        return f.softplus_prime(z, a)
-
 
 @dataclass(frozen=True)
-class Sigmoid(Activation):
+class Sigmoid(FormulaActivation):
     """The logistic function: a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
 
     is_increasing = True
     is_bounded = True
     gives_probabilities = True
+    pair = (f.sigmoid, f.sigmoid_prime)
     ops = elementwise
     stacks = True
 
-    def f(self, z: Array) -> Array:
-        """1 / (1 + exp(-z))"""
-        return f.sigmoid(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """a (1 - a)"""
-        return f.sigmoid_prime(z, a)
-
 
 @dataclass(frozen=True)
-class Tanh(Activation):
+class Tanh(FormulaActivation):
     """The hyperbolic tangent: a = tanh(z)      a' = 1 - a^2"""
 
     is_increasing = True
     is_bounded = True
+    pair = (f.tanh, f.tanh_prime)
     ops = elementwise
     stacks = True
-
-    def f(self, z: Array) -> Array:
-        """tanh(z)"""
-        return f.tanh(z)
-
-    def prime(self, z: Array, a: Array) -> Array:
-        """1 - a^2"""
-        return f.tanh_prime(z, a)
 
 
 @dataclass(frozen=True)
