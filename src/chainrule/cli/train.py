@@ -124,8 +124,7 @@ def carry_out(
 
     language: of the report; None for no report.
     """
-    from chainrule.cli.introduce import introduce, introduce_race
-    from chainrule.cli.progress import EpochTable
+    from chainrule.cli.introduce import EpochTable, introduce, introduce_race
     from chainrule.recipe import run as recipe
     from chainrule.training.events import Started
 
@@ -218,7 +217,7 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         if judgement.decision is not None:
             from chainrule.views import words
 
-            out.print(words.tables.by_likeliest(), style="dim")
+            out.print(words.tables.BY_LIKELIEST, style="dim")
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if page is not None:
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)

@@ -107,7 +107,7 @@ def curve(found: Terms, one: AdditiveTerm) -> go.Figure:
                 name=said.MISSING,
                 legendgroup=label,
                 showlegend=k == 0,
-                hovertemplate=said.at_name() + "<extra></extra>",
+                hovertemplate=said.AT_NAME + "<extra></extra>",
             )
         )
     finish(figure, found, one, shortened(axis.column, 30))
@@ -137,7 +137,7 @@ def named_cells(found: Terms, one: AdditiveTerm) -> go.Figure:
                 error_y=error(value, low, high, color),
                 name=html.escape(label) or said.INTERVAL,
                 showlegend=bool(label),
-                hovertemplate=said.at_name() + "<extra></extra>",
+                hovertemplate=said.AT_NAME + "<extra></extra>",
             )
         )
     finish(figure, found, one, shortened(axis.column, 30))
@@ -218,7 +218,7 @@ def cells(axis: Axis) -> list[str]:
     edges = [f"{float(each):.4g}" for each in axis.points]
     if axis.kind == "knots" or not edges:
         return [said.MISSING, *edges, *([] if axis.kind == "knots" else [words.phrases.NOTHING])]
-    inner = [said.between_edges(low, high) for low, high in pairwise(edges)]
+    inner = [words.phrases.between(low, high) for low, high in pairwise(edges)]
     return [said.MISSING, said.below(edges[0]), *inner, said.from_edge(edges[-1])]
 
 

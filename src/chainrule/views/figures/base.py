@@ -147,7 +147,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
                 x=y[:, k],
                 y=predicted[:, k],
                 mode="markers",
-                name=said.output(k) if outputs > 1 else said.SAMPLES,
+                name=words.phrases.output(k) if outputs > 1 else said.SAMPLES,
                 marker={"color": OUTPUT_COLORS[k], "symbol": SYMBOLS[k], "size": 7, "opacity": 0.55},
                 hovertemplate=said.POINT + "<extra></extra>",
             )

@@ -41,7 +41,7 @@ def residuals(judgement: Judgement) -> go.Figure:
             mode="markers",
             showlegend=False,
             marker={"color": BLUE, "size": 7, "opacity": 0.55},
-            hovertemplate=said.residual() + "<extra></extra>",
+            hovertemplate=said.RESIDUAL + "<extra></extra>",
         )
     )
     style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL)

@@ -149,7 +149,7 @@ def curves(title: str, lines: Sequence[tuple[str, Sequence[float | None]]]) -> s
         f'<path d="M{LEFT},{TOP} V{HEIGHT - BOTTOM} H{WIDTH - RIGHT}" stroke="#888" fill="none"/>'
         f'<text x="{LEFT - 5}" y="{TOP + 4}" text-anchor="end">{high:.3g}</text>'
         f'<text x="{LEFT - 5}" y="{HEIGHT - BOTTOM}" text-anchor="end">{low:.3g}</text>'
-        f'<text x="{LEFT}" y="{HEIGHT - 6}">{text(words.model.first_epoch())}</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 6}">{text(words.model.FIRST_EPOCH)}</text>'
         + (f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{count:,}</text>' * (count > 1))
     )
     head = f'<text x="2" y="13">{text(words.phrases.logarithmic(title) if is_log else title)}</text>'

@@ -33,7 +33,7 @@ def _page(graph: ComputationGraph, name: str, code: str) -> str:
     said, here = words.model, files("chainrule.views.report")
     columns = sum(len(each.names) or each.columns for each in graph.inputs)
     is_matrix = any(each.holds == "numbers" and not each.names for each in graph.inputs)
-    data = {"yes": said.YES, "no": said.NO, "output": said.numbered_output(0)}
+    data = {"yes": said.YES, "no": said.NO, "output": words.phrases.output(0)}
     attributes = " ".join(f'data-{key}="{html.escape(text)}"' for key, text in data.items())
     fields = "\n".join(_fields(graph))
     body = (

@@ -60,7 +60,7 @@ def derivation(derivation: Derivation, terms: int, nodes: int) -> str:
 def drift(found: DriftCheck) -> str:
     """Return the page of a check of later rows: what has changed, by column."""
     said, (first, *more) = words.drift, drift_text.sentences(found)
-    lines = "".join(f"<p>{text(line)}</p>" for line in (*more, said.how()))
+    lines = "".join(f"<p>{text(line)}</p>" for line in (*more, said.HOW_TO_READ))
     return page(
         said.TITLE,
         said.TITLE,

@@ -90,7 +90,7 @@ def compared(run: TableRun) -> str:
     if tied.names:
         notes.append(said.held_out_by(tied.names, tied.gap))
     if run.deciding is not None:
-        notes.append(said.by_likeliest())
+        notes.append(said.BY_LIKELIEST)
     return section(said.COMPARISON, lead, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
 
 
@@ -137,7 +137,7 @@ def deciding(run: TableRun) -> str:
         for i in (0, 1)
         for j in (0, 1)
     ]
-    curve = section("", figure(figures.threshold_curve(found)), f"<p>{text(said.threshold_curve())}</p>")
+    curve = section("", figure(figures.threshold_curve(found)), f"<p>{text(said.THRESHOLD_CURVE)}</p>")
     return f'<div class="pair top">{section(said.DECIDED, told, table(heads, counts))}{curve}</div>'
 
 

@@ -73,7 +73,7 @@ def _data(run: RunCard) -> Iterator[str]:
 def _range(own: CardRange) -> tuple[str, ...]:
     if own.least is not None and own.most is not None:
         ends = [each if isinstance(each, str) else quantity(each) for each in (own.least, own.most)]
-        values = words.tables.between(*ends)
+        values = words.phrases.between(*ends)
     else:
         more = ", ..." if len(own.categories) > MOST_LEVELS else ""
         values = ", ".join(map(plain, own.categories[:MOST_LEVELS])) + more
@@ -104,9 +104,9 @@ def _results(run: RunCard) -> Iterator[str]:
 
 def _limits(run: RunCard) -> Iterator[str]:
     said = words.card
-    yield said.accuracy_ends()
+    yield said.ACCURACY_ENDS
     if run.ranges:
-        yield said.beyond()
+        yield said.BEYOND
     if len(run.notices):
         found = "\n".join(f"- {plain(words.notices.sentence(each, 'command'))}" for each in run.notices)
         yield f"{said.NOTICED}\n\n{found}"

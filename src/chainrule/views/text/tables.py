@@ -43,7 +43,7 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
         quantity(found.network),
         quantity(found.other),
     )
-    return f"{told} {said.try_best()}" if found.code == "behind" and preset != BEST else told
+    return f"{told} {said.TRY_BEST}" if found.code == "behind" and preset != BEST else told
 
 
 def reliability(found: Reliability) -> str:
@@ -77,7 +77,7 @@ def decision(found: Decision) -> str:
 
 def _interval(ends: Interval | None) -> str:
     """Return an interval as text."""
-    return words.phrases.NOTHING if ends is None else words.tables.between(*map(quantity, ends))
+    return words.phrases.NOTHING if ends is None else words.phrases.between(*map(quantity, ends))
 
 
 def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -45,13 +45,12 @@ def how(link: str, label: str, intercept: str) -> str:
     )
 
 
-def reading() -> str:
-    """How the figures are read."""
-    return (
-        "The terms with the largest effects come first. Each is 0 on average over the training rows. A curve ends "
-        "where the training rows end, and continues as a constant. The band, or the line, is the 95 % interval of a "
-        "value: how much it differs between networks that were each trained on their own draw of the rows."
-    )
+HOW_TO_READ = (
+    "The terms with the largest effects come first. Each is 0 on average over the training rows. A curve ends "
+    "where the training rows end, and continues as a constant. The band, or the line, is the 95 % interval of a "
+    "value: how much it differs between networks that were each trained on their own draw of the rows."
+)
+"""How the figures are read."""
 
 
 def more(count: int) -> str:
@@ -64,9 +63,8 @@ def at_cell(column: str) -> str:
     return f"{column} %{{x}}<br>adds %{{y:.4g}} (%{{customdata[0]:.4g}} to %{{customdata[1]:.4g}})"
 
 
-def at_name() -> str:
-    """What the pointer shows of a value of a named cell."""
-    return "%{customdata[2]}<br>adds %{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})"
+AT_NAME = "%{customdata[2]}<br>adds %{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})"
+"""What the pointer shows of a value of a named cell."""
 
 
 def in_cell(first: str, second: str) -> str:
@@ -82,11 +80,6 @@ def below(edge: str) -> str:
 def from_edge(edge: str) -> str:
     """The numbers from the last edge on."""
     return f"≥ {edge}"
-
-
-def between_edges(low: str, high: str) -> str:
-    """The numbers of a cell."""
-    return f"{low} to {high}"
 
 
 def row_adds_up(link: str, total: str, answer: str, label: str) -> str:

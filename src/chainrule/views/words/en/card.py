@@ -42,17 +42,15 @@ def judged(part: str, samples: int) -> str:
     return f"On {counted(samples, f'{PARTS.get(part, part)} sample')} that training has not seen."
 
 
-def beyond() -> str:
-    """Why the ranges matter."""
-    return (
-        "Outside of these values it has learned nothing; `chainrule check` compares later rows with them, and "
-        "`chainrule predict` names the rows that look like nothing in training."
-    )
+BEYOND = (
+    "Outside of these values it has learned nothing; `chainrule check` compares later rows with them, and "
+    "`chainrule predict` names the rows that look like nothing in training."
+)
+"""Why the ranges matter."""
 
 
-def accuracy_ends() -> str:
-    """What the figures do not say."""
-    return (
-        "The figures hold for rows like those that judged it: from another time, place or group of people they may be "
-        "worse."
-    )
+ACCURACY_ENDS = (
+    "The figures hold for rows like those that judged it: from another time, place or group of people they may be "
+    "worse."
+)
+"""What the figures do not say."""

@@ -35,11 +35,6 @@ def cell(true: str, predicted: str) -> str:
     return f"{said}<br>%{{customdata[0]}} samples, %{{customdata[1]:.2f}} % of the true"
 
 
-def output(k: int) -> str:
-    """The name of one of several outputs."""
-    return f"output {k}"
-
-
 def label_count(name: str) -> str:
     """Hover text for a label's bar. name: found, missed or false alarm."""
     return f"label %{{x}}<br>{name} %{{y}} times"

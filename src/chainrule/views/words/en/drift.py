@@ -24,14 +24,13 @@ def column_told() -> str:
     )
 
 
-def how() -> str:
-    """How the figure is read."""
-    return (
-        "The bar is the largest difference of both distribution functions; of categories it is half of the sum of the "
-        "differences of their shares: 0 for the same, 1 for nothing in common. A diamond is how much the share of "
-        "missing values grew. What changed is decided by tests that are corrected for the number of columns, since a "
-        "distance of few rows is large by chance. Dates have no bar: they are later by their nature."
-    )
+HOW_TO_READ = (
+    "The bar is the largest difference of both distribution functions; of categories it is half of the sum of the "
+    "differences of their shares: 0 for the same, 1 for nothing in common. A diamond is how much the share of "
+    "missing values grew. What changed is decided by tests that are corrected for the number of columns, since a "
+    "distance of few rows is large by chance. Dates have no bar: they are later by their nature."
+)
+"""How the figure is read."""
 
 
 def summary(rows: int, columns: int, changed: Sequence[str]) -> str:

@@ -154,9 +154,8 @@ def by_epoch(title: str) -> str:
     return f"{title} by epoch"
 
 
-def first_epoch() -> str:
-    """The left end of the epochs."""
-    return "epoch 1"
+FIRST_EPOCH = "epoch 1"
+"""The left end of the epochs."""
 
 
 def answering(numbers: int, inputs: int) -> str:
@@ -166,8 +165,3 @@ def answering(numbers: int, inputs: int) -> str:
         f"The whole model runs in this page: {columns}, {numbers:,} numbers. Nothing that you type leaves the page, "
         "and it needs no connection."
     )
-
-
-def numbered_output(k: int) -> str:
-    """The name of one of several numbers that are predicted."""
-    return f"output {k}"

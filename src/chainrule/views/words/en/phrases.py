@@ -49,3 +49,13 @@ def samples(count: int) -> str:
 def neurons(count: int) -> str:
     """8 neurons"""
     return f"{count} neurons"
+
+
+def output(k: int) -> str:
+    """The name of one of several outputs."""
+    return f"output {k}"
+
+
+def between(low: str, high: str) -> str:
+    """0.21 to 0.34"""
+    return f"{low} to {high}"

@@ -6,8 +6,8 @@ from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
 from chainrule.views.chapters import Bar, Bars, Chapter, Content, Grid, Picture
 from chainrule.views.words.en.attribution import feature
-from chainrule.views.words.en.phrases import percent, several
-from chainrule.views.words.en.story_page import introduced, named, output
+from chainrule.views.words.en.phrases import output, percent, several
+from chainrule.views.words.en.story_page import introduced, named
 from chainrule.views.words.en.story_reasons import why
 from chainrule.views.words.facts import ANSWERS_LISTED, FEATURES_LISTED, short
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.rival import Rival
 from chainrule.views.words.en.attribution import NAMES
-from chainrule.views.words.en.phrases import NONE, percent
+from chainrule.views.words.en.phrases import NONE, output, percent
 
 
 def introduced(story: Story, what: str) -> str:
     """Begin a sentence about the sample, with its name if it has one: digit.png: a picture, or A picture."""
     return what[0].upper() + what[1:] if story.source is None else f"{story.source}: {what}"
-
-
-def output(k: int) -> str:
-    """The name of one of several outputs."""
-    return f"output {k}"
 
 
 def named(story: Story, answer: str) -> str:

@@ -149,9 +149,8 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
 
 
-def try_best() -> str:
-    """What to try where a simpler model is better."""
-    return "Use that, or try --preset best, which averages the best of several networks."
+TRY_BEST = "Use that, or try --preset best, which averages the best of several networks."
+"""What to try where a simpler model is better."""
 
 
 def compared(rows: int) -> str:
@@ -184,9 +183,8 @@ def point(count: str, low: str, high: str) -> str:
     return f"predicted %{{x:.1%}}<br>came true %{{y:.1%}} ({low} to {high})<br>{count} rows"
 
 
-def residual() -> str:
-    """What the pointer shows of an error."""
-    return "predicted %{x:.5g}<br>off by %{y:+.5g}"
+RESIDUAL = "predicted %{x:.5g}<br>off by %{y:+.5g}"
+"""What the pointer shows of an error."""
 
 
 def interval(low: str, high: str) -> str:
@@ -231,11 +229,6 @@ def expected(by: str, score: str, interval: str, confidence: int, rows: int, pos
     return f"Expected {what}: {score} ({confidence} % interval {interval}), by {counted(rows, 'row')} held out{of}."
 
 
-def between(low: str, high: str) -> str:
-    """0.21 to 0.34"""
-    return f"{low} to {high}"
-
-
 DECIDED, BY_LIKELIEST = "Which label is predicted", "likeliest class"
 THRESHOLD, CHOSEN, HALF = "threshold", "chosen", "0.5"
 TRUE_AND_PREDICTED = "true → predicted"
@@ -261,17 +254,15 @@ def on_judged_rows(by: str, value: str, other: str, rows: int) -> str:
     return f"On the {counted(rows, 'row')} of the test: {valued(by)} {value}; of the likeliest class {other}."
 
 
-def threshold_curve() -> str:
-    """What the curve of thresholds shows."""
-    return (
-        "The line is of the test rows; the threshold was chosen on other rows, which were held out of the training. "
-        "The shaded band is the interval of the best threshold: the wider it is, the less it matters which is taken."
-    )
+THRESHOLD_CURVE = (
+    "The line is of the test rows; the threshold was chosen on other rows, which were held out of the training. "
+    "The shaded band is the interval of the best threshold: the wider it is, the less it matters which is taken."
+)
+"""What the curve of thresholds shows."""
 
 
-def by_likeliest() -> str:
-    """By which labels the models beside a network with a threshold are compared."""
-    return "All models, this network too, are compared by the likeliest class."
+BY_LIKELIEST = "All models, this network too, are compared by the likeliest class."
+"""By which labels the models beside a network with a threshold are compared."""
 
 
 def threshold_point(by: str) -> str:

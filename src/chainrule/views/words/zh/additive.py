@@ -40,12 +40,10 @@ def how(link: str, label: str, intercept: str) -> str:
     return f"從截距（{intercept}）開始，在每張圖上找到這一列的值，把圖上的數字加起來。{link_of}模型裡沒有別的東西。"
 
 
-def reading() -> str:
-    """How the figures are read."""
-    return (
-        "影響最大的項排在最前面。每一項在訓練資料上的平均都是 0。曲線只畫到訓練資料的範圍，範圍之外維持不變。"
-        "色帶或線段是數值的 95 % 區間：各以自己抽出的資料訓練的網路之間相差多少。"
-    )
+HOW_TO_READ = (
+    "影響最大的項排在最前面。每一項在訓練資料上的平均都是 0。曲線只畫到訓練資料的範圍，範圍之外維持不變。"
+    "色帶或線段是數值的 95 % 區間：各以自己抽出的資料訓練的網路之間相差多少。"
+)
 
 
 def more(count: int) -> str:
@@ -58,9 +56,7 @@ def at_cell(column: str) -> str:
     return f"{column} %{{x}}<br>加上 %{{y:.4g}}（%{{customdata[0]:.4g}} 到 %{{customdata[1]:.4g}}）"
 
 
-def at_name() -> str:
-    """What the pointer shows of a value of a named cell."""
-    return "%{customdata[2]}<br>加上 %{y:.4g}（%{customdata[0]:.4g} 到 %{customdata[1]:.4g}）"
+AT_NAME = "%{customdata[2]}<br>加上 %{y:.4g}（%{customdata[0]:.4g} 到 %{customdata[1]:.4g}）"
 
 
 def in_cell(first: str, second: str) -> str:
@@ -76,11 +72,6 @@ def below(edge: str) -> str:
 def from_edge(edge: str) -> str:
     """The numbers from the last edge on."""
     return f"≥ {edge}"
-
-
-def between_edges(low: str, high: str) -> str:
-    """The numbers of a cell."""
-    return f"{low} 到 {high}"
 
 
 def row_adds_up(link: str, total: str, answer: str, label: str) -> str:

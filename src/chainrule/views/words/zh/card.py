@@ -35,14 +35,10 @@ def judged(part: str, samples: int) -> str:
     return f"以訓練時沒有看過的 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
 
 
-def beyond() -> str:
-    """Why the ranges matter."""
-    return (
-        "這些值以外的情形，它沒有學過；`chainrule check` 會拿新的資料列與它們比較，`chainrule predict` "
-        "會指出不像訓練資料的列。"
-    )
+BEYOND = (
+    "這些值以外的情形，它沒有學過；`chainrule check` 會拿新的資料列與它們比較，`chainrule predict` "
+    "會指出不像訓練資料的列。"
+)
 
 
-def accuracy_ends() -> str:
-    """What the figures do not say."""
-    return "這些數字適用於與評估資料相似的列；換了時間、地點或人群，表現可能較差。"
+ACCURACY_ENDS = "這些數字適用於與評估資料相似的列；換了時間、地點或人群，表現可能較差。"

@@ -35,11 +35,6 @@ def cell(true: str, predicted: str) -> str:
     return f"{said}<br>%{{customdata[0]}} 個樣本，占實際的 %{{customdata[1]:.2f}} %"
 
 
-def output(k: int) -> str:
-    """The name of one of several outputs."""
-    return f"輸出 {k}"
-
-
 def label_count(name: str) -> str:
     """What the pointer shows of a label's bar. name: found, missed or false alarm."""
     return f"標籤 %{{x}}<br>{name} %{{y}} 次"

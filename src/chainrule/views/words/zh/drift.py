@@ -19,13 +19,11 @@ def column_told() -> str:
     return "<br>".join(("%{customdata[0]}", *parts, "%{customdata[5]} 個超出範圍，%{customdata[6]} 個未知"))
 
 
-def how() -> str:
-    """How the figure is read."""
-    return (
-        "長條是兩個分布函數的最大差距；類別則是各類別比例之差的總和的一半：0 表示相同，1 表示毫無共同之處。"
-        "菱形是缺漏比例增加了多少。列數少時距離偶然也會大，所以是否改變由檢定決定，並依欄位數目校正。"
-        "日期沒有長條：日期本來就會比較晚。"
-    )
+HOW_TO_READ = (
+    "長條是兩個分布函數的最大差距；類別則是各類別比例之差的總和的一半：0 表示相同，1 表示毫無共同之處。"
+    "菱形是缺漏比例增加了多少。列數少時距離偶然也會大，所以是否改變由檢定決定，並依欄位數目校正。"
+    "日期沒有長條：日期本來就會比較晚。"
+)
 
 
 def summary(rows: int, columns: int, changed: Sequence[str]) -> str:

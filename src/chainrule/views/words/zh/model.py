@@ -148,16 +148,9 @@ def by_epoch(title: str) -> str:
     return f"{title}隨週期的變化"
 
 
-def first_epoch() -> str:
-    """The left end of the epochs."""
-    return "週期 1"
+FIRST_EPOCH = "週期 1"
 
 
 def answering(numbers: int, inputs: int) -> str:
     """What answers, and that nothing leaves the page."""
     return f"整個模型都在這個網頁裡執行：{inputs:,} 個輸入、{numbers:,} 個數字。輸入的內容不會離開網頁，也不需要連線。"
-
-
-def numbered_output(k: int) -> str:
-    """The name of one of several numbers that are predicted."""
-    return f"輸出 {k}"

@@ -68,3 +68,13 @@ def samples(count: int) -> str:
 def neurons(count: int) -> str:
     """8 個神經元"""
     return counted(count, "神經元")
+
+
+def output(k: int) -> str:
+    """The name of one of several outputs."""
+    return f"輸出 {k}"
+
+
+def between(low: str, high: str) -> str:
+    """0.21 到 0.34"""
+    return f"{low} 到 {high}"

@@ -7,8 +7,8 @@ from chainrule.inspection.story.facts import LayerFacts
 from chainrule.views.chapters import Bar, Bars, Chapter, Content, Grid, Picture
 from chainrule.views.words.facts import ANSWERS_LISTED, FEATURES_LISTED, short
 from chainrule.views.words.zh.attribution import feature
-from chainrule.views.words.zh.phrases import percent, several
-from chainrule.views.words.zh.story_page import introduced, named, output
+from chainrule.views.words.zh.phrases import output, percent, several
+from chainrule.views.words.zh.story_page import introduced, named
 from chainrule.views.words.zh.story_reasons import why
 
 

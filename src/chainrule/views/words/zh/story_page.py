@@ -5,17 +5,12 @@ from __future__ import annotations
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.rival import Rival
 from chainrule.views.words.zh.attribution import NAMES
-from chainrule.views.words.zh.phrases import NONE, percent
+from chainrule.views.words.zh.phrases import NONE, output, percent
 
 
 def introduced(story: Story, what: str) -> str:
     """Begin a sentence about the sample with its name, where it has one."""
     return what if story.source is None else f"{story.source}：{what}"
-
-
-def output(k: int) -> str:
-    """One of several numbers."""
-    return f"輸出 {k}"
 
 
 def named(story: Story, answer: str) -> str:

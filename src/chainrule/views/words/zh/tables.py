@@ -136,9 +136,7 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
 
 
-def try_best() -> str:
-    """What to try where a simpler model is better."""
-    return "可以改用它，或試試 --preset best，取數個最佳網路的平均。"
+TRY_BEST = "可以改用它，或試試 --preset best，取數個最佳網路的平均。"
 
 
 def compared(rows: int) -> str:
@@ -167,9 +165,7 @@ def point(count: str, low: str, high: str) -> str:
     return f"預測 %{{x:.1%}}<br>實際 %{{y:.1%}}（{low} 到 {high}）<br>{count} 列"
 
 
-def residual() -> str:
-    """What the pointer shows of an error."""
-    return "預測 %{x:.5g}<br>誤差 %{y:+.5g}"
+RESIDUAL = "預測 %{x:.5g}<br>誤差 %{y:+.5g}"
 
 
 def interval(low: str, high: str) -> str:
@@ -212,11 +208,6 @@ def expected(by: str, score: str, interval: str, confidence: int, rows: int, pos
     return f"預期的{what}為 {score}（{confidence} % 區間 {interval}），依據 {rows:,} 列保留資料{of}。"
 
 
-def between(low: str, high: str) -> str:
-    """0.21 到 0.34"""
-    return f"{low} 到 {high}"
-
-
 DECIDED, BY_LIKELIEST = "預測哪個標籤", "機率最高的類別"
 THRESHOLD, CHOSEN, HALF = "門檻", "採用的門檻", "0.5"
 TRUE_AND_PREDICTED = "真實 → 預測"
@@ -242,17 +233,13 @@ def on_judged_rows(by: str, value: str, other: str, rows: int) -> str:
     return f"在 {rows:,} 列測試資料上，{valued(by)} 為 {value}；若預測機率最高的類別則為 {other}。"
 
 
-def threshold_curve() -> str:
-    """What the curve of thresholds shows."""
-    return (
-        "曲線出自測試資料；門檻則是以訓練時保留的其他資料選出。"
-        "色帶是最佳門檻的區間：色帶愈寬，取哪個門檻的差別愈小。"
-    )
+THRESHOLD_CURVE = (
+    "曲線出自測試資料；門檻則是以訓練時保留的其他資料選出。"
+    "色帶是最佳門檻的區間：色帶愈寬，取哪個門檻的差別愈小。"
+)
 
 
-def by_likeliest() -> str:
-    """By which labels the models beside a network with a threshold are compared."""
-    return "所有模型（包括這個網路）都以機率最高的類別來比較。"
+BY_LIKELIEST = "所有模型（包括這個網路）都以機率最高的類別來比較。"
 
 
 def threshold_point(by: str) -> str:
