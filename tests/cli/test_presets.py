@@ -127,7 +127,7 @@ def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, hous
 
 def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
     """The results are written and the exit code says that it was ended; without an epoch nothing is. It can go on."""
-    from chainrule.cli.progress import EpochTable
+    from chainrule.cli.introduce import EpochTable
     from chainrule.training.events import EpochEnd, Started
 
     command("train", "houses.csv", *PRICE[:-1], "whole", *FAST)

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 import chainrule as c
-from chainrule.cli.progress import EpochTable
+from chainrule.cli.introduce import EpochTable
 from chainrule.data.samples import Samples
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.run import Judged, Judging, run

@@ -1,4 +1,4 @@
-"""Print what is about to be trained: the data of a run, and its network."""
+"""Print what is about to be trained, the data of a run and its network, and then the table of its epochs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.cli import output
 from chainrule.cli.flags import FLAGS
+from chainrule.training import ProgressBar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,3 +101,22 @@ def cost(model: Model | Ensemble, batch_size: int) -> str:
         f"{as_bytes(costs.training_bytes)} to train, {costs.training_operations:,} operations per row; "
         f"to predict {costs.operations:,}"
     )
+
+
+class EpochTable(ProgressBar):
+    """A progress bar with a table: epoch, losses, metrics, learning rate, seconds.
+
+    watched: the prefix of the validation columns: "val", or "test" if the test set is evaluated each epoch.
+    """
+
+    def __init__(self, console: Console, watched: str) -> None:
+        """Print to a console; a quiet one prints nothing."""
+        super().__init__(1, console)
+        self.watched = watched
+
+    def head(self, name: str) -> str:
+        """Return the heading of a column: val_accuracy is "test accuracy" if the test set is evaluated each epoch."""
+        short = {"learning_rate": "lr", "forward_passes": "passes", "val_": f"{self.watched} "}
+        for old, new in short.items():
+            name = name.replace(old, new)
+        return name

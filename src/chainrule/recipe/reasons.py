@@ -1,13 +1,15 @@
-"""Which columns the answers of a run on a table come from, by rows that it was not trained on."""
+"""What a report says of a run on a table: which columns its answers come from, and the terms of an additive model."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.errors import ConfigError
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.explain.curves import ColumnCurve, curves
 from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.importance import ColumnImportance, importance
@@ -30,6 +32,8 @@ REPEATS, CURVES = 3, 4
 """The shuffles of a column, and the columns with a curve: the most important ones."""
 POINTS, ROWS_OF_CURVES = 30, 200
 LEVEL = 0.95
+CLOSE = 1e-3
+"""The part of the prediction by which the sum of its terms may differ, since it was computed in float32."""
 
 
 class RunReasons(NamedTuple):
@@ -81,3 +85,35 @@ def parts_of(run: TrainedRun, table: TableData) -> AnswerParts:
 def named(reasons: Reasons, target: str | None) -> Reasons:
     """Return reasons that know the name of what is predicted."""
     return dataclasses.replace(reasons, target=target)
+
+
+def terms_of_run(run: TrainedRun) -> tuple[Terms, dict[str, Any] | None] | None:
+    """Return the terms, and the first test row by column, None where its sum is not shown; None for another model."""
+    made, table = run.estimator, run.data.table
+    if made is None or table is None or made.preset != "additive":
+        return None
+    terms = made.terms()
+    one = rows_of(table.inputs, table.test[:1])
+    row = {name: _cell(values[0]) for name, values in one.items()}
+    return terms, row if _adds_up(terms, row, made, one) else None
+
+
+def _cell(value: object) -> Any:
+    """Return a cell as Python's own value."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _adds_up(terms: Terms, row: dict[str, Any], made: MLPClassifier | MLPRegressor, one: Any) -> bool:
+    """Return whether the sum of a row's terms is what the model predicts; dates are no cells of a term."""
+    try:
+        total = terms.decision(row)
+    except (KeyError, TypeError, ValueError):
+        return False
+    if terms.link == "softmax" or len(total) > 1:
+        return False
+    if terms.link == "log_odds":
+        assert isinstance(made, MLPClassifier), "log-odds are of classes"
+        return bool(abs(1 / (1 + np.exp(-total[0])) - made.predict_proba(one)[0, 1]) < CLOSE)
+    answer = float(np.ravel(made.predict(one))[0])
+    expected = np.exp(total[0]) if terms.link == "log" else total[0]
+    return bool(abs(expected - answer) <= CLOSE * max(1.0, abs(answer)))

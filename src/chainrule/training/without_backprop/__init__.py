@@ -15,22 +15,17 @@ from chainrule.core.lazy import lazy
 from chainrule.training.without_backprop.base import Estimator, Method, Search
 
 if TYPE_CHECKING:
-    from chainrule.training.without_backprop.methods import (
-        CMAES,
-        METHODS,
-        SPSA,
+    from chainrule.training.without_backprop.backward import (
         Backpropagation,
-        CentralDifferences,
         FeedbackAlignment,
-        ForwardDifferences,
-        ForwardGradient,
-        Landscape,
-        MethodSession,
-        NoTraining,
-        OpenAIES,
         RandomFeatures,
-        RandomSearch,
     )
+    from chainrule.training.without_backprop.differences import CentralDifferences, ForwardDifferences
+    from chainrule.training.without_backprop.directions import SPSA, ForwardGradient, OpenAIES
+    from chainrule.training.without_backprop.landscape import Landscape
+    from chainrule.training.without_backprop.methods import METHODS
+    from chainrule.training.without_backprop.searches import CMAES, NoTraining, RandomSearch
+    from chainrule.training.without_backprop.session import MethodSession
 
 __all__ = [
     "CMAES",
@@ -52,5 +47,15 @@ __all__ = [
     "Search",
 ]
 
-
-__getattr__, __dir__ = lazy(__name__, {"methods": " ".join(__all__)})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "backward": "Backpropagation FeedbackAlignment RandomFeatures",
+        "differences": "CentralDifferences ForwardDifferences",
+        "directions": "ForwardGradient OpenAIES SPSA",
+        "landscape": "Landscape",
+        "methods": "METHODS",
+        "searches": "CMAES NoTraining RandomSearch",
+        "session": "MethodSession",
+    },
+)

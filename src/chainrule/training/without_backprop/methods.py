@@ -4,9 +4,7 @@ from chainrule.training.without_backprop.backward import Backpropagation, Feedba
 from chainrule.training.without_backprop.base import Method
 from chainrule.training.without_backprop.differences import CentralDifferences, ForwardDifferences
 from chainrule.training.without_backprop.directions import SPSA, ForwardGradient, OpenAIES
-from chainrule.training.without_backprop.landscape import Landscape
 from chainrule.training.without_backprop.searches import CMAES, NoTraining, RandomSearch
-from chainrule.training.without_backprop.session import MethodSession
 
 METHODS: dict[str, type[Method]] = {
     method.kind: method
@@ -16,20 +14,3 @@ METHODS: dict[str, type[Method]] = {
     )
 }
 """Every method by name."""
-
-__all__ = [
-    "CMAES",
-    "METHODS",
-    "SPSA",
-    "Backpropagation",
-    "CentralDifferences",
-    "FeedbackAlignment",
-    "ForwardDifferences",
-    "ForwardGradient",
-    "Landscape",
-    "MethodSession",
-    "NoTraining",
-    "OpenAIES",
-    "RandomFeatures",
-    "RandomSearch",
-]
