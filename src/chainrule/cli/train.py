@@ -90,16 +90,27 @@ def train(
 
 
 def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:
-    """Take part in the training of a run whose output process 0 prints and writes."""
-    from chainrule.recipe import follower
+    """Train the run that process 0 carries out, prints and writes; here in a temporary folder, without a word.
+
+    place: the folder of a run to continue, which all processes must see.
+    """
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    from chainrule.recipe import run as recipe
+    from chainrule.recipe.folder import LOCK
 
     warnings.simplefilter("ignore")
-    goes_on = place is not None and (place / "config.json").is_file()
     try:
-        if goes_on:
-            follower.follow(None if out is None else text, given, place, chosen, FLAGS)
-        else:
-            follower.follow(text, given, named=FLAGS)
+        with TemporaryDirectory(prefix="chainrule-") as own:
+            folder = Path(own) / "run"
+            if place is not None and (place / "config.json").is_file():
+                shutil.copytree(place, folder, ignore=shutil.ignore_patterns(LOCK))
+                context = recipe.resumed(folder, given, chosen, None if out is None else text, FLAGS)
+            else:
+                context = recipe.begun(text, given, folder, named=FLAGS)
+            with context as run:
+                recipe.trained(run, lambda event: None)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

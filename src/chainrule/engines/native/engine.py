@@ -18,8 +18,16 @@ from chainrule.core.arrays import RowsLike
 from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
 from chainrule.engines.base import OnProcessor, Plan, StepSettings
-from chainrule.engines.native.program import Program, knows_loss, knows_optimizer, settings_of, unknown
-from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
+from chainrule.engines.native.program import (
+    Program,
+    as_it_lies,
+    as_rows,
+    is_direct,
+    knows_loss,
+    knows_optimizer,
+    settings_of,
+    unknown,
+)
 from chainrule.engines.native.threads import cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network.network import Network

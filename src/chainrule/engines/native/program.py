@@ -1,4 +1,4 @@
-"""A network's operations as a program of native/program.h, on numbered buffers, with some operations fused."""
+"""A network as a program of native/program.h: its operations on numbered buffers, some fused, and the rows it reads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.core.arrays import RowsLike
 from chainrule.engines.ops import Op, operations
 from chainrule.formulas.layers import Link
 from chainrule.formulas.losses import Formula, Loss
@@ -212,3 +213,33 @@ def settings_of(optimizer: Optimizer) -> dict[str, Any]:
     assert rule is not None
     name, *settings = rule
     return {"rule": _native.RULES[name], **dict(zip(rule._fields[1:], settings, strict=True))}
+
+
+# --- the rows that it reads
+
+
+def is_direct(X: RowsLike) -> bool:
+    """Return whether the kernels can read samples in place: an array of any strides, or a CSR matrix."""
+    if getattr(X, "format", None) == "csr":
+        parts = (X.data, X.indices, X.indptr)
+        return (
+            is_direct(X.data)
+            and X.indices.dtype == X.indptr.dtype
+            and X.indptr.dtype in (np.int32, np.int64)
+            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
+        )
+    if not isinstance(X, np.ndarray) or X.dtype.char not in "Bfd" or not X.dtype.isnative:
+        return False
+    flags = X.flags
+    return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
+
+
+def as_it_lies(X: RowsLike) -> Any:
+    """Return the kernels' arguments for such samples: the array, or the three arrays of a CSR matrix."""
+    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+
+
+def as_rows(X: RowsLike, dtype: DTypeLike) -> Any:
+    """Convert other rows to a dense array of dtype."""
+    with np.errstate(all="ignore"):  # the forward pass reports overflow
+        return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
