@@ -12,9 +12,11 @@ from sklearn.linear_model import Ridge
 
 from chainrule import Dense, MLPRegressor, Model, Network, ReLU
 from chainrule.data.samples import Samples
+from chainrule.estimators.fit.dealing import Dealt
 from chainrule.estimators.fit.linear_part import (
     LinearPart,
     add,
+    is_in_time,
     leave_out,
     solved,
     straight,
@@ -70,6 +72,25 @@ def test_the_part_is_a_ridge_regression_of_the_rows():
     found = solved(Samples(X, y, weight, 1), own, np.array([2, 3]), 10.0)
     expected = Ridge(10.0).fit(X[own][:, 2:], y[own, 0], sample_weight=weight[own])
     np.testing.assert_allclose(found(X[:, 2:])[:, 0], expected.predict(X[:, 2:]), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("seconds", "fits"), [(None, True), (66.0, True), (65.0, False), (0.0, False)])
+def test_parts_are_not_begun_that_cannot_end_in_time(
+    monkeypatch: pytest.MonkeyPatch, seconds: Any, fits: bool
+):
+    """A part takes a second; those of 32 members and two penalties take 64, behind the one that measures it."""
+    clock = [100.0]
+
+    def one(*_: Any) -> None:
+        clock[0] += 1
+
+    monkeypatch.setattr("chainrule.estimators.fit.linear_part.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("chainrule.estimators.fit.linear_part.solved", one)
+    some = Samples(rows(), RNG.normal(size=(40, 1)), np.ones(40), 1)
+    own = Dealt([np.arange(35)] * 32, np.arange(40), np.zeros((2, 40), np.int64))
+    end = None if seconds is None else 100.0 + seconds
+    assert is_in_time(some, own, straight(network()), end) is fits
+    assert clock[0] == (100.0 if seconds in (None, 0.0) else 101.0)
 
 
 def test_the_weight_is_its_mean_under_the_likelihood():

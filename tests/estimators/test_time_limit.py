@@ -140,12 +140,16 @@ LONG = {"a": np.arange(ROWS, dtype=float), "b": np.arange(ROWS)[::-1] % 7.0}
 
 
 def kept(limit: float, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> tuple[FitInput, list[int]]:
-    """Return the rows by a clock on which preparing a table takes a second, and 1 ms a row, and how many each took."""
-    seconds, sizes = [0.0], list[int]()
+    """Return the rows by a clock on which preparing a table takes a second, and 1 ms a row, and how many each took.
+
+    The first one takes `first` seconds beside, which are not of the limit here.
+    """
+    first = settings.pop("first", 0.0)
+    seconds, sizes = [-1.25 - first], list[int]()
 
     def prepare(given: FitInput) -> None:
+        seconds[0] += 1 + 1e-3 * len(given.y) + (0 if sizes else first)
         sizes.append(len(given.y))
-        seconds[0] += 1 + 1e-3 * len(given.y)
 
     monkeypatch.setattr("chainrule.estimators.fit.in_time.time.monotonic", lambda: seconds[0])
     monkeypatch.setattr("chainrule.estimators.fit.in_time.PROBED_CELLS", 2000)
@@ -155,26 +159,31 @@ def kept(limit: float, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> tupl
 
 def test_of_a_table_too_long_for_the_limit_some_rows_are_prepared(monkeypatch: pytest.MonkeyPatch):
     weight = np.arange(ROWS) / 2
-    found, sizes = kept(20.0, monkeypatch, weight=weight)  # 3.25 s to measure; 0.3 of the rest are 5.025 s
-    assert sizes == [250, 1000] and len(found.y) in (4024, 4025)  # by rounding
+    found, sizes = kept(20.0, monkeypatch, weight=weight)  # 3.25 s to measure; 0.2 of the rest are 3.35 s
+    assert sizes == [250, 250, 1000] and len(found.y) in (2349, 2350)  # by rounding
     assert (np.diff(found.y) > 0).all()  # in their order, and each once
     np.testing.assert_array_equal(found.X["a"], found.y)
     np.testing.assert_array_equal(found.X["b"], (ROWS - 1 - found.y) % 7)
     np.testing.assert_array_equal(found.sample_weight, found.y / 2)
-    again, _ = kept(20.0, monkeypatch)
+    again, _ = kept(20.0, monkeypatch, first=7.0)  # of a process in which nothing was prepared before
     np.testing.assert_array_equal(again.y, found.y)
 
 
 def test_all_rows_are_prepared_if_there_is_time(monkeypatch: pytest.MonkeyPatch):
-    found, sizes = kept(3.25 + 11.01 / 0.3, monkeypatch)
-    assert found.X is LONG and sizes == [250, 1000]
-    assert len(kept(3.25 + 10.9 / 0.3, monkeypatch)[0].y) == 9900
+    found, sizes = kept(3.25 + 11.01 / 0.2, monkeypatch)
+    assert found.X is LONG and sizes == [250, 250, 1000]
+    assert len(kept(3.25 + 10.9 / 0.2, monkeypatch)[0].y) == 9900
     monkeypatch.setattr("chainrule.estimators.fit.in_time.SHORT", 10)
     assert kept(0.1, monkeypatch)[1] == []  # so few are not measured
 
 
 def test_a_limit_that_measuring_has_used_up_leaves_the_rows_measured(monkeypatch: pytest.MonkeyPatch):
     assert len(kept(1.0, monkeypatch)[0].y) == 1000
+
+
+def test_a_table_is_not_made_one_of_few_rows(monkeypatch: pytest.MonkeyPatch):
+    """1,501 rows take 2.501 s, and may take 0.6 of the rest of the time, which is 2.25 or 2.85 s."""
+    assert [len(kept(limit, monkeypatch)[0].y) for limit in (7.0, 8.0)] == [1000, 1501]
 
 
 def test_a_row_of_each_label_is_kept(monkeypatch: pytest.MonkeyPatch):

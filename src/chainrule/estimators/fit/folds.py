@@ -191,7 +191,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         cool(member, curve.center, temperature)
     out = cooled(out, curve.center, temperature)
     if how.has_linear_part:
-        out = with_linear_part(members, samples, rows, out, model.target_scale)
+        out = with_linear_part(members, samples, rows, out, model.target_scale, plan.end)
     outputs = out_of_fold(loss, out)
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
@@ -208,14 +208,16 @@ def with_linear_part(
     rows: Dealt,
     out: NDArray[np.float64],
     scale: TargetScale | None,
+    end: float | None = None,
 ) -> NDArray[np.float64]:
     """Add a linear part to the members, of each one's own rows, and return the outputs of `left_out` with it.
 
     samples: all rows, with targets standardized by `scale`.  out: the outputs of `left_out` without.
+    end: the `time.monotonic()` by which it has to be there, or there is none; None for any.
     """
     judge, loss = samples.take(rows.rows), members[0].network.loss
     at = linear_part.straight(members[0].network)
-    if not len(at.inputs):
+    if not len(at.inputs) or not linear_part.is_in_time(samples, rows, at, end):
         return out
 
     def error(out: NDArray[np.float64]) -> float:

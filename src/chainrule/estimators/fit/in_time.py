@@ -1,8 +1,8 @@
 """The rows of a table that a time limit leaves time to prepare: all of them, or some drawn at random.
 
 A limit is kept whatever the length of a table, so of one whose preparation would take most of it only a part is read
-and prepared. How many rows is measured: some are prepared twice, a quarter of them and all, which tells the seconds of
-a row from those of a column.
+and prepared. How many rows is measured: some are prepared, a quarter of them and all, which tells the seconds of a row
+from those of a column. Before that a quarter is prepared unmeasured, because the first table of a process takes longer.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.recipes.few import MOST_ROWS
 from chainrule.estimators.rows import rows_of
 
-PREPARED = 0.3
-"""The part of the time left in which a table may be prepared."""
+PREPARED = 0.2
+"""The part of the time left in which a table may be prepared. What else precedes the training takes as long again."""
+BEYOND_FEW = 3.0
+"""How many times that part may be taken for a table that then has more than few rows, whose networks are many."""
 PROBED_CELLS, PROBED_ROWS = 200_000, 500
 """The cells that are prepared to measure the speed, and the fewest rows."""
 EARLY = 0.25
@@ -43,15 +46,18 @@ def rows_in_time(
         return given
     labels = np.asarray(given.y) if keep_labels else None
     order = generator(seed, "split", 3).permutation(n)
-    clock = [time.monotonic()]
-    for count in (probed // 4, probed):
+    clock = []
+    for count in (probed // 4, probed // 4, probed):  # the first one loads what a process loads once
         prepare(_some(given, _with_labels(order[:count], labels)))
         clock.append(time.monotonic())
     few, many = np.diff(clock)
     by_row = max((many - few) / (probed - probed // 4), many / probed / SHORT)
     at_once = max(0.0, many - probed * by_row)
-    count = int((PREPARED * (end - clock[-1]) - at_once) / by_row)
-    return given if count >= n else _some(given, _with_labels(order[: max(count, probed)], labels))
+    left = PREPARED * (end - clock[-1])
+    count = max(int((left - at_once) / by_row), probed)
+    if count <= MOST_ROWS and at_once + (MOST_ROWS + 1) * by_row < BEYOND_FEW * left:
+        count = MOST_ROWS + 1
+    return given if count >= n else _some(given, _with_labels(order[:count], labels))
 
 
 def rows_again(given: FitInput, rows: int, seed: int, keep_labels: bool) -> FitInput:

@@ -20,6 +20,7 @@ Wolpert, "Stacked generalization", Neural Networks 1992.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -122,6 +123,17 @@ def weight_of(mse: Callable[[float], float], n: int) -> float:
     likelihood = np.exp(-n / 2 * (np.log(errors) - np.log(errors.min())))
     found = float(likelihood @ WEIGHTS / likelihood.sum())
     return found if found >= LEAST_WEIGHT else 0.0
+
+
+def is_in_time(samples: Samples, rows: Dealt, at: Straight, end: float | None) -> bool:
+    """Return whether the parts of all members and penalties can be solved by a `time.monotonic()`, by the first one."""
+    if end is None:
+        return True
+    begin = time.monotonic()
+    if begin < end:
+        solved(samples, rows.learned[0], at.inputs, PENALTIES[0])
+    now = time.monotonic()
+    return now + (now - begin) * len(rows.learned) * len(PENALTIES) < end
 
 
 def chosen(

@@ -104,6 +104,12 @@ class FitPlan:
     begun: float | None = None
     """the `time.monotonic()` from which the seconds of time_limit count; None for the start of the training"""
 
+    @property
+    def end(self) -> float | None:
+        """The `time.monotonic()` at which the time is over; None without a limit, or before its start."""
+        limit = self.parameters.time_limit
+        return None if limit is None or self.begun is None else self.begun + float(limit)
+
 
 def resolved(
     estimator: Parameters,
