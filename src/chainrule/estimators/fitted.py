@@ -110,6 +110,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
     def _predicted(self, X: Table) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
         result = self._fitted
+        few = self._few_rows.answers(result, self.engine, X)
+        if few is not None:
+            return few.predicted
         if isinstance(result, RaceResult):
             return result.blend.predicted(X, result.targets.task == "multiclass")
         if result.preprocessor is None:
@@ -119,7 +122,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # ty
 
     def _with_inputs(self, X: Table) -> tuple[Any, NDArray[Any]]:
         """Return the prepared inputs (n, features), and what `_predicted` does."""
-        result, inputs = self._fitted, self._check_X(X)
+        result = self._fitted
+        few = self._few_rows.answers(result, self.engine, X)
+        if few is not None:
+            return few
+        inputs = self._check_X(X)
         if isinstance(result, RaceResult):
             return inputs, self._predicted(X)
         return inputs, result.predicted(inputs, self.engine)

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.bound.few import KeptRows
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.result import FitResult, Records, UpdateRecord
@@ -105,6 +106,8 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     _result: FitResult | None = None
     _given: Mapping[str, Any] = {}
     """what was assigned to attributes since the last fit"""
+    _few_rows = KeptRows()
+    """what answers few rows; each fit has its own"""
 
     model_ = FittedAttribute[Model | Ensemble](lambda result: result.model)
     """the `Model` beneath, or the `Ensemble` of n_members"""
@@ -158,7 +161,7 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
 
     def _hold(self, result: FitResult) -> None:
         """Take a result, in place of another one and of what was assigned."""
-        self._result, self._given = result, {}
+        self._result, self._given, self._few_rows = result, {}, KeptRows()
         self.n_features_in_ = result.n_features
         if (names := result.feature_names) is not None:
             self.feature_names_in_ = names

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import ShapeError
+from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.bound.cells import UnusualCell
+from chainrule.estimators.bound.given import KnownColumns, cells_of_rows, count_of_rows
 from chainrule.estimators.bound.preparation import RowPreparation
+from chainrule.estimators.fit.result import FEW
 from chainrule.estimators.tables.once import transform_each
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 Row = NDArray[Any]
 RowInputs = Callable[[object], list[Row]]
 """Returns the prepared inputs (features,) of a row, for each preparation."""
+CATEGORIES = ("category", "boolean")
+"""The kinds of columns whose cells are names"""
 
 
 class TableRow:
@@ -32,6 +36,25 @@ class TableRow:
         self.names = [each.name for each in first.learned_]
         used = sorted({k for each in self.preparations for k, _ in each.writers})
         self.used = [(k, self.names[k]) for k in used]
+        all_learned = zip(*(each.learned_ for each in preprocessors), strict=True)
+        texts = (k for k, each in enumerate(all_learned) if all(one.kind in CATEGORIES for one in each))
+        self.known = KnownColumns(self.names, self.named, self.used, frozenset(texts))
+
+    def of_few(self, X: object) -> list[list[Row]] | None:
+        """Return the inputs of each row of a table of few rows, for each preparation; None for a table of more.
+
+        Raises DataError and ShapeError as the preprocessors do.
+        """
+        found = cells_of_rows(X, self.known)
+        if found is not None:
+            try:
+                return [[prepare(cells) for prepare in self.preparations] for cells in found]
+            except (UnusualCell, DataError):  # which the table's own reading names, with its row
+                pass
+        if count_of_rows(X) > FEW:
+            return None
+        tables = transform_each(self.preprocessors, X)
+        return [[*row] for row in zip(*tables, strict=True)] if len(tables[0]) <= FEW else None
 
     def __call__(self, X: object) -> list[Row]:
         """Return the inputs of a row. Raises DataError and ShapeError as `predict` does."""
@@ -41,10 +64,12 @@ class TableRow:
                 return [prepare(cells) for prepare in self.preparations]
             except UnusualCell:  # which the table's own reading names
                 X = X if isinstance(X, Mapping) else self._as_table(cells)
-        tables = transform_each(self.preprocessors, X)
-        if len(tables[0]) != 1:
-            raise _rows(len(tables[0]))
-        return [table[0] for table in tables]
+        few = self.of_few(X)
+        if few is None:
+            raise _rows(len(transform_each(self.preprocessors, X)[0]))
+        if len(few) != 1:
+            raise _rows(len(few))
+        return few[0]
 
     def _cells(self, X: object) -> Sequence[object] | None:
         """Return the cells in the order of training; None for a table, and a row that lacks a column."""

@@ -15,6 +15,7 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 from chainrule.trained.averaged import average, disagreement
@@ -121,6 +122,21 @@ class BoundBlend:
         for group, places, alike in self.groups:
             each[group, 0] = alike.predicted(alike.outputs([rows[place] for place in places]))
         return each
+
+
+def preparations(result: FitResult) -> tuple[list[TablePreprocessor], list[int]]:
+    """Return the different preprocessors of a fit, its own the first, and which of them each part of a race takes."""
+    assert result.preprocessor is not None, "only a fit with preprocess has rows of a table"
+    if not isinstance(result, RaceResult):
+        return [result.preprocessor], [0]
+    of_parts = result.blend.preprocessors()
+    known = {id(each): each for each in (result.preprocessor, *of_parts)}
+    return list(known.values()), [list(known).index(id(each)) for each in of_parts]
+
+
+def bound_networks(result: FitResult, engine: str, places: Sequence[int]) -> BoundNetworks:
+    """Return the networks of a fit. places: which of the prepared rows each part of a race takes."""
+    return BoundBlend(result, engine, places) if isinstance(result, RaceResult) else BoundFit(result, engine)
 
 
 def _form(result: FitResult) -> tuple[object, ...]:

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.estimators import covering
-from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.bound.inputs import ArrayRow, Row, RowInputs, TableRow
-from chainrule.estimators.bound.networks import BoundBlend, BoundFit, BoundNetworks
+from chainrule.estimators.bound.networks import BoundFit, BoundNetworks, bound_networks, preparations
 from chainrule.estimators.fit.result import NO_SPREAD, FitResult
 from chainrule.estimators.labels import Labels
 
@@ -35,9 +34,8 @@ class BoundEstimator:
         bound.predict({"rooms": 3, "city": "Tainan"}), bound.answer([3, "Tainan"])
 
     A row is a mapping of values by column name, a sequence in the order of the columns of training, or a table of one
-    row, which is prepared as `predict` does, in a millisecond. A row's inputs have the bits that a table's have, and a
-    single network's answer the bits of `predict` for a table of more than eight rows (fewer are computed by NumPy,
-    whose float32 sums differ in the last digits). A weighted average, of `preset="best"`, agrees to 1e-12.
+    row. A row's inputs have the bits that a table's have, and a single network's answer the bits of `predict`. A
+    weighted average, of `preset="best"`, agrees to 1e-12.
     Cells are read as those of a table: None, NaN, NaT and pandas.NA are missing, an unknown category counts as a rare
     one, and any other cell raises the error of `predict`.
     It keeps the parameters, threshold and calibration of its time: bind again after more training. Threads may share
@@ -119,13 +117,9 @@ AnyBound = TypeVar("AnyBound", bound=BoundEstimator)
 
 def bound(kind: type[AnyBound], result: FitResult, engine: str, check: Callable[[Any], Any]) -> AnyBound:
     """Bind the result of a fit. check(X): what checks arrays of an estimator without a preprocessor."""
-    if isinstance(result, RaceResult):
-        of_parts = result.blend.preprocessors()
-        known = {id(each): each for each in ([result.preprocessor] if result.preprocessor else []) + of_parts}
-        places = [list(known).index(id(each)) for each in of_parts]
-        return kind(result, TableRow(list(known.values())), BoundBlend(result, engine, places))
     if result.preprocessor is not None:
-        return kind(result, TableRow([result.preprocessor]), BoundFit(result, engine))
+        preprocessors, places = preparations(result)
+        return kind(result, TableRow(preprocessors), bound_networks(result, engine, places))
     names = result.feature_names
     row = ArrayRow(None if names is None else names.tolist(), result.n_features, check)
     return kind(result, row, BoundFit(result, engine))

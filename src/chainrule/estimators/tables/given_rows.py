@@ -31,9 +31,14 @@ def as_columns(X: Any, known: Sequence[str] | None) -> Any:
 
 
 def is_pandas(X: object, kind: str = "DataFrame") -> bool:
-    """Return whether a value is a data frame or a Series of pandas, which is not imported for it."""
+    """Return whether a value is a data frame or a Series of pandas."""
+    return is_of(X, "pandas", kind)
+
+
+def is_of(X: object, library: str, kind: str) -> bool:
+    """Return whether a value is an instance of a class of a library, which is not imported for it."""
     return any(
-        cls.__name__ == kind and cls.__module__.partition(".")[0] == "pandas" for cls in type(X).__mro__
+        cls.__name__ == kind and cls.__module__.partition(".")[0] == library for cls in type(X).__mro__
     )
 
 

@@ -1,0 +1,131 @@
+"""What answers few rows of a fitted estimator, kept between predictions for as long as nothing of it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.bound.inputs import TableRow
+from chainrule.estimators.bound.networks import bound_networks, preparations
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.start import members_of
+from chainrule.model import Model
+
+MOST_PARAMETERS = 1 << 22
+"""Of networks with more parameters nothing is kept, and they are compared with nothing."""
+
+
+ENGINES = ("auto", "native")
+"""Those by which few rows are answered so; another one is asked for what it computes."""
+
+
+class FewAnswers(NamedTuple):
+    """What is predicted for few rows."""
+
+    inputs: NDArray[np.floating]
+    """(n, features) as the first preprocessor makes them"""
+    predicted: NDArray[Any]
+    """probabilities or means (n, outputs)"""
+
+
+class SeenModel:
+    """What the outputs of a model depend on, as it was; its arrays may be written to at any time."""
+
+    def __init__(self, model: Model) -> None:
+        """Copy the numbers."""
+        self.model, self.network, self.scale = model, model.network, model.target_scale
+        self.dtype, self.theta = model.theta.dtype, bytearray(np.ascontiguousarray(model.theta))
+        self.states = {name: [np.array(each) for each in state] for name, state in model.states.items()}
+
+    def is_same(self) -> bool:
+        """Return whether the model is still as it was, to the bit: a megabyte takes 30 µs."""
+        model = self.model
+        theta = model.theta
+        return (
+            model.network is self.network
+            and model.target_scale is self.scale
+            and theta.dtype == self.dtype
+            and bool(self.theta == np.ascontiguousarray(theta))  # bytes
+            and (model.states.keys() == self.states.keys())
+            and all(self._has(name, state) for name, state in model.states.items())
+        )
+
+    def _has(self, name: str, state: Sequence[NDArray[Any]]) -> bool:
+        return all(np.array_equal(a, b) for a, b in zip(self.states[name], state, strict=True))
+
+
+class FewRows:
+    """Answers few rows of a table by what `TableRow` prepares and the native engine holds. Threads may share it."""
+
+    def __init__(self, result: FitResult, engine: str) -> None:
+        """Copy the parameters of a fit with a preprocessor."""
+        self.result, self.engine = result, engine
+        self.blend: Blend | None = None
+        self.parts: list[FitResult] = [result]
+        if isinstance(result, RaceResult):
+            self.blend, self.parts = result.blend, [part.result for part in result.blend.parts]
+        self.models = [SeenModel(model) for part in self.parts for model in members_of(part.model)]
+        preprocessors, places = preparations(result)
+        self.learned = [(each, each.learned_, each.crossed_) for each in preprocessors]
+        self.table = TableRow(preprocessors)
+        self.networks = bound_networks(result, engine, places)
+
+    def is_current(self) -> bool:
+        """Return whether nothing has changed on which an answer depends."""
+        return (
+            (self.blend is None or _has_parts(self.blend, self.parts))
+            and all(
+                each.learned_ is learned and each.crossed_ is pairs for each, learned, pairs in self.learned
+            )
+            and all(model.is_same() for model in self.models)
+        )
+
+    def answers(self, X: object) -> FewAnswers | None:
+        """Return what is predicted for a table of few rows; None for one of more. Raises the errors of `predict`."""
+        rows = self.table.of_few(X)
+        if not rows:
+            return None
+        predicted = [self.networks.predicted(row) for row in rows]
+        return FewAnswers(np.stack([row[0] for row in rows]), np.concatenate(predicted))
+
+
+def _has_parts(blend: Blend, parts: Sequence[FitResult]) -> bool:
+    return len(blend) == len(parts) and all(
+        each.result is part for each, part in zip(blend.parts, parts, strict=True)
+    )
+
+
+class KeptRows:
+    """Holds what answers few rows of an estimator. A copy and a pickle of it begin without."""
+
+    def __init__(self) -> None:
+        """Begin without."""
+        self._kept: FewRows | None = None
+
+    def answers(self, result: FitResult, engine: str, X: object) -> FewAnswers | None:
+        """Return what is predicted for few rows; None for more, or without a table's preprocessor."""
+        if result.preprocessor is None:
+            return None
+        engine = result.blend.engine if isinstance(result, RaceResult) else engine
+        if engine not in ENGINES:
+            return None
+        kept = self._kept
+        if kept is None or kept.result is not result or kept.engine != engine or not kept.is_current():
+            if _parameters(result) > MOST_PARAMETERS:
+                return None
+            kept = self._kept = FewRows(result, engine)
+        return kept.answers(X)
+
+    def __reduce__(self) -> tuple[type[KeptRows], tuple[()]]:
+        """Return how a copy and a pickle are made."""
+        return KeptRows, ()
+
+
+def _parameters(result: FitResult) -> int:
+    """Return the number of parameters of all networks."""
+    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
+    return sum(model.theta.size for part in parts for model in members_of(part.model))

@@ -1,0 +1,187 @@
+"""The cells of few rows as they are given: rows of a frame, a mapping, or an array, without reading it as a table.
+
+Reading a table costs some microseconds for each column. A frame gives all cells of few rows at once, as Python's
+objects, and these are what its columns would be read as, for the types of columns that are named here. Any other table,
+and any doubt, is left to the table's own reading (`chainrule.estimators.tables.reading`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.data.frames import is_frame
+from chainrule.estimators.bound.cells import NUMBERS
+from chainrule.estimators.fit.result import FEW
+from chainrule.estimators.tables.given_rows import is_of, is_single
+
+Cells = Sequence[object]
+"""of a row, in the order of the columns of training"""
+_NUMPY = "biuf"
+_PANDAS = ("StringDtype", "CategoricalDtype")
+_WIDTHS = ("8", "16", "32", "64")
+_POLARS = frozenset(
+    [f"{kind}{width}" for kind in ("Int", "UInt") for width in _WIDTHS]
+    + ["Float32", "Float64", "String", "Boolean", "Categorical", "Enum"]
+)
+_ARROW = frozenset(
+    [f"{kind}{width}" for kind in ("int", "uint") for width in _WIDTHS]
+    + ["float", "double", "bool", "string", "large_string", "string_view"]
+)
+_ALIKE = (NUMBERS, frozenset([bool]), frozenset([np.datetime64]), frozenset([np.timedelta64]))
+"""Types of cells that each mean by itself what they do in a column of them and of None."""
+
+
+class KnownColumns(NamedTuple):
+    """The columns of training."""
+
+    names: list[str]
+    named: bool
+    """whether they have names of their own, by which a table's are matched"""
+    used: list[tuple[int, str]]
+    """the number and the name of each one that is looked at"""
+    texts: frozenset[int]
+    """which of these are categories, of which each cell is read by itself, whatever the others are"""
+
+
+def cells_of_rows(X: object, known: KnownColumns) -> list[Cells] | None:
+    """Return the cells of each of a table's rows, at most FEW; None for what is to be read as a table."""
+    found = _cells(X, known)
+    if found is None or not 0 < len(found) <= FEW:
+        return None
+    if len(found) > 1 and not all(
+        _is_uniform([row[k] for row in found], k in known.texts) for k, _ in known.used
+    ):
+        return None
+    return found
+
+
+def count_of_rows(X: object) -> int:
+    """Return how many rows a table probably has, which is not read; FEW + 1 where that is not known."""
+    if isinstance(X, Mapping):
+        first = next(iter(X.values()), None)
+        return 1 if is_single(first) else _length(first)
+    if is_of(X, "pandas", "Series"):
+        return 1
+    return _length(X) if isinstance(X, (list, np.ndarray)) or is_frame(X) else FEW + 1
+
+
+def _length(value: object) -> int:
+    try:
+        return len(value)  # type: ignore[arg-type]
+    except TypeError:  # of a lazy frame, or an array without dimensions
+        return FEW + 1
+
+
+def _cells(X: object, known: KnownColumns) -> list[Cells] | None:
+    if type(X) is np.ndarray:
+        return _of_array(X, known)
+    if not known.named:
+        return None
+    if is_of(X, "pandas", "DataFrame"):
+        return _of_pandas(X, known)
+    if is_of(X, "polars", "DataFrame"):
+        return _of_polars(X, known)
+    if is_of(X, "pyarrow", "Table"):
+        return _of_arrow(X, known)
+    if isinstance(X, Mapping):
+        return _of_mapping(X, known)
+    if is_of(X, "pandas", "Series"):
+        labels: list[object] = X.index.tolist()  # type: ignore[attr-defined]
+        return _of_mapping(dict(zip(labels, X.tolist(), strict=True)), known)  # type: ignore[attr-defined]
+    if isinstance(X, list) and 0 < len(X) <= FEW and all(isinstance(row, Mapping) for row in X):
+        return _of_mappings(X, known)
+    return None
+
+
+def _of_array(X: np.ndarray[Any, Any], known: KnownColumns) -> list[Cells] | None:
+    """Return the rows of an array, whose columns are in the order of training."""
+    is_known = X.ndim == 2 and X.shape[1] == len(known.names) and len(X) <= FEW
+    if not is_known or not (X.dtype.kind in "UO" or (X.dtype.kind in _NUMPY and X.dtype.itemsize <= 8)):
+        return None
+    rows: list[Cells] = X.tolist()
+    return rows
+
+
+def _of_pandas(X: Any, known: KnownColumns) -> list[Cells] | None:
+    if len(X) > FEW:
+        return None
+    names, moments = X.columns.tolist(), []
+    for k, dtype in enumerate(X.dtypes.tolist()):
+        kind = dtype.kind if isinstance(dtype, np.dtype) else None
+        if kind is not None and kind in "mM":
+            moments.append(k)
+        elif not (kind == "O" or (kind is not None and kind in _NUMPY) or type(dtype).__name__ in _PANDAS):
+            return None
+    rows: list[list[object]] = X.to_numpy(object).tolist()
+    for k in moments:  # NumPy's own, because those of pandas have nanoseconds
+        for row, cell in zip(rows, X.iloc[:, k].to_numpy(), strict=True):
+            row[k] = cell
+    return _placed(names, rows, known)
+
+
+def _of_polars(X: Any, known: KnownColumns) -> list[Cells] | None:
+    if len(X) > FEW or not all(str(dtype).partition("(")[0] in _POLARS for dtype in X.dtypes):
+        return None
+    return _placed(X.columns, X.rows(), known)
+
+
+def _of_arrow(X: Any, known: KnownColumns) -> list[Cells] | None:
+    if len(X) > FEW or not all(str(each) in _ARROW for each in X.schema.types):
+        return None
+    columns = [column.to_pylist() for column in X.columns]
+    return _placed(X.column_names, list(zip(*columns, strict=True)), known)
+
+
+def _of_mapping(X: Mapping[Any, object], known: KnownColumns) -> list[Cells] | None:
+    """Return the row of a mapping of cells, or the rows of one of lists."""
+    values = X.values()
+    if not all(type(name) is str for name in X):
+        return None
+    if all(type(value) in NUMBERS or type(value) is str or is_single(value) for value in values):
+        return _placed(list(X), [tuple(values)], known)
+    lists = [value for value in values if type(value) is list]
+    if len(lists) < len(X) or len({len(value) for value in lists}) > 1 or len(lists[0]) > FEW:
+        return None
+    return _placed(list(X), list(zip(*lists, strict=True)), known)
+
+
+def _of_mappings(X: Sequence[Mapping[Any, object]], known: KnownColumns) -> list[Cells] | None:
+    """Return the rows that mappings are; what one of them lacks and another has is missing."""
+    names = dict.fromkeys(name for row in X for name in row)
+    if not all(type(name) is str for name in names):
+        return None
+    return _placed(list(names), [tuple(row.get(name) for name in names) for row in X], known)
+
+
+def _placed(names: list[str], rows: Sequence[Cells], known: KnownColumns) -> list[Cells] | None:
+    """Return rows in the order of training; None where a column is missing, or there are two of one name."""
+    if names == known.names:
+        return list(rows)
+    at = {name: k for k, name in enumerate(names)}
+    if len(at) < len(names) or not all(type(name) is str for name in names):
+        return None
+    try:
+        places = [(k, at[name]) for k, name in known.used]
+    except KeyError:
+        return None
+    made: list[Cells] = []
+    for row in rows:
+        cells: list[object] = [None] * len(known.names)
+        for k, place in places:
+            cells[k] = row[place]
+        made.append(cells)
+    return made
+
+
+def _is_uniform(cells: Cells, is_category: bool) -> bool:
+    """Return whether the cells of a column mean each by itself what they do as a column."""
+    types = {type(cell) for cell in cells if cell is not None}
+    if any(types <= alike for alike in _ALIKE):
+        return True
+    if not is_category or not types <= {str, float}:
+        return False
+    return all(math.isnan(cell) for cell in cells if isinstance(cell, float))
