@@ -219,7 +219,7 @@ def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tm
         np.testing.assert_allclose(shares, kept.predict_proba(table), atol=1e-9)
     judged = command("evaluate", "run", f"{name}.csv", data=True)
     assert judged["metrics"] == pytest.approx(found["metrics"]) and judged["samples"] == 32
-    text = f"the first of {len(kept.blend_)} networks whose average predicts"
+    text = f"the first of {kept.blend_.networks} networks whose average predicts"
     assert text in command("info", "run").stdout
     assert text in command("explain", "run", f"{name}.csv", "--row", 0).stdout
     assert "recipe" in command("train", *words, "--overwrite").stdout

@@ -33,6 +33,7 @@ SMALL = (Candidate("fast"), Candidate("narrow ranks", variant="ranks"), Candidat
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 def fits(folder: Path) -> list[str]:

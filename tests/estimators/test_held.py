@@ -63,6 +63,7 @@ def test_labels_said_to_a_first_call_that_fails_are_those_of_the_next():
 
 def test_a_network_of_a_race_may_be_trained_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "CANDIDATES", candidates.CANDIDATES[:1])
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     table = pd.DataFrame(X, columns=["a", "b", "c"])
     net = MLPRegressor(
         hidden_layer_sizes=(4,), max_iter=2, random_state=0, preprocess="auto", preset="best"

@@ -79,6 +79,7 @@ def test_nothing_is_held_out_where_a_network_may_have_learned_from_the_rows():
 @pytest.mark.parametrize("labels", [None, ["low", "high"], ["a", "b", "c"]])
 def test_a_race_predicts_the_rows_of_each_fold_by_the_network_of_the_others(labels, monkeypatch):
     monkeypatch.setattr(candidates, "CANDIDATES", candidates.CANDIDATES[:1])
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     frame = pd.DataFrame(X, columns=list("abc"))
     y = T if labels is None else np.array(labels)[np.digitize(X[:, 0], [0.0, 0.8][: len(labels) - 1])]
     settings = {"preprocess": "auto", "preset": "best", "max_iter": 2, "random_state": 0, "time_limit": 60}

@@ -54,6 +54,7 @@ def test_where_no_row_is_held_out_nothing_is_said():
 def test_a_race_does_too(monkeypatch: pytest.MonkeyPatch):
     one = Candidate("fast", changed={"hidden_layer_sizes": (4,)})
     monkeypatch.setattr(candidates, "CANDIDATES", (one,))
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     assert told(ONE, preset="best", time_limit=0.2)[0].startswith(SAID)
 
 

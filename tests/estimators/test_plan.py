@@ -45,6 +45,7 @@ SMALL = (
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 def best(kind: type[Any] = MLPRegressor, **settings: Any) -> Any:

@@ -125,6 +125,7 @@ def test_a_fit_knows_the_share_of_its_rarest_class():
 def test_a_class_of_one_row_in_a_hundred(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     """Some of its rows are held out, it is told from the others, and its probabilities have its share."""
     monkeypatch.setattr(candidates, "CANDIDATES", (Candidate("one", changed={"hidden_layer_sizes": (8,)}),))
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     n = 2000
     X = pd.DataFrame({"size": RNG.normal(size=n), "other": RNG.normal(size=n)})
     y = np.zeros(n, int)

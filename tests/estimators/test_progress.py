@@ -30,6 +30,7 @@ SMALL = (
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 def best(**settings: Any) -> Any:
@@ -243,6 +244,7 @@ def test_in_the_networks_of_all_rows_it_keeps_the_ones_that_ended(monkeypatch: p
     monkeypatch.setattr(runner.Runner, "_fit_all", interrupted)
     monkeypatch.setattr(race, "FEW", 0)
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL[:1])
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     with pytest.warns(UserWarning, match=r"interrupted by user: the average is of the \d fits"):
         made = best(engine="reference").fit(X, Y)
     assert len(made.blend_) == 1 and made.n_iter_refit_ > 0 and np.isfinite(made.predict(X)).all()
@@ -257,6 +259,7 @@ def test_a_race_goes_on_with_the_fits_that_it_has(monkeypatch: pytest.MonkeyPatc
     made = best()
     with monkeypatch.context() as patched:
         patched.setattr(candidates, "CANDIDATES", SMALL[:1])
+        patched.setattr(candidates, "OF_FEW_ROWS", ())
         made.fit(X, Y)
     assert [each.recipe for each in made.report_] == ["fast"]
     fitted: list[tuple[int, int]] = []

@@ -42,6 +42,7 @@ def money(estimator: Any, X: Any, y: Any) -> float:
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 def best(kind: type[Any] = MLPClassifier, **settings: Any) -> Any:

@@ -120,6 +120,7 @@ def test_the_share_in_time_by_hand(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_race_is_of_a_sample(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "CANDIDATES", (Candidate("fast"), Candidate("ranks", variant="ranks")))
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     whole = MLPRegressor(**SMALL | {"preset": "best", "n_members": None}).fit(source(folder))
     assert len(whole.report_) == 2
     monkeypatch.setattr(read_source, "RACED", 100)

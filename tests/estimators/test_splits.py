@@ -356,6 +356,7 @@ def test_a_label_of_the_held_out_group_alone_is_known():
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     few = (Candidate("fast", changed={"hidden_layer_sizes": (8,)}), Candidate("linear", variant="plain"))
     monkeypatch.setattr(candidates, "CANDIDATES", few)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 @pytest.mark.usefixtures("_few")

@@ -125,6 +125,7 @@ def test_a_later_fit_forgets_it(clock: Clock):
 
 def test_a_race_says_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "CANDIDATES", (Candidate("fast", changed={"hidden_layer_sizes": (4,)}),))
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     made = MLPRegressor(preprocess="auto", preset="best", batch_size=1, time_limit=1e-9, random_state=0)
     with pytest.warns(
         ConvergenceWarning, match=r"time_limit=1e-09 ended the training after .* steps"
@@ -198,6 +199,7 @@ def test_a_row_of_each_label_is_kept(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("preset", ["fast", "best"])
 def test_a_fit_says_which_rows_it_had_no_time_for(preset: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "CANDIDATES", (Candidate("fast", changed={"hidden_layer_sizes": (4,)}),))
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     monkeypatch.setattr("chainrule.estimators.fit.in_time.PREPARED", 1e-9)
     monkeypatch.setattr("chainrule.estimators.fit.in_time.PROBED_CELLS", 1000)
     more = {"n_members": 1} if preset == "fast" else {}  # few rows have several, which hold none out together

@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {"one": {}, "members": {"n_members": 2}, "bes
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     few = Candidate("fast"), Candidate("ranks", variant="ranks")
     monkeypatch.setattr(candidates, "CANDIDATES", few)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 def error(estimator: Any, data: tuple[Any, Any]) -> float:

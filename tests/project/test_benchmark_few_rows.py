@@ -39,6 +39,27 @@ def test_a_ratio_is_of_mean_losses_to_the_better_peer_on_the_draws_that_all_have
     assert any(line.startswith(f"| **{SHOWN}** | 1 |") for line in lines)
 
 
+def test_the_race_is_beside_the_default_on_the_draws_that_both_have():
+    peers = {"linear": [4.0, 4.0], "catboost": [2.0, 2.0]}
+    of_all = [
+        *cells(CHOSEN, {"ours": [1.0, 9.0], "best": [0.9], **peers}),
+        *cells(SHOWN, {"ours": [2.0], "best": [2.2], **peers}),
+        *cells("movies", {"ours": [1.0], **peers}),
+    ]
+    (line,) = few_rows.of_best(of_all)
+    assert line.startswith(
+        '- **50 rows, `preset="best"`** with a limit of 20 seconds, 1 to 1 draws of 2 tables: 0.704'
+    )
+    assert (
+        "where the default has 0.707 (0.450 and 0.500 on the tables" in line
+        and "chosen on, 1.100 and 1.000" in line
+    )
+    assert f"smaller than the default's on 1 tables, and more than 1% larger on {SHOWN} 1.100." in line
+    assert line in list(few_rows.page(of_all)) and not list(
+        few_rows.of_best(cells(CHOSEN, {"ours": [1.0], **peers}))
+    )
+
+
 def test_cells_that_were_written_are_read_again(tmp_path: Path):
     path = tmp_path / "cells.jsonl"
     first = Cell(CHOSEN, 50, 0, "ours", 1 / 3, 0.0, 0.25, 1e-9)

@@ -180,7 +180,7 @@ def test_an_average_is_explained_as_a_whole(options: dict[str, Any], tmp_path: P
         run_recipe(str(tmp_path / "t.csv"), settings, out=tmp_path / "run")
     studio = opened(str(tmp_path / "run"))
     estimator, table = MLPClassifier.load(tmp_path / "run" / "model.safetensors"), studio.data.table
-    networks = len(estimator.blend_.parts if options else estimator.members_)
+    networks = estimator.blend_.networks if options else len(estimator.members_)
     assert networks > 1 and studio.name == "run" and ask(studio, "model.get")["model"]["networks"] == networks
     inputs = rows_of(table.inputs, table.test)
     said, p = estimator.predict(inputs), estimator.predict_proba(inputs)

@@ -161,7 +161,7 @@ def test_each_fit_of_a_race_is_a_run(tmp_path: Path):
 
     table = pd.DataFrame(X[:60], columns=list("abcd"))
     labels = np.where(Y[:60], "yes", "no")
-    options = {"preset": "best", "preprocess": "auto", "time_limit": 1.0, "random_state": 0}
+    options = {"preset": "best", "preprocess": "auto", "time_limit": 1.0, "random_state": 0, "refit": False}
     made = MLPClassifier(**options, callbacks=[TensorBoard(tmp_path)]).fit(table, labels)
     own = read(tmp_path)
     for each in made.report_:

@@ -67,7 +67,9 @@ def said_of_average(table: Known | None) -> str:
     if table is None or table.average is None:
         return ""
     blend = table.average.blend_
-    return f"This is the first of {len(blend)} networks whose average predicts, with {blend.parts[0].weight:.0%} of it."
+    first = blend.parts[0]
+    share = first.weight / len(first.result.members)
+    return f"This is the first of {blend.networks} networks whose average predicts, with {share:.0%} of it."
 
 
 def as_one(model: Model | Ensemble) -> tuple[Model, str]:

@@ -50,7 +50,7 @@ def graph_of_estimator(estimator: HoldsResult) -> ComputationGraph:
     about = {"chainrule": __version__, "made_of": type(estimator).__name__}
     if isinstance(result, RaceResult):
         predicted = _blended(build, result, made)
-        about["networks"] = str(sum(len(part.result.members) for part in result.blend.parts))
+        about["networks"] = str(result.blend.networks)
     else:
         predicted = _predicted(build, result, made.of(result))
         about["networks"] = str(len(result.members))

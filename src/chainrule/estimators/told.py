@@ -34,7 +34,7 @@ class FollowedTask:
 
     def __init__(self, callbacks: Sequence[Callback], task: Task, judges: Mapping[int, Judge]) -> None:
         """Make the callbacks. callbacks: those of the race.  judges: of the rows held out, by fold."""
-        rows = "all" if task.is_of_all else f"without fold {task.fold + 1}"
+        rows = "all" if task.is_of_all or task.candidate.deals else f"without fold {task.fold + 1}"
         own = {"recipe": task.candidate.name, "rows": rows, "seed": task.seed, **task.candidate.changed}
         name = name_of(task) + f" {task.fold + 1}" * task.is_of_all
         self.callbacks = tuple(each.part(name, own) for each in callbacks)
@@ -66,7 +66,9 @@ def followed(
 
 
 def name_of(task: Task) -> str:
-    """Return the name of a fit: its recipe, and its fold or that it is of all rows."""
+    """Return the name of a fit: its recipe, and its fold or that it is of all rows, unless all fits of it are."""
+    if task.candidate.deals:
+        return task.candidate.name
     return f"{task.candidate.name}, {'all rows' if task.is_of_all else f'fold {task.fold + 1}'}"
 
 

@@ -159,7 +159,7 @@ class Studio:
         """How many networks answer together: those of the average, or one."""
         if self.average is None:
             return 1
-        return len(self.average.blend_.parts if hasattr(self.average, "blend_") else self.average.members_)
+        return self.average.blend_.networks if hasattr(self.average, "blend_") else len(self.average.members_)
 
     @property
     def has_model(self) -> bool:

@@ -88,6 +88,11 @@ class Blend:
     def _weights(self) -> NDArray[np.float64]:
         return np.array([part.weight for part in self.parts])
 
+    @property
+    def networks(self) -> int:
+        """The networks of all parts, of which a fit of few rows has several."""
+        return sum(len(part.result.members) for part in self.parts)
+
     def __len__(self) -> int:
         """Return the number of parts."""
         return len(self.parts)
@@ -98,7 +103,7 @@ class Blend:
         for part in self.parts:
             sums[part.recipe] = sums.get(part.recipe, 0.0) + part.weight
         each = ", ".join(f"{weight:.2f} {recipe}" for recipe, weight in sums.items())
-        return f"<Blend of {len(self)} networks: {each}; temperature {self.temperature:.3g}>"
+        return f"<Blend of {self.networks} networks: {each}; temperature {self.temperature:.3g}>"
 
 
 def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:

@@ -15,7 +15,9 @@ class Candidate(NamedTuple):
     """one of `recipes.variants.VARIANTS` in place of the preset"""
     changed: Mapping[str, Any] = {}
     cost: float = 1.0
-    """about how many times the seconds of "fast" it takes"""
+    """about how many times the seconds of the first one it takes"""
+    deals: bool = False
+    """whether its fit learns from all rows, and deals them to the folds of its members"""
 
 
 WIDE = {"hidden_layer_sizes": (512, 256, 128), "dropout": 0.2}
@@ -39,6 +41,24 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("fast again"),
 )
 """The race, in order; what stands first is what a short limit allows."""
+OF_FEW_ROWS: tuple[Candidate, ...] = tuple(
+    Candidate(name, variant=variant, cost=cost, deals=True)
+    for name, variant, cost in (
+        ("few rows", None, 1.0),
+        ("few bent", "few bent", 1.0),
+        ("few deep", "few deep", 1.1),
+        ("few fine", "few fine", 1.2),
+        ("few deep bent", "few deep bent", 1.1),
+        ("few additive", "few additive", 0.7),
+        ("few free", "few free", 1.0),
+        ("few rows again", None, 1.0),
+        ("few bent again", "few bent", 1.0),
+        ("few deep again", "few deep", 1.1),
+        ("few fine again", "few fine", 1.2),
+        ("few deep bent again", "few deep bent", 1.1),
+    )
+)
+"""The race of few rows, in order: the recipe of few rows, and it with other settings. No name is in the other race."""
 
 
 def racing(is_constrained: bool) -> tuple[Candidate, ...]:

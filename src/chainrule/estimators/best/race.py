@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from chainrule.errors import DataError
-from chainrule.estimators.best import candidates, repeat
+from chainrule.estimators.best import candidates, few, repeat
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
 from chainrule.estimators.best.candidates import Candidate
@@ -69,8 +69,10 @@ def fit(
     if data.validation is not None:
         judged = data.validation.y
         judged_weight = class_weights(values_of(estimator), targets, encoded, judged)
-    racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
-    drawn = _draw(estimator, data, racing, start.plan) if start.drawn is None else start.drawn
+    are_few = few.are_few(estimator, data)
+    is_constrained = estimator.monotonic_cst is not None or estimator.interaction_cst is not None
+    racing = candidates.OF_FEW_ROWS if are_few else candidates.racing(is_constrained)
+    drawn = _draw(estimator, data, racing, start.plan, are_few) if start.drawn is None else start.drawn
     raced = drawn.raced
     if drawn.rows != len(encoded):
         raise DataError(
@@ -84,7 +86,7 @@ def fit(
         one: judge_of(estimator, data, judged, judged_weight, None if is_given else drawn.folds[one].held_out)
         for one in range(len(drawn.folds))
     }
-    rows = RacedRows(given, drawn.folds, judges)
+    rows = RacedRows(given, drawn.folds, judges, are_few)
     start = of_rows(start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()})
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if start.plan is not None:
@@ -121,17 +123,23 @@ def _ended(race: Race, data: FitData, chosen: RaceChoice) -> RaceResult:
 
 
 def _draw(
-    estimator: HoldsResult, data: FitData, racing: tuple[Candidate, ...], plan: RacePlan | None
+    estimator: HoldsResult,
+    data: FitData,
+    racing: tuple[Candidate, ...],
+    plan: RacePlan | None,
+    are_few: bool = False,
 ) -> Drawn:
     """Draw the folds of the rows and the seeds of the candidates' fits, with a plan as its race did."""
     if plan is None:
         origin, random = RandomOrigin.of(estimator.random_state), check_random_state(estimator.random_state)
     else:
         origin, random = plan.origin, plan.origin.begin()
-    folds, raced = _folds(data, random)
+    folds, raced = ([], [0]) if are_few else _folds(data, random)
     of_folds, of_all = (
         random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (FOLDS, NETWORKS)
     )
+    if are_few:
+        folds = [few.dealt_rows(data, [seeds[0] for seeds in of_folds])]
     drawn = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin)
     return drawn if plan is None else repeat.planned(plan, data, racing, drawn)
 
@@ -211,6 +219,8 @@ class Race(Runner):
         judge = joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
+        if self.rows.are_few:  # whose probabilities have the temperature of each fit
+            return few.weights([self.fits[number, 0].predicted for number in numbers], judge), 1.0
         if (scorer := self.scorer(folds)) is None:
             truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
             weights = greedy(truths, judge.mean_loss)

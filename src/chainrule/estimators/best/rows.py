@@ -16,7 +16,7 @@ from chainrule.estimators.best.state import Task
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
-from chainrule.estimators.fit.plan import table_settings
+from chainrule.estimators.fit.plan import Conditions, few_of, table_settings
 from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
@@ -32,10 +32,12 @@ class RacedRows(NamedTuple):
     """of the fits"""
     judges: Mapping[int, Judge]
     """of the rows that are held out of each fold"""
+    are_few: bool = False
+    """whether each fit learns from all of them, and deals them to folds of its own"""
 
     def parts(self, fold: int) -> FitInput:
-        """Return what a fit without a fold is given; all rows where somebody passes others to validate on."""
-        if self.given.X_val is not None:
+        """Return what a fit without a fold is given; all rows where it deals them, and where others are passed."""
+        if self.are_few or self.given.X_val is not None:
             return self.given
         split = self.folds[fold]
         return self.given.parted(split) if len(split.held_out) else self.given
@@ -113,7 +115,7 @@ class RacePreprocessors:
 
         Where rows belong together or have an order, it is one that has not seen those held out.
         """
-        is_apart = not (task.is_of_all or self.data.structure.is_free)
+        is_apart = not (task.is_of_all or self.rows.are_few or self.data.structure.is_free)
         settings = self._settings(made, task.candidate.variant)
         key = repr(settings), task.fold if is_apart else None
         with self.lock:
@@ -127,4 +129,6 @@ class RacePreprocessors:
 
     def _settings(self, made: HoldsResult, variant: str | None) -> list[tuple[str, Any]]:
         """Return the settings of a candidate's preprocessor, sorted."""
-        return sorted(table_settings(made, variant, self.rows.given.time is not None).items())
+        given = self.rows.given
+        of_few = few_of(made, given, Conditions(variant, of_few=True)) if self.rows.are_few else None
+        return sorted(table_settings(made, variant, given.time is not None, of_few).items())

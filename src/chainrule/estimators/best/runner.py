@@ -1,4 +1,7 @@
-"""The fits of a race: in threads, each of which trains on one core, within a time limit."""
+"""The fits of a race: in threads, each of which trains on one core, within a time limit.
+
+Of few rows a fit is an ensemble, whose members are trained on all cores; then it is one fit after the other.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,8 @@ class Runner:
         """
         self.candidates, self.listen, self.watch, self.planned = candidates, listen, watch, 0
         self.estimator, self.rows, self.begun, self.chosen = estimator, rows, begun, given(estimator)
-        self.workers = select(estimator.engine, Plan(Network(1, [Dense(1)], MeanSquaredError()))).workers()
+        workers = select(estimator.engine, Plan(Network(1, [Dense(1)], MeanSquaredError()))).workers()
+        self.workers = 1 if rows.are_few else workers  # the members of a fit to few rows share the cores
         self.drawn, self.fits, self.whole = start.drawn, dict(start.fits), dict(start.whole)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         if start.more is not None:
@@ -171,7 +175,7 @@ class Runner:
                 seconds /= -(-left[task.number] // self.workers)
                 left[task.number] -= 1
             expected = self._expected(task) or 0.0
-            least = expected if task.is_of_all else ENOUGH * expected
+            least = expected if task.is_of_all or self.rows.are_few else ENOUGH * expected
             if seconds > least or not (place or self.fits):
                 yield task, max(seconds, 1e-3)
             else:
@@ -203,10 +207,14 @@ class Runner:
             short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
             result = replace(result, shortfall=short)
         predicted = np.empty((0, result.targets.outputs))
-        if data.validation is not None:
+        held_out = self.rows.folds[task.fold].held_out
+        if data.validation is not None or (self.rows.are_few and len(held_out)):
             if result.held_out is None:
                 raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
-            predicted, result = result.held_out.predicted, replace(result, held_out=None)
+            predicted = result.held_out.predicted
+            if self.rows.are_few:
+                predicted = predicted[np.isin(result.held_out.rows, held_out)]
+        result = replace(result, held_out=None)
         scores = np.nan_to_num(result.records.validation_scores or [0.0], nan=-np.inf)
         best = max(1, min(1 + int(np.argmax(scores)), result.records.n_iter))
         best = best if planned is None else planned.best
@@ -246,6 +254,8 @@ class Runner:
             samples = data.with_passed() if self.estimator.refit else data.samples
             data = replace(data, samples=samples, validation=None)
         asked = Conditions(variant, threads=1 if self.workers > 1 else None, **conditions)
+        if self.rows.are_few:
+            asked, data = asked._replace(of_few=True), replace(data, structure=self.data.structure)
         plan = resolved(made, data, conditions=asked, begun=begun)
         seconds = seconds if asked.course is None else None
         plan = replace(plan, parameters=replace(plan.parameters, time_limit=seconds))

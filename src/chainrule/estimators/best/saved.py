@@ -51,7 +51,9 @@ def saved(place: Path, estimator: HoldsResult, of: int) -> RaceState:
     Raises ConfigError for fits to something else, and FormatError for a file that is none of a fit.
     """
     racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
-    numbers = {candidate.name: number for number, candidate in enumerate(racing)}
+    numbers = {
+        each.name: number for race in (racing, candidates.OF_FEW_ROWS) for number, each in enumerate(race)
+    }
     fits, whole = dict[Key, RaceFit](), dict[Key, RaceFit]()
     for name, fold, is_of_all, made in _read(place, estimator, of):
         if name in numbers:

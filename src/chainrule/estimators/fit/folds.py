@@ -173,7 +173,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
     _, limited = loop.run(plan, model, optimizer, samples, None, size, epochs, curve, callbacks)
-    found = replace(result, records=curve.records, shortfall=limited.shortfall)
+    found = replace(result, records=curve.records, shortfall=limited.shortfall, course=limited.course)
     members = members_of(model)
     is_whole = len(members) == len(rows.learned) and len(rows.rows)  # none diverged, and a class has two rows
     if not (start.is_new and is_whole):

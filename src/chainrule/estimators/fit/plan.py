@@ -70,6 +70,8 @@ class Conditions(NamedTuple):
     """where the fit keeps its state, and goes on from it; None for nowhere"""
     may_deal: bool = True
     """whether its rows may be dealt to folds: all of them are there, and no network goes on learning"""
+    of_few: bool = False
+    """whether it is of a race whose fits deal their few rows to folds, as a fit alone does"""
 
     @property
     def is_alone(self) -> bool:
@@ -213,9 +215,10 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
     dealt to folds.
     """
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
-    if wanted in (None, BEST) or not (conditions.may_deal and conditions._replace(threads=None).is_alone):
+    is_asked = conditions.of_few or conditions._replace(threads=None).is_alone
+    if wanted in (None, BEST) or not (conditions.may_deal and is_asked):
         return None
-    found = recipe(str(wanted), None).of_few
+    found = recipe(str(wanted), conditions.variant).of_few
     is_apart = any(each is not None for each in (given_rows.X_val, given_rows.time))
     if found is None or is_apart or not is_stochastic(estimator):
         return None

@@ -23,7 +23,8 @@ modern neural networks", ICML 2017.
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from chainrule.estimators.recipes.base import Facts, FoldMembers, OfFewRows, Proposal
 from chainrule.formulas.initializers import Constant
@@ -58,14 +59,38 @@ VERY_FEW_CURVES = 2.0
 DECAY = 0.3
 
 
-def few(facts: Facts) -> Proposal:
-    """Return the network and the training above."""
+class FewSettings(NamedTuple):
+    """What of the recipe another one may change."""
+
+    layers: int = 1
+    """the hidden layers, each of WIDTH; without exactly one there is no linear part"""
+    vector: int = VECTOR
+    """the numbers of a vector in place of a number"""
+    rows_of_a_bin: int = ROWS_OF_A_BIN
+    curves: float | None = None
+    """how far the curves bend in a bin with which a network begins; None for what the rows say"""
+    decay: float = DECAY
+
+
+AS_ABOVE = FewSettings()
+
+
+def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
+    """Return the network and the training above, or with other settings of them."""
     rows = facts.rows
     is_very_few = rows <= VERY_FEW
-    rate, dropout = (VERY_FEW_RATE, VERY_FEW_DROPOUT) if is_very_few else (RATE, DROPOUT)
-    has_linear_part = facts.task == "regression" and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
+    rate, dropout, curves = (
+        (VERY_FEW_RATE, VERY_FEW_DROPOUT, VERY_FEW_CURVES) if is_very_few else (RATE, DROPOUT, 0.0)
+    )
+    curves = curves if settings.curves is None else settings.curves
+    has_linear_part = (
+        facts.task == "regression" and settings.layers == 1 and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
+    )
+    sizes = [WIDTH] * settings.layers
+    if has_linear_part:
+        sizes[0] += UNITS_OF_A_LINE * facts.outputs
     found: dict[str, Any] = {
-        "hidden_layer_sizes": (WIDTH + (UNITS_OF_A_LINE * facts.outputs if has_linear_part else 0),),
+        "hidden_layer_sizes": tuple(sizes),
         "dropout": dropout,
         "batch_size": min(
             next((size for most, size in BATCHES if rows <= most), BATCHES[-1][1]), max(rows, 1)
@@ -73,7 +98,7 @@ def few(facts: Facts) -> Proposal:
         "max_iter": EPOCHS,
         "tol": 0.0,
         "n_iter_no_change": PATIENCE,
-        "optimizer": AdamW(rate, weight_decay=DECAY),
+        "optimizer": AdamW(rate, weight_decay=settings.decay),
         "schedule": Cosine(warmup=0.05),
         "alpha": 0.0,
         "early_stopping": True,
@@ -82,14 +107,14 @@ def few(facts: Facts) -> Proposal:
     }
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
-        bins = max(2, min(BINS, rows // ROWS_OF_A_BIN))
-        front.insert(0, PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=1))
+        bins = max(2, min(BINS, rows // settings.rows_of_a_bin))
+        front.insert(0, PiecewiseLinearEmbedding(settings.vector, bins, columns=facts.numbers, ties=1))
     return Proposal(
         found,
         front=tuple(front),
         head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
         clamp=True,
-        folds=FoldMembers(FOLDS, MEMBERS // FOLDS, VERY_FEW_CURVES if is_very_few else 0.0, has_linear_part),
+        folds=FoldMembers(FOLDS, MEMBERS // FOLDS, curves, has_linear_part),
     )
 
 
@@ -128,3 +153,8 @@ BESIDE = frozenset(
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
 OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE)
+
+
+def of_few(settings: FewSettings) -> OfFewRows:
+    """Return the recipe with other settings."""
+    return OF_FEW._replace(propose=partial(few, settings=settings))

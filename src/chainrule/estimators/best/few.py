@@ -1,0 +1,91 @@
+"""A race on few rows: each fit learns from all of them, and predicts each row by the members that have not seen it.
+
+The recipes are that of few rows (`chainrule.estimators.recipes.few`) and what it becomes with other settings. A fit is
+an ensemble whose members leave out folds, so what it predicts out of fold for all rows is what it is judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from chainrule.core.random import generator
+from chainrule.estimators.best import candidates
+from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.weights import Numbers
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.dealing import dealt
+from chainrule.estimators.fit.plan import Conditions, few_of
+from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.held import HoldsResult
+from chainrule.estimators.recipes import DEFAULT
+from chainrule.estimators.recipes.base import FoldMembers
+from chainrule.estimators.recipes.few import FOLDS, MEMBERS
+from chainrule.formulas.losses import Poisson
+
+DRAWS = 200
+"""The draws of the weights of rows."""
+LEAST = 0.02
+"""A smaller weight is 0."""
+
+
+def are_few(estimator: HoldsResult, data: FitData) -> bool:
+    """Return whether a fit of the default recipe would deal the rows to the folds of its members."""
+    if data.table is None or not candidates.OF_FEW_ROWS:
+        return False
+    alone = type(estimator)(**{**estimator.get_params(deep=False), "preset": DEFAULT})
+    return few_of(alone, data.table, Conditions(of_few=True)) is not None
+
+
+def dealt_rows(data: FitData, seeds: Sequence[int]) -> Split:
+    """Return all rows, and those that every fit predicts out of fold. seeds: of the fits."""
+    how, n = FoldMembers(FOLDS, MEMBERS // FOLDS), data.samples.n
+    each = [
+        dealt(n, how, data.labels, check_random_state(seed), data.structure).rows
+        for seed in (seeds if data.structure.groups is not None else seeds[:1])
+    ]  # which rows are left out depends on the dealing only where whole groups are dealt
+    return Split(np.arange(n), reduce(np.intersect1d, each))
+
+
+def weights(parts: Sequence[Numbers], judge: Judge) -> NDArray[np.float64]:
+    """Return the weights (members,), which add up to 1: "pseudo-BMA+" of what each member predicts out of fold.
+
+        w_k = mean over g of l_k(g) / sum_j l_j(g)        g ~ n Dirichlet(1, ..., 1), the weights of the n rows
+
+    l_k(g) is the likelihood of the rows, weighted by g. Where the best member depends on which of the rows count more,
+    several have a weight. -log l is n times the loss of probabilities and of counts, and n / 2 log(loss) for numbers,
+    whose errors have a scale that is not known.
+
+    Source: Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive distributions", Bayesian
+    Analysis 2018, section 3.4.
+    """
+    n, truths = len(judge.y), [judge.truth(part) for part in parts]
+    draws = n * generator(0, "judging", 1).dirichlet(np.ones(n), DRAWS)  # (draws, n)
+    found = np.mean([_shares([*map(_weighted(judge, own), truths)], judge) for own in draws], 0)
+    found[found < LEAST] = 0
+    return np.asarray(found / found.sum())
+
+
+def _weighted(judge: Judge, by: NDArray[np.float64]) -> Callable[[Numbers], float]:
+    """Return the mean loss of the rows with other weights: theirs times these."""
+    return judge._replace(weight=judge.weight * by).mean_loss
+
+
+def _shares(losses: list[float], judge: Judge) -> NDArray[np.float64]:
+    """Return the likelihoods (members,), divided by their sum, for mean losses; 0 for one that is not finite."""
+    each, n = np.nan_to_num(np.array(losses), nan=np.inf, posinf=np.inf), len(judge.y)
+    least = each.min()
+    if not np.isfinite(least):
+        return np.full(len(each), 1 / len(each))
+    if judge.loss is None or isinstance(judge.loss, Poisson):
+        behind = n * (each - least)
+    elif least > 0:
+        behind = n / 2 * np.log(each / least)
+    else:  # without an error
+        behind = np.where(each > least, np.inf, 0.0)
+    likelihood = np.exp(-behind)
+    return np.asarray(likelihood / likelihood.sum())
