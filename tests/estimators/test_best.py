@@ -208,7 +208,7 @@ class Said:
 def test_average_and_spread_by_hand():
     """Of 0 and 4 with weights 1/4 and 3/4 the mean is 3 and the variance 9/4 + 3/4 = 3; of two equal ones it is 0."""
     blend = Blend([BlendPart(0.25, None, "a", Said([0, 7])), BlendPart(0.75, None, "b", Said([4, 7]))])
-    np.testing.assert_allclose(blend.predicted(np.zeros((1, 1)), True), [[3, 7]])
+    np.testing.assert_allclose(blend.predicted(np.zeros((1, 1)), False), [[3, 7]])
     np.testing.assert_allclose(blend.spread(np.zeros((1, 1))), [[math.sqrt(3), 0]])
 
 

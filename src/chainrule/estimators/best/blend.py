@@ -76,6 +76,8 @@ class Blend:
     def average(self, each: NDArray[np.float64], exclusive: bool) -> NDArray[np.float64]:
         """Return the average (n, outputs) of what each part predicts (parts, n, outputs)."""
         mean: NDArray[np.float64] = np.tensordot(self._weights, each, 1)
+        if exclusive and self.temperature == 1:  # as at any other: networks in float32 add up to nearly 1
+            mean = mean / mean.sum(1, keepdims=True)
         return tempered(mean, self.temperature, exclusive)
 
     def deviation(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
