@@ -257,12 +257,13 @@ def of_best(cells: Iterable[Cell]) -> Iterator[str]:
         worse = [table for table in sorted(gains, key=lambda name: -gains[name]) if gains[table] > 1 + NEAR]
         named = ", ".join(f"{table} {gains[table]:.3f}" for table in worse) or "none"
         ahead = sum(gain < 1 for gain in gains.values())
-        draws = [own["best"].draw for own in each.found.values()]
+        counts = sorted({own["best"].draw for own in each.found.values()})
+        drawn = " to ".join(f"{count}" for count in dict.fromkeys((counts[0], counts[-1])))
         seconds = [own["best"].seconds for own in each.found.values()]
         yield (
-            f'- **{each.rows:,} rows, `preset="best"`** with a limit of {SECONDS} seconds, {min(draws)} to '
-            f"{max(draws)} draws of {len(draws)} tables: {each.mean():.3f}, where the default has {other.mean():.3f} "
-            f"({each.mean(True):.3f} and {other.mean(True):.3f} on the tables that were chosen on, "
+            f'- **{each.rows:,} rows, `preset="best"`** with a limit of {SECONDS} seconds, {drawn} '
+            f"draw{'s' * (counts[-1] > 1)} of {len(gains)} tables: {each.mean():.3f}, where the default has "
+            f"{other.mean():.3f} ({each.mean(True):.3f} and {other.mean(True):.3f} on the tables that were chosen on, "
             f"{each.mean(False):.3f} and {other.mean(False):.3f} on the others). Its loss is smaller than the "
             f"default's on {ahead} tables, and more than {NEAR:.0%} larger on {named}. "
             f"It takes {min(seconds):.0f} to {max(seconds):.0f} seconds of the processor, "

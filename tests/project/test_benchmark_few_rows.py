@@ -48,7 +48,7 @@ def test_the_race_is_beside_the_default_on_the_draws_that_both_have():
     ]
     (line,) = few_rows.of_best(of_all)
     assert line.startswith(
-        '- **50 rows, `preset="best"`** with a limit of 20 seconds, 1 to 1 draws of 2 tables: 0.704'
+        '- **50 rows, `preset="best"`** with a limit of 20 seconds, 1 draw of 2 tables: 0.704'
     )
     assert (
         "where the default has 0.707 (0.450 and 0.500 on the tables" in line
