@@ -18,6 +18,7 @@ from chainrule.estimators.best import candidates, few, saved
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.state import RaceState
+from chainrule.estimators.fit import linear_part
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.formulas.losses import MeanSquaredError, Poisson
@@ -223,6 +224,19 @@ def test_a_plan_of_a_fit_that_its_limit_cut():
     made = best(max_iter=100, time_limit=0.05).fit(TABLE, NUMBER)
     assert len(made.report_) == 1
     same(MLPRegressor, best(max_iter=100).fit(TABLE, NUMBER, plan=made.plan_), made)
+
+
+def test_a_plan_of_fits_that_had_no_time_for_a_linear_part(monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as late:
+        late.setattr(linear_part, "is_in_time", lambda *given: False)
+        made = best().fit(TABLE, NUMBER)
+    assert not any(
+        each["course"]["has_linear_part"] for each in made.plan_["fits"] if each["recipe"] != "few additive"
+    )
+    again = best().fit(TABLE, NUMBER, plan=made.plan_)
+    same(MLPRegressor, again, made)
+    assert again.plan_ == made.plan_
+    assert abs(best().fit(TABLE, NUMBER).predict(TABLE) - made.predict(TABLE)).max() > 1e-3
 
 
 def test_a_race_goes_on_from_the_files_of_its_fits(tmp_path: Path):

@@ -35,7 +35,7 @@ from chainrule.estimators.best.rows import PreparedRows, RacedRows, RacePreproce
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, of_table
-from chainrule.estimators.fit.limit import AT_LEAST, LimitCourse
+from chainrule.estimators.fit.limit import AT_LEAST
 from chainrule.estimators.fit.plan import Conditions, resolved
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.train import Listeners, train
@@ -202,7 +202,7 @@ class Runner:
         course = None if planned is None else planned.course
         result, data = self._trained(made, task, (over, *parts), seconds, grace=grace, course=course)
         if over.is_cut and result.course is not None:
-            result = replace(result, course=LimitCourse(result.course.replans, over.step))
+            result = replace(result, course=result.course._replace(end=over.step, is_late=False))
         if (short := result.shortfall) is not None:  # of the seconds of the race
             short = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
             result = replace(result, shortfall=short)

@@ -39,6 +39,7 @@ from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
+from chainrule.estimators.fit.linear_part import Straight
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import dense_slots, members_of
@@ -191,7 +192,15 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         cool(member, curve.center, temperature)
     out = cooled(out, curve.center, temperature)
     if how.has_linear_part:
-        out = with_linear_part(members, samples, rows, out, model.target_scale, plan.end)
+        at, repeated = linear_part.straight(model.network), plan.conditions.course
+        has_time = (
+            linear_part.is_in_time(samples, rows, at, plan.end)
+            if repeated is None
+            else repeated.has_linear_part
+        )
+        if has_time and len(at.inputs):
+            out = with_linear_part(members, samples, rows, out, model.target_scale, at)
+        found = replace(found, course=limited.course._replace(has_linear_part=has_time))
     outputs = out_of_fold(loss, out)
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
@@ -208,17 +217,14 @@ def with_linear_part(
     rows: Dealt,
     out: NDArray[np.float64],
     scale: TargetScale | None,
-    end: float | None = None,
+    at: Straight,
 ) -> NDArray[np.float64]:
     """Add a linear part to the members, of each one's own rows, and return the outputs of `left_out` with it.
 
     samples: all rows, with targets standardized by `scale`.  out: the outputs of `left_out` without.
-    end: the `time.monotonic()` by which it has to be there, or there is none; None for any.
+    at: the inputs that it is of, some.
     """
     judge, loss = samples.take(rows.rows), members[0].network.loss
-    at = linear_part.straight(members[0].network)
-    if not len(at.inputs) or not linear_part.is_in_time(samples, rows, at, end):
-        return out
 
     def error(out: NDArray[np.float64]) -> float:
         t = out_of_fold(loss, out)

@@ -14,6 +14,8 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 from chainrule.training.time_limit import SHARE, Shortfall, TimeLimit
 
+LATER = {"has_linear_part"}
+"""What a course of an earlier version does not say."""
 AT_LEAST = 0.05
 """The part of a time limit that the training has in any case, however long the preparation takes."""
 
@@ -36,19 +38,22 @@ class LimitCourse(NamedTuple):
     """the steps completed when it was stopped; None for a run that came to its own end"""
     is_late: bool = False
     """whether the limit stopped it, and not Ctrl-C"""
+    has_linear_part: bool = True
+    """whether it left time for the linear part of a network of few rows"""
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"replans": [list(each) for each in self.replans], "end": self.end, "is_late": self.is_late}
+        return self._asdict() | {"replans": [list(each) for each in self.replans]}
 
 
 def course_of(data: object) -> LimitCourse:
     """Return the course in a file. Raises FormatError for what is none."""
-    if isinstance(data, dict) and data.keys() == {*LimitCourse._fields}:
-        replans, end, is_late = (data[name] for name in LimitCourse._fields)
-        is_whole = (end is None or is_count(end)) and isinstance(is_late, bool) and isinstance(replans, list)
-        if is_whole and all(map(_is_replan, replans)):
-            return LimitCourse(tuple(Replan(*each) for each in replans), end, is_late)
+    if isinstance(data, dict) and LATER | data.keys() == {*LimitCourse._fields}:
+        made = LimitCourse(**data)
+        replans, is_whole = made.replans, made.end is None or is_count(made.end)
+        is_whole &= isinstance(made.is_late, bool) and isinstance(made.has_linear_part, bool)
+        if is_whole and isinstance(replans, list) and all(map(_is_replan, replans)):
+            return made._replace(replans=tuple(Replan(*each) for each in replans))
     raise FormatError(f"{data!r:.60} does not say how a time limit changed a fit")
 
 
