@@ -532,6 +532,10 @@ BAD_TABLES = {
         (("houses.csv",), "name the column to predict with --target-column"),
         (("houses.csv", "--target-column", "Prize"), "did you mean 'price'?"),
         (("houses.csv", "--target-column", "x"), "it has area, town"),
+        (
+            ("houses.csv", "--target-column", "price", "--seed", "-1"),
+            "--seed must be an integer in [0, 2^32)",
+        ),
         (("mnist", "--target-column", "y"), "omit it"),
         (("mnist", "--exclude-columns", "y"), "--exclude-columns is for tables"),
         (

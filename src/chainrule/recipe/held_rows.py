@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
+from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
@@ -88,9 +89,9 @@ def divide(
 
     Each class is split in this ratio, and a class with a single row is trained on. Tied rows are split by
     `chainrule.estimators.fit.splits`, with rows within the gap in neither part.
-    Raises DataError for fewer than FEWEST rows.
+    Raises DataError for fewer than FEWEST rows, and ConfigError for a seed that is none.
     """
-    n = len(target.y)
+    n, seed = len(target.y), check_seed(seed)
     if n < FEWEST:
         raise DataError(
             f"{source} has {n} row{'s' * (n != 1)} with a target; at least {FEWEST} are needed for training, "
@@ -99,7 +100,7 @@ def divide(
     structure = tied.structure(target.rows)
     if not structure.is_free:
         labels = None if target.is_number else np.asarray(target.y)
-        return holdout(structure, TEST_SHARE, labels, np.random.RandomState(seed % 2**32))
+        return holdout(structure, TEST_SHARE, labels, np.random.RandomState(seed))
     order: NDArray[np.int64] = generator(seed, "split", 1).permutation(n)
     if target.is_number:
         count = round(TEST_SHARE * n)
