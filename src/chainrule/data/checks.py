@@ -25,6 +25,8 @@ ROWS_AT_ONCE = 1 << 14
 """Rows checked at a time, so that checking a memory-mapped file does not copy it."""
 MAX_DIRECT_CHECK = 1 << 12
 """The array size up to which checking every number costs less than avoiding it."""
+LARGE_WEIGHT = 60
+"""The exponent of two up to which weights keep their unit: float32 has 127, and the sum of them is to have it too."""
 MAX_LABEL_BYTES = 64 << 20
 """The maximum size of all class labels as an array: 100,000 of 160 characters."""
 
@@ -337,11 +339,12 @@ def check_weight(
         ) from error
     if s.shape != (n,):
         raise ShapeError(f"{name} must be ({n},), one number per sample, not {s.shape}.")
-    if not np.isfinite(s).all() or (s < 0).any() or not (is_part or s.sum() > 0):
+    if not np.isfinite(s).all() or (s < 0).any() or not (is_part or s.any()):
         good = np.isfinite(s) & (s >= 0)
         where = "" if good.all() else f"; it is {s[good.argmin()]} at row {int(good.argmin())}"
         rule = "finite and not negative" if is_part else "finite, not negative, and not zero for every sample"
         raise DataError(f"{name} must be {rule}{where}.")
+    s = s if is_part else in_range(s)
     if class_weight is None:
         return s
     check_class_weight(class_weight)
@@ -369,6 +372,15 @@ def check_weight(
             "class_weight must contain finite numbers of at least 0, with a positive weight for some sample."
         )
     return s * weights[y]
+
+
+def in_range(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights of which float32 holds the largest and their sum: only their ratios count.
+
+    A unit that is a power of two changes no bit of these.
+    """
+    _, exponent = np.frexp(weight.max(initial=0.0))
+    return weight if abs(int(exponent)) <= LARGE_WEIGHT else np.ldexp(weight, -int(exponent))
 
 
 def check_class_weight(class_weight: object) -> None:
