@@ -88,10 +88,6 @@ def table() -> pd.DataFrame:
         ),
         (lambda: regressor(hidden_layer_sizes=(3.5,)).fit(X, Y), "hidden_layer_sizes must be integers"),
         (
-            lambda: regressor(hidden_layer_sizes=()).fit(X, Y).transform(X),
-            "there is no hidden layer whose output",
-        ),
-        (
             lambda: regressor().fit(X, Y).transform(X, layer="last"),
             "layer must be an index of the 1 hidden layers",
         ),

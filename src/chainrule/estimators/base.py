@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import preprocessing, progress
 from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
@@ -157,6 +157,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         labels: those passed to a first `partial_fit`.  raced, listen: as the start and the listener of `race.fit`.
         """
         begun = time.monotonic()
+        if given.y is None and not isinstance(given.X, Source):
+            name = type(self).__name__
+            raise DataError(
+                f"This {name} estimator requires y to be passed, but the target y is None; call fit(X, y)."
+            )
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
         is_begun = incremental or self._trunk is not None or bool(start_values)
         conditions = conditions._replace(may_deal=not (is_begun or isinstance(given.X, Source)))

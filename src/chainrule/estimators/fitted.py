@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
     _clone_parametrized,
     clone,
 )
@@ -36,6 +35,7 @@ from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.graphs import export_estimator, graph_of_estimator
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
+from chainrule.estimators.hidden import HiddenFeatures
 from chainrule.estimators.parameters import Parameters, about
 from chainrule.estimators.tables.once import transform_blocks
 from chainrule.export.formats import ExportedFiles
@@ -72,7 +72,7 @@ def is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Explains):  # type: ignore[misc]
+class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type: ignore[misc]
     """Base class of the estimators: all but the fit."""
 
     _trunk: Trunk | None = None

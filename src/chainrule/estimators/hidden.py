@@ -7,14 +7,26 @@ import operator
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import TransformerMixin
 from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.metaestimators import available_if
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
-from chainrule.estimators.architecture import leading
+from chainrule.estimators.architecture import hidden_sizes, leading
 from chainrule.estimators.held import HoldsResult
+from chainrule.estimators.recipes import ADDITIVE
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
+
+
+class HiddenFeatures(TransformerMixin, auto_wrap_output_keys=None):  # type: ignore[misc,call-arg]
+    """scikit-learn's mixin of transformers, whose `fit_transform` is only there with `HiddenLayers.transform`."""
+
+    @available_if(lambda self: self._has_hidden_layers())  # type: ignore[untyped-decorator]
+    def fit_transform(self, X: object, y: object = None, **fit_params: object) -> object:
+        """Fit to X and y, and return what `transform(X)` does."""
+        return super().fit_transform(X, y, **fit_params)  # type: ignore[no-any-return]
 
 
 class HiddenLayers(HoldsResult):
@@ -31,11 +43,18 @@ class HiddenLayers(HoldsResult):
         """Return X checked against the features of the training."""
         raise NotImplementedError
 
+    def _has_hidden_layers(self) -> bool:
+        """Return whether there are, or will be; scikit-learn takes what has a `transform` for a transformer."""
+        if self._result is not None:
+            return bool(self._result.group_sizes)
+        return self.preset != ADDITIVE and bool(hidden_sizes(self.hidden_layer_sizes))
+
+    @available_if(lambda self: self._has_hidden_layers())  # type: ignore[untyped-decorator]
     def transform(self, X: Any, layer: int = -1) -> Any:
         """Return the output (n, width) of a hidden layer for X, after its activation; a frame if `set_output` asks.
 
         layer: the index of the hidden layer from 0; -1 for the last one.  Those of an ensemble's members are side by
-        side, (n, members * width).
+        side, (n, members * width).  Without hidden layers, as of preset="additive", there is no such method.
         """
         result, named = self._fitted, self if layer == -1 else copy.copy(self)._at(layer)
         network, checked = named._leading(), self._check_X(X)

@@ -73,8 +73,15 @@ class NumericTargets:
 
     @staticmethod
     def read(y: Any) -> Any:
-        """Return numbers, of text with a unit too; others than text as they are."""
-        return as_numbers(y) if y is not None and np.asarray(y).dtype.kind in "OUST" else y
+        """Return numbers, of text with a unit too; others than text as they are. Raises DataError for dates."""
+        kind = "" if y is None else np.asarray(y).dtype.kind
+        if kind in ("m", "M"):
+            what = "dates" if kind == "M" else "durations"
+            raise DataError(
+                f"y has {what}, which have no unit to predict in; convert them to numbers, such as days: "
+                f"{'(y - start)' if kind == 'M' else 'y'} / numpy.timedelta64(1, 'D')."
+            )
+        return as_numbers(y) if kind and kind in "OUST" else y
 
     @classmethod
     def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:

@@ -35,7 +35,7 @@ def check(
     if has_structure or is_source:
         what = "groups or time" if has_structure else "a source that is read in pieces"
         raise ConfigError(f"preset='additive' takes no {what} yet; use preset='fast'.")
-    faults = {"partial_fit": incremental, "warm_start=True": estimator.warm_start, "replace_head": has_trunk}
+    faults = {"warm_start=True": estimator.warm_start, "replace_head": has_trunk}
     for what, is_there in faults.items():
         if is_there:
             raise ConfigError(

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.estimators.parameters import Parameters
+from chainrule.estimators.recipes import ADDITIVE, BEST
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, Solver
 from chainrule.training.run import OptimizerState, Run
 
 SMALLEST_RATE = 1e-6
 """`learning_rate="adaptive"` ends the training below this rate."""
+WHOLE_FITS = {ADDITIVE: "its members become one network at the end", BEST: "it trains several networks"}
+"""Why there is no `partial_fit` with a preset."""
 
 
 class Remembered(NamedTuple):
@@ -83,7 +86,12 @@ def is_stochastic(p: Parameters) -> bool:
 
 
 def has_partial_fit(p: Parameters) -> bool:
-    """Return True for an estimator that has a `partial_fit`. Raises AttributeError for one with a solver."""
+    """Return True for an estimator that has a `partial_fit`. Raises AttributeError for one with a solver, and a sum."""
+    if p.preset in WHOLE_FITS:
+        raise AttributeError(
+            f"preset={p.preset!r} does not support partial_fit, because {WHOLE_FITS[p.preset]}; fit anew, or use "
+            "preset='fast'."
+        )
     if not is_stochastic(p):
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {p.solver} is not stochastic."
