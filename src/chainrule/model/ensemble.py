@@ -356,14 +356,18 @@ class Ensemble(PredictionMixin):
         """Return the table of the layers of one member. Print it."""
         return self.members[0].summary(batch_size)
 
-    def save(self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None, compact: bool = False
+    ) -> None:
         """Write all members to one safetensors file, which `Ensemble.load` reads back bit for bit.
 
         Each tensor contains that of every member: dense_1.W is (members, fan_in, fan_out).
         extra: further JSON values for the file's metadata, which `load_with_extra` returns.
+        compact: whether larger matrices are rounded to 8 bits with a scale for each output, a quarter of the bytes.
         """
         known = {**(extra or {}), **self._metadata(), "seeds": self.seeds}
-        persistence.save(path, self.network, self.theta, [member.states for member in self.members], known)
+        states = [member.states for member in self.members]
+        persistence.save(path, self.network, self.theta, states, known, compact)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:

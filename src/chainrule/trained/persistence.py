@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.network import blocks
 from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
+from chainrule.trained import rounding
 
 FORMAT = 2
 DEFAULTS_1: dict[str, dict[str, Any]] = {
@@ -55,6 +56,7 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
 }
 """The defaults that files of format 1 omit, by kind. It never changes: no setting or default is added."""
 MAX_VALUES = 1 << 22  # of the metadata; most are labels
+_DTYPES = {"float32": "F32", "float64": "F64"}
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)
@@ -178,6 +180,11 @@ def _decode(config: object, known: Mapping[str, Any], what: str) -> Any:
     return known[config["kind"]](**settings)
 
 
+def _names_of(network: Network) -> list[str]:
+    """Return the names of the parameters in a file."""
+    return [f"{slot.link.name}.{slot.field}" for slot in network.slots]
+
+
 def named_tensors(
     network: Network, theta: NDArray[Any], states: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
@@ -197,10 +204,12 @@ def save(
     theta: NDArray[Any],
     states: Any,
     extra: Mapping[str, Any],
+    compact: bool = False,
 ) -> None:
     """Write a model; the file is replaced atomically.
 
     theta: (size,), or (members, size) of an ensemble, whose states are a list of those of each member.
+    compact: whether the larger matrices are rounded to 8 bits, see `rounding`.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -210,6 +219,11 @@ def save(
     else:
         each = [named_tensors(network, *one) for one in zip(theta, states, strict=True)]
         tensors = {name: np.stack([one[name] for one in each]) for name in each[0]}
+    if compact:  # no states, such as edges of bins
+        own = {name: tensors[name] for name in _names_of(network)}
+        tensors = rounding.rounded(own, theta.ndim - 1) | {
+            name: state for name, state in tensors.items() if name not in own
+        }
     tensors = {
         name: np.ascontiguousarray(value).reshape(np.shape(value))  # otherwise a () array would become (1,)
         for name, value in tensors.items()
@@ -246,6 +260,7 @@ def load(
             found = set(file.keys())
             dtype = np.dtype(header["dtype"])
             members = _members(path, header, ensemble)
+            of_slots = set(_names_of(network))
             for name, of_one in _shapes(network, path.stat().st_size):
                 shape = (*members, *of_one)
                 if name not in found:
@@ -254,13 +269,17 @@ def load(
                 came = tuple(tensor.get_shape())
                 if came != shape:
                     raise FormatError(f"{path}: the tensor {name} should be {shape} but is {came}.")
-                if tensor.get_dtype() != {"float32": "F32", "float64": "F64"}[dtype.name]:
+                if name in of_slots and _is_rounded(file, name, found, shape, dtype):
+                    continue
+                if tensor.get_dtype() != _DTYPES[dtype.name]:
                     raise FormatError(
                         f"{path}: the tensor {name} should be {dtype} but is {tensor.get_dtype()}."
                     )
             theta = np.empty((*members, network.size), dtype)
-            for slot in network.slots:
-                tensor = file.get_tensor(f"{slot.link.name}.{slot.field}")
+            for slot, name in zip(network.slots, _names_of(network), strict=True):
+                tensor = file.get_tensor(name)
+                if tensor.dtype == np.int8:
+                    tensor = rounding.restored(tensor, file.get_tensor(name + rounding.SCALE))
                 theta[..., slot.start : slot.stop] = tensor.reshape(*members, -1)
             states = {}
             for link in network.walk():
@@ -276,6 +295,15 @@ def load(
     if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
         raise FormatError(f"{path} contains NaN or infinity among its numbers; save the model again.")
     return Saved(network, theta, states, header)
+
+
+def _is_rounded(file: Any, name: str, found: Set[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Return whether a file has a tensor in 8 bits, with scales of the right shape and type."""
+    if file.get_slice(name).get_dtype() != "I8" or name + rounding.SCALE not in found:
+        return False
+    scale = file.get_slice(name + rounding.SCALE)
+    is_right = tuple(scale.get_shape()) == rounding.scale_shape(shape)
+    return is_right and scale.get_dtype() == _DTYPES[dtype.name]
 
 
 def has_ensemble(path: str | os.PathLike[str]) -> bool:

@@ -111,12 +111,16 @@ class Trained(PredictionMixin):
 
     # --- files ---------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None, compact: bool = False
+    ) -> None:
         """Write the model to a safetensors file, which `chainrule.load` reads back bit for bit.
 
         extra: further JSON values for the file's metadata, which `load_with_extra` returns.
+        compact: whether larger matrices are rounded to 8 bits with a scale for each output, a quarter of the bytes.
         """
-        persistence.save(path, self.network, self.theta, self.states, {**(extra or {}), **self._metadata()})
+        known = {**(extra or {}), **self._metadata()}
+        persistence.save(path, self.network, self.theta, self.states, known, compact)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -25,6 +26,10 @@ from chainrule.model import Ensemble, Model, load_any
 
 KEY = "blend"
 """The key of an average in a file's metadata."""
+PACKED = "compressed_parts"
+"""The tensor of a compact file that has the other networks' files."""
+MOST_TIMES, MOST_MEMORY = 100, 1 << 27
+"""How many times as long as what is compressed may be what comes of it, and the bytes that this may need."""
 
 
 def save(
@@ -32,22 +37,33 @@ def save(
     result: RaceResult,
     path: str | os.PathLike[str],
     more: Mapping[str, Any] | None = None,
+    compact: bool = False,
 ) -> None:
-    """Write a fitted estimator of preset="best"; the file is replaced in one step. more: further metadata."""
+    """Write a fitted estimator of preset="best"; the file is replaced in one step.
+
+    more: further metadata.  compact: whether weights are rounded to 8 bits, and the files of the other networks, which
+    have much in common, are compressed together.
+    """
+    from safetensors.numpy import save as to_bytes
 
     def others(folder: Path) -> dict[str, NDArray[Any]]:
         found = {}
         for number, part in enumerate(result.blend.parts[1:], 1):
-            part.estimator.save(one := folder / "one")
+            part.estimator.save(one := folder / "one", compact=compact)
             found[_name(number)] = np.frombuffer(one.read_bytes(), np.uint8)
-        return found
+        if not compact or not found:
+            return found
+        return {PACKED: np.frombuffer(lzma.compress(to_bytes(found)), np.uint8)}
 
     extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(result)}
-    write_whole(path, with_tensors(result.model, extra, others))
+    write_whole(path, with_tensors(result.model, extra, others, compact))
 
 
 def with_tensors(
-    model: Model | Ensemble, extra: dict[str, Any], more: Callable[[Path], Mapping[str, NDArray[Any]]]
+    model: Model | Ensemble,
+    extra: dict[str, Any],
+    more: Callable[[Path], Mapping[str, NDArray[Any]]],
+    compact: bool = False,
 ) -> bytes:
     """Return the file of a model with further tensors. more(folder): these; it may use the folder for itself."""
     from safetensors import safe_open
@@ -55,11 +71,25 @@ def with_tensors(
 
     with TemporaryDirectory() as folder:
         first = Path(folder) / "first"
-        model.save(first, extra=extra)
+        model.save(first, extra=extra, compact=compact)
         with safe_open(str(first), framework="numpy") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return to_bytes(tensors | dict(more(Path(folder))), metadata=metadata)
+
+
+def unpacked(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return the files that a compact file has compressed together. Raises FormatError for others."""
+    from safetensors.numpy import load as from_bytes
+
+    reader = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
+    try:
+        whole = reader.decompress(data, max_length=MOST_TIMES * len(data))
+    except lzma.LZMAError as error:
+        raise FormatError(f"the compressed networks are damaged: {error}") from error
+    if not reader.eof:
+        raise FormatError("the compressed networks do not end where they should")
+    return from_bytes(whole)
 
 
 def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
@@ -74,9 +104,12 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
             raise FormatError("the weights of the average are not above 0 with a sum of 1")
         made = [estimator]
         with safe_open(str(path), framework="numpy") as file, TemporaryDirectory() as folder:
+            is_packed = PACKED in file.keys()  # noqa: SIM118
+            packed = unpacked(file.get_tensor(PACKED).tobytes()) if is_packed else {}
             for number in range(1, len(weights)):
                 one = Path(folder) / "one"
-                one.write_bytes(file.get_tensor(_name(number)))
+                whole = packed[_name(number)] if is_packed else file.get_tensor(_name(number))
+                one.write_bytes(whole.tobytes())
                 part, extra = files.read(type(estimator), one)
                 if KEY in extra:  # it would have parts again, and so on
                     raise FormatError(f"part {number} of the average is an average")

@@ -1,0 +1,153 @@
+"""Compact files: matrices in 8 bits, and the networks of a race compressed together."""
+
+from __future__ import annotations
+
+import lzma
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from chainrule import (
+    Dense,
+    Ensemble,
+    MeanSquaredError,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    Network,
+    load,
+)
+from chainrule.errors import FormatError
+from chainrule.estimators.best import files
+from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
+from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.held import as_fitted, result_of
+from chainrule.trained import rounding
+
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame({"x": RNG.normal(size=80), "kind": RNG.choice(["a", "b", "c"], 80)})
+NUMBER = FRAME["x"].to_numpy() + (FRAME["kind"] == "a")
+
+
+def test_a_matrix_is_rounded_by_the_largest_of_each_output(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rounding, "FEWEST", 4)
+    W = np.array([[127.0, 0.2, 0.0], [-63.4, -2.54, 0.0]], np.float32)
+    found = rounding.rounded({"W": W, "b": W[0]})
+    np.testing.assert_array_equal(found["W"], np.array([[127, 10, 0], [-63, -127, 0]], np.int8), strict=True)
+    np.testing.assert_allclose(found["W.scale"], [[1.0, 0.02, 1.0]], rtol=1e-6)
+    assert found["b"] is not None and found["b"].dtype == np.float32 and "b.scale" not in found
+    np.testing.assert_allclose(
+        rounding.restored(found["W"], found["W.scale"]), [[127, 0.2, 0], [-63, -2.54, 0]], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("members", [None, 3])
+def test_a_model_and_an_ensemble_are_read_back_near_what_they_were(
+    dtype: str, members: int | None, tmp_path: Path
+):
+    network = Network(40, [Dense(50), Dense(2)], MeanSquaredError())
+    if members is None:
+        kind, model = Model, Model(network, dtype=dtype, seed=0)
+    else:
+        kind, model = Ensemble, Ensemble(network, members, dtype=dtype, seed=0)
+    model.save(tmp_path / "plain")
+    model.save(tmp_path / "compact", compact=True)
+    again = kind.load(tmp_path / "compact")
+    was, now = np.atleast_2d(model.theta), np.atleast_2d(again.theta)
+    assert (
+        now.dtype == dtype and (tmp_path / "compact").stat().st_size < (tmp_path / "plain").stat().st_size / 2
+    )
+    for one, other in zip(was, now, strict=True):
+        W, V = one[:2000].reshape(40, 50), other[:2000].reshape(40, 50)
+        error, half = np.abs(W - V), np.abs(W).max(0) / 254
+        assert (error <= half * (1 + 1e-4)).all() and error.max() > 0
+        np.testing.assert_array_equal(one[2000:], other[2000:])  # biases, and a matrix of 100 numbers
+
+
+def race() -> Any:
+    """A race by hand: an ensemble and two networks."""
+    usual: dict[str, Any] = {"preprocess": "auto", "max_iter": 1, "random_state": 0, "early_stopping": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nets = [
+            MLPClassifier((32, 32), **usual, n_members=n, dropout=0.1).fit(FRAME, NUMBER > 0.4)
+            for n in (2, 1, 1)
+        ]
+    parts = [BlendPart(w, net, "some", result_of(net)) for w, net in zip((0.5, 0.3, 0.2), nets, strict=True)]
+    return as_fitted(nets[0], RaceResult.of(parts[0].result, Blend(parts, 1.5), RaceReport()))
+
+
+def test_a_race_is_read_back_with_all_of_its_networks(tmp_path: Path):
+    net, plain, compact = race(), tmp_path / "plain", tmp_path / "compact"
+    net.save(plain)
+    net.save(compact, compact=True)
+    again = MLPClassifier.load(compact)
+    assert len(again.blend_) == 3 and again.blend_.temperature == 1.5
+    found, expected = again.predict_proba(FRAME), net.predict_proba(FRAME)
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert np.abs(found - expected).max() > 0
+    assert compact.stat().st_size < plain.stat().st_size / 2
+    again.save(tmp_path / "again")  # a plain file of what was read
+    np.testing.assert_array_equal(MLPClassifier.load(tmp_path / "again").predict_proba(FRAME), found)
+    assert isinstance(Ensemble.load(compact), Ensemble)
+    assert set(load_file(compact)) > {files.PACKED} and not any(
+        "part_" in name for name in load_file(compact)
+    )
+
+
+def test_a_single_network_is_compact_too(tmp_path: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = MLPRegressor(hidden_layer_sizes=(32, 32), preprocess="auto", preset="fast", max_iter=1).fit(
+            FRAME, NUMBER
+        )
+    net.save(tmp_path / "compact", compact=True)
+    again = MLPRegressor.load(tmp_path / "compact")
+    np.testing.assert_allclose(again.predict(FRAME), net.predict(FRAME), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda packed: packed[:-40], "do not end|damaged"),
+        (lambda packed: packed[::-1].copy(), "damaged"),
+        (lambda packed: np.frombuffer(lzma.compress(bytes(1 << 22)), np.uint8), "do not end"),
+        (lambda packed: np.frombuffer(lzma.compress(b"nothing"), np.uint8), "malformed"),
+    ],
+)
+def test_damaged_parts_are_said_to_be(damage: Any, fault: str, tmp_path: Path):
+    from safetensors import safe_open
+
+    race().save(tmp_path / "compact", compact=True)
+    tensors = load_file(tmp_path / "compact")
+    with safe_open(str(tmp_path / "compact"), framework="numpy") as file:
+        metadata = file.metadata()
+    tensors[files.PACKED] = damage(tensors[files.PACKED])
+    save_file(tensors, tmp_path / "compact", metadata)
+    with pytest.raises(FormatError, match=fault):
+        MLPClassifier.load(tmp_path / "compact")
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [None, np.ones((1, 49), np.float32), np.ones((1, 50)), np.full((1, 50), np.nan, np.float32)],
+)
+def test_scales_that_do_not_fit_are_refused(scale: Any, tmp_path: Path):
+    from safetensors import safe_open
+
+    Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0).save(tmp_path / "compact", compact=True)
+    tensors = load_file(tmp_path / "compact")
+    with safe_open(str(tmp_path / "compact"), framework="numpy") as file:
+        metadata = file.metadata()
+    tensors.pop("dense_1.W.scale")
+    if scale is not None:
+        tensors["dense_1.W.scale"] = scale
+    save_file(tensors, tmp_path / "compact", metadata)
+    with pytest.raises(FormatError, match=r"dense_1\.W should be float32 but is I8|contains NaN"):
+        load(tmp_path / "compact")
