@@ -117,7 +117,8 @@ class NativeEngine(OnProcessor):
         threads: int | None = None,
     ) -> NativeWalk:  # fmt: skip
         """Return the forward pass with copies of these parameters, for up to `capacity` rows at a time."""
-        threads = min(workers(), threads or workers())
+        available = workers()
+        threads = min(available, threads or available)
         return NativeWalk(network, theta, states, min(capacity, ROWS_PER_THREAD * threads), threads)
 
 
