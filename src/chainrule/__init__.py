@@ -157,7 +157,9 @@ def __getattr__(name: str) -> Any:
         return ["__version__", *sorted(_names())]
     home = _HOME.get(name) or (None if name.startswith("_") else _names().get(name))
     if home is None:
-        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+        elsewhere = import_module("chainrule.core.elsewhere")
+        end = elsewhere.instead_of(name, elsewhere.PACKAGE)
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}{end}", name=name)
     value = getattr(import_module(f"chainrule.{home}"), name)
     globals()[name] = value
     return value

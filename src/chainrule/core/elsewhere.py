@@ -6,10 +6,13 @@ that Python raises says only that; with `instead_of` it ends with what to write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+import inspect
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
-PACKAGE: Mapping[str, str] = {
+Names = Mapping[str, str]
+"""What to use for each name of another library."""
+PACKAGE: Names = {
     **dict.fromkeys(
         ("Sequential", "MLP", "Module", "Input"), "Model(Network(inputs, [Dense(64), ReLU(), ...], loss))"
     ),
@@ -36,40 +39,31 @@ PACKAGE: Mapping[str, str] = {
 }
 """The names of the package itself."""
 
-MODEL: Mapping[str, str] = {
-    "compile": "the loss is Network(..., loss=...), and optimizer and metrics are arguments of fit",
+MODEL: Names = {
+    "compile": "Network(..., loss=...), and the arguments optimizer and metrics of fit",
+    **dict.fromkeys(("train", "train_on_batch", "train_step", "fit_generator"), "fit(X, y, epochs=...)"),
+    "eval": "predict(X) and evaluate(X, y) as they are, which never drop neurons",
+    **dict.fromkeys(("forward", "predict_on_batch"), "predict(X), predict_proba(X) or outputs(X)"),
+    **dict.fromkeys(("backward", "zero_grad"), "fit(X, y), or trace(X, y) for the gradients of some samples"),
     **dict.fromkeys(
-        ("train", "train_on_batch", "train_step", "fit_generator"), "fit(X, y, epochs=...) trains"
+        ("state_dict", "get_weights", "weights", "coefs_"), "parameters, the arrays by link name"
     ),
-    **dict.fromkeys(("eval", "no_grad"), "predict and evaluate need no other mode: they never drop neurons"),
-    **dict.fromkeys(
-        ("forward", "predict_on_batch"), "predict(X), predict_proba(X) and outputs(X) compute it"
-    ),
-    **dict.fromkeys(
-        ("backward", "zero_grad", "step"), "fit does it; trace(X, y) has the gradients of some samples"
-    ),
-    **dict.fromkeys(
-        ("state_dict", "get_weights", "weights", "coefs_"), "parameters has the arrays by link name"
-    ),
-    **dict.fromkeys(
-        ("load_state_dict", "set_weights"),
-        "Model.with_theta(network, theta) has given parameters, and parameters are views that can be written",
-    ),
-    "named_parameters": "parameters.items() has them",
-    **dict.fromkeys(("count_params", "num_parameters"), "network.size is their number"),
-    **dict.fromkeys(("layers", "children", "modules"), "network.links has them"),
-    "loss": "network.loss is the function, history['loss'] its values",
-    "optimizer": "it is an argument of each fit",
-    **dict.fromkeys(("save_weights", "save_model"), "save(path) writes network and parameters"),
-    "predict_classes": "predict(X) returns labels",
-    "score": "evaluate(X, y) returns the loss and the metrics by name",
-    "add": "a network is made whole, from a list of layers",
-    **dict.fromkeys(("to", "cuda", "cpu", "device"), "the device is fit(..., engine=Compute(device=...))"),
-    "loss_curve_": "history['loss'] has it",
+    **dict.fromkeys(("load_state_dict", "set_weights"), "parameters, whose arrays can be written"),
+    "named_parameters": "parameters.items()",
+    **dict.fromkeys(("count_params", "num_parameters"), "network.size"),
+    **dict.fromkeys(("layers", "children", "modules"), "network.links"),
+    "loss": "network.loss, or history['loss'] for its values",
+    "optimizer": "fit(..., optimizer=...)",
+    **dict.fromkeys(("save_weights", "save_model"), "save(path)"),
+    "predict_classes": "predict(X)",
+    "score": "evaluate(X, y)",
+    "add": "Network(inputs, [...], loss), made from all layers at once",
+    **dict.fromkeys(("to", "cuda", "cpu", "device"), "fit(..., engine=Compute(device=...))"),
+    "loss_curve_": "history['loss']",
 }
 """The attributes of a `Model`."""
 
-FIT: Mapping[str, str] = {
+FIT: Names = {
     "validation_split": "validation_fraction",
     **dict.fromkeys(("eval_set", "validation", "val_data"), "validation_data=(X_val, y_val)"),
     **dict.fromkeys(("X_val", "y_val"), "validation_data=(X_val, y_val)"),
@@ -89,15 +83,70 @@ FIT: Mapping[str, str] = {
 """The arguments of `Model.fit`."""
 
 
-def instead_of(name: str, table: Mapping[str, str], known: Iterable[str] = ()) -> str:
+LAYER: Names = {
+    "activation": "a layer of its own behind this one, as in [Dense(64), ReLU()]",
+    **dict.fromkeys(("use_bias", "bias"), "BatchNorm() behind it, which leaves a bias without effect"),
+    **dict.fromkeys(("kernel_initializer", "weight_init", "init"), "initializer=HeNormal()"),
+    "kernel_regularizer": "Network(..., l2=...)",
+    **dict.fromkeys(("out_features", "n_units", "num_units"), "units"),
+    **dict.fromkeys(("in_features", "input_shape", "input_dim"), "Network(inputs, layers, loss)"),
+    **dict.fromkeys(("p", "drop_prob"), "rate"),
+    "num_features": "BatchNorm(), which takes what comes",
+}
+"""The settings of a layer."""
+
+OPTIMIZER: Names = {
+    "lr": "learning_rate",
+    **dict.fromkeys(("betas", "beta_1", "beta_2"), "beta1 and beta2"),
+    "epsilon": "eps",
+    "weight_decay": "AdamW(weight_decay=...)",
+    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), "fit(..., clip=...)"),
+    "params": "fit(..., optimizer=...), which knows the parameters",
+}
+"""The settings of an optimizer."""
+
+ESTIMATOR: Names = {
+    **dict.fromkeys(("epochs", "n_epochs", "max_epochs", "n_estimators", "iterations"), "max_iter"),
+    **dict.fromkeys(("lr", "eta"), "learning_rate_init"),
+    **dict.fromkeys(("hidden", "layers", "hidden_layers", "units"), "hidden_layer_sizes"),
+    **dict.fromkeys(("patience", "early_stopping_rounds"), "n_iter_no_change, with early_stopping=True"),
+    **dict.fromkeys(("validation_split", "val_fraction"), "validation_fraction"),
+    "weight_decay": "optimizer=AdamW(weight_decay=...)",
+    **dict.fromkeys(("batch_normalization", "batchnorm"), "batch_norm"),
+    **dict.fromkeys(("seed", "random_seed"), "random_state"),
+    **dict.fromkeys(("eval_set", "validation_data"), "fit(X, y, X_val=..., y_val=...)"),
+    **dict.fromkeys(
+        ("cat_features", "categorical_features"), "preprocess=TablePreprocessor(kinds={name: 'category'})"
+    ),
+    **dict.fromkeys(("metric", "eval_metric", "metrics"), "scoring"),
+    **dict.fromkeys(("device", "use_gpu"), "engine"),
+    **dict.fromkeys(("n_jobs", "num_threads"), "OMP_NUM_THREADS, the variable of the environment"),
+}
+"""The parameters of an estimator."""
+
+
+def instead_of(name: str, table: Names) -> str:
     """Return the end of the error for a name that does not exist: "; use WHAT", or "" where none is known.
 
-        instead_of("validation_split", FIT)  # "; use validation_fraction"
-
-    known: the names that exist, one of which may be meant, differently spelled.
+    instead_of("validation_split", FIT)  # "; use validation_fraction"
     """
-    if name in table:
-        return f"; use {table[name]}" if table is not MODEL else f"; {table[name]}"
-    by_letters = {each.lower().replace("_", ""): each for each in known}
-    near = get_close_matches(name.lower().replace("_", ""), by_letters, n=1, cutoff=0.8)
-    return f"; is {by_letters[near[0]]} meant?" if near else ""
+    return f"; use {table[name]}" if name in table else ""
+
+
+class NamesElsewhere:
+    """Says what to use where a constructor gets an argument that it has not, but one of another library has."""
+
+    names_elsewhere: ClassVar[Names] = {}
+
+    def __new__(cls, *args: object, **settings: object) -> Self:
+        """Return the new object. Raises TypeError for such an argument."""
+        if unknown := cls.names_elsewhere.keys() & settings.keys():
+            taken = inspect.signature(cls.__init__).parameters
+            takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
+            for name in sorted(unknown - taken.keys()):
+                if not takes_all:
+                    raise TypeError(
+                        f"{cls.__name__}() got an unexpected keyword argument {name!r}"
+                        f"{instead_of(name, cls.names_elsewhere)}"
+                    )
+        return super().__new__(cls)

@@ -26,7 +26,7 @@ class HiddenFeatures(TransformerMixin, auto_wrap_output_keys=None):  # type: ign
     @available_if(lambda self: self._has_hidden_layers())  # type: ignore[untyped-decorator]
     def fit_transform(self, X: object, y: object = None, **fit_params: object) -> object:
         """Fit to X and y, and return what `transform(X)` does."""
-        return super().fit_transform(X, y, **fit_params)  # type: ignore[no-any-return]
+        return super().fit_transform(X, y, **fit_params)
 
 
 class HiddenLayers(HoldsResult):

@@ -12,11 +12,12 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+from chainrule.core.elsewhere import ESTIMATOR, NamesElsewhere
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
 from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
@@ -90,9 +91,10 @@ def activation() -> Any:
 
 
 @dataclass(eq=False, repr=False)
-class Parameters:
+class Parameters(NamesElsewhere):
     """The parameters by name: those of an estimator, or those that a fit is done by."""
 
+    names_elsewhere: ClassVar = ESTIMATOR
     _: KW_ONLY
     solver: Literal["lbfgs", "sgd", "adam"] = parameter(
         "adam",

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
+from chainrule.core.elsewhere import OPTIMIZER, NamesElsewhere
 from chainrule.core.inheritance import is_own
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError, option
@@ -99,10 +100,11 @@ class Rule(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Optimizer(ABC):
+class Optimizer(NamesElsewhere, ABC):
     """Base class of optimizers that update from a gradient. A schedule multiplies `learning_rate`."""
 
     kind: ClassVar[str] = ""
+    names_elsewhere: ClassVar = OPTIMIZER
     decays: ClassVar[bool] = False
     """whether `update` takes `decay`, a factor of the weight decay"""
     learning_rate: float

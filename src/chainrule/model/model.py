@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.core.arrays import RowsLike, TargetsLike
+from chainrule.core.elsewhere import MODEL, instead_of
 from chainrule.core.settings import check_number
 from chainrule.core.shown import Shown, widget
 from chainrule.data import checks
@@ -103,6 +104,14 @@ class Model(Trained, Shown):
     def keep_history(self, history: History) -> None:
         """Keep the record of the fit that chose how long this one was trained, in place of its own."""
         self.history = history
+
+    if not TYPE_CHECKING:  # for which it would stand for every attribute
+
+        def __getattr__(self, name):
+            """Raise AttributeError, which says what to use for a name of another library."""
+            kind = type(self).__name__
+            end = instead_of(name, MODEL)
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}{end}", name=name, obj=self)
 
     # --- training ------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
+from chainrule.core.elsewhere import FIT, instead_of
 from chainrule.core.settings import check_number
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
@@ -167,7 +168,7 @@ def with_former(options: FitOptions, former: Former) -> FitOptions:
     """Return the options with those given by a former argument, each of which warns. Raises TypeError for others."""
     for name, value in former.items():
         if name not in NEW:
-            raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
+            raise TypeError(f"fit() got an unexpected keyword argument {name!r}{instead_of(name, FIT)}")
         argument, field = NEW[name]
         owner = getattr(options, argument)
         kind = type(owner).__name__

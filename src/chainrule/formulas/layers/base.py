@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, Cache, Params, State
+from chainrule.core.elsewhere import LAYER, NamesElsewhere
 from chainrule.core.inheritance import is_own
 from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.paths import Confined, Paths
@@ -141,11 +142,12 @@ OF_A_CLASS = (
 
 
 @dataclass(frozen=True)
-class Layer(ABC):
+class Layer(NamesElsewhere, ABC):
     """Base class of layers: static configuration only."""
 
     kind: ClassVar[str] = ""
     """the name in files and parameters; by default derived from the class's name"""
+    names_elsewhere: ClassVar = LAYER
 
     # Facts that attributions, derivations and methods choose by. Subclasses inherit them.
     is_affine: ClassVar[bool] = False
