@@ -18,9 +18,12 @@ import pytest
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.engines.native import REASON
 from chainrule.errors import DataError, ShapeError
+from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
+from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.bound import few
 from chainrule.estimators.bound.given import KnownColumns, cells_of_rows
 from chainrule.estimators.fit.result import FEW
+from chainrule.estimators.held import as_fitted, result_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -180,7 +183,7 @@ def test_threads_may_predict_at_once():
     wrong: list[int] = []
 
     def work(first: int) -> None:
-        for k in range(first, first + 10):
+        for k in range(first, first + 8):
             if not np.array_equal(net.predict_proba(FRAME[k % N : k % N + 1])[0], expected[k % N]):
                 wrong.append(k)
 
@@ -190,3 +193,50 @@ def test_threads_may_predict_at_once():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def raced() -> Any:
+    """A race by hand, of two networks."""
+    nets = [fitted(FRAME[PLAIN], preset="fast", random_state=seed, early_stopping=True) for seed in (0, 1)]
+    parts = [BlendPart(0.5, net, "some", result_of(net)) for net in nets]
+    return as_fitted(nets[0], RaceResult.of(parts[0].result, Blend(parts), RaceReport()))
+
+
+GIVE: dict[str, Callable[[Any], Any]] = {
+    "coefs_": lambda net: net.coefs_[0],
+    "model_": lambda net: net.model_.theta,
+    "members_": lambda net: net.members_[0].theta,
+    "blend_": lambda net: net.blend_.parts[1].result.model.theta,
+    "the part's": lambda net: net.blend_.parts[1].estimator.intercepts_[0],
+    "bind": lambda net: net.bind().result.model.theta,
+}
+
+
+@pytest.mark.parametrize("name", GIVE)
+@pytest.mark.parametrize("is_early", [False, True])
+def test_what_is_written_to_networks_of_a_race_counts_at_once(name: str, is_early: bool):
+    net, rows = raced(), FRAME[PLAIN]
+    given = GIVE[name](net) if is_early else None
+    before = net.predict_proba(rows[:1])
+    given = GIVE[name](net) if given is None else given
+    np.testing.assert_array_equal(net.predict_proba(rows[:1]), before)
+    twin = copy.copy(net)
+    given += 0.5
+    for one in (net, twin):
+        after = one.predict_proba(rows[:1])
+        assert (after != before).any()
+        np.testing.assert_allclose(after, one.predict_proba(rows)[:1], rtol=1e-12)
+    net.intercepts_ = [each * 0 for each in net.intercepts_]
+    np.testing.assert_allclose(net.predict_proba(rows[:1]), net.predict_proba(rows)[:1], rtol=1e-12)
+
+
+def test_networks_that_nobody_has_are_not_compared():
+    net = raced()
+    net.predict_proba(FRAME[PLAIN][:1])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(few.SeenModel, "is_same", lambda self: pytest.fail("compared"))
+        net.predict_proba(FRAME[PLAIN][:2])
+        assert net.blend_.temperature == 1.0
+        net.predict_proba(FRAME[PLAIN][:2])  # bound anew
+        with pytest.raises(pytest.fail.Exception, match="compared"):
+            net.predict_proba(FRAME[PLAIN][:2])

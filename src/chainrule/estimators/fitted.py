@@ -162,6 +162,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
 
     def _bind(self, kind: type[AnyBound]) -> AnyBound:
         """Return a snapshot that answers one row."""
+        self._few_rows.give()  # it has the result
         return bound(kind, self._fitted, self.engine, as_fitted(self, self._fitted)._check_array)
 
     # --- over time ---------------------------------------------------------------------------------------------------
@@ -234,6 +235,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         It has the preparation of the table, every network, the weights and the temperature of an average, the scale of
         the target and the labels; formats of export are written from it. Print its `describe()`.
         """
+        self._few_rows.give()
         return graph_of_estimator(self)
 
     def export(self, path: str | os.PathLike[str], X: Table = None, **settings: Any) -> ExportedFiles:

@@ -31,9 +31,12 @@ class FittedAttribute(Generic[T]):
     What is assigned to it stands in its place until the next fit, as scikit-learn's own attributes may be set.
     """
 
-    def __init__(self, read: Callable[[FitResult], T]) -> None:
-        """Keep read(result): the value. An AttributeError of it says that there is none."""
-        self.read = read
+    def __init__(self, read: Callable[[FitResult], T], gives: bool = False) -> None:
+        """Keep read(result): the value. An AttributeError of it says that there is none.
+
+        gives: whether it has networks, whose parameters may then be written to.
+        """
+        self.read, self.gives = read, gives
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Note the name."""
@@ -52,6 +55,8 @@ class FittedAttribute(Generic[T]):
             return assigned
         if estimator._result is None:
             raise AttributeError(f"{type(estimator).__name__!r} object has no attribute {self.name!r}")
+        if self.gives:
+            estimator._few_rows.give()
         return self.read(estimator._result)
 
     def __set__(self, estimator: HoldsResult, value: T) -> None:
@@ -109,15 +114,15 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     _few_rows = KeptRows()
     """what answers few rows; each fit has its own"""
 
-    model_ = FittedAttribute[Model | Ensemble](lambda result: result.model)
+    model_ = FittedAttribute[Model | Ensemble](lambda result: result.model, gives=True)
     """the `Model` beneath, or the `Ensemble` of n_members"""
-    members_ = FittedAttribute[list[Model]](lambda result: result.members)
+    members_ = FittedAttribute[list[Model]](lambda result: result.members, gives=True)
     """the networks as models: one, or n_members"""
     preprocessor_ = FittedAttribute(prepared)
     """what prepares a table"""
     held_out_ = FittedAttribute(kept_predictions)
     """`HeldOut`: predictions for rows by networks that had not learned from them, out of fold after preset="best" """
-    blend_ = FittedAttribute[Blend](lambda result: raced(result).blend)
+    blend_ = FittedAttribute[Blend](lambda result: raced(result).blend, gives=True)
     """the `Blend` that predicts, after a fit of preset="best" """
     report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
     """what happened in the race"""
@@ -161,7 +166,8 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
 
     def _hold(self, result: FitResult) -> None:
         """Take a result, in place of another one and of what was assigned."""
-        self._result, self._given, self._few_rows = result, {}, KeptRows()
+        were_given = self._few_rows.are_given or self.callbacks is not None  # which have the networks
+        self._result, self._given, self._few_rows = result, {}, KeptRows(were_given)
         self.n_features_in_ = result.n_features
         if (names := result.feature_names) is not None:
             self.feature_names_in_ = names
@@ -194,6 +200,7 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
 
     def _parameters(self, name: str) -> list[Any]:
         if self._result is not None:
+            self._few_rows.give()
             model = self._result.model
             found: Views = views(model.network, model.theta, FIELDS[name])
             return found
@@ -206,6 +213,7 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
         if self._result is None:  # before the first fit they are its start
             self._give(name, list(values))
         else:
+            self._few_rows.give()
             put_parameters(self._result.model, name, values)
 
 

@@ -61,14 +61,15 @@ class SeenModel:
 class FewRows:
     """Answers few rows of a table by what `TableRow` prepares and the native engine holds. Threads may share it."""
 
-    def __init__(self, result: FitResult, engine: str) -> None:
-        """Copy the parameters of a fit with a preprocessor."""
-        self.result, self.engine = result, engine
+    def __init__(self, result: FitResult, engine: str, is_compared: bool) -> None:
+        """Copy the parameters of a fit with a preprocessor. is_compared: whether they may change from now on."""
+        self.result, self.engine, self.is_compared = result, engine, is_compared
         self.blend: Blend | None = None
         self.parts: list[FitResult] = [result]
         if isinstance(result, RaceResult):
             self.blend, self.parts = result.blend, [part.result for part in result.blend.parts]
-        self.models = [SeenModel(model) for part in self.parts for model in members_of(part.model)]
+        models = [model for part in self.parts for model in members_of(part.model)] if is_compared else []
+        self.models = [SeenModel(model) for model in models]
         preprocessors, places = preparations(result)
         self.learned = [(each, each.learned_, each.crossed_) for each in preprocessors]
         self.table = TableRow(preprocessors)
@@ -100,11 +101,20 @@ def _has_parts(blend: Blend, parts: Sequence[FitResult]) -> bool:
 
 
 class KeptRows:
-    """Holds what answers few rows of an estimator. A copy and a pickle of it begin without."""
+    """Holds what answers few rows of an estimator. A copy and a pickle of it begin without.
 
-    def __init__(self) -> None:
-        """Begin without."""
+    The networks of a race are compared with what was bound only once somebody may have a way to write to them: those of
+    a dozen networks take longer to read than a row to predict.
+    """
+
+    def __init__(self, are_given: bool = False) -> None:
+        """Begin without. are_given: whether networks of this estimator were given out before."""
         self._kept: FewRows | None = None
+        self.are_given = are_given
+
+    def give(self) -> None:
+        """Note that networks are given out, and may be written to from now on."""
+        self.are_given = True
 
     def answers(self, result: FitResult, engine: str, X: object) -> FewAnswers | None:
         """Return what is predicted for few rows; None for more, or without a table's preprocessor."""
@@ -113,11 +123,17 @@ class KeptRows:
         engine = result.blend.engine if isinstance(result, RaceResult) else engine
         if engine not in ENGINES:
             return None
+        is_compared = self.are_given or not isinstance(result, RaceResult)
         kept = self._kept
-        if kept is None or kept.result is not result or kept.engine != engine or not kept.is_current():
+        if kept is None or not (
+            kept.result is result
+            and kept.engine == engine
+            and kept.is_compared >= is_compared
+            and kept.is_current()
+        ):
             if _parameters(result) > MOST_PARAMETERS:
                 return None
-            kept = self._kept = FewRows(result, engine)
+            kept = self._kept = FewRows(result, engine, is_compared)
         return kept.answers(X)
 
     def __reduce__(self) -> tuple[type[KeptRows], tuple[()]]:
