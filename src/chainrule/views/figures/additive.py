@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from chainrule.views import words
 from chainrule.views.figures.attribution import cut
-from chainrule.views.figures.base import BLUE, ORANGE, OUTPUT_COLORS, shortened, style
+from chainrule.views.figures.base import (
+    BLUE,
+    ORANGE,
+    OUTPUT_COLORS,
+    area,
+    error_bars,
+    named_places,
+    see_through,
+    shortened,
+    style,
+)
 from chainrule.views.figures.reasons import ZERO
 
 if TYPE_CHECKING:
@@ -40,9 +50,7 @@ def importance(found: Terms) -> go.Figure:
     style(figure, said.IMPORTANCE, said.SIZE, "")
     names = [shortened(named(each), 24) for each in shown]
     figure.update_xaxes(nticks=6, **ZERO)
-    figure.update_yaxes(
-        tickmode="array", tickvals=places, ticktext=names, autorange="reversed", showgrid=False
-    )
+    figure.update_yaxes(**named_places(names), autorange="reversed")
     figure.update_layout(height=130 + 24 * max(len(shown), 3), hovermode="closest")
     return figure
 
@@ -69,17 +77,16 @@ def curve(found: Terms, one: AdditiveTerm) -> go.Figure:
     for k, (label, color) in enumerate(outputs(found)):
         value, low, high = (each[1:, k] for each in (one.values, one.lower, one.upper))
         figure.add_trace(
-            go.Scatter(
-                x=np.r_[x, x[::-1]],
-                y=np.r_[high, low[::-1]],
+            area(
+                x,
+                low,
+                high,
                 mode="lines",
                 line={"width": 0, "color": color},
-                fill="toself",
-                fillcolor=see_through(color),
+                fillcolor=see_through(color, 0.18),
                 name=said.INTERVAL,
                 legendgroup=label,
                 showlegend=not label,
-                hoverinfo="skip",
             )
         )
         figure.add_trace(
@@ -103,7 +110,7 @@ def curve(found: Terms, one: AdditiveTerm) -> go.Figure:
                 customdata=[[*ends, said.MISSING]],
                 mode="markers",
                 marker={"color": color, "size": 9, "symbol": "diamond-open", "line": {"width": 2}},
-                error_y=error(one.values[:1, k], one.lower[:1, k], one.upper[:1, k], color),
+                error_y=error_bars(one.values[:1, k], one.lower[:1, k], one.upper[:1, k], color, width=4),
                 name=said.MISSING,
                 legendgroup=label,
                 showlegend=k == 0,
@@ -134,7 +141,7 @@ def named_cells(found: Terms, one: AdditiveTerm) -> go.Figure:
                 customdata=told,
                 mode="markers",
                 marker={"color": color, "size": 10, "symbol": "diamond"},
-                error_y=error(value, low, high, color),
+                error_y=error_bars(value, low, high, color, width=4),
                 name=html.escape(label) or said.INTERVAL,
                 showlegend=bool(label),
                 hovertemplate=said.AT_NAME + "<extra></extra>",
@@ -143,10 +150,7 @@ def named_cells(found: Terms, one: AdditiveTerm) -> go.Figure:
     finish(figure, found, one, shortened(axis.column, 30))
     ticks = [cut(names[row], 12) for row in rows.tolist()]
     figure.update_xaxes(
-        tickmode="array",
-        tickvals=list(range(len(rows))),
-        ticktext=ticks,
-        showgrid=False,
+        **named_places(ticks),
         range=[-0.6, len(rows) - 0.4],
         tickangle=0 if sum(map(len, ticks)) <= 36 else 90,
     )
@@ -226,17 +230,3 @@ def shown_places(axis: Axis, values: NDArray[np.float64], side: int) -> list[int
     """Return the places of a side that are shown: without that of missing cells where it adds nothing."""
     is_there = bool(np.abs(values.take(0, side)).max(initial=0.0) > 0)
     return list(range(0 if is_there else 1, axis.size))
-
-
-def error(
-    value: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], color: str
-) -> dict[str, object]:
-    """Return the interval of points."""
-    shape = {"type": "data", "symmetric": False, "color": color, "thickness": 1.5, "width": 4}
-    return shape | {"array": high - value, "arrayminus": value - low}
-
-
-def see_through(color: str) -> str:
-    """Return a color of a band."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.18)"

@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, GREY, ORANGE, shortened, style
+from chainrule.views.figures.base import BLUE, GREY, ORANGE, named_places, shortened, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
@@ -161,13 +161,7 @@ def hatched(color: str, shape: str) -> dict[str, Any]:
 
 def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     """Label horizontal bars at 0, 1, 2, ..., the first on top."""
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=list(range(len(names))),
-        ticktext=[cut(name) for name in names],
-        autorange="reversed",
-        showgrid=False,
-    )
+    figure.update_yaxes(**named_places([cut(name) for name in names]), autorange="reversed")
 
 
 def cut(name: str, letters: int = MAX_NAME_CHARACTERS) -> str:

@@ -29,6 +29,8 @@ MAX_NAMED = 100
 """The maximum number of classes whose full names appear in the hover text of each cell."""
 MAX_POINTS = 2000
 """The maximum number of points of a scatter plot; more are thinned out evenly."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
 
 
 def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str | None = None) -> go.Figure:
@@ -109,7 +111,7 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
             )
         )
     style(figure, words.charts.CONFUSION, words.charts.PREDICTED, words.charts.TRUE)
-    ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": short, "showgrid": False}
+    ticks = named_places(short)
     is_flat = count * max(map(len, labels), default=0) <= 40
     figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
     figure.update_yaxes(**ticks, constrain="domain", autorange="reversed", title={"standoff": 14})
@@ -137,7 +139,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
             y=[low, high],
             mode="lines",
             name=said.DIAGONAL,
-            line={"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2},
+            line=DIAGONAL,
             hoverinfo="skip",
         )
     )
@@ -187,6 +189,35 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
     figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", height=420)
     return figure
+
+
+def area(x: Any, low: Any, high: Any, **look: Any) -> go.Scatter:
+    """Return the area between two curves over x, which the pointer ignores."""
+    return go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        hoverinfo="skip",
+        **{"line": {"width": 0}, "showlegend": False, **look},
+    )
+
+
+def error_bars(value: Any, low: Any, high: Any, color: str, **look: Any) -> dict[str, object]:
+    """Return the interval of each point, from low to high."""
+    shape = {"type": "data", "symmetric": False, "color": color, "thickness": 1.5}
+    return shape | {"array": high - value, "arrayminus": value - low} | look
+
+
+def see_through(color: str, opacity: float) -> str:
+    """Return a color such as #0072B2 through which what is behind it can be seen."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
+
+
+def named_places(names: Sequence[str], first: int = 0) -> dict[str, Any]:
+    """Return the settings of an axis with a name at each whole number, from `first` on, and no grid."""
+    places = list(range(first, first + len(names)))
+    return {"tickmode": "array", "tickvals": places, "ticktext": list(names), "showgrid": False}
 
 
 def style(figure: go.Figure, title: str, x: str, y: str) -> None:

@@ -12,7 +12,7 @@ from chainrule.estimators.explain.curves import MIDDLE
 from chainrule.estimators.explain.reasons import cell
 from chainrule.views import words
 from chainrule.views.figures.attribution import cut
-from chainrule.views.figures.base import BLUE, BLUES, GREY, shortened, style
+from chainrule.views.figures.base import BLUE, BLUES, GREY, error_bars, named_places, shortened, style
 from chainrule.views.figures.reasons import ZERO, on_axis
 from chainrule.views.text.reasons import in_units
 
@@ -34,12 +34,11 @@ def importance(found: ColumnImportance) -> go.Figure:
     said, count = words.reasons, min(len(found.names), MAX_COLUMNS)
     mean, low, high = (each[:count] for each in (found.mean, found.low, found.high))
     names = [shortened(name, 22) for name in found.names[:count]]
-    line = {"type": "data", "symmetric": False, "color": "rgba(128, 128, 128, 0.9)", "thickness": 1.5}
     figure = go.Figure(
         go.Bar(
             x=mean,
             y=list(range(count)),
-            error_x=line | {"array": high - mean, "arrayminus": mean - low},
+            error_x=error_bars(mean, low, high, "rgba(128, 128, 128, 0.9)"),
             orientation="h",
             marker={"color": BLUE},
             customdata=np.stack([low, high], 1),
@@ -49,9 +48,7 @@ def importance(found: ColumnImportance) -> go.Figure:
     )
     style(figure, said.IMPORTANCE, said.grows(found.loss), "")
     figure.update_xaxes(nticks=6, **ZERO)
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(count)), ticktext=names, autorange="reversed", showgrid=False
-    )
+    figure.update_yaxes(**named_places(names), autorange="reversed")
     figure.update_layout(height=130 + 24 * max(count, 3), hovermode="closest")
     return figure
 
@@ -147,19 +144,7 @@ def pairs(found: ColumnPairs) -> go.Figure:
         )
     )
     style(figure, said.JOINT, said.pair(found.output), "")
-    figure.update_xaxes(
-        tickmode="array",
-        tickvals=list(range(count - 1)),
-        ticktext=names[:-1],
-        range=[-0.5, count - 1.5],
-        showgrid=False,
-    )
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=list(range(1, count)),
-        ticktext=names[1:],
-        range=[count - 0.5, 0.5],
-        showgrid=False,
-    )
+    figure.update_xaxes(**named_places(names[:-1]), range=[-0.5, count - 1.5])
+    figure.update_yaxes(**named_places(names[1:], 1), range=[count - 0.5, 0.5])
     figure.update_layout(height=160 + 46 * count, hovermode="closest")
     return figure

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from chainrule.estimators.drift.check import DriftCheck
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, shortened, style
+from chainrule.views.figures.base import BLUE, ORANGE, named_places, shortened, style
 
 HATCH = {"fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.4)"}
 MAX_COLUMNS = 40
@@ -55,13 +55,7 @@ def drift(found: DriftCheck) -> go.Figure:
     style(figure, said.BY_COLUMN, said.DISTANCE_AXIS, "")
     names = [shortened(each.name, 22) for each in shown]
     figure.update_xaxes(range=[0, 1.02], nticks=6)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=places.tolist(),
-        ticktext=names,
-        range=[len(shown) - 0.4, -0.6],
-        showgrid=False,
-    )
+    figure.update_yaxes(**named_places(names), range=[len(shown) - 0.4, -0.6])
     figure.update_layout(
         height=150 + 26 * max(len(shown), 3), hovermode="closest", barmode="overlay", bargap=0.3
     )

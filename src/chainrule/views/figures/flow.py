@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from chainrule.inspection.flow.diagnosis import EXPLODING_RATIO, VANISHING_RATIO
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, SYMBOLS, style
+from chainrule.views.figures.base import BLUE, DASHES, ORANGE, SYMBOLS, area, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.flow.flow import Flow
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 INK = "rgba(128, 128, 128, 0.9)"
 ARM_COLORS = (ORANGE, "#CC79A7", BLUE, "#56B4E9", "#009E73", "#E69F00")
 """Colors of the arms: the plain network in orange, the others in colors distinguishable from it."""
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 AROUND_ONE = [
     [0.0, "rgba(213, 94, 0, 0.6)"],
     [0.5, "rgba(128, 128, 128, 0.06)"],
@@ -194,17 +193,7 @@ def add_band(
     color, width = ARM_COLORS[i % len(ARM_COLORS)], 2.5 if i else 4
     low, middle, high = seeds.min(0), np.median(seeds, 0), seeds.max(0)
     figure.add_trace(
-        go.Scatter(
-            x=[*x, *x[::-1]],
-            y=[*high, *low[::-1]],
-            fill="toself",
-            fillcolor=color,
-            opacity=0.15,
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
-        ),
+        area(x, low, high, fillcolor=color, opacity=0.15, legendgroup=name),
         1,
         column,
     )

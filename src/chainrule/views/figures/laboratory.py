@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, style
+from chainrule.views.figures.base import BLUE, ORANGE, area, see_through, style
 
 GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 STEP = "rgba(128, 128, 128, 0.075)"
 """The color of one contour level: overlapping levels add up, on light and dark pages."""
 FIELD = [[0.0, "#8c510a"], [0.25, "#d8b365"], [0.5, "#f5f5f5"], [0.75, "#5ab4ac"], [1.0, "#01665e"]]
@@ -32,26 +31,17 @@ class Band(NamedTuple):
     high: Sequence[float]
 
 
-def faint(color: str) -> str:
-    """Return the color of a band, which lets what is behind it through."""
-    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r}, {g}, {b}, 0.16)"
-
-
 def add_curve(
     figure: go.Figure, curve: Band, color: str, dash: str, symbol: str, legend: bool = True, **where: Any
 ) -> None:
     """Add a line with markers, over a band of its range."""
     figure.add_trace(
-        go.Scatter(
-            x=[*curve.x, *reversed(curve.x)],
-            y=[*curve.high, *reversed(curve.low)],
-            fill="toself",
-            fillcolor=faint(color),
-            line={"width": 0},
+        area(
+            curve.x,
+            curve.low,
+            curve.high,
+            fillcolor=see_through(color, 0.16),
             mode="lines",
-            hoverinfo="skip",
-            showlegend=False,
             legendgroup=curve.name,
         ),
         **where,

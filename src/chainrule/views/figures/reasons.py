@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.views import words
 from chainrule.views.figures.attribution import cut, name_rows, signed_bars
-from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, shortened, style
+from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, named_places, shortened, style
 from chainrule.views.text.reasons import effects, in_units, subject
 
 if TYPE_CHECKING:
@@ -82,13 +82,8 @@ def beeswarm(found: Reasons) -> go.Figure:
         )
     style(figure, said.of_rows(html.escape(subject(found, None))), said.axis(found.output), "")
     figure.update_xaxes(nticks=6, **ZERO)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=list(range(len(order))),
-        ticktext=[cut(found.names[k], 20) for k in order],
-        range=[len(order) - 0.4, -0.6],
-        showgrid=False,
-    )
+    names = [cut(found.names[k], 20) for k in order]
+    figure.update_yaxes(**named_places(names), range=[len(order) - 0.4, -0.6])
     figure.update_layout(height=170 + 34 * max(len(order), 2), hovermode="closest", margin={"b": 56})
     return figure
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, style
+from chainrule.views.figures.base import BLUE, DASHES, ORANGE, area, style
 from chainrule.views.figures.laboratory import GREEN, PINK
 
 FAMILIES = {
@@ -22,7 +22,6 @@ FAMILIES = {
     "none": "#808080",
 }
 """One color per kind of method; within a kind, dashes and markers differ."""
-DASHES = ("solid", "dash", "dot")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star", "triangle-down", "pentagon",
            "hexagram", "hourglass")  # fmt: skip
 MIN_LABEL_DISTANCE = 0.062
@@ -55,18 +54,7 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
         if not len(x):
             continue
         if len(curve.loss) > 1:
-            figure.add_trace(
-                go.Scatter(
-                    x=np.concatenate([x, x[::-1]]),
-                    y=np.concatenate([high, low[::-1]]),
-                    fill="toself",
-                    fillcolor=color,
-                    opacity=0.13,
-                    line={"width": 0},
-                    hoverinfo="skip",
-                    showlegend=False,
-                )
-            )
+            figure.add_trace(area(x, low, high, fillcolor=color, opacity=0.13))
         figure.add_trace(
             go.Scatter(
                 x=x,
@@ -149,7 +137,7 @@ def _looks(curves: Sequence[Curve]) -> list[tuple[str, str]]:
     for i, curve in enumerate(curves):
         place = seen.get(curve.family, 0)
         seen[curve.family] = place + 1
-        looks.append((DASHES[place % len(DASHES)], MARKERS[i % len(MARKERS)]))
+        looks.append((DASHES[place % 3], MARKERS[i % len(MARKERS)]))
     return looks
 
 

@@ -10,9 +10,8 @@ from chainrule.recipe.deciding import JudgedDecision
 from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, MAX_POINTS, ORANGE, style
+from chainrule.views.figures.base import BLUE, DIAGONAL, MAX_POINTS, ORANGE, error_bars, style
 
-DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
 MAX_INTERVALS = 150
 """The most intervals of a figure; of more rows, some evenly spaced ones in the order of their predictions."""
 
@@ -149,15 +148,7 @@ def calibration(found: Reliability) -> go.Figure:
             showlegend=False,
             line={"color": BLUE, "width": 2.5},
             marker={"size": 9},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": found.high - found.observed,
-                "arrayminus": found.observed - found.low,
-                "color": BLUE,
-                "thickness": 1.5,
-                "width": 5,
-            },
+            error_y=error_bars(found.observed, found.low, found.high, BLUE, width=5),
             hovertemplate=said.point("%{customdata[0]}", "%{customdata[1]:.1%}", "%{customdata[2]:.1%}")
             + "<extra></extra>",
         )
