@@ -297,3 +297,11 @@ def test_text_from_data_cannot_steer_the_terminal(command, place):
     np.savez(place / "evil.npz", X=X, y=np.array(["\x1b[31mred", "[bold]b[/]"])[(X[:, 0] > 0).astype(int)])
     printed = command("train", "evil.npz", "--epochs", 1).stdout
     assert "\x1b[31m" not in printed and "[bold]b[/]" in printed
+
+
+def test_names_of_columns_cannot_steer_the_terminal(command, tmp_path):
+    lines = [f"{i % 7},{i % 5},{'yes' if i % 7 > 3 else 'no'}" for i in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["\x1b[31ma,b,y", *lines]), "utf-8")
+    command("train", "table.csv", "--target-column", "y", "--preset", "none", "--epochs", 1, "--out", "run")
+    printed = command("check", "run", "table.csv").stdout
+    assert "[31ma" in printed and "\x1b" not in printed

@@ -32,5 +32,4 @@ def card(
     with spoken_in(lang):
         text = written(found, license)
     write_whole(path, text.encode())
-    console = output.console()
-    console.print(f"Written to {path}", markup=False, highlight=False, soft_wrap=True)
+    output.print_lines(output.console(), f"Written to {path}")

@@ -42,7 +42,7 @@ def check(
         return
     console = output.console()
     with spoken_in(lang):
-        console.print(view(found, "as_text"), markup=False, highlight=False, soft_wrap=True)
+        output.print_lines(console, view(found, "as_text"))
     if out is not None:
         console.print(f"Written to {out}", markup=False)
 

@@ -32,16 +32,12 @@ def distill(
     given = {"hidden_layer_sizes": hidden_widths(hidden), "max_iter": epochs}
     parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     console = output.console()
-
-    def say(*lines: object) -> None:
-        for line in lines:
-            console.print(f"{line}", markup=False, highlight=False, soft_wrap=True)
-
     with spoken_in(lang):
         if not as_json:
-            say(words.smaller.learning(run), "")
+            output.print_lines(console, f"{words.smaller.learning(run)}\n\n")
         made = distilled(Path(run), out, between=between, seed=seed, named=FLAGS, **parameters)
         if as_json:
             output.print_json({"file": str(made.path), **made.cost.to_data()})
         else:
-            say(made.cost, "", words.smaller.written(str(made.path)), "", f"chainrule export {made.path} --c")
+            said = made.cost, words.smaller.written(str(made.path)), f"chainrule export {made.path} --c"
+            output.print_lines(console, "\n\n".join(map(str, said)))

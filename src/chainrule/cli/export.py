@@ -52,12 +52,11 @@ def export(
         output.print_json(as_data(written))
         return
     console = output.console()
-    for line in said(written):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    output.print_lines(console, "\n".join(said(written)))
     if written.effect is not None:
         with spoken_in(lang):
-            console.print(f"\n{written.effect}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"\n{written.usage}", markup=False, highlight=False, soft_wrap=True)
+            output.print_lines(console, f"\n{written.effect}")
+    output.print_lines(console, f"\n{written.usage}")
 
 
 def said(written: ExportedFiles) -> list[str]:
