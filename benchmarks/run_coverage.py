@@ -10,6 +10,7 @@ from the other 85 %; both get the same predictions. A line of the file of result
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from tables.loaders import TABLES, Table, TableError
 from tables.peers import Categories, named
@@ -36,7 +38,9 @@ BEGIN, END = "<!-- written by benchmarks/run_coverage.py -->", "<!-- end -->"
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 HELD = 0.15
 MOST_JUDGED = 4_000
-BAND = 1.96
+SIGMAS = float(stats.norm.ppf(0.975))
+"""Of the band in which a mean is by chance in 95 of 100 cases."""
+ROUNDING = 1e-9
 OURS = "chainrule"
 PEERS = ("MAPIE, network", "crepes, network", "MAPIE, LightGBM", "crepes, LightGBM")
 
@@ -213,10 +217,41 @@ def peers_of_labels(
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def band(found: list[Found], level: float) -> float:
-    """Return how far the mean coverage of some seeds may be from a level by chance, in 95 of 100 cases."""
-    each = [level * (1 - level) * (1 / (one.held_out + 2) + 1 / one.judged) for one in found]
-    return BAND * float(np.sqrt(np.mean(each) / len(each)))
+def band(found: list[Found], level: float, sigmas: float = SIGMAS) -> tuple[float, float]:
+    """Return the bounds between which the mean coverage of some seeds is by chance, if all rows are exchangeable.
+
+    Of n judged rows the covered ones are then beta-binomial with k = ceil((m + 1) level) and m + 1 - k, where m rows
+    were held out: all n share one calibration. The mean of several is about normal.
+    Source: Vovk, "Conditional validity of inductive conformal predictors" (2012).
+    """
+    chances = [
+        stats.betabinom(one.judged, rank := rank_of(one.held_out, level), one.held_out + 1 - rank)
+        for one in found
+    ]
+    center = np.mean([chance.mean() / one.judged for chance, one in zip(chances, found, strict=True)])
+    each = [chance.var() / one.judged**2 for chance, one in zip(chances, found, strict=True)]
+    half = sigmas * float(np.sqrt(np.mean(each) / len(each)))
+    return float(center - half), float(center + half)
+
+
+def rank_of(held_out: int, level: float) -> int:
+    """Return the rank of the score that bounds intervals, among those of the rows held out."""
+    return int(np.ceil((held_out + 1) * level - ROUNDING))
+
+
+def outside(by_table: dict[str, list[Found]], sigmas: float = SIGMAS) -> dict[tuple[str, int], bool]:
+    """Return the tables and places of LEVELS whose mean coverage is outside of its band: whether it is below."""
+    found = {}
+    for (name, own), place in itertools.product(by_table.items(), range(len(LEVELS))):
+        mean, (low, high) = mean_coverage(own)[place], band(own, LEVELS[place], sigmas)
+        if not low <= mean <= high:
+            found[name, place] = bool(mean < low)
+    return found
+
+
+def mean_coverage(found: list[Found]) -> NDArray[np.float64]:
+    """Return the mean of ours over seeds, at each of LEVELS."""
+    return np.mean([one.coverage[OURS] for one in found], 0)
 
 
 def written(results: list[Found]) -> Iterator[str]:
@@ -226,26 +261,25 @@ def written(results: list[Found]) -> Iterator[str]:
     heads = " | ".join(f"{100 * level:g} %" for level in LEVELS)
     yield f"| table | seeds | held out | {heads} | " + " | ".join(f"to {who}" for who in PEERS) + " |"
     yield "|---|" + "---:|" * (2 + len(LEVELS) + len(PEERS))
-    outside = below = 0
+    marked = outside(by_table)
     for name, own in by_table.items():
-        cells = []
-        for place, level in enumerate(LEVELS):
-            mean = float(np.mean([one.coverage[OURS][place] for one in own]))
-            is_out = abs(mean - level) > band(own, level)
-            outside += is_out
-            below += is_out and mean < level
-            cells.append(f"{100 * mean:.1f}" + "\\*" * is_out)
+        cells = [
+            f"{100 * mean:.1f}" + "\\*" * ((name, place) in marked)
+            for place, mean in enumerate(mean_coverage(own))
+        ]
         held = f"{np.mean([one.held_out for one in own]):.0f}"
         ratios = [f"{value:.2f}" if np.isfinite(value := ratio(own, who)) else "" for who in PEERS]
         yield f"| {name} | {len(own)} | {held} | " + " | ".join([*cells, *ratios]) + " |"
     yield ""
-    means = np.mean([np.mean([one.coverage[OURS] for one in own], 0) for own in by_table.values()], 0)
-    overall = [f"{100 * mean:.1f}" for mean in means]
-    cells_of_all = len(names) * len(LEVELS)
+    overall = [f"{100 * mean:.1f}" for mean in np.mean([mean_coverage(own) for own in by_table.values()], 0)]
+    count = len(names) * len(LEVELS)
+    sigmas_of_all = float(stats.norm.ppf((1 + 0.95 ** (1 / count)) / 2))
+    far = [f"{name} at {100 * LEVELS[place]:g} %" for name, place in outside(by_table, sigmas_of_all)]
     yield (
         "\\*: outside of the band in which the mean over the seeds is by chance in 95 of 100 cases: "
-        f"{outside}, {below} of them below, of {cells_of_all}, where chance makes {0.05 * cells_of_all:.1f}. Over all "
-        f"tables the coverage is {', '.join(overall)} %."
+        f"{len(marked)}, {sum(marked.values())} of them below, of {count}, where chance makes {0.05 * count:.1f}. "
+        f"Outside of the wider bands in which all {count} are by chance in 95 of 100 cases: "
+        f"{', '.join(far) or 'none'}. Over all tables the coverage is {', '.join(overall)} %."
     )
     for task, what in (("regression", "widths of intervals"), ("classification", "sizes of sets")):
         own = [[one for one in each if one.task == task] for each in by_table.values()]

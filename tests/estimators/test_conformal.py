@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators.conformal.intervals import Intervals, folds_of, shape_of, shortest
+from chainrule.estimators.conformal.intervals import Intervals, folds_of
 from chainrule.estimators.conformal.scores import MAX_KEPT, Scores
 from chainrule.estimators.conformal.sets import LabelSets
+from chainrule.estimators.conformal.units import Unit, shape_of, shortest, slope_of
 from chainrule.estimators.covering import needed
 from chainrule.estimators.fit.confidence import Confidence, confidence_of, log_odds
 from chainrule.estimators.fit.held_out import MAX_INPUTS, HeldOut
@@ -103,6 +104,26 @@ def test_the_shortest_interval_by_hand():
     np.testing.assert_allclose(found.scores(np.array([-1.0, 0, 9])), [10, 0, 10])
 
 
+def test_difficult_rows_have_a_smaller_factor_by_hand():
+    """Factors of 2 less (0, 1, 1.9, -1) are (2, 1, 0.1, 3), and at least 2 / 4."""
+    unit = Unit(np.zeros(4), np.full(4, 0.5), np.full(4, 0.25), np.array([0, 1, 1.9, -1]))
+    np.testing.assert_allclose(unit.times(2.0)[:, 0], [-1, -0.5, -0.25, -1.5])
+    np.testing.assert_allclose(unit.times(2.0)[:, 1], [0.5, 0.25, 0.125, 0.75])
+    np.testing.assert_allclose(unit.scores(np.array([-1.0, -0.5, -0.25, 0.75])), 2)
+    assert np.isinf(unit.times(np.inf)).all()
+    assert slope_of(np.array([7.0, 2 * np.log(2), 0])) == pytest.approx(1)  # half of a mean size of 2
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-3, 3)), min_size=1, max_size=9), st.floats(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_an_interval_contains_what_has_a_score_up_to_its_factor(rows, factor):
+    y, less = np.array(rows).T
+    unit = Unit(np.zeros(len(y)), np.full(len(y), 0.3), np.full(len(y), 0.7), less)
+    is_clear = np.abs(unit.scores(y) - factor) > 1e-9
+    found = covers(unit.times(factor), y) == (unit.scores(y) <= factor)
+    assert found[is_clear].all()
+
+
 def test_coverage_is_within_the_binomial_band_whatever_the_noise():
     """40 times 300 held-out rows with skewed noise that grows with the prediction, and 500 new ones each."""
     random, hits, coverages = np.random.default_rng(1), [], (0.5, 0.8, 0.9, 0.95)
@@ -166,6 +187,31 @@ def test_a_file_keeps_them(regressor, tmp_path):
     read.save(tmp_path / "again.safetensors")
     again = MLPRegressor.load(tmp_path / "again.safetensors")
     np.testing.assert_array_equal(again.predict_interval(TABLE[NEW]), regressor.predict_interval(TABLE[NEW]))
+
+
+def test_intervals_in_files_of_before_keep_their_widths(regressor):
+    """They are proportional to the power 0.75 of the expected error, with one factor for all rows."""
+    known = result_of(regressor).calibration
+    (before,) = known.to_data()["outputs"]
+    inputs = len(before["difficulty"]["weights"]) - 3
+    del before["slope"], before["difficulty"]["power"]
+    found = Intervals.from_data({"outputs": [before], "floor": None}, SQUARED, inputs)
+    X, center = regressor.preprocessor_.transform(TABLE[NEW]), regressor.predict(TABLE[NEW])[:, None]
+    new, old = (np.ptp(each.units(X, center)[0].times(1.0), 1) for each in (known, found))
+    size = known.outputs[0].units.difficulty(X, center[:, 0])
+    np.testing.assert_allclose(old, size**0.75)
+    slope = known.outputs[0].units.slope
+    np.testing.assert_allclose(new, size * np.maximum(np.maximum(1 - slope * np.log(size), 0.25), 0))
+    assert slope > 0
+
+
+def test_a_small_coverage_spends_less_on_what_is_difficult(regressor):
+    is_wild = (TABLE["site"][NEW] == "wild").to_numpy()
+    shares = []
+    for coverage in (0.5, 0.95):
+        widths = np.ptp(regressor.predict_interval(TABLE[NEW], coverage), 1)
+        shares.append(np.median(widths[is_wild]) / np.median(widths[~is_wild]))
+    assert 1 < shares[0] < shares[1]
 
 
 def test_several_outputs_are_covered_one_by_one():

@@ -26,8 +26,14 @@ def found(name: str, task: str, seed: int, at_50: float) -> coverage.Found:
 
 
 def test_the_band_of_a_mean_over_seeds():
+    """Of 298 rows held out the score of rank 150 = ceil(299 / 2): a beta of 150 and 149, and binomial of 600 rows."""
     results = [found(NAMES[0], "regression", seed, 0.5) for seed in range(4)]
-    assert coverage.band(results, 0.5) == pytest.approx(1.96 * math.sqrt(0.25 * (1 / 300 + 1 / 600) / 4))
+    center = 150 / 299
+    of_calibration = center * (1 - center) / 300
+    of_rows = (center * (1 - center) - of_calibration) / 600
+    half = 1.959964 * math.sqrt((of_calibration + of_rows) / 4)
+    assert coverage.band(results, 0.5) == pytest.approx((center - half, center + half))
+    assert [coverage.rank_of(m, level) for m, level in ((299, 0.9), (9, 0.9), (19, 0.95))] == [270, 9, 19]
 
 
 def test_what_lies_outside_is_marked_and_ratios_are_geometric_means():
@@ -38,6 +44,7 @@ def test_what_lies_outside_is_marked_and_ratios_are_geometric_means():
     (labels,) = (line for line in lines if line.startswith(f"| {NAMES[1]} |"))
     assert numbers == f"| {NAMES[0]} | 4 | 298 | 56.0\\* | 80.0 | 90.0 | 95.0 | 0.50 | 2.00 |  |  |"
     assert " 51.0 | 80.0 " in labels
-    assert any("1, 0 of them below, of 8" in line and "53.5, 80.0, 90.0, 95.0 %" in line for line in lines)
+    (said,) = (line for line in lines if "1, 0 of them below, of 8" in line)
+    assert f"in 95 of 100 cases: {NAMES[0]} at 50 %. Over" in said and "53.5, 80.0, 90.0, 95.0 %" in said
     assert f"| {coverage.PEERS[0]} | 0.500 | 0.500 | 0.500 | 0.500 | 1 of 1 |" in lines
     assert np.isnan(coverage.ratio(results, coverage.PEERS[2]))

@@ -6,8 +6,9 @@ factor by which its unit just reaches the truth, of the units of models that hav
     score_i = max((m(x_i) - y_i) / below(x_i), (y_i - m(x_i)) / above(x_i))
 
 The interval of a new row is its unit times the score of rank ceil((m + 1) coverage), see `scores`: so intervals of a
-larger coverage contain those of a smaller one. The unit is that of a `Shape` times the `Difficulty` of the row, or, of
-several quantiles, from the lowest to the highest about the middle one.
+larger coverage contain those of a smaller one. The unit is that of a `Shape` times the `Difficulty` of the row, which
+has a smaller factor where it is difficult (see `units`), or, of several quantiles, from the lowest to the highest about
+the middle one.
 Sources: Papadopoulos, Proedrou, Vovk, Gammerman, "Inductive confidence machines for regression" (2002), with the error
 scaled as in Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, "Distribution-free predictive inference for regression"
 (2018), section 5.2; of quantiles: Romano, Patterson, Candes, "Conformalized quantile regression" (2019), in proportion
@@ -27,54 +28,11 @@ from numpy.typing import NDArray
 from chainrule.errors import FormatError
 from chainrule.estimators.conformal.difficulty import Difficulty, learned
 from chainrule.estimators.conformal.scores import Scores
+from chainrule.estimators.conformal.units import Shape, Unit, lessened, shape_of, slope_of
 from chainrule.estimators.fit.held_out import HeldOut, PreparedInputs
 from chainrule.estimators.numbers import NumericTargets
 
 Numbers = NDArray[np.float64]
-
-LEAST_PART = 0.1
-"""The least part of an interval on either side of its middle."""
-
-
-class Shape(NamedTuple):
-    """The unit of intervals: from middle - below to middle + above, where below + above = 1.
-
-    Errors may be skewed: a count is rarely far below its prediction, and sometimes far above. In units of the
-    difficulty, the middle of an interval is that of the shortest one with half of the held-out errors, and the parts
-    below and above it are in proportion to those of the shortest one with nine tenths. On the ten numeric tables of
-    `docs/tables.md`, with 600 held-out rows and three seeds, this makes intervals of 50 % narrower by 6 % than those
-    symmetric about the prediction, and those of 80, 90 and 95 % as wide (0.996, 1.012 and 0.997 times).
-    """
-
-    middle: float = 0.0
-    below: float = 0.5
-    above: float = 0.5
-
-    def scores(self, errors: Numbers) -> Numbers:
-        """Return the factors (n,) by which the unit just reaches errors (n,), at least 0."""
-        errors = errors - self.middle
-        return np.maximum(-errors / self.below, errors / self.above)
-
-
-def shape_of(errors: Numbers) -> Shape:
-    """Return the shape of errors (m,), y - prediction in units of the difficulty."""
-    ordered = np.sort(errors)
-    middle = float(np.mean(shortest(ordered, 0.5)))
-    low, high = shortest(ordered, 0.9)
-    below, above = max(middle - low, 0.0), max(high - middle, 0.0)
-    if not below + above > 0:
-        return Shape(middle)
-    part = float(np.clip(below / (below + above), LEAST_PART, 1 - LEAST_PART))
-    return Shape(middle, part, 1 - part)
-
-
-def shortest(ordered: Numbers, share: float) -> tuple[float, float]:
-    """Return the ends of the shortest interval with at least a share of ascending numbers (m,)."""
-    count = max(1, int(np.ceil(share * len(ordered))))
-    widths = ordered[count - 1 :] - ordered[: len(ordered) - count + 1]
-    place = int(np.argmin(widths))
-    return float(ordered[place]), float(ordered[place + count - 1])
-
 
 FOLDS = 5
 """Of the held-out rows: the unit of each row is that of models of the other folds."""
@@ -86,22 +44,6 @@ THIN = 1e-3
 """The least distance of a quantile from the middle one, in mean distances."""
 
 
-class Unit(NamedTuple):
-    """The units of intervals at rows, each (n,)."""
-
-    middle: Numbers
-    below: Numbers
-    above: Numbers
-
-    def scores(self, y: Numbers) -> Numbers:
-        """Return the factors (n,) by which they just reach y (n,)."""
-        return np.maximum((self.middle - y) / self.below, (y - self.middle) / self.above)
-
-    def times(self, factor: float | Numbers) -> Numbers:
-        """Return the intervals (n, 2) at a factor, one for all or (n,)."""
-        return np.stack([self.middle - factor * self.below, self.middle + factor * self.above], 1)
-
-
 @dataclass(frozen=True)
 class Scaled:
     """The unit about a prediction: a shape times the difficulty of the row."""
@@ -109,17 +51,21 @@ class Scaled:
     shape: Shape
     difficulty: Difficulty | None = None
     """None for intervals that are equally wide"""
+    slope: float = 0.0
+    """c, by which the factor of a row is less for each unit of the logarithm of its difficulty; 0 in files of 0.2"""
 
     def unit(self, inputs: PreparedInputs | None, predicted: Numbers) -> Unit:
         """Return the units at prepared inputs (n, features) and predictions (n, 1)."""
         center = predicted[:, 0]
         size = np.ones(len(center)) if self.difficulty is None else self.difficulty(inputs, center)
-        return unit_of(self.shape, center, size)
+        shape = self.shape
+        middle = center + shape.middle * size
+        return Unit(middle, shape.below * size, shape.above * size, self.slope * np.log(size))
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""
         difficulty = None if self.difficulty is None else self.difficulty.to_data()
-        return {"shape": list(self.shape), "difficulty": difficulty}
+        return {"shape": list(self.shape), "difficulty": difficulty, "slope": self.slope}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
@@ -127,12 +73,10 @@ class Scaled:
         shape, difficulty = Shape(*map(float, data["shape"])), data["difficulty"]
         if not (np.isfinite(shape).all() and min(shape.below, shape.above) > 0):
             raise FormatError("the shape of intervals has a side of no length")
-        return cls(shape, None if difficulty is None else Difficulty.from_data(difficulty, inputs))
-
-
-def unit_of(shape: Shape, center: Numbers, size: Numbers) -> Unit:
-    """Return the units of a shape about predictions (n,) of difficulties (n,)."""
-    return Unit(center + shape.middle * size, shape.below * size, shape.above * size)
+        slope = float(data.get("slope", 0.0))
+        if not (np.isfinite(slope) and slope >= 0):
+            raise FormatError("the slope of the factors of intervals is no number from 0")
+        return cls(shape, None if difficulty is None else Difficulty.from_data(difficulty, inputs), slope)
 
 
 @dataclass(frozen=True)
@@ -240,7 +184,9 @@ def of_output(held_out: HeldOut, output: int) -> OutputIntervals:
     for one in range(FOLDS):
         is_own = fold == one
         own[is_own] = shape_of(scaled[~is_own]).scores(scaled[is_own])
-    return OutputIntervals(Scaled(shape_of(scaled), difficulty), Scores.of(own, weight), own)
+    slope = slope_of(own)
+    own = lessened(own, slope * np.log(sizes))
+    return OutputIntervals(Scaled(shape_of(scaled), difficulty, slope), Scores.of(own, weight), own)
 
 
 def of_quantiles(held_out: HeldOut, predicted: Numbers) -> OutputIntervals:
