@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on
 from chainrule.estimators.best import candidates, few, saved
+from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.state import RaceState
+from chainrule.estimators.best.weights import temperature, tempered
 from chainrule.estimators.fit import linear_part
 from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.formulas.losses import MeanSquaredError, Poisson
 
@@ -30,7 +33,6 @@ NUMBER = 100 * (np.sin(2 * TABLE["size"]) + (TABLE["kind"] == "a") + RNG.normal(
 LABEL = pd.Series(np.where(NUMBER > 20, "high", "low"))
 SMALL = (
     Candidate("few rows", deals=True),
-    Candidate("few bent", variant="few bent", deals=True),
     Candidate("few additive", variant="few additive", deals=True),
 )
 
@@ -40,9 +42,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "OF_FEW_ROWS", SMALL)
 
 
-def best(kind: type[Any] = MLPRegressor, **settings: Any) -> Any:
-    own = {"preprocess": "auto", "preset": "best", "max_iter": 4, "random_state": 3, "time_limit": 1_000}
-    return kind(**own | settings)
+def best(kind: type[Any] = MLPRegressor, **changed: Any) -> Any:
+    own = {"preprocess": "auto", "preset": "best", "max_iter": 2, "random_state": 3, "time_limit": 1_000}
+    return kind(**own | changed)
 
 
 def recipes(made: Any) -> list[str]:
@@ -62,20 +64,15 @@ def test_the_recipes_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "passed"),
-    [
-        ({}, {}),
-        ({"hidden_layer_sizes": (8,)}, {}),
-        ({}, {"groups": np.arange(N) // 4}),
-        ({}, {"sample_weight": np.ones(N)}),
-    ],
+    ("changed", "passed"),
+    [({"hidden_layer_sizes": (8,)}, {"sample_weight": np.ones(N)}), ({}, {"groups": np.arange(N) // 4})],
 )
-def test_few_rows_race_by_their_own_recipes(settings: dict[str, Any], passed: dict[str, Any]):
-    assert recipes(best(**settings).fit(TABLE, NUMBER, **passed)) == [each.name for each in SMALL]
+def test_few_rows_race_by_their_own_recipes(changed: dict[str, Any], passed: dict[str, Any]):
+    assert recipes(best(**changed).fit(TABLE, NUMBER, **passed)) == [each.name for each in SMALL]
 
 
 @pytest.mark.parametrize(
-    ("settings", "passed"),
+    ("changed", "passed"),
     [
         ({"scoring": "r2"}, {}),
         ({"refit": False}, {}),
@@ -85,10 +82,10 @@ def test_few_rows_race_by_their_own_recipes(settings: dict[str, Any], passed: di
     ],
 )
 def test_what_the_default_does_not_deal_races_as_many_rows_do(
-    settings: dict[str, Any], passed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    changed: dict[str, Any], passed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(candidates, "CANDIDATES", (Candidate("fast", changed={"hidden_layer_sizes": (4,)}),))
-    assert recipes(best(**settings).fit(TABLE, NUMBER, **passed)) == ["fast"]
+    assert recipes(best(**changed).fit(TABLE, NUMBER, **passed)) == ["fast"]
 
 
 def test_the_rows_of_many_and_of_too_few(monkeypatch: pytest.MonkeyPatch):
@@ -107,7 +104,7 @@ def test_a_fit_is_that_of_the_default_with_its_seed(kind: type[Any], y: pd.Serie
     """To the bit: its networks, and what it predicts out of fold, by which it is judged."""
     made = best(kind).fit(TABLE, y)
     seed = next(each["seed"] for each in made.plan_["fits"] if each["recipe"] == "few rows")
-    alone = kind(preprocess="auto", max_iter=4, random_state=seed).fit(TABLE, y)
+    alone = kind(preprocess="auto", max_iter=2, random_state=seed).fit(TABLE, y)
     part = next(part for part in made.blend_.parts if part.recipe == "few rows")
     np.testing.assert_array_equal(part.estimator.predict(TABLE), alone.predict(TABLE))
     assert len(part.result.members) == len(alone.members_) == 16
@@ -163,6 +160,17 @@ def test_weights_by_hand(monkeypatch: pytest.MonkeyPatch):
     np.testing.assert_allclose(found, [0.75, 0.25])
 
 
+def test_half_of_the_temperature_of_the_average_is_taken():
+    """Its logarithm's, of the average that the networks of all fits predict out of fold."""
+    result = result_of(best(MLPClassifier).fit(TABLE, LABEL))
+    assert isinstance(result, RaceResult)
+    weights = {part.recipe: part.weight for part in result.blend.parts}
+    each = [weights.get(each.name, 0) * result.state.fits[k, 0].predicted for k, each in enumerate(SMALL)]
+    judge = Judge((LABEL == "low").to_numpy(float)[:, None], np.ones(N))
+    degree = temperature(lambda t: judge.mean_loss(judge.truth(tempered(np.sum(each, 0), t, False))))
+    assert degree != 1 and result.blend.temperature == pytest.approx(degree**0.5, rel=1e-4)
+
+
 def test_where_the_best_depends_on_the_rows_that_count_several_have_a_weight():
     """Each of two is sure of its half of 40 rows: by the likelihood of all rows they are alike, whatever the draw."""
     y = np.zeros(40, int)
@@ -181,7 +189,8 @@ def test_what_predicts_nothing_or_everything_has_no_weight_or_all_of_it():
     assert few.weights([np.ones((4, 1)), np.zeros((4, 1))], numbers).tolist() == [0, 1]
 
 
-@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=8), st.integers(2, 500))
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=8), st.integers(2, 100))
 def test_weights_add_up_to_one_and_follow_the_loss(errors: list[float], n: int):
     judge = Judge(np.zeros((n, 1)), np.ones(n), MeanSquaredError())
     found = few.weights([np.full((n, 1), error) for error in errors], judge)

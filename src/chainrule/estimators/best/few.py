@@ -29,6 +29,8 @@ from chainrule.formulas.losses import Poisson
 
 DRAWS = 200
 """The draws of the weights of rows."""
+TEMPERED = 0.5
+"""The power of the temperature of an average whose fits have one of their own, by much the same predictions."""
 LEAST = 0.02
 """A smaller weight is 0."""
 

@@ -219,9 +219,9 @@ class Race(Runner):
         judge = joined([self.rows.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
-        if self.rows.are_few:  # whose probabilities have the temperature of each fit
-            return few.weights([self.fits[number, 0].predicted for number in numbers], judge), 1.0
-        if (scorer := self.scorer(folds)) is None:
+        if self.rows.are_few:
+            weights = few.weights([self.fits[number, 0].predicted for number in numbers], judge)
+        elif (scorer := self.scorer(folds)) is None:
             truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
             weights = greedy(truths, judge.mean_loss)
         else:
@@ -235,7 +235,8 @@ class Race(Runner):
         def loss(degree: float) -> float:
             return judge.mean_loss(judge.truth(tempered(mean, degree, exclusive)))
 
-        return weights, temperature(loss)
+        found = temperature(loss)
+        return weights, found**few.TEMPERED if self.rows.are_few else found
 
     def shared(self, numbers: list[int], wanted: list[int]) -> list[int]:
         """Return those of the wanted folds to which all of the candidates were fitted."""
