@@ -261,4 +261,5 @@ def test_a_race_goes_on_from_the_files_of_its_fits(tmp_path: Path):
         best(), FitInput(TABLE, NUMBER), start, lambda task, made: told.append(task.candidate.name)
     )
     assert told == ["few additive"]
+    assert isinstance(again, RaceResult) and isinstance(whole, RaceResult)
     np.testing.assert_array_equal(again.blend.predicted(TABLE, False), whole.blend.predicted(TABLE, False))
