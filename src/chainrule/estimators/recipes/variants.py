@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.estimators.recipes.fast import TABLE, are_few, decayed, embedded, fast, for_tables
 from chainrule.estimators.recipes.few import FewSettings, of_few
@@ -30,9 +28,9 @@ def strict(facts: Facts) -> Proposal:
     return decayed(fast(facts), 1.0)
 
 
-def few_rows(**settings: Any) -> Recipe:
+def few_rows(settings: FewSettings) -> Recipe:
     """Return "fast" with other settings where there are few rows."""
-    return Recipe(fast, TABLE, of_few(FewSettings(**settings)))
+    return Recipe(fast, TABLE, of_few(settings))
 
 
 VARIANTS: dict[str, Recipe] = {
@@ -43,12 +41,12 @@ VARIANTS: dict[str, Recipe] = {
     "ranks": Recipe(fast, {**TABLE, "scale": "quantile"}),
     "decay": Recipe(strict, TABLE),
     "robust": Recipe(fast, {**TABLE, "scale": "robust+quantile"}),
-    "few bent": few_rows(curves=1.0),
-    "few deep": few_rows(layers=2),
-    "few deep bent": few_rows(layers=2, curves=1.0),
-    "few fine": few_rows(rows_of_a_bin=5, vector=8),
-    "few free": few_rows(decay=0.05),
-    "few additive": few_rows(layers=0),
+    "few bent": few_rows(FewSettings(curves=1.0)),
+    "few deep": few_rows(FewSettings(layers=2)),
+    "few deep bent": few_rows(FewSettings(layers=2, curves=1.0)),
+    "few fine": few_rows(FewSettings(rows_of_a_bin=5, vector=8)),
+    "few free": few_rows(FewSettings(decay=0.05)),
+    "few additive": few_rows(FewSettings(layers=0)),
 }
 """The recipes by name: without an embedding of numbers, with one, with one where "fast" has none and without where it
 has one, with waves for one, of ranks alone, with a stronger decay, of numbers in units of their quartiles."""
