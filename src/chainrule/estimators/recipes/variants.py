@@ -1,4 +1,4 @@
-"""Recipes beside those of `PRESETS`, which differ from "fast" in one thing each: others for a race to try."""
+"""Recipes beside those of `PRESETS`, which differ from "fast" in a thing or two each: others for a race to try."""
 
 from __future__ import annotations
 
@@ -49,4 +49,5 @@ VARIANTS: dict[str, Recipe] = {
     "few additive": few_rows(FewSettings(layers=0)),
 }
 """The recipes by name: without an embedding of numbers, with one, with one where "fast" has none and without where it
-has one, with waves for one, of ranks alone, with a stronger decay, of numbers in units of their quartiles."""
+has one, with waves for one, of ranks alone, with a stronger decay, of numbers in units of their quartiles; and where
+there are few rows with curves that begin bent, two layers, both, finer bins, hardly any decay, or no hidden layer."""
