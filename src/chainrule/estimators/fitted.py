@@ -1,3 +1,4 @@
+# Over 300 lines because it is what the two estimators do after a fit: one method per use, each a few calls.
 """The methods of a fitted estimator: prediction, its parameters, hidden layers' outputs, transfer, and files."""
 
 from __future__ import annotations

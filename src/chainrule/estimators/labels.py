@@ -38,7 +38,7 @@ class Labels:
     # --- learned from y ---------------------------------------------------------------------------------------------
 
     @staticmethod
-    def read(y: Any) -> Any:
+    def read(y: object) -> object:
         """Return labels of a nullable type of pandas in NumPy's; others as they are."""
         return whole_labels(y)
 

@@ -72,7 +72,7 @@ class NumericTargets:
     # --- learned from y ---------------------------------------------------------------------------------------------
 
     @staticmethod
-    def read(y: Any) -> Any:
+    def read(y: object) -> object:
         """Return numbers, of text with a unit too; others than text as they are. Raises DataError for dates."""
         kind = "" if y is None else np.asarray(y).dtype.kind
         if kind in ("m", "M"):

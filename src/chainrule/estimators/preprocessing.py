@@ -17,11 +17,11 @@ from chainrule.network.constraints import Constraints
 
 
 def fitted(
-    preprocess: Any,
+    preprocess: object,
     given: FitInput,
     table: RawTable,
-    y: Any,
-    dtype: Any,
+    y: object,
+    dtype: str | None,
     settings: Mapping[str, Any] = {},
 ) -> TablePreprocessor:
     """Return a preprocessor that has learned a table: a new one for "auto", or a copy of the one given.

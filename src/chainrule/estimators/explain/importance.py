@@ -109,11 +109,11 @@ def half_widths(growth: Floats, level: float) -> Floats:
 def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:
     """Return a function from predictions (n, outputs) to each row's loss (n,), and its name. y: the true targets."""
     targets = parts.result.targets
-    given = targets.read(y)
+    given = np.asarray(targets.read(y))
     if len(given) != rows:
         raise ShapeError(f"y has {len(given):,} targets for {rows:,} rows; pass one for each row of X.")
     if isinstance(targets, Labels):
-        targets.check_again(np.asarray(given), False)
+        targets.check_again(given, False)
         return _log_loss(np.asarray(targets.encode(given))), "log_loss"
     assert isinstance(targets, NumericTargets)
     numbers = np.asarray(targets.encode(given), np.float64)
