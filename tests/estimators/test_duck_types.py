@@ -69,7 +69,7 @@ def test_a_network_without_hidden_layers_has_no_outputs_of_them():
 @pytest.mark.parametrize("settings", PRESETS, ids=str)
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_a_fit_without_targets_says_so(kind: Any, settings: dict[str, Any]):
-    with pytest.raises(DataError, match="requires y to be passed, but the target y is None; call fit"):
+    with pytest.raises(DataError, match="requires y to be passed, but the target y is None: call fit"):
         kind(time_limit=1.0, **settings).fit(X)
 
 

@@ -160,7 +160,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if given.y is None and not isinstance(given.X, Source):
             name = type(self).__name__
             raise DataError(
-                f"This {name} estimator requires y to be passed, but the target y is None; call fit(X, y)."
+                f"This {name} estimator requires y to be passed, but the target y is None: call fit(X, y)."
             )
         start_values = {name: self._given[name] for name in FIELDS if name in self._given}
         is_begun = incremental or self._trunk is not None or bool(start_values)

@@ -79,16 +79,16 @@ class Difficulty:
     def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
         """Return what `to_data` wrote. inputs: of the network.  Raises FormatError for other values."""
         arrays = [np.asarray(data[name], np.float64) for name in ("center", "spread", "weights")]
-        numbers = [float(data[name]) for name in NUMBERS]
+        bias, low, high, mean, std = numbers = [float(data[name]) for name in NUMBERS]
         power = float(data.get("power", POWER_BEFORE))
         sizes = {each.shape for each in arrays}
         fits = (
             sizes in ({(OF_PREDICTION,)}, {(inputs + OF_PREDICTION,)})
             and np.isfinite([*numbers, power]).all()
         )
-        if not (fits and np.isfinite(arrays).all() and (arrays[1] > 0).all() and numbers[-1] > 0):
+        if not (fits and np.isfinite(arrays).all() and (arrays[1] > 0).all() and std > 0):
             raise FormatError("the widths of intervals are not those of the network in the file")
-        return cls(arrays[0], arrays[1], arrays[2], *numbers, power)
+        return cls(arrays[0], arrays[1], arrays[2], bias, low, high, mean, std, power)
 
 
 OF_PREDICTION = 3
