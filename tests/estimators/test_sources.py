@@ -111,10 +111,10 @@ def test_of_rows_that_there_is_no_time_or_memory_for_some_are_drawn(
 
 
 def test_the_share_in_time_by_hand(monkeypatch: pytest.MonkeyPatch):
-    """30 % of 50 s are 15 s; less 5 s for reading, 10 s of the 40 s that preparing takes."""
+    """20 % of 50 s are 10 s; less 5 s for reading, 5 s of the 40 s that preparing takes."""
     monkeypatch.setattr("chainrule.estimators.read_source.time.monotonic", lambda: 110.0)
     how = read_source.Reading(0, False, None, False, 60.0, 100.0)
-    assert read_source._share_in_time(how, 5.0, 40.0) == pytest.approx(0.25)
+    assert read_source._share_in_time(how, 5.0, 40.0) == pytest.approx(0.125)
     assert read_source._share_in_time(how, 20.0, 40.0) == 0
 
 

@@ -23,6 +23,7 @@ LARGE = "784-2500-2000-1500-1000-500-10"
 RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| (?:[^|]* \| ){{4}}# \|"
 SECONDS = r"\n\| {} \| {} \| [\d.]+ \| \d+ \| # \|"
 SMALLER = r"\n\| {} \| {} \| [\d.]+ \| # \|"
+BEST_OF_FEW = r"\n- \*\*200 rows, `preset=.best.`\*\* [^\n]*20 tables"
 FEW = r"\n- \*\*{} rows\*\*: .*The geometric mean is #:"
 
 
@@ -95,7 +96,15 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
         same,
     ),
     (QUESTIONS, "With 50 rows its loss is # of the better", "docs/estimators.md", FEW.format(50), same),
-    (QUESTIONS, "CatBoost, with 200 rows #.", "docs/estimators.md", FEW.format(200), same),
+    (QUESTIONS, "CatBoost, with 200 rows #, and", "docs/estimators.md", FEW.format(200), same),
+    (QUESTIONS, "in 20 seconds #, over", "docs/estimators.md", BEST_OF_FEW + ": #, where", same),
+    (
+        QUESTIONS,
+        "on which the default has #. [",
+        "docs/estimators.md",
+        BEST_OF_FEW + r": [\d.]+, where the default has # \(",
+        same,
+    ),
     (
         QUESTIONS,
         "first layer a gradient of # of",
