@@ -13,6 +13,7 @@ from chainrule.engines.native import engine as native
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.trained.persistence import LAYERS
+from full import FULL
 from random_layers import PLACES, stands, wanted
 from random_networks import FORMS, Case, Trained, agreement, draw, train
 from sanitized import EVERY, SANITIZED
@@ -36,7 +37,7 @@ RUNS = (
 quick = [pytest.param(range(start, start + 50), id=f"from {start}") for start in range(0, QUICK, 50)]
 slow = [
     pytest.param(range(start, start + 50), id=f"from {start}", marks=pytest.mark.slow)
-    for start in range(QUICK, 1000, 50)
+    for start in range(QUICK, 1000, 50 if FULL else 100)
 ]
 
 

@@ -12,6 +12,7 @@ from chainrule.engines.native import REASON
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.trained.persistence import LAYERS
+from full import FULL
 from random_networks import Case, Trained, difference, draw, judged, train, untrained
 
 torch = pytest.importorskip("torch")
@@ -66,7 +67,7 @@ def loss_alone(run: Trained) -> Trained:
 
 
 blocks = [range(0, QUICK // 2), range(QUICK // 2, QUICK)]
-later = [range(start, start + 100) for start in range(QUICK, 1000, 100)]
+later = [range(start, start + 100) for start in range(QUICK, 1000, 100 if FULL else 200)]
 
 
 @pytest.mark.parametrize(

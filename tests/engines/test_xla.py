@@ -51,6 +51,7 @@ from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.training import loop
+from full import FULL
 from layer_examples import every_kind_of_layer
 from random_networks import agreement, draw, train
 
@@ -299,7 +300,7 @@ def test_members_side_by_side():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"] if FULL else ["float64"])
 def test_every_layer(dtype):
     """One chain of all of them, blocks in blocks included; one step, since errors grow from layer to layer."""
     network = Network(5, every_kind_of_layer(), SoftmaxCrossEntropy(0.1), l2=1e-3, max_norm=1.5)
@@ -308,7 +309,11 @@ def test_every_layer(dtype):
 
 
 @pytest.mark.parametrize(
-    "numbers", [pytest.param([3], id="one"), pytest.param(range(20, 26), id="many", marks=pytest.mark.slow)]
+    "numbers",
+    [
+        pytest.param([3], id="one"),
+        pytest.param(range(20, 26 if FULL else 22), id="many", marks=pytest.mark.slow),
+    ],
 )
 def test_random_networks(numbers):
     """Theta, outputs, running statistics and all that is recorded; the step and the link of an error."""

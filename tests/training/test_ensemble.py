@@ -20,6 +20,7 @@ from chainrule.data.samples import Samples
 from chainrule.engines import NativeEngine, Plan, native
 from chainrule.training import fit as training
 from chainrule.training.run import RunSettings
+from full import FULL
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(90, 4)).astype(np.float32)
@@ -310,10 +311,15 @@ def test_a_member_that_diverges_is_left_out(engine: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("as_rows", [np.asarray, csr_matrix], ids=["dense", "sparse"])
-@pytest.mark.parametrize("own_batches", [True, False], ids=["own", "shared"])
+@pytest.mark.parametrize(
+    ("own_batches", "as_rows"),
+    [(True, np.asarray), (False, csr_matrix), *([(True, csr_matrix), (False, np.asarray)] if FULL else [])],
+)
 def test_members_side_by_side_in_one_program(own_batches: bool, as_rows: Any):
-    """A group of two and one of one, with a smaller last batch, and rows that do not lie on the device."""
+    """A group of two and one of one, with a smaller last batch, and rows that do not lie on the device.
+
+    With CHAINRULE_FULL=1 both kinds of rows with both kinds of batches.
+    """
     pytest.importorskip("jax")
 
     def trained(**settings: Any) -> c.Ensemble:
