@@ -13,7 +13,6 @@ from tables.cells import threads
 from tables.peers import named
 
 LABEL = "the target"
-FILE = "model.safetensors"
 
 
 def classification(y: pd.Series) -> str:
@@ -44,12 +43,11 @@ def texts(X: pd.DataFrame) -> pd.DataFrame:
 
 
 class Ours:
-    """The package's estimator. What predicts is its compact file, loaded again."""
+    """The package's estimator."""
 
     def __init__(self, seconds: float, seed: int, *, is_numeric: bool, **settings: Any) -> None:
-        """Keep the estimator, and a folder for its file."""
+        """Keep the estimator."""
         self.net = contestants.ours(pd.DataFrame(), is_numeric, seed, **settings)
-        self.home = tempfile.TemporaryDirectory()
 
     @classmethod
     def best(cls, seconds: float, seed: int, *, is_numeric: bool) -> Self:
@@ -57,10 +55,8 @@ class Ours:
         return cls(seconds, seed, is_numeric=is_numeric, preset="best", time_limit=seconds)
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
-        """Fit it, save it and load it."""
+        """Fit it."""
         self.net.fit(X, y)
-        self.saved(Path(self.home.name))
-        self.net = type(self.net).load(Path(self.home.name) / FILE)
         return self
 
     def predict(self, X: pd.DataFrame) -> Any:
@@ -73,7 +69,7 @@ class Ours:
 
     def saved(self, folder: Path) -> None:
         """One file."""
-        self.net.save(folder / FILE, compact=True)
+        self.net.save(folder / "model.safetensors")
 
 
 class Peer:
