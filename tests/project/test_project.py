@@ -182,6 +182,28 @@ def test_what_the_sanitizers_run_is_there():
     assert missing == []
 
 
+def test_the_sanitizers_are_run_again_when_the_engine_changes(tmp_path: Path):
+    """The checksum of what they depend on follows the contents of these files, and of no other."""
+    script = tmp_path / "tests" / "sanitizers" / "run.sh"
+    script.parent.mkdir(parents=True)
+    script.write_bytes((ROOT / "tests" / "sanitizers" / "run.sh").read_bytes())
+    engine, other = tmp_path / "native" / "engine.cpp", tmp_path / "README.md"
+    engine.parent.mkdir()
+    found = []
+    for written, text in ((engine, "1"), (other, "1"), (other, "2"), (engine, "2"), (engine, "1")):
+        written.write_text(text, "utf-8")
+        for command in (["git", "init", "-q"], ["git", "add", "."], ["bash", str(script), "", "--inputs"]):
+            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        found.append(run.stdout.strip())
+    first, *then = found
+    assert re.fullmatch("[0-9a-f]{64}", first) and [each == first for each in then] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
 def test_no_file_names_a_path_of_one_machine():
     machine = re.compile(rb"(?<![\w.~-])/(?:work|root|home|Users|tmp)/\w+")
     found = [

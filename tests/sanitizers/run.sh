@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The native engine under sanitizers: `make sanitize`. Builds the module twice, with AddressSanitizer and
 # UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
-# With --build-only in their place it runs no test.
+# With --build-only in their place it runs no test, and with --inputs it prints what the files are that a finding depends on,
+# as a checksum. passed.txt has that of the last run without a finding: continuous integration leaves out a run that would only
+# repeat it.
 # SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, a quarter of
 # the random networks, looks for faults of memory in the tests that step on almost every branch, and for races only in the
 # tests that are about threads.
@@ -12,6 +14,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=$1
 shift
+passed=tests/sanitizers/passed.txt
+inputs() {
+    git ls-files -z -- native CMakeLists.txt src/chainrule/engines tests/engines tests/sanitizers ":!$passed" |
+        LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
+}
+[[ ${1-} != --inputs ]] || { inputs; exit 0; }
 export CXX=${CXX:-g++}
 export PYTHONPATH=tests/sanitizers:src # sitecustomize.py there: _native is the module that CHAINRULE_NATIVE names
 export PYTHONMALLOC=malloc         # each object by itself, so that a step beyond it is seen
@@ -86,3 +94,5 @@ for kind in address thread; do
     LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys \
         -m "not slow" "${others[@]}" --numprocesses auto "${tests[@]}" "$@"
 done
+# pytest's own arguments may leave out any test.
+(($#)) || ! git rev-parse --git-dir >/dev/null 2>&1 || inputs >"$passed"
