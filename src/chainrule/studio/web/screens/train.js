@@ -265,7 +265,7 @@ export function train(root, store) {
     if (all || what.has('mark') || what.has('shown')) showTimeline();
     if (all) compareRuns();
     if (all) data.show();
-    if (all || what.has('look')) showHints(store, hints, run, () => checked, canTrain ? actions.restart : null);
+    if ((all || what.has('look')) && store.get('train.options')) showHints(store, hints, run, () => checked, canTrain ? actions.restart : null);
   }
 
   function onkey(event) {
