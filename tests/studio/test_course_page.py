@@ -113,6 +113,33 @@ def test_the_chain_of_four_numbers(pages: Pages, studio: Studio):
         assert "course" not in page.evaluate("location.hash")
 
 
+LATE = """(() => {
+  const send = WebSocket.prototype.send, late = new Set();
+  WebSocket.prototype.send = function (text) {
+    if (text.includes('"backprop.mistake"') && !late.size) late.add(JSON.parse(text).id);
+    setTimeout(() => send.call(this, text), text.includes('"backprop.example"') ? 700 : 0);
+  };
+  const { set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'onmessage');
+  Object.defineProperty(WebSocket.prototype, 'onmessage', { set(listen) {
+    set.call(this, (event) => {
+      const isLate = typeof event.data === 'string' && late.has(JSON.parse(event.data).id);
+      setTimeout(() => listen(event), isLate ? 2500 : 0);
+    });
+  } });
+})();"""
+"""Lets the mistake of the network that is there be answered after the course has put its own in place of it."""
+
+
+def test_a_chain_that_comes_late_is_walked(pages: Pages):
+    """It begins with a sample of its own data, of which there are six, not with the mistake of the network before."""
+    with pages.open("backprop", state={"course": "chain"}, init=LATE) as page:
+        page.wait_for_selector("[data-test=lines] [data-test=line-weight]")
+        settle(page)
+        assert state(page, "backprop.sample") < 6
+        page.click("[data-test=course-leave]")
+        settle(page)
+
+
 def test_the_steps_back(pages: Pages, studio: Studio):
     """The three factors of a weight, the recursion of the errors, and a slope, of the network on show."""
     weight = {"name": "dense_2.W", "i": 3, "j": 1}

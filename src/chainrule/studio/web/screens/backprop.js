@@ -95,15 +95,18 @@ export function backprop(root, store) {
     return weight.show(walk);
   }
 
+  function formOf() {
+    const model = store.get('model');
+    return model && JSON.stringify(model.links.map(({ name, fan_out }) => [name, fan_out]));
+  }
+
   // To the sample with the largest loss among those that the model is wrong about, or the one after another.
   async function begin(after = null) {
-    try {
-      start = await store.call('backprop.mistake', after === null ? {} : { after });
-    } catch {
-      start = { sample: 0 };   // the walk says what is wrong with the data
-    }
-    if (!isOver) store.set({ 'backprop.sample': start.sample });
-    if (start.searched === undefined) start = null;
+    const of = formOf();
+    const found = await store.call('backprop.mistake', after === null ? {} : { after }).catch(() => ({ sample: 0 }));   // the walk says what is wrong with the data
+    if (isOver || of !== formOf()) return;   // another network, of other data, has come meanwhile
+    store.set({ 'backprop.sample': found.sample });
+    start = found.searched === undefined ? null : found;
   }
 
   async function load(mayBegin = true) {
@@ -155,7 +158,7 @@ export function backprop(root, store) {
 
   const offs = [
     store.on(['network', 'data', 'sample'], (keys) => {
-      const model = store.get('model'), now = model && JSON.stringify(model.links.map(({ name, fan_out }) => [name, fan_out]));
+      const now = formOf();
       if (keys.has('network') && form !== null && now !== form) {   // another network
         source.reset();
         weight.clear();
