@@ -77,6 +77,17 @@ def test_an_unknown_name_is_pythons_own_error():
         c.Dense(3, no_such_name=1)  # type: ignore[call-arg]
 
 
+def test_an_error_inside_of_a_property_keeps_its_words():
+    class Own(c.Model):
+        @property
+        def inside(self) -> object:
+            return getattr(self.network, "words_of_its_own")  # noqa: B009
+
+    own = Own(model().network)
+    with pytest.raises(AttributeError, match=r"'Network' object has no attribute 'words_of_its_own'$"):
+        _ = own.inside
+
+
 def test_a_class_that_has_the_name_takes_it():
     assert c.AdamW(weight_decay=0.5).weight_decay == 0.5
 

@@ -7,8 +7,8 @@ import decimal
 import math
 import subprocess
 import sys
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -328,19 +328,12 @@ def test_threads_share_it():
     net = fitted("classifier", "three", {})
     bound = net.bind()
     expected = [bound.predict_proba(row) for row in ROWS]
-    wrong: list[int] = []
 
-    def work(first: int) -> None:
-        for k in range(first, first + N):
-            if not np.array_equal(bound.predict_proba(ROWS[k % N]), expected[k % N]):
-                wrong.append(k)
+    def is_right(k: int) -> bool:
+        return np.array_equal(bound.predict_proba(ROWS[k % N]), expected[k % N])
 
-    threads = [threading.Thread(target=work, args=(13 * k,)) for k in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(is_right, range(8 * N)))
 
 
 @pytest.mark.slow

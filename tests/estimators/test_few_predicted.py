@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
-import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -180,19 +180,12 @@ def test_of_networks_with_many_parameters_nothing_is_kept(monkeypatch: pytest.Mo
 
 def test_threads_may_predict_at_once():
     net, expected = fitted(FRAME), NET.predict_proba(FRAME)
-    wrong: list[int] = []
 
-    def work(first: int) -> None:
-        for k in range(first, first + 8):
-            if not np.array_equal(net.predict_proba(FRAME[k % N : k % N + 1])[0], expected[k % N]):
-                wrong.append(k)
+    def is_right(k: int) -> bool:
+        return np.array_equal(net.predict_proba(FRAME[k % N : k % N + 1])[0], expected[k % N])
 
-    threads = [threading.Thread(target=work, args=(17 * k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(is_right, range(32)))
 
 
 def raced() -> Any:

@@ -108,10 +108,11 @@ class Model(Trained, Shown):
     if not TYPE_CHECKING:  # for which it would stand for every attribute
 
         def __getattr__(self, name):
-            """Raise AttributeError, which says what to use for a name of another library."""
-            kind = type(self).__name__
-            end = instead_of(name, MODEL)
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}{end}", name=name, obj=self)
+            """Raise AttributeError again, with what to use for a name of another library."""
+            try:
+                return super().__getattribute__(name)  # an error inside of a property keeps its words
+            except AttributeError as error:
+                raise AttributeError(f"{error}{instead_of(name, MODEL)}", name=name, obj=self) from None
 
     # --- training ------------------------------------------------------------------------------------------------
 
