@@ -16,7 +16,7 @@ python=$1
 shift
 passed=tests/sanitizers/passed.txt
 inputs() {
-    git ls-files -z -- native CMakeLists.txt src/chainrule/engines tests/engines tests/sanitizers ":!$passed" |
+    git ls-files -z -- native CMakeLists.txt src/chainrule/engines tests/{engines,sanitizers,support} ":!$passed" |
         LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
 }
 [[ ${1-} != --inputs ]] || { inputs; exit 0; }
