@@ -19,7 +19,7 @@ from chainrule import Model, load
 from chainrule.datasets import load_mnist
 from chainrule.errors import DataError
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio.screens.train import uploaded
+from chainrule.studio.screens.train import look, uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.start import open_data
 from chainrule.studio.studio import Studio
@@ -418,6 +418,27 @@ def test_a_hint_has_a_remedy_of_one_click(pages: Pages, studio: Studio):
         page.wait_for_selector("[data-field=lr]")
         settle(page)
         assert page.evaluate("window.chainrule.store.get('train.form').lr") == pytest.approx(3e29)
+
+
+LATE = """(() => {
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (text) {
+    setTimeout(() => send.call(this, text), text.includes('"train.options"') ? 1500 : 0);
+  };
+})();"""
+"""Asks for the settings that there are after the run and its hints have come."""
+
+
+def test_hints_may_come_before_the_settings(pages: Pages, studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    """A remedy that is a setting is offered once these are known; no script fails until then."""
+    monkeypatch.setattr(look, "hints_of_loss", lambda losses, records: [{"code": "overfitting"}])
+    with pages.open("train", state={"train.form": LONG}) as page:
+        page.click("[data-test=start]")
+        page.wait_for_selector("[data-code=overfitting]")
+        with pages.open("train", init=LATE) as late:
+            late.wait_for_selector("[data-code=overfitting] [data-remedy=early]")
+        page.click("[data-test=stop]")
+        comes_to(page, "stopped")
 
 
 def test_two_runs_stand_in_one_chart(pages: Pages, studio: Studio):
