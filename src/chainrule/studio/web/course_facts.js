@@ -74,9 +74,9 @@ export function ofLayer(store) {
 
 // The passes that the screen Backpropagation shows, and the sample of them that it shows.
 function walkOf(store) {
-  const shown = store.get('shown.backprop'), network = store.get('network');
-  if (!shown || !network) return null;
-  return { walk: shown.walk, network, row: Math.max(0, Math.min(shown.walk.shown - 1, store.get('backprop.row') || 0)) };
+  const shown = store.get('shown.backprop');
+  if (!shown) return null;
+  return { walk: shown.walk, network: shown.walk.network, row: Math.max(0, Math.min(shown.walk.shown - 1, store.get('backprop.row') || 0)) };
 }
 
 /** What the loss would be for another answer.  @param {Store} store  @returns {Facts | null} */
@@ -85,7 +85,7 @@ export function ofLoss(store) {
   if (!found) return null;
   const { walk, network, row } = found, { kind, label_smoothing: smoothing } = network.model.loss, loss = walk.losses[row];
   if (walk.labels !== null && kind.endsWith('cross_entropy') && !smoothing) {
-    const { labels, p, right } = answerOf(store, walk, row);
+    const { labels, p, right } = answerOf(walk, row);
     return { expected: Math.LN2, values: { right: labels[right], p: figure(p[right], 4), share: percent(p[right], 2), loss: figure(loss, 4), half: figure(Math.LN2, 4) } };
   }
   if (kind !== 'mean_squared_error' || walk.labels !== null) return null;

@@ -112,12 +112,13 @@ export function backprop(root, store) {
   async function load(mayBegin = true) {
     const mine = ++turn;
     if (source.seeks()) await begin();
-    const asked = source.ask();
+    const asked = source.ask(), of = formOf();
     if (mine !== turn || isOver) return;
     if (!asked) return;   // the frame says it where there is no model
     try {
-      const found = await store.call('backprop.walk', asked);
-      if (mine !== turn || isOver) return;
+      const answer = await store.call('backprop.walk', asked);
+      if (mine !== turn || isOver || of !== formOf()) return;   // of another network, which is walked next
+      const found = { ...answer, network: store.get('network') };   // what is on show is of one network, also while another one comes
       if (mayBegin && !isOwn && start && start.mistakes && found.rows && found.n === 1 && !isMistake(store, found)) {   // it has learned this one meanwhile
         store.set({ 'backprop.sample': null });
         await load(false);
@@ -176,6 +177,7 @@ export function backprop(root, store) {
     store.on('weight', () => { if (walk) writePython(); }),
     store.on('backprop.rate', () => { update = null; if (walk) { writePython(); show(); } }),
   ];
+  form = formOf();
   root.addEventListener('pointerdown', pin);
   keysOn.addEventListener('keydown', pin);
   follow();

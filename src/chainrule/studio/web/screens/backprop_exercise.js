@@ -19,7 +19,7 @@ export function exercisePanel(store) {
   let walk = null, row = 0, derived = null, chosen = 'product', form = '';
 
   const names = (place) => numberName(walk, place.name, [place.i, place.j]);
-  const now = () => (walk && store.get('network') && store.get('weight') ? tasksOf({ walk, network: store.get('network'), row }, store.get('weight'), store.get('backprop.rate')) : null);
+  const now = () => (walk && store.get('weight') ? tasksOf({ walk, network: walk.network, row }, store.get('weight'), store.get('backprop.rate')) : null);
 
   // The numbers that a task starts from: [[what, number, factor?]].
   function given({ factors, sum }) {

@@ -29,8 +29,7 @@ export function walkPicture(store, on) {
   // --- what the step at hand connects
 
   function weights(link) {
-    const network = store.get('network');
-    return network && isDense(link) ? network.arrays[`${link.name}.W`] : null;
+    return isDense(link) ? state.walk.network.arrays[`${link.name}.W`] : null;
   }
 
   function connections() {

@@ -5,7 +5,7 @@ import { answerOf, chance, figure, listed, saysLoss, sentences } from './backpro
 
 function ofBatch(store, walk) {
   if (walk.labels === null || walk.shown < walk.n) return t(store, 'backprop.question_batch', { n: walk.n });
-  const wrong = Array.from({ length: walk.n }, (_, row) => answerOf(store, walk, row)).filter(({ best, right }) => best !== right).length;
+  const wrong = Array.from({ length: walk.n }, (_, row) => answerOf(walk, row)).filter(({ best, right }) => best !== right).length;
   return t(store, wrong ? 'backprop.question_batch_wrong' : 'backprop.question_batch_right', { n: walk.n, wrong });
 }
 
@@ -13,7 +13,7 @@ function ofBatch(store, walk) {
 /** @param {import('../store.js').Store} store */
 export function questionOf(store, walk, start) {
   if (walk.n > 1) return ofBatch(store, walk);
-  const found = answerOf(store, walk, 0);
+  const found = answerOf(walk, 0);
   if (found.labels === null) {
     const values = { said: listed(found.said), target: listed(found.target) };
     if (walk.assumed) return t(store, 'backprop.question_numbers_assumed', values);
@@ -37,6 +37,6 @@ export function contextOf(store, walk, start) {
 // Whether a model of classes is wrong about the sample of a walk.
 /** @param {import('../store.js').Store} store */
 export function isMistake(store, walk) {
-  const found = answerOf(store, walk, 0);
+  const found = answerOf(walk, 0);
   return found.labels === null || found.best !== found.right;
 }

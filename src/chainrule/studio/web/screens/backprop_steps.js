@@ -101,9 +101,8 @@ function sortOf(link) {
   return link.slope ? 'each' : 'other';
 }
 
-/** @param {import('../store.js').Store} store */
-export function answerOf(store, walk, row) {
-  const network = store.get('network');
+export function answerOf(walk, row) {
+  const { network } = walk;
   const out = walk.links.length ? rowOf(walk.links[walk.links.length - 1].out, row) : rowOf(walk.x, row);
   if (walk.labels === null) return { labels: null, said: rowOf(walk.prediction, row), target: rowOf(walk.target, row) };
   const labels = network.labels();
@@ -119,7 +118,7 @@ export const chance = (p) => (p > 0 && p < 0.0005 ? `${figure(100 * p, 1)} %` : 
 
 /** @param {import('../store.js').Store} store */
 export function saysLoss(store, walk, row) {
-  const found = answerOf(store, walk, row);
+  const found = answerOf(walk, row);
   const loss = figure(walk.losses[row], 4);
   const text = found.labels === null
     ? t(store, 'backprop.says.loss_numbers', { said: listed(found.said), target: listed(found.target), loss })
@@ -135,8 +134,7 @@ export function listed(values) {
 }
 
 // The weight and the bias between two single neurons.
-function oneWeight(store, link) {
-  const { arrays } = store.get('network');
+function oneWeight({ network: { arrays } }, link) {
   return { w: arrays[`${link.name}.W`][0], b: arrays[`${link.name}.b`]?.[0] || 0 };
 }
 
@@ -144,7 +142,7 @@ function saysForward(store, walk, link, row) {
   const sort = sortOf(link), out = rowOf(link.out, row), into = outOf(walk, link.sources[0], row), k = largest(out);
   const values = { link: linkName(store, walk, link.name), kind: link.kind, width: out.length, inputs: into.length, k, value: figure(out[k], 4) };
   if (sort === 'dense' && into.length === 1 && out.length === 1) {
-    const { w, b } = oneWeight(store, link), numbers = { ...values, from: figure(into[0], 4), w: figure(w, 4), b: figure(b, 4) };
+    const { w, b } = oneWeight(walk, link), numbers = { ...values, from: figure(into[0], 4), w: figure(w, 4), b: figure(b, 4) };
     return t(store, b ? 'backprop.says.dense_bias' : 'backprop.says.dense_one', numbers);
   }
   if (sort === 'dense' && into.length === 1) return t(store, 'backprop.says.dense_from_one', values);
@@ -158,7 +156,7 @@ function saysBack(store, walk, link, row) {
   if (sort === 'dense') {
     const { index, value } = link.fields.W.largest, name = `${link.name}.W`, found = { ...values, at: numberName(walk, name, index), gradient: figure(value, 4) };
     if (!isOne || into.length > 1) return t(store, 'backprop.says.back_dense', found);
-    const { w } = oneWeight(store, link), back = { from: figure(into[0], 4), w: figure(w, 4), back: figure(w * error[0], 4) };
+    const { w } = oneWeight(walk, link), back = { from: figure(into[0], 4), w: figure(w, 4), back: figure(w * error[0], 4) };
     return t(store, walk.n > 1 ? 'backprop.says.back_dense_batch' : 'backprop.says.back_dense_one', { ...found, ...back });
   }
   const key = (isOne ? BACK_ONE : BACK)[sort];

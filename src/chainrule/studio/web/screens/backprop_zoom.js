@@ -22,9 +22,9 @@ export function zoomPanel(store) {
   const chart = lineChart(store, { label: t(store, 'backprop.zoom_curve'), height: 170 }), frame = createFrame(follow);
   let walk = null, row = 0, level = 'product', isGradient = false, value = null, moved = null, curve = null, form = '', facts = null;
 
-  const found = () => ({ walk, network: store.get('network'), row });
+  const found = () => ({ walk, network: walk.network, row });
   const weight = () => store.get('weight');
-  const hasWeight = () => Boolean(walk && store.get('network') && weight() && factorsOf(found(), weight()));
+  const hasWeight = () => Boolean(walk && weight() && factorsOf(found(), weight()));
   const number = (text, kind) => h(`b.factor.${kind}`, text);
 
   // --- what follows the weight
@@ -54,7 +54,7 @@ export function zoomPanel(store) {
   // --- the three levels
 
   function networkView() {
-    const links = walk.links.filter((link) => isDense(link) && link.fields.W), W = (link) => store.get('network').arrays[`${link.name}.W`];
+    const links = walk.links.filter((link) => isDense(link) && link.fields.W), W = (link) => walk.network.arrays[`${link.name}.W`];
     return h('div.zoom-network', h('span.zoom-end', linkName(store, walk, 'input')), links.map((link) => {
       const [rows, columns] = W(link).shape, name = linkName(store, walk, link.name);
       return [h('span.zoom-arrow', { 'aria-hidden': 'true' }, '→'), h('button.zoom-layer', { type: 'button', 'aria-current': weight().name === `${link.name}.W` ? 'true' : null, dataset: { layer: link.name }, onclick: () => into(link) }, canvasOf(W(link), rows, columns), h('span', t(store, 'backprop.zoom_layer', { name, rows, columns })))];
@@ -132,7 +132,7 @@ export function zoomPanel(store) {
     follow();
   }
 
-  const off = store.on(['weight', 'network'], () => build());
+  const off = store.on('weight', () => build());
   return {
     element,
     show(next, at) {
