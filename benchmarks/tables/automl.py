@@ -13,6 +13,7 @@ from tables.cells import threads
 from tables.peers import named
 
 LABEL = "the target"
+FILE = "model.safetensors"
 
 
 def classification(y: pd.Series) -> str:
@@ -43,11 +44,12 @@ def texts(X: pd.DataFrame) -> pd.DataFrame:
 
 
 class Ours:
-    """The package's estimator."""
+    """The package's estimator. What predicts is its compact file, loaded again."""
 
     def __init__(self, seconds: float, seed: int, *, is_numeric: bool, **settings: Any) -> None:
-        """Keep the estimator."""
+        """Keep the estimator, and a folder for its file."""
         self.net = contestants.ours(pd.DataFrame(), is_numeric, seed, **settings)
+        self.home = tempfile.TemporaryDirectory()
 
     @classmethod
     def best(cls, seconds: float, seed: int, *, is_numeric: bool) -> Self:
@@ -55,8 +57,10 @@ class Ours:
         return cls(seconds, seed, is_numeric=is_numeric, preset="best", time_limit=seconds)
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
-        """Fit it."""
+        """Fit it, save it and load it."""
         self.net.fit(X, y)
+        self.saved(Path(self.home.name))
+        self.net = type(self.net).load(Path(self.home.name) / FILE)
         return self
 
     def predict(self, X: pd.DataFrame) -> Any:
@@ -69,7 +73,7 @@ class Ours:
 
     def saved(self, folder: Path) -> None:
         """One file."""
-        self.net.save(folder / "model.safetensors")
+        self.net.save(folder / FILE, compact=True)
 
 
 class Peer:

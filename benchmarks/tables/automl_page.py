@@ -31,8 +31,9 @@ AutoGluon, FLAML and mljar, and with two that have none: EBM, and Chainrule's de
   turn, each in a process of its own. **Seconds** are of the clock, from the table to the fitted model.
 - **One row** is the prediction of a data frame of one row, by the clock, the median of 30; AutoGluon's models are kept
   in memory, as it advises. A bound estimator of ours answers in microseconds ([Estimators](estimators.md)).
-- **Size** is of what has to be saved to predict elsewhere: our one file, AutoGluon's clone for deployment, mljar's
-  folder without its reports, and pickles of the others.
+- **Size** is of what has to be saved to predict elsewhere: our one file, by `save(path, compact=True)`, AutoGluon's
+  clone for deployment, mljar's folder without its reports, and pickles of the others. What predicts of ours, here, is
+  that file, loaded again.
 - The settings of "best" were chosen on rows of these same tables, so for ours these figures are somewhat too good.
 """
 
