@@ -47,9 +47,8 @@ class Ours:
     """The package's estimator. What predicts is its compact file, loaded again."""
 
     def __init__(self, seconds: float, seed: int, *, is_numeric: bool, **settings: Any) -> None:
-        """Keep the estimator, and a folder for its file."""
+        """Keep the estimator."""
         self.net = contestants.ours(pd.DataFrame(), is_numeric, seed, **settings)
-        self.home = tempfile.TemporaryDirectory()
 
     @classmethod
     def best(cls, seconds: float, seed: int, *, is_numeric: bool) -> Self:
@@ -59,8 +58,9 @@ class Ours:
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Self:
         """Fit it, save it and load it."""
         self.net.fit(X, y)
-        self.saved(Path(self.home.name))
-        self.net = type(self.net).load(Path(self.home.name) / FILE)
+        with tempfile.TemporaryDirectory() as folder:
+            self.saved(Path(folder))
+            self.net = type(self.net).load(Path(folder) / FILE)
         return self
 
     def predict(self, X: pd.DataFrame) -> Any:

@@ -95,9 +95,10 @@ class Cells:
         return key in self.by_key
 
     def put(self, cell: Cell) -> None:
-        """Keep a cell and write its line."""
-        self.by_key[cell.key] = cell
-        self._append(asdict(cell))
+        """Keep a cell as its line says it, and write the line."""
+        data = rounded(asdict(cell))
+        self.by_key[cell.key] = Cell(**data)
+        self._append(data)
 
     def describe(self, about: dict[str, Any]) -> None:
         """Write the circumstances where they are others than before."""
