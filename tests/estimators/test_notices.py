@@ -15,7 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 
 from chainrule import LeakWarning, MLPClassifier, MLPRegressor
 from chainrule.errors import ChainruleError, FormatError
-from chainrule.estimators.notices import columns, groups, judge, names, order
+from chainrule.estimators.notices import columns, find, groups, judge, sample
 from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.notices.sample import SampledTable, autocorrelation, blocks, frequent
 from chainrule.views import words
@@ -312,12 +312,12 @@ def test_rare_classes_are_one():
     ],
 )
 def test_names(name: str, time: bool, thing: bool):
-    assert (names.is_of_time(name), names.is_of_thing(name)) == (time, thing)
+    assert (sample.is_of_time(name), sample.is_of_thing(name)) == (time, thing)
 
 
 def test_which_rows_are_sorted():
-    assert order.steps_up(np.array([1.0, 2, 2, 3])) == 1.0 and order.steps_up(np.array([1.0, 1])) == 0.5
-    assert order.is_sorted_by_target(small(np.zeros((6, 1)), [0, 0, 1, 1, 0, 0], labels=2))
+    assert find.steps_up(np.array([1.0, 2, 2, 3])) == 1.0 and find.steps_up(np.array([1.0, 1])) == 0.5
+    assert find.is_sorted_by_target(small(np.zeros((6, 1)), [0, 0, 1, 1, 0, 0], labels=2))
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 8))

@@ -24,7 +24,7 @@ from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
-from chainrule.estimators.fit.begin import begin
+from chainrule.estimators.fit.begin import FitRequest, begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
 from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
 from chainrule.estimators.fit.lone import warn_of_lone_classes
@@ -38,7 +38,6 @@ from chainrule.estimators.fit.plan import (
     table_settings,
 )
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
-from chainrule.estimators.fit.request import FitRequest
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS
 from chainrule.estimators.fit.structure import FREE, RowValues
@@ -49,14 +48,13 @@ from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.find import of_fit
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
-from chainrule.estimators.protocol import CallbackSupportMixin, tasks, with_callbacks
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
-from chainrule.estimators.told import tell_report, told
+from chainrule.estimators.told import CallbackSupportMixin, tasks, tell_report, told, with_callbacks
 from chainrule.estimators.updating import Going, updated
 from chainrule.training.callbacks import as_callbacks
 

@@ -15,14 +15,13 @@ from chainrule.estimators.additive.terms import as_plain, from_plain
 from chainrule.estimators.conformal import calibration
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.drift import seen as drift
-from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.fit.result import RECORDS, FitResult, Records, check_whole, checked, update_records
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import NumericTargets, as_loss
 from chainrule.estimators.parameters import AboutParameter, about
 from chainrule.estimators.priors import ClassShares
-from chainrule.estimators.records import RECORDS, check_whole, checked, update_records
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.losses import Loss

@@ -1,17 +1,37 @@
-"""Tell the callbacks of an estimator of its whole fit, and of the fits of a race, each by a callback of its own."""
+"""Who is told of a fit: the callbacks of an estimator, also of each fit of a race, and scikit-learn's own callbacks.
+
+scikit-learn's callback protocol is in its releases from 1.9 on; each epoch is a task of the fit.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.state import RaceFit, Task
-from chainrule.estimators.held import HoldsResult
+from chainrule.estimators.held import HoldsResult, result_of
 from chainrule.estimators.parameters import given
+from chainrule.model import Ensemble, Model
 from chainrule.training.callbacks import Callback, as_callbacks
+from chainrule.training.run import Run
+
+try:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+    from sklearn.callback import with_callbacks as with_callbacks
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Base class for releases without callbacks."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method as it is."""
+        return method
 
 
 @contextmanager
@@ -86,3 +106,70 @@ def tell_report(callbacks: Sequence[Callback], report: RaceReport) -> None:
     }
     for callback in callbacks:
         callback.on_judged(found)
+
+
+class Tasks(Callback):
+    """The epochs of a fit as scikit-learn's callbacks see them; a callback that returns True ends the fit."""
+
+    def __init__(self, estimator: HoldsResult, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
+        """Set up the callbacks of the estimator, and begin the fit's own task."""
+        self.estimator = estimator
+        self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        self.context = estimator._init_callback_context(max_subtasks=epochs)
+        self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+        self.task: Any = None
+
+    def on_train_begin(self, run: Run) -> None:
+        """Begin the first epoch."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the task of an epoch."""
+        self.task = self.context.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """End the task of the epoch, and begin the next one's unless the fit is over."""
+
+        def fitted() -> dict[str, Any]:
+            run.synchronize()
+            return reconstruction(self.estimator, run)
+
+        stop = self.task.call_on_fit_task_end(
+            estimator=self.estimator, **self.data, reconstruction_attributes=fitted
+        )
+        if stop and run.history.stopped is None:
+            run.stop("a callback asked to stop")
+        if run.history.stopped is None and run.epoch < run.epochs:
+            self.begin()
+
+    def finish(self) -> None:
+        """End the fit's own task."""
+        self.context.call_on_fit_task_end(
+            estimator=self.estimator,
+            **self.data,
+            reconstruction_attributes=lambda: {"_result": result_of(self.estimator)},
+        )
+
+
+def reconstruction(estimator: HoldsResult, run: Run) -> dict[str, Any]:
+    """Return what prediction needs of an estimator in training: its result, with a copy of the model."""
+    result = result_of(estimator)
+    if isinstance(result.model, Ensemble):
+        model: Model | Ensemble = copy.deepcopy(result.model)
+        model.states = dict(run.states)
+    else:
+        model = copy.copy(result.model)
+        model.take(run.theta.copy(), dict(run.states), run.trained)
+    return {"_result": replace(result, model=model)}
+
+
+def tasks(estimator: HoldsResult, epochs: int, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
+    """Return the bridge to scikit-learn's callbacks for at most so many epochs; None if nobody would be called.
+
+    A search hands its context to each estimator, also one without callbacks; a task an epoch is a sixth of a short fit.
+    """
+    parent = getattr(estimator, "_parent_callback_ctx", None)
+    if not (getattr(estimator, "_skl_callbacks", None) or getattr(parent, "_callbacks", parent)):
+        return None
+    return Tasks(estimator, epochs, X, y, sample_weight)

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.estimators.explain.answer import LinkedOutputs, blended, chosen, predicted, tempered, uncrossed
-from chainrule.estimators.explain.answers import output_of
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.parts import AnswerParts, Inputs
 from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.explain.targets import Wanted, wanted
+from chainrule.estimators.explain.targets import Wanted, output_of, wanted
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.numbers import NumericTargets
 

@@ -13,9 +13,9 @@ from chainrule.core.settings import check_count, check_number
 from chainrule.core.shown import Shown, TextResult, view
 from chainrule.errors import ShapeError
 from chainrule.estimators.best.judge import LEAST
-from chainrule.estimators.explain.answers import with_columns
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.targets import with_columns
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets
 

@@ -11,11 +11,10 @@ import numpy as np
 from chainrule.core import records
 from chainrule.core.settings import check_count
 from chainrule.core.shown import Shown, TextResult, view
-from chainrule.estimators.explain.answers import answers, output_of, with_columns
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.parts import AnswerParts
-from chainrule.estimators.explain.targets import wanted
+from chainrule.estimators.explain.targets import answers, output_of, wanted, with_columns
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -1,4 +1,4 @@
-"""Which answer of each row is explained."""
+"""Which answer of each row is explained, and what it is, by an estimator's own engine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import check_choice
 from chainrule.errors import ConfigError
-from chainrule.estimators.explain.chords import Floats
+from chainrule.estimators.explain.chords import TINY, Floats
+from chainrule.estimators.explain.parts import AnswerParts, Inputs
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.inspection.attribution.explained import label_numbers
@@ -64,3 +66,28 @@ def wanted(targets: Targets, target: object, rows: int) -> Wanted:
             f"the estimator predicts {len(labels)} numbers; choose the one to explain, such as target=0 for the first."
         )
     return Wanted(np.full(rows, targets.middle or 0, np.int64), labels, False, len(labels) > 1)
+
+
+def output_of(parts: AnswerParts, output: str | None) -> str:
+    """Check what is asked of an answer: "number", "probability" or "log_odds"; None for the first that there is."""
+    known = ("number",) if parts.result.targets.task == "regression" else ("probability", "log_odds")
+    return known[0] if output is None else check_choice(output, {each: each for each in known}, "output")
+
+
+def answers(parts: AnswerParts, inputs: Inputs, want: Wanted, output: str) -> Floats:
+    """Return the answers for prepared rows (n,)."""
+    p = parts.predicted(inputs)
+    places, negated, _ = want.of_rows(p, slice(0, len(p)))
+    found = np.asarray(p[np.arange(len(p)), places], np.float64)
+    found = np.where(negated, 1 - found, found)
+    if output != "log_odds":
+        return found
+    return np.asarray(np.log(np.maximum(found, TINY)) - np.log(np.maximum(1 - found, TINY)))
+
+
+def with_columns(parts: AnswerParts, inputs: Inputs, other: Inputs, columns: list[int]) -> Inputs:
+    """Return prepared rows whose inputs of some columns are those of other rows, as many or one."""
+    return tuple(
+        part.with_columns(own, theirs, columns)
+        for part, own, theirs in zip(parts.all, inputs, other, strict=True)
+    )

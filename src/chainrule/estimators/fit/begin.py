@@ -1,9 +1,9 @@
-"""What a fit begins with: a network at its start and empty records, or those of the fit that it goes on with."""
+"""What a fit is asked for, and what it begins with: a network at its start, or that of the fit that it goes on with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,15 +14,36 @@ from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import hidden_layers
-from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan
 from chainrule.estimators.fit.rates import as_rates, is_stochastic
 from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.fit.start import Trunk, members_of, put_parameters, take_trunk, untrained
+from chainrule.estimators.fit.structure import FREE, RowStructure
+from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
 from chainrule.formulas.layers import Dense
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """The rows of a fit, and what else was known when it began: made once, and passed on whole."""
+
+    given: FitInput
+    """the table, the targets, and what belongs to each row"""
+    begun: float
+    """the `time.monotonic()` at which the fit began"""
+    before: FitResult | None = None
+    """the result that the fit goes on from; None for a new one"""
+    labels: Targets | None = None
+    """the targets, where they are known before y is read, as the labels passed to `partial_fit`"""
+    conditions: Conditions = ALONE
+    incremental: bool = False
+    """whether it is one epoch, by `partial_fit`"""
+    structure: RowStructure = FREE
+    """what ties the given rows together"""
 
 
 class FitStart(NamedTuple):

@@ -16,8 +16,7 @@ from chainrule.errors import FormatError, NonFiniteError
 from chainrule.estimators.architecture import penalties
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.result import Records
-from chainrule.estimators.records import checked
+from chainrule.estimators.fit.result import Records, checked
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import factors_of, learning_rates

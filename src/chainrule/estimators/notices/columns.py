@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from chainrule.estimators.notices import judge
-from chainrule.estimators.notices.names import is_of_time
 from chainrule.estimators.notices.notice import Notice
-from chainrule.estimators.notices.sample import Array, Rows, SampledTable
+from chainrule.estimators.notices.sample import Array, Rows, SampledTable, is_of_time
 
 BINS, ROWS_A_BIN = 64, 20
 KNOWS_NUMBERS, KNOWS_CLASSES = 0.97, 0.85

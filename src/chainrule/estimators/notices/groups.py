@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.estimators.notices import judge
-from chainrule.estimators.notices.names import is_of_thing, is_of_time
 from chainrule.estimators.notices.notice import Notice
-from chainrule.estimators.notices.sample import Array, Rows, SampledTable, autocorrelation
+from chainrule.estimators.notices.sample import (
+    Array,
+    Rows,
+    SampledTable,
+    autocorrelation,
+    is_of_thing,
+    is_of_time,
+)
 
 LEAST_REPEATED = 0.2
 """of the rows have the inputs of another one"""
