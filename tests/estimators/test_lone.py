@@ -11,7 +11,7 @@ import pytest
 from chainrule import MLPClassifier
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.fit.lone import named
+from chainrule.estimators.fit.held_out import named
 
 RANDOM = np.random.default_rng(0)
 TABLE = {"a": RANDOM.normal(size=200), "b": RANDOM.normal(size=200)}

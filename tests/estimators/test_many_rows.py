@@ -20,9 +20,9 @@ from chainrule.estimators.tables.column import objects, shortened
 from chainrule.estimators.tables.few_rows import FEW
 from chainrule.estimators.tables.levels import of_numbers
 from chainrule.estimators.tables.once import transform_blocks, transform_each
-from chainrule.estimators.tables.ranks import Ranks
 from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling, steps
 from chainrule.estimators.tables.scaling import normal as normal_of
+from chainrule.estimators.tables.statistics import Ranks
 
 N = 300
 

@@ -12,8 +12,8 @@ import pytest
 
 from chainrule import MLPRegressor, TablePreprocessor
 from chainrule.estimators.tables.rarity import KnownTarget, as_target, rows_of_a_code
+from chainrule.recipe.columns import TargetColumn
 from chainrule.recipe.tables import prepared
-from chainrule.recipe.targets import TargetColumn
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "table_preprocessor_1.json"
 

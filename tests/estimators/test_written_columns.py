@@ -15,7 +15,7 @@ from chainrule.cli.guard import guarded
 from chainrule.errors import DataError
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.target import infer_task
-from chainrule.recipe.targets import read_target
+from chainrule.recipe.columns import read_target
 
 DAY = 86400.0
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError, DataError
+from chainrule.recipe.columns import read_target
 from chainrule.recipe.data import load
 from chainrule.recipe.held_rows import FREE_ROWS, TiedRows, divide, tied_rows
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.targets import read_target
 from chainrule.views.report.tables import TableRun, compared
 
 N = 120

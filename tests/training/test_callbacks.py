@@ -376,10 +376,10 @@ def test_progress_bar_tells_the_time_left_of_the_whole_run(monkeypatch: pytest.M
 
     from rich.console import Console
 
-    from chainrule.training import progress
+    from chainrule.training import listeners
 
     clock, told, paces = Clock(), list[str](), list[str]()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(listeners, "time", clock)
 
     class Bar(c.ProgressBar):
         def move(self, event: Any, position: int = 0) -> None:
@@ -393,7 +393,7 @@ def test_progress_bar_tells_the_time_left_of_the_whole_run(monkeypatch: pytest.M
     fit(bar, epochs=400)  # of 3 steps: 1200 in 480 s
     assert told[0] == "" and told[1] == "7:59 left" and told[-2] == "0:00 left"
     assert paces[0] == "" and re.fullmatch(r"\d+ rows/s, 7:59 left", paces[1])
-    assert progress.duration(3661) == "1:01:01"
+    assert listeners.duration(3661) == "1:01:01"
 
 
 RECORD = {

@@ -18,7 +18,7 @@ from rich.console import Console
 import chainrule as c
 from chainrule.training import Listener
 from chainrule.training import events as e
-from chainrule.training.progress import figure
+from chainrule.training.listeners import figure
 from listening import in_another_thread
 
 GENERATOR = np.random.default_rng(5)

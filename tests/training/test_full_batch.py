@@ -13,8 +13,8 @@ from chainrule.formulas.layers import Dense, Tanh
 from chainrule.formulas.losses import MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import GradientDescent
 from chainrule.network.network import Network
-from chainrule.training import full_batch
-from chainrule.training.full_batch import ByEngine, ByFormulas
+from chainrule.training import solver
+from chainrule.training.solver import ByEngine, ByFormulas
 
 pytestmark = pytest.mark.skipif(native.REASON is not None, reason=f"{native.REASON}")
 N = 50
@@ -24,7 +24,7 @@ N = 50
 @pytest.mark.parametrize("is_weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize("task", ["classes", "numbers"])
 def test_engine_and_formulas_agree(task: str, is_weighted: bool, chunk: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(full_batch, "CHUNK", chunk)
+    monkeypatch.setattr(solver, "CHUNK", chunk)
     rng = np.random.default_rng(0)
     loss: Any = SoftmaxCrossEntropy() if task == "classes" else MeanSquaredError()
     network = Network(5, [Dense(7), Tanh(), Dense(3)], loss, l2=0.1, l1=0.01)
@@ -34,7 +34,7 @@ def test_engine_and_formulas_agree(task: str, is_weighted: bool, chunk: int, mon
     theta = rng.normal(size=network.size)
     plan = Plan(network=network, optimizer=GradientDescent(), batch_size=N, dtype=theta.dtype)
     by_formulas = ByFormulas(plan, theta, {})
-    by_engine = ByEngine(select("native", plan._replace(optimizer=full_batch.SPY)), plan, theta, {}, N)
+    by_engine = ByEngine(select("native", plan._replace(optimizer=solver.SPY)), plan, theta, {}, N)
     for _ in range(2):
         found, expected = by_engine(samples), by_formulas(samples)
         np.testing.assert_allclose(found[:2], expected[:2], 1e-12)
@@ -48,7 +48,5 @@ def test_an_objective_that_is_not_finite_is_given_as_it_is():
     samples = Samples(np.ones((4, 2)), np.ones((4, 1)), np.ones(4), 1)
     theta = np.full(network.size, 1e200)
     plan = Plan(network=network, optimizer=GradientDescent(), batch_size=4, dtype=theta.dtype)
-    loss, _, g = ByEngine(select("native", plan._replace(optimizer=full_batch.SPY)), plan, theta, {}, 4)(
-        samples
-    )
+    loss, _, g = ByEngine(select("native", plan._replace(optimizer=solver.SPY)), plan, theta, {}, 4)(samples)
     assert loss == np.inf and g.shape == theta.shape

@@ -38,7 +38,7 @@ class Flags(Names):
 
     def resume(self, place: Path) -> str:
         """Return the command that continues a run."""
-        from chainrule.recipe.commands import resume_command
+        from chainrule.recipe.prepare import resume_command
 
         return resume_command(place)
 

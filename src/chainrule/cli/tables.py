@@ -9,7 +9,7 @@ from chainrule.cli import output
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.estimators.tables.description import DescribedTable
+    from chainrule.estimators.tables.learned import DescribedTable
     from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.tables import TableData
 

@@ -82,7 +82,7 @@ def train(
     if outcome.reached is False:
         raise typer.Exit(1)
     from chainrule.recipe.folder import can_go_on
-    from chainrule.recipe.stops import BY_HAND
+    from chainrule.recipe.longer import BY_HAND
 
     if outcome.history.stopped == BY_HAND:
         again = f"; continue with: {FLAGS.resume(outcome.folder)}" if can_go_on(outcome.folder) else "."
@@ -170,7 +170,7 @@ def carry_out(
 
 def say_done(run: Prepared, out: Console) -> None:
     """Print that a run is finished, and how to train it longer."""
-    from chainrule.recipe.commands import resume_command
+    from chainrule.recipe.prepare import resume_command
 
     assert run.done is not None
     done = run.done.history

@@ -26,8 +26,8 @@ from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import FitRequest, begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
+from chainrule.estimators.fit.held_out import warn_of_lone_classes
 from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
-from chainrule.estimators.fit.lone import warn_of_lone_classes
 from chainrule.estimators.fit.plan import (
     ALONE,
     Conditions,

@@ -14,8 +14,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.conformal.intervals import Intervals
 from chainrule.estimators.conformal.scores import Scores
 from chainrule.estimators.conformal.sets import LabelSets, misfits
-from chainrule.estimators.fit.held_out import PreparedInputs
-from chainrule.estimators.fit.lone import named
+from chainrule.estimators.fit.held_out import PreparedInputs, named
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started
-from chainrule.training.listeners import Listener
-from chainrule.training.progress import duration
+from chainrule.training.listeners import Listener, duration
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -28,8 +28,7 @@ from sklearn.utils.validation import validate_data
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best.blend import Blend, RaceResult
-from chainrule.estimators.best.judge import Judge
-from chainrule.estimators.best.judges import judge_of
+from chainrule.estimators.best.judge import Judge, judge_of
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitData, FitInput, checked, class_weights, of_table

@@ -37,10 +37,10 @@ from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, demands, longer, to_estimator
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.folder import CHECKPOINT, RACE, can_go_on, write_config
+from chainrule.recipe.longer import BY_HAND, ON_REQUEST, PauseOnRequest, StopOnRequest
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import NO_PRESET, Settings
-from chainrule.recipe.stops import BY_HAND, ON_REQUEST, PauseOnRequest, StopOnRequest
 from chainrule.recipe.tables import TableData, dataset
 from chainrule.recipe.to_estimator import estimator
 from chainrule.trained.persistence import network_config

@@ -19,14 +19,13 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model
 from chainrule.recipe import augmented, build, longer
-from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data, Parts, check, divide, image_shape, is_held_out, split
 from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.judge import positive_class
+from chainrule.recipe.longer import PauseOnRequest, StopOnRequest
 from chainrule.recipe.naming import PYTHON, Names
-from chainrule.recipe.prepare import Prepared, TrainedRun
+from chainrule.recipe.prepare import Earlier, Prepared, TrainedRun
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.stops import PauseOnRequest, StopOnRequest
 from chainrule.trained.persistence import network_config
 from chainrule.training import (
     Callback,

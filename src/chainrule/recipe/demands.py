@@ -16,10 +16,9 @@ from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.decisions import Decision, checked_costs, checked_threshold
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.thresholds import COUNTED
-from chainrule.recipe.columns import pick
+from chainrule.recipe.columns import TargetColumn, pick
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.targets import TargetColumn
 
 OF_POSITIVE = ("f1", "jaccard", "precision", "recall")
 """The scores that are of one of two classes."""

@@ -19,10 +19,9 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
 from chainrule.estimators.rows import rows_of
-from chainrule.recipe.columns import pick
+from chainrule.recipe.columns import TargetColumn, pick
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.targets import TargetColumn
 
 TEST_SHARE = 0.2
 FEWEST = 10

@@ -21,10 +21,9 @@ from chainrule.datasets.column_files import ColumnFile, find_files, paths_of, re
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe import tables
-from chainrule.recipe.columns import columns_of, excluded, pick
+from chainrule.recipe.columns import TargetColumn, as_labels, columns_of, excluded, pick, read_target
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.targets import TargetColumn, as_labels, read_target
 from chainrule.training.fit import split_rows
 
 SAMPLE = 100_000

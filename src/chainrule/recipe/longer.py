@@ -1,4 +1,4 @@
-"""Continue a run: resume one that was stopped, or train a finished one for more epochs.
+"""Stop a run on request, and continue it: resume one that was stopped, or train a finished one for more epochs.
 
 If the schedule depends on the number of epochs (one cycle, cosine, step decay), the additional epochs are a training of
 their own, from the run's model, with a fresh optimizer and the schedule over them, like a second call of `Model.fit`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,55 @@ from chainrule.estimators.recipes import BEST
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
-from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data
 from chainrule.recipe.folder import CHECKPOINT, read_config, write_config
 from chainrule.recipe.naming import PYTHON, Names
-from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.prepare import Earlier, Prepared
 from chainrule.recipe.settings import NO_PRESET, Settings
-from chainrule.recipe.stops import ON_REQUEST
 from chainrule.trained.persistence import network_config
-from chainrule.training import EarlyStopping, History, Run, checkpoint
+from chainrule.training import Callback, Checkpoint, EarlyStopping, History, Run, checkpoint
+
+ON_REQUEST = "on request"
+"""The reason of a stop after which a resumed run continues as if it had never been stopped."""
+BY_HAND = "by Ctrl-C"
+"""The reason of a stop with which a run of an estimator ends early."""
+
+
+class StopOnRequest(Callback):
+    """End a run after an epoch once a `threading.Event` is set."""
+
+    looks_inside = False
+
+    def __init__(self, request: threading.Event) -> None:
+        """Store the event that requests the stop."""
+        self.request = request
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop if requested, unless the run is at its end anyway."""
+        if self.request.is_set() and run.history.stopped is None and run.epoch < run.epochs:
+            run.stop(ON_REQUEST)
+
+
+class PauseOnRequest(StopOnRequest, Checkpoint):
+    """End a run within an epoch once a `threading.Event` is set, with a checkpoint that resumes it exactly there."""
+
+    def __init__(self, request: threading.Event, path: Path, within_epochs: bool = True) -> None:
+        """path: that of the checkpoint that the run writes after each epoch, just before this is called.
+
+        within_epochs: False to end it only after one, as an ensemble does, whose members may be at different steps.
+        """
+        StopOnRequest.__init__(self, request)
+        Checkpoint.__init__(self, path)
+        self.within_epochs = within_epochs
+
+    def on_steps(self, run: Run) -> None:
+        """Write a checkpoint within the epoch, then stop."""
+        is_one = (
+            self.within_epochs and run.theta.ndim == 1
+        )  # few rows of a table have members that nobody asked for
+        if is_one and self.request.is_set() and run.history.stopped is None:
+            checkpoint.write(self.path, run)
+            run.stop(ON_REQUEST)
 
 
 def agreed(

@@ -1,19 +1,46 @@
-"""A run: its data, its settings, how it is trained, and where; and a run that is trained."""
+"""A run: its data, its settings, how it is trained, where, and the commands that repeat it; and one that is trained."""
 
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import commands
 from chainrule.recipe.data import Data, Parts, image_shape
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
 from chainrule.training import History
 from chainrule.training.events import Consumer
+
+
+class Earlier(NamedTuple):
+    """A training that was finished before the run was trained longer."""
+
+    epochs: int | None
+    """as requested; None for the default"""
+    trained: int
+    """epochs of the whole run at its end"""
+
+
+def command(settings: Settings, text: str, place: Path, earlier: tuple[Earlier, ...]) -> str:
+    """Return the commands that repeat the run, joined by &&."""
+    if not earlier:
+        return settings.command(text)
+    first = dataclasses.replace(settings, epochs=earlier[0].epochs).command(text)
+    asked = [*(each.epochs for each in earlier[1:]), settings.epochs]
+    return " && ".join(
+        [f"{first} {shlex.join(['--out', str(place)])}", *(resume_command(place, epochs) for epochs in asked)]
+    )
+
+
+def resume_command(place: Path, epochs: int | None = None) -> str:
+    """Return the command that continues a run, up to a total number of epochs."""
+    words = ["chainrule", "train", str(place), "--resume"]
+    return shlex.join(words if epochs is None else [*words, "--epochs", str(epochs)])
+
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -71,7 +98,7 @@ class Prepared(NamedTuple):
     training: RunTraining
     fingerprint: int = 0
     """a checksum of the samples, including held-out ones; 0 before an estimator makes them"""
-    earlier: tuple[commands.Earlier, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
     """trainings that were finished before the run was trained longer"""
     records: tuple[dict[str, float], ...] = ()
     """their records, one per epoch"""
@@ -85,7 +112,7 @@ class Prepared(NamedTuple):
         """The command that repeats the run; several if it was trained longer; empty for arrays."""
         if not self.data.text:
             return ""
-        return commands.command(self.given, self.data.text, self.place, self.earlier)
+        return command(self.given, self.data.text, self.place, self.earlier)
 
     @property
     def table(self) -> TableData:

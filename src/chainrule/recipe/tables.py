@@ -20,11 +20,10 @@ from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.recipe.columns import excluded, pick, read_columns
+from chainrule.recipe.columns import TargetColumn, as_labels, excluded, pick, read_columns, read_target
 from chainrule.recipe.held_rows import FEWEST, FREE_ROWS, TiedRows, divide, tied_rows
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.targets import TargetColumn, as_labels, read_target
 from chainrule.trained.prediction import PredictionMixin
 from chainrule.training.fit import split_rows
 

@@ -23,12 +23,12 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import Solver
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.recipe import build
+from chainrule.recipe.columns import TargetColumn
 from chainrule.recipe.held_rows import gap_of
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.preset_choice import DIRECT, not_of_presets, without_optimizer
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.targets import TargetColumn
 
 CHOICES: dict[str, Any] = {
     "preset": {**PRESETS, ADDITIVE: None, BEST: None},

@@ -144,7 +144,7 @@ def of_table(path: Path, columns: dict[str, Any], target: str) -> Data:
     from chainrule.estimators.recipes import PRESETS
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.recipe import tables
-    from chainrule.recipe.targets import read_target
+    from chainrule.recipe.columns import read_target
 
     y = read_target(target, columns[target], f"{path}")
     preprocessor = TablePreprocessor(**PRESETS[preset_choice.DEFAULT].table)

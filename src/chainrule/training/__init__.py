@@ -20,9 +20,8 @@ if TYPE_CHECKING:
         as_callbacks,
     )
     from chainrule.training.history import History
-    from chainrule.training.listeners import CSVLog, Listener
+    from chainrule.training.listeners import CSVLog, Listener, ProgressBar
     from chainrule.training.options import Clip, Compute, Schedules
-    from chainrule.training.progress import ProgressBar
     from chainrule.training.run import Run
     from chainrule.training.time_limit import TimeLimit
 
@@ -51,9 +50,8 @@ __getattr__, __dir__ = lazy(
         "augmentation": "Augment",
         "callbacks": "Callback Checkpoint EarlyStopping FunctionCallback StopAt as_callbacks",
         "history": "History",
-        "listeners": "CSVLog Listener",
+        "listeners": "CSVLog Listener ProgressBar",
         "options": "Clip Compute Schedules",
-        "progress": "ProgressBar",
         "run": "Run",
         "time_limit": "TimeLimit",
     },

@@ -116,7 +116,7 @@ def checked_fit(
         group=settings.check_group(compute.group, members),
     )
     if options.verbose and distributed.is_first():
-        from chainrule.training.progress import ProgressBar
+        from chainrule.training.listeners import ProgressBar
 
         watchers.insert(0, ProgressBar(options.verbose))
     is_new = (

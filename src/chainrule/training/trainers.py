@@ -13,8 +13,8 @@ from chainrule.engines import Engine, Plan, native, select
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training import loop, solver
-from chainrule.training.full_batch import SPY, mixes_samples
 from chainrule.training.run import Run, Trainer
+from chainrule.training.solver import SPY, mixes_samples
 from chainrule.training.without_backprop import Method
 
 

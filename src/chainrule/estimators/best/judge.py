@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.samples import TargetScale
+from chainrule.data.samples import TargetScale, measure_targets
 from chainrule.errors import ConfigError
+from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.parameters import Parameters, values_of
 from chainrule.formulas.losses import Loss, Poisson
 
 LEAST = 1e-30
@@ -63,3 +65,29 @@ def as_outputs(loss: Loss, predicted: NDArray[np.float64]) -> NDArray[np.float64
             "use preset='fast'."
         )
     return predicted
+
+
+def judge_of(
+    estimator: Parameters,
+    data: FitData,
+    judged: NDArray[Any],
+    judged_weight: NDArray[np.float64],
+    rows: NDArray[np.int64] | None,
+) -> Judge:
+    """Return the judge of some rows of the targets, or of all for None."""
+    y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])
+    if not of_rows.any():
+        of_rows = np.ones(len(y))
+    if data.targets.task != "regression":
+        return Judge(y, of_rows)
+    loss, columns = data.targets.loss(values_of(estimator)), data.samples.y
+    scale = measure_targets(columns, data.samples.weight) if loss.targets == "real" else None
+    return Judge(y.reshape(len(y), columns.shape[1]), of_rows, loss, scale)
+
+
+def joined(judges: list[Judge]) -> Judge:
+    """Concatenate judges over all their rows."""
+    return judges[0]._replace(
+        y=np.concatenate([judge.y for judge in judges]),
+        weight=np.concatenate([judge.weight for judge in judges]),
+    )

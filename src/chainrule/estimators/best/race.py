@@ -20,7 +20,7 @@ from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
-from chainrule.estimators.best.judges import joined, judge_of
+from chainrule.estimators.best.judge import joined, judge_of
 from chainrule.estimators.best.plan import RacePlan, RandomOrigin
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows, of_race

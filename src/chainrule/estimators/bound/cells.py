@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from chainrule.data.frames import is_single
 from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import LONGEST, Column, objects, plain, shortened
-from chainrule.estimators.tables.given_rows import is_single
 from chainrule.estimators.tables.learned import LearnedColumn
 
 NUMBERS = frozenset((float, int, np.float64, np.float32, np.int64, np.int32))

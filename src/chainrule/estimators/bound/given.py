@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.data.frames import is_frame
+from chainrule.data.frames import is_frame, is_of, is_single
 from chainrule.estimators.bound.cells import NUMBERS
 from chainrule.estimators.fit.result import FEW
-from chainrule.estimators.tables.given_rows import is_of, is_single
 
 Cells = Sequence[object]
 """of a row, in the order of the columns of training"""

@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from chainrule.estimators.tables.learned import Lane
-from chainrule.estimators.tables.ranks import Ranks
 from chainrule.estimators.tables.scaling import (
     BY_QUANTILES,
     FAR,
@@ -22,6 +21,7 @@ from chainrule.estimators.tables.scaling import (
     steps,
     tail_of,
 )
+from chainrule.estimators.tables.statistics import Ranks
 
 ScalarFunction = Callable[[float], float]
 

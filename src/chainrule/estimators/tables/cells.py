@@ -13,6 +13,7 @@ from chainrule.data.frames import places
 from chainrule.errors import ShapeError
 from chainrule.estimators.tables import calendar, kinds, reading
 from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.few_rows import Numbers
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.statistics import Array
 
@@ -58,6 +59,22 @@ def cells(learned: Sequence[LearnedColumn], X: object) -> list[ReadColumn]:
     else:  # in the order of training
         at = {each.name: column for each, column in zip(learned, table.columns, strict=True)}
     return [_cells(each, at[each.name]) for each in used]
+
+
+def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object) -> reading.RawTable:
+    """Read the columns of a table that preprocessors use, by what each has learned of the same columns.
+
+    named: whether columns are matched by name.
+    """
+    used = [any(each.became != "dropped" for each in column) for column in zip(*learned, strict=True)]
+    wanted = [each for each, is_used in zip(learned[0], used, strict=True) if is_used]
+    places = [
+        k
+        for k, column in enumerate(zip(*learned, strict=True))
+        if used[k] and all(each.kind == "number" or each.became == "dropped" for each in column)
+    ]
+    numbers = Numbers([learned[0][k].name for k in places] if named else (), places)
+    return reading.read(X, known=[each.name for each in wanted] if named else None, numbers=numbers)
 
 
 def places_of(learned: Sequence[LearnedColumn], table: reading.RawTable, named: bool) -> dict[str, int]:

@@ -16,13 +16,11 @@ from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.estimators.tables import ends, fitting, kinds, reading, state
-from chainrule.estimators.tables.cells import places_of
+from chainrule.estimators.tables.cells import places_of, read_for
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
-from chainrule.estimators.tables.description import DescribedTable, describe
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
-from chainrule.estimators.tables.learned import LearnedColumn
-from chainrule.estimators.tables.once import read_for
+from chainrule.estimators.tables.learned import DescribedTable, LearnedColumn, describe
 from chainrule.estimators.tables.rarity import as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 from chainrule.estimators.tables.statistics import row_weights
@@ -166,7 +164,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.encoded(read_for([self._learned], self._named, X))
 
     def encoded(self, table: reading.RawTable) -> NDArray[np.floating]:
-        """Return the (n, outputs) inputs of a network for a table that `chainrule.estimators.tables.once` has read."""
+        """Return the (n, outputs) inputs of a network for a table that `cells.read_for` has read."""
         at = places_of(self._learned, table, self._named)
         return self._with_crossed(self._encoder.encode(table, at, self._rules_dtype()))
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data import frames
+from chainrule.data.frames import as_columns, is_pandas
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.tables import few_rows, levels
 from chainrule.estimators.tables.column import Column, objects, texts, times
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
-from chainrule.estimators.tables.given_rows import as_columns, is_pandas
 
 
 class RawTable(NamedTuple):

@@ -37,8 +37,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators.tables.ranks import Ranks
-from chainrule.estimators.tables.statistics import Array, Ordered
+from chainrule.estimators.tables.statistics import Array, Ordered, Ranks
 
 LARGEST = 1e6
 """What is further from the center, in spreads, is taken to be as far: squares stay finite. No output of a category is
