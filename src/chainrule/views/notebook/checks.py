@@ -61,10 +61,8 @@ def notices(found: Notices) -> str:
 def importance(found: ColumnImportance) -> str:
     """Return the columns with their importances as bars, their intervals, and what these are."""
     said, largest = words.reasons, float(np.abs(found.mean).max(initial=0.0))
-    rows = [
-        (name, f"{mean:.4g}", f"{low:.4g}", f"{high:.4g}", signed_bar(float(mean), largest))
-        for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
-    ]
+    cells = reasons_text.importance_cells(found)
+    rows = [(*row, signed_bar(mean, largest)) for row, mean in zip(cells, found.mean.tolist(), strict=True)]
     about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
     return framed(said.IMPORTANCE, table((*said.IMPORTANCE_HEADS, ""), rows, (0, 4)), paragraph(about))
 

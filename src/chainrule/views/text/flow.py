@@ -5,21 +5,14 @@ from __future__ import annotations
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.views import words
+from chainrule.views.text import aligned
 
 
 def table(flow: Flow) -> str:
     """Format the table, the conditions of the measurement, and the diagnoses."""
     heads, rows = cells(flow)
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in (heads, tuple("-" * width for width in widths), *rows)
-    ]
-    lines.append(conditions(flow))
-    return "\n".join([*lines, *(diagnosis.words for diagnosis in flow.diagnoses)])
+    found = (diagnosis.words for diagnosis in flow.diagnoses)
+    return "\n".join([*aligned([heads, *rows], 2), conditions(flow), *found])
 
 
 def over_training(measured: GradientFlow) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words
+from chainrule.views.text import aligned
 
 
 class Effect(NamedTuple):
@@ -85,12 +85,17 @@ def text(found: Reasons, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
 def importance(found: ColumnImportance) -> str:
     """Write the columns with their importances and intervals, and what these are."""
     said = words.reasons
-    rows = [
+    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
+    table = aligned([said.IMPORTANCE_HEADS, *importance_cells(found)], 1, is_ruled=False)
+    return "\n".join([*table, about])
+
+
+def importance_cells(found: ColumnImportance) -> list[tuple[str, ...]]:
+    """Return a row per column: its name, its importance, and the ends of its interval."""
+    return [
         (name, f"{mean:.4g}", f"{low:.4g}", f"{high:.4g}")
         for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
     ]
-    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
-    return f"{_aligned(said.IMPORTANCE_HEADS, rows, 1)}\n{about}"
 
 
 def pairs(found: ColumnPairs) -> str:
@@ -98,17 +103,4 @@ def pairs(found: ColumnPairs) -> str:
     scale = in_units(found.output)
     rows = [(a, b, f"{scale * value:.4g}") for a, b, value in found.order()[:COLUMNS_SHOWN]]
     said = words.reasons
-    return f"{_aligned(said.PAIR_HEADS, rows, 2)}\n{said.pair(found.output)}"
-
-
-def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> str:
-    """Write rows under their heads; the first columns are texts, the others numbers."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = [
-        "  ".join(
-            f"{cell:<{width}}" if k < texts else f"{cell:>{width}}"
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (heads, *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join([*aligned([said.PAIR_HEADS, *rows], 2, is_ruled=False), said.pair(found.output)])

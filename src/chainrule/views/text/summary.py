@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
+from chainrule.views.text import aligned
 from chainrule.views.words.facts import short
 
 MAX_SETTINGS_CHARACTERS = 80
@@ -18,11 +17,11 @@ def table(summary: Summary, width: int | None = None) -> str:
     A table that is too wide omits the operations, and then the settings of layers.
     """
     head, body = cells(summary)
-    lines = _aligned([head, *body])
+    lines = aligned([head, *body], 2)
     if width is not None and max(map(len, lines)) > width:
-        lines = _aligned([line[:4] for line in (head, *body)])
+        lines = aligned([line[:4] for line in (head, *body)], 2)
     if width is not None and max(map(len, lines)) > width:
-        lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
+        lines = aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)], 2)
     lines += ["", *(f"{name:<13}{value}" for name, value in totals(summary).items())]
     return "\n".join(lines)
 
@@ -53,15 +52,3 @@ def totals(summary: Summary) -> dict[str, str]:
         said.OPERATIONS: said.operations(summary.operations, summary.training_operations),
         said.MEMORY: said.memory(as_bytes(summary.training_bytes), summary.batch_size),
     }
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the heading, a rule and the rows as lines; names are left-aligned, numbers right-aligned."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (rows[0], tuple("-" * w for w in widths), *rows[1:])
-    ]

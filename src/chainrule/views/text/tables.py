@@ -8,6 +8,7 @@ from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.learned import DescribedTable
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words
+from chainrule.views.text import aligned
 from chainrule.views.words.facts import quantity
 
 MAX_NAME_CHARACTERS = 32
@@ -19,11 +20,7 @@ MAX_COLUMNS = 200
 def table(described: DescribedTable) -> str:
     """Format a table with one row per column, and the totals."""
     heads, rows = cells(described)
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (heads, tuple("-" * width for width in widths), *rows)
-    ]
+    lines = aligned([heads, *rows], len(heads))
     if len(described) > MAX_COLUMNS:
         lines.append("…")
     outputs = sum(column.outputs for column in described)
