@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule.core.shown import view
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
 from chainrule.inspection.story import explain
 from chainrule.lab import run
-from chainrule.views import as_page, report, words
 from chainrule.views import figures as all_figures
+from chainrule.views import report, words
 from chainrule.views.figures import story
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
@@ -165,9 +166,9 @@ def test_no_word_of_a_result_stands_elsewhere(task: str):
         "trace": [trace._repr_html_(), *[str(trace).splitlines()[i] for i in (0, -2, -1)]],  # the table breaks names
         "flow": [str(flow), flow._repr_html_(), str(watch())],
         "check": [str(check), check._repr_html_()],
-        "attribution": [str(why), why._repr_html_(), as_page(why, 0), why.promise, str(why.targets[0])],
-        "story": [str(told), told._repr_html_(), as_page(told), str(quiet)],
-        "derivation": [str(derivation.step(0.1)), str(derivation), as_page(derivation, 4, 40)],
+        "attribution": [str(why), why._repr_html_(), view(why, "as_page", 0), why.promise, str(why.targets[0])],
+        "story": [str(told), told._repr_html_(), view(told, "as_page"), str(quiet)],
+        "derivation": [str(derivation.step(0.1)), str(derivation), view(derivation, "as_page", 4, 40)],
         "report": [report.render(net, net.history, X, y, title="")],
     }  # fmt: skip
     if task == "multiclass":

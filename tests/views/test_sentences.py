@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 import pytest
 
 from chainrule.errors import ConfigError
-from chainrule.views import words
+from chainrule.views import FORMS, words
 from sources import tree_of
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +158,10 @@ def keys(module: ModuleType) -> set[str]:
 def taken() -> dict[str, frozenset[str]]:
     """By module the names that other files take: words.flow.HEADS, said.HEADS where said is it, imported ones."""
     found: dict[str, set[str]] = {}
+    for form in FORMS.values():
+        if form.startswith("words:"):
+            subject, _, name = form.removeprefix("words:").partition(".")
+            found.setdefault(subject, set()).add(name)
     for path in PACKAGE.rglob("*.py"):
         if "words" not in path.read_text("utf-8"):
             continue  # a quarter of the time

@@ -7,6 +7,7 @@ direction, when a result is first shown.
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import Any
 
 from chainrule.core.records import DataResult
@@ -14,9 +15,15 @@ from chainrule.core.records import DataResult
 
 def view(result: object, form: str, *arguments: Any) -> Any:
     """Return a result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
-    from chainrule import views
+    from chainrule.views import FORMS
 
-    return getattr(views, form)(result, *arguments)
+    return resolve_name(f"chainrule.views.{FORMS[form]}")(result, *arguments)
+
+
+def written(result: object, form: str, *arguments: Any) -> str:
+    """Return a result in a form that is text: written(flow, "as_text")."""
+    text: str = view(result, form, *arguments)
+    return text
 
 
 def widget(result: object, **settings: Any) -> Any:
@@ -30,9 +37,8 @@ class Shown:
     """Base class of results that notebooks display."""
 
     def _repr_html_(self) -> str:
-        """Return the HTML for a notebook, from `chainrule.views.as_output`."""
-        html: str = view(self, "as_output")
-        return html
+        """Return the HTML for a notebook, from `chainrule.views`."""
+        return written(self, "as_output")
 
 
 class TextResult(DataResult):
@@ -41,6 +47,5 @@ class TextResult(DataResult):
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Return the result as text, from `chainrule.views.as_text`."""
-        text: str = view(self, "as_text")
-        return text
+        """Return the result as text, from `chainrule.views`."""
+        return written(self, "as_text")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import view
+from chainrule.core.shown import view, written
 from chainrule.errors import FormatError
 
 if TYPE_CHECKING:
@@ -129,8 +129,7 @@ class Terms(records.DataResult):
 
         row: the cells of a row by column, to be shown as a sum. Raises KeyError for a row without a column.
         """
-        html: str = view(self, "as_page", row)
-        return html
+        return written(self, "as_page", row)
 
     def write(self, path: str | os.PathLike[str], row: Mapping[str, Any] | None = None) -> None:
         """Write the HTML page to a file."""

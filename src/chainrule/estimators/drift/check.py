@@ -13,7 +13,7 @@ from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact,
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, TextResult, view
+from chainrule.core.shown import Shown, TextResult, view, written
 from chainrule.estimators.drift.seen import Array, SeenColumn
 from chainrule.estimators.tables.learned import LearnedColumn
 
@@ -89,8 +89,7 @@ class DriftCheck(Shown, TextResult):
 
     def html(self) -> str:
         """Return an HTML page of the check, which works offline."""
-        html: str = view(self, "as_page")
-        return html
+        return written(self, "as_page")
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the HTML page to a file."""

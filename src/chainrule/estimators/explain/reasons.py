@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, written
 from chainrule.errors import ConfigError
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.tables.cells import ReadColumn
@@ -125,8 +125,7 @@ class Reasons(Shown):
 
     def text(self, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
         """Return a row's story as text: the answer, and the columns that raise or lower it most."""
-        text: str = view(self, "as_text", self.row(row), top)
-        return text
+        return written(self, "as_text", self.row(row), top)
 
     def figure(self, row: int | None = None) -> go.Figure:
         """Plot a row's values as bars; None for all rows, each a point, by column (a beeswarm)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, written
 from chainrule.errors import FormatError, LeakWarning
 from chainrule.estimators.tables import hints
 
@@ -53,8 +53,7 @@ class Notice(NamedTuple):
 
     def __str__(self) -> str:
         """Say it in a sentence: the column, both scores, and what to pass."""
-        told: str = view(self, "as_words")
-        return told
+        return written(self, "as_words")
 
 
 @records.kind("notices")

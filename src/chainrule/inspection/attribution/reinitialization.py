@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike
-from chainrule.core.shown import view
+from chainrule.core.shown import written
 from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
@@ -69,8 +69,7 @@ class Reinitialization(NamedTuple):
 
     def __str__(self) -> str:
         """Return one line per layer, and a conclusion."""
-        text: str = view(self, "as_text")
-        return text
+        return written(self, "as_text")
 
 
 def reinitialization_check(

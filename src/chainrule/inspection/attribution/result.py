@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, written
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Embedding
 from chainrule.inspection.attribution.explained import Explained, Floats, Target
@@ -62,8 +62,7 @@ class Attribution(Shown):
     @property
     def promise(self) -> str:
         """The guaranteed sum of the values in words, or that there is none."""
-        text: str = view(self, "as_words")
-        return text
+        return written(self, "as_words")
 
     @property
     def error(self) -> Floats:
@@ -112,8 +111,7 @@ class Attribution(Shown):
 
     def completeness(self, row: int = 0) -> str:
         """Return one sentence on this sample's sum of values and the method's guarantee."""
-        text: str = view(self, "as_completeness", self._row(row))
-        return text
+        return written(self, "as_completeness", self._row(row))
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
         """Return the values of `to_json` as JSON-safe data, for the first n samples, None for all.
@@ -161,8 +159,7 @@ class Attribution(Shown):
 
     def text(self, row: int = 0, top: int = FEATURES_SHOWN) -> str:
         """Return a table of the largest values of a sample, and the completeness check, as text."""
-        text: str = view(self, "as_text", self._row(row), top)
-        return text
+        return written(self, "as_text", self._row(row), top)
 
     def figure(self, row: int = 0) -> go.Figure:
         """Plot the values beside the image, or as bars for a table."""
@@ -170,8 +167,7 @@ class Attribution(Shown):
 
     def html(self, row: int = 0) -> str:
         """Return an HTML page about a sample, which works offline."""
-        html: str = view(self, "as_page", self._row(row))
-        return html
+        return written(self, "as_page", self._row(row))
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
         """Write the HTML page to a file."""

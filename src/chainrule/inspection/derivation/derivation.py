@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, written
 from chainrule.errors import ConfigError
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
 from chainrule.inspection.derivation.graph import Graph
@@ -49,8 +49,7 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         """Return the update, and the loss before and after, as text."""
-        text: str = view(self, "as_words")
-        return text
+        return written(self, "as_words")
 
 
 @records.kind("derivation")
@@ -103,18 +102,15 @@ class Derivation(Shown):
         nodes: the maximum number of derivatives written out: those on the largest path to the loss first, then the
         largest.
         """
-        text: str = view(self, "as_text", terms, nodes)
-        return text
+        return written(self, "as_text", terms, nodes)
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
         """Return the derivation as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
-        text: str = view(self, "as_latex", terms, nodes)
-        return text
+        return written(self, "as_latex", terms, nodes)
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
         """Return the derivation as MathML: one <math> element."""
-        text: str = view(self, "as_mathml", terms, nodes)
-        return text
+        return written(self, "as_mathml", terms, nodes)
 
     def to_data(self, terms: int = 4, nodes: int = 12) -> dict[str, Any]:
         """Return both values and the equations of `text` as JSON-safe data; see `chainrule.core.records`."""
@@ -135,8 +131,7 @@ class Derivation(Shown):
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
         """Return an HTML page that works offline: both values, and the tree, which folds."""
-        html: str = view(self, "as_page", terms, nodes)
-        return html
+        return written(self, "as_page", terms, nodes)
 
     def __str__(self) -> str:
         """Return both values, their difference, and `text` with its defaults."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, written
 from chainrule.data.checks import check_count
 from chainrule.data.samples import Samples
 from chainrule.inspection.flow.diagnosis import LayerFlow
@@ -127,8 +127,7 @@ class GradientFlow(Callback, Shown, records.DataResult):
 
     def __str__(self) -> str:
         """Return the last measurement, and the diagnoses of earlier ones, as text."""
-        text: str = view(self, "as_text")
-        return text
+        return written(self, "as_text")
 
 
 def _is_layer(row: Any) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, written
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
@@ -80,8 +80,7 @@ class Flow(Shown, records.DataResult):
 
     def __str__(self) -> str:
         """Return the table, the conditions of the measurement, and the diagnoses, as text."""
-        text: str = view(self, "as_text")
-        return text
+        return written(self, "as_text")
 
 
 def gradient_flow(

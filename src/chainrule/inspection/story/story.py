@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, written
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts, NoRule
@@ -72,17 +72,15 @@ class Story(Shown):
 
     def text(self, width: int = TEXT_WIDTH) -> str:
         """Return the story as text without colors."""
-        text: str = view(self, "as_text", width)
-        return text
+        return written(self, "as_text", width)
 
     def show(self, console: Console) -> None:
         """Print the story on a terminal, in color."""
-        view(self, "show", console)
+        view(self, "on_terminal", console)
 
     def html(self) -> str:
         """Return an HTML page that works offline."""
-        html: str = view(self, "as_page")
-        return html
+        return written(self, "as_page")
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the HTML page to a file."""

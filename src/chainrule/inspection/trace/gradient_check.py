@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike, states_in
 from chainrule.core.random import generator
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, written
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -69,8 +69,7 @@ class GradientCheck(Shown, dict[str, ParameterCheck]):
 
     def __str__(self) -> str:
         """Return one line per parameter, and the largest error."""
-        text: str = view(self, "as_text")
-        return text
+        return written(self, "as_text")
 
 
 def loss_and_gradient(

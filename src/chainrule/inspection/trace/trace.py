@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from chainrule.core import records
 from chainrule.core.arrays import Array, TargetsLike
 from chainrule.core.files import to_json
-from chainrule.core.shown import Shown, view, widget
+from chainrule.core.shown import Shown, widget, written
 from chainrule.data import checks
 from chainrule.formulas.layers import Context
 from chainrule.inspection.trace import export
@@ -67,8 +67,7 @@ class Trace(Walk, Shown):
 
     def __str__(self) -> str:
         """Return a table of the links: their numbers if few, otherwise mean and spread."""
-        text: str = view(self, "as_text")
-        return text
+        return written(self, "as_text")
 
 
 def trace(
