@@ -35,6 +35,16 @@ def test_the_same_data_in_any_layout(X: np.ndarray[Any, Any], tmp_path: Path):
     assert {fingerprint(form) for form in forms} == {fingerprint(X)}
 
 
+@pytest.mark.parametrize(("y", "outputs"), [(np.arange(40) % 3, 3), (R.normal(size=(40, 2)), 2)])
+def test_targets_are_those_of_a_batch_without_its_features(y: Any, outputs: int):
+    own = Samples(WIDE, y, np.arange(40.0), outputs)
+    rows = np.array([7, 3, 3])
+    for chosen, found in ((rows, own.targets_of(rows, np.float32)), (slice(None), own.targets_of())):
+        whole = own.batch(chosen, found[0].dtype)
+        np.testing.assert_array_equal(found[0], whole.y)
+        np.testing.assert_array_equal(found[1], whole.s)
+
+
 @pytest.mark.parametrize("X", [WIDE, LONG])
 def test_any_other_data(X: np.ndarray[Any, Any]):
     found = {

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
 from chainrule import MLPClassifier, MLPRegressor
-from chainrule.data.samples import Batch
+from chainrule.estimators.fit import level
 from chainrule.estimators.fit.level import Level, last_slots, level_of, put, to_level
 from chainrule.formulas.layers import Dense, ReLU
 from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -28,26 +28,27 @@ DOWN = np.array([[-1.0], [0.0], [1.0]])
 RARE = SCORE + RANDOM.logistic(size=N) > 4
 
 
-def batch_of(y: Any) -> Batch:
-    return Batch(np.empty((len(y), 0)), np.asarray(y, float), np.ones(len(y)))
+def targets(*y: float) -> tuple[Any, Any]:
+    """Return targets, and a weight of 1 for each."""
+    return np.array(y)[:, None], np.ones(len(y))
 
 
 def test_by_hand_the_level_of_outputs_that_are_upside_down_is_the_mean():
     """a may not be below 0, so outputs -1, 0, 1 of targets 5, 3, 1 leave a = 0 and c = 3: a loss of (4 + 0 + 4) / 3."""
-    found = level_of(to_level(MeanSquaredError(), DOWN, batch_of([[5.0], [3.0], [1.0]])))
+    found = level_of(to_level(MeanSquaredError(), DOWN, *targets(5, 3, 1)))
     assert found.factor == pytest.approx(0, abs=1e-6) and found.shift == pytest.approx([3], abs=1e-4)
     assert found.loss == pytest.approx(8 / 3)
 
 
 def test_by_hand_the_level_of_half_a_line_is_all_of_it():
-    found = level_of(to_level(MeanSquaredError(), 1 - DOWN, batch_of([[5.0], [3.0], [1.0]])))
+    found = level_of(to_level(MeanSquaredError(), 1 - DOWN, *targets(5, 3, 1)))
     assert (found.factor, *found.shift) == pytest.approx((2, 1), abs=1e-4)
 
 
 def test_the_level_of_networks_side_by_side_is_one():
     """Both of two members have the log odds of 3 of 4 rows where their own outputs say nothing."""
     loss = MeanOverMembers(SigmoidCrossEntropy(), 2)
-    found = level_of(to_level(loss, np.zeros((4, 2)), batch_of([[1.0], [1.0], [1.0], [0.0]])))
+    found = level_of(to_level(loss, np.zeros((4, 2)), *targets(1, 1, 1, 0)))
     assert found.shift == pytest.approx([np.log(3)], abs=1e-3)
 
 
@@ -80,6 +81,18 @@ def test_a_regressor_without_time_is_no_worse_than_the_mean(preset: str):
     with pytest.warns(ConvergenceWarning, match="of the first epoch"):
         made.fit(TABLE, 100 + SCORE)
     assert mean_squared_error(100 + SCORE, made.predict(TABLE)) < 1.01 * SCORE.var()
+
+
+def test_the_members_of_an_ensemble_have_one_level_also_where_they_are_more_than_the_rows(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Of 12 rows 16 members are dealt one or none each, and the last layers of all are multiplied by one number."""
+    put_in = list[tuple[int, Level]]()
+    monkeypatch.setattr(level, "put", lambda network, theta, found: put_in.append((len(theta), found)))
+    made = MLPRegressor(preprocess="auto", batch_size=4, time_limit=1e-3, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="of the first epoch"):
+        made.fit({"a": np.arange(12.0)}, np.arange(12.0) ** 2)
+    assert len(put_in) == 16 and len({id(found) for _, found in put_in}) == 1
 
 
 def test_where_a_linear_model_is_better_the_warning_says_so():

@@ -74,23 +74,26 @@ def test_the_part_is_a_ridge_regression_of_the_rows():
     np.testing.assert_allclose(found(X[:, 2:])[:, 0], expected.predict(X[:, 2:]), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("seconds", "fits"), [(None, True), (66.0, True), (65.0, False), (0.0, False)])
+@pytest.mark.parametrize(
+    ("seconds", "fits", "spent"),
+    [(None, True, 0), (66.0, True, 1.25), (65.0, False, 1.25), (15.0, False, 0.25), (0.0, False, 0)],
+)
 def test_parts_are_not_begun_that_cannot_end_in_time(
-    monkeypatch: pytest.MonkeyPatch, seconds: Any, fits: bool
+    monkeypatch: pytest.MonkeyPatch, seconds: Any, fits: bool, spent: float
 ):
-    """A part takes a second; those of 32 members and two penalties take 64, behind the one that measures it."""
+    """A part takes a second, of a quarter of its rows a quarter; those of 32 members and two penalties take 64."""
     clock = [100.0]
 
-    def one(*_: Any) -> None:
-        clock[0] += 1
+    def one(samples: Samples, own: Any, *_: Any) -> None:
+        clock[0] += len(own) / 36
 
     monkeypatch.setattr("chainrule.estimators.fit.linear_part.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("chainrule.estimators.fit.linear_part.solved", one)
     some = Samples(rows(), RNG.normal(size=(40, 1)), np.ones(40), 1)
-    own = Dealt([np.arange(35)] * 32, np.arange(40), np.zeros((2, 40), np.int64))
+    own = Dealt([np.arange(36)] * 32, np.arange(40), np.zeros((2, 40), np.int64))
     end = None if seconds is None else 100.0 + seconds
     assert is_in_time(some, own, straight(network()), end) is fits
-    assert clock[0] == (100.0 if seconds in (None, 0.0) else 101.0)
+    assert clock[0] == 100 + spent
 
 
 def test_the_weight_is_its_mean_under_the_likelihood():

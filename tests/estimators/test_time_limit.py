@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time
+from chainrule.estimators.fit.limit import FitLimit
 
 GENERATOR = np.random.default_rng(2)
 X = GENERATOR.normal(size=(40, 3))
@@ -70,18 +72,46 @@ def fitted(clock: Clock, limit: float, kind: Any = MLPRegressor, **settings: Any
 
 @pytest.mark.parametrize("name", FITS)
 def test_no_epoch_goes_on_behind_the_limit(clock: Clock, name: str):
-    """0.5 s before the first step leave 0.65 s for the 8 or 10 of an epoch: seven, or the five planned to 0.95."""
-    with pytest.warns(ConvergenceWarning, match=r"time_limit=1.15 ended the training after [57] of the"):
+    """0.5 s before the first step leave 0.65 s for the 8 or 10 of an epoch: seven, or those planned to 0.95.
+
+    These are four of members, or two of one network: half of the time is then for leveling its outputs.
+    """
+    with pytest.warns(ConvergenceWarning, match=r"time_limit=1.15 ended the training after [247] of the"):
         made = fitted(clock, 1.15, **FITS[name])
     assert made.n_iter_ == 0 and "time limit of 1.15 s" in made.model_.history.stopped
-    assert made.model_.steps_trained == clock.steps == (5 if name in ("a table", "a schedule") else 7)
+    assert made.model_.steps_trained == clock.steps == {"a table": 4, "a schedule": 2}.get(name, 7)
 
 
 def test_the_rows_held_out_are_judged_within_the_limit(clock: Clock):
-    """0.95 of 1.2 s leave 0.64 for six steps of 24 rows, but 16 rows held out take as long as two steps."""
-    with pytest.warns(ConvergenceWarning, match="after 4 of the 6 steps"):
+    """0.95 of 1.2 s leave 0.64 for six steps of 24 rows, but 16 rows held out take as long as two steps.
+
+    They are judged three times, and the outputs leveled, for which half of the time is left.
+    """
+    with pytest.warns(ConvergenceWarning, match="after 3 of the 6 steps"):
         fitted(clock, 1.2, schedule="cosine", early_stopping=True, validation_fraction=0.4)
-    assert clock.steps == 4
+    assert clock.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("epoch", "now", "validation", "rest"),
+    [
+        (0, 4.0, None, 0.6 + 0.6 - 0.5),
+        (0, 9.0, None, 0.6 + 2.1 - 0.5),
+        (0, 9.0, 1, 3 * 0.6 + 2.1 - 0.5),
+        (1, 4.0, None, 0.1),
+    ],
+)
+def test_by_hand_what_no_steps_are_planned_for(epoch: int, now: float, validation: Any, rest: float):
+    """An epoch of 10 steps takes 2 s; judging takes a quarter of one and half a step, leveling one and half a step.
+
+    0.5 of 10 s are free for it.
+    """
+    limit = FitLimit(10.0, True, 0.0, None, judging=0.25, leveling=1.0)
+    limit.begin, limit.planned = 0.0, 9.5
+    run: Any = SimpleNamespace(
+        steps_per_epoch=10, epoch=epoch, step=0 if epoch == 0 else 10, validation=validation
+    )
+    assert limit.rest(run, now, 0.2) == pytest.approx(rest)
 
 
 @pytest.mark.parametrize("name", FITS)

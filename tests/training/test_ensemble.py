@@ -77,6 +77,23 @@ def test_training_goes_on_where_it_ended():
     assert ensemble.epochs_trained == 5
 
 
+@each_engine
+def test_what_the_optimizer_remembers_is_read_when_the_sessions_have_ended(engine: str):
+    kept: dict[str, Any] = {}
+
+    class Keep(c.Callback):
+        def on_train_end(self, run: Any) -> None:
+            kept["before"] = [np.array(leaf) for leaf in run.session.optimizer_state]
+            run.session.end()
+            kept["after"] = run.session.optimizer_state
+
+    ensemble = c.Ensemble(network(), 2, seed=5)
+    ensemble.fit(X[:60], LABELS[:60], epochs=1, batch_size=16, callbacks=[Keep()], engine=engine)
+    assert any(leaf.any() for leaf in kept["before"])
+    for before, after in zip(kept["before"], kept["after"], strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
 def test_shared_batches_are_those_of_the_ensembles_seed():
     ensemble = fitted(2, own_batches=False)
     for member in ensemble:

@@ -115,9 +115,15 @@ class Samples(NamedTuple):
             else self.X[rows],
             dtype,
         )
+        return Batch(a, *self.targets_of(rows, dtype))
+
+    def targets_of(
+        self, rows: NDArray[np.int64] | slice = slice(None), dtype: DTypeLike = np.float64
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the targets (n, outputs) and the weights (n,) of a batch of the given rows, whose features stay."""
         y = self.y[rows]
         y = one_hot(y, self.outputs, dtype) if y.ndim == 1 else y.astype(dtype)
-        return Batch(a, y, self.weight[rows].astype(dtype))
+        return y, self.weight[rows].astype(dtype)
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """Return a subset of the samples."""

@@ -190,6 +190,12 @@ class EnsembleSession:
             session.states = own(states, i)
         self.in_training = np.array(states["members"].in_training)
 
+    def end(self) -> None:
+        """End the session of each member: no step may follow. `optimizer_state` is still read back on demand."""
+        for session in self.sessions:
+            if hasattr(session, "end"):
+                session.end()
+
     @property
     def optimizer_state(self) -> Any:
         """The optimizer's NamedTuple, of arrays (members, size); its numbers () are the same for all members."""

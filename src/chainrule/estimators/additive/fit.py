@@ -57,14 +57,12 @@ def with_pairs(
     assert prepared is not None, "a preset prepares a table"
     X = data.samples.X
     network: Any = result.model.network
-    batch = data.samples.scaled(result.model.target_scale).batch(
-        np.arange(data.samples.n), np.dtype(np.float64)
-    )
+    y, weight = data.samples.scaled(result.model.target_scale).targets_of()
     out = result.model.raw_outputs(X, estimator.engine, len(X)).astype(np.float64)
     loss: Loss = network.loss
-    residual = -np.asarray(loss.gradient(out, batch.y))
+    residual = -np.asarray(loss.gradient(out, y))
     allowed = None if plan.constraints is None else plan.constraints.paths(network.inputs)
-    made = chosen(prepared, X, residual, np.asarray(batch.s, np.float64), allowed)
+    made = chosen(prepared, X, residual, weight, allowed)
     return data if not made.crossed_ else prepare(made)
 
 

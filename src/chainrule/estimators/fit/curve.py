@@ -31,6 +31,8 @@ class LearningCurve(Callback):
     """
 
     looks_inside = False
+    left_out = 0.0
+    """the rows that `score` judges, if they are left out of some members, for each row that these train on"""
 
     def __init__(
         self, plan: FitPlan, start: FitStart, is_weighted: bool, score: Callable[[Run], float] | None = None

@@ -51,13 +51,13 @@ def floor_of(model: Model | Ensemble, train: Samples, held_out: Samples) -> Floo
             )
     except ChainruleError:
         return None
-    batch = judged.batch(np.arange(judged.n), np.float64)
+    y, weight = judged.targets_of()
     found = list[float]()
     for each in (model, linear):
         out = np.asarray(each.raw_outputs(judged.X, "auto", BATCH), np.float64)
         own = loss if out.shape[1] == network.outputs else network.loss
         with np.errstate(all="ignore"):
-            found.append(float(shares(batch.s) @ own.value(out, batch.y)))
+            found.append(float(shares(weight) @ own.value(out, y)))
     return Floor(*found)
 
 

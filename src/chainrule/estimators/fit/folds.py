@@ -67,6 +67,7 @@ class FoldCurve(LearningCurve):
         super().__init__(plan, start, loop.is_weighted(samples), self.judged)
         self.samples, self.dealt, self.judge = samples, rows, samples.take(rows.rows)
         self.center = center_of(start.result.model.network.loss, samples)
+        self.left_out = rows.members.size / (samples.n * len(rows.learned))
 
     def order(self, run: Run) -> NDArray[np.int64]:
         """Return the rows of the next epoch (n, members): each member's own, some of them twice in place of others."""
@@ -114,8 +115,8 @@ def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
         return float("nan")
     if not np.isfinite(out).all():
         return float("inf")
-    whole = samples.batch(slice(None), np.float64)
-    return float(np.average(loss.value(out, whole.y), weights=whole.s if whole.s.any() else None))
+    y, weight = samples.targets_of()
+    return float(np.average(loss.value(out, y), weights=weight if weight.any() else None))
 
 
 def temperature_of(
@@ -143,7 +144,7 @@ def has_logits(loss: Loss) -> bool:
 
 def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
     """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
-    _, y, weight = samples.batch(slice(None), np.float64)
+    y, weight = samples.targets_of()
     shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
     log = np.log(shares)
     found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)

@@ -2,23 +2,24 @@
 
     z = a z' + c        a at least 0, one number; c one number for each output
 
-are fitted by the loss to some rows that the network was trained on (the same for all networks side by side), and become
-part of its last layer: its weights are multiplied by a and its biases become a b + c. With a = 0 it predicts what is
-best without any column, so on these rows it is never worse than that, however few steps it took; the signs that
-constraints ask of weights stay.
+are fitted by the loss to some rows that the network was trained on, and become part of its last layer: its weights are
+multiplied by a and its biases become a b + c. With a = 0 it predicts what is best without any column, so on these rows
+it is never worse than that, however few steps it took; the signs that constraints ask of weights stay. The networks of
+an ensemble, or side by side, have one level: a and c are fitted to rows that are dealt to them.
 
 Source: the logistic case is Platt, "Probabilistic outputs for support vector machines", 1999, with one factor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from chainrule.data.samples import Batch
+from chainrule.data.samples import Samples
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.floor import some
 from chainrule.estimators.fit.limit import FitLimit, RepeatedLimit
@@ -64,12 +65,12 @@ class OutputsToLevel(NamedTuple):
         return float(self.share @ self.loss.value(z, self.y)), slope
 
 
-def to_level(loss: Loss, out: Numbers, batch: Batch) -> OutputsToLevel:
-    """Return outputs (n, members * outputs) beside the targets of a batch."""
+def to_level(loss: Loss, out: Numbers, y: Numbers, weight: Numbers) -> OutputsToLevel:
+    """Return outputs (n, members * outputs) beside the targets (n, outputs), with weights (n,)."""
     count = loss.members
     own = loss.of_member.smoothed(np.float64(0))
-    share = (shares(batch.s) / count).repeat(count)
-    return OutputsToLevel(own, out.reshape(len(share), -1), batch.y.repeat(count, 0), share)
+    share = (shares(weight) / count).repeat(count)
+    return OutputsToLevel(own, out.reshape(len(share), -1), y.repeat(count, 0), share)
 
 
 def level_of(found: OutputsToLevel) -> Level:
@@ -82,6 +83,22 @@ def level_of(found: OutputsToLevel) -> Level:
         losses = np.nan_to_num([found.at(each)[0] for each in levels], nan=np.inf)
     best = int(np.argmin(losses))
     return Level(float(levels[best][0]), levels[best][1:], float(losses[best]))
+
+
+def outputs_of(run: Run, networks: Mapping[int, NDArray[Any]]) -> tuple[Samples, Numbers]:
+    """Return samples of a run, and the outputs (n, fan_out) of its networks, to which they are dealt.
+
+    networks: the parameters (size,), by number.
+    """
+    samples, states = some(samples_of(run), run.plan.seed), run.states
+    out = np.empty((samples.n, run.plan.network.fan_out))
+    for place, (number, theta) in enumerate(networks.items()):
+        rows = np.arange(place, samples.n, len(networks))
+        if len(rows):
+            own_states = states if run.theta.ndim == 1 else own(states, number)
+            out[rows] = run.walks.predict(theta, own_states, samples.take(rows).X)
+    rows = np.flatnonzero(np.isfinite(out).all(1))
+    return samples.take(rows), out[rows]
 
 
 def put(network: Network, theta: NDArray[Any], level: Level) -> None:
@@ -119,21 +136,20 @@ class Leveled(Callback):
         last = last_slots(network)
         if run.error is not None or not self.limit.has_ended or not last or last[0].link.name in frozen:
             return
-        samples = some(samples_of(run), run.plan.seed)
-        batch = samples.batch(np.arange(samples.n), np.float64)
-        nothing = to_level(network.loss, np.zeros((samples.n, network.fan_out)), batch)
+        thetas = run.theta.reshape(-1, network.size)
+        is_trained = run.states["members"].in_training if run.theta.ndim > 1 else [True]
+        networks = {number: thetas[number] for number in np.flatnonzero(is_trained).tolist()}
+        samples, out = outputs_of(run, networks)
+        if not samples.n:
+            return
+        y, weight = samples.targets_of()
+        nothing = to_level(network.loss, np.zeros_like(out), y, weight)
         enough = level_of(nothing).loss if run.epoch else -np.inf
-        is_changed = False
-        for number, theta in enumerate(run.theta.reshape(-1, network.size)):
-            states = run.states if run.theta.ndim == 1 else own(run.states, number)
-            out = np.asarray(run.walks.predict(theta, states, samples.X), np.float64)
-            if not np.isfinite(out).all():
-                continue
-            found = to_level(network.loss, out, batch)
-            with np.errstate(all="ignore"):
-                reached = found.at(np.array([1.0, *np.zeros(network.outputs)]))[0]
-            if not reached <= enough:
-                put(network, theta, level_of(found))
-                is_changed = True
-        if is_changed:
+        found = to_level(network.loss, out, y, weight)
+        with np.errstate(all="ignore"):
+            reached = found.at(np.array([1.0, *np.zeros(network.outputs)]))[0]
+        if not reached <= enough:
+            level = level_of(found)
+            for theta in networks.values():
+                put(network, theta, level)
             self.curve.score_again(run)

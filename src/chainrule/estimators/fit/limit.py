@@ -19,6 +19,9 @@ LATER = {"has_linear_part"}
 AT_LEAST = 0.05
 """The part of a time limit that the training has in any case, however long the preparation takes."""
 
+HANDED = 0.5
+"""About the time that handing a network's parameters to another computation takes, in that of a step."""
+
 
 class Replan(NamedTuple):
     """A new plan for the rest of a run, see `Run.replan`."""
@@ -70,16 +73,24 @@ class FitLimit(TimeLimit):
     Where the preparation took longer than the limit, the training has a twentieth of the limit from its start.
 
     grace: the seconds that the training may have in any case; None for that twentieth.
-    judging: the time that judging the held-out rows takes, as a part of an epoch's.
+    judging: the time that judging the held-out rows takes, as a part of an epoch's. They are judged behind the training
+    again: where that takes more than what is left of the limit for it, fewer steps are planned.
+    leveling: the same of leveling the outputs, behind a first epoch that the limit ends.
     """
 
     def __init__(
-        self, seconds: float, shorten: bool, since: float | None, grace: float | None, judging: float
+        self,
+        seconds: float,
+        shorten: bool,
+        since: float | None,
+        grace: float | None,
+        judging: float,
+        leveling: float = 0.0,
     ) -> None:
         """Keep the settings."""
         own = AT_LEAST * seconds if grace is None else grace
         super().__init__(seconds, shorten=shorten, since=since, grace=own)
-        self.judging = judging
+        self.judging, self.leveling = judging, leveling
         self.kept: list[int | None] = []
         self.course = LimitCourse()
         """what it did to the run so far"""
@@ -112,14 +123,29 @@ class FitLimit(TimeLimit):
         return max(self.end, self.begin + self.grace), max(self.planned, self.begin + SHARE * self.grace)
 
     def plan(self, run: Run, now: float, seconds: float) -> None:
-        """Plan with the time in which the rows held out are judged behind the steps of a first epoch."""
-        judging = self.judging * run.steps_per_epoch * seconds if run.epoch == 0 else 0.0
+        """Plan with the time for what follows the steps, beyond the part of the limit that is free for it."""
         before = run.epochs, run.shortened
-        super().plan(run, now + judging, seconds)
+        super().plan(run, now + self.rest(run, now, seconds), seconds)
         self.kept = [run.epochs, run.shortened]
         if (run.epochs, run.shortened) != before:
             made = Replan(run.step, run.epochs, run.shortened)
             self.course = self.course._replace(replans=(*self.course.replans, made))
+
+    def rest(self, run: Run, now: float, seconds: float) -> float:
+        """Return the seconds that no steps are planned for, with `seconds` for each.
+
+        They are at most half of those from the start of the training.
+        """
+        steps, free = run.steps_per_epoch, (1 - SHARE) * self.seconds
+        parts = self.judging, self.leveling
+        judging, leveling = (seconds * (steps * part + HANDED) if part else 0.0 for part in parts)
+        behind, first = judging, judging if run.epoch == 0 else 0.0
+        if run.epoch == 0 and now + (steps - run.step) * seconds + judging > self.planned:
+            times = (
+                1 if run.validation is None else 3
+            )  # before the outputs are leveled, after it, and at the end
+            behind, first = times * judging + leveling, 0.0
+        return min(first + max(0.0, behind - free), max(0.0, self.planned - self.begin) / 2)
 
     def look(self, run: Run, now: float) -> None:
         """Stop at the limit, and note where that is."""

@@ -14,6 +14,7 @@ from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
+from chainrule.estimators.fit.floor import ROWS
 from chainrule.estimators.fit.level import Leveled
 from chainrule.estimators.fit.limit import FitLimit, LimitCourse, RepeatedLimit
 from chainrule.estimators.fit.plan import FitPlan
@@ -109,8 +110,12 @@ def run(
         limit = RepeatedLimit(plan.conditions.course)
     elif p.time_limit is not None:
         shorten = curve is not None and schedule.looks_ahead
-        judging = JUDGED * (0 if validation is None else validation.n / samples.n)
-        limit = FitLimit(float(p.time_limit), shorten, plan.begun, plan.conditions.grace, judging)
+        judged = (
+            (0.0 if curve is None else curve.left_out) if validation is None else validation.n / samples.n
+        )
+        leveled = min(ROWS, samples.n) / (samples.n * len(members))
+        own = JUDGED * judged, JUDGED * leveled
+        limit = FitLimit(float(p.time_limit), shorten, plan.begun, plan.conditions.grace, *own)
     if limit is not None:
         watchers.append(limit)
         if curve is not None and curve.is_new:

@@ -232,7 +232,7 @@ def _lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[lis
     low, median, high = x.quantiles((rules.near_constant, 0.5, 1 - rules.near_constant))
     with np.errstate(over="ignore"):
         constant = high - low <= NOISE * np.maximum(np.abs(low), np.abs(high))
-    fill = (median if rules.impute == "median" else x.mean_and_deviation()[0]).tolist()
+    fill = (median if rules.impute == "median" else x.mean_and_deviation[0]).tolist()
     scales = [WAYS[way](x) for way in SCALES[rules.scale]]
     return [
         [] if constant[k] else [Lane("value", fill[k], scale[k]) for scale in scales]

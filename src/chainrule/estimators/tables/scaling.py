@@ -46,6 +46,9 @@ FEW = 64
 """The rows up to which the quantiles of all columns are looked up at once,"""
 MANY = 16
 """if there are at least so many columns."""
+MOST_INTERPOLATED = 1_500
+"""The rows of a column up to which its quantiles are looked up by `numpy.interp`: putting a table of `Ranks` together
+would take longer."""
 TAIL = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
 FAR = 10.0
@@ -69,7 +72,7 @@ class Scaling(NamedTuple):
 def fit_robust(x: Ordered) -> list[Scaling]:
     """Return the median and the distance of the quartiles of each column of x, (n, columns)."""
     median, spread = _median_and_spread(x)
-    return _scales("robust", median, np.where(spread > 0, spread, x.mean_and_deviation()[1]))
+    return _scales("robust", median, np.where(spread > 0, spread, x.mean_and_deviation[1]))
 
 
 def fit_realmlp(x: Ordered) -> list[Scaling]:
@@ -91,12 +94,12 @@ def _median_and_spread(x: Ordered) -> tuple[Array, Array]:
 
 def fit_standard(x: Ordered) -> list[Scaling]:
     """Return the mean and the standard deviation of each column."""
-    return _scales("standard", *x.mean_and_deviation())
+    return _scales("standard", *x.mean_and_deviation)
 
 
 def fit_linear(x: Ordered) -> list[Scaling]:
     """Return the mean and the standard deviation of each column."""
-    return _scales("linear", *x.mean_and_deviation())
+    return _scales("linear", *x.mean_and_deviation)
 
 
 def fit_quantile(x: Ordered) -> list[Scaling]:
@@ -168,8 +171,9 @@ class Scaler:
         """Return z of numbers (n,) of one of the columns: the same bits, where rows are many."""
         if self.way not in BY_QUANTILES:
             return self._linear(x, k)
-        ranks = self._ranks[k]
-        return ranks(x) if ranks.is_usable else normal(_share(x, self.grid[k]), self.tail)
+        if len(x) > MOST_INTERPOLATED and (ranks := self._ranks[k]).is_usable:
+            return ranks(x)
+        return normal(_share(x, self.grid[k]), self.tail)
 
     @cached_property
     def _ranks(self) -> list[Ranks]:

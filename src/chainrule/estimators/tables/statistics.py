@@ -12,6 +12,7 @@ quantiles for each row and mispredicts half of the branches.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,9 @@ class Ordered:
             place = np.stack([np.searchsorted(self.mass[:, k], wanted[:, k]) for k in range(columns)], axis=1)
         return np.asarray(self.ordered[np.minimum(place, n - 1), np.arange(columns)])
 
+    @cached_property
     def mean_and_deviation(self) -> tuple[Array, Array]:
-        """Return the mean and the standard deviation (of the population) of each column.
+        """The mean and the standard deviation (of the population) of each column.
 
         They are relative to the largest value until the end, so that none overflows, and summed in the order of the
         values, so that the order of the rows does not matter; NaN for a column without values.
