@@ -22,7 +22,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.inheritance import is_own
@@ -128,6 +128,24 @@ class Loss(ABC):
         return out.mean(0)
 
 
+class PairedLoss(Loss):
+    """Base class of the losses whose value and gradient are a pair of formulas, which take the constants after y."""
+
+    pair: ClassVar[tuple[Callable[..., Array], Callable[..., Array]]]
+
+    def constants(self, out: Array) -> tuple[Array, ...]:
+        """Return the constants of the formulas, for an output of this dtype."""
+        return ()
+
+    def value(self, out: Array, y: Array) -> Array:
+        """Compute the first of the pair."""
+        return self.pair[0](out, self.smooth(y), *self.constants(out))
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """Compute the second of the pair."""
+        return self.pair[1](out, self.smooth(y), *self.constants(out))
+
+
 def by_kind(loss: Any) -> Formula:
     """Return the formula named after a loss's kind, with the loss's settings as constants."""
     return Formula(loss.kind, {setting.name: getattr(loss, setting.name) for setting in fields(loss)})
@@ -199,11 +217,12 @@ def huber_gradient(out: Array, y: Array, delta: float) -> Array:
 
 
 @dataclass(frozen=True)
-class Huber(Loss):
+class Huber(PairedLoss):
     """`huber`: predicts a mean that is robust to outliers."""
 
     kind, targets = "huber", "real"
     formula = by_kind
+    pair = (huber, huber_gradient)
     delta: float = 1.0
 
     def __post_init__(self) -> None:
@@ -215,13 +234,9 @@ class Huber(Loss):
         """The residuals delta and -delta."""
         return (self.delta, -self.delta)
 
-    def value(self, out: Array, y: Array) -> Array:
-        """Compute loss_i (batch,)."""
-        return huber(out, y, self.delta)
-
-    def gradient(self, out: Array, y: Array) -> Array:
-        """Compute d loss_i / d out_i (batch, outputs)."""
-        return huber_gradient(out, y, self.delta)
+    def constants(self, out: Array) -> tuple[Array, ...]:
+        """(delta,)"""
+        return (self.delta,)
 
 
 def absolute_error(out: Array, y: Array) -> Array:
@@ -235,24 +250,17 @@ def absolute_error_gradient(out: Array, y: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(PairedLoss):
     """`absolute_error`: predicts the median."""
 
     kind, targets = "mean_absolute_error", "real"
     formula = by_kind
+    pair = (absolute_error, absolute_error_gradient)
 
     @property
     def kinks(self) -> tuple[float, ...]:
         """The residual 0."""
         return (0.0,)
-
-    def value(self, out: Array, y: Array) -> Array:
-        """Compute loss_i (batch,)."""
-        return absolute_error(out, y)
-
-    def gradient(self, out: Array, y: Array) -> Array:
-        """Compute d loss_i / d out_i (batch, outputs)."""
-        return absolute_error_gradient(out, y)
 
 
 def quantile(out: Array, y: Array, q: Array) -> Array:
@@ -274,13 +282,15 @@ def quantile_gradient(out: Array, y: Array, q: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Quantile(Loss):
+class Quantile(PairedLoss):
     """`quantile`: predicts the quantile q; q = 0.5 is the median and half the absolute error.
 
     q: between 0 and 1, or a tuple with one for each output: Quantile((0.1, 0.5, 0.9)) predicts three quantiles.
     """
 
     kind, targets = "quantile", "real"
+    formula = by_kind
+    pair = (quantile, quantile_gradient)
     q: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
@@ -295,8 +305,6 @@ class Quantile(Loss):
             )
         object.__setattr__(self, "q", tuple(check_number(q, "q", **limits) for q in self.q))  # type: ignore[arg-type]
 
-    formula = by_kind
-
     def check_outputs(self, outputs: int) -> None:
         """Check that there is one quantile, or one for each output."""
         if isinstance(self.q, tuple) and len(self.q) != outputs:
@@ -305,22 +313,14 @@ class Quantile(Loss):
                 "output."
             )
 
-    def by_output(self, out: Array) -> Array:
+    def constants(self, out: Array) -> tuple[Array, ...]:
         """Return q, as an array (outputs,) of out's dtype if there is one per output."""
-        return namespace(out).asarray(self.q, dtype=out.dtype) if isinstance(self.q, tuple) else self.q
+        return (namespace(out).asarray(self.q, dtype=out.dtype) if isinstance(self.q, tuple) else self.q,)
 
     @property
     def kinks(self) -> tuple[float, ...]:
         """The residual 0."""
         return (0.0,)
-
-    def value(self, out: Array, y: Array) -> Array:
-        """Compute loss_i (batch,)."""
-        return quantile(out, y, self.by_output(out))
-
-    def gradient(self, out: Array, y: Array) -> Array:
-        """Compute d loss_i / d out_i (batch, outputs)."""
-        return quantile_gradient(out, y, self.by_output(out))
 
 
 def poisson(out: Array, y: Array) -> Array:
@@ -345,19 +345,12 @@ def saturated_poisson(y: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Poisson(Loss):
+class Poisson(PairedLoss):
     """`poisson`: predicts the expected count, exp(out)."""
 
     kind, targets = "poisson", "counts"
     formula = by_kind
-
-    def value(self, out: Array, y: Array) -> Array:
-        """Compute loss_i (batch,)."""
-        return poisson(out, y)
-
-    def gradient(self, out: Array, y: Array) -> Array:
-        """Compute d loss_i / d out_i (batch, outputs)."""
-        return poisson_gradient(out, y)
+    pair = (poisson, poisson_gradient)
 
     def predict(self, out: Array) -> Array:
         """exp(out)"""
@@ -372,14 +365,10 @@ class Poisson(Loss):
         return log_mean_exp(out)
 
 
-Function: TypeAlias = Callable[[Array, Array], Array]
-
-
 @dataclass(frozen=True)
-class CrossEntropy(Loss):
+class CrossEntropy(PairedLoss):
     """Base class of the four cross-entropies, which apply label smoothing to y."""
 
-    pair: ClassVar[tuple[Function, Function]]
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -405,14 +394,6 @@ class CrossEntropy(Loss):
         scaled = copy.copy(self)
         object.__setattr__(scaled, "label_smoothing", factor * self.label_smoothing)
         return scaled
-
-    def value(self, out: Array, y: Array) -> Array:
-        """Compute loss_i (batch,)."""
-        return self.pair[0](out, self.smooth(y))
-
-    def gradient(self, out: Array, y: Array) -> Array:
-        """Compute d loss_i / d out_i (batch, outputs)."""
-        return self.pair[1](out, self.smooth(y))
 
 
 def sigmoid_cross_entropy(z: Array, y: Array) -> Array:
