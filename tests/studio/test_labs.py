@@ -199,15 +199,19 @@ def test_a_net_that_diverges_says_so_and_the_others_go_on(studio: Seen):
 
 
 def test_turns_go_round():
-    side = SideBySide("test", 1, ["a", "b", "c"], {}, lambda event, data: None)
     seen: list[str] = []
 
-    def train(name: str) -> None:
-        for _ in range(3 if name == "a" else 2):
-            seen.append(name)
-            side.pass_on(name)
+    class Turns(SideBySide):
+        def train(self, arm: str) -> None:
+            for _ in range(3 if arm == "a" else 2):
+                seen.append(arm)
+                self.pass_on(arm)
 
-    side.start(train, dict)
+        def conclude(self) -> dict[str, Any]:
+            return {}
+
+    side = Turns("test", 1, ["a", "b", "c"], {}, lambda event, data: None)
+    side.start()
     for thread in side.threads:
         thread.join(20)
     assert "".join(seen) == "abcabca"

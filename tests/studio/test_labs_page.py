@@ -45,15 +45,15 @@ def pages(browser: Browser, studio: Studio) -> Iterator[Pages]:
 
 
 def run_of(studio: Studio, name: str) -> Any:
-    return studio.parts["labs"].runs[name]
+    return studio.runs[name]
 
 
 @pytest.fixture(autouse=True)
 def fresh(studio: Studio) -> None:
     """No run from the test before: a page that opens would show it."""
-    if "labs" in studio.parts:
-        studio.parts["labs"].close()
-        studio.parts["labs"].runs.clear()
+    for run in studio.runs.values():
+        run.stop(wait=5)
+    studio.runs.clear()
 
 
 def begin(page: Page) -> None:

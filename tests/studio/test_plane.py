@@ -226,7 +226,7 @@ def test_a_run_that_diverges_says_so(studio: Seen):
 def test_another_network_ends_the_one_before(studio: Seen):
     ask(studio, "build")
     ask(studio, "start", pace="slow")
-    before = studio.parts["plane"].run
+    before = studio.runs["plane"]
     ask(studio, "build", kind="xor")
     before.thread.join(30)
     assert not before.thread.is_alive() and not before.is_running

@@ -13,7 +13,6 @@ from chainrule.model import Model
 from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.points import KINDS, points
-from chainrule.studio.screens.plane.commands import plane_of
 from chainrule.studio.screens.plane.network import (
     ACTIVATION_KINDS,
     OPTIMIZER_KINDS,
@@ -128,7 +127,7 @@ def test_an_exported_plane_trains_in_its_page(browser_page, tmp_path):
     settings = {"kind": "moons", "n": 60, "layers": [4], "seed": 2, "rate": 0.05}
     find("plane.build")(studio, settings)
     find("plane.start")(studio, {"epochs": 30, "pace": "fast"})
-    run = plane_of(studio).run
+    run = studio.runs["plane"]
     with run.changed:
         assert run.changed.wait_for(lambda: run.place[0] == 30 and not run.is_running, 30)
     run.thread.join(0.2)

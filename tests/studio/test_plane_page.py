@@ -65,7 +65,7 @@ def until(page: Page, what: str, argument: Any = None) -> None:
 
 
 def run_of(studio: Studio) -> Any:
-    return studio.parts["plane"].run
+    return studio.runs["plane"]
 
 
 def stepped(page: Page, studio: Studio, steps: int) -> None:

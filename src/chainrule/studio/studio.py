@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from chainrule.errors import ConfigError, DataError
 from chainrule.model import Model
@@ -21,6 +22,16 @@ MAX_WAITING = 256
 MISSED = "missed"
 AHEAD = 16
 """The maximum frames sent without acknowledgment; a page acknowledges every eighth."""
+
+
+class StoppableRun(Protocol):
+    """A training in threads of its own."""
+
+    def stop(self, wait: float = 0.0) -> None:
+        """Stop it after the current step.  wait: seconds to wait for that."""
+
+
+AnyRun = TypeVar("AnyRun", bound=StoppableRun)
 
 
 class Page(Protocol):
@@ -130,6 +141,9 @@ class Studio:
         self.tabs: set[Page] = set()
         self.parts: dict[str, Any] = {}
         """the state of a screen's commands between calls, by the screen's name"""
+        self.runs: dict[str, Any] = {}
+        """the current run of the plane and of each laboratory, by the screen's name"""
+        self.runs_begun = 0
         self.first_screen = "draw"
         """the screen of a page whose address names none"""
         self.uploads: dict[str, Path] = {}
@@ -183,6 +197,20 @@ class Studio:
             self._data = data
         self.send("data.changed", {"name": data.name})
 
+    # --- runs ----------------------------------------------------------------------------------------------------
+
+    def replace_run(self, screen: str, make: Callable[[int], AnyRun]) -> AnyRun:
+        """Make a run of a screen from its number, in place of the previous one, which ends."""
+        with self.lock:
+            self.runs_begun += 1
+            number = self.runs_begun
+        run = make(number)
+        with self.lock:
+            before, self.runs[screen] = self.runs.get(screen), run
+        if before is not None:
+            before.stop()
+        return run
+
     # --- the pages -----------------------------------------------------------------------------------------------
 
     def send(self, event: str, data: object) -> None:
@@ -194,5 +222,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop everything that runs in its own thread."""
+        for run in self.runs.values():
+            run.stop(wait=5)
         for closer in self.closers:
             closer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from chainrule.core.settings import check_number
@@ -20,29 +21,6 @@ MAX_BUDGET = 2.0
 ACTIVATIONS = ("tanh", "sigmoid", "relu")
 
 
-class LabPart:
-    """The runs of the laboratory on one server, one of each kind at a time."""
-
-    def __init__(self) -> None:
-        self.runs: dict[str, VanishingRun | MethodRun] = {}
-        self.count = 0
-
-    def close(self) -> None:
-        """Stop the threads when the server ends."""
-        for run in self.runs.values():
-            run.stop(wait=5)
-
-
-def labs_of(studio: Studio) -> LabPart:
-    """Return the laboratory of a server."""
-    with studio.lock:
-        if "labs" not in studio.parts:
-            studio.parts["labs"] = LabPart()
-            studio.closers.append(studio.parts["labs"].close)
-        labs: LabPart = studio.parts["labs"]
-        return labs
-
-
 def chosen(arms: list[str], known: Any) -> list[str]:
     """Return the arms in the order of the laboratory. Raises ConfigError for unknown ones and for an empty list."""
     for arm in arms:
@@ -59,30 +37,16 @@ def within(value: int, name: str, low: int, high: int) -> int:
     return value
 
 
-def begun(studio: Studio, lab: str, make: Any) -> dict[str, Any]:
+def begun(studio: Studio, lab: str, make: Callable[[int], VanishingRun | MethodRun]) -> dict[str, Any]:
     """Start a run in place of the previous one, and return its state."""
-    labs = labs_of(studio)
-    with studio.lock:
-        labs.count += 1
-        number = labs.count
-    run = make(number)
-    with studio.lock:
-        before, labs.runs[lab] = labs.runs.get(lab), run
-    if before is not None:
-        before.stop()
-    run.start(run.train, run.conclude)
-    return stated(run)
-
-
-def stated(run: VanishingRun | MethodRun) -> dict[str, Any]:
-    """Return the state of a run, with the equivalent Python code."""
-    return {"run": run.state() | {"code": run.python()}}
+    studio.replace_run(lab, make).start()
+    return answer(studio, lab)
 
 
 def answer(studio: Studio, lab: str) -> dict[str, Any]:
-    """Return the state of the current run; {"run": None} without one."""
-    run = labs_of(studio).runs.get(lab)
-    return {"run": None} if run is None else stated(run)
+    """Return the state of the current run, with the equivalent Python code; {"run": None} without one."""
+    run = studio.runs.get(lab)
+    return {"run": None if run is None else run.state() | {"code": run.python()}}
 
 
 @command("vanishing.start")
@@ -152,7 +116,6 @@ def methods_stop(studio: Studio) -> dict[str, Any]:
 
 def stopped(studio: Studio, lab: str) -> dict[str, Any]:
     """Stop the current run, if there is one."""
-    run = labs_of(studio).runs.get(lab)
-    if run is not None:
-        run.stop()
+    if lab in studio.runs:
+        studio.runs[lab].stop()
     return answer(studio, lab)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ class ArmState:
     error: str = ""
 
 
-class SideBySide:
+class SideBySide(ABC):
     """A run of several networks: their turns, their progress, and the end of all of them."""
 
     def __init__(
@@ -63,23 +64,31 @@ class SideBySide:
 
     # --- threads -----------------------------------------------------------------------------------------------------
 
-    def start(self, train: Callable[[str], None], conclude: Callable[[], dict[str, Any]]) -> None:
-        """Train each network in a thread.  conclude: called when all are finished, for the conclusion."""
+    @abstractmethod
+    def train(self, arm: str) -> None:
+        """Train a network, in its thread."""
 
-        def one(name: str) -> None:
-            try:
-                if self.wait(name):
-                    train(name)
-            except ChainruleError as error:
-                self.arms[name].error = str(error)
-            finally:
-                self._leave(name, conclude)
+    @abstractmethod
+    def conclude(self) -> dict[str, Any]:
+        """Return the conclusion, when all are finished."""
 
+    def start(self) -> None:
+        """Train each network in a thread."""
         self.threads = [
-            threading.Thread(target=one, args=(n,), name=f"{self.lab} {n}", daemon=True) for n in self.arms
+            threading.Thread(target=self._train, args=(n,), name=f"{self.lab} {n}", daemon=True)
+            for n in self.arms
         ]
         for thread in self.threads:
             thread.start()
+
+    def _train(self, name: str) -> None:
+        try:
+            if self.wait(name):
+                self.train(name)
+        except ChainruleError as error:
+            self.arms[name].error = str(error)
+        finally:
+            self._leave(name)
 
     def wait(self, name: str) -> bool:
         """Wait for the turn of a network. Returns False if the run was stopped."""
@@ -95,7 +104,7 @@ class SideBySide:
                 self.changed.notify_all()
         return self.wait(name)
 
-    def _leave(self, name: str, conclude: Callable[[], dict[str, Any]]) -> None:
+    def _leave(self, name: str) -> None:
         with self.changed:
             self.arms[name].is_done = True
             self.turns.remove(name)
@@ -103,7 +112,7 @@ class SideBySide:
             self.changed.notify_all()
         if is_last:
             if not self.is_stopped:
-                self.ending = conclude()
+                self.ending = self.conclude()
             self.tell(f"{self.lab}.frame", self.frame())
             self.tell(f"{self.lab}.ended", {"id": self.number})
 

@@ -31,47 +31,13 @@ from chainrule.training.run import Run
 from chainrule.views import words
 from chainrule.views.words.facts import CHANCE, CURES, PLAIN, learns
 
-FOUND: dict[int, dict[str, float]] = {
-    2: {
-        "sigmoid": 0.3,
-        "tanh": 0.1,
-        "relu": 0.1,
-        "relu_batch_norm": 0.1,
-        "sigmoid_skip": 0.3,
-        "sigmoid_residual": 0.1,
-    },
-    3: {
-        "sigmoid": 0.3,
-        "tanh": 0.03,
-        "relu": 0.03,
-        "relu_batch_norm": 0.03,
-        "sigmoid_skip": 0.3,
-        "sigmoid_residual": 0.1,
-    },
-    5: {
-        "sigmoid": 0.003,
-        "tanh": 0.03,
-        "relu": 0.03,
-        "relu_batch_norm": 0.03,
-        "sigmoid_skip": 0.3,
-        "sigmoid_residual": 0.1,
-    },
-    10: {
-        "sigmoid": 0.003,
-        "tanh": 0.03,
-        "relu": 0.01,
-        "relu_batch_norm": 0.1,
-        "sigmoid_skip": 0.3,
-        "sigmoid_residual": 0.03,
-    },
-    20: {
-        "sigmoid": 0.003,
-        "tanh": 0.01,
-        "relu": 0.01,
-        "relu_batch_norm": 0.03,
-        "sigmoid_skip": 0.3,
-        "sigmoid_residual": 0.03,
-    },
+NETS = ("sigmoid", "tanh", "relu", "relu_batch_norm", "sigmoid_skip", "sigmoid_residual")
+FOUND = {
+    2: dict(zip(NETS, (0.3, 0.1, 0.1, 0.1, 0.3, 0.1), strict=True)),
+    3: dict(zip(NETS, (0.3, 0.03, 0.03, 0.03, 0.3, 0.1), strict=True)),
+    5: dict(zip(NETS, (0.003, 0.03, 0.03, 0.03, 0.3, 0.1), strict=True)),
+    10: dict(zip(NETS, (0.003, 0.03, 0.01, 0.1, 0.3, 0.03), strict=True)),
+    20: dict(zip(NETS, (0.003, 0.01, 0.01, 0.03, 0.3, 0.03), strict=True)),
 }
 """The learning rate of each network by depth: the laboratory's best on its validation images, with a budget of 1."""
 LOOKS = 100

@@ -18,32 +18,9 @@ PACES = {"slow": 0.5, "normal": 1 / 30, "fast": 0.0}
 MAX_STEPS = 10_000
 
 
-class PlanePart:
-    """The plane's network of one server, replaced by a new one."""
-
-    def __init__(self) -> None:
-        self.run: PlaneRun | None = None
-        self.count = 0
-
-    def close(self) -> None:
-        """Stop the thread when the server ends."""
-        if self.run is not None:
-            self.run.close(wait=5)
-
-
-def plane_of(studio: Studio) -> PlanePart:
-    """Return the plane of a server."""
-    with studio.lock:
-        if "plane" not in studio.parts:
-            studio.parts["plane"] = PlanePart()
-            studio.closers.append(studio.parts["plane"].close)
-        plane: PlanePart = studio.parts["plane"]
-        return plane
-
-
 def run_of(studio: Studio) -> PlaneRun:
     """Return the current network. Raises ConfigError without one."""
-    run = plane_of(studio).run
+    run: PlaneRun | None = studio.runs.get("plane")
     if run is None:
         raise ConfigError("there is no plane network yet; build one.")
     return run
@@ -80,23 +57,15 @@ def name_of(run: PlaneRun) -> str:
 @command("plane.build")
 def build(studio: Studio, *, settings: PlaneSettings) -> dict[str, Any]:
     """Draw points and build a network; the previous one ends. Raises ConfigError or DataError."""
-    plane = plane_of(studio)
-    with studio.lock:
-        plane.count += 1
-        number = plane.count
-    run = PlaneRun(settings, number, studio.send)
-    with studio.lock:
-        before, plane.run = plane.run, run
-    if before is not None:
-        before.close()
-    studio.send("plane.built", {"id": number})
+    run = studio.replace_run("plane", lambda number: PlaneRun(settings, number, studio.send))
+    studio.send("plane.built", {"id": run.number})
     return state(run)
 
 
 @command("plane.get", reads=True)
 def get(studio: Studio) -> dict[str, Any]:
     """Return the current network; {"model": None} without one."""
-    run = plane_of(studio).run
+    run = studio.runs.get("plane")
     return {"model": None} if run is None else state(run)
 
 

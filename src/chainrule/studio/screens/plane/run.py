@@ -103,7 +103,7 @@ class PlaneRun(Callback):
             self.goal = min(self.goal, float(self.place[1] + 1))
             self.changed.notify_all()
 
-    def close(self, wait: float = 0.0) -> None:
+    def stop(self, wait: float = 0.0) -> None:
         """Stop the thread. wait: seconds to wait for its end."""
         with self.changed:
             self.is_ended = True
