@@ -1,7 +1,7 @@
 // What the laboratory's two screens share: what can be chosen, a run that goes on in the server, its curves, and how it ends.
 import { h, fill } from './dom.js';
 import { t } from './i18n.js';
-import { button, field, panel, code } from './ui.js';
+import { button, field, panel, code, fault } from './ui.js';
 import { lineChart, lineColors } from './chart.js';
 import { counted, createFrame } from './frame.js';
 
@@ -18,7 +18,7 @@ export function armColor(store, known, name) {
 /** @param {HTMLElement} root  @param {import('./store.js').Store} store */
 export function labPage(root, store, spec, body) {
   const { name } = spec, armsKey = `${name}.arms`;
-  const error = h('p.message.error', { role: 'alert', hidden: true, dataset: { test: 'lab-error' } });
+  const error = fault({ dataset: { test: 'lab-error' } });
   const ending = h('p.lab-ending', { role: 'status', dataset: { test: 'ending' } });
   const chart = lineChart(store, { label: t(store, 'word.loss'), height: 240 }), python = h('div'), legend = h('div.legend');
   const canStart = store.can(`${name}.start`);   // a page that was exported has the run that there was
@@ -44,12 +44,10 @@ export function labPage(root, store, spec, body) {
     const asked = ++asking;
     try {
       const found = await store.call(`${name}.${action}`, args);
-      error.hidden = true;
+      error.say(null);
       if (!stopped && asked === asking) adopt(found.run);
     } catch (problem) {
-      if (problem.message === 'lost' || stopped) return;
-      error.hidden = false;
-      error.textContent = problem.message;
+      if (!stopped) error.failed(problem);
     }
   }
 
@@ -59,7 +57,7 @@ export function labPage(root, store, spec, body) {
     run = found && !canStart ? { ...found, running: false, exported: found.running } : found;
     if (!run) return;
     for (const arm of run.arms) for (const column of COLUMNS) arm[column] = [...arm[column]];
-    fill(python, code(t(store, 'common.python'), run.code, t(store, 'common.copy'), t(store, 'common.copied')));
+    fill(python, code(store, run.code));
     redraw();
   }
 
@@ -96,7 +94,7 @@ export function labPage(root, store, spec, body) {
   }
 
   if (canStart) showArms();
-  fill(root, canStart ? h('div.lab-bar', start, spec.fields.map(([label, control]) => field(label, control))) : null, canStart ? arms : null, error, ending, body(panel(t(store, 'word.loss'), spec.above, chart.element, legend)), python);
+  fill(root, canStart ? h('div.lab-bar', start, spec.fields.map(([label, control]) => field(label, control))) : null, canStart ? arms : null, error.element, ending, body(panel(t(store, 'word.loss'), spec.above, chart.element, legend)), python);
   arrive();
   const offs = [store.listen(`${name}.frame`, take), store.listen(`${name}.ended`, ({ id }) => { if (run && id === run.id) call('get'); }), store.listen('connected', () => { if (run) call('get'); })];
   return {

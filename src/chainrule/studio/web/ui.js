@@ -1,5 +1,6 @@
 // Controls that all screens share. Each is an element; labels come as texts that are already in the reader's language.
 import { h, fill } from './dom.js';
+import { t } from './i18n.js';
 
 /** @param {any} label  @param {(event: any) => void} onclick  @param {import('./dom.js').Props & {primary?: boolean, quiet?: boolean}} [props] */
 export function button(label, onclick, { primary = false, quiet = false, ...props } = {}) {
@@ -66,12 +67,14 @@ export function tabs(options, value, onchange, label) {
 }
 
 // "This is the Python that does it": text that can be copied.
-export function code(title, text, copyLabel, copiedLabel) {
+/** @param {import('./store.js').Store} store  @param {string} text */
+export function code(store, text) {
+  const title = t(store, 'common.python'), label = t(store, 'common.copy');
   const copy = h('button.button.quiet.copy', { type: 'button', onclick: async () => {
     await navigator.clipboard.writeText(text);
-    copy.textContent = copiedLabel;
-    setTimeout(() => { copy.textContent = copyLabel; }, 1500);
-  } }, copyLabel);
+    copy.textContent = t(store, 'common.copied');
+    setTimeout(() => { copy.textContent = label; }, 1500);
+  } }, label);
   return h('details.code', h('summary', title), h('div.code-body', copy, h('pre', { tabindex: 0, role: 'group', 'aria-label': title, dataset: { test: 'code' } }, text)));
 }
 
@@ -81,4 +84,26 @@ export const plain = (text) => text.replaceAll('`', '');
 
 export function message(text, kind = '') {
   return h(`p.message${kind ? `.${kind}` : ''}`, { role: kind === 'error' ? 'alert' : 'status' }, marked(text));
+}
+
+// A line that says what is wrong: say(null) takes it away. Of a connection that is lost the frame of the screens speaks.
+/** @param {import('./dom.js').Props} [props] */
+export function fault(props = {}) {
+  const element = h('p.message.error', { role: 'alert', hidden: true, ...props });
+  const say = (text) => {
+    element.hidden = !text;
+    element.textContent = text || '';
+  };
+  return { element, say, failed: ({ message: text }) => { if (text !== 'lost') say(text); } };
+}
+
+// Lets files be dropped on an element.
+export function takesFiles(element, take) {
+  element.addEventListener('dragover', (event) => { event.preventDefault(); element.classList.add('over'); });
+  element.addEventListener('dragleave', () => element.classList.remove('over'));
+  element.addEventListener('drop', (event) => {
+    event.preventDefault();
+    element.classList.remove('over');
+    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+  });
 }

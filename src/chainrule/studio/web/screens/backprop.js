@@ -1,6 +1,5 @@
 // Backpropagation step by step through the model on show: forward, loss, back, update, with every number.
 import { h, fill } from '../dom.js';
-import { t } from '../i18n.js';
 import { code, message } from '../ui.js';
 import { walkPicture } from './backprop_picture.js';
 import { player } from './backprop_player.js';
@@ -80,7 +79,7 @@ export function backprop(root, store) {
   // What is on show, for the course.
   const publish = () => store.set({ 'shown.backprop': walk && { walk, update } });
 
-  const writePython = () => fill(python_, code(t(store, 'common.python'), pythonOf(store, walk), t(store, 'common.copy'), t(store, 'common.copied')));
+  const writePython = () => fill(python_, code(store, pythonOf(store, walk)));
 
   function showAll() {
     source.show(walk, start && start.sample === store.get('backprop.sample') && walk.rows && walk.n === 1 ? start : null);

@@ -1,7 +1,7 @@
 // Draw a digit, and see every neuron.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
-import { button, toggle, tabs, code, message } from '../ui.js';
+import { button, toggle, tabs, code, message, takesFiles } from '../ui.js';
 import { networkView } from '../netview.js';
 import { flatPainter } from '../flat.js';
 import { depthPainter, hasDepth } from '../depth.js';
@@ -118,13 +118,7 @@ export function draw(root, store) {
       const file = h('input.visually-hidden', { type: 'file', accept: 'image/*', tabindex: -1, 'aria-label': t(store, 'draw.file'), dataset: { test: 'file' }, onchange: (event) => { if (event.target.files[0]) open(event.target.files[0]); event.target.value = ''; } });
       undo = button(t(store, 'draw.undo'), () => pad.undo(), { disabled: true, dataset: { test: 'undo' } });
       const frameOf = h('div.pad-frame', pad.element);
-      frameOf.addEventListener('dragover', (event) => { event.preventDefault(); frameOf.classList.add('over'); });
-      frameOf.addEventListener('dragleave', () => frameOf.classList.remove('over'));
-      frameOf.addEventListener('drop', (event) => {
-        event.preventDefault();
-        frameOf.classList.remove('over');
-        if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
-      });
+      takesFiles(frameOf, ([first]) => open(first));
       return h('section.panel.pad-panel', h('div', frameOf, h('p.pad-hint', t(store, 'draw.hint'))),
         h('div.pad-tools', h('div.row', button(t(store, 'draw.clear'), () => { origin = NO_SAMPLE; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
           button(t(store, 'draw.file'), () => file.click(), { title: t(store, 'draw.file_title') }), file),
@@ -143,7 +137,7 @@ export function draw(root, store) {
           toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; looked(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })),
         neuron.element,
         h('section.panel.answer-panel', h('h2', t(store, 'draw.answer')), answer.element, h('p.timing', forward, drawn))),
-      code(t(store, 'common.python'), python(network), t(store, 'common.copy'), t(store, 'common.copied')));
+      code(store, python(network)));
     stops = [store.on(['neuron'], looked), frame.stop, view.stop, () => pad.stop?.(), () => strip?.stop()];
     arrive(pick, pad);
     return changed;

@@ -2,12 +2,13 @@
 import { h } from '../dom.js';
 import { t } from '../i18n.js';
 import { number } from '../format.js';
+import { fault } from '../ui.js';
 
 // changed({start}) is called when the inputs are others.
 /** @param {import('../store.js').Store} store */
 export function cellInputs(store, network, { changed }) {
   const { columns } = store.get('data'), x = new Float32Array(network.model.inputs), canAsk = store.host.kind !== 'offline';
-  const note = h('p.message.error', { role: 'alert', hidden: true }), list = h('div.features', { dataset: { test: 'features' } });
+  const error = fault(), list = h('div.features', { dataset: { test: 'features' } });
   const cells = {}, shown = new Map();
   let turn = 0;
 
@@ -16,13 +17,11 @@ export function cellInputs(store, network, { changed }) {
     try {
       const found = await store.call('table.inputs', { cells: { ...cells } });
       if (mine !== turn) return;
-      note.hidden = true;
+      error.say(null);
       x.set(found.x);
       changed(start === null ? { isPut: true } : { start });
-    } catch (error) {
-      if (mine !== turn || error.message === 'lost') return;
-      note.hidden = false;
-      note.textContent = error.message;
+    } catch (problem) {
+      if (mine === turn) error.failed(problem);
     }
   }
 
@@ -57,7 +56,7 @@ export function cellInputs(store, network, { changed }) {
   }
 
   return {
-    element: h('div', list, note),
+    element: h('div', list, error.element),
     read: () => Float32Array.from(x),
     // values: inputs, or null for a row without cells.  sample: with its place in the data, whose cells are shown.
     async put(values, sample = {}) {

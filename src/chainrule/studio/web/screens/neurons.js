@@ -59,7 +59,7 @@ export function neurons(root, store) {
 
   function show() {
     fill(picker, tabs(found.layers.map(({ name, last, width }) => [name, `${last} · ${width}`]), found.layer, (name) => store.set({ 'neurons.layer': name }), t(store, 'word.layer')));
-    fill(python, code(t(store, 'common.python'), found.code, t(store, 'common.copy'), t(store, 'common.copied')));
+    fill(python, code(store, found.code));
     python.dataset.of = 'layer';
     parts.forEach((part) => part.show());
   }

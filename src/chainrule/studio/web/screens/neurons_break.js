@@ -2,7 +2,7 @@
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent, count } from '../format.js';
-import { button, code, field, numberInput, select } from '../ui.js';
+import { button, code, fault, field, numberInput, select } from '../ui.js';
 
 // The edits that are in the address may be anything.
 /** @param {import('../store.js').Store} store */
@@ -16,7 +16,7 @@ const TOOLS = ['noise', 'round', 'biases', 'zero'];
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function breakIt(root, store, state) {
   const score = h('div.score', { 'aria-live': 'polite', dataset: { test: 'score' } }), classes = h('div.score-classes'), list = h('div.edits', { dataset: { test: 'edits' } });
-  const python = h('div'), fault = h('p.message.error', { role: 'alert', hidden: true });
+  const python = h('div'), error = fault();
   const settings = { tool: 'noise', layer: '', sigma: 0.5, seed: 0, bits: 4 };
   let asked = 0, last = null, built = null, canTakeBack = false;
 
@@ -85,11 +85,9 @@ export function breakIt(root, store, state) {
   async function attempt(what) {
     try {
       await what();
-      fault.hidden = true;
-    } catch (error) {
-      if (error.message === 'lost') return;
-      fault.textContent = error.message;
-      fault.hidden = false;
+      error.say(null);
+    } catch (problem) {
+      error.failed(problem);
     }
   }
 
@@ -126,7 +124,7 @@ export function breakIt(root, store, state) {
       built = true;
       fill(root, h('section.panel.break', { 'aria-label': t(store, 'neurons.break_title') },
         h('div.break-score', score), classes,
-        h('div.break-edits', h('h2', t(store, 'neurons.break_title')), list, fault),
+        h('div.break-edits', h('h2', t(store, 'neurons.break_title')), list, error.element),
         h('div.break-form', form, python)));
     }
     if (last !== state.found) {
@@ -139,15 +137,13 @@ export function breakIt(root, store, state) {
       const [found, { kept }] = await Promise.all([store.call('neurons.try', { edits }), store.call('neurons.kept')]);
       if (mine !== asked) return;
       canTakeBack = kept;
-      fault.hidden = true;
+      error.say(null);
       scores(found);
       byClass(found);
       chips();
-      fill(python, code(t(store, 'common.python'), found.code, t(store, 'common.copy'), t(store, 'common.copied')));
-    } catch (error) {
-      if (mine !== asked || error.message === 'lost') return;
-      fault.textContent = error.message;
-      fault.hidden = false;
+      fill(python, code(store, found.code));
+    } catch (problem) {
+      if (mine === asked) error.failed(problem);
     }
   }
 

@@ -18,7 +18,7 @@ export function integers(root, store) {
       if (mine !== asked) return;
       const { title, text, tables } = answer.told[store.get('lang')];
       fill(root, h('h2', title), text.map((line) => h('p', line)), tables.map(table),
-        code(t(store, 'common.python'), answer.code, t(store, 'common.copy'), t(store, 'common.copied')));
+        code(store, answer.code));
       root.dataset.difference = answer.difference;
     } catch (error) {
       if (mine !== asked) return;

@@ -36,7 +36,7 @@ export function oneNeuron(root, store, state) {
       histogram(one),
       found.by_class ? classBars(found, j) : null,
       examples('most', one.most), examples('least', one.least),
-      code(t(store, 'common.python'), one.code, t(store, 'common.copy'), t(store, 'common.copied'))));
+      code(store, one.code)));
   }
 
   function facts(found, j) {

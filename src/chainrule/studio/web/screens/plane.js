@@ -2,7 +2,7 @@
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent, count } from '../format.js';
-import { button, select, panel, code } from '../ui.js';
+import { button, select, panel, code, fault } from '../ui.js';
 import { lineChart, legend } from '../chart.js';
 import { counted, createFrame } from '../frame.js';
 import { forwardGrid, gridPoints, answers } from '../grid.js';
@@ -27,7 +27,7 @@ export function plane(root, store) {
   const picture = networkPicture(store, { looked: redraw, resize });
   const map = surface(store, { paint, erase, looked: redraw, brush });
   const chart = lineChart(store, { label: t(store, 'plane.curve'), height: 150 });
-  const error = h('p.message.error', { role: 'alert', hidden: true, dataset: { test: 'plane-error' } });
+  const error = fault({ dataset: { test: 'plane-error' } });
   const stats = h('div.plane-stats'), says = h('p.message', { role: 'status', dataset: { test: 'shown' } }), python = h('div');
   const controls = settings(store, () => rebuild(), { brush, clear, kind: chooseKind, redraw });
   const play = button('', () => (frame?.running ? pause() : start()), { primary: true, dataset: { test: 'play' } });
@@ -45,17 +45,12 @@ export function plane(root, store) {
   async function call(name, args) {
     try {
       const answer = await store.call(name, args);
-      fault(null);
+      error.say(null);
       return answer;
     } catch (problem) {
-      if (problem.message !== 'lost') fault(problem.message);
+      error.failed(problem);
       return null;
     }
-  }
-
-  function fault(text) {
-    error.hidden = !text;
-    error.textContent = text || '';
   }
 
   const wanted = () => ({
@@ -109,7 +104,7 @@ export function plane(root, store) {
     current = state;
     curve = Object.fromEntries(Object.entries(state.history).map(([name, values]) => [name, [...values]]));
     says.textContent = '';
-    fault(state.error);
+    error.say(state.error);
     picture.build(state.model);
     builder.querySelector('output').textContent = t(store, 'plane.depth', { n: layersOf(state.model).length - 1 });
     if (state.settings.kind === 'painted') painted = rows(state);
@@ -174,35 +169,33 @@ export function plane(root, store) {
     store.set({ 'plane.kind': 'painted', 'plane.points': encode(painted, EDGE) });
   }
 
+  // The points on show become painted ones, which can be changed.
+  function beginPainting() {
+    if (get('kind') === 'painted') return;
+    toPainted();
+    controls.show();
+  }
+
   function paint(x1, x2, isFirst) {
     if (Math.max(Math.abs(x1), Math.abs(x2)) > EDGE) return;
-    if (get('kind') !== 'painted') {
-      toPainted();
-      controls.show();
-    }
+    beginPainting();
     const last = painted[painted.length - 1];
     if (!isFirst && last && Math.hypot(x1 - last[0], x2 - last[1]) < BRUSH) return;
     if (painted.length >= MAX_POINTS) {
-      fault(t(store, 'plane.full', { n: MAX_POINTS }));
+      error.say(t(store, 'plane.full', { n: MAX_POINTS }));
       return;
     }
     repaint([...painted, point(x1, x2, get('brush'), EDGE)]);
   }
 
   function erase(x1, x2) {
-    if (get('kind') !== 'painted') {
-      toPainted();
-      controls.show();
-    }
+    beginPainting();
     const kept = painted.filter((one) => Math.hypot(x1 - one[0], x2 - one[1]) > BRUSH);
     if (kept.length < painted.length) repaint(kept);
   }
 
   function clear() {
-    if (get('kind') !== 'painted') {
-      toPainted();
-      controls.show();
-    }
+    beginPainting();
     repaint([]);
   }
 
@@ -217,7 +210,7 @@ export function plane(root, store) {
 
   async function waitForPoints() {
     if (frame?.running) await pause();
-    fault(t(store, 'plane.two_classes'));
+    error.say(t(store, 'plane.two_classes'));
   }
 
   // --- the builder
@@ -274,18 +267,18 @@ export function plane(root, store) {
     if (!current.code) { fill(python); return; }   // no server writes it
     python.dataset.form = form;
     const open = python.querySelector('details')?.open;
-    fill(python, code(t(store, 'common.python'), current.code.replace('EPOCHS', String(Math.max(1, frame.epoch))), t(store, 'common.copy'), t(store, 'common.copied')));
+    fill(python, code(store, current.code.replace('EPOCHS', String(Math.max(1, frame.epoch)))));
     if (open) python.querySelector('details').open = true;
   }
 
-  fill(root, h('div.plane-bar', keys, stats), h('div.plane-notes', error, says), h('div.plane-grid',
+  fill(root, h('div.plane-bar', keys, stats), h('div.plane-notes', error.element, says), h('div.plane-grid',
     h('div.plane-left', controls.data), h('div.plane-middle', controls.network, panel(null, h('div.plane-title', h('h2', t(store, 'plane.network')), builder), picture.element)),
     h('div.plane-right', panel(null, map.element), panel(t(store, 'plane.curve'), chart.element, legend(store, [t(store, 'plane.loss'), t(store, 'plane.test_loss')])))), python);
   arrive();
   const offs = [
     store.on(url, () => { if (isAsked || (current && isWanted(current.settings))) return; controls.show(); if (current) rebuild(); }),   // the course has set others
     store.listen('plane.frame', (data) => { if (current && data.id === current.frame.id) take(data); }),
-    store.listen('plane.failed', (data) => { if (current && data.id === current.frame.id) fault(data.error); }),
+    store.listen('plane.failed', (data) => { if (current && data.id === current.frame.id) error.say(data.error); }),
     store.listen('plane.built', ({ id }) => { setTimeout(() => { if (!stopped && current && id > current.frame.id) follow(); }, 300); }),
     store.listen('connected', () => { if (current) follow(); }),
   ];

@@ -117,7 +117,7 @@ export function train(root, store) {
       failForm(null);
       fail(null);   // what was asked for with the form as it was
       fill(advice, found.advice.map((sentence) => h('p.message', sentence)));
-      fill(python, advice, code(t(store, 'common.python'), found.code, t(store, 'common.copy'), t(store, 'common.copied')));
+      fill(python, advice, code(store, found.code));
       root.dataset.checked = String(number_);
     } catch (error) {
       if (number_ !== asked || stopped || error.message === 'lost') return;

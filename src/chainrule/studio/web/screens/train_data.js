@@ -3,7 +3,7 @@ import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { css, palette, signedPlace } from '../colors.js';
 import { lineColors } from '../chart.js';
-import { button, marked, tabs } from '../ui.js';
+import { button, marked, tabs, takesFiles } from '../ui.js';
 import { change } from './train_form.js';
 import { dataLine } from './train_told.js';
 
@@ -119,13 +119,7 @@ export function dataPanel(store, reading, fail) {
   function fileArea() {
     const input = h('input.visually-hidden', { type: 'file', multiple: true, accept: '.csv,.tsv,.parquet,.pq,.arrow,.feather,.ipc,.xlsx,.xlsm,.npz,.gz,.idx1-ubyte,.idx3-ubyte,*', dataset: { test: 'file' }, onchange: () => { if (input.files.length) bring([...input.files]); input.value = ''; } });
     const zone = h('label.drop', h('strong', t(store, 'train.drop')), h('span', marked(t(store, store.host.kind === 'page' ? 'play.drop_help' : 'train.drop_help'))), input, h('span.button', t(store, 'train.choose')));
-    zone.addEventListener('dragover', (event) => { event.preventDefault(); zone.classList.add('over'); });
-    zone.addEventListener('dragleave', () => zone.classList.remove('over'));
-    zone.addEventListener('drop', (event) => {
-      event.preventDefault();
-      zone.classList.remove('over');
-      if (event.dataTransfer.files.length) bring([...event.dataTransfer.files]);
-    });
+    takesFiles(zone, bring);
     return zone;
   }
 

@@ -33,7 +33,7 @@ export function average(root, store, state) {
         h('span.track', h(`i${value < 0 ? '.minus' : ''}`, { style: { width: `${(50 * Math.abs(value)) / most}%` } })), h('span.value', signed(value))))),
       h('p', { dataset: { test: 'reasons-sum', base, answer, error } }, t(store, 'why.average_sum', { base: said(base), sum: signed(answer - base), answer: said(answer) })),
       h('p.soft', t(store, 'why.average_about')),
-      code(t(store, 'common.python'), text, t(store, 'common.copy'), t(store, 'common.copied')));
+      code(store, text));
   }
 
   return { load };

@@ -69,7 +69,7 @@ export function methods(root, store, state) {
     if (shown.length) {
       const last = shown.find(({ method }) => method === 'integrated_gradients') || shown[0];
       const open = python.querySelector('details[open]') !== null;
-      fill(python, code(t(store, 'common.python'), last.code, t(store, 'common.copy'), t(store, 'common.copied')));
+      fill(python, code(store, last.code));
       python.querySelector('details').open = open;
     }
     state.cursor.refresh();

@@ -70,7 +70,7 @@ export function turning(root, store, state) {
       h('div.turn-row', rows, state.shape ? h('div', signedPicture(store, state.cursor, change, state.shape, most, { 'aria-label': t(store, 'why.change'), dataset: { test: 'change' } }), h('p.caption', t(store, 'why.change_scale', { most: number(most) }))) : null,
         state.shape ? now : null, live ? answers : null),
       turned.reached ? h('label.walk', h('span', t(store, 'why.walk')), slider(share, { min: 0, max: 2, step: 0.05, format: (v) => percent(v, 0), oninput: (v) => { store.set({ 'why.share': v === 1 ? null : v }); move(v); }, 'aria-label': t(store, 'why.walk'), 'data-test': 'walk' })) : null,
-      code(t(store, 'common.python'), turned.code, t(store, 'common.copy'), t(store, 'common.copied')));
+      code(store, turned.code));
     move(turned.reached ? share : 1);
   }
 
