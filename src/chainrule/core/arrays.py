@@ -58,6 +58,11 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     return np.unique(values)
 
 
+def evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` of the numbers 0 to n - 1, evenly spaced from the first to the last."""
+    return np.linspace(0, n - 1, min(n, most)).astype(np.int64)
+
+
 def erf(z: Array) -> Array:
     """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace provides."""
     if namespace(z).__name__ == "numpy":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.arrays import evenly_spaced
 from chainrule.core.settings import check_count
 from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
@@ -91,7 +92,7 @@ def curves(
     if isinstance(target, (list, tuple, np.ndarray)):
         raise ConfigError("target must be one class or output for all rows of a curve; pass one.")
     output, k, table = output_of(parts, output), parts.names.index(column), parts.table(X)
-    chosen = np.unique(np.linspace(0, table.rows - 1, min(rows, table.rows)).astype(np.int64))
+    chosen = evenly_spaced(table.rows, rows)
     inputs: Inputs = tuple(own[chosen] for own in table.inputs)
     if target is None:
         target = _likeliest(parts, inputs)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import records
-from chainrule.core.arrays import RowsLike, TargetsLike
+from chainrule.core.arrays import RowsLike, TargetsLike, evenly_spaced
 from chainrule.core.shown import Shown, view, written
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
@@ -222,7 +222,7 @@ def thinned(samples: Samples, max_samples: int) -> Samples:
     """Return at most max_samples samples, evenly spaced, so that all classes remain in data sorted by class."""
     if samples.n <= max_samples:
         return samples
-    return samples.take(np.linspace(0, samples.n - 1, max_samples).astype(np.int64))
+    return samples.take(evenly_spaced(samples.n, max_samples))
 
 
 def rms(value: Any) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.views import words
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -129,7 +130,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
     """Plot predictions against true values, with the diagonal. y, predicted: (n,) or (n, outputs)."""
     y, predicted = y.reshape(len(y), -1), predicted.reshape(len(predicted), -1)
     outputs = min(y.shape[1], len(SYMBOLS))
-    rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), MAX_POINTS // outputs)).astype(np.int64))
+    rows = evenly_spaced(len(y), MAX_POINTS // outputs)
     y, predicted = y[rows], predicted[rows]
     low, high = float(min(y.min(), predicted.min())), float(max(y.max(), predicted.max()))
     figure, said = go.Figure(), words.charts

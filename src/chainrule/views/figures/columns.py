@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.estimators.explain.curves import MIDDLE
 from chainrule.estimators.explain.reasons import cell
 from chainrule.views import words
@@ -65,9 +66,7 @@ def curve(found: ColumnCurve) -> go.Figure:
     else:
         order, texts = np.arange(len(column.values)), []
         x = on_axis(column).tolist() if column.taken_for != "date" else list(on_axis(column).astype(str))
-    shown = np.unique(
-        np.linspace(0, len(found.answers) - 1, min(MAX_ROWS, len(found.answers))).astype(np.int64)
-    )
+    shown = evenly_spaced(len(found.answers), MAX_ROWS)
     for k, row in enumerate(shown.tolist()):
         figure.add_trace(
             go.Scatter(

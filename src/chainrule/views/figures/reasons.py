@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.views import words
 from chainrule.views.figures.attribution import cut, name_rows, signed_bars
 from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, named_places, shortened, style
@@ -63,7 +64,7 @@ def beeswarm(found: Reasons) -> go.Figure:
     """Plot the effect of each row's cell as a point, a line for each of the columns with the largest mean effects."""
     said = words.reasons
     order = found.order()[:MAX_COLUMNS]
-    rows = _some_rows(len(found), max(MIN_ROWS_SHOWN, 2 * MAX_POINTS // max(len(order), 1)))
+    rows = evenly_spaced(len(found), max(MIN_ROWS_SHOWN, 2 * MAX_POINTS // max(len(order), 1)))
     scale = in_units(found.output)
     figure = go.Figure()
     for place, k in enumerate(order.tolist()):
@@ -91,7 +92,7 @@ def beeswarm(found: Reasons) -> go.Figure:
 def dependence(found: Reasons, k: int) -> go.Figure:
     """Plot the effects of a column over its cells, a point per row, and where the typical cell is."""
     said = words.reasons
-    rows = _some_rows(len(found), MAX_POINTS)
+    rows = evenly_spaced(len(found), MAX_POINTS)
     column = found.cells[k].take(rows)
     scale = in_units(found.output)
     effect = scale * found.values[rows, k]
@@ -131,11 +132,6 @@ def dependence(found: Reasons, k: int) -> go.Figure:
             )
     figure.update_layout(height=420, hovermode="closest")
     return figure
-
-
-def _some_rows(count: int, most: int) -> NDArray[np.int64]:
-    """Return at most so many row numbers, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def _side_by_side(effect: NDArray[np.float64]) -> NDArray[np.float64]:

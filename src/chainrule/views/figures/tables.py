@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.deciding import JudgedDecision
 from chainrule.recipe.intervals import JudgedIntervals
@@ -21,7 +22,7 @@ def residuals(judgement: Judgement) -> go.Figure:
     said = words.tables
     predicted = judgement.predicted.reshape(judgement.n, -1)[:, 0]
     error = predicted - judgement.y.reshape(judgement.n, -1)[:, 0]
-    rows = np.unique(np.linspace(0, judgement.n - 1, min(judgement.n, MAX_POINTS)).astype(np.int64))
+    rows = evenly_spaced(judgement.n, MAX_POINTS)
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(
@@ -53,7 +54,7 @@ def intervals(found: JudgedIntervals, judgement: Judgement) -> go.Figure:
     said = words.tables
     predicted = judgement.predicted.reshape(judgement.n, -1)[:, 0]
     order = np.argsort(predicted, kind="stable")
-    rows = order[np.unique(np.linspace(0, found.n - 1, min(found.n, MAX_INTERVALS)).astype(np.int64))]
+    rows = order[evenly_spaced(found.n, MAX_INTERVALS)]
     low, high = found.ends[rows].T
     gaps = np.full(len(rows), np.nan)
     figure = go.Figure()

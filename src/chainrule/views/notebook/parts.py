@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.views import words
 from chainrule.views.pictures import png
 
@@ -162,7 +163,7 @@ def curves(title: str, lines: Sequence[tuple[str, Sequence[float | None]]]) -> s
 
 def _pieces(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
     """Return the runs of finite values, each as (epoch, value) pairs; epochs count from 1."""
-    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MAX_POINTS)).astype(np.int64))
+    chosen = evenly_spaced(len(values), MAX_POINTS)
     found: list[list[tuple[int, float]]] = [[]]
     for i in chosen.tolist():
         value = values[i]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.inspection.features.features import layer_outputs
@@ -214,8 +215,7 @@ def importance(studio: Studio, *, layer: str) -> dict[str, Any]:
     data = shown_part(studio)
     part = measures.thinned(data.X, data.y)
     width = _width(model, layer)
-    n = min(IMPORTANCE[0], len(part.X), max(100, IMPORTANCE[1] // width))
-    rows = np.linspace(0, len(part.X) - 1, n).astype(np.int64)
+    rows = evenly_spaced(len(part.X), min(IMPORTANCE[0], max(100, IMPORTANCE[1] // width)))
     few = measures.SampleRows(part.X[rows], part.y[rows], part.rows[rows])
     whole = judged(model, few)
     z = layer_outputs(model, few.X, [layer])[layer]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.formulas.layers import Link
 from chainrule.inspection.features.features import layer_outputs
 from chainrule.inspection.flow.diagnosis import FLAT_SLOPE, SATURATED_SHARE, slopes_of
@@ -53,7 +54,7 @@ class Neurons(NamedTuple):
 def thinned(X: NDArray[Any], y: NDArray[Any], most: int = MOST) -> SampleRows:
     """Return at most so many samples, evenly spaced."""
     n = len(X)
-    rows = np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
+    rows = evenly_spaced(n, most)
     return SampleRows(X if n <= most else X[rows], y if n <= most else y[rows], rows)
 
 

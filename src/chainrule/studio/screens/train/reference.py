@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.datasets import Dataset
 from chainrule.formulas import metrics
 from chainrule.model import Model
@@ -47,7 +48,7 @@ def thinned(part: Dataset) -> Dataset:
     """Return a part of the data with at most MOST rows."""
     if len(part) <= MOST:
         return part
-    rows = np.linspace(0, len(part) - 1, MOST).astype(np.int64)
+    rows = evenly_spaced(len(part), MOST)
     return dataclasses.replace(part, X=part.X[rows], y=part.y[rows])
 
 

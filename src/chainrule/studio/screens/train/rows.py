@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 
+from chainrule.core.arrays import evenly_spaced
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
 from chainrule.recipe.columns import excluded
@@ -18,13 +18,8 @@ from chainrule.recipe.settings import TIES, Settings
 from chainrule.recipe.tables import prepared
 
 
-def rows_of(n: int, samples: int) -> NDArray[np.int64]:
-    """Return the training rows among n rows: evenly spaced, so that data sorted by class keep all classes."""
-    return np.linspace(0, n - 1, samples).astype(np.int64)
-
-
 def fewer(data: Data, samples: int | None) -> Data:
-    """Return the data with this many of the training samples; None for all."""
+    """Return the data with this many of the training samples, of all classes if sorted by class; None for all."""
     if samples is None:
         return data
     n = len(data.train)
@@ -32,7 +27,7 @@ def fewer(data: Data, samples: int | None) -> Data:
         raise ConfigError(f"samples must be at most {n:,}, which is all of {data.name}, not {samples:,}.")
     if samples == n:
         return data
-    rows = rows_of(n, samples)
+    rows = evenly_spaced(n, samples)
     part = dataclasses.replace(data.train, X=data.train.X[rows], y=data.train.y[rows])
     table = data.table
     if table is not None:
