@@ -220,7 +220,7 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
         assert sent and max(len(pack({"event": event, "data": data})) for data in sent) <= most
     last = page.of("train.look")[-1]["look"]
     assert last["activations"].dtype == np.float16
-    assert last["activations"].size == sum(run.looks.layout.shown) <= look.MAX_VALUES
+    assert last["activations"].size == sum(link.shown for link in run.looks.layout) <= look.MAX_VALUES
     assert len(last["layers"]) == len(last["gradient"]) <= look.MAX_ROWS
     assert sum(len(each["records"]) for each in page.of("train.epoch")) == 1
     assert page.of("train.epoch")[-1]["confusion"].sum() == 500
@@ -286,7 +286,11 @@ def test_activations_are_those_of_the_model(studio: Studio):
     x = studio.data.test.X[3]  # type: ignore[union-attr]
     trace = again.model.trace(x[None], studio.data.test.y[3:4], training=False)  # type: ignore[union-attr]
     found = again.looks.found
-    assert found is not None and again.looks.layout.names == ("dense_1", "relu_1", "dense_2")
+    assert found is not None and [link.name for link in again.looks.layout] == [
+        "dense_1",
+        "relu_1",
+        "dense_2",
+    ]
     np.testing.assert_allclose(found["activations"][-10:], trace.out[0], rtol=2e-3, atol=2e-3)
     with pytest.raises(ChainruleError, match="from 0 to 499"):
         do(studio, "train.pin", sample=500)

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from chainrule import MLPClassifier, MLPRegressor
+from chainrule.export.javascript import module
 from chainrule.views import words
 from chainrule.views.report.answering import answering_page
 from exported import table
@@ -22,7 +23,8 @@ pytestmark = [
 def test_a_row_is_typed_into_the_page(tmp_path: Path, phone_page: Page):
     X, y = table(120)
     estimator = MLPClassifier((6,), preprocess="auto", max_iter=5, random_state=0).fit(X, y > 4)
-    (tmp_path / "page.html").write_text(answering_page(estimator.graph(), "</script>members"), "utf-8")
+    graph = estimator.graph()
+    (tmp_path / "page.html").write_text(answering_page(graph, "</script>members", module(graph)), "utf-8")
     page = phone_page
     page.goto((tmp_path / "page.html").as_uri())
     page.fill("[name=age]", "41")
@@ -45,7 +47,7 @@ def test_numbers_of_a_matrix(tmp_path: Path, browser_page: Page):
     X = rng.normal(size=(60, 3))
     several = MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0).fit(X, X[:, :2])
     with words.spoken_in("zh"):
-        text = answering_page(several.graph(), "three")
+        text = answering_page(several.graph(), "three", module(several.graph()))
     (tmp_path / "page.html").write_text(text, "utf-8")
     page = browser_page
     page.goto((tmp_path / "page.html").as_uri())

@@ -68,17 +68,28 @@ def write(
     """
     text = module(graph)
     found = compare_module(graph, text, rows.inputs)
-    write_whole(path, text.encode())
+    usage = (
+        f"import {{ inputs, labels, predict }} from './{path.name}';\n"
+        f"console.log(predict({_example(graph, rows.inputs)}));"
+    )
+    return written(graph, path, text, found, "javascript", usage)
+
+
+def written(
+    graph: ComputationGraph, path: Path, text: str, found: AnswersCompared, kind: str, usage: str
+) -> ExportedFiles:
+    """Write a text with a module in it, and return what is said of it.  kind: the name of the format."""
+    content = text.encode()
+    write_whole(path, content)
     return ExportedFiles(
         files=(path,),
-        bytes=len(text.encode()),
+        bytes=len(content),
         rows=found.rows,
         difference=found.difference,
         tolerance=found.tolerance,
         left_out=tuple(left_out(graph, found)),
-        usage=f"import {{ inputs, labels, predict }} from './{path.name}';\n"
-        f"console.log(predict({_example(graph, rows.inputs)}));",
-        about={"format": "javascript", "dtype": "float64"},
+        usage=usage,
+        about={"format": kind, "dtype": "float64"},
     )
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from chainrule.core.files import write_whole
 from chainrule.export.columns import GraphInput, LevelCodes
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
-from chainrule.export.javascript import compare_module, left_out, module
+from chainrule.export.javascript import compare_module, module, written
 from chainrule.views import words
 from chainrule.views.report.page import page
 
@@ -21,15 +20,12 @@ OTHER = "\N{REPLACEMENT CHARACTER}"
 """A text that no column has as a level."""
 
 
-def answering_page(graph: ComputationGraph, name: str) -> str:
+def answering_page(graph: ComputationGraph, name: str, code: str) -> str:
     """Return a self-contained page, in the current language, in which a graph answers the rows that one types.
 
     It needs no connection and works from a file.  name: what the page is called, such as that of the file.
+    code: the graph as a module of JavaScript.
     """
-    return _page(graph, name, module(graph))
-
-
-def _page(graph: ComputationGraph, name: str, code: str) -> str:
     said, here = words.model, files("chainrule.views.report")
     columns = sum(len(each.names) or each.columns for each in graph.inputs)
     is_matrix = any(each.holds == "numbers" and not each.names for each in graph.inputs)
@@ -58,18 +54,8 @@ def write(
     """
     code = module(graph)
     found = compare_module(graph, code, rows.inputs)
-    text = _page(graph, path.stem, code).encode()
-    write_whole(path, text)
-    return ExportedFiles(
-        files=(path,),
-        bytes=len(text),
-        rows=found.rows,
-        difference=found.difference,
-        tolerance=found.tolerance,
-        left_out=tuple(left_out(graph, found)),
-        usage=path.absolute().as_uri(),
-        about={"format": "html", "dtype": "float64"},
-    )
+    text = answering_page(graph, path.stem, code)
+    return written(graph, path, text, found, "html", path.absolute().as_uri())
 
 
 def _fields(graph: ComputationGraph) -> Iterator[str]:

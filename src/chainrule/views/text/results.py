@@ -63,31 +63,9 @@ def said(result: object) -> str:
     raise TypeError(f"{type(result).__name__} has no description.")
 
 
-@said.register
-def _(result: Attribution) -> str:
-    return words.attribution.promise(result)
-
-
-@said.register
-def _(result: Target) -> str:
-    return words.attribution.target(result)
-
-
-@said.register
-def _(result: Diagnosis) -> str:
-    return words.flow.diagnosis(result)
-
-
-@said.register
-def _(result: Difference) -> str:
-    return words.derivation.kink(result)
-
-
-@said.register
-def _(result: Step) -> str:
-    return words.derivation.step(result)
-
-
-@said.register
-def _(result: Notice) -> str:
-    return words.notices.sentence(result)
+said.register(Attribution, lambda result: words.attribution.promise(result))  # in the language of the moment
+said.register(Target, lambda result: words.attribution.target(result))
+said.register(Diagnosis, lambda result: words.flow.diagnosis(result))
+said.register(Difference, lambda result: words.derivation.kink(result))
+said.register(Step, lambda result: words.derivation.step(result))
+said.register(Notice, lambda result: words.notices.sentence(result))

@@ -16,7 +16,9 @@ from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.recipe.build import default_loss
 from chainrule.recipe.columns import listed
+from chainrule.recipe.data import load
 from chainrule.recipe.preset_choice import is_of_presets
 from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, AboutSetting, Settings, alternatives, types
 from chainrule.studio.commands import command
@@ -27,7 +29,6 @@ from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.screens.train.form import (
     FIELDS,
     FROM_DATA,
-    default_loss,
     defaults,
     outputs_of,
     plan,
@@ -101,7 +102,7 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
     settings, n = found.settings, len(found.data.train)
     return {
         "size": found.network.size,
-        "default_loss": default_loss(data),
+        "default_loss": default_loss(data.train.y),
         **{name: getattr(settings, name) for name in SHOWN},
         "is_table": data.table is not None,
         "samples": n,
@@ -162,7 +163,7 @@ def choose_data(
     source = kind if kind != "files" else uploaded.name_of(studio, names)
     with desk.reading({"mnist": "MNIST", "folder": "IDX"}.get(source, source)):
         if kind == "mnist":
-            data = uploaded.mnist()
+            data = load("mnist")
         elif kind == "points":
             data = uploaded.of_points(points or [])
         else:

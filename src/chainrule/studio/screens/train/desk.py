@@ -58,7 +58,7 @@ class Desk:
         """the names of data that are being read"""
         self.pages: dict[str, bool] = {}
         """whether each page is visible, by a name that the page chooses"""
-        studio.closers.append(self.close)
+        studio.closers.append(self.end)
 
     # --- who looks on --------------------------------------------------------------------------------------------
 
@@ -180,10 +180,6 @@ class Desk:
         if training is not None:
             training.tell, training.show = nothing, nothing
             training.stop(STOP_SECONDS)
-
-    def close(self) -> None:
-        """Stop the run when the server ends."""
-        self.end()
 
     def current(self) -> Training:
         """Return the run. Raises ConfigError without one."""

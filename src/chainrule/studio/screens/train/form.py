@@ -269,11 +269,6 @@ def prepare(found: Planned) -> Fresh:
     return Fresh(found, model, parts, (*found.advice, *advice))
 
 
-def default_loss(data: Data) -> str:
-    """Return the default loss for the targets of the data."""
-    return build.default_loss(data.train.y)
-
-
 def outputs_of(data: Data) -> int:
     """Return the number of distinct labels, or outputs, of the targets."""
     y = data.train.y

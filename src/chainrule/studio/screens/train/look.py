@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,37 +35,26 @@ JUDGED = 2000
 """The number of samples of the confusion matrix after an epoch."""
 
 
-@dataclass(frozen=True)
-class Displayed:
-    """The neurons in a frame: the first ones of each link."""
+class ShownLink(NamedTuple):
+    """A link whose first neurons are in a frame."""
 
-    names: tuple[str, ...]
-    kinds: tuple[str, ...]
-    widths: tuple[int, ...]
-    shown: tuple[int, ...]
-
-    def to_data(self) -> list[dict[str, Any]]:
-        """Return one dict per link."""
-        rows = zip(self.names, self.kinds, self.widths, self.shown, strict=True)
-        return [dict(zip(("name", "kind", "width", "shown"), row, strict=True)) for row in rows]
+    name: str
+    kind: str
+    width: int
+    shown: int
 
 
-def layout(network: Network) -> Displayed:
+def layout(network: Network) -> list[ShownLink]:
     """Choose the links whose activations are shown, including the output, and the number of neurons of each."""
     links = [link for link in network.links if not link.layer.is_identity or link is network.links[-1]]
     links = [link for link in links if link.layer.kind not in ("rescale", "standardize", "dropout")]
     links = links[-MAX_ROWS:]
     most = max(1, MAX_VALUES // len(links))
-    return Displayed(
-        tuple(link.name for link in links),
-        tuple(link.layer.kind for link in links),
-        tuple(link.fan_out for link in links),
-        tuple(min(link.fan_out, most) for link in links),
-    )
+    return [ShownLink(link.name, link.layer.kind, link.fan_out, min(link.fan_out, most)) for link in links]
 
 
 def activations(
-    network: Network, theta: NDArray[Any], states: Any, x: NDArray[Any], wanted: Displayed
+    network: Network, theta: NDArray[Any], states: Any, x: NDArray[Any], wanted: Sequence[ShownLink]
 ) -> NDArray[np.float16]:
     """Return the outputs of the links of a layout for one sample x (inputs,), concatenated."""
     found: dict[str, NDArray[Any]] = {}
@@ -77,8 +65,7 @@ def activations(
     with np.errstate(all="ignore"):
         a = np.asarray(x, theta.dtype).reshape(1, -1)
         network.predict(network.unflatten(theta), a, Context(states=states, watch=watch))
-        parts = [found[name][:n] for name, n in zip(wanted.names, wanted.shown, strict=True)]
-        return np.concatenate(parts).astype(np.float16)
+        return np.concatenate([found[link.name][: link.shown] for link in wanted]).astype(np.float16)
 
 
 def flow_of(run: Run) -> Flow:
@@ -89,23 +76,19 @@ def flow_of(run: Run) -> Flow:
 
 
 def rows_of(flow: Flow) -> dict[str, Any]:
-    """Return the measurements by layer as arrays; NaN for missing values."""
+    """Return the names of the layers, and their measurements as arrays; NaN for missing values."""
     rows = flow.layers[-MAX_ROWS:]
 
     def column(values: Sequence[float | None]) -> NDArray[np.float32]:
         return np.array([np.nan if value is None else value for value in values], np.float32)
 
     return {
+        "layers": [row.layer for row in rows],
         "gradient": column([row.gradient_rms for row in rows]),
         "weight": column([row.weight_rms for row in rows]),
         "dead": column([None if row.dead is None else row.dead / row.width for row in rows]),
         "saturated": column([row.saturated for row in rows]),
     }
-
-
-def names_of(flow: Flow) -> list[str]:
-    """Return the layers of these arrays."""
-    return [row.layer for row in flow.layers[-MAX_ROWS:]]
 
 
 # --- hints
@@ -203,7 +186,7 @@ class Looks:
         with self.blas.limit(limits=1):
             flow = flow_of(run)
             a = activations(self.network, session.theta, session.states, self.pinned, self.layout)
-        self.found = rows_of(flow) | {"layers": names_of(flow), "step": run.step, "activations": a}
+        self.found = rows_of(flow) | {"step": run.step, "activations": a}
         self.hints = [*hints_of_loss(losses, records), *hints_of_flow(flow)]
         self.at = time.perf_counter()
         self.cost = self.at - start

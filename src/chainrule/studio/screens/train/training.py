@@ -284,7 +284,7 @@ class Training(Callback):
             "epochs": self.epochs,
             "samples": self.samples,
             "steps_per_epoch": self.steps_per_epoch,
-            "layout": self.looks.layout.to_data(),
+            "layout": [link._asdict() for link in self.looks.layout],
             "curve": self.curves.array(),
             "records": self.records,
             "confusion": self.looks.confusion,

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.datasets.idx import Dataset
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ChainruleError, ConfigError, DataError
-from chainrule.recipe.data import Data, from_arrays, load
+from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.start import open_data
 
 if TYPE_CHECKING:
@@ -96,8 +96,3 @@ def of_points(points: list[list[float]]) -> Data:
     if np.unique(labels).size < 2:
         raise DataError("all points have one class; paint some of another.")
     return from_arrays(table[:, :2], labels, name="points")
-
-
-def mnist() -> Data:
-    """Return MNIST."""
-    return load("mnist")
