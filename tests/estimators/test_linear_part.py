@@ -11,16 +11,22 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from chainrule import Dense, MLPRegressor, Model, Network, ReLU
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, TargetScale
 from chainrule.estimators.fit.dealing import Dealt
 from chainrule.estimators.fit.linear_part import (
+    PENALTIES,
+    WEIGHTS,
     LinearPart,
+    Straight,
     add,
+    chosen,
+    input_sets,
     is_in_time,
     leave_out,
     solved,
     straight,
-    weight_of,
+    weights_of,
+    widened,
 )
 from chainrule.estimators.held import result_of
 from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale
@@ -66,45 +72,109 @@ def test_a_part_is_added_to_what_a_network_computes(outputs: int, weight: float)
     np.testing.assert_allclose(model.raw_outputs(X, "auto", 100), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_part_is_a_ridge_regression_of_the_rows():
-    X, y, weight = rows(), RNG.normal(size=(40, 1)), RNG.uniform(0.5, 2, 40)
-    own = np.arange(0, 40, 2)
-    found = solved(Samples(X, y, weight, 1), own, np.array([2, 3]), 10.0)
-    expected = Ridge(10.0).fit(X[own][:, 2:], y[own, 0], sample_weight=weight[own])
-    np.testing.assert_allclose(found(X[:, 2:])[:, 0], expected.predict(X[:, 2:]), rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("inputs", [[2, 3], [0, 2, 3, 4, 5, 6, 7, 8]], ids=["more rows", "fewer rows"])
+def test_the_parts_are_ridge_regressions_of_the_rows(inputs: list[int]):
+    X = np.column_stack([rows(12), RNG.normal(size=(12, 5))]).astype(np.float32)
+    y, weight = RNG.normal(size=(12, 2)), RNG.uniform(0.5, 2, 12)
+    own = np.arange(0, 12, 2)
+    found = solved(Samples(X, y, weight, 2), own, np.array(inputs))
+    assert len(found) == len(PENALTIES)
+    for part, penalty in zip(found, PENALTIES, strict=True):
+        expected = Ridge(penalty).fit(X[own][:, inputs].astype(float), y[own], sample_weight=weight[own])
+        np.testing.assert_allclose(part(X[:, inputs]), expected.predict(X[:, inputs]), rtol=1e-6, atol=1e-6)
+
+
+def test_a_ridge_regression_by_hand():
+    # centered x -1, 0, 1 and y -2, 0, 2: the slope is 4 / (2 + penalty), the mean stays 5
+    samples = Samples(np.array([[1.0], [2.0], [3.0]]), np.array([[3.0], [5.0], [7.0]]), np.ones(3), 1)
+    (part,) = solved(samples, np.arange(3), np.array([0]), [2.0])
+    np.testing.assert_allclose([part.coefficients[0, 0], part.intercept[0]], [1, 3])
+
+
+def test_numbers_that_hide_a_penalty_are_solved_too():
+    x = 1e9 * RNG.normal(size=(20, 1))  # twice the same column
+    samples = Samples(np.hstack([x, x]), x / 1e9, np.ones(20), 1)
+    for part in solved(samples, np.arange(20), np.array([0, 1])):
+        np.testing.assert_allclose(part(np.hstack([x, x])), x / 1e9, atol=1e-6)
+
+
+def test_regressions_are_of_numbers_as_they_are_and_of_all_but_ranks():
+    at = Straight(np.array([1, 2, 3, 5]), np.arange(4))
+    table = ("robust", "rank", "straight", "", "robust", "")
+    assert [each.tolist() for each in input_sets(at, table)] == [[1], [1, 2, 3]]
+    assert [each.tolist() for each in input_sets(at, ())] == [[0, 1, 2, 3]]
+    assert [each.tolist() for each in input_sets(at, ("rank",) * 6)] == [[0, 1, 2, 3]]
+    only = Straight(np.array([1, 2]), np.arange(2))
+    assert [each.tolist() for each in input_sets(only, table)] == [[1]]
 
 
 @pytest.mark.parametrize(
     ("seconds", "fits", "spent"),
-    [(None, True, 0), (66.0, True, 1.25), (65.0, False, 1.25), (15.0, False, 0.25), (0.0, False, 0)],
+    [(None, True, 0), (67.0, True, 2.5), (66.0, False, 2.5), (16.0, False, 0.5), (0.0, False, 0)],
 )
 def test_parts_are_not_begun_that_cannot_end_in_time(
     monkeypatch: pytest.MonkeyPatch, seconds: Any, fits: bool, spent: float
 ):
-    """A part takes a second, of a quarter of its rows a quarter; those of 32 members and two penalties take 64."""
+    """Two regressions take two seconds, of a quarter of the rows half of one; those of 32 members take 64."""
     clock = [100.0]
 
-    def one(samples: Samples, own: Any, *_: Any) -> None:
+    def one(samples: Samples, own: Any, *_: Any) -> list[LinearPart]:
         clock[0] += len(own) / 36
+        return []
 
     monkeypatch.setattr("chainrule.estimators.fit.linear_part.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("chainrule.estimators.fit.linear_part.solved", one)
     some = Samples(rows(), RNG.normal(size=(40, 1)), np.ones(40), 1)
     own = Dealt([np.arange(36)] * 32, np.arange(40), np.zeros((2, 40), np.int64))
     end = None if seconds is None else 100.0 + seconds
-    assert is_in_time(some, own, straight(network()), end) is fits
+    assert is_in_time(some, own, straight(network()), [np.array([0]), np.array([0, 1])], end) is fits
     assert clock[0] == 100 + spent
 
 
-def test_the_weight_is_its_mean_under_the_likelihood():
+def test_the_weights_are_their_means_under_the_likelihood():
     # of two rows the likelihood of a weight is 1 / mse: with mse 1 at 0 and 1, and 4 elsewhere, the mean is 1/2
-    assert weight_of(lambda weight: 1.0 if weight in (0.0, 1.0) else 4.0, 2) == pytest.approx(0.5)
+    ends = np.where(np.isin(WEIGHTS, (0, 1)), 1.0, 4.0)
+    assert weights_of(ends[None], 2) == pytest.approx([0.5])
     certain = 1 + 20 / 4  # (0 * 1 + 19 weights of the mean 1/2, and 1, at a quarter) over their sum
-    assert weight_of(lambda weight: 1.0 if weight == 0 else 4.0, 2) == pytest.approx(10.5 / 4 / certain)
-    assert weight_of(lambda weight: 1.0 + weight, 1_000) == 0.0  # below the least weight
-    assert weight_of(lambda weight: 2.0 - weight, 1_000) > 0.95
-    assert weight_of(lambda weight: 1.0 - weight, 10) == 1.0  # without any error
-    assert weight_of(lambda weight: float("nan"), 10) == 0.0
+    assert weights_of(np.where(WEIGHTS == 0, 1.0, 4.0)[None], 2) == pytest.approx([10.5 / 4 / certain])
+    # the first as before, 19/4 + 2 of likelihood; the second 1 / 8 at all 21 weights, whose mean is 1/2
+    both = weights_of(np.stack([ends, np.full(21, 8.0)]), 2)
+    assert both == pytest.approx([6.75 / 2 / (6.75 + 21 / 8), 21 / 8 / 2 / (6.75 + 21 / 8)])
+    assert weights_of(1.0 + WEIGHTS[None], 1_000).tolist() == [0.0]  # below the least weight
+    assert weights_of(2.0 - WEIGHTS[None], 1_000)[0] > 0.95
+    assert weights_of(1.0 - WEIGHTS[None], 10).tolist() == [1.0]  # without any error
+    assert weights_of(np.full((2, 21), np.nan), 10).tolist() == [0.0, 0.0]
+
+
+def test_what_is_chosen_of_two_regressions_is_one_of_all_inputs():
+    X = np.column_stack([np.arange(24.0) - 11.5, np.tile([1.0, -1.0], 12)])
+    y = 0.1 * X[:, :1]
+    samples = Samples(X, y, np.ones(24), 1)
+    own = Dealt([np.arange(12, 24), np.arange(12)], np.arange(24), np.repeat([[0, 1]], 12, 1))
+    at, out = Straight(np.array([0, 1]), np.array([0, 1])), np.zeros((1, 24, 1))
+    found = chosen(out, lambda z: float(((z[0] - y) ** 2).mean()), samples, own, at, [np.array([0])])
+    assert found.weight > 0.9
+    for part, rows_of in zip(found.parts, own.learned, strict=True):
+        assert part.coefficients[1, 0] == 0.0  # which no regression has
+        left = np.setdiff1d(np.arange(24), rows_of)
+        np.testing.assert_allclose(found.out[0, left], found.weight * part(X[left]))
+    nothing = chosen(out, lambda z: 1.0 + float((z**2).mean()) * 1e6, samples, own, at, [np.array([0])])
+    assert nothing.weight == 0 and not nothing.parts and nothing.out is out
+
+
+def test_the_range_of_the_targets_is_wider_by_the_odds_of_the_weight():
+    def ends(low: float, high: float, weight: float) -> list[float]:
+        made = widened(TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high])), weight)
+        assert made.low is not None and made.high is not None
+        return [*made.low.tolist(), *made.high.tolist()]
+
+    assert ends(-1, 3, 0.0) == [-1, 3]
+    assert ends(-1, 3, 0.5) == [-5, 7]
+    assert ends(-1, 3, 0.75) == [-13, 15]
+    assert ends(-1, 3, 1.0) == [-401, 403]
+    assert ends(1, 3, 0.75) == [0, 9] and ends(-3, -1, 0.75) == [-9, 0] and ends(0, 1, 0.5) == [0, 2]
+    unbound = TargetScale(np.zeros(1), np.ones(1))
+    assert widened(unbound, 0.5) is unbound
 
 
 def linear_table(n: int) -> tuple[pd.DataFrame, Any]:
@@ -115,14 +185,22 @@ def linear_table(n: int) -> tuple[pd.DataFrame, Any]:
 def test_what_is_linear_is_learned_from_few_rows(tmp_path: Path):
     X, y = linear_table(540)
     net = MLPRegressor(preprocess="auto", random_state=0).fit(X[:40], y[:40])
-    inside = y[40:].between(y[:40].min(), y[:40].max()).to_numpy()
-    error = np.abs(net.predict(X[40:]) - y[40:])[inside]
+    error = np.abs(net.predict(X[40:]) - y[40:])
     assert error.mean() < 0.17  # of the networks alone 0.23 to 0.29, by the true coefficients 0.08
     held = result_of(net).held_out
     assert held is not None and np.abs(held.predicted[:, 0] - y[:40]).mean() < 0.4
     net.save(tmp_path / "line.safetensors")
     again = MLPRegressor.load(tmp_path / "line.safetensors")
     np.testing.assert_array_equal(again.predict(X), net.predict(X))
+
+
+def test_what_is_linear_goes_on_beyond_the_targets_and_numbers_of_training():
+    X, y = linear_table(60)
+    net = MLPRegressor(preprocess="auto", random_state=0).fit(X, y)
+    far = pd.DataFrame({"0": [12.0, -12.0], "1": 0.0, "2": 0.0, "3": 0.0})
+    np.testing.assert_allclose(net.predict(far), [15, -9], atol=1)
+    low = y.min() - 1  # a target that is never negative stays so
+    assert MLPRegressor(preprocess="auto", random_state=0).fit(X, y - low).predict(far)[1] == 0
 
 
 def test_units_stay_at_zero_where_nothing_is_linear():

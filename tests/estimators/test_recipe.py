@@ -362,7 +362,7 @@ def test_numbers_are_embedded_and_neither_their_ranks_nor_codes():
 
 def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
     X, y = table()
-    same = TablePreprocessor(scale="robust+rank+linear")
+    same = TablePreprocessor(scale="robust+rank+straight")
     own = MLPRegressor(preprocess=same, preset="fast", random_state=0, max_iter=2).fit(X, y)
     auto = MLPRegressor(preprocess="auto", preset="fast", random_state=0, max_iter=2).fit(X, y)
     assert kinds(own) == kinds(auto) and (own.predict(X) == auto.predict(X)).all()

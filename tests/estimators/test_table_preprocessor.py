@@ -122,6 +122,9 @@ def test_ranks_of_few_rows_and_numbers_that_stay_linear_by_hand():
     deviation = np.sqrt((20**2 - 1) / 12)
     z = (np.array([1, 7, 20]) - 10.5) / deviation
     np.testing.assert_allclose(made["x linear"], [*z, 10, -10])
+    straight = TablePreprocessor(scale="robust+rank+straight", dtype="float64").fit({"x": x})
+    later = outputs(straight, {"x": [1.0, 100.0, 1000.0, -1000.0]})
+    np.testing.assert_allclose(later["x linear"], [z[0], 89.5 / deviation, 20, -20])  # 89.5 / 5.77 is 15.5
     many = TablePreprocessor(scale="rank", dtype="float64").fit({"x": np.arange(5000.0)})
     assert many.transform({"x": [1e9]})[0, 0] == pytest.approx(ndtri(1 - 0.5 / 100))
 
@@ -374,7 +377,17 @@ def test_weights_count_rows():
 
 
 @pytest.mark.parametrize(
-    "scale", ["robust", "realmlp", "standard", "quantile", "robust+quantile", "robust+rank+linear", "none"]
+    "scale",
+    [
+        "robust",
+        "realmlp",
+        "standard",
+        "quantile",
+        "robust+quantile",
+        "robust+rank+straight",
+        "linear",
+        "none",
+    ],
 )
 def test_data_keep_every_bit(scale: str):
     fitted = TablePreprocessor(scale=scale, **FEW, kinds={"count": "category"}).fit(FRAME)
@@ -437,7 +450,7 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
         ({"max_one_hot": 1}, "max_one_hot must be an integer of at least 2"),
         (
             {"scale": "minmax"},
-            "scale must be one of robust, realmlp, standard, quantile, rank, linear, range, none, ",
+            "scale must be one of robust, realmlp, standard, quantile, rank, linear, straight, range, none, ",
         ),
         ({"impute": 0}, "impute must be one of median, mean"),
         ({"min_count": 0}, "min_count must be an integer of at least 1"),

@@ -56,7 +56,7 @@ def test_presets(kind: type[Any], preset: str):
 
 
 @pytest.mark.parametrize(
-    "scale", ["robust", "realmlp", "range", "none", "robust+quantile", "robust+rank+linear"]
+    "scale", ["robust", "realmlp", "range", "none", "robust+quantile", "robust+rank+linear", "straight"]
 )
 def test_preparations(scale: str):
     X, y = table(120)

@@ -52,10 +52,12 @@ def _linear(scale: Scaling, largest: float) -> ScalarFunction:
         third = z / 3
         return z / sqrt(1 + third * third)
 
-    def clipped(x: float) -> float:
-        return min(max((x / 2 - center) / spread, -FAR), FAR)
+    far = FAR.get(scale.way, LARGEST)
 
-    ways: dict[str, ScalarFunction] = {"none": unchanged, "range": in_range, "linear": clipped}
+    def clipped(x: float) -> float:
+        return min(max((x / 2 - center) / spread, -far), far)
+
+    ways: dict[str, ScalarFunction] = {"none": unchanged, "range": in_range, **dict.fromkeys(FAR, clipped)}
     return ways.get(scale.way, clipped_smoothly)
 
 

@@ -23,6 +23,7 @@ How rows are dealt, whole groups of them too, is in `chainrule.estimators.fit.de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,18 +33,20 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from chainrule.core.random import generator
-from chainrule.data.samples import Samples, TargetScale
+from chainrule.data.samples import Samples
 from chainrule.estimators.fit import linear_part, loop
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
-from chainrule.estimators.fit.linear_part import Straight
+from chainrule.estimators.fit.linear_part import ChosenWeight, Straight
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import dense_slots, members_of
 from chainrule.estimators.numbers import NumericTargets
+from chainrule.estimators.tables.encoding import ways
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
 from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.model import Model
@@ -194,13 +197,18 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     out = cooled(out, curve.center, temperature)
     if how.has_linear_part:
         at, repeated = linear_part.straight(model.network), plan.conditions.course
-        has_time = (
-            linear_part.is_in_time(samples, rows, at, plan.end)
+        sets = linear_part.input_sets(at, ways_of(result.preprocessor))
+        has_time = len(at.inputs) > 0 and (
+            linear_part.is_in_time(samples, rows, at, sets, plan.end)
             if repeated is None
             else repeated.has_linear_part
         )
-        if has_time and len(at.inputs):
-            out = with_linear_part(members, samples, rows, out, model.target_scale, at)
+        if has_time:
+            chosen = with_linear_part(members, samples, rows, out, at, sets)
+            out = chosen.out
+            if model.target_scale is not None:
+                wider = linear_part.widened(model.target_scale, chosen.weight)
+                model.describe(model.classes, model.feature_names, wider)
         found = replace(found, course=limited.course._replace(has_linear_part=has_time))
     outputs = out_of_fold(loss, out)
     if (scale := model.target_scale) is not None:
@@ -217,27 +225,30 @@ def with_linear_part(
     samples: Samples,
     rows: Dealt,
     out: NDArray[np.float64],
-    scale: TargetScale | None,
     at: Straight,
-) -> NDArray[np.float64]:
-    """Add a linear part to the members, of each one's own rows, and return the outputs of `left_out` with it.
+    sets: Sequence[NDArray[np.int64]],
+) -> ChosenWeight:
+    """Add a linear part to the members, of each one's own rows, and return it with the outputs of `left_out`.
 
-    samples: all rows, with targets standardized by `scale`.  out: the outputs of `left_out` without.
-    at: the inputs that it is of, some.
+    samples: all rows, with standardized targets.  out: the outputs of `left_out` without.
+    at, sets: the inputs that it is of, some, and those of each regression, see `linear_part.input_sets`.
     """
     judge, loss = samples.take(rows.rows), members[0].network.loss
+    judge = judge._replace(X=judge.X[:, :0])  # only the targets are asked for, many times
 
     def error(out: NDArray[np.float64]) -> float:
-        t = out_of_fold(loss, out)
-        if scale is not None:
-            t = scale.standardize(scale.clamp(scale.restore(t)))
-        return loss_of(t, loss, judge)
+        return loss_of(out_of_fold(loss, out), loss, judge)
 
-    found = linear_part.chosen(out, error, samples, rows, at)
+    found = linear_part.chosen(out, error, samples, rows, at, sets)
     if found.weight:
         for member, part in zip(members, found.parts, strict=True):
             linear_part.add(member, part, found.weight, at)
-    return found.out
+    return found
+
+
+def ways_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:
+    """Return how each input is scaled, "" for what is no number; none of samples that no table is behind."""
+    return () if preprocessor is None else ways(preprocessor.learned_)
 
 
 def begin_at_shares(model: Model, samples: Samples) -> None:

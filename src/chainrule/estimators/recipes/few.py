@@ -8,9 +8,9 @@ and for classes behind it z = c tanh(u / c) + d, with d = 0 while it is trained 
 
 Sixteen members are trained together, for at most a hundred epochs. What those that have not seen a row predict for it
 says which epoch is the best, and how sure its probabilities may be: see `chainrule.estimators.fit.folds`. A number of
-a table is three inputs ("robust+rank+linear"): its smoothly clipped value, its rank within what so many rows can say of
-the tails, and its value unbent, in which what is linear stays so. Of numbers to predict a ridge regression is a part of
-each member, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
+a table is three inputs ("robust+rank+straight"): its smoothly clipped value, its rank within what so many rows can say
+of the tails, and its value unbent, in which what is linear stays so. Of numbers to predict ridge regressions are a part
+of each member, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -130,7 +130,7 @@ def bounded(outputs: int, facts: Facts) -> tuple[Layer, ...]:
     )
 
 
-TABLE = {"category_scale": 0.1, "scale": "robust+rank+linear"}
+TABLE = {"category_scale": 0.1, "scale": "robust+rank+straight"}
 """The settings of the preprocessor that are not its default."""
 BESIDE = frozenset(
     {

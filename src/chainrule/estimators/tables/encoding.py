@@ -53,6 +53,15 @@ def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     return tuple(found)
 
 
+def ways(learned: Sequence[LearnedColumn]) -> tuple[str, ...]:
+    """Return how each column of the output is scaled, one of `scaling.WAYS`, or "" for what is no number."""
+    found = list[str]()
+    for each in learned:
+        own = [lane.scale.way for lane in each.lanes] if each.became in ("scaled", "parts") else []
+        found += own + [""] * (len(each.outputs()) - len(own))
+    return tuple(found)
+
+
 def rising(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that never fall when the number of their column rises: scaled ones and ranks."""
     found, at = [], 0

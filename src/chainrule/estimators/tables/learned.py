@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.core.shown import TextResult
-from chainrule.estimators.tables.scaling import BY_QUANTILES, Scaling
+from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, Scaling
 
 KINDS = ("number", "boolean", "category", "date", "duration")
 """What a column may be taken for."""
@@ -86,7 +86,7 @@ class LearnedColumn(NamedTuple):
             self.name
             + f" {lane.part}" * (lane.part != "value")
             + " rank" * (twice and lane.scale.way in BY_QUANTILES)
-            + " linear" * (twice and lane.scale.way == "linear")
+            + " linear" * (twice and lane.scale.way in FAR)
             for lane in self.lanes
         ]
         names += [f"{self.name} {part}_{wave}" for part in self.cycles for wave in ("sin", "cos")]

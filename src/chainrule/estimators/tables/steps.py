@@ -247,9 +247,9 @@ def scale_steps(build: GraphBuilder, scales: Sequence[Scaling], x: GraphValue) -
     z = build.add(Columnwise(constant(center), constant(1 / spread), constant(0 * each)), x, of=of)
     if way == "range":
         return build.add(Bounded(constant(0 * each), constant(each)), z, of=of)
-    largest = FAR if way == "linear" else LARGEST
+    largest = FAR.get(way, LARGEST)
     z = build.add(Bounded(constant(-largest * each), constant(largest * each)), z, of=of)
-    if way == "linear":
+    if way in FAR:
         return z
     return build.add(Elementwise("soft_clip"), z, of=of)
 
