@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from chainrule.cli import options, options_to_share, output
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
+from chainrule.cli.options import LANGUAGES_SAID
 from chainrule.cli.reports import check_language
 from chainrule.errors import ConfigError
+
+RunToDescribe = Annotated[str, Argument(metavar="RUN", help="The folder of a run.")]
+CardLicense = Annotated[
+    str | None,
+    Option(
+        "--license",
+        metavar="NAME",
+        help="License as the Hub names it, apache-2.0.",
+        show_default="left to say",
+    ),
+]
+CardOut = Annotated[
+    Path | None, Option("--out", help="The file to write.", show_default="README.md in the folder")
+]
+CardLanguage = Annotated[str, Option("--lang", help=f"Language of the card: {LANGUAGES_SAID}")]
+CardOverwrite = Annotated[bool, Option("--overwrite", help="Replace the file.")]
 
 
 @guarded
 def card(
-    run: options_to_share.RunToDescribe,
-    license: options_to_share.CardLicense = None,
-    out: options_to_share.CardOut = None,
-    lang: options_to_share.CardLanguage = "en",
-    overwrite: options_to_share.CardOverwrite = False,
+    run: RunToDescribe,
+    license: CardLicense = None,
+    out: CardOut = None,
+    lang: CardLanguage = "en",
+    overwrite: CardOverwrite = False,
     debug: options.Debug = False,
 ) -> None:
     """Write a model card of a run, for the Hugging Face Hub: data, results, limits, and how to load it."""
-    from pathlib import Path
-
     from chainrule.core.files import write_whole
     from chainrule.recipe.card import read_card
     from chainrule.views.text.card import card as written

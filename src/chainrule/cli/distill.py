@@ -3,23 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from chainrule.cli import options, options_to_share, output
+from typer import Argument, Option
+
+from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS, hidden_widths
 from chainrule.cli.guard import guarded
+from chainrule.cli.options import LANGUAGES_SAID
 from chainrule.cli.reports import check_language
+
+RunToDistill = Annotated[
+    str, Argument(metavar="RUN", help="The folder of a run on a table, such as one of --preset best.")
+]
+StudentHidden = Annotated[
+    str | None,
+    Option(
+        "--hidden",
+        metavar="WIDTHS",
+        help="Widths of the network's hidden layers, such as 32; none for a linear model.",
+        show_default="those of the preset fast",
+    ),
+]
+RowsBetween = Annotated[
+    int | None,
+    Option(
+        "--between",
+        min=0,
+        help="Rows in between that are learned too.",
+        show_default="as many as there are, and 5,000 in all at least",
+    ),
+]
+StudentEpochs = Annotated[
+    int | None, Option("--epochs", min=1, help="Maximum epochs.", show_default="those of the preset fast")
+]
+StudentSeed = Annotated[int, Option("--seed", help="Seed of the network and of the rows in between.")]
+StudentFile = Annotated[
+    Path | None,
+    Option("--out", help="The file to write.", show_default="distilled.safetensors in the folder"),
+]
+CostLanguage = Annotated[str, Option("--lang", help=f"Language of what is printed: {LANGUAGES_SAID}")]
 
 
 @guarded
 def distill(
-    run: options_to_share.RunToDistill,
-    hidden: options_to_share.StudentHidden = None,
-    between: options_to_share.RowsBetween = None,
-    epochs: options_to_share.StudentEpochs = None,
-    seed: options_to_share.StudentSeed = 0,
-    out: options_to_share.StudentFile = None,
-    lang: options_to_share.CostLanguage = "en",
+    run: RunToDistill,
+    hidden: StudentHidden = None,
+    between: RowsBetween = None,
+    epochs: StudentEpochs = None,
+    seed: StudentSeed = 0,
+    out: StudentFile = None,
+    lang: CostLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:

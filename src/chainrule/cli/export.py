@@ -3,29 +3,63 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from chainrule.cli import options, options_to_share, output
+from typer import Option
+
+from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS
 from chainrule.cli.guard import guarded
+from chainrule.cli.options import LANGUAGES_SAID
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles
 
+AsOnnx = Annotated[bool, Option("--onnx", help="As an ONNX file; needs the extra onnx.")]
+AsC = Annotated[bool, Option("--c", help="As C99: a source, a header, and a program that tests them.")]
+AsJavaScript = Annotated[bool, Option("--js", help="As a JavaScript module without dependencies.")]
+PageLanguage = Annotated[
+    str, Option("--lang", help=f"Language of a page, and of what int8 does: {LANGUAGES_SAID}")
+]
+AsPage = Annotated[bool, Option("--html", help="As a page with a form, which answers offline.")]
+ExportDtype = Annotated[
+    str,
+    Option(
+        "--dtype",
+        help="The precision of the networks and of the answer: float32, float64, or int8.",
+    ),
+]
+WithLabel = Annotated[
+    bool, Option("--label", help="Also the place of the predicted label, as a second output.")
+]
+RowsToCompare = Annotated[
+    str | None,
+    Option(
+        "--rows",
+        metavar="DATA",
+        help="Rows to compare answers on, and to measure ranges of int8: a table, mnist, IDX files or an .npz.",
+        show_default="rows that are drawn; for int8 the run's own",
+    ),
+]
+ExportOut = Annotated[
+    Path | None, Option("--out", help="The file to write.", show_default="beside the model's file")
+]
+
 
 @guarded
 def export(
     model: options.ModelFile,
-    onnx: options_to_share.AsOnnx = False,
-    c: options_to_share.AsC = False,
-    js: options_to_share.AsJavaScript = False,
-    html: options_to_share.AsPage = False,
-    dtype: options_to_share.ExportDtype = "float32",
-    label: options_to_share.WithLabel = False,
-    rows: options_to_share.RowsToCompare = None,
-    out: options_to_share.ExportOut = None,
-    lang: options_to_share.PageLanguage = "en",
+    onnx: AsOnnx = False,
+    c: AsC = False,
+    js: AsJavaScript = False,
+    html: AsPage = False,
+    dtype: ExportDtype = "float32",
+    label: WithLabel = False,
+    rows: RowsToCompare = None,
+    out: ExportOut = None,
+    lang: PageLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
