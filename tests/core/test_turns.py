@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.core.turns import in_turns
+from chainrule.core.threads import in_turns
 
 
 @given(st.lists(st.integers(0, 5), max_size=7), st.integers(0, 4))

@@ -21,7 +21,7 @@ from scipy import sparse
 
 import chainrule as c
 from chainrule.core.buffers import Buffers
-from chainrule.core.prefetch import prefetch
+from chainrule.core.threads import prefetch
 from chainrule.data.source import SourceBlock
 from chainrule.data.stream import Stream
 from chainrule.data.windows import pieces

@@ -12,8 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule import ConfigError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.errors import FormatError
-from chainrule.estimators.additive.merged import merged
-from chainrule.estimators.additive.pairs import score
+from chainrule.estimators.additive.fit import merged, score
 from chainrule.estimators.additive.terms import OTHER, AdditiveTerm, Axis, Terms, as_plain, from_plain
 from chainrule.estimators.tables.crossed import Crossed, sides, with_edges
 from chainrule.estimators.tables.scaling import Scaler, Scaling

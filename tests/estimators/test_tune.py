@@ -22,7 +22,8 @@ from chainrule.estimators.fit.structure import FREE
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.rows import folds
-from chainrule.estimators.tuning import running, search, study
+from chainrule.estimators.tuning import search, study
+from chainrule.estimators.tuning import trial as one_trial
 from chainrule.estimators.tuning.spaces import FAST, SPACES
 from chainrule.estimators.tuning.trial import Problem, Tried, tried
 
@@ -226,7 +227,7 @@ def test_an_error_of_one_job_ends_the_others(monkeypatch):
             assert given.stop.wait(20)  # by which a trial ends
         return Tried(None, "interrupted", 1, 0.1) if trial.number else Tried(1.0, "complete", 1, 0.1)
 
-    monkeypatch.setattr(running, "tried", fit)
+    monkeypatch.setattr(one_trial, "tried", fit)
     with pytest.raises(RuntimeError, match="no such device"):
         tune(regressor(), X, Y, trials=9, jobs=2)
     assert sorted(begun) == [0, 1, 2]
@@ -309,9 +310,9 @@ def test_the_clock_ends_the_search(monkeypatch):
         Clock.now += 10
         return found._replace(seconds=10.0)
 
-    for module in (running, search):
+    for module in (one_trial, search):
         monkeypatch.setattr(module, "clock", Clock.monotonic)
-    monkeypatch.setattr(running, "tried", slow)
+    monkeypatch.setattr(one_trial, "tried", slow)
     found = tune(regressor(), X, Y, time_limit=50)
     # 0 to 10, 20, 30 and 38.5, for 1.15 of 10 s are kept: a fourth trial would be cut at 38.5 and may not begin at 40
     assert limits[0] == (0.4 * 50, 50.0)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 20
 """The maximum classes of a confusion matrix that is printed as a table."""
+MAX_MISSES = 10
+"""The most frequent misses that are listed for more classes."""
 WIDEST = 1000
 """The maximum width of a table, in characters."""
 BAR = 20
@@ -110,7 +112,7 @@ def miss_style(count: int, worst: int) -> str:
     return "orange1" if 2 * count > worst else ""
 
 
-def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -> Table:
+def largest_confusions(matrix: Any, labels: Sequence[str]) -> Table:
     """Return a table of the most frequent misses, for more classes than fit in a confusion table."""
     from rich import box
     from rich.table import Table
@@ -119,7 +121,7 @@ def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -
     table = Table("true", "predicted", box=box.SIMPLE_HEAD)
     table.add_column("samples", justify="right")
     misses = [(int(n), i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n]
-    for count, i, j in sorted(misses, key=lambda miss: (-miss[0], miss[1:]))[:max_rows]:
+    for count, i, j in sorted(misses, key=lambda miss: (-miss[0], miss[1:]))[:MAX_MISSES]:
         table.add_row(Text(plain(labels[i])), Text(plain(labels[j])), f"{count:,}")
     return table
 

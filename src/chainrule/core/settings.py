@@ -103,3 +103,8 @@ def describe(value: Any) -> dict[str, Any]:
     """Return an optimizer, a schedule or a method as JSON-ready data: its kind and its settings by name."""
     settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+
+
+def is_own(kind: type, name: str) -> bool:
+    """Return whether a class defines an attribute itself."""
+    return name in kind.__dict__

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.buffers import Buffers
-from chainrule.core.prefetch import prefetch
+from chainrule.core.threads import prefetch
 from chainrule.data import checks
 from chainrule.data.samples import Samples, TargetScale, joined
 from chainrule.data.source import Source, SourceBlock, rows_of

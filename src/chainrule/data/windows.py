@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.prefetch import prefetch
 from chainrule.core.random import generator
+from chainrule.core.threads import prefetch
 from chainrule.data.exact import EPOCH_BITS, exact_windows
 from chainrule.data.samples import Samples, joined
 from chainrule.data.source import SourceBlock, rows_of

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.buffers import Buffers
-from chainrule.core.prefetch import prefetch
 from chainrule.core.settings import check_choice, check_count
+from chainrule.core.threads import prefetch
 from chainrule.data.source import Source, SourceBlock
 from chainrule.datasets.column_files import ColumnFile, find_files
 from chainrule.datasets.columns import (

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.inheritance import is_own
+from chainrule.core.settings import is_own
 
 NUMBERS, CODES, TEXT, INT8 = "numbers", "codes", "text", "int8"
 """The kinds of values."""

@@ -25,8 +25,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.core.inheritance import is_own
-from chainrule.core.settings import check_number, number_settings
+from chainrule.core.settings import check_number, is_own, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax
 from chainrule.formulas.layers.base import Operation

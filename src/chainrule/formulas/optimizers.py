@@ -25,8 +25,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
 from chainrule.core.elsewhere import OPTIMIZER, NamesElsewhere
-from chainrule.core.inheritance import is_own
-from chainrule.core.settings import count_settings, number_settings
+from chainrule.core.settings import count_settings, is_own, number_settings
 from chainrule.errors import ConfigError, option
 
 

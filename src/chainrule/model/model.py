@@ -25,9 +25,8 @@ from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import AnyOptimizer, Optimizer
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
-from chainrule.network.head import with_head
 from chainrule.network.network import Network
-from chainrule.network.start import MEMORY, rows_to_start_on, start_on
+from chainrule.network.start import MEMORY, rows_to_start_on, start_on, with_head
 from chainrule.trained.trained import Trained
 from chainrule.training.history import History
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike
-from chainrule.core.turns import in_turns
+from chainrule.core.threads import in_turns
 from chainrule.engines import ForwardWalks
 from chainrule.network.answers import decide, probabilities, task_of
 from chainrule.network.network import Network

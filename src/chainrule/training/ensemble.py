@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike
 from chainrule.core.random import generator
-from chainrule.core.turns import in_turns
+from chainrule.core.threads import in_turns
 from chainrule.data.samples import Samples
 from chainrule.engines import Engine, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError

@@ -24,10 +24,10 @@ from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.scoring import Score
 from chainrule.estimators.fit.splits import Split, holdout
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
+from chainrule.estimators.scorers import Score
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.training.callbacks import Callback

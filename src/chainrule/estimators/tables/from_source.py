@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.prefetch import prefetch
 from chainrule.core.random import generator
+from chainrule.core.threads import prefetch
 from chainrule.data.source import Source, SourceBlock, rows_of
 from chainrule.datasets.parquet_source import ParquetSource
 from chainrule.errors import ConfigError

@@ -35,10 +35,9 @@ from chainrule.estimators.fit.structure import RowStructure, RowValues
 from chainrule.estimators.fit.train import warn_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.tuning import study
-from chainrule.estimators.tuning.running import RunningSearch, ignore_trial
 from chainrule.estimators.tuning.spaces import SPACES
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.estimators.tuning.trial import Problem, metric_of
+from chainrule.estimators.tuning.trial import Problem, RunningSearch, ignore_trial, metric_of
 
 TRIALS = 50
 """The trials of a search that has neither a number of them nor a time limit."""

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, Cache, Params, State
 from chainrule.core.elsewhere import LAYER, NamesElsewhere
-from chainrule.core.inheritance import is_own
+from chainrule.core.settings import is_own
 from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.paths import Confined, Paths
 
