@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from chainrule import MLPClassifier, MLPRegressor
-from chainrule.recipe.intervals import JudgedIntervals, judged_intervals
 from chainrule.recipe.run import begun, carry_out
 from chainrule.recipe.settings import Settings
+from chainrule.recipe.trust import JudgedIntervals, judged_intervals
 from chainrule.views import words
 from chainrule.views.figures.tables import intervals
 from chainrule.views.report.tables import TableRun, outcome

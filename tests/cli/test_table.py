@@ -261,8 +261,8 @@ def test_reasons_of_a_network_that_no_estimator_trains(houses, tmp_path, loss):
 
 
 def test_calibration_of_shares_that_are_right_and_wrong():
-    from chainrule.recipe.intervals import calibration
     from chainrule.recipe.judge import Judgement
+    from chainrule.recipe.trust import calibration
 
     said = np.repeat([0.1, 0.5, 0.9], 100)
     y = np.concatenate([np.arange(100) < 100 * share for share in (0.1, 0.5, 0.9)]).astype(int)

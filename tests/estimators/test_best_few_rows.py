@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on
-from chainrule.estimators.best import candidates, few, saved
+from chainrule.estimators.best import candidates, few, files
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
@@ -251,11 +251,11 @@ def test_a_plan_of_fits_that_had_no_time_for_a_linear_part(monkeypatch: pytest.M
 def test_a_race_goes_on_from_the_files_of_its_fits(tmp_path: Path):
     racing = best()
     place = tmp_path / "race"
-    whole = fit_on(racing, FitInput(TABLE, NUMBER), listen=saved.saver(place, racing, 1))
+    whole = fit_on(racing, FitInput(TABLE, NUMBER), listen=files.saver(place, racing, 1))
     assert len([*place.iterdir()]) == len(SMALL)
     (place / "few-additive-fold-0.safetensors").unlink()
     told: list[str] = []
-    start = saved.saved(place, racing, 1)
+    start = files.saved(place, racing, 1)
     assert isinstance(start, RaceState) and len(start.fits) == len(SMALL) - 1
     again = fit_on(
         best(), FitInput(TABLE, NUMBER), start, lambda task, made: told.append(task.candidate.name)

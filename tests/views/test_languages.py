@@ -233,10 +233,10 @@ def test_no_word_of_an_experiment_stands_elsewhere(name: str):
 @pytest.mark.parametrize("target", ["price", "kind"])
 def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     """What is left of English is the table's own: names of columns, classes, layers and versions."""
-    from chainrule.recipe.intervals import calibration
     from chainrule.recipe.reasons import of_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
+    from chainrule.recipe.trust import calibration
     from chainrule.views.report.tables import TableRun
     from chainrule.views.text.tables import table as described
 

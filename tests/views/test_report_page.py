@@ -206,10 +206,10 @@ def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
 @pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
 def test_a_table(browser_page, phone_page, tmp_path, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
-    from chainrule.recipe.intervals import calibration
     from chainrule.recipe.reasons import of_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
+    from chainrule.recipe.trust import calibration
     from chainrule.views.report.tables import TableRun
 
     r = np.random.default_rng(0)

@@ -67,9 +67,8 @@ def table_run(outcome: Outcome) -> TableRun | None:
     if table is None:
         return None
     from chainrule.estimators.notices.notice import Notices
-    from chainrule.recipe.deciding import judged_decision
-    from chainrule.recipe.intervals import calibration, judged_intervals
     from chainrule.recipe.reasons import of_run, terms_of_run
+    from chainrule.recipe.trust import calibration, judged_decision, judged_intervals
     from chainrule.views.report.tables import ReadTerms, TableRun
 
     read = terms_of_run(run)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.settings import is_count, is_figure
 from chainrule.core.shown import TextResult
 from chainrule.errors import ConfigError, FormatError
 from chainrule.estimators.labels import Labels
@@ -84,14 +85,14 @@ class Decision(TextResult):
         numbers = [made.threshold, made.score, *(made.interval or ()), *(made.score_interval or ())]
         numbers += [made.confidence, *(cost for row in made.costs or () for cost in row)]
         fits = {
-            "numbers": all(each is None or _is_finite(each) for each in numbers),
+            "numbers": all(each is None or is_figure(each) for each in numbers),
             "intervals": all(each is None or len(each) == 2 for each in (made.interval, made.score_interval)),
             "threshold": (made.threshold is not None)
             == (labels.kind == "binary" and len(labels.classes) == 2),
             "costs": made.costs is None or {*map(len, made.costs), len(made.costs)} == {len(labels.classes)},
             "rule": made.threshold is not None or made.costs is not None,
             "name": made.scoring is None or isinstance(made.scoring, str),
-            "counts": all(type(each) is int and each >= 0 for each in (made.rows, made.positives)),
+            "counts": all(map(is_count, (made.rows, made.positives))),
         }
         for what, is_right in fits.items():
             if not is_right:
@@ -99,10 +100,6 @@ class Decision(TextResult):
                     f"the {what} of the decision are not those of a classifier with these labels"
                 )
         return made
-
-
-def _is_finite(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def checked_threshold(threshold: float) -> float:

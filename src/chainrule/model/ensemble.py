@@ -255,25 +255,12 @@ class Ensemble(PredictionMixin):
             member.start_on(X, memory=memory)
         return self
 
-    def freeze(self, *names: str) -> Ensemble:
-        """Exclude links from training in all members, by name, or all links with parameters; return the ensemble."""
-        self.frozen |= self._link_names(names)
-        return self
-
-    def unfreeze(self, *names: str) -> Ensemble:
-        """Train these links again, by name, or all links; return the ensemble."""
-        self.frozen -= self._link_names(names)
-        return self
-
     # --- prediction ----------------------------------------------------------------------------------------------
 
     def outputs_of_each(self, X: RowsLike, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
         """Return the outputs of every member (members, n, outputs), as `Model.outputs` gives them."""
-        if isinstance(X, Samples):
-            X = checks.check_known(X, None, self.network, scale=X.scale).X
-        else:
-            X = checks.check_X(X, self.network.inputs, features=self._feature_names)
-        out = self._walk_each(X, engine, checks.check_count(batch_size, "batch_size"))
+        rows = self._checked_rows(X)
+        out = self._walk_each(rows, engine, checks.check_count(batch_size, "batch_size"))
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def spread(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:

@@ -234,19 +234,6 @@ class Model(Trained, Shown):
         self.theta[...] = start_on(self.network, self.theta, self.states, a, self.seed, self.frozen)
         return self
 
-    def freeze(self, *names: str) -> Model:
-        """Exclude links from training, by name, or all links with parameters; return the model.
-
-        A frozen batch norm uses its running statistics and does not update them.
-        """
-        self.frozen |= self._link_names(names)
-        return self
-
-    def unfreeze(self, *names: str) -> Model:
-        """Train these links again, by name, or all links; return the model."""
-        self.frozen -= self._link_names(names)
-        return self
-
     def replace_head(
         self,
         layers: Iterable[Layer],

@@ -23,10 +23,9 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on, fit_under
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.files import plan_in
+from chainrule.estimators.best.files import plan_in, saved, saver
 from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.repeat import repeating
-from chainrule.estimators.best.saved import saved, saver
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions, KeptFit
 from chainrule.estimators.fit.rates import is_stochastic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,12 +110,7 @@ class PredictionMixin:
 
         With a `target_scale` these are numbers in the targets' units, in float64.
         """
-        if isinstance(X, Samples):
-            X = checks.check_known(X, None, self.network, scale=X.scale).X
-        else:
-            X = checks.check_X(X, self.network.inputs, features=self._feature_names)
-        size = checks.check_count(batch_size, "batch_size")
-        out = self.raw_outputs(X, engine, size)
+        out = self.raw_outputs(self._checked_rows(X), engine, checks.check_count(batch_size, "batch_size"))
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def predict(self, X: RowsLike, *, engine: str = "auto") -> NDArray[Any]:
@@ -199,6 +194,27 @@ class PredictionMixin:
                 f"outputs must have shape {shape}, not {out.shape}; pass the result of outputs(X)."
             )
         return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)
+
+    def _checked_rows(self, X: RowsLike) -> Any:
+        """Return the rows of X, checked unless they are `Samples`."""
+        if isinstance(X, Samples):
+            return checks.check_known(X, None, self.network, scale=X.scale).X
+        return checks.check_X(X, self.network.inputs, features=self._feature_names)
+
+    # --- links that are trained, and files -----------------------------------------------------------------------
+
+    def freeze(self, *names: str) -> Self:
+        """Exclude links from training, by name, or all links with parameters; return the model.
+
+        A frozen batch norm uses its running statistics and does not update them. Of an ensemble it is all members.
+        """
+        self.frozen |= self._link_names(names)
+        return self
+
+    def unfreeze(self, *names: str) -> Self:
+        """Train these links again, by name, or all links; return the model."""
+        self.frozen -= self._link_names(names)
+        return self
 
     def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
         known = {slot.link.name for slot in self.network.slots}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 import math
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chainrule.core.settings import is_count
+from chainrule.core.settings import is_count, is_figure
 from chainrule.errors import FormatError
 
 HEADS = (
@@ -64,20 +63,16 @@ def record_of(data: Any) -> Record:
         "parameters": isinstance(made.parameters, dict),
         "networks": is_count(made.networks),
         "epochs": is_count(made.epochs),
-        "seconds": _is_number(made.seconds) and made.seconds >= 0,
-        "loss": made.loss is None or _is_number(made.loss),
-        "weight": _is_number(made.weight) and 0 <= made.weight < 1 + 1e-6,
+        "seconds": is_figure(made.seconds) and made.seconds >= 0,
+        "loss": made.loss is None or is_figure(made.loss),
+        "weight": is_figure(made.weight) and 0 <= made.weight < 1 + 1e-6,
         "error": isinstance(made.error, str),
-        "score": made.score is None or _is_number(made.score),
+        "score": made.score is None or is_figure(made.score),
     }
     for name, is_right in fits.items():
         if not is_right:
             raise FormatError(f"the report has the {name} {getattr(made, name)!r:.60}, which no race records")
     return made._replace(loss=math.nan if made.loss is None else made.loss)
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 class RaceReport(list[Record]):

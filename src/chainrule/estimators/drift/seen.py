@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.settings import is_count
+from chainrule.core.settings import is_count, is_figure
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.tables import kinds, reading
@@ -104,7 +103,7 @@ def _column(data: object) -> SeenColumn:
         and missing <= rows
         and len(counts) <= MOST_COUNTS
         and len(quantiles) in (0, STEPS + 1)
-        and all(type(each) in (int, float) and math.isfinite(each) for each in quantiles)
+        and all(map(is_figure, quantiles))
         and quantiles == sorted(quantiles)
     )
     if not fits:

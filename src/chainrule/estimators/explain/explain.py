@@ -1,18 +1,188 @@
-"""Explain answers by the columns of their table: DeepLIFT through the networks and all that follows them."""
+"""Explain answers by the columns of their table: DeepLIFT through the networks and all that follows them.
+
+    outputs of each network          (n + 1, outputs), the last row that of the reference
+    -> members side by side, members of an ensemble, the range of the targets, probabilities, quantiles in order
+    -> the weighted mean over the parts of a blend
+    -> the temperature
+    -> of each row the probability of its class or the log-odds of it, or its number
+
+forward in numbers and back in slopes of chords. Each step is exact, see `chords`, so the multipliers of the outputs add
+up to answer - answer of the reference.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.estimators.explain.answer import LinkedOutputs, blended, chosen, predicted, tempered, uncrossed
-from chainrule.estimators.explain.chords import Floats
+from chainrule.data.samples import TargetScale
+from chainrule.errors import ConfigError
+from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.explain.chords import (
+    TINY,
+    Floats,
+    Shares,
+    exp_slope,
+    log_mean,
+    log_slope,
+    sigmoid,
+    slope,
+    softmax,
+    sort_slopes,
+)
 from chainrule.estimators.explain.parts import AnswerParts, Inputs
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.explain.targets import Wanted, output_of, wanted
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.numbers import NumericTargets
+from chainrule.formulas.losses import Loss, Poisson, SigmoidCrossEntropy, SoftmaxCrossEntropy
+
+Back = Callable[[Floats], Floats]
+"""A function from the multipliers of a step's result to those of its argument."""
+
+
+class LinkedOutputs(NamedTuple):
+    """What some networks predict, (n + 1, outputs), and the way back to their outputs."""
+
+    shares: Shares
+    """of numbers only `p` is filled"""
+    back: Back
+    """from multipliers (n, outputs) to those of the outputs of each network, (networks, n, fan_out)"""
+
+
+def predicted(loss: Loss, scale: TargetScale | None, outputs: Sequence[Floats]) -> LinkedOutputs:
+    """Return what networks of one loss predict on average, as `FitResult.predicted` does.
+
+    outputs: of each network, (n + 1, fan_out).  Raises ConfigError for a loss with a prediction of its own.
+    """
+    members, networks = loss.members, len(outputs)
+    one = loss.of_member
+    n = len(outputs[0]) - 1
+    z = np.stack(outputs, 1).reshape(n + 1, networks, members, -1)
+    if scale is not None:
+        return _numbers(z, scale, one)
+    shares, back_of_each = _linked(one, z)
+
+    def back(m: Floats) -> Floats:
+        each = back_of_each(np.broadcast_to(m[:, None, None] / (networks * members), (n, *z.shape[1:])))
+        return each.reshape(n, networks, -1).swapaxes(0, 1)
+
+    mean = Shares(*(values.mean((1, 2)) for values in shares))
+    return LinkedOutputs(mean, back)
+
+
+def _numbers(z: Floats, scale: TargetScale, loss: Loss) -> LinkedOutputs:
+    """Numbers in the units of the targets: the mean over networks, restored and clipped, and over their members."""
+    rows, networks, members, outputs = z.shape
+    own = scale.restore(z.mean(1).reshape(rows, -1))
+    clipped = scale.clamp(own)
+    is_inside = (own == clipped)[:-1]
+    of_clip = slope(own, clipped, is_inside.astype(np.float64)).reshape(rows - 1, members, outputs)
+    shares, back_of_each = _linked(loss, clipped.reshape(rows, members, outputs))
+
+    def back(m: Floats) -> Floats:
+        each = back_of_each(np.broadcast_to(m[:, None] / members, (rows - 1, members, outputs)))
+        of_network = (each * of_clip * scale.std / networks).reshape(rows - 1, -1)
+        return np.broadcast_to(of_network, (networks, *of_network.shape))
+
+    return LinkedOutputs(Shares(*(values.mean(1) for values in shares)), back)
+
+
+def uncrossed(found: LinkedOutputs, q: Sequence[float]) -> LinkedOutputs:
+    """Return several quantiles in order, as `NumericTargets.uncrossed` does. q: those of the outputs."""
+    order, y = np.argsort(q, kind="stable"), found.shares.p
+    if (np.diff(y[:, order], axis=1) >= 0).all():
+        return found
+    of_sort = sort_slopes(y)
+    p = np.empty_like(y)
+    p[:, order] = np.sort(y, axis=1)
+    return LinkedOutputs(
+        found.shares._replace(p=p), lambda m: found.back(np.einsum("nk,nkj->nj", m[:, order], of_sort))
+    )
+
+
+def _linked(loss: Loss, z: Floats) -> tuple[Shares, Back]:
+    """Return the predictions of outputs, (n + 1, ..., outputs), and the way back."""
+    if isinstance(loss, SigmoidCrossEntropy):
+        shares, of_sigmoid = sigmoid(z)
+        return shares, lambda m: m * of_sigmoid
+    if isinstance(loss, SoftmaxCrossEntropy):
+        shares, of_softmax = softmax(z)
+        return shares, of_softmax.back
+    if isinstance(loss, Poisson):
+        of_exp = exp_slope(z)
+        return Shares(np.exp(z), np.zeros_like(z)), lambda m: m * of_exp
+    if type(loss).predict is not Loss.predict:
+        raise ConfigError(
+            f"explain does not know what {type(loss).__name__} makes of an output, because it overrides `predict`; use "
+            "one of the package's losses."
+        )
+    return Shares(z, np.zeros_like(z)), lambda m: m
+
+
+def blended(
+    parts: Sequence[LinkedOutputs], weights: Sequence[float]
+) -> tuple[Shares, Callable[[Floats], list[Floats]]]:
+    """Return the weighted mean of predictions, and the way back to the outputs of each part's networks."""
+    p, rest = (
+        sum(weight * values for weight, values in zip(weights, each, strict=True))
+        for each in zip(*(part.shares for part in parts), strict=True)
+    )
+
+    def back(m: Floats) -> list[Floats]:
+        return [part.back(weight * m) for part, weight in zip(parts, weights, strict=True)]
+
+    return Shares(np.asarray(p), np.asarray(rest)), back
+
+
+def tempered(shares: Shares, temperature: float, exclusive: bool) -> tuple[Shares, Back]:
+    """Return probabilities at a temperature, as `weights.tempered` does, and the way back."""
+    if temperature == 1:
+        return shares, lambda m: m
+    logs = np.log(np.maximum(shares.p, LEAST)) / temperature
+    of_p = log_slope(shares.p, LEAST) / temperature
+    if exclusive:
+        made, of_softmax = softmax(logs)
+        return made, lambda m: of_softmax.back(m) * of_p
+    against = np.log(np.maximum(shares.rest, LEAST)) / temperature
+    made, of_sigmoid = sigmoid(logs - against)
+    of_logs = of_p + log_slope(shares.rest, LEAST) / temperature
+    return made, lambda m: m * of_sigmoid * of_logs
+
+
+class Chosen(NamedTuple):
+    """The one answer of each row, that of the reference, and the multipliers of all predictions."""
+
+    answers: Floats
+    """(n,)"""
+    base: Floats
+    """(n,)"""
+    m: Floats
+    """(n, outputs)"""
+
+
+def chosen(shares: Shares, output: NDArray[np.int64], negated: NDArray[np.bool_], log_odds: bool) -> Chosen:
+    """Choose an output of each row (n,), as it is or as the log-odds of it.
+
+    negated: (n,), whether the answer is one minus the probability.
+    """
+    n = np.arange(len(output))
+    p, rest = (np.where(negated, b[n, output], a[n, output]) for a, b in (shares, shares[::-1]))
+    p0, rest0 = (np.where(negated, b[-1, output], a[-1, output]) for a, b in (shares, shares[::-1]))
+    m = np.zeros((len(output), shares.p.shape[1]))
+    m[n, output] = np.where(negated, -1.0, 1.0)
+    if not log_odds:
+        return Chosen(p, p0, m)
+    (log_p, log_p0), (log_q, log_q0) = (
+        tuple(np.log(np.maximum(each, TINY)) for each in pair) for pair in ((p, p0), (rest, rest0))
+    )
+    of_p = 1 / np.maximum(log_mean(p, p0, log_p - log_p0), TINY)
+    of_q = 1 / np.maximum(log_mean(rest, rest0, log_q - log_q0), TINY)
+    return Chosen(log_p - log_q, log_p0 - log_q0, m * (of_p + of_q)[:, None])
+
 
 MAX_NUMBERS = 1 << 23
 """The numbers of all layers that are in memory at once: 64 MB."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from chainrule.core import records
+from chainrule.core.settings import is_count, is_figure
 from chainrule.core.shown import Shown, written
 from chainrule.errors import FormatError, LeakWarning
 from chainrule.estimators.tables import hints
@@ -102,8 +102,8 @@ def _from_data(data: object) -> Notice:
         "columns": all(isinstance(name, str) for name in made.columns)
         and len(made.columns) >= (made.what not in WITHOUT_COLUMNS),
         "score": made.score in SCORES,
-        "figures": all(type(each) in (int, float) and math.isfinite(each) for each in figures),
-        "groups": type(made.groups) is int and made.groups >= 0,
+        "figures": all(map(is_figure, figures)),
+        "groups": is_count(made.groups),
     }
     for what, is_whole in fits.items():
         if not is_whole:

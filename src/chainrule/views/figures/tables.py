@@ -7,9 +7,8 @@ import plotly.graph_objects as go
 
 from chainrule.core.arrays import evenly_spaced
 from chainrule.estimators.reliability import Reliability
-from chainrule.recipe.deciding import JudgedDecision
-from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
+from chainrule.recipe.trust import JudgedDecision, JudgedIntervals
 from chainrule.views import words
 from chainrule.views.figures.base import BLUE, DIAGONAL, MAX_POINTS, ORANGE, error_bars, style
 

@@ -9,12 +9,11 @@ from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
-from chainrule.recipe.deciding import JudgedDecision
 from chainrule.recipe.exported import Int8OfRun
-from chainrule.recipe.intervals import JudgedIntervals
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reasons import RunReasons
 from chainrule.recipe.tables import TableData
+from chainrule.recipe.trust import JudgedDecision, JudgedIntervals
 from chainrule.views import words
 from chainrule.views.figures import base
 from chainrule.views.figures import columns as columns_figures
