@@ -15,9 +15,10 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 
 from chainrule import LeakWarning, MLPClassifier, MLPRegressor
 from chainrule.errors import ChainruleError, FormatError
-from chainrule.estimators.notices import columns, find, groups, judge, sample
+from chainrule.estimators.notices import columns, find, judge, sample
 from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.notices.sample import SampledTable, autocorrelation, blocks, frequent
+from chainrule.estimators.tables.rarity import mean_squares
 from chainrule.views import words
 from hostile_tables import hostile_table
 
@@ -258,8 +259,8 @@ def test_correlations_by_hand():
         0.25
     )  # (.25 - .25 + .25) / 1
     # means 1 and 3 of two rows each: between 4, within (2 + 2) / 2 = 2, n0 = 2
-    rho = groups.intraclass(np.array([0, 0, 1, 1]), np.array([[0.0], [2.0], [2.0], [4.0]]))
-    assert rho == pytest.approx((4 - 2) / (4 + 2))
+    found = mean_squares(np.array([0, 0, 1, 1]), np.array([[0.0, 2.0, 2.0, 4.0]]))
+    assert found is not None and found.rho == pytest.approx((4 - 2) / (4 + 2))
 
 
 def test_a_column_alone_by_hand():

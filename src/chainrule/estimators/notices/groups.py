@@ -7,13 +7,13 @@ import numpy as np
 from chainrule.estimators.notices import judge
 from chainrule.estimators.notices.notice import Notice
 from chainrule.estimators.notices.sample import (
-    Array,
     Rows,
     SampledTable,
     autocorrelation,
     is_of_thing,
     is_of_time,
 )
+from chainrule.estimators.tables.rarity import mean_squares
 
 LEAST_REPEATED = 0.2
 """of the rows have the inputs of another one"""
@@ -32,26 +32,6 @@ LEAST_CORRELATION = 0.02
 MOST_JUDGED = 3
 SMOOTH = 0.3
 """the correlation of the means of neighboring values from which a number is a quantity"""
-
-
-def intraclass(codes: Rows, outputs: Array) -> float:
-    """Return the share of the variance of outputs (rows, outputs) that is between groups (Fisher's rho).
-
-    The formula is in `chainrule.estimators.tables.rarity`.
-    """
-    counts = np.bincount(codes)
-    counts, groups, size = counts[counts > 0], int((counts > 0).sum()), len(codes)
-    _, codes = np.unique(codes, return_inverse=True)
-    if groups < 2 or size - groups < 1:
-        return 0.0
-    between = within = 0.0
-    for column in outputs.T:
-        means = np.bincount(codes, column) / counts
-        between += float((counts * (means - column.mean()) ** 2).sum()) / (groups - 1)
-        within += float(((column - means[codes]) ** 2).sum()) / (size - groups)
-    typical = (size - float((counts**2).sum()) / size) / (groups - 1)
-    whole = between + (typical - 1) * within
-    return (between - within) / whole if whole > 0 else 0.0
 
 
 def repeated(table: SampledTable) -> tuple[list[Notice], Rows | None]:
@@ -80,8 +60,9 @@ def grouped(table: SampledTable) -> tuple[list[Notice], Rows | None]:
     candidates = []
     for k in range(len(table.names)):
         codes = table.codes(k)
-        if may_group(table, k, codes) and (rho := intraclass(codes, table.outputs)) >= LEAST_CORRELATION:
-            candidates.append((rho, k, codes))
+        spread = mean_squares(codes, table.outputs.T) if may_group(table, k, codes) else None
+        if spread is not None and spread.rho >= LEAST_CORRELATION:
+            candidates.append((spread.rho, k, codes))
     candidates.sort(key=lambda each: -each[0])
     best: tuple[judge.ScorePair, float, int, Rows] | None = None
     for rho, k, codes in candidates[:MOST_JUDGED]:

@@ -43,8 +43,8 @@ Source of rho: Fisher, "Statistical methods for research workers" (1925), chapte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,51 @@ def as_target(y: Any, rows: int) -> KnownTarget | None:
     return KnownTarget(numbers / np.where(deviation > 0, deviation, 1.0))
 
 
+class MeanSquares(NamedTuple):
+    """How much of the variance of targets is between groups of rows, and how much within them."""
+
+    between: float
+    within: float
+    groups: int
+    size: float
+    """the rows, or the sum of their weights"""
+    typical: float
+    """n0"""
+
+    @property
+    def rho(self) -> float:
+        """The share of the variance that is between groups; 0 where there is none."""
+        whole = self.between + (self.typical - 1) * self.within
+        return (self.between - self.within) / whole if whole > 0 else 0.0
+
+    def differ(self) -> bool:
+        """Return whether F shows that the groups differ."""
+        error = math.sqrt(2 / (self.groups - 1) + 2 / (self.size - self.groups))
+        return self.between > (1 + SURE * error) * self.within
+
+
+def mean_squares(
+    codes: NDArray[Any], outputs: Iterable[Array], mass: Array | None = None
+) -> MeanSquares | None:
+    """Return those of outputs (n,) each, whose sums are over all of them; None of one group, or of one row in each.
+
+    codes: (n,) the group of each row.  mass: (n,) the weights, or None for 1 each.
+    """
+    _, of = np.unique(codes, return_inverse=True)
+    mass = np.ones(len(of)) if mass is None else mass
+    groups, size = int(of.max()) + 1, float(mass.sum())
+    if groups < 2 or size - groups < 1:
+        return None
+    counts = np.bincount(of, mass)
+    between = within = 0.0
+    for column in outputs:
+        means = np.bincount(of, mass * column) / counts
+        between += float((counts * (means - np.average(column, weights=mass)) ** 2).sum())
+        within += float((mass * (column - means[of]) ** 2).sum())
+    typical = (size - float((counts**2).sum()) / size) / (groups - 1)
+    return MeanSquares(between / (groups - 1), within / (size - groups), groups, size, typical)
+
+
 def rows_of_a_code(codes: Array, weights: Array | None, target: KnownTarget | None) -> int:
     """Return how many rows a category needs for a code of its own.
 
@@ -123,20 +168,8 @@ def rows_of_a_code(codes: Array, weights: Array | None, target: KnownTarget | No
     rare[there] = ((counts >= LEAST) & (counts < USUAL))[all_codes]
     if mass[rare].sum() < SHARE * mass.sum():
         return USUAL
-    _, of = np.unique(codes[rare], return_inverse=True)
-    mass = mass[rare]
-    groups, size = int(of.max()) + 1, float(mass.sum())
-    if groups < 2 or size - groups < 1:
+    found = mean_squares(codes[rare], target.take(rare).columns(), mass[rare])
+    if found is None or not found.differ():
         return USUAL
-    counts = np.bincount(of, mass)
-    between = within = 0.0
-    for column in target.take(rare).columns():
-        means = np.bincount(of, mass * column) / counts
-        between += float((counts * (means - np.average(column, weights=mass)) ** 2).sum())
-        within += float((mass * (column - means[of]) ** 2).sum())
-    between, within = between / (groups - 1), within / (size - groups)
-    if between <= (1 + SURE * math.sqrt(2 / (groups - 1) + 2 / (size - groups))) * within:
-        return USUAL
-    typical = (size - float((counts**2).sum()) / size) / (groups - 1)
-    rho = (between - within) / (between + (typical - 1) * within)
+    rho = found.rho
     return min(USUAL, max(LEAST, math.ceil(1.5 * (1 - rho) / rho)))
