@@ -95,7 +95,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         plan: the `plan_` of a fit of preset="best", which this one repeats to the bit on the same rows with the same
         parameters: no clock is read, and random_state and time_limit are not used.
         """
-        raced = asked.start(self, self._result, more, plan)
+        is_new = more is None and plan is None
+        raced = NOTHING if is_new else asked.start(self, self._result, more, plan)
         with self._told():
             return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
 
@@ -278,6 +279,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         raced: the race that it goes on with or repeats, on the rows that it had.
         """
         given, limit = request.given, self._limit
+        if raced is NOTHING and (limit is None or self.preprocess is None):
+            return request  # for all of them
         drawn = seed_of_rows(self.random_state, raced.plan), self.target_type is Labels
         if raced.rows is not None:
             found = rows_again(given, raced.rows, *drawn)

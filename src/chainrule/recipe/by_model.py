@@ -19,7 +19,7 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model
 from chainrule.recipe import augmented, build, longer
-from chainrule.recipe.data import Data, Parts, check, divide, image_shape, is_held_out, split
+from chainrule.recipe.data import Data, Parts, check, check_is_table, divide, image_shape, is_held_out, split
 from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.longer import PauseOnRequest, StopOnRequest
@@ -176,12 +176,6 @@ class ByModel(NamedTuple):
         records = tuple(history.records[:before] if history else ())
         run = run._replace(training=self._replace(model=model), earlier=earlier, records=records)
         return run if done is None else run._replace(done=TrainedRun(run, model, self.parts, done))
-
-
-def check_is_table(data: Data, option: str, named: Names) -> None:
-    """Raise ConfigError for an option that only a table has, with other data."""
-    if data.table is None:
-        raise ConfigError(f"{named(option)} is for tables, and {data.name} has no named columns; omit it.")
 
 
 def prepare(data: Data, given: Settings, resolved: Settings | None = None, named: Names = PYTHON) -> Prepared:

@@ -183,6 +183,12 @@ def _as_text(part: Dataset) -> Dataset:
         raise DataError(f"y of {part.name} contains bytes that are not UTF-8 text ({error}).") from error
 
 
+def check_is_table(data: Data, option: str, named: Names) -> None:
+    """Raise ConfigError for an option that only a table has, with other data."""
+    if data.table is None:
+        raise ConfigError(f"{named(option)} is for tables, and {data.name} has no named columns; omit it.")
+
+
 def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:
     """Draw the training rows and the held-out ones; None if X is not split.
 

@@ -25,7 +25,7 @@ from chainrule.core import records
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice, results
-from chainrule.recipe.data import Data, load
+from chainrule.recipe.data import Data, check_is_table, load
 from chainrule.recipe.judge import Judgement, decided, judge, positive_of
 from chainrule.recipe.messages import in_words_of
 from chainrule.recipe.naming import PYTHON, Names
@@ -219,7 +219,7 @@ def _prepared(
                     "plain network; omit it, or the options that these do not support."
                 )
         return by_model.prepare(data, given, resolved, named)
-    by_model.check_is_table(data, "preset", named)  # before the imports, which are many
+    check_is_table(data, "preset", named)  # before the imports, which are many
     from chainrule.recipe import by_estimator
 
     return by_estimator.prepare(data, given, settings, resolved, named)

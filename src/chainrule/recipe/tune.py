@@ -22,8 +22,8 @@ from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.recipe import by_estimator, by_model, folder, longer
-from chainrule.recipe.data import load
+from chainrule.recipe import by_estimator, folder, longer
+from chainrule.recipe.data import check_is_table, load
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.run import Outcome, judged
@@ -125,7 +125,7 @@ def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYT
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
     table = load(data, named, given)
-    by_model.check_is_table(table, "preset", named)
+    check_is_table(table, "preset", named)
     return TuneRun(by_estimator.prepare(table, given, given, None, named), how)
 
 

@@ -9,7 +9,7 @@ from chainrule.errors import ConfigError
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.repeat import repeating
 from chainrule.estimators.best.runner import SECONDS
-from chainrule.estimators.best.state import NOTHING, RaceState
+from chainrule.estimators.best.state import RaceState
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import BEST
@@ -55,7 +55,7 @@ def start(
     more: float | None,
     plan: Mapping[str, object] | None,
 ) -> RaceState:
-    """Return what a race begins with: nothing, the last race, for so many seconds more, or a plan.
+    """Return what a race begins with that is not new: the last race, for so many seconds more, or a plan.
 
     Raises ConfigError for both, and for what does not go with the estimator.
     """
@@ -63,7 +63,8 @@ def start(
         raise ConfigError("more= goes on with a race and plan= repeats one; pass one of them.")
     if plan is not None:
         return repeating(estimator, plan)
-    return NOTHING if more is None else going_on(estimator, before, more)
+    assert more is not None, "a new race is not asked for"
+    return going_on(estimator, before, more)
 
 
 def going_on(estimator: HoldsResult, before: FitResult | None, more: float) -> RaceState:
