@@ -66,7 +66,7 @@ ROOMS = (
     "estimators.drift.check",
     "export.effect",
     "estimators.notices.notice",
-    "estimators.tables.description",
+    "estimators.tables.learned",
     "views.experiments",
     "views.tables",
 )
@@ -83,7 +83,7 @@ NOT_RESULTS = {
     },
     "on the way to a result": {
         *("Answers", "JudgedDecision", "Demanded", "Followers", "RunCard", "CardRange"),
-        *("RunRows", "DistilledRun", "Int8OfRun"),
+        *("RunRows", "DistilledRun", "Int8OfRun", "Lane", "LearnedColumn"),
         *(
             "Settings",
             "Data",
