@@ -40,8 +40,7 @@ from chainrule.recipe.preset_choice import DEFAULT
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.to_estimator import estimator
 from chainrule.studio import screens
-from chainrule.studio.commands import find
-from chainrule.studio.downloads import DOWNLOADS
+from chainrule.studio.commands import DOWNLOADS, find
 from chainrule.studio.messages import pack
 from chainrule.studio.screens.train import look, timeline, training, uploaded
 from chainrule.studio.screens.train.curves import POINTS

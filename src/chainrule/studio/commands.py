@@ -59,6 +59,8 @@ class Command:
 
 COMMANDS: dict[str, Command] = {}
 """Every command by name; the modules of `chainrule.studio.screens` fill it."""
+DOWNLOADS: dict[str, Callable[[Studio, dict[str, str]], tuple[bytes, str]]] = {}
+"""The downloads of a page by file name: functions of the query's values that return the content and its type."""
 
 
 def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]:

@@ -29,14 +29,4 @@ class Exported(NamedTuple):
 
 
 EXPORTS: dict[str, Callable[[Exported], Iterator[KeptAnswer]]] = {}
-"""Exporters by the screen's name."""
-
-
-def exports(screen: str) -> Callable[[Any], Any]:
-    """Return a decorator that registers the exporter of a screen."""
-
-    def register(function: Callable[[Exported], Iterator[KeptAnswer]]) -> Any:
-        EXPORTS[screen] = function
-        return function
-
-    return register
+"""Exporters by the screen's name; the modules `exported` of the screens fill it."""

@@ -23,16 +23,15 @@ from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.commands import answered
 from chainrule.studio.messages import Call, pack, parse
 from chainrule.studio.page import export  # noqa: F401 (it registers its command)
-from chainrule.studio.page.assets import assets, modules
+from chainrule.studio.page.assets import LANGUAGES, assets, modules
 from chainrule.studio.page.join import join
-from chainrule.studio.screens.model import arrays_of, described, get_data, shown_part
+from chainrule.studio.screens.model import arrays_of, get_data, on_show
 from chainrule.studio.studio import Studio
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 EVERY = 0.1
 """Seconds between two updates during training."""
-LANGUAGES = ("en", "zh")
 
 
 def view(result: object, **settings: Any) -> StudioView:
@@ -76,13 +75,11 @@ class StudioView(anywidget.AnyWidget):
         self.studio = Studio(model, _data(X, y), name=repr(model).split(":")[0].strip("<>").lower())
         super().__init__(state={"screen": screen, "lang": lang} | (state or {}))
         self.boot = self._boot()
-        self.studio.tabs.add(_Tab(self))
+        self.studio.tabs.add(self)
         self.on_msg(self.answer_page)
 
     def _boot(self) -> bytes:
-        shape = shown_part(self.studio).shape if self.studio.has_data else None
-        model = described(self.studio.model, self.studio.name, shape)
-        packed = pack({"model": model, "state": dict(self.state)} | get_data(self.studio))
+        packed = pack({"model": on_show(self.studio), "state": dict(self.state)} | get_data(self.studio))
         assert isinstance(packed, bytes)
         return packed
 
@@ -108,22 +105,16 @@ class StudioView(anywidget.AnyWidget):
         if isinstance(call, Call):
             self.tell(answered(self.studio, call))
 
+    def put(self, event: str, data: object) -> None:
+        """Tell the page of an event, as the studio tells each of its pages."""
+        self.tell(pack({"event": event, "data": data}))
+
     def tell(self, message: str | bytes) -> None:
         """Send a message packed by `chainrule.studio.messages` to the page."""
         if isinstance(message, str):
             self.send(json.loads(message))
         else:
             self.send({}, buffers=[message])
-
-
-class _Tab:
-    """The page of a widget, one of those that a studio notifies of changes."""
-
-    def __init__(self, view: StudioView) -> None:
-        self.view = view
-
-    def put(self, event: str, data: object) -> None:
-        self.view.tell(pack({"event": event, "data": data}))
 
 
 class _Live(Callback):

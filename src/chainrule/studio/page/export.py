@@ -19,7 +19,7 @@ from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
 from chainrule.studio.messages import pack
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.join import join
-from chainrule.studio.screens.model import described, get_data, samples, shown_part
+from chainrule.studio.screens.model import get_data, on_show, samples, shown_part
 from chainrule.studio.studio import Studio
 
 KEPT = 4
@@ -85,9 +85,7 @@ def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) 
         raise ConfigError(f"a page may have at most {MAX_CALLS} answers, not {len(calls)}.")
     boot: dict[str, Any] = {"model": None, "state": state, "answers": [], "samples": None}
     if studio.has_model:
-        boot["model"] = described(
-            studio.model, studio.name, shown_part(studio).shape if studio.has_data else None
-        )
+        boot["model"] = on_show(studio)
         if studio.model.network.size > EXACT:
             arrays = boot["model"]["arrays"].items()
             boot["model"]["arrays"] = {name: np.asarray(value, np.float16) for name, value in arrays}

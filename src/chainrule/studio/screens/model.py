@@ -72,14 +72,15 @@ def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | Non
     return [28, 28] if inputs == 784 else None
 
 
+def on_show(studio: Studio) -> dict[str, Any]:
+    """Return the shown model as data for the page."""
+    return described(studio.model, studio.name, shown_part(studio).shape if studio.has_data else None)
+
+
 @command("model.get", reads=True)
 def get(studio: Studio) -> dict[str, Any]:
     """Return the shown model; {"model": None} without one."""
-    if not studio.has_model:
-        return {"model": None}
-    shape = shown_part(studio).shape if studio.has_data else None
-    made = described(studio.model, studio.name, shape)
-    return {"model": made | {"networks": studio.networks}}
+    return {"model": on_show(studio) | {"networks": studio.networks} if studio.has_model else None}
 
 
 @command("data.get", reads=True)

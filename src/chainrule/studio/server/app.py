@@ -19,8 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chainrule.errors import ChainruleError
 from chainrule.studio import screens  # noqa: F401 (they register the commands)
-from chainrule.studio.commands import answered
-from chainrule.studio.downloads import DOWNLOADS
+from chainrule.studio.commands import DOWNLOADS, answered
 from chainrule.studio.messages import Ack, Call, pack, parse
 from chainrule.studio.page import export
 from chainrule.studio.page.assets import VERSION, assets

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.errors import ChainruleError
 from chainrule.studio.commands import find
-from chainrule.studio.exports import Exported, KeptAnswer, exports
+from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
 from chainrule.studio.screens.model import shown_part
 
 OF_A_WALK = ("backprop.weight", "backprop.neuron", "backprop.chain")
@@ -16,7 +16,6 @@ SECONDS = 8.0
 """The seconds after which no further sample is computed: the derivation of a weight of a large network takes long."""
 
 
-@exports("backprop")
 def walks(page: Exported) -> Iterator[KeptAnswer]:
     """Compute the passes of each sample of the page, with the selected weight and neuron, and a step."""
     asked = {name: arguments for name, arguments in page.calls if name in OF_A_WALK}
@@ -35,6 +34,9 @@ def walks(page: Exported) -> Iterator[KeptAnswer]:
                 yield KeptAnswer(name, of_walk, find(name)(page.studio, of_walk))
             except ChainruleError:  # it was requested for another network
                 continue
+
+
+EXPORTS["backprop"] = walks
 
 
 def _put_on_page(page: Exported) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
-from chainrule.studio.exports import Exported, KeptAnswer, exports
+from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
 from chainrule.studio.screens.labs.commands import answer
 
 SECONDS = 10.0
@@ -24,13 +25,5 @@ def results(page: Exported, lab: str) -> Iterator[KeptAnswer]:
     yield KeptAnswer(f"{lab}.get", {}, found)
 
 
-@exports("vanishing")
-def vanishing(page: Exported) -> Iterator[KeptAnswer]:
-    """Return the run of Vanishing gradients."""
-    return results(page, "vanishing")
-
-
-@exports("without_backprop")
-def without_backprop(page: Exported) -> Iterator[KeptAnswer]:
-    """Return the run of Without backpropagation."""
-    return results(page, "without_backprop")
+for screen in ("vanishing", "without_backprop"):
+    EXPORTS[screen] = partial(results, lab=screen)

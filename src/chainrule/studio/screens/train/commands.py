@@ -21,18 +21,11 @@ from chainrule.recipe.columns import listed
 from chainrule.recipe.data import load
 from chainrule.recipe.preset_choice import is_of_presets
 from chainrule.recipe.settings import ABOUT, COUNT, NO_PRESET, AboutSetting, Settings, alternatives, types
-from chainrule.studio.commands import command
-from chainrule.studio.downloads import download
+from chainrule.studio.commands import DOWNLOADS, command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.screens.train import uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
-from chainrule.studio.screens.train.form import (
-    FIELDS,
-    FROM_DATA,
-    defaults,
-    outputs_of,
-    plan,
-)
+from chainrule.studio.screens.train.form import FIELDS, FROM_DATA, defaults, outputs_of, plan
 from chainrule.studio.screens.train.python import code_of
 from chainrule.studio.screens.train.reference import reference
 from chainrule.studio.studio import Studio
@@ -287,7 +280,6 @@ def watch(studio: Studio, *, page: str, visible: bool) -> dict[str, Any]:
     return {}
 
 
-@download(MODEL_FILE)
 def model_file(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
     """Return the shown model as a file."""
     desk: Desk = desk_of(studio)
@@ -298,3 +290,6 @@ def model_file(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
         path = Path(folder) / MODEL_FILE
         model.save(path)
         return path.read_bytes(), "application/octet-stream"
+
+
+DOWNLOADS[MODEL_FILE] = model_file
