@@ -107,6 +107,19 @@ def test_each_row_is_left_out_once_in_each_dealing(
         assert not len(others)
 
 
+@pytest.mark.parametrize(("dealings", "most"), [(1, 2), (1, 4), (2, 8)])
+def test_the_first_members_alone_leave_out_what_they_did_among_all(dealings: int, most: int):
+    whole = dealt(40, FoldMembers(4, dealings), None, np.random.RandomState(1))
+    some = dealt(40, FoldMembers(4, dealings, most=most), None, np.random.RandomState(1))
+    assert len(some.learned) == most
+    for own, before in zip(some.learned, whole.learned, strict=False):
+        np.testing.assert_array_equal(own, before)
+    is_kept = (whole.members < most).all(0)
+    np.testing.assert_array_equal(some.rows, whole.rows[is_kept])
+    np.testing.assert_array_equal(some.members, whole.members[:, is_kept])
+    assert len(some.rows) == (20 if most == 2 else 40)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 3), st.integers(0, 2**31))
 def test_whole_groups_are_left_out_and_every_member_knows_every_class(count: int, classes: int, seed: int):

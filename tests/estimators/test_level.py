@@ -88,6 +88,7 @@ def test_the_members_of_an_ensemble_have_one_level_also_where_they_are_more_than
 ):
     """Of 12 rows 16 members are dealt one or none each, and the last layers of all are multiplied by one number."""
     put_in = list[tuple[int, Level]]()
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.SPEED", 1e12)  # there is time for all
     monkeypatch.setattr(level, "put", lambda network, theta, found: put_in.append((len(theta), found)))
     made = MLPRegressor(preprocess="auto", batch_size=4, time_limit=1e-3, random_state=0)
     with pytest.warns(ConvergenceWarning, match="of the first epoch"):

@@ -16,7 +16,7 @@ from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time
+from chainrule.estimators.fit.in_time import is_early, members_for, rows_again, rows_in_time
 from chainrule.estimators.fit.limit import FitLimit
 
 GENERATOR = np.random.default_rng(2)
@@ -95,10 +95,10 @@ def test_the_rows_held_out_are_judged_within_the_limit(clock: Clock):
 @pytest.mark.parametrize(
     ("epoch", "now", "validation", "rest"),
     [
-        (0, 4.0, None, 0.6 + 0.6 - 0.5),
+        (0, 4.0, None, 0.6 + 0.6 + 2.1 - 0.5),
         (0, 9.0, None, 0.6 + 2.1 - 0.5),
         (0, 9.0, 1, 3 * 0.6 + 2.1 - 0.5),
-        (1, 4.0, None, 0.1),
+        (1, 4.0, None, 0.6 + 2.1 - 0.5),
     ],
 )
 def test_by_hand_what_no_steps_are_planned_for(epoch: int, now: float, validation: Any, rest: float):
@@ -242,3 +242,34 @@ def test_a_fit_says_which_rows_it_had_no_time_for(preset: str, monkeypatch: pyte
 def test_a_fit_that_is_late_looks_for_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("chainrule.estimators.fit.in_time.time.monotonic", lambda: 115.0)
     assert is_early(None, 0.0) and is_early(61.0, 100.0) and not is_early(60.0, 100.0)
+
+
+# --- the members of few rows that there is time to train -------------------------------------------------------------
+
+
+def test_by_hand_how_many_members_there_is_time_for():
+    """Of 55 million parameters, four epochs of 12 steps and 7 more take 55 s for a member, or for two on two cores."""
+    sizes = 55_000_000, 12, 16
+    times = [members_for(*sizes, cores=2, limit=2 * seconds) for seconds in (1, 109, 110, 219, 220, 439, 440)]
+    assert times == [2, 2, 4, 4, 8, 8, 16]
+    assert [members_for(*sizes, cores=1, limit=2 * seconds) for seconds in (219, 220)] == [2, 4]
+    assert members_for(55_000_000, 12, 3, cores=1, limit=1.0) == 2 and members_for(10, 12, 1, 1, 1e-9) == 1
+
+
+def test_a_limit_too_short_for_all_members_leaves_some(monkeypatch: pytest.MonkeyPatch):
+    table = {"a": GENERATOR.normal(size=80), "b": GENERATOR.choice(["x", "y"], 80)}
+    kept = {"preprocess": "auto", "max_iter": 2, "random_state": 0, "batch_size": "auto"}
+
+    def members(limit: float | None) -> Any:
+        return MLPRegressor(**kept, time_limit=limit).fit(table, table["a"])
+
+    whole = members(None)
+    assert len(whole.model_) == 16
+    np.testing.assert_array_equal(members(60.0).model_.theta, whole.model_.theta)
+    monkeypatch.setattr("chainrule.estimators.fit.in_time.SPEED", 1.0)
+    some = members(60.0)
+    assert len(some.model_) == 2 and np.isfinite(some.predict(table)).all()
+    intervals = some.predict_interval(
+        table, 0.5
+    )  # by the quarter of the rows that one of the two has left out
+    assert np.isfinite(intervals).all() and len(some.loss_curve_) == 2

@@ -27,7 +27,13 @@ from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import FitRequest, begin
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
 from chainrule.estimators.fit.held_out import warn_of_lone_classes
-from chainrule.estimators.fit.in_time import is_early, rows_again, rows_in_time, warn_of_rows
+from chainrule.estimators.fit.in_time import (
+    is_early,
+    rows_again,
+    rows_in_time,
+    warn_of_rows,
+    with_members_in_time,
+)
 from chainrule.estimators.fit.plan import (
     ALONE,
     Conditions,
@@ -220,6 +226,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 part = replace(request, labels=data.targets)
                 data = parted(data, self._data_of(part, request.given), split)
                 plan = resolved(self, data, conditions=conditions, begun=begun)
+            if before is None and self._trunk is None:
+                plan = with_members_in_time(plan, data)
             if bar is not None:
                 plan = replace(plan, parameters=replace(plan.parameters, verbose=False))
             samples = data.samples

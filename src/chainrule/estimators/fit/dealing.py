@@ -51,8 +51,11 @@ def dealt(
         ]
     )
     learned = [np.flatnonzero(of_rows != fold) for of_rows in found for fold in np.arange(how.folds).tolist()]
-    rows = np.flatnonzero((found >= 0).all(0))
     members = found + how.folds * np.arange(how.dealings)[:, None]
+    is_left_out = found >= 0
+    if how.most is not None:
+        learned, is_left_out = learned[: how.most], is_left_out & (members < how.most)
+    rows = np.flatnonzero(is_left_out.all(0))
     return Dealt(learned, rows, members[:, rows])
 
 

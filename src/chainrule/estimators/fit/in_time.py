@@ -1,8 +1,14 @@
-"""The rows of a table that a time limit leaves time to prepare: all of them, or some drawn at random.
+"""The rows that a time limit leaves time to prepare, all or some drawn at random, and the members of few rows to train.
 
 A limit is kept whatever the length of a table, so of one whose preparation would take most of it only a part is read
 and prepared. How many rows is measured: some are prepared, a quarter of them and all, which tells the seconds of a row
 from those of a column. Before that a quarter is prepared unmeasured, because the first table of a process takes longer.
+
+Sixteen networks of a wide table take seconds before they have learned anything, and a few that learn are better than
+many that do not. Their number is a function of the sizes and the limit alone, so that the same fit has as many again:
+the most of which some epochs, with what precedes and follows them, are expected to take at most half of the limit.
+
+    seconds = (EPOCHS * steps + BESIDE) * parameters * members / (SPEED * min(members, cores))
 """
 
 from __future__ import annotations
@@ -10,13 +16,18 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.estimators.fit.data import FitInput
+from chainrule.engines import Plan, select
+from chainrule.estimators.fit.begin import network_of
+from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.loop import AUTO_BATCH
+from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.recipes.few import MOST_ROWS
 from chainrule.estimators.rows import rows_of
 
@@ -30,6 +41,16 @@ EARLY = 0.25
 """The part of the limit after which a fit only does what it must."""
 SHORT = 8
 """A table of at most so many times these rows is not measured."""
+EPOCHS = 4
+"""The epochs of members that there has to be time for: about as many as first tell a signal from none."""
+BESIDE = 7
+"""The steps that take about as long as beginning and judging a member."""
+SPEED = 55e6
+"""The parameters for which a core takes a step in a second: of networks that no cache holds, on a small machine."""
+TRAINED = 0.5
+"""The part of the limit in which these epochs have to be expected to end."""
+LEAST_MEMBERS = 2
+"""The fewest members that one is chosen by: each leaves out an eighth of the rows, and these say when to stop."""
 
 
 def rows_in_time(
@@ -83,6 +104,37 @@ def _drawn(order: NDArray[np.int64], labels: NDArray[Any] | None, rows: int) -> 
 def is_early(limit: float | None, begun: float) -> bool:
     """Return whether a fit has time for what it can do without, after the preparation of its table."""
     return limit is None or time.monotonic() - begun < EARLY * limit
+
+
+def with_members_in_time(plan: FitPlan, data: FitData) -> FitPlan:
+    """Return the plan of a new fit with as many of its members of folds as its time limit is long enough for."""
+    how, p, rows = plan.proposal.folds, plan.parameters, data.samples.n
+    if how is None or p.time_limit is None or p.n_members is None:
+        return plan
+    network = network_of(plan, data)[0]
+    cores = select(p.engine, Plan(network)).workers()
+    batch = AUTO_BATCH if isinstance(p.batch_size, str) else p.batch_size
+    steps = -(-rows // min(batch, rows))
+    count = members_for(network.size, steps, p.n_members, cores, float(p.time_limit))
+    if count == p.n_members:
+        return plan
+    fewer = how._replace(dealings=-(-count // how.folds), most=count)
+    own = replace(p, n_members=count)
+    return replace(plan, parameters=own, proposal=plan.proposal._replace(folds=fewer))
+
+
+def members_for(size: int, steps: int, members: int, cores: int, limit: float) -> int:
+    """Return how many members there is time for: all of them, or half as often as necessary, but two.
+
+    size: the parameters of each.  steps: of an epoch.  limit: in seconds.
+    """
+    count = members
+    while count > LEAST_MEMBERS:
+        seconds = (EPOCHS * steps + BESIDE) * size * count / (SPEED * min(count, cores))
+        if seconds <= TRAINED * limit:
+            break
+        count = max(count // 2, LEAST_MEMBERS)
+    return count
 
 
 def shape_of(X: object) -> tuple[int, int]:

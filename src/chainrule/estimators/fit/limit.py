@@ -75,7 +75,7 @@ class FitLimit(TimeLimit):
     grace: the seconds that the training may have in any case; None for that twentieth.
     judging: the time that judging the held-out rows takes, as a part of an epoch's. They are judged behind the training
     again: where that takes more than what is left of the limit for it, fewer steps are planned.
-    leveling: the same of leveling the outputs, behind a first epoch that the limit ends.
+    leveling: the same of leveling the outputs, behind a training that the limit ends.
     """
 
     def __init__(
@@ -139,13 +139,12 @@ class FitLimit(TimeLimit):
         steps, free = run.steps_per_epoch, (1 - SHARE) * self.seconds
         parts = self.judging, self.leveling
         judging, leveling = (seconds * (steps * part + HANDED) if part else 0.0 for part in parts)
-        behind, first = judging, judging if run.epoch == 0 else 0.0
+        first, times = judging if run.epoch == 0 else 0.0, 1
         if run.epoch == 0 and now + (steps - run.step) * seconds + judging > self.planned:
-            times = (
-                1 if run.validation is None else 3
-            )  # before the outputs are leveled, after it, and at the end
-            behind, first = times * judging + leveling, 0.0
-        return min(first + max(0.0, behind - free), max(0.0, self.planned - self.begin) / 2)
+            # It ends within the epoch, behind which rows held out are judged before the outputs are leveled and after.
+            first, times = 0.0, 1 if run.validation is None else 3
+        behind = times * judging + leveling - free
+        return min(first + max(0.0, behind), max(0.0, self.planned - self.begin) / 2)
 
     def look(self, run: Run, now: float) -> None:
         """Stop at the limit, and note where that is."""

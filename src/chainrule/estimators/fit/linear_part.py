@@ -51,6 +51,8 @@ PROBED = 0.25
 """The part of the rows of a linear part that is solved first where the time is short."""
 MOST_WIDER = 100.0
 """The most that the range of the targets is wider at an end, in ranges."""
+CHOOSING = 2
+"""About the time that the weight and the penalty take, in that of solving the parts of a member."""
 LEAST_FACTOR = 1e-6
 """The least factor of an input for its coefficient to be divided by it."""
 
@@ -193,7 +195,7 @@ def is_in_time(
             return False
         _solved(samples, some, at, sets)
         now = time.monotonic()
-        if now + (now - begin) * len(rows.learned) >= end:
+        if now + (now - begin) * (len(rows.learned) + CHOOSING) >= end:
             return False
     return True
 

@@ -44,6 +44,8 @@ class FoldMembers(NamedTuple):
     """the standard deviation of what the curves of numbers rise by in a bin as a member begins; 0 for straight ones"""
     has_linear_part: bool = False
     """whether the last hidden units are left to a linear part, see `chainrule.estimators.fit.linear_part`"""
+    most: int | None = None
+    """how many of these members there are, the first ones; None for all"""
 
 
 class Proposal(NamedTuple):
