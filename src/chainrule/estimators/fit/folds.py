@@ -247,7 +247,7 @@ def with_linear_part(
 
 
 def ways_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:
-    """Return how each input is scaled, "" for what is no number; none of samples that no table is behind."""
+    """Return how each input is scaled, "" where it is not a number; none of samples that no table is behind."""
     return () if preprocessor is None else ways(preprocessor.learned_)
 
 

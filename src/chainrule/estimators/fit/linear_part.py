@@ -118,7 +118,7 @@ def leave_out(model: Model, outputs: int) -> None:
 def input_sets(at: Straight, ways: Sequence[str]) -> list[NDArray[np.int64]]:
     """Return the inputs of each regression, as places in `at`: numbers as they are, and all but ranks; or else all.
 
-    ways: how each of a table's outputs is scaled, "" for what is no number; () for samples that no table is behind.
+    ways: how each of a table's outputs is scaled, "" where it is not a number; () for samples that no table is behind.
     """
     way = np.array([ways[each] if each < len(ways) else "" for each in at.inputs.tolist()])
     numbers, all_but_ranks = (

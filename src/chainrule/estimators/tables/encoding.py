@@ -54,7 +54,7 @@ def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
 
 
 def ways(learned: Sequence[LearnedColumn]) -> tuple[str, ...]:
-    """Return how each column of the output is scaled, one of `scaling.WAYS`, or "" for what is no number."""
+    """Return how each column of the output is scaled, one of `scaling.WAYS`, or "" where it is not a number."""
     found = list[str]()
     for each in learned:
         own = [lane.scale.way for lane in each.lanes] if each.became in ("scaled", "parts") else []
