@@ -187,7 +187,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 notices = of_fit(request, data, conditions.is_alone and is_early(limit, begun))
                 seen = drift.of_fit(data, conditions.is_alone)
                 if conditions.is_alone and data.samples.n >= race.LEAST:
-                    warn_of_lone_classes(data, stacklevel=4)
+                    warn_of_lone_classes(data)
                 found = race.fit(self, request.given, data, begun, raced, listen, watch)
                 self._hold(replace(found, notices=notices, seen=seen))
                 tell_report(as_callbacks(self.callbacks), found.report)
@@ -217,7 +217,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 members=None if before is None else len(before.members),
             )
             if is_noticed and plan.parameters.early_stopping and is_stochastic(plan.parameters):
-                warn_of_lone_classes(data, stacklevel=4)
+                warn_of_lone_classes(data)
             whole = None
             if self._holds_out_apart(plan, data, before):
                 whole = WholeFit(plan, data, begin(plan, data, None, start_values))
@@ -298,7 +298,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             prepare = partial(self._data_of, request)
             found = rows_in_time(given, request.begun + limit, prepare, *drawn)
             if found is not given:
-                warn_of_rows(limit, len(found.y), len(given.y), stacklevel=6)
+                warn_of_rows(limit, len(found.y), len(given.y))
         return request if found is given else self._structured(replace(request, given=found))
 
     def _data_of(self, request: FitRequest, given: FitInput) -> FitData:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.conformal.intervals import Intervals
@@ -103,10 +103,9 @@ def factor_of(
         raise ConfigError("by needs a table prepared by the estimator; fit with preprocess='auto'.")
     found: Factors = factors_of(own, held_out.weight, held_out.inputs, inputs, places, coverage)
     if found.few:
-        warnings.warn(
+        hints.give(
             f"{found.few} of the groups of {by!r} have fewer than the {needed(coverage)} held-out rows that "
-            f"coverage={coverage:g} needs, so every value is in their intervals or sets.",
-            stacklevel=5,
+            f"coverage={coverage:g} needs, so every value is in their intervals or sets."
         )
     return found.values
 
@@ -149,20 +148,18 @@ def warn_of_few_labels(targets: Targets, known: LabelSets, coverage: float) -> N
     if few and isinstance(targets, Labels):
         which = named(targets.classes[few].tolist())
         so = "has fewer, so it is" if len(few) == 1 else "have fewer, so they are"
-        warnings.warn(
+        hints.give(
             f"coverage={coverage:g} needs at least {needed(coverage)} held-out rows of each label, and {which} {so} in "
-            "every set; ask for less, or fit more rows.",
-            stacklevel=5,
+            "every set; ask for less, or fit more rows."
         )
 
 
 def warn_of_few(scores: Scores, coverage: float) -> None:
     """Warn where there are too few held-out rows for a coverage."""
     if np.isinf(scores.quantile(coverage)):
-        warnings.warn(
+        hints.give(
             f"coverage={coverage:g} needs at least {needed(coverage)} held-out rows, and there are fewer, so every "
-            "value is in the interval or set; ask for less, or fit more rows.",
-            stacklevel=5,
+            "value is in the interval or set; ask for less, or fit more rows."
         )
 
 

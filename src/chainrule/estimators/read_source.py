@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.core import hints
 from chainrule.data.source import Source, SourceBlock
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.data import FitInput
@@ -74,7 +74,7 @@ def read_source(given: FitInput, how: Reading) -> FitInput:
         )  # six deviations, and labels
         block = prepared(drawn(source, share, how.seed, how.keep_labels), preprocessor, room)
     if how.limit is not None:
-        warn_of_rows(how.limit, len(block.y), n, stacklevel=7)
+        warn_of_rows(how.limit, len(block.y), n)
     else:
         said = f"{MAX_BYTES >> 30} GiB of inputs are those of {len(block.y):,}"
         _warn_of_sample(said, len(block.y), n, "omit columns")
@@ -111,7 +111,4 @@ def _share_in_time(how: Reading, reading: float, preparing: float) -> float:
 def _warn_of_sample(said: str, used: int, of: int, remedy: str) -> None:
     """Warn of rows of a source that are not learned from."""
     if used < of:
-        warnings.warn(
-            f"{said} of the {of:,} rows of the source, drawn at random; {remedy} to learn from more.",
-            stacklevel=7,
-        )
+        hints.give(f"{said} of the {of:,} rows of the source, drawn at random; {remedy} to learn from more.")

@@ -284,8 +284,8 @@ class Ensemble(PredictionMixin):
         """Compute the outputs (n, fan_out) of the average for checked rows, in the units of the loss."""
         return average(self.network, self._walk_each(X, engine, batch_size))
 
-    def _warn_if_untrained(self, stacklevel: int = 3) -> None:
-        self.members[0]._warn_if_untrained(stacklevel + 1)
+    def _warn_if_untrained(self) -> None:
+        self.members[0]._warn_if_untrained()
 
     def bind(self, *, engine: str = "auto") -> Predictor:
         """Return a snapshot of `pack()` with `predict`, `predict_proba` and `outputs`, for one row in microseconds.

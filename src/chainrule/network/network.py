@@ -9,7 +9,6 @@ theta and gradients share its layout, which optimizers, checkpoints and engines 
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.core import hints
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.random import generator
 from chainrule.core.settings import check_number
@@ -127,7 +127,7 @@ class Network:
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError("Standardize must come before all trainable layers; after them use BatchNorm.")
         for sentence in advice.on_network(self.layers, self.loss.of_member):
-            warnings.warn(sentence, stacklevel=3)
+            hints.give(sentence)
 
     @cached_property
     def bounds(self) -> Bounds | None:

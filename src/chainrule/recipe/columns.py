@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.data.frames import column_names, read_frame
 from chainrule.datasets.table_files import read_table
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.tables import hints, kinds, reading
+from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import numbers, plain
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.target import infer_task, quantities_with_unit

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import hints
 from chainrule.core.arrays import distinct
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -125,7 +125,7 @@ def decide(estimator: MLPClassifier | MLPRegressor, asked: Demanded | None) -> N
     try:
         estimator.set_threshold(asked.scoring, threshold=asked.threshold, costs=asked.costs)
     except ChainruleError as error:
-        warnings.warn(f"the likeliest class is predicted, without a threshold: {error}", stacklevel=2)
+        hints.give(f"the likeliest class is predicted, without a threshold: {error}")
 
 
 def decision_of(estimator: object) -> Decision | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from chainrule.core import hints
 from chainrule.tracking.settings import Setting, flat
 from chainrule.tracking.tracked import Position, TrackedRun
 from chainrule.training.callbacks import Callback
@@ -34,9 +34,8 @@ class Guard:
             action()
         except Exception as error:
             self.has_failed = True
-            warnings.warn(
-                f"{self.tracker} is told nothing more, and the training goes on without it: {cause(error)}.",
-                stacklevel=4,
+            hints.give(
+                f"{self.tracker} is told nothing more, and the training goes on without it: {cause(error)}."
             )
 
 

@@ -37,7 +37,7 @@ class PredictionMixin:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         raise NotImplementedError
 
-    def _warn_if_untrained(self, stacklevel: int = 3) -> None:
+    def _warn_if_untrained(self) -> None:
         """Warn if the parameters are the initial ones."""
         raise NotImplementedError
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, states_in
 from chainrule.data.samples import TargetScale
 from chainrule.engines import Plan, select
@@ -98,15 +98,14 @@ class Trained(PredictionMixin):
         if not self.theta.flags.writeable:
             self.theta = self.theta.copy()
 
-    def _warn_if_untrained(self, stacklevel: int = 3) -> None:
+    def _warn_if_untrained(self) -> None:
         """Warn if the model was neither trained nor loaded, and its parameters are the initial ones."""
         if self.is_fresh and not self.steps_trained and self.theta.size:
             drawn = self.network.initial_theta(self.seed, self.dtype)
             self.is_fresh = np.array_equal(self.theta, drawn)
             if self.is_fresh:
-                warnings.warn(
-                    "the model was never trained, so it predicts with random initial weights; call fit first.",
-                    stacklevel=stacklevel,
+                hints.give(
+                    "the model was never trained, so it predicts with random initial weights; call fit first."
                 )
 
     # --- files ---------------------------------------------------------------------------------------------------

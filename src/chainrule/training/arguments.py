@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import distributed
+from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
@@ -127,7 +127,7 @@ def checked_fit(
         is_known = model.classes is not None
         said = on_targets(network.layers, network.loss, samples, labels, is_known)
         for sentence in (*on_codes(network.layers, samples), *said):
-            warnings.warn(sentence, stacklevel=3)
+            hints.give(sentence)
     models = [model] if members is None else members
     if isinstance(samples, Samples):
         measured = training.measure_each(network, [one.states for one in models], samples, model.dtype)

@@ -6,7 +6,6 @@ take a call. So callbacks, schedules and checkpoints see one run, whose validati
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.core.arrays import RowsLike
 from chainrule.core.random import generator
 from chainrule.core.threads import in_turns
@@ -162,7 +162,7 @@ class EnsembleSession:
         self.in_training[i] = False
         self.theta[i] = 0
         self.sessions[i].states = self.plan.network.initial_states(self.theta.dtype)
-        warnings.warn(f"member {i} diverged and is removed from the ensemble: {error}", stacklevel=9)
+        hints.give(f"member {i} diverged and is removed from the ensemble: {error}")
 
     def synchronize(self) -> None:
         """Make theta and the states current."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
+from chainrule.core import hints
 from chainrule.core.elsewhere import FIT, instead_of
 from chainrule.core.settings import check_number
 from chainrule.data.samples import Samples
@@ -172,10 +172,9 @@ def with_former(options: FitOptions, former: Former) -> FitOptions:
         argument, field = NEW[name]
         owner = getattr(options, argument)
         kind = type(owner).__name__
-        warnings.warn(
+        hints.give(
             f"fit({name}=...) is now fit({argument}={kind}({field}=...)), and will be an error from version 0.3 on.",
             FutureWarning,
-            stacklevel=3,
         )
         options = replace(options, **{argument: replace(owner, **{field: value})})
     return options

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from typing import Any, NamedTuple
 
 from chainrule import distributed
+from chainrule.core import hints
 from chainrule.core.settings import check_number
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -115,10 +115,7 @@ class TimeLimit(Callback):
 
     def warn(self, shortfall: Shortfall) -> None:
         """Warn that the training ended within its first epoch."""
-        warnings.warn(
-            f"TimeLimit({shortfall.limit:g}) ended the training after {shortfall}; raise it.",
-            stacklevel=6,
-        )
+        hints.give(f"TimeLimit({shortfall.limit:g}) ended the training after {shortfall}; raise it.")
 
     def plan(self, run: Run, now: float, seconds: float) -> None:
         """Set the steps of the run to those requested, or those possible within the limit at these seconds per step."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.engines import Engine, Plan, native, select
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.trained.evaluation import evaluate_outputs
@@ -107,10 +107,9 @@ class BySolver(OfOneNetwork):
 @cache
 def say_once(reason: str) -> None:
     """Warn once per process that the reference engine trains because the native one was not built."""
-    warnings.warn(
+    hints.give(
         f"training runs on the reference engine, which is slower than the native one: {reason}; "
-        "pass engine='reference' where that is meant.",
-        stacklevel=6,
+        "pass engine='reference' where that is meant."
     )
 
 

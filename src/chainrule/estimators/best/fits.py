@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from chainrule.core import hints
 from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -35,7 +35,7 @@ def warn_of_interruption(fits: Mapping[Key, RaceFit], whole: Mapping[Key, RaceFi
         if done
         else "no fit had ended, so what predicts are the first networks as they were"
     )
-    warnings.warn(f"Training interrupted by user: {kept}.", stacklevel=6)
+    hints.give(f"Training interrupted by user: {kept}.")
 
 
 def of_candidate(fits: Mapping[Key, RaceFit], number: int) -> dict[int, RaceFit]:

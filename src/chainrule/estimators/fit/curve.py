@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.core import hints
 from chainrule.engines import StepSettings
 from chainrule.errors import FormatError, NonFiniteError
 from chainrule.estimators.architecture import penalties
@@ -225,8 +225,9 @@ class LearningCurve(Callback):
         for curve in (self.loss_curve, self.scores, self.losses):
             if curve is not None:
                 curve.append(float("nan"))
-        warnings.warn(
-            f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning, stacklevel=8
+        hints.give(
+            f"training diverged, so it returned to its best epoch: {error}",
+            ConvergenceWarning,
         )
 
     def on_train_end(self, run: Run) -> None:

@@ -7,7 +7,6 @@ row of a class cannot be both learned from and held out, of which a fit warns.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit.confidence import Confidence
 from chainrule.estimators.fit.data import FitData
@@ -107,7 +107,7 @@ SHOWN = 3
 """The most classes that are named."""
 
 
-def warn_of_lone_classes(data: FitData, stacklevel: int) -> None:
+def warn_of_lone_classes(data: FitData) -> None:
     """Warn, as scikit-learn's stratified splits do, of classes with one row, of data that are partly held out."""
     targets, numbers = data.targets, data.labels
     if numbers is None or data.validation is not None or not isinstance(targets, Labels):
@@ -116,11 +116,10 @@ def warn_of_lone_classes(data: FitData, stacklevel: int) -> None:
         return  # scikit-learn's split in proportion refuses it
     lone = targets.classes[np.flatnonzero(np.bincount(numbers.astype(np.int64)) == 1)].tolist()
     if lone:
-        warnings.warn(
+        hints.give(
             f"the least populated {named(lone)} in y {'has' if len(lone) == 1 else 'have'} only 1 member, which is "
             "either learned from or held out: how well it is predicted is not known, and thresholds, sets of labels "
-            "and calibration are without it; collect more rows of it, or leave it out.",
-            stacklevel=stacklevel + 1,
+            "and calibration are without it; collect more rows of it, or leave it out."
         )
 
 

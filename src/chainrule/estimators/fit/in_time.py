@@ -14,7 +14,6 @@ the most of which some epochs, with what precedes and follows them, are expected
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.core.random import generator
 from chainrule.engines import Plan, select
 from chainrule.estimators.fit.begin import network_of
@@ -146,13 +146,12 @@ def shape_of(X: object) -> tuple[int, int]:
     return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (0, 0)
 
 
-def warn_of_rows(limit: float, used: int, of: int, stacklevel: int) -> None:
-    """Warn of rows that a fit had no time for. stacklevel: of the call of `fit`."""
+def warn_of_rows(limit: float, used: int, of: int) -> None:
+    """Warn of rows that a fit had no time for."""
     if used < of:
-        warnings.warn(
+        hints.give(
             f"time_limit={limit:g} leaves time to prepare {used:,} of the {of:,} rows, which were drawn at random; "
-            "raise time_limit to learn from all of them.",
-            stacklevel=stacklevel,
+            "raise time_limit to learn from all of them."
         )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
@@ -55,9 +55,7 @@ def batch_size(size: int | str, n: int) -> int:
     if isinstance(size, str):
         return min(AUTO_BATCH, n)
     if size > n:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
-        )
+        hints.give("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return min(int(size), n)
 
 
@@ -151,7 +149,7 @@ def run(
             if curve is None or curve.best is None
             else "its best epoch is kept"
         )
-        warnings.warn(f"Training interrupted by user: {what}.", stacklevel=7)
+        hints.give(f"Training interrupted by user: {what}.")
     except NonFiniteError as error:
         if curve is None or curve.best is None:
             raise DataError(f"{DIVERGED} {error}") from error

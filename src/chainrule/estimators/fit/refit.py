@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.core import hints
 from chainrule.core.settings import is_count
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
@@ -211,11 +211,10 @@ class Refit:
         if self.curve.is_complete:
             return self._taken(result)
         if self.curve.error is not None and not self.followed.is_dropped:
-            warnings.warn(
+            hints.give(
                 "training on all rows diverged, so the network of the rows that were not held out is kept: "
                 f"{self.curve.error}",
                 ConvergenceWarning,
-                stacklevel=6,
             )
         return result
 
@@ -281,7 +280,7 @@ def _awaited(following: Future[None]) -> None:
     try:
         following.result()
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=7)
+        hints.give("Training interrupted by user.")
 
 
 def copied_model(model: Model | Ensemble) -> Model | Ensemble:

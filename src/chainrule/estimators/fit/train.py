@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit import folds, loop, refit
@@ -208,11 +208,10 @@ def by_batches(
     )
     is_planned = p.schedule is not None  # whose last epoch is the end, not a failure
     if history is not None and history.stopped is None and not plan.is_incremental and not is_planned:
-        warnings.warn(
+        hints.give(
             f"Stochastic Optimizer: Maximum iterations ({p.max_iter}) reached and the optimization hasn't "
             "converged yet.",
             ConvergenceWarning,
-            stacklevel=6,
         )
     is_complete = history is not None and history.stopped in (None, curve.message.rstrip("."))
     found = replace(
@@ -250,11 +249,10 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
         records = replace(records, validation_loss_curve=[record["val_loss"] for record in history])
     reason = history.stopped or "total no. of iterations reached limit"
     if "convergence" not in reason and "time limit" not in reason:
-        warnings.warn(
+        hints.give(
             f"lbfgs failed to converge after {records.n_iter} iteration(s): {reason}. "
             "Increase max_iter or max_fun, or scale the data.",
             ConvergenceWarning,
-            stacklevel=6,
         )
     held_out = predicted(plan, result, parts)
     return replace(result, records=records, shortfall=limited.shortfall, held_out=held_out)
@@ -271,10 +269,9 @@ def warn_of(result: FitResult) -> None:
             f"; on the rows held out its loss is {floor.reached:.3g}, and that of a linear model "
             f"{floor.linear:.3g}"
         )
-    warnings.warn(
+    hints.give(
         f"time_limit={short.limit:g} ended the training after {short}{beside}; raise time_limit, or fit fewer rows.",
         ConvergenceWarning,
-        stacklevel=5,
     )
 
 

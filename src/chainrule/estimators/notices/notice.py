@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from chainrule.core import records
+from chainrule.core import hints, records
 from chainrule.core.settings import is_count, is_figure
 from chainrule.core.shown import Shown, written
 from chainrule.errors import FormatError, LeakWarning
-from chainrule.estimators.tables import hints
 
 KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
 """Columns that give the target away; one that numbers the rows; rows with the inputs of another one; a column of

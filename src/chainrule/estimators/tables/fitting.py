@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.errors import DataError
-from chainrule.estimators.tables import calendar, hints, kinds
+from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.datasets import numerals
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.tables import calendar, hints
+from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core import records
+from chainrule.core import hints, records
 from chainrule.datasets import numerals
 from chainrule.errors import ChainruleError, DataError
-from chainrule.estimators.tables import hints, kinds, reading
+from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column, numbers
 
 _CURRENCY = r"(?:[A-Z]{1,3})?[$€£¥₩₹₽₺₫฿]|[A-Z]{3}(?= )"

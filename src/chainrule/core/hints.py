@@ -1,4 +1,4 @@
-"""Say what a user should know of a column, as a warning at the line of the call."""
+"""Say what a user should know, as a warning at the line of the call."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import warnings
 ROOM = __name__.partition(".")[0]
 
 
-def give(sentence: str | Warning) -> None:
+def give(sentence: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Warn at the first line outside this package and scikit-learn's wrappers of its methods.
 
-    sentence: what is said, or a warning of another class than UserWarning.
+    sentence: what is said, or a warning, whose class is the category.
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
@@ -19,4 +19,4 @@ def give(sentence: str | Warning) -> None:
         "sklearn",
     ):
         frame, level = frame.f_back, level + 1
-    warnings.warn(sentence, stacklevel=level)
+    warnings.warn(sentence, category, stacklevel=level)
