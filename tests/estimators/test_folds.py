@@ -50,6 +50,8 @@ def test_settings_are_a_function_of_the_rows_and_the_numbers():
     assert more.folds.folds * more.folds.dealings == more.parameters["n_members"]
     assert [proposed(rows).parameters["batch_size"] for rows in (20, 50, 500, 501)] == [20, 32, 32, 64]
     assert [proposed(rows).front[0].bins for rows in (10, 200, 1_500)] == [2, 20, 48]
+    curves = [proposed(rows, task="regression").front[0] for rows in (100, 101, 500, 501)]
+    assert [(each.bins, each.size) for each in curves] == [(10, 4), (20, 8), (48, 8), (48, 4)]
     assert [layer.kind for layer in proposed(50, ()).front] == ["scale"]
     c = very_few.head(1)[-2].initializer.value
     assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-2].initializer.value == c / 2

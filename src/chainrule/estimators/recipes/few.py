@@ -43,10 +43,22 @@ EPOCHS, PATIENCE = 100, 30
 BATCHES = ((500, 32), (MOST_ROWS, 64))
 """Up to so many rows, the samples of a batch."""
 FRONT_RATE = 6.0
-VECTOR = 4
-"""The numbers of a vector in place of a number."""
-BINS, ROWS_OF_A_BIN = 48, 10
-"""The most bins of a number, which has at least so many rows for each of them."""
+
+
+class Fineness(NamedTuple):
+    """How fine the curves of numbers are."""
+
+    vector: int
+    """the numbers of a vector in place of a number"""
+    rows_of_a_bin: int
+    """the least rows for each bin of a number"""
+
+
+BINS = 48
+"""The most bins of a number."""
+COARSE, FINE = Fineness(4, 10), Fineness(8, 5)
+MOST_FINE = 500
+"""The rows up to which the curves are fine where numbers are predicted, unless there are very few."""
 FOLDS, MEMBERS = 8, 16
 """The folds of a dealing, and the members of all dealings."""
 VERY_FEW = 100
@@ -64,9 +76,8 @@ class FewSettings(NamedTuple):
 
     layers: int = 1
     """the hidden layers, each of WIDTH; without exactly one there is no linear part"""
-    vector: int = VECTOR
-    """the numbers of a vector in place of a number"""
-    rows_of_a_bin: int = ROWS_OF_A_BIN
+    fineness: Fineness | None = None
+    """how fine the curves of numbers are; None for what the rows say"""
     curves: float | None = None
     """how far the curves bend in a bin with which a network begins; None for what the rows say"""
     decay: float = DECAY
@@ -107,8 +118,10 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     }
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
-        bins = max(2, min(BINS, rows // settings.rows_of_a_bin))
-        front.insert(0, PiecewiseLinearEmbedding(settings.vector, bins, columns=facts.numbers, ties=1))
+        is_fine = facts.task == "regression" and VERY_FEW < rows <= MOST_FINE
+        vector, rows_of_a_bin = settings.fineness or (FINE if is_fine else COARSE)
+        bins = max(2, min(BINS, rows // rows_of_a_bin))
+        front.insert(0, PiecewiseLinearEmbedding(vector, bins, columns=facts.numbers, ties=1))
     return Proposal(
         found,
         front=tuple(front),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.estimators.recipes.fast import TABLE, are_few, decayed, embedded, fast, for_tables
-from chainrule.estimators.recipes.few import FewSettings, of_few
+from chainrule.estimators.recipes.few import FINE, FewSettings, of_few
 from chainrule.formulas.layers import PeriodicEmbedding
 
 
@@ -44,7 +44,7 @@ VARIANTS: dict[str, Recipe] = {
     "few bent": few_rows(FewSettings(curves=1.0)),
     "few deep": few_rows(FewSettings(layers=2)),
     "few deep bent": few_rows(FewSettings(layers=2, curves=1.0)),
-    "few fine": few_rows(FewSettings(rows_of_a_bin=5, vector=8)),
+    "few fine": few_rows(FewSettings(fineness=FINE)),
     "few free": few_rows(FewSettings(decay=0.05)),
     "few additive": few_rows(FewSettings(layers=0)),
 }
