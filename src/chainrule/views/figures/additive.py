@@ -47,11 +47,11 @@ def importance(found: Terms) -> go.Figure:
             hovertemplate="%{hovertext}<br>%{x:.4g}<extra></extra>",
         )
     )
-    style(figure, said.IMPORTANCE, said.SIZE, "")
+    style(figure, said.IMPORTANCE, said.SIZE)
     names = [shortened(named(each), 24) for each in shown]
     figure.update_xaxes(nticks=6, **ZERO)
     figure.update_yaxes(**named_places(names), autorange="reversed")
-    figure.update_layout(height=130 + 24 * max(len(shown), 3), hovermode="closest")
+    figure.update_layout(height=130 + 24 * max(len(shown), 3))
     return figure
 
 
@@ -190,7 +190,7 @@ def pair(found: Terms, one: AdditiveTerm) -> go.Figure:
     flat = sum(map(len, names[1])) <= 30
     figure.update_xaxes(type="category", showgrid=False, tickangle=0 if flat else 90)
     figure.update_yaxes(type="category", showgrid=False)
-    figure.update_layout(height=400, hovermode="closest")
+    figure.update_layout(height=400)
     return figure
 
 
@@ -200,7 +200,7 @@ def finish(figure: go.Figure, found: Terms, one: AdditiveTerm, column: str) -> N
     style(figure, column, column, words.additive.adds(found.link, cut(label, 16)))
     figure.update_xaxes(nticks=6)
     figure.update_yaxes(nticks=7, **ZERO)
-    figure.update_layout(height=400, hovermode="closest")
+    figure.update_layout(height=400)
 
 
 def outputs(found: Terms) -> list[tuple[str, str]]:

@@ -69,7 +69,7 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
             hovertemplate=said.PIXEL + "<extra></extra>",
         )
     )
-    style(figure, said.each_pixel(html.escape(said.target(attribution.targets[row]))), "", "")
+    style(figure, said.each_pixel(html.escape(said.target(attribution.targets[row]))))
     hidden: dict[str, Any] = {
         "showgrid": False,
         "showticklabels": False,
@@ -84,7 +84,6 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
     figure.update_layout(
         height=400,
         margin={"l": 8, "r": 8, "t": 56, "b": 72},
-        hovermode="closest",
         xaxis=hidden | {"domain": [0.0, 0.48], "title": {"text": said.INPUT, "standoff": 6}},
         xaxis2=hidden
         | {
@@ -133,7 +132,7 @@ def attribution_bars(attribution: Attribution, row: int = 0, max_features: int =
     names, numbers = zip(*attribution.bars(row, max_features), strict=True)
     said = words.attribution
     figure = signed_bars(names, numbers, (said.FOR, said.AGAINST))
-    style(figure, said.each_feature(html.escape(said.target(attribution.targets[row]))), said.SIGNS, "")
+    style(figure, said.each_feature(html.escape(said.target(attribution.targets[row]))), said.SIGNS)
     low, high = min(0.0, *numbers), max(0.0, *numbers)
     pad = 0.4 * ((high - low) or 1.0)
     name_rows(figure, names)
@@ -147,7 +146,6 @@ def attribution_bars(attribution: Attribution, row: int = 0, max_features: int =
     figure.update_layout(
         height=130 + 30 * max(len(names), 3),
         barmode="overlay",
-        hovermode="closest",
         showlegend=False,
     )
     return figure

@@ -63,6 +63,7 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
             )
         )
     style(figure, said.titled(name), said.EPOCH, words.phrases.spoken(name))
+    figure.update_layout(hovermode="x unified")
     ticks = {"tick0": 1, "dtick": 1} if len(records) <= 10 else {}
     figure.update_xaxes(range=[0.9, max(len(records), 1) + 0.1] if len(records) <= 50 else None, **ticks)
     if name == "loss" and all(value > 0 for trace in figure.data for value in trace.y):
@@ -117,7 +118,7 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
     figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
     figure.update_yaxes(**ticks, constrain="domain", autorange="reversed", title={"standoff": 14})
     height = min(160 + 17 * count, 1400) if is_crowded else 520
-    figure.update_layout(height=height, hovermode="closest")
+    figure.update_layout(height=height)
     return figure
 
 
@@ -156,7 +157,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
             )
         )
     style(figure, said.PREDICTED_AGAINST_TRUE, said.TRUE, said.PREDICTED)
-    figure.update_layout(height=520, hovermode="closest")
+    figure.update_layout(height=520)
     return figure
 
 
@@ -188,7 +189,7 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
         )
     style(figure, said.LABELS, said.LABEL, said.SAMPLES)
     figure.update_xaxes(type="category")
-    figure.update_layout(barmode="group", height=420)
+    figure.update_layout(barmode="group", height=420, hovermode="x unified")
     return figure
 
 
@@ -221,7 +222,7 @@ def named_places(names: Sequence[str], first: int = 0) -> dict[str, Any]:
     return {"tickmode": "array", "tickvals": places, "ticktext": list(names), "showgrid": False}
 
 
-def style(figure: go.Figure, title: str, x: str, y: str) -> None:
+def style(figure: go.Figure, title: str, x: str = "", y: str = "") -> None:
     """Apply the common style to a figure."""
     figure.update_layout(
         template="none",
@@ -238,7 +239,7 @@ def style(figure: go.Figure, title: str, x: str, y: str) -> None:
         margin={"l": 64, "r": 16, "t": 56, "b": 56},
         height=360,
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-        hovermode="x unified",
+        hovermode="closest",
         hoverlabel={"namelength": -1},
     )
     axis = {"gridcolor": GREY, "linecolor": GREY, "zeroline": False, "automargin": True}

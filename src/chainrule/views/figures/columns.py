@@ -47,10 +47,10 @@ def importance(found: ColumnImportance) -> go.Figure:
             hovertemplate="%{hovertext}<br>%{x:.4g} (%{customdata[0]:.4g}, %{customdata[1]:.4g})<extra></extra>",
         )
     )
-    style(figure, said.IMPORTANCE, said.grows(found.loss), "")
+    style(figure, said.IMPORTANCE, said.grows(found.loss))
     figure.update_xaxes(nticks=6, **ZERO)
     figure.update_yaxes(**named_places(names), autorange="reversed")
-    figure.update_layout(height=130 + 24 * max(count, 3), hovermode="closest")
+    figure.update_layout(height=130 + 24 * max(count, 3))
     return figure
 
 
@@ -116,7 +116,7 @@ def curve(found: ColumnCurve) -> go.Figure:
     if found.output == "probability":
         figure.update_yaxes(tickformat=".0%")
     below = {"x": 0, "xanchor": "left", "y": -0.22, "yanchor": "top"}
-    figure.update_layout(height=470, hovermode="closest", margin={"b": 110}, legend=below)
+    figure.update_layout(height=470, margin={"b": 110}, legend=below)
     return figure
 
 
@@ -142,8 +142,8 @@ def pairs(found: ColumnPairs) -> go.Figure:
             hoverongaps=False,
         )
     )
-    style(figure, said.JOINT, said.pair(found.output), "")
+    style(figure, said.JOINT, said.pair(found.output))
     figure.update_xaxes(**named_places(names[:-1]), range=[-0.5, count - 1.5])
     figure.update_yaxes(**named_places(names[1:], 1), range=[count - 0.5, 0.5])
-    figure.update_layout(height=160 + 46 * count, hovermode="closest")
+    figure.update_layout(height=160 + 46 * count)
     return figure

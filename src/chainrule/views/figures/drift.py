@@ -52,13 +52,11 @@ def drift(found: DriftCheck) -> go.Figure:
                 hovertemplate=said.column_told() + "<extra></extra>",
             )
         )
-    style(figure, said.BY_COLUMN, said.DISTANCE_AXIS, "")
+    style(figure, said.BY_COLUMN, said.DISTANCE_AXIS)
     names = [shortened(each.name, 22) for each in shown]
     figure.update_xaxes(range=[0, 1.02], nticks=6)
     figure.update_yaxes(**named_places(names), range=[len(shown) - 0.4, -0.6])
-    figure.update_layout(
-        height=150 + 26 * max(len(shown), 3), hovermode="closest", barmode="overlay", bargap=0.3
-    )
+    figure.update_layout(height=150 + 26 * max(len(shown), 3), barmode="overlay", bargap=0.3)
     return figure
 
 

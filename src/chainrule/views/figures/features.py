@@ -59,7 +59,7 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
             showticklabels=where["col"] == 1,
             **where,  # on a phone, stacked, all panels have them
         )
-    style(figure, said.NEURONS, "", "")
+    style(figure, said.NEURONS)
     _frameless(figure, rows * 215 + 110)
     figure.update_layout(meta="side by side")
     return figure
@@ -77,7 +77,7 @@ def weights(images: NDArray[Any], max_images: int = 64) -> go.Figure:
     figure = make_subplots(1, 2, horizontal_spacing=0.02)  # in two blocks, stacked on a phone
     for column, half in enumerate(np.split(tiles, 2), 1):
         _image(figure, mosaic(half), FIELD, -1, 1, {"row": 1, "col": column})
-    style(figure, words.lab_features.WEIGHTS, "", "")
+    style(figure, words.lab_features.WEIGHTS)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     _frameless(figure, 62 * len(tiles) // 2 + 90)
@@ -112,12 +112,10 @@ def held_by_layers(
     figure.add_hline(100 * at_input, line={"color": "#808080", "width": 1.5, "dash": "dot"}, row=1, col=1)
     figure.add_annotation(text=said.ON_PIXELS, x=0, xref="x domain", y=100 * at_input, yref="y", showarrow=False,
                           xanchor="left", yanchor="bottom", xshift=4)  # fmt: skip
-    style(figure, said.BEFORE_AND_AFTER, "", "")
+    style(figure, said.BEFORE_AND_AFTER)
     figure.update_yaxes(title={"text": said.AXES[0]}, row=1, col=1)
     figure.update_yaxes(title={"text": said.AXES[1]}, row=1, col=2)
-    figure.update_layout(
-        height=430, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}, meta="side by side"
-    )
+    figure.update_layout(height=430, margin={"t": 96}, legend={"y": 1.1}, meta="side by side")
     return figure
 
 
@@ -146,14 +144,12 @@ def alignment(
         curve = Band(name, list(range(values.shape[1])), values.min(0).tolist(), values.mean(0).tolist(),
                       values.max(0).tolist())  # fmt: skip
         add_curve(figure, curve, color, dash, symbol, row=1, col=2)
-    style(figure, said.ALIGNMENT, "", "")
+    style(figure, said.ALIGNMENT)
     figure.update_xaxes(showgrid=False, row=1, col=1)
     figure.update_yaxes(showgrid=False, autorange="reversed", row=1, col=1)
     figure.update_xaxes(title={"text": said.EPOCHS}, row=1, col=2)
     figure.update_yaxes(title={"text": said.CKA}, range=[0, 1.03], row=1, col=2)
-    figure.update_layout(
-        height=450, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}, meta="side by side"
-    )
+    figure.update_layout(height=450, margin={"t": 96}, legend={"y": 1.1}, meta="side by side")
     return figure
 
 
@@ -173,4 +169,4 @@ def _frameless(figure: go.Figure, height: int) -> None:
     figure.update_yaxes(showgrid=False, showline=False, ticks="")
     for axis in figure.select_yaxes():
         axis.scaleanchor = axis.anchor or "x"
-    figure.update_layout(height=height, hovermode="closest", margin={"t": 84, "b": 40})
+    figure.update_layout(height=height, margin={"t": 84, "b": 40})

@@ -54,6 +54,7 @@ def by_layer(flow: Flow) -> go.Figure:
             )
         )
     style(figure, said.BY_LAYER, said.LAYERS, words.phrases.logarithmic(said.RMS))
+    figure.update_layout(hovermode="x unified")
     seen = [value for row in flow.layers for value in (row.delta_ratio,) if value]
     for bound, what in ((VANISHING_RATIO, said.VANISHING_BELOW), (EXPLODING_RATIO, said.EXPLODING_ABOVE)):
         if seen and (min(seen) < 10 * bound if bound < 1 else max(seen) > bound / 10):
@@ -105,11 +106,11 @@ def over_training(epochs: Sequence[int], flows: Sequence[Flow]) -> go.Figure:
             1,
             k,
         )
-    style(figure, said.OVER_TRAINING, said.EPOCHS, "")
+    style(figure, said.OVER_TRAINING, said.EPOCHS)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     figure.update_yaxes(title={"text": said.LAYER, "standoff": 16}, col=1)
     figure.update_xaxes(type="category", showgrid=False)
-    figure.update_layout(height=150 + 26 * max(len(layers), 4), hovermode="closest", meta="side by side")
+    figure.update_layout(height=150 + 26 * max(len(layers), 4), meta="side by side")
     return figure
 
 
@@ -160,7 +161,7 @@ def depth(
             row=1,
             col=1,
         )
-    style(figure, said.FIGURE, "", "")
+    style(figure, said.FIGURE)
     count = depths[-1] + 1
     ticks = [1, *range(5, count - 1, 5), count]
     figure.update_xaxes(
@@ -177,7 +178,6 @@ def depth(
     figure.update_yaxes(title={"text": said.LOSS}, range=[0, ceiling], row=1, col=2)
     figure.update_layout(
         height=560,
-        hovermode="closest",
         meta="side by side",
         legend={"x": 0, "xanchor": "left", "y": 1.08, "yanchor": "bottom"},
         margin={"t": 116},
@@ -230,7 +230,7 @@ def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str,
     style(figure, said.ARRIVES, said.HIDDEN, said.RMS)
     figure.update_xaxes(tickvals=list(depths))
     log_axis(figure, [value for arm in arms for row in shares[arm] for value in row])
-    figure.update_layout(height=440, hovermode="closest", margin={"t": 90})
+    figure.update_layout(height=440, margin={"t": 90})
     figure.update_layout(legend={"x": 0, "xanchor": "left"})
     return figure
 

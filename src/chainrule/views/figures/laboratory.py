@@ -84,12 +84,12 @@ def approximation(curves: Mapping[int, Sequence[Band]], error: float) -> go.Figu
         showarrow=False, xanchor="left", yanchor="top", xshift=4,
     )  # fmt: skip
     falls = [curve.middle[0] / max(curve.middle[-1], 1e-300) for group in curves.values() for curve in group]
-    style(figure, said.fold(min(falls), max(falls)), said.NEURONS, "")
+    style(figure, said.fold(min(falls), max(falls)), said.NEURONS)
     ticks = sorted({int(x) for group in curves.values() for curve in group for x in curve.x})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title={"text": said.LARGEST}, row=1, col=1)
-    figure.update_layout(height=500, hovermode="closest", margin={"t": 96}, meta="side by side",
+    figure.update_layout(height=500, margin={"t": 96}, meta="side by side",
                          legend={"y": 1.1})  # fmt: skip
     return figure
 
@@ -115,7 +115,7 @@ def fitted_lines(
                            showlegend=column == 1, legendgroup=label),
                 row=1, col=column,
             )  # fmt: skip
-    style(figure, words.lab_universality.FITTED_LINES, "x", "")
+    style(figure, words.lab_universality.FITTED_LINES, "x")
     figure.update_yaxes(title={"text": "y"}, row=1, col=1)
     figure.update_layout(height=400, hovermode="x", margin={"t": 96}, legend={"y": 1.12}, meta="side by side")
     return figure
@@ -140,10 +140,10 @@ def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[
                 ),
                 row=row, col=column,
             )  # fmt: skip
-    style(figure, words.lab_universality.FITTED_FIELDS, "", "")
+    style(figure, words.lab_universality.FITTED_FIELDS)
     figure.update_xaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
     figure.update_yaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
-    figure.update_layout(height=720, hovermode="closest", margin={"t": 84, "r": 40, "b": 84})
+    figure.update_layout(height=720, margin={"t": 84, "r": 40, "b": 84})
     return figure
 
 
@@ -182,7 +182,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
                 ),
                 row=1, col=column,
             )  # fmt: skip
-    style(figure, said.DESCENTS, "", "")
+    style(figure, said.DESCENTS)
     figure.update_xaxes(title={"text": said.PASSES}, row=1, col=1)
     figure.update_xaxes(
         title={"text": words.phrases.logarithmic(said.SECONDS)},
@@ -194,7 +194,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
     )
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title={"text": said.LOSS}, row=1, col=1)
-    figure.update_layout(height=520, hovermode="closest", margin={"t": 60, "b": 130}, meta="side by side",
+    figure.update_layout(height=520, margin={"t": 60, "b": 130}, meta="side by side",
                          legend={"x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
     return figure
 
@@ -237,5 +237,5 @@ def slice_paths(view: Any, title: str) -> go.Figure:
         x=1, y=1.0, xref="x domain", yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
     )  # fmt: skip
     side = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
-    figure.update_layout(height=640, hovermode="closest", legend=side)
+    figure.update_layout(height=640, legend=side)
     return figure

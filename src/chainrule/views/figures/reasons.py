@@ -47,16 +47,14 @@ def row_bars(found: Reasons, row: int) -> go.Figure:
     numbers = [scale * each.value for each in listed]
     figure = signed_bars(names, numbers, (said.RAISES, said.LOWERS))
     title = said.of_row(html.escape(subject(found, row)), row, len(found))
-    style(figure, title, said.axis(found.output), "")
+    style(figure, title, said.axis(found.output))
     low, high = min(0.0, *numbers, 0.0), max(0.0, *numbers, 0.0)
     pad = 0.4 * ((high - low) or 1.0)
     name_rows(figure, names)
     figure.update_xaxes(
         range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0], nticks=6, **ZERO
     )
-    figure.update_layout(
-        height=130 + 30 * max(len(names), 3), barmode="overlay", hovermode="closest", showlegend=False
-    )
+    figure.update_layout(height=130 + 30 * max(len(names), 3), barmode="overlay", showlegend=False)
     return figure
 
 
@@ -81,11 +79,11 @@ def beeswarm(found: Reasons) -> go.Figure:
                 hovertemplate=said.point(html.escape(column.name)) + "<extra></extra>",
             )
         )
-    style(figure, said.of_rows(html.escape(subject(found, None))), said.axis(found.output), "")
+    style(figure, said.of_rows(html.escape(subject(found, None))), said.axis(found.output))
     figure.update_xaxes(nticks=6, **ZERO)
     names = [cut(found.names[k], 20) for k in order]
     figure.update_yaxes(**named_places(names), range=[len(order) - 0.4, -0.6])
-    figure.update_layout(height=170 + 34 * max(len(order), 2), hovermode="closest", margin={"b": 56})
+    figure.update_layout(height=170 + 34 * max(len(order), 2), margin={"b": 56})
     return figure
 
 
@@ -130,7 +128,7 @@ def dependence(found: Reasons, k: int) -> go.Figure:
             figure.add_vline(
                 x=on_axis(found.reference[k])[0], line={"color": GREY, "dash": "dash", "width": 2}
             )
-    figure.update_layout(height=420, hovermode="closest")
+    figure.update_layout(height=420)
     return figure
 
 

@@ -41,7 +41,7 @@ def overfitting(
         ):
             curve = _across(name, [losses[which] for losses in group])
             add_curve(figure, curve, color, dash, symbol, i == 0, **where)
-    style(figure, said.both_losses(wrong), "", "")
+    style(figure, said.both_losses(wrong))
     figure.update_xaxes(title={"text": said.EPOCH}, row=rows)
     figure.update_xaxes(range=[1, max(longest, 2)])
     highest = max(max(group[0][which][0] for which in (0, 1)) for group in runs.values())
@@ -49,7 +49,6 @@ def overfitting(
     figure.update_yaxes(title={"text": said.LOSS}, col=1)
     figure.update_layout(
         height=250 * rows + 110,
-        hovermode="closest",
         margin={"t": 104},
         legend={"y": 1.07},
         meta="side by side",
@@ -86,11 +85,10 @@ def test_accuracies(found: Mapping[float, Mapping[str, NDArray[np.float64]]]) ->
             row=1, col=column,
         )  # fmt: skip
         figure.add_vline(plain, line={"color": "#808080", "width": 1.5, "dash": "dot"}, row=1, col=column)
-    style(figure, said.ACCURACIES, said.ACCURACY, "")
+    style(figure, said.ACCURACIES, said.ACCURACY)
     figure.update_yaxes(type="category", autorange="reversed")
     figure.update_layout(
         height=64 * len(names) + 150,
-        hovermode="closest",
         margin={"t": 96},
         legend={"y": 1.1},
         meta="side by side",

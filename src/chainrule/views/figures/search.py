@@ -70,9 +70,7 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
     axes = (words.phrases.logarithmic(name) for name in (said.UNITS[against], said.LOSS))
     style(figure, said.CURVES[against], *axes)
     _label_ends(figure, ends)
-    figure.update_layout(
-        height=560, hovermode="closest", showlegend=False, margin={"r": 190}, meta="labels at the right"
-    )
+    figure.update_layout(height=560, showlegend=False, margin={"r": 190}, meta="labels at the right")
     figure.update_xaxes(type="log", dtick=1, minor={"showgrid": False})
     figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
     return figure
@@ -96,12 +94,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
             hovertemplate=said.COSINE_OF + "<extra></extra>",
         )
     )
-    style(
-        figure,
-        said.COSINES,
-        said.COSINE,
-        "",
-    )
+    style(figure, said.COSINES, said.COSINE)
     figure.add_vline(x=chance, line={"color": "#808080", "dash": "dash", "width": 1.5})
     figure.add_annotation(
         x=chance,
@@ -114,7 +107,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
     )
     figure.update_xaxes(range=[0, 1.3], dtick=0.2)
     figure.update_yaxes(showgrid=False, ticksuffix="  ")
-    figure.update_layout(height=130 + 32 * len(rows), hovermode="closest", showlegend=False)
+    figure.update_layout(height=130 + 32 * len(rows), showlegend=False)
     return figure
 
 

@@ -38,10 +38,10 @@ def probabilities(names: Sequence[str], before: Sequence[float], after: Sequence
                 hovertemplate=f"%{{customdata}}<br>{html.escape(name)} %{{x:.4%}}<extra></extra>",
             )
         )
-    style(figure, said.BEFORE_AND_AFTER, said.PROBABILITIES, "")
+    style(figure, said.BEFORE_AND_AFTER, said.PROBABILITIES)
     name_rows(figure, names)
     figure.update_xaxes(range=[0, 1.32], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1.0])
-    figure.update_layout(height=150 + 52 * len(names), barmode="group", bargap=0.3, hovermode="closest")
+    figure.update_layout(height=150 + 52 * len(names), barmode="group", bargap=0.3)
     return figure
 
 
@@ -65,10 +65,10 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
             hovertemplate="%{customdata}<br>%{x:.4g}<extra></extra>",
         )
     )
-    style(figure, html.escape(title), words.phrases.logarithmic(x) if is_wide else x, "")
+    style(figure, html.escape(title), words.phrases.logarithmic(x) if is_wide else x)
     name_rows(figure, names)
     figure.update_xaxes(type="log" if is_wide else "linear", nticks=5, exponentformat="e")
-    figure.update_layout(height=130 + 28 * max(len(names), 3), showlegend=False, hovermode="closest")
+    figure.update_layout(height=130 + 28 * max(len(names), 3), showlegend=False)
     return figure
 
 
@@ -130,7 +130,7 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
             }
         )
     axes = figure.to_dict()["layout"]
-    style(figure, words.story_page.NEURONS, "", "")
+    style(figure, words.story_page.NEURONS)
     for key, axis in axes.items():
         if key.startswith(("xaxis", "yaxis")):
             figure.update_layout({key: axis})
@@ -162,5 +162,5 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
             },
         )
     )
-    figure.update_layout(height=196 + 46 * count, hovermode="closest", margin={"b": 126})
+    figure.update_layout(height=196 + 46 * count, margin={"b": 126})
     return figure

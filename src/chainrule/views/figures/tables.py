@@ -44,7 +44,7 @@ def residuals(judgement: Judgement) -> go.Figure:
         )
     )
     style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL)
-    figure.update_layout(height=420, hovermode="closest")
+    figure.update_layout(height=420)
     return figure
 
 
@@ -83,7 +83,7 @@ def intervals(found: JudgedIntervals, judgement: Judgement) -> go.Figure:
             )
         )
     style(figure, said.INTERVALS, said.PREDICTED, said.TRUE)
-    figure.update_layout(height=420, hovermode="closest")
+    figure.update_layout(height=420)
     return figure
 
 
@@ -120,7 +120,7 @@ def threshold_curve(found: JudgedDecision) -> go.Figure:
         )
     style(figure, said.over_thresholds(found.name), said.THRESHOLD, said.valued(found.name))
     figure.update_xaxes(range=[0, 1], nticks=6)
-    figure.update_layout(height=420, hovermode="closest")
+    figure.update_layout(height=420)
     return figure
 
 
@@ -156,5 +156,5 @@ def calibration(found: Reliability) -> go.Figure:
     style(figure, said.CALIBRATION, said.PREDICTED_SHARE, said.OBSERVED_SHARE)
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
-    figure.update_layout(height=420, hovermode="closest")
+    figure.update_layout(height=420)
     return figure
