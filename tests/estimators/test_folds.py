@@ -65,6 +65,8 @@ def test_few_rows_have_an_ensemble_and_others_one_network(rows: int, is_few: boo
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=1).fit(X, y)
     assert isinstance(net.model_, Ensemble) == is_few
     assert (net.preprocessor_.scale == "robust+rank+straight") == is_few
+    classes = MLPClassifier(preprocess="auto", random_state=0, max_iter=1).fit(X, labels_of(y))
+    assert (classes.preprocessor_.scale == "robust+rank+linear") == is_few
 
 
 @pytest.mark.parametrize(

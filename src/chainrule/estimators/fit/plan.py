@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.utils.validation import _num_samples
 
 from chainrule.errors import ConfigError
@@ -241,7 +242,7 @@ def table_settings(
     if isinstance(estimator.preprocess, TablePreprocessor):
         return {}
     if of_few is not None:
-        return of_few.table
+        return {**of_few.table, **(of_few.table_of_numbers if is_regressor(estimator) else {})}
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     settings = {} if wanted is None else recipe(wanted, variant).table
     return {**settings, "out_of_range": "clip"} if is_in_time else settings

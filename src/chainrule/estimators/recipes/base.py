@@ -103,6 +103,8 @@ class OfFewRows(NamedTuple):
     table: Mapping[str, Any]
     beside: frozenset[str]
     """the parameters that may be given; beside others the recipe is as with many rows"""
+    table_of_numbers: Mapping[str, Any] = {}
+    """what is otherwise in `table` where numbers are predicted"""
 
 
 class Recipe(NamedTuple):

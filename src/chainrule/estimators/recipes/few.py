@@ -8,9 +8,9 @@ and for classes behind it z = c tanh(u / c) + d, with d = 0 while it is trained 
 
 Sixteen members are trained together, for at most a hundred epochs. What those that have not seen a row predict for it
 says which epoch is the best, and how sure its probabilities may be: see `chainrule.estimators.fit.folds`. A number of
-a table is three inputs ("robust+rank+straight"): its smoothly clipped value, its rank within what so many rows can say
-of the tails, and its value unbent, in which what is linear stays so. Of numbers to predict ridge regressions are a part
-of each member, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
+a table is three inputs ("robust+rank+linear"): its smoothly clipped value, its rank within what so many rows can say of
+the tails, and its value unbent, in which what is linear stays so, further where numbers are predicted. Of these ridge
+regressions are a part of each member, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -143,8 +143,10 @@ def bounded(outputs: int, facts: Facts) -> tuple[Layer, ...]:
     )
 
 
-TABLE = {"category_scale": 0.1, "scale": "robust+rank+straight"}
+TABLE = {"category_scale": 0.1, "scale": "robust+rank+linear"}
 """The settings of the preprocessor that are not its default."""
+TABLE_OF_NUMBERS = {"scale": "robust+rank+straight"}
+"""Those that are others where numbers are predicted, of which a part is linear."""
 BESIDE = frozenset(
     {
         *("hidden_layer_sizes", "activation", "dropout", "residual", "loss", "quantiles", "class_weight"),
@@ -165,7 +167,7 @@ BESIDE = frozenset(
     }
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
-OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE)
+OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE, TABLE_OF_NUMBERS)
 
 
 def of_few(settings: FewSettings) -> OfFewRows:
