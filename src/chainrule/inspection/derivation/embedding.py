@@ -42,10 +42,6 @@ class EmbeddingEdge(Edge):
         delta_x[:, self.rest] = delta[:, : len(self.rest)]
         return delta_x
 
-    def backward_size(self, size: Floats) -> Floats:
-        """size for an unchanged column, 0 for a code"""
-        return self.backward(size)
-
     def cells(self, i: int, k: int) -> Cells:
         """Return the cell of an unchanged column; none for a code."""
         at = [self.rest.index(k)] if k in self.rest else []
@@ -62,7 +58,3 @@ class EmbeddingEdge(Edge):
         size = self.layer.columns[table][2]
         column = self.layer.ends(self.link.fan_out)[table] - size + j
         return Cells(rows, np.full(len(rows), column), np.ones(len(rows)))
-
-    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
-        """1"""
-        return Number(1.0)

@@ -62,9 +62,9 @@ class Edge(ABC):
     def backward(self, delta: Floats) -> Floats:
         """sum over target cells of factor * delta, for each source cell: (batch, source width) from dL/d target."""
 
-    @abstractmethod
     def backward_size(self, size: Floats) -> Floats:
-        """sum over target cells of |factor| * size: the size of the terms of `backward`."""
+        """sum over target cells of |factor| * size: the size of the terms of `backward`; here of factors above 0."""
+        return self.backward(size)
 
     @abstractmethod
     def cells(self, i: int, k: int) -> Cells:
@@ -79,8 +79,8 @@ class Edge(ABC):
         raise NotImplementedError
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
-        """d target[row, column] / d parameter"""
-        raise NotImplementedError
+        """d target[row, column] / d parameter; here 1, as of whatever is only added or copied"""
+        return Number(1.0)
 
     def down_the_batch(self, column: int, factors: Floats) -> Cells:
         """Return the cells of one column of the target, one per sample."""

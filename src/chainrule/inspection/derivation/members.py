@@ -85,10 +85,6 @@ class TakeEdge(Edge):
         np.add.at(delta_x.T, np.array(self.columns), delta.T)
         return delta_x
 
-    def backward_size(self, size: Floats) -> Floats:
-        """sum of size[i,j] over the j with c(j) = k"""
-        return self.backward(size)
-
     def cells(self, i: int, k: int) -> Cells:
         """Return the cells to which a column is copied."""
         at = np.flatnonzero(np.array(self.columns) == k)
@@ -105,7 +101,3 @@ class ShiftEdge(CellwiseEdge):
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
         """Return all cells of one column."""
         return self.down_the_batch(index[0], self.factors[:, index[0]])
-
-    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
-        """1"""
-        return Number(1.0)
