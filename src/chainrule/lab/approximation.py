@@ -42,36 +42,12 @@ def _soft_sign(s: Floats, width: float) -> Floats:
 
 
 TARGETS = (
-    TargetFunction(
-        "smooth",
-        1,
-        lambda x: np.sin(np.pi * x[:, 0]) + 0.5 * np.cos(3 * np.pi * x[:, 0]),
-    ),
-    TargetFunction(
-        "kinked",
-        1,
-        lambda x: 2 * np.abs(np.mod(1.5 * x[:, 0], 1.0) * 2 - 1) - 1,
-    ),
-    TargetFunction(
-        "steep",
-        1,
-        lambda x: _soft_sign(x[:, :1] - np.array([-0.6, -0.1, 0.5]), 0.02).mean(1),
-    ),
-    TargetFunction(
-        "smooth",
-        2,
-        lambda x: np.sin(np.pi * x[:, 0]) * np.cos(np.pi * x[:, 1]),
-    ),
-    TargetFunction(
-        "kinked",
-        2,
-        lambda x: 1 - 2 * np.abs(x).max(1),
-    ),
-    TargetFunction(
-        "steep",
-        2,
-        lambda x: _soft_sign(0.6 - np.hypot(x[:, 0], x[:, 1]), 0.12),
-    ),
+    TargetFunction("smooth", 1, lambda x: np.sin(np.pi * x[:, 0]) + 0.5 * np.cos(3 * np.pi * x[:, 0])),
+    TargetFunction("kinked", 1, lambda x: 2 * np.abs(np.mod(1.5 * x[:, 0], 1.0) * 2 - 1) - 1),
+    TargetFunction("steep", 1, lambda x: _soft_sign(x[:, :1] - np.array([-0.6, -0.1, 0.5]), 0.02).mean(1)),
+    TargetFunction("smooth", 2, lambda x: np.sin(np.pi * x[:, 0]) * np.cos(np.pi * x[:, 1])),
+    TargetFunction("kinked", 2, lambda x: 1 - 2 * np.abs(x).max(1)),
+    TargetFunction("steep", 2, lambda x: _soft_sign(0.6 - np.hypot(x[:, 0], x[:, 1]), 0.12)),
 )
 
 
