@@ -91,6 +91,11 @@ class DistributedError(ChainruleError, RuntimeError):
     """Another process of the run has ended, or does not answer."""
 
 
+def fault_of(error: BaseException) -> str:
+    """Return what an error of another library says, in one line; the name of its class where it says nothing."""
+    return " ".join(f"{error}".split())[:200] or type(error).__name__
+
+
 class LeakWarning(UserWarning):
     """A training table has rows that belong together, or a column that knows the target: its scores are too good.
 

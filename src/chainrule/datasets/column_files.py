@@ -13,7 +13,7 @@ from typing import Any
 
 from chainrule.core.files import check_regular
 from chainrule.datasets.table_files import ARROW, PARQUET
-from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.errors import ConfigError, DataError, FormatError, fault_of
 
 ENDINGS = (*PARQUET, *ARROW)
 LARGE_FILE_BYTES = 1 << 30
@@ -66,10 +66,9 @@ class ColumnFile:
         except Exception as error:  # from Arrow, the system, or a server's client
             for name in columns if len(columns) > 1 else ():
                 self.read(group, [name])  # the first failing column raises
-            reason = " ".join(f"{error}".split())[:160] or type(error).__name__
             which = f", column {columns[0]!r}," if len(columns) == 1 else ""
             raise FormatError(
-                f"{self.where(group)}{which} cannot be read ({reason}); check that the file is complete and "
+                f"{self.where(group)}{which} cannot be read ({fault_of(error)}); check that the file is complete and "
                 "reachable."
             ) from error
 
@@ -168,9 +167,8 @@ def look_into(path: str, system: object) -> ColumnFile:
     except (MemoryError, FormatError):
         raise
     except Exception as error:
-        reason = " ".join(f"{error}".split())[:160] or type(error).__name__
         raise FormatError(
-            f"{path} is damaged or not a valid {kind} file ({reason}); write it again."
+            f"{path} is damaged or not a valid {kind} file ({fault_of(error)}); write it again."
         ) from error
     twice = next((name for name, count in Counter(schema.names).items() if count > 1), None)
     if twice is not None:
@@ -238,8 +236,7 @@ def _remote(url: str) -> list[tuple[str, Any]]:
         is_folder = not is_pattern and system.isdir(path)
         names = system.glob(path) if is_pattern else system.find(path) if is_folder else [path]
     except Exception as error:
-        reason = " ".join(f"{error}".split())[:160] or type(error).__name__
-        raise DataError(f"{url} cannot be reached ({reason}); check the address.") from error
+        raise DataError(f"{url} cannot be reached ({fault_of(error)}); check the address.") from error
     return [
         (name, system)
         for name in sorted(names)
@@ -259,9 +256,8 @@ def read_as(file: ColumnFile, group: int, schema: Any) -> Any:
     try:
         return table.cast(schema)
     except (ValueError, TypeError, NotImplementedError) as error:
-        reason = " ".join(f"{error}".split())[:160]
         raise DataError(
-            f"{file.where(group)} does not match the columns of the first file ({reason})."
+            f"{file.where(group)} does not match the columns of the first file ({fault_of(error)})."
         ) from error
 
 

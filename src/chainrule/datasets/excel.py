@@ -19,7 +19,7 @@ from xml.parsers import expat
 from chainrule.core.files import open_regular
 from chainrule.datasets.cells import MAX_CELLS, TableColumns, columns_of
 from chainrule.datasets.idx import PathLike, check_bomb
-from chainrule.errors import ChainruleError, DataError, FormatError
+from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
 
 MAX_ROWS = 1 << 20
 """Of a sheet; as many as in Excel."""
@@ -64,9 +64,8 @@ def read_excel(path: PathLike) -> TableColumns:
         except (ChainruleError, MemoryError):
             raise
         except Exception as error:  # openpyxl documents no errors for damaged files
-            reason = " ".join(f"{error}".split())[:120] or type(error).__name__
             raise FormatError(
-                f"{name} is damaged or not an Excel workbook ({reason}); save it again."
+                f"{name} is damaged or not an Excel workbook ({fault_of(error)}); save it again."
             ) from error
 
 

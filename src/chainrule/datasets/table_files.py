@@ -18,7 +18,7 @@ from chainrule.datasets.excel import read_excel
 from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
 from chainrule.datasets.text_tables import read_text_table
-from chainrule.errors import DataError, FormatError
+from chainrule.errors import DataError, FormatError, fault_of
 
 TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
@@ -60,9 +60,8 @@ def read_table(path: PathLike) -> Any:
             if isinstance(error, (DataError, FormatError)):
                 raise
             kind = "Parquet" if ending in PARQUET else "Arrow"
-            reason = " ".join(str(error).split())[:120]
             raise FormatError(
-                f"{name} is damaged or not a valid {kind} file ({reason}); write it again."
+                f"{name} is damaged or not a valid {kind} file ({fault_of(error)}); write it again."
             ) from error
     if not table.num_rows or not table.num_columns:
         raise DataError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.settings import check_choice, describe
-from chainrule.errors import ChainruleError, DataError, FormatError
+from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
 from chainrule.estimators.additive.terms import as_plain, from_plain
 from chainrule.estimators.conformal import calibration
 from chainrule.estimators.decisions import Decision
@@ -154,9 +154,8 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
     except (
         ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
     ) as error:  # fmt: skip
-        fault = " ".join(str(error).split())[:200]
         raise FormatError(
-            f"{path}: the estimator in the metadata is malformed ({fault}); save it again."
+            f"{path}: the estimator in the metadata is malformed ({fault_of(error)}); save it again."
         ) from error
     return made, extra
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.files import write_whole
-from chainrule.errors import ChainruleError, ConfigError, FormatError
+from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.estimators import files
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
@@ -132,9 +132,8 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
     except (
         SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
     ) as error:  # fmt: skip
-        fault = " ".join(str(error).split())[:200]
         raise FormatError(
-            f"{path}: the average in the file is malformed ({fault}); save it again."
+            f"{path}: the average in the file is malformed ({fault_of(error)}); save it again."
         ) from error
     parts = [
         BlendPart(weight, as_fitted(each, result), name, result)
@@ -244,9 +243,8 @@ def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, i
                 raise FormatError("what it says of the fit is none of a race")
             course = None if own.get("course") is None else course_of(own["course"])  # none in older files
         except (SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
-            fault = " ".join(str(error).split())[:200]
             raise FormatError(
-                f"{path} is not a fit of a race ({fault}); delete it to fit it again."
+                f"{path} is not a fit of a race ({fault_of(error)}); delete it to fit it again."
             ) from error
         if own["of"] != of:
             raise ConfigError(f"{path} was made with other data; restore them, or start another run.")

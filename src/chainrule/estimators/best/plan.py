@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from chainrule.core.settings import is_count
-from chainrule.errors import ChainruleError, ConfigError, FormatError
+from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.fit.limit import LimitCourse, course_of
@@ -143,9 +143,9 @@ def plan_of(data: object) -> RacePlan:
     try:
         return _read(data)
     except (ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        fault = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"plan must be the plan_ of an estimator after a fit of preset='best', and this is none ({fault})."
+            "plan must be the plan_ of an estimator after a fit of preset='best', and this is none "
+            f"({fault_of(error)})."
         ) from error
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core.random import generator
 from chainrule.core.settings import check_choice
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, FormatError, fault_of
 from chainrule.estimators.tuning.spaces import Dimension
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def opened(journal: str | os.PathLike[str] | None, pruner: str, setup: dict[str,
             storage=storage, study_name=NAME, direction="minimize", pruner=made, load_if_exists=True
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # as it parses lines
-        said = " ".join(f"{error}".split())[:120]
-        raise FormatError(f"{journal} is not the journal of a search ({said}); name another file.") from error
+        raise FormatError(
+            f"{journal} is not the journal of a search ({fault_of(error)}); name another file."
+        ) from error
     known = study.user_attrs.get(SETUP)
     if known is None:
         study.set_user_attr(SETUP, setup)
