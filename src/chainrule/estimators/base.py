@@ -20,7 +20,6 @@ from chainrule.estimators import preprocessing, progress
 from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import asked, race
-from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
@@ -250,7 +249,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if self.preset == BEST:
             return None
         before = self._result if self.warm_start or incremental else None
-        return before.blend.parts[0].result if isinstance(before, RaceResult) else before
+        return None if before is None else before.parts[0]
 
     def _read(self, request: FitRequest, plan: RacePlan | None) -> FitInput:
         """Return what the fit is given, in memory, of a source."""

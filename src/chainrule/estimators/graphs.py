@@ -97,8 +97,7 @@ def export_estimator(
 
 def _preprocessors(result: FitResult) -> list[TablePreprocessor]:
     """Return what prepares the tables of a result's networks."""
-    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
-    return [each.preprocessor for each in parts if each.preprocessor is not None]
+    return [each.preprocessor for each in result.parts if each.preprocessor is not None]
 
 
 def _dropped(result: FitResult, used: set[str]) -> list[str]:

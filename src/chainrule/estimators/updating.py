@@ -89,7 +89,7 @@ def updated(estimator: HoldsResult, given: FitInput, how: Going) -> FitResult:
         raise ConfigError(
             "update does not support preset='additive', whose terms are data; fit anew with all rows."
         )
-    results = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
+    results = result.parts
     known: dict[int, FitData] = {}
     for each in results:
         if id(each.preprocessor) not in known:

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from chainrule.errors import DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.held import result_of
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.tables import calendar
-from chainrule.model import Model, load_any
+from chainrule.model import load_any
 from chainrule.recipe import folder
 from chainrule.recipe.averages import estimator_of
 from chainrule.recipe.baselines import Verdict
@@ -85,7 +84,7 @@ def read_card(path: Path) -> RunCard:
         model, metadata = load_any(file)
         estimator = estimator_of(metadata, file) if "estimator" in metadata else None
         verdict = judged.get("verdict")
-        members = members_of(estimator) if estimator is not None else getattr(model, "members", (model,))
+        members = getattr(model, "members", (model,)) if estimator is None else result_of(estimator).networks
         return RunCard(
             name=path.resolve().name,
             data=str(config["data"]["name"]),
@@ -124,13 +123,6 @@ def ranges_of(estimator: MLPClassifier | MLPRegressor) -> Iterator[CardRange]:
             least, most = map(_date, ends) if own.kind == "date" else ends
             made = made._replace(least=least, most=most)
         yield made
-
-
-def members_of(estimator: MLPClassifier | MLPRegressor) -> list[Model]:
-    """Return every network that answers: of a race those of all its parts."""
-    result = result_of(estimator)
-    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
-    return [member for part in parts for member in part.members]
 
 
 def _date(seconds: float) -> str:

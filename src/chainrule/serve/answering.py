@@ -17,7 +17,6 @@ from chainrule.engines import ForwardWalk, Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor, covering
 from chainrule.estimators.best.blend import Blend, RaceResult
-from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.model import Ensemble, Model, load_any
@@ -93,7 +92,7 @@ class EstimatorAnswers:
         and the last bits of an answer would depend on what it was joined with.
         """
         result = result_of(estimator)
-        engine = engine_of(estimator.engine, members_of(result))
+        engine = engine_of(estimator.engine, result.networks)
         if isinstance(result, RaceResult):
             blend = Blend(result.blend.parts, result.blend.temperature, engine)
             result = replace(result, blend=blend)
@@ -216,7 +215,7 @@ def of_estimator(
         result.targets.outputs,
         target,
         result.calibration is not None,
-        len(members_of(result)) > 1,
+        len(result.networks) > 1,
     )
     return schema, EstimatorAnswers(estimator)
 
@@ -233,12 +232,6 @@ def of_network(model: Model | Ensemble, table: tables.Known | None) -> tuple[Sch
     can_spread = isinstance(model, Ensemble) and len(model) > 1
     schema = Schema(model.task, columns, is_named, labels, model.network.outputs, target, False, can_spread)
     return schema, NetworkAnswers(model, prepare)
-
-
-def members_of(result: FitResult) -> list[Model]:
-    """Return all networks of a result."""
-    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
-    return [model for each in parts for model in each.members]
 
 
 def bound_walk(model: Model, engine: str) -> ForwardWalk:

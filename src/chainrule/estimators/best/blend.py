@@ -141,6 +141,11 @@ class RaceResult(FitResult):
         own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
         return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut, plan=plan)
 
+    @property
+    def parts(self) -> list[FitResult]:
+        """The results of the average's parts."""
+        return [part.result for part in self.blend.parts]
+
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
         """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""
         if spread.shape[1] > 1:

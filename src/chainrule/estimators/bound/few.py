@@ -12,7 +12,6 @@ from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.bound.inputs import TableRow
 from chainrule.estimators.bound.networks import bound_networks, preparations
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.start import members_of
 from chainrule.model import Model
 
 MOST_PARAMETERS = 1 << 22
@@ -64,12 +63,8 @@ class FewRows:
     def __init__(self, result: FitResult, engine: str, is_compared: bool) -> None:
         """Copy the parameters of a fit with a preprocessor. is_compared: whether they may change from now on."""
         self.result, self.engine, self.is_compared = result, engine, is_compared
-        self.blend: Blend | None = None
-        self.parts: list[FitResult] = [result]
-        if isinstance(result, RaceResult):
-            self.blend, self.parts = result.blend, [part.result for part in result.blend.parts]
-        models = [model for part in self.parts for model in members_of(part.model)] if is_compared else []
-        self.models = [SeenModel(model) for model in models]
+        self.parts, self.blend = result.parts, result.blend if isinstance(result, RaceResult) else None
+        self.models = [SeenModel(model) for model in result.networks] if is_compared else []
         preprocessors, places = preparations(result)
         self.learned = [(each, each.learned_, each.crossed_) for each in preprocessors]
         self.table = TableRow(preprocessors)
@@ -131,7 +126,7 @@ class KeptRows:
             and kept.is_compared >= is_compared
             and kept.is_current()
         ):
-            if _parameters(result) > MOST_PARAMETERS:
+            if sum(model.theta.size for model in result.networks) > MOST_PARAMETERS:
                 return None
             kept = self._kept = FewRows(result, engine, is_compared)
         return kept.answers(X)
@@ -139,9 +134,3 @@ class KeptRows:
     def __reduce__(self) -> tuple[type[KeptRows], tuple[()]]:
         """Return how a copy and a pickle are made."""
         return KeptRows, ()
-
-
-def _parameters(result: FitResult) -> int:
-    """Return the number of parameters of all networks."""
-    parts = [part.result for part in result.blend.parts] if isinstance(result, RaceResult) else [result]
-    return sum(model.theta.size for part in parts for model in members_of(part.model))

@@ -146,7 +146,7 @@ def _cost(
         losses=tuple(losses),
         seconds=tuple(_seconds(each, timed) for each in (teacher, student)),
         bytes=tuple(_bytes(each) for each in (teacher, student)),
-        networks=tuple(_networks(each) for each in (teacher, student)),
+        networks=tuple(len(result_of(each).networks) for each in (teacher, student)),
         trained=seconds,
     )
 
@@ -181,10 +181,3 @@ def _bytes(estimator: Estimator) -> int:
         path = Path(folder, "model.safetensors")
         estimator.save(path)
         return os.path.getsize(path)
-
-
-def _networks(estimator: Estimator) -> int:
-    """Return how many networks answer."""
-    parts = getattr(estimator, "blend_", None)
-    results = [result_of(estimator)] if parts is None else [part.result for part in parts.parts]
-    return sum(len(each.members) for each in results)

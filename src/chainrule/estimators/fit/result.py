@@ -121,6 +121,16 @@ class FitResult:
         return members_of(self.model)
 
     @property
+    def parts(self) -> list[FitResult]:
+        """The results that answer together: this one, or those of an average."""
+        return [self]
+
+    @property
+    def networks(self) -> list[Model]:
+        """All networks that answer, those of each part."""
+        return [model for part in self.parts for model in part.members]
+
+    @property
     def n_features(self) -> int:
         """The columns of the table, or the features of the samples."""
         count: int = self.model.network.inputs
