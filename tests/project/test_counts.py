@@ -94,7 +94,7 @@ def bare_anys(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 Count = Callable[[ast.Module], Iterator[ast.AST]]
-LIMITS: dict[Count, int] = {private_accesses: 8, dict_touches: 3, foreign_writes: 150, bare_anys: 279}
+LIMITS: dict[Count, int] = {private_accesses: 8, dict_touches: 3, foreign_writes: 147, bare_anys: 278}
 """The largest number that each may have; lower it where a change makes it smaller."""
 SMALL = 70
 """Lines. A smaller file that one other file alone imports is, as a rule, a part of that one."""

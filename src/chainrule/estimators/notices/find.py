@@ -7,9 +7,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chainrule.estimators.fit.begin import FitRequest
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.notices import columns, groups, judge
-from chainrule.estimators.notices.columns import is_row_number
-from chainrule.estimators.notices.groups import FEWEST_GROUPS, IN_ONE_PIECE, changes
+from chainrule.estimators.notices import columns, judge
+from chainrule.estimators.notices.columns import FEWEST_GROUPS, IN_ONE_PIECE, changes, is_row_number
 from chainrule.estimators.notices.notice import Notice, Notices, is_silent, warn_of
 from chainrule.estimators.notices.sample import (
     Array,
@@ -66,9 +65,9 @@ def looked_at(
     table = table.without_extremes()  # a few of which would decide alone whether scores differ
     found += columns.that_number(table)
     if not has_groups:
-        more, together = groups.grouped(table)
+        more, together = columns.grouped(table)
         if not more:
-            more, together = groups.repeated(table)
+            more, together = columns.repeated(table)
         found += more
     if not has_time:
         found += in_time(table, together)
