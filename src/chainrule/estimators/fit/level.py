@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from chainrule.data.samples import Samples
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.floor import some
 from chainrule.estimators.fit.limit import FitLimit, RepeatedLimit
@@ -85,8 +84,8 @@ def level_of(found: OutputsToLevel) -> Level:
     return Level(float(levels[best][0]), levels[best][1:], float(losses[best]))
 
 
-def outputs_of(run: Run, networks: Mapping[int, NDArray[Any]]) -> tuple[Samples, Numbers]:
-    """Return samples of a run, and the outputs (n, fan_out) of its networks, to which they are dealt.
+def outputs_of(run: Run, networks: Mapping[int, NDArray[Any]]) -> OutputsToLevel | None:
+    """Return the outputs of the networks of a run for samples that are dealt to them; None where none is finite.
 
     networks: the parameters (size,), by number.
     """
@@ -98,7 +97,7 @@ def outputs_of(run: Run, networks: Mapping[int, NDArray[Any]]) -> tuple[Samples,
             own_states = states if run.theta.ndim == 1 else own(states, number)
             out[rows] = run.walks.predict(theta, own_states, samples.take(rows).X)
     rows = np.flatnonzero(np.isfinite(out).all(1))
-    return samples.take(rows), out[rows]
+    return to_level(run.plan.network.loss, out[rows], *samples.targets_of(rows)) if len(rows) else None
 
 
 def put(network: Network, theta: NDArray[Any], level: Level) -> None:
@@ -139,13 +138,11 @@ class Leveled(Callback):
         thetas = run.theta.reshape(-1, network.size)
         is_trained = run.states["members"].in_training if run.theta.ndim > 1 else [True]
         networks = {number: thetas[number] for number in np.flatnonzero(is_trained).tolist()}
-        samples, out = outputs_of(run, networks)
-        if not samples.n:
+        found = outputs_of(run, networks)
+        if found is None:
             return
-        y, weight = samples.targets_of()
-        nothing = to_level(network.loss, np.zeros_like(out), y, weight)
+        nothing = found._replace(out=np.zeros_like(found.out))
         enough = level_of(nothing).loss if run.epoch else -np.inf
-        found = to_level(network.loss, out, y, weight)
         with np.errstate(all="ignore"):
             reached = found.at(np.array([1.0, *np.zeros(network.outputs)]))[0]
         if not reached <= enough:
