@@ -139,6 +139,7 @@ WIDE = {"hidden_layer_sizes": (256, 128, 64), "dropout": 0.1}
 METHODS = {
     "chainrule": lambda task, seed: of_network(task, False, seed),
     "chainrule, told": lambda task, seed: of_network(task, True, seed),
+    "chainrule, told, narrow": lambda task, seed: of_network(task, True, seed, n_members=1),
     "chainrule, told, 4 networks": lambda task, seed: of_network(task, True, seed, n_members=4),
     "chainrule, told, wide": lambda task, seed: of_network(task, True, seed, **WIDE),
     "LightGBM": lambda task, seed: of_lightgbm(task, False, seed),

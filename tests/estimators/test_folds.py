@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, Network
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit import folds
+from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
 from chainrule.estimators.fit.folds import bend, cooled, of_shares, out_of_fold, temperature_of
+from chainrule.estimators.fit.plan import ALONE, Conditions, few_of
 from chainrule.estimators.fit.structure import RowStructure
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
@@ -346,3 +348,28 @@ def test_the_best_epoch_is_that_of_the_least_loss_out_of_fold(monkeypatch: pytes
     net = MLPRegressor(preprocess="auto", random_state=0, **given).fit(X, y)
     np.testing.assert_array_equal(net.model_.theta, seen[2])
     assert net.best_validation_score_ == -1.0 and net.n_iter_ == 6
+
+
+def few_as(X: Any, groups: Any, conditions: Conditions = ALONE, **settings: Any) -> bool:
+    made = MLPRegressor(preprocess="auto", **settings)
+    return few_of(made, FitInput(X, np.zeros(len(X)), groups=groups), conditions) is not None
+
+
+def test_more_rows_are_few_if_they_belong_to_few_groups():
+    X = pd.DataFrame({"who": np.arange(3_200) % 1_600, "a": 0.0})
+    some = np.arange(3_200) % 1_500
+    assert few_as(X, some) and few_as(X.assign(who=some), "who")
+    assert not few_as(X, None) and not few_as(X, "who") and not few_as(X, np.arange(3_200) % 1_501)
+    assert not few_as(X, some, Conditions(of_few=True))  # a race chooses by the rows held out
+    assert not few_as(X, some, n_members=1)
+    long = pd.DataFrame({"a": np.zeros(10_001)})
+    assert few_as(long[:10_000], np.arange(10_000) % 5) and not few_as(long, np.arange(10_001) % 5)
+
+
+def test_rows_of_few_groups_are_dealt_once():
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(40), 40)
+    X = pd.DataFrame({"a": rng.normal(size=1_600), "who": who})
+    net = MLPRegressor(preprocess="auto", max_iter=2, random_state=0).fit(X, X["a"] + who / 40, groups="who")
+    assert len(net.model_) == 8 and net.n_features_in_ == 2
+    np.testing.assert_array_equal(np.sort(net.held_out_.rows), np.arange(1_600))  # each of them once

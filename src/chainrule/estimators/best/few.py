@@ -24,7 +24,7 @@ from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.recipes.base import FoldMembers
-from chainrule.estimators.recipes.few import FOLDS, MEMBERS
+from chainrule.estimators.recipes.few import DEALINGS, FOLDS
 from chainrule.formulas.losses import Poisson
 
 DRAWS = 200
@@ -45,7 +45,7 @@ def are_few(estimator: HoldsResult, data: FitData) -> bool:
 
 def dealt_rows(data: FitData, seeds: Sequence[int]) -> Split:
     """Return all rows, and those that every fit predicts out of fold. seeds: of the fits."""
-    how, n = FoldMembers(FOLDS, MEMBERS // FOLDS), data.samples.n
+    how, n = FoldMembers(FOLDS, DEALINGS), data.samples.n
     each = [
         dealt(n, how, data.labels, check_random_state(seed), data.structure).rows
         for seed in (seeds if data.structure.groups is not None else seeds[:1])

@@ -23,6 +23,7 @@ from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.limit import LimitCourse
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk
+from chainrule.estimators.fit.structure import read_structure
 from chainrule.estimators.parameters import (
     OPTIMIZING,
     WHOLE,
@@ -213,7 +214,7 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
     """Return what a recipe does with the few rows that are given; None where they are many, or in order of time.
 
     Rows that are passed for validation and an order in time say what is held out; others, or whole groups of them, are
-    dealt to folds.
+    dealt to folds. More rows are few too if they belong to few groups, but in a race, whose rows held out choose.
     """
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     is_asked = conditions.of_few or conditions._replace(threads=None).is_alone
@@ -223,7 +224,12 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
     is_apart = any(each is not None for each in (given_rows.X_val, given_rows.time))
     if found is None or is_apart or not is_stochastic(estimator):
         return None
-    if not found.least <= _num_samples(given_rows.y) <= found.most:
+    rows = _num_samples(given_rows.y)
+    has_few_groups = found.most < rows <= found.most_of_groups and not conditions.of_few
+    if has_few_groups:
+        groups = read_structure(given_rows.X, given_rows.groups, None, 0.0).groups
+        has_few_groups = groups is not None and len(np.unique(groups)) <= found.most
+    if not (found.least <= rows <= found.most or has_few_groups):
         return None
     return found if found.beside.issuperset(given(estimator)) else None
 

@@ -105,6 +105,8 @@ class OfFewRows(NamedTuple):
     """the parameters that may be given; beside others the recipe is as with many rows"""
     table_of_numbers: Mapping[str, Any] = {}
     """what is otherwise in `table` where numbers are predicted"""
+    most_of_groups: int = 0
+    """up to so many rows, if they belong to at most `most` groups"""
 
 
 class Recipe(NamedTuple):

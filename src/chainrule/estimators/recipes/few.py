@@ -6,11 +6,12 @@ and for classes behind it z = c tanh(u / c) + d, with d = 0 while it is trained 
 2 ln n for two, of n rows: so many cannot say that a class is rarer than one in n squared, and no probability is below
 1 / (1 + (K - 1) n^2) of K classes.
 
-Sixteen members are trained together, for at most a hundred epochs. What those that have not seen a row predict for it
-says which epoch is the best, and how sure its probabilities may be: see `chainrule.estimators.fit.folds`. A number of
-a table is three inputs ("robust+rank+linear"): its smoothly clipped value, its rank within what so many rows can say of
-the tails, and its value unbent, in which what is linear stays so, further where numbers are predicted. Of these ridge
-regressions are a part of each member, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
+Sixteen members, or of more rows in few groups eight, are trained together, for at most a hundred epochs. What those
+that have not seen a row predict for it says which epoch is the best, and how sure its probabilities may be: see
+`chainrule.estimators.fit.folds`. A number of a table is three inputs ("robust+rank+linear"): its smoothly clipped
+value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear stays so,
+further where numbers are predicted. Of these ridge regressions are a part of each member, as heavy as predictions out
+of fold say (`chainrule.estimators.fit.linear_part`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -34,6 +35,8 @@ from chainrule.formulas.schedules import Cosine
 
 LEAST_ROWS, MOST_ROWS = 10, 1_500
 """The rows from which, and up to which, there are few. Of fewer none is held out."""
+MOST_ROWS_OF_GROUPS = 10_000
+"""The rows up to which those of at most `MOST_ROWS` groups are few: a group is one example of what tells them apart."""
 WIDTH = 64
 UNITS_OF_A_LINE = 2
 """The hidden units of the linear part for each number to predict, beside the others."""
@@ -59,8 +62,8 @@ BINS = 48
 COARSE, FINE = Fineness(4, 10), Fineness(8, 5)
 MOST_FINE = 500
 """The rows up to which the curves are fine where numbers are predicted, unless there are very few."""
-FOLDS, MEMBERS = 8, 16
-"""The folds of a dealing, and the members of all dealings."""
+FOLDS, DEALINGS = 8, 2
+"""The folds of a dealing, a member each, and the dealings: one of more rows than `MOST_ROWS`, of few groups."""
 VERY_FEW = 100
 """The rows up to which there are very few."""
 RATE, DROPOUT = 4e-3, 0.1
@@ -97,7 +100,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     has_linear_part = (
         facts.task == "regression" and settings.layers == 1 and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
     )
-    sizes = [WIDTH] * settings.layers
+    sizes, dealings = [WIDTH] * settings.layers, DEALINGS if rows <= MOST_ROWS else 1
     if has_linear_part:
         sizes[0] += UNITS_OF_A_LINE * facts.outputs
     found: dict[str, Any] = {
@@ -114,7 +117,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         "alpha": 0.0,
         "early_stopping": True,
         "scoring": "loss",
-        "n_members": MEMBERS,
+        "n_members": FOLDS * dealings,
     }
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
@@ -127,7 +130,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         front=tuple(front),
         head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
         clamp=True,
-        folds=FoldMembers(FOLDS, MEMBERS // FOLDS, curves, has_linear_part),
+        folds=FoldMembers(FOLDS, dealings, curves, has_linear_part),
     )
 
 
@@ -167,7 +170,7 @@ BESIDE = frozenset(
     }
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
-OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE, TABLE_OF_NUMBERS)
+OF_FEW = OfFewRows(LEAST_ROWS, MOST_ROWS, few, TABLE, BESIDE, TABLE_OF_NUMBERS, MOST_ROWS_OF_GROUPS)
 
 
 def of_few(settings: FewSettings) -> OfFewRows:
