@@ -16,14 +16,15 @@ from chainrule.views.figures.base import (
     BLUE,
     ORANGE,
     OUTPUT_COLORS,
+    ZERO,
     area,
     error_bars,
     named_places,
     see_through,
     shortened,
+    size_bars,
     style,
 )
-from chainrule.views.figures.reasons import ZERO
 
 if TYPE_CHECKING:
     from chainrule.estimators.additive.terms import AdditiveTerm, Axis, Terms
@@ -36,23 +37,9 @@ BOTH = [[0.0, ORANGE], [0.5, "rgba(128, 128, 128, 0.06)"], [1.0, BLUE]]
 def importance(found: Terms) -> go.Figure:
     """Plot the mean size of what each term adds as a bar, the largest on top."""
     said, shown = words.additive, found.terms[:MAX_BARS]
-    places = list(range(len(shown)))
-    figure = go.Figure(
-        go.Bar(
-            x=[each.importance for each in shown],
-            y=places,
-            orientation="h",
-            marker={"color": BLUE},
-            hovertext=[html.escape(named(each)) for each in shown],
-            hovertemplate="%{hovertext}<br>%{x:.4g}<extra></extra>",
-        )
-    )
-    style(figure, said.IMPORTANCE, said.SIZE)
-    names = [shortened(named(each), 24) for each in shown]
-    figure.update_xaxes(nticks=6, **ZERO)
-    figure.update_yaxes(**named_places(names), autorange="reversed")
-    figure.update_layout(height=130 + 24 * max(len(shown), 3))
-    return figure
+    names, sizes = [named(each) for each in shown], [each.importance for each in shown]
+    told = "%{hovertext}<br>%{x:.4g}<extra></extra>"
+    return size_bars(names, sizes, said.IMPORTANCE, said.SIZE, 24, hovertemplate=told)
 
 
 def term(found: Terms, name: str) -> go.Figure:

@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, GREY, ORANGE, named_places, shortened, style
+from chainrule.views.figures.base import BLUE, GREY, ORANGE, ZERO, named_places, shortened, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
@@ -104,8 +104,10 @@ def upper() -> list[list[Any]]:
     return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
 
 
-def signed_bars(names: Sequence[str], numbers: Sequence[float], heads: tuple[str, str]) -> go.Figure:
-    """Plot a bar per name: blue for a number of 0 or above, hatched orange for one below. heads: for the legend."""
+def signed_bars(
+    names: Sequence[str], numbers: Sequence[float], heads: tuple[str, str], title: str, axis: str
+) -> go.Figure:
+    """Plot a bar per name: blue for a number of 0 or above, hatched orange for one below. heads: their names."""
     figure, places = go.Figure(), range(len(names))
     for head, color, pattern, is_negative in ((heads[0], BLUE, "", False), (heads[1], ORANGE, "/", True)):
         chosen = [i for i in places if (numbers[i] < 0) == is_negative]
@@ -124,6 +126,14 @@ def signed_bars(names: Sequence[str], numbers: Sequence[float], heads: tuple[str
                 hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
             )
         )
+    style(figure, title, axis)
+    low, high = min([0.0, *numbers]), max([0.0, *numbers])
+    pad = 0.4 * ((high - low) or 1.0)
+    name_rows(figure, names)
+    figure.update_xaxes(
+        range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0], nticks=6, **ZERO
+    )
+    figure.update_layout(height=130 + 30 * max(len(names), 3), barmode="overlay", showlegend=False)
     return figure
 
 
@@ -131,24 +141,8 @@ def attribution_bars(attribution: Attribution, row: int = 0, max_features: int =
     """Plot a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
     names, numbers = zip(*attribution.bars(row, max_features), strict=True)
     said = words.attribution
-    figure = signed_bars(names, numbers, (said.FOR, said.AGAINST))
-    style(figure, said.each_feature(html.escape(said.target(attribution.targets[row]))), said.SIGNS)
-    low, high = min(0.0, *numbers), max(0.0, *numbers)
-    pad = 0.4 * ((high - low) or 1.0)
-    name_rows(figure, names)
-    figure.update_xaxes(
-        range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0],
-        zeroline=True,
-        zerolinecolor="rgba(128, 128, 128, 0.8)",
-        zerolinewidth=1,
-        nticks=6,
-    )
-    figure.update_layout(
-        height=130 + 30 * max(len(names), 3),
-        barmode="overlay",
-        showlegend=False,
-    )
-    return figure
+    title = said.each_feature(html.escape(said.target(attribution.targets[row])))
+    return signed_bars(names, numbers, (said.FOR, said.AGAINST), title, said.SIGNS)
 
 
 def hatched(color: str, shape: str) -> dict[str, Any]:

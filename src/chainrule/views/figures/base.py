@@ -20,6 +20,8 @@ from chainrule.views import words
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 GREY = "rgba(128, 128, 128, 0.25)"
+ZERO = {"zeroline": True, "zerolinecolor": "rgba(128, 128, 128, 0.8)", "zerolinewidth": 1}
+"""An axis with a line at 0."""
 BLUES = [[0.0, "rgba(0, 114, 178, 0.0)"], [1.0, "rgba(0, 114, 178, 1.0)"]]
 ORANGES = [[0.0, "rgba(230, 159, 0, 0.0)"], [1.0, "rgba(230, 159, 0, 0.85)"]]
 OUTPUT_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE)
@@ -190,6 +192,24 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
     style(figure, said.LABELS, said.LABEL, said.SAMPLES)
     figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", height=420, hovermode="x unified")
+    return figure
+
+
+def size_bars(
+    names: Sequence[str],
+    sizes: Sequence[float] | NDArray[np.float64],
+    title: str,
+    axis: str,
+    letters: int,
+    **look: Any,
+) -> go.Figure:
+    """Plot a bar per name, the first on top, with at most some letters of each name beside it."""
+    places, told = list(range(len(names))), [html.escape(name) for name in names]
+    figure = go.Figure(go.Bar(x=sizes, y=places, orientation="h", marker_color=BLUE, hovertext=told, **look))
+    style(figure, title, axis)
+    figure.update_xaxes(nticks=6, **ZERO)
+    figure.update_yaxes(**named_places([shortened(name, letters) for name in names]), autorange="reversed")
+    figure.update_layout(height=130 + 24 * max(len(names), 3))
     return figure
 
 

@@ -13,8 +13,17 @@ from chainrule.estimators.explain.curves import MIDDLE
 from chainrule.estimators.explain.reasons import cell
 from chainrule.views import words
 from chainrule.views.figures.attribution import cut
-from chainrule.views.figures.base import BLUE, BLUES, GREY, error_bars, named_places, shortened, style
-from chainrule.views.figures.reasons import ZERO, on_axis
+from chainrule.views.figures.base import (
+    BLUE,
+    BLUES,
+    GREY,
+    error_bars,
+    named_places,
+    shortened,
+    size_bars,
+    style,
+)
+from chainrule.views.figures.reasons import on_axis
 from chainrule.views.text.reasons import in_units
 
 if TYPE_CHECKING:
@@ -34,24 +43,16 @@ def importance(found: ColumnImportance) -> go.Figure:
     """Plot the importance of each column as a bar with its interval, the largest on top."""
     said, count = words.reasons, min(len(found.names), MAX_COLUMNS)
     mean, low, high = (each[:count] for each in (found.mean, found.low, found.high))
-    names = [shortened(name, 22) for name in found.names[:count]]
-    figure = go.Figure(
-        go.Bar(
-            x=mean,
-            y=list(range(count)),
-            error_x=error_bars(mean, low, high, "rgba(128, 128, 128, 0.9)"),
-            orientation="h",
-            marker={"color": BLUE},
-            customdata=np.stack([low, high], 1),
-            hovertext=[html.escape(name) for name in found.names[:count]],
-            hovertemplate="%{hovertext}<br>%{x:.4g} (%{customdata[0]:.4g}, %{customdata[1]:.4g})<extra></extra>",
-        )
+    return size_bars(
+        found.names[:count],
+        mean,
+        said.IMPORTANCE,
+        said.grows(found.loss),
+        22,
+        error_x=error_bars(mean, low, high, "rgba(128, 128, 128, 0.9)"),
+        customdata=np.stack([low, high], 1),
+        hovertemplate="%{hovertext}<br>%{x:.4g} (%{customdata[0]:.4g}, %{customdata[1]:.4g})<extra></extra>",
     )
-    style(figure, said.IMPORTANCE, said.grows(found.loss))
-    figure.update_xaxes(nticks=6, **ZERO)
-    figure.update_yaxes(**named_places(names), autorange="reversed")
-    figure.update_layout(height=130 + 24 * max(count, 3))
-    return figure
 
 
 def curve(found: ColumnCurve) -> go.Figure:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import evenly_spaced
 from chainrule.views import words
-from chainrule.views.figures.attribution import cut, name_rows, signed_bars
-from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, named_places, shortened, style
+from chainrule.views.figures.attribution import cut, signed_bars
+from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, ZERO, named_places, shortened, style
 from chainrule.views.text.reasons import effects, in_units, subject
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ HEIGHT_OF_ROW = 0.38
 """The most that a point is moved from the line of its column, which is 1 from the next."""
 LOW_TO_HIGH = [[0.0, BLUE], [0.5, "#B9A8B4"], [1.0, ORANGE]]
 POINT_OF_CATEGORY = "#808890"
-ZERO = {"zeroline": True, "zerolinecolor": "rgba(128, 128, 128, 0.8)", "zerolinewidth": 1}
 
 
 def row_bars(found: Reasons, row: int) -> go.Figure:
@@ -45,17 +44,8 @@ def row_bars(found: Reasons, row: int) -> go.Figure:
     names = [f"{each.column} = {each.cell}" if each.cell else each.column for each in listed]
     scale = in_units(found.output)
     numbers = [scale * each.value for each in listed]
-    figure = signed_bars(names, numbers, (said.RAISES, said.LOWERS))
     title = said.of_row(html.escape(subject(found, row)), row, len(found))
-    style(figure, title, said.axis(found.output))
-    low, high = min(0.0, *numbers, 0.0), max(0.0, *numbers, 0.0)
-    pad = 0.4 * ((high - low) or 1.0)
-    name_rows(figure, names)
-    figure.update_xaxes(
-        range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0], nticks=6, **ZERO
-    )
-    figure.update_layout(height=130 + 30 * max(len(names), 3), barmode="overlay", showlegend=False)
-    return figure
+    return signed_bars(names, numbers, (said.RAISES, said.LOWERS), title, said.axis(found.output))
 
 
 def beeswarm(found: Reasons) -> go.Figure:
