@@ -54,6 +54,8 @@ def test_settings_are_a_function_of_the_rows_and_the_numbers():
     assert [proposed(rows).front[0].bins for rows in (10, 200, 1_500)] == [2, 20, 48]
     curves = [proposed(rows, task="regression").front[0] for rows in (100, 101, 500, 501)]
     assert [(each.bins, each.size) for each in curves] == [(10, 4), (20, 8), (48, 8), (48, 4)]
+    own = few.few(Facts(200, 4, "regression", {"hidden_layer_sizes": (20,)}, (0, 1))).front[0]
+    assert (own.bins, own.size) == (20, 4)  # whoever sets the network has coarse ones
     assert [layer.kind for layer in proposed(50, ()).front] == ["scale"]
     c = very_few.head(1)[-2].initializer.value
     assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-2].initializer.value == c / 2

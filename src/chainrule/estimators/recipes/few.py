@@ -61,7 +61,7 @@ BINS = 48
 """The most bins of a number."""
 COARSE, FINE = Fineness(4, 10), Fineness(8, 5)
 MOST_FINE = 500
-"""The rows up to which the curves are fine where numbers are predicted, unless there are very few."""
+"""The rows up to which the curves of a network for numbers that nobody has set are fine, unless there are very few."""
 FOLDS, DEALINGS = 8, 2
 """The folds of a dealing, a member each, and the dealings: one of more rows than `MOST_ROWS`, of few groups."""
 VERY_FEW = 100
@@ -97,9 +97,8 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         (VERY_FEW_RATE, VERY_FEW_DROPOUT, VERY_FEW_CURVES) if is_very_few else (RATE, DROPOUT, 0.0)
     )
     curves = curves if settings.curves is None else settings.curves
-    has_linear_part = (
-        facts.task == "regression" and settings.layers == 1 and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
-    )
+    is_own = facts.task == "regression" and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
+    has_linear_part = is_own and settings.layers == 1
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if rows <= MOST_ROWS else 1
     if has_linear_part:
         sizes[0] += UNITS_OF_A_LINE * facts.outputs
@@ -121,7 +120,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     }
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
-        is_fine = facts.task == "regression" and VERY_FEW < rows <= MOST_FINE
+        is_fine = is_own and VERY_FEW < rows <= MOST_FINE
         vector, rows_of_a_bin = settings.fineness or (FINE if is_fine else COARSE)
         bins = max(2, min(BINS, rows // rows_of_a_bin))
         front.insert(0, PiecewiseLinearEmbedding(vector, bins, columns=facts.numbers, ties=1))
