@@ -8,29 +8,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 
-from chainrule import Dense, MLPRegressor, Model, Network, ReLU
+from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.estimators.fit.dealing import Dealt
 from chainrule.estimators.fit.linear_part import (
-    PENALTIES,
     WEIGHTS,
-    LinearPart,
-    Straight,
+    Bound,
     add,
     chosen,
-    input_sets,
     is_in_time,
     leave_out,
-    solved,
-    straight,
     weights_of,
     widened,
 )
+from chainrule.estimators.fit.regressions import (
+    PENALTIES,
+    LinearPart,
+    Straight,
+    input_sets,
+    logistic,
+    solved,
+    straight,
+)
 from chainrule.estimators.held import result_of
-from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale
-from chainrule.formulas.losses import MeanSquaredError
+from chainrule.formulas.initializers import Constant
+from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale, Shift, Tanh
+from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.training.fit import measure
 
 RNG = np.random.default_rng(0)
@@ -91,6 +97,54 @@ def test_a_ridge_regression_by_hand():
     np.testing.assert_allclose([part.coefficients[0, 0], part.intercept[0]], [1, 3])
 
 
+@pytest.mark.parametrize("inputs", [3, 30], ids=["more rows", "fewer rows"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_parts_are_logistic_regressions_of_the_rows(inputs: int, classes: int):
+    X, label, weight = RNG.normal(size=(20, inputs)), np.arange(20) % classes, RNG.uniform(0.5, 2, 20)
+    loss: Loss = SigmoidCrossEntropy() if classes == 2 else SoftmaxCrossEntropy()
+    y = label[:, None].astype(float) if classes == 2 else np.eye(classes)[label]
+    own = np.arange(0, 20, 1)[:-2]
+    found = logistic(Samples(X, y, weight, y.shape[1]), own, np.arange(inputs), loss, [0.5, 4.0])
+    for part, penalty in zip(found, (4.0, 0.5), strict=True):  # the strongest first
+        expected = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1_000)
+        expected.fit(X[own], label[own], sample_weight=weight[own])
+        np.testing.assert_allclose(
+            loss.predict(part(X)).reshape(20, -1)[:, -1], expected.predict_proba(X)[:, -1], atol=0.01
+        )
+
+
+def test_a_logistic_regression_by_hand():
+    # x -1 and 1, of a class each: the gradient -2 / (1 + exp(b)) + penalty b is 0 at b = 1 for 2 / (1 + e)
+    samples = Samples(np.array([[-1.0], [1.0]]), np.array([[0.0], [1.0]]), np.ones(2), 1)
+    (part,) = logistic(samples, np.arange(2), np.array([0]), SigmoidCrossEntropy(), [2 / (1 + np.e)])
+    np.testing.assert_allclose([part.coefficients[0, 0], part.intercept[0]], [1, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_part_is_within_the_bound_of_logits(outputs: int):
+    last = [
+        Scale(rate=0.0, initializer=Constant(0.25)),
+        Tanh(),
+        Scale(rate=0.0, initializer=Constant(2.0)),
+        Shift(),
+    ]
+    loss: Loss = SigmoidCrossEntropy() if outputs == 1 else SoftmaxCrossEntropy()
+    net = Network(2, [Scale(), Dense(6 + 2 * outputs), ReLU(), Dense(outputs), *last], loss)
+    model, X = Model(net, seed=1), RNG.normal(size=(30, 2)).astype(np.float32)
+    model.theta[-outputs:] = 0.5  # the shift
+    leave_out(model, outputs)
+    bound, before = Bound.of(model), model.raw_outputs(X, "auto", 100)
+    assert bound is not None and (bound.f, bound.s) == (0.25, 2.0) and bound.d.tolist() == [0.5] * outputs
+    unbound = bound.undone(before)
+    np.testing.assert_allclose(unbound, 0.5 + 2 * np.arctanh((before - 0.5) / 2), atol=1e-6)
+    np.testing.assert_allclose(bound(unbound), before, atol=1e-6)
+    part = LinearPart(RNG.normal(size=(2, outputs)), RNG.normal(size=outputs))
+    add(model, bound.within(part), 0.25, straight(net))
+    expected = bound(0.75 * unbound + 0.25 * part(X))
+    np.testing.assert_allclose(model.raw_outputs(X, "auto", 100), expected, rtol=1e-4, atol=1e-4)
+    assert Bound.of(Model(network(), seed=0)) is None
+
+
 def test_numbers_that_hide_a_penalty_are_solved_too():
     x = 1e9 * RNG.normal(size=(20, 1))  # twice the same column
     samples = Samples(np.hstack([x, x]), x / 1e9, np.ones(20), 1)
@@ -126,27 +180,27 @@ def test_parts_are_not_begun_that_cannot_end_in_time(
         return []
 
     monkeypatch.setattr("chainrule.estimators.fit.linear_part.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("chainrule.estimators.fit.linear_part.solved", one)
     some = Samples(rows(), RNG.normal(size=(40, 1)), np.ones(40), 1)
     own = Dealt([np.arange(36)] * 32, np.arange(40), np.zeros((2, 40), np.int64))
     end = None if seconds is None else 100.0 + seconds
-    assert is_in_time(some, own, straight(network()), [np.array([0]), np.array([0, 1])], end) is fits
+    assert is_in_time(one, some, own, straight(network()), [np.array([0]), np.array([0, 1])], end) is fits
     assert clock[0] == 100 + spent
 
 
 def test_the_weights_are_their_means_under_the_likelihood():
-    # of two rows the likelihood of a weight is 1 / mse: with mse 1 at 0 and 1, and 4 elsewhere, the mean is 1/2
-    ends = np.where(np.isin(WEIGHTS, (0, 1)), 1.0, 4.0)
-    assert weights_of(ends[None], 2) == pytest.approx([0.5])
+    # a likelihood of 1 at 0 and 1, and of a quarter elsewhere: the mean is 1/2
+    ends = np.where(np.isin(WEIGHTS, (0, 1)), 1.0, 0.25)
+    assert weights_of(np.log(ends)[None]) == pytest.approx([0.5])
     certain = 1 + 20 / 4  # (0 * 1 + 19 weights of the mean 1/2, and 1, at a quarter) over their sum
-    assert weights_of(np.where(WEIGHTS == 0, 1.0, 4.0)[None], 2) == pytest.approx([10.5 / 4 / certain])
+    assert weights_of(np.log(np.where(WEIGHTS == 0, 1.0, 0.25))[None]) == pytest.approx([10.5 / 4 / certain])
     # the first as before, 19/4 + 2 of likelihood; the second 1 / 8 at all 21 weights, whose mean is 1/2
-    both = weights_of(np.stack([ends, np.full(21, 8.0)]), 2)
+    both = weights_of(7 + np.log(np.stack([ends, np.full(21, 1 / 8)])))
     assert both == pytest.approx([6.75 / 2 / (6.75 + 21 / 8), 21 / 8 / 2 / (6.75 + 21 / 8)])
-    assert weights_of(1.0 + WEIGHTS[None], 1_000).tolist() == [0.0]  # below the least weight
-    assert weights_of(2.0 - WEIGHTS[None], 1_000)[0] > 0.95
-    assert weights_of(1.0 - WEIGHTS[None], 10).tolist() == [1.0]  # without any error
-    assert weights_of(np.full((2, 21), np.nan), 10).tolist() == [0.0, 0.0]
+    assert weights_of(-1_000 * WEIGHTS[None]).tolist() == [0.0]  # below the least weight
+    assert weights_of(1_000 * WEIGHTS[None])[0] > 0.95
+    assert weights_of(np.where(WEIGHTS == 1, np.inf, 0.0)[None]).tolist() == [1.0]  # without any error
+    assert weights_of(np.full((2, 21), np.nan)).tolist() == [0.0, 0.0]
+    assert weights_of(np.full((2, 21), -np.inf)).tolist() == [0.0, 0.0]
 
 
 def test_what_is_chosen_of_two_regressions_is_one_of_all_inputs():
@@ -155,13 +209,16 @@ def test_what_is_chosen_of_two_regressions_is_one_of_all_inputs():
     samples = Samples(X, y, np.ones(24), 1)
     own = Dealt([np.arange(12, 24), np.arange(12)], np.arange(24), np.repeat([[0, 1]], 12, 1))
     at, out = Straight(np.array([0, 1]), np.array([0, 1])), np.zeros((1, 24, 1))
-    found = chosen(out, lambda z: float(((z[0] - y) ** 2).mean()), samples, own, at, [np.array([0])])
+    sets = [np.array([0])]
+    found = chosen(
+        out, lambda z: -12 * float(np.log(((z[0] - y) ** 2).mean())), solved, samples, own, at, sets
+    )
     assert found.weight > 0.9
     for part, rows_of in zip(found.parts, own.learned, strict=True):
         assert part.coefficients[1, 0] == 0.0  # which no regression has
         left = np.setdiff1d(np.arange(24), rows_of)
         np.testing.assert_allclose(found.out[0, left], found.weight * part(X[left]))
-    nothing = chosen(out, lambda z: 1.0 + float((z**2).mean()) * 1e6, samples, own, at, [np.array([0])])
+    nothing = chosen(out, lambda z: -1e6 * float((z**2).mean()), solved, samples, own, at, sets)
     assert nothing.weight == 0 and not nothing.parts and nothing.out is out
 
 
@@ -204,6 +261,24 @@ def test_what_is_linear_goes_on_beyond_the_targets_and_numbers_of_training():
     np.testing.assert_allclose(net.predict(far), [15, -9], atol=1)
     low = y.min() - 1  # a target that is never negative stays so
     assert MLPRegressor(preprocess="auto", random_state=0).fit(X, y - low).predict(far)[1] == 0
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logits_that_are_linear_are_learned_from_very_few_rows(tmp_path: Path, classes: int):
+    X = pd.DataFrame(RNG.normal(size=(540, 4))).rename(columns=str)
+    edges = [0] if classes == 2 else [-1, 1]
+    y = np.digitize(X["0"] - 2 * X["1"] + 0.5 * X["2"] + 0.3 * RNG.normal(size=540), edges).astype(str)
+    net = MLPClassifier(preprocess="auto", random_state=0).fit(X[:60], y[:60])
+    assert net_weights(net.members_[0])[0].shape[1] == 64 + 2 * (1 if classes == 2 else 3)
+    loss = log_loss(y[60:], net.predict_proba(X[60:]))
+    assert loss < (0.26 if classes == 2 else 0.45)
+    held = result_of(net).held_out
+    assert held is not None and log_loss(y[:60], held.predicted) < loss + 0.25
+    net.save(tmp_path / "line.safetensors")
+    again = MLPClassifier.load(tmp_path / "line.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(X), net.predict_proba(X))
+    more = MLPClassifier(preprocess="auto", random_state=0, max_iter=1).fit(X[:101], y[:101])
+    assert net_weights(more.members_[0])[0].shape[1] == 64  # of more rows the network itself learns it
 
 
 def test_units_stay_at_zero_where_nothing_is_linear():

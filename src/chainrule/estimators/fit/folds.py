@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,9 @@ from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
-from chainrule.estimators.fit.linear_part import ChosenWeight, Straight
+from chainrule.estimators.fit.linear_part import Bound, ChosenWeight
 from chainrule.estimators.fit.plan import FitPlan
+from chainrule.estimators.fit.regressions import Regression, Straight, input_sets, logistic, solved, straight
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import dense_slots, members_of
 from chainrule.estimators.numbers import NumericTargets
@@ -196,15 +198,16 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         cool(member, curve.center, temperature)
     out = cooled(out, curve.center, temperature)
     if how.has_linear_part:
-        at, repeated = linear_part.straight(model.network), plan.conditions.course
-        sets = linear_part.input_sets(at, ways_of(result.preprocessor))
+        at, repeated = straight(model.network), plan.conditions.course
+        sets = input_sets(at, ways_of(result.preprocessor))
+        solve = partial(logistic, loss=loss) if has_logits(loss) else solved
         has_time = len(at.inputs) > 0 and (
-            linear_part.is_in_time(samples, rows, at, sets, plan.end)
+            linear_part.is_in_time(solve, samples, rows, at, sets, plan.end)
             if repeated is None
             else repeated.has_linear_part
         )
         if has_time:
-            chosen = with_linear_part(members, samples, rows, out, at, sets)
+            chosen = with_linear_part(members, solve, samples, rows, out, at, sets)
             out = chosen.out
             if model.target_scale is not None:
                 wider = linear_part.widened(model.target_scale, chosen.weight)
@@ -222,6 +225,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
 
 def with_linear_part(
     members: list[Model],
+    solve: Regression,
     samples: Samples,
     rows: Dealt,
     out: NDArray[np.float64],
@@ -231,19 +235,23 @@ def with_linear_part(
     """Add a linear part to the members, of each one's own rows, and return it with the outputs of `left_out`.
 
     samples: all rows, with standardized targets.  out: the outputs of `left_out` without.
-    at, sets: the inputs that it is of, some, and those of each regression, see `linear_part.input_sets`.
+    at, sets: the inputs that it is of, some, and those of each regression, see `input_sets`.
     """
-    judge, loss = samples.take(rows.rows), members[0].network.loss
+    judge, loss, bound = samples.take(rows.rows), members[0].network.loss, Bound.of(members[0])
     judge = judge._replace(X=judge.X[:, :0])  # only the targets are asked for, many times
 
-    def error(out: NDArray[np.float64]) -> float:
-        return loss_of(out_of_fold(loss, out), loss, judge)
+    def log_likelihood(unbound: NDArray[np.float64]) -> float:
+        value = loss_of(out_of_fold(loss, unbound if bound is None else bound(unbound)), loss, judge)
+        with np.errstate(divide="ignore"):
+            return -len(rows.rows) * (value if has_logits(loss) else float(np.log(value)) / 2)
 
-    found = linear_part.chosen(out, error, samples, rows, at, sets)
-    if found.weight:
-        for member, part in zip(members, found.parts, strict=True):
-            linear_part.add(member, part, found.weight, at)
-    return found
+    unbound = out if bound is None else bound.undone(out)
+    found = linear_part.chosen(unbound, log_likelihood, solve, samples, rows, at, sets)
+    if not found.weight:
+        return found._replace(out=out)
+    for member, part in zip(members, found.parts, strict=True):
+        linear_part.add(member, part if bound is None else bound.within(part), found.weight, at)
+    return found if bound is None else found._replace(out=bound(found.out))
 
 
 def ways_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:

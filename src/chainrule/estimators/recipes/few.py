@@ -10,8 +10,8 @@ Sixteen members, or of more rows in few groups eight, are trained together, for 
 that have not seen a row predict for it says which epoch is the best, and how sure its probabilities may be: see
 `chainrule.estimators.fit.folds`. A number of a table is three inputs ("robust+rank+linear"): its smoothly clipped
 value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear stays so,
-further where numbers are predicted. Of these ridge regressions are a part of each member, as heavy as predictions out
-of fold say (`chainrule.estimators.fit.linear_part`).
+further where numbers are predicted. Of these ridge regressions are a part of each member, and for classes of very few
+rows logistic regressions, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -97,8 +97,8 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         (VERY_FEW_RATE, VERY_FEW_DROPOUT, VERY_FEW_CURVES) if is_very_few else (RATE, DROPOUT, 0.0)
     )
     curves = curves if settings.curves is None else settings.curves
-    is_own = facts.task == "regression" and WITHOUT_LINEAR_PART.isdisjoint(facts.given)
-    has_linear_part = is_own and settings.layers == 1
+    is_own, is_of_numbers = WITHOUT_LINEAR_PART.isdisjoint(facts.given), facts.task == "regression"
+    has_linear_part = is_own and (is_of_numbers or is_very_few) and settings.layers == 1
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if rows <= MOST_ROWS else 1
     if has_linear_part:
         sizes[0] += UNITS_OF_A_LINE * facts.outputs
@@ -120,7 +120,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     }
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
-        is_fine = is_own and VERY_FEW < rows <= MOST_FINE
+        is_fine = is_own and is_of_numbers and VERY_FEW < rows <= MOST_FINE
         vector, rows_of_a_bin = settings.fineness or (FINE if is_fine else COARSE)
         bins = max(2, min(BINS, rows // rows_of_a_bin))
         front.insert(0, PiecewiseLinearEmbedding(vector, bins, columns=facts.numbers, ties=1))
