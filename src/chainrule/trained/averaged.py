@@ -40,11 +40,13 @@ def outputs_of_each(
 def average(network: Network, out: NDArray[Any]) -> NDArray[Any]:
     """Return the outputs (n, fan_out) that predict the mean over the members of out (members, n, fan_out).
 
-    Computed in float64, in the members' order, so that no bit depends on which of them finishes first.
+    Computed in float64, in the members' order, so that no bit depends on which of them finishes first, or on how many
+    rows there are: NumPy adds up a single number of each member in another order than several.
     """
+    added = np.repeat(out, 2, 1) if out[0].size == 1 else out
     with np.errstate(all="ignore"):  # non-finite outputs have a non-finite average
-        mean: NDArray[Any] = network.loss.average(out.astype(np.float64))
-    return mean.astype(out.dtype)
+        mean: NDArray[Any] = network.loss.average(added.astype(np.float64))
+    return mean[: out.shape[1]].astype(out.dtype)
 
 
 def disagreement(network: Network, out: NDArray[Any]) -> NDArray[Any]:

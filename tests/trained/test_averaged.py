@@ -1,0 +1,30 @@
+"""The average of the members of an ensemble."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule import Dense, Network
+from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.trained.averaged import average
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs"),
+    [
+        (MeanSquaredError(), 1),
+        (MeanSquaredError(), 2),
+        (SigmoidCrossEntropy(), 1),
+        (SoftmaxCrossEntropy(), 3),
+    ],
+    ids=["number", "numbers", "binary", "classes"],
+)
+def test_an_average_has_the_same_bits_whatever_rows_are_beside(loss: Loss, outputs: int):
+    network = Network(2, [Dense(outputs)], loss)
+    out = np.random.default_rng(0).normal(size=(16, 50, outputs))
+    together = average(network, out)
+    for row in range(50):
+        np.testing.assert_array_equal(
+            average(network, out[:, row : row + 1]), together[row : row + 1], strict=True
+        )
