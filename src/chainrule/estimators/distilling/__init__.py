@@ -92,8 +92,8 @@ def distill(
     count = max(own.rows, MIN_ROWS_LEARNED - own.rows) if between is None else between
     learned, group = rows_between(own, count, rng)
     given = {"preset": "fast", "preprocess": "auto", "monotonic_cst": teacher.monotonic_cst, **parameters}
-    if given["preset"] == "fast":
-        given.setdefault("n_members", 1)  # of few rows too
+    if given["preset"] in (None, "fast"):
+        given.setdefault("n_members", 1)  # of few rows, and of rows of few groups, too
     student = _fitted(teacher, learned, group, random_state, given)
     judged = table.take(order[:left_out]).value() if X_test is None else X_test
     cost = _cost(teacher, student, judged, y_test, (own.rows, count), time.perf_counter() - begun)
