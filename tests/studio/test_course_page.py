@@ -124,7 +124,7 @@ LATE = """(() => {
     set.call(this, (event) => {
       const data = event.data, said = typeof data === 'string' ? data : new TextDecoder().decode(data).slice(0, 300);
       const isLate = [...late].some((id) => said.includes(`"id": ${id},`));
-      setTimeout(() => listen(event), isLate ? 2500 : 0);
+      setTimeout(() => { listen(event); window.lateCame ||= isLate; }, isLate ? 2500 : 0);
     });
   } });
 })();"""
@@ -132,13 +132,19 @@ LATE = """(() => {
 LAST in it, which is about the one before, comes after that."""
 
 
-@pytest.mark.parametrize("last", [None, '"backprop.mistake"', '"backprop.walk"', '"backprop.chain"'])
+@pytest.mark.parametrize(
+    "last", [None, '"data.get"', '"backprop.mistake"', '"backprop.walk"', '"backprop.chain"']
+)
 def test_a_chain_that_comes_late_is_walked(pages: Pages, last: str | None):
     """It begins with a sample of its own data, of which there are six, not with the mistake of the network before."""
     init = LATE.replace("LAST", json.dumps(last))
     with pages.open("backprop", state={"course": "chain"}, init=init) as page:
         page.wait_for_selector("[data-test=lines] [data-test=line-weight]")
+        if last not in (None, '"backprop.mistake"'):  # of which the chain may need none
+            page.wait_for_function("window.lateCame")
         settle(page)
+        assert page.evaluate("window.chainrule.store.get('model').inputs") == 1
+        assert page.locator("[data-test=lines] [data-test=line-weight]").count() == 4
         assert state(page, "backprop.sample") < 6
         page.click("[data-test=course-leave]")
         settle(page)

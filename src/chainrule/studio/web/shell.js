@@ -51,13 +51,24 @@ function anew(element, made) {
   if (found) element.querySelector(`[data-${found[0]}="${found[1]}"]`)?.focus();
 }
 
-// Asks for the model and the data, and again when they change; new numbers of a network that learns leave the data alone.
+// Asks for the model and the data, and again when they change; new numbers of a network that learns leave the data alone. An answer
+// that comes behind one of a later question is older than what is on show, and is left out.
 async function follow(store) {
+  const shown = { model: 0, data: 0 };   // the questions whose answers are on show
+  let asked = 0;
   const refresh = (withData) => async () => {
+    const mine = ++asked;
     try {
       const [{ model }, found] = await Promise.all([store.call('model.get'), withData ? store.call('data.get') : null]);
-      const network = model ? makeNetwork(model) : null;
-      store.set({ isKnown: true, model, data: found ? found.data : store.get('data'), network, ...drawnIn(store, network) });
+      if (found && mine > shown.data) {
+        shown.data = mine;
+        store.set({ data: found.data });
+      }
+      if (mine > shown.model) {
+        shown.model = mine;
+        const network = model ? makeNetwork(model) : null;
+        store.set({ isKnown: true, model, network, ...drawnIn(store, network) });
+      }
     } catch (error) {
       if (error.message !== 'lost') throw error;   // the socket is opened again, and says so
     }
