@@ -76,7 +76,7 @@ def test_a_run_is_that_of_the_server(page: Page, monkeypatch, arms, depth, activ
     monkeypatch.setattr(labs, "HIDDEN", HIDDEN)
     names = [name for name in ARMS if name in {*arms, "backpropagation"}]
     server = labs.MethodRun(1, lambda event, data: None, names, depth, activation, passes, seed)
-    server.start(server.train, server.conclude)
+    server.start()
     for thread in server.threads:
         thread.join()
     expected = server.state()
