@@ -222,17 +222,17 @@ def test_what_is_chosen_of_two_regressions_is_one_of_all_inputs():
     assert nothing.weight == 0 and not nothing.parts and nothing.out is out
 
 
-def test_the_range_of_the_targets_is_wider_by_the_odds_of_the_weight():
+def test_the_range_of_the_targets_is_wider_as_far_as_the_linear_part_is_heavier():
     def ends(low: float, high: float, weight: float) -> list[float]:
         made = widened(TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high])), weight)
         assert made.low is not None and made.high is not None
         return [*made.low.tolist(), *made.high.tolist()]
 
     assert ends(-1, 3, 0.0) == [-1, 3]
-    assert ends(-1, 3, 0.5) == [-5, 7]
-    assert ends(-1, 3, 0.75) == [-13, 15]
+    assert ends(-1, 3, 0.5) == [-1, 3]
+    assert ends(-1, 3, 0.75) == [-9, 11]
     assert ends(-1, 3, 1.0) == [-401, 403]
-    assert ends(1, 3, 0.75) == [0, 9] and ends(-3, -1, 0.75) == [-9, 0] and ends(0, 1, 0.5) == [0, 2]
+    assert ends(1, 3, 0.75) == [0, 7] and ends(-3, -1, 0.75) == [-7, 0] and ends(0, 1, 0.75) == [0, 3]
     unbound = TargetScale(np.zeros(1), np.ones(1))
     assert widened(unbound, 0.5) is unbound
 

@@ -16,8 +16,8 @@ predictions out of fold of n rows, with every regression k and weight w in [0, 1
     L   = mse^(-n/2) of numbers, with errors of a normal distribution; exp(-n loss) of classes
 
 What is linear goes on beyond the targets of training, and a network does not. So predictions may be beyond their range
-R by R w / (1 - w), as far as there is more of the one than of the other, but have no other sign than all targets:
-see `widened`.
+R by R (2 w - 1) / (1 - w), as far as there is more of the one than of the other, but have no other sign than all
+targets: see `widened`.
 
 Logits are bounded by the last layers of the network, and the linear part is inside of that bound: see `Bound`.
 
@@ -214,13 +214,17 @@ def _mean(parts: Sequence[LinearPart], shares: NDArray[np.float64]) -> LinearPar
 
 
 def widened(scale: TargetScale, weight: float) -> TargetScale:
-    """Return a scale whose range is wider at both ends, by w / (1 - w) times itself, without a change of sign.
+    """Return a scale whose range is wider at both ends, by (2 w - 1) / (1 - w) times itself, without a change of sign.
+
+    Up to w = 1/2 it stays.
 
     Where no target of training is below 0, or none is above, no prediction is either.
     """
     if scale.low is None or scale.high is None:
         return scale
-    more = (scale.high - scale.low) * min(weight / max(1 - weight, 1 / MOST_WIDER), MOST_WIDER)
+    more = (scale.high - scale.low) * min(
+        max(2 * weight - 1, 0.0) / max(1 - weight, 1 / MOST_WIDER), MOST_WIDER
+    )
     low, high = scale.low - more, scale.high + more
     low = np.where(scale.low >= 0, np.maximum(low, 0.0), low)
     return scale._replace(low=low, high=np.where(scale.high <= 0, np.minimum(high, 0.0), high))
