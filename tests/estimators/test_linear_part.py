@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss
 
 from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU
 from chainrule.data.samples import Samples, TargetScale
+from chainrule.estimators.fit import regressions
 from chainrule.estimators.fit.dealing import Dealt
 from chainrule.estimators.fit.linear_part import (
     WEIGHTS,
@@ -99,17 +100,22 @@ def test_a_ridge_regression_by_hand():
 
 @pytest.mark.parametrize("inputs", [3, 30], ids=["more rows", "fewer rows"])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_parts_are_logistic_regressions_of_the_rows(inputs: int, classes: int):
-    X, label, weight = RNG.normal(size=(20, inputs)), np.arange(20) % classes, RNG.uniform(0.5, 2, 20)
+def test_the_parts_are_logistic_regressions_of_the_rows(
+    monkeypatch: pytest.MonkeyPatch, inputs: int, classes: int
+):
+    monkeypatch.setattr(regressions, "STEPS", 1_000)
+    monkeypatch.setattr(regressions, "NEAR", 1e-9)
+    rng = np.random.default_rng(1)
+    X, label, weight = rng.normal(size=(20, inputs)), np.arange(20) % classes, rng.uniform(0.5, 2, 20)
     loss: Loss = SigmoidCrossEntropy() if classes == 2 else SoftmaxCrossEntropy()
     y = label[:, None].astype(float) if classes == 2 else np.eye(classes)[label]
     own = np.arange(0, 20, 1)[:-2]
     found = logistic(Samples(X, y, weight, y.shape[1]), own, np.arange(inputs), loss, [0.5, 4.0])
     for part, penalty in zip(found, (4.0, 0.5), strict=True):  # the strongest first
-        expected = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1_000)
+        expected = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000)
         expected.fit(X[own], label[own], sample_weight=weight[own])
         np.testing.assert_allclose(
-            loss.predict(part(X)).reshape(20, -1)[:, -1], expected.predict_proba(X)[:, -1], atol=0.01
+            loss.predict(part(X)).reshape(20, -1)[:, -1], expected.predict_proba(X)[:, -1], atol=1e-4
         )
 
 
@@ -265,9 +271,10 @@ def test_what_is_linear_goes_on_beyond_the_targets_and_numbers_of_training():
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_logits_that_are_linear_are_learned_from_very_few_rows(tmp_path: Path, classes: int):
-    X = pd.DataFrame(RNG.normal(size=(540, 4))).rename(columns=str)
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(rng.normal(size=(540, 4))).rename(columns=str)
     edges = [0] if classes == 2 else [-1, 1]
-    y = np.digitize(X["0"] - 2 * X["1"] + 0.5 * X["2"] + 0.3 * RNG.normal(size=540), edges).astype(str)
+    y = np.digitize(X["0"] - 2 * X["1"] + 0.5 * X["2"] + 0.3 * rng.normal(size=540), edges).astype(str)
     net = MLPClassifier(preprocess="auto", random_state=0).fit(X[:60], y[:60])
     assert net_weights(net.members_[0])[0].shape[1] == 64 + 2 * (1 if classes == 2 else 3)
     loss = log_loss(y[60:], net.predict_proba(X[60:]))
