@@ -375,3 +375,16 @@ def test_rows_of_few_groups_are_dealt_once():
     net = MLPRegressor(preprocess="auto", max_iter=2, random_state=0).fit(X, X["a"] + who / 40, groups="who")
     assert len(net.model_) == 8 and net.n_features_in_ == 2
     np.testing.assert_array_equal(np.sort(net.held_out_.rows), np.arange(1_600))  # each of them once
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_the_unit_of_weights_is_nothing_to_few_rows(kind: type[Any]):
+    X = np.random.default_rng(4).normal(size=(60, 3))
+    y = X[:, 0] > 0.5 if kind is MLPClassifier else X[:, 0]
+
+    def predicted(unit: float) -> Any:
+        net = kind(preprocess="auto", random_state=0, max_iter=2)
+        net.fit(X, y, sample_weight=np.full(60, unit))
+        return net.predict_proba(X) if kind is MLPClassifier else net.predict(X)
+
+    np.testing.assert_allclose(predicted(2.0**-20), predicted(1.0), rtol=1e-6, atol=1e-7)

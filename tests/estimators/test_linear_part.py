@@ -87,7 +87,9 @@ def test_the_parts_are_ridge_regressions_of_the_rows(inputs: list[int]):
     found = solved(Samples(X, y, weight, 2), own, np.array(inputs))
     assert len(found) == len(PENALTIES)
     for part, penalty in zip(found, PENALTIES, strict=True):
-        expected = Ridge(penalty).fit(X[own][:, inputs].astype(float), y[own], sample_weight=weight[own])
+        expected = Ridge(penalty).fit(
+            X[own][:, inputs].astype(float), y[own], sample_weight=weight[own] / weight[own].mean()
+        )
         np.testing.assert_allclose(part(X[:, inputs]), expected.predict(X[:, inputs]), rtol=1e-6, atol=1e-6)
 
 
@@ -113,7 +115,7 @@ def test_the_parts_are_logistic_regressions_of_the_rows(
     found = logistic(Samples(X, y, weight, y.shape[1]), own, np.arange(inputs), loss, [0.5, 4.0])
     for part, penalty in zip(found, (4.0, 0.5), strict=True):  # the strongest first
         expected = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000)
-        expected.fit(X[own], label[own], sample_weight=weight[own])
+        expected.fit(X[own], label[own], sample_weight=weight[own] / weight[own].mean())
         np.testing.assert_allclose(
             loss.predict(part(X)).reshape(20, -1)[:, -1], expected.predict_proba(X)[:, -1], atol=1e-4
         )
@@ -286,6 +288,21 @@ def test_logits_that_are_linear_are_learned_from_very_few_rows(tmp_path: Path, c
     np.testing.assert_array_equal(again.predict_proba(X), net.predict_proba(X))
     more = MLPClassifier(preprocess="auto", random_state=0, max_iter=1).fit(X[:101], y[:101])
     assert net_weights(more.members_[0])[0].shape[1] == 64  # of more rows the network itself learns it
+
+
+@pytest.mark.parametrize("unit", [2.0**-30, 2.0**30])
+@pytest.mark.parametrize("classes", [False, True])
+def test_the_unit_of_weights_is_nothing_to_the_linear_part(unit: float, classes: bool):
+    rng = np.random.default_rng(3)
+    X, weight = rng.normal(size=(30, 4)), rng.uniform(0.5, 2, 30)
+    y = (X[:, :1] > 0).astype(float) if classes else X[:, :1] + 0.1 * rng.normal(size=(30, 1))
+
+    def parts(weight: Any) -> list[LinearPart]:
+        given = Samples(X, y, weight, 1), np.arange(25), np.arange(4)
+        return logistic(*given, SigmoidCrossEntropy()) if classes else solved(*given)
+
+    for mine, expected in zip(parts(unit * weight), parts(weight), strict=True):
+        np.testing.assert_array_equal(mine(X), expected(X))
 
 
 def test_units_stay_at_zero_where_nothing_is_linear():

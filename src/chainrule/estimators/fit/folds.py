@@ -35,7 +35,7 @@ from sklearn.utils import check_random_state
 
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
-from chainrule.estimators.fit import linear_part, loop
+from chainrule.estimators.fit import linear_part, loop, regressions
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
@@ -43,7 +43,7 @@ from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.linear_part import Bound, ChosenWeight
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.regressions import Regression, Straight, input_sets, logistic, solved, straight
+from chainrule.estimators.fit.regressions import Regression, Straight
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import dense_slots, members_of
 from chainrule.estimators.numbers import NumericTargets
@@ -150,6 +150,7 @@ def has_logits(loss: Loss) -> bool:
 def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
     """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
     y, weight = samples.targets_of()
+    weight = regressions.in_rows(weight)
     shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
     log = np.log(shares)
     found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
@@ -198,9 +199,9 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         cool(member, curve.center, temperature)
     out = cooled(out, curve.center, temperature)
     if how.has_linear_part:
-        at, repeated = straight(model.network), plan.conditions.course
-        sets = input_sets(at, ways_of(result.preprocessor))
-        solve = partial(logistic, loss=loss) if has_logits(loss) else solved
+        at, repeated = regressions.straight(model.network), plan.conditions.course
+        sets = regressions.input_sets(at, ways_of(result.preprocessor))
+        solve = partial(regressions.logistic, loss=loss) if has_logits(loss) else regressions.solved
         has_time = len(at.inputs) > 0 and (
             linear_part.is_in_time(solve, samples, rows, at, sets, plan.end)
             if repeated is None
@@ -235,7 +236,7 @@ def with_linear_part(
     """Add a linear part to the members, of each one's own rows, and return it with the outputs of `left_out`.
 
     samples: all rows, with standardized targets.  out: the outputs of `left_out` without.
-    at, sets: the inputs that it is of, some, and those of each regression, see `input_sets`.
+    at, sets: the inputs that it is of, some, and those of each regression, see `regressions.input_sets`.
     """
     judge, loss, bound = samples.take(rows.rows), members[0].network.loss, Bound.of(members[0])
     judge = judge._replace(X=judge.X[:, :0])  # only the targets are asked for, many times

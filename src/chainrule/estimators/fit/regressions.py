@@ -3,7 +3,7 @@
     numbers     B, a = argmin sum_i v_i |x_i B + a - y_i|^2 + penalty |B|^2         ridge regression
     classes     B, a = argmin sum_i v_i loss(x_i B + a, y_i) + penalty / 2 |B|^2     logistic regression
 
-v are the weights of the rows; loss is the cross-entropy of the network.
+v are the weights of the rows, with a mean of 1 whatever their unit; loss is the cross-entropy of the network.
 
 Sources: Hoerl and Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 1970;
 le Cessie and van Houwelingen, "Ridge estimators in logistic regression", Applied Statistics 1992.
@@ -24,6 +24,7 @@ from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR
 from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network
+from chainrule.network.objective import shares
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Of the squares of the coefficients: see the formulas above, with standardized targets of numbers."""
@@ -89,6 +90,34 @@ def input_sets(at: Straight, ways: Sequence[str]) -> list[NDArray[np.int64]]:
     return [all_but_ranks] if len(numbers) in (0, len(all_but_ranks)) else [numbers, all_but_ranks]
 
 
+class Centered(NamedTuple):
+    """Rows to solve a regression of."""
+
+    X: NDArray[np.float64]
+    """(n, inputs) less their center"""
+    y: NDArray[np.float64]  # (n, outputs)
+    weight: NDArray[np.float64]
+    """(n,), with a mean of 1"""
+    share: NDArray[np.float64]
+    """(n,) the weights, with a sum of 1"""
+    center: NDArray[np.float64]
+    """(inputs,) the weighted mean"""
+
+
+def centered(samples: Samples, rows: NDArray[np.int64], inputs: NDArray[np.int64]) -> Centered:
+    """Return some rows and inputs of samples. Weights that are all 0 stay so."""
+    X, y, weight = samples.take(rows).batch(slice(None), np.float64)
+    X, share = X[:, inputs], shares(weight)
+    center = share @ X
+    return Centered(X - center, y, in_rows(weight), share, center)
+
+
+def in_rows(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights (n,) whose mean is 1, so that each counts in rows, whatever its unit; all 0 where they are."""
+    found: NDArray[np.float64] = weight / (weight.mean() or 1.0)
+    return found
+
+
 def solved(
     samples: Samples,
     rows: NDArray[np.int64],
@@ -100,11 +129,9 @@ def solved(
     With rows centered and times the roots of their weights, B = X'(XX' + penalty I)^-1 y = (X'X + penalty I)^-1 X'y, by
     the smaller of the two matrices, which is made once for all penalties. samples: with standardized targets.
     """
-    X, y, weight = samples.take(rows).batch(slice(None), np.float64)
-    X = X[:, inputs]
-    share = weight / (weight.sum() or 1.0)
-    center, mean, root = share @ X, share @ y, np.sqrt(weight)[:, None]
-    X, y = (X - center) * root, (y - mean) * root
+    X, y, weight, share, center = centered(samples, rows, inputs)
+    mean, root = share @ y, np.sqrt(weight)[:, None]
+    X, y = X * root, (y - mean) * root
     is_wide = X.shape[1] > X.shape[0]
     products, right = (X @ X.T, y) if is_wide else (X.T @ X, X.T @ y)
     parts = list[LinearPart]()
@@ -136,10 +163,7 @@ def logistic(
     Of more inputs than rows, X = U S V', the coefficients are V times those of the inputs X V, whose squares have the
     same sum.  samples: with classes.  loss: of logits.
     """
-    X, y, weight = samples.take(rows).batch(slice(None), np.float64)
-    X = X[:, inputs]
-    center = weight @ X / (weight.sum() or 1.0)
-    X = X - center
+    X, y, weight, _, center = centered(samples, rows, inputs)
     turned = np.linalg.svd(X, full_matrices=False)[2].T if X.shape[1] > X.shape[0] else np.eye(X.shape[1])
     X = X @ turned
     shape = (X.shape[1] + 1, y.shape[1])
