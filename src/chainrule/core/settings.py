@@ -63,6 +63,13 @@ def check_count(
     return int(value)
 
 
+def check_seed(seed: object, name: str = "seed", bits: int = 32) -> int:
+    """Check that a seed is an integer in [0, 2^bits), and return it as an int."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**bits:
+        raise ConfigError(f"{option(name)} must be an integer in [0, 2^{bits}), not {seed!r}.")
+    return int(seed)
+
+
 def is_count(value: object, minimum: int = 0) -> TypeGuard[int]:
     """Return whether a value of a file is an integer of at least `minimum`, and below `MAX_COUNT`."""
     return type(value) is int and minimum <= value < MAX_COUNT

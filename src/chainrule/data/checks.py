@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core.arrays import Array, RowsLike, TargetsLike, distinct
-from chainrule.core.settings import check_choice, check_count
+from chainrule.core.settings import check_choice, check_count, check_seed
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.errors import ConfigError, DataError, ShapeError, instead, option
@@ -36,13 +36,6 @@ class Targets(NamedTuple):
 
     y: NDArray[Any]  # (n,) int64 or (n, outputs) float64
     classes: NDArray[Any] | None
-
-
-def check_seed(seed: object, name: str = "seed", bits: int = 32) -> int:
-    """Check that a seed is an integer in [0, 2^bits), and return it as an int."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
-        raise ConfigError(f"{option(name)} must be an integer in [0, 2^{bits}), not {seed!r}.")
-    return int(seed)
 
 
 def as_array(value: object, name: str) -> Any:

@@ -95,11 +95,9 @@ class Ensemble(PredictionMixin):
         models = list(models)
         if not models or not all(isinstance(model, Model) for model in models):
             raise ConfigError(f"models must be a list of at least one Model, not {models!r}.")
-        first = _described(models[0])
         for i, model in enumerate(models):
-            for name, value in _described(model).items():
-                if value != first[name]:
-                    raise ConfigError(f"models must have the same {name}, but those of model {i} differ.")
+            if (name := _differing(models[0], model)) is not None:
+                raise ConfigError(f"models must have the same {name}, but those of model {i} differ.")
         made = cls.__new__(cls)
         made._hold(models, checks.check_seed(seed))
         return made
@@ -408,11 +406,19 @@ def _is_same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return a.dtype == b.dtype and a.__array_interface__ == b.__array_interface__
 
 
+def _differing(one: Model, other: Model) -> str | None:
+    """Return the name of a property that members of an ensemble must share and these do not; None for none."""
+    config = persistence.network_config
+    if one.network is not other.network and config(one.network) != config(other.network):
+        return "network"
+    theirs = _described(other)
+    return next((name for name, value in _described(one).items() if value != theirs[name]), None)
+
+
 def _described(model: Model) -> dict[str, Any]:
-    """Return the properties that all members of an ensemble must share, by name."""
+    """Return the properties that all members of an ensemble must share beside the network, by name."""
     scale = model.target_scale
     return {
-        "network": persistence.network_config(model.network),
         "dtype": model.dtype.name,
         "labels": None if model.classes is None else model.classes.tolist(),
         "feature_names": model.feature_names,

@@ -12,6 +12,7 @@ from chainrule.core.arrays import Array, states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples, dense
 from chainrule.data.stream import Stream
+from chainrule.distributed import process_count
 from chainrule.engines import ForwardWalks
 from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
@@ -56,7 +57,8 @@ def fit(model: Any, settings: RunSettings) -> History:
         steps_before=steps_before,
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
     )
-    run.together = Together(run)
+    if plan.shards is not None and process_count() > 1:
+        run.together = Together()
     trainer.check(run)
     if settings.resume is not None:
         if not settings.resume.is_file():

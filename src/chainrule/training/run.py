@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,6 +125,21 @@ class RunSettings:
         }
 
 
+class Alone:
+    """The agreement of the processes of a run that has one."""
+
+    def watching(self, run: Run) -> AbstractContextManager[None]:
+        """Return the context of the training."""
+        return nullcontext()
+
+    def agree(self, run: Run) -> None:
+        """Decide what is done next, between two calls of the engine."""
+
+    def validated(self, run: Run) -> dict[str, float]:
+        """Return the validation."""
+        return run.validate()
+
+
 @dataclass(repr=False)
 class Run:
     """The state of one call of fit, with its settings.
@@ -163,7 +179,7 @@ class Run:
     """the average of the parameters, in the shape of theta, see `to_average`; None before the first one"""
     reached: NDArray[Any] | None = None
     """the parameters of the last step while theta is their average; None otherwise"""
-    together: Any = None
+    together: Alone = field(default_factory=Alone)
     """the agreement with the other processes, see `training.together`"""
     shortened: int | None = None
     """the steps after which the run ends within an epoch, if a time limit plans so; None for whole epochs"""

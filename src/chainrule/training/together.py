@@ -16,20 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.distributed import agreement, is_first, process_count, processes
+from chainrule.distributed import agreement, is_first, processes
 from chainrule.errors import ConfigError
 from chainrule.training.callbacks import Checkpoint
-from chainrule.training.run import Run
+from chainrule.training.run import Alone, Run
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Together:
-    """The agreement of the processes of one run; without effect for a single process."""
+class Together(Alone):
+    """The agreement of several processes of one run."""
 
-    def __init__(self, run: Run) -> None:
-        """Check whether the run has several processes."""
-        self.is_shared = run.plan.shards is not None and process_count() > 1
+    def __init__(self) -> None:
+        """Begin without a signal."""
         self.asked = False
         self.watchdog = processes.watchdog()
 
@@ -39,9 +38,6 @@ class Together:
 
         Raises ConfigError in all processes if one has another run.
         """
-        if not self.is_shared:
-            yield
-            return
         mine = checksums(run)
         with self.watchdog:
             compare(mine)
@@ -66,8 +62,6 @@ class Together:
 
         Raises KeyboardInterrupt in all processes at the same step.
         """
-        if not self.is_shared:
-            return
         self.watchdog.beat()
         mine = [self.asked, run.chunk, run.epochs, run.shortened, run.history.stopped]
         all = agreement.exchange(mine)
@@ -82,8 +76,6 @@ class Together:
 
     def validated(self, run: Run) -> dict[str, float]:
         """Return the validation of process 0, which all use."""
-        if not self.is_shared:
-            return run.validate()
         found = run.validate() if is_first() else None
         self.watchdog.beat()
         values: dict[str, float] = agreement.exchange(found)[0]

@@ -26,7 +26,6 @@ from chainrule.training import fit as training
 from chainrule.training.callbacks import Callback, Checkpoint, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
-from chainrule.training.options import Clip
 from chainrule.training.run import Run, RunSettings
 from chainrule.training.settings import as_schedule
 from chainrule.training.time_limit import JUDGED, Shortfall
@@ -93,7 +92,7 @@ def run(
         batch_size=size,
         seed=model.seed,
         dtype=model.dtype,
-        clip_norm=Clip(p.clip_norm).norm,
+        clip_norm=None if p.clip_norm is None else float(p.clip_norm),
         frozen=model.frozen,
         threads=plan.conditions.threads,
     )
