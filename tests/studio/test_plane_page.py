@@ -64,12 +64,18 @@ def until(page: Page, what: str, argument: Any = None) -> None:
     idle(page)
 
 
+def built(page: Page) -> None:
+    """Wait until the network of the last change is on show."""
+    until(page, "() => !document.querySelector('[aria-busy=true]')")
+
+
 def run_of(studio: Studio) -> Any:
     return studio.runs["plane"]
 
 
 def stepped(page: Page, studio: Studio, steps: int) -> None:
-    """Train for some steps, and wait for the drawing of the last one."""
+    """Train the network of the last change for some steps, and wait for the drawing of the last one."""
+    built(page)
     run = run_of(studio)
     goal = run.place[1] + steps
     run.step(steps)
@@ -187,7 +193,9 @@ def test_painted_points_train(page: Page, studio: Studio):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
         page.mouse.down()
         for x, y in places[1:]:
-            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+            page.mouse.move(box["x"] + (x - 0.1) * box["width"], box["y"] + y * box["height"], steps=2)
+            page.wait_for_timeout(900)
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=2)
         page.mouse.up()
 
     stroke(0, [(0.2, 0.2), (0.4, 0.2)])
@@ -195,6 +203,7 @@ def test_painted_points_train(page: Page, studio: Studio):
     stroke(3, [(0.2, 0.8), (0.4, 0.8)])
     until(page, "() => document.querySelector('[data-test=plane-error]').hidden")
     until(page, "() => document.querySelectorAll('[data-layer=\"2\"]').length === 4")
+    built(page)
     points = run_of(studio).points
     assert set(points.y.tolist()) == {0, 2, 3} and 8 <= len(points.y) <= 30
     assert points.X[points.y == 2].mean(0) == pytest.approx([0.52, -0.78], abs=0.05)
@@ -210,8 +219,54 @@ def test_painted_points_train(page: Page, studio: Studio):
     assert box is not None
     page.click('[data-brush="erase"]')
     page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
-    until(page, "() => document.querySelector('[data-test=epoch]').dataset.value === '0'")
+    built(page)
     assert len(run_of(studio).points.y) < painted
+
+
+LATE = """(() => {
+  const send = WebSocket.prototype.send, builds = new Set();
+  WebSocket.prototype.send = function (text) {
+    if (text.includes('"plane.build"')) builds.add(JSON.parse(text).id);
+    send.call(this, text);
+  };
+  const { set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'onmessage');
+  Object.defineProperty(WebSocket.prototype, 'onmessage', { set(listen) {
+    set.call(this, (event) => {
+      const data = event.data, said = typeof data === 'string' ? data : new TextDecoder().decode(data).slice(0, 300);
+      setTimeout(() => listen(event), [...builds].some((id) => said.includes(`"id": ${id},`)) ? 1000 : 0);
+    });
+  } });
+})();"""
+"""A network's answer comes a second after it was built."""
+
+
+def test_what_is_painted_while_a_network_is_built_stays(browser: Browser):
+    studio = Studio()
+    with studio_pages(browser, studio) as pages, pages.open("plane", init=LATE) as page:
+        built(page)
+        page.click("[data-test=clear]")
+        page.wait_for_selector("[data-test=plane-error]:not([hidden])")
+        box = page.locator("[data-test=points]").bounding_box()
+        assert box is not None
+        before = run_of(studio)
+        for k in (0, 1):
+            page.click(f'[data-brush="{k}"]')
+            page.mouse.click(box["x"] + (0.2 + 0.4 * k) * box["width"], box["y"] + 0.5 * box["height"])
+        page.click('[data-brush="3"]')
+        for _ in range(200):
+            if run_of(studio) is not before:
+                break
+            page.wait_for_timeout(20)
+        places = np.linspace(0.1, 0.9, 16)
+        page.mouse.move(box["x"] + places[0] * box["width"], box["y"] + 0.8 * box["height"])
+        page.mouse.down()
+        for x in places[1:]:
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + 0.8 * box["height"])
+            page.wait_for_timeout(50)
+        page.mouse.up()
+        built(page)
+        points = run_of(studio).points
+        assert points.X[points.y == 3, 0] == pytest.approx((2 * places - 1) * EDGE, abs=0.03)
 
 
 def test_points_are_painted_by_keyboard(page: Page, studio: Studio):

@@ -21,7 +21,7 @@ export function plane(root, store) {
   for (const [key, value] of Object.entries({ ...defaults, 'plane.brush': 0 })) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`plane.${key}`);
   const grid = gridPoints(SIZE, EDGE);
-  let current = null, seen = null, curve = null, frame = null, timer = null, building = 0, stopped = false, painted = null, endless = false, isAsked = false;   // isAsked: another network is about to be built
+  let current = null, seen = null, curve = null, frame = null, timer = null, building = 0, stopped = false, painted = null, endless = false, isAsked = false, isBusy = false;   // isAsked: another network is about to be built
 
   const { ask: redraw, stop: stopDrawing } = createFrame(draw);
   const picture = networkPicture(store, { looked: redraw, resize });
@@ -63,8 +63,12 @@ export function plane(root, store) {
   function rebuild() {
     clearTimeout(timer);
     isAsked = true;
+    beBusy(true);
     timer = setTimeout(() => { isAsked = false; build(true); }, 120);
   }
+
+  // From the change of a setting until its network is on show, no network from elsewhere is followed: its settings would replace the change.
+  function beBusy(value) { isBusy = value; map.element.setAttribute('aria-busy', String(value)); }
 
   async function build(goesOn) {
     const asked = ++building, given = wanted();
@@ -72,10 +76,12 @@ export function plane(root, store) {
       waitForPoints();
       return;
     }
+    beBusy(true);
     const state = await call('plane.build', given);
-    if (stopped || asked !== building || !state) return;
-    adopt(state);
-    if (goesOn && (endless || store.get('motion'))) await call('plane.start', { epochs: endless ? null : FIRST_EPOCHS, pace: get('pace') });
+    if (stopped || asked !== building) return;
+    beBusy(isAsked);
+    if (state) adopt(state);
+    if (state && goesOn && (endless || store.get('motion'))) await call('plane.start', { epochs: endless ? null : FIRST_EPOCHS, pace: get('pace') });
   }
 
   function start() {
@@ -130,8 +136,9 @@ export function plane(root, store) {
   }
 
   async function follow() {
+    if (isBusy) return;
     const asked = building, state = await call('plane.get');
-    if (stopped || asked !== building || !state || !state.model) return;
+    if (stopped || isBusy || asked !== building || !state || !state.model) return;
     const { kind, n, noise, seed, layers, activation, batch_norm, residual, optimizer, rate, batch } = state.settings;
     store.set({ 'plane.kind': kind, 'plane.n': n, 'plane.noise': noise, 'plane.seed': seed, 'plane.layers': [...layers], 'plane.activation': activation, 'plane.norm': batch_norm, 'plane.residual': residual,
       'plane.optimizer': optimizer, 'plane.rate': rate, 'plane.batch': batch, 'plane.points': kind === 'painted' ? encode(rows(state), EDGE) : '' });
@@ -209,6 +216,7 @@ export function plane(root, store) {
   const shownPoints = () => ({ X: painted.flatMap(([x1, x2]) => [x1, x2]), y: painted.map(([, , k]) => k), X_test: [], y_test: [], classes: 4 });
 
   async function waitForPoints() {
+    beBusy(false);
     if (frame?.running) await pause();
     error.say(t(store, 'plane.two_classes'));
   }
@@ -285,9 +293,8 @@ export function plane(root, store) {
   return () => {
     stopped = true;
     store.set({ 'shown.plane': null });
-    stopDrawing();
     clearTimeout(timer);
-    offs.forEach((off) => off());
+    [stopDrawing, ...offs].forEach((stop) => stop());
     [picture, map, chart].forEach((part) => part.stop());
   };
 }
