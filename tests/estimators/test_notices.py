@@ -269,6 +269,50 @@ def test_a_column_alone_by_hand():
     assert explained[0] > 0.99 and abs(explained[1]) < 0.05
 
 
+def counted_persons(spread: float, seed: int) -> tuple[pd.DataFrame, Any]:
+    """300 persons with 4 rows each, and a count of which little can be predicted. spread: of the persons."""
+    random = np.random.default_rng(seed)
+    person = np.repeat(np.arange(300), 4)
+    age = random.integers(20, 70, 300)[person] + np.tile(np.arange(4), 300)
+    X = pd.DataFrame({"person": person, "age": age, "dose": random.normal(size=1200)})
+    mean = np.exp(spread * random.normal(size=300)[person] + 0.2 * X["dose"] + 0.5)
+    return X, random.poisson(mean).astype(float)
+
+
+def test_persons_whose_first_test_is_not_sure(monkeypatch: pytest.MonkeyPatch):
+    assert found(*counted_persons(0.8, seed=3)) == [("groups", ("person",))]
+    monkeypatch.setattr(judge, "groups_compared", lambda table, codes, group=None: judge.compared(
+        table, judge.by_groups(table, codes), group))  # fmt: skip
+    assert found(*counted_persons(0.8, seed=3)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_persons_who_are_alike(seed: int):
+    assert found(*counted_persons(0.0, seed)) == []
+
+
+def test_tests_together_by_hand():
+    def pair(errors: list[float], score: float, group: int) -> judge.ScorePair:
+        good, bad = np.array(errors), np.array(errors) + 1.0
+        ways = judge.SmallScore(score, good), judge.SmallScore(score - 0.4, bad)
+        return judge.ScorePair(*ways, np.full(len(errors), group))
+
+    found = judge.pooled([pair([1.0], 0.5, 0), pair([2.0, 3.0, 6.0], 0.1, 1)])
+    assert found.with_it.score == pytest.approx(0.2) and found.without.score == pytest.approx(-0.2)
+    assert found.ratio == pytest.approx(16 / 12) and found.clusters is not None
+    assert found.clusters.tolist() == [0, 1, 1, 1]
+
+
+def test_the_turns_of_a_split_by_groups():
+    codes = np.random.default_rng(0).integers(0, 50, 1000)
+    made = small(np.zeros((1000, 1)), np.zeros(1000))
+    turns = [judge.by_groups(made, codes, turn) for turn in range(6)]
+    tested = np.concatenate([split.test for split in turns])
+    assert len(np.unique(tested)) == len(tested) and 700 < len(tested) <= 800
+    for split in turns:
+        assert set(codes[split.test]).isdisjoint(codes[split.far]) and len(split.near) == len(split.far)
+
+
 def test_a_split_by_groups_and_by_time():
     codes = np.random.default_rng(0).integers(0, 50, 1000)
     made = small(np.zeros((1000, 1)), np.zeros(1000))

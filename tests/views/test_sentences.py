@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -244,6 +245,29 @@ def test_a_word_that_nobody_uses_and_one_that_is_missing_are_seen():
     assert idle(used | {"flow": used["flow"] - {"BY_LAYER"}}) == ["flow.BY_LAYER"]
     assert missing(used | {"flow": used["flow"] | {"STREAM"}}) == ["flow.STREAM"]
     assert missing(used | {"weather": frozenset({"RAIN"})}) == ["weather.RAIN"]
+
+
+def twice(tree: ast.Module) -> list[str]:
+    """The names that a module gives a value, or a function, more than once: the first one is lost."""
+    named: list[str] = []
+    for each in tree.body:
+        if isinstance(each, (ast.FunctionDef, ast.ClassDef)):
+            named.append(each.name)
+        elif isinstance(each, (ast.Assign, ast.AnnAssign)):
+            targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+            named += [
+                name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
+            ]
+    return [name for name, times in Counter(named).items() if times > 1]
+
+
+def test_a_word_has_one_meaning():
+    found = {path: twice(tree_of(path)) for path in sorted(WORDS.rglob("*.py"))}
+    assert len(found) > 30 and not any(found.values()), found
+
+
+def test_a_word_with_two_meanings_is_seen():
+    assert twice(ast.parse("A, B = 'error', 'off'\nC = 'c'\nA = 'off by'\ndef B(): ...")) == ["A", "B"]
 
 
 # --- languages

@@ -228,7 +228,7 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         if judgement.decision is not None:
             from chainrule.views import words
 
-            out.print(words.tables.BY_LIKELIEST, style="dim")
+            out.print(words.tables.COMPARED_BY_LIKELIEST, style="dim")
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if page is not None:
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)

@@ -184,7 +184,7 @@ def repeated(table: SampledTable) -> tuple[list[Notice], Rows | None]:
     observed = float((counts.astype(float) ** 2).sum()) / rows - 1
     if share < LEAST_REPEATED or observed < MORE_THAN_CHANCE * alike:
         return [], None
-    found = judge.compared(table, judge.by_groups(table, codes))
+    found = judge.groups_compared(table, codes)
     if found is None or not found.differs:
         return [], None
     scores = found.with_it.score, found.without.score
@@ -202,7 +202,7 @@ def grouped(table: SampledTable) -> tuple[list[Notice], Rows | None]:
     candidates.sort(key=lambda each: -each[0])
     best: tuple[judge.ScorePair, float, int, Rows] | None = None
     for rho, k, codes in candidates[:MOST_JUDGED]:
-        found = judge.compared(table, judge.by_groups(table, codes), codes if table.is_input[k] else None)
+        found = judge.groups_compared(table, codes, codes if table.is_input[k] else None)
         if found is not None and found.differs and (best is None or found.ratio > best[0].ratio):
             best = found, rho, k, codes
     if best is None:

@@ -8,6 +8,7 @@ light and dark pages.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ MAX_NAMED = 100
 """The maximum number of classes whose full names appear in the hover text of each cell."""
 MAX_POINTS = 2000
 """The maximum number of points of a scatter plot; more are thinned out evenly."""
+FEW_TIMES = 5
+"""The ratio of a logarithmic axis's largest number to its smallest up to which its ticks have the same distance."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
 
@@ -70,9 +73,23 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
     figure.update_xaxes(range=[0.9, max(len(records), 1) + 0.1] if len(records) <= 50 else None, **ticks)
     if name == "loss" and all(value > 0 for trace in figure.data for value in trace.y):
         axis = words.phrases.logarithmic(words.phrases.spoken(name))
-        figure.update_yaxes(type="log", title={"text": axis}, nticks=6, minor={"showgrid": False})
-        figure.update_yaxes(tickformat="~g", dtick="D2")
+        step = logarithmic_step([value for trace in figure.data for value in trace.y])
+        figure.update_yaxes(type="log", title={"text": axis}, minor={"showgrid": False})
+        figure.update_yaxes(tickformat="~g", tick0=0, dtick=step)
     return figure
+
+
+def logarithmic_step(values: Sequence[float]) -> str:
+    """Return Plotly's step between the ticks of a logarithmic axis of numbers above 0.
+
+    "D2" is 1, 2 and 5 times every power of ten. Where the largest number is less than FEW_TIMES the smallest, as of
+    many losses, that may be one tick: so the step is 1, 2 or 5 times a power of ten ("L0.05"), and three to eight fit.
+    """
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    if not low < high < FEW_TIMES * low:
+        return "D2"
+    power = 10.0 ** math.floor(math.log10((high - low) / 3))
+    return f"L{max(step * power for step in (1, 2, 5) if step * power <= (high - low) / 3):.6g}"
 
 
 def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:

@@ -40,7 +40,7 @@ def residuals(judgement: Judgement) -> go.Figure:
             mode="markers",
             showlegend=False,
             marker={"color": BLUE, "size": 7, "opacity": 0.55},
-            hovertemplate=said.RESIDUAL + "<extra></extra>",
+            hovertemplate=said.RESIDUAL_POINT + "<extra></extra>",
         )
     )
     style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL)

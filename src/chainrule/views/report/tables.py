@@ -89,7 +89,7 @@ def compared(run: TableRun) -> str:
     if tied.names:
         notes.append(said.held_out_by(tied.names, tied.gap))
     if run.deciding is not None:
-        notes.append(said.BY_LIKELIEST)
+        notes.append(said.COMPARED_BY_LIKELIEST)
     return section(said.COMPARISON, lead, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
 
 

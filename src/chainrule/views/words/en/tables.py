@@ -183,7 +183,7 @@ def point(count: str, low: str, high: str) -> str:
     return f"predicted %{{x:.1%}}<br>came true %{{y:.1%}} ({low} to {high})<br>{count} rows"
 
 
-RESIDUAL = "predicted %{x:.5g}<br>off by %{y:+.5g}"
+RESIDUAL_POINT = "predicted %{x:.5g}<br>off by %{y:+.5g}"
 """What the pointer shows of an error."""
 
 
@@ -261,7 +261,7 @@ THRESHOLD_CURVE = (
 """What the curve of thresholds shows."""
 
 
-BY_LIKELIEST = "All models, this network too, are compared by the likeliest class."
+COMPARED_BY_LIKELIEST = "All models, this network too, are compared by the likeliest class."
 """By which labels the models beside a network with a threshold are compared."""
 
 

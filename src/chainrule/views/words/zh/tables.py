@@ -165,7 +165,7 @@ def point(count: str, low: str, high: str) -> str:
     return f"預測 %{{x:.1%}}<br>實際 %{{y:.1%}}（{low} 到 {high}）<br>{count} 列"
 
 
-RESIDUAL = "預測 %{x:.5g}<br>誤差 %{y:+.5g}"
+RESIDUAL_POINT = "預測 %{x:.5g}<br>誤差 %{y:+.5g}"
 
 
 def interval(low: str, high: str) -> str:
@@ -239,7 +239,7 @@ THRESHOLD_CURVE = (
 )
 
 
-BY_LIKELIEST = "所有模型（包括這個網路）都以機率最高的類別來比較。"
+COMPARED_BY_LIKELIEST = "所有模型（包括這個網路）都以機率最高的類別來比較。"
 
 
 def threshold_point(by: str) -> str:
