@@ -42,13 +42,14 @@ from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
 from chainrule.estimators.best.weights import are_weights, greedy, is_temperature, temperature, tempered
 from chainrule.estimators.fit.data import FitInput, of_table
+from chainrule.estimators.fit.dealing import ALWAYS, deal
 from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.variants import VARIANTS
-from chainrule.estimators.rows import ALWAYS, deal, rows_of
+from chainrule.estimators.rows import rows_of
 from chainrule.formulas.losses import MeanSquaredError, Poisson
 from hostile_tables import hostile_table
 

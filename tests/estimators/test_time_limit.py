@@ -15,8 +15,9 @@ import chainrule
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.fit.begin import FitRequest
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.in_time import is_early, members_for, rows_again, rows_in_time
+from chainrule.estimators.fit.in_time import members_for, rows_again, rows_in_time
 from chainrule.estimators.fit.limit import FitLimit
 
 GENERATOR = np.random.default_rng(2)
@@ -240,8 +241,9 @@ def test_a_fit_says_which_rows_it_had_no_time_for(preset: str, monkeypatch: pyte
 
 
 def test_a_fit_that_is_late_looks_for_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chainrule.estimators.fit.in_time.time.monotonic", lambda: 115.0)
-    assert is_early(None, 0.0) and is_early(61.0, 100.0) and not is_early(60.0, 100.0)
+    monkeypatch.setattr("chainrule.estimators.fit.begin.time.monotonic", lambda: 115.0)
+    request = FitRequest(FitInput([], []), 100.0)
+    assert request.is_early(None) and request.is_early(61.0) and not request.is_early(60.0)
 
 
 # --- the members of few rows that there is time to train -------------------------------------------------------------

@@ -21,9 +21,9 @@ from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.structure import FREE
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import PRESETS
-from chainrule.estimators.rows import folds
 from chainrule.estimators.tuning import search, study
 from chainrule.estimators.tuning import trial as one_trial
+from chainrule.estimators.tuning.search import by_chance
 from chainrule.estimators.tuning.spaces import FAST, SPACES
 from chainrule.estimators.tuning.trial import Problem, Tried, tried
 
@@ -98,16 +98,16 @@ def test_what_the_user_gave_is_not_varied():
 
 def test_folds_hold_every_row_out_once_and_each_class_in_proportion():
     y = np.array(["a"] * 30 + ["b"] * 12 + ["c"])
-    parts = list(folds(y, True, 3, 1))
+    parts = list(by_chance(y, True, 3, 1))
     held = np.concatenate([out for _, out in parts])
     assert sorted(held) == list(range(42))  # all but the class of a single row, which is always learned from
     for rows, out in parts:
         assert not set(rows) & set(out) and len(rows) + len(out) == 43
         assert ((y[out] == "a").sum(), (y[out] == "b").sum()) == (10, 4)
-    ((rows, out),) = folds(np.arange(50.0), False, None, 1)
+    ((rows, out),) = by_chance(np.arange(50.0), False, None, 1)
     assert len(out) == 10 and len(rows) == 40
-    assert [o.tolist() for _, o in folds(y, True, 3, 1)] == [o.tolist() for _, o in parts]
-    assert [o.tolist() for _, o in folds(y, True, 3, 2)] != [o.tolist() for _, o in parts]
+    assert [o.tolist() for _, o in by_chance(y, True, 3, 1)] == [o.tolist() for _, o in parts]
+    assert [o.tolist() for _, o in by_chance(y, True, 3, 2)] != [o.tolist() for _, o in parts]
 
 
 # --- a trial
@@ -120,7 +120,7 @@ def problem(count: int | None = None) -> Problem:
 @pytest.mark.parametrize("count", [None, 3])
 def test_the_value_of_a_trial_is_the_mean_of_the_folds(count):
     made, expected = regressor(), []
-    for rows, out in folds(Y, False, count, 0):
+    for rows, out in by_chance(Y, False, count, 0):
         fitted = regressor().fit(X.iloc[rows], Y[rows], X_val=X.iloc[out], y_val=Y[out])
         expected.append(math.sqrt(np.mean((fitted.predict(X.iloc[out]) - Y[out]) ** 2)))
     found = tried(made, {}, problem(count), None, math.inf)
@@ -282,7 +282,7 @@ def test_ctrl_c_keeps_what_was_found():
         "interrupted",
         ["complete", "complete", "interrupted"],
     )
-    rows, out = next(iter(folds(Y, False, None, 0)))
+    rows, out = next(iter(by_chance(Y, False, None, 0)))
     fitted = regressor(**FAST.parameters(found.best.settings))
     fitted.fit(X.iloc[rows], Y[rows], X_val=X.iloc[out], y_val=Y[out])
     assert_array_equal(found.estimator.predict(X), fitted.predict(X))

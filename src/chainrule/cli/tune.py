@@ -112,8 +112,7 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
 def introduce(search: TuneRun, out: Console) -> None:
     """Print the table and how it is searched."""
     from chainrule.cli.tables import introduce_table
-    from chainrule.estimators.rows import HELD_OUT
-    from chainrule.estimators.tuning.search import TRIALS
+    from chainrule.estimators.tuning.search import HELD_OUT, TRIALS
     from chainrule.network.summary import counted
 
     run, how = search.run, search.settings

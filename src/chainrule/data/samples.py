@@ -172,6 +172,12 @@ def dense(X: RowsLike, dtype: DTypeLike) -> NDArray[Any]:
     return rows.astype(dtype, copy=False)
 
 
+def in_rows(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights (n,) whose mean is 1, so that each counts in rows, whatever its unit; all 0 where they are."""
+    found: NDArray[np.float64] = weight / (weight.mean() or 1.0)
+    return found
+
+
 def joined(parts: Sequence[Samples], empty: Callable[..., NDArray[Any]] = np.empty) -> Samples:
     """Concatenate several samples; a single one is returned unchanged. Raises DataError for y of different shapes.
 

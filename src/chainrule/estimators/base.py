@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import preprocessing, progress
+from chainrule.estimators import progress
 from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import asked, race
@@ -24,15 +24,17 @@ from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.begin import FitRequest, begin
-from chainrule.estimators.fit.data import FitData, FitInput, checked, of_raw, of_read, parted, structure_of
-from chainrule.estimators.fit.held_out import warn_of_lone_classes
-from chainrule.estimators.fit.in_time import (
-    is_early,
-    rows_again,
-    rows_in_time,
-    warn_of_rows,
-    with_members_in_time,
+from chainrule.estimators.fit.data import (
+    FitData,
+    FitInput,
+    checked,
+    fitted_preprocessor,
+    of_table,
+    parted,
+    structure_of,
 )
+from chainrule.estimators.fit.held_out import warn_of_lone_classes
+from chainrule.estimators.fit.in_time import rows_again, rows_in_time, warn_of_rows, with_members_in_time
 from chainrule.estimators.fit.plan import (
     ALONE,
     Conditions,
@@ -59,7 +61,7 @@ from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
-from chainrule.estimators.told import CallbackSupportMixin, tasks, tell_report, told, with_callbacks
+from chainrule.estimators.told import CallbackSupportMixin, Tasks, tell_report, told, with_callbacks
 from chainrule.estimators.updating import Going, updated
 from chainrule.training.callbacks import as_callbacks
 
@@ -144,7 +146,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _told(self) -> AbstractContextManager[None]:
         """Check the parameters, and return the context of a fit, whose beginning and end callbacks are told."""
         self._validate_params()
-        return told(self)
+        return nullcontext() if self.callbacks is None else told(self)
 
     def _fit(
         self,
@@ -183,7 +185,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             with progress.of_race(self.verbose, limit, begun) as watch:
                 request = self._in_time(request, raced)
                 data = self._data(request)
-                notices = of_fit(request, data, conditions.is_alone and is_early(limit, begun))
+                notices = of_fit(request, data, conditions.is_alone and request.is_early(limit))
                 seen = drift.of_fit(data, conditions.is_alone)
                 if conditions.is_alone and data.samples.n >= race.LEAST:
                     warn_of_lone_classes(data)
@@ -197,11 +199,14 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
         before = request.before
         name = name_of_recipe(self.preset, self.preprocess) or "network"
-        with progress.of_fit(self.verbose, name, self.time_limit, begun) as bar:
+        showing: AbstractContextManager[progress.FitBar | None] = nullcontext()
+        if self.verbose:
+            showing = progress.of_fit(self.verbose, name, self.time_limit, begun)
+        with showing as bar:
             request = self._in_time(request)
             data = self._data(request)
             is_noticed = conditions.is_alone and not incremental
-            notices = of_fit(request, data, is_noticed and is_early(self._limit, begun))
+            notices = of_fit(request, data, is_noticed and request.is_early(self._limit))
             seen = drift.of_fit(data, is_noticed) if before is None else before.seen
             if self.preset == ADDITIVE:
                 data = self._with_pairs(request, data)
@@ -225,15 +230,15 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 part = replace(request, labels=data.targets)
                 data = parted(data, self._data_of(part, request.given), split)
                 plan = resolved(self, data, conditions=conditions, begun=begun)
-            if before is None and self._trunk is None:
+            if self.time_limit is not None and before is None and self._trunk is None:
                 plan = with_members_in_time(plan, data)
             if bar is not None:
                 plan = replace(plan, parameters=replace(plan.parameters, verbose=False))
             samples = data.samples
             watched = None
-            if not incremental:
+            if self._has_tasks and not incremental:
                 weight = request.given.sample_weight
-                watched = tasks(self, plan.parameters.max_iter, samples.X, samples.y, weight)
+                watched = Tasks(self, plan.parameters.max_iter, samples.X, samples.y, weight)
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
@@ -243,6 +248,15 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             watched.finish()
         warn_of(self._fitted)
         return self
+
+    @property
+    def _has_tasks(self) -> bool:
+        """Whether a callback of scikit-learn's protocol is told of epochs: its own, or of a search that fits it.
+
+        A search hands its context to each estimator, also without callbacks; a task an epoch is a sixth of a short fit.
+        """
+        parent = getattr(self, "_parent_callback_ctx", None)
+        return bool(getattr(self, "_skl_callbacks", None) or getattr(parent, "_callbacks", parent))
 
     def _before(self, incremental: bool) -> FitResult | None:
         """Return the result that a fit goes on from; None for a new one, as of a race."""
@@ -310,11 +324,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         parameters, kind = values_of(self), self.target_type
         known, warm = request.labels if before is None else before.targets, self.warm_start
         if isinstance(read := given.X, ReadTable):
-            data = of_read(kind, given, read, parameters, known, warm)
+            data = of_table(kind, given, parameters, read.preprocessor, known, warm, read)
         elif self.preprocess is not None:
             table = reading.read(given.X)
             preprocessor = self._preprocessor(request, table)
-            data = of_raw(kind, given, table, parameters, preprocessor, known, warm)
+            data = of_table(kind, given, parameters, preprocessor, known, warm, table)
         else:
             check = partial(validate_data, self, reset=before is None)
             data = checked(kind, given, parameters, check, self._check_array, known, warm)
@@ -332,7 +346,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return data
 
         def prepare(made: TablePreprocessor) -> FitData:
-            return of_raw(self.target_type, given, table, values_of(self), made)
+            return of_table(self.target_type, given, values_of(self), made, read=table)
 
         return additive.with_pairs(self, data, prepare, request.conditions, request.begun)
 
@@ -350,7 +364,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         of_few = few_of(self, given, request.conditions)
         settings = table_settings(self, request.conditions.variant, given.time is not None, of_few)
         y = self.target_type.read(given.y)
-        return preprocessing.fitted(self.preprocess, given, table, y, self.dtype, settings)
+        return fitted_preprocessor(self.preprocess, given, table, y, self.dtype, settings)
 
 
 def fit_under(estimator: MLPEstimator, given: FitInput, conditions: Conditions) -> FitResult:

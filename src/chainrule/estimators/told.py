@@ -162,14 +162,3 @@ def reconstruction(estimator: HoldsResult, run: Run) -> dict[str, Any]:
         model = copy.copy(result.model)
         model.take(run.theta.copy(), dict(run.states), run.trained)
     return {"_result": replace(result, model=model)}
-
-
-def tasks(estimator: HoldsResult, epochs: int, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
-    """Return the bridge to scikit-learn's callbacks for at most so many epochs; None if nobody would be called.
-
-    A search hands its context to each estimator, also one without callbacks; a task an epoch is a sixth of a short fit.
-    """
-    parent = getattr(estimator, "_parent_callback_ctx", None)
-    if not (getattr(estimator, "_skl_callbacks", None) or getattr(parent, "_callbacks", parent)):
-        return None
-    return Tasks(estimator, epochs, X, y, sample_weight)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.weights import Numbers, greedy
-from chainrule.estimators.rows import deal
+from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.scorers import HeldOutScorer
 
 ROUNDS = 20

@@ -28,11 +28,11 @@ from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import NOTHING, Drawn, RaceChoice, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput, class_weights
+from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.splits import Split, folds
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.progress import RaceWatcher
-from chainrule.estimators.rows import deal
 from chainrule.estimators.scorers import HeldOutScorer
 
 RACE, AGAIN = 0.4, 0.3

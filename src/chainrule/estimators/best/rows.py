@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators import preprocessing
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.state import Task
 from chainrule.estimators.best.weights import tempered
-from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.data import FitData, FitInput, fitted_preprocessor
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import Conditions, few_of, table_settings
 from chainrule.estimators.fit.splits import Split
@@ -122,7 +121,7 @@ class RacePreprocessors:
             if key not in self.made:
                 rows = self.rows.parts(task.fold) if is_apart else self.rows.given
                 table = reading.read(rows.X) if is_apart or self.data.raw is None else self.data.raw
-                self.made[key] = preprocessing.fitted(
+                self.made[key] = fitted_preprocessor(
                     made.preprocess, rows, table, rows.y, made.dtype, dict(settings)
                 )
             return self.made[key]

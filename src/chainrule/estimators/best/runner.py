@@ -247,9 +247,8 @@ class Runner:
         preprocessor = self.preprocessors.of(made, task)
         rows = self.inputs.prepared(preprocessor)
         own = rows.given if task.is_of_all else rows.parts(task.fold)
-        data = of_table(
-            made.target_type, own, values_of(made), preprocessor, self.data.targets, transform=lambda X: X
-        )
+        known = self.data.targets
+        data = of_table(made.target_type, own, values_of(made), preprocessor, known, is_prepared=True)
         if task.is_of_all and data.validation is not None:
             samples = data.with_passed() if self.estimator.refit else data.samples
             data = replace(data, samples=samples, validation=None)

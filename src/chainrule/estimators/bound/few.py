@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +96,7 @@ def _has_parts(blend: Blend, parts: Sequence[FitResult]) -> bool:
     )
 
 
+@dataclass(eq=False)
 class KeptRows:
     """Holds what answers few rows of an estimator. A copy and a pickle of it begin without.
 
@@ -102,10 +104,9 @@ class KeptRows:
     a dozen networks take longer to read than a row to predict.
     """
 
-    def __init__(self, are_given: bool = False) -> None:
-        """Begin without. are_given: whether networks of this estimator were given out before."""
-        self._kept: FewRows | None = None
-        self.are_given = are_given
+    are_given: bool = False
+    """whether networks of the estimator were given out"""
+    _kept: FewRows | None = field(default=None, init=False)
 
     def give(self) -> None:
         """Note that networks are given out, and may be written to from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,7 +13,6 @@ from sklearn.utils import check_random_state
 
 from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import hidden_layers
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan
@@ -22,9 +22,12 @@ from chainrule.estimators.fit.start import Trunk, members_of, put_parameters, ta
 from chainrule.estimators.fit.structure import FREE, RowStructure
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
-from chainrule.formulas.layers import Dense
+from chainrule.formulas.layers import Dense, Embedding
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
+
+EARLY = 0.25
+"""The part of the limit after which a fit only does what it must."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class FitRequest:
     """whether it is one epoch, by `partial_fit`"""
     structure: RowStructure = FREE
     """what ties the given rows together"""
+
+    def is_early(self, limit: float | None) -> bool:
+        """Return whether a fit of so many seconds has time for what it can do without, when its table is prepared."""
+        return limit is None or time.monotonic() - self.begun < EARLY * limit
 
 
 class FitStart(NamedTuple):
@@ -116,7 +123,8 @@ def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:
         how = plan.activation, p.dropout, p.batch_norm, p.residual
         given = tuple(map(tuple, hidden_layers(list(plan.hidden_layer_sizes), *how)))
     groups = [list(group) for group in given]
-    coded = preprocessing.embedding(data.preprocessor)
+    codes = () if data.preprocessor is None else data.preprocessor.embedded_
+    coded = [Embedding(codes)] if codes else []
     if proposal.codes is not None:
         coded = [proposal.codes(each) for each in coded]
     front = [*coded, *proposal.front]

@@ -8,13 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.data.samples import Samples, joined
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.splits import Split
-from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, read_structure
+from chainrule.estimators.fit.structure import (
+    FREE,
+    RowStructure,
+    RowValues,
+    left_out,
+    read_structure,
+    times_of,
+)
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.from_source import ReadTable
@@ -160,6 +168,34 @@ def checked(
     return FitData(samples, targets, sample_weight=sample_weight, **passed)
 
 
+def fitted_preprocessor(
+    preprocess: object,
+    given: FitInput,
+    table: RawTable,
+    y: object,
+    dtype: str | None,
+    settings: Mapping[str, Any] = {},
+) -> TablePreprocessor:
+    """Return a preprocessor that has learned a table: a new one for "auto", or a copy of the one given.
+
+    given: what a fit is given, whose X was read as the table.  y: its targets, by which the preprocessor decides how
+    many rows a category needs.  settings: of the new one.
+    A row of the median weight counts as one row, whatever the sum of weights: min_count counts rows.
+    """
+    if isinstance(preprocess, TablePreprocessor):
+        made: TablePreprocessor = clone(preprocess)
+    else:
+        made = TablePreprocessor(dtype=dtype or "float32", **settings)
+    if dropped := left_out(given.groups):
+        made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(dropped, "drop")})
+    time = times_of(table, given.time)
+    weight = np.asarray(1.0 if given.sample_weight is None else given.sample_weight, np.float64)
+    if weight.ndim == 0:
+        return made.fit(table, y, time=time)
+    some = weight[weight > 0]
+    return made.fit(table, y, sample_weight=weight / np.median(some) if len(some) else weight, time=time)
+
+
 def of_table(
     kind: type[Targets],
     given: FitInput,
@@ -167,13 +203,21 @@ def of_table(
     preprocessor: TablePreprocessor,
     known: Targets | None = None,
     warm_start: bool = False,
-    transform: Callable[[Any], Any] | None = None,
+    read: RawTable | ReadTable | None = None,
+    is_prepared: bool = False,
 ) -> FitData:
     """Return the checked data of a fit on a table, by a fitted preprocessor. The arguments are those of `checked`.
 
-    transform(X): prepares a table; None for the preprocessor's own.
+    read: what X was read as before, of a source with its inputs; None where it was not.
+    is_prepared: whether the tables are what the preprocessor made of them.
     """
-    transform = preprocessor.transform if transform is None else transform
+
+    def transform(X: Any) -> Any:
+        if is_prepared:
+            return X
+        if read is None or X is not given.X:
+            return preprocessor.transform(X)
+        return read.inputs if isinstance(read, ReadTable) else preprocessor.transform(read)
 
     def check_both(X: Any, y: Any, **rules: Any) -> tuple[Any, Any]:
         found: tuple[Any, Any] = check_X_y(transform(X), y, **rules)
@@ -181,43 +225,10 @@ def of_table(
 
     data = checked(kind, given, parameters, check_both, transform, known, warm_start)
     names = preprocessor.get_feature_names_out().tolist()
-    return replace(data, preprocessor=preprocessor, feature_names=names, table=given)
-
-
-def of_raw(
-    kind: type[Targets],
-    given: FitInput,
-    table: RawTable,
-    parameters: Mapping[str, Any],
-    preprocessor: TablePreprocessor,
-    known: Targets | None = None,
-    warm_start: bool = False,
-) -> FitData:
-    """Return the checked data of a fit on a table whose X was read before. The arguments are those of `of_table`."""
-
-    def transform(X: Any) -> Any:
-        return preprocessor.transform(table if X is given.X else X)
-
-    data = of_table(kind, given, parameters, preprocessor, known, warm_start, transform)
-    return replace(data, raw=table)
-
-
-def of_read(
-    kind: type[Targets],
-    given: FitInput,
-    read: ReadTable,
-    parameters: Mapping[str, Any],
-    known: Targets | None = None,
-    warm_start: bool = False,
-) -> FitData:
-    """Return the checked data of a fit on a table that was read from a source; only X_val is still to be prepared."""
-
-    def transform(X: Any) -> Any:
-        return X if X is read.inputs else read.preprocessor.transform(X)
-
-    own = given._replace(X=read.inputs)
-    data = of_table(kind, own, parameters, read.preprocessor, known, warm_start, transform)
-    return replace(data, table=None)  # whose rows as they were stored are gone
+    data = replace(data, preprocessor=preprocessor, feature_names=names)
+    if isinstance(read, ReadTable):  # whose rows as they were stored are gone
+        return data
+    return replace(data, table=given, raw=read)
 
 
 def parted(data: FitData, part: FitData, split: Split) -> FitData:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from chainrule.estimators.fit import splits
 from chainrule.estimators.fit.structure import FREE, RowStructure
 from chainrule.estimators.recipes.base import FoldMembers
-from chainrule.estimators.rows import ALWAYS, deal
+
+ALWAYS = -1
+"""The fold of a row that is never held out."""
 
 
 class Dealt(NamedTuple):
@@ -57,6 +59,25 @@ def dealt(
         learned, is_left_out = learned[: how.most], is_left_out & (members < how.most)
     rows = np.flatnonzero(is_left_out.all(0))
     return Dealt(learned, rows, members[:, rows])
+
+
+def deal(n: int, folds: int, labels: NDArray[Any] | None, random: Any) -> NDArray[np.int64]:
+    """Return the fold of each row (n,): folds of equal sizes, stratified by label.
+
+    labels: (n,), or None for numbers and for multilabel data. The only row of a label is never held out, so that
+    each label is among the others of every fold.  random: a `numpy.random.RandomState` or `numpy.random.Generator`.
+    """
+    order = random.permutation(n)
+    found = np.empty(n, np.int64)
+    if labels is None:
+        found[order] = np.arange(n) % folds
+        return found
+    _, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = order[np.argsort(numbers[order], kind="stable")]
+    order = order[counts[numbers[order]] > 1]
+    found[...] = ALWAYS
+    found[order] = np.arange(len(order)) % folds
+    return found
 
 
 def deal_groups(

@@ -34,7 +34,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from chainrule.core.random import generator
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, in_rows
 from chainrule.estimators.fit import linear_part, loop, regressions
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
@@ -150,7 +150,7 @@ def has_logits(loss: Loss) -> bool:
 def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
     """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
     y, weight = samples.targets_of()
-    weight = regressions.in_rows(weight)
+    weight = in_rows(weight)
     shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
     log = np.log(shares)
     found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)

@@ -37,8 +37,6 @@ BEYOND_FEW = 3.0
 """How many times that part may be taken for a table that then has more than few rows, whose networks are many."""
 PROBED_CELLS, PROBED_ROWS = 200_000, 500
 """The cells that are prepared to measure the speed, and the fewest rows."""
-EARLY = 0.25
-"""The part of the limit after which a fit only does what it must."""
 SHORT = 8
 """A table of at most so many times these rows is not measured."""
 EPOCHS = 4
@@ -99,11 +97,6 @@ def _drawn(order: NDArray[np.int64], labels: NDArray[Any] | None, rows: int) -> 
     counts = np.arange(max(0, rows - len(first)), rows + 1)
     lacking = len(first) - np.searchsorted(np.sort(first), counts)
     return int(counts[np.argmin(counts + lacking < rows)])
-
-
-def is_early(limit: float | None, begun: float) -> bool:
-    """Return whether a fit has time for what it can do without, after the preparation of its table."""
-    return limit is None or time.monotonic() - begun < EARLY * limit
 
 
 def with_members_in_time(plan: FitPlan, data: FitData) -> FitPlan:

@@ -101,7 +101,8 @@ def run(
     if kept is not None:
         every = kept.every_steps if plan.proposal.folds is None else None  # members may be at different steps
         watchers.append(KeptState(kept.path, every))
-    watchers += as_callbacks(p.callbacks)
+    if p.callbacks is not None:
+        watchers += as_callbacks(p.callbacks)
     limit: FitLimit | RepeatedLimit | None = None
     if plan.conditions.course is not None:
         limit = RepeatedLimit(plan.conditions.course)

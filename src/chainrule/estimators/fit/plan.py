@@ -16,7 +16,6 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import _num_samples
 
 from chainrule.errors import ConfigError
-from chainrule.estimators import preprocessing
 from chainrule.estimators.architecture import activations_in, hidden_sizes
 from chainrule.estimators.fit.constraints import constraints_of
 from chainrule.estimators.fit.data import FitData, FitInput
@@ -33,7 +32,7 @@ from chainrule.estimators.parameters import (
     given,
     values_of,
 )
-from chainrule.estimators.recipes import BEST, DEFAULT, recipe_of
+from chainrule.estimators.recipes import ADDITIVE, BEST, DEFAULT, PRESETS, additive
 from chainrule.estimators.recipes.base import NOTHING, Facts, OfFewRows, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -130,7 +129,8 @@ def resolved(
     incremental: of one epoch, by `partial_fit`.  members: the networks of the fit that it goes on with, or None.
     """
     values, proposal, of_few = values_of(estimator), NOTHING, None
-    constraints = constraints_of(values, data)
+    asked = values["monotonic_cst"], values["interaction_cst"]
+    constraints = None if all(each is None for each in asked) else constraints_of(values, data)
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     if wanted is not None:
         if estimator.preprocess is None:  # nobody scales the inputs, or numbers to predict
@@ -141,11 +141,11 @@ def resolved(
         chosen = given(estimator)
         if trunk is not None:  # whose activations may be others than a recipe's for this task
             chosen.setdefault("activation", activations_in(trunk.models[0].network))
-        columns = preprocessing.numbers(data.preprocessor), preprocessing.sources(data.preprocessor)
-        monotone = preprocessing.monotone(data.preprocessor, constraints)
+        columns = numbers(data.preprocessor), sources(data.preprocessor)
+        rising = monotone(data.preprocessor, constraints)
         width, task = data.samples.X.shape[1], data.targets.task
         groups, outputs = groups_of(data), data.samples.outputs
-        facts = Facts(data.rows, width, task, chosen, *columns, monotone, rarest(data), groups, outputs)
+        facts = Facts(data.rows, width, task, chosen, *columns, rising, rarest(data), groups, outputs)
         of_few = None if data.table is None else few_of(estimator, data.table, conditions)
         before, deals = members if trunk is None else len(trunk.models), of_few is not None
         if before is not None:  # the networks stay as many as they are
@@ -177,6 +177,31 @@ def resolved(
         conditions=conditions,
         begun=begun,
     )
+
+
+def numbers(preprocessor: TablePreprocessor | None) -> tuple[int, ...]:
+    """Return the places of a table's scaled numbers behind the `Embedding` of its codes, which puts these last."""
+    if preprocessor is None:
+        return ()
+    codes = np.array([each[0] for each in preprocessor.embedded_], np.int64)
+    return tuple(int(place - (codes < place).sum()) for place in preprocessor.numbers_)
+
+
+def monotone(preprocessor: TablePreprocessor | None, constraints: Constraints | None) -> frozenset[int]:
+    """Return those of `numbers` whose direction is constrained."""
+    if preprocessor is None or constraints is None or not constraints.monotone:
+        return frozenset()
+    pairs = zip(numbers(preprocessor), preprocessor.numbers_, strict=True)
+    return frozenset(place for place, output in pairs if constraints.monotone[output])
+
+
+def sources(preprocessor: TablePreprocessor | None) -> tuple[int, ...]:
+    """Return the table's column that each input behind this `Embedding` is of."""
+    if preprocessor is None:
+        return ()
+    codes = {column: size for column, _, size in preprocessor.embedded_}
+    rest = [source for place, source in enumerate(preprocessor.sources_) if place not in codes]
+    return (*rest, *(preprocessor.sources_[column] for column, size in codes.items() for _ in range(size)))
 
 
 def rarest(data: FitData) -> float:
@@ -261,4 +286,6 @@ def name_of_recipe(preset: str | None, preprocess: TablePreprocessor | str | Non
 
 def recipe(name: str, variant: str | None) -> Recipe:
     """Return the recipe of this name, or the variant in place of it."""
-    return VARIANTS[variant] if variant is not None else recipe_of(name)
+    if variant is not None:
+        return VARIANTS[variant]
+    return additive.RECIPE if name == ADDITIVE else PRESETS[DEFAULT if name == BEST else name]

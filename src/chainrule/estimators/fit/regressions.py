@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 from scipy.optimize import minimize
 
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, in_rows
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR
 from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.losses import Loss
@@ -110,12 +110,6 @@ def centered(samples: Samples, rows: NDArray[np.int64], inputs: NDArray[np.int64
     X, share = X[:, inputs], shares(weight)
     center = share @ X
     return Centered(X - center, y, in_rows(weight), share, center)
-
-
-def in_rows(weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights (n,) whose mean is 1, so that each counts in rows, whatever its unit; all 0 where they are."""
-    found: NDArray[np.float64] = weight / (weight.mean() or 1.0)
-    return found
 
 
 def solved(

@@ -1,6 +1,6 @@
 """The recipes of networks for tables, by the name that `preset` has for them, a file each."""
 
-from chainrule.estimators.recipes import additive, fast, realmlp, tabm
+from chainrule.estimators.recipes import fast, realmlp, tabm
 from chainrule.estimators.recipes.base import Recipe
 
 PRESETS: dict[str, Recipe] = {"fast": fast.RECIPE, "realmlp": realmlp.RECIPE, "tabm": tabm.RECIPE}
@@ -11,8 +11,3 @@ BEST = "best"
 """The preset that is a race of several recipes; its table is prepared as that of the default one."""
 ADDITIVE = "additive"
 """The preset whose network is a sum of terms; a fit chooses pairs of columns and makes one network of several."""
-
-
-def recipe_of(name: str) -> Recipe:
-    """Return the recipe of a preset."""
-    return additive.RECIPE if name == ADDITIVE else PRESETS[DEFAULT if name == BEST else name]

@@ -22,13 +22,14 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from chainrule.core.random import generator
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import rows
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.fit import splits
 from chainrule.estimators.fit.data import FitInput, structure_of
+from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.plan import name_of_recipe
 from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.fit.structure import RowStructure, RowValues
@@ -41,6 +42,8 @@ from chainrule.estimators.tuning.trial import Problem, RunningSearch, ignore_tri
 
 TRIALS = 50
 """The trials of a search that has neither a number of them nor a time limit."""
+HELD_OUT = 5
+"""Without folds, one row in this many is held out."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +151,21 @@ def held_out_by(
 ) -> tuple[Split, ...]:
     """Return the folds of a search, or its one split for None."""
     if structure.is_free:
-        return tuple(Split(*pair) for pair in rows.folds(y, is_classes, count, seed))
+        return by_chance(y, is_classes, count, seed)
     labels, random = y if is_classes and y.ndim == 1 else None, np.random.RandomState(seed)
     if count is None:
-        return (splits.holdout(structure, 1 / rows.HELD_OUT, labels, random),)
+        return (splits.holdout(structure, 1 / HELD_OUT, labels, random),)
     return tuple(splits.folds(structure, count, labels, random))
+
+
+def by_chance(y: NDArray[Any], is_classes: bool, count: int | None, seed: int) -> tuple[Split, ...]:
+    """Return `count` folds, or one split for None, of rows that nothing ties together: each class in proportion.
+
+    y: (n,) labels or (n, outputs).  Each row is held out once in all folds, as `deal` does.
+    """
+    labels = y if is_classes and y.ndim == 1 else None
+    fold = deal(len(y), count or HELD_OUT, labels, generator(seed, "split", 2))
+    return tuple(Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(count or 1))
 
 
 def setup(search: RunningSearch, folds: int | None) -> dict[str, Any]:
