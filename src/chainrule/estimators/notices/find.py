@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from chainrule.core import hints
+from chainrule.errors import LeakWarning
 from chainrule.estimators.fit.begin import FitRequest
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.notices import columns, judge
 from chainrule.estimators.notices.columns import FEWEST_GROUPS, IN_ONE_PIECE, changes, is_row_number
-from chainrule.estimators.notices.notice import Notice, Notices, is_silent, warn_of
+from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.notices.sample import (
     Array,
     Rows,
@@ -43,8 +47,17 @@ def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
     said = is_judged or known is not None, is_judged or given.time is not None
     with np.errstate(all="ignore"), threadpool_limits(1, "openmp"):
         found = looked_at(table, together, *said)  # more threads take longer to start than its trees to grow
-    warn_of(found)
+    for each in found:
+        hints.give(LeakWarning(str(each), each))
     return Notices(found)
+
+
+def is_silent() -> bool:
+    """Return whether the user's filters ignore all warnings of this class, so that there is no need to look."""
+    for action, message, category, module, _ in warnings.filters:
+        if issubclass(LeakWarning, category):
+            return action == "ignore" and message is None and module is None
+    return False
 
 
 def looked_at(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from chainrule.core import hints, records
+from chainrule.core import records
 from chainrule.core.settings import is_count, is_figure
 from chainrule.core.shown import Shown, written
-from chainrule.errors import FormatError, LeakWarning
+from chainrule.errors import FormatError
 
 KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
 """Columns that give the target away; one that numbers the rows; rows with the inputs of another one; a column of
@@ -110,17 +109,3 @@ def _from_data(data: object) -> Notice:
                 f"the {what} of a notice {'are' if what[-1] == 's' else 'is'} none that a fit notices."
             )
     return made
-
-
-def warn_of(found: Sequence[Notice] | Notices) -> None:
-    """Warn of each notice, at the line of the call."""
-    for each in found:
-        hints.give(LeakWarning(str(each), each))
-
-
-def is_silent() -> bool:
-    """Return whether the user's filters ignore all warnings of this class, so that there is no need to look."""
-    for action, message, category, module, _ in warnings.filters:
-        if issubclass(LeakWarning, category):
-            return action == "ignore" and message is None and module is None
-    return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from chainrule.core import hints
 from chainrule.errors import DataError
@@ -14,7 +15,7 @@ from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
-from chainrule.estimators.tables.rarity import USUAL, KnownTarget, rows_of_a_code
+from chainrule.estimators.tables.rarity import USUAL, TargetGiver, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
 
@@ -32,6 +33,10 @@ MANY = 8
 """outputs have the value `category_scale` where a column has more categories"""
 NOISE = 1e-12
 """a range so small against the largest value is rounding"""
+GOES_WITH_TIME = 0.9
+"""the rank correlation with time, up or down, from which a number goes with it"""
+BEYOND = 0.05
+"""the share of the rows that are beyond its end"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,11 @@ def size_of(categories: int, size: int | None) -> int:
 
 
 def learn(
-    columns: list[Column], weights: Array | None, rules: Rules, target: KnownTarget | None = None
+    columns: list[Column], weights: Array | None, rules: Rules, target: TargetGiver
 ) -> list[LearnedColumn]:
     """Return what is learned of each column.
 
-    weights: (n,) positive; a weight of 2 counts as two equal rows.  target: of the rows, or None.
+    weights: (n,) positive; a weight of 2 counts as two equal rows.  target(): that of the rows, or None.
     Raises DataError where nothing is left to learn from.
     """
     found: list[LearnedColumn | None] = []
@@ -108,7 +113,7 @@ def learn(
 
 
 def _categorical(
-    begun: LearnedColumn, taken: Taken, weights: Array | None, rules: Rules, target: KnownTarget | None
+    begun: LearnedColumn, taken: Taken, weights: Array | None, rules: Rules, target: TargetGiver
 ) -> LearnedColumn:
     there = ~np.isnan(taken.values)
     counts = np.bincount(
@@ -143,7 +148,7 @@ def _categorical(
     most = MOST_CODES if rules.embeddings else MOST_ONE_HOT
     needed = rules.min_count
     if needed is None:
-        needed = rows_of_a_code(taken.values, weights, target) if rules.embeddings else USUAL
+        needed = rows_of_a_code(taken.values, weights, target()) if rules.embeddings else USUAL
     kept = [text for text, count in ranked[:most] if count >= needed]
     if len(kept) < rules.max_one_hot:  # of a small table the most frequent, if they occur twice
         kept = [text for text, count in ranked[: rules.max_one_hot] if count >= 2]
@@ -255,3 +260,39 @@ def _cycles(taken: Taken, weights: Array | None, rules: Rules) -> tuple[str, ...
 
 def _share(where: NDArray[np.bool_], weights: Array | None) -> float:
     return float(where.mean() if weights is None else weights[where].sum() / weights.sum())
+
+
+def with_ends(
+    learned: Sequence[LearnedColumn], columns: Sequence[Column], time: NDArray[np.float64] | None
+) -> list[LearnedColumn]:
+    """Return what was learned of columns, with the ends of those that are numbers or dates. time: (n,), or None.
+
+    A number is clipped to the range that it has in training. What goes with time, such as the number of a day, is
+    beyond that range in every row to come, which then has the value of its last rows: and what a network learned of
+    these alone is chance. So it is clipped where a twentieth of the rows lies beyond, in training too, and what is
+    learned of the end is learned of all of these.
+
+    R2 on the quarter of Bikeshare behind 5,000, 6,000 and 7,000 hours, mean of two seeds: 0.893, 0.854 and 0.696 with
+    the range, 0.902, 0.887 and 0.757 with a twentieth of what goes with time, 0.879, 0.873 and 0.742 with that of each
+    number.
+    """
+    return [
+        each._replace(ends=_ends(kinds.values(column, each), time))
+        if each.became in ("scaled", "parts")
+        else each
+        for each, column in zip(learned, columns, strict=True)
+    ]
+
+
+def _ends(values: NDArray[np.float64], time: NDArray[np.float64] | None) -> tuple[float, float]:
+    there = ~np.isnan(values)
+    values = values[there]
+    low, high = float(values.min()), float(values.max())
+    if time is None or low == high or (time[there] == time[there][0]).all():
+        return low, high
+    correlation = spearmanr(values, time[there]).statistic
+    if correlation >= GOES_WITH_TIME:
+        high = float(np.quantile(values, 1 - BEYOND))
+    elif correlation <= -GOES_WITH_TIME:
+        low = float(np.quantile(values, BEYOND))
+    return low, high

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -15,13 +16,13 @@ from sklearn.exceptions import NotFittedError
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
-from chainrule.estimators.tables import ends, fitting, kinds, reading, state
+from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.cells import places_of, read_for
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
 from chainrule.estimators.tables.learned import DescribedTable, LearnedColumn, describe
-from chainrule.estimators.tables.rarity import as_target
+from chainrule.estimators.tables.rarity import KnownTarget, as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 from chainrule.estimators.tables.statistics import row_weights
 
@@ -126,7 +127,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y: (n,) or (n, outputs), or None; only for min_count="auto".
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
         time: (n,) when each row was, or None; only for out_of_range="clip", by which a number that goes with time is
-        clipped where a twentieth of the rows lies beyond, see `chainrule.estimators.tables.ends`.
+        clipped where a twentieth of the rows lies beyond, see `chainrule.estimators.tables.fitting`.
         """
         rules = self._rules()
         table = reading.read(X)
@@ -143,13 +144,16 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ]
             weights = weights[kept]
             weights = weights / min(1.0, float(weights.mean()))  # weights of mean 1 or more count rows
-        target = as_target(y, table.rows) if rules.min_count is None else None
-        if target is not None and weights is not None:
-            target = target.take(kept)
+
+        @cache
+        def target() -> KnownTarget | None:  # asked for if a column has many categories
+            known = as_target(y, table.rows)
+            return known if known is None or weights is None else known.take(kept)
+
         learned = fitting.learn(columns, weights, rules, target)
         if self.out_of_range == "clip":
             when = time if time is None or weights is None else time[kept]
-            learned = ends.with_ends(learned, columns, when)
+            learned = fitting.with_ends(learned, columns, when)
         self._publish(tuple(learned), table.named, table.rows)
         return self
 

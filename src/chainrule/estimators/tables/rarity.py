@@ -43,7 +43,7 @@ Source of rho: Fisher, "Statistical methods for research workers" (1925), chapte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +78,10 @@ class KnownTarget:
             yield (self.values == k).astype(np.float64)
         if not self.classes:
             yield from self.values.T
+
+
+TargetGiver = Callable[[], KnownTarget | None]
+"""Gives the targets of a table when they are first needed."""
 
 
 def as_target(y: Any, rows: int) -> KnownTarget | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.data import frames
 from chainrule.data.frames import as_columns, is_pandas
 from chainrule.errors import DataError, ShapeError
-from chainrule.estimators.tables import few_rows, levels
+from chainrule.estimators.tables import few_rows
 from chainrule.estimators.tables.column import Column, objects, texts, times
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
@@ -103,7 +104,7 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
         if len(native) <= few_rows.FEW:
             return objects(label, native.tolist())
         codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
-        return levels.column(label, codes, distinct.tolist())
+        return _by_levels(label, codes, distinct.tolist())
     import narwhals
 
     return _series(label, narwhals.from_native(native, series_only=True))
@@ -116,7 +117,7 @@ def _of_objects(label: str, native: Any) -> Column:
         with suppress(TypeError):  # of a cell that has no hash
             codes, distinct = native.factorize()
             if all(type(each) is str for each in distinct):
-                return levels.column(label, codes, distinct.tolist())
+                return _by_levels(label, codes, distinct.tolist())
     return objects(label, native.tolist())
 
 
@@ -128,7 +129,7 @@ def _series(name: str, series: Any) -> Column:
         values = series.to_numpy()
         return numbers_of(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
     if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):
-        found = levels.of_series(name, series) if len(series) > few_rows.FEW else None
+        found = _by_dictionary(name, series) if len(series) > few_rows.FEW else None
         return objects(name, series.to_list()) if found is None else found
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
@@ -137,6 +138,41 @@ def _series(name: str, series: Any) -> Column:
         if values.dtype.kind in "mM":
             return times(name, values)
     return objects(name, series.to_list())
+
+
+def _by_levels(label: str, codes: NDArray[np.integer], distinct: Sequence[Any]) -> Column:
+    """Return a column of the cells distinct[codes]. codes: (n,), -1 for missing; distinct: in the order of rows."""
+    found = objects(label, distinct)
+    absent = -1 if found.form == "text" else np.nan
+    values = np.append(found.values, absent)[codes]
+    if not found.infinite:
+        return Column(label, found.form, values, found.texts)
+    return objects(
+        label, [None if code < 0 else distinct[code] for code in codes.tolist()]
+    )  # which counts them
+
+
+def _by_dictionary(label: str, series: Any) -> Column | None:
+    """Return a column of text or categories that narwhals has wrapped, by Arrow's dictionary; None without Arrow."""
+    if find_spec("pyarrow") is None:
+        return None
+    array = series.to_arrow().dictionary_encode()
+    if hasattr(array, "combine_chunks"):
+        array = array.unify_dictionaries().combine_chunks()
+    codes = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
+    distinct = array.dictionary.to_pylist()
+    return _by_levels(label, *_as_they_come(codes, distinct))
+
+
+def _as_they_come(codes: NDArray[np.int64], distinct: list[Any]) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return codes and levels with the levels in the order of their first rows, and no others."""
+    rows = len(codes)
+    first = np.full(len(distinct) + 1, rows)
+    first[codes[::-1]] = np.arange(rows)[::-1]  # the last write stays; -1 is the missing ones'
+    order = np.argsort(first[:-1], kind="stable")[: np.count_nonzero(first[:-1] < rows)]
+    renamed = np.full(len(distinct) + 1, -1)
+    renamed[order] = np.arange(len(order))
+    return renamed[codes], [distinct[k] for k in order.tolist()]
 
 
 def _mapping(
