@@ -65,7 +65,7 @@ def check_count(
 
 def check_seed(seed: object, name: str = "seed", bits: int = 32) -> int:
     """Check that a seed is an integer in [0, 2^bits), and return it as an int."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**bits:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**bits:
         raise ConfigError(f"{option(name)} must be an integer in [0, 2^{bits}), not {seed!r}.")
     return int(seed)
 
