@@ -82,7 +82,7 @@ NOT_RESULTS = {
         *("Remedy", "OverfittingData", "Range", "AboutSetting"),
     },
     "on the way to a result": {
-        *("Answers", "JudgedDecision", "Demanded", "Followers", "RunCard", "CardRange"),
+        *("Answers", "JudgedDecision", "Demanded", "RunCard", "CardRange"),
         *("RunRows", "DistilledRun", "Int8OfRun", "Lane", "LearnedColumn"),
         *(
             "Settings",

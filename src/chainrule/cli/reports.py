@@ -39,7 +39,9 @@ def write_report(outcome: Outcome, page: Path, language: str, command: str | Non
     from chainrule.views import report
     from chainrule.views.words import spoken_in
 
-    run = outcome.run
+    run, distorted = outcome.run, None
+    if run.settings.augment and run.run.image is not None:
+        distorted = augmented.examples(run.parts.train, run.run.image, run.settings.seed, *augmented.SHOWN)
     with spoken_in(language):
         report.write(
             page,
@@ -55,7 +57,7 @@ def write_report(outcome: Outcome, page: Path, language: str, command: str | Non
             command=run.run.command if command is None else command,
             versions=folder.versions(),
             table=table_run(outcome),
-            distorted=augmented.shown(run.run, run.parts.train),
+            distorted=distorted,
             integers=int8_of_run(run),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -12,14 +12,23 @@ import numpy as np
 from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
 from chainrule.estimators.additive.terms import as_plain, from_plain
-from chainrule.estimators.conformal import calibration
+from chainrule.estimators.conformal.intervals import Intervals
+from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.drift import seen as drift
-from chainrule.estimators.fit.result import RECORDS, FitResult, Records, check_whole, checked, update_records
+from chainrule.estimators.fit.result import (
+    RECORDS,
+    Calibration,
+    FitResult,
+    Records,
+    check_whole,
+    checked,
+    update_records,
+)
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.notice import Notices
-from chainrule.estimators.numbers import NumericTargets, as_loss
+from chainrule.estimators.numbers import NumericTargets, Targets, as_loss
 from chainrule.estimators.parameters import AboutParameter, about
 from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -140,7 +149,7 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
             table,
             _records(known),
             terms=from_plain(data.get("terms")),
-            kept=calibration.from_data(data.get("calibration"), targets, model.network.inputs),
+            kept=_calibration(data.get("calibration"), targets, model.network.inputs),
             seen=drift.from_data(data.get("seen")),
             notices=Notices.from_data(data.get("notices", [])),
             updates=update_records(_number(data.get("updates", []))),
@@ -164,6 +173,15 @@ def _records(known: dict[str, Any]) -> Records:
     """Return records from a file, where names have an underscore behind."""
     own = {field.name: known[f"{field.name}_"] for field in fields(Records) if f"{field.name}_" in known}
     return Records(**own)
+
+
+def _calibration(data: Mapping[str, Any] | None, targets: Targets, inputs: int) -> Calibration | None:
+    """Return a calibration from a file. inputs: of the network.  Raises FormatError for one of another network."""
+    if data is None:
+        return None
+    if isinstance(targets, Labels):
+        return LabelSets.from_data(data, targets)
+    return Intervals.from_data(data, targets, inputs)
 
 
 def _targets(

@@ -13,20 +13,12 @@ from chainrule.training import Augment
 
 if TYPE_CHECKING:
     from chainrule.data.samples import Samples
-    from chainrule.recipe.prepare import Prepared
 
 IMAGES = Augment(rotate=15, scale=0.15, shear=10, shift=1, elastic=(36, 5), fill=None)
 """The distortions of `augment`, for small images such as MNIST's."""
 
 SHOWN = (8, 4)
 """The number of images that a report shows distorted, and of epochs."""
-
-
-def shown(run: Prepared, samples: Samples) -> NDArray[Any] | None:
-    """Return the first training images with their distortions, for a report; None without augmentation."""
-    if not run.settings.augment or run.image is None:
-        return None
-    return examples(samples, run.image, run.settings.seed, *SHOWN)
 
 
 def source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | None) -> ArraySource:

@@ -103,7 +103,7 @@ class ByEstimator(NamedTuple):
             if isinstance(event, Interrupted):
                 interrupted.append(True)
             if isinstance(event, Started):
-                longer.write_changes(run)
+                run.write_changes()
             listen(event)
             log.on_event(event)
 
@@ -120,7 +120,7 @@ class ByEstimator(NamedTuple):
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
                 warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
                 if self.is_race:
-                    longer.write_changes(run)
+                    run.write_changes()
                     race = run.place / RACE, estimator, checksum_of(run.data)
                     start = saved(*race)._replace(plan=self.plan)
                     result = fit_on(estimator, given, start, saver(*race))

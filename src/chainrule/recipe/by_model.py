@@ -125,7 +125,7 @@ class ByModel(NamedTuple):
         def tell(event: Event) -> None:
             event = of_whole_run(event, run.records)
             if isinstance(event, Started):
-                longer.write_changes(run)
+                run.write_changes()
             listen(event)
             log.on_event(event)
 

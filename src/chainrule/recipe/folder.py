@@ -84,7 +84,8 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
         raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
     for old in (*(folder / name for name in FILES), *(folder / RACE).glob("*.safetensors")):
         old.unlink(missing_ok=True)
-    remove_board(folder / BOARD)
+    if (board := folder / BOARD).is_dir():
+        remove_board(board)
     clean(folder)
 
 

@@ -21,7 +21,7 @@ from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
 from chainrule.recipe.data import Data
-from chainrule.recipe.folder import CHECKPOINT, read_config, write_config
+from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Earlier, Prepared
 from chainrule.recipe.settings import NO_PRESET, Settings
@@ -147,17 +147,6 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
         found.append(Earlier(asked, trained))
         last = trained
     return tuple(found)
-
-
-MAY_GROW = ("epochs", "time_limit")
-"""The settings of which a resumed run may have more, see `growing`."""
-
-
-def write_changes(run: Prepared) -> None:
-    """Write the settings of a run again if it is trained longer than its folder says."""
-    written = read_config(run.place)["resolved"]
-    if any(written.get(name) != getattr(run.settings, name) for name in MAY_GROW):
-        write_config(run.place, run.config())
 
 
 def starts_anew(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chainrule.model import Ensemble, Model
+from chainrule.recipe import folder
 from chainrule.recipe.data import Data, Parts, image_shape
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
@@ -145,6 +146,12 @@ class Prepared(NamedTuple):
     def taken_up(self, config: dict[str, Any], epochs: int | None, named: Names = PYTHON) -> Prepared:
         """Return the run in the state of its folder; see `RunTraining.taken_up`."""
         return self.training.taken_up(self, config, epochs, named)
+
+    def write_changes(self) -> None:
+        """Write the settings again if the run is trained longer than its folder says."""
+        written, now = folder.read_config(self.place)["resolved"], self.settings
+        if (written.get("epochs"), written.get("time_limit")) != (now.epochs, now.time_limit):
+            folder.write_config(self.place, self.config())
 
 
 class TrainedRun(NamedTuple):

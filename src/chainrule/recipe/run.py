@@ -236,11 +236,13 @@ def carry_out(
 
     A finished run is evaluated again. listen, stop, trackers: as in `run`.
     """
-    told, following = _ignore if listen is None else listen, followers(begun, trackers)
+    following = followers(begun, trackers) if trackers and begun.done is None else ()
 
     def tell(event: Event) -> None:
-        told(event)
-        following.on_event(event)
+        if listen is not None:
+            listen(event)
+        for each in following:
+            each.on_event(event)
 
     outcome = None
     try:
@@ -253,10 +255,12 @@ def carry_out(
             tell(failed(*epochs, error))
             raise
         judgement = outcome.judgement
-        following.on_judged(judgement.part, judgement.metrics)
+        for each in following:
+            each.on_judged({f"{judgement.part}_{name}": value for name, value in judgement.metrics.items()})
         tell(Judged(*epochs, judgement.part, judgement.n, dict(judgement.metrics)))
     finally:
-        following.close(None if outcome is None else outcome.run.estimator or outcome.model)
+        for each in following:
+            each.close(None if outcome is None else outcome.run.estimator or outcome.model)
     return outcome
 
 
@@ -284,7 +288,3 @@ def judged(found: TrainedRun, named: Names = PYTHON, more: Mapping[str, Any] | N
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
     return Outcome(found.place, found.model, judgement, history, reached, found, comparison)
-
-
-def _ignore(event: Event) -> None:
-    """Do nothing with an event."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from chainrule.errors import ConfigError
 from chainrule.recipe.folder import BOARD, can_go_on
@@ -14,7 +13,6 @@ from chainrule.recipe.settings import as_json
 from chainrule.tracking.follow import Follow
 from chainrule.tracking.settings import flat
 from chainrule.tracking.tracker import Tracker
-from chainrule.training.events import Event
 
 FORMS = ("tensorboard", "mlflow", "wandb", "trackio")
 """The names of trackers, each with a colon and its directory, store or project, or without."""
@@ -44,38 +42,15 @@ def tracker_of(text: str, place: Path | None = None) -> Tracker:
     )
 
 
-class Followers(NamedTuple):
-    """What writes the events of a run into the runs of trackers."""
-
-    follows: tuple[Follow, ...] = ()
-
-    def on_event(self, event: Event) -> None:
-        """Write an event of the training."""
-        for each in self.follows:
-            each.on_event(event)
-
-    def on_judged(self, part: str, metrics: dict[str, float]) -> None:
-        """Write the results, as test_accuracy. part: the samples that they are of."""
-        for each in self.follows:
-            each.on_judged({f"{part}_{name}": value for name, value in metrics.items()})
-
-    def close(self, fitted: object) -> None:
-        """Complete the runs. fitted: the model or the estimator; None if there is none."""
-        for each in self.follows:
-            each.close(fitted)
-
-
-def followers(run: Prepared, trackers: Sequence[Tracker]) -> Followers:
-    """Begin a run of each tracker, or go on with it; none for a run that is finished.
+def followers(run: Prepared, trackers: Sequence[Tracker]) -> tuple[Follow, ...]:
+    """Begin a run of each tracker, or go on with it, and return what writes into these.
 
     Raises ConfigError if one cannot be begun.
     """
-    if run.done is not None:
-        return Followers()
     settings = flat({"data": run.data.name, **as_json(dataclasses.asdict(run.settings))})
     goes_on, found = can_go_on(run.place), list[Follow]()
     for tracker in trackers:
         found.append(tracker.begin(settings, tracker.interrupted() if goes_on else None))
     if found and run.training.is_race and run.training.estimator is not None:
         run.training.estimator.set_params(callbacks=found)  # each of its fits is a run of its own
-    return Followers(tuple(found))
+    return tuple(found)

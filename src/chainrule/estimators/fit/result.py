@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from chainrule.core.settings import is_count
 from chainrule.errors import FormatError
 from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.conformal.calibration import Calibration, calibrated
+from chainrule.estimators.conformal.intervals import Intervals
+from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.drift.seen import SeenColumn
 from chainrule.estimators.fit.floor import Floor
@@ -30,6 +31,8 @@ from chainrule.model import Ensemble, Model
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.time_limit import Shortfall
 
+Calibration = Intervals | LabelSets
+"""What makes intervals or sets of labels of predictions."""
 NO_SPREAD = "spread compares the members of an ensemble; fit with n_members=5, for example."
 FEW = 8
 """Rows that NumPy has predicted before the parameters lie in the native engine."""
@@ -112,8 +115,13 @@ class FitResult:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """What makes intervals or sets of labels of predictions; None without held-out rows."""
-        return calibrated(self.held_out, self.targets) if self.kept is None else self.kept
+        """That of the held-out rows or a file; None without such rows, and for several labels a row."""
+        held_out, targets = self.held_out, self.targets
+        if self.kept is not None or held_out is None or not len(held_out.rows):
+            return self.kept
+        if isinstance(targets, Labels):
+            return None if targets.kind == "multilabel" else LabelSets.of(held_out, targets)
+        return Intervals.of(held_out, targets)
 
     @property
     def members(self) -> list[Model]:

@@ -11,13 +11,13 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.views import words
-from chainrule.views.figures.attribution import cut
 from chainrule.views.figures.base import (
     BLUE,
     ORANGE,
     OUTPUT_COLORS,
     ZERO,
     area,
+    cut,
     error_bars,
     named_places,
     see_through,

@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, GREY, ORANGE, ZERO, named_places, shortened, style
+from chainrule.views.figures.base import BLUE, GREY, ORANGE, ZERO, cut, named_places, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
@@ -26,8 +26,6 @@ MAX_BARS = 12
 """The maximum number of features with their own bar; the rest share one."""
 BAR_WIDTH = 0.65
 """The share of a row that its bar fills; Plotly's default depends on the distance between bars."""
-MAX_NAME_CHARACTERS = 26
-"""The maximum number of characters of a name on the axis; the hover text has the whole name."""
 
 
 def attribution_image(attribution: Attribution, row: int = 0, with_input: bool = True) -> go.Figure:
@@ -154,9 +152,3 @@ def hatched(color: str, shape: str) -> dict[str, Any]:
 def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     """Label horizontal bars at 0, 1, 2, ..., the first on top."""
     figure.update_yaxes(**named_places([cut(name) for name in names]), autorange="reversed")
-
-
-def cut(name: str, letters: int = MAX_NAME_CHARACTERS) -> str:
-    """Shorten a name to fit on an axis, and escape it; of "name = value" the value is kept whole."""
-    name, equals, value = name.rpartition(" = ") if " = " in name else (name, "", "")
-    return shortened(name, letters) + html.escape(equals + value)

@@ -35,6 +35,8 @@ MAX_POINTS = 2000
 """The maximum number of points of a scatter plot; more are thinned out evenly."""
 FEW_TIMES = 5
 """The ratio of a logarithmic axis's largest number to its smallest up to which its ticks have the same distance."""
+MAX_NAME_CHARACTERS = 26
+"""The maximum number of characters of a name on the axis; the hover text has the whole name."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
 
@@ -144,6 +146,12 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
 def shortened(label: str, letters: int) -> str:
     """Shorten a label to fit on an axis, and escape it."""
     return html.escape(label if len(label) <= letters else label[: letters - 1] + "…")
+
+
+def cut(name: str, letters: int = MAX_NAME_CHARACTERS) -> str:
+    """Shorten a name to fit on an axis, and escape it; of "name = value" the value is kept whole."""
+    name, equals, value = name.rpartition(" = ") if " = " in name else (name, "", "")
+    return shortened(name, letters) + html.escape(equals + value)
 
 
 def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figure:

@@ -12,11 +12,11 @@ from chainrule.core.arrays import evenly_spaced
 from chainrule.estimators.explain.curves import MIDDLE
 from chainrule.estimators.explain.reasons import cell
 from chainrule.views import words
-from chainrule.views.figures.attribution import cut
 from chainrule.views.figures.base import (
     BLUE,
     BLUES,
     GREY,
+    cut,
     error_bars,
     named_places,
     shortened,

@@ -14,8 +14,18 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import evenly_spaced
 from chainrule.views import words
-from chainrule.views.figures.attribution import cut, signed_bars
-from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, ORANGE, ZERO, named_places, shortened, style
+from chainrule.views.figures.attribution import signed_bars
+from chainrule.views.figures.base import (
+    BLUE,
+    GREY,
+    MAX_POINTS,
+    ORANGE,
+    ZERO,
+    cut,
+    named_places,
+    shortened,
+    style,
+)
 from chainrule.views.text.reasons import effects, in_units, subject
 
 if TYPE_CHECKING:
