@@ -68,18 +68,6 @@ def vanishing_start(
     return begun(studio, "vanishing", lambda n: VanishingRun(n, studio.send, arms, depth, budget, rate, seed))
 
 
-@command("vanishing.get", reads=True)
-def vanishing_get(studio: Studio) -> dict[str, Any]:
-    """Return the current run."""
-    return answer(studio, "vanishing")
-
-
-@command("vanishing.stop")
-def vanishing_stop(studio: Studio) -> dict[str, Any]:
-    """Stop the run after the current steps."""
-    return stopped(studio, "vanishing")
-
-
 @command("without_backprop.start")
 def methods_start(
     studio: Studio,
@@ -102,20 +90,21 @@ def methods_start(
     )
 
 
-@command("without_backprop.get", reads=True)
-def methods_get(studio: Studio) -> dict[str, Any]:
-    """Return the current run."""
-    return answer(studio, "without_backprop")
+def commands_beside(lab: str) -> None:
+    """Make the commands of a laboratory beside its start."""
+
+    @command(f"{lab}.get", reads=True)
+    def get(studio: Studio) -> dict[str, Any]:
+        """Return the current run."""
+        return answer(studio, lab)
+
+    @command(f"{lab}.stop")
+    def stop(studio: Studio) -> dict[str, Any]:
+        """Stop the current run, if there is one, after its current steps."""
+        if lab in studio.runs:
+            studio.runs[lab].stop()
+        return answer(studio, lab)
 
 
-@command("without_backprop.stop")
-def methods_stop(studio: Studio) -> dict[str, Any]:
-    """Stop the run after the current steps."""
-    return stopped(studio, "without_backprop")
-
-
-def stopped(studio: Studio, lab: str) -> dict[str, Any]:
-    """Stop the current run, if there is one."""
-    if lab in studio.runs:
-        studio.runs[lab].stop()
-    return answer(studio, lab)
+for lab in ("vanishing", "without_backprop"):
+    commands_beside(lab)
