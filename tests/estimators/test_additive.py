@@ -234,8 +234,14 @@ def test_a_term_by_hand():
         and pair.at("new", None) == 6
         and pair.at(None, 9.0) == 2
     )
+    assert pair.at(pd.NA, 9.0) == pair.at(pd.NaT, 9.0) == 2
+    numbered = pair._replace(axes=(Axis("k", "categories", ("3", OTHER)), cells))
+    assert numbered.at(3.0, 1.0) == numbered.at(3, 1.0) == numbered.at("3", 1.0) == 4
     terms = Terms(np.array([0.5]), (curve,))
     assert terms.decision({"x": 5.0}) == 3.5 and Terms(np.array([0.5]), ()).decision({}) == 0.5
+    assert "-0.5" in terms.html({"x": pd.NA}) and terms.decision({"x": pd.NA}) == -0.5
+    with pytest.raises(KeyError, match="the row lacks 'x', which has a term; of a date"):
+        terms.decision({"y": 5.0})
     with pytest.raises(KeyError, match="'z' is no term; there are x"):
         terms["z"]
 

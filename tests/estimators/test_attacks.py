@@ -48,6 +48,18 @@ def table() -> pd.DataFrame:
             lambda: classifier().fit(X, np.array([*WORDS[1:], None], object)),
             "y has labels that cannot be sorted",
         ),
+        (
+            lambda: classifier().fit(X, [*WORDS[1:].tolist(), np.nan]),
+            "label is missing in 1 of 150 rows, the first of them row 149",
+        ),
+        (
+            lambda: classifier().fit(X, pd.Series([pd.NA, *WORDS[1:]], dtype="string")),
+            "label is missing in 1 of 150 rows, the first of them row 0; omit",
+        ),
+        (
+            lambda: classifier().fit(X, np.c_[Y > 0, Y > 1] + 1),
+            "by 0 and 1 which labels a row has, and has 2",
+        ),
         (lambda: classifier().fit(X, Y.astype(object)), "Unknown label type: unknown. y must be labels"),
         (lambda: setattr(classifier().fit(X, Y), "coefs_", [np.ones((4, 4))]), "coefs_ must be 2 arrays"),
         (

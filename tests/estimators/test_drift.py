@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import LeakWarning, MLPRegressor
 from chainrule.cli.check import check as check_command
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators.drift import check, seen
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
@@ -74,6 +74,18 @@ def test_rows_like_none():
     assert "2 of 50 rows look like nothing in training: 4, 9." in str(found)
     with words.spoken_in("zh"):
         assert "50 列中有 2 列" in str(found) and words.drift.TITLE in found._repr_html_()
+
+
+def test_columns_are_those_of_training():
+    """In any order, beside others; a column that lacks is said, and arrays go by the order of training."""
+    X = rows(60, 6)
+    turned = X[[*X.columns[::-1]]].assign(more="text")
+    assert FITTED.check(turned).columns == FITTED.check(X).columns
+    assert FITTED.check(X.iloc[0]).columns == FITTED.check(X[:1]).columns
+    with pytest.raises(DataError, match="X lacks 'kind' of the 5 columns the model was trained on"):
+        FITTED.check(X.drop(columns="kind"))
+    with pytest.raises(ShapeError, match="X has 3 features, but TablePreprocessor is expecting 5"):
+        FITTED.check(X.to_numpy(object)[:, :3])
 
 
 def test_the_distance_is_at_most_the_real_one_and_near_it():

@@ -146,6 +146,32 @@ def test_complete_on_hostile_tables(kind: type[Any]):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_complete_behind_bins_of_hardly_any_width():
+    """One number of 1e15 makes the others of its column one point, with bins of 1e-16 in it."""
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"paid": [*rng.normal(size=59), 1e15], "age": rng.normal(size=60)})
+    one: dict[str, Any] = {"early_stopping": True, "max_iter": 1, "dtype": "float64", "random_state": 0}
+    net = MLPClassifier((16,), preprocess="auto", preset="fast", **one).fit(X, target()[:60] > 0)
+    (network,) = net.members_
+    network.theta[...] = rng.normal(size=len(network.theta)) / 4
+    edges = next(iter(network.states.values())).edges
+    assert (np.diff(edges, axis=1) < 1e-13).sum(1).max() >= 4
+    assert net.explain(X).error.max() < 1e-9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("unit", [1e-14, 1.0, 1e12])
+def test_complete_in_any_unit_of_the_target(unit: float):
+    """Answers that end at the range of the targets, where the typical one does not."""
+    X, y = table(), target() * unit
+    y = np.clip(y, np.quantile(y, 0.2), np.quantile(y, 0.8))
+    net = MLPRegressor(preprocess="auto", preset="fast", max_iter=5, random_state=0).fit(X, y)
+    reasons = net.explain(X)
+    assert np.isclose(reasons.answers, [[y.min()], [y.max()]], rtol=0, atol=1e-6 * unit).any()
+    assert reasons.error.max() < 1e-12 * np.abs(reasons.answers).max()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("loss", ["poisson", "huber", "quantile"])
 def test_complete_with_losses_of_numbers(loss: str):
     y = np.exp(target() / 4)

@@ -174,7 +174,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         X: a table with the columns of training.  level: the probability at most that anything is said to have changed
         if nothing has, over all columns. Compared are the distributions of numbers (Kolmogorov and Smirnov's test) and
         of categories (chi-squared), and the shares of missing values (Fisher's exact test), by statistics that the fit
-        keeps of each column. Print the result. Raises ConfigError without such statistics, as of arrays.
+        keeps of each column. Print the result. Raises ConfigError without such statistics, as of arrays, and DataError
+        for a table that lacks a column.
         """
         result, found = self._fitted, check_number(level, "level", above=0.0, below=1.0)
         if result.preprocessor is None or not result.seen:

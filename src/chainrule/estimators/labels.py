@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.tables.column import is_missing_cell
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
@@ -39,13 +40,16 @@ class Labels:
 
     @staticmethod
     def read(y: object) -> object:
-        """Return labels of a nullable type of pandas in NumPy's; others as they are."""
+        """Return labels, of a nullable type of pandas in NumPy's. Raises DataError for missing ones."""
+        check_are_there(y)
         return whole_labels(y)
 
     @classmethod
     def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:
         """Return what the labels y are. Raises DataError for numbers, and for several outputs of several classes."""
         kind, classes = distinct(y, "y")
+        if kind == "multilabel-indicator":
+            check_zeros_and_ones(y)
         return cls(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
 
     def check_again(self, y: NDArray[Any], warm_start: bool) -> None:
@@ -165,6 +169,35 @@ class Labels:
         if self.kind == "multilabel":
             return sparse.csr_matrix(chosen) if self.is_sparse else chosen
         return self.classes[np.minimum(chosen[:, 0], len(self.classes) - 1)]
+
+
+def check_are_there(y: Any) -> None:
+    """Check labels that would lose what says that they are missing: in a list beside text NaN becomes the text "nan".
+
+    Raises DataError. Arrays of numbers and objects are scikit-learn's to check.
+    """
+    if hasattr(y, "isna") and getattr(y, "ndim", 0) == 1:
+        missing = np.asarray(y.isna(), np.bool_)
+    elif isinstance(y, (list, tuple)) and any(isinstance(each, str) for each in y):
+        missing = np.array([is_missing_cell(each) for each in y], np.bool_)
+    else:
+        return
+    if missing.any():
+        raise DataError(
+            f"Input y contains NaN: the label is missing in {int(missing.sum()):,} of {len(missing):,} rows, the first "
+            f"of them row {int(missing.argmax()):,}; omit these rows."
+        )
+
+
+def check_zeros_and_ones(y: Any) -> None:
+    """Check several labels a row. Raises DataError for other numbers than 0 and 1."""
+    values = np.unique(y.data if hasattr(y, "tocsr") else y)
+    other = values[(values != 0) & (values != 1)]
+    if len(other):
+        raise DataError(
+            f"y (n, labels) says by 0 and 1 which labels a row has, and has {other[0]!s:.40}; fit one classifier for "
+            "each column of classes."
+        )
 
 
 def whole_labels(y: Any) -> Any:

@@ -14,6 +14,7 @@ from chainrule.core import records
 from chainrule.core.files import write_whole
 from chainrule.core.shown import view, written
 from chainrule.errors import FormatError
+from chainrule.estimators.tables.column import is_missing_cell, plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -58,24 +59,21 @@ class AdditiveTerm(NamedTuple):
 
     def at(self, *places: Any) -> NDArray[np.float64]:
         """Return what the term adds (outputs,) for a value of each column; None or NaN for a missing one."""
-        if len(self.axes) == 1 and self.axes[0].kind == "knots" and not is_missing(places[0]):
+        if len(self.axes) == 1 and self.axes[0].kind == "knots" and not is_missing_cell(places[0]):
             knots = np.array(self.axes[0].points, float)
             return np.array([np.interp(float(places[0]), knots, own[1:]) for own in self.values.T])
         found = tuple(place(axis, value) for axis, value in zip(self.axes, places, strict=True))
         return np.asarray(self.values[found])
 
 
-def is_missing(value: Any) -> bool:
-    """Return whether a value of a table is missing."""
-    return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
-
-
 def place(axis: Axis, value: Any) -> int:
     """Return the index of a value along an axis."""
-    if is_missing(value):
+    if is_missing_cell(value):
         return 0
     if axis.kind == "categories":
-        known = str(value) if str(value) in axis.points else OTHER
+        is_number = isinstance(value, (float, np.floating)) and np.isfinite(value)
+        own = plain(float(value)) if is_number else str(value)
+        known = own if own in axis.points else OTHER
         return axis.points.index(known) + 1 if known in axis.points else 0
     if axis.kind == "knots":
         raise ValueError("a value lies between knots; use AdditiveTerm.at.")
@@ -116,7 +114,12 @@ class Terms(records.DataResult):
         raise KeyError(f"{name!r} is no term; there are {', '.join(each.name for each in self.terms[:20])}.")
 
     def decision(self, row: Any) -> NDArray[np.float64]:
-        """Return the sum (outputs,) for a row: a mapping of the columns' values."""
+        """Return the sum (outputs,) for a row, a mapping of the columns' values. Raises KeyError for one that lacks."""
+        lacking = [axis.column for term in self.terms for axis in term.axes if axis.column not in row]
+        if lacking:
+            raise KeyError(
+                f"the row lacks {lacking[0]!r}, which has a term; of a date these are its parts, one by one."
+            )
         added = [term.at(*(row[axis.column] for axis in term.axes)) for term in self.terms]
         return np.asarray(self.intercept + np.sum(added, axis=0)) if added else self.intercept
 

@@ -12,6 +12,7 @@ from chainrule.core.settings import is_count, is_figure
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.tables import kinds, reading
+from chainrule.estimators.tables.cells import places_of
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -40,16 +41,13 @@ def read_columns(X: object, preprocessor: TablePreprocessor) -> list[tuple[Learn
     """Return the columns of a table that a network sees, each with its values: numbers, or the codes of categories.
 
     A missing value is NaN; of categories those without a code of their own are one more.
+    Raises DataError for a missing column, and ShapeError for another number of columns without names.
     """
-    learned = preprocessor.learned_
-    table = reading.read(X)
-    by_name = {column.name: column for column in table.columns}
-    if not (table.named and hasattr(preprocessor, "feature_names_in_")) and len(table.columns) == len(
-        learned
-    ):
-        by_name = {each.name: column for each, column in zip(learned, table.columns, strict=True)}
+    learned, named = preprocessor.learned_, hasattr(preprocessor, "feature_names_in_")
     used = [each for each in learned if each.became != "dropped"]
-    return [(each, _values(by_name[each.name], each)) for each in used]
+    table = reading.read(X, known=[each.name for each in used] if named else None)
+    at = places_of(learned, table, named)
+    return [(each, _values(table.columns[at[each.name]], each)) for each in used]
 
 
 def _values(column: Column, learned: LearnedColumn) -> Array:

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from chainrule.formulas.activations import log_sigmoid, log_softmax
 
 Floats = NDArray[np.float64]
-SAME = 1e-10
-"""The difference of two arguments below which the derivative takes the place of the slope."""
 TINY = 1e-300
 """The smallest probability whose logarithm is computed; smaller ones count as this."""
 
@@ -41,9 +39,9 @@ def log_mean(a: Floats, b: Floats, log_ratio: Floats) -> Floats:
 
 
 def slope(x: Floats, y: Floats, tangent: Floats | float) -> Floats:
-    """(y - y') / (x - x') of a function of one argument; tangent: its derivative, where x = x'."""
+    """(y - y') / (x - x') of a function of one argument, in any unit; tangent: its derivative, where x = x'."""
     run, rise = x[:-1] - x[-1:], y[:-1] - y[-1:]
-    is_same = np.abs(run) < SAME
+    is_same = run == 0
     return np.where(is_same, tangent, rise / np.where(is_same, 1.0, run))
 
 

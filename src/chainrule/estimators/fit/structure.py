@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _num_samples
 
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import kinds, reading
@@ -77,7 +80,16 @@ def read_structure(
         when, is_dates = taken.values, taken.kind in ("date", "duration")
     elif gap:
         raise ConfigError(f"gap={gap!r} lies between times; also pass time to fit, or omit gap.")
-    return RowStructure(of_groups, when, as_gap(gap, is_dates))
+    found = RowStructure(of_groups, when, as_gap(gap, is_dates))
+    rows = None if found.is_free else _count_of(X)
+    return found if rows is None else found.checked(rows)
+
+
+def _count_of(X: Table) -> int | None:
+    """Return the rows of a table, which is not read for it; None for one that does not say."""
+    with suppress(TypeError):
+        return int(_num_samples(next(iter(X.values()), ()) if isinstance(X, Mapping) else X))
+    return None
 
 
 def times_of(X: Table, time: RowValues | None) -> NDArray[np.float64] | None:

@@ -136,6 +136,16 @@ def objects(name: str, values: Sequence[Any]) -> Column:
     return texts(name, [None if sorts[type(value)] == _MISSING else _text(value) for value in values])
 
 
+def is_missing_cell(value: object) -> bool:
+    """Return whether a cell has no value: None, NaN, NaT or pandas' NA."""
+    is_nan = isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+    return (
+        is_nan
+        or _sort(type(value)) == _MISSING
+        or (isinstance(value, np.datetime64) and bool(np.isnat(value)))
+    )
+
+
 def plain(value: float) -> str:
     """Return a number as the name of a category: 1.0 is 1."""
     return str(int(value)) if value == math.floor(value) and abs(value) < 1e16 else repr(float(value))

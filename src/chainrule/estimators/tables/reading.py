@@ -214,7 +214,8 @@ def _values(label: str, values: Any, name: str) -> Column:
         series = frames.read_frame(values, name)
         if not hasattr(series, "columns"):
             return _series(label, series)
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or isinstance(values, Mapping):
+    is_sequence = hasattr(values, "__len__") and hasattr(values, "__getitem__")  # a set has no order
+    if isinstance(values, (str, bytes, Mapping)) or not is_sequence:
         raise ShapeError(
             f"{name} needs a list or an array for column {label!r}, not {type(values).__name__}; "
             "give one value per row."

@@ -20,7 +20,10 @@ from chainrule.network.blocks import Block
 from chainrule.trained.trained import Trained
 
 MIN_DIFFERENCE = 1e-10
-"""The difference of pre-activations below which the derivative replaces the chord's slope."""
+"""The difference of pre-activations below which the derivative replaces the chord's slope: of sums, most of it is
+rounding."""
+MIN_RUN = 1e-290
+"""The same of numbers that are no sums, so that the quotient is finite: bins of a column may be 1e-16 wide."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Chords(Layer):
         n, of = self.samples, self.layer.sources(x.shape[1])
         assert of is not None
         run, rise = (x[:n] - x[n:])[:, of], e[:n] - e[n:]  # (n, fan_out)
-        is_same = np.abs(run) < MIN_DIFFERENCE
+        is_same = np.abs(run) < MIN_RUN
         slope = np.where(is_same, tangent[:n], rise / np.where(is_same, 1.0, run))
         slope = np.concatenate([slope, slope[: len(x) - n]])
         return (), _sums_by_input(delta * slope, of, x.shape[1])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from chainrule.estimators.tables.column import is_missing_cell
 from chainrule.views import words
 from chainrule.views.figures import additive as figures
 from chainrule.views.report.page import page
@@ -62,6 +63,6 @@ def added_up(found: Terms, row: Mapping[str, object] | None) -> str:
 
 def shown(value: object) -> str:
     """Return a cell as text."""
-    if value is None or value != value:
+    if is_missing_cell(value):
         return words.additive.MISSING
     return f"{value:.6g}" if isinstance(value, float) else f"{value}"
