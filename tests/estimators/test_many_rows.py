@@ -17,8 +17,8 @@ from chainrule import TablePreprocessor
 from chainrule.errors import DataError
 from chainrule.estimators.tables import preprocessor, reading
 from chainrule.estimators.tables.column import objects, shortened
+from chainrule.estimators.tables.encoding import levels_of
 from chainrule.estimators.tables.few_rows import FEW
-from chainrule.estimators.tables.levels import of_numbers
 from chainrule.estimators.tables.once import transform_blocks, transform_each
 from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling, steps
 from chainrule.estimators.tables.scaling import normal as normal_of
@@ -243,7 +243,7 @@ REPEATED = st.one_of(
 @given(st.lists(REPEATED, min_size=1, max_size=8), st.integers(FEW, 3 * FEW))
 def test_levels_of_numbers_are_the_numbers(some: list[float], n: int):
     x = np.resize(some, n)
-    found = of_numbers(x)
+    found = levels_of(x)
     if found is not None:
         numbers, codes = found
         assert (np.diff(numbers) > 0).all()
@@ -255,13 +255,13 @@ def test_levels_of_numbers_are_the_numbers(some: list[float], n: int):
 def test_whole_numbers_and_ones_of_two_decimals_have_levels_and_others_none():
     x = np.resize(np.arange(-5.0, 12.0), 500)
     for values in (x, x / 100, np.where(x == 3, math.nan, x)):
-        numbers, codes = of_numbers(values)
+        numbers, codes = levels_of(values)
         np.testing.assert_array_equal(numbers, np.unique(values[~np.isnan(values)]))
         assert codes.max() == len(numbers) - (not np.isnan(values).any())
     both_zeros = x.copy()
     both_zeros[np.argmax(x == 0)] = -0.0
     for values in (x / 3, x * 1e4, np.arange(500.0), np.full(500, math.nan), both_zeros):
-        assert of_numbers(values) is None
+        assert levels_of(values) is None
 
 
 # --- blocks of rows -------------------------------------------------------------------------------------------------
