@@ -186,7 +186,8 @@ def is_initialized() -> bool:
 
 def is_one_of_several() -> bool:
     """Return whether the environment describes this process as one of several. Raises ConfigError."""
-    return environment.found(os.environ).size > 1
+    is_started = any(name in os.environ for name, *_ in environment.STARTERS)
+    return is_started and environment.found(os.environ).size > 1
 
 
 def process_count() -> int:

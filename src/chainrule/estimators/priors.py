@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError, FormatError
-from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.labels import Labels
 
 Prior = Mapping[Any, float] | Sequence[float] | NDArray[Any]
@@ -28,18 +27,6 @@ class ClassShares(NamedTuple):
     """of the rows, by sample_weight"""
     trained: tuple[float, ...]
     """what the network learned: with class_weight too"""
-
-    @classmethod
-    def of(cls, data: FitData) -> Self | None:
-        """Return those of the data of a fit; None for numbers, several labels a row, and a single class."""
-        numbers, targets = data.labels, data.targets
-        if numbers is None or not isinstance(targets, Labels) or len(targets.classes) < 2:
-            return None
-        weights = data.sample_weight, data.samples.weight
-        sums = [np.bincount(numbers.astype(np.int64), each, len(targets.classes)) for each in weights]
-        if not all(each.sum() > 0 for each in sums):
-            return None
-        return cls(*(tuple((each / each.sum()).tolist()) for each in sums))
 
     @classmethod
     def read(cls, data: Sequence[Sequence[float]], labels: Labels) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -247,16 +246,7 @@ def schedule(settings: Settings, held_out: bool, named: Names = PYTHON) -> Sched
 
 def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
     """Raise ConfigError for options that contradict each other or the data."""
-    for name, value in dataclasses.asdict(settings).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{named(name)} must be a finite number, not {value}.")
-    for name, about in ABOUT.items():
-        if (
-            about.numbers is not None
-            and about.numbers.check is not None
-            and getattr(settings, name) is not None
-        ):
-            about.numbers.check(getattr(settings, name), named(name))
+    settings.check_numbers(named)
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
             f"{named('precision')} must be bf16, not {settings.precision!r}; omit it for the dtype's own."

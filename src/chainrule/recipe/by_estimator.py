@@ -132,7 +132,8 @@ class ByEstimator(NamedTuple):
                     fit_under(estimator, given, Conditions(kept=kept))
         finally:
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
-        demands.decide(estimator, demands.demanded(run.settings, table.target))
+        if run.settings.has_demands:
+            demands.decide(estimator, demands.demanded(run.settings, table.target))
         history = estimator.model_.history
         if not self.is_race and not len(history) and (interrupted or history.stopped is None):
             raise KeyboardInterrupt
@@ -188,8 +189,10 @@ def prepare(
     assert data.table is not None, "the caller checks it"
     target = data.table.target
     settings.check_types(named)
-    demands.demanded(settings, target, named)  # an error is raised before the training
-    rising = demands.directions(settings, data.table.inputs, data.name, named)
+    rising = None
+    if settings.has_demands:
+        demands.demanded(settings, target, named)  # an error is raised before the training
+        rising = demands.directions(settings, data.table.inputs, data.name, named)
     if settings.has_preset:
         made = estimator(settings, target, named, rising)
         return Prepared(data, given, settings, ByEstimator(made, plan_to_repeat(settings, made, named)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import operator
 import shlex
 import typing
@@ -163,6 +164,11 @@ class Settings:
         return self.preset not in (None, NO_PRESET)
 
     @property
+    def has_demands(self) -> bool:
+        """Whether the network or its labels must obey something."""
+        return any(getattr(self, name) is not None for name in DEMANDS)
+
+    @property
     def has_shards(self) -> bool:
         """Whether batches are split into shards: by their number, or for a sum over processes."""
         return self.shards is not None or self.reduce != "tree"
@@ -185,6 +191,16 @@ class Settings:
                 if name != "hidden":
                     wanted = " or ".join(WORDS[kind] for kind in alternatives(hint))
                 raise ConfigError(f"{named(name)} must be {wanted}, not {value!r}.")
+
+    def check_numbers(self, named: Names = PYTHON) -> None:
+        """Raise ConfigError for a number that is not finite, or out of its field's range."""
+        for name, value in dataclasses.asdict(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{named(name)} must be a finite number, not {value}.")
+        for name, about in ABOUT.items():
+            numbers, value = about.numbers, getattr(self, name)
+            if numbers is not None and numbers.check is not None and value is not None:
+                numbers.check(value, named(name))
 
     def given(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults."""

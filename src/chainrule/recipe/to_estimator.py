@@ -164,7 +164,7 @@ def check(settings: Settings, named: Names = PYTHON) -> None:
             f"{named(name)} would apply to the preset's own optimizer; also name one with "
             f"{named('optimizer')}, such as {named.given('optimizer', 'adamw')}, or omit it."
         )
-    build.check(dataclasses.replace(settings, dropout=settings.dropout or 0.0), True, named)
+    dataclasses.replace(settings, dropout=settings.dropout or 0.0).check_numbers(named)
 
 
 def _in_settings(message: str, named: Names) -> str:

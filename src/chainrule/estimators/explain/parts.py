@@ -179,7 +179,8 @@ class AnswerParts:
             part.weight * np.asarray(part.result.predicted(rows, self.engine), np.float64)
             for part, rows in zip(self.all, inputs, strict=True)
         ]
-        return tempered(np.asarray(sum(each)), self.temperature, self.exclusive)
+        mean: Floats = np.asarray(sum(each))
+        return mean if self.temperature == 1 else tempered(mean, self.temperature, self.exclusive)
 
 
 def sources_of(result: FitResult) -> NDArray[np.int64]:

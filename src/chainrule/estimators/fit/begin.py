@@ -21,7 +21,6 @@ from chainrule.estimators.fit.result import FitResult, Records
 from chainrule.estimators.fit.start import Trunk, members_of, put_parameters, take_trunk, untrained
 from chainrule.estimators.fit.structure import FREE, RowStructure
 from chainrule.estimators.numbers import Targets
-from chainrule.estimators.priors import ClassShares
 from chainrule.formulas.layers import Dense, Embedding
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
@@ -94,7 +93,7 @@ def begin(
             records_of(None, watches),
             as_rates(p) if is_stochastic_fit else None,
             plan.architecture,
-            shares=ClassShares.of(data),
+            shares=data.shares,
         )
         return FitStart(result, random, True, not given and trunk is None)
     check_unchanged(plan.architecture, before.architecture)

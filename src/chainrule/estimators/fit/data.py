@@ -23,7 +23,9 @@ from chainrule.estimators.fit.structure import (
     read_structure,
     times_of,
 )
+from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -110,6 +112,18 @@ class FitData:
         if self.targets.task not in ("binary", "multiclass"):
             return None
         return self.samples.y.reshape(self.samples.n, -1)[:, 0]
+
+    @property
+    def shares(self) -> ClassShares | None:
+        """The shares of the classes; None for numbers, several labels a row, and a single class."""
+        numbers, targets = self.labels, self.targets
+        if numbers is None or not isinstance(targets, Labels) or len(targets.classes) < 2:
+            return None
+        weights = self.sample_weight, self.samples.weight
+        sums = [np.bincount(numbers.astype(np.int64), each, len(targets.classes)) for each in weights]
+        if not all(each.sum() > 0 for each in sums):
+            return None
+        return ClassShares(*(tuple((each / each.sum()).tolist()) for each in sums))
 
 
 def structure_of(given: FitInput, gap: float | str, is_table: bool) -> RowStructure:
