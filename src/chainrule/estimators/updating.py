@@ -146,11 +146,9 @@ def _predicted(
     each = [
         np.asarray(one.mixed(part).predicted(one.held_out, estimator.engine), np.float64) for one in changed
     ]
-    if not isinstance(result, RaceResult):
-        return each[0]
-    weights = np.array([one.weight for one in result.blend.parts])
+    weights = np.array([weight for weight, _ in result.weighted])
     mean: NDArray[np.float64] = np.tensordot(weights, np.stack(each), 1)
-    return tempered(mean, result.blend.temperature, result.targets.task == "multiclass")
+    return tempered(mean, result.temperature, result.targets.task == "multiclass")
 
 
 def _with(result: FitResult, made: list[FitResult], record: UpdateRecord) -> FitResult:

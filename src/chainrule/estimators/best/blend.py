@@ -142,9 +142,14 @@ class RaceResult(FitResult):
         return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut, plan=plan)
 
     @property
-    def parts(self) -> list[FitResult]:
-        """The results of the average's parts."""
-        return [part.result for part in self.blend.parts]
+    def weighted(self) -> list[tuple[float, FitResult]]:
+        """The weight of each of the parts in their average, and its result."""
+        return [(part.weight, part.result) for part in self.blend.parts]
+
+    @property
+    def temperature(self) -> float:
+        """That of the average's probabilities."""
+        return self.blend.temperature
 
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
         """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.bound.inputs import TableRow
 from chainrule.estimators.bound.networks import bound_networks, preparations
 from chainrule.estimators.fit.result import FitResult
@@ -64,7 +65,7 @@ class FewRows:
     def __init__(self, result: FitResult, engine: str, is_compared: bool) -> None:
         """Copy the parameters of a fit with a preprocessor. is_compared: whether they may change from now on."""
         self.result, self.engine, self.is_compared = result, engine, is_compared
-        self.parts, self.blend = result.parts, result.blend if isinstance(result, RaceResult) else None
+        self.parts = result.parts
         self.models = [SeenModel(model) for model in result.networks] if is_compared else []
         preprocessors, places = preparations(result)
         self.learned = [(each, each.learned_, each.crossed_) for each in preprocessors]
@@ -74,7 +75,7 @@ class FewRows:
     def is_current(self) -> bool:
         """Return whether nothing has changed on which an answer depends."""
         return (
-            (self.blend is None or _has_parts(self.blend, self.parts))
+            _are_same(self.result.parts, self.parts)
             and all(
                 each.learned_ is learned and each.crossed_ is pairs for each, learned, pairs in self.learned
             )
@@ -90,10 +91,8 @@ class FewRows:
         return FewAnswers(np.stack([row[0] for row in rows]), np.concatenate(predicted))
 
 
-def _has_parts(blend: Blend, parts: Sequence[FitResult]) -> bool:
-    return len(blend) == len(parts) and all(
-        each.result is part for each, part in zip(blend.parts, parts, strict=True)
-    )
+def _are_same(parts: Sequence[FitResult], others: Sequence[FitResult]) -> bool:
+    return len(parts) == len(others) and all(map(operator.is_, parts, others))
 
 
 @dataclass(eq=False)

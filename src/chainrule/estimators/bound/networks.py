@@ -127,10 +127,8 @@ class BoundBlend:
 def preparations(result: FitResult) -> tuple[list[TablePreprocessor], list[int]]:
     """Return the different preprocessors of a fit, its own the first, and which of them each part of a race takes."""
     assert result.preprocessor is not None, "only a fit with preprocess has rows of a table"
-    if not isinstance(result, RaceResult):
-        return [result.preprocessor], [0]
-    of_parts = result.blend.preprocessors()
-    known = {id(each): each for each in (result.preprocessor, *of_parts)}
+    of_parts = [part.preprocessor for part in result.parts]
+    known = {id(each): each for each in (result.preprocessor, *of_parts) if each is not None}
     return list(known.values()), [list(known).index(id(each)) for each in of_parts]
 
 

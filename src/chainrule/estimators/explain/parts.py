@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.fit.result import FitResult
@@ -100,10 +99,7 @@ class AnswerParts:
     ) -> None:
         """Find the columns that any of them uses."""
         self.result, self.check, self.engine = result, check, engine
-        self.temperature, pairs = 1.0, [(1.0, result)]
-        if isinstance(result, RaceResult):
-            self.temperature = result.blend.temperature
-            pairs = [(each.weight, each.result) for each in result.blend.parts]
+        self.temperature, pairs = result.temperature, result.weighted
         sources = [sources_of(each) for _, each in pairs]
         used = np.unique(np.concatenate(sources))
         self.all = tuple(

@@ -131,7 +131,17 @@ class FitResult:
     @property
     def parts(self) -> list[FitResult]:
         """The results that answer together: this one, or those of an average."""
-        return [self]
+        return [each for _, each in self.weighted]
+
+    @property
+    def weighted(self) -> list[tuple[float, FitResult]]:
+        """The weight of each of the parts in their average, and its result."""
+        return [(1.0, self)]
+
+    @property
+    def temperature(self) -> float:
+        """That of the average's probabilities, see `chainrule.estimators.best.weights.tempered`."""
+        return 1.0
 
     @property
     def networks(self) -> list[Model]:
