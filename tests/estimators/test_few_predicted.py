@@ -14,6 +14,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.engines.native import REASON
@@ -221,6 +222,13 @@ def test_what_is_written_to_networks_of_a_race_counts_at_once(name: str, is_earl
         np.testing.assert_allclose(after, one.predict_proba(rows)[:1], rtol=1e-12)
     net.intercepts_ = [each * 0 for each in net.intercepts_]
     np.testing.assert_allclose(net.predict_proba(rows[:1]), net.predict_proba(rows)[:1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("ask", ["bind", "graph"])
+def test_an_estimator_without_a_fit_gives_out_nothing(ask: str):
+    with pytest.raises(NotFittedError):
+        getattr(MLPRegressor(), ask)()
+    assert not MLPRegressor()._few_rows.are_given
 
 
 def test_networks_that_nobody_has_are_not_compared():

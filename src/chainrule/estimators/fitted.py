@@ -163,8 +163,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
 
     def _bind(self, kind: type[AnyBound]) -> AnyBound:
         """Return a snapshot that answers one row."""
+        result = self._fitted
         self._few_rows.give()  # it has the result
-        return bound(kind, self._fitted, self.engine, as_fitted(self, self._fitted)._check_array)
+        return bound(kind, result, self.engine, as_fitted(self, result)._check_array)
 
     # --- over time ---------------------------------------------------------------------------------------------------
 
@@ -237,8 +238,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         It has the preparation of the table, every network, the weights and the temperature of an average, the scale of
         the target and the labels; formats of export are written from it. Print its `describe()`.
         """
+        found = graph_of_estimator(self)
         self._few_rows.give()
-        return graph_of_estimator(self)
+        return found
 
     def export(self, path: str | os.PathLike[str], X: Table = None, **settings: Any) -> ExportedFiles:
         """Write the estimator for another place to run in, in the format of the path's ending: "net.onnx".
