@@ -9,7 +9,7 @@ import pytest
 
 from chainrule import ConfigError, MLPRegressor
 from chainrule.recipe import preset_choice
-from chainrule.recipe.baselines import BaselineComparison, Compared
+from chainrule.recipe.baselines import BaselineComparison, Compared, apart
 from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.run import run
@@ -106,6 +106,13 @@ def test_verdict(losses, code, model):
     assert compared(*losses).of_run()["verdict"]["code"] == code
 
 
+def test_how_far_apart_two_models_are_by_hand():
+    """Differences 1, 2 and 6: mean 3, deviation sqrt(7), standard error sqrt(7 / 3)."""
+    assert apart(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 8.0])) == pytest.approx(3 / np.sqrt(7 / 3))
+    assert apart(np.zeros(3), np.ones(3)) is None and apart(np.zeros(1), np.ones(1)) is None
+    assert apart(np.array([0.0, np.inf]), np.ones(2)) is None
+
+
 def test_the_verdict_in_words():
     assert verdict(compared(29123.4, 166441.0, 40000.0, 30712.0), "fast") == (
         "This network is the best of the four: RMSE 29,123; next, boosted trees: 30,712."
@@ -116,4 +123,12 @@ def test_the_verdict_in_words():
         "Use that, or try --preset best, which averages the best of several networks."
     )
     assert verdict(behind, "best").endswith("this network: 0.45.")
+    few = behind._replace(models=tuple(each._replace(apart=-1.2) for each in behind.models))
+    assert "this network: 0.45. The test rows are too few to be sure of that. Use that, or" in verdict(
+        few, "fast"
+    )
+    assert not few._replace(
+        models=tuple(each._replace(apart=-2.0) for each in few.models)
+    ).verdict.may_be_chance
+    assert not compared(3.02, 9.0, 4.0, 3.0).verdict.may_be_chance  # close: nobody is called better
     assert "say little" in verdict(compared(9.5, 9.0, 8.95, 11.0), "fast")

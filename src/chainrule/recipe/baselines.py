@@ -40,6 +40,8 @@ CELLS = 100_000_000
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
 DECIDING = ("rmse", "log_loss")
 """The metrics of SHOWN that determine the best model."""
+SURELY = 2.0
+"""The standard errors from which a difference is no chance."""
 CLOSE = 0.01
 """The relative difference of that metric below which two models count as equally good."""
 
@@ -53,6 +55,9 @@ class Compared(NamedTuple):
     metrics: dict[str, float]
     seconds: float
     """for training"""
+    apart: float | None = None
+    """how much larger its squared error or log loss of a row is than the network's, in standard errors of the mean
+    difference; None for the network, and where there is no such number"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -73,6 +78,13 @@ class Verdict(NamedTuple):
     network: float
     other: float
     """the metric of that model"""
+    apart: float | None = None
+    """how much worse that model is on a row, in standard errors; see `Compared`"""
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether one is called better, though other rows of the same kind might well call the other so."""
+        return self.code in ("best", "behind") and self.apart is not None and abs(self.apart) < SURELY
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -116,7 +128,8 @@ class BaselineComparison(NamedTuple):
             code = "best"
         else:
             code = "close" if network < (1 + CLOSE) * other else "behind"
-        return Verdict(code, model, metric, float(network), float(other))
+        apart = next(each.apart for each in self.models if each.model == model)
+        return Verdict(code, model, metric, float(network), float(other), apart)
 
 
 def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineComparison:
@@ -136,12 +149,12 @@ def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineCo
     names = SHOWN["regression" if is_number else "classes"]
     truth = _plain(judgement.task, judged.y)
     found = [Compared("network", {name: judgement.metrics[name] for name in names}, seconds)]
+    own = judgement.predicted.reshape(len(truth)) if judgement.shares is None else judgement.shares
     for kind in ("constant", "linear", "boosting"):
         start = time.perf_counter()
         said = _said(kind, is_number, codes, X, y, judged.X, len(judgement.classes))
-        found.append(
-            Compared(kind, _metrics(judgement.task, truth, said, names), time.perf_counter() - start)
-        )
+        reached, taken = _metrics(judgement.task, truth, said, names), time.perf_counter() - start
+        found.append(Compared(kind, reached, taken, apart(_losses(truth, own), _losses(truth, said))))
     return BaselineComparison(tuple(found), names, len(y))
 
 
@@ -165,6 +178,27 @@ def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
         kind: _metrics(task, truth, _said(kind, is_number, codes, X, y, data.test.X, classes), names)
         for kind in kinds
     }
+
+
+def apart(network: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
+    """Return the mean difference of two models' losses of the same rows (n,), in its standard errors.
+
+        mean(d) / (s / sqrt(n))    d = other - network,  s their standard deviation
+
+    None where it has none: of less than two rows, of equal differences, or of losses that are not finite.
+    """
+    differences = other - network
+    if len(differences) < 2 or not np.isfinite(differences).all() or not np.ptp(differences):
+        return None
+    return float(differences.mean() / (differences.std(ddof=1) / np.sqrt(len(differences))))
+
+
+def _losses(y: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared error of each number (n,), or the log loss of each row's probabilities (n, classes)."""
+    if said.ndim == 1:
+        return np.asarray((said - y) ** 2, np.float64)
+    true = said[np.arange(len(y)), y.astype(np.int64)].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(true, np.finfo(np.float64).eps)))
 
 
 def _few(X: NDArray[Any], y: NDArray[Any], most: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -101,7 +101,7 @@ def read_card(path: Path) -> RunCard:
             samples=int(judged["samples"]),
             metrics={name: value for name, value in judged["metrics"].items() if isinstance(value, float)},
             comparison=tuple((each["model"], each["metrics"]) for each in judged.get("comparison") or ()),
-            verdict=None if verdict is None else Verdict(*(verdict[name] for name in Verdict._fields)),
+            verdict=None if verdict is None else Verdict(*(verdict.get(name) for name in Verdict._fields)),
             ranges=() if estimator is None else tuple(ranges_of(estimator)),
             notices=Notices() if estimator is None else estimator.notices_,
         )

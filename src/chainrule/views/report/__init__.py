@@ -103,7 +103,9 @@ def render(
         *more,
         details(model, settings or {}, command, versions or {}),
     ]
-    subtitle = words.model.judged_on(model.theta.size, judged.n, judged.part)
+    subtitle = words.model.judged_on(
+        model.theta.size, judged.n, judged.part, table and table.table.target.name
+    )
     return page(title, title, subtitle, sections)
 
 

@@ -221,7 +221,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[
     if len(heads) > NARROW_COLUMNS:
         cards, called = " cards", [f' data-head="{text(name)}"' for name in heads]
     head = "".join(
-        f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(heads, kinds, strict=True)
+        f'<th scope="col"{kind}>{breakable(text(name))}</th>' for name, kind in zip(heads, kinds, strict=True)
     )
     body = "".join(
         f'<tr><th scope="row"{called[0]}>{text(row[0])}</th>'
@@ -235,6 +235,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[
     return (
         f'<div class="scroll{cards}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def breakable(name: str) -> str:
+    """Return the HTML of a name that may go on in the next line behind an underscore."""
+    return name.replace("_", "_<wbr>")
 
 
 def pairs(rows: Iterable[tuple[str, Any]]) -> str:

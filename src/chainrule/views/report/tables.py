@@ -171,6 +171,8 @@ def worst(run: TableRun, judgement: Judgement) -> str:
             told = (numbers(true), numbers(predicted), numbers(predicted - true))
         else:
             told = described(judgement, at)
+            if judgement.y.ndim == 1 and judgement.shares is not None:  # under a head that says what it is
+                told = (*told[:2], words.phrases.percent(judgement.shares[at, int(judgement.predicted[at])]))
         rows.append((f"{row:,}", *told, *run.table.values(row, names)))
     heads = (said.ROW, said.TRUE, said.PREDICTED, said.ERROR if is_number else said.PROBABILITY)
     first = 4 if is_number else 1

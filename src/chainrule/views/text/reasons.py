@@ -9,6 +9,7 @@ from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words
 from chainrule.views.text import aligned
+from chainrule.views.words.facts import quantity
 
 
 class Effect(NamedTuple):
@@ -85,7 +86,7 @@ def text(found: Reasons, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
 def importance(found: ColumnImportance) -> str:
     """Write the columns with their importances and intervals, and what these are."""
     said = words.reasons
-    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
+    about = said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level)
     table = aligned([said.IMPORTANCE_HEADS, *importance_cells(found)], 1, is_ruled=False)
     return "\n".join([*table, about])
 
@@ -93,7 +94,7 @@ def importance(found: ColumnImportance) -> str:
 def importance_cells(found: ColumnImportance) -> list[tuple[str, ...]]:
     """Return a row per column: its name, its importance, and the ends of its interval."""
     return [
-        (name, f"{mean:.4g}", f"{low:.4g}", f"{high:.4g}")
+        (name, quantity(mean), quantity(low), quantity(high))
         for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
     ]
 

@@ -40,6 +40,8 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
         quantity(found.network),
         quantity(found.other),
     )
+    if found.may_be_chance:
+        told = f"{told} {said.MAY_BE_CHANCE}"
     return f"{told} {said.TRY_BEST}" if found.code == "behind" and preset != BEST else told
 
 

@@ -32,6 +32,16 @@ def quantity(number: float) -> str:
     return f"{number:,.0f}" if 10_000 <= abs(number) < 1e12 else f"{number:.4g}"
 
 
+FIRST_CHINESE = 0x2E80
+"""The first of the characters that take no spaces."""
+
+
+def set_off(name: str) -> str:
+    """Return a name within a Chinese sentence, with a space at a side that is not Chinese: of F1 分數, " F1 分數"."""
+    before, after = (" " * (ord(name[end]) < FIRST_CHINESE) for end in (0, -1))
+    return f"{before}{name}{after}"
+
+
 # --- vanishing gradients
 
 PLAIN, CURES = "sigmoid", ("relu", "relu_batch_norm", "sigmoid_skip", "sigmoid_residual")

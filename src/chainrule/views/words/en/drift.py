@@ -42,5 +42,5 @@ def summary(rows: int, columns: int, changed: Sequence[str]) -> str:
 
 def strange(count: int, rows: int, shown: Sequence[int]) -> str:
     """How many rows have a value like none of training, and the first of them."""
-    first = ", ".join(map(str, shown)) + ", ..." * (count > len(shown))
+    first = ", ".join(map(str, shown)) + f" and {count - len(shown):,} more" * (count > len(shown))
     return f"{count:,} of {counted(rows, 'row')} look like nothing in training: {first}."

@@ -105,10 +105,11 @@ def stopped(reason: str) -> str:
     return f"Stopped: {reason}."
 
 
-def judged_on(parameters: int, samples: int, part: str) -> str:
-    """The description of a page, under its heading."""
+def judged_on(parameters: int, samples: int, part: str, target: str | None = None) -> str:
+    """The description of a page, under its heading. target: what a table is to predict."""
     judged = f"{samples:,} {PARTS.get(part, part)} samples"
-    return f"A fully connected network of {parameters_of(parameters)}, evaluated on {judged}."
+    what = "" if target is None else f" to predict {target}"
+    return f"A fully connected network of {parameters_of(parameters)}{what}, evaluated on {judged}."
 
 
 def of_part(part: str, metric: str) -> str:

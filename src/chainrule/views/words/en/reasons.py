@@ -22,7 +22,9 @@ def subject(output: str, label: object, target: str | None) -> str:
 
 def amount(output: str, value: float) -> str:
     """An answer as text."""
-    return percent(value) if output == "probability" else f"{value:.6g}"
+    if output == "probability":
+        return percent(value)
+    return quantity(value) if abs(value) >= 10_000 else f"{value:.6g}"
 
 
 def change(output: str, value: float) -> str:

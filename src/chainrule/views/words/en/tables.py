@@ -93,7 +93,7 @@ def like_identifiers(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     option = ",".join(f'"{name}"' if "," in name else name for name in names[:5])
     return (
-        f"{shown} {told} another whole number in every row. A number that only tells rows apart, as an identifier "
+        f"{shown} {told} a different whole number in every row. A number that only tells rows apart, as an identifier "
         f"does, says nothing of others: exclude it with --exclude-columns {shlex.quote(option)}"
     )
 
@@ -149,6 +149,10 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
 
 
+MAY_BE_CHANCE = "The test rows are too few to be sure of that."
+"""What is added where a difference between two models is less than two standard errors."""
+
+
 TRY_BEST = "Use that, or try --preset best, which averages the best of several networks."
 """What to try where a simpler model is better."""
 
@@ -167,7 +171,14 @@ def calibration(
 ) -> str:
     """What the points of calibration show. label: the positive class; None for the predicted one."""
     of = "the class that was predicted" if label is None else f"class {label}"
-    parts = "all rows" if bins == 1 else f"one of {bins} equal parts of {rows:,} rows"
+    if bins == 1:
+        line = "does not contain" if outside else "contains"
+        return (
+            f"The point is all {counted(rows, 'row')}, which are too few for several points: the mean probability of "
+            f"{of}, and how often it came true, with its {confidence} % interval, which {line} the line on which both "
+            f"are equal. They are {error} apart; with right probabilities it would be about {chance} by chance."
+        )
+    parts = f"one of {bins} equal parts of {rows:,} rows"
     off = "The intervals of all points contain the line."
     if outside:
         off = f"The intervals of {outside} of {counted(bins, 'point')} do not contain the line."

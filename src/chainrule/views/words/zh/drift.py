@@ -35,5 +35,5 @@ def summary(rows: int, columns: int, changed: Sequence[str]) -> str:
 
 def strange(count: int, rows: int, shown: Sequence[int]) -> str:
     """How many rows have a value like none of training, and the first of them."""
-    first = "、".join(map(str, shown)) + "…" * (count > len(shown))
+    first = "、".join(map(str, shown)) + f" 等 {count:,} 列" * (count > len(shown))
     return f"{rows:,} 列中有 {count:,} 列與訓練時的任何資料都不像：{first}。"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from chainrule.views.words.zh.phrases import spoken
@@ -98,14 +99,36 @@ def history_of(epochs: int) -> str:
     return f"{epochs:,} 個週期的訓練歷程"
 
 
+_REASONS = (
+    (r"Validation score did not improve for (\S+) consecutive epochs", r"驗證分數連續 \1 個週期沒有進步"),
+    (
+        r"Validation score did not improve more than tol=(\S+) for (\S+) consecutive epochs",
+        r"驗證分數連續 \2 個週期的進步都不超過 tol=\1",
+    ),
+    (r"Training loss did not improve for (\S+) consecutive epochs", r"訓練損失連續 \1 個週期沒有下降"),
+    (
+        r"Training loss did not improve more than tol=(\S+) for (\S+) consecutive epochs",
+        r"訓練損失連續 \2 個週期的下降都不超過 tol=\1",
+    ),
+    (r"(\S+) has not improved since epoch (\S+)", r"\1 從第 \2 個週期起沒有進步"),
+    (r"(\S+) reached (\S+)", r"\1 已達到 \2"),
+    (r"the time limit of (\S+) s is over", r"\1 秒的時間上限已到"),
+)
+"""Why training ended, as a history says it, and in Chinese; what is not here stays as it is."""
+
+
 def stopped(reason: str) -> str:
     """Why training ended before its last epoch."""
+    for pattern, said in _REASONS:
+        if found := re.fullmatch(pattern, reason):
+            return f"提前停止：{found.expand(said)}。"
     return f"提前停止：{reason}。"
 
 
-def judged_on(parameters: int, samples: int, part: str) -> str:
-    """What a page is about, under its heading."""
-    return f"全連接神經網路，{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
+def judged_on(parameters: int, samples: int, part: str, target: str | None = None) -> str:
+    """What a page is about, under its heading. target: what a table is to predict."""
+    what = "" if target is None else f"預測 {target} 的"
+    return f"{what}全連接神經網路，{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
 
 
 def of_part(part: str, metric: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import quantity, set_off
 from chainrule.views.words.zh.phrases import percent
 
 HEADS = ("欄位", "儲存格", "典型值", "影響")
@@ -22,7 +22,9 @@ def subject(output: str, label: object, target: str | None) -> str:
 
 def amount(output: str, value: float) -> str:
     """An answer as text."""
-    return percent(value) if output == "probability" else f"{value:.6g}"
+    if output == "probability":
+        return percent(value)
+    return quantity(value) if abs(value) >= 10_000 else f"{value:.6g}"
 
 
 def change(output: str, value: float) -> str:
@@ -69,7 +71,7 @@ def of_row(subject: str, row: int, rows: int) -> str:
 
 def of_rows(subject: str) -> str:
     """The title of the points of all rows."""
-    return f"什麼影響{subject}"
+    return f"什麼影響{set_off(subject).rstrip()}"
 
 
 def depends(column: str) -> str:

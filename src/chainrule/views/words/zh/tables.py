@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from chainrule.views.words.facts import set_off
 from chainrule.views.words.zh.phrases import spoken
 
 HEADS = ("欄位", "當成", "原因", "缺漏", "類別數", "變成")
@@ -136,6 +137,9 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
 
 
+MAY_BE_CHANCE = "測試列太少，這個差距可能只是偶然。"
+
+
 TRY_BEST = "可以改用它，或試試 --preset best，取數個最佳網路的平均。"
 
 
@@ -152,6 +156,13 @@ def calibration(
 ) -> str:
     """What the points of calibration show. label: the positive class; None for the predicted one."""
     of = "預測類別" if label is None else f"類別 {label} "
+    if bins == 1:
+        line = "不含" if outside else "包含"
+        return (
+            f"{rows:,} 列太少，不足以分成幾個點，因此只有一點：{of}的平均機率，以及實際發生的比例，並附 {confidence} % "
+            "區間；"
+            f"區間{line}兩者相等的那條線。兩者相差 {error}；即使機率完全正確，僅因偶然也約有 {chance}。"
+        )
     parts = f"將 {rows:,} 列依{of}的機率排序，均分成 {bins} 份，每一點是其中一份"
     off = "每一點的區間都包含這條線" if not outside else f"{bins} 點中有 {outside} 點的區間不含這條線"
     return (
@@ -193,7 +204,7 @@ def decision(at: str, by: str | None, interval: str, confidence: int) -> str:
         return f"門檻 {at}，依照指定。"
     if by == "cost":
         return f"門檻 {at}，在此兩個類別的期望成本相同。"
-    return f"門檻 {at}（{confidence} % 區間 {interval}），此時 {spoken(by)} 最高。"
+    return f"門檻 {at}（{confidence} % 區間 {interval}），此時{set_off(spoken(by))}最高。"
 
 
 def decision_by_costs(classes: int) -> str:
@@ -203,7 +214,7 @@ def decision_by_costs(classes: int) -> str:
 
 def expected(by: str, score: str, interval: str, confidence: int, rows: int, positives: int) -> str:
     """What score, or cost of a row, a decision is expected to have. positives: rows of the class; 0 for none to say."""
-    what = "每列成本" if by == "cost" else f" {spoken(by)} "
+    what = "每列成本" if by == "cost" else set_off(spoken(by))
     of = f"，其中 {positives:,} 列為正類別" if positives else ""
     return f"預期的{what}為 {score}（{confidence} % 區間 {interval}），依據 {rows:,} 列保留資料{of}。"
 
@@ -215,7 +226,7 @@ TRUE_AND_PREDICTED = "真實 → 預測"
 
 def over_thresholds(by: str) -> str:
     """The title of a score, or of costs, over the thresholds."""
-    return "各門檻的每列平均成本" if by == "cost" else f"各門檻的 {spoken(by)}"
+    return "各門檻的每列平均成本" if by == "cost" else f"各門檻的{set_off(spoken(by)).rstrip()}"
 
 
 def valued(by: str) -> str:
@@ -230,7 +241,7 @@ def at_threshold(at: str) -> str:
 
 def on_judged_rows(by: str, value: str, other: str, rows: int) -> str:
     """What a decision reaches on the rows that judge a run, and the likeliest class."""
-    return f"在 {rows:,} 列測試資料上，{valued(by)} 為 {value}；若預測機率最高的類別則為 {other}。"
+    return f"在 {rows:,} 列測試資料上，{set_off(valued(by)).lstrip()}為 {value}；若預測機率最高的類別則為 {other}。"
 
 
 THRESHOLD_CURVE = (
