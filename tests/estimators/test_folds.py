@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model, Network
 from chainrule.data.samples import Samples
+from chainrule.errors import DataError
 from chainrule.estimators.fit import folds
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
-from chainrule.estimators.fit.folds import bend, cooled, of_shares, out_of_fold, temperature_of
+from chainrule.estimators.fit.dealing import Dealt, dealt, latest, left_out
+from chainrule.estimators.fit.folds import cooled, of_shares, out_of_fold, temperature_of
 from chainrule.estimators.fit.plan import ALONE, Conditions, few_of
+from chainrule.estimators.fit.start import bend
 from chainrule.estimators.fit.structure import RowStructure
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
@@ -83,12 +85,31 @@ def test_who_says_what_is_held_out_or_how_many_members_there_are_gets_that(more:
     assert len(net.members_) == 1 and net.preprocessor_.scale == "standard+quantile"
 
 
-def test_rows_that_are_passed_or_in_order_of_time_are_not_dealt():
+def test_rows_that_are_passed_are_not_dealt_and_neither_are_groups_in_order_of_time():
     X, y = table(80)
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=2)
     assert len(net.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:]).members_) == 1
-    held = result_of(net.fit(X, y, time=np.arange(80))).held_out
-    assert held is not None and held.rows.min() == 80 - len(held.rows)
+    assert len(net.fit(X, y, time=np.arange(80), groups=np.arange(80) // 4).members_) == 1
+
+
+def test_in_order_of_time_the_latest_rows_are_held_out_and_what_grows_may_go_on():
+    n = 60
+    X = pd.DataFrame({"day": np.arange(n + 20), "size": RNG.normal(size=n + 20)})
+    y = 3.0 * X["day"] + X["size"]
+    net = MLPRegressor(preprocess="auto", random_state=0).fit(X[:n], y[:n], time="day")
+    held = result_of(net).held_out
+    assert len(net.members_) == 16 and held is not None
+    assert held.rows.tolist() == [*range(51, n)]
+    assert np.abs(held.predicted[:, 0] - y[51:n]).max() < 9  # of which the targets before are at most 150
+    assert np.abs(net.predict(X[n:]) - y[n:]).max() < 9 and y[n:].max() > y[:n].max() + 50
+    assert net.predict(X.assign(day=1e6)[:1])[0] < y[:n].max() + 1.01 * np.ptp(y[:n]) * 100
+
+
+def test_where_no_label_of_the_latest_rows_is_known_before_none_is_held_out():
+    X, _ = table(40)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=2)
+    net.fit(X, np.where(np.arange(40) < 34, "old", "new"), time=np.arange(40))
+    assert result_of(net).held_out is None and net.predict_proba(X).shape == (40, 2)
 
 
 # --- the folds ------------------------------------------------------------------------------------------------------
@@ -126,6 +147,36 @@ def test_the_first_members_alone_leave_out_what_they_did_among_all(dealings: int
     np.testing.assert_array_equal(some.rows, whole.rows[is_kept])
     np.testing.assert_array_equal(some.members, whole.members[:, is_kept])
     assert len(some.rows) == (20 if most == 2 else 40)
+
+
+def test_in_order_of_time_each_member_leaves_out_a_stretch_the_first_ones_the_latest():
+    time, random = np.arange(20.0)[::-1], np.random.RandomState(0)
+    found = dealt(20, FoldMembers(4, 2), None, random, RowStructure(time=time))
+    left = [np.sort(time[found.rows[(found.members == k).any(0)]]).astype(int).tolist() for k in range(8)]
+    assert left == [[17, 18, 19], [*range(11, 17)], [*range(6, 11)], [*range(6)]] * 2
+    assert all(
+        set(time[own]) == set(range(20)) - set(out) for own, out in zip(found.learned, left, strict=True)
+    )
+    assert set(time[found.rows[latest(found)]]) == {17, 18, 19}
+    some = dealt(20, FoldMembers(4, 1, most=2), None, random, RowStructure(time=time))
+    assert set(time[some.rows]) == {*range(11, 20)} and len(some.learned) == 2
+    apart = dealt(20, FoldMembers(4, 1), None, random, RowStructure(time=time, gap=2))
+    assert [len(own) for own in apart.learned] == [15, 20 - 6 - 4, 20 - 5 - 4, 20 - 6 - 2]
+
+
+def test_every_member_knows_every_class_in_time_and_a_long_gap_leaves_nothing_before_the_latest_rows():
+    labels, random = (
+        np.array([*"aaaaabbbbbbbbbbbccca"]),
+        np.random.RandomState(0),
+    )  # c in the stretch 11 to 16 and 17
+    found = dealt(20, FoldMembers(4, 2), labels, random, RowStructure(time=np.arange(20.0)))
+    assert all(set(labels[own]) == {*"abc"} for own in found.learned)
+    only = np.array([*"aaaaaaaabbbbbbbbbccc"])
+    found = dealt(20, FoldMembers(4, 2), only, random, RowStructure(time=np.arange(20.0)))
+    assert all({17, 18, 19} <= set(own.tolist()) for own in found.learned) and found.rows.max() == 16
+    assert not len(latest(found))
+    with pytest.raises(DataError, match="gap of 30"):
+        dealt(20, FoldMembers(4, 2), None, random, RowStructure(time=np.arange(20.0), gap=30))
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,8 +1,8 @@
 """Deal rows to folds, several times over: each member of an ensemble leaves out one fold of one dealing.
 
 Rows of groups, such as persons, are dealt by whole groups: what is predicted for a row left out is of a group that the
-member does not know. The only row of a class, or its only groups, are left out by no member, so that every member knows
-every class.
+member does not know. Of rows in order of time each member leaves out a stretch, the same ones in every dealing. The
+only row of a class, or its only groups or stretch, are left out by no member, so that every member knows every class.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from chainrule.estimators.recipes.base import FoldMembers
 
 ALWAYS = -1
 """The fold of a row that is never held out."""
+
+LATEST = 0.15
+"""The part of the rows in order of time that is the latest stretch, as much as is held out of many rows."""
 
 
 class Dealt(NamedTuple):
@@ -39,10 +42,13 @@ def dealt(
     random: np.random.RandomState,
     structure: RowStructure = FREE,
 ) -> Dealt:
-    """Deal n rows to folds, or whole groups of them.
+    """Deal n rows to folds, or whole groups of them, or stretches of time.
 
-    labels: (n,) of a classification, which the folds have in proportion, or None.  structure: with the groups, if any.
+    labels: (n,) of a classification, which the folds have in proportion, or None.
+    structure: with the groups or the times, if any.
     """
+    if structure.time is not None:
+        return deal_stretches(structure, how, labels)
     folds = min(how.folds, n)
     found = np.stack(
         [
@@ -53,6 +59,11 @@ def dealt(
         ]
     )
     learned = [np.flatnonzero(of_rows != fold) for of_rows in found for fold in np.arange(how.folds).tolist()]
+    return _of_members(learned, found, how)
+
+
+def _of_members(learned: list[NDArray[np.int64]], found: NDArray[np.int64], how: FoldMembers) -> Dealt:
+    """Return what the members that there are learn from and leave out. found: (dealings, n) the fold of each row."""
     members = found + how.folds * np.arange(how.dealings)[:, None]
     is_left_out = found >= 0
     if how.most is not None:
@@ -80,6 +91,24 @@ def deal(n: int, folds: int, labels: NDArray[Any] | None, random: Any) -> NDArra
     return found
 
 
+def deal_stretches(structure: RowStructure, how: FoldMembers, labels: NDArray[Any] | None) -> Dealt:
+    """Deal rows in order of time: the first member of a dealing leaves out the latest stretch, the next the one before.
+
+    The rows of a label that no other stretch has are never left out, nor is a stretch with all others within the gap.
+    """
+    parts = splits.stretches(structure, how.folds, LATEST)
+    every = np.arange(sum(len(part.held_out) for part in parts))
+    found, learned = np.full(len(every), ALWAYS), [every] * how.folds
+    for number, (train, left) in enumerate(parts):
+        if not len(train):
+            continue
+        if labels is not None:
+            is_alone = ~np.isin(labels, labels[train])
+            train, left = np.union1d(train, every[is_alone]), left[~is_alone[left]]
+        found[left], learned[number] = number, train
+    return _of_members(learned * how.dealings, np.tile(found, (how.dealings, 1)), how)
+
+
 def deal_groups(
     structure: RowStructure, folds: int, labels: NDArray[Any] | None, random: np.random.RandomState
 ) -> NDArray[np.int64]:
@@ -96,6 +125,11 @@ def deal_groups(
             alone = groups[left][~np.isin(labels[left], labels[learned])]
             found[np.isin(groups, alone)] = ALWAYS
     return found
+
+
+def latest(rows: Dealt) -> NDArray[np.int64]:
+    """Return the places, among the rows left out in order of time, of those that are later than all else."""
+    return np.flatnonzero(rows.members[0] == 0)
 
 
 def left_out(

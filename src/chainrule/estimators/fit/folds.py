@@ -18,7 +18,11 @@ are close to what is predicted without any input, and a table without signal end
 bent by chance: straight ones hardly bend in as few steps as very few rows have, and then only what is nearly linear is
 learned, while bent ones are also the material of jumps, which trees are made of.
 
-How rows are dealt, whole groups of them too, is in `chainrule.estimators.fit.dealing`.
+Of rows in order of time each member leaves out a stretch. Only the latest one is predicted by members that know nothing
+later, so its rows alone count as held out. What comes later may well be beyond the targets of training, so predictions
+may be as far beyond their range as it is wide.
+
+How rows are dealt, whole groups and stretches of them too, is in `chainrule.estimators.fit.dealing`.
 """
 
 from __future__ import annotations
@@ -33,23 +37,22 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
-from chainrule.core.random import generator
 from chainrule.data.samples import Samples, in_rows
 from chainrule.estimators.fit import linear_part, loop, regressions
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.fit.dealing import Dealt, dealt, left_out
+from chainrule.estimators.fit.dealing import Dealt, dealt, latest, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.linear_part import Bound, ChosenWeight
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.regressions import Regression, Straight
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.start import dense_slots, members_of
+from chainrule.estimators.fit.start import bend, dense_slots, members_of
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.estimators.tables.encoding import ways
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale, Shift
+from chainrule.formulas.layers import Scale, Shift
 from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
@@ -60,6 +63,8 @@ TEMPERATURES = (1.0, 8.0)
 """The least and the largest temperature."""
 CENTER = 0.5
 """Of the logits of the shares, the part that is the center of the logits."""
+LEAST_IN_TIME = 2 / 3
+"""In order of time the range of predictions is at least that with this weight of a linear part: as wide again above."""
 NEAR = 0.02
 """How near the logarithm of a temperature is to the best one."""
 
@@ -198,6 +203,8 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     for member in members:
         cool(member, curve.center, temperature)
     out = cooled(out, curve.center, temperature)
+    is_in_time = data.structure.time is not None
+    weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
         at, repeated = regressions.straight(model.network), plan.conditions.course
         sets = regressions.input_sets(at, ways_of(result.preprocessor))
@@ -210,18 +217,22 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         if has_time:
             chosen = with_linear_part(members, solve, samples, rows, out, at, sets)
             out = chosen.out
-            if model.target_scale is not None:
-                wider = linear_part.widened(model.target_scale, chosen.weight)
-                model.describe(model.classes, model.feature_names, wider)
+            weight = max(weight, chosen.weight)
         found = replace(found, course=limited.course._replace(has_linear_part=has_time))
+    if model.target_scale is not None and weight:
+        wider = linear_part.widened(model.target_scale, weight)
+        model.describe(model.classes, model.feature_names, wider)
     outputs = out_of_fold(loss, out)
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
     predicted = loss.predict(outputs)
     if isinstance(found.targets, NumericTargets):
         predicted = found.targets.uncrossed(predicted)
-    X = curve.judge.X[sampled(len(rows.rows))]
-    return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows), predicted, X))
+    held = latest(rows) if is_in_time else np.arange(len(rows.rows))
+    if not len(held):  # a label of its own is in all of the latest ones
+        return found
+    X = curve.judge.X[held[sampled(len(held))]]
+    return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows[held]), predicted[held], X))
 
 
 def with_linear_part(
@@ -267,19 +278,6 @@ def begin_at_shares(model: Model, samples: Samples) -> None:
     model.theta[W.start : W.stop] = 0
     if has_logits(network.loss):
         model.theta[b.start : b.stop] = of_shares(network.loss, samples)
-
-
-def bend(model: Model, curves: float) -> None:
-    """Let a network begin with random curves of its numbers: E in N(0, curves^2), in the bins that a column has."""
-    if not curves:
-        return
-    for number, slot in enumerate(model.network.slots):
-        if not isinstance(slot.link.layer, PiecewiseLinearEmbedding) or slot.field != "E":
-            continue
-        bins = model.states[slot.link.name].bins[:, None, None]  # of each column
-        drawn = generator(model.seed, "start", number).standard_normal(slot.parameter.shape)
-        is_used = np.arange(slot.parameter.shape[1])[:, None] < bins
-        model.theta[slot.start : slot.stop] = np.where(is_used, curves * drawn, 0.0).ravel()
 
 
 def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:

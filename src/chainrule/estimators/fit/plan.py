@@ -34,6 +34,7 @@ from chainrule.estimators.parameters import (
 )
 from chainrule.estimators.recipes import ADDITIVE, BEST, DEFAULT, PRESETS, additive
 from chainrule.estimators.recipes.base import NOTHING, Facts, OfFewRows, Proposal, Recipe
+from chainrule.estimators.recipes.few import WITHOUT_LINEAR_PART
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
@@ -236,17 +237,19 @@ def _of_recipe(
 
 
 def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) -> OfFewRows | None:
-    """Return what a recipe does with the few rows that are given; None where they are many, or in order of time.
+    """Return what a recipe does with the few rows that are given; None where they are many.
 
-    Rows that are passed for validation and an order in time say what is held out; others, or whole groups of them, are
-    dealt to folds. More rows are few too if they belong to few groups, but in a race, whose rows held out choose.
+    Rows that are passed for validation say what is held out, as an order in time does in a race and of groups. Others,
+    whole groups of them, or stretches of time, are dealt to folds. More rows are few too if they belong to few groups,
+    but in a race, whose rows held out choose.
     """
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
     is_asked = conditions.of_few or conditions._replace(threads=None).is_alone
     if wanted in (None, BEST) or not (conditions.may_deal and is_asked):
         return None
     found = recipe(str(wanted), conditions.variant).of_few
-    is_apart = any(each is not None for each in (given_rows.X_val, given_rows.time))
+    is_in_time = given_rows.time is not None and (given_rows.groups is not None or conditions.of_few)
+    is_apart = given_rows.X_val is not None or is_in_time
     if found is None or is_apart or not is_stochastic(estimator):
         return None
     rows = _num_samples(given_rows.y)
@@ -268,15 +271,19 @@ def table_settings(
     """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults.
 
     is_in_time: whether the rows to predict come later, with numbers beyond those that were learned from.
-    of_few: what a recipe does with few rows.
+    of_few: what a recipe does with few rows, of which what is linear goes on beyond them.
     """
     if isinstance(estimator.preprocess, TablePreprocessor):
         return {}
+    goes_on = False
     if of_few is not None:
-        return {**of_few.table, **(of_few.table_of_numbers if is_regressor(estimator) else {})}
-    wanted = name_of_recipe(estimator.preset, estimator.preprocess)
-    settings = {} if wanted is None else recipe(wanted, variant).table
-    return {**settings, "out_of_range": "clip"} if is_in_time else settings
+        is_of_numbers = is_regressor(estimator)
+        settings = {**of_few.table, **(of_few.table_of_numbers if is_of_numbers else {})}
+        goes_on = is_of_numbers and WITHOUT_LINEAR_PART.isdisjoint(given(estimator))
+    else:
+        wanted = name_of_recipe(estimator.preset, estimator.preprocess)
+        settings = {} if wanted is None else {**recipe(wanted, variant).table}
+    return {**settings, "out_of_range": "clip"} if is_in_time and not goes_on else settings
 
 
 def name_of_recipe(preset: str | None, preprocess: TablePreprocessor | str | None) -> str | None:

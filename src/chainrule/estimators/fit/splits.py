@@ -89,6 +89,27 @@ def folds(
     return kept
 
 
+def stretches(structure: RowStructure, count: int, fraction: float) -> list[Split]:
+    """Return at most so many splits, each of which holds out a stretch of time: first the latest, then those before.
+
+    The latest is that of `holdout` with this fraction, the others are of about equal length. Learned from is what is
+    before a stretch and what is after it, but for a gap on both sides. Raises DataError as `holdout` does.
+    """
+    time = structure.time
+    assert time is not None and structure.groups is None, "rows of groups are split elsewhere"
+    starts = np.unique(_moments(time, np.arange(1, count) / (count - 1) * (1 - fraction)))
+    number = np.searchsorted(starts, time, side="right")
+    found = list[Split]()
+    for k in range(len(starts), -1, -1):
+        is_held_out = number == k
+        first, last = time[is_held_out].min(), time[is_held_out].max()
+        is_apart = (time < first - structure.gap) | (time > last + structure.gap)
+        found.append(Split(np.flatnonzero(is_apart), np.flatnonzero(is_held_out)))
+    if not len(found[0].train):
+        raise _too_long(structure)
+    return found
+
+
 def _count_groups(groups: Rows) -> int:
     count = int(groups.max()) + 1
     if count < 2:

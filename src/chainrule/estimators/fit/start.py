@@ -14,7 +14,7 @@ from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.architecture import activations_in
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.initializers import Constant
-from chainrule.formulas.layers import Dense, GroupedDense
+from chainrule.formulas.layers import Dense, GroupedDense, PiecewiseLinearEmbedding
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
 
@@ -161,3 +161,16 @@ def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
     model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
     if freeze:
         model.freeze(*(name for name, _ in own))
+
+
+def bend(model: Model, curves: float) -> None:
+    """Let a network begin with random curves of its numbers: E in N(0, curves^2), in the bins that a column has."""
+    if not curves:
+        return
+    for number, slot in enumerate(model.network.slots):
+        if not isinstance(slot.link.layer, PiecewiseLinearEmbedding) or slot.field != "E":
+            continue
+        bins = model.states[slot.link.name].bins[:, None, None]  # of each column
+        drawn = generator(model.seed, "start", number).standard_normal(slot.parameter.shape)
+        is_used = np.arange(slot.parameter.shape[1])[:, None] < bins
+        model.theta[slot.start : slot.stop] = np.where(is_used, curves * drawn, 0.0).ravel()
