@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view, written
+from chainrule.core.shown import Shown, TextResult, view
 from chainrule.data.checks import check_count
 from chainrule.data.samples import Samples
 from chainrule.inspection.flow.diagnosis import LayerFlow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("flow_over_training", fields=("epochs", "flows"))
-class GradientFlow(Callback, Shown, records.DataResult):
+class GradientFlow(Callback, Shown, TextResult):
     """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
     every: measure after every this many epochs, and after the last one.  samples: the maximum number of training
@@ -124,10 +124,6 @@ class GradientFlow(Callback, Shown, records.DataResult):
             Flow(tuple(LayerFlow(*row) for row in rows), loss, samples, training)
             for rows, loss, samples, training in flows
         ]
-
-    def __str__(self) -> str:
-        """Return the last measurement, and the diagnoses of earlier ones, as text."""
-        return written(self, "as_text")
 
 
 def _is_layer(row: Any) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike, evenly_spaced
-from chainrule.core.shown import Shown, view, written
+from chainrule.core.shown import Shown, TextResult, view
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
-class Flow(Shown, records.DataResult):
+class Flow(Shown, TextResult):
     """The gradient flow at one moment: one row per layer with weights, in forward order. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]
@@ -77,10 +77,6 @@ class Flow(Shown, records.DataResult):
         kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
         count = counted(len(self.layers), "layer")
         return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
-
-    def __str__(self) -> str:
-        """Return the table, the conditions of the measurement, and the diagnoses, as text."""
-        return written(self, "as_text")
 
 
 def gradient_flow(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike, states_in
 from chainrule.core.random import generator
-from chainrule.core.shown import Shown, written
+from chainrule.core.shown import Shown, TextResult
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -40,7 +40,7 @@ class ParameterCheck(NamedTuple):
 
 
 @records.kind("gradient_check")
-class GradientCheck(Shown, dict[str, ParameterCheck]):
+class GradientCheck(Shown, TextResult, dict[str, ParameterCheck]):
     """The comparison with the largest error per parameter: check["dense_1.W"].error. Print it for a table."""
 
     @property
@@ -66,10 +66,6 @@ class GradientCheck(Shown, dict[str, ParameterCheck]):
         """Return the component with the largest error, and its error."""
         worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
         return f"<GradientCheck of {counted(len(self), 'parameter')}{worst}>"
-
-    def __str__(self) -> str:
-        """Return one line per parameter, and the largest error."""
-        return written(self, "as_text")
 
 
 def loss_and_gradient(

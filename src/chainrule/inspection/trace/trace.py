@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from chainrule.core import records
 from chainrule.core.arrays import Array, TargetsLike
 from chainrule.core.files import to_json
-from chainrule.core.shown import Shown, widget, written
+from chainrule.core.shown import Shown, TextResult, widget
 from chainrule.data import checks
 from chainrule.formulas.layers import Context
 from chainrule.inspection.trace import export
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("trace")
-class Trace(Walk, Shown):
+class Trace(Walk, Shown, TextResult):
     """One forward and backward pass. Created by `Model.trace`; print it for a table of the links."""
 
     def derive(self, what: str) -> Derivation:
@@ -64,10 +64,6 @@ class Trace(Walk, Shown):
     def to_json(self) -> str:
         """Return all numbers as JSON: loss, samples, and z, a, delta, parameters and grads of each link."""
         return to_json(export.data(self))
-
-    def __str__(self) -> str:
-        """Return a table of the links: their numbers if few, otherwise mean and spread."""
-        return written(self, "as_text")
 
 
 def trace(
