@@ -65,6 +65,11 @@ def test_sets_of_labels(command, homes):
     heads = [f"in the set({label})" for label in ("cheap", "dear", "usual")]
     assert [[int(row[head]) for head in heads] for row in said] == expected.astype(int).tolist()
     assert "in the set" in command("predict", "run", "kinds.csv", "--interval", 0.95).stdout
+    empty = int((~made.predict_set({"area": AREA.round(2)}, 0.3).any(1)).sum())  # less than is right
+    few = " ".join(command("predict", "run", "kinds.csv", "--interval", 0.3).stdout.split())
+    assert empty > 0 and f"{empty} of 500 rows have no label in the set: none is probable enough." in few
+    many = command("predict", "run", "kinds.csv", "--interval", 0.95).stdout
+    assert ("no label in the set" in many) == (not expected.any(1).all())
 
 
 def test_a_model_without_held_out_rows(command, homes):

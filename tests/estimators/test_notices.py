@@ -269,6 +269,12 @@ def test_a_column_alone_by_hand():
     assert explained[0] > 0.99 and abs(explained[1]) < 0.05
 
 
+def test_nothing_is_said_to_be_nothing():
+    assert str(Notices()) == "The fit noticed nothing about the table."
+    with words.spoken_in("zh"):
+        assert str(Notices()) == words.notices.NOTHING
+
+
 def counted_persons(spread: float, seed: int) -> tuple[pd.DataFrame, Any]:
     """300 persons with 4 rows each, and a count of which little can be predicted. spread: of the persons."""
     random = np.random.default_rng(seed)

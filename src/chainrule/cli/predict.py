@@ -197,6 +197,13 @@ def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X
 
 
+def empty_sets(answers: Answers) -> int:
+    """Return how many rows have a set without a label, where sets of labels were asked for."""
+    if answers.covering is None or answers.probabilities is None:
+        return 0
+    return len(answers.covering) - int(answers.covering.any(1).sum())
+
+
 def show(out: Console, answers: Answers, labels: list[str]) -> None:
     """Print the most probable classes of each row with bars, or its numbers."""
     from rich.table import Table
@@ -243,6 +250,12 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
     if many:
         out.print(Text(output.plain(answers.source), "bold"))
     out.print(table)
+    if empty := empty_sets(answers):
+        out.print(
+            f"{empty:,} of {count:,} rows have no label in the set: none is probable enough. A larger --interval "
+            "leaves fewer such rows.",
+            style="dim",
+        )
     if answers.reasons is not None:
         for i in range(min(count, SHOWN_REASONS)):
             out.print(Text(f"\nrow {i}" if many else "", "bold"))

@@ -83,8 +83,8 @@ class Notices(Shown, records.DataResult):
         return f"<Notices: {said or 'nothing'}>"
 
     def __str__(self) -> str:
-        """Say each in a sentence."""
-        return "\n".join(map(str, self.found))
+        """Say each in a sentence, or that there is none."""
+        return "\n".join(map(str, self.found)) or written(self, "as_words")
 
 
 def _from_data(data: object) -> Notice:

@@ -11,7 +11,7 @@ from chainrule.estimators.drift.check import DriftCheck
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.notices.notice import Notice
+from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.learned import DescribedTable
 from chainrule.export.effect import Int8Effect
@@ -68,4 +68,5 @@ said.register(Target, lambda result: words.attribution.target(result))
 said.register(Diagnosis, lambda result: words.flow.diagnosis(result))
 said.register(Difference, lambda result: words.derivation.kink(result))
 said.register(Step, lambda result: words.derivation.step(result))
+said.register(Notices, lambda result: words.notices.NOTHING)  # of those there are, each says itself
 said.register(Notice, lambda result: words.notices.sentence(result))

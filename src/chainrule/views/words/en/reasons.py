@@ -128,8 +128,8 @@ def importance(loss: str, base: str, rows: int, repeats: int, level: float) -> s
     """What importances are. base: the mean loss of a row, as text."""
     return (
         f"By how much the {LOSSES[loss]} of a row ({base} on average over {counted(rows, 'row')}) grows where the "
-        f"cells of one column are shuffled, the mean of {counted(repeats, 'shuffle')}; the line is the "
-        f"{100 * level:g} % interval of the mean. A column that says what another says too "
+        f"cells of one column are shuffled, the mean of {counted(repeats, 'shuffle')}, with its "
+        f"{100 * level:g} % interval. A column that says what another says too "
         "seems to matter less than it does."
     )
 

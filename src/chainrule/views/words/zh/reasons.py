@@ -121,8 +121,8 @@ def importance(loss: str, base: str, rows: int, repeats: int, level: float) -> s
     """What importances are. base: the mean loss of a row, as text."""
     return (
         f"把一個欄位的儲存格打亂之後，每列的{LOSSES[loss]}（{rows:,} 列平均為 {base}）增加多少，"
-        f"取 {repeats:,} 次的平均；"
-        f"線段是平均值的 {100 * level:g} % 信賴區間。若另一個欄位有相同的資訊，這個欄位看起來會沒有實際上那麼重要。"
+        f"取 {repeats:,} 次的平均，並附 {100 * level:g} % 信賴區間。"
+        "若另一個欄位有相同的資訊，這個欄位看起來會沒有實際上那麼重要。"
     )
 
 
