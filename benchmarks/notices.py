@@ -17,7 +17,7 @@ import warnings
 from tables.loaders import TABLES, Loaded, Table, TableError
 from threadpoolctl import threadpool_limits
 
-from chainrule.estimators.fit.data import FitInput, of_raw
+from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.find import looked_at
 from chainrule.estimators.notices.notice import Notice
@@ -46,7 +46,7 @@ def notices(loaded: Loaded, is_numeric: bool) -> tuple[tuple[Notice, ...], float
         warnings.simplefilter("ignore")
         preprocessor = TablePreprocessor().fit(loaded.X)
         kind = NumericTargets if is_numeric else Labels
-        data = of_raw(kind, FitInput(*loaded), reading.read(loaded.X), SETTINGS, preprocessor)
+        data = of_table(kind, FitInput(*loaded), SETTINGS, preprocessor, read=reading.read(loaded.X))
     begun = time.process_time()
     table = sampled(data)
     assert table is not None
