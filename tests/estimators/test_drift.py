@@ -16,6 +16,7 @@ from chainrule import LeakWarning, MLPRegressor
 from chainrule.cli.check import check as check_command
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators.drift import check, seen
+from chainrule.estimators.held import result_of
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views import words
@@ -86,6 +87,28 @@ def test_columns_are_those_of_training():
         FITTED.check(X.drop(columns="kind"))
     with pytest.raises(ShapeError, match="X has 3 features, but TablePreprocessor is expecting 5"):
         FITTED.check(X.to_numpy(object)[:, :3])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"refit": False}, {}, {"preset": "best", "refit": False, "time_limit": 9.0}]
+)
+def test_a_table_is_compared_as_the_network_reads_it(settings: dict[str, Any]):
+    """Its preprocessor has learned without the latest rows, whose categories it does not know."""
+    X, y = rows(120, 8).sort_values("when"), np.random.default_rng(8).normal(size=120)
+    X["kind"] = np.where(
+        np.arange(120) < 102, X["kind"], np.where(np.arange(120) % 2, "a new one", "another")
+    )
+    net = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), early_stopping=True, random_state=0)
+    net.set_params(max_iter=1, **settings).fit(X, y, time="when")
+    found = net.check(X)
+    assert not found.changed and {each.name: each.distance for each in found.columns}["kind"] == 0
+
+
+def test_statistics_of_other_categories_are_left_out():
+    size, level, kind, *others = result_of(FITTED).seen
+    of_others = [size, level, kind._replace(counts=(*kind.counts, 3)), *others[1:]]
+    columns = seen.read_columns(TRAINING, FITTED.preprocessor_)
+    assert [each.name for each in check.check(of_others, columns, 0.05).columns] == ["size", "level", "when"]
 
 
 def test_the_distance_is_at_most_the_real_one_and_near_it():

@@ -190,6 +190,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 if conditions.is_alone and data.samples.n >= race.LEAST:
                     warn_of_lone_classes(data)
                 found = race.fit(self, request.given, data, begun, raced, listen, watch)
+                seen = drift.of_result(seen, data.raw, data, found.preprocessor)
                 self._hold(replace(found, notices=notices, seen=seen))
                 tell_report(as_callbacks(self.callbacks), found.report)
             if self.verbose:
@@ -210,7 +211,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             seen = drift.of_fit(data, is_noticed) if before is None else before.seen
             if self.preset == ADDITIVE:
                 data = self._with_pairs(request, data)
-            data = replace(data, raw=None)  # nobody reads it any more
+            all_rows = data = replace(data, raw=None)  # nobody reads it any more
+            table = request.given.X
             plan = resolved(
                 self,
                 data,
@@ -242,7 +244,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             start = begin(plan, data, before, start_values, self._trunk)
             self._hold(start.result)  # for callbacks that read it, and for a fit that fails
             listeners = Listeners(self, tuple(each for each in (watched, bar) if each is not None))
-            result = replace(train(plan, data, start, listeners, whole), notices=notices, seen=seen)
+            result = train(plan, data, start, listeners, whole)
+            seen = drift.of_result(seen, table, all_rows, result.preprocessor)
+            result = replace(result, notices=notices, seen=seen)
             self._hold(additive.finished(result, data) if self.preset == ADDITIVE else result)
         if watched is not None:
             watched.finish()

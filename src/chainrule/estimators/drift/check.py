@@ -105,9 +105,13 @@ class DriftCheck(Shown, TextResult):
 def check(
     seen: Sequence[SeenColumn], columns: Sequence[tuple[LearnedColumn, Array]], level: float
 ) -> DriftCheck:
-    """Compare columns of later rows with what was seen of them."""
+    """Compare columns of later rows with what was seen of them.
+
+    A column of which a file of version 0.2.0 knows other categories is left out.
+    """
     before = {each.name: each for each in seen}
     made, p_values, rows = [], [], len(columns[0][1])
+    columns = [each for each in columns if is_of(before.get(each[0].name), each[0])]
     strange = np.zeros(rows, np.int64)
     for learned, values in columns:
         known, there = before[learned.name], values[~np.isnan(values)]
@@ -140,6 +144,11 @@ def check(
         for each in made
     ]
     return DriftCheck(rows, level, tuple(made), strange)
+
+
+def is_of(known: SeenColumn | None, learned: LearnedColumn) -> bool:
+    """Return whether what was seen is of a column as it was learned: of the same categories."""
+    return known is not None and len(known.counts) in (0, len(learned.categories) + 1)
 
 
 def ks_distance(sketch: Array, values: Array) -> float:

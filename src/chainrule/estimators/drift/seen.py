@@ -80,6 +80,19 @@ def of_fit(data: FitData, is_alone: bool) -> tuple[SeenColumn, ...]:
     return seen(read_columns(data.raw, data.preprocessor))
 
 
+def of_result(
+    made: tuple[SeenColumn, ...], X: object, data: FitData, preprocessor: TablePreprocessor | None
+) -> tuple[SeenColumn, ...]:
+    """Return what a fit keeps of its table X as the preprocessor of its result reads it, by which later ones are.
+
+    made: the same by the preprocessor of all rows, which `data` has. That of the result has learned of a part alone
+    where the rows held out were prepared as rows to come, or where it is that of a fold.
+    """
+    if not made or preprocessor is None or preprocessor is data.preprocessor:
+        return made
+    return seen(read_columns(X, preprocessor))
+
+
 def from_data(data: object) -> tuple[SeenColumn, ...]:
     """Return what a file has kept of columns; none of a file without it. Raises FormatError for damaged data."""
     if data is None:
