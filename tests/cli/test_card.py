@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,20 @@ def test_the_hub_reads_it(folder: Path, tmp_path: Path):
     assert card.data.pipeline_tag == "tabular-classification"
     (loss, *_) = card.data.eval_results
     assert loss.dataset_name == "people" and loss.metric_value == read_card(folder).metrics[loss.metric_type]
+
+
+def test_a_metric_that_is_not_defined(folder: Path, tmp_path: Path):
+    """As the AUC of test rows of one class, which is null in the file."""
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    file = copy / "metrics.json"
+    found = json.loads(file.read_text("utf-8"))
+    for each in found["comparison"]:
+        each["metrics"]["auc"] = None
+    file.write_text(json.dumps(found), "utf-8")
+    code, said = invoke("card", copy, "--overwrite")
+    assert code == 0, said
+    assert "| undefined |" in (copy / "README.md").read_text("utf-8")
 
 
 def test_what_is_no_run(tmp_path: Path):

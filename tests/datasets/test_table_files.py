@@ -289,6 +289,12 @@ def test_files_of_arrow(tmp_path: Path):
             read_table(damaged)
 
 
+def test_views_of_texts_in_parquet(tmp_path: Path):
+    table = pa.table({"v": pa.array(["x", None, "a text of more than twelve letters"] * 9, pa.string_view())})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").equals(table)
+
+
 def test_other_endings_and_no_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(c.FormatError, match=r"has the ending '.ods'; a table must have one of .csv, .tsv"):
         read_table(written(tmp_path, "x", "t.ods"))

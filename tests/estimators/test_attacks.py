@@ -108,6 +108,20 @@ def table() -> pd.DataFrame:
             "validation_fraction must be",
         ),
         (
+            lambda: classifier(early_stopping=True, validation_fraction=0.001, preprocess="auto").fit(
+                table(), Y > 0
+            ),
+            "test_size = 1 should be .*; choose another validation_fraction than 0.001",
+        ),
+        (
+            lambda: classifier(early_stopping=True, scoring=lambda *_: None).fit(X, Y),
+            "scoring must return a number, higher being better, not None",
+        ),
+        (
+            lambda: classifier(early_stopping=True).fit(X, Y > 0).set_threshold(3),
+            "scoring must be the name of a scorer or a function, not 3",
+        ),
+        (
             lambda: regressor(schedule="reduce_on_plateau").partial_fit(X, Y),
             "needs early_stopping=True or X_val",
         ),

@@ -330,6 +330,11 @@ def test_importance_of_every_kind():
         fitted("fast", "two").importance(table(), ["yes"] * 3)
 
 
+def test_no_rows_are_said():
+    with pytest.raises(ShapeError, match="X has no rows, and there is no answer to explain"):
+        fitted("fast", "number").explain(table()[:0])
+
+
 def test_curves_are_answers_with_other_cells():
     net, X = fitted("fast", "number"), table()
     found = net.curves(X, "age", points=5, rows=7)

@@ -148,6 +148,17 @@ def test_a_target_with_a_unit_is_a_number(written: str, unit: str):
     assert made.score(X, y) == plain.score(X, values)
 
 
+@pytest.mark.filterwarnings("ignore:.*without their unit")
+def test_targets_of_later_rows_are_what_the_model_predicts():
+    """However few they are: nothing can be told from one value or two."""
+    for texts, values in ((["12 kg"], [12.0]), (["12 kg", "9 kg", "12 kg"], [12.0, 9.0, 12.0])):
+        found = read_target("y", texts, "t.csv", "mean_squared_error", to_learn=False)
+        assert found.is_number and found.y.tolist() == values
+        assert read_target("y", texts, "t.csv", "softmax_cross_entropy", to_learn=False).y.tolist() == texts
+    rooms = [f"{k} rooms" for k in range(9)]
+    assert read_target("y", rooms, "t.csv", "softmax_cross_entropy", to_learn=False).y.tolist() == rooms
+
+
 def test_a_target_column_with_a_unit_is_read():
     values = np.arange(40) * 1.25
     with pytest.warns(UserWarning, match="column 'price' of t.csv is read as numbers without their unit '€'"):

@@ -80,6 +80,9 @@ def _parquet(file: Any, name: str) -> Any:
     _check_columns(name, schema)
     _check_size(name, found.num_rows, found.num_columns)
     texts, longest, unpacked, values = list[str](), 0, 0, 0
+    views = {
+        each.name for each in schema if pa.types.is_string_view(each.type)
+    }  # of which PyArrow makes no dictionary
     groups = chunks(file)
     if any(len(group) != found.num_columns for group in groups) or len(groups) != found.num_row_groups:
         raise ValueError("its row groups and its schema have different columns")
@@ -92,7 +95,7 @@ def _parquet(file: Any, name: str) -> Any:
             continue
         if column.path != column.name:  # in a list or a struct
             _check_nested(name, column.path, sum(each.values * each.longest for each in own), packed)
-        elif any(each.encodings & NO_DICTIONARY for each in own):
+        elif column.name in views or any(each.encodings & NO_DICTIONARY for each in own):
             longest += max(each.longest for each in own)
         elif any(each.longest for each in own):
             texts.append(column.path)

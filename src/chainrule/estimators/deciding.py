@@ -34,6 +34,8 @@ def decided(
         raise ConfigError("pass one of scoring, costs and threshold, not several.")
     if scoring is None and costs is None and threshold is None:
         return None
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ConfigError(f"scoring must be the name of a scorer or a function, not {scoring!r:.40}.")
     labels = exclusive(result)
     if len(labels.classes) > 2 and costs is None:
         raise ConfigError(

@@ -70,6 +70,10 @@ class Predicted(BaseEstimator):  # type: ignore[misc]
         """Return what else a function asks for, which is that of the estimator that predicts other rows."""
         if name.startswith("_") or name == "others":
             raise AttributeError(name)
+        if self.others is None:
+            raise AttributeError(
+                f"predictions of rows that are held out have no {name}; use predict or predict_proba"
+            )
         return getattr(self.others, name)
 
     def _beyond(self) -> Any:
@@ -172,7 +176,7 @@ class HeldOutScorer:
                 )
             scorer = get_scorer(scorer)
         try:
-            return float(scorer(estimator, self.X, y))
+            score = scorer(estimator, self.X, y)
         except ValueError as error:
             if not isinstance(self.scoring, str):
                 raise
@@ -180,6 +184,12 @@ class HeldOutScorer:
             raise ConfigError(
                 f"scoring={self.scoring!r} cannot score these targets ({said}); name another, as 'f1_macro' or "
                 "'roc_auc_ovr' for more than two classes, or pass a function."
+            ) from error
+        try:
+            return float(score)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"scoring must return a number, higher being better, not {score!r:.40}."
             ) from error
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +101,10 @@ def read_card(path: Path) -> RunCard:
             part=str(judged["part"]),
             samples=int(judged["samples"]),
             metrics={name: value for name, value in judged["metrics"].items() if isinstance(value, float)},
-            comparison=tuple((each["model"], each["metrics"]) for each in judged.get("comparison") or ()),
+            comparison=tuple(
+                (each["model"], {name: _figure(value) for name, value in each["metrics"].items()})
+                for each in judged.get("comparison") or ()
+            ),
             verdict=None if verdict is None else Verdict(*(verdict.get(name) for name in Verdict._fields)),
             ranges=() if estimator is None else tuple(ranges_of(estimator)),
             notices=Notices() if estimator is None else estimator.notices_,
@@ -123,6 +127,11 @@ def ranges_of(estimator: MLPClassifier | MLPRegressor) -> Iterator[CardRange]:
             least, most = map(_date, ends) if own.kind == "date" else ends
             made = made._replace(least=least, most=most)
         yield made
+
+
+def _figure(value: float | None) -> float:
+    """Return a metric of a file, in which NaN is null."""
+    return math.nan if value is None else float(value)
 
 
 def _date(seconds: float) -> str:

@@ -16,9 +16,14 @@ from chainrule.data.frames import column_names, read_frame
 from chainrule.datasets.table_files import read_table
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import kinds, reading
-from chainrule.estimators.tables.column import numbers, plain
+from chainrule.estimators.tables.column import Column, numbers, plain
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.target import infer_task, quantities_with_unit
+from chainrule.estimators.tables.target import (
+    WithUnit,
+    infer_task,
+    numbers_with_unit,
+    quantities_with_unit,
+)
 from chainrule.formulas.losses import LOSSES
 from chainrule.recipe.naming import PYTHON, Names
 
@@ -132,7 +137,8 @@ def read_target(
     """
     where = f"the column {name!r} of {source}"
     column = reading.read({name: values}, source).columns[0]
-    if (known := quantities_with_unit(column)) is not None:
+    wants = LOSSES[loss].targets if loss in LOSSES else ""
+    if (known := _with_unit(column, wants, to_learn)) is not None:
         hints.give(f"{where} is read as numbers without their unit {known.unit!r}.")
         column, values = numbers(name, known.values), known.values
     taken = kinds.take(column)
@@ -141,7 +147,6 @@ def read_target(
         raise DataError(f"{where} has no values; training needs a target.")
     found, texts = taken.values[rows], taken.texts
     inferred = infer_task(values, where) if to_learn else None
-    wants = LOSSES[loss].targets if loss in LOSSES else ""
     is_number = (
         wants in ("real", "counts") if wants else inferred is not None and inferred.task == "regression"
     )
@@ -162,6 +167,17 @@ def read_target(
             "quantities as numbers."
         )
     return TargetColumn(name, np.array(texts)[found.astype(np.int64)], rows, False, why)
+
+
+def _with_unit(column: Column, wants: str, to_learn: bool) -> WithUnit | None:
+    """Return the numbers of a target that is written with a unit; None for one of another kind.
+
+    Of training targets the values say whether "3 rooms" is a class; of those of later rows, of which there may be one,
+    the loss does. wants: the targets of the loss; "" where none is given.
+    """
+    if to_learn or not wants:
+        return quantities_with_unit(column)
+    return numbers_with_unit(column) if wants in ("real", "counts") else None
 
 
 def as_labels(target: TargetColumn, known: NDArray[Any] | None) -> NDArray[Any]:

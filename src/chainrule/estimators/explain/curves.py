@@ -85,6 +85,7 @@ def curves(
 ) -> ColumnCurve:
     """Put other cells into a column; see `Explains.curves`."""
     points, rows = check_count(points, "points", 2), check_count(rows, "rows")
+    column = f"{column}"  # a frame's may be numbers
     if column not in parts.names:
         raise ConfigError(
             f"column must be one that the answers depend on, not {column!r}; there are {', '.join(parts.names[:20])}."

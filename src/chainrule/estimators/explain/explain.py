@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import TargetScale
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.explain.chords import (
     TINY,
@@ -194,6 +194,8 @@ def explain(parts: AnswerParts, X: object, target: object, output: str | None, r
     """Explain the answer for each row of a table; see `Explains.explain`."""
     output = output_of(parts, output)
     table, against = parts.table(X), parts.reference(reference)
+    if not table.rows:
+        raise ShapeError("X has no rows, and there is no answer to explain; pass at least one.")
     want = wanted(parts.result.targets, target, table.rows)
     width = sum(network.width for part in parts.all for network in part.networks)
     step = max(1, min(MAX_ROWS, MAX_NUMBERS // width))

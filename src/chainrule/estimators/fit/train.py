@@ -151,9 +151,13 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
     if data.structure.is_free:
         stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
         rows = np.arange(samples.n)
-        kept, held_out = train_test_split(
-            rows, random_state=start.random, test_size=fraction, stratify=stratify
-        )
+        try:
+            kept, held_out = train_test_split(
+                rows, random_state=start.random, test_size=fraction, stratify=stratify
+            )
+        except ValueError as error:  # too few rows, or of one class, on one side
+            said = f"{error}".rstrip(".")
+            raise DataError(f"{said}; choose another validation_fraction than {fraction:g}.") from error
     else:
         kept, held_out = holdout(data.structure, fraction, data.labels, start.random)
     check_size(held_out)

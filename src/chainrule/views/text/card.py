@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule.recipe.card import CardRange, RunCard
 from chainrule.views import words
+from chainrule.views.tables import cell
 from chainrule.views.words.facts import code_to_load, commands_of, quantity
 
 MOST_RANGES, MOST_LABELS, MOST_LEVELS = 100, 40, 6
@@ -91,7 +92,7 @@ def _results(run: RunCard) -> Iterator[str]:
     yield table(
         (words.tables.MODELS_HEAD, *map(words.phrases.spoken, names)),
         [
-            (words.tables.MODELS[model], *(quantity(metrics[name]) for name in names))
+            (words.tables.MODELS[model], *(cell(metrics[name]) for name in names))
             for model, metrics in run.comparison
         ],
     )
