@@ -59,6 +59,9 @@ def test_settings_are_a_function_of_the_rows_and_the_numbers():
     own = few.few(Facts(200, 4, "regression", {"hidden_layer_sizes": (20,)}, (0, 1))).front[0]
     assert (own.bins, own.size) == (20, 4)  # whoever sets the network has coarse ones
     assert [layer.kind for layer in proposed(50, ()).front] == ["scale"]
+    wide = [proposed(200, tuple(range(count))) for count in (100, 101)]
+    assert [each.folds.dealings for each in wide] == [2, 1]
+    assert [each.parameters["n_members"] for each in wide] == [16, 8]
     c = very_few.head(1)[-2].initializer.value
     assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-2].initializer.value == c / 2
     assert very_few.folds.curves and not more.folds.curves

@@ -6,12 +6,12 @@ and for classes behind it z = c tanh(u / c) + d, with d = 0 while it is trained 
 2 ln n for two, of n rows: so many cannot say that a class is rarer than one in n squared, and no probability is below
 1 / (1 + (K - 1) n^2) of K classes.
 
-Sixteen members, or of more rows in few groups eight, are trained together, for at most a hundred epochs. What those
-that have not seen a row predict for it says which epoch is the best, and how sure its probabilities may be: see
-`chainrule.estimators.fit.folds`. A number of a table is three inputs ("robust+rank+linear"): its smoothly clipped
-value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear stays so,
-further where numbers are predicted. Of these ridge regressions are a part of each member, and for classes of very few
-rows logistic regressions, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
+Sixteen members, or eight of more rows in few groups or of many numbers, are trained together, for at most a hundred
+epochs. What those that have not seen a row predict for it says which epoch is the best, and how sure its probabilities
+may be: see `chainrule.estimators.fit.folds`. A number of a table is three inputs ("robust+rank+linear"): its smoothly
+clipped value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear
+stays so, further where numbers are predicted. Of these ridge regressions are a part of each member, and for classes of
+very few rows logistic regressions, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -63,7 +63,10 @@ COARSE, FINE = Fineness(4, 10), Fineness(8, 5)
 MOST_FINE = 500
 """The rows up to which the curves of a network for numbers that nobody has set are fine, unless there are very few."""
 FOLDS, DEALINGS = 8, 2
-"""The folds of a dealing, a member each, and the dealings: one of more rows than `MOST_ROWS`, of few groups."""
+"""The folds of a dealing, a member each, and the dealings: one of more rows than `MOST_ROWS`, of few groups, and of
+more than `MANY_NUMBERS`."""
+MANY_NUMBERS = 100
+"""The columns of numbers up to which there are sixteen members: eight of more take half the time, and lose nothing."""
 VERY_FEW = 100
 """The rows up to which there are very few."""
 RATE, DROPOUT = 4e-3, 0.1
@@ -99,7 +102,8 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     curves = curves if settings.curves is None else settings.curves
     is_own, is_of_numbers = WITHOUT_LINEAR_PART.isdisjoint(facts.given), facts.task == "regression"
     has_linear_part = is_own and (is_of_numbers or is_very_few) and settings.layers == 1
-    sizes, dealings = [WIDTH] * settings.layers, DEALINGS if rows <= MOST_ROWS else 1
+    is_dealt_again = rows <= MOST_ROWS and len(facts.numbers) <= MANY_NUMBERS
+    sizes, dealings = [WIDTH] * settings.layers, DEALINGS if is_dealt_again else 1
     if has_linear_part:
         sizes[0] += UNITS_OF_A_LINE * facts.outputs
     found: dict[str, Any] = {
