@@ -305,3 +305,16 @@ def test_names_of_columns_cannot_steer_the_terminal(command, tmp_path):
     command("train", "table.csv", "--target-column", "y", "--preset", "none", "--epochs", 1, "--out", "run")
     printed = command("check", "run", "table.csv").stdout
     assert "[31ma" in printed and "\x1b" not in printed
+
+
+def test_a_check_names_the_table_that_lacks_a_column(command, tmp_path):
+    lines = [f"{i % 7},{i % 5},{'yes' if i % 7 > 3 else 'no'}" for i in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,y", *lines]), "utf-8")
+    command("train", "table.csv", "--target-column", "y", "--preset", "none", "--epochs", 1, "--out", "run")
+    (tmp_path / "later.csv").write_text("a\n1\n2\n", "utf-8")
+    assert (
+        "Error: later.csv lacks 'b' of the 2 columns" in command("check", "run", "later.csv", code=2).stderr
+    )
+    (tmp_path / "empty.csv").write_text("", "utf-8")
+    said = command("check", "run", "empty.csv", code=2).stderr
+    assert said.count("empty.csv") == 1

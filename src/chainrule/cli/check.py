@@ -28,12 +28,15 @@ def check(
     from chainrule.cli.models import load_estimator
     from chainrule.core.shown import view
     from chainrule.recipe.columns import read_columns
+    from chainrule.recipe.tables import in_file
     from chainrule.views.words import spoken_in
 
     if out is not None and out.suffix.lower() != ".html":
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     check_language(lang)
-    found = load_estimator(model, "check needs")[0].check(read_columns(later))
+    made, columns = load_estimator(model, "check needs")[0], read_columns(later)
+    with in_file(later):
+        found = made.check(columns)
     if out is not None:
         with spoken_in(lang):
             found.write(out)

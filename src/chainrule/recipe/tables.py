@@ -8,7 +8,8 @@ file with the name of the target, so that the file alone can predict another tab
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -191,9 +192,16 @@ def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[s
         )
     columns = read_columns(path)
     places(list(blocks(table.preprocessor)), list(columns), f"{path}")
-    try:
+    with in_file(path):
         return columns, table.preprocessor.transform({k: v for k, v in columns.items() if k != table.target})
-    except DataError as error:  # its message is about X
+
+
+@contextmanager
+def in_file(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise what is wrong with X as the same of a file."""
+    try:
+        yield
+    except DataError as error:
         raise DataError(f"{path}{f'{error}'.removeprefix('X')}") from error
 
 
