@@ -83,7 +83,7 @@ def test_a_run_says_which_rows_were_held_out(table: Path, tmp_path: Path):
     found = made.run.data.table
     assert found is not None and made.comparison is not None and made.comparison.rows == 100
     report = compared(TableRun(found, made.comparison, None, None))
-    assert "are of other &#x27;who&#x27;, compared with those trained on" in report
+    assert "have other values of &#x27;who&#x27; than those trained on" in report
     estimator = made.run.estimator
     assert estimator is not None
     again = run(str(table), settings, out=tmp_path / "run", resume=True)

@@ -117,10 +117,10 @@ def left_out(rows: int) -> str:
 def held_out_by(names: Mapping[str, str], gap: float | str) -> str:
     """How the rows to test on were chosen, where rows are tied. names: the columns of the groups and of the time."""
     apart = f", at least {gap} apart" if gap else ""
-    later = f"later by {names['time']!r}{apart}" if "time" in names else ""
-    other = f"of other {names['groups']!r}" if "groups" in names else ""
+    later = f"come later by {names['time']!r}{apart}" if "time" in names else ""
+    other = f"have other values of {names['groups']!r}" if "groups" in names else ""
     how = " and ".join(part for part in (other, later) if part)
-    return f"The rows to test and to validate on are {how}, compared with those trained on."
+    return f"The rows to test and to validate on {how} than those trained on."
 
 
 def same_rows(rows: int) -> str:
