@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,10 @@ def test_a_term_by_hand():
         and pair.at(None, 9.0) == 2
     )
     assert pair.at(pd.NA, 9.0) == pair.at(pd.NaT, 9.0) == 2
+    lasting = curve._replace(axes=(Axis("t", "knots", (0.0, 7200.0)),))
+    assert curve.at("5") == curve.at("5,0") == curve.at(Decimal(5)) == lasting.at(pd.Timedelta("1h")) == 3.0
+    with pytest.raises(ValueError, match="'five' is no number, and the term is of numbers"):
+        curve.at("five")
     numbered = pair._replace(axes=(Axis("k", "categories", ("3", OTHER)), cells))
     assert numbered.at(3.0, 1.0) == numbered.at(3, 1.0) == numbered.at("3", 1.0) == 4
     terms = Terms(np.array([0.5]), (curve,))

@@ -14,7 +14,8 @@ from chainrule.core import records
 from chainrule.core.files import write_whole
 from chainrule.core.shown import view, written
 from chainrule.errors import FormatError
-from chainrule.estimators.tables.column import is_missing_cell, plain
+from chainrule.estimators.tables import kinds
+from chainrule.estimators.tables.column import is_missing_cell, objects, plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -61,7 +62,7 @@ class AdditiveTerm(NamedTuple):
         """Return what the term adds (outputs,) for a value of each column; None or NaN for a missing one."""
         if len(self.axes) == 1 and self.axes[0].kind == "knots" and not is_missing_cell(places[0]):
             knots = np.array(self.axes[0].points, float)
-            return np.array([np.interp(float(places[0]), knots, own[1:]) for own in self.values.T])
+            return np.array([np.interp(number_in(places[0]), knots, own[1:]) for own in self.values.T])
         found = tuple(place(axis, value) for axis, value in zip(self.axes, places, strict=True))
         return np.asarray(self.values[found])
 
@@ -77,7 +78,22 @@ def place(axis: Axis, value: Any) -> int:
         return axis.points.index(known) + 1 if known in axis.points else 0
     if axis.kind == "knots":
         raise ValueError("a value lies between knots; use AdditiveTerm.at.")
-    return 1 + int(np.searchsorted(np.array(axis.points, float), float(value), side="right"))
+    return 1 + int(np.searchsorted(np.array(axis.points, float), number_in(value), side="right"))
+
+
+def number_in(value: Any) -> float:
+    """Return the number that a cell is as a table's are read: also what a text says, and the seconds of a duration.
+
+    Raises ValueError for another text.
+    """
+    if isinstance(value, (int, float, np.number)):
+        return float(value)
+    taken = kinds.take(objects("row", [value]))
+    if taken.kind == "category":
+        raise ValueError(
+            f"{value!r:.40} is no number, and the term is of numbers; give the row's cells as the table has them."
+        )
+    return float(taken.values[0])
 
 
 @records.kind("additive_terms")
