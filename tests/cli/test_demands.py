@@ -119,6 +119,7 @@ REFUSED = {
     ("answer", "--threshold", "auc"): "--threshold must be a probability from 0 to 1, or a score to maximize",
     ("answer", "--threshold", "2"): "--threshold must be a probability from 0 to 1",
     ("answer", "--threshold", "f1", "--costs", "0,1/1,0"): "--costs give the threshold too",
+    ("answer", "--costs", "0,a/1,0"): "0,1/20,0: they must be numbers (could not convert",
     ("answer", "--threshold", "f1", "--positive", "lost"): "omit --positive, or use --costs",
     ("answer", "--costs", "0,1"): "--costs are a row for each true class (lost paid)",
     ("answer", "--costs", "1,0/0,1"): "must have the smallest number of each row on the diagonal",

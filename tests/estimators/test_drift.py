@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from scipy.stats import binom, ks_2samp
 from sklearn.exceptions import ConvergenceWarning
 
@@ -152,6 +153,10 @@ def test_the_command_checks_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[
     run(str(tmp_path / "table.csv"), settings, out=tmp_path / "run")
     check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"))
     assert "400 rows: 1 of 2 columns changed: size." in capsys.readouterr().out
+    hours[["day"]].to_csv(tmp_path / "lacks.csv", index=False)
+    with pytest.raises(typer.Exit):
+        check_command(model=str(tmp_path / "run"), later=str(tmp_path / "lacks.csv"))
+    assert "lacks.csv lacks 'size' of the 2 columns" in capsys.readouterr().err
     page = tmp_path / "check.html"
     check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"), out=page, lang="zh")
     assert f"Written to {page}" in capsys.readouterr().out.replace("\n", "")

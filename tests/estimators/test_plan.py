@@ -275,6 +275,7 @@ def damaged(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "'fits'": lambda made: made.pop("fits"),
         "is no count": lambda made: made["fits"][0].update(seed=-1),
         "a fit is missing": lambda made: made["fits"].pop(0),
+        "no rows are held out": lambda made: made["folds"].clear(),
         "a recipe is not described": lambda made: made["recipes"].popitem(),
         "the weights are not": lambda made: made["weights"].update(fast=float("nan")),
         "the temperature is not": lambda made: made.update(temperature=0.0),

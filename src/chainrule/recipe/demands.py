@@ -109,7 +109,9 @@ def _costs(text: str, labels: Sequence[Any], named: Names) -> tuple[tuple[float,
     except (ValueError, ConfigError) as error:
         said = " ".join(f"{label}" for label in labels)
         why = (
-            f"{error}".removeprefix("costs ") if isinstance(error, ConfigError) else f"be numbers ({error})."
+            f"{error}".removeprefix("costs ")
+            if isinstance(error, ConfigError)
+            else f"must be numbers ({error})."
         )
         raise ConfigError(
             f"{named('costs')} are a row for each true class ({said}), with / between rows and commas within, such as "

@@ -185,6 +185,7 @@ def _read(data: object) -> RacePlan:
     faults = {
         "a recipe is not described": not {name for name, _ in fitted} <= made.recipes.keys(),
         "a fit is missing": not needed <= fitted,
+        "no rows are held out": not made.folds,
         "the weights are not at least 0 with a sum of 1": not are_weights([*made.weights.values()]),
         "the temperature is not that of a race": not is_temperature(made.temperature),
     }
