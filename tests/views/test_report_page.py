@@ -235,6 +235,11 @@ def test_a_table(browser_page, phone_page, tmp_path, target):
         show(screen, page)
         check(screen)
         assert screen.title() == "t - Chainrule"
+    show(browser_page, page)
+    title = "Largest errors" if target == "price" else "Worst mistakes"
+    worst = browser_page.locator("section", has_text=title).locator("tbody tr").first.locator("td")
+    kinds = [cell.get_attribute("class") for cell in worst.all()]
+    assert kinds == [*(["number"] * 3 if target == "price" else [None, None, "number"]), None, None]
     beyond = (
         "[...document.querySelectorAll('td, th')].filter(c => c.getBoundingClientRect().right > innerWidth)"
     )

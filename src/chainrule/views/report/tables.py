@@ -175,8 +175,9 @@ def worst(run: TableRun, judgement: Judgement) -> str:
                 told = (*told[:2], words.phrases.percent(judgement.shares[at, int(judgement.predicted[at])]))
         rows.append((f"{row:,}", *told, *run.table.values(row, names)))
     heads = (said.ROW, said.TRUE, said.PREDICTED, said.ERROR if is_number else said.PROBABILITY)
-    first = 4 if is_number else 1
-    left = {0, *range(first, len(heads) + len(names))} if not is_number else {0, *range(4, 4 + len(names))}
+    left = {0, *range(4, 4 + len(names))}  # numbers and probabilities stand at the right, and in one line
+    if not is_number:
+        left |= {1, 2} if judgement.y.ndim == 1 else {1, 2, 3}
     lead = f"<p>{text(said.worst_rows(len(names), len(run.table.blocks)))}</p>"
     return section(title, lead, table((*heads, *names), rows, left))
 
