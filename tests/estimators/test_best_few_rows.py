@@ -77,7 +77,7 @@ def test_few_rows_race_by_their_own_recipes(changed: dict[str, Any], passed: dic
         ({"scoring": "r2"}, {}),
         ({"refit": False}, {}),
         ({"monotonic_cst": {"size": 1}}, {}),
-        ({}, {"time": np.arange(N)}),
+        ({}, {"time": np.arange(N), "groups": np.arange(N) // 4}),
         ({}, {"X_val": TABLE[:20], "y_val": NUMBER[:20]}),
     ],
 )
@@ -122,6 +122,19 @@ def test_all_rows_are_predicted_out_of_fold_but_the_only_one_of_a_label():
     weights = {part.recipe: part.weight for part in made.blend_.parts}
     assert sum(weights.values()) == pytest.approx(1)
     np.testing.assert_allclose(made.held_out_.predicted.sum(1), 1)
+
+
+def test_in_order_of_time_every_fit_is_judged_on_the_latest_rows_and_a_plan_repeats_it():
+    made = best().fit(TABLE, NUMBER, time=np.arange(N))
+    assert recipes(made) == ["few rows", "few additive"]
+    held = result_of(made).held_out
+    assert held is not None and held.rows.tolist() == [*range(51, N)]
+    again = best(random_state=8).fit(TABLE, NUMBER, time=np.arange(N), plan=made.plan_)
+    np.testing.assert_array_equal(again.predict(TABLE), made.predict(TABLE))
+    labels = np.where(
+        np.arange(N) < 51, "before", "after"
+    )  # nothing is held out, so the first recipe is taken
+    assert best(MLPClassifier).fit(TABLE, labels, time=np.arange(N)).predict_proba(TABLE).shape == (N, 2)
 
 
 def test_whole_groups_are_left_out_and_every_fit_is_judged_on_the_same_rows():

@@ -18,7 +18,7 @@ from chainrule.estimators.best import candidates
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.weights import Numbers
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.fit.dealing import dealt
+from chainrule.estimators.fit.dealing import dealt, latest
 from chainrule.estimators.fit.plan import Conditions, few_of
 from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.held import HoldsResult
@@ -44,8 +44,14 @@ def are_few(estimator: HoldsResult, data: FitData) -> bool:
 
 
 def dealt_rows(data: FitData, seeds: Sequence[int]) -> Split:
-    """Return all rows, and those that every fit predicts out of fold. seeds: of the fits."""
+    """Return all rows, and those that every fit holds out: in order of time the latest, or else all out of fold.
+
+    seeds: of the fits.
+    """
     how, n = FoldMembers(FOLDS, DEALINGS), data.samples.n
+    if data.structure.time is not None:
+        found = dealt(n, how, data.labels, check_random_state(seeds[0]), data.structure)
+        return Split(np.arange(n), found.rows[latest(found)])
     each = [
         dealt(n, how, data.labels, check_random_state(seed), data.structure).rows
         for seed in (seeds if data.structure.groups is not None else seeds[:1])

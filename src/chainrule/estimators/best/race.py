@@ -80,7 +80,9 @@ def fit(
         )
     is_large = len(encoded) > FEW
     has_whole = estimator.refit is not False and (
-        is_large or data.structure.time is not None or (is_given and estimator.refit is True)
+        is_large
+        or (data.structure.time is not None and not are_few)  # of few the fits are of all rows
+        or (is_given and estimator.refit is True)
     )
     judges = {
         one: judge_of(estimator, data, judged, judged_weight, None if is_given else drawn.folds[one].held_out)

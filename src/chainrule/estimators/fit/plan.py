@@ -239,8 +239,8 @@ def _of_recipe(
 def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) -> OfFewRows | None:
     """Return what a recipe does with the few rows that are given; None where they are many.
 
-    Rows that are passed for validation say what is held out, as an order in time does in a race and of groups. Others,
-    whole groups of them, or stretches of time, are dealt to folds. More rows are few too if they belong to few groups,
+    Rows that are passed for validation say what is held out, as an order in time of groups does. Others, whole groups
+    of them, or stretches of time, are dealt to folds. More rows are few too if they belong to few groups,
     but in a race, whose rows held out choose.
     """
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
@@ -248,8 +248,8 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
     if wanted in (None, BEST) or not (conditions.may_deal and is_asked):
         return None
     found = recipe(str(wanted), conditions.variant).of_few
-    is_in_time = given_rows.time is not None and (given_rows.groups is not None or conditions.of_few)
-    is_apart = given_rows.X_val is not None or is_in_time
+    has_both = given_rows.time is not None and given_rows.groups is not None
+    is_apart = given_rows.X_val is not None or has_both
     if found is None or is_apart or not is_stochastic(estimator):
         return None
     rows = _num_samples(given_rows.y)
