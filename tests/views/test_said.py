@@ -68,6 +68,11 @@ def test_a_diagram_of_few_rows_has_one_point(language: str, many: str, one: str)
     assert many in of_many and one in of_few and "13" in of_few and "1.40 %" in of_few
 
 
+def test_one_start_is_no_starts():
+    assert "best of 1 start, by" in words.lab_universality.caption(1)
+    assert "best of 3 starts, by" in words.lab_universality.caption(3)
+
+
 def test_a_page_says_what_is_predicted():
     assert words.model.judged_on(81, 951, "test") == (
         "A fully connected network of 81 parameters, evaluated on 951 test samples."

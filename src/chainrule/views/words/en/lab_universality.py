@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from chainrule.views.words.en.phrases import several
+from chainrule.views.words.en.phrases import counted, several
 
 TITLE = "Universality: width against error"
 QUESTION = "How does the error of approximating a continuous function fall as one hidden layer grows wider?"
@@ -59,7 +59,7 @@ def heads(widths: Sequence[int], error: float) -> tuple[str, ...]:
 def caption(starts: int) -> str:
     """The caption of the table by width."""
     return (
-        f"The maximum error over the domain, best of {starts} starts, by the width of the hidden layer; the "
+        f"The maximum error over the domain, best of {counted(starts, 'start')}, by the width of the hidden layer; the "
         "smallest width whose best start reaches the target error; the slope of log error against log "
         "width."
     )
@@ -116,7 +116,7 @@ def held_fixed(settings: Mapping[str, Any], trained: Mapping[int, int], judged: 
     return (
         f"One hidden layer of {ACTIVATIONS[settings['activation']]} neurons and a linear output; float64; at "
         f"most {settings['iterations']} Levenberg-Marquardt steps on all points at once, from "
-        f"{settings['repeats']} random starts with a least-squares output layer, and for each start also "
+        f"{counted(settings['repeats'], 'random start')} with a least-squares output layer, and for each start also "
         "from its fit at the previous width, with new neurons that have zero output weights at first; "
         f"{trained[1]} points fitted for one variable and {trained[2]} x {trained[2]} for two, with no "
         f"noise; the error is measured at {judged[1]:,} and at {judged[2]} x {judged[2]} points. Only the "
