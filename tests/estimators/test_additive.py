@@ -106,6 +106,16 @@ def test_the_decision_of_classes_is_the_sum_of_its_terms(classes: int):
         assert_allclose(e / e.sum(1, keepdims=True), p, rtol=0, atol=1e-9)
 
 
+def test_the_decision_of_several_labels_is_the_log_odds_of_each(tmp_path: Path):
+    frame, y = table()
+    frame = frame.drop(columns="when")
+    net = MLPClassifier(**SMALL, dtype="float64").fit(frame, np.c_[y > 0, y > 1, y < 2].astype(int))
+    assert_allclose(1 / (1 + np.exp(-sums(net, frame))), net.predict_proba(frame), rtol=0, atol=1e-9)
+    assert net.terms().link == "log_odds" and "log-odds of each label" in net.terms().html()
+    net.save(tmp_path / "net.safetensors")
+    assert MLPClassifier.load(tmp_path / "net.safetensors").terms().labels == ("0", "1", "2")
+
+
 def test_members_become_one_network():
     import chainrule as c
 

@@ -74,6 +74,8 @@ def link_of(result: FitResult) -> tuple[str, tuple[str, ...]]:
     labels = tuple(f"{label}" for label in targets.classes)
     if targets.kind == "binary":
         return "log_odds", labels[-1:]
+    if targets.kind == "multilabel":
+        return "log_odds", labels
     return "softmax", labels
 
 

@@ -104,7 +104,8 @@ class Terms(records.DataResult):
         decision = intercept + sum over terms of what they add
 
     For numbers the decision is the prediction (with loss="poisson" its logarithm); with two classes it is the log-odds
-    of the second one, and with more the logarithm of each probability but for a common constant.
+    of the second one, with more the logarithm of each probability but for a common constant, and with several labels a
+    row the log-odds of each.
     """
 
     intercept: NDArray[np.float64]
@@ -216,7 +217,7 @@ def from_plain(data: Any) -> Terms | None:
                 raise ValueError("a term of another shape")
             made.append(AdditiveTerm(axes, values, lower, upper, float(each["importance"])))
         link, labels = data.get("link", "identity"), tuple(map(str, data.get("labels", ())))
-        if link not in LINKS or (link == "log_odds") != (len(labels) == 1):
+        if link not in LINKS or (link == "log_odds" and len(labels) != len(intercept)):
             raise ValueError("a link that no model has")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"terms of the model are damaged ({str(error)[:80]}); save it again.") from error

@@ -183,11 +183,18 @@ def pair(found: Terms, one: AdditiveTerm) -> go.Figure:
 
 def finish(figure: go.Figure, found: Terms, one: AdditiveTerm, column: str) -> None:
     """Give a figure of one column its style."""
-    label = found.labels[0] if found.link == "log_odds" else ""
+    label = label_of(found)
     style(figure, column, column, words.additive.adds(found.link, cut(label, 16)))
     figure.update_xaxes(nticks=6)
     figure.update_yaxes(nticks=7, **ZERO)
     figure.update_layout(height=400)
+
+
+def label_of(found: Terms) -> str:
+    """Return what the log-odds are of: the second of two classes, or each label of several; "" of other sums."""
+    if found.link != "log_odds":
+        return ""
+    return found.labels[0] if len(found.labels) == 1 else words.additive.EACH_LABEL
 
 
 def outputs(found: Terms) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ def render(found: Terms, row: Mapping[str, object] | None = None) -> str:
 def sections(found: Terms, row: Mapping[str, object] | None = None) -> str:
     """Return the sections of the model, for its page and for the report of a run. row: one to add up."""
     said = words.additive
-    label = found.labels[0] if found.link == "log_odds" else ""
+    label = figures.label_of(found)
     told = (said.how(found.link, label, numbers(found.intercept)), said.HOW_TO_READ)
     about = section(said.THE_MODEL, *(f"<p>{text(line)}</p>" for line in told))
     first = [section("", figure(figures.importance(found))), added_up(found, row)]

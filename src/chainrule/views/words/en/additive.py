@@ -10,6 +10,7 @@ IMPORTANCE, SIZE = "What the terms add", "mean size of what it adds"
 INTERVAL, MISSING, OTHER = "95 % interval", "missing", "other"
 INTERCEPT, TERM, CELL, ADDS, SUM = "intercept", "term", "cell", "adds", "sum"
 ROW = "A row, added up"
+EACH_LABEL = "each label"
 ANSWERS = {"identity": "prediction", "log": "logarithm of the prediction", "softmax": "score"}
 
 

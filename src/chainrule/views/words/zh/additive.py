@@ -8,6 +8,7 @@ IMPORTANCE, SIZE = "各項加了多少", "所加數值的平均大小"
 INTERVAL, MISSING, OTHER = "95 % 區間", "缺值", "其他"
 INTERCEPT, TERM, CELL, ADDS, SUM = "截距", "項", "值", "加上", "總和"
 ROW = "把一列加起來"
+EACH_LABEL = "每個標籤"
 ANSWERS = {"identity": "預測值", "log": "預測值的對數", "softmax": "分數"}
 
 
