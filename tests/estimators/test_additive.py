@@ -246,6 +246,9 @@ def test_a_term_by_hand():
         and pair.at(None, 9.0) == 2
     )
     assert pair.at(pd.NA, 9.0) == pair.at(pd.NaT, 9.0) == 2
+    assert (
+        pair.at(" ", 9.0) == pair.at("", 9.0) == 2 and pair.at(" a ", 1.0) == 4
+    )  # as a table's cells are read
     lasting = curve._replace(axes=(Axis("t", "knots", (0.0, 7200.0)),))
     assert curve.at("5") == curve.at("5,0") == curve.at(Decimal(5)) == lasting.at(pd.Timedelta("1h")) == 3.0
     with pytest.raises(ValueError, match="'five' is no number, and the term is of numbers"):

@@ -15,7 +15,7 @@ from chainrule.core.files import write_whole
 from chainrule.core.shown import view, written
 from chainrule.errors import FormatError
 from chainrule.estimators.tables import kinds
-from chainrule.estimators.tables.column import is_missing_cell, objects, plain
+from chainrule.estimators.tables.column import is_missing_cell, objects, plain, texts
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -73,8 +73,10 @@ def place(axis: Axis, value: Any) -> int:
         return 0
     if axis.kind == "categories":
         is_number = isinstance(value, (float, np.floating)) and np.isfinite(value)
-        own = plain(float(value)) if is_number else str(value)
-        known = own if own in axis.points else OTHER
+        read = texts("row", [plain(float(value)) if is_number else str(value)]).texts  # none of blanks alone
+        if not read:
+            return 0
+        known = read[0] if read[0] in axis.points else OTHER
         return axis.points.index(known) + 1 if known in axis.points else 0
     if axis.kind == "knots":
         raise ValueError("a value lies between knots; use AdditiveTerm.at.")
