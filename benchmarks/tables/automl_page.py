@@ -34,6 +34,8 @@ AutoGluon, FLAML and mljar, and with two that have none: EBM, and Chainrule's de
 - **Size** is of what has to be saved to predict elsewhere: our one file, by `save(path, compact=True)`, AutoGluon's
   clone for deployment, mljar's folder without its reports, and pickles of the others. What predicts of ours, here, is
   that file, loaded again.
+- **A dash** is a table on which a contestant was not run, but for mljar on loans_full_schema: it ends with an error as
+  it prepares the texts.
 - The settings of "best" were chosen on rows of these same tables, so for ours these figures are somewhat too good.
 """
 
