@@ -20,7 +20,7 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.state import RaceState
 from chainrule.estimators.best.weights import temperature, tempered
-from chainrule.estimators.fit import linear_part
+from chainrule.estimators.fit import in_time, linear_part
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes.variants import VARIANTS
@@ -54,10 +54,11 @@ def recipes(made: Any) -> list[str]:
 def test_the_recipes_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch):
     """A run's folder has fits of either race by their names."""
     monkeypatch.undo()
-    names = [each.name for each in (*candidates.CANDIDATES, *candidates.OF_FEW_ROWS)]
+    of_few = (*candidates.OF_FEW_ROWS, *candidates.OF_FEW_MEMBERS.values())
+    names = [each.name for each in (*candidates.CANDIDATES, *of_few)]
     assert len(set(names)) == len(names)
     assert candidates.OF_FEW_ROWS[0] == Candidate("few rows", deals=True)
-    assert all(each.deals and each.variant in (None, *VARIANTS) for each in candidates.OF_FEW_ROWS)
+    assert all(each.deals and each.variant in (None, *VARIANTS) for each in of_few)
 
 
 # --- which rows are few ---------------------------------------------------------------------------------------------
@@ -145,6 +146,29 @@ def test_whole_groups_are_left_out_and_every_fit_is_judged_on_the_same_rows():
     assert recipes(made) == [each.name for each in SMALL] and not any(each.error for each in made.report_)
     rows = made.held_out_.rows
     assert 0 < len(rows) <= N and len(made.held_out_.predicted) == len(rows)
+
+
+@pytest.mark.parametrize("passed", [{}, {"groups": np.arange(N) // 3}, {"time": np.arange(N)}])
+def test_a_limit_too_short_for_all_members_of_a_fit_leaves_one_recipe_of_some(
+    passed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    """It is the default's fit; a plan repeats it, and with more time the race begins anew."""
+    with monkeypatch.context() as slow:
+        slow.setattr(in_time, "SPEED", 1.0)
+        made = best().fit(TABLE, NUMBER, **passed)
+        (fit,) = made.plan_["fits"]
+        alone = MLPRegressor(preprocess="auto", max_iter=2, random_state=fit["seed"], time_limit=1_000)
+        alone.fit(TABLE, NUMBER, **passed)
+    assert recipes(made) == ["few rows by 2"] and len(made.blend_.parts[0].result.members) == 2
+    np.testing.assert_array_equal(made.predict(TABLE), alone.predict(TABLE))
+    rows = [each.held_out_.rows.tolist() for each in (made, alone)]
+    assert rows[0] == rows[1] and len(rows[0]) < N
+    again = best(random_state=8).fit(TABLE, NUMBER, **passed, plan=json.loads(json.dumps(made.plan_)))
+    same(MLPRegressor, again, made)
+    assert again.plan_ == made.plan_
+    more = made.fit(TABLE, NUMBER, **passed, more=1_000)
+    assert recipes(more) == [each.name for each in SMALL]
+    np.testing.assert_array_equal(more.predict(TABLE), best().fit(TABLE, NUMBER, **passed).predict(TABLE))
 
 
 def test_the_race_ends_with_its_list():

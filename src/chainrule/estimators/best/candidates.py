@@ -59,6 +59,11 @@ OF_FEW_ROWS: tuple[Candidate, ...] = tuple(
     )
 )
 """The race of few rows, in order: the recipe of few rows, and it with other settings. No name is in the other race."""
+OF_FEW_MEMBERS: dict[int, Candidate] = {
+    members: Candidate(f"few rows by {members}", variant=f"few of {members}", deals=True)
+    for members in (2, 4, 8)
+}
+"""The only recipe where the time limit is too short for all members of one, by how many it is long enough for."""
 
 
 def racing(is_constrained: bool) -> tuple[Candidate, ...]:

@@ -15,11 +15,15 @@ from sklearn.utils import check_random_state
 
 from chainrule.core.random import generator
 from chainrule.estimators.best import candidates
+from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.runner import SECONDS
+from chainrule.estimators.best.state import RaceState
 from chainrule.estimators.best.weights import Numbers
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import dealt, latest
-from chainrule.estimators.fit.plan import Conditions, few_of
+from chainrule.estimators.fit.in_time import with_members_in_time
+from chainrule.estimators.fit.plan import Conditions, few_of, resolved
 from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import DEFAULT
@@ -39,16 +43,49 @@ def are_few(estimator: HoldsResult, data: FitData) -> bool:
     """Return whether a fit of the default recipe would deal the rows to the folds of its members."""
     if data.table is None or not candidates.OF_FEW_ROWS:
         return False
-    alone = type(estimator)(**{**estimator.get_params(deep=False), "preset": DEFAULT})
-    return few_of(alone, data.table, Conditions(of_few=True)) is not None
+    return few_of(_default(estimator), data.table, Conditions(of_few=True)) is not None
 
 
-def dealt_rows(data: FitData, seeds: Sequence[int]) -> Split:
+def gone_on(start: RaceState, n: int) -> RaceState:
+    """Return the start of a race of n few rows: a new one for that which had no time for all members of a fit."""
+    drawn = start.drawn
+    has_one_recipe = drawn is not None and drawn.rows == n and len(drawn.of_folds) == 1
+    return RaceState(more=start.more) if has_one_recipe else start
+
+
+def racing(estimator: HoldsResult, data: FitData, start: RaceState) -> tuple[Candidate, ...]:
+    """Return the recipes of a race of few rows, or the only one if its limit is too short for all members of a fit.
+
+    start: whose fits and plan tell what raced.
+    """
+    if start.plan is not None:
+        planned = tuple(
+            each for each in candidates.OF_FEW_MEMBERS.values() if each.name in start.plan.recipes
+        )
+        return planned or candidates.OF_FEW_ROWS
+    if start.fits:
+        return candidates.OF_FEW_ROWS
+    limit = start.more or estimator.time_limit or SECONDS
+    plan = resolved(_default(estimator, time_limit=limit), data, conditions=Conditions(of_few=True))
+    members = with_members_in_time(plan, data).parameters.n_members
+    if members is None or members == plan.parameters.n_members:
+        return candidates.OF_FEW_ROWS
+    return (candidates.OF_FEW_MEMBERS[members],)
+
+
+def _default(estimator: HoldsResult, **changed: object) -> HoldsResult:
+    """Return an unfitted estimator with the default recipe in place of the race."""
+    return type(estimator)(**{**estimator.get_params(deep=False), "preset": DEFAULT, **changed})
+
+
+def dealt_rows(data: FitData, racing: tuple[Candidate, ...], seeds: Sequence[int]) -> Split:
     """Return all rows, and those that every fit holds out: in order of time the latest, or else all out of fold.
 
-    seeds: of the fits.
+    seeds: of the fits of the recipes.
     """
-    how, n = FoldMembers(FOLDS, DEALINGS), data.samples.n
+    members = next((count for count, each in candidates.OF_FEW_MEMBERS.items() if racing == (each,)), None)
+    dealings = DEALINGS if members is None else -(-members // FOLDS)
+    how, n = FoldMembers(FOLDS, dealings, most=members), data.samples.n
     if data.structure.time is not None:
         found = dealt(n, how, data.labels, check_random_state(seeds[0]), data.structure)
         return Split(np.arange(n), found.rows[latest(found)])

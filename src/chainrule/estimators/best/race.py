@@ -71,7 +71,8 @@ def fit(
         judged_weight = class_weights(values_of(estimator), targets, encoded, judged)
     are_few = few.are_few(estimator, data)
     is_constrained = estimator.monotonic_cst is not None or estimator.interaction_cst is not None
-    racing = candidates.OF_FEW_ROWS if are_few else candidates.racing(is_constrained)
+    start = few.gone_on(start, len(encoded)) if are_few else start
+    racing = few.racing(estimator, data, start) if are_few else candidates.racing(is_constrained)
     drawn = _draw(estimator, data, racing, start.plan, are_few) if start.drawn is None else start.drawn
     raced = drawn.raced
     if drawn.rows != len(encoded):
@@ -141,7 +142,7 @@ def _draw(
         random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (FOLDS, NETWORKS)
     )
     if are_few:
-        folds = [few.dealt_rows(data, [seeds[0] for seeds in of_folds])]
+        folds = [few.dealt_rows(data, racing, [seeds[0] for seeds in of_folds])]
     drawn = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin)
     return drawn if plan is None else repeat.planned(plan, data, racing, drawn)
 

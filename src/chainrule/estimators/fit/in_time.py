@@ -39,8 +39,8 @@ PROBED_CELLS, PROBED_ROWS = 200_000, 500
 """The cells that are prepared to measure the speed, and the fewest rows."""
 SHORT = 8
 """A table of at most so many times these rows is not measured."""
-EPOCHS = 4
-"""The epochs of members that there has to be time for: about as many as first tell a signal from none."""
+EPOCHS = 12
+"""The epochs of members that there has to be time for. With fewer of them more members predict no better."""
 BESIDE = 7
 """The steps that take about as long as beginning and judging a member."""
 SPEED = 55e6

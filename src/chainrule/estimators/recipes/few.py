@@ -87,6 +87,8 @@ class FewSettings(NamedTuple):
     curves: float | None = None
     """how far the curves bend in a bin with which a network begins; None for what the rows say"""
     decay: float = DECAY
+    members: int | None = None
+    """how many there are, the first ones; None for all of all dealings"""
 
 
 AS_ABOVE = FewSettings()
@@ -104,6 +106,10 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     has_linear_part = is_own and (is_of_numbers or is_very_few) and settings.layers == 1
     is_dealt_again = rows <= MOST_ROWS and len(facts.numbers) <= MANY_NUMBERS
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if is_dealt_again else 1
+    members = FOLDS * dealings
+    if settings.members is not None:
+        members = min(members, settings.members)
+        dealings = -(-members // FOLDS)
     if has_linear_part:
         sizes[0] += UNITS_OF_A_LINE * facts.outputs
     found: dict[str, Any] = {
@@ -120,7 +126,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         "alpha": 0.0,
         "early_stopping": True,
         "scoring": "loss",
-        "n_members": FOLDS * dealings,
+        "n_members": members,
     }
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
@@ -133,7 +139,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         front=tuple(front),
         head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
         clamp=True,
-        folds=FoldMembers(FOLDS, dealings, curves, has_linear_part),
+        folds=FoldMembers(FOLDS, dealings, curves, has_linear_part, settings.members),
     )
 
 

@@ -47,7 +47,9 @@ VARIANTS: dict[str, Recipe] = {
     "few fine": few_rows(FewSettings(fineness=FINE)),
     "few free": few_rows(FewSettings(decay=0.05)),
     "few additive": few_rows(FewSettings(layers=0)),
+    **{f"few of {members}": few_rows(FewSettings(members=members)) for members in (2, 4, 8)},
 }
 """The recipes by name: without an embedding of numbers, with one, with one where "fast" has none and without where it
 has one, with waves for one, of ranks alone, with a stronger decay, of numbers in units of their quartiles; and where
-there are few rows with curves that begin bent, two layers, both, finer bins, hardly any decay, or no hidden layer."""
+there are few rows with curves that begin bent, two layers, both, finer bins, hardly any decay, no hidden layer, or with
+fewer members."""
