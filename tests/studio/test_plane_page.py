@@ -257,7 +257,7 @@ def test_what_is_painted_while_a_network_is_built_stays(browser: Browser):
             if run_of(studio) is not before:
                 break
             page.wait_for_timeout(20)
-        places = np.linspace(0.1, 0.9, 16)
+        places = np.linspace(0.1, 0.9, 24)
         page.mouse.move(box["x"] + places[0] * box["width"], box["y"] + 0.8 * box["height"])
         page.mouse.down()
         for x in places[1:]:

@@ -78,8 +78,8 @@ export function plane(root, store) {
     }
     beBusy(true);
     const state = await call('plane.build', given);
-    if (stopped || asked !== building) return;
-    beBusy(isAsked);
+    if (stopped || isAsked || asked !== building) return;   // of settings that have changed since
+    beBusy(false);
     if (state) adopt(state);
     if (state && goesOn && (endless || store.get('motion'))) await call('plane.start', { epochs: endless ? null : FIRST_EPOCHS, pace: get('pace') });
   }
