@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule import GradientDescent, load
+from chainrule import Clip, GradientDescent, load
 from chainrule.data.checks import check_samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -111,11 +111,17 @@ def test_prediction_does_not_depend_on_how_the_rows_are_cut(problem, size):
 
 @given(problems(dropout=False), seeds)
 def test_full_batch_training_does_not_depend_on_the_order_of_the_rows(problem, seed):
-    """Up to rounding. Dropout is left out: its mask belongs to a row's place."""
+    """Up to rounding, which errors that explode on their way back would multiply. These are left out, and steps short.
+
+    Dropout is left out too: its mask belongs to a row's place.
+    """
     model, X, y, weight = problem
+    with np.errstate(all="ignore"):
+        assume(max(np.abs(delta).max() for delta in model.trace(X, y).grad_outputs.values()) < 1e4)
     order = np.random.default_rng(seed).permutation(len(X))
     start = model.theta.copy()
     settings = {"epochs": 3, "batch_size": None, "shuffle": False, "optimizer": GradientDescent(1e-3)}
+    settings["clip"] = Clip(norm=1.0)
     model.fit(X, y, sample_weight=weight, **settings)
     one = model.theta.copy()
     other = type(model)(model.network, seed=model.seed, dtype="float64")
