@@ -54,7 +54,7 @@ def recipes(made: Any) -> list[str]:
 def test_the_recipes_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch):
     """A run's folder has fits of either race by their names."""
     monkeypatch.undo()
-    of_few = (*candidates.OF_FEW_ROWS, *candidates.OF_FEW_MEMBERS.values())
+    of_few = (*candidates.OF_FEW_ROWS, *candidates.OF_FEW_MEMBERS)
     names = [each.name for each in (*candidates.CANDIDATES, *of_few)]
     assert len(set(names)) == len(names)
     assert candidates.OF_FEW_ROWS[0] == Candidate("few rows", deals=True)

@@ -18,6 +18,8 @@ class Candidate(NamedTuple):
     """about how many times the seconds of the first one it takes"""
     deals: bool = False
     """whether its fit learns from all rows, and deals them to the folds of its members"""
+    members: int | None = None
+    """how many of these members there are, the first ones; None for all"""
 
 
 WIDE = {"hidden_layer_sizes": (512, 256, 128), "dropout": 0.2}
@@ -59,10 +61,10 @@ OF_FEW_ROWS: tuple[Candidate, ...] = tuple(
     )
 )
 """The race of few rows, in order: the recipe of few rows, and it with other settings. No name is in the other race."""
-OF_FEW_MEMBERS: dict[int, Candidate] = {
-    members: Candidate(f"few rows by {members}", variant=f"few of {members}", deals=True)
+OF_FEW_MEMBERS: tuple[Candidate, ...] = tuple(
+    Candidate(f"few rows by {members}", variant=f"few of {members}", deals=True, members=members)
     for members in (2, 4, 8)
-}
+)
 """The only recipe where the time limit is too short for all members of one, by how many it is long enough for."""
 
 

@@ -59,18 +59,16 @@ def racing(estimator: HoldsResult, data: FitData, start: RaceState) -> tuple[Can
     start: whose fits and plan tell what raced.
     """
     if start.plan is not None:
-        planned = tuple(
-            each for each in candidates.OF_FEW_MEMBERS.values() if each.name in start.plan.recipes
-        )
+        planned = tuple(each for each in candidates.OF_FEW_MEMBERS if each.name in start.plan.recipes)
         return planned or candidates.OF_FEW_ROWS
     if start.fits:
         return candidates.OF_FEW_ROWS
     limit = start.more or estimator.time_limit or SECONDS
     plan = resolved(_default(estimator, time_limit=limit), data, conditions=Conditions(of_few=True))
     members = with_members_in_time(plan, data).parameters.n_members
-    if members is None or members == plan.parameters.n_members:
+    if members == plan.parameters.n_members:
         return candidates.OF_FEW_ROWS
-    return (candidates.OF_FEW_MEMBERS[members],)
+    return tuple(each for each in candidates.OF_FEW_MEMBERS if each.members == members)
 
 
 def _default(estimator: HoldsResult, **changed: object) -> HoldsResult:
@@ -83,9 +81,8 @@ def dealt_rows(data: FitData, racing: tuple[Candidate, ...], seeds: Sequence[int
 
     seeds: of the fits of the recipes.
     """
-    members = next((count for count, each in candidates.OF_FEW_MEMBERS.items() if racing == (each,)), None)
-    dealings = DEALINGS if members is None else -(-members // FOLDS)
-    how, n = FoldMembers(FOLDS, dealings, most=members), data.samples.n
+    how, n, members = FoldMembers(FOLDS, DEALINGS), data.samples.n, racing[0].members
+    how = how if members is None else how.first(members)
     if data.structure.time is not None:
         found = dealt(n, how, data.labels, check_random_state(seeds[0]), data.structure)
         return Split(np.arange(n), found.rows[latest(found)])

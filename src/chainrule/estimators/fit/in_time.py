@@ -111,9 +111,8 @@ def with_members_in_time(plan: FitPlan, data: FitData) -> FitPlan:
     count = members_for(network.size, steps, p.n_members, cores, float(p.time_limit))
     if count == p.n_members:
         return plan
-    fewer = how._replace(dealings=-(-count // how.folds), most=count)
     own = replace(p, n_members=count)
-    return replace(plan, parameters=own, proposal=plan.proposal._replace(folds=fewer))
+    return replace(plan, parameters=own, proposal=plan.proposal._replace(folds=how.first(count)))
 
 
 def members_for(size: int, steps: int, members: int, cores: int, limit: float) -> int:

@@ -47,6 +47,10 @@ class FoldMembers(NamedTuple):
     most: int | None = None
     """how many of these members there are, the first ones; None for all"""
 
+    def first(self, members: int) -> FoldMembers:
+        """Return the first of these members, so many, of no more dealings than they are of."""
+        return self._replace(dealings=-(-members // self.folds), most=members)
+
 
 class Proposal(NamedTuple):
     """What a recipe sets. All but `parameters` is at first as an estimator without a recipe has it."""

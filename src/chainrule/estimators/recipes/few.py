@@ -106,10 +106,9 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     has_linear_part = is_own and (is_of_numbers or is_very_few) and settings.layers == 1
     is_dealt_again = rows <= MOST_ROWS and len(facts.numbers) <= MANY_NUMBERS
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if is_dealt_again else 1
-    members = FOLDS * dealings
-    if settings.members is not None:
-        members = min(members, settings.members)
-        dealings = -(-members // FOLDS)
+    members, folds = FOLDS * dealings, FoldMembers(FOLDS, dealings, curves, has_linear_part)
+    if settings.members is not None and settings.members < members:
+        members, folds = settings.members, folds.first(settings.members)
     if has_linear_part:
         sizes[0] += UNITS_OF_A_LINE * facts.outputs
     found: dict[str, Any] = {
@@ -139,7 +138,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
         front=tuple(front),
         head=None if facts.task == "regression" else lambda outputs: bounded(outputs, facts),
         clamp=True,
-        folds=FoldMembers(FOLDS, dealings, curves, has_linear_part, settings.members),
+        folds=folds,
     )
 
 
