@@ -25,7 +25,7 @@ struct prelu : Operation<T> {
     }
 };
 
-// Scale of formulas/layers/scale.py.
+// Scale of formulas/layers/columnwise.py.
 template <class T>
 struct scale : Operation<T> {
     using Operation<T>::Operation;
@@ -46,7 +46,7 @@ struct scale : Operation<T> {
     }
 };
 
-// Shift of formulas/layers/shift.py.
+// Shift of formulas/layers/columnwise.py.
 template <class T>
 struct shift : Operation<T> {
     using Operation<T>::Operation;

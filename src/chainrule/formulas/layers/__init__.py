@@ -1,4 +1,4 @@
-"""Layers, one kind per file, each loaded on first use.
+"""Layers, each file loaded on first use.
 
 A layer becomes public by its name in `__all__` and its import for type checkers: `chainrule` and the table of all
 layers read them from here.
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.base import Parameter as Parameter
     from chainrule.formulas.layers.base import Watch as Watch
     from chainrule.formulas.layers.batch_norm import BatchNorm as BatchNorm
+    from chainrule.formulas.layers.columnwise import Scale as Scale
+    from chainrule.formulas.layers.columnwise import Shift as Shift
     from chainrule.formulas.layers.dense import Dense as Dense
     from chainrule.formulas.layers.dense import Projection as Projection
     from chainrule.formulas.layers.dropout import Dropout as Dropout
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
         PiecewiseLinearEmbedding as PiecewiseLinearEmbedding,
     )
     from chainrule.formulas.layers.rescale import Rescale as Rescale
-    from chainrule.formulas.layers.scale import Scale as Scale
-    from chainrule.formulas.layers.shift import Shift as Shift
     from chainrule.formulas.layers.standardize import Standardize as Standardize
     from chainrule.formulas.layers.take import Take as Take
 
@@ -91,6 +91,7 @@ _FILES = {
         "Softmax Softplus Tanh"
     ),
     "base": "Context Layer Link Operation Parameter Watch",
+    "columnwise": "Scale Shift",
     "dense": "Projection",
 }
 _FILE = {name: file for file, names in _FILES.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""Scale: a learned factor per column."""
+"""Layers with a parameter for each column: Scale, a learned factor, and Shift, a learned bias."""
 
 from __future__ import annotations
 
@@ -85,4 +85,74 @@ class Scale(Layer):
 
     def operations(self, fan_in: int) -> int:
         """Count one multiplication per neuron."""
+        return fan_in
+
+
+class ShiftParams(NamedTuple):
+    """The learned biases of a Shift."""
+
+    b: Any  # (width,)
+
+
+@dataclass(frozen=True)
+class Shift(Layer):
+    """A learned bias per column: out = a + b.
+
+    dL/db = sum_i delta_i      dL/da = delta
+
+    After layers that ensemble members share, it gives each member its own biases, as in TabM; l2, l1 and max_norm do
+    not apply to b.
+    rate, decays: at least 0, factors of the learning rate and the weight decay of b.  a, delta: (batch, width).
+    initializer: of b, such as SameForMembers(Uniform(0.1), 8); None for 0.
+    Raises ConfigError for an invalid rate, decays or initializer.
+    Source: Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, section 3.3.
+    """
+
+    is_affine = True
+    is_elementwise = True
+    is_increasing = True
+    keeps_neurons = True
+    stacks = True
+    knows_its_weights = True
+    rate: float = 1.0
+    decays: float = 1.0
+    initializer: Initializer | None = None
+
+    def __post_init__(self) -> None:
+        """Check that rate and decays are finite numbers of at least 0, and the initializer."""
+        number_settings(self, "rate", "decays", minimum=0)
+        check_initializer(self)
+
+    def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = a + b"""
+        return a + params.b, None
+
+    def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/db as in `gradients`      dL/da = delta"""
+        return self.gradients(params, cache, delta, ctx), delta
+
+    def gradients(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> Any:
+        """dL/db = sum_i delta_i"""
+        return ShiftParams(delta.sum(0))
+
+    def per_sample(self, params: Params, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/db = delta_i"""
+        return ShiftParams(delta.copy())
+
+    def tangent(self, params: Params, v: Array, cache: Cache, a_dot: Array, ctx: Context) -> Array:
+        """out' = a' + b'"""
+        return v.b if a_dot is None else a_dot + v.b
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """b (width,), initially zero unless an initializer is given."""
+        return ShiftParams(
+            Parameter((fan_in,), self.initializer or Constant(0.0), rate=self.rate, decays=self.decays)
+        )
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """shift, with its biases"""
+        return (Operation("shift", parameters=("b",)),)
+
+    def operations(self, fan_in: int) -> int:
+        """Count one addition per neuron."""
         return fan_in
