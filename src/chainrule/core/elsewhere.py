@@ -6,9 +6,7 @@ that Python raises says only that; with `instead_of` it ends with what to write.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from typing import ClassVar, Self
 
 Names = Mapping[str, str]
 """What to use for each name of another library."""
@@ -131,22 +129,3 @@ def instead_of(name: str, table: Names) -> str:
     instead_of("validation_split", FIT)  # "; use validation_fraction"
     """
     return f"; use {table[name]}" if name in table else ""
-
-
-class NamesElsewhere:
-    """Says what to use where a constructor gets an argument that it has not, but one of another library has."""
-
-    names_elsewhere: ClassVar[Names] = {}
-
-    def __new__(cls, *args: object, **settings: object) -> Self:
-        """Return the new object. Raises TypeError for such an argument."""
-        if unknown := cls.names_elsewhere.keys() & settings.keys():
-            taken = inspect.signature(cls.__init__).parameters
-            takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
-            for name in sorted(unknown - taken.keys()):
-                if not takes_all:
-                    raise TypeError(
-                        f"{cls.__name__}() got an unexpected keyword argument {name!r}"
-                        f"{instead_of(name, cls.names_elsewhere)}"
-                    )
-        return super().__new__(cls)

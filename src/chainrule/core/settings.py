@@ -7,12 +7,14 @@ raises ConfigError in one sentence: the setting's name, what was expected, what 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import sys
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, Self, TypeGuard
 
+from chainrule.core.elsewhere import Names, instead_of
 from chainrule.errors import ConfigError, option
 
 MAX_COUNT = 1 << 53
@@ -121,3 +123,22 @@ def describe(value: Any) -> dict[str, Any]:
 def is_own(kind: type, name: str) -> bool:
     """Return whether a class defines an attribute itself."""
     return name in kind.__dict__
+
+
+class NamesElsewhere:
+    """Says what to use where a constructor gets an argument that it has not, but one of another library has."""
+
+    names_elsewhere: ClassVar[Names] = {}
+
+    def __new__(cls, *args: object, **settings: object) -> Self:
+        """Return the new object. Raises TypeError for such an argument."""
+        if unknown := cls.names_elsewhere.keys() & settings.keys():
+            taken = inspect.signature(cls.__init__).parameters
+            takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
+            for name in sorted(unknown - taken.keys()):
+                if not takes_all:
+                    raise TypeError(
+                        f"{cls.__name__}() got an unexpected keyword argument {name!r}"
+                        f"{instead_of(name, cls.names_elsewhere)}"
+                    )
+        return super().__new__(cls)

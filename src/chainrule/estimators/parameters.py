@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
-from chainrule.core.elsewhere import ESTIMATOR, NamesElsewhere
+from chainrule.core.elsewhere import ESTIMATOR
+from chainrule.core.settings import NamesElsewhere
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
 from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS

@@ -24,8 +24,8 @@ from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
-from chainrule.core.elsewhere import OPTIMIZER, NamesElsewhere
-from chainrule.core.settings import count_settings, is_own, number_settings
+from chainrule.core.elsewhere import OPTIMIZER
+from chainrule.core.settings import NamesElsewhere, count_settings, is_own, number_settings
 from chainrule.errors import ConfigError, option
 
 

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, Cache, Params, State
-from chainrule.core.elsewhere import LAYER, NamesElsewhere
-from chainrule.core.settings import is_own
+from chainrule.core.elsewhere import LAYER
+from chainrule.core.settings import NamesElsewhere, is_own
 from chainrule.formulas.initializers import Initializer
 from chainrule.formulas.paths import Confined, Paths
 
