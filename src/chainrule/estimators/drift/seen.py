@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from chainrule.core.settings import is_count, is_figure
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.tables import kinds, reading
-from chainrule.estimators.tables.cells import places_of
+from chainrule.estimators.tables import kinds
+from chainrule.estimators.tables.cells import used_columns
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -43,11 +43,9 @@ def read_columns(X: object, preprocessor: TablePreprocessor) -> list[tuple[Learn
     A missing value is NaN; of categories those without a code of their own are one more.
     Raises DataError for a missing column, and ShapeError for another number of columns without names.
     """
-    learned, named = preprocessor.learned_, hasattr(preprocessor, "feature_names_in_")
-    used = [each for each in learned if each.became != "dropped"]
-    table = reading.read(X, known=[each.name for each in used] if named else None)
-    at = places_of(learned, table, named)
-    return [(each, _values(table.columns[at[each.name]], each)) for each in used]
+    named = hasattr(preprocessor, "feature_names_in_")
+    used = used_columns(preprocessor.learned_, named, X)
+    return [(each, _values(column, each)) for each, column in used]
 
 
 def _values(column: Column, learned: LearnedColumn) -> Array:

@@ -131,7 +131,8 @@ class AnswerParts:
         found: dict[str, ReadColumn] = {}
         for each in self.preprocessors:
             if any(column.became != "dropped" and column.name not in found for column in each.learned_):
-                found = {column.name: column for column in cells(each.learned_, X)} | found
+                own_cells = cells(each.learned_, hasattr(each, "feature_names_in_"), X)
+                found = {column.name: column for column in own_cells} | found
         inputs = tuple(made[id(part.result.preprocessor)] for part in self.all)
         return PreparedTable(inputs, tuple(found[name] for name in self.names))
 

@@ -47,18 +47,23 @@ class ReadColumn(NamedTuple):
         return records.to_data(self)
 
 
-def cells(learned: Sequence[LearnedColumn], X: object) -> list[ReadColumn]:
-    """Return the cells of a table that `TablePreprocessor.transform` accepts, of the columns that it uses.
+def cells(learned: Sequence[LearnedColumn], named: bool, X: object) -> list[ReadColumn]:
+    """Return the cells of a table, of the columns that a preprocessor uses. named and errors: as in `used_columns`."""
+    return [_cells(each, column) for each, column in used_columns(learned, named, X)]
 
-    Raises DataError for values of another kind than in training.
+
+def used_columns(
+    learned: Sequence[LearnedColumn], named: bool, X: object
+) -> list[tuple[LearnedColumn, Column]]:
+    """Return the columns that a preprocessor uses, each with the one of a table.
+
+    named: whether columns are matched by name.  Raises DataError for a missing column, and ShapeError for another
+    number of columns without names.
     """
     used = [each for each in learned if each.became != "dropped"]
-    table = reading.read(X, known=[each.name for each in used])
-    if table.named and {each.name for each in used} <= {column.name for column in table.columns}:
-        at = {column.name: column for column in table.columns}
-    else:  # in the order of training
-        at = {each.name: column for each, column in zip(learned, table.columns, strict=True)}
-    return [_cells(each, at[each.name]) for each in used]
+    table = reading.read(X, known=[each.name for each in used] if named else None)
+    at = places_of(learned, table, named)
+    return [(each, table.columns[at[each.name]]) for each in used]
 
 
 def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object) -> reading.RawTable:

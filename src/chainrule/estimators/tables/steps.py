@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.estimators.tables import calendar, kinds, reading
-from chainrule.estimators.tables.cells import places_of
+from chainrule.estimators.tables import calendar, kinds
+from chainrule.estimators.tables.cells import used_columns
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Side
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
@@ -262,11 +262,8 @@ def column_values(preprocessor: TablePreprocessor, X: object) -> dict[str, NDArr
 
     X: as for `TablePreprocessor.transform`.  Raises DataError for values of another kind than in training.
     """
-    learned, named = preprocessor.learned_, hasattr(preprocessor, "feature_names_in_")
-    used = [each for each in learned if each.became != "dropped"]
-    table = reading.read(X, known=[each.name for each in used] if named else None)
-    at = places_of(learned, table, named)
-    return {each.name: _values(each, table.columns[at[each.name]]) for each in used}
+    used = used_columns(preprocessor.learned_, hasattr(preprocessor, "feature_names_in_"), X)
+    return {each.name: _values(each, column) for each, column in used}
 
 
 def _values(each: LearnedColumn, column: Column) -> NDArray[np.generic]:
