@@ -25,8 +25,8 @@ from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.trained.averaged import average, outputs_of_each
 from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training.callbacks import Callback, Checkpoint
+from chainrule.training.loop import ByGradient
 from chainrule.training.run import Run
-from chainrule.training.trainers import ByGradient
 
 
 class Members(NamedTuple):

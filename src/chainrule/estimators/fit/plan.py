@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _num_samples
 
 from chainrule.errors import ConfigError
@@ -277,7 +277,7 @@ def table_settings(
         return {}
     goes_on = False
     if of_few is not None:
-        is_of_numbers = is_regressor(estimator)
+        is_of_numbers = isinstance(estimator, RegressorMixin)
         settings = {**of_few.table, **(of_few.table_of_numbers if is_of_numbers else {})}
         goes_on = is_of_numbers and WITHOUT_LINEAR_PART.isdisjoint(given(estimator))
     else:
