@@ -38,6 +38,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from chainrule.data.samples import Samples, in_rows
+from chainrule.engines import ForwardWalks, Plan, select
 from chainrule.estimators.fit import linear_part, loop, regressions
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
@@ -191,9 +192,9 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     is_whole = len(members) == len(rows.learned) and len(rows.rows)  # none diverged, and a class has two rows
     if not (start.is_new and is_whole):
         return found
-    engine = plan.parameters.engine
+    walks = ForwardWalks(select(plan.parameters.engine, Plan(model.network)), model.network, BATCH)
     out = left_out(
-        lambda member, X: members[member].raw_outputs(X, engine, BATCH),
+        lambda member, X: walks.predict(members[member].theta, members[member].states, X),
         rows,
         curve.judge.X,
         model.network.fan_out,
