@@ -35,6 +35,10 @@ web: $(STAMP)core  ## build the engine for web pages, by Emscripten (em++), into
 page: web  ## build the studio as static files, with the engine in the page, into build/page
 	@$(BIN)/python -m chainrule.studio.page.static build/page --engine build/web
 
+# Python keeps the bytecode of what it imports, also where a container says otherwise: or each worker, and each of some hundred
+# processes that the tests start, would compile all of its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(if $(ROOM),tests/$(ROOM))
