@@ -200,7 +200,7 @@ def test_each_preset_is_judged_again_by_its_own_rows(command, houses, preset):
 )
 def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tmp_path, name, target):
     """Each command has the numbers of the estimator in the file, not those of its heaviest network."""
-    words = (f"{name}.csv", "--target-column", target, "--preset", "best", "--time-limit", 2, "--out", "run")
+    words = (f"{name}.csv", "--target-column", target, "--preset", "best", "--time-limit", 1, "--out", "run")
     found = command("train", *words, "--report", data=True)
     kind = MLPRegressor if target == "price" else MLPClassifier
     kept = kind.load(tmp_path / "run" / "model.safetensors")

@@ -183,10 +183,10 @@ def test_several_processes_may_unpack_at_once(tmp_path):
     code = "from chainrule.datasets import load_mnist as f; a, b = f(); print(int(a.X[-1].sum()), int(b.X.sum()))"
     children = [
         subprocess.Popen([sys.executable, "-c", code], env=env_with(CHAINRULE_CACHE=str(tmp_path)), stdout=-1)
-        for _ in range(3)
+        for _ in range(2)
     ]
     answers = {child.communicate(timeout=120)[0] for child in children}
-    assert [child.returncode for child in children] == [0, 0, 0]
+    assert [child.returncode for child in children] == [0, 0]
     assert len(answers) == 1
     assert len(cached_files(tmp_path)) == 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ TOLERANCE = 1e-9
 N = 310  # in batches of 64 the last one has 54
 
 
+@cache
 def data(name: str) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
     """Both classes, X, y and further settings of a kind of task."""
     X, y = make_regression(N, 8, n_targets=3, noise=5, random_state=0)

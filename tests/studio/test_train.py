@@ -211,7 +211,7 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
     monkeypatch.setattr(training, "PER_SECOND", 1e9)
     monkeypatch.setattr("chainrule.studio.screens.train.desk.PER_SECOND", 1e9)
     monkeypatch.setattr(look, "SECONDS", 0.0)
-    wide = [{"kind": "dense", "units": 900}, {"kind": "batch_norm"}, {"kind": "relu"}] * 12
+    wide = [{"kind": "dense", "units": 300}, {"kind": "batch_norm"}, {"kind": "relu"}] * 12
     do(studio, "train.watch", page="one", visible=True)
     run = run_to_the_end(studio, {"samples": 256, "epochs": 1, "batch_size": 32, "layers": wide}).current()
     for event, most in (("train.frame", 1024), ("train.look", 8192)):
