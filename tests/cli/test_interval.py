@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from chainrule import MLPClassifier, MLPRegressor
+from chainrule.cli.predicted import outputs_of, show
+from chainrule.recipe.answers import Answers
 from chainrule.recipe.run import begun, carry_out
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.trust import JudgedIntervals, judged_intervals
@@ -46,12 +51,44 @@ def test_intervals_of_numbers(command, homes):
     np.testing.assert_allclose(
         [[float(row[end]) for end in ("lower", "upper")] for row in said], expected, rtol=1e-6
     )
-    low, high = expected[0]
-    assert f"[{low:.6g}, {high:.6g}]" in command("predict", "run", "homes.csv", "--interval", 0.8).stdout
+    lines = command("predict", "run", "homes.csv", "--interval", 0.8).stdout.splitlines()
+    assert lines[0] == "homes.csv" and lines[1].split() == ["predicted", "lower", "upper"]
+    shown = [f"{float(row['predicted']):.2f}" for row in said[:20]]
+    assert [line.split() for line in lines[2:22]] == [
+        ["row", f"{i}", shown[i], f"{low:.2f}", f"{high:.2f}"] for i, (low, high) in enumerate(expected[:20])
+    ]
+    assert {len(line) for line in lines[1:22]} == {len(lines[1])}  # numbers end where their heads do
+    plain = command("predict", "run", "homes.csv").stdout.splitlines()
+    assert [line.split()[-1] for line in plain[1:21]] == shown and not lines[22].startswith("row")
     for interval, fault in ((90, "--interval must be a finite number above 0 and below 1, not 90.0"),):
         assert fault in command("predict", "run", "homes.csv", "--interval", interval, code=2).stderr
     found = command("predict", "run", "homes.csv", "--interval", 0.9, "--out", "said.npy", code=2)
     assert "--interval writes columns of a table; end 'said.npy' in .csv." in found.stderr
+
+
+def test_numbers_that_the_terminal_is_too_narrow_for():
+    """Several outputs with spreads and intervals have their columns, or in a narrow terminal their names."""
+    one = np.array([[1.0, 2000.0], [2.5, 3000.25]])
+    found = Answers("homes.csv", one, None, one / 10, np.stack([one - 0.5, one + 0.5], 2))
+    said = {}
+    for width in (200, 60):
+        out = Console(file=io.StringIO(), width=width)
+        show(out, found, [])
+        said[width] = out.file.getvalue().splitlines()
+    assert [" ".join(line.split()) for line in said[200][2:]] == [
+        "row 0 1.0000 2000.0 0.10 200 0.5000 1.5000 1999.5 2000.5",
+        "row 1 2.5000 3000.2 0.25 300 2.0000 3.0000 2999.8 3000.8",
+    ]
+    assert " ".join(" ".join(said[60][1:]).split()) == (
+        "row 0 predicted 0 1.0000 predicted 1 2000.0 spread 0 0.10 spread 1 200 lower 0 0.5000 upper 0 1.5000 lower 1 "
+        "1999.5 upper 1 2000.5 row 1 predicted 0 2.5000 predicted 1 3000.2 spread 0 0.25 spread 1 300 lower 0 2.0000 "
+        "upper 0 3.0000 lower 1 2999.8 upper 1 3000.8"
+    )
+
+
+def test_one_interval_of_several_quantiles():
+    ends = {"predicted 0": [], "predicted 1": [], "spread 0": [], "lower": [], "upper": []}
+    assert outputs_of(ends) == {"0": ["predicted 0", "lower", "upper"], "1": ["predicted 1"]}
 
 
 def test_sets_of_labels(command, homes):

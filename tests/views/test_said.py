@@ -6,7 +6,7 @@ import pytest
 
 from chainrule.views import words
 from chainrule.views.report.sections import table
-from chainrule.views.words.facts import set_off
+from chainrule.views.words.facts import alike, decimals, set_off
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,25 @@ from chainrule.views.words.facts import set_off
 )
 def test_a_name_is_set_off_where_it_is_not_chinese(name: str, within: str):
     assert set_off(name) == within
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([738.3761, 97.1, 1106.61204], ["738.38", "97.10", "1106.61"]),
+        ([41.27, 12345.6, 900.0], ["41.27", "12,345.60", "900.00"]),
+        ([0.0123456, 0.5, 0.03], ["0.012346", "0.500000", "0.030000"]),
+        ([212932.4, 15181.2], ["212,932", "15,181"]),
+        ([-0.0001, 5.0, -3.5], ["-0.0001", "5.0000", "-3.5000"]),
+        ([-1e-9, 5.0, 0.0], ["0.0000", "5.0000", "0.0000"]),
+        ([float("inf"), 2.5, float("nan")], ["inf", "2.5000", "nan"]),
+        ([1e-7, 5.0, 2e6], ["1e-07", "5", "2e+06"]),
+        ([1.5e15, 2e15], ["1.5e+15", "2e+15"]),
+        ([], []),
+    ],
+)
+def test_numbers_of_a_column_have_equal_decimals(numbers: list[float], said: list[str]):
+    assert alike(numbers, decimals(numbers)) == said
 
 
 def test_names_in_chinese_sentences():
@@ -48,14 +67,22 @@ def test_why_training_stopped_in_chinese(reason: str, said: str):
         assert words.model.stopped(reason) == said
 
 
-@pytest.mark.parametrize("language", words.LANGUAGES)
-def test_an_answer_and_its_effects_have_numbers_of_one_kind(language: str):
-    with words.spoken_in(language):
-        said = words.reasons
-        assert [said.amount("number", each) for each in (212932.05, 2013.42, 0.0123456)] == [
-            *("212,932", "2013.42", "0.0123456")
-        ]
-        assert said.change("number", -15181.04) == "15,181"
+def test_the_numbers_of_a_story_add_up():
+    """All have the decimals with which the largest effect has four digits; what would be 0 so has a digit."""
+    said = words.reasons
+    assert said.amount("number", 212932.05, 0) == "212,932" and said.change("number", -15181.2, 0) == "15,181"
+    assert said.amount("number", 738.3761, 1) == "738.4" and said.amount("number", 791.0, 1) == "791.0"
+    assert [said.change("number", each, 1) for each in (-193.5677, 8.4, 0.0123)] == ["193.6", "8.4", "0.01"]
+    assert said.amount("probability", 0.73219, 2) == "73.22 %"
+    assert [said.change("probability", each, 2) for each in (0.123, -0.00004)] == [
+        "12.30 points",
+        "0.004 points",
+    ]
+    assert said.adds_up(0.0) == "The effects add up to the whole difference."
+    assert said.adds_up(1e-13) == "The effects add up to the whole difference (off by 1e-13)."
+    with words.spoken_in("zh"):
+        assert words.reasons.change("probability", 0.123, 2) == "12.30 個百分點"
+        assert words.reasons.adds_up(0.0) == "各個影響加起來就是全部的差別。"
 
 
 @pytest.mark.parametrize(

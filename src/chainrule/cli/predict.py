@@ -13,23 +13,16 @@ from chainrule.cli import options, output
 from chainrule.cli.check import said_of_strange_rows
 from chainrule.cli.covering import covering_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
+from chainrule.cli.predicted import show
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
-from chainrule.recipe.answers import Answers, as_data, as_list, save
+from chainrule.recipe.answers import Answers, as_data, save
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from chainrule.estimators.explain.methods import Explains
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.tables import Known
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
-SHOWN = 20
-"""The maximum number of rows that are printed."""
-SHOWN_REASONS = 3
-"""The maximum number of rows whose reasons are printed."""
-TOP = 3
-"""The number of printed classes per sample."""
 
 
 @guarded
@@ -195,72 +188,3 @@ def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     if X.ndim > 2 and math.prod(X.shape[1:]) == inputs:
         return X.reshape(len(X), inputs)
     return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X
-
-
-def empty_sets(answers: Answers) -> int:
-    """Return how many rows have a set without a label, where sets of labels were asked for."""
-    if answers.covering is None or answers.probabilities is None:
-        return 0
-    return len(answers.covering) - int(answers.covering.any(1).sum())
-
-
-def show(out: Console, answers: Answers, labels: list[str]) -> None:
-    """Print the most probable classes of each row with bars, or its numbers."""
-    from rich.table import Table
-    from rich.text import Text
-
-    count, many = len(answers.predicted), len(answers.predicted) > 1
-    table = Table.grid(padding=(0, 2))
-    for i in range(min(count, SHOWN)):
-        name = f"row {i}" if many else output.plain(answers.source)
-        if answers.probabilities is None:
-            numbers = as_list(answers.predicted[i].tolist())
-            said = [f"{number:.6g}" for number in numbers]
-            if answers.spread is not None:
-                apart = as_list(answers.spread[i].tolist())
-                said = [f"{each} ± {number:.2g}" for each, number in zip(said, apart, strict=True)]
-            if answers.covering is not None:
-                ends = answers.covering[i].reshape(-1, 2).tolist()
-                if len(ends) == len(said):
-                    said = [
-                        f"{each} [{low:.6g}, {high:.6g}]"
-                        for each, (low, high) in zip(said, ends, strict=True)
-                    ]
-                else:  # of several quantiles
-                    said.append(f"[{ends[0][0]:.6g}, {ends[0][1]:.6g}]")
-            table.add_row(Text(name), Text("  ".join(said), "bold"))
-            continue
-        shares = answers.probabilities[i]
-        is_one_label = answers.predicted.ndim == 1
-        shown = TOP if answers.covering is None else max(TOP, int(answers.covering[i].sum()))
-        for rank, k in enumerate((-shares).argsort(kind="stable")[:shown].tolist()):
-            chosen = labels[k] == str(answers.predicted[i]) if is_one_label else shares[k] > 0.5
-            table.add_row(
-                Text(name if rank == 0 else ""),
-                Text(output.plain(labels[k]), "bold" if chosen else "dim"),
-                Text(output.percent(float(shares[k])), "bold" if chosen else "dim", justify="right"),
-                *([] if answers.spread is None else [Text(f"± {100 * answers.spread[i, k]:.2f}", "dim")]),
-                Text(output.bar(float(shares[k])), "bright_blue" if chosen else "dim"),
-                *(
-                    []
-                    if answers.covering is None
-                    else [Text("in the set" * bool(answers.covering[i, k]), "dim")]
-                ),
-            )
-    if many:
-        out.print(Text(output.plain(answers.source), "bold"))
-    out.print(table)
-    if empty := empty_sets(answers):
-        out.print(
-            f"{empty:,} of {count:,} rows have no label in the set: none is probable enough. A larger --interval "
-            "leaves fewer such rows.",
-            style="dim",
-        )
-    if answers.reasons is not None:
-        for i in range(min(count, SHOWN_REASONS)):
-            out.print(Text(f"\nrow {i}" if many else "", "bold"))
-            output.print_lines(out, answers.reasons.text(i))
-    if count > SHOWN:
-        out.print(
-            f"... and {count - SHOWN:,} more rows; --out writes them all, --json prints them.", style="dim"
-        )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from chainrule.estimators.explain.importance import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words
 from chainrule.views.text import aligned
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
 
 
 class Effect(NamedTuple):
@@ -58,10 +60,25 @@ def effects(found: Reasons, row: int, top: int = COLUMNS_SHOWN) -> list[Effect]:
     )
 
 
+def places_of(found: Reasons, row: int) -> int | None:
+    """Return the decimals of the numbers in a row's story: those with which its largest effect has four digits.
+
+    So one can see that they add up. Probabilities are percentages with two; None for numbers that are too different.
+    """
+    if found.output == "probability":
+        return 2
+    largest = float(np.abs(found.values[row]).max(initial=0.0))
+    answers = float(found.answers[row]), float(found.base[row])
+    return decimals([largest], FEW_DIGITS) if largest else decimals(answers)
+
+
 def headline(found: Reasons, row: int) -> str:
     """Say what the answer for a row is, and for what it is compared with."""
     said = words.reasons
-    answer, base = (said.amount(found.output, float(each[row])) for each in (found.answers, found.base))
+    answer, base = (
+        said.amount(found.output, float(each[row]), places_of(found, row))
+        for each in (found.answers, found.base)
+    )
     rows = len(found.reference[0].values)
     return str(said.headline(subject(found, row), answer, base, found.is_typical, rows))
 
@@ -69,10 +86,10 @@ def headline(found: Reasons, row: int) -> str:
 def text(found: Reasons, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
     """Write a row's story, a line for each of the largest effects, and what they add up to."""
     said, listed = words.reasons, effects(found, row, top)
-    count = len([k for k in found.values[row] if k != 0]) - top
+    count, places = len([k for k in found.values[row] if k != 0]) - top, places_of(found, row)
     lines = [headline(found, row)]
     for i, (column, cell, typical, value) in enumerate(listed):
-        change = said.change(found.output, value)
+        change = said.change(found.output, value, places)
         if i == top:
             lines.append(f"  {said.others(count, change, value > 0)}")
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 MAX_RELATIVE_ERROR = 1e-6
@@ -30,6 +30,43 @@ def short(layer: str, longest: int = MAX_LAYER_CHARACTERS) -> str:
 def quantity(number: float) -> str:
     """Return a number with four digits, or all before the decimal point: 0.05612, 52.23, 49,167, 428,670."""
     return f"{number:,.0f}" if 10_000 <= abs(number) < 1e12 else f"{number:.4g}"
+
+
+DIGITS = 5
+"""The digits of the number in the middle of several that are printed alike."""
+FEW_DIGITS = 4
+"""Those of the largest of what is said to add up."""
+LEAST_PLAIN, MOST_PLAIN = 1e-4, 1e12
+"""The sizes between which numbers are printed without a power of ten."""
+MOST_APART = 1e3
+"""The largest ratio of the largest number to the one in the middle with which all are rounded alike."""
+
+
+def decimals(numbers: Iterable[float], digits: int = DIGITS) -> int | None:
+    """Return the decimals with which the median of the sizes of numbers has so many digits, at least 0.
+
+    Numbers that are infinite, undefined or 0 do not count. None where no number of decimals suits all: where their
+    sizes are too different, or need a power of ten.
+    """
+    sizes = sorted(abs(each) for each in numbers if each and math.isfinite(each))
+    if not sizes:
+        return 0
+    middle = sizes[len(sizes) // 2]
+    if middle < LEAST_PLAIN or sizes[-1] >= MOST_PLAIN or sizes[-1] > MOST_APART * middle:
+        return None
+    return max(0, digits - 1 - math.floor(math.log10(middle)))
+
+
+def alike(numbers: Sequence[float], places: int | None, digits: int = DIGITS) -> list[str]:
+    """Return numbers of a column as text: with equally many decimals, and with commas if one of them needs some.
+
+    738.38, 97.10 and 1106.61, or 41.27 and 12,345.60.  places: `decimals` of these and of what stands beside them; for
+    None each number has so many digits, or a power of ten.
+    """
+    if places is None:
+        return [f"{each:.{digits}g}" for each in numbers]
+    comma = "," * any(10_000 <= abs(each) < math.inf for each in numbers)
+    return [f"{round(each, places) + 0.0:{comma}.{places}f}" for each in numbers]
 
 
 FIRST_CHINESE = 0x2E80

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.views.words.en.phrases import counted, percent
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import FEW_DIGITS, alike
 
 HEADS = ("column", "cell", "typical", "effect")
 MISSING = "missing"
@@ -20,16 +20,16 @@ def subject(output: str, label: object, target: str | None) -> str:
     return f"{quantity} of {label}" if target is None else f"{quantity} that {target} is {label}"
 
 
-def amount(output: str, value: float) -> str:
-    """An answer as text."""
-    if output == "probability":
-        return percent(value)
-    return quantity(value) if abs(value) >= 10_000 else f"{value:.6g}"
+def amount(output: str, value: float, places: int | None) -> str:
+    """An answer as text. places: the decimals of all numbers of a story; None where these are too different."""
+    return percent(value) if output == "probability" else alike([value], places)[0]
 
 
-def change(output: str, value: float) -> str:
-    """The size of a difference of answers as text: 12.3, or 4.1 points of a probability in percent."""
-    return f"{100 * abs(value):.3g} points" if output == "probability" else quantity(abs(value))
+def change(output: str, value: float, places: int | None) -> str:
+    """The size of a difference of answers as text: 12.3, or 4.10 points of a probability in percent."""
+    size, unit = (100 * abs(value), " points") if output == "probability" else (abs(value), "")
+    rounded = alike([size], places, FEW_DIGITS)[0]
+    return f"{rounded if float(rounded.replace(',', '')) else f'{size:.1g}'}{unit}"
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
@@ -64,7 +64,7 @@ def other_columns(count: int) -> str:
 
 def adds_up(error: float) -> str:
     """What is said of the sum."""
-    return f"The effects add up to the whole difference (off by {error:.0e})."
+    return "The effects add up to the whole difference" + (f" (off by {error:.0e})" if error else "") + "."
 
 
 def of_row(subject: str, row: int, rows: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.views.words.facts import quantity, set_off
+from chainrule.views.words.facts import FEW_DIGITS, alike, set_off
 from chainrule.views.words.zh.phrases import percent
 
 HEADS = ("欄位", "儲存格", "典型值", "影響")
@@ -20,16 +20,16 @@ def subject(output: str, label: object, target: str | None) -> str:
     return f"{label} 的{quantity}" if target is None else f"{target} 為 {label} 的{quantity}"
 
 
-def amount(output: str, value: float) -> str:
-    """An answer as text."""
-    if output == "probability":
-        return percent(value)
-    return quantity(value) if abs(value) >= 10_000 else f"{value:.6g}"
+def amount(output: str, value: float, places: int | None) -> str:
+    """An answer as text. places: the decimals of all numbers of a story; None where these are too different."""
+    return percent(value) if output == "probability" else alike([value], places)[0]
 
 
-def change(output: str, value: float) -> str:
-    """The size of a difference of answers as text: 12.3, or 4.1 points of a probability in percent."""
-    return f"{100 * abs(value):.3g} 個百分點" if output == "probability" else quantity(abs(value))
+def change(output: str, value: float, places: int | None) -> str:
+    """The size of a difference of answers as text: 12.3, or 4.10 points of a probability in percent."""
+    size, unit = (100 * abs(value), " 個百分點") if output == "probability" else (abs(value), "")
+    rounded = alike([size], places, FEW_DIGITS)[0]
+    return f"{rounded if float(rounded.replace(',', '')) else f'{size:.1g}'}{unit}"
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
@@ -61,7 +61,7 @@ def other_columns(count: int) -> str:
 
 def adds_up(error: float) -> str:
     """What is said of the sum."""
-    return f"各個影響加起來就是全部的差別（相差 {error:.0e}）。"
+    return "各個影響加起來就是全部的差別" + (f"（相差 {error:.0e}）" if error else "") + "。"
 
 
 def of_row(subject: str, row: int, rows: int) -> str:
