@@ -105,6 +105,36 @@ def test_a_table_is_compared_as_the_network_reads_it(settings: dict[str, Any]):
     assert not found.changed and {each.name: each.distance for each in found.columns}["kind"] == 0
 
 
+@pytest.mark.parametrize(
+    "settings", [{"refit": False}, {"preset": "best", "refit": False, "time_limit": 6.0}]
+)
+def test_only_columns_that_the_network_reads_otherwise_are_counted_again(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    """What is kept is what the network's preprocessor makes of the whole table, and no number is sorted twice."""
+    X, y = rows(120, 8).sort_values("when"), np.random.default_rng(8).normal(size=120)
+    X["kind"] = np.where(np.arange(120) < 102, X["kind"], "a new one")
+    sorted_columns, read = [], []
+
+    class Spied(seen.Ordered):
+        def quantiles(self, shares: Any) -> Any:
+            sorted_columns.append(shares)
+            return super().quantiles(shares)
+
+    def counting(*passed: Any, **more: Any) -> Any:
+        found = counted(*passed, **more)
+        read.append([learned.name for learned, _ in found])
+        return found
+
+    counted = seen.read_columns
+    monkeypatch.setattr(seen, "Ordered", Spied)
+    monkeypatch.setattr(seen, "read_columns", counting)
+    net = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), early_stopping=True, random_state=0)
+    net.set_params(max_iter=1, **settings).fit(X, y, time="when")
+    assert len(sorted_columns) == 3 and read == [["size", "level", "kind", "is_new", "when"], ["kind"]]
+    assert result_of(net).seen == seen.seen(counted(X, net.preprocessor_))
+
+
 def test_statistics_of_other_categories_are_left_out():
     size, level, kind, *others = result_of(FITTED).seen
     of_others = [size, level, kind._replace(counts=(*kind.counts, 3)), *others[1:]]

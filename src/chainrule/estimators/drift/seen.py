@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,15 +37,19 @@ class SeenColumn(NamedTuple):
     """of each category that has an output or a code of its own, in their order, and of all others together"""
 
 
-def read_columns(X: object, preprocessor: TablePreprocessor) -> list[tuple[LearnedColumn, Array]]:
+def read_columns(
+    X: object, preprocessor: TablePreprocessor, without: Collection[str] = ()
+) -> list[tuple[LearnedColumn, Array]]:
     """Return the columns of a table that a network sees, each with its values: numbers, or the codes of categories.
 
-    A missing value is NaN; of categories those without a code of their own are one more.
+    A missing value is NaN; of categories those without a code of their own are one more.  without: columns left out.
     Raises DataError for a missing column, and ShapeError for another number of columns without names.
     """
     named = hasattr(preprocessor, "feature_names_in_")
-    used = used_columns(preprocessor.learned_, named, X)
-    return [(each, _values(column, each)) for each, column in used]
+    learned = [
+        each._replace(became="dropped") if each.name in without else each for each in preprocessor.learned_
+    ]
+    return [(each, _values(column, each)) for each, column in used_columns(learned, named, X)]
 
 
 def _values(column: Column, learned: LearnedColumn) -> Array:
@@ -84,11 +88,23 @@ def of_result(
     """Return what a fit keeps of its table X as the preprocessor of its result reads it, by which later ones are.
 
     made: the same by the preprocessor of all rows, which `data` has. That of the result has learned of a part alone
-    where the rows held out were prepared as rows to come, or where it is that of a fold.
+    where the rows held out were prepared as rows to come, or where it is that of a fold, and knows other categories
+    then: what differs so is counted again.
     """
-    if not made or preprocessor is None or preprocessor is data.preprocessor:
+    first = data.preprocessor
+    if not made or first is None or preprocessor is None or preprocessor is first:
         return made
-    return seen(read_columns(X, preprocessor))
+    before = {each.name: _way(each) for each in first.learned_}
+    ways = {each.name: _way(each) for each in preprocessor.learned_ if each.became != "dropped"}
+    kept = {each.name: each for each in made if before[each.name] == ways.get(each.name)}
+    if len(kept) < len(ways):
+        kept |= {each.name: each for each in seen(read_columns(X, preprocessor, without=kept))}
+    return tuple(kept[name] for name in ways)
+
+
+def _way(learned: LearnedColumn) -> tuple[object, ...]:
+    """Return what the values of a column depend on beside the table."""
+    return learned.kind, learned.reads, learned.categories
 
 
 def from_data(data: object) -> tuple[SeenColumn, ...]:
