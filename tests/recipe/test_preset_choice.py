@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from chainrule import ConfigError, MLPRegressor
 from chainrule.recipe import preset_choice
-from chainrule.recipe.baselines import BaselineComparison, Compared, apart
+from chainrule.recipe.apart import apart, surely
+from chainrule.recipe.baselines import BaselineComparison, Compared
 from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
+from chainrule.views import words
+from chainrule.views.report.tables import TableRun
+from chainrule.views.report.tables import compared as section
 from chainrule.views.text.tables import verdict
 from house_tables import columns, write
 
@@ -113,6 +118,66 @@ def test_how_far_apart_two_models_are_by_hand():
     assert apart(np.array([0.0, np.inf]), np.ones(2)) is None
 
 
+def test_rows_of_a_group_count_as_one():
+    """By hand for groups of unequal size, by the groups' means for equal ones, and as rows where each is its own."""
+    d = np.array([1.0, 2.0, 6.0, 3.0])  # mean 3; sums of deviations of {0, 1} -3, of {2} 3, of {3} 0
+    by_hand = 3 / np.sqrt(3 / 2 * (9 + 9 + 0) / 16)
+    assert apart(np.zeros(4), d, np.array([5, 5, 2, 7])) == pytest.approx(by_hand)
+    random = np.random.default_rng(0)
+    d, groups = random.normal(0.3, 1, 60) + np.repeat(random.normal(0, 1, 12), 5), np.repeat(np.arange(12), 5)
+    means = d.reshape(12, 5).mean(1)
+    of_means = means.mean() / (means.std(ddof=1) / np.sqrt(12))
+    assert apart(np.zeros(60), d, groups) == pytest.approx(of_means)
+    assert abs(of_means) < 0.8 * abs(apart(np.zeros(60), d))
+    assert apart(np.zeros(60), d, np.arange(60)) == pytest.approx(apart(np.zeros(60), d))
+    assert apart(np.zeros(60), d, np.zeros(60, np.int64)) is None
+
+
+def test_a_difference_between_groups_is_seldom_called_sure_by_chance():
+    """Two equal models, of eight groups of 30 rows: sure in about 4.6 % of 2,000 draws; rows alone would be in most."""
+    random, groups = np.random.default_rng(1), np.repeat(np.arange(8), 30)
+    sure = {None: 0, 8: 0}
+    for _ in range(2_000):
+        d = np.repeat(random.normal(size=8), 30) + random.normal(size=240)
+        sure[None] += abs(apart(np.zeros(240), d)) >= surely(None)
+        sure[8] += abs(apart(np.zeros(240), d, groups)) >= surely(8)
+    assert 60 <= sure[8] <= 125 and sure[None] > 1_000  # 91 +- 9 by chance
+
+
+def test_the_verdict_of_groups(tmp_path: Path):
+    """A run with groups judges by those of its test rows, and its report says so."""
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(30), 4)
+    x = random.normal(size=120)
+    y = x + random.normal(size=30)[person] + 0.1 * random.normal(size=120)
+    lines = [f"P{p},{a:.4f},{b:.4f}" for p, a, b in zip(person, x, y, strict=True)]
+    (tmp_path / "table.csv").write_text("\n".join(["person,x,y", *lines]))
+    settings = Settings(target_column="y", groups="person", hidden=(4,), epochs=2)
+    made = run(str(tmp_path / "table.csv"), settings, out=tmp_path / "run")
+    found, table = made.comparison, made.run.data.table
+    assert found is not None and table is not None
+    persons = np.unique(person[table.test])
+    assert found.groups == found.verdict.groups == len(persons) == 6
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["verdict"]["groups"] == 6
+    few = found._replace(models=tuple(each._replace(apart=-2.2) for each in found.models))
+    assert few.verdict._replace(code="behind").may_be_chance  # 2.65 by Student's t of 5 degrees
+    assert not few.verdict._replace(code="behind", apart=-2.7).may_be_chance
+    assert few.verdict._replace(code="behind", apart=None, groups=1).may_be_chance
+    for language, sentences in {
+        "en": ("of 6 groups, which are too few", "judged by the means of 6 groups"),
+        "zh": ("只屬於 6 個群組", "以 6 個群組各自的平均判斷"),
+    }.items():
+        with words.spoken_in(language):
+            assert sentences[0] in words.tables.may_be_chance(6) and sentences[1] in words.tables.compared(
+                96, 6
+            )
+            assert sentences[1] in section(TableRun(table, found, None))
+    assert (
+        words.tables.may_be_chance(1)
+        == "The test rows are of one group, which is too few to be sure of that."
+    )
+
+
 def test_the_verdict_in_words():
     assert verdict(compared(29123.4, 166441.0, 40000.0, 30712.0), "fast") == (
         "This network is the best of the four: RMSE 29,123; next, boosted trees: 30,712."
@@ -120,11 +185,11 @@ def test_the_verdict_in_words():
     behind = compared(0.45, 0.6, 0.439, 0.46, metric="log_loss")
     assert verdict(behind, "fast") == (
         "The linear model is better here: log loss 0.439; this network: 0.45. "
-        "Use that, or try --preset best, which averages the best of several networks."
+        "Use that model, or try --preset best, which averages the best of several networks."
     )
     assert verdict(behind, "best").endswith("this network: 0.45.")
     few = behind._replace(models=tuple(each._replace(apart=-1.2) for each in behind.models))
-    assert "this network: 0.45. The test rows are too few to be sure of that. Use that, or" in verdict(
+    assert "this network: 0.45. The test rows are too few to be sure of that. Use that model, or" in verdict(
         few, "fast"
     )
     assert not few._replace(

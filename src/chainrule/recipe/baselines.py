@@ -22,6 +22,7 @@ from chainrule.core import records
 from chainrule.core.random import generator
 from chainrule.formulas import metrics
 from chainrule.network.answers import true_labels
+from chainrule.recipe.apart import apart, losses, surely
 from chainrule.recipe.data import Data
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
@@ -40,8 +41,6 @@ CELLS = 100_000_000
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
 DECIDING = ("rmse", "log_loss")
 """The metrics of SHOWN that determine the best model."""
-SURELY = 2.0
-"""The standard errors from which a difference is no chance."""
 CLOSE = 0.01
 """The relative difference of that metric below which two models count as equally good."""
 
@@ -80,11 +79,17 @@ class Verdict(NamedTuple):
     """the metric of that model"""
     apart: float | None = None
     """how much worse that model is on a row, in standard errors; see `Compared`"""
+    groups: int | None = None
+    """the groups of the test rows, whose means these errors are of; None where each row counts by itself"""
 
     @property
     def may_be_chance(self) -> bool:
         """Whether one is called better, though other rows of the same kind might well call the other so."""
-        return self.code in ("best", "behind") and self.apart is not None and abs(self.apart) < SURELY
+        if self.code not in ("best", "behind"):
+            return False
+        if self.groups == 1:
+            return True
+        return self.apart is not None and abs(self.apart) < surely(self.groups)
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -100,6 +105,8 @@ class BaselineComparison(NamedTuple):
     """the names of the metrics"""
     rows: int
     """the training rows of the simpler models"""
+    groups: int | None = None
+    """the groups of the test rows, where rows belong together"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -129,7 +136,7 @@ class BaselineComparison(NamedTuple):
         else:
             code = "close" if network < (1 + CLOSE) * other else "behind"
         apart = next(each.apart for each in self.models if each.model == model)
-        return Verdict(code, model, metric, float(network), float(other), apart)
+        return Verdict(code, model, metric, float(network), float(other), apart, self.groups)
 
 
 def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineComparison:
@@ -144,18 +151,23 @@ def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineCo
     y = np.concatenate([_plain(judgement.task, part.y) for part in (train, watched)])
     most = most_rows(run.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
     X, y = _few(X, y, most, run.settings.seed)
-    assert run.data.table is not None
-    codes = [(each.column, each.codes) for each in run.data.table.preprocessor.embedded_]
+    table = run.data.table
+    assert table is not None
+    codes = [(each.column, each.codes) for each in table.preprocessor.embedded_]
     names = SHOWN["regression" if is_number else "classes"]
     truth = _plain(judgement.task, judged.y)
     found = [Compared("network", {name: judgement.metrics[name] for name in names}, seconds)]
     own = judgement.predicted.reshape(len(truth)) if judgement.shares is None else judgement.shares
+    groups = None
+    if table.tied.groups is not None and len(table.test) == len(truth):
+        groups = table.tied.structure(table.test).groups
     for kind in ("constant", "linear", "boosting"):
         start = time.perf_counter()
         said = _said(kind, is_number, codes, X, y, judged.X, len(judgement.classes))
         reached, taken = _metrics(judgement.task, truth, said, names), time.perf_counter() - start
-        found.append(Compared(kind, reached, taken, apart(_losses(truth, own), _losses(truth, said))))
-    return BaselineComparison(tuple(found), names, len(y))
+        far = apart(losses(truth, own), losses(truth, said), groups)
+        found.append(Compared(kind, reached, taken, far))
+    return BaselineComparison(tuple(found), names, len(y), None if groups is None else len(np.unique(groups)))
 
 
 def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -178,27 +190,6 @@ def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
         kind: _metrics(task, truth, _said(kind, is_number, codes, X, y, data.test.X, classes), names)
         for kind in kinds
     }
-
-
-def apart(network: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
-    """Return the mean difference of two models' losses of the same rows (n,), in its standard errors.
-
-        mean(d) / (s / sqrt(n))    d = other - network,  s their standard deviation
-
-    None where it has none: of less than two rows, of equal differences, or of losses that are not finite.
-    """
-    differences = other - network
-    if len(differences) < 2 or not np.isfinite(differences).all() or not np.ptp(differences):
-        return None
-    return float(differences.mean() / (differences.std(ddof=1) / np.sqrt(len(differences))))
-
-
-def _losses(y: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the squared error of each number (n,), or the log loss of each row's probabilities (n, classes)."""
-    if said.ndim == 1:
-        return np.asarray((said - y) ** 2, np.float64)
-    true = said[np.arange(len(y)), y.astype(np.int64)].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(true, np.finfo(np.float64).eps)))
 
 
 def _few(X: NDArray[Any], y: NDArray[Any], most: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -85,7 +85,7 @@ def compared(run: TableRun) -> str:
         for each in comparison.models
     ]
     lead = f"<p><strong>{text(verdict(comparison, run.preset))}</strong></p>"
-    notes = [said.compared(comparison.rows)]
+    notes = [said.compared(comparison.rows, comparison.groups)]
     if tied.names:
         notes.append(said.held_out_by(tied.names, tied.gap))
     if run.deciding is not None:

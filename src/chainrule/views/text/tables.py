@@ -41,7 +41,7 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
         quantity(found.other),
     )
     if found.may_be_chance:
-        told = f"{told} {said.MAY_BE_CHANCE}"
+        told = f"{told} {said.may_be_chance(found.groups)}"
     return f"{told} {said.TRY_BEST}" if found.code == "behind" and preset != BEST else told
 
 

@@ -149,20 +149,30 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
 
 
-MAY_BE_CHANCE = "The test rows are too few to be sure of that."
-"""What is added where a difference between two models is less than two standard errors."""
+def may_be_chance(groups: int | None) -> str:
+    """What is added where a difference between two models may be chance. groups: of the test rows; None without."""
+    if groups is None:
+        return "The test rows are too few to be sure of that."
+    those = "one group, which is" if groups == 1 else f"{groups:,} groups, which are"
+    return f"The test rows are of {those} too few to be sure of that."
 
 
-TRY_BEST = "Use that, or try --preset best, which averages the best of several networks."
+TRY_BEST = "Use that model, or try --preset best, which averages the best of several networks."
 """What to try where a simpler model is better."""
 
 
-def compared(rows: int) -> str:
-    """What the table of models shows."""
+def compared(rows: int, groups: int | None) -> str:
+    """What the table of models shows. groups: of the test rows; None where each row counts by itself."""
+    of_groups = ""
+    if groups is not None:
+        of_groups = (
+            f" Whether a difference may be chance is judged by the means of {counted(groups, 'group')}, because "
+            "rows of a group resemble each other."
+        )
     return (
         f"The same rows judge all of them. Always the same: the mean, or the share of each class. Linear model: ridge "
         f"or logistic regression. Boosted trees: histogram gradient boosting. All three are scikit-learn's as they "
-        f"come, and learned from {counted(rows, 'row')}."
+        f"come, and learned from {counted(rows, 'row')}.{of_groups}"
     )
 
 

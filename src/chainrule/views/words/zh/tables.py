@@ -137,17 +137,23 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
 
 
-MAY_BE_CHANCE = "測試列太少，這個差距可能只是偶然。"
+def may_be_chance(groups: int | None) -> str:
+    """What is added where a difference between two models may be chance. groups: of the test rows; None without."""
+    few = "測試列太少" if groups is None else f"測試列只屬於 {groups:,} 個群組，太少了"
+    return f"{few}，這個差距可能只是偶然。"
 
 
-TRY_BEST = "可以改用它，或試試 --preset best，取數個最佳網路的平均。"
+TRY_BEST = "可以改用該模型，或試試 --preset best，取數個最佳網路的平均。"
 
 
-def compared(rows: int) -> str:
-    """What the table of models shows."""
+def compared(rows: int, groups: int | None) -> str:
+    """What the table of models shows. groups: of the test rows; None where each row counts by itself."""
+    of_groups = ""
+    if groups is not None:
+        of_groups = f"差距是否可能只是偶然，以 {groups:,} 個群組各自的平均判斷，因為同一群組的列彼此相似。"
     return (
         "全部以相同的資料列評估。永遠相同的答案：平均值，或各類別的比例。線性模型：嶺迴歸或邏輯斯迴歸。梯度提升樹：以直方圖建成。"
-        f"三者都是 scikit-learn 的預設設定，以 {rows:,} 列訓練。"
+        f"三者都是 scikit-learn 的預設設定，以 {rows:,} 列訓練。{of_groups}"
     )
 
 
