@@ -268,12 +268,50 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch):
     )
 
 
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["sample_weight", "groups", "time"])
+def test_the_rows_are_told_from_others_by_more_than_their_targets(name: str):
+    """By their weights, groups and times; a plan of before says nothing of these, and is read."""
+    values = {
+        "sample_weight": np.linspace(0.5, 2, N),
+        "groups": np.arange(N) // 6,
+        "time": np.arange(N) // 2,
+    }[name]
+    made, bare = best(MLPRegressor).fit(TABLE, NUMBER, **{name: values}), best().fit(TABLE, NUMBER)
+    plans = moved(made), moved(bare)
+    assert plans[0][name] and plans[1][name] == 0
+    for of, passed, others in (
+        ("the plan", {"plan": plans[0]}, {"plan": plans[1]}),
+        ("the race to go on with", {"more": 5}, {"more": 5}),
+    ):
+        with pytest.raises(DataError, match=f"{of} is of a fit with {name}=, and this one has none; pass"):
+            made.fit(TABLE, NUMBER, **passed)
+        with pytest.raises(DataError, match=f"{of} is of a fit without {name}=; omit it, or"):
+            bare.fit(TABLE, NUMBER, **{name: values}, **others)
+        other = np.roll(values, 1)
+        with pytest.raises(DataError, match=f"{name} has other values than in the fit of {of}; pass the"):
+            made.fit(TABLE, NUMBER, **{name: other}, **passed)
+    with pytest.raises(DataError, match="the targets are not those of the race to go on with; pass the same"):
+        made.fit(TABLE, NUMBER[::-1], **{name: values}, more=5)
+    before = {key: value for key, value in plans[0].items() if key not in ("sample_weight", "groups", "time")}
+    again = best().fit(TABLE, NUMBER, **{name: values}, plan=before)
+    check_same(again, made, TABLE)
+
+
+@pytest.mark.usefixtures("few")
+def test_weights_of_one_are_none():
+    made = best().fit(TABLE, NUMBER, sample_weight=np.ones(N))
+    assert made.plan_["sample_weight"] == 0
+    best().fit(TABLE, NUMBER, plan=moved(made))
+
+
 def damaged(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Plans with one fault each."""
     faults: dict[str, Callable[[dict[str, Any]], object]] = {
         "its version is 2": lambda made: made.update(version=2),
         "'fits'": lambda made: made.pop("fits"),
         "is no count": lambda made: made["fits"][0].update(seed=-1),
+        "is no count from 0": lambda made: made.update(groups="a"),
         "a fit is missing": lambda made: made["fits"].pop(0),
         "no rows are held out": lambda made: made["folds"].clear(),
         "a recipe is not described": lambda made: made["recipes"].popitem(),

@@ -78,6 +78,18 @@ class RandomOrigin(NamedTuple):
         return made
 
 
+class RowsDigest(NamedTuple):
+    """Checksums of what tells the rows of a race from others, to compare with those that are passed later.
+
+    0 for what is not there; None where it is not known, as of plans of before.
+    """
+
+    targets: int
+    sample_weight: int | None = None
+    groups: int | None = None
+    time: int | None = None
+
+
 @dataclass(frozen=True)
 class RacePlan:
     """What a race did. `estimator.plan_` is its data."""
@@ -89,8 +101,8 @@ class RacePlan:
     origin: RandomOrigin
     rows: int
     """that raced, which a time limit may have made fewer than those passed"""
-    targets: int
-    """a checksum of their targets"""
+    digest: RowsDigest
+    """checksums of their targets, weights, groups and times"""
     recipes: Mapping[str, Mapping[str, Any]]
     """what each recipe sets, by name"""
     fits: tuple[PlannedFit, ...]
@@ -111,7 +123,7 @@ class RacePlan:
             if self.origin.seed is not None
             else {"key": list(self.origin.key), "place": self.origin.place},
             "rows": self.rows,
-            "targets": self.targets,
+            **self.digest._asdict(),
             "recipes": {name: dict(each) for name, each in self.recipes.items()},
             "fits": [each._asdict() | {"course": each.course.to_data()} for each in self.fits],
             "networks": [each._asdict() for each in self.networks],
@@ -159,7 +171,10 @@ def _read(data: object) -> RacePlan:
         parameters=dict(data["parameters"]),
         origin=_origin(data["random_state"]),
         rows=_count(data["rows"], 1),
-        targets=_count(data["targets"]),
+        digest=RowsDigest(
+            _count(data["targets"]),
+            *(None if data.get(name) is None else _count(data[name]) for name in RowsDigest._fields[1:]),
+        ),
         recipes={f"{name}": dict(each) for name, each in data["recipes"].items()},
         fits=tuple(
             PlannedFit(

@@ -79,6 +79,8 @@ def fit(
         raise DataError(
             f"the race to go on with had {drawn.rows:,} rows, and these are {len(encoded):,}; pass the same rows."
         )
+    if drawn.digest is not None:
+        repeat.check_digest(drawn.digest, repeat.digest_of(data), "the race to go on with")
     is_large = len(encoded) > FEW
     has_whole = estimator.refit is not False and (
         is_large
@@ -143,7 +145,7 @@ def _draw(
     )
     if are_few:
         folds = [few.dealt_rows(data, racing, [seeds[0] for seeds in of_folds])]
-    drawn = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin)
+    drawn = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin, repeat.digest_of(data))
     return drawn if plan is None else repeat.planned(plan, data, racing, drawn)
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, DataError
@@ -16,6 +17,7 @@ from chainrule.estimators.best.plan import (
     PlannedFit,
     PlannedNetwork,
     RacePlan,
+    RowsDigest,
     plan_of,
     settings_of,
 )
@@ -59,17 +61,44 @@ def check_rows(plan: RacePlan, data: FitData, folds: int) -> None:
         raise DataError(
             f"the plan is of {plan.rows:,} rows, and these are {data.samples.n:,}; pass the same rows."
         )
-    if checksum_of(data) != plan.targets:
-        raise DataError("the targets are not those of the plan; pass the same rows in the same order.")
+    check_digest(plan.digest, digest_of(data), "the plan")
     if max((each.fold for each in plan.fits), default=0) >= folds:
         raise DataError(
             f"the plan has other folds than the {folds} of these rows; pass groups, time and X_val as in its fit."
         )
 
 
-def checksum_of(data: FitData) -> int:
-    """Return a checksum of the targets of rows."""
-    return checksum(np.ascontiguousarray(data.samples.y, np.float64), 0)
+def digest_of(data: FitData) -> RowsDigest:
+    """Return the checksums of the rows of a fit. Weights of 1 each are none."""
+    weight, structure = data.sample_weight, data.structure
+    is_weighted = weight is not None and not (weight == 1).all()
+    return RowsDigest(
+        checksum(np.ascontiguousarray(data.samples.y, np.float64), 0),
+        *(_checksum(each) for each in (weight if is_weighted else None, structure.groups, structure.time)),
+    )
+
+
+def _checksum(values: NDArray[Any] | None) -> int:
+    """Return a checksum of values, one a row, that is not 0; 0 for None."""
+    return 0 if values is None else checksum(np.ascontiguousarray(values, np.float64), 0) or 1
+
+
+def check_digest(before: RowsDigest, now: RowsDigest, of: str) -> None:
+    """Check that rows are those of a race before, as far as it is known of these.
+
+    of: what has it, as errors call it.  Raises DataError for other targets, weights, groups or times.
+    """
+    if before.targets != now.targets:
+        raise DataError(f"the targets are not those of {of}; pass the same rows in the same order.")
+    for name in RowsDigest._fields[1:]:
+        known, passed = getattr(before, name), getattr(now, name)
+        if known is None or known == passed:
+            continue
+        if not passed:
+            raise DataError(f"{of} is of a fit with {name}=, and this one has none; pass the same.")
+        if not known:
+            raise DataError(f"{of} is of a fit without {name}=; omit it, or fit without {of}.")
+        raise DataError(f"{name} has other values than in the fit of {of}; pass the same, in the same order.")
 
 
 def planned(plan: RacePlan, data: FitData, racing: tuple[Candidate, ...], drawn: Drawn) -> Drawn:
@@ -138,7 +167,7 @@ def plan(race: Runner, data: FitData, chosen: RaceChoice) -> RacePlan | None:
         parameters=compared(race.estimator),
         origin=drawn.origin,
         rows=drawn.rows,
-        targets=checksum_of(data),
+        digest=digest_of(data),
         recipes={each.name: settings_of(each) for each in race.candidates if each.name in names},
         fits=tuple(fits),
         networks=tuple(networks),

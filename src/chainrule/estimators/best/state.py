@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.plan import RacePlan, RandomOrigin
+from chainrule.estimators.best.plan import RacePlan, RandomOrigin, RowsDigest
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.splits import Split
 
@@ -59,6 +59,8 @@ class Drawn(NamedTuple):
     """those of its networks of all rows"""
     origin: RandomOrigin | None = None
     """where they begin; None where that is not known"""
+    digest: RowsDigest | None = None
+    """checksums of the rows; None where they are not known"""
 
 
 class RaceChoice(NamedTuple):
