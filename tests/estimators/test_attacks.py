@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_validate
 
 import chainrule
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.errors import ChainruleError, FormatError
+from chainrule.estimators.graphs import graph_inputs
 
 X, Y = load_iris(return_X_y=True)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -148,6 +150,38 @@ def test_a_sentence(act: Any, message: str):
 def test_one_class_and_early_stopping():
     net = classifier(early_stopping=True).fit(X, np.zeros(150))
     assert net.validation_scores_ == [1.0, 1.0] and (net.predict(X) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"preprocess": "auto", "max_iter": 2},
+        {"preprocess": "auto", "preset": "fast", "n_members": 2, "max_iter": 2},
+        {"preprocess": "auto", "preset": "best", "time_limit": 2.0},
+    ],
+)
+def test_a_single_class_has_one_column(settings: dict[str, Any], tmp_path: Path):
+    """As scikit-learn's trees, neighbors and dummies have it: a column for each of classes_, which is certain."""
+    rows, y = table(), np.full(150, "a")
+    if not settings:
+        rows = X
+    net = MLPClassifier(**{"max_iter": 2, "random_state": 0} | settings).fit(rows, y)
+    ones = np.ones((150, 1))
+    np.testing.assert_array_equal(net.predict_proba(rows), ones)
+    np.testing.assert_array_equal(net.predict_log_proba(rows), 0 * ones)
+    bound, one = net.bind(), rows[:1] if not settings else rows.iloc[:1]
+    assert (
+        bound.predict_proba(one).tolist() == [1.0] and bound.predict(one) == "a" and net.score(rows, y) == 1
+    )
+    if "preset" in settings:
+        np.testing.assert_array_equal(net.spread(rows), 0 * ones)
+        assert bound.spread(one).tolist() == [0.0]
+    net.save(tmp_path / "one.safetensors")
+    np.testing.assert_array_equal(MLPClassifier.load(tmp_path / "one.safetensors").predict_proba(rows), ones)
+    found = net.graph().run(graph_inputs(net, rows))
+    np.testing.assert_array_equal(found["probabilities"], ones)
+    assert DummyClassifier().fit(rows, y).predict_proba(rows).shape == (150, 1)
 
 
 def test_a_warm_start_that_watches_something_else():

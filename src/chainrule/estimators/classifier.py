@@ -31,10 +31,15 @@ from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.estimators.scorers import Scoring
 
 
+def labels_of(result: FitResult) -> Labels:
+    """Return the targets of a classifier's fit."""
+    assert isinstance(result.targets, Labels)
+    return result.targets
+
+
 def classes_of(result: FitResult) -> NDArray[Any]:
     """Return the labels of a classifier's fit."""
-    assert isinstance(result.targets, Labels)
-    return result.targets.classes
+    return labels_of(result).classes
 
 
 def threshold_in(result: FitResult) -> float:
@@ -112,8 +117,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Table) -> NDArray[Any]:
         """Predict probabilities (n, classes), in the order of `classes_`."""
-        found = self._predicted(X)
-        return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+        return labels_of(self._fitted).shares(self._predicted(X))
 
     def bind(self) -> BoundClassifier:
         """Return a snapshot that answers one raw row in microseconds: a mapping, or a sequence in column order.

@@ -158,8 +158,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
             return result.shown_spread(result.blend.spread(X))
         if not isinstance(result.model, Ensemble):
             raise ConfigError(NO_SPREAD)
-        found: NDArray[Any] = result.model.spread(self._check_X(X), engine=self.engine)
-        return found
+        return result.shown_spread(result.model.spread(self._check_X(X), engine=self.engine))
 
     def _bind(self, kind: type[AnyBound]) -> AnyBound:
         """Return a snapshot that answers one row."""

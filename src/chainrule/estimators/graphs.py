@@ -59,6 +59,9 @@ def graph_of_estimator(estimator: HoldsResult) -> ComputationGraph:
         return build.done({"predictions": predicted}, "regression", (), about)
     label = _label(build, result, targets, predicted)
     shown = both_classes(build, predicted) if targets.kind == "binary" else predicted
+    if targets.is_one_class:
+        certain = Columnwise(constant(np.zeros(1)), constant(np.zeros(1)), constant(np.ones(1)))
+        shown = build.add(certain, predicted, of="answer")
     return build.done({"probabilities": shown, "label": label}, targets.kind, targets.classes.tolist(), about)
 
 

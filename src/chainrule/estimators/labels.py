@@ -104,6 +104,11 @@ class Labels:
         return self.classes if self.kind != "multilabel" and len(self.classes) > 1 else None
 
     @property
+    def is_one_class(self) -> bool:
+        """Whether there is a single class, which is predicted whatever the output."""
+        return self.kind == "binary" and len(self.classes) == 1
+
+    @property
     def are_two_without_1(self) -> bool:
         """Whether there are two, neither of which is the number 1, which scikit-learn takes for the positive class."""
         return self.kind == "binary" and len(self.classes) == 2 and 1 not in self.classes.tolist()
@@ -132,7 +137,7 @@ class Labels:
 
     def score(self, loss: Loss, out: NDArray[Any], samples: Samples) -> float:
         """Return the accuracy of outputs (n, outputs)."""
-        if self.kind == "binary" and len(self.classes) == 1:
+        if self.is_one_class:
             return 1.0  # whatever the output, the only label is predicted
         y = samples.y[:, 0] if samples.y.ndim == 2 and samples.y.shape[1] == 1 else samples.y
         weight = None if (samples.weight == 1).all() else samples.weight
@@ -169,6 +174,12 @@ class Labels:
         if self.kind == "multilabel":
             return sparse.csr_matrix(chosen) if self.is_sparse else chosen
         return self.classes[np.minimum(chosen[:, 0], len(self.classes) - 1)]
+
+    def shares(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        """Return the probability of each class (n, classes) from probabilities (n, outputs): 1 of a single class."""
+        if self.is_one_class:
+            return np.ones_like(predicted)
+        return np.hstack([1 - predicted, predicted]) if predicted.shape[1] == 1 else predicted
 
 
 def check_are_there(y: Any) -> None:

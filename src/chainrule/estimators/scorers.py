@@ -100,8 +100,8 @@ class PredictedLabels(ClassifierMixin, Predicted):  # type: ignore[misc]
         if X is not self.X:
             found: NDArray[Any] = self._beyond().predict_proba(X)
             return found
-        p = self.predicted
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+        assert isinstance(self.targets, Labels)
+        return self.targets.shares(self.predicted)
 
 
 class PredictedNumbers(RegressorMixin, Predicted):  # type: ignore[misc]

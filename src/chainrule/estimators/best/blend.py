@@ -153,6 +153,6 @@ class RaceResult(FitResult):
 
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
         """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""
-        if spread.shape[1] > 1:
-            return spread
+        if spread.shape[1] > 1 or (isinstance(self.targets, Labels) and self.targets.is_one_class):
+            return super().shown_spread(spread)
         return np.hstack([spread, spread]) if isinstance(self.targets, Labels) else spread[:, 0]

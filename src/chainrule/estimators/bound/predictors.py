@@ -76,7 +76,9 @@ class BoundEstimator:
 
     def _shares(self, predicted: NDArray[Any]) -> NDArray[Any]:
         """Return the probabilities (classes,) of what was predicted (1, outputs)."""
-        return np.concatenate([1 - predicted[0], predicted[0]]) if predicted.shape[1] == 1 else predicted[0]
+        assert isinstance(self.result.targets, Labels)
+        found: NDArray[Any] = self.result.targets.shares(predicted)[0]
+        return found
 
     def _with_first(self, X: object) -> tuple[Row, NDArray[Any]]:
         """Return the inputs of the first preparation (1, features), and what is predicted."""

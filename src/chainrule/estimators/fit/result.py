@@ -188,8 +188,9 @@ class FitResult:
         return self.targets.predictions(predicted)
 
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
-        """Return the disagreement of an ensemble's members as `spread` shows it: as it is."""
-        return spread
+        """Return the disagreement of an ensemble's members as `spread` shows it: as it is, and 0 of a single class."""
+        is_one = isinstance(self.targets, Labels) and self.targets.is_one_class
+        return np.zeros((len(spread), 1), spread.dtype) if is_one else spread
 
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
