@@ -70,6 +70,31 @@ def sums(net: Any, frame: pd.DataFrame) -> Any:
     return np.array([terms.decision(row) for row in rows_of(frame, net)])
 
 
+@pytest.mark.parametrize("kind", [MLPRegressor, MLPClassifier])
+def test_the_terms_of_a_compact_file_are_those_of_its_network(kind: Any, tmp_path: Path):
+    """Its weights are rounded, and the sum of its terms is its own decision to the rounding of float32."""
+    frame, y = table()
+    target = y if kind is MLPRegressor else np.where(y > np.median(y), "high", "low")
+    net = kind(**SMALL).fit(frame, target)
+    net.save(tmp_path / "compact", compact=True)
+    read = kind.load(tmp_path / "compact")
+    decision = [
+        np.asarray(each.explain(frame, output="log_odds").answers)
+        if kind is MLPClassifier
+        else each.predict(frame)
+        for each in (read, net)
+    ]
+    added = sums(read, frame)[:, 0]
+    off = np.abs(added - decision[0]).max()
+    assert off < 2e-6 * np.abs(decision[0]).max() and off < np.abs(added - decision[1]).max() / 20
+    assert [each.name for each in read.terms()] == [each.name for each in net.terms()]
+    for mine, own in zip(read.terms(), net.terms(), strict=True):
+        assert_allclose(mine.upper - mine.values, own.upper - own.values, atol=1e-9)
+    net.save(tmp_path / "plain")
+    again = kind.load(tmp_path / "plain").terms()
+    assert_array_equal(again.intercept, net.terms().intercept)
+
+
 def unseen(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows like those of training, and some with numbers far outside, gaps and categories that nobody has seen."""
     made = frame.copy()

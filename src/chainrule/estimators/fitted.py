@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +26,7 @@ from chainrule.core.settings import check_number
 from chainrule.core.shown import view
 from chainrule.errors import ConfigError
 from chainrule.estimators import files
+from chainrule.estimators.additive.reading import terms_of_another
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
@@ -31,7 +35,7 @@ from chainrule.estimators.drift.check import NO_STATISTICS, DriftCheck
 from chainrule.estimators.drift.check import check as check_columns
 from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
-from chainrule.estimators.fit.result import NO_SPREAD
+from chainrule.estimators.fit.result import NO_SPREAD, FitResult
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.graphs import export_estimator, graph_of_estimator
@@ -41,7 +45,7 @@ from chainrule.estimators.parameters import Parameters, about
 from chainrule.estimators.tables.once import transform_blocks
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.graph import ComputationGraph
-from chainrule.model import Ensemble
+from chainrule.model import Ensemble, Model, load_any
 
 
 class ParameterRules:
@@ -309,6 +313,17 @@ def save(
     result = result_of(estimator)
     if isinstance(result, RaceResult):
         best_files.save(estimator, result, path, more, compact)
-    else:
-        extra = {**(more or {}), "estimator": files.described(estimator)}
-        result.model.save(path, extra=extra, compact=compact)
+        return
+    if compact and result.terms is not None:
+        estimator = as_fitted(estimator, replace(result, terms=compact_terms(result)))
+    extra = {**(more or {}), "estimator": files.described(estimator)}
+    result.model.save(path, extra=extra, compact=compact)
+
+
+def compact_terms(result: FitResult) -> Terms | None:
+    """Return the terms of the network that a compact file of a result has, whose weights are rounded."""
+    with TemporaryDirectory() as folder:
+        result.model.save(path := Path(folder) / "compact", compact=True)
+        rounded = load_any(path)[0]
+    assert isinstance(rounded, Model), "a network with terms is a single one"
+    return terms_of_another(result, rounded)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from chainrule.data.samples import Samples
 from chainrule.estimators.additive.terms import OTHER, Axis, Terms, ordered, summarized
@@ -18,6 +20,7 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import Scaler
 from chainrule.formulas.layers import PiecewiseLinearEmbedding
 from chainrule.formulas.losses import Poisson
+from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
 
 Array = NDArray[np.float64]
@@ -39,14 +42,7 @@ def terms_of(result: FitResult, samples: Samples) -> Terms:
     prepared, model = result.preprocessor, result.model
     assert prepared is not None, "a preset prepares a table"
     parts = [*parts_of(prepared, result)]
-    width = samples.X.shape[1]
-    rows = np.zeros((1 + sum(len(part.variations) for part in parts), width), samples.X.dtype)
-    at = 1
-    for part in parts:
-        for changes in part.variations:
-            for place, value in changes:
-                rows[at, place] = value
-            at += 1
+    rows = varied(parts, samples.X.shape[1], samples.X.dtype)
     outs = np.stack([member.raw_outputs(rows, "auto", BATCH) for member in result.members]).astype(np.float64)
     scale = model.target_scale
     intercept = outs[:, 0].mean(0)
@@ -64,6 +60,46 @@ def terms_of(result: FitResult, samples: Samples) -> Terms:
     own = intercept if scale is None else scale.restore(intercept[None])[0]
     link, labels = link_of(result)
     return Terms(np.asarray(own, np.float64), ordered(terms), link, labels)
+
+
+def varied(parts: Sequence[InputPart], width: int, dtype: DTypeLike) -> Rows:
+    """Return prepared rows (1 + all variations, width): one of zeros, and one for each variation of each part."""
+    rows = np.zeros((1 + sum(len(part.variations) for part in parts), width), dtype)
+    for row, changes in zip(rows[1:], chain.from_iterable(part.variations for part in parts), strict=True):
+        for place, value in changes:
+            row[place] = value
+    return rows
+
+
+def terms_of_another(result: FitResult, other: Model) -> Terms | None:
+    """Return the terms of a result for a network that differs a little from its own, as one of rounded weights does.
+
+    A value changes by what the outputs of the two networks differ by: the sum of the terms is that of the other one,
+    and its mean over the training rows, which are not there any more, differs from 0 by no more. None without terms.
+    """
+    terms, prepared = result.terms, result.preprocessor
+    if terms is None or prepared is None:
+        return terms
+    parts, scale = [*parts_of(prepared, result)], result.model.target_scale
+    rows = varied(parts, result.model.network.inputs, result.model.theta.dtype)
+    before, after = (
+        each.raw_outputs(rows, "auto", BATCH).astype(np.float64) for each in (result.model, other)
+    )
+    change = (after - before) * (1.0 if scale is None else np.asarray(scale.std, np.float64))
+    changes, at = dict[tuple[Axis, ...], Array](), 1
+    for part in parts:
+        shape = *(axis.size for axis in part.axes), -1
+        changes[part.axes] = (change[at : at + len(part.variations)] - change[0]).reshape(shape)
+        at += len(part.variations)
+    moved = tuple(
+        term._replace(
+            values=term.values + changes[term.axes],
+            lower=term.lower + changes[term.axes],
+            upper=term.upper + changes[term.axes],
+        )
+        for term in terms
+    )
+    return replace(terms, intercept=terms.intercept + change[0], terms=moved)
 
 
 def link_of(result: FitResult) -> tuple[str, tuple[str, ...]]:
