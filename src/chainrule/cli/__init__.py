@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 import chainrule
@@ -65,7 +66,15 @@ class _PlainFlags:
 
 
 class _Command(_PlainFlags, TyperCommand):
-    pass
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. The error of a column that is given as --target says which option names it."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as error:
+            if error.param is None or error.param.name != "target":
+                raise
+            told = f"{error.message}. --target-column names the column to predict."
+            raise BadParameter(told, error.ctx, error.param) from None
 
 
 class _Group(_PlainFlags, TyperGroup):

@@ -122,11 +122,16 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
             "leaves fewer such rows.",
             style="dim",
         )
-    if answers.reasons is not None:
-        for i in range(min(count, SHOWN_REASONS)):
-            out.print(Text(f"\nrow {i}" if many else "", "bold"))
-            output.print_lines(out, answers.reasons.text(i))
     if count > SHOWN:
         out.print(
             f"... and {count - SHOWN:,} more rows; --out writes them all, --json prints them.", style="dim"
         )
+    if answers.reasons is not None:
+        if count > SHOWN_REASONS:
+            out.print(
+                f"\nThe reasons of the first {SHOWN_REASONS} rows; --out writes those of all, --json prints them.",
+                style="dim",
+            )
+        for i in range(min(count, SHOWN_REASONS)):
+            out.print(Text(f"\nrow {i}" if many else "", "bold"))
+            output.print_lines(out, answers.reasons.text(i))

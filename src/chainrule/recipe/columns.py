@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import hints
 from chainrule.data.frames import column_names, read_frame
+from chainrule.datasets.numerals import decimal_of
 from chainrule.datasets.table_files import read_table
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import kinds, reading
@@ -29,6 +30,10 @@ from chainrule.recipe.naming import PYTHON, Names
 
 FEWEST_TOLD = 20
 """The minimum rows of a table for a remark that no two of them have the same number."""
+FEWEST_CLASSES_TOLD = 10
+"""The classes above which there is a remark that nearly all rows have numbers."""
+MOST_TEXT = 0.1
+"""The largest share of the rows of a target that may be text for the others to be called its numbers."""
 
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -156,17 +161,39 @@ def read_target(
         is_whole = bool((found == np.floor(found)).all() and np.abs(found).max() < 2**53)
         y = found if is_number or not is_whole else found.astype(np.int64)
         return TargetColumn(name, y, rows, is_number, why)
+    count, among = len(np.unique(found)), _text_among_numbers(rows, found, texts)
     if is_number:
         hint = f"omit {named('loss')}" if to_learn else "convert it"
-        raise DataError(f"{where} has text, but must have numbers; {hint}.")
-    count = len(np.unique(found))
+        raise DataError(f"{where} {among}" if among else f"{where} has text, but must have numbers; {hint}.")
     if to_learn and 2 * count > len(rows) and count > 2:
+        if among:
+            raise DataError(f"{where} {among}")
         raise DataError(
             f"{where} has {count:,} different texts in {len(rows):,} rows, such as "
             f"{texts[int(found[0])][:40]!r}, too many for classes; name a column with fewer, or write "
             "quantities as numbers."
         )
+    if to_learn and among and not wants and count > FEWEST_CLASSES_TOLD:
+        hints.give(f"{where} {among} It is predicted as {count:,} classes.")
     return TargetColumn(name, np.array(texts)[found.astype(np.int64)], rows, False, why)
+
+
+def _text_among_numbers(rows: NDArray[np.int64], found: NDArray[np.float64], texts: Sequence[str]) -> str:
+    """Return what is said of a target of numbers some of whose cells are text; "" if it is not mostly numbers.
+
+    rows: (n,) those that have a target.  found: (n,) the number of each one's text.
+    """
+    are_numbers = np.array([decimal_of([each]) is not None for each in texts])
+    is_text = ~are_numbers[found.astype(np.int64)]
+    count = int(is_text.sum())
+    if not count or count > MOST_TEXT * len(rows):
+        return ""
+    first = int(is_text.argmax())
+    return (
+        f"has numbers, but text in {count:,} of {len(rows):,} rows, such as {texts[int(found[first])][:40]!r} in row "
+        f"{rows[first]:,}, counted from 0; correct {'it' if count == 1 else 'them'}, or leave the cell"
+        f"{'s' * (count > 1)} empty."
+    )
 
 
 def _with_unit(column: Column, wants: str, to_learn: bool) -> WithUnit | None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError
@@ -234,11 +235,16 @@ def divided(
 ) -> tuple[Dataset, Dataset] | None:
     """Return the training and the test rows of a table in a file, as a run with these settings splits them.
 
-    None for fewer rows than a run needs.
+    None for fewer rows than a run needs, and with a remark for another table, which lacks the columns that tie the
+    run's rows, or cells of them.
     """
     if len(target.y) < FEWEST:
         return None
-    rows = divided_rows(target, settings, path)
+    try:
+        rows = divided_rows(target, settings, path)
+    except (ConfigError, DataError) as error:
+        hints.give(f"whether the network has learned from some of these rows is not known: {error}")
+        return None
     train, test = (dataset(whole.X[each], whole.y[each], whole.name) for each in rows)
     return train, test
 
