@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from chainrule.views import words
-from chainrule.views.report.sections import table
-from chainrule.views.words.facts import alike, decimals, set_off
+from chainrule.views.report.sections import errors_of, table
+from chainrule.views.words.facts import alike, decimals, metrics_alike, set_off
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,28 @@ def test_a_page_says_what_is_predicted():
         "A fully connected network of 81 parameters, evaluated on 951 test samples."
     )
     assert "81 parameters to predict cost, evaluated" in words.model.judged_on(81, 951, "test", "cost")
+    assert words.model.judged_on(810, 951, "test", "cost", 10) == (
+        "The average of 10 fully connected networks with 810 parameters in all to predict cost, evaluated on 951 test "
+        "samples."
+    )
+    with words.spoken_in("zh"):
+        said = words.model.judged_on(810, 951, "test", "cost", 10)
+        assert said.startswith("預測 cost 的10 個全連接神經網路的平均，共有 810 個參數")
+
+
+def test_metrics_of_several_models_have_equal_decimals():
+    assert metrics_alike([91.062, 275.5, 91.27, 107.41]) == ["91.06", "275.50", "91.27", "107.41"]
+    assert metrics_alike([0.8905, -0.002018, 0.89, 0.8478]) == ["0.8905", "-0.0020", "0.8900", "0.8478"]
+    assert metrics_alike([29123.4, 166441.0, 40000.0, 30712.0]) == ["29,123", "166,441", "40,000", "30,712"]
+    assert metrics_alike([0.5, float("nan")]) == ["0.5000", "nan"] and metrics_alike([0.5]) == ["0.5000"]
+
+
+def test_errors_of_the_worst_rows_have_equal_decimals():
+    y, predicted = np.array([[1253.07, 1.0], [775.1, 2.0]]), np.array([[1048.0, 1.5], [554.0, 2.25]])
+    judged = SimpleNamespace(worst=np.array([1, 0]), y=y[:, 0], predicted=predicted[:, 0])
+    assert errors_of(judged) == [("775.1", "554.0", "-221.1"), ("1253.1", "1048.0", "-205.1")]
+    judged = SimpleNamespace(worst=np.array([0]), y=y, predicted=predicted)
+    assert errors_of(judged) == [("1253.1, 1.0", "1048.0, 1.5", "-205.1, 0.5")]
 
 
 def test_long_names_at_the_head_of_a_table_may_be_broken():

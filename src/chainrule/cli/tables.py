@@ -84,7 +84,7 @@ def comparison_table(out: Console, comparison: BaselineComparison, preset: str |
 
     from chainrule.views import words
     from chainrule.views.text.tables import verdict
-    from chainrule.views.words.facts import quantity
+    from chainrule.views.words.facts import metrics_alike
 
     said = words.tables
     out.print(f"\n[bold]{said.COMPARISON}[/bold]: {said.same_rows(comparison.rows)}")
@@ -94,9 +94,12 @@ def comparison_table(out: Console, comparison: BaselineComparison, preset: str |
         grid.add_column(words.phrases.spoken(name), justify="right", no_wrap=True)
     if out.width >= TIGHT:
         grid.add_column(said.SECONDS, justify="right", no_wrap=True, style="dim")
-    for each in comparison.models:
+    shown = {
+        name: metrics_alike([each.metrics[name] for each in comparison.models]) for name in comparison.names
+    }
+    for k, each in enumerate(comparison.models):
         cells = [
-            Text(quantity(each.metrics[name]), "bold" if comparison.best(name) == each.model else "")
+            Text(shown[name][k], "bold" if comparison.best(name) == each.model else "")
             for name in comparison.names
         ]
         grid.add_row(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.files import write_whole
+from chainrule.estimators.recipes import BEST
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
@@ -103,8 +104,10 @@ def render(
         *more,
         details(model, settings or {}, command, versions or {}),
     ]
+    is_race = table is not None and table.preset == BEST  # the model is one of several
+    networks = len(model.theta) if model.theta.ndim == 2 and not is_race else 1
     subtitle = words.model.judged_on(
-        model.theta.size, judged.n, judged.part, table and table.table.target.name
+        model.theta.size, judged.n, judged.part, table and table.table.target.name, networks
     )
     return page(title, title, subtitle, sections)
 

@@ -20,7 +20,7 @@ from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import FEW_DIGITS, alike, decimals, quantity
 
 NARROW_COLUMNS = 4
 """The maximum number of columns of a table that fits a phone."""
@@ -106,10 +106,9 @@ def mistakes(
         return section(said.WORST, f"<p>{text(said.NO_MISTAKES)}</p>")
     if judgement.task == "regression":
         rows = [
-            (f"{called[row]:,}", numbers(judgement.y[row]), numbers(judgement.predicted[row]),
-             numbers(judgement.predicted[row] - judgement.y[row]))
-            for row in judgement.worst.tolist()
-        ]  # fmt: skip
+            (f"{called[row]:,}", *told)
+            for row, told in zip(judgement.worst.tolist(), errors_of(judgement), strict=True)
+        ]
         return section(said.LARGEST_ERRORS, table(said.ERROR_HEADS, rows))
     missed = int((judgement.predicted != judgement.y).reshape(judgement.n, -1).any(1).sum())
     lead = f"<p>{text(said.missed(missed, judgement.n))}</p>"
@@ -263,6 +262,22 @@ def value(name: str, number: float) -> str:
 def share(part: int, whole: int) -> str:
     """Format part / whole as a percentage; a dash if whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole else words.phrases.NOTHING
+
+
+def errors_of(judgement: Judgement) -> list[tuple[str, str, str]]:
+    """Return the true and the predicted number of each of the worst rows and their difference, with equal decimals.
+
+    Of several outputs the numbers of a row are separated by commas.
+    """
+    true, predicted = (
+        each[judgement.worst].reshape(len(judgement.worst), -1) for each in (judgement.y, judgement.predicted)
+    )
+    columns = [each.astype(np.float64) for each in (true, predicted, predicted - true)]
+    places = decimals(np.concatenate(columns, axis=None).tolist(), FEW_DIGITS)
+    said = [
+        np.reshape(alike(each.ravel().tolist(), places, FEW_DIGITS), each.shape).tolist() for each in columns
+    ]
+    return [(", ".join(a), ", ".join(b), ", ".join(c)) for a, b, c in zip(*said, strict=True)]
 
 
 def numbers(row: Any) -> str:

@@ -20,10 +20,10 @@ from chainrule.views.figures import columns as columns_figures
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
-from chainrule.views.report.sections import described, figure, numbers, section, share, table, text
+from chainrule.views.report.sections import described, errors_of, figure, section, share, table, text
 from chainrule.views.text import smaller
 from chainrule.views.text.tables import cells, decision, reliability, verdict
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import metrics_alike, quantity
 
 WORST_ROW_COLUMNS = 6
 """The number of columns shown of the worst rows: the most important ones."""
@@ -76,13 +76,10 @@ def compared(run: TableRun) -> str:
     if comparison is None:
         return ""
     heads = (said.MODELS_HEAD, *map(words.phrases.spoken, comparison.names), said.SECONDS)
+    shown = [metrics_alike([each.metrics[name] for each in comparison.models]) for name in comparison.names]
     rows = [
-        (
-            said.MODELS[each.model],
-            *(quantity(each.metrics[name]) for name in comparison.names),
-            f"{each.seconds:.1f}",
-        )
-        for each in comparison.models
+        (said.MODELS[each.model], *told, f"{each.seconds:.1f}")
+        for each, *told in zip(comparison.models, *shown, strict=True)
     ]
     lead = f"<p><strong>{text(verdict(comparison, run.preset))}</strong></p>"
     notes = [said.compared(comparison.rows, comparison.groups)]
@@ -163,12 +160,11 @@ def worst(run: TableRun, judgement: Judgement) -> str:
     if not len(judgement.worst):
         return section(title, f"<p>{text(general.NO_MISTAKES)}</p>")
     names = run.important[:WORST_ROW_COLUMNS]
-    rows = []
-    for at in judgement.worst.tolist():
+    rows, errors = [], errors_of(judgement) if is_number else []
+    for k, at in enumerate(judgement.worst.tolist()):
         row = int(run.table.test[at])
         if is_number:
-            true, predicted = judgement.y[at], judgement.predicted[at]
-            told = (numbers(true), numbers(predicted), numbers(predicted - true))
+            told = errors[k]
         else:
             told = described(judgement, at)
             if judgement.y.ndim == 1 and judgement.shares is not None:  # under a head that says what it is

@@ -69,6 +69,15 @@ def alike(numbers: Sequence[float], places: int | None, digits: int = DIGITS) ->
     return [f"{round(each, places) + 0.0:{comma}.{places}f}" for each in numbers]
 
 
+def metrics_alike(values: Sequence[float]) -> list[str]:
+    """Return a metric of several models as text, with equally many decimals.
+
+    Four digits of the one in the middle of all but the largest, which is often that of a model that learns nothing.
+    """
+    smaller = sorted(values, key=abs)[:-1] or values
+    return alike(values, decimals(smaller, FEW_DIGITS), FEW_DIGITS)
+
+
 FIRST_CHINESE = 0x2E80
 """The first of the characters that take no spaces."""
 

@@ -105,11 +105,14 @@ def stopped(reason: str) -> str:
     return f"Stopped: {reason}."
 
 
-def judged_on(parameters: int, samples: int, part: str, target: str | None = None) -> str:
+def judged_on(parameters: int, samples: int, part: str, target: str | None = None, networks: int = 1) -> str:
     """The description of a page, under its heading. target: what a table is to predict."""
     judged = f"{samples:,} {PARTS.get(part, part)} samples"
     what = "" if target is None else f" to predict {target}"
-    return f"A fully connected network of {parameters_of(parameters)}{what}, evaluated on {judged}."
+    these, of = "A fully connected network of", ""
+    if networks > 1:
+        these, of = f"The average of {networks:,} fully connected networks with", " in all"
+    return f"{these} {parameters_of(parameters)}{of}{what}, evaluated on {judged}."
 
 
 def of_part(part: str, metric: str) -> str:

@@ -125,10 +125,13 @@ def stopped(reason: str) -> str:
     return f"提前停止：{reason}。"
 
 
-def judged_on(parameters: int, samples: int, part: str, target: str | None = None) -> str:
+def judged_on(parameters: int, samples: int, part: str, target: str | None = None, networks: int = 1) -> str:
     """What a page is about, under its heading. target: what a table is to predict."""
     what = "" if target is None else f"預測 {target} 的"
-    return f"{what}全連接神經網路，{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
+    these = f"{what}全連接神經網路，"
+    if networks > 1:
+        these = f"{what}{networks:,} 個全連接神經網路的平均，共有 "
+    return f"{these}{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
 
 
 def of_part(part: str, metric: str) -> str:
