@@ -19,17 +19,14 @@ from chainrule.data.stream import Stream
 from chainrule.data.windows import Piece, pieces
 from chainrule.engines import Engine, Plan, StepSettings, native, select
 from chainrule.errors import ConfigError
-from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training.callbacks import Callback, better, watched
-from chainrule.training.options import FACTORS
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 
 POLL_SECONDS = 0.1
 """The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are handled."""
-ROUNDING = 1e-9
-"""The rounding error by which a schedule's factor may be above 1."""
 
 
 class OfOneNetwork:
@@ -210,8 +207,8 @@ def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
     """Return the settings of each step of the epoch. Raises ConfigError if `RunSettings.steps` returns others."""
     given = run.settings
     if given.steps is None:
-        factors = {name: factors_of(run, name, schedule) for name, schedule in given.factors.items()}
-        return StepSettings.of(learning_rates(run), **factors)
+        factors = {name: run.factors(name, schedule) for name, schedule in given.factors.items()}
+        return StepSettings.of(run.learning_rates(), **factors)
     settings = StepSettings(*(np.asarray(values, np.float64) for values in given.steps(run, order)))
     if any(values.shape != (run.steps_per_epoch,) for values in settings):
         raise ConfigError(
@@ -219,30 +216,6 @@ def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
             f"not of shapes {', '.join(str(values.shape) for values in settings)}."
         )
     return settings
-
-
-def learning_rates(run: Run) -> NDArray[np.float64]:
-    """Return the learning rate of each step of the epoch: (steps_per_epoch,)"""
-    scale = run.plan.optimizer.learning_rate * (1.0 if run.plateau is None else run.plateau.factor)
-    return by_step(run, run.settings.schedule) * scale
-
-
-def factors_of(run: Run, name: str, schedule: Schedule) -> NDArray[np.float64]:
-    """Return a factor of each step of the epoch (steps_per_epoch,). Raises ConfigError unless it is from 0 to 1."""
-    factors = by_step(run, schedule)
-    if not (factors.min() >= 0 and factors.max() <= 1 + ROUNDING):
-        raise ConfigError(
-            f"the schedule of {FACTORS[name]} must give factors from 0 to 1, not {factors.min():g} to "
-            f"{factors.max():g}; use another schedule, or a larger setting with a smaller factor."
-        )
-    return np.minimum(factors, 1.0)
-
-
-def by_step(run: Run, schedule: Schedule) -> NDArray[np.float64]:
-    """Return a schedule's factor at each step of the epoch: (steps_per_epoch,)"""
-    steps = np.arange(run.epoch * run.steps_per_epoch, (run.epoch + 1) * run.steps_per_epoch)
-    factors = schedule.factor(steps, run.total_steps, run.steps_per_epoch)
-    return np.broadcast_to(np.asarray(factors, np.float64), steps.shape)
 
 
 def epoch_record(run: Run) -> dict[str, float]:

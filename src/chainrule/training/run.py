@@ -25,6 +25,9 @@ from chainrule.training.history import History
 from chainrule.training.options import FACTORS
 from chainrule.training.without_backprop import Method
 
+ROUNDING = 1e-9
+"""The rounding error by which a schedule's factor may be above 1."""
+
 
 class OptimizerState(NamedTuple):
     """The state of an optimizer after some steps: a run that starts with it continues the one that it is from."""
@@ -244,6 +247,27 @@ class Run:
     def states(self) -> dict[str, Any]:
         """The current running statistics."""
         return self.session.states
+
+    def learning_rates(self) -> NDArray[np.float64]:
+        """Return the learning rate of each step of the epoch: (steps_per_epoch,)"""
+        scale = self.plan.optimizer.learning_rate * (1.0 if self.plateau is None else self.plateau.factor)
+        return self.by_step(self.settings.schedule) * scale
+
+    def factors(self, name: str, schedule: Schedule) -> NDArray[np.float64]:
+        """Return a factor of each step of the epoch (steps_per_epoch,). Raises ConfigError unless it is from 0 to 1."""
+        factors = self.by_step(schedule)
+        if not (factors.min() >= 0 and factors.max() <= 1 + ROUNDING):
+            raise ConfigError(
+                f"the schedule of {FACTORS[name]} must give factors from 0 to 1, not {factors.min():g} to "
+                f"{factors.max():g}; use another schedule, or a larger setting with a smaller factor."
+            )
+        return np.minimum(factors, 1.0)
+
+    def by_step(self, schedule: Schedule) -> NDArray[np.float64]:
+        """Return a schedule's factor at each step of the epoch: (steps_per_epoch,)"""
+        steps = np.arange(self.epoch * self.steps_per_epoch, (self.epoch + 1) * self.steps_per_epoch)
+        factors = schedule.factor(steps, self.total_steps, self.steps_per_epoch)
+        return np.broadcast_to(np.asarray(factors, np.float64), steps.shape)
 
     def synchronize(self) -> None:
         """Update the parameters and running statistics of the model, which the engine holds between its calls."""

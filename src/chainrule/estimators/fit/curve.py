@@ -19,7 +19,6 @@ from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import Records, checked
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
-from chainrule.training.loop import factors_of, learning_rates
 from chainrule.training.run import Run, samples_of
 
 
@@ -127,13 +126,13 @@ class LearningCurve(Callback):
         """Return the rate of the epoch, and each step's factor of the penalty: alpha / sum of the batch's weights."""
         rate = np.full(run.steps_per_epoch, self.rates.learning_rate)
         if self.fit.optimizer is not None or self.fit.schedule is not None:
-            rate = np.array(learning_rates(run))
+            rate = np.array(run.learning_rates())
         if self.factors is None or self.is_weighted:
             nominal = float(run.plan.batch_size)
             self.factors = penalties(nominal, self.by_batch(run, samples_of(run).weight[rows]))
         schedules = self.plan.proposal.factors.items()
         return StepSettings.of(
-            rate, penalty=self.factors, **{name: factors_of(run, name, each) for name, each in schedules}
+            rate, penalty=self.factors, **{name: run.factors(name, each) for name, each in schedules}
         )
 
     def by_batch(self, run: Run, values: NDArray[np.float64]) -> NDArray[np.float64]:

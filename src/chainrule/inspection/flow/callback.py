@@ -12,7 +12,6 @@ from chainrule.inspection.flow.diagnosis import LayerFlow
 from chainrule.inspection.flow.flow import Flow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
 from chainrule.training.checkpoint import is_number
-from chainrule.training.loop import learning_rates
 from chainrule.training.run import Run
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class GradientFlow(Callback, Shown, TextResult):
         self.some = thinned(run.samples.first(), self.samples)
         if run.step == 0:
             self.epochs, self.flows = [], []
-            self.look(run, float(learning_rates(run)[0]))
+            self.look(run, float(run.learning_rates()[0]))
 
     def on_epoch_end(self, run: Run) -> None:
         """Measure after every `every` epochs and after the last one."""
