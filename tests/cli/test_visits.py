@@ -125,3 +125,11 @@ def test_a_column_that_is_named_as_the_target(command, visits):
         command("train", "visits.csv", "--target", "cost", code=2).stderr.replace("│", " ").split()
     )
     assert "Invalid value for '--target'" in said and "--target-column names the column to predict." in said
+
+
+def test_info_rounds_what_it_prints(command, visits):
+    """Six digits of the scale of the target; --json has all of them."""
+    command(*VISITS, "--groups", "person")
+    scale = command("info", "run", data=True)["target_scale"]
+    mean = scale["mean"][0] if isinstance(scale["mean"], list) else scale["mean"]
+    assert f"{mean!r}" != f"{mean:.6g}" and f"mean {mean:.6g}" in command("info", "run").stdout

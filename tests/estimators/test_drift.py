@@ -74,7 +74,10 @@ def test_rows_like_none():
     assert by_name["kind"].unknown == 1 and by_name["size"].beyond >= 1
     assert by_name["when"].p_value is None  # it is later by its nature
     assert "2 of 50 rows look like nothing in training: 4, 9." in str(found)
+    assert str(found).endswith("Unknown: categories that training did not have.")
+    assert "Beyond: numbers outside of the range of training." in found.html()
     with words.spoken_in("zh"):
+        assert str(found).endswith("未知：訓練資料沒有的類別的個數。")
         assert "50 列中有 2 列" in str(found) and words.drift.TITLE in found._repr_html_()
 
 

@@ -172,6 +172,9 @@ def test_the_verdict_of_groups(tmp_path: Path):
                 96, 6
             )
             assert sentences[1] in section(TableRun(table, found, None))
+            unsure = tuple(each._replace(apart=1.0) for each in compared(2.0, 9.0, 4.0, 3.0).models)
+            told = verdict(compared(2.0, 9.0, 4.0, 3.0)._replace(groups=6, models=unsure), "fast")
+            assert (". The test" if language == "en" else "。測試列") in told and "。 " not in told
     assert (
         words.tables.may_be_chance(1)
         == "The test rows are of one group, which is too few to be sure of that."

@@ -114,7 +114,7 @@ def test_a_page_says_what_is_predicted():
     )
     with words.spoken_in("zh"):
         said = words.model.judged_on(810, 951, "test", "cost", 10)
-        assert said.startswith("預測 cost 的10 個全連接神經網路的平均，共有 810 個參數")
+        assert said.startswith("預測 cost 的 10 個全連接神經網路的平均，共有 810 個參數")
 
 
 def test_metrics_of_several_models_have_equal_decimals():

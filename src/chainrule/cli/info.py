@@ -196,5 +196,7 @@ def said(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={item}" for name, item in value.items()) or "not set"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(said, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"  # --json has all digits
     return "none" if value is None else f"{value}"

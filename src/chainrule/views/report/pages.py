@@ -67,7 +67,9 @@ def drift(found: DriftCheck) -> str:
         first,
         [
             section("", figure(found.figure()), lines),
-            section("", table(said.HEADS, drift_text.cells(found), (0, 1))),
+            section(
+                "", table(said.HEADS, drift_text.cells(found), (0, 1)), f"<p>{text(said.HOW_COUNTED)}</p>"
+            ),
         ],
     )
 

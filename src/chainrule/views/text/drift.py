@@ -41,5 +41,8 @@ def said_of_rows(found: DriftCheck) -> str:
 
 
 def text(found: DriftCheck) -> str:
-    """Return the sentences, and a table with a row per column."""
-    return "\n".join([*sentences(found), "", str(Table(words.drift.HEADS, tuple(cells(found))))])
+    """Return the sentences, a table with a row per column, and what its columns are."""
+    said = words.drift
+    return "\n".join(
+        [*sentences(found), "", str(Table(said.HEADS, tuple(cells(found)))), "", said.HOW_COUNTED]
+    )

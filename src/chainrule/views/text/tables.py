@@ -41,8 +41,8 @@ def verdict(comparison: BaselineComparison, preset: str | None) -> str:
         quantity(found.other),
     )
     if found.may_be_chance:
-        told = f"{told} {said.may_be_chance(found.groups)}"
-    return f"{told} {said.TRY_BEST}" if found.code == "behind" and preset != BEST else told
+        told += said.BETWEEN + said.may_be_chance(found.groups)
+    return told + said.BETWEEN + said.TRY_BEST if found.code == "behind" and preset != BEST else told
 
 
 def reliability(found: Reliability) -> str:

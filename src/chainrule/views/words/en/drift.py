@@ -31,6 +31,11 @@ HOW_TO_READ = (
     "distance of few rows is large by chance. Dates have no bar: they are later by their nature."
 )
 """How the figure is read."""
+HOW_COUNTED = (
+    "Distance: 0 for the same distribution, 1 for nothing in common. p: how probable so large a distance is by chance. "
+    "Beyond: numbers outside of the range of training. Unknown: categories that training did not have."
+)
+"""What the columns of the table are."""
 
 
 def summary(rows: int, columns: int, changed: Sequence[str]) -> str:

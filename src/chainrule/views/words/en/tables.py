@@ -149,6 +149,10 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
 
 
+BETWEEN = " "
+"""What is between two sentences."""
+
+
 def may_be_chance(groups: int | None) -> str:
     """What is added where a difference between two models may be chance. groups: of the test rows; None without."""
     if groups is None:

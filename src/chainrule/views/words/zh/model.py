@@ -130,7 +130,7 @@ def judged_on(parameters: int, samples: int, part: str, target: str | None = Non
     what = "" if target is None else f"預測 {target} 的"
     these = f"{what}全連接神經網路，"
     if networks > 1:
-        these = f"{what}{networks:,} 個全連接神經網路的平均，共有 "
+        these = f"{what}{' ' * bool(what)}{networks:,} 個全連接神經網路的平均，共有 "
     return f"{these}{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
 
 

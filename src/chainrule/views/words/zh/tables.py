@@ -137,6 +137,10 @@ def verdict(code: str, model: str, metric: str, network: str, other: str) -> str
     return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
 
 
+BETWEEN = ""
+"""What is between two sentences."""
+
+
 def may_be_chance(groups: int | None) -> str:
     """What is added where a difference between two models may be chance. groups: of the test rows; None without."""
     few = "測試列太少" if groups is None else f"測試列只屬於 {groups:,} 個群組，太少了"
