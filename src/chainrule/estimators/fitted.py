@@ -1,12 +1,10 @@
-# Over 300 lines because it is what the two estimators do after a fit: one method per use, each a few calls.
-"""The methods of a fitted estimator: prediction, its parameters, hidden layers' outputs, transfer, and files."""
+"""The methods of a fitted estimator: prediction, hidden layers' outputs, transfer, and files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -19,7 +17,6 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils import estimator_html_repr
-from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import validate_data
 
 from chainrule.core.settings import check_number
@@ -41,40 +38,11 @@ from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.graphs import export_estimator, graph_of_estimator
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.hidden import HiddenFeatures
-from chainrule.estimators.parameters import Parameters, about
+from chainrule.estimators.parameters import about
 from chainrule.estimators.tables.once import transform_blocks
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble, Model, load_any
-
-
-class ParameterRules:
-    """The constraints of a class's parameters by name, where scikit-learn looks for them."""
-
-    def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
-        """Return those of a class."""
-        return {name: each.rule for name, each in about(kind).items()}
-
-
-def check(kind: type[Any], settings: dict[str, Any]) -> None:
-    """Check settings by the constraints of their class; plain values that passed before are not checked again."""
-    rules: Callable[..., None] = check_once if all(map(is_plain, settings.values())) else check_all
-    rules(kind, **settings)
-
-
-def check_all(kind: Any, **settings: Any) -> None:
-    """Check settings by scikit-learn's rules. Raises its InvalidParameterError."""
-    validate_parameter_constraints(kind._parameter_constraints, settings, caller_name=kind.__name__)
-
-
-check_once = lru_cache(maxsize=64, typed=True)(check_all)
-
-
-def is_plain(value: Any) -> bool:
-    """Return whether a value's type and equality say all of it: numbers, text, None, and tuples of these."""
-    if type(value) is tuple:
-        return all(map(is_plain, value))
-    return value is None or type(value) in (bool, int, float, str)
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type: ignore[misc]
@@ -82,20 +50,6 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
 
     _trunk: Trunk | None = None
     """the hidden layers to begin with, of another estimator"""
-    _parameter_constraints = ParameterRules()
-
-    # --- settings ---------------------------------------------------------------------------------------------------
-
-    @classmethod
-    @cache
-    def _get_param_names(cls) -> list[str]:
-        """Return the names of the parameters, which scikit-learn would read off the signature at each call."""
-        names: list[str] = super()._get_param_names()
-        return names
-
-    def _validate_params(self) -> None:
-        """Check the parameters. Raises scikit-learn's InvalidParameterError."""
-        check(type(self), self.get_params(deep=False))
 
     # --- prediction -------------------------------------------------------------------------------------------------
 

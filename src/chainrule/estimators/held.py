@@ -1,13 +1,15 @@
-"""The result that an estimator holds, and the public attributes that are read from it."""
+"""The base of the estimators: the check of their parameters, the result that they hold, and attributes read from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.report import RaceReport
@@ -18,7 +20,7 @@ from chainrule.estimators.fit.result import FitResult, Records, UpdateRecord
 from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets
-from chainrule.estimators.parameters import Parameters
+from chainrule.estimators.parameters import ParameterRules, Parameters
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Ensemble, Model
 
@@ -103,11 +105,33 @@ def prepared(result: FitResult) -> TablePreprocessor:
     return result.preprocessor
 
 
+def check(kind: type[Any], settings: dict[str, Any]) -> None:
+    """Check settings by the constraints of their class; plain values that passed before are not checked again."""
+    rules: Callable[..., None] = check_once if all(map(is_plain, settings.values())) else check_all
+    rules(kind, **settings)
+
+
+def check_all(kind: Any, **settings: Any) -> None:
+    """Check settings by scikit-learn's rules. Raises its InvalidParameterError."""
+    validate_parameter_constraints(kind._parameter_constraints, settings, caller_name=kind.__name__)
+
+
+check_once = lru_cache(maxsize=64, typed=True)(check_all)
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value's type and equality say all of it: numbers, text, None, and tuples of these."""
+    if type(value) is tuple:
+        return all(map(is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
 class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
-    """Base class of the estimators: the result of the last fit, and its attributes."""
+    """Base class of the estimators: their parameters, the result of the last fit, and its attributes."""
 
     target_type: ClassVar[type[Targets]]
     """what is predicted: `Labels` or `Numbers`"""
+    _parameter_constraints = ParameterRules()
     _result: FitResult | None = None
     _given: Mapping[str, Any] = {}
     """what was assigned to attributes since the last fit"""
@@ -149,6 +173,17 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     # Private names of scikit-learn's MLP, which its own tests read.
     _no_improvement_count = FittedAttribute[int](lambda result: result.records.no_improvement)
     _optimizer = FittedAttribute[RateControl | None](lambda result: result.rates)
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters, which scikit-learn would read off the signature at each call."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    def _validate_params(self) -> None:
+        """Check the parameters. Raises scikit-learn's InvalidParameterError."""
+        check(type(self), self.get_params(deep=False))
 
     @property
     def _fitted(self) -> FitResult:

@@ -337,3 +337,11 @@ def given(parameters: Parameters) -> dict[str, Any]:
 def is_default(value: Any, default: Any) -> bool:
     """Return whether a parameter has the value of its default; a list is not the tuple (100,)."""
     return value is default or (type(value) is type(default) and bool(value == default))
+
+
+class ParameterRules:
+    """The constraints of a class's parameters by name, where scikit-learn looks for them."""
+
+    def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
+        """Return those of a class."""
+        return {name: each.rule for name, each in about(kind).items()}
