@@ -526,10 +526,9 @@ def test_one_row_of_a_large_network_on_many_threads(monkeypatch):
         300, [Dense(2600), ReLU(), Dense(2600), Tanh(), Dense(2600), ReLU(), Dense(9)], MeanSquaredError()
     )
     x = np.random.default_rng(0).normal(size=(3, 300)).astype(np.float32)
-    answers = []
+    answers, model = [], Model(network, seed=1)
     for threads in (1, 2, 3):
         monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-        model = Model(network, seed=1)
         bound = model.bind()
         answers.append([bound.outputs(row).tobytes() for row in x])
     assert answers[0] == answers[1] == answers[2]

@@ -321,7 +321,8 @@ def test_a_snapshot_keeps_its_parameters_and_its_threshold():
     net.partial_fit(FRAME, TARGETS["two"])
     np.testing.assert_array_equal(bound.predict_proba(ROWS[0]), before)
     assert {bound.predict(row) for row in ROWS} != {"low"}
-    assert {net.set_threshold(threshold=0.0).bind().predict(row) for row in ROWS} == {net.classes_[1]}
+    bound = net.set_threshold(threshold=0.0).bind()
+    assert {bound.predict(row) for row in ROWS} == {net.classes_[1]}
 
 
 def test_threads_share_it():
