@@ -81,11 +81,6 @@ def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def as_list(values: object) -> list[Any]:
-    """Return a list of one value or several."""
-    return values if isinstance(values, list) else [values]
-
-
 def as_columns(answers: Answers, labels: list[str]) -> dict[str, Any]:
     """Return the columns of a table by name, each (n,): predictions, probabilities, spreads, and intervals or sets."""
     by_label = answers.probabilities is not None

@@ -12,6 +12,27 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 from chainrule.formulas.paths import Confined, Paths, not_negative
 
 
+@dataclass(frozen=True)
+class ColumnParameter(Layer):
+    """Base class of layers with a parameter for each column, see `Scale` for the settings."""
+
+    is_affine = True
+    is_elementwise = True
+    keeps_neurons = True
+    rate: float = 1.0
+    decays: float = 1.0
+    initializer: Initializer | None = None
+
+    def __post_init__(self) -> None:
+        """Check that rate and decays are finite numbers of at least 0, and the initializer."""
+        number_settings(self, "rate", "decays", minimum=0)
+        check_initializer(self)
+
+    def operations(self, fan_in: int) -> int:
+        """Count one multiplication or addition per neuron."""
+        return fan_in
+
+
 class ScaleParams(NamedTuple):
     """The learned factors of a Scale."""
 
@@ -19,7 +40,7 @@ class ScaleParams(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scale(Layer):
+class Scale(ColumnParameter):
     """A learned factor per column, initially 1 by default: out = a s.
 
     dL/ds = sum_i delta_i a_i      dL/da = delta s
@@ -33,20 +54,9 @@ class Scale(Layer):
     data", NeurIPS 2024, section 3.
     """
 
-    is_affine = True
-    is_elementwise = True
-    keeps_neurons = True
     stacks = True
     multiplies_by = "s"
     knows_its_weights = True
-    rate: float = 1.0
-    decays: float = 1.0
-    initializer: Initializer | None = None
-
-    def __post_init__(self) -> None:
-        """Check that rate and decays are finite numbers of at least 0, and the initializer."""
-        number_settings(self, "rate", "decays", minimum=0)
-        check_initializer(self)
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a s"""
@@ -83,10 +93,6 @@ class Scale(Layer):
         """scale, with its factors"""
         return (Operation("scale", parameters=("s",)),)
 
-    def operations(self, fan_in: int) -> int:
-        """Count one multiplication per neuron."""
-        return fan_in
-
 
 class ShiftParams(NamedTuple):
     """The learned biases of a Shift."""
@@ -95,7 +101,7 @@ class ShiftParams(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shift(Layer):
+class Shift(ColumnParameter):
     """A learned bias per column: out = a + b.
 
     dL/db = sum_i delta_i      dL/da = delta
@@ -108,20 +114,9 @@ class Shift(Layer):
     Source: Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, section 3.3.
     """
 
-    is_affine = True
-    is_elementwise = True
     is_increasing = True
-    keeps_neurons = True
     stacks = True
     knows_its_weights = True
-    rate: float = 1.0
-    decays: float = 1.0
-    initializer: Initializer | None = None
-
-    def __post_init__(self) -> None:
-        """Check that rate and decays are finite numbers of at least 0, and the initializer."""
-        number_settings(self, "rate", "decays", minimum=0)
-        check_initializer(self)
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a + b"""
@@ -152,7 +147,3 @@ class Shift(Layer):
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """shift, with its biases"""
         return (Operation("shift", parameters=("b",)),)
-
-    def operations(self, fan_in: int) -> int:
-        """Count one addition per neuron."""
-        return fan_in
