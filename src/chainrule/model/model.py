@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
@@ -72,8 +73,6 @@ class Model(Trained, Shown):
         super().__init__(
             network, network.initial_theta(seed, dtype), network.initial_states(dtype), seed=seed
         )
-        self.history = History()
-        """the record of the last call of `fit`, also if Ctrl-C ended it; empty before the first, and after `load`"""
 
     @classmethod
     def with_theta(cls, network: Network, theta: NDArray[Any], *, seed: int = 0) -> Self:
@@ -88,17 +87,12 @@ class Model(Trained, Shown):
         Trained.__init__(
             made, network, theta, network.initial_states(theta.dtype), seed=checks.check_seed(seed)
         )
-        made.history = History()
         return made
 
-    @classmethod
-    def load_with_extra(
-        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
-    ) -> tuple[Self, dict[str, Any]]:
-        """Read a model as `load` does, and the whole metadata of the file, including that of `save(extra=...)`."""
-        model, extra = super().load_with_extra(path, custom=custom)
-        model.history = History()
-        return model, extra
+    @cached_property
+    def history(self) -> History:
+        """The record of the last call of `fit`, also if Ctrl-C ended it; empty before the first, and after `load`."""
+        return History()
 
     def keep_history(self, history: History) -> None:
         """Keep the record of the fit that chose how long this one was trained, in place of its own."""
