@@ -117,11 +117,20 @@ def test_a_page_says_what_is_predicted():
         assert said.startswith("預測 cost 的 10 個全連接神經網路的平均，共有 810 個參數")
 
 
-def test_metrics_of_several_models_have_equal_decimals():
-    assert metrics_alike([91.062, 275.5, 91.27, 107.41]) == ["91.06", "275.50", "91.27", "107.41"]
-    assert metrics_alike([0.8905, -0.002018, 0.89, 0.8478]) == ["0.8905", "-0.0020", "0.8900", "0.8478"]
-    assert metrics_alike([29123.4, 166441.0, 40000.0, 30712.0]) == ["29,123", "166,441", "40,000", "30,712"]
-    assert metrics_alike([0.5, float("nan")]) == ["0.5000", "nan"] and metrics_alike([0.5]) == ["0.5000"]
+@pytest.mark.parametrize(
+    ("values", "best", "said"),
+    [
+        ([91.062, 275.5, 91.27, 107.41], 0, ["91.06", "275.50", "91.27", "107.41"]),
+        ([0.89142, -0.03072, 0.86417, -0.03072], 0, ["0.8914", "-0.0307", "0.8642", "-0.0307"]),
+        ([40000.0, 166441.0, 30712.0, 29123.4], 3, ["40,000", "166,441", "30,712", "29,123"]),
+        ([0.5, float("nan")], 1, ["0.5000", "nan"]),
+        ([0.0, 2.5, 0.5, 3.0], 0, ["0.000", "2.500", "0.500", "3.000"]),
+        ([1e-7, 2.5], 0, ["1e-07", "2.5"]),
+    ],
+)
+def test_metrics_of_several_models_have_equal_decimals(values: list[float], best: int, said: list[str]):
+    """Those with which the best one has four digits; of all where it is 0 or undefined."""
+    assert metrics_alike(values, best) == said
 
 
 def test_errors_of_the_worst_rows_have_equal_decimals():

@@ -94,9 +94,7 @@ def comparison_table(out: Console, comparison: BaselineComparison, preset: str |
         grid.add_column(words.phrases.spoken(name), justify="right", no_wrap=True)
     if out.width >= TIGHT:
         grid.add_column(said.SECONDS, justify="right", no_wrap=True, style="dim")
-    shown = {
-        name: metrics_alike([each.metrics[name] for each in comparison.models]) for name in comparison.names
-    }
+    shown = {name: metrics_alike(*comparison.values(name)) for name in comparison.names}
     for k, each in enumerate(comparison.models):
         cells = [
             Text(shown[name][k], "bold" if comparison.best(name) == each.model else "")

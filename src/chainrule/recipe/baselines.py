@@ -121,6 +121,11 @@ class BaselineComparison(NamedTuple):
         sign = 1.0 if (metrics.METRICS[name].better == "higher") else -1.0
         return max(self.models, key=lambda each: np.nan_to_num(sign * each.metrics[name], nan=-np.inf)).model
 
+    def values(self, name: str) -> tuple[list[float], int]:
+        """Return a metric of each model, and the place of the best one."""
+        models = [each.model for each in self.models]
+        return [each.metrics[name] for each in self.models], models.index(self.best(name))
+
     @property
     def verdict(self) -> Verdict:
         """The result of the network relative to the others."""

@@ -76,7 +76,7 @@ def compared(run: TableRun) -> str:
     if comparison is None:
         return ""
     heads = (said.MODELS_HEAD, *map(words.phrases.spoken, comparison.names), said.SECONDS)
-    shown = [metrics_alike([each.metrics[name] for each in comparison.models]) for name in comparison.names]
+    shown = [metrics_alike(*comparison.values(name)) for name in comparison.names]
     rows = [
         (said.MODELS[each.model], *told, f"{each.seconds:.1f}")
         for each, *told in zip(comparison.models, *shown, strict=True)

@@ -69,13 +69,13 @@ def alike(numbers: Sequence[float], places: int | None, digits: int = DIGITS) ->
     return [f"{round(each, places) + 0.0:{comma}.{places}f}" for each in numbers]
 
 
-def metrics_alike(values: Sequence[float]) -> list[str]:
-    """Return a metric of several models as text, with equally many decimals.
+def metrics_alike(values: Sequence[float], best: int) -> list[str]:
+    """Return a metric of several models as text, with equally many decimals: four digits of the best one's.
 
-    Four digits of the one in the middle of all but the largest, which is often that of a model that learns nothing.
+    best: the place of that.
     """
-    smaller = sorted(values, key=abs)[:-1] or values
-    return alike(values, decimals(smaller, FEW_DIGITS), FEW_DIGITS)
+    of_best = [values[best]] if values[best] and math.isfinite(values[best]) else values
+    return alike(values, decimals(of_best, FEW_DIGITS), FEW_DIGITS)
 
 
 FIRST_CHINESE = 0x2E80
