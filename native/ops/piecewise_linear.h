@@ -37,28 +37,15 @@ class piecewise_linear : public ByColumn<T> {
     void refresh(int place, int64_t, int64_t, int64_t, int64_t) override {
         const T* of = this->values[place];
         T* sums = sums_of(place - E * embeds());
-        for (int64_t n = size(); n < bins() * size(); ++n) sums[n] = sums[n - size()] + of[n - size()];
+        by_size([&](auto count) {
+            for (int64_t b = 1; b < bins(); ++b) sum(sums + b * count, sums + (b - 1) * count, of + (b - 1) * count, count);
+        });
     }
 
     // out (batch, width + columns (size - 1)): e (size,) = x w0 + b0 + C_j + h E_j in place of x; all other columns as they are.
     void forward(const Forward<T>& at) override {
-        const int64_t count = size(), each = bins();
         this->keep_forward(at);
-        for (int t = 0; t < embeds(); ++t) {
-            const T *left = &at.state().a[t * each], *slope = &at.state().b[t * each];
-            const T *line = value(w0, t), *start = value(b0, t), *of = value(E, t), *C = sums_of(t);
-            int32_t* codes = at.draw == nullptr ? nullptr : &codes_[t * batch_];
-            T* parts = at.draw == nullptr ? nullptr : &parts_[t * batch_];
-            for (int64_t i = at.r0; i < at.r1; ++i) {
-                const T x = at.a.row(i)[op.columns[t]];
-                const int64_t j = bin(x, left, each);
-                const T part = (x - left[j]) * slope[j];
-                if (codes != nullptr) codes[i] = static_cast<int32_t>(j), parts[i] = part;
-                embed(at.row(i) + from_[t], x, part, line, start, C + j * count, of + j * count, count);
-            }
-            // A part may be larger than the x that it is of, and so make a larger gradient.
-            if (parts != nullptr) at.own.largest_a.add(parts + at.r0, at.r1 - at.r0);
-        }
+        by_size([&](auto count) { embed_columns(at, count); });
     }
 
     // dL/dx (batch, width) = delta . (w0 + slope_j E_j), summed over every eighth number, and then over these sums.
@@ -80,12 +67,40 @@ class piecewise_linear : public ByColumn<T> {
     void gradient(const Gradient<T>& at, T* g) override {
         const int t = at.task.place % embeds(), field = at.task.place / embeds();
         if (!at.more) std::fill_n(g, padded<T>(at.task.columns()), T(0));
-        if (field == E) weights(t, at, g);
+        if (field == E) by_size([&](auto count) { weights(t, at, g, count); });
         if (field == w0) line(t, at, g, [&, column = op.columns[t]](int64_t i) { return at.a.row(i)[column]; });
         if (field == b0) line(t, at, g, [](int64_t) { return T(1); });
     }
 
    private:
+    // Calls f(size) with a constant where size() is one of those that tables of few rows have, as loops over so few numbers need.
+    template <class F>
+    void by_size(F&& f) const {
+        if (size() == 4) return f(std::integral_constant<int64_t, 4>());
+        if (size() == 8) return f(std::integral_constant<int64_t, 8>());
+        f(size());
+    }
+
+    template <class Size>
+    void embed_columns(const Forward<T>& at, Size count) {
+        const int64_t each = bins();
+        for (int t = 0; t < embeds(); ++t) {
+            const T *left = &at.state().a[t * each], *slope = &at.state().b[t * each];
+            const T *line = value(w0, t), *start = value(b0, t), *of = value(E, t), *C = sums_of(t);
+            int32_t* codes = at.draw == nullptr ? nullptr : &codes_[t * batch_];
+            T* parts = at.draw == nullptr ? nullptr : &parts_[t * batch_];
+            for (int64_t i = at.r0; i < at.r1; ++i) {
+                const T x = at.a.row(i)[op.columns[t]];
+                const int64_t j = bin(x, left, each);
+                const T part = (x - left[j]) * slope[j];
+                if (codes != nullptr) codes[i] = static_cast<int32_t>(j), parts[i] = part;
+                embed(at.row(i) + from_[t], x, part, line, start, C + j * count, of + j * count, count);
+            }
+            // A part may be larger than the x that it is of, and so make a larger gradient.
+            if (parts != nullptr) at.own.largest_a.add(parts + at.r0, at.r1 - at.r0);
+        }
+    }
+
     int64_t bins() const { return this->shape(E)[1]; }
     int64_t size() const { return this->shape(E)[2]; }
     const T* value(Field field, int t) const { return this->values[field * embeds() + t]; }
@@ -103,17 +118,18 @@ class piecewise_linear : public ByColumn<T> {
     }
 
     // g += dL/dE of a column (bins, size): sum of h delta over the rows in bin b, and of delta over those in later bins.
-    void weights(int t, const Gradient<T>& at, T* g) const {
-        const int64_t count = size(), numbers = bins() * count;
+    template <class Size>
+    void weights(int t, const Gradient<T>& at, T* g, Size count) const {
+        const int64_t numbers = bins() * count;
         T* whole = at.own.scratch.data();  // (bins, size)
         const int32_t* codes = &codes_[t * batch_];
         const T* parts = &parts_[t * batch_];
         std::fill_n(whole, numbers, T(0));
         for (int64_t i = at.r0; i < at.r1; ++i)
             add(at.delta.row(i) + from_[t], parts[i], g + codes[i] * count, whole + codes[i] * count, count);
-        for (int64_t n = numbers - count - 1; n >= 0; --n) {
-            g[n] += whole[n + count];
-            whole[n] += whole[n + count];
+        for (int64_t n = numbers - 2 * count; n >= 0; n -= count) {
+            sum(g + n, g + n, whole + n + count, count);
+            sum(whole + n, whole + n, whole + n + count, count);
         }
     }
 
@@ -134,12 +150,20 @@ class piecewise_linear : public ByColumn<T> {
         }
     }
 
+    template <class Size>
     static void embed(T* __restrict out, T x, T part, const T* __restrict w0, const T* __restrict b0, const T* __restrict C,
-                      const T* __restrict E, int64_t size) {
+                      const T* __restrict E, Size size) {
         for (int64_t k = 0; k < size; ++k) out[k] = fused(part, E[k], C[k]) + fused(x, w0[k], b0[k]);
     }
 
-    static void add(const T* __restrict delta, T part, T* __restrict g, T* __restrict whole, int64_t size) {
+    // to = a + b (size,): `to` may be a, but overlaps b nowhere.
+    template <class Size>
+    static void sum(T* to, const T* a, const T* __restrict b, Size size) {
+        for (int64_t k = 0; k < size; ++k) to[k] = a[k] + b[k];
+    }
+
+    template <class Size>
+    static void add(const T* __restrict delta, T part, T* __restrict g, T* __restrict whole, Size size) {
         for (int64_t k = 0; k < size; ++k) whole[k] += delta[k];
         for (int64_t k = 0; k < size; ++k) g[k] = fused(part, delta[k], g[k]);
     }

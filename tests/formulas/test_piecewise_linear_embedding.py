@@ -190,6 +190,29 @@ def test_numbers_stay_whole_in_low_precision(precision: str | None, tolerance: f
 
 
 @needs_native
+@pytest.mark.parametrize("size", [4, 8, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors_of_four_and_eight_numbers_which_have_loops_of_their_own_are_those_of_the_reference(
+    size: int, dtype: str
+):
+    rng = np.random.default_rng(4)
+    rows, y = rng.normal(size=(90, 3)), rng.integers(0, 3, 90)
+    layers = [c.PiecewiseLinearEmbedding(size, 9, columns=(2, 0)), c.Dense(7), c.Tanh(), c.Dense(3)]
+    models = [c.Model(c.Network(3, layers, c.SoftmaxCrossEntropy()), seed=1, dtype=dtype) for _ in range(2)]
+    for model, engine in zip(models, ("native", "reference"), strict=True):
+        model.fit(rows, y, epochs=4, batch_size=16, optimizer=c.SGD(0.1), engine=engine)
+    tolerance = (
+        2e-5 if dtype == "float32" else 1e-12
+    )  # of 24 steps, each of which rounds its sums in another order
+    assert_allclose(models[0].theta, models[1].theta, atol=tolerance)
+    outputs = [
+        model.outputs(2 * rows, engine=engine)
+        for model, engine in zip(models, ("native", "reference"), strict=True)
+    ]
+    assert_allclose(*outputs, atol=10 * tolerance)
+
+
+@needs_native
 @pytest.mark.parametrize("batch_size", [64, 2048])
 def test_the_bits_depend_on_no_number_of_threads(batch_size: int, monkeypatch: pytest.MonkeyPatch):
     """Batches of rows and of parts."""
