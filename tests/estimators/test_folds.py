@@ -62,6 +62,8 @@ def test_settings_are_a_function_of_the_rows_and_the_numbers():
     wide = [proposed(200, tuple(range(count))) for count in (100, 101)]
     assert [each.folds.dealings for each in wide] == [2, 1]
     assert [each.parameters["n_members"] for each in wide] == [16, 8]
+    wide = [proposed(200, tuple(range(count)), "regression") for count in (100, 101)]
+    assert [(each.front[0].bins, each.front[0].size) for each in wide] == [(40, 8), (40, 4)]
     c = very_few.head(1)[-2].initializer.value
     assert c == 2 * math.log(50) and proposed(50, task="multiclass").head(3)[-2].initializer.value == c / 2
     assert very_few.folds.curves and not more.folds.curves

@@ -67,6 +67,8 @@ FOLDS, DEALINGS = 8, 2
 more than `MANY_NUMBERS`."""
 MANY_NUMBERS = 100
 """The columns of numbers up to which there are sixteen members: eight of more take half the time, and lose nothing."""
+FINE_OF_MANY = Fineness(4, 5)
+"""How fine the curves of more numbers are where those of fewer are fine: a third less time, and no loss."""
 VERY_FEW = 100
 """The rows up to which there are very few."""
 RATE, DROPOUT = 4e-3, 0.1
@@ -130,7 +132,8 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     front: list[Layer] = [Scale(rate=FRONT_RATE)]
     if facts.numbers:
         is_fine = is_own and is_of_numbers and VERY_FEW < rows <= MOST_FINE
-        vector, rows_of_a_bin = settings.fineness or (FINE if is_fine else COARSE)
+        fine = FINE if len(facts.numbers) <= MANY_NUMBERS else FINE_OF_MANY
+        vector, rows_of_a_bin = settings.fineness or (fine if is_fine else COARSE)
         bins = max(2, min(BINS, rows // rows_of_a_bin))
         front.insert(0, PiecewiseLinearEmbedding(vector, bins, columns=facts.numbers, ties=1))
     return Proposal(
