@@ -18,10 +18,11 @@ from chainrule.errors import DataError
 from chainrule.estimators.fit import folds
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.dealing import Dealt, dealt, latest, left_out
-from chainrule.estimators.fit.folds import cooled, of_shares, out_of_fold, temperature_of
+from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.plan import ALONE, Conditions, few_of
-from chainrule.estimators.fit.start import bend
+from chainrule.estimators.fit.start import bend, dense_slots
 from chainrule.estimators.fit.structure import RowStructure
+from chainrule.estimators.fit.temperature import OF_ALL, cool, cooled, of_shares, out_of_fold, temperature_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
@@ -239,11 +240,44 @@ def test_a_temperature_says_how_often_it_was_right():
     found = temperature_of(np.full((1, 100, 1), 4.0), middle, SigmoidCrossEntropy(), samples)
     assert found == pytest.approx(4 / math.log(73 / 27), rel=0.03)
     assert temperature_of(np.full((1, 100, 1), 0.1), middle, SigmoidCrossEntropy(), samples) == 1.0
+    less = temperature_of(np.full((1, 100, 1), 0.7), middle, SigmoidCrossEntropy(), samples, ends=OF_ALL)
+    assert less == pytest.approx(0.7 / math.log(73 / 27), rel=0.03)
     # about log odds of 0.5: 0.5 + 3.5 / T = ln(0.73 / 0.27)
     found = temperature_of(np.full((1, 100, 1), 4.0), np.array([0.5]), SigmoidCrossEntropy(), samples)
     assert found == pytest.approx(3.5 / (math.log(73 / 27) - 0.5), rel=0.03)
     numbers = samples._replace(y=np.arange(100.0)[:, None])
     assert temperature_of(np.zeros((1, 100, 1)), middle, MeanSquaredError(), numbers) == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
+def test_a_network_is_cooled_as_what_it_predicts_is_and_stays_within_its_bound(temperature: float):
+    X, y = table(60)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=3).fit(X, labels_of(y))
+    model, rows = net.members_[0], net.preprocessor_.transform(X)
+    bound, center = Bound.of(model), np.array([0.4])
+    assert bound is not None
+    wanted = cooled(model.raw_outputs(rows, "native", 64), center, temperature, bound)
+    cool(model, center, temperature)
+    np.testing.assert_allclose(model.raw_outputs(rows, "native", 64), wanted, atol=2e-5)
+    if temperature < 1:
+        assert Bound.of(model) == bound
+        slots = dense_slots(model.network, "W")
+        model.theta[slots[-1].start : slots[-1].stop] *= 1e3
+        assert np.abs(model.raw_outputs(rows, "native", 64) - bound.d).max() <= bound.s * 1.000001
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_networks_of_several_classes_with_a_linear_part_are_made_surer_once(
+    count: int, monkeypatch: pytest.MonkeyPatch
+):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3))).rename(columns=str)
+    y = np.digitize(X["0"], [-0.4, 0.4][: count - 1])
+    found = []
+    for least in (0.5, 0.999):
+        monkeypatch.setattr(folds, "OF_ALL", (least, 1.0))
+        net = MLPClassifier(preprocess="auto", random_state=0).fit(X, y)
+        found.append(float(net.predict_proba(X).max(1).mean()))
+    assert (found[0] > found[1] + 0.005) == (count == 3)
 
 
 def test_the_logits_of_the_shares_by_hand():

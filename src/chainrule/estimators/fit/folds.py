@@ -5,13 +5,9 @@ folds, several times over, and each member leaves out one fold of one dealing. W
 predict for it, averaged, is an honest prediction for every row, at no further fit:
 
     out of fold     q_i = mean of p_m(x_i) over the members m that leave out row i
-    the temperature T >= 1 with the least loss of q where each member's logits z are center + (z - center) / T, and
-                    center is half the logits of the shares of the classes. For numbers T is 1.
+    temperatures    those with the least loss of q, see `chainrule.estimators.fit.temperature`. For numbers they are 1.
     the epoch       the one with the least loss of q at its temperature, for all members together. Its temperature is
                     then a part of the last layers.
-
-The center is between two: with the logits of the shares a doubtful row has the shares, which is right where a class is
-rare, and with 0 all classes alike, which is a little better where none is.
 
 A member begins with a last layer of zeros whose biases predict the shares of the classes, or the mean: early epochs
 are close to what is predicted without any input, and a table without signal ends there. The curves of numbers may begin
@@ -34,10 +30,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
-from chainrule.data.samples import Samples, in_rows
+from chainrule.data.samples import Samples
 from chainrule.engines import ForwardWalks, Plan, select
 from chainrule.estimators.fit import linear_part, loop, regressions
 from chainrule.estimators.fit.begin import FitStart
@@ -50,24 +45,28 @@ from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.regressions import Regression, Straight
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import bend, dense_slots, members_of
+from chainrule.estimators.fit.temperature import (
+    OF_ALL,
+    center_of,
+    cool,
+    cooled,
+    has_logits,
+    loss_of,
+    of_shares,
+    out_of_fold,
+    temperature_of,
+)
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.estimators.tables.encoding import ways
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.formulas.layers import Scale, Shift
-from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
+from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
-TEMPERATURES = (1.0, 8.0)
-"""The least and the largest temperature."""
-CENTER = 0.5
-"""Of the logits of the shares, the part that is the center of the logits."""
 LEAST_IN_TIME = 2 / 3
 """In order of time the range of predictions is at least that with this weight of a linear part: as wide again above."""
-NEAR = 0.02
-"""How near the logarithm of a temperature is to the best one."""
 
 
 class FoldCurve(LearningCurve):
@@ -107,65 +106,6 @@ class FoldCurve(LearningCurve):
         self.losses.append(found)
         run.logs["val_loss"] = found  # what others watch, and the history shows
         return -found
-
-
-def out_of_fold(loss: Loss, out: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the output (m, outputs) that predicts q, from those of `left_out`."""
-    found: NDArray[np.float64] = loss.average(out)
-    return found
-
-
-def cooled(out: NDArray[Any], center: NDArray[np.float64], temperature: float) -> NDArray[Any]:
-    """center + (out - center) / temperature"""
-    return center + (out - center) / temperature
-
-
-def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
-    """Return the weighted mean of the loss of outputs; infinity where they are not finite, NaN without any."""
-    if not len(out):
-        return float("nan")
-    if not np.isfinite(out).all():
-        return float("inf")
-    y, weight = samples.targets_of()
-    return float(np.average(loss.value(out, y), weights=weight if weight.any() else None))
-
-
-def temperature_of(
-    out: NDArray[np.float64], center: NDArray[np.float64], loss: Loss, samples: Samples
-) -> float:
-    """Return the temperature, 1 for other losses than a cross-entropy of logits.
-
-    out: those of `left_out`.  center: (outputs,).  samples: the m rows.
-    """
-    if not has_logits(loss):
-        return 1.0
-
-    def of(log: float) -> float:
-        return loss_of(out_of_fold(loss, cooled(out, center, float(np.exp(log)))), loss, samples)
-
-    low, high = (float(np.log(end)) for end in TEMPERATURES)
-    found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR})
-    return float(np.exp(found.x)) if of(found.x) < of(0.0) else 1.0
-
-
-def has_logits(loss: Loss) -> bool:
-    """Return whether outputs are logits of probabilities."""
-    return isinstance(loss, CrossEntropy) and loss.domain != "probability"
-
-
-def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
-    """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
-    y, weight = samples.targets_of()
-    weight = in_rows(weight)
-    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
-    log = np.log(shares)
-    found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
-    return found
-
-
-def center_of(loss: Loss, samples: Samples) -> NDArray[np.float64]:
-    """Return what logits come nearer to with the temperature (outputs,); 0 for other outputs."""
-    return CENTER * of_shares(loss, samples) if has_logits(loss) else np.zeros(samples.outputs)
 
 
 def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callback, ...]) -> FitResult:
@@ -219,6 +159,12 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             chosen = with_linear_part(members, solve, samples, rows, out, at, sets)
             out = chosen.out
             weight = max(weight, chosen.weight)
+            if chosen.weight and isinstance(loss, SoftmaxCrossEntropy):
+                bound = Bound.of(members[0])
+                temperature = temperature_of(out, curve.center, loss, curve.judge, bound, OF_ALL)
+                for member in members:
+                    cool(member, curve.center, temperature)
+                out = cooled(out, curve.center, temperature, bound)
         found = replace(found, course=limited.course._replace(has_linear_part=has_time))
     if model.target_scale is not None and weight:
         wider = linear_part.widened(model.target_scale, weight)
@@ -279,17 +225,3 @@ def begin_at_shares(model: Model, samples: Samples) -> None:
     model.theta[W.start : W.stop] = 0
     if has_logits(network.loss):
         model.theta[b.start : b.stop] = of_shares(network.loss, samples)
-
-
-def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
-    """Bring a network's outputs nearer to the center, by a Scale and a Shift at its end, or else by its last Dense."""
-    by_layer = {id(slot.link): slot for slot in model.network.slots}
-    *_, scale, shift = model.network.links
-    if isinstance(scale.layer, Scale) and isinstance(shift.layer, Shift):
-        factors, biases = [by_layer[id(scale)]], by_layer[id(shift)]
-    else:
-        W, biases = (dense_slots(model.network, field)[-1] for field in ("W", "b"))
-        factors = [W, biases]
-    for slot in factors:
-        model.theta[slot.start : slot.stop] /= temperature
-    model.theta[biases.start : biases.stop] += center * (1 - 1 / temperature)

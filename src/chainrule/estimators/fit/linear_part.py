@@ -100,6 +100,11 @@ class Bound(NamedTuple):
         )
         return found
 
+    def before(self, out: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the outputs u of the last Dense that are these outputs."""
+        found: NDArray[np.float64] = (self.undone(out) - self.d) / (self.s * self.f)
+        return found
+
     def within(self, part: LinearPart) -> LinearPart:
         """Return a linear part of unbound outputs as one of those of the last Dense."""
         return LinearPart(

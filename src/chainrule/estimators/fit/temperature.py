@@ -1,0 +1,125 @@
+"""How sure the members of an ensemble may be, by what they predict out of fold.
+
+    the temperature T with the least loss of q where each member's logits z are center + (z - center) / T, and center is
+                    half the logits of the shares of the classes
+
+The center is between two: with the logits of the shares a doubtful row has the shares, which is right where a class is
+rare, and with 0 all classes alike, which is a little better where none is.
+
+T is at least 1 for the networks, of which it also says which epoch is the best. Of several classes a mean of these and
+of regressions is less sure than it is right, so there is a second T of networks with a linear part, of at most 1. What
+is predicted stays within the bound of the logits: they are divided by that one inside of it, see `Bound`.
+
+Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from chainrule.data.samples import Samples, in_rows
+from chainrule.estimators.fit.linear_part import Bound
+from chainrule.estimators.fit.start import dense_slots
+from chainrule.formulas.layers import Scale, Shift
+from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
+from chainrule.model import Model
+
+TEMPERATURES = (1.0, 8.0)
+"""The least and the largest temperature of networks."""
+OF_ALL = (0.5, 1.0)
+"""Those of networks of several classes with their linear parts."""
+CENTER = 0.5
+"""Of the logits of the shares, the part that is the center of the logits."""
+NEAR = 0.02
+"""How near the logarithm of a temperature is to the best one."""
+
+
+def out_of_fold(loss: Loss, out: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the output (m, outputs) that predicts q, from those of `left_out`."""
+    found: NDArray[np.float64] = loss.average(out)
+    return found
+
+
+def cooled(
+    out: NDArray[Any], center: NDArray[np.float64], temperature: float, bound: Bound | None = None
+) -> NDArray[Any]:
+    """center + (out - center) / temperature; with a temperature below 1 inside of the bound of the outputs, if any."""
+    if temperature >= 1 or bound is None:
+        return center + (out - center) / temperature
+    middle = bound.undone(center)
+    return bound(middle + (bound.undone(out) - middle) / temperature)
+
+
+def loss_of(out: NDArray[Any], loss: Loss, samples: Samples) -> float:
+    """Return the weighted mean of the loss of outputs; infinity where they are not finite, NaN without any."""
+    if not len(out):
+        return float("nan")
+    if not np.isfinite(out).all():
+        return float("inf")
+    y, weight = samples.targets_of()
+    return float(np.average(loss.value(out, y), weights=weight if weight.any() else None))
+
+
+def temperature_of(
+    out: NDArray[np.float64],
+    center: NDArray[np.float64],
+    loss: Loss,
+    samples: Samples,
+    bound: Bound | None = None,
+    ends: tuple[float, float] = TEMPERATURES,
+) -> float:
+    """Return the temperature, 1 for other losses than a cross-entropy of logits.
+
+    out: those of `left_out`.  center: (outputs,).  samples: the m rows.  bound: of the outputs, if any.
+    ends: the least and the largest.
+    """
+    if not has_logits(loss):
+        return 1.0
+
+    def of(log: float) -> float:
+        return loss_of(out_of_fold(loss, cooled(out, center, float(np.exp(log)), bound)), loss, samples)
+
+    low, high = (float(np.log(end)) for end in ends)
+    found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR})
+    return float(np.exp(found.x)) if of(found.x) < of(0.0) else 1.0
+
+
+def has_logits(loss: Loss) -> bool:
+    """Return whether outputs are logits of probabilities."""
+    return isinstance(loss, CrossEntropy) and loss.domain != "probability"
+
+
+def of_shares(loss: Loss, samples: Samples) -> NDArray[np.float64]:
+    """Return the logits (outputs,) of the shares of the classes, each with half a row more."""
+    y, weight = samples.targets_of()
+    weight = in_rows(weight)
+    shares = (weight @ y + 0.5) / (weight.sum() + 0.5 * (y.shape[1] if y.shape[1] > 1 else 2))
+    log = np.log(shares)
+    found: NDArray[np.float64] = log if isinstance(loss, SoftmaxCrossEntropy) else log - np.log1p(-shares)
+    return found
+
+
+def center_of(loss: Loss, samples: Samples) -> NDArray[np.float64]:
+    """Return what logits come nearer to with the temperature (outputs,); 0 for other outputs."""
+    return CENTER * of_shares(loss, samples) if has_logits(loss) else np.zeros(samples.outputs)
+
+
+def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
+    """Let a network's outputs be those of `cooled`, by a Scale and a Shift at its end, or else by its last Dense."""
+    by_layer = {id(slot.link): slot for slot in model.network.slots}
+    *_, scale, shift = model.network.links
+    is_bounded = isinstance(scale.layer, Scale) and isinstance(shift.layer, Shift)
+    if is_bounded and temperature >= 1:
+        factors, biases = [by_layer[id(scale)]], by_layer[id(shift)]
+    else:
+        bound = Bound.of(model)
+        center = center if bound is None else bound.before(center)
+        W, biases = (dense_slots(model.network, field)[-1] for field in ("W", "b"))
+        factors = [W, biases]
+    for slot in factors:
+        model.theta[slot.start : slot.stop] /= temperature
+    model.theta[biases.start : biases.stop] += center * (1 - 1 / temperature)
