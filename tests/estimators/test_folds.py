@@ -249,6 +249,13 @@ def test_a_temperature_says_how_often_it_was_right():
     assert temperature_of(np.zeros((1, 100, 1)), middle, MeanSquaredError(), numbers) == 1.0
 
 
+@pytest.mark.parametrize("sizes", [(), (4,)])
+def test_a_network_of_few_layers_is_learned_from_few_rows(sizes: tuple[int, ...]):
+    X, y = table(40)
+    net = MLPRegressor(hidden_layer_sizes=sizes, preprocess="auto", random_state=0, max_iter=3).fit(X, y)
+    assert np.isfinite(net.predict(X)).all()
+
+
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
 def test_a_network_is_cooled_as_what_it_predicts_is_and_stays_within_its_bound(temperature: float):
     X, y = table(60)

@@ -54,6 +54,8 @@ CHOOSING = 2
 """About the time that the weight and the penalty take, in that of solving the parts of a member."""
 MOST_BENT = 1 - 1e-6
 """The largest part of its bound at which an unbound output is still told from its neighbors, in float32."""
+LAYERS_OF_A_BOUND = 4
+"""Scale, Tanh, Scale and Shift."""
 LEAST_FACTOR = 1e-6
 """The least factor of an input for its coefficient to be divided by it."""
 
@@ -81,7 +83,10 @@ class Bound(NamedTuple):
     @classmethod
     def of(cls, model: Model) -> Bound | None:
         """Return the bound of a network; None for one without."""
-        *_, first, bend, second, shift = (link.layer for link in model.network.links)
+        layers = [link.layer for link in model.network.links]
+        if len(layers) < LAYERS_OF_A_BOUND:
+            return None
+        first, bend, second, shift = layers[-LAYERS_OF_A_BOUND:]
         if not (isinstance(bend, Tanh) and isinstance(second, Scale) and isinstance(shift, Shift)):
             return None
         values = {id(slot.link.layer): _view(model, slot) for slot in model.network.slots}
