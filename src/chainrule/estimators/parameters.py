@@ -292,6 +292,12 @@ class Parameters(NamesElsewhere):
         "Ctrl-C or `time_limit` leave no time for it. Raises ConfigError for True without held-out rows of the fit, "
         "or with a learning rate that follows the score.",
     )
+    lookup: bool = parameter(
+        True,
+        YES_OR_NO,
+        'whether preset="best" corrects its average by training rows that are like the predicted one, where rows held '
+        "out are predicted better so. The estimator and its file then contain up to 30,000 training rows.",
+    )
 
 
 def about(kind: type[Parameters]) -> dict[str, AboutParameter]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.engines import ForwardWalk, Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor, covering
-from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.model import Ensemble, Model, load_any
@@ -94,8 +94,7 @@ class EstimatorAnswers:
         result = result_of(estimator)
         engine = engine_of(estimator.engine, result.networks)
         if isinstance(result, RaceResult):
-            blend = Blend(result.blend.parts, result.blend.temperature, engine)
-            result = replace(result, blend=blend)
+            result = replace(result, blend=result.blend.by(engine))
         self.estimator = as_fitted(estimator, result, engine=engine)
         self.result = result
         alone = () if isinstance(result, RaceResult) else result.members

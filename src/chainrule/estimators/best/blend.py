@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from chainrule.estimators.best.lookup import Lookup
 from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.state import NOTHING, RaceState
@@ -36,20 +37,33 @@ class Blend:
     """An average of probabilities, or of numbers: sum_i w_i p_i, with probabilities at a temperature in the end.
 
     parts: the fits, with weights that add up to 1.  temperature: see `tempered`; 1 for numbers.
-    engine: by which they predict.
+    engine: by which they predict.  lookup: what corrects the average, before the temperature; None for nothing.
     """
 
-    def __init__(self, parts: Sequence[BlendPart], temperature: float = 1.0, engine: str = "auto") -> None:
+    def __init__(
+        self,
+        parts: Sequence[BlendPart],
+        temperature: float = 1.0,
+        engine: str = "auto",
+        lookup: Lookup | None = None,
+    ) -> None:
         """Store the parts."""
-        self.parts, self.temperature, self.engine = list(parts), temperature, engine
+        self.parts, self.temperature, self.engine, self.lookup = list(parts), temperature, engine, lookup
+
+    def by(self, engine: str) -> Blend:
+        """Return the same average predicted by another engine."""
+        return Blend(self.parts, self.temperature, engine, self.lookup)
 
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""
-        preprocessors = {id(each): each for each in self.preprocessors()}
-        blocks = transform_blocks([*preprocessors.values()], X)
-        return np.concatenate(
-            [self._each_of(dict(zip(preprocessors, block, strict=True))) for block in blocks], axis=1
-        )
+        return np.concatenate([self._each_of(block) for block in self._prepared(X)], axis=1)
+
+    def _prepared(self, X: Any) -> Iterator[Mapping[int, NDArray[np.floating]]]:
+        """Iterate over blocks of the inputs of a table, by the preprocessor's id."""
+        own = [] if self.lookup is None else [self.lookup.preprocessor]
+        preprocessors = {id(each): each for each in (*self.preprocessors(), *own)}
+        for block in transform_blocks([*preprocessors.values()], X):
+            yield dict(zip(preprocessors, block, strict=True))
 
     def _each_of(self, prepared: Mapping[int, NDArray[np.floating]]) -> NDArray[np.float64]:
         """Return what each part predicts, (parts, n, outputs), of the inputs by the preprocessor's id."""
@@ -67,16 +81,34 @@ class Blend:
 
     def predicted(self, X: Any, exclusive: bool) -> NDArray[np.float64]:
         """Return the average (n, outputs). exclusive: whether the outputs are classes of which a row has one."""
-        return self.average(self.each(X), exclusive)
+        found = [
+            self.average(
+                self._each_of(block),
+                exclusive,
+                None if self.lookup is None else block[id(self.lookup.preprocessor)],
+            )
+            for block in self._prepared(X)
+        ]
+        return np.concatenate(found)
 
     def spread(self, X: Any) -> NDArray[np.float64]:
         """Return the weighted standard deviation of the parts' predictions (n, outputs)."""
         return self.deviation(self.each(X))
 
-    def average(self, each: NDArray[np.float64], exclusive: bool) -> NDArray[np.float64]:
-        """Return the average (n, outputs) of what each part predicts (parts, n, outputs)."""
+    def average(
+        self,
+        each: NDArray[np.float64],
+        exclusive: bool,
+        compared: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the average (n, outputs) of what each part predicts (parts, n, outputs).
+
+        compared: the inputs of the lookup (n, inputs); None without one.
+        """
         mean: NDArray[np.float64] = np.tensordot(self._weights, each, 1)
-        if exclusive and self.temperature == 1:  # as at any other: networks in float32 add up to nearly 1
+        if self.lookup is not None and compared is not None:
+            mean = self.lookup.corrected(compared, mean)
+        elif exclusive and self.temperature == 1:  # as at any other: networks in float32 add up to nearly 1
             mean = mean / mean.sum(1, keepdims=True)
         return tempered(mean, self.temperature, exclusive)
 
@@ -105,7 +137,8 @@ class Blend:
         for part in self.parts:
             sums[part.recipe] = sums.get(part.recipe, 0.0) + part.weight
         each = ", ".join(f"{weight:.2f} {recipe}" for recipe, weight in sums.items())
-        return f"<Blend of {self.networks} networks: {each}; temperature {self.temperature:.3g}>"
+        lookup = "" if self.lookup is None else f"; {self.lookup!r}"
+        return f"<Blend of {self.networks} networks: {each}; temperature {self.temperature:.3g}{lookup}>"
 
 
 def shared(preprocessors: Sequence[TablePreprocessor]) -> list[TablePreprocessor]:

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from chainrule.core.settings import is_count
 from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.lookup import Similarity, similarity_of
 from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.fit.limit import LimitCourse, course_of
 
@@ -112,6 +113,8 @@ class RacePlan:
     folds: tuple[int, ...]
     """on whose rows these were"""
     temperature: float
+    similarity: Similarity | None = None
+    """by which rows are looked up; None where they are not"""
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -130,6 +133,7 @@ class RacePlan:
             "weights": dict(self.weights),
             "folds": list(self.folds),
             "temperature": self.temperature,
+            "similarity": None if self.similarity is None else self.similarity.to_data(),
         }
 
 
@@ -193,6 +197,7 @@ def _read(data: object) -> RacePlan:
         weights={f"{name}": float(weight) for name, weight in data["weights"].items()},
         folds=tuple(map(_count, data["folds"])),
         temperature=float(data["temperature"]),
+        similarity=None if data.get("similarity") is None else similarity_of(data["similarity"]),
     )
     fitted = {(each.recipe, each.fold) for each in made.fits}
     needed = {(name, fold) for name in made.weights for fold in made.folds}

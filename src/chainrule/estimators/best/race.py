@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from chainrule.errors import DataError
-from chainrule.estimators.best import candidates, few, repeat
+from chainrule.estimators.best import candidates, few, race_lookup, repeat
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
 from chainrule.estimators.best.judge import joined, judge_of
 from chainrule.estimators.best.plan import RacePlan, RandomOrigin
+from chainrule.estimators.best.race_lookup import LearnedLookup
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows, of_race
 from chainrule.estimators.best.runner import Runner
@@ -95,7 +96,8 @@ def fit(
     start = of_rows(start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()})
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if start.plan is not None:
-        return _ended(race, data, repeat.made(race, start.plan))
+        chosen = repeat.made(race, start.plan)
+        return _ended(race, data, chosen, *race.looked_up(chosen))
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
     elif (scorer := race.scorer(raced[:1])) is not None:
@@ -113,18 +115,30 @@ def fit(
     if is_large and not is_given:
         numbers, raced = race.again(numbers, second, end, tasks)
     weights, degree = race.weigh(numbers, raced)
+    chosen = RaceChoice(numbers, race.shared(numbers, raced), weights, degree)
+    found, mean = race.looked_up(chosen)
     if has_whole:
-        chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
-        race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
-    return _ended(race, data, RaceChoice(numbers, race.shared(numbers, raced), weights, degree))
+        better = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
+        end -= 0.0 if found is None else NETWORKS * found.seconds
+        race.run([*tasks(better, [*range(NETWORKS)], True)], end, end)
+    return _ended(race, data, chosen, found, mean)
 
 
-def _ended(race: Race, data: FitData, chosen: RaceChoice) -> RaceResult:
-    """Return the result of a race whose fits are made, with what it predicts for the rows held out and its plan."""
+def _ended(
+    race: Race, data: FitData, chosen: RaceChoice, found: LearnedLookup | None, mean: NDArray[np.float64]
+) -> RaceResult:
+    """Return the result of a race whose fits are made, with what it predicts for the rows held out and its plan.
+
+    found: its lookup.  mean: (rows, outputs) what the average, after it, predicts for the rows held out.
+    """
+    if found is not None:
+        chosen = chosen._replace(temperature=race.temperature(mean, chosen.folds))
     result = race.result(dict(zip(chosen.numbers, chosen.weights.tolist(), strict=True)), chosen.temperature)
-    mean = race.average(chosen.numbers, chosen.weights, chosen.folds)
+    if found is not None:
+        result = race_lookup.of_all(race, result, found)
     held_out = of_race(race.rows, data, result, chosen.folds, mean)
-    return replace(result, held_out=held_out, plan=repeat.plan(race, data, chosen))
+    own = repeat.plan(race, data, chosen, None if found is None else found.similarity)
+    return replace(result, held_out=held_out, plan=own)
 
 
 def _draw(
@@ -232,16 +246,26 @@ class Race(Runner):
         else:
             predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
             weights = score_weights(ScoredParts(predicted, judge, scorer), self.seconds)
+        found = self.temperature(self.average(numbers, weights, folds), folds)
+        return weights, found**few.TEMPERED if self.rows.are_few else found
+
+    def temperature(self, mean: NDArray[np.float64], folds: list[int]) -> float:
+        """Return the temperature of average predictions (rows, outputs) for the rows held out of folds."""
+        judge = joined([self.rows.judges[fold] for fold in folds])
         if judge.loss is not None:
-            return weights, 1.0
-        mean = self.average(numbers, weights, folds)
+            return 1.0
         exclusive = judge.y.ndim == 1
 
         def loss(degree: float) -> float:
             return judge.mean_loss(judge.truth(tempered(mean, degree, exclusive)))
 
-        found = temperature(loss)
-        return weights, found**few.TEMPERED if self.rows.are_few else found
+        return temperature(loss)
+
+    def looked_up(self, chosen: RaceChoice) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
+        """Return the lookup, if it helps, and what is then predicted (rows, outputs) for the rows held out."""
+        mean = self.average(chosen.numbers, chosen.weights, chosen.folds)
+        found = race_lookup.learned(self, chosen, mean)
+        return found, mean if found is None else found.predicted
 
     def shared(self, numbers: list[int], wanted: list[int]) -> list[int]:
         """Return those of the wanted folds to which all of the candidates were fitted."""

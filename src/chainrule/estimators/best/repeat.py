@@ -12,6 +12,7 @@ from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import files
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.lookup import Similarity
 from chainrule.estimators.best.plan import (
     NOT_COMPARED,
     PlannedFit,
@@ -147,7 +148,9 @@ def made(race: Runner, plan: RacePlan) -> RaceChoice:
     return RaceChoice([numbers[name] for name in plan.weights], [*plan.folds], weights, plan.temperature)
 
 
-def plan(race: Runner, data: FitData, chosen: RaceChoice) -> RacePlan | None:
+def plan(
+    race: Runner, data: FitData, chosen: RaceChoice, similarity: Similarity | None = None
+) -> RacePlan | None:
     """Return the plan of a race whose fits are made; None if how they were made is not known, as of older files."""
     drawn = race.drawn
     fits, networks = list[PlannedFit](), list[PlannedNetwork]()
@@ -177,4 +180,5 @@ def plan(race: Runner, data: FitData, chosen: RaceChoice) -> RacePlan | None:
         },
         folds=tuple(chosen.folds),
         temperature=float(chosen.temperature),
+        similarity=similarity,
     )

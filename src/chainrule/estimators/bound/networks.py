@@ -90,8 +90,9 @@ class BoundBlend:
     """The networks of a race."""
 
     def __init__(self, result: RaceResult, engine: str, places: Sequence[int]) -> None:
-        """Copy the parameters of its parts. places: which of the prepared rows each part takes."""
+        """Copy the parameters of its parts. places: which of the prepared rows each part takes, and then the lookup."""
         blend = result.blend
+        self.compared = None if blend.lookup is None else places[len(blend.parts)]
         self.average, self.deviation = blend.average, blend.deviation
         self.exclusive = result.targets.task == "multiclass"
         forms = [_form(part.result) for part in blend.parts]
@@ -109,12 +110,16 @@ class BoundBlend:
 
     def predicted(self, rows: Sequence[Row]) -> NDArray[Any]:
         """Return the average (1, outputs)."""
-        return self.average(self._each(rows), self.exclusive)
+        return self._average(self._each(rows), rows)
 
     def predicted_and_spread(self, rows: Sequence[Row]) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Return the average and the deviation of the parts (1, outputs)."""
         each = self._each(rows)
-        return self.average(each, self.exclusive), self.deviation(each)
+        return self._average(each, rows), self.deviation(each)
+
+    def _average(self, each: NDArray[np.float64], rows: Sequence[Row]) -> NDArray[np.float64]:
+        compared = None if self.compared is None else rows[self.compared][None]
+        return self.average(each, self.exclusive, compared)
 
     def _each(self, rows: Sequence[Row]) -> NDArray[np.float64]:
         """Return what each part predicts (parts, 1, outputs)."""
@@ -125,9 +130,14 @@ class BoundBlend:
 
 
 def preparations(result: FitResult) -> tuple[list[TablePreprocessor], list[int]]:
-    """Return the different preprocessors of a fit, its own the first, and which of them each part of a race takes."""
+    """Return the different preprocessors of a fit, its own the first, and which of them each part of a race takes.
+
+    Behind the parts that of the lookup of a race, if it has one.
+    """
     assert result.preprocessor is not None, "only a fit with preprocess has rows of a table"
     of_parts = [part.preprocessor for part in result.parts]
+    if isinstance(result, RaceResult) and result.blend.lookup is not None:
+        of_parts.append(result.blend.lookup.preprocessor)
     known = {id(each): each for each in (result.preprocessor, *of_parts) if each is not None}
     return list(known.values()), [list(known).index(id(each)) for each in of_parts]
 

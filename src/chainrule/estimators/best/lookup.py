@@ -1,0 +1,189 @@
+"""Correct an average by the training rows that are like a row: what was observed of them, beside what was expected.
+
+A network is smooth. What rows have in common that belong together (the visits of a person, the hours of a storm, inputs
+that repeat) is left in its errors, which are alike where the rows are; here they are looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import FormatError
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+
+Numbers = NDArray[np.float64]
+
+AT_ONCE = 1 << 22
+"""The similarities that are in memory at once."""
+PROBABILITY = 1e-12
+"""The smallest probability that is corrected; smaller ones are replaced by it."""
+
+
+class ComparedRows(NamedTuple):
+    """Prepared rows, as their distances are computed."""
+
+    numbers: NDArray[np.float32]
+    """(n, columns) of numbers"""
+    codes: NDArray[np.int32]
+    """(n, columns) of categories"""
+
+    @classmethod
+    def of(cls, inputs: NDArray[np.floating], preprocessor: TablePreprocessor) -> Self:
+        """Return those of a preprocessor's inputs (n, outputs)."""
+        is_code = np.zeros(inputs.shape[1], bool)
+        is_code[[column for column, *_ in preprocessor.embedded_]] = True
+        return cls(np.asarray(inputs[:, ~is_code], np.float32), np.asarray(inputs[:, is_code], np.int32))
+
+    def take(self, rows: Any) -> ComparedRows:
+        """Return some of the rows."""
+        return ComparedRows(self.numbers[rows], self.codes[rows])
+
+
+class Similarity(NamedTuple):
+    """How alike rows are: k(x, x') = exp(-d(x, x')).
+
+    d is the sum over numbers of a_j (x_j - x'_j)^2, and over categories of b_c where x_c differs from x'_c.
+    """
+
+    numbers: Numbers
+    """(columns,) a"""
+    codes: Numbers
+    """(columns,) b"""
+    prior: float
+    """so many rows that are equal to a row count as much as what is predicted for it without them"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"numbers": self.numbers.tolist(), "codes": self.codes.tolist(), "prior": self.prior}
+
+    def distances(self, one: ComparedRows, other: ComparedRows) -> Numbers:
+        """Return the distances d (n, m) of n rows to m others, in the type of a."""
+        scale = np.sqrt(self.numbers)
+        a, b = one.numbers * scale, other.numbers * scale
+        found: Numbers = np.asarray(a @ b.T)
+        found *= -2
+        found += np.square(a).sum(1)[:, None]
+        found += np.square(b).sum(1)
+        np.maximum(found, 0, out=found)  # but for rounding
+        for column, b_c in enumerate(self.codes):
+            found += b_c * (one.codes[:, column, None] != other.codes[None, :, column])
+        return found
+
+
+def similarity_of(data: Mapping[str, Any]) -> Similarity:
+    """Return the similarity of data that `Similarity.to_data` made. Raises FormatError for other data."""
+    numbers, codes = (np.array(data[name], np.float64).reshape(-1) for name in ("numbers", "codes"))
+    prior = float(data["prior"])
+    if not (np.isfinite([*numbers, *codes, prior]).all() and min([*numbers, *codes, 0.0]) >= 0 < prior):
+        raise FormatError("a similarity is not of numbers from 0")
+    return Similarity(numbers, codes, prior)
+
+
+def corrected_numbers(p: Numbers, errors: Numbers, rows: Numbers, prior: float) -> Numbers:
+    """Return p + sum_i k_i e_i / (prior + sum_i k_i).
+
+    p: (n, outputs).  errors: (n, outputs), the sum over training rows i of k_i e_i, e_i = observed - expected.
+    rows: (n,) the sum of k_i.
+    Source: Nadaraya, "On estimating regression", 1964; the prior is a row whose error is 0.
+    """
+    return np.asarray(p + errors / (prior + rows)[:, None])
+
+
+def corrected_shares(p: Numbers, observed: Numbers, expected: Numbers, prior: float) -> Numbers:
+    """Return q_c / sum_c q_c with q_c = p_c (prior p_c + observed_c) / (prior p_c + expected_c).
+
+    p: (n, classes) probabilities.  observed, expected: (n, classes), the sums over training rows i of k_i [y_i = c] and
+    of k_i p_ic: how often the class was among rows like this one, and how often it was predicted.
+    """
+    q = p * (prior * p + observed) / (prior * p + expected)
+    return np.asarray(q / q.sum(1, keepdims=True))
+
+
+def as_shares(p: Numbers) -> Numbers:
+    """Return the probabilities (n, classes) of all classes, above 0. p: these, or (n, 1) of the second of two."""
+    each = np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+    each = np.maximum(each, PROBABILITY)
+    return np.asarray(each / each.sum(1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Training rows, and what is known of each.
+
+    rows: as they are compared.
+    observed: the classes (m,) int32; of numbers the errors (m, outputs), observed - expected.
+    expected: (m, classes) the probabilities of all classes that were predicted; None for numbers.
+    """
+
+    rows: ComparedRows
+    observed: NDArray[Any]
+    expected: NDArray[np.float32] | None = None
+
+    @cached_property
+    def known(self) -> Numbers:
+        """What is added up: (m, 2 classes) observed and expected, or of numbers (m, outputs + 1) the errors and 1."""
+        if self.expected is None:
+            return np.hstack([np.asarray(self.observed, np.float64), np.ones((len(self.observed), 1))])
+        classes = self.expected.shape[1]
+        return np.hstack([np.eye(classes)[self.observed], np.asarray(self.expected, np.float64)])
+
+    def take(self, chosen: NDArray[np.int64]) -> Memory:
+        """Return some of the rows."""
+        expected = None if self.expected is None else self.expected[chosen]
+        return Memory(self.rows.take(chosen), self.observed[chosen], expected)
+
+    def corrected(self, one: ComparedRows, p: Numbers, similarity: Similarity) -> Numbers:
+        """Return what is predicted for rows after correction. p: (n, outputs) before, of all classes for labels."""
+        at_once = max(1, AT_ONCE // len(self.observed))
+        found = [
+            corrected(
+                p[k : k + at_once],
+                np.exp(-similarity.distances(one.take(slice(k, k + at_once)), self.rows)) @ self.known,
+                similarity.prior,
+                self.expected is not None,
+            )
+            for k in range(0, len(p), at_once)
+        ]
+        return np.concatenate(found) if found else p
+
+
+def corrected(p: Numbers, sums: Numbers, prior: float, are_shares: bool) -> Numbers:
+    """Return the corrected predictions of sums over training rows i of k_i times `Memory.known`: (n, outputs)."""
+    if not are_shares:
+        return corrected_numbers(p, sums[:, :-1], sums[:, -1], prior)
+    classes = p.shape[1]
+    return corrected_shares(p, sums[:, :classes], sums[:, classes:], prior)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Corrects what an average predicts for a row by the training rows that are like it.
+
+    preprocessor: what prepares the rows that are compared.  similarity: how alike they are.  memory: those of training.
+    """
+
+    preprocessor: TablePreprocessor
+    similarity: Similarity
+    memory: Memory
+
+    def corrected(self, inputs: NDArray[np.floating], p: Numbers) -> Numbers:
+        """Return the corrected predictions (n, outputs). inputs: of the rows.  p: what the average predicts."""
+        one = ComparedRows.of(inputs, self.preprocessor)
+        if self.memory.expected is None:
+            return self.memory.corrected(one, p, self.similarity)
+        shares = self.memory.corrected(one, as_shares(p), self.similarity)
+        return shares[:, 1:] if p.shape[1] == 1 else shares
+
+    def __len__(self) -> int:
+        """Return the number of training rows."""
+        return len(self.memory.observed)
+
+    def __repr__(self) -> str:
+        """Show the number of rows."""
+        return f"<Lookup of {len(self):,} rows>"

@@ -1,0 +1,234 @@
+"""Learn how alike rows are, on rows held out: by the gradient of their loss after correction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import generator
+from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity
+from chainrule.formulas.optimizers import Adam
+
+NEAREST, STEPS, REFRESHED = 64, 60, 20
+"""The training rows that a row is compared with, the steps, and after how many of them the nearest are found anew."""
+RATE, LAST_RATE = 0.3, 0.02
+"""The first and the last step of a logarithm."""
+MOST_QUERIED, MOST_REMEMBERED = 1_500, 20_000
+"""The most rows held out, and the most training rows, from which the similarity is learned."""
+NEAR, DIFFERENT = 0.16, 9.0
+"""To begin with: the distance of a row to its tenth neighbor, over its square; and a category over a number."""
+LEAST_PRIOR, FIRST_PRIOR = 0.1, 1.0
+PENALTY = 1.0
+"""Of the squared differences of the logarithms to their mean, over the number of rows, as a part of the loss."""
+SURE, ENOUGH = 1.5, 0.003
+"""The standard errors above 0, and the part of the loss, by which a correction has to be better on rows held out."""
+
+
+class Queries(NamedTuple):
+    """Rows held out of a fold."""
+
+    rows: ComparedRows
+    predicted: Numbers
+    """(n, outputs) before correction; of labels the probabilities of all classes"""
+    y: NDArray[Any]
+    """(n,) classes, or numbers (n, outputs)"""
+    weight: Numbers
+    """(n,)"""
+
+    def take(self, chosen: NDArray[np.int64]) -> Queries:
+        """Return some of them."""
+        return Queries(self.rows.take(chosen), self.predicted[chosen], self.y[chosen], self.weight[chosen])
+
+    def losses(self, predicted: Numbers) -> Numbers:
+        """Return the loss of each row (n,): -log p of its class, or the mean squared error of its numbers."""
+        if self.y.ndim == 1:
+            return np.asarray(-np.log(predicted[np.arange(len(self.y)), self.y]))
+        return np.asarray(np.square(predicted - self.y).mean(1))
+
+
+class LearnedSimilarity(NamedTuple):
+    """A similarity, and what rows held out are predicted by those that were learned without them."""
+
+    similarity: Similarity
+    predicted: list[Numbers]
+    """of each fold (n, outputs)"""
+
+
+def learn(
+    folds: Sequence[tuple[Memory, Queries]], threads: int = 1, is_decided: bool = False
+) -> LearnedSimilarity | None:
+    """Return the similarity by which rows held out are predicted better; None if they are not.
+
+    Of two halves of the rows each is corrected by what the other has learned; the answer is their geometric mean.
+    folds: of each the training rows and those held out, with numbers in units of their deviation.
+    is_decided: whether it is wanted also where it does not help.
+    """
+    counts = [len(queries.weight) for _, queries in folds]
+    if min(counts) < 2 or min(len(memory.observed) for memory, _ in folds) < NEAREST:
+        return None
+    remembered = [_some(memory, number) for number, (memory, _) in enumerate(folds)]
+    halves = [generator(0, "judging", number).permutation(count) for number, count in enumerate(counts)]
+
+    def of_half(half: int) -> tuple[Similarity, list[Numbers]]:
+        most = MOST_QUERIED // len(folds)
+        own = [
+            (memory, queries.take(order[half::2][:most]))
+            for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
+        ]
+        found = _Descent(own).run()
+        others = [
+            memory.corrected(other.rows, other.predicted, found)
+            for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
+            for other in [queries.take(order[1 - half :: 2])]
+        ]
+        return found, others
+
+    with ThreadPoolExecutor(min(threads, 2)) as pool:
+        made = [*pool.map(of_half, (0, 1))]
+    predicted = [np.array(queries.predicted) for _, queries in folds]
+    for half, (_, others) in enumerate(made):
+        for own, order, other in zip(predicted, halves, others, strict=True):
+            own[order[1 - half :: 2]] = other
+    if not is_decided and not _is_better(folds, predicted):
+        return None
+    return LearnedSimilarity(_mean(*(each for each, _ in made)), predicted)
+
+
+def _some(memory: Memory, number: int) -> Memory:
+    """Return the training rows of a fold, or as many as are compared with."""
+    if len(memory.observed) <= MOST_REMEMBERED:
+        return memory
+    return memory.take(generator(1, "judging", number).permutation(len(memory.observed))[:MOST_REMEMBERED])
+
+
+def _is_better(folds: Sequence[tuple[Memory, Queries]], predicted: Sequence[Numbers]) -> bool:
+    """Return whether rows are predicted better after correction, beyond the error of the mean."""
+    each = [queries for _, queries in folds]
+    weight = np.concatenate([queries.weight for queries in each])
+    before = np.concatenate([queries.losses(queries.predicted) for queries in each]) * weight
+    after = np.concatenate([queries.losses(p) for queries, p in zip(each, predicted, strict=True)]) * weight
+    gain = before - after
+    error = gain.std() / math.sqrt(len(gain))
+    return bool(gain.mean() > max(SURE * error, ENOUGH * before.mean()))
+
+
+def _mean(one: Similarity, other: Similarity) -> Similarity:
+    """Return the geometric mean of two similarities."""
+    return Similarity(
+        np.sqrt(one.numbers * other.numbers),
+        np.sqrt(one.codes * other.codes),
+        math.sqrt(one.prior * other.prior),
+    )
+
+
+class _Descent:
+    """Adam on the logarithms of a similarity, over the nearest training rows of each row."""
+
+    def __init__(self, folds: Sequence[tuple[Memory, Queries]]) -> None:
+        """Begin with all columns alike."""
+        self.folds = folds
+        (memory, queries), self.are_shares = folds[0], folds[0][0].expected is not None
+        self.columns = queries.rows.numbers.shape[1]
+        codes = queries.rows.codes.shape[1]
+        alike = Similarity(np.ones(self.columns), np.full(codes, DIFFERENT), FIRST_PRIOR)
+        some = queries.rows.take(slice(0, 500))
+        tenth = np.partition(alike.distances(some, memory.rows), 10, axis=1)[:, 10]
+        self.first = np.log([*alike.numbers, *alike.codes]) - math.log(NEAR * float(np.median(tenth)) + 1e-6)
+        self.logs = np.array([*self.first, math.log(FIRST_PRIOR)])
+        """(columns + 1,) of a and b, and of the prior above the least one"""
+        self.weight = np.concatenate([queries.weight for _, queries in folds])
+        self.weight /= self.weight.sum()
+        self.predicted = np.concatenate([queries.predicted for _, queries in folds])
+        self.y = np.concatenate([queries.y for _, queries in folds])
+
+    @property
+    def similarity(self) -> Similarity:
+        """That of the logarithms."""
+        each = np.exp(self.logs)
+        return Similarity(each[: self.columns], each[self.columns : -1], LEAST_PRIOR + float(each[-1]))
+
+    def run(self) -> Similarity:
+        """Take all steps, and return what they came to."""
+        rule, rates = Adam(), np.linspace(RATE, LAST_RATE, STEPS)
+        state = rule.init(self.logs)
+        for step, rate in enumerate(rates):
+            if step % REFRESHED == 0:
+                self._find_nearest()
+            self.logs, state = rule.update(self.gradient()[1], state, self.logs, rate, step + 1)
+        return self.similarity
+
+    def _find_nearest(self) -> None:
+        """Find the nearest training rows of each row, how they differ, and what is known of them."""
+        different, known = [], []
+        for memory, queries in self.folds:
+            near = nearest(queries.rows, memory.rows, self.similarity)
+            others = memory.rows.take(near)
+            numbers = np.square(queries.rows.numbers[:, None] - others.numbers)
+            codes = queries.rows.codes[:, None] != others.codes
+            different.append(np.concatenate([numbers, codes.astype(np.float32)], 2))
+            known.append(memory.known[near])
+        self.different = np.concatenate(different)  # (n, NEAREST, columns)
+        self.known = np.concatenate(known)  # (n, NEAREST, ...)
+
+    def gradient(self) -> tuple[float, Numbers]:
+        """Return the mean loss with the penalty, and its derivative by the logarithms (columns + 1,).
+
+        With s = sum_i k_i known_i:  dL/dk_i = known_i . dL/ds,  dk_i / d log a_j = -k_i a_j (x_j - x_ij)^2.
+        """
+        scale, prior = np.exp(self.logs[:-1]), self.similarity.prior
+        k = np.exp(-(self.different @ scale.astype(np.float32))).astype(np.float64)
+        sums = np.matmul(k[:, None], self.known)[:, 0]
+        of_row = self._of_shares if self.are_shares else self._of_numbers
+        losses, by_sums, by_prior = of_row(sums, prior)
+        loss = float(self.weight @ losses)
+        by_k = np.matmul(self.known, by_sums[:, :, None])[:, :, 0]
+        by_distance = (-k * by_k * self.weight[:, None]).astype(np.float32)
+        by_logs = np.tensordot(by_distance, self.different, 2) * scale
+        away = self.logs[:-1] - self.first
+        away -= away.mean()
+        penalty = PENALTY / len(k) * loss
+        by_logs += 2 * penalty * away
+        own = float(self.weight @ by_prior) * (prior - LEAST_PRIOR)
+        return loss + penalty * float(away @ away), np.array([*by_logs, own])
+
+    def _of_numbers(self, sums: Numbers, prior: float) -> tuple[Numbers, Numbers, Numbers]:
+        """Return of each row the squared error, and its derivatives by the sums and by the prior."""
+        rows = sums[:, -1] + prior
+        added = sums[:, :-1] / rows[:, None]
+        error = self.predicted + added - self.y
+        by_added = 2 * error / error.shape[1] / rows[:, None]
+        by_rows = -(by_added * added).sum(1)
+        return np.square(error).mean(1), np.hstack([by_added, by_rows[:, None]]), by_rows
+
+    def _of_shares(self, sums: Numbers, prior: float) -> tuple[Numbers, Numbers, Numbers]:
+        """Return of each row -log of the probability of its class, and the derivatives by the sums and by the prior."""
+        p, row = self.predicted, np.arange(len(sums))
+        observed, expected = np.split(sums, 2, axis=1)
+        below = prior * p + expected
+        q = p * (prior * p + observed) / below
+        total = q.sum(1)
+        by_q = np.repeat(1 / total[:, None], p.shape[1], 1)
+        by_q[row, self.y] -= 1 / q[row, self.y]
+        by_prior = (by_q * p * (p - q) / below).sum(1)
+        losses = np.log(total) - np.log(q[row, self.y])
+        return losses, np.hstack([by_q * p / below, -by_q * q / below]), by_prior
+
+
+def nearest(one: ComparedRows, other: ComparedRows, similarity: Similarity) -> NDArray[np.int64]:
+    """Return the nearest rows (n, NEAREST) of each row, in any order."""
+    at_once = max(1, (1 << 22) // len(other.numbers))
+    single = Similarity(
+        similarity.numbers.astype(np.float32), similarity.codes.astype(np.float32), similarity.prior
+    )
+    found = [
+        np.argpartition(single.distances(one.take(slice(k, k + at_once)), other), NEAREST - 1, axis=1)[
+            :, :NEAREST
+        ]
+        for k in range(0, len(one.numbers), at_once)
+    ]
+    return np.concatenate(found)

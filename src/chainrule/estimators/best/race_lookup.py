@@ -1,0 +1,220 @@
+"""The lookup of a race: learned on the rows that its folds hold out, and then of all rows that it trained on.
+
+What an average expects of a training row is what its networks predict for it, which have been trained on it. It is so
+when the similarity is learned and when it is used, so it is learned as well how much smaller such errors are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from chainrule.core.random import generator
+from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.by_score import is_by_loss
+from chainrule.estimators.best.judge import Judge, joined
+from chainrule.estimators.best.lookup import ComparedRows, Lookup, Memory, Numbers, Similarity, as_shares
+from chainrule.estimators.best.lookup_fit import (
+    MOST_QUERIED,
+    MOST_REMEMBERED,
+    NEAREST,
+    STEPS,
+    Queries,
+    learn,
+)
+from chainrule.estimators.best.runner import Runner
+from chainrule.estimators.best.state import RaceChoice
+from chainrule.estimators.fit.data import fitted_preprocessor
+from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables import reading
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.formulas.losses import MeanSquaredError
+
+MOST_KEPT, MOST_COLUMNS, MOST_CLASSES = 30_000, 100, 30
+"""The most training rows of a lookup, the most inputs that are compared, and the most classes."""
+SHARE = 0.15
+"""The part of the seconds of a race that learning may take."""
+PER_SIMILARITY, PER_CODE, PER_DIFFERENCE = 12e-9, 3e-9, 3e-9
+"""Seconds of one core: for a similarity of two rows, for a category in it, and for a number in a step."""
+COMPARED: Mapping[str, Any] = {
+    "scale": "standard",
+    "max_one_hot": 2,
+    "embeddings": True,
+    "min_count": 1,
+    "category_scale": 1.0,
+    "dtype": "float32",
+}
+"""How the rows that are compared are prepared: a category of many is a code."""
+
+
+class LearnedLookup(NamedTuple):
+    """What a race has learned of its lookup."""
+
+    preprocessor: TablePreprocessor
+    """of the rows that are compared"""
+    similarity: Similarity
+    predicted: Numbers
+    """(rows, outputs) of the rows held out, corrected by what was learned without them"""
+    seconds: float
+    """how long the networks take to predict the training rows"""
+
+
+def learned(race: Runner, chosen: RaceChoice, mean: Numbers) -> LearnedLookup | None:
+    """Return how alike rows are for the average of a race, or None where looking up does not help.
+
+    mean: (rows, outputs) what the average predicts for the rows held out of the chosen folds.
+    Rows are looked up for the loss of probabilities and the squared error, without constraints, where there is time.
+    """
+    judges = [race.rows.judges[fold] for fold in chosen.folds]
+    if not _is_possible(race, judges[0]):
+        return None
+    scale = _deviation(joined(judges))
+    starts = np.cumsum([0, *(len(judge.y) for judge in judges)])
+    preprocessor = _preprocessor(race, _kept(race))
+    if not _has_time(race, preprocessor, chosen.folds):
+        return None
+    begun, folds = time.monotonic(), []
+    for fold, judge, start in zip(chosen.folds, judges, starts, strict=False):
+        rows = _train(race, fold)
+        if len(rows) > MOST_REMEMBERED:
+            rows = np.sort(generator(1, "judging", fold).permutation(rows)[:MOST_REMEMBERED])
+        parts = [
+            (weight, race.fits[number, fold].result)
+            for number, weight in zip(chosen.numbers, chosen.weights, strict=True)
+            if weight
+        ]
+        memory = _memory(race, preprocessor, rows, parts, scale)
+        own = mean[start : start + len(judge.y)]
+        folds.append((memory, _queries(_held_out(race, preprocessor, fold), own, judge, scale)))
+    seconds = time.monotonic() - begun
+    planned = None if race.plan is None else race.plan.similarity
+    found = learn(folds, race.workers, planned is not None)
+    if found is None:
+        return None
+    predicted = np.concatenate(found.predicted)
+    predicted = predicted[:, -mean.shape[1] :] if scale is None else predicted * scale
+    return LearnedLookup(preprocessor, planned or found.similarity, predicted, seconds)
+
+
+def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult:
+    """Return the result of a race whose average looks up the training rows."""
+    one, blend = np.ones(race.targets.outputs), result.blend
+    memory = _memory(
+        race,
+        found.preprocessor,
+        _kept(race),
+        result.weighted,
+        one if race.targets.task == "regression" else None,
+    )
+    lookup = Lookup(found.preprocessor, found.similarity, memory)
+    return replace(result, blend=Blend(blend.parts, blend.temperature, blend.engine, lookup))
+
+
+def _is_possible(race: Runner, judge: Judge) -> bool:
+    """Return whether rows may be looked up in a race, by its plan, its parameters, its task and its rows."""
+    if race.plan is not None and race.plan.similarity is None:
+        return False
+    asked, targets = race.estimator, race.targets
+    is_squared = judge.loss is None or isinstance(judge.loss, MeanSquaredError)
+    return (
+        asked.lookup
+        and not race.rows.are_few
+        and not race.ended.is_set()
+        and asked.monotonic_cst is None
+        and asked.interaction_cst is None
+        and is_by_loss(asked.scoring)
+        and is_squared
+        and targets.task != "multilabel"
+        and targets.outputs <= MOST_CLASSES
+        and len(judge.y) > 0
+    )
+
+
+def _has_time(race: Runner, preprocessor: TablePreprocessor, folds: list[int]) -> bool:
+    """Return whether learning takes at most its share of the time limit, by the sizes; a plan says that it did."""
+    if race.plan is not None:
+        return True
+    width, codes = len(preprocessor.sources_), len(preprocessor.embedded_)
+    if not 0 < width <= MOST_COLUMNS:
+        return False
+    held = [len(race.rows.judges[fold].y) for fold in folds]
+    kept = [min(MOST_REMEMBERED, len(_train(race, fold))) for fold in folds]
+    queried = min(MOST_QUERIED, sum(held) // 2)
+    pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
+    seconds = pairs * (PER_SIMILARITY + PER_CODE * codes)
+    seconds += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE
+    return seconds / min(2, race.workers) <= SHARE * race.seconds
+
+
+def _deviation(judge: Judge) -> Numbers | None:
+    """Return the standard deviations of numbers (outputs,), by which errors are divided; None for labels."""
+    if judge.loss is None:
+        return None
+    found = np.std(judge.y, axis=0)
+    return np.asarray(np.where(found > 0, found, 1.0))
+
+
+def _train(race: Runner, fold: int) -> NDArray[np.int64]:
+    """Return the training rows of a fold."""
+    return race.rows.folds[fold].train
+
+
+def _kept(race: Runner) -> NDArray[np.int64]:
+    """Return the rows that a lookup has of all: as many as there are, or drawn."""
+    n = race.data.samples.n
+    if n <= MOST_KEPT:
+        return np.arange(n)
+    return np.sort(generator(2, "judging", 0).permutation(n)[:MOST_KEPT])
+
+
+def _preprocessor(race: Runner, rows: NDArray[np.int64]) -> TablePreprocessor:
+    """Return what prepares rows to be compared, by these."""
+    asked, given = race.estimator.preprocess, race.rows.given
+    base = asked if isinstance(asked, TablePreprocessor) else TablePreprocessor()
+    some = given._replace(X=rows_of(given.X, rows), sample_weight=None)
+    return fitted_preprocessor(
+        clone(base).set_params(**COMPARED), some, reading.read(some.X), rows_of(given.y, rows), None
+    )
+
+
+def _compared(race: Runner, preprocessor: TablePreprocessor, rows: NDArray[np.int64]) -> ComparedRows:
+    return ComparedRows.of(preprocessor.transform(rows_of(race.rows.given.X, rows)), preprocessor)
+
+
+def _held_out(race: Runner, preprocessor: TablePreprocessor, fold: int) -> ComparedRows:
+    """Return the rows that are held out of a fold."""
+    X, _ = race.rows.held_out([fold])
+    return ComparedRows.of(preprocessor.transform(X), preprocessor)
+
+
+def _queries(rows: ComparedRows, mean: Numbers, judge: Judge, scale: Numbers | None) -> Queries:
+    """Return rows held out, with what is predicted for them in units of the deviation."""
+    if scale is not None:
+        return Queries(rows, mean / scale, judge.y / scale, judge.weight)
+    return Queries(rows, as_shares(mean), judge.y.reshape(-1).astype(np.int64), judge.weight)
+
+
+def _memory(
+    race: Runner,
+    preprocessor: TablePreprocessor,
+    rows: NDArray[np.int64],
+    parts: list[tuple[float, FitResult]],
+    scale: Numbers | None,
+) -> Memory:
+    """Return training rows, with what the weighted parts expect of each."""
+    compared, y = _compared(race, preprocessor, rows), race.data.samples.y[rows]
+    expected = np.zeros((len(rows), race.targets.outputs))
+    for weight, result in parts:
+        assert result.preprocessor is not None, "a race is of tables"
+        inputs = race.inputs.prepared(result.preprocessor).given.X[rows]
+        expected += weight * np.asarray(result.predicted(inputs, race.estimator.engine), np.float64)
+    if scale is not None:
+        return Memory(compared, ((y.reshape(expected.shape) - expected) / scale).astype(np.float32))
+    return Memory(compared, y.reshape(-1).astype(np.int32), as_shares(expected).astype(np.float32))
