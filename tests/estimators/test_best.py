@@ -33,7 +33,7 @@ from chainrule import (
     load,
 )
 from chainrule.estimators.base import fit_on, fit_under
-from chainrule.estimators.best import candidates, race, runner
+from chainrule.estimators.best import candidates, draw, race, runner
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import RaceOver
@@ -250,7 +250,7 @@ def test_rows_of_every_table():
 def test_a_classifier(tmp_path: Path):
     made = best().fit(TABLE, LABEL)
     assert [each.recipe for each in made.report_] == ["fast", "ranks", "linear"]
-    assert all(each.networks == race.FOLDS and each.epochs == 4 for each in made.report_)
+    assert all(each.networks == draw.FOLDS and each.epochs == 4 for each in made.report_)
     assert sum(each.weight for each in made.report_) == pytest.approx(1)
     p = made.predict_proba(TABLE)
     np.testing.assert_allclose(p.sum(1), 1)
@@ -339,11 +339,11 @@ def test_rows_of_your_own_are_held_out():
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a table of any number of rows be a large one."""
-    monkeypatch.setattr(race, "FEW", 0)
+    monkeypatch.setattr(draw, "FEW", 0)
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize(("sure", "folds"), [(race.SURE, race.FOLDS), (13, 2), (12, 1)])
+@pytest.mark.parametrize(("sure", "folds"), [(race.SURE, draw.FOLDS), (13, 2), (12, 1)])
 def test_of_a_larger_table_the_chosen_learn_from_all_rows(
     sure: int, folds: int, monkeypatch: pytest.MonkeyPatch
 ):
@@ -364,9 +364,9 @@ def test_of_a_larger_table_the_chosen_learn_from_all_rows(
     assert len(numbers) == (2 if folds > 1 else 3)
     for each in made.report_:
         held_out = folds if each.recipe in [SMALL[n].name for n in numbers] else 1
-        assert each.networks == held_out + (race.NETWORKS if each.weight else 0)
+        assert each.networks == held_out + (draw.NETWORKS if each.weight else 0)
     parts = made.blend_.parts
-    assert len(parts) == race.NETWORKS * sum(each.weight > 0 for each in made.report_)
+    assert len(parts) == draw.NETWORKS * sum(each.weight > 0 for each in made.report_)
     assert len({part.estimator.random_state for part in parts}) == len(parts)
     np.testing.assert_array_equal(
         best(MLPRegressor, max_iter=9).fit(TABLE, NUMBER).predict(TABLE), made.predict(TABLE)
@@ -434,13 +434,13 @@ def test_a_fold_for_which_there_was_no_time_does_not_count(monkeypatch: pytest.M
 
     monkeypatch.setattr(runner.Runner, "_fit", failing)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
-    assert all(each.networks == 2 + (race.NETWORKS if each.weight else 0) for each in made.report_)
+    assert all(each.networks == 2 + (draw.NETWORKS if each.weight else 0) for each in made.report_)
 
 
 @pytest.mark.usefixtures("large")
 def test_rows_of_your_own_and_networks_of_all_others():
     made = best().fit(TABLE[:40], LABEL[:40], X_val=TABLE[40:], y_val=LABEL[40:])
-    assert all(each.networks == 1 + (race.NETWORKS if each.weight else 0) for each in made.report_)
+    assert all(each.networks == 1 + (draw.NETWORKS if each.weight else 0) for each in made.report_)
 
 
 @pytest.mark.usefixtures("large")
@@ -453,7 +453,7 @@ def test_a_network_of_all_rows_that_is_late_is_left_out(monkeypatch: pytest.Monk
     monkeypatch.setattr(runner.Runner, "_fit_all", late)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
     chosen = sum(each.weight > 0 for each in made.report_)
-    assert len(made.blend_) == chosen * (race.NETWORKS - 1)
+    assert len(made.blend_) == chosen * (draw.NETWORKS - 1)
 
 
 def test_a_table_of_a_few_rows_and_a_class_of_one():

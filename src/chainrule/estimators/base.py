@@ -19,7 +19,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import progress
 from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
-from chainrule.estimators.best import asked, race
+from chainrule.estimators.best import asked, draw, race
 from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
@@ -187,7 +187,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 data = self._data(request)
                 notices = of_fit(request, data, conditions.is_alone and request.is_early(limit))
                 seen = drift.of_fit(data, conditions.is_alone)
-                if conditions.is_alone and data.samples.n >= race.LEAST:
+                if conditions.is_alone and data.samples.n >= draw.LEAST:
                     warn_of_lone_classes(data)
                 found = race.fit(self, request.given, data, begun, raced, listen, watch)
                 seen = drift.of_result(seen, data.raw, data, found.preprocessor)

@@ -42,6 +42,8 @@ from chainrule.trained.persistence import encode
 KEPT = "biufUO"
 """The kinds of NumPy's types that labels in a file may have."""
 MAX_LABEL_BYTES = 1 << 28
+LATER = ("lookup",)
+"""The parameters that files have only where they are not at their defaults: version 0.2.0 does not know them."""
 
 
 def described(estimator: HoldsResult) -> dict[str, Any]:
@@ -77,6 +79,9 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
 def plain_parameters(estimator: HoldsResult, names: Sequence[str] | None = None) -> dict[str, Any]:
     """Return parameters of an estimator as JSON values: those of some names, or all. Those of no such kind are None."""
     values = estimator.get_params(deep=False)
+    for name in LATER:
+        if names is None and values[name] == getattr(type(estimator), name):
+            del values[name]
     return {name: _plain(name, values[name]) for name in (values if names is None else names)}
 
 

@@ -27,7 +27,7 @@ from sklearn.utils.validation import validate_data
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.judge import Judge, judge_of
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit import loop
@@ -39,6 +39,7 @@ from chainrule.estimators.fit.result import FitResult, UpdateRecord
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, defaults_of, values_of
+from chainrule.estimators.rows import rows_of
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Ensemble, Model
 
@@ -102,7 +103,10 @@ def updated(estimator: HoldsResult, given: FitInput, how: Going) -> FitResult:
     out = deal(n, FOLDS, data.labels, random) == 0
     judge = _judge(estimator, data, out)
     changed = [_changed(estimator, each, known[id(each.preprocessor)], out, how) for each in results]
-    losses = [judge.mean_loss(judge.truth(_predicted(result, changed, part, estimator))) for part in PARTS]
+    compared = _compared(result, given, np.flatnonzero(out))
+    losses = [
+        judge.mean_loss(judge.truth(_predicted(result, changed, part, estimator, compared))) for part in PARTS
+    ]
     least = min(losses)
     chosen = next(k for k, loss in enumerate(losses) if loss <= least + NEAR * abs(least))
     record = UpdateRecord(n, int(out.sum()), how.epochs, PARTS[chosen], losses[0], losses[chosen])
@@ -139,16 +143,27 @@ def _changed(
     return Changed(result, model, data.samples.X[np.flatnonzero(out)])
 
 
+def _compared(result: FitResult, given: FitInput, rows: NDArray[np.int64]) -> NDArray[np.floating] | None:
+    """Return some of the new rows as the lookup of a race takes them; None without one."""
+    lookup = result.blend.lookup if isinstance(result, RaceResult) else None
+    return None if lookup is None else lookup.preprocessor.transform(rows_of(given.X, rows))
+
+
 def _predicted(
-    result: FitResult, changed: Sequence[Changed], part: float, estimator: HoldsResult
+    result: FitResult,
+    changed: Sequence[Changed],
+    part: float,
+    estimator: HoldsResult,
+    compared: NDArray[np.floating] | None,
 ) -> NDArray[np.float64]:
-    """Return what the networks predict together for the rows held out: (n, outputs)."""
+    """Return what the networks predict together for the rows held out: (n, outputs). compared: for a lookup."""
     each = [
         np.asarray(one.mixed(part).predicted(one.held_out, estimator.engine), np.float64) for one in changed
     ]
-    weights = np.array([weight for weight, _ in result.weighted])
-    mean: NDArray[np.float64] = np.tensordot(weights, np.stack(each), 1)
-    return tempered(mean, result.temperature, result.targets.task == "multiclass")
+    is_multiclass = result.targets.task == "multiclass"
+    if isinstance(result, RaceResult):
+        return result.blend.average(np.stack(each), is_multiclass, compared)
+    return tempered(each[0], result.temperature, is_multiclass)
 
 
 def _with(result: FitResult, made: list[FitResult], record: UpdateRecord) -> FitResult:
@@ -160,6 +175,6 @@ def _with(result: FitResult, made: list[FitResult], record: UpdateRecord) -> Fit
         part._replace(estimator=as_fitted(part.estimator, own), result=own)
         for part, own in zip(result.blend.parts, made, strict=True)
     ]
-    blend = Blend(parts, result.blend.temperature, result.blend.engine)
+    blend = replace(result.blend, parts=parts)
     heaviest = replace(made[0], updates=updates, kept=result.calibration)
     return RaceResult.of(heaviest, blend, result.report)

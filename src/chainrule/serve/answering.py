@@ -94,7 +94,7 @@ class EstimatorAnswers:
         result = result_of(estimator)
         engine = engine_of(estimator.engine, result.networks)
         if isinstance(result, RaceResult):
-            result = replace(result, blend=result.blend.by(engine))
+            result = replace(result, blend=replace(result.blend, engine=engine))
         self.estimator = as_fitted(estimator, result, engine=engine)
         self.result = result
         alone = () if isinstance(result, RaceResult) else result.members

@@ -33,6 +33,7 @@ class BlendPart(NamedTuple):
     """its result"""
 
 
+@dataclass(eq=False, repr=False)
 class Blend:
     """An average of probabilities, or of numbers: sum_i w_i p_i, with probabilities at a temperature in the end.
 
@@ -40,19 +41,10 @@ class Blend:
     engine: by which they predict.  lookup: what corrects the average, before the temperature; None for nothing.
     """
 
-    def __init__(
-        self,
-        parts: Sequence[BlendPart],
-        temperature: float = 1.0,
-        engine: str = "auto",
-        lookup: Lookup | None = None,
-    ) -> None:
-        """Store the parts."""
-        self.parts, self.temperature, self.engine, self.lookup = list(parts), temperature, engine, lookup
-
-    def by(self, engine: str) -> Blend:
-        """Return the same average predicted by another engine."""
-        return Blend(self.parts, self.temperature, engine, self.lookup)
+    parts: Sequence[BlendPart]
+    temperature: float = 1.0
+    engine: str = "auto"
+    lookup: Lookup | None = None
 
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""

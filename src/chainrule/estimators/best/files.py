@@ -22,6 +22,7 @@ from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.estimators import files
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
+from chainrule.estimators.best.lookup import lookup_of
 from chainrule.estimators.best.plan import plan_of
 from chainrule.estimators.best.report import RaceReport, record_of
 from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
@@ -35,6 +36,9 @@ KEY = "blend"
 """The key of an average in a file's metadata."""
 PACKED = "compressed_parts"
 """The tensor of a compact file that has the other networks' files."""
+LOOKUP, AVERAGE = "lookup", "average"
+"""The tensor with the training rows of an average, and the keys of what it has beside them and of all else: a version
+that knows no lookup finds no average, in place of one that it would answer differently by."""
 MOST_TIMES, MOST_MEMORY = 100, 1 << 27
 """How many times as long as what is compressed may be what comes of it, and the bytes that this may need."""
 
@@ -58,6 +62,8 @@ def save(
         for number, part in enumerate(result.blend.parts[1:], 1):
             part.estimator.save(one := folder / "one", compact=compact)
             found[_name(number)] = np.frombuffer(one.read_bytes(), np.uint8)
+        if (lookup := result.blend.lookup) is not None:
+            found[LOOKUP] = np.frombuffer(to_bytes(lookup.tensors(compact)), np.uint8)
         if not compact or not found:
             return found
         return {PACKED: np.frombuffer(lzma.compress(to_bytes(found)), np.uint8)}
@@ -102,8 +108,10 @@ def unpacked(data: bytes) -> dict[str, NDArray[Any]]:
 def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
     """Return an estimator that was read from a file with the average that the file has. data: its metadata of KEY."""
     from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load as from_bytes
 
     try:
+        looked, data = data.get(LOOKUP), data.get(AVERAGE, data)
         weights, recipes = [float(each) for each in data["weights"]], list(map(str, data["recipes"]))
         degree = float(data["temperature"])
         fits = all(weight > 0 for weight in weights) and are_weights(weights) and is_temperature(degree)
@@ -121,6 +129,9 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
                 if KEY in extra:  # it would have parts again, and so on
                     raise FormatError(f"part {number} of the average is an average")
                 made.append(part)
+            if looked is not None:
+                whole = packed[LOOKUP] if is_packed else file.get_tensor(LOOKUP)
+                arrays = from_bytes(whole.tobytes())
         results = [result_of(each) for each in made]
         outputs = {each.model.network.outputs for each in results}
         if len(outputs) > 1:
@@ -129,6 +140,7 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
         plan = None if data.get("plan") is None else plan_of(data["plan"])
         preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
         results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
+        lookup = None if looked is None else lookup_of(looked, arrays, results[0].targets.outputs)
     except (
         SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
     ) as error:  # fmt: skip
@@ -139,14 +151,14 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
         BlendPart(weight, as_fitted(each, result), name, result)
         for weight, each, name, result in zip(weights, made, recipes, results, strict=True)
     ]
-    blend = Blend(parts, degree, estimator.engine)
+    blend = Blend(parts, degree, estimator.engine, lookup)
     return as_fitted(estimator, RaceResult.of(results[0], blend, report, plan=plan))
 
 
 def plan_in(path: str | os.PathLike[str]) -> object:
     """Return the plan of the race in an estimator's file, as data; None for an estimator of no race."""
     average = load_any(path)[1].get(KEY)
-    return average.get("plan") if isinstance(average, dict) else None
+    return average.get(AVERAGE, average).get("plan") if isinstance(average, dict) else None
 
 
 def _name(number: int) -> str:
@@ -156,7 +168,7 @@ def _name(number: int) -> str:
 def _described(result: RaceResult) -> dict[str, Any]:
     """Return an average and its report as JSON values."""
     blend = result.blend
-    return {
+    average = {
         "weights": [part.weight for part in blend.parts],
         "recipes": [part.recipe for part in blend.parts],
         "temperature": blend.temperature,
@@ -166,6 +178,7 @@ def _described(result: RaceResult) -> dict[str, Any]:
             for each in result.report
         ],
     }
+    return average if blend.lookup is None else {AVERAGE: average, LOOKUP: blend.lookup.described()}
 
 
 def _finite(value: float | None) -> float | None:

@@ -38,7 +38,10 @@ class ComparedRows(NamedTuple):
         """Return those of a preprocessor's inputs (n, outputs)."""
         is_code = np.zeros(inputs.shape[1], bool)
         is_code[[column for column, *_ in preprocessor.embedded_]] = True
-        return cls(np.asarray(inputs[:, ~is_code], np.float32), np.asarray(inputs[:, is_code], np.int32))
+        return cls(
+            np.ascontiguousarray(inputs[:, ~is_code], np.float32),
+            np.ascontiguousarray(inputs[:, is_code], np.int32),
+        )
 
     def take(self, rows: Any) -> ComparedRows:
         """Return some of the rows."""
@@ -180,6 +183,19 @@ class Lookup:
         shares = self.memory.corrected(one, as_shares(p), self.similarity)
         return shares[:, 1:] if p.shape[1] == 1 else shares
 
+    def described(self) -> dict[str, Any]:
+        """Return what it has beside the memory, as JSON values."""
+        return {"table": self.preprocessor.to_data(), "similarity": self.similarity.to_data()}
+
+    def tensors(self, compact: bool = False) -> dict[str, NDArray[Any]]:
+        """Return its memory as arrays by name. compact: with probabilities and errors in 16 bits."""
+        memory, half = self.memory, np.float16 if compact else np.float32
+        observed = memory.observed
+        found = {"numbers": memory.rows.numbers, "codes": memory.rows.codes}
+        if memory.expected is None:
+            return found | {"observed": observed if _overflows(observed) else observed.astype(half)}
+        return found | {"observed": observed, "expected": memory.expected.astype(half)}
+
     def __len__(self) -> int:
         """Return the number of training rows."""
         return len(self.memory.observed)
@@ -187,3 +203,36 @@ class Lookup:
     def __repr__(self) -> str:
         """Show the number of rows."""
         return f"<Lookup of {len(self):,} rows>"
+
+
+def _overflows(errors: NDArray[np.floating]) -> bool:
+    """Return whether 16 bits are too few for errors: the largest is beyond them, or all are tiny."""
+    largest = float(np.abs(errors).max(initial=0.0))
+    return not 1e-2 < largest < 6e4
+
+
+def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outputs: int) -> Lookup:
+    """Return the lookup that `described` and `tensors` made. outputs: of the average.
+
+    Raises FormatError, or KeyError, for others.
+    """
+    preprocessor = TablePreprocessor.from_data(data["table"])
+    similarity, expected = similarity_of(data["similarity"]), arrays.get("expected")
+    rows = ComparedRows(arrays["numbers"], arrays["codes"])
+    observed, n = arrays["observed"], len(arrays["observed"])
+    codes = len(preprocessor.embedded_)
+    shapes = [rows.numbers.shape, rows.codes.shape, similarity.numbers.shape, similarity.codes.shape]
+    width = len(preprocessor.sources_) - codes
+    classes = max(2, outputs)
+    fits = shapes == [(n, width), (n, codes), (width,), (codes,)] and n > 0
+    fits &= rows.numbers.dtype == np.float32 and rows.codes.dtype == np.int32
+    if expected is None:
+        fits &= observed.shape == (n, outputs) and observed.dtype.kind == "f"
+        memory = Memory(rows, observed.astype(np.float32))
+    else:
+        fits &= expected.shape == (n, classes) and observed.shape == (n,) and observed.dtype == np.int32
+        fits &= bool((expected >= 0).all() and observed.min() >= 0 and observed.max() < classes)
+        memory = Memory(rows, observed, expected.astype(np.float32))
+    if not (fits and all(np.isfinite(each).all() for each in arrays.values())):
+        raise FormatError("the rows to look up are not those of an average")
+    return Lookup(preprocessor, similarity, memory)

@@ -12,25 +12,20 @@ from itertools import chain, product
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from chainrule.errors import DataError
-from chainrule.estimators.best import candidates, few, race_lookup, repeat
+from chainrule.estimators.best import candidates, draw, few, race_lookup, repeat
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
-from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows
 from chainrule.estimators.best.judge import joined, judge_of
-from chainrule.estimators.best.plan import RacePlan, RandomOrigin
 from chainrule.estimators.best.race_lookup import LearnedLookup
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows, of_race
 from chainrule.estimators.best.runner import Runner
-from chainrule.estimators.best.state import NOTHING, Drawn, RaceChoice, RaceListener, RaceState, Task
+from chainrule.estimators.best.state import NOTHING, RaceChoice, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput, class_weights
-from chainrule.estimators.fit.dealing import deal
-from chainrule.estimators.fit.splits import Split, folds
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.progress import RaceWatcher
@@ -38,13 +33,9 @@ from chainrule.estimators.scorers import HeldOutScorer
 
 RACE, AGAIN = 0.4, 0.3
 """The fractions of the time for the race and for the fits to further folds; the rest is for networks of all rows."""
-FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
-"""The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
 SURE, BETTER, WEIGHTED = 5_000, 8, 4
 """The rows on which weights are sure; with fewer held out so many of the better recipes are fitted to a further fold,
 which counts if so many of them were in time."""
-NETWORKS = 3
-"""The networks of all rows per recipe."""
 
 
 def fit(
@@ -74,7 +65,7 @@ def fit(
     is_constrained = estimator.monotonic_cst is not None or estimator.interaction_cst is not None
     start = few.gone_on(start, len(encoded)) if are_few else start
     racing = few.racing(estimator, data, start) if are_few else candidates.racing(is_constrained)
-    drawn = _draw(estimator, data, racing, start.plan, are_few) if start.drawn is None else start.drawn
+    drawn = draw.drawn(estimator, data, racing, start.plan, are_few) if start.drawn is None else start.drawn
     raced = drawn.raced
     if drawn.rows != len(encoded):
         raise DataError(
@@ -82,7 +73,7 @@ def fit(
         )
     if drawn.digest is not None:
         repeat.check_digest(drawn.digest, repeat.digest_of(data), "the race to go on with")
-    is_large = len(encoded) > FEW
+    is_large = len(encoded) > draw.FEW
     has_whole = estimator.refit is not False and (
         is_large
         or (data.structure.time is not None and not are_few)  # of few the fits are of all rows
@@ -119,8 +110,8 @@ def fit(
     found, mean = race.looked_up(chosen)
     if has_whole:
         better = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
-        end -= 0.0 if found is None else NETWORKS * found.seconds
-        race.run([*tasks(better, [*range(NETWORKS)], True)], end, end)
+        end -= 0.0 if found is None else draw.NETWORKS * found.seconds
+        race.run([*tasks(better, [*range(draw.NETWORKS)], True)], end, end)
     return _ended(race, data, chosen, found, mean)
 
 
@@ -139,42 +130,6 @@ def _ended(
     held_out = of_race(race.rows, data, result, chosen.folds, mean)
     own = repeat.plan(race, data, chosen, None if found is None else found.similarity)
     return replace(result, held_out=held_out, plan=own)
-
-
-def _draw(
-    estimator: HoldsResult,
-    data: FitData,
-    racing: tuple[Candidate, ...],
-    plan: RacePlan | None,
-    are_few: bool = False,
-) -> Drawn:
-    """Draw the folds of the rows and the seeds of the candidates' fits, with a plan as its race did."""
-    if plan is None:
-        origin, random = RandomOrigin.of(estimator.random_state), check_random_state(estimator.random_state)
-    else:
-        origin, random = plan.origin, plan.origin.begin()
-    folds, raced = ([], [0]) if are_few else _folds(data, random)
-    of_folds, of_all = (
-        random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (FOLDS, NETWORKS)
-    )
-    if are_few:
-        folds = [few.dealt_rows(data, racing, [seeds[0] for seeds in of_folds])]
-    drawn = Drawn(data.samples.n, folds, raced, of_folds, of_all, origin, repeat.digest_of(data))
-    return drawn if plan is None else repeat.planned(plan, data, racing, drawn)
-
-
-def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], list[int]]:
-    """Return the folds of the rows, at most FOLDS, and which of them the race is over: the latest one of many rows."""
-    n, structure = data.samples.n, data.structure
-    if data.validation is not None or n < LEAST:
-        return [Split(np.arange(n), np.empty(0, np.int64))], [0]
-    count = max(FOLDS, -(-n // MOST_HELD_OUT))
-    if structure.is_free:
-        fold = deal(n, count, data.labels, random)
-        found = [Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
-    else:
-        found = folds(structure, count, data.labels, random)[:FOLDS]
-    return found, [*range(len(found))] if n <= FEW else [0]
 
 
 class Race(Runner):

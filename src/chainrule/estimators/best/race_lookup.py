@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from chainrule.core.random import generator
-from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.judge import Judge, joined
 from chainrule.estimators.best.lookup import ComparedRows, Lookup, Memory, Numbers, Similarity, as_shares
@@ -105,7 +105,7 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers) -> LearnedLookup | 
 
 def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult:
     """Return the result of a race whose average looks up the training rows."""
-    one, blend = np.ones(race.targets.outputs), result.blend
+    one = np.ones(race.targets.outputs)
     memory = _memory(
         race,
         found.preprocessor,
@@ -114,7 +114,7 @@ def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult
         one if race.targets.task == "regression" else None,
     )
     lookup = Lookup(found.preprocessor, found.similarity, memory)
-    return replace(result, blend=Blend(blend.parts, blend.temperature, blend.engine, lookup))
+    return replace(result, blend=replace(result.blend, lookup=lookup))
 
 
 def _is_possible(race: Runner, judge: Judge) -> bool:
