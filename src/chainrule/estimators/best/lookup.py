@@ -19,7 +19,7 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 Numbers = NDArray[np.float64]
 
-AT_ONCE = 1 << 22
+AT_ONCE = 1 << 19
 """The similarities that are in memory at once."""
 PROBABILITY = 1e-12
 """The smallest probability that is corrected; smaller ones are replaced by it."""
@@ -48,6 +48,17 @@ class ComparedRows(NamedTuple):
         return ComparedRows(self.numbers[rows], self.codes[rows])
 
 
+class ScaledRows(NamedTuple):
+    """Rows in the units of a similarity."""
+
+    numbers: NDArray[np.floating]
+    """(n, columns)"""
+    squares: NDArray[np.floating]
+    """(n,) their sums of squares"""
+    codes: NDArray[np.int32]
+    """(n, columns)"""
+
+
 class Similarity(NamedTuple):
     """How alike rows are: k(x, x') = exp(-d(x, x')).
 
@@ -65,14 +76,17 @@ class Similarity(NamedTuple):
         """Return it as JSON values."""
         return {"numbers": self.numbers.tolist(), "codes": self.codes.tolist(), "prior": self.prior}
 
-    def distances(self, one: ComparedRows, other: ComparedRows) -> Numbers:
+    def scaled(self, rows: ComparedRows) -> ScaledRows:
+        """Return rows with sqrt(a_j) x_j in place of x_j, in the type of a."""
+        numbers = rows.numbers * np.sqrt(self.numbers)
+        return ScaledRows(numbers, np.square(numbers).sum(1), rows.codes)
+
+    def distances(self, one: ScaledRows, other: ScaledRows) -> Numbers:
         """Return the distances d (n, m) of n rows to m others, in the type of a."""
-        scale = np.sqrt(self.numbers)
-        a, b = one.numbers * scale, other.numbers * scale
-        found: Numbers = np.asarray(a @ b.T)
+        found: Numbers = np.asarray(one.numbers @ other.numbers.T)
         found *= -2
-        found += np.square(a).sum(1)[:, None]
-        found += np.square(b).sum(1)
+        found += one.squares[:, None]
+        found += other.squares
         np.maximum(found, 0, out=found)  # but for rounding
         for column, b_c in enumerate(self.codes):
             found += b_c * (one.codes[:, column, None] != other.codes[None, :, column])
@@ -141,13 +155,19 @@ class Memory:
         expected = None if self.expected is None else self.expected[chosen]
         return Memory(self.rows.take(chosen), self.observed[chosen], expected)
 
-    def corrected(self, one: ComparedRows, p: Numbers, similarity: Similarity) -> Numbers:
-        """Return what is predicted for rows after correction. p: (n, outputs) before, of all classes for labels."""
-        at_once = max(1, AT_ONCE // len(self.observed))
+    def corrected(
+        self, one: ComparedRows, p: Numbers, similarity: Similarity, own: ScaledRows | None = None
+    ) -> Numbers:
+        """Return what is predicted for rows after correction.
+
+        p: (n, outputs) before, of all classes for labels.  own: the memory's rows in units of the similarity, if known.
+        """
+        own, at_once = own or similarity.scaled(self.rows), max(1, AT_ONCE // len(self.observed))
         found = [
             corrected(
                 p[k : k + at_once],
-                np.exp(-similarity.distances(one.take(slice(k, k + at_once)), self.rows)) @ self.known,
+                np.exp(-similarity.distances(similarity.scaled(one.take(slice(k, k + at_once))), own))
+                @ self.known,
                 similarity.prior,
                 self.expected is not None,
             )
@@ -179,9 +199,15 @@ class Lookup:
         """Return the corrected predictions (n, outputs). inputs: of the rows.  p: what the average predicts."""
         one = ComparedRows.of(inputs, self.preprocessor)
         if self.memory.expected is None:
-            return self.memory.corrected(one, p, self.similarity)
-        shares = self.memory.corrected(one, as_shares(p), self.similarity)
+            return self.memory.corrected(one, p, self.similarity, self._scaled)
+        shares = self.memory.corrected(one, as_shares(p), self.similarity, self._scaled)
         return shares[:, 1:] if p.shape[1] == 1 else shares
+
+    @cached_property
+    def _scaled(self) -> ScaledRows:
+        """The training rows in units of the similarity, each column as a whole, as one row is compared with them."""
+        own = self.similarity.scaled(self.memory.rows)
+        return own._replace(numbers=np.asfortranarray(own.numbers), codes=np.asfortranarray(own.codes))
 
     def described(self) -> dict[str, Any]:
         """Return what it has beside the memory, as JSON values."""

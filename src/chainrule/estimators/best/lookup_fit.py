@@ -137,7 +137,8 @@ class _Descent:
         codes = queries.rows.codes.shape[1]
         alike = Similarity(np.ones(self.columns), np.full(codes, DIFFERENT), FIRST_PRIOR)
         some = queries.rows.take(slice(0, 500))
-        tenth = np.partition(alike.distances(some, memory.rows), 10, axis=1)[:, 10]
+        away = alike.distances(alike.scaled(some), alike.scaled(memory.rows))
+        tenth = np.partition(away, 10, axis=1)[:, 10]
         self.first = np.log([*alike.numbers, *alike.codes]) - math.log(NEAR * float(np.median(tenth)) + 1e-6)
         self.logs = np.array([*self.first, math.log(FIRST_PRIOR)])
         """(columns + 1,) of a and b, and of the prior above the least one"""
@@ -225,10 +226,11 @@ def nearest(one: ComparedRows, other: ComparedRows, similarity: Similarity) -> N
     single = Similarity(
         similarity.numbers.astype(np.float32), similarity.codes.astype(np.float32), similarity.prior
     )
+    others = single.scaled(other)
     found = [
-        np.argpartition(single.distances(one.take(slice(k, k + at_once)), other), NEAREST - 1, axis=1)[
-            :, :NEAREST
-        ]
+        np.argpartition(
+            single.distances(single.scaled(one.take(slice(k, k + at_once))), others), NEAREST - 1, axis=1
+        )[:, :NEAREST]
         for k in range(0, len(one.numbers), at_once)
     ]
     return np.concatenate(found)
