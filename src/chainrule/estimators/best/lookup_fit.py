@@ -80,7 +80,7 @@ def learn(
             (memory, queries.take(order[half::2][:most]))
             for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
         ]
-        found = _Descent(own).run()
+        found = Descent(own).run()
         others = [
             memory.corrected(other.rows, other.predicted, found)
             for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
@@ -126,7 +126,7 @@ def _mean(one: Similarity, other: Similarity) -> Similarity:
     )
 
 
-class _Descent:
+class Descent:
     """Adam on the logarithms of a similarity, over the nearest training rows of each row."""
 
     def __init__(self, folds: Sequence[tuple[Memory, Queries]]) -> None:
@@ -159,11 +159,11 @@ class _Descent:
         state = rule.init(self.logs)
         for step, rate in enumerate(rates):
             if step % REFRESHED == 0:
-                self._find_nearest()
+                self.find_nearest()
             self.logs, state = rule.update(self.gradient()[1], state, self.logs, rate, step + 1)
         return self.similarity
 
-    def _find_nearest(self) -> None:
+    def find_nearest(self) -> None:
         """Find the nearest training rows of each row, how they differ, and what is known of them."""
         different, known = [], []
         for memory, queries in self.folds:

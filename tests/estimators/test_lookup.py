@@ -1,0 +1,340 @@
+"""The lookup of preset="best": similar training rows by hand, what is learned of them, and the whole race with it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
+from chainrule.estimators.best import candidates, race_lookup
+from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.lookup import (
+    PROBABILITY,
+    ComparedRows,
+    Lookup,
+    Memory,
+    Similarity,
+    as_shares,
+    corrected_numbers,
+    corrected_shares,
+    similarity_of,
+)
+from chainrule.estimators.best.lookup_fit import (
+    LEAST_PRIOR,
+    MOST_REMEMBERED,
+    NEAREST,
+    Descent,
+    Queries,
+    learn,
+    nearest,
+)
+
+PERSONS, N = 150, 900
+RNG = np.random.default_rng(0)
+PERSON = RNG.integers(0, PERSONS, N)
+EFFECT = RNG.normal(size=PERSONS)[PERSON]
+TABLE = pd.DataFrame(
+    {
+        "age": RNG.permutation(PERSONS)[PERSON],
+        "place": np.array([f"p{k % 90}" for k in range(PERSONS)])[PERSON],
+        "dose": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(size=N)),
+    }
+)
+NUMBER = 50 + 20 * EFFECT + RNG.normal(size=N)
+TARGETS = {
+    "number": NUMBER,
+    "numbers": np.column_stack([NUMBER, -1e3 * NUMBER]),
+    "two": np.where(EFFECT > 0, "high", "low"),
+    "three": np.digitize(EFFECT, [-0.5, 0.5]),
+}
+SMALL = (Candidate("fast", changed={"hidden_layer_sizes": (4,)}),)
+"""What cannot learn each person: the lookup has to."""
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+
+
+def unfitted(kind: str, **settings: Any) -> Any:
+    made = MLPRegressor if kind.startswith("number") else MLPClassifier
+    return made(**{"preprocess": "auto", "preset": "best", "max_iter": 4, "random_state": 3} | settings)
+
+
+@cache
+def fitted(kind: str) -> Any:
+    return unfitted(kind).fit(TABLE, TARGETS[kind])
+
+
+def answers(estimator: Any, X: Any = TABLE) -> NDArray[np.float64]:
+    found = estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
+    return np.asarray(found).reshape(len(X), -1)
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_columns_and_a_category_by_hand() -> None:
+    similarity = Similarity(np.array([2.0, 0.5]), np.array([3.0]), 1.0)
+    one = ComparedRows(np.array([[1, 2]], np.float32), np.array([[7]], np.int32))
+    others = ComparedRows(np.array([[1, 2], [0, 4], [1, 2]], np.float32), np.array([[7], [7], [8]], np.int32))
+    found = similarity.distances(similarity.scaled(one), similarity.scaled(others))
+    np.testing.assert_allclose(found, [[0, 2 * 1 + 0.5 * 4, 3]], atol=1e-12)
+
+
+def test_numbers_by_hand() -> None:
+    found = corrected_numbers(np.array([[10.0]]), np.array([[6.0]]), np.array([2.0]), 1.0)
+    assert found == 10 + 6 / 3  # two rows with an error of 3 each, beside a prior of one without
+
+
+def test_shares_by_hand() -> None:
+    p, observed, expected = np.array([[0.5, 0.5]]), np.array([[3.0, 0.0]]), np.array([[1.5, 1.5]])
+    found = corrected_shares(p, observed, expected, 1.0)
+    q = 0.5 * 3.5 / 2, 0.5 * 0.5 / 2
+    np.testing.assert_allclose(found, [[q[0] / sum(q), q[1] / sum(q)]])
+
+
+def test_both_classes_above_zero() -> None:
+    np.testing.assert_allclose(as_shares(np.array([[0.25], [0.0]])), [[0.75, 0.25], [1, PROBABILITY]])
+
+
+@given(st.integers(1, 40), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2**32 - 1))
+def test_sums_over_blocks_are_those_of_a_loop(rows: int, columns: int, codes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def drawn(n: int) -> ComparedRows:
+        numbers = rng.normal(size=(n, columns)).astype(np.float32)
+        return ComparedRows(numbers, rng.integers(0, 3, (n, codes)).astype(np.int32))
+
+    memory = Memory(drawn(rows), rng.normal(size=(rows, 2)).astype(np.float32))
+    similarity = Similarity(rng.uniform(0, 3, columns), rng.uniform(0, 3, codes), 0.4)
+    one, p = drawn(5), rng.normal(size=(5, 2))
+    found = memory.corrected(one, p, similarity)
+    for k in range(5):
+        d = (similarity.numbers * np.square(one.numbers[k] - memory.rows.numbers).astype(np.float64)).sum(1)
+        d += (similarity.codes * (one.codes[k] != memory.rows.codes)).sum(1)
+        near = np.exp(-d)
+        np.testing.assert_allclose(
+            found[k], p[k] + near @ memory.observed / (0.4 + near.sum()), rtol=1e-5, atol=1e-6
+        )
+
+
+# --- what is learned --------------------------------------------------------------------------------------------------
+
+
+def fold(are_shares: bool, n: int = 400, seed: int = 0) -> tuple[Memory, Queries]:
+    """Rows that are like those of the same person, by the first of two columns."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(n: int) -> tuple[ComparedRows, NDArray[np.int64]]:
+        person = rng.integers(0, 60, n)
+        numbers = np.column_stack([person / 10, rng.normal(size=n)]).astype(np.float32)
+        return ComparedRows(numbers, (person % 4)[:, None].astype(np.int32)), person
+
+    effect = np.random.default_rng(1).normal(size=60)
+    (rows, person), (held, other) = drawn(n), drawn(n)
+    weight = rng.uniform(0.5, 2, n)
+    if not are_shares:
+        errors = (effect[person] + 0.1 * rng.normal(size=n))[:, None]
+        return Memory(rows, errors.astype(np.float32)), Queries(
+            held, np.zeros((n, 1)), effect[other][:, None], weight
+        )
+    half = np.full((n, 2), 0.5)
+    memory = Memory(rows, (effect[person] > 0).astype(np.int32), half.astype(np.float32))
+    return memory, Queries(held, half, (effect[other] > 0).astype(np.int64), weight)
+
+
+@pytest.mark.parametrize("are_shares", [False, True])
+def test_the_gradient_is_that_of_differences(are_shares: bool) -> None:
+    descent = Descent([fold(are_shares, seed=0), fold(are_shares, seed=2)])
+    descent.find_nearest()
+    descent.logs = descent.logs + np.random.default_rng(0).normal(0, 0.3, len(descent.logs))
+    _, gradient = descent.gradient()
+    for k in range(len(gradient)):
+        ends = []
+        for step in (1e-3, -1e-3):
+            descent.logs[k] += step
+            ends.append(descent.gradient()[0])
+            descent.logs[k] -= step
+        assert gradient[k] == pytest.approx((ends[0] - ends[1]) / 2e-3, rel=2e-2, abs=1e-6)
+
+
+@pytest.mark.parametrize("are_shares", [False, True])
+def test_it_learns_which_column_says_who_is_who(are_shares: bool) -> None:
+    memory, queries = fold(are_shares)
+    found = learn([(memory, queries)])
+    assert found is not None
+    assert found.similarity.numbers[0] > 3 * found.similarity.numbers[1]
+    before, after = queries.losses(queries.predicted), queries.losses(found.predicted[0])
+    assert after.mean() < 0.5 * before.mean()
+    assert found.similarity.prior >= LEAST_PRIOR
+
+
+def test_it_learns_nothing_of_noise() -> None:
+    memory, queries = fold(False)
+    noise = np.random.default_rng(5).normal(size=(400, 1)).astype(np.float32)
+    noisy = Memory(memory.rows, noise)
+    assert learn([(noisy, queries)]) is None
+    assert learn([(noisy, queries)], is_decided=True) is not None
+
+
+def test_too_few_rows_are_not_compared() -> None:
+    memory, queries = fold(False)
+    assert learn([(memory.take(np.arange(NEAREST - 1)), queries)]) is None
+    assert learn([(memory, queries.take(np.arange(1)))]) is None
+
+
+def test_the_nearest_are_found() -> None:
+    memory, queries = fold(False)
+    similarity = Similarity(np.array([5.0, 0.1]), np.array([2.0]), 1.0)
+    found = nearest(queries.rows, memory.rows, similarity)
+    d = similarity.distances(similarity.scaled(queries.rows), similarity.scaled(memory.rows))
+    np.testing.assert_allclose(
+        np.take_along_axis(d, found, 1).max(1), np.sort(d, 1)[:, NEAREST - 1], rtol=1e-5, atol=1e-5
+    )
+
+
+# --- a race -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_persons_are_looked_up(kind: str) -> None:
+    made = fitted(kind)
+    assert isinstance(made.blend_.lookup, Lookup)
+    assert len(made.blend_.lookup) == N and f"{N} rows" in repr(made.blend_)
+    without = unfitted(kind, lookup=False).fit(TABLE, TARGETS[kind])
+    assert without.blend_.lookup is None
+    later = TABLE.assign(dose=0.0)
+    assert made.score(later, TARGETS[kind]) > without.score(later, TARGETS[kind]) + 0.05
+    if kind in ("two", "three"):
+        np.testing.assert_allclose(answers(made).sum(1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_one_row_many_rows_and_copies_answer_alike(kind: str, tmp_path: Path) -> None:
+    made, y = fitted(kind), TARGETS[kind]
+    expected = answers(made)
+    np.testing.assert_allclose(answers(made, TABLE[:1]), expected[:1], rtol=1e-9)
+    bound = made.bind()
+    one = bound.predict_proba(TABLE[:1]) if kind in ("two", "three") else bound.predict(TABLE[:1])
+    np.testing.assert_allclose(np.ravel(one), expected[0], rtol=1e-9)
+    made.save(path := tmp_path / "made.safetensors")
+    for other in (type(made).load(path), pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert np.array_equal(answers(other), expected)
+    small = tmp_path / "small.safetensors"
+    made.save(small, compact=True)
+    assert small.stat().st_size < path.stat().st_size
+    assert type(made).load(small).score(TABLE, y) == pytest.approx(made.score(TABLE, y), abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["number", "three"])
+def test_a_plan_repeats_it(kind: str) -> None:
+    made = fitted(kind)
+    plan = json.loads(json.dumps(made.plan_))
+    again = unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan)
+    assert np.array_equal(answers(again), answers(made))
+    plan["similarity"] = None
+    assert unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan).blend_.lookup is None
+    plan["similarity"] = {"numbers": [-1.0], "codes": [], "prior": 1.0}
+    with pytest.raises(ConfigError, match="plan"):
+        unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan)
+
+
+def test_intervals_are_of_rows_held_out_of_the_lookup() -> None:
+    later = np.arange(N) >= 600
+    made = unfitted("number").fit(TABLE[~later], NUMBER[~later])
+    assert made.blend_.lookup is not None
+    lower, upper = np.asarray(made.predict_interval(TABLE[later], 0.8)).T
+    inside = (lower <= NUMBER[later]) & (NUMBER[later] <= upper)
+    assert 0.7 < inside.mean() < 0.92
+    held = made.held_out_
+    errors = held.predicted[:, 0] - NUMBER[~later][held.rows]
+    assert np.sqrt(np.mean(np.square(errors))) < 0.7 * NUMBER.std()
+
+
+def test_an_update_keeps_it() -> None:
+    made = copy.deepcopy(fitted("number"))
+    before = len(made.blend_.lookup)
+    made.update(TABLE[:300], NUMBER[:300])
+    assert len(made.blend_.lookup) == before
+    assert made.score(TABLE, NUMBER) > 0.5
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"lookup": False}, {"scoring": "r2"}, {"monotonic_cst": {"dose": 1}}, {"loss": "absolute_error"}],
+)
+def test_where_rows_are_not_looked_up(settings: dict[str, Any]) -> None:
+    assert unfitted("number", **settings).fit(TABLE, NUMBER).blend_.lookup is None
+
+
+def test_a_limit_too_short_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_lookup, "SHARE", 0.0)
+    assert unfitted("number").fit(TABLE, NUMBER).blend_.lookup is None
+
+
+def test_a_lookup_has_as_many_rows_as_it_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_lookup, "MOST_KEPT", 500)
+    monkeypatch.setattr(race_lookup, "MOST_REMEMBERED", 400)
+    made = unfitted("number").fit(TABLE, NUMBER)
+    assert len(made.blend_.lookup) == 500 < MOST_REMEMBERED
+
+
+def test_passed_rows_are_what_it_is_learned_on() -> None:
+    rows = np.arange(N) < 600
+    made = unfitted("number").fit(TABLE[rows], NUMBER[rows], X_val=TABLE[~rows], y_val=NUMBER[~rows])
+    assert len(made.blend_.lookup) == 600
+    assert made.score(TABLE[~rows], NUMBER[~rows]) > 0.5
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_only_a_file_with_a_lookup_is_new(tmp_path: Path) -> None:
+    from chainrule.estimators.best.files import AVERAGE, KEY
+    from chainrule.model import load_any
+
+    with_it, without = tmp_path / "with.safetensors", tmp_path / "without.safetensors"
+    fitted("number").save(with_it)
+    unfitted("number", lookup=False).fit(TABLE, NUMBER).save(without)
+    assert AVERAGE in load_any(with_it)[1][KEY]  # a version that looks for weights finds none
+    assert "lookup" not in load_any(with_it)[1]["estimator"]["parameters"]
+    assert "weights" in load_any(without)[1][KEY]
+    assert load_any(without)[1]["estimator"]["parameters"]["lookup"] is False
+    assert MLPRegressor.load(without).lookup is False and MLPRegressor.load(with_it).lookup is True
+
+
+def test_a_damaged_lookup_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fitted("three")
+    whole = made.blend_.lookup.tensors()
+    for name, other in {
+        "numbers": whole["numbers"][:-1],
+        "codes": whole["codes"].astype(np.int64),
+        "observed": whole["observed"] + 3,
+        "expected": whole["expected"] * np.float32(np.nan),
+    }.items():
+        broken = whole | {name: other}
+        monkeypatch.setattr(Lookup, "tensors", lambda self, compact=False, broken=broken: broken)
+        made.save(path := tmp_path / "broken.safetensors")
+        with pytest.raises(FormatError, match="the average in the file is malformed"):
+            MLPClassifier.load(path)
+
+
+def test_a_similarity_is_of_finite_numbers() -> None:
+    data = Similarity(np.array([1.0]), np.array([2.0]), 0.5).to_data()
+    assert similarity_of(json.loads(json.dumps(data))).prior == 0.5
+    for name, value in {"numbers": [np.nan], "codes": [-1.0], "prior": 0.0}.items():
+        with pytest.raises(FormatError):
+            similarity_of(data | {name: value})
