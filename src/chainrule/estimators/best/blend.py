@@ -176,6 +176,11 @@ class RaceResult(FitResult):
         """That of the average's probabilities."""
         return self.blend.temperature
 
+    @property
+    def lookup(self) -> Lookup | None:
+        """That of the average."""
+        return self.blend.lookup
+
     def shown_spread(self, spread: NDArray[Any]) -> NDArray[Any]:
         """Return the deviation of the parts (n, outputs) as `spread` shows it: of two classes for each of them."""
         if spread.shape[1] > 1 or (isinstance(self.targets, Labels) and self.targets.is_one_class):

@@ -36,8 +36,7 @@ class ComparedRows(NamedTuple):
     @classmethod
     def of(cls, inputs: NDArray[np.floating], preprocessor: TablePreprocessor) -> Self:
         """Return those of a preprocessor's inputs (n, outputs)."""
-        is_code = np.zeros(inputs.shape[1], bool)
-        is_code[[column for column, *_ in preprocessor.embedded_]] = True
+        is_code = are_codes(preprocessor)
         return cls(
             np.ascontiguousarray(inputs[:, ~is_code], np.float32),
             np.ascontiguousarray(inputs[:, is_code], np.int32),
@@ -46,6 +45,13 @@ class ComparedRows(NamedTuple):
     def take(self, rows: Any) -> ComparedRows:
         """Return some of the rows."""
         return ComparedRows(self.numbers[rows], self.codes[rows])
+
+
+def are_codes(preprocessor: TablePreprocessor) -> NDArray[np.bool_]:
+    """Return which of a preprocessor's outputs are categories (outputs,)."""
+    found = np.zeros(len(preprocessor.sources_), bool)
+    found[[column for column, *_ in preprocessor.embedded_]] = True
+    return found
 
 
 class ScaledRows(NamedTuple):
@@ -112,13 +118,18 @@ def corrected_numbers(p: Numbers, errors: Numbers, rows: Numbers, prior: float) 
     return np.asarray(p + errors / (prior + rows)[:, None])
 
 
+def share_odds(p: Numbers, observed: Numbers, expected: Numbers, prior: float) -> Numbers:
+    """Return p (prior p + observed) / (prior p + expected): probabilities before they are made to add up to 1."""
+    return np.asarray(p * (prior * p + observed) / (prior * p + expected))
+
+
 def corrected_shares(p: Numbers, observed: Numbers, expected: Numbers, prior: float) -> Numbers:
     """Return q_c / sum_c q_c with q_c = p_c (prior p_c + observed_c) / (prior p_c + expected_c).
 
     p: (n, classes) probabilities.  observed, expected: (n, classes), the sums over training rows i of k_i [y_i = c] and
     of k_i p_ic: how often the class was among rows like this one, and how often it was predicted.
     """
-    q = p * (prior * p + observed) / (prior * p + expected)
+    q = share_odds(p, observed, expected, prior)
     return np.asarray(q / q.sum(1, keepdims=True))
 
 
@@ -199,12 +210,12 @@ class Lookup:
         """Return the corrected predictions (n, outputs). inputs: of the rows.  p: what the average predicts."""
         one = ComparedRows.of(inputs, self.preprocessor)
         if self.memory.expected is None:
-            return self.memory.corrected(one, p, self.similarity, self._scaled)
-        shares = self.memory.corrected(one, as_shares(p), self.similarity, self._scaled)
+            return self.memory.corrected(one, p, self.similarity, self.scaled)
+        shares = self.memory.corrected(one, as_shares(p), self.similarity, self.scaled)
         return shares[:, 1:] if p.shape[1] == 1 else shares
 
     @cached_property
-    def _scaled(self) -> ScaledRows:
+    def scaled(self) -> ScaledRows:
         """The training rows in units of the similarity, each column as a whole, as one row is compared with them."""
         own = self.similarity.scaled(self.memory.rows)
         return own._replace(numbers=np.asfortranarray(own.numbers), codes=np.asfortranarray(own.codes))

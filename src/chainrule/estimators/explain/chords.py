@@ -111,6 +111,39 @@ def softmax(z: Floats) -> tuple[Shares, SoftmaxSlopes]:
     return Shares(p, p @ others), SoftmaxSlopes(means)
 
 
+def quotient_slopes(a: Floats, a0: Floats, b: Floats, b0: Floats) -> tuple[Floats, Floats]:
+    """Return the slopes of a / b by a and by b, of a product a c with c = 1 / b whose joint effect is halved.
+
+    a / b - a0 / b0 = (1 / b + 1 / b0) / 2 (a - a0) - (a + a0) / (2 b b0) (b - b0)
+
+    The first is the mean of c times the change of a, the second the mean of a times that of c, 1 / b - 1 / b0 =
+    -(b - b0) / (b b0). Arrays of shapes that broadcast, b and b0 other than 0.
+    """
+    c, c0 = 1 / b, 1 / b0
+    return np.asarray((c + c0) / 2), np.asarray(-(a + a0) / 2 * c * c0)
+
+
+def normalized_back(m: Floats, q: Floats, q0: Floats) -> Floats:
+    """Return the multipliers of q from those m of y = q / sum_k q_k, over the last axis, by `quotient_slopes`.
+
+    q, q0: (n or 1, classes), above 0, the values and those of the reference.  m: (n, classes).
+    """
+    of_q, of_sum = quotient_slopes(q, q0, q.sum(-1, keepdims=True), q0.sum(-1, keepdims=True))
+    return np.asarray(m * of_q + (m * of_sum).sum(-1, keepdims=True))
+
+
+def odds_slope(p: Floats, p0: Floats, observed: Floats, expected: Floats, prior: float) -> Floats:
+    """The slope by p of q(p) = p (prior p + observed) / (prior p + expected), see `lookup.share_odds`.
+
+    (q - q0) / (p - p0) = (prior^2 p p0 + prior expected (p + p0) + observed expected)
+                          / ((prior p + expected) (prior p0 + expected))
+
+    A sum of what is not negative, so it is as exact as its arguments, also where p = p0.
+    """
+    above = prior * prior * p * p0 + prior * expected * (p + p0) + observed * expected
+    return np.asarray(above / (prior * p + expected) / (prior * p0 + expected))
+
+
 def sort_slopes(y: Floats) -> Floats:
     r"""The slopes of sorting each row: how long, on the way from the reference, y_j is the k-th smallest.
 

@@ -14,7 +14,8 @@ from chainrule.core.settings import check_count
 from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.estimators.explain.chords import Floats
-from chainrule.estimators.explain.parts import AnswerParts, Inputs
+from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.taken import Inputs
 from chainrule.estimators.explain.targets import Wanted, answers, output_of, wanted, with_columns
 from chainrule.estimators.tables.cells import ReadColumn
 

@@ -3,6 +3,7 @@
     outputs of each network          (n + 1, outputs), the last row that of the reference
     -> members side by side, members of an ensemble, the range of the targets, probabilities, quantiles in order
     -> the weighted mean over the parts of a blend
+    -> its correction by similar training rows, see `looked_up`
     -> the temperature
     -> of each row the probability of its class or the log-odds of it, or its number
 
@@ -33,8 +34,10 @@ from chainrule.estimators.explain.chords import (
     softmax,
     sort_slopes,
 )
-from chainrule.estimators.explain.parts import AnswerParts, Inputs
+from chainrule.estimators.explain.looked_up import LookedUpBack, SimilarRows, looked_up
+from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.reasons import Reasons
+from chainrule.estimators.explain.taken import Inputs
 from chainrule.estimators.explain.targets import Wanted, output_of, wanted
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.numbers import NumericTargets
@@ -198,7 +201,8 @@ def explain(parts: AnswerParts, X: object, target: object, output: str | None, r
         raise ShapeError("X has no rows, and there is no answer to explain; pass at least one.")
     want = wanted(parts.result.targets, target, table.rows)
     width = sum(network.width for part in parts.all for network in part.networks)
-    step = max(1, min(MAX_ROWS, MAX_NUMBERS // width))
+    similar = MAX_ROWS if parts.lookup is None else parts.lookup.at_once
+    step = max(1, min(MAX_ROWS, MAX_NUMBERS // width, similar))
     chunks = [slice(start, start + step) for start in range(0, table.rows, step)]
     found = [_over_references(parts, table.inputs, against.inputs, rows, want, output) for rows in chunks]
     values, answers, base = (np.concatenate(each) for each in zip(*(each[:3] for each in found), strict=True))
@@ -228,39 +232,63 @@ def _over_references(
     parts: AnswerParts, inputs: Inputs, references: Inputs, rows: slice, want: Wanted, output: str
 ) -> _Rows:
     """Average the reasons of some rows over the rows that they are compared with."""
-    some = [np.asarray(each[rows], np.float64) for each in inputs]
-    found = []
-    for r in range(len(references[0])):
-        one = [np.asarray(each[r : r + 1], np.float64) for each in references]
-        found.append(_against(parts, some, one, rows, want, output))
+    some = _compared(parts, inputs, rows)
+    found = [
+        _against(parts, some, _compared(parts, references, slice(r, r + 1)), rows, want, output)
+        for r in range(len(references[0]))
+    ]
     values = np.mean([each.values for each in found], axis=0)
     base = np.mean([each.base for each in found], axis=0)
     return _Rows(values, found[0].answers, base, found[0].labels)
 
 
+class _Compared(NamedTuple):
+    """Rows as what answers takes them."""
+
+    inputs: list[Floats]
+    """of each part"""
+    similar: SimilarRows | None
+    """None without a lookup"""
+
+
+def _compared(parts: AnswerParts, inputs: Inputs, rows: slice) -> _Compared:
+    """Return some rows of prepared ones."""
+    similar = None if parts.lookup is None else parts.lookup.similar(inputs[-1][rows])
+    return _Compared([np.asarray(each[rows], np.float64) for each in inputs[: len(parts.all)]], similar)
+
+
 def _against(
-    parts: AnswerParts, inputs: list[Floats], reference: list[Floats], rows: slice, want: Wanted, output: str
+    parts: AnswerParts, some: _Compared, reference: _Compared, rows: slice, want: Wanted, output: str
 ) -> _Rows:
     """Return the reasons of some rows, compared with one row."""
     passes = [
         [network.run(own, row) for network in part.networks]
-        for part, own, row in zip(parts.all, inputs, reference, strict=True)
+        for part, own, row in zip(parts.all, some.inputs, reference.inputs, strict=True)
     ]
     of_parts = [
-        _predicted(part.result, [each.outputs for each in some])
-        for part, some in zip(parts.all, passes, strict=True)
+        _predicted(part.result, [each.outputs for each in own])
+        for part, own in zip(parts.all, passes, strict=True)
     ]
     mean, back_of_mean = blended(of_parts, [part.weight for part in parts.all])
-    shares, back_of_temperature = tempered(mean, parts.temperature, parts.exclusive)
+    corrected, back_of_lookup = _corrected(parts, mean, some, reference)
+    shares, back_of_temperature = tempered(corrected, parts.temperature, parts.exclusive)
     places, negated, labels = want.of_rows(shares.p[:-1], rows)
     answer = chosen(shares, places, negated, output == "log_odds")
-    V = back_of_mean(back_of_temperature(answer.m))
-    values = sum(
-        part.by_column(each.attributions(v), len(parts.names))
-        for part, some, of_part in zip(parts.all, passes, V, strict=True)
-        for each, v in zip(some, of_part, strict=True)
-    )
-    return _Rows(np.asarray(values), answer.answers, answer.base, labels)
+    m, values = back_of_lookup(back_of_temperature(answer.m))
+    for part, own, of_part in zip(parts.all, passes, back_of_mean(m), strict=True):
+        for each, v in zip(own, of_part, strict=True):
+            values += part.by_column(each.attributions(v), len(parts.names))
+    return _Rows(values, answer.answers, answer.base, labels)
+
+
+def _corrected(
+    parts: AnswerParts, mean: Shares, some: _Compared, reference: _Compared
+) -> tuple[Shares, LookedUpBack]:
+    """Return an average after its lookup, if it has one, and the way back to it and to the columns."""
+    found, columns = parts.lookup, len(parts.names)
+    if found is None or some.similar is None or reference.similar is None:
+        return mean, lambda m: (m, np.zeros((len(m), columns)))
+    return looked_up(found, mean, some.similar, reference.similar, columns)
 
 
 def _predicted(result: FitResult, outputs: list[Floats]) -> LinkedOutputs:

@@ -25,7 +25,9 @@ class Explains(HiddenLayers):
         r"""Say what each column of a table adds to each answer: answer = base + sum over the columns of its value.
 
         base is the answer for the reference. All that answers is explained: the average of all networks, the range of
-        the targets and the temperature; a column's numbers, ranks, categories, vectors and curves are added up.
+        the targets and the temperature; a column's numbers, ranks, categories, vectors and curves are added up. Where
+        `preset="best"` corrects its average by similar training rows, a column's value also has what it adds to that by
+        making these rows more or less similar.
 
         X: (n, columns), as for `predict`.
         target: a class, a label, the index of an output, or one per row; None for the second of two classes, the

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.explain.chords import Floats
+from chainrule.estimators.explain.looked_up import AnswerLookup
+from chainrule.estimators.explain.taken import Inputs, TakenColumns, sources_of
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.tables.cells import ReadColumn, cells, typical_row
-from chainrule.estimators.tables.crossed import Crossed
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Context, Embedding, Link
 from chainrule.inspection.attribution.deep_lift import ChordPass, chord_pass
@@ -28,12 +29,9 @@ from chainrule.network.tree import walk
 MAX_REFERENCE = 100
 """The rows of a reference at most: the work is in proportion to them."""
 
-Inputs = tuple[NDArray[np.floating], ...]
-"""Rows as each part's networks take them, (rows, inputs) each."""
-
 
 class PreparedTable(NamedTuple):
-    """Rows as each part takes them, and their cells."""
+    """Rows as each part takes them, and the lookup, and their cells."""
 
     inputs: Inputs
     cells: tuple[ReadColumn, ...]
@@ -45,47 +43,16 @@ class PreparedTable(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AnswerPart:
-    """A fit of an average."""
+class AnswerPart(TakenColumns):
+    """A fit of an average, and the columns of its inputs."""
 
     weight: float
     result: FitResult
-    columns: NDArray[np.int64]
-    """the column of each input (inputs,), among those that any part uses"""
 
     @cached_property
     def networks(self) -> tuple[ExactNetwork, ...]:
         """Its networks in float64."""
         return tuple(exact_network(model) for model in self.result.members)
-
-    @property
-    def crossed(self) -> tuple[Crossed, ...]:
-        """The pairs of columns with an input of their own, the last inputs."""
-        return () if self.result.preprocessor is None else self.result.preprocessor.crossed_
-
-    def by_column(self, values: Floats, columns: int) -> Floats:
-        """Add up the values of the inputs (n, inputs) that a column became: (n, columns). A pair's is halved."""
-        own = len(self.columns) - len(self.crossed)
-        places, starts = np.unique(self.columns[:own], return_index=True)
-        found = np.zeros((len(values), columns))
-        found[:, places] = np.add.reduceat(values[:, :own], starts, axis=1)
-        known = {place: column for place, column in zip(starts.tolist(), places.tolist(), strict=True)}
-        for k, pair in enumerate(self.crossed):
-            for side in (pair.first, pair.second):
-                found[:, known[side.start]] += values[:, own + k] / 2
-        return found
-
-    def with_columns(
-        self, inputs: NDArray[np.floating], other: NDArray[np.floating], columns: list[int]
-    ) -> NDArray[np.floating]:
-        """Return inputs with those of some columns taken from other rows, as many or one, and their pairs anew."""
-        own = len(self.columns) - len(self.crossed)
-        changed = np.array(inputs)
-        chosen = np.flatnonzero(np.isin(self.columns[:own], columns))
-        changed[:, chosen] = other[:, chosen]
-        for k, pair in enumerate(self.crossed):
-            changed[:, own + k] = pair.codes(changed[:, :own])
-        return changed
 
 
 class AnswerParts:
@@ -99,13 +66,18 @@ class AnswerParts:
     ) -> None:
         """Find the columns that any of them uses."""
         self.result, self.check, self.engine = result, check, engine
-        self.temperature, pairs = result.temperature, result.weighted
-        sources = [sources_of(each) for _, each in pairs]
+        self.temperature, pairs, lookup = result.temperature, result.weighted, result.lookup
+        takers = [each.preprocessor for _, each in pairs] + ([] if lookup is None else [lookup.preprocessor])
+        sources = [sources_of(each, result.n_features) for each in takers]
         used = np.unique(np.concatenate(sources))
+        places = [np.searchsorted(used, own) for own in sources]
         self.all = tuple(
-            AnswerPart(weight, each, np.searchsorted(used, own))
-            for (weight, each), own in zip(pairs, sources, strict=True)
+            AnswerPart(own, each.preprocessor, weight, each)
+            for (weight, each), own in zip(pairs, places, strict=False)
         )
+        self.lookup = None if lookup is None else AnswerLookup(places[-1], lookup.preprocessor, lookup)
+        self.takers: tuple[TakenColumns, ...] = (*self.all, *([] if self.lookup is None else [self.lookup]))
+        """what takes prepared rows, in the order of `Inputs`"""
         known = names_of(result)
         self.names = tuple(known[k] for k in used.tolist())
 
@@ -117,7 +89,7 @@ class AnswerParts:
     @property
     def preprocessors(self) -> list[TablePreprocessor]:
         """The preprocessors, each once."""
-        found = {id(part.result.preprocessor): part.result.preprocessor for part in self.all}
+        found = {id(each.preprocessor): each.preprocessor for each in self.takers}
         return [each for each in found.values() if each is not None]
 
     def table(self, X: object) -> PreparedTable:
@@ -133,7 +105,7 @@ class AnswerParts:
             if any(column.became != "dropped" and column.name not in found for column in each.learned_):
                 own_cells = cells(each.learned_, hasattr(each, "feature_names_in_"), X)
                 found = {column.name: column for column in own_cells} | found
-        inputs = tuple(made[id(part.result.preprocessor)] for part in self.all)
+        inputs = tuple(made[id(each.preprocessor)] for each in self.takers)
         return PreparedTable(inputs, tuple(found[name] for name in self.names))
 
     def reference(self, reference: object) -> PreparedTable:
@@ -174,17 +146,12 @@ class AnswerParts:
         """Return what is predicted for prepared rows, (n, outputs), by the engine."""
         each = [
             part.weight * np.asarray(part.result.predicted(rows, self.engine), np.float64)
-            for part, rows in zip(self.all, inputs, strict=True)
+            for part, rows in zip(self.all, inputs, strict=False)  # the last may be those of the lookup
         ]
         mean: Floats = np.asarray(sum(each))
+        if self.lookup is not None:
+            mean = self.lookup.lookup.corrected(inputs[-1], mean)
         return mean if self.temperature == 1 else tempered(mean, self.temperature, self.exclusive)
-
-
-def sources_of(result: FitResult) -> NDArray[np.int64]:
-    """Return the column of the table that each input of a fit's network is of (inputs,)."""
-    if result.preprocessor is None:
-        return np.arange(result.n_features)
-    return np.array(result.preprocessor.sources_, np.int64)
 
 
 def names_of(result: FitResult) -> list[str]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from chainrule.core.settings import check_choice
 from chainrule.errors import ConfigError
 from chainrule.estimators.explain.chords import TINY, Floats
-from chainrule.estimators.explain.parts import AnswerParts, Inputs
+from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.taken import Inputs
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.inspection.attribution.explained import label_numbers
@@ -88,6 +89,6 @@ def answers(parts: AnswerParts, inputs: Inputs, want: Wanted, output: str) -> Fl
 def with_columns(parts: AnswerParts, inputs: Inputs, other: Inputs, columns: list[int]) -> Inputs:
     """Return prepared rows whose inputs of some columns are those of other rows, as many or one."""
     return tuple(
-        part.with_columns(own, theirs, columns)
-        for part, own, theirs in zip(parts.all, inputs, other, strict=True)
+        each.with_columns(own, theirs, columns)
+        for each, own, theirs in zip(parts.takers, inputs, other, strict=True)
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core.settings import is_count
 from chainrule.errors import FormatError
 from chainrule.estimators.additive.terms import Terms
+from chainrule.estimators.best.lookup import Lookup
 from chainrule.estimators.conformal.intervals import Intervals
 from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.decisions import Decision
@@ -142,6 +143,11 @@ class FitResult:
     def temperature(self) -> float:
         """That of the average's probabilities, see `chainrule.estimators.best.weights.tempered`."""
         return 1.0
+
+    @property
+    def lookup(self) -> Lookup | None:
+        """What corrects the average before the temperature; None for nothing."""
+        return None
 
     @property
     def networks(self) -> list[Model]:
