@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chainrule import __version__
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.best.lookup_steps import lookup_steps
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import HoldsResult, result_of
@@ -95,12 +96,27 @@ def export_estimator(
         for each in _preprocessors(result):
             rows |= drawn_columns(each.learned_, ROWS)
     made = export_graph(graph, path, RowsToCompare(rows, X is not None), **settings)
-    return replace(made, left_out=(*made.left_out, *_dropped(result, {each.label for each in graph.inputs})))
+    dropped = _dropped(result, {each.label for each in graph.inputs})
+    return replace(made, left_out=(*made.left_out, *dropped, *_remembered(result)))
 
 
 def _preprocessors(result: FitResult) -> list[TablePreprocessor]:
-    """Return what prepares the tables of a result's networks."""
-    return [each.preprocessor for each in result.parts if each.preprocessor is not None]
+    """Return what prepares the tables of a result's networks, and those of the lookup of a race."""
+    found = [each.preprocessor for each in result.parts if each.preprocessor is not None]
+    if isinstance(result, RaceResult) and result.blend.lookup is not None:
+        found.append(result.blend.lookup.preprocessor)
+    return found
+
+
+def _remembered(result: FitResult) -> list[str]:
+    """Return a sentence on the training rows that the files have."""
+    lookup = result.blend.lookup if isinstance(result, RaceResult) else None
+    if lookup is None:
+        return []
+    return [
+        f"The file has {len(lookup):,} training rows, in which each row is looked up; fit with lookup=False for one "
+        "without them, such as for a chip with little memory, or where the rows may not be passed on."
+    ]
 
 
 def _dropped(result: FitResult, used: set[str]) -> list[str]:
@@ -130,6 +146,10 @@ class PreparedInputs:
             names = result.feature_names
             columns = () if names is None else tuple(map(str, names))
             return self.build.add(GraphInput("X", "numbers", result.n_features, columns), of="input")
+        return self.of_table(preprocessor)
+
+    def of_table(self, preprocessor: TablePreprocessor) -> GraphValue:
+        """Return the inputs that a preprocessor makes of a table."""
         key = json.dumps(preprocessor.to_data())
         if key not in self.made:
             self.made[key] = TableSteps(self.build, preprocessor, self.inputs).add()
@@ -153,6 +173,8 @@ def _blended(build: GraphBuilder, result: RaceResult, prepared: PreparedInputs) 
     each = [_predicted(build, part.result, prepared.of(part.result)) for part in blend.parts]
     each = [build.add(ToPrecision("double"), value, of="blend") for value in each]
     mean = build.add(WeightedSum(tuple(float(part.weight) for part in blend.parts)), *each, of="blend")
+    if blend.lookup is not None:
+        mean = lookup_steps(build, blend.lookup, prepared.of_table(blend.lookup.preprocessor), mean)
     return _tempered(build, mean, blend.temperature, result.targets.task == "multiclass")
 
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.export.base import CODES, Array, GraphOperation
+
+AT_ONCE = 1 << 22
+"""The similarities that are in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,67 @@ class WeightedSum(GraphOperation):
             total = total + value * value.dtype.type(weight)
         made: Array = total
         return made
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio(GraphOperation):
+    """The numbers of a value, each divided by the one number of another: x_k / y."""
+
+    arity: ClassVar[int | None] = 2
+
+    def compute(self, *values: Array) -> Array:
+        """x_k / y"""
+        x, y = values
+        made: Array = x / y
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarRows(GraphOperation):
+    """Sums over rows that are remembered, of what is known of each, times how alike it is: sum_i k_i known_i.
+
+    k_i = exp(-d_i), d_i = sum_j a_j (x_j - rows_ij)^2 + sum_c b_c [x_c != codes_ic]
+
+    x: (n, columns + categories), the numbers before the codes, each rounded to float32, as those of the rows are.
+    Differences are taken in float64 before they are squared: of squared sums, those of equal rows would not be 0.
+    """
+
+    rows: NDArray[np.float64]
+    """(m, columns) numbers that float32 has"""
+    codes: NDArray[np.float64]
+    """(m, categories) whole numbers from 0"""
+    by_number: NDArray[np.float64]
+    """(columns,) a"""
+    by_code: NDArray[np.float64]
+    """(categories,) b"""
+    known: NDArray[np.float64]
+    """(m, outputs) numbers that float32 has"""
+
+    def width(self, *widths: int) -> int:
+        """Return the columns of what is known."""
+        return int(self.known.shape[1])
+
+    def compute(self, *values: Array) -> Array:
+        """exp(-d) known"""
+        x = values[0]
+        one = x.astype(np.float32).astype(np.float64)
+        at_once = max(1, AT_ONCE // len(self.known))
+        found = [
+            np.exp(-self.distances(one[k : k + at_once])) @ self.known for k in range(0, len(x), at_once)
+        ]
+        return np.concatenate([np.zeros((0, self.known.shape[1])), *found]).astype(x.dtype, copy=False)
+
+    def distances(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return d (n, m) of n rows x to those that are remembered."""
+        from scipy.spatial.distance import cdist
+
+        columns = self.rows.shape[1]
+        found = np.zeros((len(x), len(self.rows)))
+        if columns:
+            found += cdist(x[:, :columns], self.rows, "sqeuclidean", w=self.by_number)
+        for c, b_c in enumerate(self.by_code):
+            found += b_c * (x[:, columns + c, None] != self.codes[:, c])
+        return found
 
 
 @dataclass(frozen=True, eq=False)

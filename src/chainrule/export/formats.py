@@ -46,7 +46,7 @@ class ExportedFiles:
     tolerance: float
     """what the difference may be; infinity where it is only measured"""
     left_out: tuple[str, ...] = ()
-    """sentences on what is not in the files"""
+    """sentences on what is not in the files, or is and need not be"""
     usage: str = ""
     """some lines that run what was written"""
     effect: Int8Effect | None = None

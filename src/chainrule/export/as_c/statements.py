@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, integers, numbers
-from chainrule.export.as_c import integer_statements
+from chainrule.export.as_c import integer_statements, lookup_statements
 from chainrule.export.as_c.helpers import FUNCTIONS, filled
 from chainrule.export.as_c.places import GeneratedCode, Value, each, number, of_groups
 from chainrule.export.base import GraphOperation
@@ -257,6 +257,8 @@ WRITERS = cast(
         numbers.GroupSoftmax: _softmax,
         answers.GroupMean: _group_mean,
         answers.WeightedSum: _weighted,
+        answers.Ratio: lookup_statements.ratio,
+        answers.SimilarRows: lookup_statements.similar_rows,
         numbers.JoinedColumns: _joined,
         numbers.SelectedColumns: _selected,
         numbers.LinearPieces: _pieces,

@@ -81,7 +81,11 @@ def answers(
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # on a busy machine threads wait long
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = output_names(graph)
     return dict(zip(names, session.run(list(names.values()), onnx_inputs(graph, rows, dtype)), strict=True))
 

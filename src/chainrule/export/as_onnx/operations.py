@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.answers import AboveThreshold, GroupMean, LargestColumn, SortedColumns, WeightedSum
+from chainrule.export.answers import (
+    AboveThreshold,
+    GroupMean,
+    LargestColumn,
+    Ratio,
+    SimilarRows,
+    SortedColumns,
+    WeightedSum,
+)
 from chainrule.export.as_onnx.functions import FUNCTIONS, above, add, below, times
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
 from chainrule.export.base import GraphOperation
@@ -152,6 +160,42 @@ def _(operation: WeightedSum, w: OnnxWriter, *values: str) -> str:
         own = value if weight == 1 else times(w, value, weight)
         total = w.node("Add", total, own) if total else own
     return total
+
+
+@written.register
+def _(operation: Ratio, w: OnnxWriter, *values: str) -> str:
+    return w.node("Div", *values)
+
+
+@written.register
+def _(operation: SimilarRows, w: OnnxWriter, *values: str) -> str:
+    """Row by row, so that the memory is that of one row, however many there are."""
+    count, outputs = operation.known.shape
+    columns, categories = len(operation.by_number), len(operation.by_code)
+    single = np.dtype(np.float32)
+
+    def widened(values: NDArray[np.float64]) -> str:
+        return w.cast_of(w.constant(values, single), DOUBLE)
+
+    rows, known = widened(operation.rows.T), widened(operation.known)
+
+    def sums(x: str) -> str:
+        d = w.constant(np.zeros(count), DOUBLE)
+        own = w.node("Unsqueeze", x, w.integers([1]))  # (columns + categories, 1)
+        if columns:
+            numbers = w.node("Gather", own, w.integers(np.arange(columns)), axis=0)
+            apart = w.node("Sub", rows, w.cast(numbers, DOUBLE))  # (columns, count)
+            square = w.node("Mul", apart, apart)
+            d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_number, DOUBLE), square))
+        if categories:
+            codes = w.node("Gather", own, w.integers(columns + np.arange(categories)), axis=0)
+            differ = w.node("Not", w.node("Equal", w.constant(operation.codes.T, single), codes))
+            each = w.cast_of(differ, DOUBLE)
+            d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_code, DOUBLE), each))
+        return w.node("MatMul", w.node("Exp", d), known)
+
+    found = w.each_row(w.cast(values[0], single), sums, outputs)
+    return w.cast(found, w.types[values[0]])
 
 
 @written.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
@@ -100,6 +100,32 @@ class OnnxWriter:
         name = f"{self.prefix}{self.label}/codes_{self._count}"
         self.nodes.append(helper.make_node("Cast", [x], [name], name=name, to=TensorProto.INT64))
         return name
+
+    def each_row(self, x: str, row: Callable[[str], str], outputs: int) -> str:
+        """Return what nodes make of each row (columns,) of x, all of them (n, outputs).
+
+        row: adds the nodes of one, which may read other values and constants. It is a Loop, which takes no rows too.
+        """
+        rows = self.node("Gather", self.node("Shape", x), self.integers(0), axis=0)
+        before, self.nodes = self.nodes, []
+        self._count += 1
+        place, goes_on = (f"{self.prefix}{self.label}/{name}_{self._count}" for name in ("place", "on"))
+        made = row(self.node("Gather", x, place, axis=0))
+        still = self.node("Identity", goes_on)
+        body = helper.make_graph(
+            self.nodes,
+            "row",
+            [
+                helper.make_tensor_value_info(place, TensorProto.INT64, []),
+                helper.make_tensor_value_info(goes_on, TensorProto.BOOL, []),
+            ],
+            [
+                helper.make_tensor_value_info(still, TensorProto.BOOL, []),
+                helper.make_tensor_value_info(made, self.number_type(self.types[made]), [outputs]),
+            ],
+        )
+        self.nodes = before
+        return self.node("Loop", rows, "", dtype=self.types[made], body=body)
 
     def reshape(self, x: str, *shape: int) -> str:
         """Return a value in another shape, -1 for the rows."""

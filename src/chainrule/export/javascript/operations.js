@@ -149,6 +149,21 @@ export const operations = {
     return sum / groups;
   }),
   weighted_sum: ({ weights }) => (...values) => made(values[0].length, (k) => values.reduce((sum, x, i) => sum + weights[i] * x[k], 0)),
+  ratio: () => (x, y) => made(x.length, (k) => x[k] / y[0]),
+  similar_rows({ rows, codes, by_number: a, by_code: b, known }) {
+    const [count, outputs] = known.shape, columns = a.length, categories = b.length;
+    return (x) => {
+      const own = Float32Array.from(x), out = new Float64Array(outputs);
+      for (let i = 0; i < count; ++i) {
+        let d = 0;
+        for (let j = 0, at = i * columns; j < columns; ++j) d += a[j] * (own[j] - rows[at + j]) ** 2;
+        for (let c = 0, at = i * categories; c < categories; ++c) if (own[columns + c] !== codes[at + c]) d += b[c];
+        const alike = Math.exp(-d);
+        for (let k = 0, at = i * outputs; k < outputs; ++k) out[k] += alike * known[at + k];
+      }
+      return out;
+    };
+  },
   joined_columns: () => (...values) => {
     const out = new Float64Array(values.reduce((sum, x) => sum + x.length, 0));
     values.reduce((at, x) => (out.set(x, at), at + x.length), 0);
