@@ -34,8 +34,8 @@ from chainrule.estimators.best.lookup_fit import (
     LEAST_PRIOR,
     MOST_REMEMBERED,
     NEAREST,
-    Descent,
     Queries,
+    SimilarityDescent,
     learn,
     nearest,
 )
@@ -158,7 +158,7 @@ def fold(are_shares: bool, n: int = 400, seed: int = 0) -> tuple[Memory, Queries
 
 @pytest.mark.parametrize("are_shares", [False, True])
 def test_the_gradient_is_that_of_differences(are_shares: bool) -> None:
-    descent = Descent([fold(are_shares, seed=0), fold(are_shares, seed=2)])
+    descent = SimilarityDescent([fold(are_shares, seed=0), fold(are_shares, seed=2)])
     descent.find_nearest()
     descent.logs = descent.logs + np.random.default_rng(0).normal(0, 0.3, len(descent.logs))
     _, gradient = descent.gradient()

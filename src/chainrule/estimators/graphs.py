@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule import __version__
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.judge import LEAST
-from chainrule.estimators.best.lookup_steps import lookup_steps
+from chainrule.estimators.best.lookup import PROBABILITY, Lookup
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import HoldsResult, result_of
@@ -23,7 +23,14 @@ from chainrule.estimators.numbers import NumericTargets
 from chainrule.estimators.tables.cells import drawn_columns
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.steps import ColumnInputs, TableSteps, column_values
-from chainrule.export.answers import AboveThreshold, LargestColumn, SortedColumns, WeightedSum
+from chainrule.export.answers import (
+    AboveThreshold,
+    LargestColumn,
+    Ratio,
+    SimilarRows,
+    SortedColumns,
+    WeightedSum,
+)
 from chainrule.export.base import constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
 from chainrule.export.drawn import ROWS, drawn_rows
@@ -35,8 +42,12 @@ from chainrule.export.numbers import (
     Columnwise,
     Elementwise,
     GroupSoftmax,
+    SelectedColumns,
 )
 from chainrule.formulas.losses import Quantile
+
+LOOKUP = "lookup"
+"""What the steps of a lookup are of."""
 
 
 def graph_of_estimator(estimator: HoldsResult) -> ComputationGraph:
@@ -174,8 +185,60 @@ def _blended(build: GraphBuilder, result: RaceResult, prepared: PreparedInputs) 
     each = [build.add(ToPrecision("double"), value, of="blend") for value in each]
     mean = build.add(WeightedSum(tuple(float(part.weight) for part in blend.parts)), *each, of="blend")
     if blend.lookup is not None:
-        mean = lookup_steps(build, blend.lookup, prepared.of_table(blend.lookup.preprocessor), mean)
+        mean = _looked_up(build, blend.lookup, prepared.of_table(blend.lookup.preprocessor), mean)
     return _tempered(build, mean, blend.temperature, result.targets.task == "multiclass")
+
+
+def _looked_up(build: GraphBuilder, lookup: Lookup, inputs: GraphValue, p: GraphValue) -> GraphValue:
+    """Add what `Lookup.corrected` does.
+
+    inputs: those of the lookup's preprocessor.  p: what the average predicts (n, outputs), in float64.
+    """
+    codes = sorted(column for column, *_ in lookup.preprocessor.embedded_)
+    numbers = sorted({*range(inputs.width)} - {*codes})
+    ordered = build.add(SelectedColumns((*numbers, *codes)), inputs, of=LOOKUP)
+    similarity, memory = lookup.similarity, lookup.memory
+    similar = SimilarRows(
+        constant(memory.rows.numbers),
+        constant(memory.rows.codes),
+        constant(similarity.numbers),
+        constant(similarity.codes),
+        constant(memory.known),
+    )
+    sums = build.add(similar, build.add(ToPrecision("double"), ordered, of=LOOKUP), of=LOOKUP)
+    if memory.expected is None:
+        return _corrected_numbers(build, p, sums, similarity.prior)
+    each = p if p.width > 1 else both_classes(build, p)
+    shares = _corrected_shares(build, each, sums, similarity.prior)
+    return shares if p.width > 1 else build.add(SelectedColumns((1,)), shares, of=LOOKUP)
+
+
+def _corrected_numbers(build: GraphBuilder, p: GraphValue, sums: GraphValue, prior: float) -> GraphValue:
+    """Add what `chainrule.estimators.best.lookup.corrected_numbers` does."""
+    errors = build.add(SelectedColumns(tuple(range(p.width))), sums, of=LOOKUP)
+    rows = build.add(SelectedColumns((p.width,)), sums, of=LOOKUP)
+    below = build.add(Columnwise(constant([0.0]), constant([1.0]), constant([prior])), rows, of=LOOKUP)
+    return build.add(WeightedSum((1.0, 1.0)), p, build.add(Ratio(), errors, below, of=LOOKUP), of=LOOKUP)
+
+
+def _corrected_shares(build: GraphBuilder, p: GraphValue, sums: GraphValue, prior: float) -> GraphValue:
+    """Add what `as_shares` and `corrected_shares` of `chainrule.estimators.best.lookup` do, by logarithms.
+
+    A softmax of logarithms divides numbers by their sum; what is multiplied and divided is added and subtracted.
+    """
+    classes = p.width
+    least, most = np.full(classes, PROBABILITY), np.full(classes, np.inf)
+
+    def log(value: GraphValue) -> GraphValue:
+        return build.add(Elementwise("log"), value, of=LOOKUP)
+
+    bounded = build.add(Bounded(constant(least), constant(most)), p, of=LOOKUP)
+    shares = build.add(GroupSoftmax(), log(bounded), of=LOOKUP)
+    logs = [log(shares)]
+    for first in (0, classes):
+        own = build.add(SelectedColumns(tuple(range(first, first + classes))), sums, of=LOOKUP)
+        logs.append(log(build.add(WeightedSum((prior, 1.0)), shares, own, of=LOOKUP)))
+    return build.add(GroupSoftmax(), build.add(WeightedSum((1.0, 1.0, -1.0)), *logs, of=LOOKUP), of=LOOKUP)
 
 
 def _tempered(build: GraphBuilder, p: GraphValue, temperature: float, exclusive: bool) -> GraphValue:

@@ -42,7 +42,7 @@ class ComparedRows(NamedTuple):
             np.ascontiguousarray(inputs[:, is_code], np.int32),
         )
 
-    def take(self, rows: Any) -> ComparedRows:
+    def take(self, rows: NDArray[np.int64] | slice) -> ComparedRows:
         """Return some of the rows."""
         return ComparedRows(self.numbers[rows], self.codes[rows])
 

@@ -80,7 +80,7 @@ def learn(
             (memory, queries.take(order[half::2][:most]))
             for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
         ]
-        found = Descent(own).run()
+        found = SimilarityDescent(own).run()
         others = [
             memory.corrected(other.rows, other.predicted, found)
             for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
@@ -126,7 +126,7 @@ def _mean(one: Similarity, other: Similarity) -> Similarity:
     )
 
 
-class Descent:
+class SimilarityDescent:
     """Adam on the logarithms of a similarity, over the nearest training rows of each row."""
 
     def __init__(self, folds: Sequence[tuple[Memory, Queries]]) -> None:

@@ -34,7 +34,7 @@ from chainrule.estimators.explain.chords import (
     softmax,
     sort_slopes,
 )
-from chainrule.estimators.explain.looked_up import LookedUpBack, SimilarRows, looked_up
+from chainrule.estimators.explain.looked_up import ComparedSimilarities, LookedUpBack, looked_up
 from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.explain.taken import Inputs
@@ -247,7 +247,7 @@ class _Compared(NamedTuple):
 
     inputs: list[Floats]
     """of each part"""
-    similar: SimilarRows | None
+    similar: ComparedSimilarities | None
     """None without a lookup"""
 
 

@@ -46,7 +46,7 @@ AT_ONCE = 1 << 22
 """The similarities that are in memory at once; with fewer the networks would run for a few rows each."""
 
 
-class SimilarRows(NamedTuple):
+class ComparedSimilarities(NamedTuple):
     """Rows, and how alike the m training rows are."""
 
     rows: ComparedRows
@@ -69,15 +69,15 @@ class AnswerLookup(TakenColumns):
         """The rows whose similarities are in memory at once."""
         return max(1, AT_ONCE // len(self.lookup))
 
-    def similar(self, inputs: NDArray[np.floating]) -> SimilarRows:
+    def similar(self, inputs: NDArray[np.floating]) -> ComparedSimilarities:
         """Compare prepared rows (n, inputs) with those of training."""
         lookup = self.lookup
         rows = ComparedRows.of(inputs, lookup.preprocessor)
         distances = lookup.similarity.distances(lookup.similarity.scaled(rows), lookup.scaled)
         similarities = np.exp(-distances)
-        return SimilarRows(rows, distances, similarities, similarities @ lookup.memory.known)
+        return ComparedSimilarities(rows, distances, similarities, similarities @ lookup.memory.known)
 
-    def attributions(self, m: Floats, one: SimilarRows, reference: SimilarRows) -> Floats:
+    def attributions(self, m: Floats, one: ComparedSimilarities, reference: ComparedSimilarities) -> Floats:
         """Return the part of each input (n, inputs) in sum_k m_k (sums_k - sums'_k). m: (n, sums)."""
         memory, similarity = self.lookup.memory, self.lookup.similarity
         w = log_mean(one.similarities, reference.similarities, reference.distances - one.distances)
@@ -106,7 +106,11 @@ similar rows add by each column of the table (n, columns)"""
 
 
 def looked_up(
-    found: AnswerLookup, shares: Shares, one: SimilarRows, reference: SimilarRows, columns: int
+    found: AnswerLookup,
+    shares: Shares,
+    one: ComparedSimilarities,
+    reference: ComparedSimilarities,
+    columns: int,
 ) -> tuple[Shares, LookedUpBack]:
     """Return what an average predicts after correction, and the way back.
 

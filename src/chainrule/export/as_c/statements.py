@@ -1,3 +1,4 @@
+# Over 300 lines because all operations of a graph stand side by side, to be compared with their numbers.
 """What each operation of a graph is in C: statements on x0, x1, ..., what it reads, and y, what it makes."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, integers, numbers
-from chainrule.export.as_c import integer_statements, lookup_statements
+from chainrule.export.as_c import integer_statements
 from chainrule.export.as_c.helpers import FUNCTIONS, filled
 from chainrule.export.as_c.places import GeneratedCode, Value, each, number, of_groups
 from chainrule.export.base import GraphOperation
@@ -245,6 +246,30 @@ def _precision(made: GeneratedCode, op: columns.ToPrecision, x: list[Value], y: 
     return each(y.width, "x0[k]" if x[0].kind == y.kind else f"({y.kind})x0[k]")
 
 
+LOOKUP_KINDS = {
+    "rows": "float",
+    "codes": "uint32_t",
+    "by_number": "double",
+    "by_code": "double",
+    "known": "float",
+}
+"""The type in C of each constant of `SimilarRows`, in their order as arguments."""
+
+
+def _ratio(made: GeneratedCode, op: answers.Ratio, x: list[Value], y: Value) -> list[str]:
+    """Return the statements of a division by one number."""
+    return each(y.width, "x0[k] / x1[0]")
+
+
+def _similar_rows(made: GeneratedCode, op: answers.SimilarRows, x: list[Value], y: Value) -> list[str]:
+    """Return the call that adds up what is known of rows; a constant without numbers is a null pointer."""
+    made.count(len(op.known) * (x[0].width + y.width))
+    arrays = [(values, LOOKUP_KINDS[name]) for name, values in op.settings().items()]
+    names = ", ".join(made.constant(values, kind) if values.size else "0" for values, kind in arrays)
+    sizes = f"{len(op.known)}u, {len(op.by_number)}u, {len(op.by_code)}u, {y.width}u"
+    return [f"{made.call('similar', y.kind)}(x0, y, {names}, {sizes});"]
+
+
 WRITERS = cast(
     "dict[type[GraphOperation], Writer]",
     {
@@ -257,8 +282,8 @@ WRITERS = cast(
         numbers.GroupSoftmax: _softmax,
         answers.GroupMean: _group_mean,
         answers.WeightedSum: _weighted,
-        answers.Ratio: lookup_statements.ratio,
-        answers.SimilarRows: lookup_statements.similar_rows,
+        answers.Ratio: _ratio,
+        answers.SimilarRows: _similar_rows,
         numbers.JoinedColumns: _joined,
         numbers.SelectedColumns: _selected,
         numbers.LinearPieces: _pieces,
