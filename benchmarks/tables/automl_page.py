@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from math import exp, log
 from pathlib import Path
@@ -135,10 +136,10 @@ def circumstances(cells: Cells) -> list[str]:
     """Return the machine, the versions, the dates, and how busy the machine was."""
     found = list(cells.by_key.values())
     dates = sorted({cell.date for cell in found})
-    machine = cells.about.get("machine", {})
+    machines = Counter(cells.machines[cell.key] for cell in found)
     rows = [
         ["dates", " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "-"],
-        ["machine", f"{machine.get('processor', '-')}, {machine.get('cores', '-')} cores"],
+        *(["machine", f"{name} ({count} cells)"] for name, count in machines.most_common()),
         ["threads of each contestant", cells.about.get("threads", "-")],
         ["time limit, seconds", f"{cells.about.get('seconds', 0):g}"],
         [

@@ -66,6 +66,12 @@ def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
             continue
 
 
+def in_words(about: dict[str, Any]) -> str:
+    """The machine of some circumstances: its processor and its cores."""
+    machine = about.get("machine", {})
+    return f"{machine.get('processor', '-')}, {machine.get('cores', '-')} cores"
+
+
 class Cells:
     """The results of all runs that wrote into one file."""
 
@@ -73,12 +79,14 @@ class Cells:
         """See `read`."""
         self.path, self.about = path, about
         self.by_key: dict[Key, Cell] = {cell.key: cell for cell in cells}
+        self.machines: dict[Key, str] = {}
+        """that of each cell, in words"""
 
     @classmethod
     def read(cls, path: Path) -> Cells:
         """Read the file, or begin without one; a last line that was cut off is left out."""
         about: dict[str, Any] = {}
-        cells = []
+        cells, machines = [], dict[Key, str]()
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             try:
                 data = json.loads(line)
@@ -88,7 +96,10 @@ class Cells:
                 about = data
             else:
                 cells.append(Cell(**data))
-        return cls(path, about, cells)
+                machines[cells[-1].key] = in_words(about)
+        found = cls(path, about, cells)
+        found.machines |= machines
+        return found
 
     def __contains__(self, key: Key) -> bool:
         """Whether a cell was measured."""
@@ -98,6 +109,7 @@ class Cells:
         """Keep a cell as its line says it, and write the line."""
         data = rounded(asdict(cell))
         self.by_key[cell.key] = Cell(**data)
+        self.machines[cell.key] = in_words(self.about)
         self._append(data)
 
     def describe(self, about: dict[str, Any]) -> None:

@@ -192,7 +192,7 @@ def test_similar_rows_by_hand():
     ).fit(X)
     one = ComparedRows.of(preprocessor.transform(pd.DataFrame({"age": [0.0], "kind": ["a"]})), preprocessor)
     memory = Memory(one, np.array([[3.0]], np.float32))
-    lookup = Lookup(preprocessor, Similarity(np.array([2.0]), np.array([0.5]), 1.0), memory)
+    lookup = Lookup(preprocessor, Similarity(np.array([2.0]), np.array([0.5]), 1.0), memory, (1.0, 0.5))
     part = BlendPart(1.0, net, "fast", result_of(net))
     blended = RaceResult.of(part.result, Blend([part], lookup=lookup), RaceReport())
     # prepared, age / sqrt(1 + (age / 3)^2), the ages are 1/2 and 1

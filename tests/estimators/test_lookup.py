@@ -213,7 +213,9 @@ def test_the_nearest_are_found() -> None:
 def test_persons_are_looked_up(kind: str) -> None:
     made = fitted(kind)
     assert isinstance(made.blend_.lookup, Lookup)
-    assert len(made.blend_.lookup) == N and f"{N} rows" in repr(made.blend_)
+    before, after = made.blend_.lookup.losses
+    assert after < before and len(made.blend_.lookup) == N
+    assert f"<Lookup of {N} rows: loss held out {before:.4g} -> {after:.4g}>" in repr(made.blend_)
     without = unfitted(kind, lookup=False).fit(TABLE, TARGETS[kind])
     assert without.blend_.lookup is None
     later = TABLE.assign(dose=0.0)
@@ -250,6 +252,22 @@ def test_a_plan_repeats_it(kind: str) -> None:
     plan["similarity"] = {"numbers": [-1.0], "codes": [], "prior": 1.0}
     with pytest.raises(ConfigError, match="plan"):
         unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan)
+    plan["similarity"]["numbers"] = [1.0]
+    with pytest.raises(ConfigError, match="the plan looks up rows of other columns"):
+        unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan)
+
+
+def test_a_copy_leaves_out_what_is_computed() -> None:
+    made = fitted("number")
+    answers(made)
+    lookup = made.blend_.lookup
+    assert lookup.scaled is lookup.scaled
+    assert len(pickle.dumps(lookup)) < len(pickle.dumps((lookup, lookup.scaled, lookup.memory.known))) - 1000
+
+
+def test_a_table_of_too_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_lookup, "MOST_COLUMNS", 2)
+    assert unfitted("number").fit(TABLE, NUMBER).blend_.lookup is None
 
 
 def test_intervals_are_of_rows_held_out_of_the_lookup() -> None:

@@ -7,7 +7,7 @@ that repeat) is left in its errors, which are alike where the rows are; here the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -78,6 +78,10 @@ class Similarity(NamedTuple):
     prior: float
     """so many rows that are equal to a row count as much as what is predicted for it without them"""
 
+    def fits(self, rows: ComparedRows) -> bool:
+        """Return whether it has a number for each column of rows."""
+        return (len(self.numbers), len(self.codes)) == (rows.numbers.shape[1], rows.codes.shape[1])
+
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {"numbers": self.numbers.tolist(), "codes": self.codes.tolist(), "prior": self.prior}
@@ -140,12 +144,20 @@ def as_shares(p: Numbers) -> Numbers:
     return np.asarray(each / each.sum(1, keepdims=True))
 
 
+class WithoutCache:
+    """Base class of frozen dataclasses whose copies and pickles leave out what is computed of the fields."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class Memory:
+class Memory(WithoutCache):
     """Training rows, and what is known of each.
 
     rows: as they are compared.
-    observed: the classes (m,) int32; of numbers the errors (m, outputs), observed - expected.
+    observed: the classes (m,) int32; of numbers the errors (m, outputs) float64, observed - expected.
     expected: (m, classes) the probabilities of all classes that were predicted; None for numbers.
     """
 
@@ -196,15 +208,17 @@ def corrected(p: Numbers, sums: Numbers, prior: float, are_shares: bool) -> Numb
 
 
 @dataclass(frozen=True)
-class Lookup:
+class Lookup(WithoutCache):
     """Corrects what an average predicts for a row by the training rows that are like it.
 
     preprocessor: what prepares the rows that are compared.  similarity: how alike they are.  memory: those of training.
+    losses: the mean loss of rows held out before and after, of numbers in units of their variance.
     """
 
     preprocessor: TablePreprocessor
     similarity: Similarity
     memory: Memory
+    losses: tuple[float, float]
 
     def corrected(self, inputs: NDArray[np.floating], p: Numbers) -> Numbers:
         """Return the corrected predictions (n, outputs). inputs: of the rows.  p: what the average predicts."""
@@ -222,30 +236,29 @@ class Lookup:
 
     def described(self) -> dict[str, Any]:
         """Return what it has beside the memory, as JSON values."""
-        return {"table": self.preprocessor.to_data(), "similarity": self.similarity.to_data()}
+        table, similarity = self.preprocessor.to_data(), self.similarity.to_data()
+        return {"table": table, "similarity": similarity, "losses": list(self.losses)}
 
     def tensors(self, compact: bool = False) -> dict[str, NDArray[Any]]:
         """Return its memory as arrays by name. compact: with probabilities and errors in 16 bits."""
-        memory, half = self.memory, np.float16 if compact else np.float32
-        observed = memory.observed
+        memory, observed = self.memory, self.memory.observed
         found = {"numbers": memory.rows.numbers, "codes": memory.rows.codes}
-        if memory.expected is None:
-            return found | {"observed": observed if _overflows(observed) else observed.astype(half)}
-        return found | {"observed": observed, "expected": memory.expected.astype(half)}
+        if memory.expected is not None:
+            return found | {
+                "observed": observed,
+                "expected": memory.expected.astype(np.float16 if compact else np.float32),
+            }
+        fits = compact and 1e-2 < np.abs(observed).max(initial=0.0) < 6e4  # 16 bits
+        return found | {"observed": observed.astype(np.float16 if fits else np.float64)}
 
     def __len__(self) -> int:
         """Return the number of training rows."""
         return len(self.memory.observed)
 
     def __repr__(self) -> str:
-        """Show the number of rows."""
-        return f"<Lookup of {len(self):,} rows>"
-
-
-def _overflows(errors: NDArray[np.floating]) -> bool:
-    """Return whether 16 bits are too few for errors: the largest is beyond them, or all are tiny."""
-    largest = float(np.abs(errors).max(initial=0.0))
-    return not 1e-2 < largest < 6e4
+        """Show the number of rows, and what they do to the loss."""
+        before, after = self.losses
+        return f"<Lookup of {len(self):,} rows: loss held out {before:.4g} -> {after:.4g}>"
 
 
 def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outputs: int) -> Lookup:
@@ -265,11 +278,12 @@ def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outpu
     fits &= rows.numbers.dtype == np.float32 and rows.codes.dtype == np.int32
     if expected is None:
         fits &= observed.shape == (n, outputs) and observed.dtype.kind == "f"
-        memory = Memory(rows, observed.astype(np.float32))
+        memory = Memory(rows, observed.astype(np.float64))
     else:
         fits &= expected.shape == (n, classes) and observed.shape == (n,) and observed.dtype == np.int32
         fits &= bool((expected >= 0).all() and observed.min() >= 0 and observed.max() < classes)
         memory = Memory(rows, observed, expected.astype(np.float32))
     if not (fits and all(np.isfinite(each).all() for each in arrays.values())):
         raise FormatError("the rows to look up are not those of an average")
-    return Lookup(preprocessor, similarity, memory)
+    before, after = map(float, data["losses"])
+    return Lookup(preprocessor, similarity, memory, (before, after))

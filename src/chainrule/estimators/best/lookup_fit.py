@@ -57,6 +57,8 @@ class LearnedSimilarity(NamedTuple):
     similarity: Similarity
     predicted: list[Numbers]
     """of each fold (n, outputs)"""
+    losses: tuple[float, float]
+    """the mean loss of these rows before and after correction"""
 
 
 def learn(
@@ -71,19 +73,18 @@ def learn(
     counts = [len(queries.weight) for _, queries in folds]
     if min(counts) < 2 or min(len(memory.observed) for memory, _ in folds) < NEAREST:
         return None
-    remembered = [_some(memory, number) for number, (memory, _) in enumerate(folds)]
     halves = [generator(0, "judging", number).permutation(count) for number, count in enumerate(counts)]
 
     def of_half(half: int) -> tuple[Similarity, list[Numbers]]:
         most = MOST_QUERIED // len(folds)
         own = [
             (memory, queries.take(order[half::2][:most]))
-            for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
+            for (memory, queries), order in zip(folds, halves, strict=True)
         ]
         found = SimilarityDescent(own).run()
         others = [
             memory.corrected(other.rows, other.predicted, found)
-            for memory, (_, queries), order in zip(remembered, folds, halves, strict=True)
+            for (memory, queries), order in zip(folds, halves, strict=True)
             for other in [queries.take(order[1 - half :: 2])]
         ]
         return found, others
@@ -94,24 +95,21 @@ def learn(
     for half, (_, others) in enumerate(made):
         for own, order, other in zip(predicted, halves, others, strict=True):
             own[order[1 - half :: 2]] = other
-    if not is_decided and not _is_better(folds, predicted):
-        return None
-    return LearnedSimilarity(_mean(*(each for each, _ in made)), predicted)
-
-
-def _some(memory: Memory, number: int) -> Memory:
-    """Return the training rows of a fold, or as many as are compared with."""
-    if len(memory.observed) <= MOST_REMEMBERED:
-        return memory
-    return memory.take(generator(1, "judging", number).permutation(len(memory.observed))[:MOST_REMEMBERED])
-
-
-def _is_better(folds: Sequence[tuple[Memory, Queries]], predicted: Sequence[Numbers]) -> bool:
-    """Return whether rows are predicted better after correction, beyond the error of the mean."""
     each = [queries for _, queries in folds]
     weight = np.concatenate([queries.weight for queries in each])
-    before = np.concatenate([queries.losses(queries.predicted) for queries in each]) * weight
-    after = np.concatenate([queries.losses(p) for queries, p in zip(each, predicted, strict=True)]) * weight
+    weight = weight / weight.mean()
+    before, after = (
+        weight * np.concatenate([queries.losses(p) for queries, p in zip(each, values, strict=True)])
+        for values in ([queries.predicted for queries in each], predicted)
+    )
+    if not (is_decided or _is_better(before, after)):
+        return None
+    losses = float(before.mean()), float(after.mean())
+    return LearnedSimilarity(_mean(*(own for own, _ in made)), predicted, losses)
+
+
+def _is_better(before: Numbers, after: Numbers) -> bool:
+    """Return whether the losses of rows (n,) are smaller after correction, beyond the error of the mean."""
     gain = before - after
     error = gain.std() / math.sqrt(len(gain))
     return bool(gain.mean() > max(SURE * error, ENOUGH * before.mean()))

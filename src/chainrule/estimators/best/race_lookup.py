@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from chainrule.core.random import generator
+from chainrule.errors import ConfigError
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.judge import Judge, joined
@@ -32,6 +33,7 @@ from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import RaceChoice
 from chainrule.estimators.fit.data import fitted_preprocessor
 from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -62,6 +64,8 @@ class LearnedLookup(NamedTuple):
     similarity: Similarity
     predicted: Numbers
     """(rows, outputs) of the rows held out, corrected by what was learned without them"""
+    losses: tuple[float, float]
+    """the mean loss of these rows before and after"""
     seconds: float
     """how long the networks take to predict the training rows"""
 
@@ -95,12 +99,14 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers) -> LearnedLookup | 
         folds.append((memory, _queries(_held_out(race, preprocessor, fold), own, judge, scale)))
     seconds = time.monotonic() - begun
     planned = None if race.plan is None else race.plan.similarity
+    if planned is not None and not planned.fits(folds[0][0].rows):
+        raise ConfigError("the plan looks up rows of other columns; pass the rows of its fit.")
     found = learn(folds, race.workers, planned is not None)
     if found is None:
         return None
     predicted = np.concatenate(found.predicted)
     predicted = predicted[:, -mean.shape[1] :] if scale is None else predicted * scale
-    return LearnedLookup(preprocessor, planned or found.similarity, predicted, seconds)
+    return LearnedLookup(preprocessor, planned or found.similarity, predicted, found.losses, seconds)
 
 
 def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult:
@@ -113,7 +119,7 @@ def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult
         result.weighted,
         one if race.targets.task == "regression" else None,
     )
-    lookup = Lookup(found.preprocessor, found.similarity, memory)
+    lookup = Lookup(found.preprocessor, found.similarity, memory, found.losses)
     return replace(result, blend=replace(result.blend, lookup=lookup))
 
 
@@ -134,6 +140,8 @@ def _is_possible(race: Runner, judge: Judge) -> bool:
         and targets.task != "multilabel"
         and targets.outputs <= MOST_CLASSES
         and len(judge.y) > 0
+        and race.data.preprocessor is not None
+        and len(race.data.preprocessor.learned_) <= MOST_COLUMNS
     )
 
 
@@ -176,12 +184,10 @@ def _kept(race: Runner) -> NDArray[np.int64]:
 
 def _preprocessor(race: Runner, rows: NDArray[np.int64]) -> TablePreprocessor:
     """Return what prepares rows to be compared, by these."""
-    asked, given = race.estimator.preprocess, race.rows.given
+    asked = race.estimator.preprocess
     base = asked if isinstance(asked, TablePreprocessor) else TablePreprocessor()
-    some = given._replace(X=rows_of(given.X, rows), sample_weight=None)
-    return fitted_preprocessor(
-        clone(base).set_params(**COMPARED), some, reading.read(some.X), rows_of(given.y, rows), None
-    )
+    some = race.rows.given.parted(Split(rows, np.empty(0, np.int64)))._replace(sample_weight=None)
+    return fitted_preprocessor(clone(base).set_params(**COMPARED), some, reading.read(some.X), some.y, None)
 
 
 def _compared(race: Runner, preprocessor: TablePreprocessor, rows: NDArray[np.int64]) -> ComparedRows:
@@ -216,5 +222,5 @@ def _memory(
         inputs = race.inputs.prepared(result.preprocessor).given.X[rows]
         expected += weight * np.asarray(result.predicted(inputs, race.estimator.engine), np.float64)
     if scale is not None:
-        return Memory(compared, ((y.reshape(expected.shape) - expected) / scale).astype(np.float32))
+        return Memory(compared, (y.reshape(expected.shape) - expected) / scale)
     return Memory(compared, y.reshape(-1).astype(np.int32), as_shares(expected).astype(np.float32))
