@@ -247,6 +247,10 @@ def test_a_plan_repeats_it(kind: str) -> None:
     plan = json.loads(json.dumps(made.plan_))
     again = unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan)
     assert np.array_equal(answers(again), answers(made))
+    prior = plan["similarity"]["prior"] = 2 * plan["similarity"]["prior"]
+    plan["temperature"] = 1.5  # it is repeated, and not found anew
+    other = unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan).blend_
+    assert (other.lookup.similarity.prior, other.temperature) == (prior, 1.5)
     plan["similarity"] = None
     assert unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan).blend_.lookup is None
     plan["similarity"] = {"numbers": [-1.0], "codes": [], "prior": 1.0}

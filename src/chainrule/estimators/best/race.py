@@ -122,7 +122,7 @@ def _ended(
 
     found: its lookup.  mean: (rows, outputs) what the average, after it, predicts for the rows held out.
     """
-    if found is not None:
+    if found is not None and race.plan is None:
         chosen = chosen._replace(temperature=race.temperature(mean, chosen.folds))
     result = race.result(dict(zip(chosen.numbers, chosen.weights.tolist(), strict=True)), chosen.temperature)
     if found is not None:
