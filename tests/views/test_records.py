@@ -99,6 +99,12 @@ NOT_RESULTS = {
         *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
         *("DrawnRows", "Loaded"),  # of files larger than memory
         *(
+            "_Compared",
+            "ComparedSimilarities",
+            "AnswerLookup",
+            "TakenColumns",
+        ),  # rows, compared with those of training
+        *(
             "Defaults",
             "Known",
             "TableData",

@@ -157,7 +157,7 @@ class Memory(WithoutCache):
     """Training rows, and what is known of each.
 
     rows: as they are compared.
-    observed: the classes (m,) int32; of numbers the errors (m, outputs) float64, observed - expected.
+    observed: the classes (m,) int32; of numbers the errors (m, outputs), observed - expected.
     expected: (m, classes) the probabilities of all classes that were predicted; None for numbers.
     """
 
@@ -249,7 +249,7 @@ class Lookup(WithoutCache):
                 "expected": memory.expected.astype(np.float16 if compact else np.float32),
             }
         fits = compact and 1e-2 < np.abs(observed).max(initial=0.0) < 6e4  # 16 bits
-        return found | {"observed": observed.astype(np.float16 if fits else np.float64)}
+        return found | {"observed": observed.astype(np.float16) if fits else observed}
 
     def __len__(self) -> int:
         """Return the number of training rows."""
@@ -278,7 +278,7 @@ def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outpu
     fits &= rows.numbers.dtype == np.float32 and rows.codes.dtype == np.int32
     if expected is None:
         fits &= observed.shape == (n, outputs) and observed.dtype.kind == "f"
-        memory = Memory(rows, observed.astype(np.float64))
+        memory = Memory(rows, observed.astype(np.result_type(observed, np.float32)))
     else:
         fits &= expected.shape == (n, classes) and observed.shape == (n,) and observed.dtype == np.int32
         fits &= bool((expected >= 0).all() and observed.min() >= 0 and observed.max() < classes)

@@ -222,5 +222,13 @@ def _memory(
         inputs = race.inputs.prepared(result.preprocessor).given.X[rows]
         expected += weight * np.asarray(result.predicted(inputs, race.estimator.engine), np.float64)
     if scale is not None:
-        return Memory(compared, (y.reshape(expected.shape) - expected) / scale)
+        return Memory(compared, _single((y.reshape(expected.shape) - expected) / scale))
     return Memory(compared, y.reshape(-1).astype(np.int32), as_shares(expected).astype(np.float32))
+
+
+def _single(errors: Numbers) -> NDArray[np.floating]:
+    """Return errors in float32, or as they are where that has no room for them."""
+    with np.errstate(over="ignore"):
+        single = errors.astype(np.float32)
+    largest = np.abs(single).max(initial=0.0)
+    return single if 1e-30 < largest < np.inf else errors
