@@ -24,6 +24,8 @@ RATIO = r"(?s) Training, 2 threads\n(?:(?! Training, ).)*?\n\| {}, batch \d+ \| 
 SECONDS = r"\n\| {} \| {} \| [\d.]+ \| \d+ \| # \|"
 SMALLER = r"\n\| {} \| {} \| [\d.]+ \| # \|"
 BEST_OF_FEW = r"\n- \*\*200 rows, `preset=.best.`\*\* [^\n]*20 tables"
+AUTOGLUON = r"\n\| AutoGluon best \| 20 \| {} \| {} \| [\d.]+ \| {} \| {} \|"
+ANY = r"[\d.]+"
 FEW = r"\n- \*\*{} rows\*\*: .*The geometric mean is #:"
 
 
@@ -79,6 +81,17 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
         same,
     ),
     (QUESTIONS, "of its time, CatBoost # times", "docs/tables.md", SECONDS.format("CatBoost", 18), same),
+    (QUESTIONS, "best preset on # of 20 open", "docs/automl.md", AUTOGLUON.format(ANY, "#", ANY, ANY), same),
+    (QUESTIONS, "AutoGluon's loss is # times", "docs/automl.md", AUTOGLUON.format("#", ANY, ANY, ANY), same),
+    (QUESTIONS, "to one row takes # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, "#", ANY), same),
+    (QUESTIONS, "what it saves is # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, ANY, "#"), same),
+    (
+        "README.md",
+        "best preset on # of 20 open",
+        "docs/automl.md",
+        AUTOGLUON.format(ANY, "#", ANY, ANY),
+        same,
+    ),
     (
         QUESTIONS,
         "# % of the test images after four",
