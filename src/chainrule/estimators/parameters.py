@@ -296,7 +296,7 @@ class Parameters(NamesElsewhere):
         True,
         YES_OR_NO,
         'whether preset="best" corrects its average by training rows that are like the predicted one, where rows held '
-        "out are predicted better so. The estimator and its file then contain up to 30,000 training rows.",
+        "out are predicted better so. The estimator and its file then contain up to 20,000 training rows.",
     )
 
 

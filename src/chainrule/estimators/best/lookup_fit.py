@@ -25,7 +25,7 @@ NEAR, DIFFERENT = 0.16, 9.0
 LEAST_PRIOR, FIRST_PRIOR = 0.1, 1.0
 PENALTY = 1.0
 """Of the squared differences of the logarithms to their mean, over the number of rows, as a part of the loss."""
-SURE, ENOUGH = 1.5, 0.003
+SURE, ENOUGH = 1.5, 0.02
 """The standard errors above 0, and the part of the loss, by which a correction has to be better on rows held out."""
 
 

@@ -39,7 +39,7 @@ from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import MeanSquaredError
 
-MOST_KEPT, MOST_COLUMNS, MOST_CLASSES = 30_000, 100, 30
+MOST_KEPT, MOST_COLUMNS, MOST_CLASSES = MOST_REMEMBERED, 100, 30
 """The most training rows of a lookup, the most inputs that are compared, and the most classes."""
 SHARE = 0.15
 """The part of the seconds of a race that learning may take."""
