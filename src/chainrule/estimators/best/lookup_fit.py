@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity
+from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity, share_odds
 from chainrule.formulas.optimizers import Adam
 
 NEAREST, STEPS, REFRESHED = 64, 60, 20
@@ -209,7 +209,7 @@ class SimilarityDescent:
         p, row = self.predicted, np.arange(len(sums))
         observed, expected = np.split(sums, 2, axis=1)
         below = prior * p + expected
-        q = p * (prior * p + observed) / below
+        q = share_odds(p, observed, expected, prior)
         total = q.sum(1)
         by_q = np.repeat(1 / total[:, None], p.shape[1], 1)
         by_q[row, self.y] -= 1 / q[row, self.y]
