@@ -85,6 +85,7 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     (QUESTIONS, "AutoGluon's loss is # times", "docs/automl.md", AUTOGLUON.format("#", ANY, ANY, ANY), same),
     (QUESTIONS, "to one row takes # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, "#", ANY), same),
     (QUESTIONS, "what it saves is # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, ANY, "#"), same),
+    ("README.zh-TW.md", "[# 張優於 AutoGluon", "docs/automl.md", AUTOGLUON.format(ANY, "#", ANY, ANY), same),
     (
         "README.md",
         "best preset on # of 20 open",
