@@ -27,7 +27,10 @@ from chainrule.estimators.best.lookup import (
     Similarity,
     as_shares,
     corrected_numbers,
+    corrected_numbers_back,
     corrected_shares,
+    share_odds,
+    share_odds_back,
     similarity_of,
 )
 from chainrule.estimators.best.lookup_fit import (
@@ -360,3 +363,37 @@ def test_a_similarity_is_of_finite_numbers() -> None:
     for name, value in {"numbers": [np.nan], "codes": [-1.0], "prior": 0.0}.items():
         with pytest.raises(FormatError):
             similarity_of(data | {name: value})
+
+
+# --- derivatives ------------------------------------------------------------------------------------------------------
+
+
+def test_derivatives_of_corrections_are_those_of_differences() -> None:
+    rng = np.random.default_rng(0)
+    p, observed, expected = rng.dirichlet(np.ones(3), 4), rng.uniform(0, 3, (4, 3)), rng.uniform(0, 3, (4, 3))
+    errors, rows, slopes = rng.normal(size=(4, 3)), rng.uniform(0, 3, 4), rng.normal(size=(4, 3))
+    q = share_odds(p, observed, expected, 0.7)
+    of_odds = share_odds_back(p, expected, 0.7, q, slopes)
+    of_numbers = corrected_numbers_back(errors, rows, 0.7, slopes)
+
+    def odds(sums: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
+        return (share_odds(p, *np.split(sums, 2, axis=1), prior) * slopes).sum(1)
+
+    def numbers(sums: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
+        return (corrected_numbers(p, sums[:, :-1], sums[:, -1], prior) * slopes).sum(1)
+
+    every = (
+        (odds, np.hstack([observed, expected]), of_odds),
+        (
+            numbers,
+            np.hstack([errors, rows[:, None]]),
+            of_numbers,
+        ),
+    )
+    for value, sums, (by_sums, by_prior) in every:
+        for k in range(sums.shape[1]):
+            step = 1e-6 * np.eye(sums.shape[1])[k]
+            difference = (value(sums + step, 0.7) - value(sums - step, 0.7)) / 2e-6
+            np.testing.assert_allclose(by_sums[:, k], difference, rtol=1e-6, atol=1e-8)
+        difference = (value(sums, 0.7 + 1e-6) - value(sums, 0.7 - 1e-6)) / 2e-6
+        np.testing.assert_allclose(by_prior, difference, rtol=1e-6, atol=1e-8)

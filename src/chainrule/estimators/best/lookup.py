@@ -77,6 +77,8 @@ class Similarity(NamedTuple):
     """How alike rows are: k(x, x') = exp(-d(x, x')).
 
     d is the sum over numbers of a_j (x_j - x'_j)^2, and over categories of b_c where x_c differs from x'_c.
+
+    dk / d log a_j = -k a_j (x_j - x'_j)^2          dk / d log b_c = -k b_c where x_c differs from x'_c
     """
 
     numbers: Numbers
@@ -130,9 +132,38 @@ def corrected_numbers(p: Numbers, errors: Numbers, rows: Numbers, prior: float) 
     return np.asarray(p + errors / (prior + rows)[:, None])
 
 
+def corrected_numbers_back(
+    errors: Numbers, rows: Numbers, prior: float, by_q: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Return the derivatives of a loss by the errors and the rows (n, outputs + 1), and by the prior (n,).
+
+    dq / d errors = 1 / (prior + rows)          dq / d rows = dq / d prior = -errors / (prior + rows)^2
+
+    by_q: (n, outputs) dL / dq, of what `corrected_numbers` returns.
+    """
+    below = (prior + rows)[:, None]
+    by_errors = by_q / below
+    by_rows = -(by_errors * (errors / below)).sum(1)
+    return np.hstack([by_errors, by_rows[:, None]]), by_rows
+
+
 def share_odds(p: Numbers, observed: Numbers, expected: Numbers, prior: float) -> Numbers:
     """Return p (prior p + observed) / (prior p + expected): probabilities before they are made to add up to 1."""
     return np.asarray(p * (prior * p + observed) / (prior * p + expected))
+
+
+def share_odds_back(
+    p: Numbers, expected: Numbers, prior: float, q: Numbers, by_q: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Return the derivatives of a loss by what was observed and expected (n, 2 classes), and by the prior (n,).
+
+    dq / d observed = p / below     dq / d expected = -q / below     dq / d prior = p (p - q) / below
+    below           = prior p + expected
+
+    q: (n, classes) what `share_odds` returns.  by_q: (n, classes) dL / dq.
+    """
+    below = prior * p + expected
+    return np.hstack([by_q * p / below, -by_q * q / below]), (by_q * p * (p - q) / below).sum(1)
 
 
 def corrected_shares(p: Numbers, observed: Numbers, expected: Numbers, prior: float) -> Numbers:

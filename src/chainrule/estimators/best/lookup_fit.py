@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity, share_odds
+from chainrule.estimators.best.lookup import (
+    ComparedRows,
+    Memory,
+    Numbers,
+    Similarity,
+    corrected_numbers,
+    corrected_numbers_back,
+    share_odds,
+    share_odds_back,
+)
 from chainrule.formulas.optimizers import Adam
 
 NEAREST, STEPS, REFRESHED = 64, 60, 20
@@ -177,7 +186,7 @@ class SimilarityDescent:
     def gradient(self) -> tuple[float, Numbers]:
         """Return the mean loss with the penalty, and its derivative by the logarithms (columns + 1,).
 
-        With s = sum_i k_i known_i:  dL/dk_i = known_i . dL/ds,  dk_i / d log a_j = -k_i a_j (x_j - x_ij)^2.
+        With s = sum_i k_i known_i:  dL/dk_i = known_i . dL/ds; dk_i by the logarithms is beneath `Similarity`'s k.
         """
         scale, prior = np.exp(self.logs[:-1]), self.similarity.prior
         k = np.exp(-(self.different @ scale.astype(np.float32))).astype(np.float64)
@@ -197,25 +206,21 @@ class SimilarityDescent:
 
     def _of_numbers(self, sums: Numbers, prior: float) -> tuple[Numbers, Numbers, Numbers]:
         """Return of each row the squared error, and its derivatives by the sums and by the prior."""
-        rows = sums[:, -1] + prior
-        added = sums[:, :-1] / rows[:, None]
-        error = self.predicted + added - self.y
-        by_added = 2 * error / error.shape[1] / rows[:, None]
-        by_rows = -(by_added * added).sum(1)
-        return np.square(error).mean(1), np.hstack([by_added, by_rows[:, None]]), by_rows
+        errors, rows = sums[:, :-1], sums[:, -1]
+        error = corrected_numbers(self.predicted, errors, rows, prior) - self.y
+        by_sums, by_prior = corrected_numbers_back(errors, rows, prior, 2 * error / error.shape[1])
+        return np.square(error).mean(1), by_sums, by_prior
 
     def _of_shares(self, sums: Numbers, prior: float) -> tuple[Numbers, Numbers, Numbers]:
         """Return of each row -log of the probability of its class, and the derivatives by the sums and by the prior."""
         p, row = self.predicted, np.arange(len(sums))
         observed, expected = np.split(sums, 2, axis=1)
-        below = prior * p + expected
         q = share_odds(p, observed, expected, prior)
         total = q.sum(1)
         by_q = np.repeat(1 / total[:, None], p.shape[1], 1)
         by_q[row, self.y] -= 1 / q[row, self.y]
-        by_prior = (by_q * p * (p - q) / below).sum(1)
         losses = np.log(total) - np.log(q[row, self.y])
-        return losses, np.hstack([by_q * p / below, -by_q * q / below]), by_prior
+        return losses, *share_odds_back(p, expected, prior, q, by_q)
 
 
 def nearest(one: ComparedRows, other: ComparedRows, similarity: Similarity) -> NDArray[np.int64]:
