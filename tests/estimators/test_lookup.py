@@ -29,6 +29,7 @@ from chainrule.estimators.best.lookup import (
     corrected_numbers,
     corrected_numbers_back,
     corrected_shares,
+    lookup_of,
     share_odds,
     share_odds_back,
     similarity_of,
@@ -363,6 +364,70 @@ def test_a_similarity_is_of_finite_numbers() -> None:
     for name, value in {"numbers": [np.nan], "codes": [-1.0], "prior": 0.0}.items():
         with pytest.raises(FormatError):
             similarity_of(data | {name: value})
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_of_weight_2_counts_as_two() -> None:
+    for are_shares in (False, True):
+        memory, queries = fold(are_shares)
+        similarity = Similarity(np.array([3.0, 0.5]), np.array([2.0]), 0.4)
+        twice = np.concatenate([np.arange(400), np.arange(100)])
+        weight = np.where(np.arange(400) < 100, 2, 1).astype(np.float32)
+        weighted = Memory(memory.rows, memory.observed, memory.expected, weight)
+        found = weighted.corrected(queries.rows, queries.predicted, similarity)
+        expected = memory.take(twice).corrected(queries.rows, queries.predicted, similarity)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+        assert np.array_equal(weighted.take(twice).weight, weight[twice])
+
+
+@pytest.mark.parametrize("kind", ["number", "three"])
+def test_rows_of_weight_0_are_no_rows(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    weight = np.where(rng.random(N) < 0.3, 0.0, rng.uniform(0.5, 2, N))
+    y = np.array(TARGETS[kind])
+    y[weight == 0] = 1e6 if kind == "number" else 0  # which nobody is to learn
+    made = unfitted(kind).fit(TABLE, y, sample_weight=weight)
+    memory = made.blend_.lookup.memory
+    assert len(made.blend_.lookup) == (weight > 0).sum()
+    np.testing.assert_allclose(memory.weight, (weight / weight[weight > 0].mean())[weight > 0], rtol=1e-6)
+    counts = weight > 0
+    assert made.score(TABLE[counts], y[counts]) > 0.5
+    expected = answers(made)
+    for compact in (False, True):
+        made.save(path := tmp_path / "made.safetensors", compact=compact)
+        found = type(made).load(path)
+        assert np.array_equal(found.blend_.lookup.memory.weight, memory.weight)
+        assert compact or np.array_equal(answers(found), expected)
+    broken = made.blend_.lookup.tensors() | {"weight": -memory.weight}
+    with pytest.raises(FormatError, match="rows to look up"):
+        lookup_of(made.blend_.lookup.described(), broken, made.model_.network.outputs)
+
+
+def test_classes_that_count_more_do_so_among_similar_rows() -> None:
+    rare = np.where(EFFECT > 1, "rare", "usual")
+    made = unfitted("two", class_weight="balanced").fit(TABLE, rare)
+    weight = made.blend_.lookup.memory.weight
+    share = (rare == "rare").mean()
+    np.testing.assert_allclose(weight[rare == "rare"], 0.5 / share, rtol=1e-5)
+    assert weight @ (rare == "rare") / weight.sum() == pytest.approx(0.5, rel=1e-5)
+    assert 0.4 < answers(made)[:, 0] @ weight / weight.sum() < 0.6
+
+
+@pytest.mark.parametrize("are_shares", [False, True])
+def test_rows_held_out_of_weight_0_tell_nothing(are_shares: bool) -> None:
+    memory, queries = fold(are_shares)
+    rows = np.arange(400)
+    weight = np.where(rows < 300, queries.weight, 0.0)
+    wrong = queries.y[::-1] if are_shares else np.where(rows < 300, queries.y[:, 0], 1e9)[:, None]
+    y = np.where(rows < 300, queries.y, wrong) if are_shares else wrong
+    found = learn([(memory, queries._replace(y=y, weight=weight))])
+    assert found is not None and found.similarity.numbers[0] > 3 * found.similarity.numbers[1]
+    assert np.isfinite(found.losses).all() and found.losses[1] < 0.5 * found.losses[0]
+    for alone in ([7], []):
+        nearly = np.where(np.isin(rows, alone), 1.0, 0.0)
+        assert learn([(memory, queries._replace(weight=nearly))]) is None
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------

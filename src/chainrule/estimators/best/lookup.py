@@ -183,6 +183,14 @@ def as_shares(p: Numbers) -> Numbers:
     return np.asarray(each / each.sum(1, keepdims=True))
 
 
+def in_32_bits(values: Numbers) -> NDArray[np.floating]:
+    """Return numbers in float32, or as they are where that has no room for them."""
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    largest = np.abs(single).max(initial=0.0)
+    return single if 1e-30 < largest < np.inf else values
+
+
 class WithoutCache:
     """Base class of frozen dataclasses whose copies and pickles leave out what is computed of the fields."""
 
@@ -198,24 +206,33 @@ class Memory(WithoutCache):
     rows: as they are compared.
     observed: the classes (m,) int32; of numbers the errors (m, outputs), observed - expected.
     expected: (m, classes) the probabilities of all classes that were predicted; None for numbers.
+    weight: (m,) how many rows each one counts as; None for 1 each.
     """
 
     rows: ComparedRows
     observed: NDArray[Any]
     expected: NDArray[np.float32] | None = None
+    weight: NDArray[np.float32] | None = None
 
     @cached_property
     def known(self) -> Numbers:
-        """What is added up: (m, 2 classes) observed and expected, or of numbers (m, outputs + 1) the errors and 1."""
+        """What is added up: (m, 2 classes) observed and expected, or of numbers (m, outputs + 1) the errors and 1.
+
+        Times the weights, rounded as they are in files of other formats.
+        """
         if self.expected is None:
-            return np.hstack([np.asarray(self.observed, np.float64), np.ones((len(self.observed), 1))])
-        classes = self.expected.shape[1]
-        return np.hstack([np.eye(classes)[self.observed], np.asarray(self.expected, np.float64)])
+            found = np.hstack([np.asarray(self.observed, np.float64), np.ones((len(self.observed), 1))])
+        else:
+            classes = self.expected.shape[1]
+            found = np.hstack([np.eye(classes)[self.observed], np.asarray(self.expected, np.float64)])
+        if self.weight is None:
+            return found
+        return np.asarray(in_32_bits(found * self.weight[:, None]), np.float64)
 
     def take(self, chosen: NDArray[np.int64]) -> Memory:
         """Return some of the rows."""
-        expected = None if self.expected is None else self.expected[chosen]
-        return Memory(self.rows.take(chosen), self.observed[chosen], expected)
+        expected, weight = (None if each is None else each[chosen] for each in (self.expected, self.weight))
+        return Memory(self.rows.take(chosen), self.observed[chosen], expected, weight)
 
     def corrected(
         self, one: ComparedRows, p: Numbers, similarity: Similarity, own: OrderedRows | None = None
@@ -326,7 +343,9 @@ class Lookup(WithoutCache):
     def tensors(self, compact: bool = False) -> dict[str, NDArray[Any]]:
         """Return its memory as arrays by name. compact: with probabilities and errors in 16 bits."""
         memory, observed = self.memory, self.memory.observed
-        found = {"numbers": memory.rows.numbers, "codes": memory.rows.codes}
+        found: dict[str, NDArray[Any]] = {"numbers": memory.rows.numbers, "codes": memory.rows.codes}
+        if memory.weight is not None:
+            found["weight"] = memory.weight
         if memory.expected is not None:
             return found | {
                 "observed": observed,
@@ -352,6 +371,7 @@ def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outpu
     """
     preprocessor = TablePreprocessor.from_data(data["table"])
     similarity, expected = similarity_of(data["similarity"]), arrays.get("expected")
+    weight = arrays.get("weight")
     rows = ComparedRows(arrays["numbers"], arrays["codes"])
     observed, n = arrays["observed"], len(arrays["observed"])
     codes = len(preprocessor.embedded_)
@@ -360,13 +380,15 @@ def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outpu
     classes = max(2, outputs)
     fits = shapes == [(n, width), (n, codes), (width,), (codes,)] and n > 0
     fits &= rows.numbers.dtype == np.float32 and rows.codes.dtype == np.int32
+    if weight is not None:
+        fits &= weight.shape == (n,) and weight.dtype == np.float32 and bool((weight >= 0).all())
     if expected is None:
         fits &= observed.shape == (n, outputs) and observed.dtype.kind == "f"
-        memory = Memory(rows, observed.astype(np.result_type(observed, np.float32)))
+        memory = Memory(rows, observed.astype(np.result_type(observed, np.float32)), None, weight)
     else:
         fits &= expected.shape == (n, classes) and observed.shape == (n,) and observed.dtype == np.int32
         fits &= bool((expected >= 0).all() and observed.min() >= 0 and observed.max() < classes)
-        memory = Memory(rows, observed, expected.astype(np.float32))
+        memory = Memory(rows, observed, expected.astype(np.float32), weight)
     if not (fits and all(np.isfinite(each).all() for each in arrays.values())):
         raise FormatError("the rows to look up are not those of an average")
     before, after = map(float, data["losses"])

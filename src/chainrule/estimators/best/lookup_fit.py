@@ -79,18 +79,24 @@ def learn(
     folds: of each the training rows and those held out, with numbers in units of their deviation.
     is_decided: whether it is wanted also where it does not help.
     """
-    counts = [len(queries.weight) for _, queries in folds]
-    if min(counts) < 2 or min(len(memory.observed) for memory, _ in folds) < NEAREST:
+    if min(len(memory.observed) for memory, _ in folds) < NEAREST:
         return None
+    counts = [len(queries.weight) for _, queries in folds]
     halves = [generator(0, "judging", number).permutation(count) for number, count in enumerate(counts)]
+    most = MOST_QUERIED // len(folds)
+    told = [
+        [
+            (memory, queries.take(own[queries.weight[own] > 0][:most]))
+            for (memory, queries), order in zip(folds, halves, strict=True)
+            for own in [order[half::2]]
+        ]
+        for half in (0, 1)
+    ]
+    if min(len(queries.weight) for half in told for _, queries in half) < 1:
+        return None
 
     def of_half(half: int) -> tuple[Similarity, list[Numbers]]:
-        most = MOST_QUERIED // len(folds)
-        own = [
-            (memory, queries.take(order[half::2][:most]))
-            for (memory, queries), order in zip(folds, halves, strict=True)
-        ]
-        found = SimilarityDescent(own).run()
+        found = SimilarityDescent(told[half]).run()
         others = [
             memory.corrected(other.rows, other.predicted, found)
             for (memory, queries), order in zip(folds, halves, strict=True)

@@ -20,7 +20,15 @@ from chainrule.errors import ConfigError
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.judge import Judge, joined
-from chainrule.estimators.best.lookup import ComparedRows, Lookup, Memory, Numbers, Similarity, as_shares
+from chainrule.estimators.best.lookup import (
+    ComparedRows,
+    Lookup,
+    Memory,
+    Numbers,
+    Similarity,
+    as_shares,
+    in_32_bits,
+)
 from chainrule.estimators.best.lookup_fit import (
     MOST_QUERIED,
     MOST_REMEMBERED,
@@ -77,7 +85,7 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers) -> LearnedLookup | 
     Rows are looked up for the loss of probabilities and the squared error, without constraints, where there is time.
     """
     judges = [race.rows.judges[fold] for fold in chosen.folds]
-    if not _is_possible(race, judges[0]):
+    if not _is_possible(race, judges[0]) or min(len(_train(race, fold)) for fold in chosen.folds) < NEAREST:
         return None
     scale = _deviation(joined(judges))
     starts = np.cumsum([0, *(len(judge.y) for judge in judges)])
@@ -165,21 +173,26 @@ def _deviation(judge: Judge) -> Numbers | None:
     """Return the standard deviations of numbers (outputs,), by which errors are divided; None for labels."""
     if judge.loss is None:
         return None
-    found = np.std(judge.y, axis=0)
+    found = np.std(judge.y[judge.weight > 0], axis=0)
     return np.asarray(np.where(found > 0, found, 1.0))
 
 
 def _train(race: Runner, fold: int) -> NDArray[np.int64]:
-    """Return the training rows of a fold."""
-    return race.rows.folds[fold].train
+    """Return the training rows of a fold that count."""
+    return _counting(race, race.rows.folds[fold].train)
+
+
+def _counting(race: Runner, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of the rows whose weight is not 0."""
+    return rows[race.data.samples.weight[rows] > 0]
 
 
 def _kept(race: Runner) -> NDArray[np.int64]:
     """Return the rows that a lookup has of all: as many as there are, or drawn."""
-    n = race.data.samples.n
-    if n <= MOST_KEPT:
-        return np.arange(n)
-    return np.sort(generator(2, "judging", 0).permutation(n)[:MOST_KEPT])
+    rows = _counting(race, np.arange(race.data.samples.n))
+    if len(rows) <= MOST_KEPT:
+        return rows
+    return rows[np.sort(generator(2, "judging", 0).permutation(len(rows))[:MOST_KEPT])]
 
 
 def _preprocessor(race: Runner, rows: NDArray[np.int64]) -> TablePreprocessor:
@@ -221,14 +234,10 @@ def _memory(
         assert result.preprocessor is not None, "a race is of tables"
         inputs = race.inputs.prepared(result.preprocessor).given.X[rows]
         expected += weight * np.asarray(result.predicted(inputs, race.estimator.engine), np.float64)
+    own = race.data.samples.weight[rows]
+    counted = None if (own == own[0]).all() else (own / own.mean()).astype(np.float32)
     if scale is not None:
-        return Memory(compared, _single((y.reshape(expected.shape) - expected) / scale))
-    return Memory(compared, y.reshape(-1).astype(np.int32), as_shares(expected).astype(np.float32))
-
-
-def _single(errors: Numbers) -> NDArray[np.floating]:
-    """Return errors in float32, or as they are where that has no room for them."""
-    with np.errstate(over="ignore"):
-        single = errors.astype(np.float32)
-    largest = np.abs(single).max(initial=0.0)
-    return single if 1e-30 < largest < np.inf else errors
+        errors = in_32_bits((y.reshape(expected.shape) - expected) / scale)
+        return Memory(compared, errors, None, counted)
+    shares = as_shares(expected).astype(np.float32)
+    return Memory(compared, y.reshape(-1).astype(np.int32), shares, counted)
