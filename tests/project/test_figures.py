@@ -5,6 +5,7 @@ Pages that `make bench` and `make bench-tables` write change with a run, and tho
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from page import TRAINING
 from results import Results
 from speed import geometric_mean
 from verdicts import Comparison, compared
+
+from chainrule.estimators.best import lookup, lookup_fit, race_lookup
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = "docs/questions.md"
@@ -154,6 +157,28 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
         for peer in ("PyTorch", "scikit-learn")
     ),
 ]
+BEFORE_LOOKUP = {
+    "weather": 1.2629,
+    "storms": 2.5086,
+    "phoneme": 0.21398,
+    "nlswork": 0.31115,
+    "randhie": 3.6841,
+}
+"""The loss of "best" in 60 s on one split without similar training rows: cells of benchmarks/results/automl.jsonl."""
+LOOKED_UP = [
+    ("docs/design.md", "# steps of Adam over the", lookup_fit.STEPS),
+    ("docs/design.md", "over the # nearest training rows", lookup_fit.NEAREST),
+    ("docs/design.md", "of each of at most #, in", lookup_fit.MOST_QUERIED),
+    ("docs/design.md", "better by # standard errors", lookup_fit.SURE),
+    ("docs/design.md", "standard errors and by # %", 100 * lookup_fit.ENOUGH),
+    ("docs/design.md", "so the loss has to be # % smaller", 100 * lookup_fit.ENOUGH),
+    ("docs/design.md", "The prior is at least #,", lookup_fit.LEAST_PRIOR),
+    ("docs/design.md", "a similarity below e^-#.", lookup.FAR),
+    ("docs/design.md", "keeps training rows, at most #,", race_lookup.MOST_KEPT),
+    ("docs/design.md", "would take more than # % of the time limit", 100 * race_lookup.SHARE),
+    ("docs/estimators.md", "has them, up to # training rows", race_lookup.MOST_KEPT),
+]
+"""What a lookup is, and the constants behind it."""
 NOT_MEASURED = {"3.11", "3.0", "2.0"}
 """Versions of Python and of licences."""
 
@@ -203,6 +228,39 @@ def test_no_figure_among_the_questions_is_left_out():
     assert shown == {
         f for page, words, *_ in FIGURES if page == QUESTIONS and "." in (f := cited(page, words))
     }
+
+
+@pytest.mark.parametrize("table", BEFORE_LOOKUP)
+def test_what_similar_rows_do_to_a_loss_is_measured(table: str):
+    cells = map(json.loads, (ROOT / "benchmarks/results/automl.jsonl").read_text("utf-8").splitlines()[1:])
+    losses = [
+        cell["found"].get("log_loss", cell["found"].get("rmse"))
+        for cell in cells
+        if (cell.get("table"), cell.get("who")) == (table, "best")
+    ]
+    assert BEFORE_LOOKUP[table] in losses[:-1]
+    smaller = 100 * (1 - smaller_loss(table) / BEFORE_LOOKUP[table])
+    assert_rounds(
+        smaller,
+        cited("docs/estimators.md", f"# % smaller on {table}" if table == "weather" else f"# % on {table}"),
+    )
+
+
+def smaller_loss(table: str) -> float:
+    """That of "best" as it is."""
+    losses = text_of("docs/automl.md").partition("## Log loss, or RMSE")[2].partition("## Seconds")[0]
+    return float(number(rf"\n\| {table} \| \**#\** \|", losses))
+
+
+def test_the_changelog_has_the_smallest_and_the_largest_of_them():
+    smaller = [100 * (1 - smaller_loss(table) / before) for table, before in BEFORE_LOOKUP.items()]
+    assert_rounds(min(smaller), cited("CHANGELOG.md", "and nlswork its loss is # to"))
+    assert_rounds(max(smaller), cited("CHANGELOG.md", "to # % smaller. `lookup=False`"))
+
+
+@pytest.mark.parametrize(("page", "words", "constant"), LOOKED_UP)
+def test_what_a_lookup_is_said_to_be(page: str, words: str, constant: float):
+    assert float(cited(page, words).replace(",", "")) == constant
 
 
 @pytest.fixture(scope="module")
