@@ -219,6 +219,17 @@ def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tm
         np.testing.assert_allclose(shares, kept.predict_proba(table), atol=1e-9)
     judged = command("evaluate", "run", f"{name}.csv", data=True)
     assert judged["metrics"] == pytest.approx(found["metrics"]) and judged["samples"] == 32
+    networks = [each for part in kept.blend_.parts for each in part.result.members]
+    parameters = sum(each.theta.size for each in networks)
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert (
+        f"The average of {len(networks):,} fully connected networks with {parameters:,} parameters in all"
+        in page
+    )
+    assert f"<dt>parameters</dt><dd>{parameters:,}</dd>" in page
+    shown = len(kept.blend_.parts[0].result.members)
+    is_one = "This is" if shown == 1 else "These are"
+    assert (f"{is_one} the first" in page) == (len(networks) > shown)
     text = f"the first of {kept.blend_.networks} networks whose average predicts"
     assert text in command("info", "run").stdout
     assert text in command("explain", "run", f"{name}.csv", "--row", 0).stdout

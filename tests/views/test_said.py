@@ -112,7 +112,18 @@ def test_a_page_says_what_is_predicted():
         "The average of 10 fully connected networks with 810 parameters in all to predict cost, evaluated on 951 test "
         "samples."
     )
+    assert "in all, corrected by the similar ones of 600 training rows, to predict cost, evaluated on" in (
+        words.model.judged_on(810, 951, "test", "cost", 10, 600)
+    )
+    assert words.model.part_of_average(1, 10, 0.25) == (
+        "This is the first of 10 networks whose average predicts, with 25.00 % of it: its curves, epochs and time of "
+        "training are shown."
+    )
+    assert words.model.part_of_average(8, 24, 0.5).startswith("These are the first 8 of 24 networks whose")
     with words.spoken_in("zh"):
+        assert "以 600 列訓練資料中的相似列修正" in words.model.judged_on(810, 951, "test", "cost", 10, 600)
+        assert "10 個網路中的第一個，權重為 25.00 %" in words.model.part_of_average(1, 10, 0.25)
+        assert "24 個網路中的前 8 個，權重" in words.model.part_of_average(8, 24, 0.5)
         said = words.model.judged_on(810, 951, "test", "cost", 10)
         assert said.startswith("預測 cost 的 10 個全連接神經網路的平均，共有 810 個參數")
 

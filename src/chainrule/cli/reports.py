@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
+    from chainrule.recipe.prepare import TrainedRun
     from chainrule.recipe.run import Outcome
-    from chainrule.views.report.tables import TableRun
+    from chainrule.views.report.tables import AverageOfRun, TableRun
 
 LANGUAGES = ("en", "zh")
 """Those of `views.words`, listed so that others are rejected before any import; a test compares them."""
@@ -84,4 +85,17 @@ def table_run(outcome: Outcome) -> TableRun | None:
         notices=Notices() if run.estimator is None else run.estimator.notices_,
         read=None if read is None else ReadTerms(*read),
         deciding=judged_decision(outcome.judgement),
+        average=_average(run),
     )
+
+
+def _average(run: TrainedRun) -> AverageOfRun | None:
+    """Return what predicts, if it is an average of different networks."""
+    from chainrule.views.report.tables import AverageOfRun
+
+    if run.estimator is None or not run.is_average:
+        return None
+    blend = run.estimator.blend_
+    parameters = sum(int(each.theta.size) for part in blend.parts for each in part.result.members)
+    compared = 0 if blend.lookup is None else len(blend.lookup)
+    return AverageOfRun(blend.networks, parameters, blend.parts[0].weight, compared)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.files import write_whole
-from chainrule.estimators.recipes import BEST
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
@@ -96,18 +95,22 @@ def render(
         from chainrule.views.report.tables import in_integers
 
         more.append(in_integers(integers))
+    networks = len(model.theta) if model.theta.ndim == 2 else 1
+    size, compared, note = model.theta.size, 0, ""
+    if table is not None and (average := table.average) is not None:
+        if average.networks > networks:
+            note = words.model.part_of_average(networks, average.networks, average.share)
+        networks, size, _, compared = average
     sections = [
-        tiles(model, history, judged),
+        tiles(history, judged, size),
         curves(history, watched),
         *parts,
         augmentation(distorted, image_shape),
         *more,
-        details(model, settings or {}, command, versions or {}),
+        details(model, settings or {}, command, versions or {}, note),
     ]
-    is_race = table is not None and table.preset == BEST  # the model is one of several
-    networks = len(model.theta) if model.theta.ndim == 2 and not is_race else 1
     subtitle = words.model.judged_on(
-        model.theta.size, judged.n, judged.part, table and table.table.target.name, networks
+        size, judged.n, judged.part, table and table.table.target.name, networks, compared
     )
     return page(title, title, subtitle, sections)
 

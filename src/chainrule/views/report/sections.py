@@ -26,8 +26,8 @@ NARROW_COLUMNS = 4
 """The maximum number of columns of a table that fits a phone."""
 
 
-def tiles(model: Model | Ensemble, history: History, judgement: Judgement) -> str:
-    """Return tiles with the most important numbers."""
+def tiles(history: History, judgement: Judgement, parameters: int) -> str:
+    """Return tiles with the most important numbers. parameters: of all networks that predict."""
     said, metrics, positive = words.model, judgement.metrics, judgement.positive
     chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
     shown = {said.of_part(judgement.part, chief): value(chief, metrics[chief])}
@@ -37,7 +37,7 @@ def tiles(model: Model | Ensemble, history: History, judgement: Judgement) -> st
     if positive is not None:
         shown[said.POSITIVE] = str(positive)
     shown |= {
-        said.PARAMETERS: f"{model.theta.size:,}",
+        said.PARAMETERS: f"{parameters:,}",
         said.EPOCHS: f"{len(history):,}",
         said.TIME: words.phrases.duration(sum(record.get("seconds", 0.0) for record in history)),
     }
@@ -165,9 +165,13 @@ def augmentation(distorted: NDArray[Any] | None, shape: tuple[int, int] | None) 
 
 
 def details(
-    model: Model | Ensemble, settings: Mapping[str, Any], command: str, versions: Mapping[str, str]
+    model: Model | Ensemble,
+    settings: Mapping[str, Any],
+    command: str,
+    versions: Mapping[str, str],
+    note: str = "",
 ) -> str:
-    """Return the settings, the command, the model's summary and the versions."""
+    """Return the settings, the command, the model's summary and the versions. note: which model it is, of several."""
     said, parts = words.model, []
     if command:
         line = (
@@ -175,11 +179,9 @@ def details(
             f'<button id="copy" type="button" data-done="{text(said.COPIED)}">{text(said.COPY)}</button></div>'
         )
         parts.append(section(said.AGAIN, line))
-    parts.append(
-        section(
-            said.NETWORK, f'<pre tabindex="0">{text(model.summary(settings.get("batch_size") or 128))}</pre>'
-        )
-    )
+    summary = model.summary(settings.get("batch_size") or 128)
+    about = f"<p>{text(note)}</p>" if note else ""
+    parts.append(section(said.NETWORK, about, f'<pre tabindex="0">{text(summary)}</pre>'))
     tables = []
     if settings:
         chosen = [

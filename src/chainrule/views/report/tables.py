@@ -36,6 +36,18 @@ class ReadTerms(NamedTuple):
     row: Mapping[str, object] | None = None
 
 
+class AverageOfRun(NamedTuple):
+    """What predicts in a run with preset="best": an average, of which the report's model is the heaviest part."""
+
+    networks: int
+    parameters: int
+    """of all networks"""
+    share: float
+    """the weight of the report's model"""
+    compared: int
+    """the training rows of which similar ones correct it; 0 for none"""
+
+
 class TableRun(NamedTuple):
     """A report's information about a run on a table."""
 
@@ -53,6 +65,8 @@ class TableRun(NamedTuple):
     """the terms of an additive model"""
     deciding: JudgedDecision | None = None
     """how labels are chosen; None for the likeliest class"""
+    average: AverageOfRun | None = None
+    """what predicts, if it is an average of different networks"""
 
     @property
     def important(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.views.words.en.phrases import counted, spoken
+from chainrule.views.words.en.phrases import counted, percent, spoken
 
 SUMMARY_HEADS = ("link", "layer", "output", "parameters", "operations")
 INPUT = "input"
@@ -105,14 +105,28 @@ def stopped(reason: str) -> str:
     return f"Stopped: {reason}."
 
 
-def judged_on(parameters: int, samples: int, part: str, target: str | None = None, networks: int = 1) -> str:
-    """The description of a page, under its heading. target: what a table is to predict."""
+def judged_on(
+    parameters: int, samples: int, part: str, target: str | None = None, networks: int = 1, compared: int = 0
+) -> str:
+    """The description of a page, under its heading.
+
+    target: what a table is to predict.  compared: the training rows of which similar ones correct an average.
+    """
     judged = f"{samples:,} {PARTS.get(part, part)} samples"
     what = "" if target is None else f" to predict {target}"
     these, of = "A fully connected network of", ""
     if networks > 1:
         these, of = f"The average of {networks:,} fully connected networks with", " in all"
-    return f"{these} {parameters_of(parameters)}{of}{what}, evaluated on {judged}."
+    rows = f", corrected by the similar ones of {compared:,} training rows," if compared else ""
+    return f"{these} {parameters_of(parameters)}{of}{rows}{what}, evaluated on {judged}."
+
+
+def part_of_average(shown: int, networks: int, share: float) -> str:
+    """Which networks of an average are shown. share: their weight."""
+    rest = f"of {networks:,} networks whose average predicts, with {percent(share)} of it"
+    if shown == 1:
+        return f"This is the first {rest}: its curves, epochs and time of training are shown."
+    return f"These are the first {shown:,} {rest}: their curves, epochs and time of training are shown."
 
 
 def of_part(part: str, metric: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from chainrule.views.words.zh.phrases import spoken
+from chainrule.views.words.zh.phrases import percent, spoken
 
 SUMMARY_HEADS = ("環節", "層", "輸出", "參數", "運算")
 INPUT = "輸入"
@@ -125,13 +125,28 @@ def stopped(reason: str) -> str:
     return f"提前停止：{reason}。"
 
 
-def judged_on(parameters: int, samples: int, part: str, target: str | None = None, networks: int = 1) -> str:
-    """What a page is about, under its heading. target: what a table is to predict."""
+def judged_on(
+    parameters: int, samples: int, part: str, target: str | None = None, networks: int = 1, compared: int = 0
+) -> str:
+    """What a page is about, under its heading.
+
+    target: what a table is to predict.  compared: the training rows of which similar ones correct an average.
+    """
     what = "" if target is None else f"預測 {target} 的"
     these = f"{what}全連接神經網路，"
     if networks > 1:
         these = f"{what}{' ' * bool(what)}{networks:,} 個全連接神經網路的平均，共有 "
-    return f"{these}{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
+    rows = f"以 {compared:,} 列訓練資料中的相似列修正，" if compared else ""
+    return f"{these}{parameters_of(parameters)}，{rows}以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
+
+
+def part_of_average(shown: int, networks: int, share: float) -> str:
+    """Which networks of an average are shown. share: their weight."""
+    first = f"前 {shown:,} 個" if shown > 1 else "第一個"
+    return (
+        f"這是以平均來預測的 {networks:,} 個網路中的{first}，權重為 {percent(share)}；"
+        "圖上的曲線、週期與訓練時間只屬於它。"
+    )
 
 
 def of_part(part: str, metric: str) -> str:
