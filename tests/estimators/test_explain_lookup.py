@@ -75,13 +75,16 @@ def truth(kind: str) -> np.ndarray:
 @cache
 def raced(kind: str) -> Any:
     """An average of a race in which looking up helps."""
+    return race_of(kind, visits()[0], truth(kind))
+
+
+def race_of(kind: str, X: pd.DataFrame, y: np.ndarray) -> Any:
     made = MLPRegressor if kind == "number" else MLPClassifier
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setattr(candidates, "CANDIDATES", SMALL)
         patch.setattr(candidates, "OF_FEW_ROWS", ())
-        net = made(preprocess="auto", preset="best", max_iter=4, random_state=0, dtype="float64")
-        net.fit(visits()[0], truth(kind))
+        net = made(preprocess="auto", preset="best", max_iter=4, random_state=0, dtype="float64").fit(X, y)
     assert net.blend_.lookup is not None
     return net
 
@@ -176,6 +179,37 @@ def test_importance_curves_and_pairs_are_of_the_whole_answer(kind: str):
     joint = said(net, rows, labels) - said(net, with_a, labels) - said(net, with_b, labels)
     joint += said(net, with_a.assign(**{b: typical[b]}), labels)
     np.testing.assert_allclose(pairs.values[:, 0, 1], joint, rtol=0, atol=1e-9)
+
+
+def test_pairs_of_columns_beside_similar_rows():
+    """A fit with an input for each cell of two columns, and a lookup without: columns have their parts of both."""
+    X, y = visits()
+    made = MLPRegressor(preprocess="auto", preset="additive", max_iter=8, random_state=0, dtype="float64")
+    rng = np.random.default_rng(0)
+    X = X.assign(b=rng.uniform(-1, 1, len(X)), c=rng.uniform(-1, 1, len(X)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.fit(X, 9 * X.b * X.c + y)
+    pairs = made.preprocessor_.crossed_
+    assert pairs
+    part = BlendPart(1.0, made, "additive", result_of(made))
+    lookup = result_of(race_of("number", X, y)).lookup
+    found = as_fitted(made, RaceResult.of(result_of(made), Blend([part], lookup=lookup), RaceReport()))
+    rows = X.head(30)
+    reasons, alone = found.explain(rows), made.explain(rows)
+    answers = np.asarray(found.predict(rows), float)
+    assert reasons.error.max() < 1e-9
+    np.testing.assert_allclose(reasons.base + reasons.values.sum(1), answers, rtol=0, atol=1e-9)
+    assert np.abs(answers - made.predict(rows)).max() > 0.05
+    of_rows = reasons.values - alone.values  # what an average adds to a corrected number stays as it is
+    np.testing.assert_allclose(
+        of_rows.sum(1), answers - made.predict(rows) - reasons.base + alone.base, rtol=0, atol=1e-9
+    )
+    assert np.abs(of_rows).max() > 0.05
+    curve = found.curves(rows, "b", points=3, rows=30)
+    for i in range(len(curve.column.values)):
+        put = rows.assign(b=cell(curve.column, i))
+        np.testing.assert_allclose(curve.answers[:, i], found.predict(put), rtol=0, atol=1e-9)
 
 
 def test_similar_rows_by_hand():
