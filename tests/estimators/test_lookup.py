@@ -430,6 +430,40 @@ def test_rows_held_out_of_weight_0_tell_nothing(are_shares: bool) -> None:
         assert learn([(memory, queries._replace(weight=nearly))]) is None
 
 
+# --- what it leaves as it is ------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_warned_of_once() -> None:
+    texts = TABLE.assign(said=[f"a long text of many words about row {k}" for k in range(N)])
+    with pytest.warns(UserWarning, match="free text") as told:
+        made = unfitted("number").fit(texts, NUMBER)
+    assert made.blend_.lookup is not None
+    assert sum("free text" in str(each.message) for each in told) == 1
+
+
+def test_a_single_class_needs_no_rows() -> None:
+    made = unfitted("two").fit(TABLE, np.full(N, "only"))
+    assert made.blend_.lookup is None and (answers(made) == 1).all()
+
+
+@pytest.mark.parametrize("where", ["learned", "of_all"])
+def test_an_interrupted_lookup_keeps_the_race(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the rows are compared does not lose the networks that have been trained."""
+    plan, without = fitted("three").plan_, unfitted("three", lookup=False).fit(TABLE, TARGETS["three"])
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(race_lookup, where, interrupted)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        made = unfitted("three").fit(TABLE, TARGETS["three"])
+    assert made.blend_.lookup is None and made.plan_["similarity"] is None
+    assert np.array_equal(answers(made), answers(without))
+    np.testing.assert_array_equal(made.held_out_.predicted, without.held_out_.predicted)
+    with pytest.raises(KeyboardInterrupt):
+        unfitted("three").fit(TABLE, TARGETS["three"], plan=plan)
+
+
 # --- derivatives ------------------------------------------------------------------------------------------------------
 
 

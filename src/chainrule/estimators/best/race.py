@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, product
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from chainrule.errors import DataError
 from chainrule.estimators.best import candidates, draw, few, race_lookup, repeat
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
-from chainrule.estimators.best.fits import finished, of_candidate, of_rows
+from chainrule.estimators.best.fits import finished, of_candidate, of_rows, warn_of_interruption
 from chainrule.estimators.best.judge import joined, judge_of
 from chainrule.estimators.best.race_lookup import LearnedLookup
 from chainrule.estimators.best.report import RaceReport, Record
@@ -31,6 +32,7 @@ from chainrule.estimators.parameters import values_of
 from chainrule.estimators.progress import RaceWatcher
 from chainrule.estimators.scorers import HeldOutScorer
 
+T = TypeVar("T")
 RACE, AGAIN = 0.4, 0.3
 """The fractions of the time for the race and for the fits to further folds; the rest is for networks of all rows."""
 SURE, BETTER, WEIGHTED = 5_000, 8, 4
@@ -122,11 +124,19 @@ def _ended(
 
     found: its lookup.  mean: (rows, outputs) what the average, after it, predicts for the rows held out.
     """
+    weights = dict(zip(chosen.numbers, chosen.weights.tolist(), strict=True))
+    tempered_after = chosen
     if found is not None and race.plan is None:
-        chosen = chosen._replace(temperature=race.temperature(mean, chosen.folds))
-    result = race.result(dict(zip(chosen.numbers, chosen.weights.tolist(), strict=True)), chosen.temperature)
+        tempered_after = chosen._replace(temperature=race.temperature(mean, chosen.folds))
+    result = race.result(weights, tempered_after.temperature)
     if found is not None:
-        result = race_lookup.of_all(race, result, found)
+        known = found
+        looked_up = race.unless_ended(lambda: race_lookup.of_all(race, result, known))
+        if looked_up is None:
+            found, mean = None, race.average(chosen.numbers, chosen.weights, chosen.folds)
+            result = race.result(weights, chosen.temperature)
+        else:
+            result, chosen = looked_up, tempered_after
     held_out = of_race(race.rows, data, result, chosen.folds, mean)
     own = repeat.plan(race, data, chosen, None if found is None else found.similarity)
     return replace(result, held_out=held_out, plan=own)
@@ -219,8 +229,19 @@ class Race(Runner):
     def looked_up(self, chosen: RaceChoice) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
         """Return the lookup, if it helps, and what is then predicted (rows, outputs) for the rows held out."""
         mean = self.average(chosen.numbers, chosen.weights, chosen.folds)
-        found = race_lookup.learned(self, chosen, mean)
+        found = self.unless_ended(lambda: race_lookup.learned(self, chosen, mean))
         return found, mean if found is None else found.predicted
+
+    def unless_ended(self, make: Callable[[], T]) -> T | None:
+        """Return what is made; None where Ctrl-C ends the race in the meantime, whose fits are kept."""
+        try:
+            return make()
+        except KeyboardInterrupt:
+            if self.plan is not None:
+                raise
+            self.ended.set()
+            warn_of_interruption(self.fits, self.whole)
+            return None
 
     def shared(self, numbers: list[int], wanted: list[int]) -> list[int]:
         """Return those of the wanted folds to which all of the candidates were fitted."""

@@ -7,6 +7,7 @@ when the similarity is learned and when it is used, so it is learned as well how
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -42,6 +43,7 @@ from chainrule.estimators.best.state import RaceChoice
 from chainrule.estimators.fit.data import fitted_preprocessor
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.labels import Labels
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -146,6 +148,7 @@ def _is_possible(race: Runner, judge: Judge) -> bool:
         and is_by_loss(asked.scoring)
         and is_squared
         and targets.task != "multilabel"
+        and not (isinstance(targets, Labels) and targets.is_one_class)
         and targets.outputs <= MOST_CLASSES
         and len(judge.y) > 0
         and race.data.preprocessor is not None
@@ -200,7 +203,11 @@ def _preprocessor(race: Runner, rows: NDArray[np.int64]) -> TablePreprocessor:
     asked = race.estimator.preprocess
     base = asked if isinstance(asked, TablePreprocessor) else TablePreprocessor()
     some = race.rows.given.parted(Split(rows, np.empty(0, np.int64)))._replace(sample_weight=None)
-    return fitted_preprocessor(clone(base).set_params(**COMPARED), some, reading.read(some.X), some.y, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # which the preparation of the race has given already
+        return fitted_preprocessor(
+            clone(base).set_params(**COMPARED), some, reading.read(some.X), some.y, None
+        )
 
 
 def _compared(race: Runner, preprocessor: TablePreprocessor, rows: NDArray[np.int64]) -> ComparedRows:
