@@ -1,7 +1,8 @@
 # Over 300 lines because the child process runs it as a script: formats, mutations and child in one file.
 """10,000 damaged files: each is read or refused by a ChainruleError, in bounded time and memory.
 
-One child process a format reads all its mutants, its address space limited to 100 MB and the file above what it was.
+One child process a format reads all its mutants, its address space limited to 100 MB and the file above what it was:
+forked for formats of one kind from a process that has their imports and their good files.
 A new format is one more row of FORMATS. By hand, the mutant that failed, from the number in the message:
 
     python tests/datasets/test_mutated_files.py png 0 --only 123
@@ -258,6 +259,8 @@ def arrays_in_checkpoint(data: bytes) -> bytes:
 @functools.cache
 def finished_run() -> tuple[Path, dict[str, bytes]]:
     """The folder of a run of the command, and the files in it."""
+    import jax  # noqa: F401 - a mutant may choose its engine, which counts for no file either
+
     from chainrule.cli import app
 
     folder = Path(tempfile.mkdtemp()) / "run"
@@ -278,7 +281,6 @@ def resume_with(name: str) -> Callable[[Path], Any]:
     """Go on with a run in whose folder one file is the mutant: the command says what is wrong, in one line."""
 
     def read(path: Path) -> Any:
-        import jax  # noqa: F401 - a mutant may choose its engine, which counts for no file either
         from typer.testing import CliRunner
 
         from chainrule.cli import app
@@ -473,6 +475,18 @@ FORMATS: dict[str, Format] = {
         is_json=True,
     ),
 }
+
+TOGETHER: tuple[tuple[str, ...], ...] = (
+    ("parquet",),
+    ("arrow",),
+    ("csv",),
+    ("report of an average",),
+    ("idx", "idx.gz", "idx in gz", "npy", "npz", "npy in npz"),
+    ("png", "png, checksums right", "jpeg", "jpeg, scans again"),
+    ("model", "metadata in model", "checkpoint", "arrays in checkpoint", "state in checkpoint"),
+    ("config.json", "history.json", "checkpoint of the command"),
+)
+"""Which formats have the same imports: PyArrow, which has threads, is not forked."""
 
 
 # Mutations: (data, its generator, another good file) -> data.
@@ -691,7 +705,29 @@ def main(name: str, seed: str, which: str = "", number: str = "1") -> None:
     numbers = range(n, n + 1) if which == "--only" else range(0, form.mutants, n)
     read, refused, grown = read_all(form, int(seed), numbers)
     assert read + refused == len(numbers)
-    print(read, refused, grown)
+    print(read, refused, grown, flush=True)
+
+
+def main_of_several(seed: str, *names_and_numbers: str) -> None:
+    """Each format by a process of its own, forked where the files of all have been made: name, number, name, ..."""
+    named = list(zip(names_and_numbers[::2], names_and_numbers[1::2], strict=True))
+    for name, _ in named:
+        FORMATS[name].goods()
+    for name, number in named:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                main(name, seed, "--every", number)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        if status:
+            raise SystemExit(f"{name}: exit status {os.waitstatus_to_exitcode(status)}")
 
 
 # The tests.
@@ -699,41 +735,51 @@ def main(name: str, seed: str, which: str = "", number: str = "1") -> None:
 
 def test_there_are_ten_thousand_mutants() -> None:
     assert sum(form.mutants for form in FORMATS.values()) >= 10_000
+    assert sorted(name for names in TOGETHER for name in names) == sorted(FORMATS)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of this kind")
 @pytest.mark.parametrize(
     "least", [pytest.param(30, id="some"), pytest.param(10**6, id="all", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("name", FORMATS)
-def test_each_mutant_is_read_or_refused(name: str, least: int, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("names", TOGETHER, ids=" and ".join)
+def test_each_mutant_is_read_or_refused(
+    names: tuple[str, ...], least: int, request: pytest.FixtureRequest
+) -> None:
     """Warnings are errors in the child too: a damaged file prints nothing."""
-    every_mutant = f"test_each_mutant_is_read_or_refused[{name}-all]"
+    every_mutant = f"test_each_mutant_is_read_or_refused[{' and '.join(names)}-all]"
     if least == 30 and any(item.name == every_mutant for item in request.session.items):
         pytest.skip("the slow test of this run takes these mutants too")
     path = os.pathsep.join(filter(None, sys.path))
     from full import FULL  # which somebody who runs this file as a script does not need
 
-    form = FORMATS[name]
-    every = min(12, max(form.mutants // least, 1 if FULL else form.every))
+    numbers = {
+        name: str(min(12, max(FORMATS[name].mutants // least, 1 if FULL else FORMATS[name].every)))
+        for name in names
+    }
+    several = [str(SEED), *(word for item in numbers.items() for word in item)]
     child = subprocess.run(
-        [sys.executable, "-W", "error", __file__, name, str(SEED), "--every", str(every)],
-        env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+        [
+            *(sys.executable, "-W", "error", __file__),
+            *(several if len(names) > 1 else [names[0], str(SEED), "--every", numbers[names[0]]]),
+        ],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=300 * len(names),
     )
     assert child.returncode == 0, child.stderr
     assert child.stderr == ""
-    read, refused, grown = map(int, child.stdout.split())
-    # Where history.json makes no sense, the checkpoint contains the records too.
-    assert refused > (read + refused) / 5 or name == "history.json", (
-        f"only {refused} refused: the mutations do not reach the reader"
-    )
-    # The checksum of a checkpoint finds all but what changes nothing; of its arrays some mutants may all be found.
-    assert read > 0 or name == "checkpoint" or (name == "arrays in checkpoint" and least == 30)
-    assert grown < ALLOWED_BYTES
+    for name, line in zip(names, child.stdout.splitlines(), strict=True):
+        read, refused, grown = map(int, line.split())
+        # Where history.json makes no sense, the checkpoint contains the records too.
+        assert refused > (read + refused) / 5 or name == "history.json", (
+            f"only {refused} of {name} refused: the mutations do not reach the reader"
+        )
+        # The checksum of a checkpoint finds all but what changes nothing; of its arrays some mutants may all be found.
+        assert read > 0 or name == "checkpoint" or (name == "arrays in checkpoint" and least == 30), name
+        assert grown < ALLOWED_BYTES, name
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (main if sys.argv[1] in FORMATS else main_of_several)(*sys.argv[1:])
