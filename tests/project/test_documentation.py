@@ -202,6 +202,14 @@ def console_lines(page: Path) -> Iterator[str]:
     yield from re.findall(r"`(chainrule [^`]+)`", FENCE.sub("", page.read_text("utf-8")))
 
 
+@cache
+def group() -> Any:
+    """The commands of the program: made once, which takes as long as to read some lines."""
+    from chainrule.cli import app
+
+    return typer.main.get_command(app)
+
+
 def run_nothing(page: str, line: str) -> None:
     """Read a command as its program does; raises where an option is unknown or of another type."""
     program, *words = shlex.split(line, comments=True) or ["#"]
@@ -210,11 +218,8 @@ def run_nothing(page: str, line: str) -> None:
         wanted = [word for word in words if "=" not in word]
         assert set(wanted) <= set(targets), f"{page}: no such target in {line}"
     elif program == "chainrule":
-        from chainrule.cli import app
-
-        group: Any = typer.main.get_command(app)
         for name in words[0].split("|"):  # `chainrule train|evaluate` speaks of both
-            command = group.commands[name]
+            command = group().commands[name]
             if words[1:] or "|" not in words[0]:
                 command.make_context(name, words[1:])
     else:
