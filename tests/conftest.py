@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from chromium import Chromium, guarded_page
+from full import FULL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # Read when JAX is first imported. With 64 bits allowed, float64 stays float64 and float32 stays float32, as in NumPy.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most programs run once, and to compile them takes longest: two thirds of it without LLVM's expensive passes.
+if not FULL:
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 # No deadline: the first call of a jitted function compiles. On a server, the same examples in every run.
 settings.register_profile("default", deadline=None)
