@@ -237,7 +237,7 @@ def test_answers_are_those_to_a_table(kind: str, target: str, chosen: dict[str, 
     ("kind", "target"), [("regressor", "number"), ("classifier", "two"), ("classifier", "three")]
 )
 def test_a_race_answers_to_twelve_digits(kind: str, target: str):
-    net = fitted(kind, target, {"preset": "best", "time_limit": 3, "early_stopping": False, "max_iter": 200})
+    net = fitted(kind, target, {"preset": "best", "time_limit": 1, "early_stopping": False, "max_iter": 20})
     check(net, max(1e-12, TOLERANCE))
     of_table = net.spread(FRAME)
     np.testing.assert_allclose(net.bind().spread(ROWS[5]), of_table[5], rtol=1e-9, atol=1e-12)

@@ -216,7 +216,7 @@ def test_every_pair_may_be_a_set():
 def test_a_race_keeps_directions(tmp_path: Path):
     frame, y = table()
     net = MLPRegressor(
-        preprocess="auto", preset="best", time_limit=4, random_state=0, monotonic_cst=DIRECTIONS
+        preprocess="auto", preset="best", time_limit=2, random_state=0, monotonic_cst=DIRECTIONS
     ).fit(frame, y)
     check_directions(net, frame)
     assert {each.recipe for each in net.report_} & {"realmlp", "tabm"} == set()

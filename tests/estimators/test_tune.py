@@ -330,11 +330,11 @@ def test_a_last_fit_that_has_no_time_for_an_epoch_says_so():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_time_limit_is_kept(jobs):
+@pytest.mark.parametrize(("jobs", "limit"), [(1, 3), (2, 6)])  # two processes have imports before them
+def test_a_time_limit_is_kept(jobs, limit):
     begun = time.monotonic()
-    found = tune(regressor(max_iter=2000, n_iter_no_change=2000), X, Y, time_limit=6, jobs=jobs)
-    assert 2 < time.monotonic() - begun < 8
+    found = tune(regressor(max_iter=2000, n_iter_no_change=2000), X, Y, time_limit=limit, jobs=jobs)
+    assert limit / 3 < time.monotonic() - begun < limit + 2
     assert found.stopped == "time limit" and found.estimator.predict(X).shape == (120,)
 
 

@@ -80,7 +80,7 @@ def test_a_run_has_the_history(store: str):
 
 
 def test_a_race_has_child_runs(store: str):
-    options = {"preset": "best", "preprocess": "auto", "time_limit": 2.0, "random_state": 0, "refit": False}
+    options = {"preset": "best", "preprocess": "auto", "time_limit": 1.0, "random_state": 0, "refit": False}
     made = MLPClassifier(**options, callbacks=[MLflow("mine", tracking_uri=store)]).fit(TABLE, LABEL)
     _, found = runs(store)
     (parent,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]

@@ -55,7 +55,7 @@ def test_a_run_has_the_history(tmp_path: Path, offline):
 @needs("wandb")
 def test_a_race_is_a_group(tmp_path: Path, offline):
     table = pd.DataFrame({"a": X[:, 0].astype(float), "b": RNG.choice(["x", "y"], 200)})
-    options = {"preset": "best", "preprocess": "auto", "time_limit": 3.0, "random_state": 0, "refit": False}
+    options = {"preset": "best", "preprocess": "auto", "time_limit": 1.0, "random_state": 0, "refit": False}
     made = MLPClassifier(**options, callbacks=[WandB("mine", **offline)]).fit(table, np.where(Y, "a", "b"))
     found = [read(path) for path in files(tmp_path)]
     (race,) = [run for run in found if not run.info["group"]]
