@@ -194,7 +194,7 @@ def alone() -> Callable[[int], str]:
     return found.__getitem__
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, 8])
 def test_process_0_alone_decides(
     count: int, alone: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
