@@ -4,9 +4,9 @@
     pages/   screens of the studio and reports of the laboratory, as single files
     ...      everything else, by Sphinx, to which a warning is an error
 
-In the end `check_site.py` follows every link. The environment variable SITE_URL has the address at which the site will
-be served, for its map and its social cards; SITE_WORK a part of the reports' work, 1 unless it
-is set, for a site that is only tested.
+The three do not need each other, and are built side by side. In the end `check_site.py` follows every link. The
+environment variable SITE_URL has the address at which the site will be served, for its map and its social cards;
+SITE_WORK a part of the reports' work, 1 unless it is set, for a site that is only tested.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from check_site import faults
@@ -60,17 +61,10 @@ def run(*arguments: str | Path) -> None:
     subprocess.run([sys.executable, *arguments], cwd=DOCS.parent, check=True)
 
 
-def play(folder: Path) -> bool:
-    """Write the studio with the engine in WebAssembly, and return whether that was possible."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if shutil.which("em++") is None:
-        print(
-            "Emscripten (em++) is not installed, so the site is built without play/, the studio in the browser."
-        )
-        return False
+def play(folder: Path) -> None:
+    """Write the studio with the engine in WebAssembly."""
     run(ENGINE_IN_PAGE)
     run("-m", STUDIO_IN_PAGE, folder)
-    return True
 
 
 def pages(folder: Path) -> None:
@@ -96,12 +90,22 @@ def reports(folder: Path) -> None:
 
 def main(built: Path) -> int:
     """Build everything, and return the exit status."""
-    is_playable = play(built / "play")
-    pages(built / "pages")
-    reports(built / "pages")
+    is_playable = shutil.which("em++") is not None
+    shutil.rmtree(built / "play", ignore_errors=True)
+    if not is_playable:
+        print(
+            "Emscripten (em++) is not installed, so the site is built without play/, the studio in the browser."
+        )
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
     options += ["--tag", "play"] if is_playable else []
-    run("-m", "sphinx", *options, "--doctree-dir", built.parent / "doctrees", DOCS, built)
+    options += ["--doctree-dir", str(built.parent / "doctrees")]
+    with ThreadPoolExecutor() as pool:  # of threads that wait for a process each
+        begun = [pool.submit(run, "-m", "sphinx", *options, DOCS, built)]
+        begun += [pool.submit(play, built / "play")] if is_playable else []
+        pages(built / "pages")
+        reports(built / "pages")
+    for each in begun:
+        each.result()
     found = faults(built)
     print(*found, sep="\n", end="\n" if found else "")
     print(f"{built / 'index.html'}: {len(found)} faults" if found else built / "index.html")
