@@ -208,6 +208,22 @@ def is_of(X: object, library: str, kind: str) -> bool:
     )
 
 
+def has_few_rows(X: object, most: int) -> bool:
+    """Return whether a table probably has at most so many rows. It is not read; False where the number is not known."""
+    if isinstance(X, Mapping):
+        X = next(iter(X.values()), None)
+        if is_single(X):
+            return True
+    elif is_of(X, "pandas", "Series"):
+        return True
+    elif not (isinstance(X, (list, np.ndarray)) or is_frame(X)):
+        return False
+    try:
+        return len(X) <= most  # type: ignore[arg-type]
+    except TypeError:  # of a lazy frame, or an array without dimensions
+        return False
+
+
 def is_single(value: object) -> bool:
     """Return whether a value is a cell: text, or nothing that has a length."""
     return isinstance(value, (str, bytes)) or not (hasattr(value, "__len__") or is_frame(value))

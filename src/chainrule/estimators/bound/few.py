@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.frames import has_few_rows
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.bound.inputs import TableRow
 from chainrule.estimators.bound.networks import bound_networks, preparations
-from chainrule.estimators.fit.result import FitResult
+from chainrule.estimators.fit.result import FEW, FitResult
 from chainrule.model import Model
 
 MOST_PARAMETERS = 1 << 22
@@ -126,7 +127,8 @@ class KeptRows:
             and kept.is_compared >= is_compared
             and kept.is_current()
         ):
-            if sum(model.theta.size for model in result.networks) > MOST_PARAMETERS:
+            are_large = sum(model.theta.size for model in result.networks) > MOST_PARAMETERS
+            if are_large or not has_few_rows(X, FEW):
                 return None
             kept = self._kept = FewRows(result, engine, is_compared)
         return kept.answers(X)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.data.frames import is_frame, is_of, is_single
+from chainrule.data.frames import is_of, is_single
 from chainrule.estimators.bound.cells import NUMBERS
 from chainrule.estimators.fit.result import FEW
 
@@ -56,23 +56,6 @@ def cells_of_rows(X: object, known: KnownColumns) -> list[Cells] | None:
     ):
         return None
     return found
-
-
-def count_of_rows(X: object) -> int:
-    """Return how many rows a table probably has, which is not read; FEW + 1 where that is not known."""
-    if isinstance(X, Mapping):
-        first = next(iter(X.values()), None)
-        return 1 if is_single(first) else _length(first)
-    if is_of(X, "pandas", "Series"):
-        return 1
-    return _length(X) if isinstance(X, (list, np.ndarray)) or is_frame(X) else FEW + 1
-
-
-def _length(value: object) -> int:
-    try:
-        return len(value)  # type: ignore[arg-type]
-    except TypeError:  # of a lazy frame, or an array without dimensions
-        return FEW + 1
 
 
 def _cells(X: object, known: KnownColumns) -> list[Cells] | None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.frames import has_few_rows
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.bound.cells import UnusualCell
-from chainrule.estimators.bound.given import KnownColumns, cells_of_rows, count_of_rows
+from chainrule.estimators.bound.given import KnownColumns, cells_of_rows
 from chainrule.estimators.bound.preparation import RowPreparation
 from chainrule.estimators.fit.result import FEW
 from chainrule.estimators.tables.once import transform_each
@@ -51,7 +52,7 @@ class TableRow:
                 return [[prepare(cells) for prepare in self.preparations] for cells in found]
             except (UnusualCell, DataError):  # which the table's own reading names, with its row
                 pass
-        if count_of_rows(X) > FEW:
+        if not has_few_rows(X, FEW):
             return None
         tables = transform_each(self.preprocessors, X)
         return [[*row] for row in zip(*tables, strict=True)] if len(tables[0]) <= FEW else None
