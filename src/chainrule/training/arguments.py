@@ -28,7 +28,6 @@ from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
 from chainrule.training.options import FitOptions
 from chainrule.training.run import Run, RunSettings, Trainer
-from chainrule.training.trainers import trainer_for
 
 
 def checked_fit(
@@ -84,7 +83,9 @@ def checked_fit(
     if isinstance(X, Source):
         beside = {"y": y, "sample_weight": weight, "validation_fraction": options.validation_fraction}
         sources.check(beside, size, optimizer, members is not None, network, model.states)
-        trainer_for(optimizer, method).engine(compute.engine, plan)  # raises before the pass over all rows
+        training.trainer_for(optimizer, method).engine(
+            compute.engine, plan
+        )  # raises before the pass over all rows
         samples = sources.stream(X, model, model.classes, model.feature_names, options.class_weight)
         # The first pass over the rows measures the network's inputs and everything else.
         measured = [training.measure(network, model.states, samples, model.dtype)]

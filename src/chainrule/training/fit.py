@@ -16,15 +16,17 @@ from chainrule.distributed import process_count
 from chainrule.engines import ForwardWalks
 from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
-from chainrule.formulas.optimizers import AnyOptimizer
+from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 from chainrule.training import checkpoint
 from chainrule.training.history import History
-from chainrule.training.run import Run, RunSettings, copied
+from chainrule.training.loop import ByGradient, ByMethod
+from chainrule.training.run import Run, RunSettings, Trainer, copied
+from chainrule.training.solver import BySolver
 from chainrule.training.together import Together
-from chainrule.training.trainers import trainer_for
+from chainrule.training.without_backprop import Method
 
 MEASURED = (Standardize, PiecewiseLinearEmbedding)
 """The layers whose states are measured on the samples."""
@@ -73,6 +75,15 @@ def fit(model: Any, settings: RunSettings) -> History:
         model.states = session.states
         model.epochs_trained, model.steps_trained = run.trained
     return run.history
+
+
+def trainer_for(optimizer: AnyOptimizer, method: Method | None) -> Trainer:
+    """Return the trainer for an optimizer and a method; method None for backpropagation."""
+    if isinstance(optimizer, Solver):
+        return BySolver(optimizer)
+    if method is None or method.kind == "backpropagation":
+        return ByGradient()
+    return ByMethod(method)
 
 
 def checked_state(state: object, fresh: object, optimizer: AnyOptimizer) -> Any:

@@ -1,4 +1,4 @@
-"""The training loop of the first-order methods, epochs of shuffled batches, and the trainer that runs it."""
+"""The training loop in epochs of shuffled batches, and the trainers that run it: by the gradient, or another method."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.run import Run
-from chainrule.training.without_backprop import Search
+from chainrule.training.without_backprop import Method, Search
 
 POLL_SECONDS = 0.1
 """The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are handled."""
@@ -66,6 +66,25 @@ class ByGradient(OfOneNetwork):
     def train(self, run: Run) -> None:
         """Train for epochs of shuffled batches."""
         train(run)
+
+
+@dataclass(frozen=True)
+class ByMethod(ByGradient):
+    """The trainer by a method other than backpropagation, in NumPy."""
+
+    method: Method
+
+    def engine(self, name: str, plan: Plan) -> Engine:
+        """Return the reference engine, for predictions; `settings.as_method` has rejected others."""
+        return select("reference", plan)
+
+    def session(
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
+    ) -> Any:
+        """Make the method's session."""
+        from chainrule.training.without_backprop import MethodSession
+
+        return MethodSession(plan, self.method, theta, states, step_offset)
 
 
 @cache

@@ -1,22 +1,22 @@
-"""The training loop of a solver: SciPy's iterations over theta, each an epoch, and the objective over all samples."""
+"""Training by a solver: SciPy's iterations over theta, each an epoch, and the objective over all samples."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
-from chainrule.engines import Engine, Plan, StepSettings
+from chainrule.engines import Engine, Plan, StepSettings, select
 from chainrule.engines.step import gradient
 from chainrule.errors import ConfigError, NonFiniteError, option
 from chainrule.formulas.optimizers import SGD, SGDState, Solver
 from chainrule.network import objective
-from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
-from chainrule.training.loop import finish_epoch, watching
+from chainrule.training.loop import OfOneNetwork, finish_epoch, watching
 from chainrule.training.run import Run, samples_of
 from chainrule.training.settings import named
 
@@ -130,69 +130,89 @@ class FullBatch:
         return value, g[self.trained]
 
 
-def check(network: Network, run: Run, solver: Solver) -> None:
-    """Check that the objective is deterministic and its gradient unclipped, and that no checkpoints are written."""
-    random = next((link.layer for link in network.walk() if link.layer.is_random), None)
-    if random is not None:
-        raise ConfigError(
-            f"{named(solver)} needs the same objective at each evaluation, but {type(random).__name__} changes it; "
-            f"use {_ADAM}."
-        )
-    if run.plan.clip_norm is not None or run.plan.clip_value is not None or network.max_norm is not None:
-        raise ConfigError(
-            f"{named(solver)} cannot clip gradients or bound norms, because its line search needs the true ones; "
-            f"use {_ADAM}."
-        )
-    if network.bounds is not None:
-        raise ConfigError(
-            f"{named(solver)} does not keep the bounds of a network's constraints; use {_ADAM}."
-        )
-    if any(isinstance(callback, Checkpoint) for callback in run.settings.callbacks):
-        raise ConfigError(
-            f"{type(solver).__name__} cannot be resumed, because SciPy does not expose its state; "
-            "drop Checkpoint, or use Adam."
-        )
+@dataclass(frozen=True)
+class BySolver(OfOneNetwork):
+    """The trainer by a solver, run by SciPy, which evaluates the objective and its gradient on an engine."""
 
+    solver: Solver
 
-def train(run: Run, solver: Solver) -> None:
-    """Run until the gradient is small, the line search fails, a callback stops it, or all iterations are done."""
-    from scipy.optimize import minimize
+    def engine(self, name: str, plan: Plan) -> Engine:
+        """Return the engine of that name, or for "auto" the first for the plan; the reference with batch statistics.
 
-    session: Any = run.session
-    method: Any = solver.method
-    options: Any = solver.options(run.epochs)
-    start = time.perf_counter()
+        Those are statistics of all samples at once, which native steps on some of them cannot compute.
+        """
+        return select("reference" if mixes_samples(plan) else name, plan._replace(optimizer=SPY))
 
-    def after_iteration(intermediate_result: Any) -> None:
-        nonlocal start
-        session.theta[session.trained] = intermediate_result.x
-        session.states = session.next_states
-        run.seconds = time.perf_counter() - start
-        finish_epoch(run, {"loss": float(intermediate_result.fun)})
+    def session(
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
+    ) -> Any:
+        """Make the session, which computes the objective of all samples and its gradient."""
+        return FullBatch(engine, plan, theta, states, step_offset)
+
+    def check(self, run: Run) -> None:
+        """Check that the objective is deterministic and its gradient unclipped, and that no checkpoints are written."""
+        network, solver = run.plan.network, self.solver
+        random = next((link.layer for link in network.walk() if link.layer.is_random), None)
+        if random is not None:
+            raise ConfigError(
+                f"{named(solver)} needs the same objective at each evaluation, but {type(random).__name__} changes it; "
+                f"use {_ADAM}."
+            )
+        if run.plan.clip_norm is not None or run.plan.clip_value is not None or network.max_norm is not None:
+            raise ConfigError(
+                f"{named(solver)} cannot clip gradients or bound norms, because its line search needs the true ones; "
+                f"use {_ADAM}."
+            )
+        if network.bounds is not None:
+            raise ConfigError(
+                f"{named(solver)} does not keep the bounds of a network's constraints; use {_ADAM}."
+            )
+        if any(isinstance(callback, Checkpoint) for callback in run.settings.callbacks):
+            raise ConfigError(
+                f"{type(solver).__name__} cannot be resumed, because SciPy does not expose its state; "
+                "drop Checkpoint, or use Adam."
+            )
+
+    def train(self, run: Run) -> None:
+        """Run until the gradient is small, the line search fails, a callback stops it, or all iterations are done."""
+        from scipy.optimize import minimize
+
+        solver = self.solver
+        session: Any = run.session
+        method: Any = solver.method
+        options: Any = solver.options(run.epochs)
         start = time.perf_counter()
-        if not np.isfinite(intermediate_result.fun):
-            raise NonFiniteError(
-                f"The loss is not finite at iteration {run.epoch}; scale the input.", run.epoch, "loss"
-            )
-        if run.history.stopped is not None:
-            raise StopIteration
 
-    with watching(run):
-        if run.epochs == 0:  # SciPy would take one step
-            return
-        result = minimize(
-            session.value_and_gradient,
-            session.theta[session.trained].astype(np.float64),
-            args=(run,),
-            jac=True,
-            method=method,
-            callback=after_iteration,
-            options=options,
-        )
-        session.theta[session.trained] = result.x
-        if not np.isfinite(result.fun):
-            raise NonFiniteError(
-                f"The loss is not finite where {solver.title} begins; scale the input.", 1, "loss"
+        def after_iteration(intermediate_result: Any) -> None:
+            nonlocal start
+            session.theta[session.trained] = intermediate_result.x
+            session.states = session.next_states
+            run.seconds = time.perf_counter() - start
+            finish_epoch(run, {"loss": float(intermediate_result.fun)})
+            start = time.perf_counter()
+            if not np.isfinite(intermediate_result.fun):
+                raise NonFiniteError(
+                    f"The loss is not finite at iteration {run.epoch}; scale the input.", run.epoch, "loss"
+                )
+            if run.history.stopped is not None:
+                raise StopIteration
+
+        with watching(run):
+            if run.epochs == 0:  # SciPy would take one step
+                return
+            result = minimize(
+                session.value_and_gradient,
+                session.theta[session.trained].astype(np.float64),
+                args=(run,),
+                jac=True,
+                method=method,
+                callback=after_iteration,
+                options=options,
             )
-        if run.history.stopped is None and run.epoch < run.epochs:
-            run.stop(f"{solver.title} ended: {str(result.message).lower()}")
+            session.theta[session.trained] = result.x
+            if not np.isfinite(result.fun):
+                raise NonFiniteError(
+                    f"The loss is not finite where {solver.title} begins; scale the input.", 1, "loss"
+                )
+            if run.history.stopped is None and run.epoch < run.epochs:
+                run.stop(f"{solver.title} ended: {str(result.message).lower()}")
