@@ -144,11 +144,8 @@ class BaselineComparison(NamedTuple):
         return Verdict(code, model, metric, float(network), float(other), apart, self.groups)
 
 
-def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineComparison:
-    """Fit the simpler models, and evaluate them on the network's test rows.
-
-    run: on a table.  seconds: of the network's training.
-    """
+def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:
+    """Fit the simpler models, and evaluate them on the network's test rows. run: on a table."""
     train, judged = run.parts.train, run.parts.judged
     watched = run.parts.watched
     is_number = judgement.task == "regression"
@@ -161,7 +158,7 @@ def compare(run: TrainedRun, judgement: Judgement, seconds: float) -> BaselineCo
     codes = [(each.column, each.codes) for each in table.preprocessor.embedded_]
     names = SHOWN["regression" if is_number else "classes"]
     truth = _plain(judgement.task, judged.y)
-    found = [Compared("network", {name: judgement.metrics[name] for name in names}, seconds)]
+    found = [Compared("network", {name: judgement.metrics[name] for name in names}, run.seconds)]
     own = judgement.predicted.reshape(len(truth)) if judgement.shares is None else judgement.shares
     groups = None
     if table.tied.groups is not None and len(table.test) == len(truth):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import folder
 from chainrule.recipe.data import Data, Parts, image_shape
+from chainrule.recipe.judge import Judgement
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
 from chainrule.training import History
@@ -185,3 +187,34 @@ class TrainedRun(NamedTuple):
     def is_average(self) -> bool:
         """Whether the estimator predicts an average of different networks."""
         return hasattr(self.estimator, "blend_")
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of the training: of all epochs, those before an interruption too, or of a race's fits."""
+        if self.estimator is not None and self.is_average:
+            return sum(each.seconds for each in self.estimator.report_)
+        return sum(record["seconds"] for record in self.history)
+
+    def write(self, judgement: Judgement, more: Mapping[str, Any]) -> None:
+        """Write the model, its history and its metrics into the folder. more: further entries of metrics.json."""
+        self.save_model(self.place / "model.safetensors")
+        history = {"records": self.history.records, "stopped": self.history.stopped}
+        folder.write_json(self.place / "history.json", history)
+        if (matrix := judgement.matrix) is not None:
+            folder.write_confusion(self.place / "confusion_matrix.csv", matrix, judgement.labels)
+        folder.write_json(self.place / "metrics.json", {**judgement.to_json(), **more})
+
+    def save_model(self, path: Path) -> None:
+        """Write the model: for a table the estimator, or what prepares the table, and the name of the target."""
+        table = self.data.table
+        if table is None:
+            self.model.save(path)
+            return
+        from chainrule.estimators.fitted import save
+        from chainrule.recipe.tables import TABLE, TARGET
+
+        extra: dict[str, Any] = {TARGET: table.target.name}
+        if self.estimator is not None:
+            save(self.estimator, path, extra)
+        else:
+            self.model.save(path, extra=extra | {TABLE: table.preprocessor.to_data()})

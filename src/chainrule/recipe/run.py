@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.core import records
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import by_model, folder, longer, preset_choice, results
+from chainrule.recipe import by_model, folder, longer, preset_choice
 from chainrule.recipe.data import Data, check_is_table, load
 from chainrule.recipe.judge import Judgement, decided, judge, positive_of
 from chainrule.recipe.messages import in_words_of
@@ -271,19 +271,28 @@ def trained(begun: Prepared, listen: Consumer, stop: threading.Event | None = No
 
 def judged(found: TrainedRun, named: Names = PYTHON, more: Mapping[str, Any] | None = None) -> Outcome:
     """Evaluate a trained run, and write its results to its folder. more: more entries of metrics.json."""
-    settings, parts, history = found.settings, found.parts, found.history
+    settings, parts, history, table = found.settings, found.parts, found.history, found.data.table
+    outputs = comparison = None
+    if table is not None and found.estimator is not None and found.is_average:
+        from chainrule.recipe import averages
+
+        outputs = averages.outputs_of_rows(found.estimator, table.columns, table.target.name, table.test)
     judgement = judge(
         found.model,
         parts.judged,
         part=parts.judged_name,
         positive=positive_of(found.model, settings.positive, named),
         engine=settings.engine,
-        outputs=results.averaged(found),
+        outputs=outputs,
     )
-    comparison = results.compared(found, judgement)
+    if table is not None:
+        from chainrule.recipe import baselines
+
+        comparison = baselines.compare(found, judgement)
     if (decision := getattr(found.estimator, "decision_", None)) is not None:
         judgement = decided(judgement, parts.judged.weight, decision)
-    results.write(found, judgement, comparison, more)
+    compared = {} if comparison is None else comparison.of_run()
+    found.write(judgement, compared | dict(more or {}))
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
