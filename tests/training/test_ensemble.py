@@ -19,6 +19,7 @@ from chainrule.core.random import generator, member_seed
 from chainrule.data.samples import Samples
 from chainrule.engines import NativeEngine, Plan, native
 from chainrule.training import fit as training
+from chainrule.training.ensemble import joined, of_each
 from chainrule.training.run import RunSettings
 from full import FULL
 
@@ -552,3 +553,9 @@ def test_an_ensemble_is_attributed_to_as_its_members_are_in_the_mean(loss: Any, 
         assert found.is_complete and found.error.max() < 1e-9
     chosen = ensemble.attribute(X, method).labels
     assert target is None or chosen == tuple(np.asarray(ensemble.predict(X)).ravel().tolist())
+
+
+def test_states_of_all_members_are_those_of_each():
+    """Links of blocks have a "/" in their names too; "members" is a state of the ensemble."""
+    each = [{"batch_norm_1": i, "residual_1/dense_2": 10 + i} for i in range(12)]
+    assert of_each(joined(each) | {"members": None}, 12) == each

@@ -149,10 +149,10 @@ class Ensemble(PredictionMixin):
 
     @states.setter
     def states(self, states: dict[str, Any]) -> None:
-        from chainrule.training.ensemble import own
+        from chainrule.training.ensemble import of_each
 
-        for i, member in enumerate(self.members):
-            member.states = own(states, i)
+        for member, own in zip(self.members, of_each(states, len(self)), strict=True):
+            member.states = own
         self._in_training = np.array(states["members"].in_training)
 
     def keep_history(self, history: History) -> None:

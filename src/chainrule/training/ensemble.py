@@ -40,10 +40,14 @@ def joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{i}/{name}": state for i, own in enumerate(states) for name, state in own.items()}
 
 
-def own(states: Mapping[str, Any], member: int) -> dict[str, Any]:
-    """Return the states of one member from those of all."""
-    start = f"{member}/"
-    return {name.removeprefix(start): s for name, s in states.items() if name.startswith(start)}
+def of_each(states: Mapping[str, Any], members: int) -> list[dict[str, Any]]:
+    """Return the states of each member from those of all, as `joined` names them."""
+    found: list[dict[str, Any]] = [{} for _ in range(members)]
+    for name, state in states.items():
+        member, _, own = name.partition("/")
+        if own:  # "members" is a state of the ensemble
+            found[int(member)][own] = state
+    return found
 
 
 class EnsembleSession:
@@ -71,10 +75,8 @@ class EnsembleSession:
         self.in_training = np.ones(len(seeds), bool)
         each = plan._replace(threads=max(1, self.workers // len(seeds)))
         self.sessions = [
-            engine.session(
-                each._replace(seed=seed), row, own(states, i), plan.optimizer.init(row), step_offset
-            )
-            for i, (seed, row) in enumerate(zip(seeds, theta, strict=True))
+            engine.session(each._replace(seed=seed), row, own, plan.optimizer.init(row), step_offset)
+            for seed, row, own in zip(seeds, theta, of_each(states, len(seeds)), strict=True)
         ]
         self.sums, self.row_sums = np.zeros(3), np.zeros(2)
 
@@ -144,11 +146,11 @@ class EnsembleSession:
         pieces: int,
         errors: dict[int, NonFiniteError],
     ) -> Iterator[None]:
-        """Take the steps of member i in several pieces."""
+        """Take the steps of member i in several pieces, which are empty where there are fewer steps."""
         mine, size = rows if rows.ndim == 1 else rows[:, i], self.plan.batch_size
-        cuts = np.unique(np.linspace(0, len(settings.rate), pieces + 1).astype(int)).tolist()
+        steps = len(settings.rate)
         try:
-            for begin, end in pairwise(cuts):
+            for begin, end in pairwise(steps * k // pieces for k in range(pieces + 1)):
                 part = settings.part(begin, end)
                 self.sessions[i].steps(samples, mine[begin * size : end * size], part, first + begin)
                 yield
@@ -186,8 +188,8 @@ class EnsembleSession:
 
     @states.setter
     def states(self, states: dict[str, Any]) -> None:
-        for i, session in enumerate(self.sessions):
-            session.states = own(states, i)
+        for session, own in zip(self.sessions, of_each(states, len(self.sessions)), strict=True):
+            session.states = own
         self.in_training = np.array(states["members"].in_training)
 
     def end(self) -> None:

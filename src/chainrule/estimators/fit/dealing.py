@@ -8,7 +8,9 @@ only row of a class, or its only groups or stretch, are left out by no member, s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,8 @@ LATEST = 0.15
 """The part of the rows in order of time that is the latest stretch, as much as is held out of many rows."""
 
 
-class Dealt(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Dealt:
     """Which rows each member learns from, and which members have not seen a row."""
 
     learned: list[NDArray[np.int64]]
@@ -33,6 +36,11 @@ class Dealt(NamedTuple):
     """(m,) the rows that are left out once in each dealing"""
     members: NDArray[np.int64]
     """(dealings, m) the member that leaves out each of them"""
+
+    @cached_property
+    def places(self) -> list[tuple[int, tuple[NDArray[np.int64], ...]]]:
+        """Each member that leaves out rows, with the places of these in `members`."""
+        return [(member, np.nonzero(self.members == member)) for member in np.unique(self.members).tolist()]
 
 
 def dealt(
@@ -140,7 +148,6 @@ def left_out(
     predict: predict(member, X) -> outputs, asked of each member for the rows that it leaves out alone.  X: the m rows.
     """
     found = np.empty((*rows.members.shape, outputs))
-    for member in np.unique(rows.members).tolist():
-        left = np.nonzero(rows.members == member)
+    for member, left in rows.places:
         found[left] = predict(member, X[left[1]])
     return found

@@ -27,7 +27,7 @@ from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network, Slot
 from chainrule.network.objective import shares
 from chainrule.training.callbacks import Callback
-from chainrule.training.ensemble import own
+from chainrule.training.ensemble import of_each
 from chainrule.training.run import Run, samples_of
 
 Numbers = NDArray[np.float64]
@@ -89,13 +89,13 @@ def outputs_of(run: Run, networks: Mapping[int, NDArray[Any]]) -> OutputsToLevel
 
     networks: the parameters (size,), by number.
     """
-    samples, states = some(samples_of(run), run.plan.seed), run.states
+    samples = some(samples_of(run), run.plan.seed)
+    states = [run.states] if run.theta.ndim == 1 else of_each(run.states, len(run.theta))
     out = np.empty((samples.n, run.plan.network.fan_out))
     for place, (number, theta) in enumerate(networks.items()):
         rows = np.arange(place, samples.n, len(networks))
         if len(rows):
-            own_states = states if run.theta.ndim == 1 else own(states, number)
-            out[rows] = run.walks.predict(theta, own_states, samples.take(rows).X)
+            out[rows] = run.walks.predict(theta, states[number], samples.take(rows).X)
     rows = np.flatnonzero(np.isfinite(out).all(1))
     return to_level(run.plan.network.loss, out[rows], *samples.targets_of(rows)) if len(rows) else None
 
