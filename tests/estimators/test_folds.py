@@ -28,6 +28,7 @@ from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
 from chainrule.formulas.layers import Dense, PiecewiseLinearEmbedding, Scale, Shift
 from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.training.callbacks import Callback
 from chainrule.training.fit import measure
 
 RNG = np.random.default_rng(0)
@@ -285,6 +286,30 @@ def test_networks_of_several_classes_with_a_linear_part_are_made_surer_once(
         net = MLPClassifier(preprocess="auto", random_state=0).fit(X, y)
         found.append(float(net.predict_proba(X).max(1).mean()))
     assert (found[0] > found[1] + 0.005) == (count == 3)
+
+
+@pytest.mark.parametrize(("rare", "rows"), [(2, 40), (3, 40), (2, 101)])
+def test_where_a_class_has_two_of_very_few_rows_the_mean_of_the_epochs_is_kept(
+    rare: int, rows: int, monkeypatch: pytest.MonkeyPatch
+):
+    epochs: list[Any] = []
+    kept: list[Any] = []
+
+    class Parameters(Callback):
+        def on_epoch_end(self, run: Any) -> None:
+            epochs.append(np.array(run.theta))
+
+    monkeypatch.setattr(folds, "cool", lambda member, *_: kept.append(np.array(member.theta)))
+    X, _ = table(rows)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=4, callbacks=[Parameters()])
+    net.fit(X, np.where(np.arange(rows) < rare, "rare", "often"))
+    found, each = np.stack(kept), np.stack(epochs)
+    assert each.shape == (4, *found.shape) and not np.allclose(each[0], each[3])
+    if rare == 2 and rows == 40:
+        np.testing.assert_allclose(found, each.mean(0), atol=1e-6)
+        assert len(net.validation_scores_ or []) == 4
+    else:
+        assert any(np.array_equal(found, one) for one in each)
 
 
 def test_the_logits_of_the_shares_by_hand():

@@ -245,6 +245,38 @@ def test_the_range_of_the_targets_is_wider_as_far_as_the_linear_part_is_heavier(
     assert widened(unbound, 0.5) is unbound
 
 
+def test_the_range_of_very_few_targets_is_wider_on_the_side_of_a_long_tail():
+    def ends(low: float, high: float, median: float, weight: float) -> list[float]:
+        scale = TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high]))
+        made = widened(scale, weight, np.array([median]))
+        assert made.low is not None and made.high is not None
+        return [*made.low.tolist(), *made.high.tolist()]
+
+    assert ends(-1, 3, 0.0, 0.5) == [-1, 3]  # three times as far, and no more
+    assert ends(-1, 3, -0.125, 0.5) == [-1, 7]  # further by a range of 4 times 0.5 / 0.5
+    assert ends(-1, 3, 2.125, 0.5) == [-5, 3]
+    assert ends(-1, 3, -0.125, 0.75) == [-9, 15] and ends(-1, 3, -1.0, 0.0) == [-1, 3]
+    assert ends(-1, 3, -0.125, 1.0) == [-401, 403]
+    assert ends(-9, -1, -1.5, 0.5) == [-17, -1] and ends(-5, -1, -4.5, 0.5) == [-5, 0]
+    both = TargetScale(np.zeros(2), np.ones(2), np.zeros(2), np.full(2, 8.0))
+    made = widened(both, 0.5, np.array([1.0, 4.0]))
+    assert made.high is not None and made.high.tolist() == [16, 8]
+
+
+def test_few_targets_of_a_long_tail_leave_room_for_what_is_linear_beyond_them():
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame(rng.normal(size=(60, 3))).rename(columns=str)
+    tail, bell = np.exp(1.5 * rng.normal(size=60)), rng.normal(size=60)
+    for target, is_long in ((tail, True), (bell, False)):
+        y = np.asarray(0.1 * X["0"] + target)
+        net = MLPRegressor(preprocess="auto", random_state=0).fit(X, y)
+        scale = net.members_[0].target_scale
+        assert scale is not None and scale.low is not None and scale.high is not None
+        far = y.max() - np.median(y) > 3 * (np.median(y) - y.min())
+        assert far == is_long and (scale.high[0] > y.max() + 1e-9) == is_long
+        assert scale.low[0] == pytest.approx(y.min())
+
+
 def linear_table(n: int) -> tuple[pd.DataFrame, Any]:
     X = pd.DataFrame(RNG.normal(size=(n, 4))).rename(columns=str)
     return X, 3 + X["0"] - 2 * X["1"] + 0.5 * X["2"] + 0.1 * RNG.normal(size=n)

@@ -7,7 +7,9 @@ predict for it, averaged, is an honest prediction for every row, at no further f
     out of fold     q_i = mean of p_m(x_i) over the members m that leave out row i
     temperatures    those with the least loss of q, see `chainrule.estimators.fit.temperature`. For numbers they are 1.
     the epoch       the one with the least loss of q at its temperature, for all members together. Its temperature is
-                    then a part of the last layers.
+                    then a part of the last layers. Where a class has at most two of very few rows the mean of
+                    the parameters of all epochs is taken: what is out of fold for one of two rows is learned from the
+                    other alone, and says to learn nothing where learning helps on other rows.
 
 A member begins with a last layer of zeros whose biases predict the shares of the classes, or the mean: early epochs
 are close to what is predicted without any input, and a table without signal ends there. The curves of numbers may begin
@@ -57,6 +59,7 @@ from chainrule.estimators.fit.temperature import (
     temperature_of,
 )
 from chainrule.estimators.numbers import NumericTargets
+from chainrule.estimators.recipes.few import VERY_FEW
 from chainrule.estimators.tables.encoding import ways
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -65,6 +68,8 @@ from chainrule.trained.evaluation import BATCH
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
+RARE = 2
+"""Of very few rows of two classes so many of one, or fewer, say nothing of the epoch."""
 LEAST_IN_TIME = 2 / 3
 """In order of time the range of predictions is at least that with this weight of a linear part: as wide again above."""
 
@@ -72,12 +77,24 @@ LEAST_IN_TIME = 2 / 3
 class FoldCurve(LearningCurve):
     """The curve of the members of folds: each has its own rows, and the score is the loss out of fold, negated."""
 
-    def __init__(self, plan: FitPlan, start: FitStart, samples: Samples, rows: Dealt) -> None:
-        """Begin. samples: of all rows."""
+    def __init__(
+        self, plan: FitPlan, start: FitStart, samples: Samples, rows: Dealt, is_rare: bool = False
+    ) -> None:
+        """Begin. samples: of all rows.  is_rare: whether the mean of all epochs is kept in place of the best one."""
         super().__init__(plan, start, loop.is_weighted(samples), self.judged)
         self.samples, self.dealt, self.judge = samples, rows, samples.take(rows.rows)
         self.center = center_of(start.result.model.network.loss, samples)
         self.left_out = rows.members.size / (samples.n * len(rows.learned))
+        self.is_rare = is_rare
+
+    def watch(self, run: Run) -> None:
+        """Keep the best epoch, or the mean of all of them."""
+        before = self.best
+        super().watch(run)
+        if self.is_rare:
+            self.best = run.snapshot()
+            if before is not None:
+                self.best["theta"] = before["theta"] + (self.best["theta"] - before["theta"]) / self.n_iter
 
     def order(self, run: Run) -> NDArray[np.int64]:
         """Return the rows of the next epoch (n, members): each member's own, some of them twice in place of others."""
@@ -123,7 +140,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             bend(member, how.curves)
             if how.has_linear_part:
                 linear_part.leave_out(member, samples.outputs)
-    curve = FoldCurve(plan, start, samples, rows)
+    curve = FoldCurve(plan, start, samples, rows, has_rare_class(data))
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
     _, limited = loop.run(plan, model, optimizer, samples, None, size, epochs, curve, callbacks)
@@ -167,7 +184,8 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
                 out = cooled(out, curve.center, temperature, bound)
         found = replace(found, course=limited.course._replace(has_linear_part=has_time))
     if model.target_scale is not None and weight:
-        wider = linear_part.widened(model.target_scale, weight)
+        few = samples.n <= VERY_FEW and not is_in_time
+        wider = linear_part.widened(model.target_scale, weight, median_of(data.samples) if few else None)
         model.describe(model.classes, model.feature_names, wider)
     outputs = out_of_fold(loss, out)
     if (scale := model.target_scale) is not None:
@@ -211,6 +229,21 @@ def with_linear_part(
     for member, part in zip(members, found.parts, strict=True):
         linear_part.add(member, part if bound is None else bound.within(part), found.weight, at)
     return found if bound is None else found._replace(out=bound(found.out))
+
+
+def has_rare_class(data: FitData) -> bool:
+    """Return whether one of two classes has at most RARE of very few rows, which are not in order of time."""
+    if data.labels is None or len(data.labels) > VERY_FEW or data.structure.time is not None:
+        return False
+    counts = np.unique(data.labels, return_counts=True)[1]
+    return len(counts) == 2 and int(counts.min()) <= RARE
+
+
+def median_of(samples: Samples) -> NDArray[np.float64]:
+    """Return the median of the targets of the rows that count (outputs,)."""
+    y, weight = samples.targets_of()
+    found: NDArray[np.float64] = np.median(y[weight > 0], axis=0)
+    return found
 
 
 def ways_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:

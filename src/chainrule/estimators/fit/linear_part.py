@@ -16,8 +16,8 @@ predictions out of fold of n rows, with every regression k and weight w in [0, 1
     L   = mse^(-n/2) of numbers, with errors of a normal distribution; exp(-n loss) of classes
 
 What is linear goes on beyond the targets of training, and a network does not. So predictions may be beyond their range
-R by R (2 w - 1) / (1 - w), as far as there is more of the one than of the other, but have no other sign than all
-targets: see `widened`.
+R by R (2 w - 1) / (1 - w), as far as there is more of the one than of the other, and of very few rows by R w / (1 - w)
+on the side of a long tail, but have no other sign than all targets: see `widened`.
 
 Logits are bounded by the last layers of the network, and the linear part is inside of that bound: see `Bound`.
 
@@ -50,6 +50,8 @@ PROBED = 0.25
 """The part of the rows of a linear part that is solved first where the time is short."""
 MOST_WIDER = 100.0
 """The most that the range of the targets is wider at an end, in ranges."""
+LONG_TAIL = 3.0
+"""So many times as far from the median as the other end of the targets is an end behind a long tail."""
 CHOOSING = 2
 """About the time that the weight and the penalty take, in that of solving the parts of a member."""
 MOST_BENT = 1 - 1e-6
@@ -223,19 +225,24 @@ def _mean(parts: Sequence[LinearPart], shares: NDArray[np.float64]) -> LinearPar
     )
 
 
-def widened(scale: TargetScale, weight: float) -> TargetScale:
-    """Return a scale whose range is wider at both ends, by (2 w - 1) / (1 - w) times itself, without a change of sign.
+def widened(scale: TargetScale, weight: float, median: NDArray[np.float64] | None = None) -> TargetScale:
+    """Return a scale whose range R is wider at both ends, by R (2 w - 1) / (1 - w), without a change of sign.
 
-    Up to w = 1/2 it stays.
+    Up to w = 1/2 it stays. Where no target of training is below 0, or none is above, no prediction is either.
 
-    Where no target of training is below 0, or none is above, no prediction is either.
+    median: (outputs,) of the targets, where few of them say little of a long tail: an end that is LONG_TAIL times as
+    far from it as the other one is further by R w / (1 - w); None for both ends alike.
     """
     if scale.low is None or scale.high is None:
         return scale
-    more = (scale.high - scale.low) * min(
-        max(2 * weight - 1, 0.0) / max(1 - weight, 1 / MOST_WIDER), MOST_WIDER
-    )
-    low, high = scale.low - more, scale.high + more
+    whole, rest = scale.high - scale.low, max(1 - weight, 1 / MOST_WIDER)
+    below = above = whole * min(max(2 * weight - 1, 0.0) / rest, MOST_WIDER)
+    if median is not None:
+        down, up = median - scale.low, scale.high - median
+        further = whole * min(weight / rest, MOST_WIDER)
+        below = np.where(down > LONG_TAIL * up, further, below)
+        above = np.where(up > LONG_TAIL * down, further, above)
+    low, high = scale.low - below, scale.high + above
     low = np.where(scale.low >= 0, np.maximum(low, 0.0), low)
     return scale._replace(low=low, high=np.where(scale.high <= 0, np.minimum(high, 0.0), high))
 
