@@ -33,7 +33,7 @@ from chainrule import (
     load,
 )
 from chainrule.estimators.base import fit_on, fit_under
-from chainrule.estimators.best import candidates, draw, race, runner
+from chainrule.estimators.best import candidates, draw, race, race_lookup, runner
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import RaceOver
@@ -50,6 +50,7 @@ from chainrule.estimators.parameters import values_of
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.rows import rows_of
+from chainrule.formulas.layers import Scale
 from chainrule.formulas.losses import MeanSquaredError, Poisson
 from hostile_tables import hostile_table
 
@@ -92,6 +93,8 @@ def test_variants(name: str):
     assert made.preprocessor_.scale == scale
     assert result.rates is not None
     assert result.rates.optimizer.weight_decay == (1.0 if name == "decay" else 0.3)
+    (factors,) = (link.layer for link in made.model_.network.walk() if isinstance(link.layer, Scale))
+    assert factors.decays == (0.0 if name == "free" else 1.0)
 
 
 def test_candidates_have_names_and_presets_of_their_own(monkeypatch: pytest.MonkeyPatch):
@@ -375,6 +378,40 @@ def test_of_a_larger_table_the_chosen_learn_from_all_rows(
     kept = best(MLPRegressor, max_iter=9, refit=False).fit(TABLE, NUMBER)
     assert sum(each.networks for each in kept.report_) == len(fits)
     assert [each.weight for each in kept.report_] == [each.weight for each in made.report_]
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize(("most", "is_refined"), [(6, True), (5, False)])
+def test_a_race_that_learns_from_nine_tenths_of_the_rows_may_go_on_until_its_end(
+    most: int, is_refined: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """Of 60 rows 6 are a tenth: with fewer held out, networks of all rows would hardly be better."""
+    monkeypatch.setattr(draw, "MOST_HELD_OUT", most)
+    asked: list[tuple[bool, float, float]] = []
+    original = race.Race.run
+
+    def noted(self: Any, tasks: list[Any], stage: float, end: float, shared: bool = False) -> None:
+        asked.append((any(task.is_of_all for task in tasks), stage - self.begun, end - self.begun))
+        original(self, tasks, stage, end, shared)
+
+    monkeypatch.setattr(race.Race, "run", noted)
+    made = best(MLPRegressor, time_limit=100, max_iter=9).fit(TABLE, NUMBER)
+    first, last = asked[0], asked[-1]
+    of_all = draw.NETWORKS if is_refined else 0
+    assert last[0] is is_refined
+    assert all(each.networks >= 1 + (of_all if each.weight else 0) for each in made.report_)
+    if is_refined:
+        assert first[1:] == pytest.approx((38, 95))  # 40 and 100 of the 95 % that are planned for
+        return
+    assert first[1:] == pytest.approx((95 - 100 * race_lookup.SHARE, 95))  # the rest is for looking rows up
+    assert [each.networks for each in made.report_] == [1, 1, 1] and len(asked) == 1
+    assert made.plan_["networks"] == [] and len(made.held_out_.rows) == most
+    again = best(MLPRegressor, time_limit=100, max_iter=9).fit(TABLE, NUMBER, plan=made.plan_)
+    np.testing.assert_array_equal(again.predict(TABLE), made.predict(TABLE))
+
+    asked.clear()
+    best(MLPRegressor, time_limit=100, max_iter=9, lookup=False).fit(TABLE, NUMBER)
+    assert asked[0][1:] == pytest.approx((95, 95))
 
 
 @pytest.mark.usefixtures("large")

@@ -229,6 +229,15 @@ def recorded(kept: float, **settings: Any) -> tuple[Any, Any]:
     return np.array(thetas, np.float64), net
 
 
+@pytest.mark.parametrize(
+    ("rows", "decay"), [(2_000, 0.3), (50_000, 0.3), (100_000, 0.15), (1_000_000, 0.015)]
+)
+def test_the_weight_decay_of_many_rows_is_less_in_proportion(rows: int, decay: float):
+    assert values(rows)["optimizer"].weight_decay == pytest.approx(decay)
+    of_many_numbers = fast.fast(Facts(rows, 30, "regression", {}, numbers=tuple(range(30)))).parameters
+    assert of_many_numbers["optimizer"].weight_decay == pytest.approx(2 * decay)
+
+
 @pytest.mark.parametrize("settings", [{}, {"n_members": 2}, {"engine": "reference"}])
 def test_the_average_of_the_parameters_is_judged_and_kept_while_the_steps_go_their_own_way(settings: Any):
     plain, last = recorded(0.0, **settings)

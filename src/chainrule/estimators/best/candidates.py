@@ -26,6 +26,7 @@ WIDE = {"hidden_layer_sizes": (512, 256, 128), "dropout": 0.2}
 NARROW = {"hidden_layer_sizes": (64, 64), "dropout": 0.2}
 CANDIDATES: tuple[Candidate, ...] = (
     Candidate("fast"),
+    Candidate("free", variant="free"),
     Candidate("narrow", changed=NARROW, cost=0.5),
     Candidate("ranks", variant="ranks"),
     Candidate("dropout", changed={"dropout": 0.3}),

@@ -75,9 +75,9 @@ def fit(
         )
     if drawn.digest is not None:
         repeat.check_digest(drawn.digest, repeat.digest_of(data), "the race to go on with")
-    is_large = len(encoded) > draw.FEW
+    is_refined = len(encoded) > draw.FEW and not drawn.learns_most  # else the race is all there is
     has_whole = estimator.refit is not False and (
-        is_large
+        is_refined
         or (data.structure.time is not None and not are_few)  # of few the fits are of all rows
         or (is_given and estimator.refit is True)
     )
@@ -103,9 +103,10 @@ def fit(
 
     first, second, end = (begun + seconds for seconds in race.stages(raced))
     each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
-    race.run(each, first if is_large or has_whole else end, end, len(raced) > 1)
+    last = end - (race_lookup.seconds(race, judges[0]) if drawn.learns_most else 0.0)
+    race.run(each, first if is_refined or has_whole else last, end, len(raced) > 1)
     numbers = race.complete(raced)
-    if is_large and not is_given:
+    if is_refined and not is_given:
         numbers, raced = race.again(numbers, second, end, tasks)
     weights, degree = race.weigh(numbers, raced)
     chosen = RaceChoice(numbers, race.shared(numbers, raced), weights, degree)
@@ -130,8 +131,7 @@ def _ended(
         tempered_after = chosen._replace(temperature=race.temperature(mean, chosen.folds))
     result = race.result(weights, tempered_after.temperature)
     if found is not None:
-        known = found
-        looked_up = race.unless_ended(lambda: race_lookup.of_all(race, result, known))
+        looked_up = race.unless_ended(lambda found=found: race_lookup.of_all(race, result, found))
         if looked_up is None:
             found, mean = None, race.average(chosen.numbers, chosen.weights, chosen.folds)
             result = race.result(weights, chosen.temperature)

@@ -133,6 +133,11 @@ def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult
     return replace(result, blend=replace(result.blend, lookup=lookup))
 
 
+def seconds(race: Runner, judge: Judge) -> float:
+    """Return the most seconds that learning may take; 0 where rows are not looked up. judge: of the first fold."""
+    return SHARE * race.seconds if _is_possible(race, judge) else 0.0
+
+
 def _is_possible(race: Runner, judge: Judge) -> bool:
     """Return whether rows may be looked up in a race, by its plan, its parameters, its task and its rows."""
     if race.plan is not None and race.plan.similarity is None:
@@ -167,9 +172,9 @@ def _has_time(race: Runner, preprocessor: TablePreprocessor, folds: list[int]) -
     kept = [min(MOST_REMEMBERED, len(_train(race, fold))) for fold in folds]
     queried = min(MOST_QUERIED, sum(held) // 2)
     pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
-    seconds = pairs * (PER_SIMILARITY + PER_CODE * codes)
-    seconds += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE
-    return seconds / min(2, race.workers) <= SHARE * race.seconds
+    expected = pairs * (PER_SIMILARITY + PER_CODE * codes)
+    expected += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE
+    return expected / min(2, race.workers) <= SHARE * race.seconds
 
 
 def _deviation(judge: Judge) -> Numbers | None:

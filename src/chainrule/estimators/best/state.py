@@ -12,6 +12,7 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.plan import RacePlan, RandomOrigin, RowsDigest
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.recipes.fast import REFIT
 
 Key = tuple[int, int]
 """The number of a candidate, and its fold or the number of its network."""
@@ -61,6 +62,11 @@ class Drawn(NamedTuple):
     """where they begin; None where that is not known"""
     digest: RowsDigest | None = None
     """checksums of the rows; None where they are not known"""
+
+    @property
+    def learns_most(self) -> bool:
+        """Whether so few rows are held out of a fold that networks of all rows would hardly be better."""
+        return 0 < len(self.folds[0].held_out) < REFIT * self.rows
 
 
 class RaceChoice(NamedTuple):

@@ -47,8 +47,11 @@ AVERAGING = 0.8
 """What the average of the parameters keeps of itself at the end of an epoch."""
 VECTOR, TIES = 8, 1
 """The numbers of a vector in place of a number, and how many bins the rows of one number count for."""
-MANY_NUMBERS, SHORT_VECTOR, MORE_DECAY = 24, 4, 0.6
-"""In a table of more numbers a vector has so many, and the weight decay is this one."""
+DECAY, MOST_DECAYED = 0.3, 50_000
+"""The weight decay, and the rows beyond which it is less in proportion: of more rows an epoch has more steps, so that
+parameters that decay are a mean over less of an epoch, and what is rare among the rows is forgotten."""
+MANY_NUMBERS, SHORT_VECTOR, MORE_DECAY = 24, 4, 2.0
+"""In a table of more numbers a vector has so many, and the weight decay is so many times as large."""
 BINS, ROWS_OF_A_BIN = 48, 10
 """The most bins of a small table, which has at least so many rows for each of them."""
 MANY_BINS, MANY_ROWS_OF_A_BIN = 200, 100
@@ -75,7 +78,11 @@ def for_tables(facts: Facts) -> Proposal:
     }
     if facts.groups is not None and facts.groups <= MOST_GROUPS:
         found |= OF_FEW_GROUPS
-    found |= {"optimizer": AdamW(2e-3, weight_decay=0.3), "schedule": Cosine(warmup=0.05), "alpha": 0.0}
+    found |= {
+        "optimizer": AdamW(2e-3, weight_decay=decay_of(rows)),
+        "schedule": Cosine(warmup=0.05),
+        "alpha": 0.0,
+    }
     if rows >= LEAST:
         found |= {
             "early_stopping": True,
@@ -87,6 +94,11 @@ def for_tables(facts: Facts) -> Proposal:
     averaging = 0.0 if facts.given.get("batch_norm") else AVERAGING
     is_refit = found.get("validation_fraction", 0.0) >= REFIT
     return Proposal(found, front=(Scale(rate=FRONT_RATE),), averaging=averaging, refit=is_refit)
+
+
+def decay_of(rows: int) -> float:
+    """Return the weight decay of so many rows."""
+    return DECAY * min(1.0, MOST_DECAYED / max(rows, 1))
 
 
 def fast(facts: Facts) -> Proposal:
@@ -111,7 +123,7 @@ def embedded(facts: Facts) -> Proposal:
     size = SHORT_VECTOR if many else VECTOR
     embedding = PiecewiseLinearEmbedding(size, bins, columns=facts.numbers, ties=TIES)
     made = proposal._replace(front=(embedding, *proposal.front))
-    return decayed(made, MORE_DECAY) if many else made
+    return decayed(made, MORE_DECAY * decay_of(facts.rows)) if many else made
 
 
 def decayed(proposal: Proposal, decay: float) -> Proposal:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
-from chainrule.estimators.recipes.fast import TABLE, are_few, decayed, embedded, fast, for_tables
+from chainrule.estimators.recipes.fast import (
+    DECAY,
+    FRONT_RATE,
+    TABLE,
+    are_few,
+    decay_of,
+    decayed,
+    embedded,
+    fast,
+    for_tables,
+)
 from chainrule.estimators.recipes.few import FINE, FewSettings, of_few
-from chainrule.formulas.layers import PeriodicEmbedding
+from chainrule.formulas.layers import PeriodicEmbedding, Scale
 
 
 def periodic(facts: Facts) -> Proposal:
@@ -24,8 +34,14 @@ def switched(facts: Facts) -> Proposal:
 
 
 def strict(facts: Facts) -> Proposal:
-    """Return "fast" with a weight decay of 1."""
-    return decayed(fast(facts), 1.0)
+    """Return "fast" with a weight decay of 1, of many rows less in proportion."""
+    return decayed(fast(facts), decay_of(facts.rows) / DECAY)
+
+
+def free(facts: Facts) -> Proposal:
+    """Return "fast" without a decay of the factors of its inputs."""
+    proposal = fast(facts)
+    return proposal._replace(front=(*proposal.front[:-1], Scale(rate=FRONT_RATE, decays=0.0)))
 
 
 def few_rows(settings: FewSettings) -> Recipe:
@@ -40,6 +56,7 @@ VARIANTS: dict[str, Recipe] = {
     "periodic": Recipe(periodic, TABLE),
     "ranks": Recipe(fast, {**TABLE, "scale": "quantile"}),
     "decay": Recipe(strict, TABLE),
+    "free": Recipe(free, TABLE),
     "robust": Recipe(fast, {**TABLE, "scale": "robust+quantile"}),
     "few bent": few_rows(FewSettings(curves=1.0)),
     "few deep": few_rows(FewSettings(layers=2)),
@@ -50,6 +67,6 @@ VARIANTS: dict[str, Recipe] = {
     **{f"few of {members}": few_rows(FewSettings(members=members)) for members in (2, 4, 8)},
 }
 """The recipes by name: without an embedding of numbers, with one, with one where "fast" has none and without where it
-has one, with waves for one, of ranks alone, with a stronger decay, of numbers in units of their quartiles; and where
-there are few rows with curves that begin bent, two layers, both, finer bins, hardly any decay, no hidden layer, or with
-fewer members."""
+has one, with waves for one, of ranks alone, with a stronger decay, without that of the inputs' factors, of numbers in
+units of their quartiles; and where there are few rows with curves that begin bent, two layers, both, finer bins, hardly
+any decay, no hidden layer, or with fewer members."""
