@@ -131,7 +131,7 @@ def _ended(
         tempered_after = chosen._replace(temperature=race.temperature(mean, chosen.folds))
     result = race.result(weights, tempered_after.temperature)
     if found is not None:
-        looked_up = race.unless_ended(lambda found=found: race_lookup.of_all(race, result, found))
+        looked_up = race.unless_ended(race_lookup.of_all, race, result, found)
         if looked_up is None:
             found, mean = None, race.average(chosen.numbers, chosen.weights, chosen.folds)
             result = race.result(weights, chosen.temperature)
@@ -229,13 +229,13 @@ class Race(Runner):
     def looked_up(self, chosen: RaceChoice) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
         """Return the lookup, if it helps, and what is then predicted (rows, outputs) for the rows held out."""
         mean = self.average(chosen.numbers, chosen.weights, chosen.folds)
-        found = self.unless_ended(lambda: race_lookup.learned(self, chosen, mean))
+        found = self.unless_ended(race_lookup.learned, self, chosen, mean)
         return found, mean if found is None else found.predicted
 
-    def unless_ended(self, make: Callable[[], T]) -> T | None:
-        """Return what is made; None where Ctrl-C ends the race in the meantime, whose fits are kept."""
+    def unless_ended(self, make: Callable[..., T], *of: object) -> T | None:
+        """Return make(*of); None where Ctrl-C ends the race in the meantime, whose fits are kept."""
         try:
-            return make()
+            return make(*of)
         except KeyboardInterrupt:
             if self.plan is not None:
                 raise
