@@ -164,7 +164,8 @@ BEFORE_LOOKUP = {
     "nlswork": 0.31115,
     "randhie": 3.6841,
 }
-"""The loss of "best" in 60 s on one split without similar training rows: cells of benchmarks/results/automl.jsonl."""
+"""The loss of "best" in 60 s on one split without similar training rows, and without the recipe "free": cells of
+benchmarks/results/automl.jsonl."""
 LOOKED_UP = [
     ("docs/design.md", "# steps of Adam over the", lookup_fit.STEPS),
     ("docs/design.md", "over the # nearest training rows", lookup_fit.NEAREST),
