@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import time
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -309,6 +311,15 @@ def test_where_rows_are_not_looked_up(settings: dict[str, Any]) -> None:
 def test_a_limit_too_short_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(race_lookup, "SHARE", 0.0)
     assert unfitted("number").fit(TABLE, NUMBER).blend_.lookup is None
+
+
+def test_no_time_is_left_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the first fit lasts until the end of the limit. A race that is repeated reads no clock."""
+    over = SimpleNamespace(monotonic=lambda: time.monotonic() + 1e6)
+    monkeypatch.setattr(race_lookup, "time", over)
+    assert unfitted("number").fit(TABLE, NUMBER).blend_.lookup is None
+    again = unfitted("number").fit(TABLE, NUMBER, plan=fitted("number").plan_)
+    assert again.blend_.lookup is not None
 
 
 def test_a_lookup_has_as_many_rows_as_it_keeps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def fit(
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if start.plan is not None:
         chosen = repeat.made(race, start.plan)
-        return _ended(race, data, chosen, *race.looked_up(chosen))
+        return _ended(race, data, chosen, *race.looked_up(chosen, end=begun))
     if not len(judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
     elif (scorer := race.scorer(raced[:1])) is not None:
@@ -110,7 +110,7 @@ def fit(
         numbers, raced = race.again(numbers, second, end, tasks)
     weights, degree = race.weigh(numbers, raced)
     chosen = RaceChoice(numbers, race.shared(numbers, raced), weights, degree)
-    found, mean = race.looked_up(chosen)
+    found, mean = race.looked_up(chosen, end)
     if has_whole:
         better = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         end -= 0.0 if found is None else draw.NETWORKS * found.seconds
@@ -226,10 +226,10 @@ class Race(Runner):
 
         return temperature(loss)
 
-    def looked_up(self, chosen: RaceChoice) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
+    def looked_up(self, chosen: RaceChoice, end: float) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
         """Return the lookup, if it helps, and what is then predicted (rows, outputs) for the rows held out."""
         mean = self.average(chosen.numbers, chosen.weights, chosen.folds)
-        found = self.unless_ended(race_lookup.learned, self, chosen, mean)
+        found = self.unless_ended(race_lookup.learned, self, chosen, mean, end)
         return found, mean if found is None else found.predicted
 
     def unless_ended(self, make: Callable[..., T], *of: object) -> T | None:

@@ -80,10 +80,11 @@ class LearnedLookup(NamedTuple):
     """how long the networks take to predict the training rows"""
 
 
-def learned(race: Runner, chosen: RaceChoice, mean: Numbers) -> LearnedLookup | None:
+def learned(race: Runner, chosen: RaceChoice, mean: Numbers, end: float) -> LearnedLookup | None:
     """Return how alike rows are for the average of a race, or None where looking up does not help.
 
     mean: (rows, outputs) what the average predicts for the rows held out of the chosen folds.
+    end: the `time.monotonic()` until which there is time, which a plan does not ask for.
     Rows are looked up for the loss of probabilities and the squared error, without constraints, where there is time.
     """
     judges = [race.rows.judges[fold] for fold in chosen.folds]
@@ -92,7 +93,7 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers) -> LearnedLookup | 
     scale = _deviation(joined(judges))
     starts = np.cumsum([0, *(len(judge.y) for judge in judges)])
     preprocessor = _preprocessor(race, _kept(race))
-    if not _has_time(race, preprocessor, chosen.folds):
+    if not _has_time(race, preprocessor, chosen.folds, end):
         return None
     begun, folds = time.monotonic(), []
     for fold, judge, start in zip(chosen.folds, judges, starts, strict=False):
@@ -161,8 +162,8 @@ def _is_possible(race: Runner, judge: Judge) -> bool:
     )
 
 
-def _has_time(race: Runner, preprocessor: TablePreprocessor, folds: list[int]) -> bool:
-    """Return whether learning takes at most its share of the time limit, by the sizes; a plan says that it did."""
+def _has_time(race: Runner, preprocessor: TablePreprocessor, folds: list[int], end: float) -> bool:
+    """Return whether learning takes at most its share of the time and what is left, by the sizes, or by a plan."""
     if race.plan is not None:
         return True
     width, codes = len(preprocessor.sources_), len(preprocessor.embedded_)
@@ -174,7 +175,7 @@ def _has_time(race: Runner, preprocessor: TablePreprocessor, folds: list[int]) -
     pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
     expected = pairs * (PER_SIMILARITY + PER_CODE * codes)
     expected += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE
-    return expected / min(2, race.workers) <= SHARE * race.seconds
+    return expected / min(2, race.workers) <= min(SHARE * race.seconds, end - time.monotonic())
 
 
 def _deviation(judge: Judge) -> Numbers | None:

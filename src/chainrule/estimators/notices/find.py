@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -26,10 +29,21 @@ from chainrule.estimators.notices.sample import (
 )
 
 FEWEST_ROWS = 100
+_IS_ASKED: ContextVar[bool] = ContextVar("_IS_ASKED", default=False)
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """Let fits look at their tables whatever the filters of warnings are, which other threads may have changed."""
+    token = _IS_ASKED.set(True)
+    try:
+        yield
+    finally:
+        _IS_ASKED.reset(token)
 
 
 def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
-    """Return what a fit notices, and warn of it; nothing where the warnings are ignored, and for arrays.
+    """Return what a fit notices, and warn of it; nothing for arrays, and where warnings are ignored and nobody asked.
 
     data: that of the request, checked. The notices of a fit that it goes on from stay.
     is_alone: whether no search asks for the fit, which would hear the same of each trial.
@@ -37,7 +51,9 @@ def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
     """
     if request.before is not None:
         return request.before.notices
-    if not is_alone or data.preprocessor is None or data.samples.n < FEWEST_ROWS or is_silent():
+    if not is_alone or data.preprocessor is None or data.samples.n < FEWEST_ROWS:
+        return Notices()
+    if is_silent() and not _IS_ASKED.get():
         return Notices()
     given, table = request.given, sampled(data)
     if table is None:

@@ -14,6 +14,7 @@ from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.plan import ALONE, few_of
 from chainrule.estimators.fit.plan import resolved as plan_of
 from chainrule.estimators.held import result_of
+from chainrule.estimators.notices import find
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.rows import rows_of
@@ -94,8 +95,8 @@ def begun(data: Data, given: Settings) -> Begun:
         )
     start = Start()
     made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
-    with warnings.catch_warnings(record=True):  # the page shows what the fit notices
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(), find.asked():  # the page shows what the fit notices
+        warnings.simplefilter("ignore")
         made.fit(**to_fit(data))
     run, start.run = start.run, None  # referenced by the run: a cycle would keep both
     assert run is not None, "an estimator that trains by batches calls back"
