@@ -6,10 +6,11 @@ prepares itself the network is another one:
     Embedding of the codes, PiecewiseLinearEmbedding of the numbers, Scale(6), then Dense, ReLU, Dropout for each of
     three layers, Dense
 
-trained by AdamW with a strong decay and half a cosine, on 85 % of the rows (all but 10,000 of many). The moving average
-of its parameters over the epochs is judged on the others. The network is then the one that is trained from the same
-start on all rows, for as many epochs as had the least loss (`estimators/refit.py`). A parameter that has another value
-than its default keeps it; where one of the optimizer has, all of `parameters.OPTIMIZING` stay as they are.
+trained by AdamW with a strong decay, of many rows a weaker one, and half a cosine, on 85 % of the rows (all but 10,000
+of many). The moving average of its parameters over the epochs is judged on the others. The network is then the one that
+is trained from the same start on all rows, for as many epochs as had the least loss (`estimators/fit/refit.py`). A
+parameter that has another value than its default keeps it; where one of the optimizer has, all of
+`parameters.OPTIMIZING` stay as they are.
 
 Rows of a group, such as those of a person, resemble each other, so that what tells groups apart is learned from as many
 examples as there are groups. If these are told and few, the network is narrow, with two layers of 64.
@@ -48,8 +49,8 @@ AVERAGING = 0.8
 VECTOR, TIES = 8, 1
 """The numbers of a vector in place of a number, and how many bins the rows of one number count for."""
 DECAY, MOST_DECAYED = 0.3, 50_000
-"""The weight decay, and the rows beyond which it is less in proportion: of more rows an epoch has more steps, so that
-parameters that decay are a mean over less of an epoch, and what is rare among the rows is forgotten."""
+"""The weight decay, and the rows beyond which it falls in proportion to them: parameters average the last
+1 / (learning rate x decay) steps, which are fewer epochs of more rows, so that what is rare in them is forgotten."""
 MANY_NUMBERS, SHORT_VECTOR, MORE_DECAY = 24, 4, 2.0
 """In a table of more numbers a vector has so many, and the weight decay is so many times as large."""
 BINS, ROWS_OF_A_BIN = 48, 10
