@@ -19,7 +19,6 @@ from chainrule import Adam, Compute, ConfigError, distributed, load
 from chainrule.distributed.environment import Rank, first_host, found
 from chainrule.training.settings import check_shards
 from distributed_processes import Process, Program, ending, places
-from full import FULL
 
 SECONDS = 300
 """The most that a run may take, on a machine that does other work too."""
@@ -89,9 +88,8 @@ def test_two_processes_have_the_bits_of_one(whole, program):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [4, 8] if FULL else [4])
+@pytest.mark.parametrize("count", [4, 8])
 def test_any_number_of_processes_has_the_same_bits(count, whole, program):
-    """Eight, each of which has a shard, with CHAINRULE_FULL=1; as threads they are in test_together.py."""
     assert bits(program, count) == whole
 
 
@@ -106,7 +104,7 @@ def wait_for(path: Path, processes: list[Process]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 4] if FULL else [4])
+@pytest.mark.parametrize("count", [2, 4])
 def test_a_process_is_killed_and_fewer_go_on(count, whole, program, tmp_path):
     """The others end at once, each with a sentence; half as many go on from the checkpoint, with the same bits."""
     path = tmp_path / "checkpoint.safetensors"
