@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from chainrule.cli import app
 from chainrule.datasets import load_mnist
+from commands import invoke
 from house_tables import columns, write
 
 Command = Callable[..., Any]
@@ -30,7 +29,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def run(*arguments: object, code: int | None = 0, data: bool = False) -> Any:
         words = [str(argument) for argument in arguments] + (["--json"] if data else [])
-        result = CliRunner().invoke(app, words, prog_name="chainrule")
+        result = invoke(words)
         assert code is None or result.exit_code == code, (result.exit_code, result.output, result.exception)
         return json.loads(result.stdout) if data else result
 
@@ -60,6 +59,14 @@ def write_idx(path: Path, array: np.ndarray[Any, Any]) -> None:
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     data = header + array.astype(np.uint8).tobytes()
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten rounds of boosting in place of a hundred, which take as long as the networks that they are compared with."""
+    from chainrule.recipe import baselines
+
+    monkeypatch.setattr(baselines, "ROUNDS", 10)
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from chainrule.cli import app
+import commands
 from chainrule.recipe.card import read_card
 
 
 def invoke(*arguments: object) -> tuple[int, str]:
-    found = CliRunner().invoke(app, list(map(str, arguments)))
+    found = commands.invoke(arguments)
     return found.exit_code, found.output
 
 

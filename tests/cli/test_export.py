@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+import commands
 from chainrule import Dense, MLPClassifier, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.cli import app
 from chainrule.estimators import TablePreprocessor
 from chainrule.export.as_c import compiler
 from needs import needs
@@ -19,7 +18,7 @@ pytestmark = [needs("onnx"), needs("onnxruntime")]
 
 
 def invoke(*arguments: object) -> tuple[int, str]:
-    found = CliRunner().invoke(app, ["export", *map(str, arguments)])
+    found = commands.invoke(["export", *arguments])
     return found.exit_code, found.output
 
 
@@ -53,7 +52,7 @@ def test_a_run_in_integers(tmp_path: Path):
     np.savez(tmp_path / "data.npz", X=X, y=X[:, 0] > X[:, 1])
     run = tmp_path / "Small net"
     train = ["train", str(tmp_path / "data.npz"), "--out", str(run), "--hidden", "8", "--epochs", "5"]
-    found = CliRunner().invoke(app, train)
+    found = commands.invoke(train)
     assert found.exit_code == 0, found.output
     code, said = invoke(run, "--c", "--dtype", "int8")
     assert code == 0 and {path.name for path in run.glob("*.[ch]")} == {

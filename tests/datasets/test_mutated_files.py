@@ -277,13 +277,23 @@ def run_file(name: str) -> Callable[[], list[bytes]]:
     return lambda: [finished_run()[1][name]]
 
 
+@functools.cache
+def subcommands() -> Any:
+    """Those of the command, with their options: made once, which takes longer than to refuse most mutants."""
+    from typer.main import get_command
+
+    from chainrule.cli import app
+
+    return get_command(app)
+
+
 def resume_with(name: str) -> Callable[[Path], Any]:
     """Go on with a run in whose folder one file is the mutant: the command says what is wrong, in one line."""
 
     def read(path: Path) -> Any:
-        from typer.testing import CliRunner
+        from unittest import mock
 
-        from chainrule.cli import app
+        from typer.testing import CliRunner
 
         folder, files = finished_run()
         for file in folder.iterdir():
@@ -293,7 +303,8 @@ def resume_with(name: str) -> Callable[[Path], Any]:
                 (folder / file).write_bytes(data)
         (folder / name).write_bytes(path.read_bytes())
         words = ["train", str(folder), "--resume", "--quiet"]
-        result = CliRunner().invoke(app, words, prog_name="chainrule")
+        with mock.patch("typer.testing._get_command", lambda made: made):
+            result = CliRunner().invoke(subcommands(), words, prog_name="chainrule")
         if result.exit_code:
             message = result.stderr.strip()
             assert result.exit_code == 2 and len(message.splitlines()) == 1, (result.exit_code, message)

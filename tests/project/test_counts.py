@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sources import tree_of
+from sources import nodes_of, tree_of
 
 PACKAGE = Path(__file__).parents[2] / "src" / "chainrule"
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -33,7 +33,7 @@ def is_own(node: ast.expr) -> bool:
 def defined(tree: ast.Module) -> set[str]:
     """The names that a file defines: functions, classes, variables, and attributes of `self`."""
     names = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -47,7 +47,7 @@ def private_accesses(tree: ast.Module) -> Iterator[ast.AST]:
     """Private names of another module of the package: imported, or read from another object."""
     packages: set[str] = set()
     read: list[ast.Attribute] = []
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             packages |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -64,7 +64,7 @@ def private_accesses(tree: ast.Module) -> Iterator[ast.AST]:
 
 def dict_touches(tree: ast.Module) -> Iterator[ast.AST]:
     """`x.__dict__` and `vars(x)`."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         read = isinstance(node, ast.Attribute) and node.attr == "__dict__"
         if read or (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "vars"
@@ -74,7 +74,7 @@ def dict_touches(tree: ast.Module) -> Iterator[ast.AST]:
 
 def foreign_writes(tree: ast.Module) -> Iterator[ast.AST]:
     """Attributes of another object that are set, deleted or given by `setattr`."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             if not is_own(node.value):
                 yield node
@@ -86,7 +86,7 @@ def foreign_writes(tree: ast.Module) -> Iterator[ast.AST]:
 
 def bare_anys(tree: ast.Module) -> Iterator[ast.AST]:
     """Parameters whose type is `Any`."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for parameter in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
                 if isinstance(parameter.annotation, ast.Name) and parameter.annotation.id == "Any":
@@ -118,7 +118,7 @@ def test_no_more_than(count: Count):
 def imported(name: str, tree: ast.Module) -> set[str]:
     """The files of the package that a file imports."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.ImportFrom):
             folder = name.split("/")[: -node.level] if node.level else []
             parts = (node.module or "").split(".") if node.module else []

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import typer
 
 from chainrule import METHODS, lab
 from chainrule.formulas.layers import ACTIVATIONS
@@ -32,6 +31,7 @@ from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES, Constant
 from chainrule.inspection.attribution import METHODS as ATTRIBUTIONS
 from chainrule.trained.persistence import LAYERS
+from commands import group, invoke
 
 ROOT = Path(__file__).parents[2]
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-TW.md"
@@ -202,14 +202,6 @@ def console_lines(page: Path) -> Iterator[str]:
     yield from re.findall(r"`(chainrule [^`]+)`", FENCE.sub("", page.read_text("utf-8")))
 
 
-@cache
-def group() -> Any:
-    """The commands of the program: made once, which takes as long as to read some lines."""
-    from chainrule.cli import app
-
-    return typer.main.get_command(app)
-
-
 def run_nothing(page: str, line: str) -> None:
     """Read a command as its program does; raises where an option is unknown or of another type."""
     program, *words = shlex.split(line, comments=True) or ["#"]
@@ -258,9 +250,7 @@ def test_a_command_that_is_wrong_is_seen(line: str, says: str):
 def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Those of the blocks, in order, in one folder that has a picture of a digit and a table."""
     from PIL import Image
-    from typer.testing import CliRunner
 
-    from chainrule.cli import app
     from chainrule.datasets import load_mnist
 
     monkeypatch.chdir(tmp_path)
@@ -276,7 +266,7 @@ def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             if (
                 program == "chainrule" and words[0] != "studio"
             ):  # which serves until Ctrl-C: tests/cli/test_studio.py
-                result = CliRunner().invoke(app, words)
+                result = invoke(words)
                 assert result.exit_code == 0, f"{line}\n{result.output}"
 
 

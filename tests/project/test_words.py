@@ -36,9 +36,14 @@ PAGES = [
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are for people: comments and strings of words, all of a page."""
+    """The lines of a file that are for people: comments and strings of words, all of a page.
+
+    None of a file of Python without any of the expressions, in code or not: to divide it into tokens takes longest.
+    """
     text = path.read_text("utf-8")
     if path.suffix == ".py":
+        if not PATTERN.search(text):
+            return
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             words = token.type == tokenize.COMMENT or (
                 tokenize.tok_name[token.type] in ("STRING", "FSTRING_MIDDLE") and " " in token.string.strip()

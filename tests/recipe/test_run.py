@@ -24,6 +24,7 @@ from chainrule.recipe.settings import NAMES, Settings
 from chainrule.training import checkpoint
 from chainrule.training import events as e
 from chainrule.views.figures import learning_curve
+from commands import invoke
 from listening import in_another_thread
 
 R = np.random.default_rng(0)
@@ -75,14 +76,10 @@ def test_it_prints_nothing_and_needs_no_terminal(tmp_path: Path):
 
 def test_a_run_is_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """To the bit, and with the same files but for what the command was and where the data lie."""
-    from typer.testing import CliRunner
-
-    from chainrule.cli import app
-
     monkeypatch.chdir(tmp_path)
     np.savez("words.npz", X=X, y=WORDS)
     words = ["--hidden", "8,8", "--dropout", "0.2", "--epochs", "3", "--patience", "2", "--out", "theirs"]
-    assert CliRunner().invoke(app, ["train", "words.npz", *words]).exit_code == 0
+    assert invoke(["train", "words.npz", *words]).exit_code == 0
     run(from_arrays(X, WORDS), Settings(hidden=(8, 8), dropout=0.2, epochs=3, patience=2), out="mine")
     for name in ("model.safetensors", "metrics.json", "confusion_matrix.csv"):
         assert Path("mine", name).read_bytes() == Path("theirs", name).read_bytes()

@@ -21,3 +21,9 @@ def tree_of(path: Path) -> ast.Module:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@cache
+def nodes_of(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All nodes of a tree in the order of `ast.walk`, which takes as long as to parse it: walked once in a process."""
+    return tuple(ast.walk(tree))

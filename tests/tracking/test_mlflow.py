@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from chainrule import ConfigError, Dense, Ensemble, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.cli import app
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.tracking import MLflow
+from commands import invoke
 from needs import needs
 
 pytestmark = [needs("mlflow"), pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -198,7 +197,7 @@ def test_a_store_that_goes_away_is_one_warning(store: str, monkeypatch: pytest.M
 def test_the_command(tmp_path: Path, store: str):
     np.savez(tmp_path / "data.npz", X=X, y=Y)
     words = ["train", f"{tmp_path / 'data.npz'}", "--epochs", "2", "--out", f"{tmp_path / 'run'}", "--json"]
-    result = CliRunner().invoke(app, [*words, "--track", f"mlflow:{store}"])
+    result = invoke([*words, "--track", f"mlflow:{store}"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     _, (run,) = runs(store, "Default")

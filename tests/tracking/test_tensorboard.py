@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
-from typer.testing import CliRunner
 
 from board import read
 from chainrule import Checkpoint, ConfigError, Dense, Ensemble, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.cli import app
 from chainrule.estimators import MLPClassifier
 from chainrule.tracking import TensorBoard
+from commands import invoke
 from needs import needs
 
 pytestmark = needs("tensorboardX")
@@ -184,7 +183,7 @@ def test_the_command_keeps_a_run_with_its_results(tmp_path: Path):
     np.savez(tmp_path / "data.npz", X=X, y=Y)
     words = ["train", f"{tmp_path / 'data.npz'}", "--epochs", "2", "--out", f"{tmp_path / 'run'}", "--quiet"]
     tracked = [*words, "--track", "tensorboard", "--track", f"tensorboard:{tmp_path / 'other'}"]
-    result = CliRunner().invoke(app, [*tracked, "--json"])
+    result = invoke([*tracked, "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     for place in (tmp_path / "run" / "tensorboard", tmp_path / "other"):
@@ -193,17 +192,17 @@ def test_the_command_keeps_a_run_with_its_results(tmp_path: Path):
         assert own.scalars[f"final/{found['part']}_accuracy"][0].value == pytest.approx(accuracy)
         assert own.settings["epochs"] == 2 and own.settings["data"] == "data"
         assert len(read(place / "train").scalars["loss"]) == 2
-    assert CliRunner().invoke(app, [*words, "--overwrite", "--track", "tensorboard"]).exit_code == 0
+    assert invoke([*words, "--overwrite", "--track", "tensorboard"]).exit_code == 0
     assert len(read(tmp_path / "run" / "tensorboard" / "train").scalars["loss"]) == 2
     assert not (tmp_path / "run" / "tensorboard" / "2").exists()
     longer = [words[0], f"{tmp_path / 'run'}", "--resume", "--epochs", "3", "--track", "tensorboard"]
-    assert CliRunner().invoke(app, longer).exit_code == 0
+    assert invoke(longer).exit_code == 0
     losses = read(tmp_path / "run" / "tensorboard" / "train").scalars["loss"]
     assert [point.step for point in losses] == [8, 16, 24]
 
 
 def test_an_unknown_tracker_is_refused_before_data_are_read(tmp_path: Path):
-    result = CliRunner().invoke(app, ["train", "nothing.npz", "--track", "board"])
+    result = invoke(["train", "nothing.npz", "--track", "board"])
     assert result.exit_code == 2
     assert "--track must be one of tensorboard" in result.output + result.stderr
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from safetensors.numpy import load_file
-from typer.testing import CliRunner
 
 import chainrule as c
-from chainrule.cli import app
 from chainrule.engines.native import REASON
+from commands import invoke
 
 NAMES = ["reference", *(["native"] if REASON is None else [])]
 RNG = np.random.default_rng(2)
@@ -129,7 +128,7 @@ def test_the_command_passes_the_bound_on(tmp_path: Path, monkeypatch: pytest.Mon
             "--out",
             f"run{bound}",
         ]
-        done = CliRunner().invoke(app, [*words, *(["--clip-norm", bound] if bound else [])])
+        done = invoke([*words, *(["--clip-norm", bound] if bound else [])])
         assert done.exit_code == 0, done.output
         thetas[bound] = load_file(f"run{bound}/model.safetensors")["dense_1.W"]
     assert_allclose(thetas["1e6"], thetas[""], rtol=1e-5, atol=1e-7)

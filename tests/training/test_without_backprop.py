@@ -559,16 +559,14 @@ def test_each_method_says_what_it_costs_and_where_it_is_from():
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`chainrule train` on 40 samples in an empty folder."""
-    from typer.testing import CliRunner
-
-    from chainrule.cli import app
+    from commands import invoke
 
     monkeypatch.chdir(tmp_path)
     np.savez("data.npz", X=X, y=NUMBERS)
     small = ("--hidden", "5", "--epochs", "3", "--batch-size", "8", "--out", "run", "--json")
 
     def run(*words: str) -> Any:
-        return CliRunner().invoke(app, ["train", *words, *(() if "run" in words else small)])
+        return invoke(["train", *words, *(() if "run" in words else small)])
 
     return run
 

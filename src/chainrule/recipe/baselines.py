@@ -279,5 +279,5 @@ def _model(kind: str, is_number: bool, codes: list[tuple[int, int]], inputs: int
     few = [column for column, count in codes if count <= 255]
     settings = {"categorical_features": few or None, "random_state": 0}
     if is_number:
-        return HistGradientBoostingRegressor(**settings)
+        return HistGradientBoostingRegressor(max_iter=ROUNDS, **settings)
     return HistGradientBoostingClassifier(max_iter=_rounds(classes), **settings)
