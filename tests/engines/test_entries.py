@@ -32,6 +32,7 @@ from chainrule import (
 )
 from chainrule.engines.native import engine as native
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from halves import half
 from sanitized import SANITIZED
 
 if native.REASON is not None and not os.environ.get("CI"):
@@ -88,9 +89,7 @@ def theta(X: Any, optimizer: Any, dtype: str, hidden: int = 33, **how: Any) -> t
     return model.theta.tobytes(), model.outputs(X, engine="native").tobytes()
 
 
-@pytest.mark.parametrize("isa", SETS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("how", HOW, ids=str)
+@pytest.mark.parametrize(("how", "dtype", "isa"), half(HOW, ["float32", "float64"], SETS), ids=str)
 def test_entries_give_the_bits_of_dense_rows(how, dtype, isa, monkeypatch):
     monkeypatch.setenv("CHAINRULE_ISA", isa)
     if "engine" in how and dtype == "float64":

@@ -47,6 +47,7 @@ from chainrule.engines.native import engine as native
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from halves import half
 from native_runs import FLOAT64, SETS, assert_same, bits_of_a_run, data, trained
 from sanitized import SANITIZED
 from strategies import problems, targets_for
@@ -487,8 +488,7 @@ def test_the_exponential_function_of_large_numbers(z):
     np.testing.assert_allclose(models[1].theta, models[0].theta, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize(("isa", "dtype"), half(SETS, ["float32", "float64"]))
 def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
     monkeypatch.setenv("CHAINRULE_ISA", isa)
     runs = []

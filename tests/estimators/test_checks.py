@@ -59,9 +59,7 @@ def expected(estimator: Any) -> dict[str, str]:
     [
         MLPClassifier(max_iter=100),
         MLPRegressor(max_iter=100),
-        MLPRegressor(max_iter=30, **RICH),
         MLPClassifier(**OF_TABLES),
-        MLPClassifier(**OF_TABM),
     ],
     expected_failed_checks=expected,
 )
@@ -75,12 +73,12 @@ def test_checks(estimator: Any, check: Any):
     [
         *(kind(max_iter=50, n_members=2) for kind in (MLPClassifier, MLPRegressor)),
         *(kind(**OF_REALMLP) for kind in (MLPClassifier, MLPRegressor)),
-        MLPClassifier(max_iter=30, **RICH),
+        *(kind(max_iter=30, **RICH) for kind in (MLPClassifier, MLPRegressor)),
         MLPRegressor(**OF_TABLES),
-        MLPRegressor(**OF_TABM),
+        *(kind(**OF_TABM) for kind in (MLPClassifier, MLPRegressor)),
     ],
     expected_failed_checks=expected,
 )
 def test_more_checks(estimator: Any, check: Any):
-    """Of members and of RealMLP; and a classifier where `test_checks` has a regressor, and the other way round."""
+    """Of members, of layers that draw and measure, of RealMLP and TabM; and of a table the regressor."""
     check(estimator)

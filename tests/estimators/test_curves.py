@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 
 from chainrule import MLPClassifier, MLPRegressor
+from halves import half
 
 TOLERANCE = 1e-9
 """Of loss and parameters after 20 epochs in float64; what is left is the order of sums. 1e-12 is usual."""
@@ -73,9 +74,11 @@ def both(name: str, settings: dict[str, Any], weight: Any) -> tuple[Any, Any]:
         return Theirs(**settings).fit(X, y, **given), Ours(**settings).fit(X, y, **given)
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
-@pytest.mark.parametrize("settings", SOLVERS, ids=lambda s: "-".join(map(str, s.values())))
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "settings", "weighted"),
+    half(TASKS, SOLVERS, [False, True]),
+    ids=lambda of: "-".join(map(str, of.values())) if isinstance(of, dict) else str(of),
+)
 def test_the_same_curve(task: str, settings: dict[str, Any], weighted: bool):
     weight = np.random.default_rng(0).uniform(0.1, 2, N) if weighted else None
     theirs, ours = both(task, settings, weight)

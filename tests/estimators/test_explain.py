@@ -23,6 +23,7 @@ from chainrule.estimators.explain.importance import half_widths
 from chainrule.estimators.explain.reasons import cell
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from halves import half
 from hostile_tables import hostile_table
 
 Z = st.floats(-40, 40)
@@ -97,8 +98,7 @@ def said(net: Any, X: Any, labels: tuple[Any, ...]) -> np.ndarray:
     return shares[np.arange(len(shares)), [known.index(label) for label in labels]]
 
 
-@pytest.mark.parametrize("kind", TARGETS)
-@pytest.mark.parametrize("preset", [*PRESETS, "best"])
+@pytest.mark.parametrize(("preset", "kind"), half([*PRESETS, "best"], TARGETS))
 def test_complete_on_every_preset(preset: str, kind: str):
     net = blend(kind) if preset == "best" else fitted(preset, kind)
     found = net.explain(table())

@@ -23,6 +23,7 @@ from chainrule.formulas.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.inspection.story import explain
 from chainrule.network.network import Network
+from halves import half
 
 RNG = np.random.default_rng(5)
 N = 160
@@ -72,8 +73,7 @@ def proposed(
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 
-@each
-@pytest.mark.parametrize("task", list(TARGETS))
+@pytest.mark.parametrize(("preset", "task"), half(PRESETS, TARGETS))
 def test_it_predicts_is_kept_and_goes_on(preset: str, task: str, tmp_path: Path):
     y = TARGETS[task]
     net = estimator(task, preset=preset).fit(X, y)

@@ -251,9 +251,16 @@ ODD_PEERS = PEERS | {
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("task, name", [(t, name) for name, m in METRICS.items() for t in m.tasks])
-def test_agrees_with_scikit_learn_on_odd_samples(task, name):
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(15), id="some"),
+        pytest.param(range(15, 60), id="more", marks=pytest.mark.slow),
+    ],
+)
+def test_agrees_with_scikit_learn_on_odd_samples(task, name, seeds):
     peer = ODD_PEERS.get((task, name), ODD_PEERS[name])
-    for seed in range(60):
+    for seed in seeds:
         y, predicted, scores, weight = odd(task, np.random.default_rng(seed))
         got = METRICS[name](task, y, predicted, scores, weight)
         single = name == "log_loss" and scores.dtype == np.float32  # added up in the scores' own precision

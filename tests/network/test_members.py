@@ -19,6 +19,7 @@ from chainrule.inspection.derivation.graph import Graph
 from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
 from chainrule.inspection.story import explain
 from chainrule.network.answers import decide
+from halves import half
 
 RNG = np.random.default_rng(8)
 N, K = 60, 3
@@ -95,9 +96,10 @@ LOSSES = [
 @needs_native
 @pytest.mark.parametrize(("loss", "y", "outputs"), LOSSES)
 @pytest.mark.parametrize(
-    "how", [{"batch_size": 16}, {"batch_size": 1}, {"batch_size": 60, "clip": 0.1}], ids=str
+    ("how", "shared"),
+    half([{"batch_size": 16}, {"batch_size": 1}, {"batch_size": 60, "clip": 0.1}], [True, False]),
+    ids=str,
 )
-@pytest.mark.parametrize("shared", [True, False])
 def test_both_engines_agree(loss: c.Loss, y: np.ndarray, outputs: int, how: dict, shared: bool):
     models = [made(loss, outputs, shared=shared, l2=0.01) for _ in range(2)]
     weight = RNG.uniform(0, 2, N)

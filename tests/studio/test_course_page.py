@@ -133,7 +133,13 @@ LAST in it, which is about the one before, comes after that."""
 
 
 @pytest.mark.parametrize(
-    "last", [None, '"data.get"', '"backprop.mistake"', '"backprop.walk"', '"backprop.chain"']
+    "last",
+    [
+        None,
+        '"backprop.mistake"',
+        '"backprop.chain"',
+        *(pytest.param(last, marks=pytest.mark.slow) for last in ('"data.get"', '"backprop.walk"')),
+    ],
 )
 def test_a_chain_that_comes_late_is_walked(pages: Pages, last: str | None):
     """It begins with a sample of its own data, of which there are six, not with the mistake of the network before."""

@@ -520,7 +520,12 @@ def edits(state: dict[str, Any]) -> list[tuple[tuple[Any, ...], Any]]:
     return [(way, value) for way in ways for value in junk]
 
 
-def test_junk_in_every_place_is_refused_or_trains(tmp_path: Path):
+@pytest.mark.parametrize(
+    "part",
+    [0, *(pytest.param(part, marks=pytest.mark.slow) for part in (1, 2))],
+)
+def test_junk_in_every_place_is_refused_or_trains(part: int, tmp_path: Path):
+    """In each place three or four of ten values, and the others in the parts that are slow."""
     path = tmp_path / "run"
 
     def run(**settings: Any) -> c.Model:
@@ -534,7 +539,7 @@ def test_junk_in_every_place_is_refused_or_trains(tmp_path: Path):
     whole, read, refused = path.read_bytes(), 0, 0
     with safe_open(path, "numpy") as file:
         state = json.loads(file.metadata()["chainrule-run"][8:])
-    for way, value in edits(state):
+    for way, value in edits(state)[part::3]:
 
         def put(state: Any, _: Any, way: tuple[Any, ...] = way, value: Any = value) -> None:
             for key in way[:-1]:
@@ -551,7 +556,7 @@ def test_junk_in_every_place_is_refused_or_trains(tmp_path: Path):
         except c.ChainruleError as error:
             assert str(path) in str(error), way
             refused += 1
-    assert read > 50 and refused > 300
+    assert read > 16 and refused > 100
 
 
 def test_an_array_is_taken_once(whole: bytes, tmp_path: Path):
