@@ -23,9 +23,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if not FULL:
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-# No deadline: the first call of a jitted function compiles. On a server, the same examples in every run.
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# No deadline: the first call of a jitted function compiles. On a server, the same examples in every run. As many as
+# Hypothesis draws by itself, or half of them.
+EXAMPLES = 100 if FULL else 50
+settings.register_profile("default", deadline=None, max_examples=EXAMPLES)
+settings.register_profile("ci", deadline=None, max_examples=EXAMPLES, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 CHROMIUM = Chromium()

@@ -47,6 +47,7 @@ from chainrule.engines.native import engine as native
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from full import FULL
 from halves import half
 from native_runs import FLOAT64, SETS, assert_same, bits_of_a_run, data, trained
 from sanitized import SANITIZED
@@ -96,7 +97,7 @@ def test_auto_is_native_and_every_layer_and_rule_is_known():
 
 
 @given(problem=problems())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 if FULL else 30, deadline=None)
 def test_random_architectures(problem):
     """Hypothesis draws depth, widths of 1 on, blocks, losses, penalties, weights and batches of one."""
     model, X, y, weight = problem

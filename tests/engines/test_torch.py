@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,13 +16,22 @@ from chainrule.trained.persistence import LAYERS
 from full import FULL
 from random_networks import Case, Trained, difference, draw, judged, train, untrained
 
-torch = pytest.importorskip("torch")
-import torch_networks as networks  # noqa: E402
-import torch_training as training  # noqa: E402
+if find_spec("torch") is None:
+    pytest.skip("needs PyTorch", allow_module_level=True)
 
 RATE = 0.05
 QUICK = 100
 ENGINES = ["reference", *(["native"] if REASON is None or os.environ.get("CI") else [])]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _pytorch() -> None:
+    """Import PyTorch, two seconds of a processor, where a test runs: every worker collects this file."""
+    global torch, networks, training
+    import torch
+
+    import torch_networks as networks
+    import torch_training as training
 
 
 def is_random(case: Case) -> bool:

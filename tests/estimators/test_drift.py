@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule import LeakWarning, MLPRegressor
 from chainrule.cli.check import check as check_command
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+from chainrule.estimators.best import candidates
 from chainrule.estimators.drift import check, seen
 from chainrule.estimators.held import result_of
 from chainrule.recipe.run import run
@@ -40,6 +41,13 @@ TRAINING = rows(1500, 0)
 FITTED = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), max_iter=1, random_state=0).fit(
     TRAINING, np.random.default_rng(99).normal(size=1500)
 )
+
+
+@pytest.fixture(autouse=True)
+def _few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Races of two recipes, in place of seconds."""
+    monkeypatch.setattr(candidates, "CANDIDATES", candidates.CANDIDATES[:2])
+    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
 
 
 def changed(X: Any) -> list[str]:

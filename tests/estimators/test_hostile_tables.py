@@ -11,6 +11,7 @@ import pytest
 from chainrule import ChainruleError, MLPClassifier, MLPRegressor
 from chainrule.estimators.recipes import PRESETS
 from full import FULL
+from halves import half
 from hostile_tables import COUNT, WIDE, hostile_table
 
 FAST = {"fast": (70, 6), "realmlp": (50, 5), "tabm": (50, 5)}
@@ -46,8 +47,7 @@ def outcome(kind: type[Any], seed: int, preset: str = "fast") -> str:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("preset", list(PRESETS))
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(("kind", "preset"), half([MLPClassifier, MLPRegressor], PRESETS))
 def test_many_tables(kind: type[Any], preset: str):
     count, sentences = FAST[preset]
     found = [outcome(kind, seed, preset) for seed in range(count)]

@@ -98,8 +98,14 @@ def test_the_graph_answers_as_the_estimator(estimator: Any, rows: pd.DataFrame):
     assert np.abs(answer(estimator, rows)[:, -1] - without[:, -1]).max() > 0.1
 
 
-@pytest.mark.parametrize("ending", FORMATS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("ending", "dtype"),
+    [
+        pytest.param(*ending.values, dtype, marks=[*ending.marks, *([pytest.mark.slow] * ((i + j) % 2))])
+        for i, ending in enumerate(FORMATS)
+        for j, dtype in enumerate(["float32", "float64"])
+    ],
+)
 def test_files_answer_as_the_estimator(estimator: Any, ending: str, dtype: str, tmp_path: Path):
     rows = pd.concat([TABLE[:80], LATER])
     written = estimator.export(tmp_path / f"best{ending}", rows, dtype=dtype)

@@ -67,7 +67,7 @@ def test_a_rare_label_is_in_the_sample(tmp_path: Path, monkeypatch: pytest.Monke
     assert set(loaded.train.y) | set(loaded.test.y) == {"no", "perhaps", "yes"}
 
 
-@pytest.mark.parametrize("target", ["y", "price"])
+@pytest.mark.parametrize("target", ["y", pytest.param("price", marks=pytest.mark.slow)])
 def test_run(folder: Path, tmp_path: Path, target: str):
     paths = ",".join(str(folder / f"{k}.parquet") for k in range(3))
     given = Settings(

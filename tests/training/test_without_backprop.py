@@ -19,6 +19,7 @@ from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.training.without_backprop import METHODS, Estimator, Landscape, MethodSession, Search
 from chainrule.training.without_backprop.directions import centered_ranks
 from chainrule.training.without_backprop.landscape import walk_back_cost
+from halves import half
 
 GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(40, 4))
@@ -571,7 +572,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", half(METHODS))
 def test_the_command_trains_by_every_method_and_resumes(name: str, command: Any, tmp_path: Path):
     import json
 
