@@ -130,6 +130,21 @@ def test_the_estimators_load_scikit_learns_base_and_nothing_that_shows():
     assert loaded("from chainrule import MLPRegressor") <= loaded(base) | {"numpy"}
 
 
+def test_the_estimators_leave_scikit_learns_models_to_fits_that_need_one():
+    code = "import sys\nfrom chainrule import MLPClassifier, MLPRegressor\nprint(*sys.modules)"
+    assert not {"sklearn.ensemble", "sklearn.linear_model", "sklearn.svm"} & set(run(code).split())
+
+
+def test_the_command_opens_no_network_and_reads_the_types_of_a_subcommands_options_once():
+    code = (
+        "import sys, typing\nasked, read = [], typing.get_type_hints\n"
+        "typing.get_type_hints = lambda kind, *rest, **more: asked.append(kind) or read(kind, *rest, **more)\n"
+        "import chainrule.cli\nfrom chainrule.recipe.settings import Settings\n"
+        "print(asked.count(Settings), 'socket' in sys.modules)"
+    )
+    assert run(code) == "2 False"  # for train and tune
+
+
 def test_a_model_loads_nothing_that_shows_or_explains():
     code = "import sys, chainrule\nchainrule.Model\nprint(*sys.modules)"
     names = run(code).split()

@@ -59,12 +59,14 @@ def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> 
 
     described: dataclasses of settings, which have names, types and defaults, each with the words of its options.
     """
-    added = [
-        _option(name, types_of(kind)[name], getattr(kind(), name), panel, words)
-        for kind, panels in described
-        for panel, options in panels.items()
-        for name, words in options.items()
-    ]
+    added = list[inspect.Parameter]()
+    for kind, panels in described:
+        types, defaults = types_of(kind), kind()
+        added += [
+            _option(name, types[name], getattr(defaults, name), panel, words)
+            for panel, options in panels.items()
+            for name, words in options.items()
+        ]
     return lambda command: _WithOptions(command, added)  # type: ignore[return-value]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import sys
 import threading
 import time
@@ -100,6 +99,8 @@ def _check_port(place: Rank) -> None:
     """Raise ConfigError in process 0 if it cannot listen at its port, where JAX would abort."""
     if place.number != 0 or place.address is None or "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:
         return
+    import socket  # milliseconds, which each start of the command would take
+
     port = int(place.address.rpartition(":")[2])
     is_dual = socket.has_dualstack_ipv6()
     with socket.socket(socket.AF_INET6 if is_dual else socket.AF_INET) as tried:

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge, RidgeCV
 
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.held_out import PreparedInputs
@@ -104,6 +103,8 @@ def learned(
     inputs: (k, features) prepared, a dense array; or None.  predicted, errors: (k,).  fold: (k,) of each row.
     The model is the mean of those without each fold, which is linear too.
     """
+    from sklearn.linear_model import Ridge, RidgeCV
+
     if inputs is not None and inputs.shape[1] > MAX_FEATURES:
         inputs = None
     mean, std = float(predicted.mean()), float(predicted.std()) or 1.0

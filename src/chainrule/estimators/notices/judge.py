@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
@@ -125,6 +124,9 @@ def small_score(table: SampledTable, train: Rows, test: Rows, group: Rows | None
 
     group: (rows,) codes, of which the model also gets the mean target of each, as an embedding would learn it.
     """
+    # A quarter of a second to import, which a network without a look at its table does not need.
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
     y, truth = table.y[train], table.y[test]
     inputs, tested = table.inputs[train], table.inputs[test]
     settings = {"max_leaf_nodes": LEAVES, "learning_rate": RATE, "early_stopping": False, "random_state": 0}
