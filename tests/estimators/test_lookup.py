@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
-from chainrule.estimators.best import candidates, race_lookup
+from chainrule.estimators.best import candidates, lookup_held, race_lookup
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.lookup import (
     PROBABILITY,
@@ -40,11 +41,11 @@ from chainrule.estimators.best.lookup_fit import (
     LEAST_PRIOR,
     MOST_REMEMBERED,
     NEAREST,
-    Queries,
     SimilarityDescent,
     learn,
     nearest,
 )
+from chainrule.estimators.best.lookup_held import Queries, group_errors, identifying
 
 PERSONS, N = 150, 900
 RNG = np.random.default_rng(0)
@@ -98,6 +99,20 @@ def test_two_columns_and_a_category_by_hand() -> None:
     others = ComparedRows(np.array([[1, 2], [0, 4], [1, 2]], np.float32), np.array([[7], [7], [8]], np.int32))
     found = similarity.distances(similarity.scaled(one), similarity.scaled(others))
     np.testing.assert_allclose(found, [[0, 2 * 1 + 0.5 * 4, 3]], atol=1e-12)
+
+
+def test_numbers_that_are_the_same_by_hand() -> None:
+    """As they are in a table of 32 bits, too, whatever the units are in which they are compared."""
+    similarity = Similarity(np.array([0.25, 1e-12]), np.array([3.0]), 1.0, np.array([0.0, 5.0]))
+    one = ComparedRows(np.array([[1, 2.000001]], np.float32), np.array([[7]], np.int32))
+    others = ComparedRows(np.array([[1, 2], [3, 2], [1, 2.1]], np.float32), np.full((3, 1), 7, np.int32))
+    found = similarity.distances(similarity.scaled(one), similarity.scaled(others))
+    np.testing.assert_allclose(found, [[0, 1, 5]], atol=1e-10)
+    assert np.array_equal(similarity.scaled(others.take(slice(1, 3))).same, [[2], [np.float32(2.1)]])
+    again = similarity_of(json.loads(json.dumps(similarity.to_data())))
+    np.testing.assert_array_equal(again.same, similarity.same)
+    with pytest.raises(FormatError, match="of other columns where numbers are the same"):
+        similarity_of(similarity.to_data() | {"same": [1.0]})
 
 
 def test_numbers_by_hand() -> None:
@@ -188,6 +203,66 @@ def test_it_learns_which_column_says_who_is_who(are_shares: bool) -> None:
     assert found.similarity.prior >= LEAST_PRIOR
 
 
+def crashes(are_shares: bool, n: int = 900, seed: int = 0) -> tuple[Memory, Queries]:
+    """Rows of the same crash by the first of three columns, whose neighbors have nothing in common with it."""
+    rng = np.random.default_rng(seed)
+    weight = np.random.default_rng(1).exponential(size=300)
+    effect = np.random.default_rng(2).normal(size=300)
+
+    def drawn() -> tuple[ComparedRows, NDArray[np.int64]]:
+        crash = rng.integers(0, 300, n)
+        numbers = np.column_stack([weight[crash], rng.normal(size=n), rng.integers(0, 40, n)])
+        return ComparedRows(numbers.astype(np.float32), rng.integers(0, 30, (n, 1)).astype(np.int32)), crash
+
+    (rows, crash), (held, other) = drawn(), drawn()
+    if not are_shares:
+        errors = effect[crash][:, None].astype(np.float32)
+        return Memory(rows, errors), Queries(held, np.zeros((n, 1)), effect[other][:, None], np.ones(n))
+    half, dead = np.full((n, 2), 0.5), (effect > 0).astype(np.int64)
+    memory = Memory(rows, dead[crash].astype(np.int32), half.astype(np.float32))
+    return memory, Queries(held, half, dead[other], np.ones(n))
+
+
+@pytest.mark.parametrize("are_shares", [False, True])
+def test_a_number_that_identifies_groups_is_found(are_shares: bool) -> None:
+    folds = [crashes(are_shares, seed=seed) for seed in (0, 3)]
+    found = identifying(folds)
+    assert found.numbers.tolist() == [True, False, False]
+    of_categories = [
+        (replace(memory, rows=coded(memory.rows)), queries._replace(rows=coded(queries.rows)))
+        for memory, queries in folds
+    ]
+    found = identifying(of_categories)
+    assert found.codes[1] and not found.numbers.any()
+    first, second = (learn(folds, starts=starts) for starts in (1, 2))
+    assert second is not None and second.similarity.starts == 2 and second.similarity.same[0] > 1
+    assert not second.similarity.same[1:].any()
+    assert second.losses[1] < 0.7 * (first or second).losses[first is not None]
+
+
+def coded(rows: ComparedRows) -> ComparedRows:
+    """The rows with a category in place of the first number."""
+    code = np.ascontiguousarray(rows.numbers[:, 0]).view(np.int32)
+    return ComparedRows(rows.numbers[:, 1:], np.column_stack([rows.codes, code]))
+
+
+def test_errors_of_groups_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside those of the next values; a value that no training row has says nothing."""
+    monkeypatch.setattr(lookup_held, "MIN_VALUES", 3)
+    value = np.array([0, 2, 1, 0], np.float32)[:, None]
+    memory = Memory(ComparedRows(value, np.zeros((4, 0), np.int32)), np.array([[1.0], [3.0], [-1.0], [1.0]]))
+    held = ComparedRows(np.array([[0], [2], [5]], np.float32), np.zeros((3, 0), np.int32))
+    queries = Queries(held, np.zeros((3, 1)), np.array([[1.0], [2.0], [1.0]]), np.array([1.0, 0.5, 1.0]))
+    expected = [2 / 3 - (-1 / 2), 0, 0.5 * 2 * (3 / 2 - (-1 / 2))]
+    np.testing.assert_allclose(group_errors(memory, queries, 0), expected)
+    as_codes = [
+        ComparedRows(np.zeros((len(each), 0), np.float32), each.astype(np.int32))
+        for each in (value, held.numbers)
+    ]
+    found = group_errors(replace(memory, rows=as_codes[0]), queries._replace(rows=as_codes[1]), 0)
+    np.testing.assert_allclose(found, [2 / 3, 0, 0.5 * 2 * 3 / 2])
+
+
 def test_it_learns_nothing_of_noise() -> None:
     memory, queries = fold(False)
     noise = np.random.default_rng(5).normal(size=(400, 1)).astype(np.float32)
@@ -265,6 +340,42 @@ def test_a_plan_repeats_it(kind: str) -> None:
     plan["similarity"]["numbers"] = [1.0]
     with pytest.raises(ConfigError, match="the plan looks up rows of other columns"):
         unfitted(kind).fit(TABLE, TARGETS[kind], plan=plan)
+
+
+@cache
+def of_crashes(kind: str) -> Any:
+    return unfitted(kind).fit(*crash_table(kind))
+
+
+def crash_table(kind: str) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """Persons of the same crash have its weight in a survey, and its outcome."""
+    rng = np.random.default_rng(8)
+    crash = rng.integers(0, 200, 800)
+    weight, effect = rng.exponential(500, size=200)[crash], rng.normal(size=200)[crash]
+    table = pd.DataFrame(
+        {"weight": weight, "age": rng.normal(40, 9, 800), "seat": rng.choice(["left", "right"], 800)}
+    )
+    return table, 10 * effect if kind == "number" else np.where(effect > 0.3, "dead", "alive")
+
+
+@pytest.mark.parametrize("kind", ["number", "two"])
+def test_a_number_that_rows_share_is_looked_up(kind: str, tmp_path: Path) -> None:
+    made, (X, y) = of_crashes(kind), crash_table(kind)
+    similarity = made.blend_.lookup.similarity
+    assert similarity.same[0] > 1 and similarity.starts == 2
+    expected = answers(made, X)
+    single = X.assign(weight=X["weight"].astype(np.float32))
+    np.testing.assert_allclose(answers(made, single), expected, rtol=1e-3, atol=1e-3)
+    again = unfitted(kind).fit(X, y, plan=json.loads(json.dumps(made.plan_)))
+    assert np.array_equal(answers(again, X), expected)
+    made.save(path := tmp_path / "made.safetensors")
+    assert np.array_equal(answers(type(made).load(path), X), expected)
+    one = made.bind().predict_proba(X[:1]) if kind == "two" else made.bind().predict(X[:1])
+    np.testing.assert_allclose(np.ravel(one), expected[0], rtol=1e-9)
+    found = made.explain(X[:40])
+    assert found.error.max() < 1e-9
+    by_column = np.abs(found.values).mean(tuple(k for k in range(found.values.ndim) if k != 1))
+    assert by_column[0] > by_column[1]
 
 
 def test_a_copy_leaves_out_what_is_computed() -> None:

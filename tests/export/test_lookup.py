@@ -148,13 +148,13 @@ def test_an_estimator_without_it_says_nothing(tmp_path: Path):
 # --- the operations --------------------------------------------------------------------------------------------------
 
 
-def similar(rows: Any, codes: Any, a: Any, b: Any, known: Any) -> ComputationGraph:
+def similar(rows: Any, codes: Any, a: Any, b: Any, known: Any, same: Any = ()) -> ComputationGraph:
     """A graph of one operation on a matrix."""
     m, build = len(known), GraphBuilder()
     operation = SimilarRows(
         constant(np.reshape(rows, (m, -1))),
         constant(np.reshape(codes, (m, -1))),
-        *map(constant, (a, b, known)),
+        *map(constant, (a, same, b, known)),
     )
     x = build.add(GraphInput("X", "numbers", len(a) + len(b)))
     return build.done({"predictions": build.add(operation, x)}, "regression")
@@ -166,6 +166,9 @@ FAR = similar([[1e4], [1e4 + 1 / 128]], np.zeros((2, 0)), [1e5], [], [[1.0], [3.
 X_FAR = np.array([[1e4], [1e4 + 1 / 128], [1e4 + 1 / 64]])
 CODES = similar(np.zeros((3, 0)), [[1, 1], [1, 0], [0, 0]], [], [1, 2], [[1], [1], [1]])
 X_CODES = np.array([[1, 1], [0, 1], [7, 7]], float)
+NEXT = 1 + 2.0**-20
+SAME = similar([[1, 5], [-NEXT, 5], [3, 7]], [[1], [1], [2]], [0, 0], [4], [[1], [10], [100]], [2, 0.5])
+X_SAME = np.array([[NEXT, 5, 1], [-1, 7, 2], [1 + 2.0**-17, 5 + 2.0**-17, 2]], float)
 
 
 def test_similar_rows_by_hand():
@@ -187,14 +190,23 @@ def test_similar_rows_of_codes_alone_and_without_rows():
     assert CODES.run(np.zeros((0, 2)))["predictions"].shape == (0, 1)
 
 
+def test_numbers_that_are_the_same_but_for_rounding():
+    """1e-6 is within 2e-6 (1 + |t|), on both sides; 8e-6 is not beside 1, and is beside 5."""
+    d = np.array([[0, 2, 2 + 0.5 + 4], [2 + 0.5 + 4, 0.5 + 4, 2], [2 + 4, 2 + 4, 2 + 0.5]])
+    np.testing.assert_allclose(SAME.run(X_SAME)["predictions"][:, 0], np.exp(-d) @ [1, 10, 100], rtol=1e-14)
+
+
 def test_numbers_are_rounded_as_the_rows_are():
     third = float(np.float32(1 / 3))
     graph = similar([[third]], np.zeros((1, 0)), [1e20], [], [[1.0]])
     assert graph.run([[1 / 3]])["predictions"] == 1
 
 
+GRAPHS = [(BY_HAND, X_BY_HAND), (FAR, X_FAR), (CODES, X_CODES), (SAME, X_SAME)]
+
+
 @pytest.mark.parametrize("ending", FORMATS)
-@pytest.mark.parametrize(("graph", "X"), [(BY_HAND, X_BY_HAND), (FAR, X_FAR), (CODES, X_CODES)])
+@pytest.mark.parametrize(("graph", "X"), GRAPHS)
 def test_similar_rows_in_files(graph: ComputationGraph, X: np.ndarray, ending: str, tmp_path: Path):
     for dtype in ("float32", "float64"):
         rows = RowsToCompare({"X": X}, True)

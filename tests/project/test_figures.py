@@ -16,7 +16,7 @@ from results import Results
 from speed import geometric_mean
 from verdicts import Comparison, compared
 
-from chainrule.estimators.best import lookup, lookup_fit, race_lookup
+from chainrule.estimators.best import lookup, lookup_fit, lookup_held, race_lookup
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = "docs/questions.md"
@@ -174,6 +174,10 @@ LOOKED_UP = [
     ("docs/design.md", "standard errors and by # %", 100 * lookup_fit.ENOUGH),
     ("docs/design.md", "so the loss has to be # % smaller", 100 * lookup_fit.ENOUGH),
     ("docs/design.md", "The prior is at least #,", lookup_fit.LEAST_PRIOR),
+    ("docs/design.md", "of a column with at least # values", lookup_held.MIN_VALUES),
+    ("docs/design.md", "of this is # standard errors above 0", lookup_held.GROUPED),
+    ("docs/design.md", "identifies, at most # of them", lookup_held.MOST_IDENTIFYING),
+    ("docs/design.md", "the second one by # %", 100 * lookup_fit.ENOUGH_IN_GROUPS),
     ("docs/design.md", "a similarity below e^-#.", lookup.FAR),
     ("docs/design.md", "keeps training rows, at most #,", race_lookup.MOST_KEPT),
     ("docs/design.md", "would take more than # % of the time limit", 100 * race_lookup.SHARE),

@@ -202,6 +202,7 @@ def _looked_up(build: GraphBuilder, lookup: Lookup, inputs: GraphValue, p: Graph
         constant(memory.rows.numbers),
         constant(memory.rows.codes),
         constant(similarity.numbers),
+        constant(similarity.same),
         constant(similarity.codes),
         constant(memory.known),
     )

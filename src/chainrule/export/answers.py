@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from chainrule.export.base import CODES, Array, GraphOperation
 
+SAME = 2e-6
+"""Numbers x and t are equal where |x - t| is at most SAME (1 + |t|): those of 32 bits are those of 64."""
 AT_ONCE = 1 << 22
 """The similarities that are in memory at once."""
 
@@ -68,10 +70,11 @@ class Ratio(GraphOperation):
 class SimilarRows(GraphOperation):
     """Sums over rows that are remembered, of what is known of each, times how alike it is: sum_i k_i known_i.
 
-    k_i = exp(-d_i), d_i = sum_j a_j (x_j - rows_ij)^2 + sum_c b_c [x_c != codes_ic]
+    k_i = exp(-d_i), d_i = sum_j (a_j (x_j - rows_ij)^2 + s_j [x_j != rows_ij]) + sum_c b_c [x_c != codes_ic]
 
     x: (n, columns + categories), the numbers before the codes, each rounded to float32, as those of the rows are.
     Differences are taken in float64 before they are squared: of squared sums, those of equal rows would not be 0.
+    Numbers are equal where |x_j - rows_ij| is at most `SAME` (1 + |rows_ij|).
     """
 
     rows: NDArray[np.float64]
@@ -80,6 +83,8 @@ class SimilarRows(GraphOperation):
     """(m, categories) whole numbers from 0"""
     by_number: NDArray[np.float64]
     """(columns,) a"""
+    by_same: NDArray[np.float64]
+    """(columns,) s, or (0,) where it counts of no number whether it is equal"""
     by_code: NDArray[np.float64]
     """(categories,) b"""
     known: NDArray[np.float64]
@@ -107,6 +112,9 @@ class SimilarRows(GraphOperation):
         found = np.zeros((len(x), len(self.rows)))
         if columns:
             found += cdist(x[:, :columns], self.rows, "sqeuclidean", w=self.by_number)
+        for j in np.flatnonzero(self.by_same):
+            row = self.rows[:, j]
+            found += self.by_same[j] * (np.abs(x[:, j, None] - row) > SAME * (1 + np.abs(row)))
         for c, b_c in enumerate(self.by_code):
             found += b_c * (x[:, columns + c, None] != self.codes[:, c])
         return found

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import FormatError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.export.answers import SAME
 
 Numbers = NDArray[np.float64]
 
@@ -67,18 +68,27 @@ class ScaledRows(NamedTuple):
     """(n,) their sums of squares"""
     codes: NDArray[np.int32]
     """(n, columns)"""
+    same: NDArray[np.float32]
+    """(n, columns of which it counts whether they are the same) in their own units"""
 
     def take(self, rows: NDArray[np.int64] | slice) -> ScaledRows:
         """Return some of the rows."""
-        return ScaledRows(self.numbers[rows], self.squares[rows], self.codes[rows])
+        return ScaledRows(self.numbers[rows], self.squares[rows], self.codes[rows], self.same[rows])
+
+
+def differ(x: NDArray[np.floating], t: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return where numbers x are not the same as t, but for rounding: |x - t| > `SAME` (1 + |t|)."""
+    return np.asarray(np.abs(x - t) > SAME * (1 + np.abs(t)))
 
 
 class Similarity(NamedTuple):
     """How alike rows are: k(x, x') = exp(-d(x, x')).
 
-    d is the sum over numbers of a_j (x_j - x'_j)^2, and over categories of b_c where x_c differs from x'_c.
+    d is the sum over numbers of a_j (x_j - x'_j)^2, and of s_j where x_j differs from x'_j, and over categories of b_c
+    where x_c differs from x'_c. A number that rows share (the weight of a crash in a survey, the hour of a measurement)
+    says that they belong together, which no distance between numbers does.
 
-    dk / d log a_j = -k a_j (x_j - x'_j)^2          dk / d log b_c = -k b_c where x_c differs from x'_c
+    dk / d log a_j = -k a_j (x_j - x'_j)^2          dk / d log b_c = -k b_c where x_c differs from x'_c, s_j likewise
     """
 
     numbers: Numbers
@@ -87,6 +97,10 @@ class Similarity(NamedTuple):
     """(columns,) b"""
     prior: float
     """so many rows that are equal to a row count as much as what is predicted for it without them"""
+    same: Numbers = np.zeros(0)
+    """(columns,) s, or none of them"""
+    starts: int = 1
+    """how many starts it is the best of, from which it is learned again by a plan"""
 
     def fits(self, rows: ComparedRows) -> bool:
         """Return whether it has a number for each column of rows."""
@@ -94,12 +108,14 @@ class Similarity(NamedTuple):
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"numbers": self.numbers.tolist(), "codes": self.codes.tolist(), "prior": self.prior}
+        data = {"numbers": self.numbers.tolist(), "codes": self.codes.tolist(), "prior": self.prior}
+        return data | {"same": self.same.tolist(), "starts": self.starts}
 
     def scaled(self, rows: ComparedRows) -> ScaledRows:
         """Return rows with sqrt(a_j) x_j in place of x_j, in the type of a."""
         numbers = rows.numbers * np.sqrt(self.numbers)
-        return ScaledRows(numbers, np.square(numbers).sum(1), rows.codes)
+        same = rows.numbers[:, np.flatnonzero(self.same)]
+        return ScaledRows(numbers, np.square(numbers).sum(1), rows.codes, same)
 
     def distances(self, one: ScaledRows, other: ScaledRows) -> Numbers:
         """Return the distances d (n, m) of n rows to m others, in the type of a."""
@@ -110,16 +126,23 @@ class Similarity(NamedTuple):
         np.maximum(found, 0, out=found)  # but for rounding
         for column, b_c in enumerate(self.codes):
             found += b_c * (one.codes[:, column, None] != other.codes[None, :, column])
+        for column, s_j in enumerate(self.same[self.same > 0]):
+            found += s_j * differ(one.same[:, column, None], other.same[None, :, column])
         return found
 
 
 def similarity_of(data: Mapping[str, Any]) -> Similarity:
     """Return the similarity of data that `Similarity.to_data` made. Raises FormatError for other data."""
-    numbers, codes = (np.array(data[name], np.float64).reshape(-1) for name in ("numbers", "codes"))
-    prior = float(data["prior"])
-    if not (np.isfinite([*numbers, *codes, prior]).all() and min([*numbers, *codes, 0.0]) >= 0 < prior):
+    numbers, codes, same = (
+        np.array(data.get(name, []), np.float64).reshape(-1) for name in ("numbers", "codes", "same")
+    )
+    prior, starts = float(data["prior"]), int(data.get("starts", 1))
+    each = [*numbers, *codes, *same]
+    if not (np.isfinite([*each, prior]).all() and min([*each, 0.0]) >= 0 < prior and starts in (1, 2)):
         raise FormatError("a similarity is not of numbers from 0")
-    return Similarity(numbers, codes, prior)
+    if len(same) not in (0, len(numbers)):
+        raise FormatError("a similarity is of other columns where numbers are the same")
+    return Similarity(numbers, codes, prior, same, starts)
 
 
 def corrected_numbers(p: Numbers, errors: Numbers, rows: Numbers, prior: float) -> Numbers:
@@ -229,6 +252,14 @@ class Memory(WithoutCache):
             return found
         return np.asarray(in_32_bits(found * self.weight[:, None]), np.float64)
 
+    @property
+    def errors(self) -> Numbers:
+        """What was observed less what was expected, times the weights: (m, outputs), of labels (m, classes)."""
+        if self.expected is None:
+            return self.known[:, :-1]
+        observed, expected = np.split(self.known, 2, axis=1)
+        return np.asarray(observed - expected)
+
     def take(self, chosen: NDArray[np.int64]) -> Memory:
         """Return some of the rows."""
         expected, weight = (None if each is None else each[chosen] for each in (self.expected, self.weight))
@@ -327,8 +358,11 @@ class Lookup(WithoutCache):
     def ordered(self) -> OrderedRows:
         """The training rows in the order of one column, with each column as a whole."""
         own = in_order(self.memory, self.similarity)
-        numbers, codes = np.asfortranarray(own.rows.numbers), np.asfortranarray(own.rows.codes)
-        return own._replace(rows=own.rows._replace(numbers=numbers, codes=codes))
+        numbers, squares, codes, same = own.rows
+        rows = ScaledRows(
+            np.asfortranarray(numbers), squares, np.asfortranarray(codes), np.asfortranarray(same)
+        )
+        return own._replace(rows=rows)
 
     @cached_property
     def scaled(self) -> ScaledRows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from chainrule.estimators.best.lookup import (
     Similarity,
     corrected_numbers,
     corrected_numbers_back,
+    differ,
     share_odds,
     share_odds_back,
 )
+from chainrule.estimators.best.lookup_held import Identifying, Queries, identifying
 from chainrule.formulas.optimizers import Adam
 
 NEAREST, STEPS, REFRESHED = 64, 60, 20
@@ -30,34 +32,15 @@ RATE, LAST_RATE = 0.3, 0.02
 MOST_QUERIED, MOST_REMEMBERED = 1_500, 20_000
 """The most rows held out, and the most training rows, from which the similarity is learned."""
 NEAR, DIFFERENT = 0.16, 9.0
-"""To begin with: the distance of a row to its tenth neighbor, over its square; and a category over a number."""
+"""To begin with: one over the distance of a row to its tenth neighbor; and a category over a number."""
+NEAR_IN_GROUPS, OTHER_GROUP = 5.0, 160.0
+"""The same in the second start, for columns that identify groups of rows: all rows of a group are alike."""
 LEAST_PRIOR, FIRST_PRIOR = 0.1, 1.0
 PENALTY = 1.0
 """Of the squared differences of the logarithms to their mean, over the number of rows, as a part of the loss."""
-SURE, ENOUGH = 1.5, 0.02
-"""The standard errors above 0, and the part of the loss, by which a correction has to be better on rows held out."""
-
-
-class Queries(NamedTuple):
-    """Rows held out of a fold."""
-
-    rows: ComparedRows
-    predicted: Numbers
-    """(n, outputs) before correction; of labels the probabilities of all classes"""
-    y: NDArray[Any]
-    """(n,) classes, or numbers (n, outputs)"""
-    weight: Numbers
-    """(n,)"""
-
-    def take(self, chosen: NDArray[np.int64]) -> Queries:
-        """Return some of them."""
-        return Queries(self.rows.take(chosen), self.predicted[chosen], self.y[chosen], self.weight[chosen])
-
-    def losses(self, predicted: Numbers) -> Numbers:
-        """Return the loss of each row (n,): -log p of its class, or the mean squared error of its numbers."""
-        if self.y.ndim == 1:
-            return np.asarray(-np.log(predicted[np.arange(len(self.y)), self.y]))
-        return np.asarray(np.square(predicted - self.y).mean(1))
+SURE, ENOUGH, ENOUGH_IN_GROUPS = 1.5, 0.02, 0.005
+"""The standard errors above 0, and the part of the loss, by which a correction has to be better on rows held out; and
+that of the second start beside the first."""
 
 
 class LearnedSimilarity(NamedTuple):
@@ -71,12 +54,13 @@ class LearnedSimilarity(NamedTuple):
 
 
 def learn(
-    folds: Sequence[tuple[Memory, Queries]], threads: int = 1, is_decided: bool = False
+    folds: Sequence[tuple[Memory, Queries]], threads: int = 1, starts: int = 2, is_decided: bool = False
 ) -> LearnedSimilarity | None:
     """Return the similarity by which rows held out are predicted better; None if they are not.
 
     Of two halves of the rows each is corrected by what the other has learned; the answer is their geometric mean.
     folds: of each the training rows and those held out, with numbers in units of their deviation.
+    starts: 1, all columns alike, or 2, the better of it and of those that identify groups, if there are some.
     is_decided: whether it is wanted also where it does not help.
     """
     if min(len(memory.observed) for memory, _ in folds) < NEAREST:
@@ -95,8 +79,8 @@ def learn(
     if min(len(queries.weight) for half in told for _, queries in half) < 1:
         return None
 
-    def of_half(half: int) -> tuple[Similarity, list[Numbers]]:
-        found = SimilarityDescent(told[half]).run()
+    def of_half(half: int, first: Identifying | None) -> tuple[Similarity, list[Numbers]]:
+        found = SimilarityDescent(told[half], first).run()
         others = [
             memory.corrected(other.rows, other.predicted, found)
             for (memory, queries), order in zip(folds, halves, strict=True)
@@ -104,30 +88,43 @@ def learn(
         ]
         return found, others
 
-    with ThreadPoolExecutor(min(threads, 2)) as pool:
-        made = [*pool.map(of_half, (0, 1))]
-    predicted = [np.array(queries.predicted) for _, queries in folds]
-    for half, (_, others) in enumerate(made):
-        for own, order, other in zip(predicted, halves, others, strict=True):
-            own[order[1 - half :: 2]] = other
+    def of_both(first: Identifying | None) -> tuple[Similarity, list[Numbers]]:
+        with ThreadPoolExecutor(min(threads, 2)) as pool:
+            made = [*pool.map(of_half, (0, 1), (first, first))]
+        predicted = [np.array(queries.predicted) for _, queries in folds]
+        for half, (_, others) in enumerate(made):
+            for own, order, other in zip(predicted, halves, others, strict=True):
+                own[order[1 - half :: 2]] = other
+        return _mean(*(own for own, _ in made)), predicted
+
     each = [queries for _, queries in folds]
     weight = np.concatenate([queries.weight for queries in each])
     weight = weight / weight.mean()
-    before, after = (
-        weight * np.concatenate([queries.losses(p) for queries, p in zip(each, values, strict=True)])
-        for values in ([queries.predicted for queries in each], predicted)
-    )
-    if not (is_decided or _is_better(before, after)):
+
+    def losses(predicted: list[Numbers]) -> Numbers:
+        return np.asarray(
+            weight * np.concatenate([own.losses(p) for own, p in zip(each, predicted, strict=True)])
+        )
+
+    similarity, predicted = of_both(None)
+    before, after = losses([queries.predicted for queries in each]), losses(predicted)
+    if starts > 1 and (groups := identifying(folds)).any():
+        other, predicted_by_other = of_both(groups)
+        if _is_better(after, losses(predicted_by_other), ENOUGH_IN_GROUPS):
+            similarity, predicted = other, predicted_by_other
+            after = losses(predicted)
+    if not (is_decided or _is_better(before, after, ENOUGH)):
         return None
-    losses = float(before.mean()), float(after.mean())
-    return LearnedSimilarity(_mean(*(own for own, _ in made)), predicted, losses)
+    return LearnedSimilarity(
+        similarity._replace(starts=starts), predicted, (float(before.mean()), float(after.mean()))
+    )
 
 
-def _is_better(before: Numbers, after: Numbers) -> bool:
-    """Return whether the losses of rows (n,) are smaller after correction, beyond the error of the mean."""
+def _is_better(before: Numbers, after: Numbers, enough: float) -> bool:
+    """Return whether the losses of rows (n,) are smaller after a correction, beyond the error of the mean."""
     gain = before - after
     error = gain.std() / math.sqrt(len(gain))
-    return bool(gain.mean() > max(SURE * error, ENOUGH * before.mean()))
+    return bool(gain.mean() > max(SURE * error, enough * before.mean()))
 
 
 def _mean(one: Similarity, other: Similarity) -> Similarity:
@@ -136,25 +133,31 @@ def _mean(one: Similarity, other: Similarity) -> Similarity:
         np.sqrt(one.numbers * other.numbers),
         np.sqrt(one.codes * other.codes),
         math.sqrt(one.prior * other.prior),
+        np.sqrt(one.same * other.same),
     )
 
 
 class SimilarityDescent:
     """Adam on the logarithms of a similarity, over the nearest training rows of each row."""
 
-    def __init__(self, folds: Sequence[tuple[Memory, Queries]]) -> None:
-        """Begin with all columns alike."""
+    def __init__(self, folds: Sequence[tuple[Memory, Queries]], groups: Identifying | None = None) -> None:
+        """Begin with all columns alike, or with groups of rows."""
         self.folds = folds
         (memory, queries), self.are_shares = folds[0], folds[0][0].expected is not None
         self.columns = queries.rows.numbers.shape[1]
         codes = queries.rows.codes.shape[1]
-        alike = Similarity(np.ones(self.columns), np.full(codes, DIFFERENT), FIRST_PRIOR)
+        first, near = np.full(codes, DIFFERENT), NEAR
+        self.same = np.zeros(self.columns)
+        if groups is not None:
+            first[groups.codes], self.same[groups.numbers], near = OTHER_GROUP, OTHER_GROUP, NEAR_IN_GROUPS
+        alike = Similarity(np.ones(self.columns), first, FIRST_PRIOR, self.same)
         some = queries.rows.take(slice(0, 500))
         away = alike.distances(alike.scaled(some), alike.scaled(memory.rows))
         tenth = np.partition(away, 10, axis=1)[:, 10]
-        self.first = np.log([*alike.numbers, *alike.codes]) - math.log(NEAR * float(np.median(tenth)) + 1e-6)
+        self.first = np.log([*alike.numbers, *first, *self.same[self.same > 0]])
+        self.first -= math.log(near * float(np.median(tenth)) + 1e-6)
         self.logs = np.array([*self.first, math.log(FIRST_PRIOR)])
-        """(columns + 1,) of a and b, and of the prior above the least one"""
+        """(columns + 1,) of a, b and s, and of the prior above the least one"""
         self.weight = np.concatenate([queries.weight for _, queries in folds])
         self.weight /= self.weight.sum()
         self.predicted = np.concatenate([queries.predicted for _, queries in folds])
@@ -163,8 +166,11 @@ class SimilarityDescent:
     @property
     def similarity(self) -> Similarity:
         """That of the logarithms."""
-        each = np.exp(self.logs)
-        return Similarity(each[: self.columns], each[self.columns : -1], LEAST_PRIOR + float(each[-1]))
+        scales, prior = np.exp(self.logs[:-1]), LEAST_PRIOR + math.exp(self.logs[-1])
+        same = np.zeros(self.columns)
+        count = np.count_nonzero(self.same)
+        same[self.same > 0] = scales[len(scales) - count :]
+        return Similarity(scales[: self.columns], scales[self.columns : len(scales) - count], prior, same)
 
     def run(self) -> Similarity:
         """Take all steps, and return what they came to."""
@@ -184,7 +190,9 @@ class SimilarityDescent:
             others = memory.rows.take(near)
             numbers = np.square(queries.rows.numbers[:, None] - others.numbers)
             codes = queries.rows.codes[:, None] != others.codes
-            different.append(np.concatenate([numbers, codes.astype(np.float32)], 2))
+            same = np.flatnonzero(self.same)
+            other = differ(queries.rows.numbers[:, None, same], others.numbers[..., same])
+            different.append(np.concatenate([numbers, codes, other], 2, dtype=np.float32))
             known.append(memory.known[near])
         self.different = np.concatenate(different)  # (n, NEAREST, columns)
         self.known = np.concatenate(known)  # (n, NEAREST, ...)
@@ -232,8 +240,10 @@ class SimilarityDescent:
 def nearest(one: ComparedRows, other: ComparedRows, similarity: Similarity) -> NDArray[np.int64]:
     """Return the nearest rows (n, NEAREST) of each row, in any order."""
     at_once = max(1, (1 << 22) // len(other.numbers))
-    single = Similarity(
-        similarity.numbers.astype(np.float32), similarity.codes.astype(np.float32), similarity.prior
+    single = similarity._replace(
+        numbers=similarity.numbers.astype(np.float32),
+        codes=similarity.codes.astype(np.float32),
+        same=similarity.same.astype(np.float32),
     )
     others = single.scaled(other)
     found = [

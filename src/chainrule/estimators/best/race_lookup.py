@@ -35,9 +35,9 @@ from chainrule.estimators.best.lookup_fit import (
     MOST_REMEMBERED,
     NEAREST,
     STEPS,
-    Queries,
     learn,
 )
+from chainrule.estimators.best.lookup_held import Queries
 from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import RaceChoice
 from chainrule.estimators.fit.data import fitted_preprocessor
@@ -93,7 +93,8 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers, end: float) -> Lear
     scale = _deviation(joined(judges))
     starts = np.cumsum([0, *(len(judge.y) for judge in judges)])
     preprocessor = _preprocessor(race, _kept(race))
-    if not _has_time(race, preprocessor, chosen.folds, end):
+    attempts = _starts(race, preprocessor, chosen.folds, end)
+    if not attempts:
         return None
     begun, folds = time.monotonic(), []
     for fold, judge, start in zip(chosen.folds, judges, starts, strict=False):
@@ -112,7 +113,7 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers, end: float) -> Lear
     planned = None if race.plan is None else race.plan.similarity
     if planned is not None and not planned.fits(folds[0][0].rows):
         raise ConfigError("the plan looks up rows of other columns; pass the rows of its fit.")
-    found = learn(folds, race.workers, planned is not None)
+    found = learn(folds, race.workers, attempts, planned is not None)
     if found is None:
         return None
     predicted = np.concatenate(found.predicted)
@@ -162,20 +163,25 @@ def _is_possible(race: Runner, judge: Judge) -> bool:
     )
 
 
-def _has_time(race: Runner, preprocessor: TablePreprocessor, folds: list[int], end: float) -> bool:
-    """Return whether learning takes at most its share of the time and what is left, by the sizes, or by a plan."""
+def _starts(race: Runner, preprocessor: TablePreprocessor, folds: list[int], end: float) -> int:
+    """Return from how many starts, at most 2, learning takes its share of the time at most and what is left.
+
+    By the sizes, or by a plan.
+    """
     if race.plan is not None:
-        return True
+        assert race.plan.similarity is not None, "rows are looked up"
+        return race.plan.similarity.starts
     width, codes = len(preprocessor.sources_), len(preprocessor.embedded_)
     if not 0 < width <= MOST_COLUMNS:
-        return False
+        return 0
     held = [len(race.rows.judges[fold].y) for fold in folds]
     kept = [min(MOST_REMEMBERED, len(_train(race, fold))) for fold in folds]
     queried = min(MOST_QUERIED, sum(held) // 2)
     pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
     expected = pairs * (PER_SIMILARITY + PER_CODE * codes)
     expected += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE
-    return expected / min(2, race.workers) <= min(SHARE * race.seconds, end - time.monotonic())
+    most = min(SHARE * race.seconds, end - time.monotonic())
+    return next((starts for starts in (2, 1) if starts * expected / min(2, race.workers) <= most), 0)
 
 
 def _deviation(judge: Judge) -> Numbers | None:

@@ -11,7 +11,7 @@ the mean of both orders, Shapley's values of two players. A similarity k_i = exp
     k_i - k'_i = L(k_i, k'_i) (d'_i - d_i)
 
 with L the logarithmic mean, and a distance is a sum over the inputs: of numbers (x'_j - t_ij)^2 - (x_j - t_ij)^2 =
-(x'_j - x_j) (x'_j + x_j - 2 t_ij), and of categories [x'_c != t_ic] - [x_c != t_ic].
+(x'_j - x_j) (x'_j + x_j - 2 t_ij), and of categories [x'_c != t_ic] - [x_c != t_ic], as of numbers that are the same.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from chainrule.estimators.best.lookup import (
     Lookup,
     are_codes,
     corrected_numbers,
+    differ,
     share_odds,
 )
 from chainrule.estimators.explain.chords import (
@@ -86,7 +87,13 @@ class AnswerLookup(TakenColumns):
         is_code = are_codes(self.lookup.preprocessor)
         x, x0 = (np.asarray(rows.numbers, np.float64) for rows in (one.rows, reference.rows))
         of_rows = (x + x0) * w.sum(1, keepdims=True) - 2 * (w @ memory.rows.numbers)
-        found[:, ~is_code] = similarity.numbers * (x0 - x) * of_rows
+        of_numbers = similarity.numbers * (x0 - x) * of_rows
+        for j in np.flatnonzero(similarity.same):
+            row, here, there = memory.rows.numbers[:, j], one.rows.numbers[:, j], reference.rows.numbers[0, j]
+            is_same = np.where(differ(here[:, None], row), 0.0, w).sum(1)
+            of_column = similarity.same[j] * (is_same - w @ ~differ(there, row))
+            of_numbers[:, j] += np.where(here == there, 0.0, of_column)
+        found[:, ~is_code] = of_numbers
         for column, b_c, code, code0, codes in zip(
             np.flatnonzero(is_code),
             similarity.codes,

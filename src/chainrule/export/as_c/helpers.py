@@ -124,10 +124,12 @@ static void @p_cosines_@s(@T x, @T *y, const @T @P_CONST *w, const @T @P_CONST *
 }
 """,
     "similar": """\
-/* The sums of what is known of rows, each times exp(-d): d has a (x - row)^2 of numbers, and b of other codes. */
+/* The sums of what is known of rows, each times exp(-d): d has a (x - row)^2 of numbers, s of other numbers, if its
+   size is theirs and not 0, and b of other codes. */
 static void @p_similar_@s(const @T *x, @T *y, const float @P_CONST *rows, const uint32_t @P_CONST *codes,
-                        const double @P_CONST *a, const double @P_CONST *b, const float @P_CONST *known,
-                        uint32_t count, uint32_t columns, uint32_t categories, uint32_t outputs)
+                        const double @P_CONST *a, const double @P_CONST *s, const double @P_CONST *b,
+                        const float @P_CONST *known, uint32_t count, uint32_t columns, uint32_t same,
+                        uint32_t categories, uint32_t outputs)
 {
     for (uint32_t k = 0u; k < outputs; ++k) {
         y[k] = 0;
@@ -135,8 +137,13 @@ static void @p_similar_@s(const @T *x, @T *y, const float @P_CONST *rows, const 
     for (uint32_t i = 0u; i < count; ++i) {
         double d = 0.0;
         for (uint32_t j = 0u; j < columns; ++j) {
-            const double apart = (double)(float)x[j] - (double)rows[i * columns + j];
+            const double row = (double)rows[i * columns + j];
+            const double apart = (double)(float)x[j] - row;
             d += a[j] * (apart * apart);
+            if (j < same) {
+                const double most = 2e-6 * (1.0 + (row < 0.0 ? -row : row));
+                d += apart > most || apart < -most ? s[j] : 0.0;
+            }
         }
         for (uint32_t c = 0u; c < categories; ++c) {
             d += (uint32_t)x[columns + c] != codes[i * categories + c] ? b[c] : 0.0;

@@ -250,6 +250,7 @@ LOOKUP_KINDS = {
     "rows": "float",
     "codes": "uint32_t",
     "by_number": "double",
+    "by_same": "double",
     "by_code": "double",
     "known": "float",
 }
@@ -266,7 +267,7 @@ def _similar_rows(made: GeneratedCode, op: answers.SimilarRows, x: list[Value], 
     made.count(len(op.known) * (x[0].width + y.width))
     arrays = [(values, LOOKUP_KINDS[name]) for name, values in op.settings().items()]
     names = ", ".join(made.constant(values, kind) if values.size else "0" for values, kind in arrays)
-    sizes = f"{len(op.known)}u, {len(op.by_number)}u, {len(op.by_code)}u, {y.width}u"
+    sizes = f"{len(op.known)}u, {len(op.by_number)}u, {len(op.by_same)}u, {len(op.by_code)}u, {y.width}u"
     return [f"{made.call('similar', y.kind)}(x0, y, {names}, {sizes});"]
 
 

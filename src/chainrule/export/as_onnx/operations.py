@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.export.answers import (
+    SAME,
     AboveThreshold,
     GroupMean,
     LargestColumn,
@@ -187,6 +188,11 @@ def _(operation: SimilarRows, w: OnnxWriter, *values: str) -> str:
             apart = w.node("Sub", rows, w.cast(numbers, DOUBLE))  # (columns, count)
             square = w.node("Mul", apart, apart)
             d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_number, DOUBLE), square))
+            for j in np.flatnonzero(operation.by_same):
+                one = w.node("Gather", apart, w.integers(j), axis=0)  # (count,)
+                most = w.constant(SAME * (1 + np.abs(operation.rows[:, j])), DOUBLE)
+                differ = w.cast_of(w.node("Greater", w.node("Abs", one), most), DOUBLE)
+                d = w.node("Add", d, w.node("Mul", differ, w.constant(-operation.by_same[j], DOUBLE)))
         if categories:
             codes = w.node("Gather", own, w.integers(columns + np.arange(categories)), axis=0)
             differ = w.node("Not", w.node("Equal", w.constant(operation.codes.T, single), codes))

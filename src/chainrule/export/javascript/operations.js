@@ -150,13 +150,17 @@ export const operations = {
   }),
   weighted_sum: ({ weights }) => (...values) => made(values[0].length, (k) => values.reduce((sum, x, i) => sum + weights[i] * x[k], 0)),
   ratio: () => (x, y) => made(x.length, (k) => x[k] / y[0]),
-  similar_rows({ rows, codes, by_number: a, by_code: b, known }) {
+  similar_rows({ rows, codes, by_number: a, by_same: s, by_code: b, known }) {
     const [count, outputs] = known.shape, columns = a.length, categories = b.length;
     return (x) => {
       const own = Float32Array.from(x), out = new Float64Array(outputs);
       for (let i = 0; i < count; ++i) {
         let d = 0;
-        for (let j = 0, at = i * columns; j < columns; ++j) d += a[j] * (own[j] - rows[at + j]) ** 2;
+        for (let j = 0, at = i * columns; j < columns; ++j) {
+          const row = rows[at + j], apart = own[j] - row;
+          d += a[j] * apart ** 2;
+          if (j < s.length && Math.abs(apart) > 2e-6 * (1 + Math.abs(row))) d += s[j];
+        }
         for (let c = 0, at = i * categories; c < categories; ++c) if (own[columns + c] !== codes[at + c]) d += b[c];
         const alike = Math.exp(-d);
         for (let k = 0, at = i * outputs; k < outputs; ++k) out[k] += alike * known[at + k];
