@@ -8,6 +8,7 @@ import pytest
 
 from a11y import faults, keyboard_faults, moving, touch_faults
 from chainrule.studio.page.assets import modules
+from halves import half
 from small_studios import noise
 from studio_pages import Pages, settle, studio_pages
 
@@ -50,7 +51,7 @@ def test_a_screen(pages: Pages, screen: str, size: str, forms: dict[str, list[tu
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", half(SCREENS))
 def test_by_keys_and_without_motion(pages: Pages, screen: str):
     with pages.open(screen) as page:
         page.locator("main").wait_for()

@@ -159,7 +159,9 @@ def test_the_story_of_a_sure_answer_has_no_zeros_for_what_moves():
     )
 
 
-@pytest.mark.parametrize("task", [pytest.param("two", marks=pytest.mark.slow), "many", "numbers"])
+@pytest.mark.parametrize(
+    "task", [*(pytest.param(task, marks=pytest.mark.slow) for task in ("two", "numbers")), "many"]
+)
 def test_tables_of_every_task(browser_page, tmp_path, task):
     X = np.random.default_rng(0).normal(size=(60, 20))
     loss, y, outputs = {

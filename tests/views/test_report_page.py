@@ -190,7 +190,7 @@ def test_regression(browser_page, tmp_path, outputs):
     assert "Largest errors" in browser_page.locator("main").inner_text()
 
 
-@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("labels", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
     X = np.random.default_rng(0).normal(size=(90, 4))
     y = X[:, 0] > 0 if labels == 1 else (X[:, :labels] > 0).astype(int)
