@@ -226,7 +226,8 @@ class dense : public Operation<T> {
                  const Work<T>& at, const Finish& finish) {
         if (at.r0 == at.r1) return;
         const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t terms) {
-            const bool gaps = MAY_HAVE_GAPS && (op.in == 0 || !net.trains) && has_gaps(from, ld, at.r1 - at.r0, terms);
+            const bool may_skip = MAY_HAVE_GAPS && (op.in == 0 || !net.trains);
+            const bool gaps = may_skip && has_gaps(from, ld, at.r1 - at.r0, terms, share_that_pays<T>(N));
             forward_rows<MAY_HAVE_GAPS>(from, ld, W, b, z, ldz, at.r1 - at.r0, terms, N, finish, gaps);
         };
         if constexpr (PAIRED<T>)
