@@ -426,10 +426,11 @@ def test_a_limit_too_short_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_time_is_left_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the first fit lasts until the end of the limit. A race that is repeated reads no clock."""
+    made = fitted("number")
     over = SimpleNamespace(monotonic=lambda: time.monotonic() + 1e6)
     monkeypatch.setattr(race_lookup, "time", over)
     assert unfitted("number").fit(TABLE, NUMBER).blend_.lookup is None
-    again = unfitted("number").fit(TABLE, NUMBER, plan=fitted("number").plan_)
+    again = unfitted("number").fit(TABLE, NUMBER, plan=made.plan_)
     assert again.blend_.lookup is not None
 
 

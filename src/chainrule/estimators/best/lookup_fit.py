@@ -95,7 +95,7 @@ def learn(
         for half, (_, others) in enumerate(made):
             for own, order, other in zip(predicted, halves, others, strict=True):
                 own[order[1 - half :: 2]] = other
-        return _mean(*(own for own, _ in made)), predicted
+        return mean_of(*(own for own, _ in made)), predicted
 
     each = [queries for _, queries in folds]
     weight = np.concatenate([queries.weight for queries in each])
@@ -110,24 +110,24 @@ def learn(
     before, after = losses([queries.predicted for queries in each]), losses(predicted)
     if starts > 1 and (groups := identifying(folds)).any():
         other, predicted_by_other = of_both(groups)
-        if _is_better(after, losses(predicted_by_other), ENOUGH_IN_GROUPS):
+        if is_better(after, losses(predicted_by_other), ENOUGH_IN_GROUPS):
             similarity, predicted = other, predicted_by_other
             after = losses(predicted)
-    if not (is_decided or _is_better(before, after, ENOUGH)):
+    if not (is_decided or is_better(before, after, ENOUGH)):
         return None
     return LearnedSimilarity(
         similarity._replace(starts=starts), predicted, (float(before.mean()), float(after.mean()))
     )
 
 
-def _is_better(before: Numbers, after: Numbers, enough: float) -> bool:
+def is_better(before: Numbers, after: Numbers, enough: float) -> bool:
     """Return whether the losses of rows (n,) are smaller after a correction, beyond the error of the mean."""
     gain = before - after
     error = gain.std() / math.sqrt(len(gain))
     return bool(gain.mean() > max(SURE * error, enough * before.mean()))
 
 
-def _mean(one: Similarity, other: Similarity) -> Similarity:
+def mean_of(one: Similarity, other: Similarity) -> Similarity:
     """Return the geometric mean of two similarities."""
     return Similarity(
         np.sqrt(one.numbers * other.numbers),

@@ -103,7 +103,7 @@ def fit(
 
     first, second, end = (begun + seconds for seconds in race.stages(raced))
     each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
-    last = end - (race_lookup.seconds(race, judges[0]) if drawn.learns_most else 0.0)
+    last = end - (race_lookup.seconds(race, judges[0]) if drawn.learns_most or are_few else 0.0)
     race.run(each, first if is_refined or has_whole else last, end, len(raced) > 1)
     numbers = race.complete(raced)
     if is_refined and not is_given:
@@ -211,8 +211,7 @@ class Race(Runner):
         else:
             predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
             weights = score_weights(ScoredParts(predicted, judge, scorer), self.seconds)
-        found = self.temperature(self.average(numbers, weights, folds), folds)
-        return weights, found**few.TEMPERED if self.rows.are_few else found
+        return weights, self.temperature(self.average(numbers, weights, folds), folds)
 
     def temperature(self, mean: NDArray[np.float64], folds: list[int]) -> float:
         """Return the temperature of average predictions (rows, outputs) for the rows held out of folds."""
@@ -224,7 +223,8 @@ class Race(Runner):
         def loss(degree: float) -> float:
             return judge.mean_loss(judge.truth(tempered(mean, degree, exclusive)))
 
-        return temperature(loss)
+        found = temperature(loss)
+        return found**few.TEMPERED if self.rows.are_few else found
 
     def looked_up(self, chosen: RaceChoice, end: float) -> tuple[LearnedLookup | None, NDArray[np.float64]]:
         """Return the lookup, if it helps, and what is then predicted (rows, outputs) for the rows held out."""

@@ -18,6 +18,7 @@ from sklearn.base import clone
 
 from chainrule.core.random import generator
 from chainrule.errors import ConfigError
+from chainrule.estimators.best import lookup_few
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.by_score import is_by_loss
 from chainrule.estimators.best.judge import Judge, joined
@@ -78,6 +79,8 @@ class LearnedLookup(NamedTuple):
     """the mean loss of these rows before and after"""
     seconds: float
     """how long the networks take to predict the training rows"""
+    memory: Memory | None = None
+    """few rows, as they are predicted out of fold; None where the networks predict the training rows"""
 
 
 def learned(race: Runner, chosen: RaceChoice, mean: Numbers, end: float) -> LearnedLookup | None:
@@ -91,12 +94,40 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers, end: float) -> Lear
     if not _is_possible(race, judges[0]) or min(len(_train(race, fold)) for fold in chosen.folds) < NEAREST:
         return None
     scale = _deviation(joined(judges))
-    starts = np.cumsum([0, *(len(judge.y) for judge in judges)])
     preprocessor = _preprocessor(race, _kept(race))
     attempts = _starts(race, preprocessor, chosen.folds, end)
     if not attempts:
         return None
-    begun, folds = time.monotonic(), []
+    begun, memory = time.monotonic(), None
+    if race.rows.are_few:
+        rows = _held_out(race, preprocessor, chosen.folds[0])
+        folds = lookup_few.told(rows, mean, judges[0], scale, _queries(rows, mean, judges[0], scale))
+        units = None if scale is None else np.ones_like(scale)
+        memory = lookup_few.remembered(rows, mean, judges[0], units, np.arange(len(mean)))
+    else:
+        folds = _told(race, preprocessor, chosen, mean, scale)
+    seconds = time.monotonic() - begun
+    planned = None if race.plan is None else race.plan.similarity
+    if planned is not None and not planned.fits(folds[0][0].rows):
+        raise ConfigError("the plan looks up rows of other columns; pass the rows of its fit.")
+    if race.rows.are_few:
+        found = lookup_few.learn(folds, race.workers, planned is not None)
+    else:
+        found = learn(folds, race.workers, attempts, planned is not None)
+    if found is None:
+        return None
+    predicted = np.concatenate(found.predicted)
+    predicted = predicted[:, -mean.shape[1] :] if scale is None else predicted * scale
+    return LearnedLookup(preprocessor, planned or found.similarity, predicted, found.losses, seconds, memory)
+
+
+def _told(
+    race: Runner, preprocessor: TablePreprocessor, chosen: RaceChoice, mean: Numbers, scale: Numbers | None
+) -> list[tuple[Memory, Queries]]:
+    """Return for each of the chosen folds what is remembered of its training rows, and the rows held out."""
+    judges = [race.rows.judges[fold] for fold in chosen.folds]
+    starts = np.cumsum([0, *(len(judge.y) for judge in judges)])
+    folds = []
     for fold, judge, start in zip(chosen.folds, judges, starts, strict=False):
         rows = _train(race, fold)
         if len(rows) > MOST_REMEMBERED:
@@ -109,22 +140,13 @@ def learned(race: Runner, chosen: RaceChoice, mean: Numbers, end: float) -> Lear
         memory = _memory(race, preprocessor, rows, parts, scale)
         own = mean[start : start + len(judge.y)]
         folds.append((memory, _queries(_held_out(race, preprocessor, fold), own, judge, scale)))
-    seconds = time.monotonic() - begun
-    planned = None if race.plan is None else race.plan.similarity
-    if planned is not None and not planned.fits(folds[0][0].rows):
-        raise ConfigError("the plan looks up rows of other columns; pass the rows of its fit.")
-    found = learn(folds, race.workers, attempts, planned is not None)
-    if found is None:
-        return None
-    predicted = np.concatenate(found.predicted)
-    predicted = predicted[:, -mean.shape[1] :] if scale is None else predicted * scale
-    return LearnedLookup(preprocessor, planned or found.similarity, predicted, found.losses, seconds)
+    return folds
 
 
 def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult:
     """Return the result of a race whose average looks up the training rows."""
     one = np.ones(race.targets.outputs)
-    memory = _memory(
+    memory = found.memory or _memory(
         race,
         found.preprocessor,
         _kept(race),
@@ -136,7 +158,7 @@ def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult
 
 
 def seconds(race: Runner, judge: Judge) -> float:
-    """Return the most seconds that learning may take; 0 where rows are not looked up. judge: of the first fold."""
+    """Return the seconds that are kept for learning; 0 where rows are not looked up. judge: of the first fold."""
     return SHARE * race.seconds if _is_possible(race, judge) else 0.0
 
 
@@ -148,7 +170,7 @@ def _is_possible(race: Runner, judge: Judge) -> bool:
     is_squared = judge.loss is None or isinstance(judge.loss, MeanSquaredError)
     return (
         asked.lookup
-        and not race.rows.are_few
+        and (not race.rows.are_few or race.data.structure.is_free)
         and not race.ended.is_set()
         and asked.monotonic_cst is None
         and asked.interaction_cst is None
@@ -177,6 +199,8 @@ def _starts(race: Runner, preprocessor: TablePreprocessor, folds: list[int], end
     held = [len(race.rows.judges[fold].y) for fold in folds]
     kept = [min(MOST_REMEMBERED, len(_train(race, fold))) for fold in folds]
     queried = min(MOST_QUERIED, sum(held) // 2)
+    if race.rows.are_few:  # LEARNED times all but one of as many parts, twice as fast: they stay in the cache
+        queried = sum(held) * (lookup_few.LEARNED - 1) // 4
     pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
     expected = pairs * (PER_SIMILARITY + PER_CODE * codes)
     expected += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE

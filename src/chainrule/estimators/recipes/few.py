@@ -177,7 +177,7 @@ BESIDE = frozenset(
             "callbacks",
             "dtype",
         ),
-        *("engine", "preset", "preprocess", "gap", "max_fun"),
+        *("engine", "preset", "preprocess", "lookup", "gap", "max_fun"),
     }
 )
 """The parameters that may be given; with others, such as n_members or scoring, rows are held out as of many rows."""
