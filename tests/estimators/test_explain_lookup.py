@@ -22,6 +22,7 @@ from chainrule.estimators.best.lookup import (
     Lookup,
     Memory,
     Similarity,
+    are_codes,
     as_shares,
     corrected,
 )
@@ -224,7 +225,9 @@ def test_similar_rows_by_hand():
     preprocessor = TablePreprocessor(
         scale="standard", max_one_hot=2, embeddings=True, min_count=1, dtype="float32"
     ).fit(X)
-    one = ComparedRows.of(preprocessor.transform(pd.DataFrame({"age": [0.0], "kind": ["a"]})), preprocessor)
+    one = ComparedRows.of(
+        preprocessor.transform(pd.DataFrame({"age": [0.0], "kind": ["a"]})), are_codes(preprocessor)
+    )
     memory = Memory(one, np.array([[3.0]], np.float32))
     lookup = Lookup(preprocessor, Similarity(np.array([2.0]), np.array([0.5]), 1.0), memory, (1.0, 0.5))
     part = BlendPart(1.0, net, "fast", result_of(net))

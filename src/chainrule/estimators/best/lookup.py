@@ -39,9 +39,8 @@ class ComparedRows(NamedTuple):
     """(n, columns) of categories"""
 
     @classmethod
-    def of(cls, inputs: NDArray[np.floating], preprocessor: TablePreprocessor) -> Self:
-        """Return those of a preprocessor's inputs (n, outputs)."""
-        is_code = are_codes(preprocessor)
+    def of(cls, inputs: NDArray[np.floating], is_code: NDArray[np.bool_]) -> Self:
+        """Return those of a preprocessor's inputs (n, outputs). is_code: `are_codes` of it."""
         return cls(
             np.ascontiguousarray(inputs[:, ~is_code], np.float32),
             np.ascontiguousarray(inputs[:, is_code], np.int32),
@@ -348,11 +347,16 @@ class Lookup(WithoutCache):
 
     def corrected(self, inputs: NDArray[np.floating], p: Numbers) -> Numbers:
         """Return the corrected predictions (n, outputs). inputs: of the rows.  p: what the average predicts."""
-        one = ComparedRows.of(inputs, self.preprocessor)
+        one = ComparedRows.of(inputs, self.is_code)
         if self.memory.expected is None:
             return self.memory.corrected(one, p, self.similarity, self.ordered)
         shares = self.memory.corrected(one, as_shares(p), self.similarity, self.ordered)
         return shares[:, 1:] if p.shape[1] == 1 else shares
+
+    @cached_property
+    def is_code(self) -> NDArray[np.bool_]:
+        """Which of the preprocessor's outputs are categories."""
+        return are_codes(self.preprocessor)
 
     @cached_property
     def ordered(self) -> OrderedRows:

@@ -28,6 +28,7 @@ from chainrule.estimators.best.lookup import (
     Memory,
     Numbers,
     Similarity,
+    are_codes,
     as_shares,
     in_32_bits,
 )
@@ -247,13 +248,14 @@ def _preprocessor(race: Runner, rows: NDArray[np.int64]) -> TablePreprocessor:
 
 
 def _compared(race: Runner, preprocessor: TablePreprocessor, rows: NDArray[np.int64]) -> ComparedRows:
-    return ComparedRows.of(preprocessor.transform(rows_of(race.rows.given.X, rows)), preprocessor)
+    inputs = preprocessor.transform(rows_of(race.rows.given.X, rows))
+    return ComparedRows.of(inputs, are_codes(preprocessor))
 
 
 def _held_out(race: Runner, preprocessor: TablePreprocessor, fold: int) -> ComparedRows:
     """Return the rows that are held out of a fold."""
     X, _ = race.rows.held_out([fold])
-    return ComparedRows.of(preprocessor.transform(X), preprocessor)
+    return ComparedRows.of(preprocessor.transform(X), are_codes(preprocessor))
 
 
 def _queries(rows: ComparedRows, mean: Numbers, judge: Judge, scale: Numbers | None) -> Queries:

@@ -27,7 +27,6 @@ from chainrule.estimators.best.lookup import (
     PROBABILITY,
     ComparedRows,
     Lookup,
-    are_codes,
     corrected_numbers,
     differ,
     share_odds,
@@ -73,7 +72,7 @@ class AnswerLookup(TakenColumns):
     def similar(self, inputs: NDArray[np.floating]) -> ComparedSimilarities:
         """Compare prepared rows (n, inputs) with those of training."""
         lookup = self.lookup
-        rows = ComparedRows.of(inputs, lookup.preprocessor)
+        rows = ComparedRows.of(inputs, lookup.is_code)
         distances = lookup.similarity.distances(lookup.similarity.scaled(rows), lookup.scaled)
         similarities = np.exp(-distances)
         return ComparedSimilarities(rows, distances, similarities, similarities @ lookup.memory.known)
@@ -84,7 +83,7 @@ class AnswerLookup(TakenColumns):
         w = log_mean(one.similarities, reference.similarities, reference.distances - one.distances)
         w *= m @ memory.known.T  # (n, training rows), of each d' - d
         found = np.empty((len(m), len(self.columns)))
-        is_code = are_codes(self.lookup.preprocessor)
+        is_code = self.lookup.is_code
         x, x0 = (np.asarray(rows.numbers, np.float64) for rows in (one.rows, reference.rows))
         of_rows = (x + x0) * w.sum(1, keepdims=True) - 2 * (w @ memory.rows.numbers)
         of_numbers = similarity.numbers * (x0 - x) * of_rows
