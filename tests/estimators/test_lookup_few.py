@@ -98,6 +98,7 @@ def test_persons_are_looked_up(y: Any) -> None:
     assert without.blend_.lookup is None and [each.recipe for each in without.report_] == ["few rows"]
     later = TABLE.assign(dose=0.0)
     assert made.score(later, y) > without.score(later, y) + 0.05
+    assert made.explain(TABLE[:9]).error.max() < 1e-9
     again = fitted(y, {"plan": json.loads(json.dumps(made.plan_))})
     assert np.array_equal(again.predict(later), made.predict(later))
     assert np.array_equal(again.held_out_.predicted, made.held_out_.predicted)

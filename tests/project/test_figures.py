@@ -177,7 +177,6 @@ LOOKED_UP = [
     ("docs/design.md", "of a column with at least # values", lookup_held.MIN_VALUES),
     ("docs/design.md", "of this is # standard errors above 0", lookup_held.GROUPED),
     ("docs/design.md", "identifies, at most # of them", lookup_held.MOST_IDENTIFYING),
-    ("docs/design.md", "the second one by # %", 100 * lookup_fit.ENOUGH_IN_GROUPS),
     ("docs/design.md", "a similarity below e^-#.", lookup.FAR),
     ("docs/design.md", "keeps training rows, at most #,", race_lookup.MOST_KEPT),
     ("docs/design.md", "would take more than # % of the time limit", 100 * race_lookup.SHARE),

@@ -17,7 +17,6 @@ from chainrule.core.random import generator
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity, as_shares, in_32_bits
 from chainrule.estimators.best.lookup_fit import (
-    ENOUGH,
     NEAREST,
     LearnedSimilarity,
     SimilarityDescent,
@@ -100,7 +99,7 @@ def learn(
     )
     total = sum(float(own.weight.sum()) for _, own in folds) / len(predicted)
     before, after = before / total, after / total
-    if not (is_decided or is_better(before, after, ENOUGH)):
+    if not (is_decided or is_better(before, after)):
         return None
     one, other, third, fourth = found
     similarity = mean_of(mean_of(one, other), mean_of(third, fourth))._replace(starts=1)

@@ -38,9 +38,8 @@ NEAR_IN_GROUPS, OTHER_GROUP = 5.0, 160.0
 LEAST_PRIOR, FIRST_PRIOR = 0.1, 1.0
 PENALTY = 1.0
 """Of the squared differences of the logarithms to their mean, over the number of rows, as a part of the loss."""
-SURE, ENOUGH, ENOUGH_IN_GROUPS = 1.5, 0.02, 0.005
-"""The standard errors above 0, and the part of the loss, by which a correction has to be better on rows held out; and
-that of the second start beside the first."""
+SURE, ENOUGH = 1.5, 0.02
+"""The standard errors above 0, and the part of the loss, by which a correction has to be better on rows held out."""
 
 
 class LearnedSimilarity(NamedTuple):
@@ -110,21 +109,21 @@ def learn(
     before, after = losses([queries.predicted for queries in each]), losses(predicted)
     if starts > 1 and (groups := identifying(folds)).any():
         other, predicted_by_other = of_both(groups)
-        if is_better(after, losses(predicted_by_other), ENOUGH_IN_GROUPS):
+        if is_better(after, losses(predicted_by_other)):
             similarity, predicted = other, predicted_by_other
             after = losses(predicted)
-    if not (is_decided or is_better(before, after, ENOUGH)):
+    if not (is_decided or is_better(before, after)):
         return None
     return LearnedSimilarity(
         similarity._replace(starts=starts), predicted, (float(before.mean()), float(after.mean()))
     )
 
 
-def is_better(before: Numbers, after: Numbers, enough: float) -> bool:
+def is_better(before: Numbers, after: Numbers) -> bool:
     """Return whether the losses of rows (n,) are smaller after a correction, beyond the error of the mean."""
     gain = before - after
     error = gain.std() / math.sqrt(len(gain))
-    return bool(gain.mean() > max(SURE * error, enough * before.mean()))
+    return bool(gain.mean() > max(SURE * error, ENOUGH * before.mean()))
 
 
 def mean_of(one: Similarity, other: Similarity) -> Similarity:

@@ -200,7 +200,7 @@ def _starts(race: Runner, preprocessor: TablePreprocessor, folds: list[int], end
     held = [len(race.rows.judges[fold].y) for fold in folds]
     kept = [min(MOST_REMEMBERED, len(_train(race, fold))) for fold in folds]
     queried = min(MOST_QUERIED, sum(held) // 2)
-    if race.rows.are_few:  # LEARNED times all but one of as many parts, twice as fast: they stay in the cache
+    if race.rows.are_few:  # LEARNED times all but one of as many parts; a row takes half as long (measured)
         queried = sum(held) * (lookup_few.LEARNED - 1) // 4
     pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
     expected = pairs * (PER_SIMILARITY + PER_CODE * codes)
