@@ -1,3 +1,4 @@
+# Over 300 lines because all functions that generated C may have stand side by side, each as one text.
 """The functions of generated C: text with places for the prefix, the type and the suffix of <math.h>'s functions.
 
 @p prefix of all names     @T float or double     @m f or nothing, as in expf     @s that of SPACE, as in @p_affine_f
