@@ -65,6 +65,19 @@ def test_outputs_at_hand_are_not_computed_again(task: str, monkeypatch: pytest.M
     assert whole.to_data() == again.to_data()
 
 
+def test_what_an_average_says_is_not_clipped_to_the_range_of_its_first_model():
+    """It may be beyond: similar training rows correct it."""
+    y = np.arange(12.0)
+    model = c.Model(c.Network(4, [c.Dense(1)], c.MeanSquaredError()), seed=0)
+    model.fit(X[:12], y, epochs=1, scale_targets="clamp")
+    samples = model.check_samples(X[:12], y)
+    beyond = y[:, None] + np.where(y == 11, 2.0, 0.0)[:, None]
+    for known in (samples, samples._replace(y=y[:, None], scale=None)):
+        found = judge(model, known, outputs=beyond)
+        assert found.metrics["rmse"] == pytest.approx(2 / np.sqrt(12)) and found.predicted[11] == 13
+    assert model.target_scale is not None and model.target_scale.high == 11
+
+
 def test_the_positive_class():
     model, y = trained("binary")
     found = judge(model, model.check_samples(X, y), positive=positive_of(model, "no"))

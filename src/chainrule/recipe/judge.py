@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -88,10 +89,15 @@ def judge(
     The worst mistakes have the smallest probability of the true class, or the largest squared error.
     samples: from `Model.check_samples`; their values are not checked again.  part: their name, such as test.
     positive: of two classes the positive one for precision, recall and so on, by default the one that sorts last.
-    outputs: (n, outputs) of `Model.outputs` for them, computed if not given.  metrics: likewise.
+    outputs: (n, outputs) in the form of `Model.outputs` that others than the model give, such as an average; they are
+    not clipped to the range of its targets. Computed by the model if not given.  metrics: likewise.
     decision: how labels are chosen of probabilities; None for the likeliest.
     """
     out = model.outputs(samples, engine=engine) if outputs is None else outputs
+    if outputs is not None and (scale := model.target_scale) is not None:
+        model = copy.copy(model)
+        model.target_scale = scale._replace(low=None, high=None)
+        samples = samples.scaled(model.target_scale)._replace(scale=model.target_scale)
     if metrics is None:
         metrics = model.evaluate(samples, outputs=out, positive=positive)
     classes = model.labels
