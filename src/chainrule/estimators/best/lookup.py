@@ -236,6 +236,21 @@ class Memory(WithoutCache):
     expected: NDArray[np.float32] | None = None
     weight: NDArray[np.float32] | None = None
 
+    @classmethod
+    def of(
+        cls, rows: ComparedRows, y: NDArray[Any], expected: Numbers, weight: Numbers, scale: Numbers | None
+    ) -> Self:
+        """Return training rows with what is expected of each (m, outputs).
+
+        y: (m,) classes, or numbers (m, outputs).  weight: (m,) sample weights above 0.
+        scale: (outputs,) the unit of errors; None for labels.
+        """
+        counted = None if (weight == weight[0]).all() else (weight / weight.mean()).astype(np.float32)
+        if scale is not None:
+            return cls(rows, in_32_bits((y.reshape(expected.shape) - expected) / scale), None, counted)
+        shares = as_shares(expected).astype(np.float32)
+        return cls(rows, y.reshape(-1).astype(np.int32), shares, counted)
+
     @cached_property
     def known(self) -> Numbers:
         """What is added up: (m, 2 classes) observed and expected, or of numbers (m, outputs + 1) the errors and 1.

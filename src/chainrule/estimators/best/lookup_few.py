@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.estimators.best.judge import Judge
-from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity, as_shares, in_32_bits
+from chainrule.estimators.best.lookup import ComparedRows, Memory, Numbers, Similarity
 from chainrule.estimators.best.lookup_fit import (
     NEAREST,
     LearnedSimilarity,
@@ -38,12 +38,7 @@ def remembered(
     scale: (outputs,) the unit of errors; None for labels.  chosen: (m,) their places; a row of weight 0 is left out.
     """
     chosen = chosen[judge.weight[chosen] > 0]
-    own, of_rows = judge.weight[chosen], compared.take(chosen)
-    weight = None if (own == own[0]).all() else (own / own.mean()).astype(np.float32)
-    if scale is not None:
-        return Memory(of_rows, in_32_bits((judge.y[chosen] - mean[chosen]) / scale), None, weight)
-    shares = as_shares(mean[chosen]).astype(np.float32)
-    return Memory(of_rows, judge.y[chosen].reshape(-1).astype(np.int32), shares, weight)
+    return Memory.of(compared.take(chosen), judge.y[chosen], mean[chosen], judge.weight[chosen], scale)
 
 
 def parted(n: int) -> list[NDArray[np.int64]]:

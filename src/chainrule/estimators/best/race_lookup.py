@@ -30,7 +30,6 @@ from chainrule.estimators.best.lookup import (
     Similarity,
     are_codes,
     as_shares,
-    in_32_bits,
 )
 from chainrule.estimators.best.lookup_fit import (
     MOST_QUERIED,
@@ -279,10 +278,4 @@ def _memory(
         assert result.preprocessor is not None, "a race is of tables"
         inputs = race.inputs.prepared(result.preprocessor).given.X[rows]
         expected += weight * np.asarray(result.predicted(inputs, race.estimator.engine), np.float64)
-    own = race.data.samples.weight[rows]
-    counted = None if (own == own[0]).all() else (own / own.mean()).astype(np.float32)
-    if scale is not None:
-        errors = in_32_bits((y.reshape(expected.shape) - expected) / scale)
-        return Memory(compared, errors, None, counted)
-    shares = as_shares(expected).astype(np.float32)
-    return Memory(compared, y.reshape(-1).astype(np.int32), shares, counted)
+    return Memory.of(compared, y, expected, race.data.samples.weight[rows], scale)
