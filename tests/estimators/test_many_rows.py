@@ -19,7 +19,7 @@ from chainrule.estimators.tables import preprocessor, reading
 from chainrule.estimators.tables.column import objects, shortened
 from chainrule.estimators.tables.encoding import levels_of
 from chainrule.estimators.tables.few_rows import FEW
-from chainrule.estimators.tables.once import transform_blocks, transform_each
+from chainrule.estimators.tables.preprocessor import transform_blocks, transform_each
 from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling, steps
 from chainrule.estimators.tables.scaling import normal as normal_of
 from chainrule.estimators.tables.statistics import Ranks

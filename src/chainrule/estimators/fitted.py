@@ -39,7 +39,7 @@ from chainrule.estimators.graphs import export_estimator, graph_of_estimator
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.hidden import HiddenFeatures
 from chainrule.estimators.parameters import about
-from chainrule.estimators.tables.once import transform_blocks
+from chainrule.estimators.tables.preprocessor import transform_blocks
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble, Model, load_any

@@ -18,8 +18,7 @@ from chainrule.estimators.best.state import NOTHING, RaceState
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.labels import Labels
-from chainrule.estimators.tables.once import transform_blocks
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.preprocessor import TablePreprocessor, transform_blocks
 
 
 class BlendPart(NamedTuple):

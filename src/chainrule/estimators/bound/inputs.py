@@ -14,8 +14,7 @@ from chainrule.estimators.bound.cells import UnusualCell
 from chainrule.estimators.bound.given import KnownColumns, cells_of_rows
 from chainrule.estimators.bound.preparation import RowPreparation
 from chainrule.estimators.fit.result import FEW
-from chainrule.estimators.tables.once import transform_each
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.preprocessor import TablePreprocessor, transform_each
 
 Row = NDArray[Any]
 RowInputs = Callable[[object], list[Row]]
