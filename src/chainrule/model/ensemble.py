@@ -23,8 +23,7 @@ from chainrule.network.network import Network
 from chainrule.network.start import MEMORY
 from chainrule.network.summary import Summary, counted
 from chainrule.trained import persistence
-from chainrule.trained.averaged import average, disagreement, outputs_of_each
-from chainrule.trained.evaluation import BATCH
+from chainrule.trained.evaluation import BATCH, average, disagreement, outputs_of_each
 from chainrule.trained.prediction import PredictionMixin
 from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History

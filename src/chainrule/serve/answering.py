@@ -25,8 +25,7 @@ from chainrule.recipe.answers import Answers
 from chainrule.serve.array_rows import ArrayReader
 from chainrule.serve.rows import ReadsRows, TableReader
 from chainrule.serve.schema import Schema, columns_of_array, columns_of_table
-from chainrule.trained.averaged import average
-from chainrule.trained.evaluation import BATCH
+from chainrule.trained.evaluation import BATCH, average
 
 
 class Extras(NamedTuple):

@@ -1,26 +1,30 @@
-"""Evaluate the loss and the metrics of a network outside training."""
+"""Evaluate networks outside training: the outputs of several and of their average, the loss and the metrics."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.core.arrays import RowsLike
+from chainrule.core.threads import in_turns
 from chainrule.data.checks import check_choice
 from chainrule.data.samples import Samples, one_hot
 from chainrule.data.stream import Stream
-from chainrule.engines import Engine
+from chainrule.engines import Engine, ForwardWalks
 from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
 from chainrule.network import objective
-from chainrule.network.answers import decide, scores, task_of, true_labels
+from chainrule.network.answers import decide, probabilities, scores, task_of, true_labels
 from chainrule.network.network import Network
 
 BATCH = 1024
 """The samples per pass outside training: enough for efficient arithmetic, few enough for the cache."""
+FEW_ROWS = 256
+"""The maximum rows for which the members are computed one after the other, because starting threads takes longer."""
 EACH_EPOCH = {"regression": ("rmse",)}
 """The metric that is recorded after each epoch, by task; accuracy for the others."""
 
@@ -53,6 +57,7 @@ def evaluate(
     return evaluate_outputs(network, theta, out, samples, names)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def evaluate_outputs(
     network: Network,
     theta: NDArray[Any],
@@ -68,18 +73,6 @@ def evaluate_outputs(
     positive: with two classes, the index of the positive one for precision, recall and so on; 1 for None. For two
     outputs of a multiclass loss these metrics are means over both classes unless it is given.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _evaluate_outputs(network, theta, out, samples, names, positive)
-
-
-def _evaluate_outputs(
-    network: Network,
-    theta: NDArray[Any],
-    out: NDArray[Any],
-    samples: Samples,
-    names: tuple[str, ...],
-    positive: int | None,
-) -> dict[str, float]:
     if not np.isfinite(out).all():
         return dict.fromkeys(("loss", *names), math.nan)
     sums = _weighted_losses(network, theta.dtype, out, samples)
@@ -99,12 +92,57 @@ def _evaluate_outputs(
     return {"loss": loss} | found
 
 
-def _weighted_losses(
-    network: Network, dtype: DTypeLike, out: NDArray[Any], samples: Samples
-) -> Iterator[Any]:
-    """Iterate over sum_i s_i loss_i of successive pieces of the samples."""
+def _weighted_losses(network: Network, dtype: DTypeLike, out: NDArray[Any], samples: Samples) -> list[Any]:
+    """Return sum_i s_i loss_i of successive pieces of the samples."""
+    found = []
     for start in range(0, samples.n, BATCH):
         rows = slice(start, start + BATCH)
         y = samples.y[rows]
         y = one_hot(y, samples.outputs, dtype) if y.ndim == 1 else y.astype(dtype)
-        yield samples.weight[rows] @ network.loss.value(out[rows], y)
+        found.append(samples.weight[rows] @ network.loss.value(out[rows], y))
+    return found
+
+
+def outputs_of_each(
+    walks: ForwardWalks, thetas: Sequence[NDArray[Any]], states: Sequence[dict[str, Any]], X: RowsLike
+) -> NDArray[Any]:
+    """Compute the outputs (members, n, fan_out) for X (n, features), as many members at once as there are cores.
+
+    thetas, states: those of each member.
+    """
+    out = np.empty((len(thetas), X.shape[0], walks.network.fan_out), thetas[0].dtype)
+    workers = walks.engine.workers() if X.shape[0] > FEW_ROWS else 1
+    threads = max(1, workers // len(thetas))
+
+    def job(i: int) -> Iterator[None]:
+        out[i] = walks.predict(thetas[i], states[i], X, threads)
+        yield
+
+    in_turns(map(job, range(len(thetas))), workers)
+    return out
+
+
+def average(network: Network, out: NDArray[Any]) -> NDArray[Any]:
+    """Return the outputs (n, fan_out) that predict the mean over the members of out (members, n, fan_out).
+
+    Computed in float64, in the members' order, so that no bit depends on which of them finishes first, or on how many
+    rows there are: NumPy adds up a single number of each member in another order than several.
+    """
+    added = np.repeat(out, 2, 1) if out[0].size == 1 else out
+    with np.errstate(all="ignore"):  # non-finite outputs have a non-finite average
+        mean: NDArray[Any] = network.loss.average(added.astype(np.float64))
+    return mean[: out.shape[1]].astype(out.dtype)
+
+
+def disagreement(network: Network, out: NDArray[Any]) -> NDArray[Any]:
+    """Return the standard deviation over the members of what outputs (members, n, fan_out) in the units of y predict.
+
+    Of numbers (n,) or (n, outputs); in classification of probabilities, see `Ensemble.spread`.
+    """
+    loss = network.loss
+    if task_of(loss, network.outputs) == "regression":
+        each = np.stack([np.asarray(decide(loss, one), np.float64) for one in out])
+    else:
+        each = np.stack([probabilities(loss, one.astype(np.float64)) for one in out])
+    spread: NDArray[Any] = each.std(0)
+    return spread

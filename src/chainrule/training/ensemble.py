@@ -22,8 +22,7 @@ from chainrule.core.threads import in_turns
 from chainrule.data.samples import Samples
 from chainrule.engines import Engine, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.trained.averaged import average, outputs_of_each
-from chainrule.trained.evaluation import evaluate_outputs
+from chainrule.trained.evaluation import average, evaluate_outputs, outputs_of_each
 from chainrule.training.callbacks import Callback, Checkpoint
 from chainrule.training.loop import ByGradient
 from chainrule.training.run import Run

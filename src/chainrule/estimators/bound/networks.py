@@ -18,7 +18,7 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
-from chainrule.trained.averaged import average, disagreement
+from chainrule.trained.evaluation import average, disagreement
 
 Row = NDArray[Any]
 """prepared inputs (features,)"""

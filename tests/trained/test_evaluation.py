@@ -1,4 +1,4 @@
-"""The average of the members of an ensemble."""
+"""The outputs of an average."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from chainrule import Dense, Network
 from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
-from chainrule.trained.averaged import average
+from chainrule.trained.evaluation import average
 
 
 @pytest.mark.parametrize(
