@@ -22,9 +22,9 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import chainrule
 from chainrule.core.files import cells, open_regular, to_json, write_whole
@@ -50,7 +50,6 @@ LOCK = ".lock"
 REFUSED = (ConfigError, DataError, ShapeError)
 """The errors of unsuitable settings and data."""
 MAX_CONFIG_BYTES = 1 << 20
-T = TypeVar("T")
 
 
 def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON) -> Path:
@@ -152,23 +151,37 @@ def _lock(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def in_folder(folder: Path, begin: Callable[[], T], named: Names = PYTHON) -> Iterator[T]:
-    """Lock a folder and yield the result of `begin`; delete the folder if the run is rejected before its first step.
-
-    Another run's files in the folder are kept: only files created after `begin` are deleted.
-    """
+def in_folder(folder: Path, named: Names = PYTHON) -> Iterator[None]:
+    """Lock a folder; delete it if the run is rejected and no file is in it."""
     try:
         with locked(folder, named):
-            begun = begin()
-            try:
-                yield begun
-            except REFUSED:
-                if not any((folder / name).exists() for name in PROGRESS):
-                    (folder / "config.json").unlink(missing_ok=True)
-                raise
+            yield
     except REFUSED:
         discard(folder)
         raise
+
+
+@contextlib.contextmanager
+def unless_rejected(folder: Path) -> Iterator[None]:
+    """Delete the settings of a run that is rejected before its first step. The caller holds the lock."""
+    try:
+        yield
+    except REFUSED:
+        if not any((folder / name).exists() for name in PROGRESS):
+            (folder / "config.json").unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def in_new_folder(
+    folder: Path, config: Mapping[str, Any], overwrite: bool, named: Names = PYTHON
+) -> Iterator[None]:
+    """Lock a folder and empty it for a new run with these settings, see `empty`; delete it if the run is rejected."""
+    with in_folder(folder, named):
+        empty(folder, overwrite, named)
+        write_config(folder, config)
+        with unless_rejected(folder):
+            yield
 
 
 def is_leftover(path: Path) -> bool:

@@ -146,15 +146,8 @@ def begun(
     settings = preset_choice.chosen(given) if is_table else given
     of_estimator = settings.has_preset or (is_table and preset_choice.is_of_estimator(settings))
     prepared = _prepared(found, given, None, settings, of_estimator, named)
-    place = folder.choose(out, found.name, named)
-
-    def begin() -> Prepared:
-        folder.empty(place, overwrite, named)
-        placed = prepared._replace(place=place)
-        folder.write_config(place, placed.config())
-        return placed
-
-    with folder.in_folder(place, begin, named) as placed:
+    placed = prepared._replace(place=folder.choose(out, found.name, named))
+    with folder.in_new_folder(placed.place, placed.config(), overwrite, named):
         yield placed
 
 
@@ -171,14 +164,11 @@ def resumed(
     chosen: names of the settings that must equal the run's own; only the epochs may be more, or the seconds of a race.
     data: None for those named in the folder.
     """
-
-    def begin() -> Prepared:
-        found = _agreed(place, given, chosen, data, named)
+    with folder.in_folder(place, named):
+        prepared = _agreed(place, given, chosen, data, named)
         folder.clean(place)
-        return found
-
-    with folder.in_folder(place, begin, named) as prepared:
-        yield prepared
+        with folder.unless_rejected(place):
+            yield prepared
 
 
 def _agreed(

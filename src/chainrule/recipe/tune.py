@@ -76,14 +76,8 @@ def begun(
     search = prepared(data, given, how, named)
     place = folder.choose(out, f"{search.run.data.name}-tuned", named)
     search = search._replace(run=search.run._replace(place=place))
-
-    def begin() -> TuneRun:
-        folder.empty(place, overwrite, named)
-        folder.write_config(place, search.config())
-        return search
-
-    with folder.in_folder(place, begin, named) as placed:
-        yield placed
+    with folder.in_new_folder(place, search.config(), overwrite, named):
+        yield search
 
 
 @contextmanager
