@@ -167,7 +167,7 @@ def test_the_description_fits_the_terminal(houses, tmp_path, width):
 
     from rich.console import Console
 
-    from chainrule.cli.tables import columns_table, comparison_table
+    from chainrule.cli.output import columns_table, comparison_table
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.recipe.baselines import BaselineComparison, Compared
 

@@ -57,13 +57,11 @@ def info(
             out.print(f"An ensemble of {found['members']} networks whose average predicts, each:\n")
         out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)
     if table is not None:
-        from chainrule.cli.tables import columns_table
-
         del found["table"], found["feature_names"]
         out.print(
             f"Columns of the table from which it predicts [bold]{output.plain(table.target or 'its target')}[/bold]:"
         )
-        columns_table(out, columns, whole=True)
+        output.columns_table(out, columns, whole=True)
         out.print()
     show(out, found)
 

@@ -24,9 +24,9 @@ def introduce(out: Console, run: Prepared, started: Started, verbose: bool) -> N
     parts = f", {held:,} to validate on" * (held > 0) + f", {tested:,} to test on" * (tested > 0)
     out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {started.samples:,} samples to train on{parts}")
     if table is not None:
-        from chainrule.cli.tables import introduce_table
-
-        introduce_table(out, table, [] if model.classes is None else [f"{each}" for each in model.classes])
+        output.introduce_table(
+            out, table, [] if model.classes is None else [f"{each}" for each in model.classes]
+        )
     lines = of_preset(run, model, started) if settings.has_preset else of_network(run, started)
     if table is not None and not settings.has_preset:
         lines += [cost(model, settings.batch_size or 128)]
@@ -75,7 +75,6 @@ def of_preset(run: Prepared, model: Model | Ensemble, started: Started) -> list[
 
 def introduce_race(out: Console, run: Prepared) -> None:
     """Print the table before recipes race on it."""
-    from chainrule.cli.tables import introduce_table
     from chainrule.estimators.best.runner import SECONDS
 
     table = run.table
@@ -84,7 +83,7 @@ def introduce_race(out: Console, run: Prepared) -> None:
         f"{len(table.test):,} to test on"
     )
     labels = [] if table.target.is_number else sorted({str(label) for label in run.data.train.y.tolist()})
-    introduce_table(out, table, labels)
+    output.introduce_table(out, table, labels)
     limit, plan = run.settings.time_limit, run.settings.plan
     what = f"recipes race for {SECONDS if limit is None else limit:g} s; the average of the best predicts"
     if plan is not None:

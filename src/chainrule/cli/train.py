@@ -222,9 +222,7 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     output.show_judgement(out, judgement)
     output.show_decision(out, judgement)
     if outcome.comparison is not None:
-        from chainrule.cli.tables import comparison_table
-
-        comparison_table(out, outcome.comparison, outcome.run.settings.preset)
+        output.comparison_table(out, outcome.comparison, outcome.run.settings.preset)
         if judgement.decision is not None:
             from chainrule.views import words
 

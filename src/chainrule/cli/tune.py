@@ -111,7 +111,6 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
 
 def introduce(search: TuneRun, out: Console) -> None:
     """Print the table and how it is searched."""
-    from chainrule.cli.tables import introduce_table
     from chainrule.estimators.tuning.search import HELD_OUT, TRIALS
     from chainrule.network.summary import counted
 
@@ -123,7 +122,7 @@ def introduce(search: TuneRun, out: Console) -> None:
     )
     y = run.data.train.y
     labels = [] if table.target.is_number else sorted({str(label) for label in y.tolist()})
-    introduce_table(out, table, labels)
+    output.introduce_table(out, table, labels)
     ends = [] if how.time_limit is None else [f"{how.time_limit:g} s"]
     if how.trials is not None or not ends:
         ends.insert(0, counted(TRIALS if how.trials is None else how.trials, "trial"))
