@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.core.shown import Shown, view
+from chainrule.core.records import Shown, view
 
 
 class Unknown(Shown):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.core.shown import view
+from chainrule.core.records import view
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
 from chainrule.inspection.story import explain

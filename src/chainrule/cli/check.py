@@ -26,7 +26,7 @@ def check(
 ) -> None:
     """Print which columns of a later table have changed since training, and which rows look like nothing in it."""
     from chainrule.cli.models import load_estimator
-    from chainrule.core.shown import view
+    from chainrule.core.records import view
     from chainrule.recipe.columns import read_columns
     from chainrule.recipe.tables import in_file
     from chainrule.views.words import spoken_in

@@ -1,4 +1,4 @@
-"""Convert every result of the package to JSON-safe data: for a page, a log, or another program.
+"""Results: every one of the package as JSON-safe data, for a page, a log, or another program, and on display.
 
 A result's class registers its kind with the decorator `kind`, and has the method `to_data`:
 
@@ -12,6 +12,10 @@ removed; keys may be added at any time, in any order.
 
 Results that grow with the number of samples are truncated: `to_data(n=32, width=128)` keeps the first n samples and
 the first `width` numbers of each, and "left_out" counts the missing ones: {"samples": 968, ...}; None keeps all.
+
+The functions that draw results are in `chainrule.views`, and their interactive page is in `chainrule.studio`; both
+import the results (see the picture in docs/design.md). Only this module imports in the other direction, when a result
+is first shown.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from pkgutil import resolve_name
 from typing import Any, NamedTuple, TypeVar
 
 Class = TypeVar("Class", bound=type)
@@ -135,3 +140,41 @@ def _fields(result: Any) -> tuple[str, ...]:
     if dataclasses.is_dataclass(result):
         return tuple(field.name for field in dataclasses.fields(result))
     return tuple(result._fields)
+
+
+def view(result: object, form: str, *arguments: Any) -> Any:
+    """Return a result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
+    from chainrule.views import FORMS
+
+    return resolve_name(f"chainrule.views.{FORMS[form]}")(result, *arguments)
+
+
+def written(result: object, form: str, *arguments: Any) -> str:
+    """Return a result in a form that is text: written(flow, "as_text")."""
+    text: str = view(result, form, *arguments)
+    return text
+
+
+def widget(result: object, **settings: Any) -> Any:
+    """Return a model or a trace as a notebook widget, by `chainrule.studio.widget`."""
+    from chainrule import studio
+
+    return studio.widget(result, **settings)
+
+
+class Shown:
+    """Base class of results that notebooks display."""
+
+    def _repr_html_(self) -> str:
+        """Return the HTML for a notebook, from `chainrule.views`."""
+        return written(self, "as_output")
+
+
+class TextResult(DataResult):
+    """Base class of results that print as text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the result as text, from `chainrule.views`."""
+        return written(self, "as_text")

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.settings import is_count, is_figure
-from chainrule.core.shown import TextResult
 from chainrule.errors import ConfigError, FormatError
 from chainrule.estimators.labels import Labels
 
@@ -23,7 +22,7 @@ COST = "cost"
 
 @records.kind("decision")
 @dataclass(frozen=True, repr=False)
-class Decision(TextResult):
+class Decision(records.TextResult):
     """How labels are chosen, what chose that, and how well it is expected to do. Print it for sentences.
 
     Two classes: `classes_[1]` where its probability p is at least the threshold. Costs C: the class j with the least

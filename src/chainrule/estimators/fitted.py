@@ -19,8 +19,8 @@ from sklearn.base import (
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import validate_data
 
+from chainrule.core.records import view
 from chainrule.core.settings import check_number
-from chainrule.core.shown import view
 from chainrule.errors import ConfigError
 from chainrule.estimators import files
 from chainrule.estimators.additive.reading import terms_of_another

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from chainrule.core import records
-from chainrule.core.shown import TextResult, view
 from chainrule.errors import DataError
 
 BINS, MIN_ROWS = 10, 10
@@ -21,7 +20,7 @@ CONFIDENCE = 0.9
 
 @records.kind("reliability")
 @dataclass(frozen=True, repr=False)
-class Reliability(TextResult):
+class Reliability(records.TextResult):
     """Predicted probabilities and observed shares. Print it for sentences; `figure()` is the reliability diagram.
 
     With two classes the probability of the positive one, with more that of the predicted class.
@@ -50,7 +49,7 @@ class Reliability(TextResult):
 
     def figure(self) -> Any:
         """Return the reliability diagram, a plotly figure."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def __repr__(self) -> str:
         """Show the rows, the bins and the ECE."""

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, TextResult
 from chainrule.export.base import INT8, NUMBERS, Array
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, step_value
@@ -78,7 +77,7 @@ class ColumnEffect(records.DataResult):
 
 @records.kind("int8_effect")
 @dataclass(frozen=True)
-class Int8Effect(Shown, TextResult):
+class Int8Effect(records.Shown, records.TextResult):
     """What 8-bit integers do to a model: print it.
 
     Answers are probabilities, or numbers in parts of their standard deviation; the difference of a row is the mean over

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.elsewhere import MODEL, instead_of
+from chainrule.core.records import Shown, widget
 from chainrule.core.settings import check_number
-from chainrule.core.shown import Shown, widget
 from chainrule.data import checks
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.core import records
-from chainrule.core.shown import written
 from chainrule.formulas.layers import Link
 from chainrule.network import tree
 from chainrule.network.network import Network
@@ -63,7 +62,7 @@ class Summary(NamedTuple):
 
         A table that is too wide omits the operations, and then the settings of layers.
         """
-        return written(self, "as_summary", width)
+        return records.written(self, "as_summary", width)
 
     def __repr__(self) -> str:
         """Return the counts of links and parameters."""
@@ -71,7 +70,7 @@ class Summary(NamedTuple):
 
     def _repr_html_(self) -> str:
         """Return the table and the totals as HTML for a notebook."""
-        return written(self, "as_output")
+        return records.written(self, "as_output")
 
 
 def summarize(network: Network, dtype: DTypeLike, frozen: frozenset[str], batch_size: int) -> Summary:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.core.files import to_json
-from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.network.summary import counted
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("history", fields=("records", "stopped"))
-class History(Shown, records.DataResult):
+class History(records.Shown, records.DataResult):
     """The history of a run: one record per epoch with loss, val_loss, val_accuracy, learning_rate, seconds, ...
 
     history["val_loss"] is a column, history[-1] a record, history.to_frame() a data frame.
@@ -95,7 +94,7 @@ class History(Shown, records.DataResult):
                 if names
                 else "the history has no records to plot; train for at least one epoch."
             )
-        return view(self, "as_figure", name)
+        return records.view(self, "as_figure", name)
 
     def __repr__(self) -> str:
         """Show the number of epochs and the last record."""

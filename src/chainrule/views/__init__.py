@@ -1,7 +1,7 @@
 """Display results as figures, pages, notebook outputs and text, with all words, colors and markup in this package.
 
 Each form has a module with a table from a result's class to the function that writes it. The module is loaded on the
-form's first use, so notebook outputs need no Plotly. Results call this through `chainrule.core.shown`.
+form's first use, so notebook outputs need no Plotly. Results call this through `chainrule.core.records`.
 """
 
 FORMS = {

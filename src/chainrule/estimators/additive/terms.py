@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import view, written
 from chainrule.errors import FormatError
 from chainrule.estimators.tables import kinds
 from chainrule.estimators.tables.column import is_missing_cell, objects, plain, texts
@@ -144,14 +143,14 @@ class Terms(records.DataResult):
 
     def figure(self, name: str) -> go.Figure:
         """Plot what a term adds: a curve with its 95 % interval, the values of categories, or the cells of a pair."""
-        return view(self, "as_figure", name)
+        return records.view(self, "as_figure", name)
 
     def html(self, row: Mapping[str, Any] | None = None) -> str:
         """Return the page that is the model: every term with its interval, the most important first; works offline.
 
         row: the cells of a row by column, to be shown as a sum. Raises KeyError for a row without a column.
         """
-        return written(self, "as_page", row)
+        return records.written(self, "as_page", row)
 
     def write(self, path: str | os.PathLike[str], row: Mapping[str, Any] | None = None) -> None:
         """Write the HTML page to a file."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, TextResult
 
 
 @records.kind("distillation")
 @dataclass(frozen=True)
-class DistillationCost(Shown, TextResult):
+class DistillationCost(records.Shown, records.TextResult):
     """What it costs that one network answers in place of another estimator; print it.
 
     Pairs are of the teacher and the student.

@@ -13,7 +13,6 @@ from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact,
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, TextResult, view, written
 from chainrule.estimators.drift.seen import Array, SeenColumn
 from chainrule.estimators.tables.learned import LearnedColumn
 
@@ -63,7 +62,7 @@ class CheckedColumn(NamedTuple):
 
 @records.kind("drift_check")
 @dataclass(frozen=True, repr=False)
-class DriftCheck(Shown, TextResult):
+class DriftCheck(records.Shown, records.TextResult):
     """What later rows have in each column beside those of training. Print it for sentences and a table."""
 
     rows: int
@@ -85,11 +84,11 @@ class DriftCheck(Shown, TextResult):
 
     def figure(self) -> go.Figure:
         """Plot the distance of each column from training, those that changed first."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def html(self) -> str:
         """Return an HTML page of the check, which works offline."""
-        return written(self, "as_page")
+        return records.written(self, "as_page")
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the HTML page to a file."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.arrays import evenly_spaced
 from chainrule.core.settings import check_count
-from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.parts import AnswerParts
@@ -28,7 +27,7 @@ MIDDLE = 0.9
 
 @records.kind("column_curve", version=1)
 @dataclass(frozen=True, eq=False)
-class ColumnCurve(Shown):
+class ColumnCurve(records.Shown):
     """The answer for each row with other cells of one column, and their mean over the rows (partial dependence).
 
     Rows in which a cell does not occur with the others, such as a child with a pension, are part of the mean too.
@@ -73,7 +72,7 @@ class ColumnCurve(Shown):
 
     def figure(self) -> go.Figure:
         """Plot the mean, the curves of some rows, and the range that the data have."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def __repr__(self) -> str:
         """Return the column, and the numbers of points and rows."""

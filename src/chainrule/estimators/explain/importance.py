@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.settings import check_count, check_number
-from chainrule.core.shown import Shown, TextResult, view
 from chainrule.errors import ShapeError
 from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.explain.chords import Floats
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 @records.kind("column_importance")
 @dataclass(frozen=True, eq=False)
-class ColumnImportance(Shown, TextResult):
+class ColumnImportance(records.Shown, records.TextResult):
     """The mean growth of a row's loss when a column's cells are shuffled, with an interval, the largest first.
 
     A row's growth is the mean over the shuffles of its loss with the column shuffled, less its loss. The interval is
@@ -58,7 +57,7 @@ class ColumnImportance(Shown, TextResult):
 
     def figure(self) -> go.Figure:
         """Plot the columns as bars with their intervals."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def __repr__(self) -> str:
         """Return the numbers of columns and rows."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.core.settings import check_count
-from chainrule.core.shown import Shown, TextResult, view
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.parts import AnswerParts
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 @records.kind("column_pairs")
 @dataclass(frozen=True, eq=False)
-class ColumnPairs(Shown, TextResult):
+class ColumnPairs(records.Shown, records.TextResult):
     """The joint effects of pairs of columns on each row's answer, compared with a typical row.
 
     joint_ab = f(x) - f(x with a typical) - f(x with b typical) + f(x with both typical)
@@ -66,7 +65,7 @@ class ColumnPairs(Shown, TextResult):
 
     def figure(self) -> go.Figure:
         """Plot the mean joint effect of each pair as a cell."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def __repr__(self) -> str:
         """Return the numbers of columns and rows."""

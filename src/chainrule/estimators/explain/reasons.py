@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view, written
 from chainrule.errors import ConfigError
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.tables.cells import ReadColumn
@@ -23,7 +22,7 @@ COLUMNS_SHOWN = 12
 
 @records.kind("reasons", rows="rows", columns="columns")
 @dataclass(frozen=True, eq=False)
-class Reasons(Shown):
+class Reasons(records.Shown):
     """What each column adds to each row's answer: answer = base + sum of the row's values. print() shows a row.
 
     values: (n, columns), in the unit of the answer.
@@ -125,15 +124,15 @@ class Reasons(Shown):
 
     def text(self, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
         """Return a row's story as text: the answer, and the columns that raise or lower it most."""
-        return written(self, "as_text", self.row(row), top)
+        return records.written(self, "as_text", self.row(row), top)
 
     def figure(self, row: int | None = None) -> go.Figure:
         """Plot a row's values as bars; None for all rows, each a point, by column (a beeswarm)."""
-        return view(self, "as_figure", None if row is None else self.row(row))
+        return records.view(self, "as_figure", None if row is None else self.row(row))
 
     def dependence(self, column: str) -> go.Figure:
         """Plot the values of a column over its cells, one point per row."""
-        return view(self, "as_figure", None, self.place(column))
+        return records.view(self, "as_figure", None, self.place(column))
 
     def __str__(self) -> str:
         """Return the first row's story."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 
 from chainrule.core import records
 from chainrule.core.settings import is_count, is_figure
-from chainrule.core.shown import Shown, written
 from chainrule.errors import FormatError
 
 KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
@@ -51,12 +50,12 @@ class Notice(NamedTuple):
 
     def __str__(self) -> str:
         """Say it in a sentence: the column, both scores, and what to pass."""
-        return written(self, "as_words")
+        return records.written(self, "as_words")
 
 
 @records.kind("notices")
 @dataclass(frozen=True, repr=False)
-class Notices(Shown, records.DataResult):
+class Notices(records.Shown, records.DataResult):
     """What a fit has noticed. Print it for a sentence each."""
 
     found: tuple[Notice, ...] = ()
@@ -84,7 +83,7 @@ class Notices(Shown, records.DataResult):
 
     def __str__(self) -> str:
         """Say each in a sentence, or that there is none."""
-        return "\n".join(map(str, self.found)) or written(self, "as_words")
+        return "\n".join(map(str, self.found)) or records.written(self, "as_words")
 
 
 def _from_data(data: object) -> Notice:

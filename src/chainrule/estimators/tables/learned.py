@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chainrule.core import records
-from chainrule.core.shown import TextResult
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, Scaling
 
 KINDS = ("number", "boolean", "category", "date", "duration")
@@ -123,7 +122,7 @@ class DescribedColumn(NamedTuple):
 
 @records.kind("described_table")
 @dataclass(frozen=True, repr=False)
-class DescribedTable(TextResult):
+class DescribedTable(records.TextResult):
     """What became of each column of a table. Print it for a table of text."""
 
     columns: tuple[DescribedColumn, ...]

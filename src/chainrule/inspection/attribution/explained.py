@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.arrays import Array, RowsLike
-from chainrule.core.shown import written
 from chainrule.data.checks import as_array, check_X
 from chainrule.data.frames import column_names
 from chainrule.data.samples import dense
@@ -56,7 +55,7 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         """Describe f: class 3 against 5."""
-        return written(self, "as_words")
+        return records.written(self, "as_words")
 
 
 class Explained(NamedTuple):

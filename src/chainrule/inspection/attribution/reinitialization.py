@@ -10,7 +10,6 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike
-from chainrule.core.shown import written
 from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
@@ -69,7 +68,7 @@ class Reinitialization(NamedTuple):
 
     def __str__(self) -> str:
         """Return one line per layer, and a conclusion."""
-        return written(self, "as_text")
+        return records.written(self, "as_text")
 
 
 def reinitialization_check(

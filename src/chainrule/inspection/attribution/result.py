@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, view, written
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Embedding
 from chainrule.inspection.attribution.explained import Explained, Floats, Target
@@ -34,7 +33,7 @@ FEATURES_SHOWN = 12
 
 @records.kind("attribution", version=2)
 @dataclass(frozen=True, eq=False)
-class Attribution(Shown):
+class Attribution(records.Shown):
     """The contribution of each feature of each sample to f(x). print() shows the first sample.
 
     values: (n, inputs), in the unit of f; for saliency, in that of f per unit of the feature.
@@ -62,7 +61,7 @@ class Attribution(Shown):
     @property
     def promise(self) -> str:
         """The guaranteed sum of the values in words, or that there is none."""
-        return written(self, "as_words")
+        return records.written(self, "as_words")
 
     @property
     def error(self) -> Floats:
@@ -106,12 +105,12 @@ class Attribution(Shown):
 
     def bars(self, row: int = 0, most: int = FEATURES_SHOWN) -> list[tuple[str, float]]:
         """Return the largest features of a sample as ("age = 63", value), and the sum of all others."""
-        bars: list[tuple[str, float]] = view(self, "as_bars", self._row(row), most)
+        bars: list[tuple[str, float]] = records.view(self, "as_bars", self._row(row), most)
         return bars
 
     def completeness(self, row: int = 0) -> str:
         """Return one sentence on this sample's sum of values and the method's guarantee."""
-        return written(self, "as_completeness", self._row(row))
+        return records.written(self, "as_completeness", self._row(row))
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
         """Return the values of `to_json` as JSON-safe data, for the first n samples, None for all.
@@ -159,15 +158,15 @@ class Attribution(Shown):
 
     def text(self, row: int = 0, top: int = FEATURES_SHOWN) -> str:
         """Return a table of the largest values of a sample, and the completeness check, as text."""
-        return written(self, "as_text", self._row(row), top)
+        return records.written(self, "as_text", self._row(row), top)
 
     def figure(self, row: int = 0) -> go.Figure:
         """Plot the values beside the image, or as bars for a table."""
-        return view(self, "as_figure", self._row(row))
+        return records.view(self, "as_figure", self._row(row))
 
     def html(self, row: int = 0) -> str:
         """Return an HTML page about a sample, which works offline."""
-        return written(self, "as_page", self._row(row))
+        return records.written(self, "as_page", self._row(row))
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
         """Write the HTML page to a file."""

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, view, written
 from chainrule.errors import ConfigError
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
 from chainrule.inspection.derivation.graph import Graph
@@ -49,11 +48,11 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         """Return the update, and the loss before and after, as text."""
-        return written(self, "as_words")
+        return records.written(self, "as_words")
 
 
 @records.kind("derivation")
-class Derivation(Shown):
+class Derivation(records.Shown):
     """dL by one number, written out. Created by `Trace.derive`; print it, or display it in a notebook.
 
     tree: the derivative as a sum of terms, a `Node`.  value: the value of the tree.  numeric: the central difference.
@@ -102,15 +101,15 @@ class Derivation(Shown):
         nodes: the maximum number of derivatives written out: those on the largest path to the loss first, then the
         largest.
         """
-        return written(self, "as_text", terms, nodes)
+        return records.written(self, "as_text", terms, nodes)
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
         """Return the derivation as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
-        return written(self, "as_latex", terms, nodes)
+        return records.written(self, "as_latex", terms, nodes)
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
         """Return the derivation as MathML: one <math> element."""
-        return written(self, "as_mathml", terms, nodes)
+        return records.written(self, "as_mathml", terms, nodes)
 
     def to_data(self, terms: int = 4, nodes: int = 12) -> dict[str, Any]:
         """Return both values and the equations of `text` as JSON-safe data; see `chainrule.core.records`."""
@@ -131,11 +130,11 @@ class Derivation(Shown):
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
         """Return an HTML page that works offline: both values, and the tree, which folds."""
-        return written(self, "as_page", terms, nodes)
+        return records.written(self, "as_page", terms, nodes)
 
     def __str__(self) -> str:
         """Return both values, their difference, and `text` with its defaults."""
-        return f"{view(self, 'as_heading')}\n\n{self.text()}"
+        return f"{records.view(self, 'as_heading')}\n\n{self.text()}"
 
     def __repr__(self) -> str:
         """Return the number's symbol and its derivative."""

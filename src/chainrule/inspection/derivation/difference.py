@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.shown import written
 from chainrule.formulas.layers import Context, Link
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import backprop, objective
@@ -39,7 +38,7 @@ class Difference(NamedTuple):
     @property
     def note(self) -> str:
         """The remark about a kink; "" if none was met."""
-        return written(self, "as_words")
+        return records.written(self, "as_words")
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
-from chainrule.core.shown import Shown, TextResult, view
 from chainrule.data.checks import check_count
 from chainrule.data.samples import Samples
 from chainrule.inspection.flow.diagnosis import LayerFlow
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("flow_over_training", fields=("epochs", "flows"))
-class GradientFlow(Callback, Shown, TextResult):
+class GradientFlow(Callback, records.Shown, records.TextResult):
     """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
     every: measure after every this many epochs, and after the last one.  samples: the maximum number of training
@@ -97,7 +96,7 @@ class GradientFlow(Callback, Shown, TextResult):
 
     def figure(self) -> go.Figure:
         """Plot RMS(delta) over layers and epochs relative to the last layer's, and the update-to-weight ratio."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def state(self) -> dict[str, Any]:
         """Return all measurements."""

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.shown import written
 from chainrule.formulas.layers import Activation
 
 VANISHING_RATIO = 1e-3
@@ -72,7 +71,7 @@ class Diagnosis(NamedTuple):
     @property
     def words(self) -> str:
         """The diagnosis in one sentence, with numbers and threshold."""
-        return written(self, "as_words")
+        return records.written(self, "as_words")
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data, its own kind as "what"; see `chainrule.core.records`."""

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike, evenly_spaced
-from chainrule.core.shown import Shown, TextResult, view
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
-class Flow(Shown, TextResult):
+class Flow(records.Shown, records.TextResult):
     """The gradient flow at one moment: one row per layer with weights, in forward order. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]
@@ -70,7 +69,7 @@ class Flow(Shown, TextResult):
 
     def figure(self) -> go.Figure:
         """Plot RMS(delta) by layer relative to the last, and the update-to-weight ratio if known."""
-        return view(self, "as_figure")
+        return records.view(self, "as_figure")
 
     def __repr__(self) -> str:
         """Return the number of layers, the loss, and the kinds of diagnoses."""

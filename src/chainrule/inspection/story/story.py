@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
-from chainrule.core.shown import Shown, view, written
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts, NoRule
@@ -25,7 +24,7 @@ TEXT_WIDTH = 110
 
 @records.kind("story", version=2)
 @dataclass(frozen=True, eq=False)
-class Story(Shown):
+class Story(records.Shown):
     """The explanation of one prediction, from `explain`. Print it."""
 
     source: str | None
@@ -67,20 +66,20 @@ class Story(Shown):
 
     def parts(self) -> tuple[Any, ...]:
         """Return the chapters, with sentences, tables and pictures: `chainrule.views.chapters.Chapter`."""
-        chapters: tuple[Any, ...] = view(self, "as_chapters")
+        chapters: tuple[Any, ...] = records.view(self, "as_chapters")
         return chapters
 
     def text(self, width: int = TEXT_WIDTH) -> str:
         """Return the story as text without colors."""
-        return written(self, "as_text", width)
+        return records.written(self, "as_text", width)
 
     def show(self, console: Console) -> None:
         """Print the story on a terminal, in color."""
-        view(self, "on_terminal", console)
+        records.view(self, "on_terminal", console)
 
     def html(self) -> str:
         """Return an HTML page that works offline."""
-        return written(self, "as_page")
+        return records.written(self, "as_page")
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the HTML page to a file."""

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core import records
 from chainrule.core.arrays import RowsLike, TargetsLike, states_in
 from chainrule.core.random import generator
-from chainrule.core.shown import Shown, TextResult
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -40,7 +39,7 @@ class ParameterCheck(NamedTuple):
 
 
 @records.kind("gradient_check")
-class GradientCheck(Shown, TextResult, dict[str, ParameterCheck]):
+class GradientCheck(records.Shown, records.TextResult, dict[str, ParameterCheck]):
     """The comparison with the largest error per parameter: check["dense_1.W"].error. Print it for a table."""
 
     @property

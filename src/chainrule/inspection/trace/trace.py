@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from chainrule.core import records
 from chainrule.core.arrays import Array, TargetsLike
 from chainrule.core.files import to_json
-from chainrule.core.shown import Shown, TextResult, widget
 from chainrule.data import checks
 from chainrule.formulas.layers import Context
 from chainrule.inspection.trace import export
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("trace")
-class Trace(Walk, Shown, TextResult):
+class Trace(Walk, records.Shown, records.TextResult):
     """One forward and backward pass. Created by `Model.trace`; print it for a table of the links."""
 
     def derive(self, what: str) -> Derivation:
@@ -42,7 +41,7 @@ class Trace(Walk, Shown, TextResult):
 
     def view(self, **settings: Any) -> Any:
         """Return the trace as a notebook widget that steps through both passes, like `Model.view`."""
-        return widget(self, **settings)
+        return records.widget(self, **settings)
 
     # --- as data -------------------------------------------------------------------------------------------------
 
