@@ -20,9 +20,8 @@ from chainrule.estimators.tables.column import objects, shortened
 from chainrule.estimators.tables.encoding import levels_of
 from chainrule.estimators.tables.few_rows import FEW
 from chainrule.estimators.tables.preprocessor import transform_blocks, transform_each
-from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling, steps
-from chainrule.estimators.tables.scaling import normal as normal_of
-from chainrule.estimators.tables.statistics import Ranks
+from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling
+from chainrule.estimators.tables.statistics import Ranks, normal
 
 N = 300
 
@@ -43,11 +42,6 @@ NUMBERS = st.one_of(
 )
 
 
-def normal(share: np.ndarray) -> np.ndarray:
-    """The scale of quantiles that many rows have."""
-    return normal_of(share, TAIL)
-
-
 @given(st.lists(NUMBERS, min_size=2, max_size=60), st.lists(NUMBERS, min_size=1, max_size=30))
 @example([1.0, 1.0, 1.0], [0.0, 1.0, 2.0])
 @example([-1.7e308, 1.7e308], [0.0, 1.0])
@@ -57,8 +51,8 @@ def test_ranks_have_the_bits_of_numpys_interpolation(quantiles: list[float], x: 
     grid = np.sort(np.array(quantiles))
     rows = np.array([*x, *quantiles])
     with np.errstate(over="ignore", invalid="ignore"):
-        expected = normal(interpolated(rows, grid))
-    ranks = Ranks(grid, steps(len(grid)), normal)
+        expected = normal(interpolated(rows, grid), TAIL)
+    ranks = Ranks(grid, TAIL)
     if ranks.is_usable:
         np.testing.assert_array_equal(ranks(rows), expected)
     scaler = Scaler([Scaling("quantile", grid=tuple(grid.tolist()))])
@@ -76,9 +70,9 @@ def test_ranks_of_usual_numbers_come_from_the_table(draw: str):
         "whole": lambda size: rng.integers(0, 9, size).astype(float),
     }[draw]
     grid, x = np.quantile(drawn(size=30_000), np.linspace(0, 1, 1000), method="inverted_cdf"), drawn(size=500)
-    ranks = Ranks(grid, steps(1000), normal)
+    ranks = Ranks(grid, TAIL)
     assert ranks.is_usable
-    np.testing.assert_array_equal(ranks(x), normal(interpolated(x, grid)))
+    np.testing.assert_array_equal(ranks(x), normal(interpolated(x, grid), TAIL))
 
 
 # --- levels ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import datetime
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,17 +20,8 @@ from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.plan import CodedColumn, PlannedColumn, planned
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.scaling import (
-    BY_QUANTILES,
-    FAR,
-    LARGEST,
-    Scaler,
-    Scaling,
-    normal,
-    steps,
-    tail_of,
-)
-from chainrule.estimators.tables.statistics import Ranks
+from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
+from chainrule.estimators.tables.statistics import Ranks, normal
 
 Writer = Callable[[object, list[float]], None]
 """Writes what a cell becomes into the inputs of a row, which are 0."""
@@ -230,14 +220,13 @@ def _rank(scale: Scaling) -> ScalarFunction:
     """Return Phi^-1(F(x)), see `ranks.Segments`."""
     grid = np.array(scale.grid)
     tail = tail_of(scale.way, len(grid))
-    finish = partial(normal, tail=tail)
-    ranks = Ranks(grid, steps(len(grid)), finish)
+    ranks = Ranks(grid, tail)
     if not ranks.is_usable:  # differences beyond float64, or none
         whole = Scaler([scale])
         return lambda x: float(whole.column(0, np.array([x]))[0])
     low, high, slope, at_low, at_high, _ = (each.tolist() for each in ranks.segments)
     at_quantile, distinct = ranks.at_quantile.tolist(), low[1:]
-    below, above = (float(each) for each in finish(np.array([0.0, 1.0])))
+    below, above = (float(each) for each in normal(np.array([0.0, 1.0]), tail))
     last, highest = len(distinct), 1 - tail
 
     def z(x: float) -> float:

@@ -32,13 +32,13 @@ QuantileTransformer, with the number of quantiles of Gorishniy, Kotelnikov and B
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators.tables.statistics import Array, Ordered, Ranks
+from chainrule.estimators.tables.statistics import Array, Ordered, Ranks, normal, steps
 
 LARGEST = 1e6
 """What is further from the center, in spreads, is taken to be as far: squares stay finite. No output of a category is
@@ -185,8 +185,7 @@ class Scaler:
 
     @cached_property
     def _ranks(self) -> list[Ranks]:
-        finish = partial(normal, tail=self.tail)
-        return [Ranks(own, steps(len(own)), finish) for own in self.grid]
+        return [Ranks(own, self.tail) for own in self.grid]
 
     def _linear(self, x: Array, k: int | slice) -> Array:
         """Return z of x, of column k or of all."""
@@ -246,22 +245,9 @@ def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
     return low
 
 
-@lru_cache(maxsize=8)
-def steps(count: int) -> Array:
-    """The shares of so many quantiles, from 0 to 1."""
-    return np.linspace(0.0, 1.0, count)
-
-
 def tail_of(way: str, quantiles: int) -> float:
     """Return the least share that a quantile is taken for, by one of `BY_QUANTILES`."""
     return TAIL if way == "quantile" else 0.5 / quantiles
-
-
-def normal(share: Array, tail: float) -> Array:
-    """Phi^-1(share), of a share of at least `tail` and at most 1 - tail."""
-    from scipy.special import ndtri
-
-    return np.asarray(ndtri(np.clip(np.where(np.isnan(share), 0.5, share), tail, 1 - tail)))
 
 
 def _scales(way: str, center: Array, spread: Array) -> list[Scaling]:

@@ -11,8 +11,8 @@ quantiles for each row and mispredicts half of the branches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +88,19 @@ def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float6
     return None if (weights == 1).all() else weights
 
 
+@lru_cache(maxsize=8)
+def steps(count: int) -> Array:
+    """The shares of so many quantiles, from 0 to 1."""
+    return np.linspace(0.0, 1.0, count)
+
+
+def normal(share: Array, tail: float) -> Array:
+    """Phi^-1(share), of a share of at least `tail` and at most 1 - tail."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(np.clip(np.where(np.isnan(share), 0.5, share), tail, 1 - tail)))
+
+
 MOST_BUCKETS = 4096
 """of equal width between the smallest and the largest quantile, about six for each"""
 
@@ -106,29 +119,30 @@ class Segments(NamedTuple):
     at_quantile: Array
 
 
-def segments(grid: Array, steps: Array) -> Segments:
-    """Return what F is between the quantiles of a column, (quantiles,), which have these shares.
+def segments(grid: Array) -> Segments:
+    """Return what F is between the quantiles of a column, (quantiles,).
 
     Of several that are equal it is the mean of the first and the last one's share.
     """
+    shares = steps(len(grid))
     distinct, first, counts = np.unique(grid, return_index=True, return_counts=True)
     last = first + counts - 1
     low, high = np.append(distinct[:1], distinct), np.append(distinct, distinct[-1:])
-    at_low, at_high = np.append(steps[:1], steps[last]), np.append(steps[first], steps[-1:])
+    at_low, at_high = np.append(shares[:1], shares[last]), np.append(shares[first], shares[-1:])
     slope = np.zeros(len(low))
     with np.errstate(over="ignore"):  # the distance of two numbers may be beyond float64
         slope[1:-1] = (at_high - at_low)[1:-1] / (high - low)[1:-1]
-    at_quantile = (steps[last] + steps[first]) / 2
+    at_quantile = (shares[last] + shares[first]) / 2
     return Segments(low, high, slope, at_low, at_high, np.append(at_quantile[:1], at_quantile))
 
 
 class Ranks:
-    """F of many numbers, by the quantiles of a column."""
+    """Phi^-1(F) of many numbers, by the quantiles of a column."""
 
-    def __init__(self, grid: Array, steps: Array, finish: Callable[[Array], Array]) -> None:
-        """Put the table together. finish: what is made of a share, elementwise."""
-        self.segments, self.finish = segments(grid, steps), finish
-        self.at_quantile = finish(self.segments.at_quantile)
+    def __init__(self, grid: Array, tail: float) -> None:
+        """Put the table together. tail: the least share, see `normal`."""
+        self.segments, self.tail = segments(grid), tail
+        self.at_quantile = normal(self.segments.at_quantile, tail)
         distinct = self.segments.low[1:]
         self.first, self.last = distinct[0], distinct[-1]
         self.buckets = min(4 << len(distinct).bit_length(), MOST_BUCKETS)
@@ -145,7 +159,7 @@ class Ranks:
         self.padded = np.append(distinct, np.full(2 * self.halves[0], np.inf))
 
     def __call__(self, x: Array) -> Array:
-        """Return F of x, (n,), none of them NaN, finished."""
+        """Return Phi^-1(F(x)), (n,), of x, none of them NaN."""
         place = self._places(np.clip(x, self.first, self.last))
         place[x < self.first] = 0
         made: Array = self.at_quantile.take(place)
@@ -158,7 +172,7 @@ class Ranks:
         low, high, slope, at_low, at_high, _ = (each.take(place) for each in self.segments)
         up = slope * (x - low) + at_low
         down = slope * (high - x) - at_high
-        share = self.finish((up - down) / 2)
+        share = normal((up - down) / 2, self.tail)
         if is_all:
             return share
         made[rest] = share
