@@ -19,7 +19,7 @@ from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.explain import chords
-from chainrule.estimators.explain.importance import half_widths
+from chainrule.estimators.explain.columns import half_widths
 from chainrule.estimators.explain.reasons import cell
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor

@@ -10,9 +10,8 @@ import numpy as np
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.explain.curves import ColumnCurve, curves
+from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance, curves, importance
 from chainrule.estimators.explain.explain import explain
-from chainrule.estimators.explain.importance import ColumnImportance, importance
 from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.fit.result import FitResult

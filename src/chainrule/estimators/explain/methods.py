@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators.explain.curves import ColumnCurve, curves
+from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance, curves, importance
 from chainrule.estimators.explain.explain import explain
-from chainrule.estimators.explain.importance import ColumnImportance, importance
 from chainrule.estimators.explain.pairs import ColumnPairs, pairs
 from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.reasons import Reasons

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.core.arrays import evenly_spaced
-from chainrule.estimators.explain.curves import MIDDLE
+from chainrule.estimators.explain.columns import MIDDLE
 from chainrule.estimators.explain.reasons import cell
 from chainrule.views import words
 from chainrule.views.figures.base import (
@@ -27,8 +27,7 @@ from chainrule.views.figures.reasons import on_axis
 from chainrule.views.text.reasons import in_units
 
 if TYPE_CHECKING:
-    from chainrule.estimators.explain.curves import ColumnCurve
-    from chainrule.estimators.explain.importance import ColumnImportance
+    from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
     from chainrule.estimators.explain.pairs import ColumnPairs
 
 MAX_COLUMNS = 20

@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.curves import ColumnCurve
-from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.reliability import Reliability

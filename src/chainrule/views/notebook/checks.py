@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.estimators.distilling.cost import DistillationCost
 from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.columns import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.notices.notice import Notices
 from chainrule.export.effect import Int8Effect

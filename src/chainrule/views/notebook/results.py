@@ -9,8 +9,7 @@ import numpy as np
 
 from chainrule.estimators.distilling.cost import DistillationCost
 from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.curves import ColumnCurve
-from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons, shown
 from chainrule.estimators.notices.notice import Notices

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.columns import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words

@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.distilling.cost import DistillationCost
 from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.importance import ColumnImportance
+from chainrule.estimators.explain.columns import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.notices.notice import Notice, Notices
