@@ -10,10 +10,10 @@ import pytest
 
 from chainrule import ConfigError, MLPRegressor
 from chainrule.recipe import preset_choice
-from chainrule.recipe.apart import apart, surely
 from chainrule.recipe.baselines import BaselineComparison, Compared
 from chainrule.recipe.by_model import prepare
 from chainrule.recipe.data import from_arrays
+from chainrule.recipe.judge import apart, surely
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views import words

@@ -22,9 +22,8 @@ from chainrule.core import records
 from chainrule.core.random import generator
 from chainrule.formulas import metrics
 from chainrule.network.answers import true_labels
-from chainrule.recipe.apart import apart, losses, surely
 from chainrule.recipe.data import Data
-from chainrule.recipe.judge import Judgement
+from chainrule.recipe.judge import Judgement, apart, losses, surely
 from chainrule.recipe.prepare import TrainedRun
 
 MOST_ROWS, FEWEST_ROWS = 100_000, 2_000
