@@ -130,9 +130,20 @@ def test_the_estimators_load_scikit_learns_base_and_nothing_that_shows():
     assert loaded("from chainrule import MLPRegressor") <= loaded(base) | {"numpy"}
 
 
-def test_the_estimators_leave_scikit_learns_models_to_fits_that_need_one():
+def test_the_estimators_leave_what_few_need_until_it_is_used():
     code = "import sys\nfrom chainrule import MLPClassifier, MLPRegressor\nprint(*sys.modules)"
-    assert not {"sklearn.ensemble", "sklearn.linear_model", "sklearn.svm"} & set(run(code).split())
+    names = set(run(code).split())
+    models = {"ensemble", "linear_model", "metrics", "model_selection", "preprocessing", "svm"}
+    assert not {f"sklearn.{room}" for room in models} & names
+    late = {
+        "estimators.explain.explain",
+        "estimators.graphs",
+        "estimators.best.race",
+        "export.graph",
+        "views",
+    }
+    late |= {"inspection.attribution", "datasets.parquet_source", "estimators.drift.check"}
+    assert not {f"chainrule.{room}" for room in late} & names
 
 
 def test_the_command_opens_no_network_and_reads_the_types_of_a_subcommands_options_once():

@@ -75,7 +75,7 @@ def of_preset(run: Prepared, model: Model | Ensemble, started: Started) -> list[
 
 def introduce_race(out: Console, run: Prepared) -> None:
     """Print the table before recipes race on it."""
-    from chainrule.estimators.best.runner import SECONDS
+    from chainrule.estimators.best.state import SECONDS
 
     table = run.table
     out.print(

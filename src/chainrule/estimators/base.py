@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
@@ -16,10 +16,9 @@ from sklearn.utils.validation import validate_data
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import progress
 from chainrule.estimators.additive import fit as additive
 from chainrule.estimators.architecture import hidden_sizes
-from chainrule.estimators.best import asked, draw, race
+from chainrule.estimators.best import asked
 from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
 from chainrule.estimators.drift import seen as drift
@@ -64,6 +63,9 @@ from chainrule.estimators.tables.reading import RawTable
 from chainrule.estimators.told import CallbackSupportMixin, Tasks, tell_report, told, with_callbacks
 from chainrule.estimators.updating import Going, updated
 from chainrule.training.callbacks import as_callbacks
+
+if TYPE_CHECKING:
+    from chainrule.estimators.progress import FitBar
 
 
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
@@ -180,6 +182,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             request = replace(request, given=self._read(request, raced.plan))
         request = self._structured(request)
         if self.preset == BEST:
+            from chainrule.estimators import progress
+            from chainrule.estimators.best import draw, race
+
             asked.check(self, incremental, self._trunk is not None, bool(start_values))
             limit = None if raced.plan else asked.seconds(self) if raced.more is None else raced.more
             with progress.of_race(self.verbose, limit, begun) as watch:
@@ -200,9 +205,11 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         hidden_sizes(self.hidden_layer_sizes)  # an error is raised before a large table is read
         before = request.before
         name = name_of_recipe(self.preset, self.preprocess) or "network"
-        showing: AbstractContextManager[progress.FitBar | None] = nullcontext()
+        showing: AbstractContextManager[FitBar | None] = nullcontext()
         if self.verbose:
-            showing = progress.of_fit(self.verbose, name, self.time_limit, begun)
+            from chainrule.estimators.progress import of_fit as bar_of
+
+            showing = bar_of(self.verbose, name, self.time_limit, begun)
         with showing as bar:
             request = self._in_time(request)
             data = self._data(request)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +28,21 @@ from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.best import files as best_files
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.bound.predictors import AnyBound, bound
-from chainrule.estimators.drift.check import NO_STATISTICS, DriftCheck
-from chainrule.estimators.drift.check import check as check_columns
 from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.result import NO_SPREAD, FitResult
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.graphs import export_estimator, graph_of_estimator
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.hidden import HiddenFeatures
 from chainrule.estimators.parameters import about
 from chainrule.estimators.tables.preprocessor import transform_blocks
-from chainrule.export.formats import ExportedFiles
-from chainrule.export.graph import ComputationGraph
 from chainrule.model import Ensemble, Model, load_any
+
+if TYPE_CHECKING:
+    from chainrule.estimators.drift.check import DriftCheck
+    from chainrule.export.formats import ExportedFiles
+    from chainrule.export.graph import ComputationGraph
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type: ignore[misc]
@@ -135,6 +135,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         keeps of each column. Print the result. Raises ConfigError without such statistics, as of arrays, and DataError
         for a table that lacks a column.
         """
+        from chainrule.estimators.drift.check import NO_STATISTICS
+        from chainrule.estimators.drift.check import check as check_columns
+
         result, found = self._fitted, check_number(level, "level", above=0.0, below=1.0)
         if result.preprocessor is None or not result.seen:
             raise ConfigError(NO_STATISTICS)
@@ -195,6 +198,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         It has the preparation of the table, every network, the weights and the temperature of an average, the scale of
         the target and the labels; formats of export are written from it. Print its `describe()`.
         """
+        from chainrule.estimators.graphs import graph_of_estimator
+
         found = graph_of_estimator(self)
         self._few_rows.give()
         return found
@@ -208,6 +213,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         settings: of the format, such as dtype="float64"; docs/export.md has them.
         Raises ConfigError for another ending or setting, without the format's packages, and for what it cannot express.
         """
+        from chainrule.estimators.graphs import export_estimator
+
         return export_estimator(self, path, X, settings)
 
     # --- files and notebooks ----------------------------------------------------------------------------------------

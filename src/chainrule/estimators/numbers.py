@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
@@ -187,6 +186,8 @@ class NumericTargets:
 
     def r2(self, predicted: NDArray[Any], y: object, sample_weight: object = None) -> float:
         """Return R2 of the result of `predictions`, or of the middle of several quantiles. y: as it was given."""
+        from sklearn.metrics import r2_score
+
         if y is not None and np.asarray(y).dtype.kind in "OUT":
             y = as_numbers(y, quietly=True)
         chosen = predicted if self.middle is None else predicted[:, self.middle]

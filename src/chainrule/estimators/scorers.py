@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import get_scorer, get_scorer_names
 
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
@@ -170,6 +169,8 @@ class HeldOutScorer:
         estimator = kind(self.X, targets, predicted, others, decision)
         scorer = self.scoring
         if isinstance(scorer, str):
+            from sklearn.metrics import get_scorer, get_scorer_names
+
             if scorer not in get_scorer_names():
                 raise ConfigError(
                     f"scoring={scorer!r} is not the name of a scorer; sklearn.metrics.get_scorer_names() lists them."

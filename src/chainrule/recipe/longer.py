@@ -127,7 +127,7 @@ def growing(resolved: Settings | None) -> str | None:
 def is_more(name: str, mine: float | None, theirs: float | None) -> bool:
     """Return whether a resumed run is to be trained at least as long as before."""
     if name == "time_limit" and theirs is None:
-        from chainrule.estimators.best.runner import SECONDS
+        from chainrule.estimators.best.state import SECONDS
 
         theirs = SECONDS
     return mine is None or (theirs is not None and mine > theirs)

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.repeat import repeating
-from chainrule.estimators.best.runner import SECONDS
-from chainrule.estimators.best.state import RaceState
+from chainrule.estimators.best.state import SECONDS, RaceState
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import BEST
@@ -62,6 +60,8 @@ def start(
     if more is not None and plan is not None:
         raise ConfigError("more= goes on with a race and plan= repeats one; pass one of them.")
     if plan is not None:
+        from chainrule.estimators.best.repeat import repeating
+
         return repeating(estimator, plan)
     assert more is not None, "a new race is not asked for"
     return going_on(estimator, before, more)

@@ -17,8 +17,7 @@ from chainrule.core.random import generator
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
-from chainrule.estimators.best.runner import SECONDS
-from chainrule.estimators.best.state import RaceState
+from chainrule.estimators.best.state import SECONDS, RaceState
 from chainrule.estimators.best.weights import Numbers
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import dealt, latest

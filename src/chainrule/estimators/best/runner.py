@@ -32,7 +32,7 @@ from chainrule.estimators.best.fits import (
     warn_of_interruption,
 )
 from chainrule.estimators.best.rows import PreparedRows, RacedRows, RacePreprocessors
-from chainrule.estimators.best.state import NOTHING, RaceFit, RaceListener, RaceState, Task
+from chainrule.estimators.best.state import NOTHING, SECONDS, RaceFit, RaceListener, RaceState, Task
 from chainrule.estimators.fit.begin import begin
 from chainrule.estimators.fit.data import FitData, of_table
 from chainrule.estimators.fit.limit import AT_LEAST
@@ -50,8 +50,6 @@ from chainrule.training.callbacks import Callback, as_callbacks
 
 USED = 0.95
 """The fraction of the limit for which fits are planned."""
-SECONDS = 60.0
-"""The time limit, where none is given."""
 ENOUGH = 0.5
 """The least part of the seconds that a fit is expected to take which it must be given to begin."""
 

@@ -14,6 +14,8 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.recipes.fast import REFIT
 
+SECONDS = 60.0
+"""The time limit of a race, where none is given."""
 Key = tuple[int, int]
 """The number of a candidate, and its fold or the number of its network."""
 

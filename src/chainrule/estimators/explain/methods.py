@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance, curves, importance
-from chainrule.estimators.explain.explain import explain
-from chainrule.estimators.explain.pairs import ColumnPairs, pairs
-from chainrule.estimators.explain.parts import AnswerParts
-from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.hidden import HiddenLayers
+
+if TYPE_CHECKING:
+    from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
+    from chainrule.estimators.explain.pairs import ColumnPairs
+    from chainrule.estimators.explain.parts import AnswerParts
+    from chainrule.estimators.explain.reasons import Reasons
 
 
 class Explains(HiddenLayers):
@@ -47,6 +48,8 @@ class Explains(HiddenLayers):
         >>> print(reasons)              # the story of a row
         >>> reasons.figure()            # all rows, by column
         """
+        from chainrule.estimators.explain.explain import explain
+
         return explain(self._parts(), X, target, output, reference)
 
     def importance(
@@ -61,6 +64,8 @@ class Explains(HiddenLayers):
         answers do without the column, which they also do where another column says the same.
         Raises ShapeError for another number of targets than rows, and DataError for unknown labels.
         """
+        from chainrule.estimators.explain.columns import importance
+
         return importance(self._parts(), X, y, repeats, level, random_state)
 
     def curves(
@@ -80,6 +85,8 @@ class Explains(HiddenLayers):
         target: a class or the index of an output; None as in `explain`, but of several classes the likeliest on
         average.  output: as in `explain`.
         """
+        from chainrule.estimators.explain.columns import curves
+
         return curves(self._parts(), X, column, points, rows, target, output)
 
     def pairs(
@@ -90,10 +97,14 @@ class Explains(HiddenLayers):
         columns: how many, those with the largest mean effects in `explain`.  target, output: as there.
         It takes one prediction of X for each pair.
         """
+        from chainrule.estimators.explain.pairs import pairs
+
         return pairs(self._parts(), X, columns, target, output)
 
     def _parts(self) -> AnswerParts:
         """Return the fits that answer."""
+        from chainrule.estimators.explain.parts import AnswerParts
+
         return AnswerParts(self._fitted, self._dense, self.engine)
 
     def _dense(self, X: object) -> NDArray[np.floating]:

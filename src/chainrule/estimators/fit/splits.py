@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from chainrule.errors import DataError
 from chainrule.estimators.fit.structure import RowStructure
@@ -121,6 +120,8 @@ def _by_groups(
     groups: Rows, count: int, labels: NDArray[Any] | None, random: np.random.RandomState
 ) -> list[Split]:
     """Return folds of whole groups and of about as many rows each, drawn anew by another random."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
     groups = random.permutation(int(groups.max()) + 1)[groups]  # so that chance decides among equal ones
     split: Any = GroupKFold(count)
     if (

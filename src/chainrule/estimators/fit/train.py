@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from chainrule.core import hints
@@ -149,6 +148,8 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
     """
     fraction = fraction_of(plan)
     if data.structure.is_free:
+        from sklearn.model_selection import train_test_split
+
         stratify: NDArray[Any] | None = data.targets.stratify(data.samples.y, data.preprocessor is not None)
         rows = np.arange(samples.n)
         try:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import sklearn
-from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
-from sklearn.model_selection import KFold
-from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.fixes import parse_version
 
 from chainrule.estimators.notices.sample import Array, Rows, SampledTable, blocks
 
-SHUFFLED: dict[str, Any] = (
-    {"cv": KFold(5, shuffle=True, random_state=0)}
-    if parse_version(sklearn.__version__) >= parse_version("1.9")
-    else {"random_state": 0}
-)
+if TYPE_CHECKING:
+    from sklearn.preprocessing import TargetEncoder
+
 TREES, LEAVES, RATE = 40, 15, 0.2
 MOST_TREES = 120
 """of a classifier of several classes, which has one for each in every round"""
@@ -119,6 +114,16 @@ def most_rows(table: SampledTable) -> int:
     return max(FEWEST_ROWS, CELLS // max(1, int(table.is_input.sum())))
 
 
+def shuffled_encoder(kind: str) -> TargetEncoder:
+    """Return what replaces a category by its mean target, of shuffled folds.  kind: of the target."""
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        return TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
+    return TargetEncoder(target_type=kind, random_state=0)
+
+
 def small_score(table: SampledTable, train: Rows, test: Rows, group: Rows | None = None) -> SmallScore:
     """Learn rows by boosted trees, and judge others.
 
@@ -126,6 +131,7 @@ def small_score(table: SampledTable, train: Rows, test: Rows, group: Rows | None
     """
     # A quarter of a second to import, which a network without a look at its table does not need.
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
     y, truth = table.y[train], table.y[test]
     inputs, tested = table.inputs[train], table.inputs[test]
@@ -134,7 +140,7 @@ def small_score(table: SampledTable, train: Rows, test: Rows, group: Rows | None
     if group is not None and (present is None or len(present) > 1):
         kind = {0: "continuous", 2: "binary"}.get(table.labels, "multiclass")
         kind = "binary" if present is not None and len(present) == 2 else kind
-        encoder = TargetEncoder(target_type=kind, **SHUFFLED)
+        encoder = shuffled_encoder(kind)
         inputs = np.hstack([inputs, encoder.fit_transform(group[train, None], y)])
         tested = np.hstack([tested, encoder.transform(group[test, None])])
     if present is None:

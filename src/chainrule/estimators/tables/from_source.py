@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.core.threads import prefetch
 from chainrule.data.source import Source, SourceBlock, rows_of
-from chainrule.datasets.parquet_source import ParquetSource
 from chainrule.errors import ConfigError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
@@ -57,6 +56,8 @@ def rows_in(source: Source) -> int:
 
 def blocks_of(source: Source) -> Iterable[SourceBlock]:
     """Return the blocks of a source, those of files with any types of columns, read ahead by a thread."""
+    from chainrule.datasets.parquet_source import ParquetSource
+
     if isinstance(source, ParquetSource):
         return prefetch(source.raw(k) for k in range(len(source.sizes)))
     return source
