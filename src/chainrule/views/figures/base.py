@@ -46,7 +46,7 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
 
     watched: the name of the samples of the val_ columns; validation samples by default.
     """
-    figure, said = go.Figure(), words.charts
+    figure, said = go.Figure(), words.model
     lines = (
         (name, said.TRAINING, BLUE, "solid", "circle"),
         (f"val_{name}", watched or said.VALIDATION, ORANGE, "dash", "diamond"),
@@ -105,12 +105,12 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)  # (classes, classes)
     hit = np.eye(count, dtype=np.bool_)
     cells = np.stack([matrix, 100 * share], -1).astype(object)  # the numbers in the hover text
-    hover = words.charts.cell("%{y}", "%{x}")
+    hover = words.model.cell("%{y}", "%{x}")
     if count <= MAX_NAMED:
         names = np.array([html.escape(label) for label in labels], object)
         true, predicted = np.meshgrid(names, names, indexing="ij")
         cells = np.concatenate([cells, np.stack([true, predicted], -1)], -1)
-        hover = words.charts.cell("%{customdata[2]}", "%{customdata[3]}")
+        hover = words.model.cell("%{customdata[2]}", "%{customdata[3]}")
     figure = go.Figure()
     for mask, scale, color in ((hit, BLUES, "white"), (~hit, ORANGES, None)):
         worst = float(share[mask].max()) if mask.any() else 1.0
@@ -133,7 +133,7 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
                 hovertemplate=hover + "<extra></extra>",
             )
         )
-    style(figure, words.charts.CONFUSION, words.charts.PREDICTED, words.charts.TRUE)
+    style(figure, words.model.CONFUSION, words.model.PREDICTED, words.model.TRUE)
     ticks = named_places(short)
     is_flat = count * max(map(len, labels), default=0) <= 40
     figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
@@ -161,7 +161,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
     rows = evenly_spaced(len(y), MAX_POINTS // outputs)
     y, predicted = y[rows], predicted[rows]
     low, high = float(min(y.min(), predicted.min())), float(max(y.max(), predicted.max()))
-    figure, said = go.Figure(), words.charts
+    figure, said = go.Figure(), words.model
     figure.add_trace(
         go.Scatter(
             x=[low, high],
@@ -193,7 +193,7 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
 
     y, predicted: (n, labels) 0 or 1.
     """
-    said, names = words.charts, [html.escape(label) for label in labels]
+    said, names = words.model, [html.escape(label) for label in labels]
     counts = (
         (said.FOUND, (y == 1) & (predicted == 1), BLUE, ""),
         (said.MISSED, (y == 1) & (predicted == 0), "#E69F00", "/"),

@@ -57,7 +57,7 @@ def add_curve(
             line={"color": color, "width": 2.5, "dash": dash},
             marker={"size": 9, "symbol": symbol, "color": color},
             customdata=list(zip(curve.low, curve.high, strict=True)),
-            hovertemplate=words.charts.ranged(
+            hovertemplate=words.model.ranged(
                 curve.name, "%{y:.3g}", "%{customdata[0]:.3g}", "%{customdata[1]:.3g}"
             )
             + "<extra></extra>",

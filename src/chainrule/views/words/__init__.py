@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import additive as additive
     from chainrule.views.words.en import attribution as attribution
     from chainrule.views.words.en import card as card
-    from chainrule.views.words.en import charts as charts
     from chainrule.views.words.en import derivation as derivation
     from chainrule.views.words.en import drift as drift
     from chainrule.views.words.en import experiments as experiments
