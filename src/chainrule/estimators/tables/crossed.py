@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import FormatError
-from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.learned import LearnedColumn, placed
 
 MOST_CATEGORIES = 64
 """A column of more categories is in no pair."""
@@ -52,14 +52,13 @@ class Side(NamedTuple):
 
 def sides(learned: Sequence[LearnedColumn]) -> list[Side]:
     """Return the columns that may be in a pair, numbers without edges yet, and categories that are not too many."""
-    found, at = [], 0
-    for k, each in enumerate(learned):
+    found = []
+    for k, (at, each) in enumerate(placed(learned)):
         names = each.outputs()
         if each.became == "scaled":
             found.append(Side(k, at, 1, "scaled", at + len(names) - 1 if each.indicator else -1))
         elif each.became in ("binary", "one_hot") and len(names) <= MOST_CATEGORIES:
             found.append(Side(k, at, len(names), each.became))
-        at += len(names)
     return found
 
 

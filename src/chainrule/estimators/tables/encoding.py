@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.few_rows import FEW
-from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.learned import LearnedColumn, placed
 from chainrule.estimators.tables.plan import CodedColumn, EncodingPlan, planned
 from chainrule.estimators.tables.reading import RawTable
 
@@ -42,21 +42,17 @@ class Embedded(NamedTuple):
 
 def embedded(learned: Sequence[LearnedColumn]) -> tuple[Embedded, ...]:
     """Return the columns of the output that hold codes."""
-    found, at = [], 0
-    for each in learned:
-        if each.became == "embedded":
-            found.append(Embedded(at, each.codes, each.size))
-        at += len(each.outputs())
-    return tuple(found)
+    return tuple(
+        Embedded(at, each.codes, each.size) for at, each in placed(learned) if each.became == "embedded"
+    )
 
 
 def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that hold scaled numbers, one for each: not what another scale makes of it."""
-    found, at = [], 0
-    for each in learned:
+    found = list[int]()
+    for at, each in placed(learned):
         parts = [lane.part for lane in each.lanes if each.became in ("scaled", "parts")]
         found += [at + k for k, part in enumerate(parts) if part not in parts[:k]]
-        at += len(each.outputs())
     return tuple(found)
 
 
@@ -71,11 +67,8 @@ def ways(learned: Sequence[LearnedColumn]) -> tuple[str, ...]:
 
 def rising(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that never fall when the number of their column rises: scaled ones and ranks."""
-    found, at = [], 0
-    for each in learned:
-        found += [at + k for k in range(len(each.lanes)) if each.became == "scaled"]
-        at += len(each.outputs())
-    return tuple(found)
+    scaled = ((at, each.lanes) for at, each in placed(learned) if each.became == "scaled")
+    return tuple(at + k for at, lanes in scaled for k in range(len(lanes)))
 
 
 class Encoder:

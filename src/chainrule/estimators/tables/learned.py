@@ -92,6 +92,14 @@ class LearnedColumn(NamedTuple):
         return names + [f"{self.name} missing"] * self.indicator
 
 
+def placed(learned: Sequence[LearnedColumn]) -> Iterator[tuple[int, LearnedColumn]]:
+    """Iterate over the columns, each with its first column of the output."""
+    at = 0
+    for each in learned:
+        yield at, each
+        at += len(each.outputs())
+
+
 @records.kind("described_column")
 class DescribedColumn(NamedTuple):
     """One column of a training table."""
