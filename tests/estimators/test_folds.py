@@ -22,7 +22,7 @@ from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.plan import ALONE, Conditions, few_of
 from chainrule.estimators.fit.start import bend, dense_slots
 from chainrule.estimators.fit.structure import RowStructure
-from chainrule.estimators.fit.temperature import OF_ALL, cool, cooled, of_shares, out_of_fold, temperature_of
+from chainrule.estimators.fit.temperature import OF_ALL, cool, cooled, of_shares, temperature_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
@@ -225,12 +225,12 @@ def test_what_is_predicted_out_of_fold_by_hand():
     left = left_out(of_member, rows, np.array([[0.0], [1.0]]), outputs=1)
     assert asked == [(0, 1), (1, 1), (2, 1), (3, 1)]  # each member for the row that it leaves out
     np.testing.assert_array_equal(np.exp(left[..., 0]).round(9), [[4, 3], [1, 1]])
-    out = out_of_fold(SigmoidCrossEntropy(), left)
+    out = SigmoidCrossEntropy().average(left)
     p = 1 / (1 + np.exp(-out[:, 0]))
     np.testing.assert_allclose(p, [(4 / 5 + 1 / 2) / 2, (3 / 4 + 1 / 2) / 2])
-    halved = out_of_fold(SigmoidCrossEntropy(), cooled(left, np.zeros(1), 2.0))
+    halved = SigmoidCrossEntropy().average(cooled(left, np.zeros(1), 2.0))
     np.testing.assert_allclose(1 / (1 + np.exp(-halved[0, 0])), (2 / 3 + 1 / 2) / 2)
-    numbers = out_of_fold(MeanSquaredError(), np.array([[[0.0], [3.0]], [[4.0], [7.0]]]))
+    numbers = MeanSquaredError().average(np.array([[[0.0], [3.0]], [[4.0], [7.0]]]))
     np.testing.assert_array_equal(numbers[:, 0], [(0 + 4) / 2, (3 + 7) / 2])
 
 

@@ -55,7 +55,6 @@ from chainrule.estimators.fit.temperature import (
     has_logits,
     loss_of,
     of_shares,
-    out_of_fold,
     temperature_of,
 )
 from chainrule.estimators.numbers import NumericTargets
@@ -119,7 +118,7 @@ class FoldCurve(LearningCurve):
         )
         loss = run.plan.network.loss
         temperature = temperature_of(each, self.center, loss, self.judge)
-        found = loss_of(out_of_fold(loss, cooled(each, self.center, temperature)), loss, self.judge)
+        found = loss_of(loss.average(cooled(each, self.center, temperature)), loss, self.judge)
         self.losses.append(found)
         run.logs["val_loss"] = found  # what others watch, and the history shows
         return -found
@@ -187,7 +186,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         few = samples.n <= VERY_FEW and not is_in_time
         wider = linear_part.widened(model.target_scale, weight, median_of(data.samples) if few else None)
         model.describe(model.classes, model.feature_names, wider)
-    outputs = out_of_fold(loss, out)
+    outputs = loss.average(out)
     if (scale := model.target_scale) is not None:
         outputs = scale.clamp(scale.restore(outputs))
     predicted = loss.predict(outputs)
@@ -218,7 +217,7 @@ def with_linear_part(
     judge = judge._replace(X=judge.X[:, :0])  # only the targets are asked for, many times
 
     def log_likelihood(unbound: NDArray[np.float64]) -> float:
-        value = loss_of(out_of_fold(loss, unbound if bound is None else bound(unbound)), loss, judge)
+        value = loss_of(loss.average(unbound if bound is None else bound(unbound)), loss, judge)
         with np.errstate(divide="ignore"):
             return -len(rows.rows) * (value if has_logits(loss) else float(np.log(value)) / 2)
 

@@ -38,12 +38,6 @@ NEAR = 0.02
 """How near the logarithm of a temperature is to the best one."""
 
 
-def out_of_fold(loss: Loss, out: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the output (m, outputs) that predicts q, from those of `left_out`."""
-    found: NDArray[np.float64] = loss.average(out)
-    return found
-
-
 def cooled(
     out: NDArray[Any], center: NDArray[np.float64], temperature: float, bound: Bound | None = None
 ) -> NDArray[Any]:
@@ -81,7 +75,7 @@ def temperature_of(
         return 1.0
 
     def of(log: float) -> float:
-        return loss_of(out_of_fold(loss, cooled(out, center, float(np.exp(log)), bound)), loss, samples)
+        return loss_of(loss.average(cooled(out, center, float(np.exp(log)), bound)), loss, samples)
 
     low, high = (float(np.log(end)) for end in ends)
     found = minimize_scalar(of, bounds=(low, high), method="bounded", options={"xatol": NEAR})
