@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,16 @@ def test_the_examples_run(command, tmp_path):
     assert re.search(r"accuracy +0\.98", printed[1])
     assert re.search(r"digit\.png +7 ", printed[2])
     assert "203,530" in printed[3]
+
+
+def test_help_without_the_options_of_subcommands_says_the_same():
+    code = "import sys; from chainrule.cli import app, main; sys.argv = ['chainrule', '--help']; "
+    run = partial(subprocess.run, check=True, capture_output=True, text=True)
+    short, whole = (
+        run([sys.executable, "-c", code + call]).stdout for call in ("main()", "app(prog_name='chainrule')")
+    )
+    assert short == whole
+    assert all(function.__name__ in short for function, _ in EXAMPLES)
 
 
 def test_help_loads_nothing_heavy():

@@ -147,13 +147,16 @@ def test_the_estimators_leave_what_few_need_until_it_is_used():
 
 
 def test_the_command_opens_no_network_and_reads_the_types_of_a_subcommands_options_once():
-    code = (
-        "import sys, typing\nasked, read = [], typing.get_type_hints\n"
-        "typing.get_type_hints = lambda kind, *rest, **more: asked.append(kind) or read(kind, *rest, **more)\n"
-        "import chainrule.cli\nfrom chainrule.recipe.settings import Settings\n"
-        "print(asked.count(Settings), 'socket' in sys.modules)"
-    )
-    assert run(code) == "2 False"  # for train and tune
+    for given, expected in (("'tune', '--help'", "1 False"), ("'--help'", "0 False"), ("'info'", "0 False")):
+        code = (
+            "import sys, typing\nasked, read = [], typing.get_type_hints\n"
+            "typing.get_type_hints = lambda kind, *rest, **more: asked.append(kind) or read(kind, *rest, **more)\n"
+            f"sys.argv = ['chainrule', {given}]\nimport chainrule.cli\n"
+            "opens = 'socket' in sys.modules\nfrom chainrule.recipe.settings import Settings\n"
+            "try:\n    chainrule.cli.main()\nexcept SystemExit:\n    pass\n"
+            "print()\nprint(asked.count(Settings), opens)"
+        )
+        assert run(code).splitlines()[-1] == expected
 
 
 def test_a_model_loads_nothing_that_shows_or_explains():

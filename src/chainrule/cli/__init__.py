@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
+from typer.models import CommandInfo
 
 import chainrule
 from chainrule.cli.card import card
@@ -93,6 +94,8 @@ app = typer.Typer(
 )
 for _command, _example in EXAMPLES:
     app.command(cls=_Command, epilog=f"Example: {_example}")(_command)
+TOP = ("-h", "--help", "--version")
+"""The options of the command itself, which need no option of a subcommand."""
 
 
 def _version(asked: bool) -> None:
@@ -110,15 +113,21 @@ def top(
     """Train fully connected networks, and put them to work."""
 
 
+def _listed() -> None:
+    """Stand for a subcommand of which --help shows the name and the first line."""
+
+
 def main() -> None:
     """Run the command on the arguments of this process.
 
-    For a fast start, only the subcommand that is named gets its options, and garbage collection, which takes as long
-    as some of the imports, is made rarer.
+    For a fast start, only the subcommand that is named gets its options, none where --help lists them all, and garbage
+    collection, which takes as long as some of the imports, is made rarer.
     """
     gc.set_threshold(100_000)
     named = [
         made for made in app.registered_commands if getattr(made.callback, "__name__", "") in sys.argv[1:2]
     ]
+    if not named and sys.argv[1:2] and sys.argv[1] in TOP:
+        named = [CommandInfo(each.__name__, help=each.__doc__, callback=_listed) for each, _ in EXAMPLES]
     app.registered_commands = named or app.registered_commands
     app(prog_name="chainrule")

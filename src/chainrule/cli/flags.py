@@ -59,26 +59,33 @@ def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> 
 
     described: dataclasses of settings, which have names, types and defaults, each with the words of its options.
     """
-    added = list[inspect.Parameter]()
-    for kind, panels in described:
-        types, defaults = types_of(kind), kind()
-        added += [
-            _option(name, types[name], getattr(defaults, name), panel, words)
-            for panel, options in panels.items()
-            for name, words in options.items()
-        ]
-    return lambda command: _WithOptions(command, added)  # type: ignore[return-value]
+    return lambda command: _WithOptions(command, described)  # type: ignore[return-value]
 
 
 class _WithOptions:
-    """A subcommand with additional options, in the form that Typer reads."""
+    """A subcommand with additional options, in the form that Typer reads, made when it does."""
 
-    def __init__(self, command: Callable[..., None], added: list[inspect.Parameter]) -> None:
+    def __init__(
+        self,
+        command: Callable[..., None],
+        described: tuple[tuple[type[Settings | SearchSettings], Panels], ...],
+    ) -> None:
         functools.update_wrapper(self, command)
-        own = inspect.signature(command, eval_str=True).parameters.values()
+        self.command, self.described = command, described
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        own = inspect.signature(self.command, eval_str=True).parameters.values()
         named = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
-        self.__signature__ = inspect.Signature(sorted([*named, *added], key=_place))
-        self.command = command
+        added = list[inspect.Parameter]()
+        for kind, panels in self.described:
+            types, defaults = types_of(kind), kind()
+            added += [
+                _option(name, types[name], getattr(defaults, name), panel, words)
+                for panel, options in panels.items()
+                for name, words in options.items()
+            ]
+        return inspect.Signature(sorted([*named, *added], key=_place))
 
     def __call__(self, **options: Any) -> None:
         self.command(**options)
