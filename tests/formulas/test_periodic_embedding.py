@@ -15,7 +15,7 @@ import chainrule as c
 from chainrule.engines.native import REASON
 from chainrule.inspection.attribution.methods import METHODS
 from chainrule.inspection.derivation.graph import Graph
-from chainrule.inspection.derivation.periodic import PeriodicEdge
+from chainrule.inspection.derivation.in_place import PeriodicEdge
 from halves import half
 
 RNG = np.random.default_rng(8)

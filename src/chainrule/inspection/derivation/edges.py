@@ -29,6 +29,7 @@ from chainrule.inspection.derivation.cellwise import (
     PReLUEdge,
 )
 from chainrule.inspection.derivation.embedding import EmbeddingEdge
+from chainrule.inspection.derivation.in_place import PeriodicEdge, PiecewiseLinearEdge
 from chainrule.inspection.derivation.local_derivatives import (
     BatchNormEdge,
     DenseEdge,
@@ -38,8 +39,6 @@ from chainrule.inspection.derivation.local_derivatives import (
 )
 from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
-from chainrule.inspection.derivation.periodic import PeriodicEdge
-from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 
 
 def edge_of_link(link: Link, source: Variable, target: Variable, params: Params, ctx: Context) -> Edge:
