@@ -30,7 +30,6 @@ from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions, KeptFit
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.recipes import BEST
-from chainrule.estimators.rows import rows_of
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, demands, longer, to_estimator
@@ -112,9 +111,7 @@ class ByEstimator(NamedTuple):
             is_one = (run.settings.members or 1) == 1 or estimator.preset == "tabm"
             pause = PauseOnRequest(stop, path, is_one) if is_stochastic(estimator) else StopOnRequest(stop)
             callbacks.append(pause)
-        table = run.table
-        groups, time = (rows_of(each, table.train) for each in (table.tied.groups, table.tied.time))
-        given = FitInput(rows_of(table.inputs, table.train), run.data.train.y, groups=groups, time=time)
+        given = FitInput(**run.table.to_fit(run.data.train.y))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
@@ -133,7 +130,7 @@ class ByEstimator(NamedTuple):
         finally:
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
         if run.settings.has_demands:
-            demands.decide(estimator, demands.demanded(run.settings, table.target))
+            demands.decide(estimator, demands.demanded(run.settings, run.table.target))
         history = estimator.model_.history
         if not self.is_race and not len(history) and (interrupted or history.stopped is None):
             raise KeyboardInterrupt

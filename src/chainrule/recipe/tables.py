@@ -21,6 +21,7 @@ from chainrule.core import hints
 from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import TargetColumn, as_labels, excluded, pick, read_columns, read_target
 from chainrule.recipe.held_rows import FEWEST, FREE_ROWS, TiedRows, divide, tied_rows
@@ -55,6 +56,11 @@ class TableData:
     def inputs(self) -> dict[str, Any]:
         """The columns without the target."""
         return {name: values for name, values in self.columns.items() if name != self.target.name}
+
+    def to_fit(self, y: NDArray[Any]) -> dict[str, Any]:
+        """Return the arguments of a fit on the rows not used for testing, with what ties them. y: their targets."""
+        given = {"X": self.inputs, "groups": self.tied.groups, "time": self.tied.time}
+        return {name: rows_of(each, self.train) for name, each in given.items()} | {"y": y}
 
     @property
     def left_out(self) -> int:

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from chainrule.core.files import cells, write_whole
 from chainrule.errors import ConfigError
 from chainrule.estimators.recipes import DEFAULT
-from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
 from chainrule.recipe import by_estimator, folder, longer
@@ -134,19 +133,15 @@ def carry_out(
     listen: called with each trial as it ends.  judging: called when the search has ended.
     """
     run, how = search.run, search.settings
-    table, place = run.table, run.place
-    unfitted = run.training.estimator
+    place, unfitted = run.place, run.training.estimator
     assert unfitted is not None, "a search is for a table"
     tuned = tune(
         unfitted,
-        rows_of(table.inputs, table.train),
-        run.data.train.y,
+        **run.table.to_fit(run.data.train.y),
         **dataclasses.asdict(how),
         seed=run.given.seed,
         journal=place / JOURNAL,
         listen=listen,
-        groups=rows_of(table.tied.groups, table.train),
-        time=rows_of(table.tied.time, table.train),
     )
     write_trials(place / TABLE, tuned.trials)
     if judging is not None:

@@ -17,7 +17,6 @@ from chainrule.estimators.held import result_of
 from chainrule.estimators.notices import find
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.recipes import BEST
-from chainrule.estimators.rows import rows_of
 from chainrule.recipe.by_estimator import with_preprocessor
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.settings import Settings
@@ -64,26 +63,21 @@ class Begun(NamedTuple):
 
     def estimator(self, callbacks: list[Callback]) -> Any:
         """Return the estimator of the fit, of one network, with the callbacks."""
-        assert self.data.table is not None
-        made = estimator(self.given, self.data.table.target).set_params(callbacks=callbacks)
+        table = self.data.table
+        assert table is not None
+        made = estimator(self.given, table.target).set_params(callbacks=callbacks)
         # the pages show one network at its steps: of few rows the preset would average several
-        if few_of(made, FitInput(**to_fit(self.data)), ALONE) is not None:
+        if few_of(made, FitInput(**table.to_fit(self.data.train.y)), ALONE) is not None:
             made.set_params(n_members=1)
         # the pages show the network that is validated: of tied rows, one of all rows has other inputs
-        return made.set_params(refit=False) if self.data.table.tied.names else made
+        return made.set_params(refit=False) if table.tied.names else made
 
     def fit(self, callbacks: list[Callback]) -> History:
         """Fit it to the rows not used for testing, and return the history."""
-        history: History = self.estimator(callbacks).fit(**to_fit(self.data)).model_.history
+        assert self.data.table is not None
+        given = self.data.table.to_fit(self.data.train.y)
+        history: History = self.estimator(callbacks).fit(**given).model_.history
         return history
-
-
-def to_fit(data: Data) -> dict[str, Any]:
-    """Return the arguments of a fit: the columns, the targets and what ties the rows, of those not used for testing."""
-    table = data.table
-    assert table is not None
-    groups, time = (rows_of(each, table.train) for each in (table.tied.groups, table.tied.time))
-    return {"X": rows_of(table.inputs, table.train), "y": data.train.y, "groups": groups, "time": time}
 
 
 def begun(data: Data, given: Settings) -> Begun:
@@ -97,7 +91,7 @@ def begun(data: Data, given: Settings) -> Begun:
     made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
     with warnings.catch_warnings(), find.asked():  # the page shows what the fit notices
         warnings.simplefilter("ignore")
-        made.fit(**to_fit(data))
+        made.fit(**data.table.to_fit(data.train.y))
     run, start.run = start.run, None  # referenced by the run: a cycle would keep both
     assert run is not None, "an estimator that trains by batches calls back"
     shown = with_preprocessor(data, made.preprocessor_)
