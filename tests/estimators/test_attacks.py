@@ -48,7 +48,7 @@ def table() -> pd.DataFrame:
         ),
         (
             lambda: classifier().fit(X, np.array([*WORDS[1:], None], object)),
-            "y has labels that cannot be sorted",
+            "label is missing in 1 of 150 rows, the first of them row 149; omit",
         ),
         (
             lambda: classifier().fit(X, [*WORDS[1:].tolist(), np.nan]),
@@ -89,6 +89,52 @@ def table() -> pd.DataFrame:
         (
             lambda: classifier().fit(X, Y, X_val=X, y_val=np.eye(3, dtype=int)[Y]),
             "y_val is multilabel-indicator",
+        ),
+        (
+            lambda: classifier().fit(X, np.where(Y > 1, np.nan, Y)),
+            "label is missing in 50 of 150 rows, the first of them row 100; omit",
+        ),
+        (
+            lambda: classifier().fit(X, np.array([0, *WORDS[1:]], object)),
+            "y must be labels .n,. of one type",
+        ),
+        (
+            lambda: regressor().fit(X, np.where(Y > 1, np.nan, Y)),
+            "target is missing in 50 of 150 rows, the first of them row 100; omit these rows",
+        ),
+        (
+            lambda: regressor(preprocess="auto").fit(table(), pd.Series([pd.NA, *Y[1:]], dtype="Int64")),
+            "target is missing in 1 of 150 rows, the first of them row 0; omit these rows",
+        ),
+        (
+            lambda: regressor().fit(X, ["29.85", "", *["1.5"] * 148]),
+            "target is missing in 1 of 150 rows, the first of them row 1; omit these rows",
+        ),
+        (
+            lambda: regressor().fit(X, np.c_[Y, np.where(Y > 1, np.inf, Y)]),
+            r"infinity or a value too large for dtype\('float64'\) in 50 of 150 rows, the first of them row 100; omit",
+        ),
+        (
+            lambda: regressor().fit(X, Y, X_val=X, y_val=[None, *Y[1:]]),
+            "Input y_val contains NaN: the target is missing in 1 of 150 rows, the first of them row 0; omit",
+        ),
+        (lambda: regressor().fit(X, Y + 1j), "y is complex; predict two columns"),
+        (lambda: regressor().fit(X, Y[1:]), r"\[150, 149\]: X has 150 rows and y has 149; pass one target"),
+        (
+            lambda: classifier(preprocess="auto").fit(table(), WORDS[1:]),
+            "X has 150 rows and y has 149; pass one target for each row",
+        ),
+        (
+            lambda: regressor(preprocess="auto").fit({"size": X[:, 0]}, Y[1:]),
+            "X has 150 rows and y has 149; pass one target for each row",
+        ),
+        (
+            lambda: regressor(preprocess="auto").fit(table(), Y, sample_weight="size"),
+            r"sample_weight must be one number per row, not 'size'; pass the numbers themselves, such as X\['size'\]",
+        ),
+        (
+            lambda: classifier().fit(X, Y, sample_weight=WORDS),
+            "sample_weight must be one number per row, not",
         ),
         (lambda: regressor().fit(X, WORDS), "y must be numbers .* use MLPClassifier for labels"),
         (lambda: regressor(loss=chainrule.SoftmaxCrossEntropy()).fit(X, Y), "loss must be one for numbers"),

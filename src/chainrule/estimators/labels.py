@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.tables.column import is_missing_cell
+from chainrule.estimators.rows import check_finite, check_there
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
@@ -41,7 +41,7 @@ class Labels:
     @staticmethod
     def read(y: object) -> object:
         """Return labels, of a nullable type of pandas in NumPy's. Raises DataError for missing ones."""
-        check_are_there(y)
+        check_there(y, what="label")
         return whole_labels(y)
 
     @classmethod
@@ -69,10 +69,11 @@ class Labels:
 
     def check_validation(self, X: Any, y: Any) -> Any:
         """Return the checked labels of samples X for validation, which have no others than y."""
+        check_there(y, "y_val", "label")
         y = np.asarray(whole_labels(y))
         y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
         check_consistent_length(X, y)
-        assert_all_finite(y, input_name="y_val")
+        check_finite(y, "y_val")
         kind, classes = distinct(y, "y_val")
         if kind.startswith("multilabel") != (self.kind == "multilabel"):
             raise DataError(f"y_val is {kind} but y is {self.kind}; pass targets of the same form as y.")
@@ -180,24 +181,6 @@ class Labels:
         if self.is_one_class:
             return np.ones_like(predicted)
         return np.hstack([1 - predicted, predicted]) if predicted.shape[1] == 1 else predicted
-
-
-def check_are_there(y: Any) -> None:
-    """Check labels that would lose what says that they are missing: in a list beside text NaN becomes the text "nan".
-
-    Raises DataError. Arrays of numbers and objects are scikit-learn's to check.
-    """
-    if hasattr(y, "isna") and getattr(y, "ndim", 0) == 1:
-        missing = np.asarray(y.isna(), np.bool_)
-    elif isinstance(y, (list, tuple)) and any(isinstance(each, str) for each in y):
-        missing = np.array([is_missing_cell(each) for each in y], np.bool_)
-    else:
-        return
-    if missing.any():
-        raise DataError(
-            f"Input y contains NaN: the label is missing in {int(missing.sum()):,} of {len(missing):,} rows, the first "
-            f"of them row {int(missing.argmax()):,}; omit these rows."
-        )
 
 
 def check_zeros_and_ones(y: Any) -> None:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.rows import check_finite, check_there
 from chainrule.estimators.tables.target import as_written
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from chainrule.formulas.metrics import r2
@@ -72,7 +73,10 @@ class NumericTargets:
 
     @staticmethod
     def read(y: object) -> object:
-        """Return numbers, of text with a unit too; others than text as they are. Raises DataError for dates."""
+        """Return numbers, of text with a unit too; others than text as they are.
+
+        Raises DataError for dates, complex numbers, and where a number is missing or infinite.
+        """
         kind = "" if y is None else np.asarray(y).dtype.kind
         if kind in ("m", "M"):
             what = "dates" if kind == "M" else "durations"
@@ -80,7 +84,15 @@ class NumericTargets:
                 f"y has {what}, which have no unit to predict in; convert them to numbers, such as days: "
                 f"{'(y - start)' if kind == 'M' else 'y'} / numpy.timedelta64(1, 'D')."
             )
-        return as_numbers(y) if kind and kind in "OUST" else y
+        if kind == "c":
+            raise DataError(
+                "Complex data not supported: y is complex; predict two columns, numpy.c_[y.real, y.imag]."
+            )
+        check_there(y)
+        numbers = as_numbers(y) if kind and kind in "OUST" else y
+        check_there(numbers)
+        check_finite(numbers)
+        return numbers
 
     @classmethod
     def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:
@@ -107,6 +119,7 @@ class NumericTargets:
         """Return the checked numbers of samples X for validation."""
         if np.asarray(y).dtype.kind in "OUT":
             y = as_numbers(y, quietly=True)
+        check_there(y, "y_val")
         y = check_array(y, ensure_2d=False, dtype="numeric")
         check_consistent_length(X, y)
         return y

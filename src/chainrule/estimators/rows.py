@@ -1,16 +1,19 @@
-"""The rows of a table of any type."""
+"""The rows of a table of any type, and whether what is said of each is there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from chainrule.datasets.text_column import TextColumn
+from chainrule.errors import DataError
+from chainrule.estimators.tables.column import is_missing_cell
 
 
 def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
@@ -22,3 +25,80 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(table, TextColumn):
         return table.take(rows)
     return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)
+
+
+def check_there(y: object, name: str = "y", what: str = "target") -> None:
+    """Check that no target or label is missing, in any form that a column has. Raises DataError with the first row.
+
+    what: a target is called.
+    """
+    missing = missing_rows(y)
+    if missing is not None and missing.any():
+        raise DataError(
+            f"Input {name} contains NaN: the {what} is missing {in_rows(missing)}; omit these rows."
+        )
+
+
+def check_finite(y: object, name: str = "y") -> None:
+    """Check that numbers (n,) or (n, outputs) are finite. Raises DataError with the first row that is not."""
+    values = np.asarray(y)
+    if values.dtype.kind != "f" or not (infinite := np.isinf(values)).any():
+        return
+    rows = infinite.reshape(len(values), -1).any(1)
+    raise DataError(
+        f"Input {name} contains infinity or a value too large for dtype({str(values.dtype)!r}) {in_rows(rows)}; omit "
+        "these rows, or correct them."
+    )
+
+
+def check_lengths(X: object, y: object) -> None:
+    """Check that there is one target for each row of a frame or an array X. Raises DataError."""
+    shape: Sequence[int] = getattr(X, "shape", ())
+    try:
+        rows, targets = shape[0], _num_samples(y)
+    except (TypeError, IndexError):
+        return  # scikit-learn's checks say what they are
+    if targets != rows:
+        raise DataError(
+            f"Found input variables with inconsistent numbers of samples: [{rows}, {targets}]: X has {rows:,} rows and "
+            f"y has {targets:,}; pass one target for each row."
+        )
+
+
+def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
+    """Return weights as float64, or the one of all rows. Raises DataError for others, such as a column's name."""
+    try:
+        weights: NDArray[np.float64] = np.asarray(sample_weight, np.float64)
+        return weights if weights.ndim else float(weights)
+    except (TypeError, ValueError) as error:
+        of = f", such as X[{sample_weight!r}]" if isinstance(sample_weight, str) else ""
+        raise DataError(
+            f"sample_weight must be one number per row, not {sample_weight!r:.60}; pass the numbers themselves{of}."
+        ) from error
+
+
+def missing_rows(y: object) -> NDArray[np.bool_] | None:
+    """Return which rows (n,) of targets lack one; None where none can, as of integers or a sparse matrix."""
+    if hasattr(y, "isna") and getattr(y, "ndim", 0) == 1:
+        return np.asarray(y.isna(), np.bool_)
+    if isinstance(y, (list, tuple)) and any(isinstance(each, str) for each in y):
+        return np.array([is_missing_cell(each) for each in y], np.bool_)  # an array would have the text "nan"
+    if y is None or hasattr(y, "tocsr"):
+        return None
+    try:
+        values = np.asarray(y)
+    except (TypeError, ValueError):
+        return None  # of different lengths: scikit-learn's checks say so
+    if values.ndim not in (1, 2) or values.dtype.kind not in "fO":
+        return None
+    if values.dtype.kind == "f":
+        missing = np.isnan(values)
+    else:
+        missing = np.array([is_missing_cell(each) for each in values.ravel()], np.bool_)
+    rows: NDArray[np.bool_] = missing.reshape(len(values), -1).any(1)
+    return rows
+
+
+def in_rows(some: NDArray[np.bool_]) -> str:
+    """Return how many of the rows (n,) and the first of them, in words."""
+    return f"in {int(some.sum()):,} of {len(some):,} rows, the first of them row {int(some.argmax()):,}"

@@ -26,7 +26,7 @@ from chainrule.estimators.fit.structure import (
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
-from chainrule.estimators.rows import rows_of
+from chainrule.estimators.rows import as_weights, check_lengths, rows_of
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
@@ -158,6 +158,7 @@ def checked(
     known: the targets of a fit that is continued, or the labels passed to `partial_fit`; None to learn them from y.
     warm_start: whether y must have all of the known labels.
     """
+    check_lengths(given.X, given.y)
     X, y = check_both(given.X, kind.read(given.y), **RULES, **kind.rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -167,7 +168,7 @@ def checked(
     y = in_columns(targets.encode(y))
     sample_weight = given.sample_weight
     if sample_weight is not None:
-        sample_weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
+        sample_weight = np.asarray(_check_sample_weight(as_weights(sample_weight), X), np.float64)
     weight = check_weights(X, y, sample_weight, targets, parameters)
     if (given.X_val is None) != (given.y_val is None):
         raise DataError("pass both X_val and y_val, or neither.")
@@ -203,8 +204,8 @@ def fitted_preprocessor(
     if dropped := left_out(given.groups):
         made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(dropped, "drop")})
     time = times_of(table, given.time)
-    weight = np.asarray(1.0 if given.sample_weight is None else given.sample_weight, np.float64)
-    if weight.ndim == 0:
+    weight = as_weights(1.0 if given.sample_weight is None else given.sample_weight)
+    if isinstance(weight, float):
         return made.fit(table, y, time=time)
     some = weight[weight > 0]
     return made.fit(table, y, sample_weight=weight / np.median(some) if len(some) else weight, time=time)
@@ -234,7 +235,8 @@ def of_table(
         return read.inputs if isinstance(read, ReadTable) else preprocessor.transform(read)
 
     def check_both(X: Any, y: Any, **rules: Any) -> tuple[Any, Any]:
-        found: tuple[Any, Any] = check_X_y(transform(X), y, **rules)
+        check_lengths(inputs := transform(X), y)
+        found: tuple[Any, Any] = check_X_y(inputs, y, **rules)
         return found
 
     data = checked(kind, given, parameters, check_both, transform, known, warm_start)
