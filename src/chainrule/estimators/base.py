@@ -235,9 +235,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             if self._holds_out_apart(plan, data, before):
                 whole = WholeFit(plan, data, begin(plan, data, None, start_values))
                 split = holdout_of(plan, data)
-                request = replace(request, given=request.given.parted(split))
+                given = request.given.known_by(data.preprocessor).parted(split)
+                request = replace(request, given=given)
                 part = replace(request, labels=data.targets)
-                data = parted(data, self._data_of(part, request.given), split)
+                data = parted(data, self._data_of(part, given), split)
                 plan = resolved(self, data, conditions=conditions, begun=begun)
             if self.time_limit is not None and before is None and self._trunk is None:
                 plan = with_members_in_time(plan, data)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples
 
 from chainrule.datasets.text_column import TextColumn
 from chainrule.errors import DataError
-from chainrule.estimators.tables.column import is_missing_cell
+from chainrule.estimators.tables.column import CategoryCells, is_missing_cell
 
 
 def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
@@ -22,6 +22,8 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
         return None
     if isinstance(table, Mapping):
         return {name: rows_of(column, rows) for name, column in table.items()}
+    if isinstance(table, CategoryCells):
+        return CategoryCells(rows_of(table.cells, rows))
     if isinstance(table, TextColumn):
         return table.take(rows)
     return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)

@@ -31,12 +31,13 @@ from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.judge import Judge, judge_of
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit import loop
-from chainrule.estimators.fit.data import FitData, FitInput, checked, class_weights, of_table
+from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.refit import copied_model
 from chainrule.estimators.fit.result import FitResult, UpdateRecord
 from chainrule.estimators.fit.start import members_of
+from chainrule.estimators.fit.weights import class_weights
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, defaults_of, values_of
 from chainrule.estimators.rows import rows_of

@@ -22,6 +22,9 @@ from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables import reading
+from chainrule.estimators.tables.column import CategoryCells
+from chainrule.estimators.tables.kinds import categories_in_part
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import TargetColumn, as_labels, excluded, pick, read_columns, read_target
 from chainrule.recipe.held_rows import FEWEST, FREE_ROWS, TiedRows, divide, tied_rows
@@ -60,7 +63,19 @@ class TableData:
     def to_fit(self, y: NDArray[Any]) -> dict[str, Any]:
         """Return the arguments of a fit on the rows not used for testing, with what ties them. y: their targets."""
         given = {"X": self.inputs, "groups": self.tied.groups, "time": self.tied.time}
-        return {name: rows_of(each, self.train) for name, each in given.items()} | {"y": y}
+        made = {name: rows_of(each, self.train) for name, each in given.items()}
+        return made | {"X": self.as_in_all_rows(made["X"]), "y": y}
+
+    def as_in_all_rows(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of some rows, where those that are categories in all rows are so too.
+
+        Text that is no number may be in the other rows alone.
+        """
+        of_all = {
+            each.name: part[each.name] for each in self.preprocessor.learned_ if each.kind == "category"
+        }
+        apart = categories_in_part(reading.read(of_all).columns, of_all) if of_all else ()
+        return {name: CategoryCells(cells) if name in apart else cells for name, cells in part.items()}
 
     @property
     def left_out(self) -> int:

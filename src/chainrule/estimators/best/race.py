@@ -26,7 +26,8 @@ from chainrule.estimators.best.rows import RacedRows, of_race
 from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import NOTHING, RaceChoice, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
-from chainrule.estimators.fit.data import FitData, FitInput, class_weights
+from chainrule.estimators.fit.data import FitData, FitInput
+from chainrule.estimators.fit.weights import class_weights
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.progress import RaceWatcher
@@ -57,12 +58,11 @@ def fit(
     watch: called with where the race is, when a fit begins and when it has ended.
     Raises DataError for a start or a plan of other rows.
     """
-    encoded, weight, targets = data.samples.y, data.samples.weight, data.targets
-    is_given = data.validation is not None
+    encoded, weight, is_given = data.samples.y, data.samples.weight, data.validation is not None
     judged, judged_weight = encoded, weight
     if data.validation is not None:
         judged = data.validation.y
-        judged_weight = class_weights(values_of(estimator), targets, encoded, judged)
+        judged_weight = class_weights(values_of(estimator), data.targets, encoded, judged)
     are_few = few.are_few(estimator, data)
     is_constrained = estimator.monotonic_cst is not None or estimator.interaction_cst is not None
     start = few.gone_on(start, len(encoded)) if are_few else start
@@ -85,7 +85,7 @@ def fit(
         one: judge_of(estimator, data, judged, judged_weight, None if is_given else drawn.folds[one].held_out)
         for one in range(len(drawn.folds))
     }
-    rows = RacedRows(given, drawn.folds, judges, are_few)
+    rows = RacedRows(given.known_by(data.preprocessor), drawn.folds, judges, are_few)
     start = of_rows(start._replace(drawn=drawn), {fold: len(judge.y) for fold, judge in judges.items()})
     race = Race(estimator, rows, data, begun, racing, start, listen, watch)
     if start.plan is not None:

@@ -23,11 +23,13 @@ from chainrule.estimators.fit.structure import (
     read_structure,
     times_of,
 )
+from chainrule.estimators.fit.weights import check_weights, class_weights
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.rows import as_weights, check_lengths, rows_of
 from chainrule.estimators.tables.from_source import ReadTable
+from chainrule.estimators.tables.kinds import categories_in_part
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
 
@@ -49,6 +51,13 @@ class FitInput(NamedTuple):
     y_val: Any = None
     groups: RowValues | None = None
     time: RowValues | None = None
+    categories: tuple[str, ...] = ()
+    """the columns that are categories by all rows that there are, of which these may be a part"""
+
+    def known_by(self, preprocessor: TablePreprocessor | None) -> FitInput:
+        """Return the rows with what is known of their columns by the preprocessor of all rows."""
+        learned = () if preprocessor is None else preprocessor.learned_
+        return self._replace(categories=tuple(each.name for each in learned if each.kind == "category"))
 
     def parted(self, split: Split) -> FitInput:
         """Return the rows that a split learns from, with those that it holds out for validation."""
@@ -201,8 +210,9 @@ def fitted_preprocessor(
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
-    if dropped := left_out(given.groups):
-        made.set_params(kinds={**(made.kinds or {}), **dict.fromkeys(dropped, "drop")})
+    known = {**categories_in_part(table.columns, given.categories), **(made.kinds or {})}
+    if known := {**known, **dict.fromkeys(left_out(given.groups), "drop")}:
+        made.set_params(kinds=known)
     time = times_of(table, given.time)
     weight = as_weights(1.0 if given.sample_weight is None else given.sample_weight)
     if isinstance(weight, float):
@@ -257,41 +267,6 @@ def parted(data: FitData, part: FitData, split: Split) -> FitData:
     weight = data.samples.weight[split.held_out]
     validation = part.validation._replace(weight=weight) if weight.any() else part.validation
     return replace(part, validation=validation, whole=data, held_out=split.held_out, raw=None)
-
-
-def class_weights(
-    parameters: Mapping[str, Any], targets: Targets, encoded: NDArray[Any], others: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Return the class weights of other encoded targets than those of training, equal to theirs."""
-    of_rows = check_weights(encoded, encoded, None, targets, parameters)
-    if (of_rows == 1).all():
-        return np.ones(len(others))
-    labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
-    return np.asarray(of_rows[first][np.searchsorted(labels, others.reshape(len(others), -1)[:, 0])])
-
-
-def check_weights(
-    X: Any,
-    y: NDArray[Any],
-    sample_weight: NDArray[np.float64] | None,
-    targets: Targets,
-    parameters: Mapping[str, Any],
-) -> NDArray[np.float64]:
-    """Return the weights (n,) of the samples, times those of their classes. Raises DataError unless they can be used.
-
-    y: encoded.
-    """
-    weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-    of_classes = targets.class_weights(parameters, y)
-    if of_classes is not None:
-        weight = weight * of_classes
-    if (weight < 0).any():
-        raise DataError(
-            f"sample_weight and class_weight must be at least 0, not {weight.min():g}; a weight of 0 omits a sample."
-        )
-    if not weight.any():
-        raise DataError("sample_weight times class_weight is 0 for every sample; pass a positive one.")
-    return weight
 
 
 def in_columns(y: NDArray[Any]) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from fractions import Fraction
 from functools import lru_cache
 from numbers import Real
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ class Column:
     values: NDArray[Any]
     texts: tuple[str, ...] = ()
     infinite: int = 0
+    is_category: bool = False
+    """whether it is one whatever its values look like"""
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -58,15 +60,20 @@ class Column:
         """Return the column of some rows; of a text column the codes are again in the order in which they come."""
         values = self.values[rows]
         if self.form != "text":
-            return Column(self.name, self.form, values)
+            return Column(self.name, self.form, values, is_category=self.is_category)
         codes, first, places = np.unique(values, return_index=True, return_inverse=True)
         there = np.flatnonzero(codes >= 0)
         there = there[np.argsort(first[there])]
         new = np.full(len(codes), -1)
         new[there] = np.arange(len(there))
-        return Column(
-            self.name, "text", new[places], tuple(self.texts[code] for code in codes[there].tolist())
-        )
+        texts = tuple(self.texts[code] for code in codes[there].tolist())
+        return Column(self.name, "text", new[places], texts, is_category=self.is_category)
+
+
+class CategoryCells(NamedTuple):
+    """Cells of a column of categories, whatever these look like: text that is no number is in other rows alone."""
+
+    cells: Any
 
 
 def numbers(name: str, values: Any, form: str = "number") -> Column:

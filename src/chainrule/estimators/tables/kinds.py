@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -56,9 +56,9 @@ def take(column: Column, asked: str | None = None) -> Taken:
     Text in which every value reads as a number is one; text in which every value is a date is one; other text is a
     category.  asked: the kind that the user gave it.  Raises DataError where its values cannot be taken for that.
     """
-    if asked == "category":
+    if asked == "category" or (asked is None and column.is_category):
         values, texts = categories(column)
-        return Taken("category", "asked", values, texts)
+        return Taken("category", "asked" if asked else "texts", values, texts)
     if column.form == "text":
         found = _text(column, asked)
     elif column.form == "boolean":
@@ -242,6 +242,27 @@ def _reads(text: str, learned: LearnedColumn) -> bool:
     except (ValueError, OverflowError):
         return False
     return True
+
+
+def categories_among(columns: Iterable[Column]) -> tuple[str, ...]:
+    """Return the names of the columns that are categories by their values: text, of which something is no number."""
+    return tuple(column.name for column in columns if column.form == "text" and not _says_values(column))
+
+
+def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> dict[str, str]:
+    """Return the kind of columns that are categories by all rows, where those of a part read as numbers or dates.
+
+    The rows that are not in the part, which are predicted later, have what cannot be read so.
+    """
+    return {
+        column.name: "category"
+        for column in columns
+        if column.name in of_all and (column.form != "text" or _says_values(column))
+    }
+
+
+def _says_values(column: Column) -> bool:
+    return numerals.decimal_of(column.texts) is not None or len(calendar.orders_of(column.texts)) == 1
 
 
 def check_kinds(kinds: object) -> dict[str, str]:

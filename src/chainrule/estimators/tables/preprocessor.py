@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,6 @@ from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.cells import places_of, read_for
-from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
 from chainrule.estimators.tables.learned import DescribedTable, LearnedColumn, describe
@@ -139,9 +139,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         weights = row_weights(sample_weight, table.rows)
         if weights is not None:
             kept = weights > 0
-            columns = [
-                Column(each.name, each.form, each.values[kept], each.texts, each.infinite) for each in columns
-            ]
+            columns = [replace(each, values=each.values[kept]) for each in columns]
             weights = weights[kept]
             weights = weights / min(1.0, float(weights.mean()))  # weights of mean 1 or more count rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from chainrule.data import frames
 from chainrule.data.frames import as_columns, is_pandas
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.tables import few_rows
-from chainrule.estimators.tables.column import Column, objects, texts, times
+from chainrule.estimators.tables.column import CategoryCells, Column, objects, texts, times
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
 
@@ -210,6 +211,8 @@ def _read_at_once(block: NumberBlock | None, numbers: Numbers | None) -> tuple[l
 
 
 def _values(label: str, values: Any, name: str) -> Column:
+    if isinstance(values, CategoryCells):
+        return replace(_values(label, values.cells, name), is_category=True)
     if frames.is_frame(values):
         series = frames.read_frame(values, name)
         if not hasattr(series, "columns"):

@@ -35,6 +35,8 @@ from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.fit.structure import RowStructure, RowValues
 from chainrule.estimators.fit.train import warn_of
 from chainrule.estimators.held import result_of
+from chainrule.estimators.tables import reading
+from chainrule.estimators.tables.kinds import categories_among
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES
 from chainrule.estimators.tuning.study import TrialRecord
@@ -133,7 +135,7 @@ def prepared(
     check_count(jobs, "jobs")
     check_seed(seed)
     made, y = clone(estimator), np.asarray(data.y)
-    data = data._replace(y=y)
+    data = data._replace(y=y, categories=categories_among(reading.read(data.X).columns))
     if made.random_state is None:
         made.set_params(random_state=seed)
     is_classes = hasattr(made, "predict_proba")

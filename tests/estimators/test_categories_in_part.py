@@ -1,0 +1,113 @@
+"""Text that is no number in rows alone that a fit holds out, or that a run tests on: the column is of categories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chainrule import DataError, MLPRegressor, TablePreprocessor
+from chainrule.estimators import tune
+from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables import reading
+from chainrule.estimators.tables.column import CategoryCells
+from chainrule.estimators.tables.kinds import categories_among, categories_in_part, take
+from chainrule.recipe.data import load
+from chainrule.recipe.run import run
+from chainrule.recipe.settings import Settings
+
+N = 120
+R = np.random.default_rng(0)
+ENGINES = pd.DataFrame(
+    {"power": R.normal(size=N), "cylinders": R.choice(["4", "6", "8"], N), "day": np.arange(N)}
+)
+ENGINES.loc[N - 1, "cylinders"] = "rotary"
+PRICE = R.normal(size=N) + ENGINES["power"]
+
+
+def kind_of(preprocessor: TablePreprocessor) -> str:
+    """What the engines' cylinders are taken for."""
+    return next(each.kind for each in preprocessor.learned_ if each.name == "cylinders")
+
+
+SMALL: dict[str, Any] = {"preprocess": "auto", "max_iter": 2, "random_state": 0}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"n_members": 1},
+        {"n_members": 1, "refit": False},
+        {"preset": "tabm", "n_members": 2, "hidden_layer_sizes": (8,)},
+        {"preset": "best", "time_limit": 2, "max_iter": 200},
+    ],
+)
+def test_rows_held_out_by_time(settings: dict[str, Any]):
+    """Those that are learned from have numbers alone, and it is still a column of four categories."""
+    net = MLPRegressor(**SMALL | settings).fit(ENGINES, PRICE, time="day", groups=np.arange(N) // 4)
+    assert np.isfinite(net.predict(ENGINES)).all()
+    assert kind_of(net.preprocessor_) == "category"
+
+
+def test_a_later_table_still_says_so():
+    net = MLPRegressor(**SMALL).fit(ENGINES[:-1], PRICE[:-1])
+    assert kind_of(net.preprocessor_) == "number"
+    with pytest.raises(DataError, match=r"'rotary' at row 119.*, which had numbers in training"):
+        net.predict(ENGINES)
+
+
+def test_what_reads_otherwise_in_a_part():
+    table = {
+        "numbers": ["1", "2", "3", "x"],
+        "dates": ["2024-01-01", "2024-01-02", "2024-01-03", "never"],
+        "words": ["a", "b", "a", "b"],
+        "cells": [1, 2, 3, "x"],
+        "real": [1, 2, 3, 4],
+    }
+    names = categories_among(reading.read(table).columns)
+    assert names == ("numbers", "dates", "words", "cells")
+    part = reading.read({name: cells[:3] for name, cells in table.items()}).columns
+    assert categories_in_part(part, names) == dict.fromkeys(("numbers", "dates", "cells"), "category")
+
+
+def test_cells_that_are_categories():
+    cells = rows_of(CategoryCells(["1", "2", "2", "3"]), np.array([1, 2, 3]))
+    column = reading.read({"grade": cells}).columns[0]
+    assert take(column).kind == "category" and take(column).texts == ("2", "3")
+    assert take(column.take(np.array([2, 0]))).kind == "category"
+    assert take(column, "number").kind == "number"
+
+
+def test_a_fit_is_told_what_all_rows_are():
+    whole = MLPRegressor(**SMALL).fit(ENGINES, PRICE).preprocessor_
+    given = FitInput(ENGINES, PRICE)
+    assert given.categories == () and given.known_by(None).categories == ()
+    assert given.known_by(whole).categories == ("cylinders",)
+
+
+def test_a_search():
+    """Some of the seeds hold the row out, and no trial fails."""
+    pytest.importorskip("optuna")
+    for seed in range(6):
+        found = tune(MLPRegressor(**SMALL, n_members=1), ENGINES, PRICE, trials=1, seed=seed)
+        assert found.trials[0].state == "complete"
+
+
+@pytest.mark.parametrize("preset", ["fast", "best", "none"])
+def test_a_run_that_tests_on_it(tmp_path: Path, preset: str):
+    path = tmp_path / "engines.csv"
+    ENGINES.assign(price=PRICE).to_csv(path, index=False)
+    given: dict[str, Any] = {"target_column": "price", "preset": preset, "epochs": 2}
+    if preset == "best":
+        given = {"target_column": "price", "preset": preset, "time_limit": 2.0}
+    tested = (
+        seed
+        for seed in range(99)
+        if N - 1 in load(str(path), settings=Settings(**given, seed=seed)).table.test
+    )
+    outcome = run(str(path), Settings(**given, seed=next(tested)), out=tmp_path / "run")
+    assert kind_of(outcome.run.data.table.preprocessor) == "category"
