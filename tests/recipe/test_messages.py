@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import PurePosixPath as Path
 
 import numpy as np
 import pytest
 
 import chainrule as c
 from chainrule import Compute
-from chainrule.cli.flags import FLAGS
+from chainrule.cli.flags import in_flags
 from chainrule.errors import instead, option
 from chainrule.lab.base import check_options
-from chainrule.recipe.messages import in_words_of, told
-from chainrule.recipe.naming import PYTHON
+from chainrule.recipe.messages import call_to_resume, in_words_of, told, value_of, with_value
 from chainrule.recipe.to_estimator import _in_settings as in_settings
 
 
@@ -25,14 +25,14 @@ def test_one_message_in_three_words():
     )
     error = c.ConfigError(f"{rate} is odd for {instead('LBFGS', 'lbfgs')}; use {engine}.")
     assert str(error) == "learning_rate of Adam is odd for LBFGS; use engine='auto'."
-    assert told(error, PYTHON) == "lr is odd for lbfgs; use engine='auto'."
-    assert told(error, FLAGS) == "--lr is odd for lbfgs; use --engine auto."
+    assert told(error) == "lr is odd for lbfgs; use engine='auto'."
+    assert told(error, in_flags) == "--lr is odd for lbfgs; use --engine auto."
 
 
 def test_an_option_that_a_run_does_not_have_keeps_its_name():
     error = c.ConfigError(f"{option('patience of EarlyStopping')} must be {option('repeats')}.")
-    assert told(error, PYTHON) == "patience of EarlyStopping must be repeats."
-    assert told(error, FLAGS) == "patience of EarlyStopping must be --repeats."
+    assert told(error) == "patience of EarlyStopping must be repeats."
+    assert told(error, in_flags) == "patience of EarlyStopping must be --repeats."
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,34 @@ def test_marks_are_not_seen(make):
     error = caught.value
     assert str(error).isascii() and repr(error).isascii() and error.args == (str(error),)
     assert str(copy.copy(error)) == str(pickle.loads(pickle.dumps(error))) == str(error)
-    assert "--" in told(error, FLAGS) and told(error, FLAGS).isascii()
+    assert "--" in told(error, in_flags) and told(error, in_flags).isascii()
 
 
 def test_a_message_that_was_given_later_is_told():
-    error = c.ConfigError(f"{option('seed')} is odd.")
-    in_words_of(error, FLAGS)
-    assert str(error) == told(error, FLAGS) == told(error, PYTHON) == "--seed is odd."
+    error = c.ConfigError(f"{option('learning_rate')} is odd.")
+    in_words_of(error)
+    assert str(error) == told(error, in_flags) == told(error) == "lr is odd."
 
 
 def test_a_message_of_scikit_learn_about_a_parameter_names_the_setting():
     message = (
         "The 'clip_norm' parameter of MLPRegressor must be a float in the\nrange (0.0, inf). Got -1 instead."
     )
-    assert in_settings(message, FLAGS) == "--clip-norm must be a float in the range (0.0, inf), not -1."
-    assert in_settings(message.replace("clip_norm", "max_iter"), PYTHON).startswith("epochs must be a float")
+    error = c.ConfigError(in_settings(message))
+    assert told(error, in_flags) == "--clip-norm must be a float in the range (0.0, inf), not -1."
+    error = c.ConfigError(in_settings(message.replace("clip_norm", "max_iter")))
+    assert str(error).startswith("epochs must be a float")
     other = "clip_norm should be above 0"  # in the words of another release
-    assert in_settings(other, FLAGS) == other
+    assert in_settings(other) == other
+
+
+def test_an_option_with_its_value_a_value_alone_and_a_call():
+    place = Path("runs/a b")
+    error = c.ConfigError(
+        f"{with_value('hidden', (256, 128))}, {with_value('resume', True)}, {with_value('out', place)}, "
+        f"{value_of('loss', 'mse')}, {option('data')}; {call_to_resume(place)}"
+    )
+    in_python = "hidden=(256, 128), resume=True, out=PurePosixPath('runs/a b'), 'mse', data; "
+    assert told(error) == str(error) == f"{in_python}run(..., out='runs/a b', resume=True)"
+    in_command = "--hidden 256,128, --resume, --out runs/a b, mse, DATA; "
+    assert told(error, in_flags) == f"{in_command}chainrule train 'runs/a b' --resume"

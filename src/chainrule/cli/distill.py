@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.flags import FLAGS, hidden_widths
+from chainrule.cli.flags import hidden_widths
 from chainrule.cli.guard import guarded
 from chainrule.cli.options import LANGUAGES_SAID
 from chainrule.cli.reports import check_language
@@ -69,7 +69,7 @@ def distill(
     with spoken_in(lang):
         if not as_json:
             output.print_lines(console, f"{words.smaller.learning(run)}\n\n")
-        made = distilled(Path(run), out, between=between, seed=seed, named=FLAGS, **parameters)
+        made = distilled(Path(run), out, between=between, seed=seed, **parameters)
         if as_json:
             output.print_json({"file": str(made.path), **made.cost.to_data()})
         else:

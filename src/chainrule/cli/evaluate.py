@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.flags import FLAGS
 from chainrule.cli.guard import guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
@@ -49,7 +48,7 @@ def evaluate(
     else:
         if are_many(data):
             raise DataError(f"{data} names several files; evaluate takes them one at a time.")
-        found = load(data, FLAGS)
+        found = load(data)
         whole, run = found.train, parts_of_run(model, chosen, found)
     held = None if run is None else run.held_out
     parts: dict[str, Dataset | Samples | None] = {
@@ -68,7 +67,7 @@ def evaluate(
         samples, _ = check_samples(
             chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own]
         )
-    label = positive_of(chosen, positive, FLAGS)
+    label = positive_of(chosen, positive)
     outputs = None
     if table is not None and table.average is not None and data.lower().endswith(TABLES):
         outputs = average_of(model, chosen, table, data, name if found.test is not None else "all")
@@ -144,7 +143,7 @@ def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | No
         return None
     if folder.is_of_estimator(config, settings.has_preset):  # which chooses the held-out rows
         return Learned(samples, None)
-    rows = split(data, settings.validation_fraction, settings.seed, FLAGS)
+    rows = split(data, settings.validation_fraction, settings.seed)
     if rows is None:
         return Learned(samples, data.validation)
     return Learned(samples.take(rows.train), samples.take(rows.held_out))

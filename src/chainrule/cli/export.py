@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from chainrule.cli import options, output
-from chainrule.cli.flags import FLAGS
 from chainrule.cli.guard import guarded
 from chainrule.cli.options import LANGUAGES_SAID
 from chainrule.errors import ConfigError
@@ -81,7 +80,7 @@ def export(
     )
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
     with spoken_in(lang):
-        written = exported(file, path, rows, settings, FLAGS)
+        written = exported(file, path, rows, settings)
     if as_json:
         output.print_json(as_data(written))
         return

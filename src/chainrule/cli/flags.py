@@ -10,40 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from chainrule.cli.train_words import Words
 from chainrule.errors import ConfigError
-from chainrule.recipe.naming import Names
-from chainrule.recipe.settings import SearchSettings, Settings, as_text, flag, types_of, widths
+from chainrule.recipe.messages import VALUE
+from chainrule.recipe.settings import NAMES, SearchSettings, Settings, flag, types_of, widths
 
 if TYPE_CHECKING:
     import typer
 
 
-class Flags(Names):
-    """The names of options on the command line: `--batch-size`, `--batch-size 32`."""
+OTHERS = frozenset(
+    {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
+    | {"out", "overwrite", "resume", "rows"}
+)
+"""The options in messages besides the settings of a run."""
 
-    others = frozenset(
-        {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
-    )
 
-    def __call__(self, option: str) -> str:
-        """Return the flag of an option; DATA for the data, which have none."""
-        return "DATA" if option == "data" else flag(option)
-
-    def value(self, option: str, value: object) -> str:
-        """Return a value as it is typed."""
-        return as_text(option, value)
-
-    def given(self, option: str, value: object) -> str:
-        """Return a flag with its value; a switch has none."""
-        return self(option) if value is True else f"{self(option)} {self.value(option, value)}"
-
-    def resume(self, place: Path) -> str:
-        """Return the command that continues a run."""
+def in_flags(option: str, value: str, text: str) -> str:
+    """Name an option as on the command line: `--batch-size`, `--batch-size 32`; the data, which have none, are DATA."""
+    if option.startswith(VALUE):
+        return value
+    if option == "data":
+        return "DATA"
+    if option == "resume" and value not in ("", "True"):
         from chainrule.recipe.prepare import resume_command
 
-        return resume_command(place)
-
-
-FLAGS = Flags()
+        return resume_command(Path(value))
+    if option not in NAMES and option not in OTHERS:
+        return text
+    return flag(option) if value in ("", "True") else f"{flag(option)} {value}"
 
 
 REPEATED = ("monotonic",)

@@ -94,10 +94,10 @@ def leave(message: str, code: int) -> None:
 def sentence(error: Exception) -> str:
     """Return the sentence that reports an error to a user."""
     if isinstance(error, ChainruleError):
-        from chainrule.cli.flags import FLAGS
+        from chainrule.cli.flags import in_flags
         from chainrule.recipe.messages import told
 
-        return told(error, FLAGS)
+        return told(error, in_flags)
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f"{error.filename} does not exist; check the path."
     if isinstance(error, OSError) and error.strerror:

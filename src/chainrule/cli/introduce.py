@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.cli import output
-from chainrule.cli.flags import FLAGS
 from chainrule.training import ProgressBar
 
 if TYPE_CHECKING:
@@ -53,9 +52,10 @@ def of_network(run: Prepared, started: Started) -> list[str]:
         lines += [f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model"]
     if run.data.table is not None and run.given.preset is None and run.data.stream is None:
         from chainrule.recipe.preset_choice import plain_because
+        from chainrule.recipe.settings import flag
 
         if (why := plain_because(run.given)) is not None:
-            lines.insert(0, f"a plain network, because presets do not support {FLAGS(why)}")
+            lines.insert(0, f"a plain network, because presets do not support {flag(why)}")
     return lines
 
 

@@ -12,7 +12,7 @@ import typer
 
 from chainrule import distributed
 from chainrule.cli import options, output
-from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, joined, set_on_command_line, with_options
+from chainrule.cli.flags import as_one_text, hidden_widths, joined, set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.cli.reports import language_of_report, write_report
 from chainrule.cli.train_words import TRAIN
@@ -66,11 +66,11 @@ def train(
         return
     if place is not None and (place / "config.json").is_file():
         chosen = set_on_command_line(context, NAMES)
-        begun = recipe.resumed(place, given, chosen, None if out is None else text, FLAGS)
+        begun = recipe.resumed(place, given, chosen, None if out is None else text)
     elif place is not None and out is None:
         raise ConfigError(f"{place} contains no run to continue; name its folder, or give DATA and --out.")
     else:
-        begun = recipe.begun(text, given, out, overwrite, FLAGS)
+        begun = recipe.begun(text, given, out, overwrite)
     with begun as run:
         if run.settings.has_shards and not distributed.is_initialized():
             distributed.initialize()  # a run of several processes, resumed in one
@@ -83,9 +83,10 @@ def train(
         raise typer.Exit(1)
     from chainrule.recipe.folder import can_go_on
     from chainrule.recipe.longer import BY_HAND
+    from chainrule.recipe.prepare import resume_command
 
     if outcome.history.stopped == BY_HAND:
-        again = f"; continue with: {FLAGS.resume(outcome.folder)}" if can_go_on(outcome.folder) else "."
+        again = f"; continue with: {resume_command(outcome.folder)}" if can_go_on(outcome.folder) else "."
         raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far{again}")
 
 
@@ -106,9 +107,9 @@ def follow(text: str, given: Settings, place: Path | None, out: Path | None, cho
             folder = Path(own) / "run"
             if place is not None and (place / "config.json").is_file():
                 shutil.copytree(place, folder, ignore=shutil.ignore_patterns(LOCK))
-                context = recipe.resumed(folder, given, chosen, None if out is None else text, FLAGS)
+                context = recipe.resumed(folder, given, chosen, None if out is None else text)
             else:
-                context = recipe.begun(text, given, folder, named=FLAGS)
+                context = recipe.begun(text, given, folder)
             with context as run:
                 recipe.trained(run, lambda event: None)
     except KeyboardInterrupt:
@@ -137,6 +138,7 @@ def carry_out(
     """
     from chainrule.cli.introduce import EpochTable, introduce, introduce_race
     from chainrule.recipe import run as recipe
+    from chainrule.recipe.prepare import resume_command
     from chainrule.training.events import Started
 
     training = run.training
@@ -159,12 +161,12 @@ def carry_out(
                     status.enter_context(out.status("evaluating"))
                 table.on_event(event)
 
-            outcome = recipe.carry_out(run, listen, named=FLAGS, trackers=trackers)
+            outcome = recipe.carry_out(run, listen, trackers=trackers)
         if page is not None and language is not None:
             with out.status("writing the report"):
                 write_report(outcome, page, language)
     except KeyboardInterrupt:
-        raise InterruptedRun(f"Interrupted; continue with: {FLAGS.resume(run.place)}") from None
+        raise InterruptedRun(f"Interrupted; continue with: {resume_command(run.place)}") from None
     return outcome, page
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.flags import FLAGS, set_on_command_line, with_options
+from chainrule.cli.flags import set_on_command_line, with_options
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.cli.reports import language_of_report, write_report
 from chainrule.cli.train_words import SEARCH, TUNE
@@ -57,11 +57,11 @@ def tune(
     if place is not None and (place / "config.json").is_file():
         anew = {name: settings[name] for name in set_on_command_line(context, SEARCH_NAMES)}
         chosen = set_on_command_line(context, SETTINGS)
-        begun = recipe.resumed(place, given, chosen, anew, None if out is None else data, FLAGS)
+        begun = recipe.resumed(place, given, chosen, anew, None if out is None else data)
     elif place is not None and out is None:
         raise ConfigError(f"{place} contains no search to continue; name its folder, or give DATA and --out.")
     else:
-        begun = recipe.begun(data, given, how, out, overwrite, FLAGS)
+        begun = recipe.begun(data, given, how, out, overwrite)
     console = output.console(quiet=quiet or as_json)
     with begun as search:
         found, page = carry_out(search, console, language)
@@ -101,7 +101,7 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
                 lines.add(record)
                 status.enter_context(out.status("trying settings"))
 
-            found = recipe.carry_out(search, listen, judging, FLAGS)
+            found = recipe.carry_out(search, listen, judging)
             if page is not None and language is not None:
                 write_report(found.outcome, page, language, found.command)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from chainrule import distributed
 from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_choice
 from chainrule.datasets import Dataset
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.formulas.layers import (
     ACTIVATIONS,
     BatchNorm,
@@ -31,7 +31,7 @@ from chainrule.formulas.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
 from chainrule.formulas.schedules import SCHEDULES, ReduceOnPlateau, Schedule
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import ABOUT, Settings
 from chainrule.training.without_backprop import Method, Search
 
@@ -75,20 +75,20 @@ def defaults(train: Dataset, is_table: bool) -> Defaults:
     return Defaults((128, 128), 60, size, TABLE_RATE, 12, 0.2, 0.1)
 
 
-def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_table: bool = False) -> Settings:
+def resolve(settings: Settings, train: Dataset, *, is_table: bool = False) -> Settings:
     """Return the settings with all defaults that depend on the data.
 
     is_table: whether the inputs were prepared from a table, not given as an array.
     """
     pixels, usual = train.X.dtype == np.uint8, defaults(train, is_table)
     hurries = pixels and settings.target is not None and settings.epochs is None
-    steers_itself = isinstance(method(settings, named), Search)
+    steers_itself = isinstance(method(settings), Search)
     if steers_itself:
-        check_search(settings, named)
-    loss = settings.loss or default_loss(train.y, named)
+        check_search(settings)
+    loss = settings.loss or default_loss(train.y)
     no_cycle = steers_itself or settings.optimizer == "lbfgs"
     schedule = settings.schedule or ("constant" if no_cycle else "one_cycle")
-    kind = check_choice(settings.optimizer, OPTIMIZERS, named("optimizer"))
+    kind = check_choice(settings.optimizer, OPTIMIZERS, "optimizer")
     lr = settings.lr
     if lr is None and not no_cycle:
         one_cycle = issubclass(kind, AdamFamily) and schedule == "one_cycle"
@@ -113,7 +113,7 @@ def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_tab
     )
 
 
-def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
+def default_loss(y: NDArray[Any]) -> str:
     """Return the default loss of a target.
 
     labels, two of them: sigmoid_cross_entropy      labels: softmax_cross_entropy
@@ -127,8 +127,8 @@ def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
     if y.dtype.kind in "iu" and classes > 100 and 20 * classes > len(y):
         raise DataError(
             f"y has {classes} different integers in {len(y)} samples: pass "
-            f"{named.given('loss', 'mean_squared_error')} if they are amounts, "
-            f"{named.given('loss', 'softmax_cross_entropy')} if they are classes."
+            f"{with_value('loss', 'mean_squared_error')} if they are amounts, "
+            f"{with_value('loss', 'softmax_cross_entropy')} if they are classes."
         )
     return "sigmoid_cross_entropy" if classes <= 2 else "softmax_cross_entropy"
 
@@ -136,7 +136,6 @@ def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
 def network(
     settings: Settings,
     train: Dataset,
-    named: Names = PYTHON,
     embedded: Sequence[tuple[int, int, int]] | None = None,
 ) -> Network:
     """Build the network: input link, hidden layers, output layer.
@@ -145,7 +144,7 @@ def network(
     embedded: (column, codes, size) of each column of X with codes, if X was prepared from a table, whose numbers are
     already scaled; None for other data.
     """
-    loss = make_loss(settings, named)
+    loss = make_loss(settings)
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
     outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss.targets == "classes" and y.ndim == 1:
@@ -153,38 +152,38 @@ def network(
     layers: list[Layer] = [Embedding(tuple(embedded))] if embedded else []
     if embedded is None:
         layers = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
-    layers += hidden_layers(settings, named)
+    layers += hidden_layers(settings)
     layers.append(Dense(outputs))
     if loss.domain == "probability":
         layers.append(Softmax() if loss.targets == "classes" else Sigmoid())
     return Network(train.X.shape[1], layers, loss, l2=settings.l2, l1=settings.l1, max_norm=settings.max_norm)
 
 
-def make_loss(settings: Settings, named: Names = PYTHON) -> Loss:
+def make_loss(settings: Settings) -> Loss:
     """Make the loss of the settings."""
-    kind = check_choice(settings.loss, LOSSES, named("loss"))
+    kind = check_choice(settings.loss, LOSSES, "loss")
     if not settings.label_smoothing:
         made: Loss = kind()
         return made
     if not hasattr(kind, "label_smoothing"):
         raise ConfigError(
-            f"{settings.loss} does not support label smoothing; omit {named('label_smoothing')}."
+            f"{settings.loss} does not support label smoothing; omit {option('label_smoothing')}."
         )
     smoothed: Loss = kind(label_smoothing=settings.label_smoothing)
     return smoothed
 
 
-def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
+def hidden_layers(settings: Settings) -> list[Layer]:
     """Make the hidden layers: dense, batch norm, activation and dropout per width, after the input's dropout.
 
     residual: from the second width on dense and batch norm are in a block, so that the activation acts on the sum.
     """
     widths = settings.hidden or ()
-    activation = check_choice(settings.activation, ACTIVATIONS, named("activation"))
+    activation = check_choice(settings.activation, ACTIVATIONS, "activation")
     if settings.residual and len(widths) < 2:
         raise ConfigError(
-            f"{named('residual')} applies from the second hidden layer on; set two, such as "
-            f"{named.given('hidden', (256, 256))}."
+            f"{option('residual')} applies from the second hidden layer on; set two, such as "
+            f"{with_value('hidden', (256, 256))}."
         )
     layers: list[Layer] = [Dropout(settings.input_dropout)] if settings.input_dropout else []
     for i, width in enumerate(widths):
@@ -194,69 +193,69 @@ def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
     return layers
 
 
-def method(settings: Settings, named: Names = PYTHON) -> Method | None:
+def method(settings: Settings) -> Method | None:
     """Make the method of the settings; None for backpropagation."""
     if settings.method == "backpropagation":
         return None
     from chainrule.training.without_backprop import METHODS
 
-    made: Method = check_choice(settings.method, METHODS, named("method"))()
+    made: Method = check_choice(settings.method, METHODS, "method")()
     return made
 
 
-def check_search(settings: Settings, named: Names = PYTHON) -> None:
+def check_search(settings: Settings) -> None:
     """Raise ConfigError for options of an optimizer if the method has none."""
     fresh = Settings()
     for name in (name for name, about in ABOUT.items() if "step" in about.of):
         value = getattr(settings, name)
         if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
-            raise ConfigError(f"{settings.method} makes its own steps; omit {named(name)}.")
+            raise ConfigError(f"{settings.method} makes its own steps; omit {option(name)}.")
 
 
-def optimizer(settings: Settings, named: Names = PYTHON) -> AnyOptimizer:
+def optimizer(settings: Settings) -> AnyOptimizer:
     """Make the optimizer of the settings."""
-    kind = check_choice(settings.optimizer, OPTIMIZERS, named("optimizer"))
+    kind = check_choice(settings.optimizer, OPTIMIZERS, "optimizer")
     known = {f.name for f in dataclasses.fields(kind)}
     options: dict[str, Any] = {}
-    for name, option in (
+    for name, own in (
         ("learning_rate", "lr"),
         *((n, n) for n in ("momentum", "nesterov", "weight_decay")),
     ):
-        value = getattr(settings, option)
+        value = getattr(settings, own)
         if value is None or value is False:
             continue
         if name not in known:
-            raise ConfigError(f"{settings.optimizer} has no {name.replace('_', ' ')}; omit {named(option)}.")
+            raise ConfigError(f"{settings.optimizer} has no {name.replace('_', ' ')}; omit {option(own)}.")
         options[name] = value
     made: AnyOptimizer = kind(**options)
     return made
 
 
-def schedule(settings: Settings, held_out: bool, named: Names = PYTHON) -> Schedule:
+def schedule(settings: Settings, held_out: bool) -> Schedule:
     """Make the schedule of the settings. held_out: whether validation samples may control it."""
-    kind = check_choice(settings.schedule, SCHEDULES, named("schedule"))
+    kind = check_choice(settings.schedule, SCHEDULES, "schedule")
     made: Schedule = ReduceOnPlateau() if kind is ReduceOnPlateau and held_out else kind()
     if kind is ReduceOnPlateau and not held_out:
         raise ConfigError(
             "reduce_on_plateau follows the validation loss, and must not follow the test set; "
-            f"add {named.given('validation_fraction', 0.1)}."
+            f"add {with_value('validation_fraction', 0.1)}."
         )
     return made
 
 
-def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
+def check(settings: Settings, held_out: bool) -> None:
     """Raise ConfigError for options that contradict each other or the data."""
-    settings.check_numbers(named)
+    settings.check_numbers()
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
-            f"{named('precision')} must be bf16, not {settings.precision!r}; omit it for the dtype's own."
+            f"{option('precision')} must be bf16, not {settings.precision!r}; omit it for the dtype's own."
         )
     if settings.patience is not None and not held_out:
         raise ConfigError(
-            f"{named('patience')} selects the best epoch, which must not use the test set; "
-            f"add {named.given('validation_fraction', 0.1)}."
+            f"{option('patience')} selects the best epoch, which must not use the test set; "
+            f"add {with_value('validation_fraction', 0.1)}."
         )
-    if settings.target is not None and make_loss(settings, named).targets not in ("classes", "binary"):
+    if settings.target is not None and make_loss(settings).targets not in ("classes", "binary"):
         raise ConfigError(
-            f"{named('target')} is an accuracy, which {settings.loss} does not define; omit it."
+            f"{option('target')} is an accuracy, which {settings.loss} does not define; omit it."
         )

@@ -19,7 +19,7 @@ from chainrule import distributed
 from chainrule.core.files import open_regular
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import checksum
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on, fit_under
 from chainrule.estimators.best.blend import RaceResult
@@ -36,7 +36,7 @@ from chainrule.recipe import by_model, demands, longer, to_estimator
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.folder import CHECKPOINT, RACE, can_go_on, write_config
 from chainrule.recipe.longer import BY_HAND, ON_REQUEST, PauseOnRequest, StopOnRequest
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import with_value
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.recipe.tables import TableData, dataset
@@ -145,7 +145,7 @@ class ByEstimator(NamedTuple):
         schedule = SCHEDULES.get(run.settings.schedule or "")
         return not run.settings.has_preset and schedule is not None and not schedule.looks_ahead
 
-    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
+    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None) -> Prepared:
         """Return the run of a folder with its estimator if it is finished; a plain network may have more epochs."""
         history = longer.recorded(run.place)
         goes_on = can_go_on(run.place)
@@ -155,7 +155,7 @@ class ByEstimator(NamedTuple):
             if not self.can_grow(run) or not goes_on or (history is not None and history.stopped is not None):
                 raise ConfigError(
                     f"the run in {run.place} cannot be trained longer: its training was for its own number of epochs; "
-                    f"omit {named('epochs')}, or start another run."
+                    f"omit {option('epochs')}, or start another run."
                 )
             given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
             parameters = self.estimator.get_params(deep=False) | {"max_iter": epochs}
@@ -172,7 +172,6 @@ def prepare(
     given: Settings,
     settings: Settings,
     resolved: Settings | None = None,
-    named: Names = PYTHON,
 ) -> Prepared:
     """Check the settings, and make the estimator.
 
@@ -180,30 +179,28 @@ def prepare(
     """
     if given.has_shards or distributed.process_count() > 1:
         raise ConfigError(
-            f"{named.given('preset', settings.preset)} trains in one process, without {named('shards')} and "
-            f"{named('reduce')}; start it alone."
+            f"{with_value('preset', settings.preset)} trains in one process, without {option('shards')} and "
+            f"{option('reduce')}; start it alone."
         )
     assert data.table is not None, "the caller checks it"
     target = data.table.target
-    settings.check_types(named)
+    settings.check_types()
     rising = None
     if settings.has_demands:
-        demands.demanded(settings, target, named)  # an error is raised before the training
-        rising = demands.directions(settings, data.table.inputs, data.name, named)
+        demands.demanded(settings, target)  # an error is raised before the training
+        rising = demands.directions(settings, data.table.inputs, data.name)
     if settings.has_preset:
-        made = estimator(settings, target, named, rising)
-        return Prepared(data, given, settings, ByEstimator(made, plan_to_repeat(settings, made, named)))
+        made = estimator(settings, target, rising)
+        return Prepared(data, given, settings, ByEstimator(made, plan_to_repeat(settings, made)))
     if settings.plan is not None:
-        raise ConfigError(f"{named('plan')} repeats a race of {named.given('preset', BEST)}; omit it.")
-    as_model = by_model.prepare(data, given, resolved, named)  # which checks everything
+        raise ConfigError(f"{option('plan')} repeats a race of {with_value('preset', BEST)}; omit it.")
+    as_model = by_model.prepare(data, given, resolved)  # which checks everything
     settings = dataclasses.replace(as_model.settings, preset=NO_PRESET)
-    made = to_estimator.plain(settings, target, len(data.table.train), named, rising)
+    made = to_estimator.plain(settings, target, len(data.table.train), rising)
     return Prepared(data, given, settings, ByEstimator(made))
 
 
-def plan_to_repeat(
-    settings: Settings, estimator: MLPClassifier | MLPRegressor, named: Names = PYTHON
-) -> RacePlan | None:
+def plan_to_repeat(settings: Settings, estimator: MLPClassifier | MLPRegressor) -> RacePlan | None:
     """Return the plan that settings name: of a run's folder, of an estimator's file, or as JSON. None for none.
 
     Raises ConfigError for a place without one, and where the estimator has other parameters than its race had.
@@ -212,18 +209,18 @@ def plan_to_repeat(
         return None
     if settings.preset != BEST:
         raise ConfigError(
-            f"{named('plan')} repeats a race of {named.given('preset', BEST)}; name that preset."
+            f"{option('plan')} repeats a race of {with_value('preset', BEST)}; name that preset."
         )
     place = Path(settings.plan)
     place = place / "model.safetensors" if place.is_dir() else place
     if not place.is_file():
         raise ConfigError(
-            f"{named('plan')} must be the folder of a finished race, an estimator's file or a plan as JSON, and there "
+            f"{option('plan')} must be the folder of a finished race, an estimator's file or a plan as JSON, and there "
             f"is none at {settings.plan}."
         )
     data = read_plan(place) if place.suffix == ".json" else plan_in(place)
     if data is None:
-        raise ConfigError(f"{place} has no plan of a race; name a run of {named.given('preset', BEST)}.")
+        raise ConfigError(f"{place} has no plan of a race; name a run of {with_value('preset', BEST)}.")
     return repeating(estimator, data).plan
 
 

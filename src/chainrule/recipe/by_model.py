@@ -15,7 +15,7 @@ from chainrule.core.settings import describe
 from chainrule.data.checks import check_seed
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, FormatError, option
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model
 from chainrule.recipe import augmented, build, longer
@@ -23,7 +23,7 @@ from chainrule.recipe.data import Data, Parts, check, check_is_table, divide, im
 from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.longer import PauseOnRequest, StopOnRequest
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import with_value
 from chainrule.recipe.prepare import Earlier, Prepared, TrainedRun
 from chainrule.recipe.settings import Settings
 from chainrule.trained.persistence import network_config
@@ -148,14 +148,14 @@ class ByModel(NamedTuple):
         """Return whether a finished run can have more epochs: always."""
         return True
 
-    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
+    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None) -> Prepared:
         """Return the run of a folder in its current state, which may be trained for more epochs."""
         place = run.place
         earlier = longer.earlier_of(config, f"{place / 'config.json'}")
         history = longer.recorded(place)
         done = history if longer.is_finished(history, run.settings.epochs or 0, earlier) else None
         if epochs is not None and epochs > (run.settings.epochs or 0):
-            if longer.starts_anew(run, self.optimizer, self.schedule, done, epochs, named):
+            if longer.starts_anew(run, self.optimizer, self.schedule, done, epochs):
                 assert done is not None
                 earlier = (*earlier, Earlier(run.given.epochs, len(done)))
             given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
@@ -178,49 +178,47 @@ class ByModel(NamedTuple):
         return run if done is None else run._replace(done=TrainedRun(run, model, self.parts, done))
 
 
-def prepare(data: Data, given: Settings, resolved: Settings | None = None, named: Names = PYTHON) -> Prepared:
+def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Prepared:
     """Check the settings and the data, and build the model.
 
     resolved: the settings as resolved by an earlier start of the same run.
     """
-    given.check_types(named)
-    check_seed(given.seed, named("seed"))
+    given.check_types()
+    check_seed(given.seed)
     if given.members is not None:
         raise ConfigError(
-            f"{named('members')} belongs to a preset, and this is a plain network; omit it, or train a table with "
-            f"{named.given('preset', 'fast')}."
+            f"{option('members')} belongs to a preset, and this is a plain network; omit it, or train a table with "
+            f"{with_value('preset', 'fast')}."
         )
-    for option in ("target_column", "exclude_columns"):
-        if getattr(given, option) is not None:
-            check_is_table(data, option, named)
+    for name in ("target_column", "exclude_columns"):
+        if getattr(given, name) is not None:
+            check_is_table(data, name)
     if given.augment and image_shape(data.train) is None:
-        raise ConfigError(f"{named('augment')} distorts images, and {data.name} has none; omit it.")
-    rows = split(data, given.validation_fraction, given.seed, named)
+        raise ConfigError(f"{option('augment')} distorts images, and {data.name} has none; omit it.")
+    rows = split(data, given.validation_fraction, given.seed)
     held_out = is_held_out(data, rows)
     settings = build.resolve(
-        given if resolved is None else resolved, data.train, named, is_table=data.table is not None
+        given if resolved is None else resolved, data.train, is_table=data.table is not None
     )
-    build.check(settings, held_out, named)
+    build.check(settings, held_out)
     if settings.positive is not None:
-        is_label = (
-            build.make_loss(settings, named).targets in ("binary", "classes") and data.train.y.ndim == 1
-        )
-        positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [], named)
+        is_label = build.make_loss(settings).targets in ("binary", "classes") and data.train.y.ndim == 1
+        positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [])
     prepared = None if data.table is None else data.table.preprocessor
     codes = None if prepared is None else prepared.embedded_
-    network = build.network(settings, data.train, named, codes)
+    network = build.network(settings, data.train, codes)
     model = Model(network, seed=settings.seed, dtype=settings.dtype)
     if prepared is not None:
         model.feature_names = prepared.get_feature_names_out().tolist()
     checked = check(data, model.network)
     model.classes = checked.classes
-    method = build.method(settings, named)
+    method = build.method(settings)
     is_search = isinstance(method, Search)
     training = ByModel(
         divide(checked, rows),
         model,
-        None if is_search else build.optimizer(settings, named),
-        None if is_search else build.schedule(settings, held_out, named),
+        None if is_search else build.optimizer(settings),
+        None if is_search else build.schedule(settings, held_out),
         method,
     )
     return Prepared(data, given, settings, training, checked.train.fingerprint())

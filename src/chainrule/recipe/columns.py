@@ -15,7 +15,7 @@ from chainrule.core import hints
 from chainrule.data.frames import column_names, read_frame
 from chainrule.datasets.numerals import decimal_of
 from chainrule.datasets.table_files import read_table
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column, numbers, plain
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -26,7 +26,6 @@ from chainrule.estimators.tables.target import (
     quantities_with_unit,
 )
 from chainrule.formulas.losses import LOSSES
-from chainrule.recipe.naming import PYTHON, Names
 
 FEWEST_TOLD = 20
 """The minimum rows of a table for a remark that no two of them have the same number."""
@@ -61,20 +60,18 @@ def pick(asked: str, columns: Iterable[str], source: str, option: str) -> str:
     raise ConfigError(f"{source} has no column {asked!r}, the value of {option}; {hint}")
 
 
-def excluded(
-    asked: str | None, columns: Iterable[str], target: str, source: str, named: Names = PYTHON
-) -> list[str]:
+def excluded(asked: str | None, columns: Iterable[str], target: str, source: str) -> list[str]:
     """Return the names of the columns to exclude, from text such as "id,name"; a name with a comma in quotes.
 
     Raises ConfigError for a column that does not exist, and for the target.
     """
-    columns, option = list(columns), named("exclude_columns")
+    columns, name = list(columns), option("exclude_columns")
     if asked is None:
         return []
     given = [asked] if asked in columns else next(csv.reader(io.StringIO(asked, newline="")), [])
-    names = [each if each in columns else pick(each.strip(), columns, source, option) for each in given]
+    names = [each if each in columns else pick(each.strip(), columns, source, name) for each in given]
     if target in names:
-        raise ConfigError(f"{option} contains {target!r}, the column to predict; exclude others.")
+        raise ConfigError(f"{name} contains {target!r}, the column to predict; exclude others.")
     return list(dict.fromkeys(names))
 
 
@@ -130,7 +127,6 @@ def read_target(
     values: object,
     source: str,
     loss: str | None = None,
-    named: Names = PYTHON,
     *,
     to_learn: bool = True,
 ) -> TargetColumn:
@@ -163,7 +159,7 @@ def read_target(
         return TargetColumn(name, y, rows, is_number, why)
     count, among = len(np.unique(found)), _text_among_numbers(rows, found, texts)
     if is_number:
-        hint = f"omit {named('loss')}" if to_learn else "convert it"
+        hint = f"omit {option('loss')}" if to_learn else "convert it"
         raise DataError(f"{where} {among}" if among else f"{where} has text, but must have numbers; {hint}.")
     if to_learn and 2 * count > len(rows) and count > 2:
         if among:

@@ -17,10 +17,10 @@ from chainrule.data.source import Source
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
 from chainrule.datasets.column_files import are_many, is_large, paths_of, source_of
 from chainrule.datasets.table_files import TABLES
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.network.network import Network
 from chainrule.recipe import preset_choice
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split_rows
 
@@ -111,7 +111,6 @@ def from_arrays(
 
 def load(
     text: str,
-    named: Names = PYTHON,
     settings: Settings | None = None,
     of_estimator: bool | None = None,
 ) -> Data:
@@ -123,51 +122,51 @@ def load(
     """
     settings = Settings() if settings is None else settings
     if are_many(text) or (is_large(text) and not settings.has_preset):
-        return _load_large(text, settings, named)
+        return _load_large(text, settings)
     if text.lower().endswith(TABLES):
         if of_estimator is None:
             of_estimator = preset_choice.is_of_estimator(preset_choice.chosen(settings))
-        return _load_table(text, settings, named, of_estimator)
+        return _load_table(text, settings, of_estimator)
     if text == "mnist":
         train, test = load_mnist()
         return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
     path = Path(text)
     if (path / "config.json").is_file():
-        raise DataError(f"{text} is the folder of a run; add {named.given('resume', True)} to continue it.")
+        raise DataError(f"{text} is the folder of a run; add {with_value('resume', True)} to continue it.")
     source = str(path.resolve())
     if path.is_dir():
         train, test = load_idx_folder(path)
         return Data(path.resolve().name, text, source, _as_text(train), None, _as_text(test))
     if not path.exists():
         raise DataError(
-            f"{text} does not exist; {named('data')} is mnist, a folder of IDX files, an .npz or a table."
+            f"{text} does not exist; {option('data')} is mnist, a folder of IDX files, an .npz or a table."
         )
     if path.suffix.lower() != ".npz":
         raise DataError(
-            f"{text} is not data; {named('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
+            f"{text} is not data; {option('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
             "(.csv, .csv.gz, .parquet, .arrow, .xlsx)."
         )
     splits = load_npz(path)
     return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]
 
 
-def _load_table(text: str, settings: Settings, named: Names, of_estimator: bool) -> Data:
+def _load_table(text: str, settings: Settings, of_estimator: bool) -> Data:
     """Load a table. The modules that read tables are imported here, because that is slow."""
     from chainrule.recipe import tables
 
     path = Path(text)
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    train, test, table = tables.load(path, settings, 0.0 if of_estimator else fraction, named)
+    train, test, table = tables.load(path, settings, 0.0 if of_estimator else fraction)
     name = path.name.split(".")[0] or path.name
     return Data(name, text, str(path.resolve()), train, None, test, table)
 
 
-def _load_large(text: str, settings: Settings, named: Names) -> Data:
+def _load_large(text: str, settings: Settings) -> Data:
     """Load files of columns that are read in pieces."""
     from chainrule.recipe import large
 
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    train, test, table, stream = large.load(text, settings, fraction, named)
+    train, test, table, stream = large.load(text, settings, fraction)
     first = Path(paths_of(text)[0])
     name = next((part for part in reversed(first.parts) if "*" not in part), "files").split(".")[0]
     return Data(name, text, source_of(text), train, None, test, table, stream=stream)
@@ -183,13 +182,13 @@ def _as_text(part: Dataset) -> Dataset:
         raise DataError(f"y of {part.name} contains bytes that are not UTF-8 text ({error}).") from error
 
 
-def check_is_table(data: Data, option: str, named: Names) -> None:
+def check_is_table(data: Data, name: str) -> None:
     """Raise ConfigError for an option that only a table has, with other data."""
     if data.table is None:
-        raise ConfigError(f"{named(option)} is for tables, and {data.name} has no named columns; omit it.")
+        raise ConfigError(f"{option(name)} is for tables, and {data.name} has no named columns; omit it.")
 
 
-def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:
+def split(data: Data, fraction: float | None, seed: int) -> Rows | None:
     """Draw the training rows and the held-out ones; None if X is not split.
 
     fraction: of the training samples to hold out, drawn by the seed as in Model.fit. If the data have neither a
@@ -197,7 +196,7 @@ def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) 
     """
     if fraction is not None and data.validation is not None:
         raise ConfigError(
-            f"{data.text or data.name} has a validation part; omit {named('validation_fraction')}."
+            f"{data.text or data.name} has a validation part; omit {option('validation_fraction')}."
         )
     if fraction is None and data.validation is None and (data.test is None or data.table is not None):
         fraction = HELD_OUT

@@ -11,13 +11,13 @@ import numpy as np
 
 from chainrule.core import hints
 from chainrule.core.arrays import distinct
-from chainrule.errors import ChainruleError, ConfigError
+from chainrule.errors import ChainruleError, ConfigError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.decisions import Decision, checked_costs, checked_threshold
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.thresholds import COUNTED
 from chainrule.recipe.columns import TargetColumn, pick
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import Settings
 
 OF_POSITIVE = ("f1", "jaccard", "precision", "recall")
@@ -30,26 +30,24 @@ def listed(text: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline="")), [])
 
 
-def directions(
-    settings: Settings, columns: Iterable[str], source: str, named: Names = PYTHON
-) -> dict[str, int] | None:
+def directions(settings: Settings, columns: Iterable[str], source: str) -> dict[str, int] | None:
     """Return the direction of each column that has one, for `monotonic_cst`; None without any.
 
     columns: those of the inputs.  Raises ConfigError for a column that does not exist, and for another direction.
     """
     if settings.monotonic is None:
         return None
-    columns, option, found = list(columns), named("monotonic"), dict[str, int]()
+    columns, asked, found = list(columns), option("monotonic"), dict[str, int]()
     for each in listed(settings.monotonic):
         name, colon, direction = each.rpartition(":")
         if not colon or direction.strip() not in DIRECTIONS:
             raise ConfigError(
-                f"{option} must be COLUMN:+1 where the prediction may never fall as the number rises, or COLUMN:-1 "
+                f"{asked} must be COLUMN:+1 where the prediction may never fall as the number rises, or COLUMN:-1 "
                 f"where it may never rise, not {each!r:.60}."
             )
-        name = name if name in columns else pick(name.strip(), columns, source, option)
+        name = name if name in columns else pick(name.strip(), columns, source, asked)
         if found.setdefault(name, DIRECTIONS[direction.strip()]) != DIRECTIONS[direction.strip()]:
-            raise ConfigError(f"{option} gives {name!r} both directions; give it one.")
+            raise ConfigError(f"{asked} gives {name!r} both directions; give it one.")
     return found
 
 
@@ -61,46 +59,46 @@ class Demanded(NamedTuple):
     costs: tuple[tuple[float, ...], ...] | None = None
 
 
-def demanded(settings: Settings, target: TargetColumn, named: Names = PYTHON) -> Demanded | None:
+def demanded(settings: Settings, target: TargetColumn) -> Demanded | None:
     """Return the threshold or the costs of a run; None without. Raises ConfigError where its target has none."""
     if settings.threshold is None and settings.costs is None:
         return None
     name = "costs" if settings.threshold is None else "threshold"
     if settings.threshold is not None and settings.costs is not None:
-        raise ConfigError(f"{named('costs')} give the threshold too; omit it or {named('threshold')}.")
+        raise ConfigError(f"{option('costs')} give the threshold too; omit it or {option('threshold')}.")
     labels = [] if target.is_number else distinct(target.y).tolist()
     if len(labels) < 2:
         raise ConfigError(
-            f"{named(name)} is for classes, and {target.name!r} has numbers to predict; omit it."
+            f"{option(name)} is for classes, and {target.name!r} has numbers to predict; omit it."
         )
     if settings.costs is not None:
-        return Demanded(costs=_costs(settings.costs, labels, named))
+        return Demanded(costs=_costs(settings.costs, labels))
     if len(labels) > 2:
         raise ConfigError(
-            f"{named('threshold')} is for two classes, and {target.name!r} has {len(labels)}; use {named('costs')}."
+            f"{option('threshold')} is for two classes, and {target.name!r} has {len(labels)}; use {option('costs')}."
         )
     assert settings.threshold is not None
     if settings.positive == f"{labels[0]}" and settings.threshold in OF_POSITIVE:
         raise ConfigError(
-            f"{named.given('threshold', settings.threshold)} is of the class that sorts last, {labels[1]}; omit "
-            f"{named('positive')}, or use {named('costs')}."
+            f"{with_value('threshold', settings.threshold)} is of the class that sorts last, {labels[1]}; omit "
+            f"{option('positive')}, or use {option('costs')}."
         )
-    return _threshold(settings.threshold, named)
+    return _threshold(settings.threshold)
 
 
-def _threshold(text: str, named: Names) -> Demanded:
+def _threshold(text: str) -> Demanded:
     if text in COUNTED:
         return Demanded(scoring=text)
     try:
         return Demanded(threshold=checked_threshold(float(text)))
     except (ValueError, ConfigError):
         raise ConfigError(
-            f"{named('threshold')} must be a probability from 0 to 1, or a score to maximize ({', '.join(COUNTED)}), "
+            f"{option('threshold')} must be a probability from 0 to 1, or a score to maximize ({', '.join(COUNTED)}), "
             f"not {text!r:.40}."
         ) from None
 
 
-def _costs(text: str, labels: Sequence[Any], named: Names) -> tuple[tuple[float, ...], ...]:
+def _costs(text: str, labels: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
     """Return costs from text such as "0,1/20,0"."""
     try:
         rows = [[float(cell) for cell in row.split(",")] for row in text.split("/")]
@@ -114,7 +112,7 @@ def _costs(text: str, labels: Sequence[Any], named: Names) -> tuple[tuple[float,
             else f"must be numbers ({error})."
         )
         raise ConfigError(
-            f"{named('costs')} are a row for each true class ({said}), with / between rows and commas within, such as "
+            f"{option('costs')} are a row for each true class ({said}), with / between rows and commas within, such as "
             f"0,1/20,0: they {why}"
         ) from None
     return tuple(map(tuple, found.tolist()))

@@ -20,7 +20,7 @@ from chainrule.recipe import folder, tables
 from chainrule.recipe.averages import estimator_in
 from chainrule.recipe.exported import is_table
 from chainrule.recipe.held_rows import divide
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import call_to_resume
 from chainrule.recipe.settings import Settings
 
 FILE = "distilled.safetensors"
@@ -50,7 +50,6 @@ def distilled(
     *,
     between: int | None = None,
     seed: int = 0,
-    named: Names = PYTHON,
     **parameters: Any,
 ) -> DistilledRun:
     """Write one network that has learned what the estimator of a run answers, and return what that costs.
@@ -63,14 +62,14 @@ def distilled(
     config = folder.read_config(place)
     file = place / "model.safetensors"
     if not file.is_file():
-        raise DataError(f"{place} contains no model.safetensors; finish the run: {named.resume(place)}")
+        raise DataError(f"{place} contains no model.safetensors; finish the run: {call_to_resume(place)}")
     teacher = estimator_in(file)
     if teacher is None or teacher.preprocess is None:
         raise ConfigError(
             f"a network is distilled from a run on a table that was trained as an estimator, and {place} has another "
             "one; train a smaller network."
         )
-    rows = rows_of_run(teacher, config, place, named)
+    rows = rows_of_run(teacher, config, place)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
         student, cost = distill(
@@ -87,9 +86,7 @@ def distilled(
     return DistilledRun(path, cost)
 
 
-def rows_of_run(
-    teacher: MLPClassifier | MLPRegressor, config: Mapping[str, Any], place: Path, named: Names = PYTHON
-) -> RunRows:
+def rows_of_run(teacher: MLPClassifier | MLPRegressor, config: Mapping[str, Any], place: Path) -> RunRows:
     """Read the table of a run again, and split it as the run did.
 
     config: its config.json.  Raises ConfigError for a table that is none any more, or another one.
@@ -98,7 +95,7 @@ def rows_of_run(
     if not is_table(source):
         raise ConfigError(f"a network learns from one table, and the data of {place} are {source}.")
     settings = Settings.from_json(config["resolved"], str(place / "config.json"))
-    columns, target, tied = tables.read(source, settings, named)
+    columns, target, tied = tables.read(source, settings)
     train, test = divide(target, settings.seed, source, tied)
     inputs = {name: values for name, values in columns.items() if name != target.name}
     model = teacher.model_

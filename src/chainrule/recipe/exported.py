@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets.table_files import TABLES
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.rows import rows_of
@@ -26,7 +26,6 @@ from chainrule.recipe import folder, tables
 from chainrule.recipe.averages import estimator_of
 from chainrule.recipe.columns import read_columns
 from chainrule.recipe.data import load
-from chainrule.recipe.naming import Names
 from chainrule.recipe.prepare import TrainedRun
 from chainrule.recipe.settings import Settings
 
@@ -71,9 +70,7 @@ def graph_and_rows(run: TrainedRun) -> tuple[ComputationGraph, Mapping[str, Any]
     return run.estimator.graph(), learned, judged
 
 
-def exported(
-    file: Path, path: Path, rows: str | None, settings: Mapping[str, Any], named: Names
-) -> ExportedFiles:
+def exported(file: Path, path: Path, rows: str | None, settings: Mapping[str, Any]) -> ExportedFiles:
     """Write the model of a file in the format of the path's ending.
 
     rows: a table, or other data that the model takes, to compare the answers on; None for the run's own where ranges
@@ -85,15 +82,15 @@ def exported(
     if asked is None and settings.get("dtype") == INT8_DTYPE:
         raise ConfigError(
             f"dtype='int8' measures ranges on rows of the model's inputs, and {file} is of no run with data; give "
-            f"{named('rows')} with some hundreds of rows."
+            f"{option('rows')} with some hundreds of rows."
         )
     if estimator is not None:
-        given = None if asked is None else estimator_rows(estimator, asked, file, named)
+        given = None if asked is None else estimator_rows(estimator, asked, file)
         return estimator.export(path, given, **settings)
     table = tables.known(metadata, file)
     matrix: NDArray[Any] | None = None
     if asked is not None:
-        matrix = tables.inputs_of(asked, table)[1] if is_table(asked) else samples_of(asked, file, named)
+        matrix = tables.inputs_of(asked, table)[1] if is_table(asked) else samples_of(asked, file)
     made = model.export(path, matrix, **settings)
     return made if table is None else replace(made, left_out=(*made.left_out, WITHOUT_ESTIMATOR))
 
@@ -103,14 +100,14 @@ def is_table(text: str) -> bool:
     return text.lower().endswith(TABLES)
 
 
-def estimator_rows(estimator: MLPClassifier | MLPRegressor, text: str, file: Path, named: Names) -> Any:
+def estimator_rows(estimator: MLPClassifier | MLPRegressor, text: str, file: Path) -> Any:
     """Return the rows of a table by column; of an estimator of numbers, those of other data."""
-    return read_columns(text) if is_table(text) else samples_of(text, file, named)
+    return read_columns(text) if is_table(text) else samples_of(text, file)
 
 
-def samples_of(text: str, file: Path, named: Names) -> NDArray[Any]:
+def samples_of(text: str, file: Path) -> NDArray[Any]:
     """Return the first training rows of mnist, a folder of IDX files or an .npz."""
-    X = load(text, named, settings_of(file)).train.X[:ROWS]
+    X = load(text, settings_of(file)).train.X[:ROWS]
     return np.asarray(X.toarray() if hasattr(X, "toarray") else X)
 
 

@@ -28,8 +28,8 @@ from typing import Any
 
 import chainrule
 from chainrule.core.files import cells, open_regular, to_json, write_whole
-from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError, option
+from chainrule.recipe.messages import with_value
 from chainrule.tracking.tensorboard import remove_board
 
 FORMAT = 1
@@ -52,7 +52,7 @@ REFUSED = (ConfigError, DataError, ShapeError)
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON) -> Path:
+def choose(out: str | os.PathLike[str] | None, name: str) -> Path:
     """Return the folder of a new run: `out`, or a new one, runs/NAME-DATE-TIME."""
     if out is None:
         now = datetime.datetime.now()
@@ -66,11 +66,11 @@ def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON)
             return folder
     folder = Path(out or stem)
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{named.given('out', folder)} is a file; name a folder.")
+        raise ConfigError(f"{with_value('out', folder)} is a file; name a folder.")
     return folder
 
 
-def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
+def empty(folder: Path, overwrite: bool) -> None:
     """Empty a folder for a new run; with `overwrite` also delete another run's files. The caller holds the lock.
 
     Raises ConfigError if the folder contains another run and overwrite is False.
@@ -78,7 +78,7 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
     held = sorted(path.name for path in folder.iterdir() if not is_leftover(path) and path.name != LOCK)
     if held and not overwrite:
         what = "a run" if "config.json" in held else f"files ({held[0]})"
-        how = f"; continue it with {named.given('resume', True)}, replace it with {named.given('overwrite', True)}"
+        how = f"; continue it with {with_value('resume', True)}, replace it with {with_value('overwrite', True)}"
         how = how if "config.json" in held else ""
         raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
     for old in (*(folder / name for name in FILES), *(folder / RACE).glob("*.safetensors")):
@@ -89,7 +89,7 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Lock a folder for one run. Raises ConfigError if another run is using it.
 
     The system releases the lock when the process ends, however it ends. On a file system without locks the run
@@ -99,7 +99,7 @@ def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
     handle = _open_locked(path)
     if handle is None:
         raise ConfigError(
-            f"another process is training in {folder}; wait until it ends, or name another folder with {named('out')}."
+            f"another process is training in {folder}; wait until it ends, or name another folder with {option('out')}."
         )
     try:
         yield
@@ -151,10 +151,10 @@ def _lock(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def in_folder(folder: Path, named: Names = PYTHON) -> Iterator[None]:
+def in_folder(folder: Path) -> Iterator[None]:
     """Lock a folder; delete it if the run is rejected and no file is in it."""
     try:
-        with locked(folder, named):
+        with locked(folder):
             yield
     except REFUSED:
         discard(folder)
@@ -173,12 +173,10 @@ def unless_rejected(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_new_folder(
-    folder: Path, config: Mapping[str, Any], overwrite: bool, named: Names = PYTHON
-) -> Iterator[None]:
+def in_new_folder(folder: Path, config: Mapping[str, Any], overwrite: bool) -> Iterator[None]:
     """Lock a folder and empty it for a new run with these settings, see `empty`; delete it if the run is rejected."""
-    with in_folder(folder, named):
-        empty(folder, overwrite, named)
+    with in_folder(folder):
+        empty(folder, overwrite)
         write_config(folder, config)
         with unless_rejected(folder):
             yield

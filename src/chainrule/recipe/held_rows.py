@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.data.checks import check_seed
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe.columns import TargetColumn, pick
-from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 
 TEST_SHARE = 0.2
@@ -53,21 +52,22 @@ def tied_rows(
     target: str,
     settings: Settings,
     source: str | os.PathLike[str],
-    named: Names = PYTHON,
 ) -> TiedRows:
     """Return the columns that the settings name. Raises ConfigError for one that is not there, or the target."""
     names: dict[str, str] = {}
-    for option in ("groups", "time"):
-        asked = getattr(settings, option)
+    for kind in ("groups", "time"):
+        asked = getattr(settings, kind)
         if asked is None:
             continue
-        names[option] = pick(asked, columns, f"{source}", named(option))
-        if names[option] == target:
-            raise ConfigError(f"{named(option)} names {target!r}, the column to predict; name another.")
+        names[kind] = pick(asked, columns, f"{source}", option(kind))
+        if names[kind] == target:
+            raise ConfigError(f"{option(kind)} names {target!r}, the column to predict; name another.")
     gap = gap_of(settings)
     if gap and "time" not in names:
-        raise ConfigError(f"{named('gap')} lies between times; also name their column with {named('time')}.")
-    groups, time = (columns.get(names.get(option, "")) for option in ("groups", "time"))
+        raise ConfigError(
+            f"{option('gap')} lies between times; also name their column with {option('time')}."
+        )
+    groups, time = (columns.get(names.get(kind, "")) for kind in ("groups", "time"))
     return TiedRows(groups, time, gap, names)
 
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.data.samples import Samples
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 from chainrule.formulas.metrics import METRICS, confusion_matrix, evaluate
 from chainrule.network.answers import decide, probabilities, true_labels
-from chainrule.recipe.naming import PYTHON, Names
 from chainrule.trained.prediction import PredictionMixin
 
 if TYPE_CHECKING:
@@ -160,21 +159,21 @@ def _judgement(
     return Judgement(part, model.task, metrics, classes, y, said, shares, worst, positive)
 
 
-def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
+def positive_class(text: str, classes: list[Any]) -> Any:
     """Return the one of two classes with this label. classes: empty if samples do not have a single label."""
     if len(classes) != 2:
-        raise ConfigError(f"{named('positive')} is for two classes; omit it.")
+        raise ConfigError(f"{option('positive')} is for two classes; omit it.")
     for label in classes:
         if text == str(label):
             return label
-    raise ConfigError(f"{named('positive')} must be {classes[0]} or {classes[1]}, not {text!r}.")
+    raise ConfigError(f"{option('positive')} must be {classes[0]} or {classes[1]}, not {text!r}.")
 
 
-def positive_of(model: PredictionMixin, text: str | None, named: Names = PYTHON) -> Any:
+def positive_of(model: PredictionMixin, text: str | None) -> Any:
     """Return the label of a model's two classes that a text names; None for None."""
     if text is None:
         return None
-    return positive_class(text, model.labels if model.task in ("binary", "multiclass") else [], named)
+    return positive_class(text, model.labels if model.task in ("binary", "multiclass") else [])
 
 
 def apart(

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.data.source import Source, SourceBlock
 from chainrule.datasets.column_files import ColumnFile, find_files, paths_of, read_as
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe import tables
 from chainrule.recipe.columns import TargetColumn, as_labels, columns_of, excluded, pick, read_target
-from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split_rows
 
@@ -54,30 +53,30 @@ class Loaded(NamedTuple):
     stream: TableSource
 
 
-def load(text: str, settings: Settings, held_out: float, named: Names = PYTHON) -> Loaded:
+def load(text: str, settings: Settings, held_out: float) -> Loaded:
     """Inspect the files, draw the sample, fit the preprocessing, and return the data of a run.
 
     held_out: the fraction of the sample's training rows used for validation.
     """
     if settings.has_preset:
         raise ConfigError(
-            f"{named('preset')} needs a table in memory, but {text} is read in pieces; omit {named('preset')}, "
+            f"{option('preset')} needs a table in memory, but {text} is read in pieces; omit {option('preset')}, "
             "or name one file."
         )
     files = find_files(paths_of(text))
     names = list(files[0].schema.names)
     if settings.target_column is None:
         raise ConfigError(
-            f"{text} has tables; name the column to predict with {named('target_column')}: the last are "
+            f"{text} has tables; name the column to predict with {option('target_column')}: the last are "
             f"{', '.join(names[-4:])}."
         )
-    target = pick(settings.target_column, names, text, named("target_column"))
-    left_out = excluded(settings.exclude_columns, names, target, text, named)
+    target = pick(settings.target_column, names, text, option("target_column"))
+    left_out = excluded(settings.exclude_columns, names, target, text)
     names = [name for name in names if name not in left_out]
     schema = _select(files[0].schema, names)
     sample = draw(files, schema, target, settings.seed)
     columns = columns_of(sample.table, text)
-    chosen = read_target(target, columns[target], text, settings.loss, named)
+    chosen = read_target(target, columns[target], text, settings.loss)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
     train, test, table = tables.prepared(Path(text), columns, chosen, preprocessor, settings.seed, held_out)
     validation = split_rows(len(train), held_out, settings.seed)[1]

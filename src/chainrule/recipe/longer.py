@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.datasets.column_files import source_of
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators.recipes import BEST
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
 from chainrule.recipe.data import Data
 from chainrule.recipe.folder import CHECKPOINT
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import call_to_resume, value_of
 from chainrule.recipe.prepare import Earlier, Prepared
 from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.trained.persistence import network_config
@@ -77,7 +77,6 @@ def agreed(
     given: Settings,
     chosen: Sequence[str],
     data: Data | str | None,
-    named: Names = PYTHON,
     what: str = "run",
     resolved: Settings | None = None,
 ) -> Settings:
@@ -87,7 +86,7 @@ def agreed(
     trained longer, to more epochs than these; None if all must be equal.
     """
     asked = Settings.from_json(config["settings"], f"{place / 'config.json'}")
-    given.check_types(named)
+    given.check_types()
     grows = growing(resolved)
     for name in chosen:
         mine, theirs = getattr(given, name), getattr(resolved if name == grows else asked, name)
@@ -95,9 +94,9 @@ def agreed(
             continue
         if name == "preset" and resolved is not None and mine == (resolved.preset or NO_PRESET):
             continue  # the default, by its name
-        was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
+        was = "without it" if theirs is None else f"with {value_of(name, theirs)}"
         raise ConfigError(
-            f"{named(name)} is {named.value(name, mine)}, but the {what} in {place} was started {was}; omit "
+            f"{option(name)} is {value_of(name, mine)}, but the {what} in {place} was started {was}; omit "
             "it" + (", or give more to train it longer." if name == grows else ".")
         )
     source = config["data"]["source"]
@@ -109,7 +108,7 @@ def agreed(
     sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}", source_of(name))
     if data is not None and source not in sources:
         raise ConfigError(
-            f"{named('data')} is {name}, but the {what} in {place} was started with {source or 'arrays'}; "
+            f"{option('data')} is {name}, but the {what} in {place} was started with {source or 'arrays'}; "
             "name that."
         )
     if grows == "time_limit" and grows in chosen:
@@ -155,7 +154,6 @@ def starts_anew(
     schedule: Schedule | None,
     done: History | None,
     epochs: int,
-    named: Names = PYTHON,
 ) -> bool:
     """Return whether more epochs are a training of their own; False if the run continues from its checkpoint.
 
@@ -168,15 +166,15 @@ def starts_anew(
     if done is None:
         if looks_ahead:
             raise ConfigError(
-                f"{named('epochs')} is {epochs}, but the run in {place} has not finished its "
+                f"{option('epochs')} is {epochs}, but the run in {place} has not finished its "
                 f"{run.settings.epochs} epochs, on "
-                f"which {run.settings.schedule} depends; finish it first: {named.resume(place)}."
+                f"which {run.settings.schedule} depends; finish it first: {call_to_resume(place)}."
             )
         return False
     target = run.settings.target
     if target is not None and done.stopped and done[-1].get("val_accuracy", 0.0) >= target:
         raise ConfigError(
-            f"the run in {place} reached its {named('target')} of {target:g} and would stop at once; "
+            f"the run in {place} reached its {option('target')} of {target:g} and would stop at once; "
             "start another run."
         )
     return looks_ahead or done.stopped is not None or not (place / CHECKPOINT).is_file()

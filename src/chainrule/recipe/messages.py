@@ -1,27 +1,48 @@
-"""Translate an error's message: options get the names that the caller uses."""
+"""Messages with options: marked where they are written, and translated where they are read, into the reader's names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
-from chainrule.errors import ChainruleError
-from chainrule.recipe.naming import PYTHON, Names
-from chainrule.recipe.settings import NAMES
+from chainrule.errors import ChainruleError, option
+from chainrule.recipe.settings import NAMES, as_text
 
 OF_LIBRARY = {"learning_rate": "lr"}
 """Options of the library with another name as a setting."""
+VALUE = "value of "
+"""What stands before an option's name where only its value is marked."""
+Naming = Callable[[str, str, str], str]
+"""naming(option, value, text): an option with its value, if it has one, as the caller writes it; text: as the message
+has it"""
 
 
-def told(error: ChainruleError, named: Names = PYTHON) -> str:
+def with_value(name: str, value: object) -> str:
+    """Mark an option with its value, `batch_size=32`; True for a switch."""
+    return option(name, f"{name}={value!r}", as_text(name, value))
+
+
+def value_of(name: str, value: object) -> str:
+    """Mark a value of an option."""
+    return option(f"{VALUE}{name}", repr(value), as_text(name, value))
+
+
+def call_to_resume(place: Path) -> str:
+    """Mark the call that continues the run of a folder."""
+    return option("resume", f"run(..., out={str(place)!r}, resume=True)", f"{place}")
+
+
+def in_python(option: str, value: str, text: str) -> str:
+    """Name an option as in Python: `batch_size`, `batch_size=32`."""
+    if option not in NAMES or text.startswith(f"{option}="):
+        return text
+    return f"{option}={_value(value)!r}" if value else option
+
+
+def told(error: ChainruleError, naming: Naming = in_python) -> str:
     """Return the message, with its marked options under the caller's names."""
-
-    def name(option: str, value: str, text: str) -> str:
-        option = OF_LIBRARY.get(option, option)
-        if option not in NAMES and option not in named.others:
-            return text
-        return named.given(option, _value(value)) if value else named(option)
-
-    return error.said(name)
+    return error.said(lambda option, value, text: naming(OF_LIBRARY.get(option, option), value, text))
 
 
 def _value(text: str) -> object:
@@ -32,6 +53,6 @@ def _value(text: str) -> object:
     return text
 
 
-def in_words_of(error: ChainruleError, named: Names) -> None:
-    """Rewrite an error's message in place, with the caller's names."""
-    error.args = (told(error, named), *error.args[1:])
+def in_words_of(error: ChainruleError) -> None:
+    """Rewrite an error's message in place, with the names of a run's settings."""
+    error.args = (told(error), *error.args[1:])

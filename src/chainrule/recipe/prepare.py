@@ -13,7 +13,6 @@ from chainrule.model import Ensemble, Model
 from chainrule.recipe import folder
 from chainrule.recipe.data import Data, Parts, image_shape
 from chainrule.recipe.judge import Judgement
-from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
 from chainrule.training import History
 from chainrule.training.events import Consumer
@@ -84,7 +83,7 @@ class RunTraining(Protocol):
     def can_grow(self, run: Prepared) -> bool:
         """Return whether a finished run can be trained for more epochs."""
 
-    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None, named: Names) -> Prepared:
+    def taken_up(self, run: Prepared, config: dict[str, Any], epochs: int | None) -> Prepared:
         """Return the run of a folder in its current state. epochs: the requested number; None for that of before.
 
         Raises ConfigError if it cannot be trained for so many.
@@ -145,9 +144,9 @@ class Prepared(NamedTuple):
             **self.training.config(),
         }
 
-    def taken_up(self, config: dict[str, Any], epochs: int | None, named: Names = PYTHON) -> Prepared:
+    def taken_up(self, config: dict[str, Any], epochs: int | None) -> Prepared:
         """Return the run in the state of its folder; see `RunTraining.taken_up`."""
-        return self.training.taken_up(self, config, epochs, named)
+        return self.training.taken_up(self, config, epochs)
 
     def write_changes(self) -> None:
         """Write the settings again if the run is trained longer than its folder says."""

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import records
-from chainrule.errors import ChainruleError, ConfigError
+from chainrule.errors import ChainruleError, ConfigError, option
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice
 from chainrule.recipe.data import Data, check_is_table, load
 from chainrule.recipe.judge import Judgement, decided, judge, positive_of
-from chainrule.recipe.messages import in_words_of
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import in_words_of, with_value
 from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.settings import DEMANDS, NAMES, TIES, Settings
 from chainrule.recipe.tracked import followers
@@ -99,7 +98,6 @@ def run(
     resume: bool = False,
     listen: Consumer | None = None,
     stop: threading.Event | None = None,
-    named: Names = PYTHON,
     trackers: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train a network, evaluate it, and write the model and its results to a folder.
@@ -117,18 +115,18 @@ def run(
     settings = Settings() if settings is None else settings
     if resume and overwrite:
         raise ConfigError(
-            f"{named.given('resume', True)} continues a run, {named.given('overwrite', True)} replaces it; "
+            f"{with_value('resume', True)} continues a run, {with_value('overwrite', True)} replaces it; "
             "choose one."
         )
     if resume and out is not None and (Path(out) / "config.json").is_file():
-        context = resumed(Path(out), settings, NAMES, data, named)
+        context = resumed(Path(out), settings, NAMES, data)
     else:
-        context = begun(data, settings, out, overwrite, named)
+        context = begun(data, settings, out, overwrite)
     try:
         with context as prepared:
-            return carry_out(prepared, listen, stop, named, trackers)
+            return carry_out(prepared, listen, stop, trackers)
     except ChainruleError as error:
-        in_words_of(error, named)
+        in_words_of(error)
         raise
 
 
@@ -138,16 +136,15 @@ def begun(
     given: Settings,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-    named: Names = PYTHON,
 ) -> Iterator[Prepared]:
     """Prepare a new run in its folder, which is locked within the `with`."""
-    found = load(data, named, given) if isinstance(data, str) else data
+    found = load(data, given) if isinstance(data, str) else data
     is_table = found.table is not None and found.stream is None
     settings = preset_choice.chosen(given) if is_table else given
     of_estimator = settings.has_preset or (is_table and preset_choice.is_of_estimator(settings))
-    prepared = _prepared(found, given, None, settings, of_estimator, named)
-    placed = prepared._replace(place=folder.choose(out, found.name, named))
-    with folder.in_new_folder(placed.place, placed.config(), overwrite, named):
+    prepared = _prepared(found, given, None, settings, of_estimator)
+    placed = prepared._replace(place=folder.choose(out, found.name))
+    with folder.in_new_folder(placed.place, placed.config(), overwrite):
         yield placed
 
 
@@ -157,36 +154,33 @@ def resumed(
     given: Settings,
     chosen: Sequence[str],
     data: Data | str | None = None,
-    named: Names = PYTHON,
 ) -> Iterator[Prepared]:
     """Prepare to continue the run of a folder, which is locked within the `with`.
 
     chosen: names of the settings that must equal the run's own; only the epochs may be more, or the seconds of a race.
     data: None for those named in the folder.
     """
-    with folder.in_folder(place, named):
-        prepared = _agreed(place, given, chosen, data, named)
+    with folder.in_folder(place):
+        prepared = _agreed(place, given, chosen, data)
         folder.clean(place)
         with folder.unless_rejected(place):
             yield prepared
 
 
-def _agreed(
-    place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None, named: Names
-) -> Prepared:
+def _agreed(place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None) -> Prepared:
     """Check the given settings and data against those of the run in a folder, and return that run."""
     config = folder.read_config(place)
     if "search" in config:
         raise ConfigError(f"{place} has a search; continue it with: chainrule tune {place} --resume")
     resolved = Settings.from_json(config["resolved"], f"{place / 'config.json'}")
-    asked = longer.agreed(place, config, given, chosen, data, named, resolved=resolved)
+    asked = longer.agreed(place, config, given, chosen, data, resolved=resolved)
     source, text = config["data"]["source"], config["data"]["text"]
     was = preset_choice.as_it_was(asked, resolved)
     of_estimator = folder.is_of_estimator(config, was.has_preset)
-    found = data if isinstance(data, Data) else load(source, named, was, of_estimator)._replace(text=text)
-    prepared = _prepared(found, asked, resolved, was, of_estimator, named)
+    found = data if isinstance(data, Data) else load(source, was, of_estimator)._replace(text=text)
+    prepared = _prepared(found, asked, resolved, was, of_estimator)
     epochs = given.epochs if "epochs" in chosen else None
-    return prepared._replace(place=place).taken_up(config, epochs, named)
+    return prepared._replace(place=place).taken_up(config, epochs)
 
 
 def _prepared(
@@ -195,7 +189,6 @@ def _prepared(
     resolved: Settings | None,
     settings: Settings,
     of_estimator: bool,
-    named: Names,
 ) -> Prepared:
     """Return the run of the settings; the modules of the estimators are imported only for one of theirs.
 
@@ -205,21 +198,20 @@ def _prepared(
         for name in (*TIES, *DEMANDS, "plan"):
             if getattr(given, name) is not None:
                 raise ConfigError(
-                    f"{named(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "
+                    f"{option(name)} is for a table in memory and a fit that holds out rows itself, of a preset or a "
                     "plain network; omit it, or the options that these do not support."
                 )
-        return by_model.prepare(data, given, resolved, named)
-    check_is_table(data, "preset", named)  # before the imports, which are many
+        return by_model.prepare(data, given, resolved)
+    check_is_table(data, "preset")  # before the imports, which are many
     from chainrule.recipe import by_estimator
 
-    return by_estimator.prepare(data, given, settings, resolved, named)
+    return by_estimator.prepare(data, given, settings, resolved)
 
 
 def carry_out(
     begun: Prepared,
     listen: Consumer | None = None,
     stop: threading.Event | None = None,
-    named: Names = PYTHON,
     trackers: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train to the end, from the last checkpoint if there is one, evaluate, and write the results to the folder.
@@ -240,7 +232,7 @@ def carry_out(
         epochs, parts = (len(found.history), begun.settings.epochs or 0), found.parts
         try:
             tell(Judging(*epochs, parts.judged_name, parts.judged.n))
-            outcome = judged(found, named)
+            outcome = judged(found)
         except BaseException as error:
             tell(failed(*epochs, error))
             raise
@@ -259,7 +251,7 @@ def trained(begun: Prepared, listen: Consumer, stop: threading.Event | None = No
     return begun.training.train(begun, listen, stop) if begun.done is None else begun.done
 
 
-def judged(found: TrainedRun, named: Names = PYTHON, more: Mapping[str, Any] | None = None) -> Outcome:
+def judged(found: TrainedRun, more: Mapping[str, Any] | None = None) -> Outcome:
     """Evaluate a trained run, and write its results to its folder. more: more entries of metrics.json."""
     settings, parts, history, table = found.settings, found.parts, found.history, found.data.table
     outputs = comparison = None
@@ -271,7 +263,7 @@ def judged(found: TrainedRun, named: Names = PYTHON, more: Mapping[str, Any] | N
         found.model,
         parts.judged,
         part=parts.judged_name,
-        positive=positive_of(found.model, settings.positive, named),
+        positive=positive_of(found.model, settings.positive),
         engine=settings.engine,
         outputs=outputs,
     )

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from chainrule.core.settings import check_count, check_number
-from chainrule.errors import ConfigError, FormatError
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.errors import ConfigError, FormatError, option
 
 WORDS: dict[Any, str] = {
     int: "an integer",
@@ -45,12 +44,12 @@ class Range(NamedTuple):
 
 def _probability(value: float, name: str) -> None:
     if not 0 <= value < 1:
-        raise ConfigError(f"{name} must be a probability of at least 0 and below 1, not {value:g}.")
+        raise ConfigError(f"{option(name)} must be a probability of at least 0 and below 1, not {value:g}.")
 
 
 def _accuracy(value: float, name: str) -> None:
     if not 0 < value <= 1:
-        raise ConfigError(f"{name} is an accuracy above 0, at most 1, not {value:g}.")
+        raise ConfigError(f"{option(name)} is an accuracy above 0, at most 1, not {value:g}.")
 
 
 COUNT = Range(1, check=check_count)
@@ -182,7 +181,7 @@ class Settings:
             elif type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
                 object.__setattr__(self, name, value.item())
 
-    def check_types(self, named: Names = PYTHON) -> None:
+    def check_types(self) -> None:
         """Raise ConfigError for a value whose type is not its field's."""
         for name, hint in types().items():
             value = getattr(self, name)
@@ -190,17 +189,17 @@ class Settings:
                 wanted = "widths such as (256, 128), () for a linear model, or None"
                 if name != "hidden":
                     wanted = " or ".join(WORDS[kind] for kind in alternatives(hint))
-                raise ConfigError(f"{named(name)} must be {wanted}, not {value!r}.")
+                raise ConfigError(f"{option(name)} must be {wanted}, not {value!r}.")
 
-    def check_numbers(self, named: Names = PYTHON) -> None:
+    def check_numbers(self) -> None:
         """Raise ConfigError for a number that is not finite, or out of its field's range."""
         for name, value in dataclasses.asdict(self).items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise ConfigError(f"{named(name)} must be a finite number, not {value}.")
+                raise ConfigError(f"{option(name)} must be a finite number, not {value}.")
         for name, about in ABOUT.items():
             numbers, value = about.numbers, getattr(self, name)
             if numbers is not None and numbers.check is not None and value is not None:
-                numbers.check(value, named(name))
+                numbers.check(value, name)
 
     def given(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults."""

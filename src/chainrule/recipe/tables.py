@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chainrule.core import hints
 from chainrule.data.frames import places
 from chainrule.datasets import Dataset
-from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.errors import ConfigError, DataError, FormatError, option
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
@@ -28,7 +28,6 @@ from chainrule.estimators.tables.kinds import categories_in_part
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import TargetColumn, as_labels, excluded, pick, read_columns, read_target
 from chainrule.recipe.held_rows import FEWEST, FREE_ROWS, TiedRows, divide, tied_rows
-from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.trained.prediction import PredictionMixin
 from chainrule.training.fit import split_rows
@@ -115,9 +114,7 @@ def shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def read(
-    path: str | os.PathLike[str], settings: Settings, named: Names = PYTHON
-) -> tuple[dict[str, Any], TargetColumn, TiedRows]:
+def read(path: str | os.PathLike[str], settings: Settings) -> tuple[dict[str, Any], TargetColumn, TiedRows]:
     """Read the columns of a table except excluded ones and that of the groups, the target, and what ties the rows.
 
     Raises ConfigError if they name no target, or a column that does not exist.
@@ -127,27 +124,25 @@ def read(
     if asked is None:
         names = ", ".join(list(columns)[-4:])
         raise ConfigError(
-            f"{path} is a table; name the column to predict with {named('target_column')}: "
+            f"{path} is a table; name the column to predict with {option('target_column')}: "
             f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
         )
-    found = pick(asked, columns, f"{path}", named("target_column"))
-    tied = tied_rows(columns, found, settings, path, named)
-    out = excluded(settings.exclude_columns, columns, found, f"{path}", named)
+    found = pick(asked, columns, f"{path}", option("target_column"))
+    tied = tied_rows(columns, found, settings, path)
+    out = excluded(settings.exclude_columns, columns, found, f"{path}")
     for each in {*out, tied.names.get("groups", found)} - {found}:
         del columns[each]
     if len(columns) < 2:
         raise DataError(f"{path} has only the column {found!r}; other columns are needed to predict it.")
-    return columns, read_target(found, columns[found], f"{path}", settings.loss, named), tied
+    return columns, read_target(found, columns[found], f"{path}", settings.loss), tied
 
 
-def load(
-    path: Path, settings: Settings, held_out: float, named: Names = PYTHON
-) -> tuple[Dataset, Dataset, TableData]:
+def load(path: Path, settings: Settings, held_out: float) -> tuple[Dataset, Dataset, TableData]:
     """Load a table for training and testing, with the preprocessor fitted only on the training rows.
 
     held_out: the fraction of the training rows used for validation; 0 for none.
     """
-    columns, target, tied = read(path, settings, named)
+    columns, target, tied = read(path, settings)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
     return prepared(path, columns, target, preprocessor, settings.seed, held_out, tied)
 

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_choice, check_seed
 from chainrule.engines import ENGINES
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.architecture import alpha_of
 from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
@@ -26,7 +26,7 @@ from chainrule.recipe import build
 from chainrule.recipe.columns import TargetColumn
 from chainrule.recipe.held_rows import gap_of
 from chainrule.recipe.judge import positive_class
-from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.messages import with_value
 from chainrule.recipe.preset_choice import DIRECT, not_of_presets, without_optimizer
 from chainrule.recipe.settings import Settings
 
@@ -44,14 +44,13 @@ def plain(
     settings: Settings,
     target: TargetColumn,
     rows: int,
-    named: Names = PYTHON,
     rising: Mapping[str, int] | None = None,
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a plain network, with the parameters of the settings. rows: those that it is fitted to.
 
     settings: resolved, and checked for a network.  rising: the directions of columns, `monotonic_cst`.
     """
-    optimizer, watches = build.optimizer(settings, named), settings.patience is not None
+    optimizer, watches = build.optimizer(settings), settings.patience is not None
     held_out = math.ceil((settings.validation_fraction or 0.0) * rows) if watches else 0
     batch = min(settings.batch_size or rows, rows - held_out)
     parameters: dict[str, Any] = {
@@ -77,14 +76,13 @@ def plain(
         "tol": 0.0,
     }
     if target.is_number:
-        return _valid(target, parameters | {"loss": build.make_loss(settings, named)}, named)
-    return _valid(target, parameters | {"label_smoothing": settings.label_smoothing}, named)
+        return _valid(target, parameters | {"loss": build.make_loss(settings)})
+    return _valid(target, parameters | {"label_smoothing": settings.label_smoothing})
 
 
 def estimator(
     settings: Settings,
     target: TargetColumn,
-    named: Names = PYTHON,
     rising: Mapping[str, int] | None = None,
 ) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a preset for a target, with the parameters of the settings.
@@ -92,7 +90,7 @@ def estimator(
     rising: the directions of columns, `monotonic_cst`.
     Raises ConfigError for unsupported settings.
     """
-    check(settings, named)
+    check(settings)
     chosen = settings.given()
     parameters: dict[str, Any] = {DIRECT[name]: value for name, value in chosen.items() if name in DIRECT}
     if "activation" in chosen:
@@ -101,30 +99,30 @@ def estimator(
         parameters["loss"] = LOSSES[settings.loss]()
     elif settings.loss not in (None, "sigmoid_cross_entropy", "softmax_cross_entropy"):
         raise ConfigError(
-            f"a preset does not support {named.given('loss', settings.loss)} for classes; omit it."
+            f"a preset does not support {with_value('loss', settings.loss)} for classes; omit it."
         )
     if not target.is_number and target.y.dtype.kind == "f":
         raise DataError(
             f"the column {target.name!r} has numbers that are not integers, and so are not classes; omit "
-            f"{named('loss')}."
+            f"{option('loss')}."
         )
     if target.is_number and settings.label_smoothing:
-        raise ConfigError(f"regression does not support label smoothing; omit {named('label_smoothing')}.")
+        raise ConfigError(f"regression does not support label smoothing; omit {option('label_smoothing')}.")
     if settings.positive is not None:
-        positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist(), named)
+        positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist())
     if settings.preset == BEST and settings.members is not None:
-        raise ConfigError(f"{named.given('preset', BEST)} is already an average; omit {named('members')}.")
+        raise ConfigError(f"{with_value('preset', BEST)} is already an average; omit {option('members')}.")
     if settings.checkpoint_steps is not None and settings.members is not None and settings.preset != "tabm":
         raise ConfigError(
-            f"an ensemble has a checkpoint after each epoch; omit {named('checkpoint_steps')}, or {named('members')}."
+            f"an ensemble has a checkpoint after each epoch; omit {option('checkpoint_steps')}, or {option('members')}."
         )
     if settings.optimizer == "lbfgs" and (settings.members or 1) > 1:
         raise ConfigError(
-            f"{named('members')} are trained in batches, and lbfgs has none; omit it, or name another "
-            f"{named('optimizer')}."
+            f"{option('members')} are trained in batches, and lbfgs has none; omit it, or name another "
+            f"{option('optimizer')}."
         )
     if "optimizer" in chosen:
-        parameters["optimizer"] = build.optimizer(settings, named)
+        parameters["optimizer"] = build.optimizer(settings)
     if rising is not None:
         parameters["monotonic_cst"] = rising
     if settings.gap is not None:
@@ -132,7 +130,7 @@ def estimator(
     if settings.dtype != Settings().dtype:
         parameters["dtype"] = settings.dtype
     of_preset = {"preprocess": "auto", "preset": settings.preset, "random_state": settings.seed}
-    return _valid(target, of_preset | parameters, named)
+    return _valid(target, of_preset | parameters)
 
 
 def _activation(settings: Settings) -> str:
@@ -140,40 +138,38 @@ def _activation(settings: Settings) -> str:
     return "logistic" if settings.activation == "sigmoid" else settings.activation
 
 
-def _valid(target: TargetColumn, parameters: dict[str, Any], named: Names) -> MLPClassifier | MLPRegressor:
+def _valid(target: TargetColumn, parameters: dict[str, Any]) -> MLPClassifier | MLPRegressor:
     """Return the estimator of a target. Raises ConfigError for parameters that it does not take."""
     made = MLPRegressor(**parameters) if target.is_number else MLPClassifier(**parameters)
     try:
         made._validate_params()
     except InvalidParameterError as error:
-        raise ConfigError(_in_settings(f"{error}", named)) from None
+        raise ConfigError(_in_settings(f"{error}")) from None
     return made
 
 
-def check(settings: Settings, named: Names = PYTHON) -> None:
+def check(settings: Settings) -> None:
     """Check types and values. Raises ConfigError for an unknown preset, and for settings that none supports."""
-    settings.check_types(named)
-    check_seed(settings.seed, named("seed"))
+    settings.check_types()
+    check_seed(settings.seed)
     for name, known in CHOICES.items():
         if getattr(settings, name) is not None:
-            check_choice(getattr(settings, name), known, named(name))
+            check_choice(getattr(settings, name), known, name)
     for name in not_of_presets(settings):
-        raise ConfigError(f"a preset does not support {named(name)}; omit it or {named('preset')}.")
+        raise ConfigError(f"a preset does not support {option(name)}; omit it or {option('preset')}.")
     for name in without_optimizer(settings):
         raise ConfigError(
-            f"{named(name)} would apply to the preset's own optimizer; also name one with "
-            f"{named('optimizer')}, such as {named.given('optimizer', 'adamw')}, or omit it."
+            f"{option(name)} would apply to the preset's own optimizer; also name one with "
+            f"{option('optimizer')}, such as {with_value('optimizer', 'adamw')}, or omit it."
         )
-    dataclasses.replace(settings, dropout=settings.dropout or 0.0).check_numbers(named)
+    dataclasses.replace(settings, dropout=settings.dropout or 0.0).check_numbers()
 
 
-def _in_settings(message: str, named: Names) -> str:
+def _in_settings(message: str) -> str:
     """Translate scikit-learn's message about a parameter to one about its setting."""
     found = re.search(r"'(\w+)'.*? must be (.+)", message, re.DOTALL)
     if found is None:  # worded differently by another release
         return message
     parameter, rest = found.groups()
     setting = next((name for name, known in DIRECT.items() if known == parameter), parameter)
-    return (
-        f"{named(setting)} must be {' '.join(rest.split()).replace('. Got', ', not').replace(' instead', '')}"
-    )
+    return f"{option(setting)} must be {' '.join(rest.split()).replace('. Got', ', not').replace(' instead', '')}"

@@ -23,7 +23,6 @@ from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
 from chainrule.recipe import by_estimator, folder, longer
 from chainrule.recipe.data import check_is_table, load
-from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.run import Outcome, judged
 from chainrule.recipe.settings import SEARCH, SearchSettings, Settings, flag, given
@@ -69,13 +68,12 @@ def begun(
     how: SearchSettings,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-    named: Names = PYTHON,
 ) -> Iterator[TuneRun]:
     """Prepare a new search in its folder, which is locked within the `with`."""
-    search = prepared(data, given, how, named)
-    place = folder.choose(out, f"{search.run.data.name}-tuned", named)
+    search = prepared(data, given, how)
+    place = folder.choose(out, f"{search.run.data.name}-tuned")
     search = search._replace(run=search.run._replace(place=place))
-    with folder.in_new_folder(place, search.config(), overwrite, named):
+    with folder.in_new_folder(place, search.config(), overwrite):
         yield search
 
 
@@ -86,7 +84,6 @@ def resumed(
     chosen: Sequence[str],
     how: Mapping[str, Any],
     data: str | None = None,
-    named: Names = PYTHON,
 ) -> Iterator[TuneRun]:
     """Prepare to continue the search of a folder.
 
@@ -98,12 +95,12 @@ def resumed(
         raise ConfigError(
             f"{place} has a run but no search; continue it with: chainrule train {place} --resume."
         )
-    asked = longer.agreed(place, config, given, chosen, data, named, "search")
+    asked = longer.agreed(place, config, given, chosen, data, "search")
     known = {name: value for name, value in config["search"].items() if name in SEARCH}
-    search = prepared(config["data"]["source"], asked, SearchSettings(**{**known, **how}), named)
+    search = prepared(config["data"]["source"], asked, SearchSettings(**{**known, **how}))
     found = search.run.data._replace(text=config["data"]["text"])
     search = search._replace(run=search.run._replace(place=place, data=found))
-    with folder.locked(place, named):
+    with folder.locked(place):
         folder.clean(place)
         (place / f"{JOURNAL}.lock").unlink(missing_ok=True)  # left by a killed process
         folder.write_config(place, search.config())
@@ -114,19 +111,18 @@ def resumed(
             raise
 
 
-def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
+def prepared(data: str, given: Settings, how: SearchSettings) -> TuneRun:
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
-    table = load(data, named, given)
-    check_is_table(table, "preset", named)
-    return TuneRun(by_estimator.prepare(table, given, given, None, named), how)
+    table = load(data, given)
+    check_is_table(table, "preset")
+    return TuneRun(by_estimator.prepare(table, given, given, None), how)
 
 
 def carry_out(
     search: TuneRun,
     listen: Listen | None = None,
     judging: Callable[[], object] | None = None,
-    named: Names = PYTHON,
 ) -> TuneOutcome:
     """Search, fit the best settings to all rows not used for testing, evaluate on the test rows, and write the results.
 
@@ -148,7 +144,7 @@ def carry_out(
         judging()
     done = by_estimator.trained(run, tuned.estimator, tuned.estimator.model_.history)
     folder.write_config(place, done.run.config() | search.of_search())
-    outcome = judged(done, named, {"search": as_data(tuned)})
+    outcome = judged(done, {"search": as_data(tuned)})
     return TuneOutcome(outcome, tuned, search.command)
 
 

@@ -16,7 +16,6 @@ from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.recipe import build, preset_choice
 from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
-from chainrule.recipe.naming import PYTHON
 from chainrule.recipe.settings import ABOUT, NAMES, Settings
 from chainrule.studio.screens.train.preset import Begun, begun
 from chainrule.studio.screens.train.rows import divided, fewer
@@ -209,7 +208,6 @@ def network_of(layers: Any, settings: Settings, data: Data) -> Network:
     bare = build.network(
         dataclasses.replace(settings, hidden=(), input_dropout=0.0, residual=False, dropout=0.0),
         data.train,
-        PYTHON,
         codes,
     )
     made = [encode(layer) for layer in bare.layers]
