@@ -47,17 +47,17 @@ def columns_of(found: object, name: str) -> dict[str, Any]:
     return {each: frame.get_column(each) for each in column_names(found, name) or ()}
 
 
-def pick(asked: str, columns: Iterable[str], source: str, option: str) -> str:
-    """Return the name of a column. Raises ConfigError with a similar name if it does not exist."""
+def pick(asked: str, columns: Iterable[str], source: str, name: str) -> str:
+    """Return the name of a column. name: of the option. Raises ConfigError with a similar one if there is none."""
     columns = list(columns)
     if asked in columns:
         return asked
     from difflib import get_close_matches
 
-    plain = {name.casefold(): name for name in columns}
+    plain = {each.casefold(): each for each in columns}
     near = get_close_matches(asked.casefold(), plain, 1)
     hint = f"did you mean {plain[near[0]]!r}?" if near else f"it has {', '.join(columns[:20])}."
-    raise ConfigError(f"{source} has no column {asked!r}, the value of {option}; {hint}")
+    raise ConfigError(f"{source} has no column {asked!r}, the value of {option(name)}; {hint}")
 
 
 def excluded(asked: str | None, columns: Iterable[str], target: str, source: str) -> list[str]:
@@ -65,13 +65,17 @@ def excluded(asked: str | None, columns: Iterable[str], target: str, source: str
 
     Raises ConfigError for a column that does not exist, and for the target.
     """
-    columns, name = list(columns), option("exclude_columns")
+    columns = list(columns)
     if asked is None:
         return []
     given = [asked] if asked in columns else next(csv.reader(io.StringIO(asked, newline="")), [])
-    names = [each if each in columns else pick(each.strip(), columns, source, name) for each in given]
+    names = [
+        each if each in columns else pick(each.strip(), columns, source, "exclude_columns") for each in given
+    ]
     if target in names:
-        raise ConfigError(f"{name} contains {target!r}, the column to predict; exclude others.")
+        raise ConfigError(
+            f"{option('exclude_columns')} contains {target!r}, the column to predict; exclude others."
+        )
     return list(dict.fromkeys(names))
 
 

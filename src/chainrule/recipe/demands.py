@@ -37,17 +37,17 @@ def directions(settings: Settings, columns: Iterable[str], source: str) -> dict[
     """
     if settings.monotonic is None:
         return None
-    columns, asked, found = list(columns), option("monotonic"), dict[str, int]()
+    columns, found = list(columns), dict[str, int]()
     for each in listed(settings.monotonic):
         name, colon, direction = each.rpartition(":")
         if not colon or direction.strip() not in DIRECTIONS:
             raise ConfigError(
-                f"{asked} must be COLUMN:+1 where the prediction may never fall as the number rises, or COLUMN:-1 "
-                f"where it may never rise, not {each!r:.60}."
+                f"{option('monotonic')} must be COLUMN:+1 where the prediction may never fall as the number rises, or "
+                f"COLUMN:-1 where it may never rise, not {each!r:.60}."
             )
-        name = name if name in columns else pick(name.strip(), columns, source, asked)
+        name = name if name in columns else pick(name.strip(), columns, source, "monotonic")
         if found.setdefault(name, DIRECTIONS[direction.strip()]) != DIRECTIONS[direction.strip()]:
-            raise ConfigError(f"{asked} gives {name!r} both directions; give it one.")
+            raise ConfigError(f"{option('monotonic')} gives {name!r} both directions; give it one.")
     return found
 
 

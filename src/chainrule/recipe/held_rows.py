@@ -59,7 +59,7 @@ def tied_rows(
         asked = getattr(settings, kind)
         if asked is None:
             continue
-        names[kind] = pick(asked, columns, f"{source}", option(kind))
+        names[kind] = pick(asked, columns, f"{source}", kind)
         if names[kind] == target:
             raise ConfigError(f"{option(kind)} names {target!r}, the column to predict; name another.")
     gap = gap_of(settings)

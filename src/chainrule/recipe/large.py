@@ -70,7 +70,7 @@ def load(text: str, settings: Settings, held_out: float) -> Loaded:
             f"{text} has tables; name the column to predict with {option('target_column')}: the last are "
             f"{', '.join(names[-4:])}."
         )
-    target = pick(settings.target_column, names, text, option("target_column"))
+    target = pick(settings.target_column, names, text, "target_column")
     left_out = excluded(settings.exclude_columns, names, target, text)
     names = [name for name in names if name not in left_out]
     schema = _select(files[0].schema, names)

@@ -127,7 +127,7 @@ def read(path: str | os.PathLike[str], settings: Settings) -> tuple[dict[str, An
             f"{path} is a table; name the column to predict with {option('target_column')}: "
             f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
         )
-    found = pick(asked, columns, f"{path}", option("target_column"))
+    found = pick(asked, columns, f"{path}", "target_column")
     tied = tied_rows(columns, found, settings, path)
     out = excluded(settings.exclude_columns, columns, found, f"{path}")
     for each in {*out, tied.names.get("groups", found)} - {found}:
