@@ -144,10 +144,6 @@ class Prepared(NamedTuple):
             **self.training.config(),
         }
 
-    def taken_up(self, config: dict[str, Any], epochs: int | None) -> Prepared:
-        """Return the run in the state of its folder; see `RunTraining.taken_up`."""
-        return self.training.taken_up(self, config, epochs)
-
     def write_changes(self) -> None:
         """Write the settings again if the run is trained longer than its folder says."""
         written, now = folder.read_config(self.place)["resolved"], self.settings

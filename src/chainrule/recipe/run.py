@@ -180,7 +180,7 @@ def _agreed(place: Path, given: Settings, chosen: Sequence[str], data: Data | st
     found = data if isinstance(data, Data) else load(source, was, of_estimator)._replace(text=text)
     prepared = _prepared(found, asked, resolved, was, of_estimator)
     epochs = given.epochs if "epochs" in chosen else None
-    return prepared._replace(place=place).taken_up(config, epochs)
+    return prepared.training.taken_up(prepared._replace(place=place), config, epochs)
 
 
 def _prepared(
