@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.views import words
-from chainrule.views.text import aligned
+from chainrule.views.tables import aligned
 
 
 def table(flow: Flow) -> str:

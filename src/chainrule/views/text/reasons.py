@@ -10,7 +10,7 @@ from chainrule.estimators.explain.columns import ColumnImportance
 from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words
-from chainrule.views.text import aligned
+from chainrule.views.tables import aligned
 from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
-from chainrule.views.text import aligned
+from chainrule.views.tables import aligned
 from chainrule.views.words.facts import short
 
 MAX_SETTINGS_CHARACTERS = 80

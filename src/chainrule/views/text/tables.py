@@ -8,7 +8,7 @@ from chainrule.estimators.reliability import Reliability
 from chainrule.estimators.tables.learned import DescribedTable
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words
-from chainrule.views.text import aligned
+from chainrule.views.tables import aligned
 from chainrule.views.words.facts import quantity
 
 MAX_NAME_CHARACTERS = 32
