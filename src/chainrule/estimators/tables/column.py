@@ -48,8 +48,8 @@ class Column:
     values: NDArray[Any]
     texts: tuple[str, ...] = ()
     infinite: int = 0
-    is_category: bool = False
-    """whether it is one whatever its values look like"""
+    category_by: str = ""
+    """why it is one of categories whatever its values look like: "declared" by its type, or by the "texts" of others"""
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -60,14 +60,14 @@ class Column:
         """Return the column of some rows; of a text column the codes are again in the order in which they come."""
         values = self.values[rows]
         if self.form != "text":
-            return Column(self.name, self.form, values, is_category=self.is_category)
+            return Column(self.name, self.form, values, category_by=self.category_by)
         codes, first, places = np.unique(values, return_index=True, return_inverse=True)
         there = np.flatnonzero(codes >= 0)
         there = there[np.argsort(first[there])]
         new = np.full(len(codes), -1)
         new[there] = np.arange(len(there))
         texts = tuple(self.texts[code] for code in codes[there].tolist())
-        return Column(self.name, "text", new[places], texts, is_category=self.is_category)
+        return Column(self.name, "text", new[places], texts, category_by=self.category_by)
 
 
 class CategoryCells(NamedTuple):

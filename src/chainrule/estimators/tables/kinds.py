@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -56,9 +57,9 @@ def take(column: Column, asked: str | None = None) -> Taken:
     Text in which every value reads as a number is one; text in which every value is a date is one; other text is a
     category.  asked: the kind that the user gave it.  Raises DataError where its values cannot be taken for that.
     """
-    if asked == "category" or (asked is None and column.is_category):
+    if asked == "category" or (asked is None and column.category_by):
         values, texts = categories(column)
-        return Taken("category", "asked" if asked else "texts", values, texts)
+        return Taken("category", "asked" if asked else column.category_by, values, texts)
     if column.form == "text":
         found = _text(column, asked)
     elif column.form == "boolean":
@@ -96,6 +97,22 @@ def _text(column: Column, asked: str | None) -> Taken:
         )
     values, texts = categories(column)
     return Taken("category", "texts", values, texts)
+
+
+def declared(column: Column) -> Column:
+    """Return a column of a type for categories: one, where its values are whole numbers of which some come again.
+
+    They are codes then. Fractions, and numbers that differ in all rows, are quantities that somebody made categories
+    of to save memory; other text is a category anyway.
+    """
+    values = column.values[~column.missing]
+    if column.form == "text" and (decimal := numerals.decimal_of(column.texts)) is not None:
+        values = numerals.read_numbers(column.texts, decimal)[values]
+    elif column.form != "number":
+        return column
+    there = values[~np.isnan(values)]
+    is_code = len(there) > 0 and bool((there % 1 == 0).all()) and len(np.unique(there)) < len(there)
+    return replace(column, category_by="declared") if is_code else column
 
 
 def is_identifier(name: str, taken: Taken) -> bool:
@@ -246,7 +263,7 @@ def _reads(text: str, learned: LearnedColumn) -> bool:
 
 def categories_among(columns: Iterable[Column]) -> tuple[str, ...]:
     """Return the names of the columns that are categories by their values: text, of which something is no number."""
-    return tuple(column.name for column in columns if column.form == "text" and not _says_values(column))
+    return tuple(column.name for column in columns if column.category_by or not _says_values(column))
 
 
 def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> dict[str, str]:
@@ -254,15 +271,14 @@ def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> di
 
     The rows that are not in the part, which are predicted later, have what cannot be read so.
     """
-    return {
-        column.name: "category"
-        for column in columns
-        if column.name in of_all and (column.form != "text" or _says_values(column))
-    }
+    return {column.name: "category" for column in columns if column.name in of_all and _says_values(column)}
 
 
 def _says_values(column: Column) -> bool:
-    return numerals.decimal_of(column.texts) is not None or len(calendar.orders_of(column.texts)) == 1
+    texts = column.texts
+    return (
+        column.form != "text" or numerals.decimal_of(texts) is not None or len(calendar.orders_of(texts)) == 1
+    )
 
 
 def check_kinds(kinds: object) -> dict[str, str]:

@@ -13,6 +13,7 @@ KINDS = ("number", "boolean", "category", "date", "duration")
 """What a column may be taken for."""
 WHYS = (
     *("numbers", "text_numbers", "booleans", "texts", "dates", "text_dates", "durations", "asked"),
+    "declared",
     *("all_missing", "constant", "near_constant", "every_value_differs", "identifier"),
 )
 """Why: what it holds, or why it is dropped."""

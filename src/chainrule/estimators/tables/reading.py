@@ -18,6 +18,7 @@ from chainrule.estimators.tables import few_rows
 from chainrule.estimators.tables.column import CategoryCells, Column, objects, texts, times
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
+from chainrule.estimators.tables.kinds import declared
 
 
 class RawTable(NamedTuple):
@@ -103,9 +104,12 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
             return objects(label, native.tolist())
     elif type(dtype).__name__ in ("StringDtype", "CategoricalDtype"):
         if len(native) <= few_rows.FEW:
-            return objects(label, native.tolist())
-        codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
-        return _by_levels(label, codes, distinct.tolist())
+            found = objects(label, native.tolist())
+        else:
+            codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
+            found = _by_levels(label, codes, distinct.tolist())
+        is_declared = type(dtype).__name__ == "CategoricalDtype" and not dtype.ordered
+        return declared(found) if is_declared else found
     import narwhals
 
     return _series(label, narwhals.from_native(native, series_only=True))
@@ -131,7 +135,8 @@ def _series(name: str, series: Any) -> Column:
         return numbers_of(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
     if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):
         found = _by_dictionary(name, series) if len(series) > few_rows.FEW else None
-        return objects(name, series.to_list()) if found is None else found
+        found = objects(name, series.to_list()) if found is None else found
+        return found if isinstance(dtype, nw.String) else declared(found)
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -212,7 +217,7 @@ def _read_at_once(block: NumberBlock | None, numbers: Numbers | None) -> tuple[l
 
 def _values(label: str, values: Any, name: str) -> Column:
     if isinstance(values, CategoryCells):
-        return replace(_values(label, values.cells, name), is_category=True)
+        return replace(_values(label, values.cells, name), category_by="texts")
     if frames.is_frame(values):
         series = frames.read_frame(values, name)
         if not hasattr(series, "columns"):

@@ -24,6 +24,7 @@ WHYS = {
     "text_dates": "its text reads as dates or times",
     "durations": "its values are durations",
     "asked": "it was asked for",
+    "declared": "its type is of categories",
     "all_missing": "every value is missing",
     "constant": "every value is the same",
     "near_constant": "nearly every value is the same",

@@ -19,6 +19,7 @@ WHYS = {
     "text_dates": "文字可讀成日期或時間",
     "durations": "值是時間長度",
     "asked": "依照指定",
+    "declared": "型別就是類別",
     "all_missing": "每個值都缺漏",
     "constant": "每個值都相同",
     "near_constant": "幾乎每個值都相同",

@@ -1,4 +1,4 @@
-"""Text that is no number in rows alone that a fit holds out, or that a run tests on: the column is of categories."""
+"""Columns of categories whose cells look like numbers: by their type, or in all rows but those held out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from chainrule import DataError, MLPRegressor, TablePreprocessor
@@ -80,6 +81,49 @@ def test_cells_that_are_categories():
     assert take(column).kind == "category" and take(column).texts == ("2", "3")
     assert take(column.take(np.array([2, 0]))).kind == "category"
     assert take(column, "number").kind == "number"
+
+
+CODES = [3, 1, 2, None, 3, 1, 2, 2, 1, 3] * 4
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Categorical(CODES),
+        pd.Categorical([None if code is None else str(code) for code in CODES]),
+        pl.Series([None if code is None else str(code) for code in CODES], dtype=pl.Categorical),
+        pl.Series(
+            [None if code is None else str(code) for code in CODES], dtype=pl.Enum(["1", "2", "3", "4"])
+        ),
+    ],
+    ids=["numbers", "text", "polars", "enum"],
+)
+def test_codes_of_a_type_for_categories(column: Any):
+    frame = (pl if isinstance(column, pl.Series) else pd).DataFrame(
+        {"code": column, "x": np.arange(40.0) % 7}
+    )
+    y = np.array([{1: 5.0, 2: -5.0, 3: 4.0, None: 0.0}[code] for code in CODES])
+    net = MLPRegressor(**SMALL | {"max_iter": 40}).fit(frame, y)
+    described = net.preprocessor_.columns_["code"]
+    assert (described.taken_for, described.why) == ("category", "declared")
+    rows = [{"code": code, "x": 1.0} for code in (1, 2.0, "3", None)]
+    assert np.array_equal(net.predict(rows), [net.bind().predict(row) for row in rows])
+    assert net.predict(rows)[1] < net.predict(rows)[[0, 2]].min()
+
+
+def test_what_stays_a_number():
+    for cells in (CODES, [str(code) for code in CODES if code], np.arange(40), [0.5, 1.5] * 20):
+        column = reading.read(pd.DataFrame({"x": cells})).columns[0]
+        assert take(column).kind == "number"
+    for cells in (
+        pd.Categorical([0.5, 1.5] * 20),
+        pd.Categorical(np.arange(40)),
+        pd.Categorical(CODES, ordered=True),
+    ):
+        column = reading.read(pd.DataFrame({"x": cells})).columns[0]
+        assert take(column).kind == "number"
+    yes = reading.read(pd.DataFrame({"x": pd.Categorical([True, False] * 20)})).columns[0]
+    assert take(yes).kind == "boolean"
 
 
 def test_a_fit_is_told_what_all_rows_are():
