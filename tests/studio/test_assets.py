@@ -13,6 +13,7 @@ import pytest
 from chainrule.errors import FormatError
 from chainrule.studio.page import assets as module
 from chainrule.studio.page.assets import LANGUAGES, TYPES, VERSION, assets, merge, modules, texts
+from chainrule.studio.page.join import join
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "src" / "chainrule" / "studio" / "web"
@@ -35,7 +36,7 @@ def test_every_file_of_the_folder_is_served():
     unknown = [name for name, path in files().items() if path.suffix.removeprefix(".") not in TYPES]
     assert unknown == [], "give its ending a type, or take it away"
     styles = [name for name in files() if name.startswith("styles/")]
-    assert set(assets()) == {*files(), "texts.js"} - set(styles)
+    assert set(assets()) == {*files(), "texts.js", "page.js"} - set(styles)
     sheet = [(WEB / name).read_bytes() for name in ("style.css", *sorted(styles))]
     assert assets()["style.css"].content == b"\n".join(sheet)
     for name, path in files().items():
@@ -49,8 +50,15 @@ def test_every_file_of_the_folder_is_served():
 def test_modules_have_a_type_that_browsers_run():
     assert assets()["texts.js"].type == "text/javascript; charset=utf-8"
     assert modules() == {
-        name: asset.content.decode() for name, asset in assets().items() if name.endswith(".js")
+        name: asset.content.decode()
+        for name, asset in assets().items()
+        if name.endswith(".js") and name != "page.js"
     }
+
+
+def test_the_document_has_one_script_of_all_modules_that_it_needs():
+    assert f'src="/static/{VERSION}/page.js"' in assets()["index.html"].content.decode()
+    assert assets()["page.js"].content.decode() == join("main.js", modules())
 
 
 def test_what_is_read_cannot_be_changed():

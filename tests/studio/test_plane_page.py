@@ -37,7 +37,7 @@ def opened(page: Page, *, lang: str = "en", theme: str = "light", motion: bool =
     """The screen with this state, come to anew from another screen."""
     page.evaluate(
         """async ([shared, state]) => {
-        const base = document.querySelector('script[type=module]').src.replace('main.js', '');
+        const base = document.querySelector('script[type=module]').src.replace('page.js', '');
         const { defaults } = await import(`${base}plane_settings.js`), { store } = window.chainrule;
         store.set({ screen: 'glossary' });
         await store.settled();
@@ -109,7 +109,7 @@ def centers() -> np.ndarray:
 def from_module(page: Page, path: str, expression: str) -> Any:
     return page.evaluate(
         """async ([path, expression]) => {
-        const base = document.querySelector('script[type=module]').src.replace('main.js', '');
+        const base = document.querySelector('script[type=module]').src.replace('page.js', '');
         const m = await import(base + path);
         return JSON.parse(JSON.stringify(expression.split('.').reduce((o, k) => o[k], m)));
         }""",
@@ -145,7 +145,7 @@ def test_a_pixel_of_the_surface_is_the_colour_of_the_models_answer(
     else:
         table = page.evaluate(
             """async (theme) => {
-            const base = document.querySelector('script[type=module]').src.replace('main.js', '');
+            const base = document.querySelector('script[type=module]').src.replace('page.js', '');
             return [...(await import(base + 'colors.js')).palette(theme).signed];
             }""",
             theme,

@@ -2,7 +2,7 @@
 
 A text is in one of the tables `web/texts/*.json` under a key, in each language: `{"draw.clear": {"en": ..., ...}}`.
 The page reads them all from the module `texts.js`, which is generated here. Its style sheet is `style.css`, followed
-by those of the screens in `styles/`.
+by those of the screens in `styles/`; its script is `page.js`, which has `main.js` and all modules that it needs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from chainrule.errors import FormatError
+from chainrule.studio.page.join import join
 
 __all__ = ["LANGUAGES", "TYPES", "VERSION", "Asset", "assets", "merge", "modules", "texts"]
 
@@ -36,6 +37,7 @@ TYPES = {
 _WEB = files("chainrule.studio") / "web"
 _SHARED = ("activations.js", "operations.js")
 """The modules of `chainrule.export.javascript` that the page takes its formulas from."""
+_JOINED = "page.js"
 _KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
@@ -137,6 +139,9 @@ def _read() -> tuple[str, Mapping[str, Asset]]:
     table = json.dumps({key: dict(text) for key, text in texts().items()}, ensure_ascii=False, indent=0)
     table = table.replace("<", "\\u003c")
     raw["texts.js"] = f"export const texts = {table};\n".encode()
+    if "main.js" in raw:
+        sources = {path: content.decode() for path, content in raw.items() if path.endswith(".js")}
+        raw[_JOINED] = join("main.js", sources).encode()
     digest = hashlib.sha256()
     for path, content in sorted(raw.items()):
         digest.update(f"{path}\0{len(content)}\0".encode() + content)
@@ -157,7 +162,11 @@ def assets() -> Mapping[str, Asset]:
 def modules() -> Mapping[str, str]:
     """Return the text of every JavaScript module by path, for `chainrule.studio.page.join.join`."""
     return MappingProxyType(
-        {path: asset.content.decode() for path, asset in assets().items() if path.endswith(".js")}
+        {
+            path: asset.content.decode()
+            for path, asset in assets().items()
+            if path.endswith(".js") and path != _JOINED
+        }
     )
 
 
