@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from chainrule import lab
@@ -29,6 +32,11 @@ def made(request, tmp_path_factory):
     return report, path
 
 
+@pytest.fixture
+def page(made, page_file):
+    return Path(shutil.copyfile(made[1], page_file))
+
+
 @pytest.mark.parametrize(
     "made",
     [
@@ -37,15 +45,15 @@ def made(request, tmp_path_factory):
     ],
     indirect=True,
 )
-def test_the_page_of_every_experiment(browser_page, made):
-    report, path = made
+def test_the_page_of_every_experiment(browser_page, made, page):
+    report, _ = made
     said, asked = [], []
     browser_page.on("console", lambda message: said.append(message.text))
     browser_page.on("pageerror", lambda error: said.append(str(error)))
     browser_page.on("request", lambda request: asked.append(request.url))
-    browser_page.goto(path.as_uri())
+    browser_page.goto(page.as_uri())
     browser_page.wait_for_function(DRAWN)
-    assert said == [] and [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    assert said == [] and [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
 
     text = browser_page.locator("body").inner_text()
     for words in (
@@ -67,8 +75,8 @@ def test_the_page_of_every_experiment(browser_page, made):
 
 
 @pytest.mark.parametrize("made", first("features"), indirect=True)
-def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, made):
-    phone_page.goto(made[1].as_uri())
+def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, page):
+    phone_page.goto(page.as_uri())
     check(phone_page)
     phone_page.locator("#theme").click()
     assert phone_page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -76,10 +84,10 @@ def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, made):
 
 
 @pytest.mark.parametrize("made", first("vanishing"), indirect=True)
-def test_the_page_of_every_experiment_can_be_read_on_a_wide_screen_and_in_the_dark(browser_page, made):
+def test_the_page_of_every_experiment_can_be_read_on_a_wide_screen_and_in_the_dark(browser_page, page):
     browser_page.set_viewport_size({"width": 1200, "height": 800})
     browser_page.emulate_media(color_scheme="dark")
-    browser_page.goto(made[1].as_uri())
+    browser_page.goto(page.as_uri())
     check(browser_page)
     words = browser_page.locator("main").inner_text() + "".join(
         browser_page.locator(".annotation-text").all_text_contents()

@@ -55,12 +55,11 @@ def titles(page) -> list[str]:
     return page.locator(".figure .gtitle").all_text_contents()
 
 
-def test_a_digit(browser_page, digits, tmp_path):
+def test_a_digit(browser_page, digits, page_file):
     test = load_mnist()[1]
-    path = tmp_path / "why.html"
     story = explain(digits, test.X[0], 7, source="digit.png")
-    story.write(path)
-    show(browser_page, path)
+    story.write(page_file)
+    show(browser_page, page_file)
     assert browser_page.title() == "Why 7? - Chainrule"
     headings = browser_page.locator("h2").all_text_contents()
     assert [heading[:2] for heading in headings] == ["1.", "2.", "3.", "4.", "5."]
@@ -97,24 +96,22 @@ QUICK = [(360, 740, "dark")]
         for form in ((*size, scheme) for scheme in ("light", "dark") for size in SIZES)
     ],
 )
-def test_it_fits_every_screen(browser_page, digits, tmp_path, width, height, scheme):
-    path = tmp_path / "why.html"
-    explain(digits, load_mnist()[1].X[1]).write(path)
+def test_it_fits_every_screen(browser_page, digits, page_file, width, height, scheme):
+    explain(digits, load_mnist()[1].X[1]).write(page_file)
     browser_page.set_viewport_size({"width": width, "height": height})
     browser_page.emulate_media(color_scheme=scheme)
-    show(browser_page, path)
+    show(browser_page, page_file)
     assert fits(browser_page)
     assert browser_page.evaluate("document.documentElement.dataset.theme") == scheme
 
 
-def test_a_story_can_be_read_on_a_phone(phone_page, digits, tmp_path):
-    path = tmp_path / "why.html"
-    explain(digits, load_mnist()[1].X[1]).write(path)
-    phone_page.goto(path.as_uri())
+def test_a_story_can_be_read_on_a_phone(phone_page, digits, page_file):
+    explain(digits, load_mnist()[1].X[1]).write(page_file)
+    phone_page.goto(page_file.as_uri())
     check(phone_page)
 
 
-def test_bars_keep_their_rows_and_values_where_few_are_against(browser_page, phone_page, tmp_path):
+def test_bars_keep_their_rows_and_values_where_few_are_against(browser_page, phone_page, page_file):
     model = Model(Network(4, [Dense(1)], MeanSquaredError()), seed=0)
     model.parameters["dense_1"].W[:, 0] = [3.0, -1.0, 2.0, -0.5]
     names = [f"the {k}. of some features" for k in range(4)]
@@ -122,10 +119,9 @@ def test_bars_keep_their_rows_and_values_where_few_are_against(browser_page, pho
     figure = attribution_bars(story.attribution)
     assert all(0.4 < bar.width < 1 for bar in figure.data)
     assert figure.layout.yaxis.ticktext[0] == "the 0. of some features = 1"
-    path = tmp_path / "bars.html"
-    story.write(path)
+    story.write(page_file)
     for page in (browser_page, phone_page):
-        page.goto(path.as_uri())
+        page.goto(page_file.as_uri())
         check(page)
         spans = [
             (box["y"], box["y"] + box["height"])
@@ -162,7 +158,7 @@ def test_the_story_of_a_sure_answer_has_no_zeros_for_what_moves():
 @pytest.mark.parametrize(
     "task", [*(pytest.param(task, marks=pytest.mark.slow) for task in ("two", "numbers")), "many"]
 )
-def test_tables_of_every_task(browser_page, tmp_path, task):
+def test_tables_of_every_task(browser_page, page_file, task):
     X = np.random.default_rng(0).normal(size=(60, 20))
     loss, y, outputs = {
         "two": (SigmoidCrossEntropy(), X[:, 0] > 0, 1),
@@ -171,31 +167,28 @@ def test_tables_of_every_task(browser_page, tmp_path, task):
     }[task]
     model = Model(Network(20, [Standardize(), Dense(8), ReLU(), Dense(outputs)], loss))
     model.fit(X, y, epochs=3, optimizer="adam")
-    path = tmp_path / "why.html"
-    explain(model, X[0], y[0]).write(path)
-    show(browser_page, path)
+    explain(model, X[0], y[0]).write(page_file)
+    show(browser_page, page_file)
     assert any(title.startswith("Each feature, for") for title in titles(browser_page))
     assert browser_page.locator(".figure .barlayer .point").count() >= 13
     assert fits(browser_page)
 
 
-def test_text_from_data_stays_text(browser_page, tmp_path):
+def test_text_from_data_stays_text(browser_page, page_file):
     X = np.random.default_rng(0).normal(size=(60, 3))
     y = np.array([EVIL, "<a href='javascript:alert(1)'>a</a>", "plain"])[np.arange(60) % 3]
     model = Model(Network(3, [Dense(4), ReLU(), Dense(3)], SoftmaxCrossEntropy()))
     model.fit(X, y, epochs=1)
-    path = tmp_path / "evil.html"
-    explain(model, X[0], EVIL, names=[EVIL, "b", "c"], source=EVIL).write(path)
-    show(browser_page, path)
+    explain(model, X[0], EVIL, names=[EVIL, "b", "c"], source=EVIL).write(page_file)
+    show(browser_page, page_file)
     assert browser_page.title().endswith("- Chainrule")
     assert browser_page.locator("img[src=x], .figure a, main a").count() == 0
     assert EVIL in browser_page.locator("main").inner_text()
 
 
-def test_an_attributions_page(browser_page, digits, tmp_path):
-    path = tmp_path / "attribution.html"
-    digits.attribute(load_mnist()[1].X[:2], "deep_lift").write(path, row=1)
-    show(browser_page, path)
+def test_an_attributions_page(browser_page, digits, page_file):
+    digits.attribute(load_mnist()[1].X[:2], "deep_lift").write(page_file, row=1)
+    show(browser_page, page_file)
     words = browser_page.locator("body").inner_text()
     for part in ("Sample 1 of 2", "DeepLIFT (rescale rule)", "The values add up to", "pixel ("):
         assert part in words

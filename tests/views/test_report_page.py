@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def trained(loss, X, y, outputs, **options):
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train, test = load_mnist()
     model, history = trained(
         SoftmaxCrossEntropy(), train.X[:600], train.y[:600], 10, first=[Rescale(1 / 255)]
@@ -43,6 +44,11 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(page, model, history, test.X[:300], test.y[:300], title="digits", image_shape=(28, 28),
           settings={"epochs": 3, "l2": 0.0}, command="chainrule train digits", versions={"chainrule": "1"})  # fmt: skip
     return page
+
+
+@pytest.fixture
+def digits(of_digits: Path, page_file: Path) -> Path:
+    return Path(shutil.copyfile(of_digits, page_file))
 
 
 def show(page, path: Path) -> None:
@@ -90,7 +96,7 @@ def test_a_report_can_be_read_on_a_phone(phone_page, digits):
     check(phone_page)
 
 
-def test_many_classes_with_long_names_have_room(browser_page, phone_page, tmp_path):
+def test_many_classes_with_long_names_have_room(browser_page, phone_page, page_file):
     labels = [f"species {k} of the northern forest" for k in range(39)]
     matrix = confusion(np.full((39, 39), 2) + 90 * np.eye(39, dtype=int), labels)
     assert max(map(len, matrix.layout.xaxis.ticktext)) <= 16
@@ -98,10 +104,9 @@ def test_many_classes_with_long_names_have_room(browser_page, phone_page, tmp_pa
     r = np.random.default_rng(0)
     X, y = r.normal(size=(200, 4)), np.array(labels)[np.arange(200) % 39]
     model, history = trained(SoftmaxCrossEntropy(), X, y, 39)
-    path = tmp_path / "many.html"
-    write(path, model, history, X, y, title="many")
+    write(page_file, model, history, X, y, title="many")
     for page, least in ((browser_page, 600), (phone_page, 150)):
-        page.goto(path.as_uri())
+        page.goto(page_file.as_uri())
         check(page)
         worst = page.locator("section", has_text="Worst mistakes").locator("tbody tr").first.locator("td")
         kinds = [cell.get_attribute("class") for cell in worst.all()]
@@ -147,15 +152,14 @@ def test_light_and_dark(browser_page, digits):
     assert browser_page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def test_text_from_data_stays_text(browser_page, tmp_path):
+def test_text_from_data_stays_text(browser_page, page_file):
     r = np.random.default_rng(0)
     X = r.normal(size=(80, 4))
     y = np.array([EVIL, "<a href='javascript:alert(1)'>a</a>", "plain"])[r.integers(0, 3, 80)]
     model, history = trained(SoftmaxCrossEntropy(), X, y, 3)
     history.stopped = EVIL
-    page = tmp_path / "evil.html"
     write(
-        page,
+        page_file,
         model,
         history,
         X,
@@ -166,7 +170,7 @@ def test_text_from_data_stays_text(browser_page, tmp_path):
         versions={EVIL: EVIL},
         part=EVIL,
     )
-    show(browser_page, page)
+    show(browser_page, page_file)
     assert browser_page.title() == f"{EVIL} - Chainrule"
     assert browser_page.locator("img[src=x], .figure a, main a").count() == 0
     assert EVIL in browser_page.locator("tbody").first.inner_text()
@@ -174,13 +178,12 @@ def test_text_from_data_stays_text(browser_page, tmp_path):
 
 
 @pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
-def test_regression(browser_page, tmp_path, outputs):
+def test_regression(browser_page, page_file, outputs):
     X = np.random.default_rng(0).normal(size=(90, 4))
     y = X[:, 0] if outputs == 1 else X[:, :outputs]
     model, history = trained(MeanSquaredError(), X, y, outputs)
-    page = tmp_path / "report.html"
-    write(page, model, history, X, y, title="numbers")
-    show(browser_page, page)
+    write(page_file, model, history, X, y, title="numbers")
+    show(browser_page, page_file)
     assert browser_page.locator(".figure .gtitle").all_text_contents() == [
         "Loss",
         "RMSE",
@@ -191,20 +194,19 @@ def test_regression(browser_page, tmp_path, outputs):
 
 
 @pytest.mark.parametrize("labels", [pytest.param(1, marks=pytest.mark.slow), 3])
-def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
+def test_two_classes_and_many_labels(browser_page, page_file, labels):
     X = np.random.default_rng(0).normal(size=(90, 4))
     y = X[:, 0] > 0 if labels == 1 else (X[:, :labels] > 0).astype(int)
     model, history = trained(SigmoidCrossEntropy(), X, y, labels)
-    page = tmp_path / "report.html"
-    write(page, model, history, X, y, title="labels")
-    show(browser_page, page)
+    write(page_file, model, history, X, y, title="labels")
+    show(browser_page, page_file)
     title = "Confusion matrix" if labels == 1 else "Labels found, missed and imagined"
     assert browser_page.locator(".figure .gtitle").last.text_content() == title
     assert figures_fit(browser_page)
 
 
 @pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
-def test_a_table(browser_page, phone_page, tmp_path, target):
+def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
     from chainrule.recipe.reasons import of_run
     from chainrule.recipe.run import begun, carry_out
@@ -227,15 +229,20 @@ def test_a_table(browser_page, phone_page, tmp_path, target):
         outcome = carry_out(prepared)
     run = outcome.run
     found = TableRun(run.data.table, outcome.comparison, calibration(outcome.judgement), reasons=of_run(run))
-    page = tmp_path / "report.html"
     write(
-        page, run.model, outcome.history, run.parts.judged, judged=outcome.judgement, title="t", table=found
+        page_file,
+        run.model,
+        outcome.history,
+        run.parts.judged,
+        judged=outcome.judgement,
+        title="t",
+        table=found,
     )
     for screen in (browser_page, phone_page):
-        show(screen, page)
+        show(screen, page_file)
         check(screen)
         assert screen.title() == "t - Chainrule"
-    show(browser_page, page)
+    show(browser_page, page_file)
     title = "Largest errors" if target == "price" else "Worst mistakes"
     worst = browser_page.locator("section", has_text=title).locator("tbody tr").first.locator("td")
     kinds = [cell.get_attribute("class") for cell in worst.all()]
@@ -249,13 +256,12 @@ def test_a_table(browser_page, phone_page, tmp_path, target):
     assert browser_page.locator("text=boosted trees").count() > 0
 
 
-def test_no_mistakes_and_no_history(browser_page, tmp_path):
+def test_no_mistakes_and_no_history(browser_page, page_file):
     X = np.array([[-1.0], [1.0]])
     model = Model(Network(1, [Dense(1)], SigmoidCrossEntropy()))
     model.parameters["dense_1"].W[...] = 9
-    page = tmp_path / "report.html"
-    write(page, model, History(), X, [0, 1], title="sure")
-    show(browser_page, page)
+    write(page_file, model, History(), X, [0, 1], title="sure")
+    show(browser_page, page_file)
     assert "every sample was predicted correctly" in browser_page.locator("main").inner_text()
 
 
