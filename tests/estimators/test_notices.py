@@ -86,6 +86,8 @@ def test_a_column_that_is_known_after_a_class():
 def test_a_sum_that_is_the_target():
     X = table().assign(d=noise(seed=4))
     assert found(X, X["b"] + 3 * X["d"]) == [("target", ("b", "d"))]
+    sentence = str(fitted(X, X["b"] + 3 * X["d"]).notices_[0])
+    assert "with them and" in sentence and "; if they would not be known when predicting, pass" in sentence
 
 
 def test_a_number_of_the_rows():

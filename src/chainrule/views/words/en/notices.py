@@ -43,9 +43,10 @@ def sentence(notice: Notice, to: str = "fit") -> str:
             if len(notice.columns) == 1
             else f"columns {names} nearly give the target away"
         )
+        they = "it" if len(notice.columns) == 1 else "they"
         return (
-            f"{found}, and a small model has {with_it} with {_it(notice.columns)} and {without} without; if "
-            f"{_it(notice.columns)} would not be known when predicting, {advice}."
+            f"{found}, and a small model has {with_it} with {_it(notice.columns)} and {without} without; if {they} "
+            f"would not be known when predicting, {advice}."
         )
     if notice.what == "row_number":
         return (
