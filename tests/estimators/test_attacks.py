@@ -118,6 +118,14 @@ def table() -> pd.DataFrame:
             lambda: regressor().fit(X, Y, X_val=X, y_val=[None, *Y[1:]]),
             "Input y_val contains NaN: the target is missing in 1 of 150 rows, the first of them row 0; omit",
         ),
+        (
+            lambda: regressor().fit(X, np.ma.masked_equal(Y.astype(float), 1)),
+            "target is missing in 50 of 150 rows, the first of them row 50; omit",
+        ),
+        (
+            lambda: regressor(preprocess="auto").fit(table().to_records(index=False), Y),
+            "X is an array of records; pass a data frame or a dict of its fields: {name: X",
+        ),
         (lambda: regressor().fit(X, Y + 1j), "y is complex; predict two columns"),
         (lambda: regressor().fit(X, Y[1:]), r"\[150, 149\]: X has 150 rows and y has 149; pass one target"),
         (

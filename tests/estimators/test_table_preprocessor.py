@@ -269,12 +269,25 @@ def test_numbers_of_a_decimal_comma():
     assert fitted.transform({"x": ["1.000,5", 3]})[:, 0].tolist() == [1000.5, 3.0]
 
 
+def test_masked_cells_are_missing():
+    cells = np.ma.masked_equal(np.array([1.0, 9.0, 3.0, 9.0, 2.0]), 9.0)
+    in_dict = TablePreprocessor().fit({"x": cells}).columns_["x"]
+    in_matrix = TablePreprocessor().fit(cells[:, None]).columns_["0"]
+    assert in_dict.missing == in_matrix.missing == 0.4
+    later = TablePreprocessor(scale="none").fit({"x": cells})
+    assert np.array_equal(
+        later.transform({"x": cells}), later.transform({"x": [1.0, None, 3.0, None, 2.0]}), equal_nan=True
+    )
+
+
 def test_identifiers_are_told_by_name_and_values():
     X = {"PassengerId": range(9), "population": range(9), "id": [1] * 8 + [2], "Unnamed: 0": range(9)}
     assert [each.name for each in TablePreprocessor().fit(X).columns_.dropped] == [
         "PassengerId",
         "Unnamed: 0",
     ]
+    assert [each.name for each in TablePreprocessor().fit(X | {"": range(9)}).columns_.dropped][-1] == ""
+    assert not TablePreprocessor().fit({"": [1.5, 2, 4]}).columns_.dropped
     kept = TablePreprocessor(identifiers="keep").fit(X)
     assert not kept.columns_.dropped
 

@@ -241,3 +241,12 @@ def test_quotients_are_the_functions():
 
 def quotient(q: near.Quotient, t: np.ndarray) -> np.ndarray:
     return np.polyval(q.above, t) / np.polyval(q.below, t)
+
+
+def test_a_column_without_a_name(tmp_path: Path):
+    X = {"": [0.5, 1.5, 2.5] * 5, "b": [1.0, 2.0, 4.0] * 5}
+    net = MLPRegressor(**QUICK, n_members=1).fit(X, X["b"])
+    with pytest.raises(
+        ConfigError, match="a column has no name, and an input of ONNX needs one; name the column"
+    ):
+        net.export(tmp_path / "net.onnx")

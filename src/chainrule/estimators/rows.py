@@ -87,6 +87,8 @@ def missing_rows(y: object) -> NDArray[np.bool_] | None:
         return np.array([is_missing_cell(each) for each in y], np.bool_)  # an array would have the text "nan"
     if y is None or hasattr(y, "tocsr"):
         return None
+    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        return np.asarray(np.ma.getmaskarray(y).reshape(len(y), -1).any(1), np.bool_)
     try:
         values = np.asarray(y)
     except (TypeError, ValueError):

@@ -24,7 +24,7 @@ _TRUE, _FALSE = (
     frozenset(("false", "f", "no", "n", "0", "0.0")),
 )
 _IDENTIFIER = re.compile(
-    r"(?:index|idx|ix|u?uid|guid|rowid|row[ _.]?(?:names?|nr|no|num(?:ber)?)?|unnamed: ?\d+|"
+    r"(?:|index|idx|ix|u?uid|guid|rowid|row[ _.]?(?:names?|nr|no|num(?:ber)?)?|unnamed: ?\d+|"
     r"obs(?:ervation)?|(?:.*[ _.-])?id|id[ _.-].*)",
     re.IGNORECASE,
 )

@@ -230,6 +230,8 @@ def _values(label: str, values: Any, name: str) -> Column:
         )
     if not isinstance(values, np.ndarray):
         return objects(label, list(values))
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        return objects(label, values.tolist())  # None where it is masked
     if values.ndim != 1:
         raise ShapeError(f"{name} needs one value per row in column {label!r}, not an array {values.shape}.")
     return _slice(label, values)
@@ -248,6 +250,11 @@ def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
             f"{name} must be a table: a data frame, a dict of columns or rows of equal length, not this "
             f"{type(X).__name__} ({str(error)[:60]})."
         ) from error
+    if array.dtype.kind == "V":
+        raise DataError(
+            f"{name} is an array of records; pass a data frame or a dict of its fields: "
+            f"{{name: {name}[name] for name in {name}.dtype.names}}."
+        )
     if array.ndim != 2:
         raise ShapeError(
             f"Expected 2D array for {name}, got one of {array.ndim} dimensions instead ({type(X).__name__}); "
@@ -257,8 +264,6 @@ def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
         raise DataError(
             f"Complex data not supported: {name} has {array.dtype} numbers; split them into two columns."
         )
-    if array.dtype.kind == "V":
-        raise DataError(f"{name} is an array of records; pass a data frame or a dict of its fields.")
     block = few_rows.of_array(array, numbers) if numbers is not None else None
     at_once, _ = _read_at_once(block, numbers)
     done = set(at_once)

@@ -25,6 +25,10 @@ def onnx_bytes(graph: ComputationGraph, dtype: str) -> bytes:
 
     The same graph has the same bytes. Raises ConfigError for a name that cannot be written, and for two gigabytes.
     """
+    if any(not each.label for each in graph.inputs):
+        raise ConfigError(
+            "a column has no name, and an input of ONNX needs one; name the column, and fit again."
+        )
     prefix = "/"
     while any(each.label.startswith(prefix) for each in graph.inputs):
         prefix += "/"
