@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -45,6 +47,24 @@ def deep() -> Network:
     """Two blocks, one in the other, the inner with a projection: 2 -> 3 -> (3 + 3) -> 1."""
     inner = Residual([Dense(4), BatchNorm(), PReLU(), Dense(2)])  # 3 -> 2
     return Network(2, [Dense(3), ReLU(), Skip([inner, ReLU(), Dense(3)]), ReLU(), Dense(1)], MSE)
+
+
+# --- copies
+
+
+def test_a_pickle_has_no_links_and_a_copy_the_same():
+    network = deep()
+    written = pickle.dumps(network)
+    assert b"residual_1" not in written
+    loaded, copied = pickle.loads(written), copy.copy(network)
+    assert copied.links is network.links
+    assert copied.slots is network.slots
+    assert loaded.links == network.links
+    assert loaded.slots == network.slots
+    theta = network.initial_theta(0, "float64")
+    assert_array_equal(loaded.initial_theta(0, "float64"), theta)
+    copied.l2 = 1.0
+    assert (network.l2, loaded.l2, loaded.size) == (0.0, 0.0, network.size)
 
 
 # --- names and places

@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -105,9 +105,6 @@ class Network:
         self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
         self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
         self._check()
-        self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(MAX_LINKS)))
-        tree.check_places(self.links)
-        self.slots = tuple(_slots(self.links))
         self.size = self.slots[-1].stop if self.slots else 0
         self.fan_out = self.links[-1].fan_out
         self.loss.check_outputs(self.fan_out)
@@ -128,6 +125,34 @@ class Network:
             raise ConfigError("Standardize must come before all trainable layers; after them use BatchNorm.")
         for sentence in advice.on_network(self.layers, self.loss.of_member):
             hints.give(sentence)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The layers at their places."""
+        found = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(MAX_LINKS)))
+        tree.check_places(found)
+        return found
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """The place of each parameter in theta."""
+        return tuple(_slots(self.links))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle has: not the links and slots, two thirds of its time, which are made again on use."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {name: value for name, value in state.items() if name not in ("links", "slots")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a pickle, or of a copy."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def __copy__(self) -> Self:
+        """Return a network with the same links and slots."""
+        made = type(self).__new__(type(self))
+        made.__setstate__(super().__getstate__())  # type: ignore[arg-type]
+        return made
 
     @cached_property
     def bounds(self) -> Bounds | None:
