@@ -23,6 +23,8 @@ MAX_WRITE_ATTEMPTS = 9
 MAX_DEPTH = 256
 """The maximum nesting depth of JSON in a file."""
 _STRING = r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?'  # possessive, so it never backtracks
+_OF_WRITER = re.compile(r"[0-9a-f]{16}\.tmp")
+"""The end of the name of a temporary file."""
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
@@ -48,7 +50,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     Raises OSError, which names the path.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     for left in reversed(range(MAX_WRITE_ATTEMPTS)):
         try:
@@ -87,10 +90,15 @@ def _remove_leftovers(path: Path) -> None:
     The system releases a writer's lock whenever it ends. Where files cannot be locked, they stay. A writer whose file
     is removed between its creation and its lock starts over.
     """
-    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
+    start = f".{path.name}."
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            name = entry.name
+            if (
+                name.startswith(start)
+                and _OF_WRITER.fullmatch(name, len(start))
+                and entry.is_file(follow_symlinks=False)
+            ):
                 with contextlib.suppress(OSError):
                     _remove_unlocked(entry.path)
 

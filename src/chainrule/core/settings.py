@@ -11,6 +11,7 @@ import inspect
 import math
 import sys
 from collections.abc import Mapping
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeGuard
 
@@ -39,7 +40,10 @@ def check_number(
     usual".  text: the setting's name in the message, such as "eps of Adam"; `name` by default.
     """
     try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        if type(value) is float:  # as nearly always, and known at once
+            number = value
+        else:
+            number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:  # an integer too large for a float
         number = math.nan
     if not (math.isfinite(number) and minimum <= number <= maximum and above < number < below):
@@ -94,23 +98,26 @@ def number_settings(owner: object, *names: str, hint: str | None = None, **limit
 
     hint: the end of the message; the field's default if None.
     """
+    kind: Any = type(owner)
     for name in names:
-        text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
+        text, usual = f"{name} of {kind.__name__}", _usual(kind, name) if hint is None else hint
         number = check_number(getattr(owner, name), name, text=text, hint=usual, **limits)  # type: ignore[arg-type]
         object.__setattr__(owner, name, number)
 
 
 def count_settings(owner: object, *names: str, minimum: int = 1, hint: str | None = None) -> None:
     """Check fields of a frozen dataclass with `check_count`, and store them as Python integers. hint: as above."""
+    kind: Any = type(owner)
     for name in names:
-        text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
+        text, usual = f"{name} of {kind.__name__}", _usual(kind, name) if hint is None else hint
         count = check_count(getattr(owner, name), name, minimum, text=text, hint=usual)
         object.__setattr__(owner, name, count)
 
 
-def _usual(owner: Any, name: str) -> str:
-    """Return the field's default as a hint; "" if it has none."""
-    default = next(field.default for field in dataclasses.fields(owner) if field.name == name)
+@cache
+def _usual(kind: Any, name: str) -> str:
+    """Return the default of a class's field as a hint; "" if it has none."""
+    default = next(field.default for field in dataclasses.fields(kind) if field.name == name)
     return f"{default:g} is usual" if isinstance(default, Real) else ""
 
 
@@ -132,7 +139,7 @@ class NamesElsewhere:
 
     def __new__(cls, *args: object, **settings: object) -> Self:
         """Return the new object. Raises TypeError for such an argument."""
-        if unknown := cls.names_elsewhere.keys() & settings.keys():
+        if settings and (unknown := cls.names_elsewhere.keys() & settings.keys()):
             taken = inspect.signature(cls.__init__).parameters
             takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
             for name in sorted(unknown - taken.keys()):

@@ -17,6 +17,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping, Set
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,8 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
 """The defaults that files of format 1 omit, by kind. It never changes: no setting or default is added."""
 MAX_VALUES = 1 << 22  # of the metadata; most are labels
 _DTYPES = {"float32": "F32", "float64": "F64"}
+_PLAIN = frozenset({bool, float, int, str, type(None)})
+"""The types of most settings, which need no look at what else they may be."""
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)
@@ -75,6 +78,8 @@ class Saved(NamedTuple):
 
 def encode(value: object) -> Any:
     """Return a layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, also nested ones."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, (Layer, Loss, Initializer)):
         return {"kind": value.kind} | _settings(value)
     if isinstance(value, (tuple, list)):
@@ -89,8 +94,9 @@ def _settings(value: object) -> dict[str, Any]:
 
     A custom layer's setting that JSON cannot express is omitted while it has its default.
     """
-    found = {}
-    for f in dataclasses.fields(value) if dataclasses.is_dataclass(value) else ():
+    found: dict[str, Any] = {}
+    kind: Any = type(value)
+    for f in _fields(kind):
         setting = getattr(value, f.name)
         encoded = encode(setting)
         if f.init and (_is_json(encoded) or f.default is dataclasses.MISSING or setting != f.default):
@@ -98,7 +104,15 @@ def _settings(value: object) -> dict[str, Any]:
     return found
 
 
+@cache
+def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the settings of a class; none of one that is no dataclass."""
+    return dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+
+
 def _is_json(value: object) -> bool:
+    if type(value) in _PLAIN:
+        return True
     if isinstance(value, list):
         return all(map(_is_json, value))
     if isinstance(value, dict):

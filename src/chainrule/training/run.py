@@ -216,7 +216,7 @@ class Run:
         """The number of batches per epoch, including the last partial one unless `RunSettings.drop_last`."""
         return -(-self.rows_per_epoch // self.plan.batch_size)
 
-    @property
+    @cached_property
     def rows_per_epoch(self) -> int:
         """The number of samples in an epoch."""
         n, size = int(self.samples.n), self.plan.batch_size

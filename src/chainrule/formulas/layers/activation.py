@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from chainrule.core.arrays import Array, Cache, Params
@@ -31,7 +32,7 @@ class Activation(Layer):
 
     def __post_init__(self) -> None:
         """Check that all settings are finite numbers."""
-        number_settings(self, *(field.name for field in fields(self) if field.type == "float"))
+        number_settings(self, *numbers_of(type(self)))
 
     def f(self, z: Array) -> Array:
         """Compute the activation."""
@@ -62,6 +63,18 @@ class Activation(Layer):
         return fan_in
 
 
+@cache
+def settings_of(kind: type[Activation]) -> tuple[str, ...]:
+    """Return the names of an activation's settings, read once: a pass over one row has no time to spare."""
+    return tuple(setting.name for setting in fields(kind))
+
+
+@cache
+def numbers_of(kind: type[Activation]) -> tuple[str, ...]:
+    """Return the names of those that are numbers."""
+    return tuple(setting.name for setting in fields(kind) if setting.type == "float")
+
+
 def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
     """Return an activation as an elementwise operation, with its function by name and its settings as constants."""
     constants = {setting.name: getattr(layer, setting.name) for setting in fields(layer)}
@@ -83,7 +96,7 @@ class FormulaActivation(Activation):
         return self.pair[1](z, a, *self._constants())
 
     def _constants(self) -> list[Any]:
-        return [getattr(self, setting.name) for setting in fields(self)]
+        return [getattr(self, name) for name in settings_of(type(self))]
 
 
 @dataclass(frozen=True)
