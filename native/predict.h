@@ -40,12 +40,14 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
             phases_.attempt([&] {
                 passes(Place::gather);
                 if (!in_place) gather(part, nullptr, r0, r1, net_.workspaces[number]);
-                bool are_finite = true;
+                Largest<T> largest;
                 if (net_.is_sparse)
-                    are_finite = net_.workspaces[number].entries.are_finite();
+                    net_.workspaces[number].entries.measure(largest);
+                else if (const int64_t width = program_.widths.front(); input.ld == width)
+                    largest.add(input.row(r0), (r1 - r0) * width);
                 else
-                    for (int64_t i = r0; i < r1; ++i) are_finite &= all_finite(input.row(i), program_.widths.front());
-                if (!are_finite) is_finite.store(false, std::memory_order_relaxed);
+                    for (int64_t i = r0; i < r1; ++i) largest.add(input.row(i), width);
+                if (!std::isfinite(largest.value())) is_finite.store(false, std::memory_order_relaxed);
             });
             Cut cut{*this, number, present, n <= capacity ? n : std::numeric_limits<int64_t>::max(), {r0, r1}};
             for (size_t o = 0; o < ops_.size(); ++o) {

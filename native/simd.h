@@ -248,16 +248,15 @@ class Largest {
             for (Vector& to : most) next(to);
         while (i + L <= n) next(most[0]);
         for (int v = 1; v < TOGETHER; ++v) most[0] = most[v] > most[0] ? most[v] : most[0];
-        if (i < n) {
-            Magnitude<T> rest = 0;
-            for (; i < n; ++i) rest = std::max<Magnitude<T>>(rest, magnitude(values[i]));
-            most[0][0] = std::max<Magnitude<T>>(most[0][0], rest);
-        }
+        for (; i < n; ++i) rest_ = std::max<Magnitude<T>>(rest_, magnitude(values[i]));
         all_ = most[0];
     }
-    void add(const Largest& other) { all_ = other.all_ > all_ ? other.all_ : all_; }
+    void add(const Largest& other) {
+        all_ = other.all_ > all_ ? other.all_ : all_;
+        rest_ = std::max(rest_, other.rest_);
+    }
     T value() const {
-        Magnitude<T> largest = 0;
+        Magnitude<T> largest = rest_;
         for (int j = 0; j < Simd<T>::LANES; ++j) largest = std::max<Magnitude<T>>(largest, all_[j]);
         return std::bit_cast<T>(largest);
     }
@@ -265,6 +264,7 @@ class Largest {
    private:
     typedef Magnitude<T> Vector __attribute__((vector_size(VECTOR_BYTES)));
     Vector all_ = {};
+    Magnitude<T> rest_ = 0;  // of the numbers behind the last whole vector: written into a lane of `all_`, they would stall its next read
 };
 
 template <class T>

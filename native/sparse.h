@@ -55,7 +55,6 @@ class SparseRows {
         return {columns_.data() + from, values_.data() + from, begin_[i - r0_ + 1] - from};
     }
     void measure(Largest<T>& largest) const { largest.add(values_.data(), begin_.back()); }
-    bool are_finite() const { return all_finite(values_.data(), begin_.back()); }
     const StripEntry<T>* begin(int64_t strip) const { return by_strip_.data() + strips_[strip]; }
     // Notes the rows of a strip that have an entry.
     void mark(int64_t strip, bool* is_there) const {

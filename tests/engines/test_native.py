@@ -821,6 +821,21 @@ def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_number_that_is_not_finite_is_seen_at_every_place(dtype):
+    """In whole vectors and behind the last one, of rows that lie one after the other and of others."""
+    for width in (1, 7, 10, 21, 33):
+        net = Network(width, [Dense(2)], MeanSquaredError())
+        walk = native.NativeWalk(net, net.initial_theta(0, np.dtype(dtype)), {}, 8)
+        wide = np.full((9, width + 3), 1e30, dtype)
+        for X in (np.ascontiguousarray(wide[:, :width]), wide[:, 1 : width + 1]):
+            assert walk.unchecked(X) is not None
+            for number, (row, column) in enumerate(np.ndindex(X.shape)):
+                X[row, column] = (np.nan, np.inf, -np.inf)[number % 3]
+                assert walk.unchecked(X) is None
+                X[row, column] = -1e30
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_network_that_is_read_and_nothing_else(dtype):
     """No operation is left where a Rescale is part of reading the samples."""
     X = data()[0].astype(dtype)
