@@ -269,7 +269,7 @@ def categories_among(columns: Iterable[Column]) -> tuple[str, ...]:
 def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> dict[str, str]:
     """Return the kind of columns that are categories by all rows, where those of a part read as numbers or dates.
 
-    The rows that are not in the part, which are predicted later, have what cannot be read so.
+    The rows that are not in the part, which are predicted later, have text there that is neither.
     """
     return {column.name: "category" for column in columns if column.name in of_all and _says_values(column)}
 
