@@ -126,6 +126,36 @@ def table() -> pd.DataFrame:
             lambda: regressor(preprocess="auto").fit(table().to_records(index=False), Y),
             "X is an array of records; pass a data frame or a dict of its fields: {name: X",
         ),
+        (
+            lambda: regressor().fit(table(), Y),
+            "X must be numbers without preprocess, but could not convert string to float: 't.*'; fit with preprocess",
+        ),
+        (
+            lambda: regressor().fit(
+                table()[["size"]].assign(day=pd.date_range("2024-01-01", periods=150)), Y
+            ),
+            "X must be numbers without preprocess, but its columns have types that do not go together; fit with pre",
+        ),
+        (
+            lambda: classifier().fit(X, Y).predict(X.astype(str)),
+            "X must be numbers without preprocess, but it has text; fit with preprocess=.auto., which takes text",
+        ),
+        (
+            lambda: classifier().fit(np.where(X > 4, np.nan, X), Y),
+            "^Input X contains NaN. Fit with preprocess='auto', which takes missing values, or fill them in.$",
+        ),
+        (
+            lambda: classifier().fit(X, Y).predict(X * np.inf),
+            "Input X contains infinity .*. Fit with preprocess='auto', which takes missing values",
+        ),
+        (
+            lambda: regressor().fit(X + 1j, Y),
+            "^Complex data not supported: X has complex numbers; split them",
+        ),
+        (
+            lambda: regressor(scoring="roc_auc", early_stopping=True).fit(X, X[:, 0]),
+            "scoring='roc_auc' cannot score these targets .*; name another, as 'r2' or",
+        ),
         (lambda: regressor().fit(X, Y + 1j), "y is complex; predict two columns"),
         (lambda: regressor().fit(X, Y[1:]), r"\[150, 149\]: X has 150 rows and y has 149; pass one target"),
         (

@@ -304,7 +304,7 @@ def test_rows_of_arrays_without_a_preprocessor():
     for row in (X[5], X[5].tolist(), tuple(X[5]), X[5:6], [X[5].tolist()]):
         np.testing.assert_allclose(bound.predict_proba(row), shares[5], rtol=TOLERANCE)
     for bad in ([1.0, 2.0], [1.0, math.nan, 2.0], ["a", 1.0, 2.0], X[:2]):
-        with pytest.raises(ValueError, match=r"features|NaN|convert|numeric|one row"):
+        with pytest.raises(ValueError, match=r"features|NaN|it has text|one row"):
             bound.predict(bad)
     named = MLPRegressor(max_iter=3, random_state=0).fit(pd.DataFrame(X, columns=list("abc")), X[:, 0])
     row = {"c": X[0, 2], "a": X[0, 0], "b": X[0, 1]}

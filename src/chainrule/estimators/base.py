@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
@@ -56,6 +55,7 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
+from chainrule.estimators.rows import as_matrix
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -342,7 +342,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             preprocessor = self._preprocessor(request, table)
             data = of_table(kind, given, parameters, preprocessor, known, warm, table)
         else:
-            check = partial(validate_data, self, reset=before is None)
+            check = partial(as_matrix, self, reset=before is None)
             data = checked(kind, given, parameters, check, self._check_array, known, warm)
             if (names := getattr(self, "feature_names_in_", None)) is not None:
                 data = replace(data, feature_names=names.tolist())

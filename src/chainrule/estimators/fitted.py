@@ -17,7 +17,6 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils import estimator_html_repr
-from sklearn.utils.validation import validate_data
 
 from chainrule.core.records import view
 from chainrule.core.settings import check_number
@@ -36,6 +35,7 @@ from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.hidden import HiddenFeatures
 from chainrule.estimators.parameters import about
+from chainrule.estimators.rows import as_matrix
 from chainrule.estimators.tables.preprocessor import transform_blocks
 from chainrule.model import Ensemble, Model, load_any
 
@@ -63,7 +63,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
 
     def _check_array(self, X: Any) -> Any:
         """Return X checked as scikit-learn does, with the features that it noted last."""
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = as_matrix(self, X, accept_sparse=["csr", "csc"], reset=False)
         return X.tocsr() if hasattr(X, "tocsr") else X
 
     def _predicted(self, X: Table) -> NDArray[Any]:

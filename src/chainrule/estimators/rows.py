@@ -9,7 +9,7 @@ import narwhals
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, validate_data
 
 from chainrule.datasets.text_column import TextColumn
 from chainrule.errors import DataError
@@ -77,6 +77,34 @@ def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
         raise DataError(
             f"sample_weight must be one number per row, not {sample_weight!r:.60}; pass the numbers themselves{of}."
         ) from error
+
+
+def as_matrix(estimator: object, X: object, *y: object, **rules: object) -> Any:
+    """Return X, and y where it is given, checked as scikit-learn checks them; X is no table that is prepared.
+
+    rules: of `validate_data`.  Raises DataError for text, dates and missing numbers, with what takes them.
+    """
+    try:
+        return validate_data(estimator, X, *y, **rules)
+    except (ValueError, np.exceptions.DTypePromotionError) as error:
+        said = f"{error}".partition("\n")[0].rstrip(".")
+        if said.startswith("Input X contains"):
+            raise DataError(
+                f"{said}. Fit with preprocess='auto', which takes missing values, or fill them in."
+            ) from error
+        why = ""
+        if said.startswith(("could not convert", "dtype='numeric'")):
+            why = said if said.startswith("could") else "it has text"
+        elif isinstance(error, np.exceptions.DTypePromotionError):
+            why = "its columns have types that do not go together"
+        if why:
+            raise DataError(
+                f"X must be numbers without preprocess, but {why}; fit with preprocess='auto', which takes text and "
+                "dates too."
+            ) from error
+        if said.startswith("Complex data not supported"):
+            raise DataError(f"{said}: X has complex numbers; split them into two columns.") from error
+        raise
 
 
 def missing_rows(y: object) -> NDArray[np.bool_] | None:

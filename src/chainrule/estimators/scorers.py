@@ -178,13 +178,19 @@ class HeldOutScorer:
             scorer = get_scorer(scorer)
         try:
             score = scorer(estimator, self.X, y)
-        except ValueError as error:
+        except (AttributeError, ValueError) as error:
             if not isinstance(self.scoring, str):
                 raise
             said = f"{error}".partition("\n")[0].rstrip(".")
+            of_classes = "as 'f1_macro' or 'roc_auc_ovr' for more than two classes"
+            other = (
+                of_classes
+                if isinstance(targets, Labels)
+                else "as 'r2' or 'neg_mean_absolute_error' for numbers"
+            )
             raise ConfigError(
-                f"scoring={self.scoring!r} cannot score these targets ({said}); name another, as 'f1_macro' or "
-                "'roc_auc_ovr' for more than two classes, or pass a function."
+                f"scoring={self.scoring!r} cannot score these targets ({said}); name another, {other}, or pass a "
+                "function."
             ) from error
         try:
             return float(score)

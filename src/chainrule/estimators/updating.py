@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
@@ -40,7 +39,7 @@ from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.fit.weights import class_weights
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, defaults_of, values_of
-from chainrule.estimators.rows import rows_of
+from chainrule.estimators.rows import as_matrix, rows_of
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Ensemble, Model
 
@@ -119,7 +118,7 @@ def data_for(estimator: HoldsResult, result: FitResult, given: FitInput) -> FitD
     parameters, kind = values_of(estimator), estimator.target_type
     if result.preprocessor is not None:
         return of_table(kind, given, parameters, result.preprocessor, result.targets)
-    both = partial(validate_data, estimator, reset=False)
+    both = partial(as_matrix, estimator, reset=False)
     return checked(kind, given, parameters, both, lambda X: X, result.targets)
 
 
