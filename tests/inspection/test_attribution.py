@@ -58,7 +58,7 @@ from chainrule.inspection.attribution import (
     saliency,
 )
 from chainrule.inspection.attribution.deep_lift import multipliers
-from chainrule.inspection.attribution.explained import Target, explained
+from chainrule.inspection.attribution.explained import Target, explained, label_numbers
 from chainrule.inspection.attribution.integrated_gradients import gauss_legendre, turning_points
 from chainrule.inspection.attribution.occlusion import windows
 
@@ -528,7 +528,7 @@ def test_layers_without_a_rule_say_so_and_gradients_need_none():
             ConfigError,
             "saliency has no setting steps; its settings are target",
         ),
-        ({"target": 3}, ConfigError, "target is 3, but the classes are 0, 1, 2"),
+        ({"target": 3}, ConfigError, "target is 3, but the classes are 0, 1, 2; name one of them"),
         ({"target": True}, ConfigError, "target is True"),
         ({"target": [0, 1]}, ShapeError, "target contains 2 labels for 4 samples"),
         ({"target": 1, "against": 1}, ConfigError, "against is the target itself"),
@@ -566,3 +566,8 @@ def test_bad_samples_and_rows():
         saliency(randomized([Dense(1)], loss=SigmoidCrossEntropy()), X, against=0)
     with pytest.raises(ConfigError, match="no parameters to re-initialize"):
         reinitialization_check(Model(Network(3, [ReLU()], SoftmaxCrossEntropy())), np.ones((1, 3)))
+
+
+def test_the_only_output_is_called_so():
+    with pytest.raises(ConfigError, match="target is 9, but the only output is 0."):
+        label_numbers(9, [0], 1, "target", "output")

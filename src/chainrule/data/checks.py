@@ -256,7 +256,8 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if numbers is None or (known[np.minimum(numbers, len(known) - 1)] != y).any():
         unknown = np.setdiff1d(y, known)
         raise DataError(
-            f"{name} contains labels unknown to the model ({_some(unknown)}); it knows {_some(known)}."
+            f"{name} contains labels unknown to the model ({_some(unknown)}); it knows {_some(known)}, so "
+            "omit the other rows, or train with them."
         )
     return Targets(numbers.astype(np.int64), known)
 

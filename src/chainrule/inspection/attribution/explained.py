@@ -312,6 +312,11 @@ def label_numbers(value: object, labels: list[Any], n: int, name: str, noun: str
         if k is None:
             some = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
             plural = noun + ("es" if noun == "class" else "s")
-            raise ConfigError(f"{name} is {plain!r}, but the {plural} are {some}.")
+            there = (
+                f"the only {noun} is {some}"
+                if len(labels) == 1
+                else f"the {plural} are {some}; name one of them"
+            )
+            raise ConfigError(f"{name} is {plain!r}, but {there}.")
         found.append(k)
     return np.asarray(found, np.int64)
