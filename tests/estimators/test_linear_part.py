@@ -71,7 +71,7 @@ def test_a_part_is_added_to_what_a_network_computes(outputs: int, weight: float)
     model.states = measure(net, model.states, samples, np.float32)
     scale = next(slot for slot in net.slots if isinstance(slot.link.layer, Scale))
     model.theta[scale.start : scale.stop] = np.linspace(-2, 0, scale.stop - scale.start)  # one factor is 0
-    leave_out(model, outputs)
+    leave_out(model, 2 * outputs)
     before = model.raw_outputs(X, "auto", 100)
     part, at = LinearPart(RNG.normal(size=(2, outputs)), RNG.normal(size=outputs)), straight(net)
     add(model, part, weight, at)
@@ -140,7 +140,7 @@ def test_a_part_is_within_the_bound_of_logits(outputs: int):
     net = Network(2, [Scale(), Dense(6 + 2 * outputs), ReLU(), Dense(outputs), *last], loss)
     model, X = Model(net, seed=1), RNG.normal(size=(30, 2)).astype(np.float32)
     model.theta[-outputs:] = 0.5  # the shift
-    leave_out(model, outputs)
+    leave_out(model, 2 * outputs)
     bound, before = Bound.of(model), model.raw_outputs(X, "auto", 100)
     assert bound is not None and (bound.f, bound.s) == (0.25, 2.0) and bound.d.tolist() == [0.5] * outputs
     unbound = bound.undone(before)
@@ -177,21 +177,19 @@ def test_regressions_are_of_numbers_as_they_are_and_of_all_but_ranks():
 def test_parts_are_not_begun_that_cannot_end_in_time(
     monkeypatch: pytest.MonkeyPatch, seconds: Any, fits: bool, spent: float
 ):
-    """Two regressions take two seconds, of a quarter of the rows half of one; those of 32 members take 64.
+    """The parts of a member take two seconds, of a quarter of its rows half of one; those of 32 members take 64.
 
     Choosing among them takes as long as those of two members.
     """
     clock = [100.0]
 
-    def one(samples: Samples, own: Any, *_: Any) -> list[LinearPart]:
-        clock[0] += len(own) / 36
-        return []
+    def solve(own: Any) -> None:
+        clock[0] += len(own) / 18
 
     monkeypatch.setattr("chainrule.estimators.fit.linear_part.time.monotonic", lambda: clock[0])
-    some = Samples(rows(), RNG.normal(size=(40, 1)), np.ones(40), 1)
     own = Dealt([np.arange(36)] * 32, np.arange(40), np.zeros((2, 40), np.int64))
     end = None if seconds is None else 100.0 + seconds
-    assert is_in_time(one, some, own, straight(network()), [np.array([0]), np.array([0, 1])], end) is fits
+    assert is_in_time(solve, own, end) is fits
     assert clock[0] == 100 + spent
 
 
@@ -310,7 +308,7 @@ def test_logits_that_are_linear_are_learned_from_very_few_rows(tmp_path: Path, c
     edges = [0] if classes == 2 else [-1, 1]
     y = np.digitize(X["0"] - 2 * X["1"] + 0.5 * X["2"] + 0.3 * rng.normal(size=540), edges).astype(str)
     net = MLPClassifier(preprocess="auto", random_state=0).fit(X[:60], y[:60])
-    assert net_weights(net.members_[0])[0].shape[1] == 64 + 2 * (1 if classes == 2 else 3)
+    assert net_weights(net.members_[0])[0].shape[1] == 64 + (2 * 64 + 2 if classes == 2 else 6)
     loss = log_loss(y[60:], net.predict_proba(X[60:]))
     assert loss < (0.26 if classes == 2 else 0.45)
     held = result_of(net).held_out

@@ -25,9 +25,7 @@ How rows are dealt, whole groups and stretches of them too, is in `chainrule.est
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,15 +34,15 @@ from sklearn.utils import check_random_state
 
 from chainrule.data.samples import Samples
 from chainrule.engines import ForwardWalks, Plan, select
-from chainrule.estimators.fit import linear_part, loop, regressions
+from chainrule.estimators.fit import linear_part, loop
 from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.beside import Beside
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import Dealt, dealt, latest, left_out
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
-from chainrule.estimators.fit.linear_part import Bound, ChosenWeight
+from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.regressions import Regression, Straight
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import bend, dense_slots, members_of
 from chainrule.estimators.fit.temperature import (
@@ -138,7 +136,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             begin_at_shares(member, samples)
             bend(member, how.curves)
             if how.has_linear_part:
-                linear_part.leave_out(member, samples.outputs)
+                linear_part.leave_out(member, how.left_out(samples.outputs))
     curve = FoldCurve(plan, start, samples, rows, has_rare_class(data))
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
@@ -163,19 +161,13 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     is_in_time = data.structure.time is not None
     weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
-        at, repeated = regressions.straight(model.network), plan.conditions.course
-        sets = regressions.input_sets(at, ways_of(result.preprocessor))
-        solve = partial(regressions.logistic, loss=loss) if has_logits(loss) else regressions.solved
-        has_time = len(at.inputs) > 0 and (
-            linear_part.is_in_time(solve, samples, rows, at, sets, plan.end)
-            if repeated is None
-            else repeated.has_linear_part
-        )
-        if has_time:
-            chosen = with_linear_part(members, solve, samples, rows, out, at, sets)
-            out = chosen.out
-            weight = max(weight, chosen.weight)
-            if chosen.weight and isinstance(loss, SoftmaxCrossEntropy):
+        beside = Beside(members, samples, rows, how.steps, ways_of(result.preprocessor))
+        repeated = plan.conditions.course
+        has_time = beside.is_in_time(plan.end) if repeated is None else repeated.has_linear_part
+        if has_time and len(beside.at.inputs):
+            out, linear = beside.added(out, random)
+            weight = max(weight, linear)
+            if linear and isinstance(loss, SoftmaxCrossEntropy):
                 bound = Bound.of(members[0])
                 temperature = temperature_of(out, curve.center, loss, curve.judge, bound, OF_ALL)
                 for member in members:
@@ -197,37 +189,6 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         return found
     X = curve.judge.X[held[sampled(len(held))]]
     return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows[held]), predicted[held], X))
-
-
-def with_linear_part(
-    members: list[Model],
-    solve: Regression,
-    samples: Samples,
-    rows: Dealt,
-    out: NDArray[np.float64],
-    at: Straight,
-    sets: Sequence[NDArray[np.int64]],
-) -> ChosenWeight:
-    """Add a linear part to the members, of each one's own rows, and return it with the outputs of `left_out`.
-
-    samples: all rows, with standardized targets.  out: the outputs of `left_out` without.
-    at, sets: the inputs that it is of, some, and those of each regression, see `regressions.input_sets`.
-    """
-    judge, loss, bound = samples.take(rows.rows), members[0].network.loss, Bound.of(members[0])
-    judge = judge._replace(X=judge.X[:, :0])  # only the targets are asked for, many times
-
-    def log_likelihood(unbound: NDArray[np.float64]) -> float:
-        value = loss_of(loss.average(unbound if bound is None else bound(unbound)), loss, judge)
-        with np.errstate(divide="ignore"):
-            return -len(rows.rows) * (value if has_logits(loss) else float(np.log(value)) / 2)
-
-    unbound = out if bound is None else bound.undone(out)
-    found = linear_part.chosen(unbound, log_likelihood, solve, samples, rows, at, sets)
-    if not found.weight:
-        return found._replace(out=out)
-    for member, part in zip(members, found.parts, strict=True):
-        linear_part.add(member, part if bound is None else bound.within(part), found.weight, at)
-    return found if bound is None else found._replace(out=bound(found.out))
 
 
 def has_rare_class(data: FitData) -> bool:

@@ -37,13 +37,15 @@ from chainrule.data.samples import Samples, TargetScale
 from chainrule.estimators.fit.dealing import Dealt, left_out
 from chainrule.estimators.fit.regressions import LinearPart, Regression, Straight
 from chainrule.estimators.fit.start import dense_slots
-from chainrule.estimators.recipes.few import UNITS_OF_A_LINE
+from chainrule.estimators.recipes.base import UNITS_OF_A_LINE
 from chainrule.formulas.layers import Scale, Shift, Tanh
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
 
 WEIGHTS = np.linspace(0, 1, 21)
 """The weights that are tried."""
+NO_WEIGHT = 1e-9
+"""What is left of a network beside a part with all of the weight, for its logarithm."""
 LEAST_WEIGHT = 0.05
 """A smaller weight is 0."""
 PROBED = 0.25
@@ -119,10 +121,10 @@ class Bound(NamedTuple):
         )
 
 
-def leave_out(model: Model, outputs: int) -> None:
-    """Set the units of the linear part to 0, where they stay while the network is trained."""
+def leave_out(model: Model, units: int) -> None:
+    """Set the last hidden units to 0, where they stay while the network is trained."""
     W, b, after = _slots(model.network)
-    own = slice(-UNITS_OF_A_LINE * outputs, None)
+    own = slice(-units, None)
     _view(model, W)[:, own] = 0
     _view(model, b)[own] = 0
     _view(model, after)[own] = 0
@@ -142,17 +144,11 @@ def weights_of(log_likelihoods: NDArray[np.float64]) -> NDArray[np.float64]:
     return found if found.sum() >= LEAST_WEIGHT else np.zeros(len(found))
 
 
-def is_in_time(
-    solve: Regression,
-    samples: Samples,
-    rows: Dealt,
-    at: Straight,
-    sets: Sequence[NDArray[np.int64]],
-    end: float | None,
-) -> bool:
-    """Return whether the parts of all members can be solved by a `time.monotonic()`, by the first one.
+def is_in_time(solve: Callable[[NDArray[np.int64]], object], rows: Dealt, end: float | None) -> bool:
+    """Return whether the parts of all members can be solved by a `time.monotonic()`, by those of the first one.
 
-    That one is only solved if so many of a quarter of its rows could be, because it may take long itself.
+    These are only solved if so many of a quarter of its rows could be, because they may take long themselves.
+    solve(rows): solves the parts of a member that learns from these rows.
     """
     if end is None:
         return True
@@ -161,7 +157,7 @@ def is_in_time(
         begin = time.monotonic()
         if begin >= end:
             return False
-        _solved(solve, samples, some, at, sets)
+        solve(some)
         now = time.monotonic()
         if now + (now - begin) * (len(rows.learned) + CHOOSING) >= end:
             return False
@@ -176,22 +172,22 @@ def chosen(
     rows: Dealt,
     at: Straight,
     sets: Sequence[NDArray[np.int64]],
+    power: float = 0.0,
 ) -> ChosenWeight:
     """Return the part of each member, of all the inputs `at`, and their weight.
 
     out: the outputs of `left_out`, unbound.  log_likelihood(out): of such outputs.  samples: all rows.
-    sets: the inputs of the regressions, see `input_sets`.
+    sets: the inputs of the regressions, see `input_sets`.  power: p, where a weight is as likely before as (1 - w)^p.
     """
     X, outputs = samples.take(rows.rows).X, out.shape[2]
-    members = [_solved(solve, samples, own, at, sets) for own in rows.learned]
+    members = [regressions_of(solve, samples, own, at, sets) for own in rows.learned]
 
     def of_regression(k: int) -> NDArray[np.float64]:
         return left_out(lambda member, own: members[member][k](own[:, at.inputs]), rows, X, outputs)
 
     of_parts = [of_regression(k) for k in range(len(members[0]))]
-    weights = weights_of(
-        np.array([[log_likelihood((1 - w) * out + w * z) for w in WEIGHTS.tolist()] for z in of_parts])
-    )
+    likely = np.array([[log_likelihood((1 - w) * out + w * z) for w in WEIGHTS.tolist()] for z in of_parts])
+    weights = weights_of(likely + power * np.log(np.maximum(1 - WEIGHTS, NO_WEIGHT)))
     total = float(weights.sum())
     if not total:
         return ChosenWeight([], 0.0, out)
@@ -200,7 +196,7 @@ def chosen(
     return ChosenWeight([_mean(each, shares) for each in members], total, joined)
 
 
-def _solved(
+def regressions_of(
     solve: Regression,
     samples: Samples,
     rows: NDArray[np.int64],
@@ -249,16 +245,35 @@ def widened(scale: TargetScale, weight: float, median: NDArray[np.float64] | Non
 
 def add(model: Model, part: LinearPart, weight: float, at: Straight) -> None:
     """Add a linear part to a network: out' = (1 - weight) out + weight z."""
-    W, _, after = _slots(model.network)
+    one = np.eye(outputs := len(part.intercept))
+    units = slice(-UNITS_OF_A_LINE * outputs, None)
+    W = np.concatenate([part.coefficients, -part.coefficients], 1)
+    sum_of = LinearPart(np.concatenate([one, -one]), part.intercept)
+    add_units(model, units, W, np.zeros(UNITS_OF_A_LINE * outputs), sum_of, weight, at)
+
+
+def add_units(
+    model: Model,
+    units: slice,
+    weights: NDArray[np.float64],
+    biases: NDArray[np.float64],
+    sum_of: LinearPart,
+    weight: float,
+    at: Straight,
+) -> None:
+    """Add hidden units that were left out: out' = (1 - weight) out + weight z, z = relu(x W + b) B + a.
+
+    units: which ones.  weights, biases: W (inputs of `at`, units) and b (units,).  sum_of: with B and a.
+    """
+    W, b, after = _slots(model.network)
     last = dense_slots(model.network, "b")[-1]
-    outputs = len(part.intercept)
-    own = slice(-UNITS_OF_A_LINE * outputs, None)
-    first = np.zeros(W.parameter.shape)
-    first[at.places, :outputs] = part.coefficients / _factors(model)[at.places, None]
-    _view(model, W)[:, own] = np.concatenate([first[:, :outputs], -first[:, :outputs]], 1)
+    placed = np.zeros((W.parameter.shape[0], weights.shape[1]))
+    placed[at.places] = weights / _factors(model)[at.places, None]
+    _view(model, W)[:, units] = placed
+    _view(model, b)[units] = biases
     _view(model, after)[...] *= 1 - weight
-    _view(model, after)[own] = weight * np.concatenate([np.eye(outputs), -np.eye(outputs)])
-    _view(model, last)[...] = (1 - weight) * _view(model, last) + weight * part.intercept
+    _view(model, after)[units] = weight * sum_of.coefficients
+    _view(model, last)[...] = (1 - weight) * _view(model, last) + weight * sum_of.intercept
 
 
 def _slots(network: Network) -> tuple[Slot, Slot, Slot]:

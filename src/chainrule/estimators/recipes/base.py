@@ -34,6 +34,10 @@ class Facts(NamedTuple):
     """the numbers or labels that are predicted for a row"""
 
 
+UNITS_OF_A_LINE, UNITS_OF_A_STEP = 2, 2
+"""The hidden units of a linear part for each number to predict, and those of a step."""
+
+
 class FoldMembers(NamedTuple):
     """The members of an ensemble of which each leaves out another fold of the rows."""
 
@@ -44,8 +48,14 @@ class FoldMembers(NamedTuple):
     """the standard deviation of what the curves of numbers rise by in a bin as a member begins; 0 for straight ones"""
     has_linear_part: bool = False
     """whether the last hidden units are left to a linear part, see `chainrule.estimators.fit.linear_part`"""
+    steps: int = 0
+    """the steps drawn by chance that are solved beside each member, see `chainrule.estimators.fit.random_steps`"""
     most: int | None = None
     """how many of these members there are, the first ones; None for all"""
+
+    def left_out(self, outputs: int) -> int:
+        """Return how many hidden units, the last ones, are left to what is solved beside a network."""
+        return (UNITS_OF_A_STEP * self.steps + UNITS_OF_A_LINE * outputs) if self.has_linear_part else 0
 
     def first(self, members: int) -> FoldMembers:
         """Return the first of these members, so many, of no more dealings than they are of."""

@@ -12,6 +12,8 @@ may be: see `chainrule.estimators.fit.folds`. A number of a table is three input
 clipped value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear
 stays so, further where numbers are predicted. Of these ridge regressions are a part of each member, and for classes of
 very few rows logistic regressions, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
+Half of what a network of very few rows says of two classes are steps of pairs of columns, drawn by chance, whose sum is
+a logistic regression too (`chainrule.estimators.fit.random_steps`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
@@ -38,8 +40,8 @@ LEAST_ROWS, MOST_ROWS = 10, 1_500
 MOST_ROWS_OF_GROUPS = 10_000
 """The rows up to which those of at most `MOST_ROWS` groups are few: a group is one example of what tells them apart."""
 WIDTH = 64
-UNITS_OF_A_LINE = 2
-"""The hidden units of the linear part for each number to predict, beside the others."""
+STEPS = 64
+"""The steps drawn by chance that are solved beside each member, of two classes, very few rows and not many numbers."""
 WITHOUT_LINEAR_PART = frozenset({"hidden_layer_sizes", "activation", "residual", "loss", "quantiles"})
 """The parameters beside which a network has no linear part."""
 EPOCHS, PATIENCE = 100, 30
@@ -109,10 +111,12 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     is_dealt_again = rows <= MOST_ROWS and len(facts.numbers) <= MANY_NUMBERS
     sizes, dealings = [WIDTH] * settings.layers, DEALINGS if is_dealt_again else 1
     members, folds = FOLDS * dealings, FoldMembers(FOLDS, dealings, curves, has_linear_part)
+    if has_linear_part and facts.task == "binary" and len(facts.numbers) <= MANY_NUMBERS:
+        folds = folds._replace(steps=STEPS)
     if settings.members is not None and settings.members < members:
         members, folds = settings.members, folds.first(settings.members)
     if has_linear_part:
-        sizes[0] += UNITS_OF_A_LINE * facts.outputs
+        sizes[0] += folds.left_out(facts.outputs)
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(sizes),
         "dropout": dropout,
