@@ -569,5 +569,5 @@ def test_bad_samples_and_rows():
 
 
 def test_the_only_output_is_called_so():
-    with pytest.raises(ConfigError, match="target is 9, but the only output is 0."):
+    with pytest.raises(ConfigError, match=r"target is 9, but the only output is 0\."):
         label_numbers(9, [0], 1, "target", "output")
