@@ -197,6 +197,22 @@ def test_weights_by_hand(monkeypatch: pytest.MonkeyPatch):
     np.testing.assert_allclose(found, [0.75, 0.25])
 
 
+def test_half_of_the_weight_by_very_few_rows_is_that_of_the_default():
+    numbers = Judge(np.zeros((100, 1)), np.ones(100), MeanSquaredError())
+    parts = [np.ones((100, 1)), np.full((100, 1), 0.1), np.full((100, 1), 1.1)]
+    assert few.weights(parts, numbers).tolist() == [0, 1, 0]
+    assert few.weights(parts, numbers, [True, False, False]).tolist() == [0.5, 0.5, 0]
+    assert few.weights(parts, numbers, [True, False, True]).tolist() == [0.25, 0.5, 0.25]
+    assert few.weights([np.full((100, 1), np.nan), *parts[1:]], numbers, [True, False, False]).tolist() == [
+        0,
+        1,
+        0,
+    ]
+    more = Judge(np.zeros((101, 1)), np.ones(101), MeanSquaredError())
+    each = [np.full((101, 1), float(part[0, 0])) for part in parts]
+    assert few.weights(each, more, [True, False, False]).tolist() == [0, 1, 0]
+
+
 def test_half_of_the_temperature_of_the_average_is_taken():
     """Its logarithm's, of the average that the networks of all fits predict out of fold."""
     result = result_of(best(MLPClassifier).fit(TABLE, LABEL))

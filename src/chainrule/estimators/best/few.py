@@ -27,7 +27,7 @@ from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.recipes.base import FoldMembers
-from chainrule.estimators.recipes.few import DEALINGS, FOLDS
+from chainrule.estimators.recipes.few import DEALINGS, FOLDS, VERY_FEW
 from chainrule.formulas.losses import Poisson
 
 DRAWS = 200
@@ -92,14 +92,15 @@ def dealt_rows(data: FitData, racing: tuple[Candidate, ...], seeds: Sequence[int
     return Split(np.arange(n), reduce(np.intersect1d, each))
 
 
-def weights(parts: Sequence[Numbers], judge: Judge) -> NDArray[np.float64]:
+def weights(parts: Sequence[Numbers], judge: Judge, are_default: Sequence[bool] = ()) -> NDArray[np.float64]:
     """Return the weights (members,), which add up to 1: "pseudo-BMA+" of what each member predicts out of fold.
 
         w_k = mean over g of l_k(g) / sum_j l_j(g)        g ~ n Dirichlet(1, ..., 1), the weights of the n rows
 
     l_k(g) is the likelihood of the rows, weighted by g. Where the best member depends on which of the rows count more,
     several have a weight. -log l is n times the loss of probabilities and of counts, and n / 2 log(loss) for numbers,
-    whose errors have a scale that is not known.
+    whose errors have a scale that is not known. Very few rows tell recipes hardly apart, so half of all weight is then
+    that of the default recipe's fits, those that `are_default` says.
 
     Source: Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive distributions", Bayesian
     Analysis 2018, section 3.4.
@@ -108,7 +109,11 @@ def weights(parts: Sequence[Numbers], judge: Judge) -> NDArray[np.float64]:
     draws = n * generator(0, "judging", 1).dirichlet(np.ones(n), DRAWS)  # (draws, n)
     found = np.mean([_shares([*map(_weighted(judge, own), truths)], judge) for own in draws], 0)
     found[found < LEAST] = 0
-    return np.asarray(found / found.sum())
+    found /= found.sum()
+    if n <= VERY_FEW and any(are_default):
+        trusted = np.array(are_default) & [bool(np.isfinite(part).all()) for part in parts]
+        found = (found + trusted / trusted.sum()) / 2 if trusted.any() else found
+    return np.asarray(found)
 
 
 def _weighted(judge: Judge, by: NDArray[np.float64]) -> Callable[[Numbers], float]:

@@ -177,9 +177,8 @@ class Race(Runner):
         folds = [0]
         key = ranking(self.rows.judges[0], self.scorer([0]))
         better = sorted(numbers, key=lambda number: key(self.fits[number, 0].predicted))[:BETTER]
-        while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < len(
-            self.rows.folds
-        ):
+        enough = len(self.rows.folds)
+        while sum(len(self.rows.judges[fold].y) for fold in folds) < SURE and len(folds) < enough:
             fold, least = len(folds), min(WEIGHTED, len(better))
             each = [*tasks(better, [fold])]
             if not self.has_time_for(each[:least], stage):
@@ -204,7 +203,8 @@ class Race(Runner):
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
         if self.rows.are_few:
-            weights = few.weights([self.fits[number, 0].predicted for number in numbers], judge)
+            predicted = [self.fits[number, 0].predicted for number in numbers]
+            weights = few.weights(predicted, judge, [self.candidates[n].variant is None for n in numbers])
         elif (scorer := self.scorer(folds)) is None:
             truths = [np.concatenate([self.truth(number, fold) for fold in folds]) for number in numbers]
             weights = greedy(truths, judge.mean_loss)
