@@ -310,13 +310,10 @@ def label_numbers(value: object, labels: list[Any], n: int, name: str, noun: str
         k = place.get(plain) if not isinstance(plain, bool) or len(labels) == 2 else None
         k = spelled.get(str(plain)) if k is None and isinstance(plain, str) else k
         if k is None:
+            if len(labels) == 1:
+                raise ConfigError(f"{name} is {plain!r}, but the only {noun} is {labels[0]!r}.")
             some = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
             plural = noun + ("es" if noun == "class" else "s")
-            there = (
-                f"the only {noun} is {some}"
-                if len(labels) == 1
-                else f"the {plural} are {some}; name one of them"
-            )
-            raise ConfigError(f"{name} is {plain!r}, but {there}.")
+            raise ConfigError(f"{name} is {plain!r}, but the {plural} are {some}; name one of them.")
         found.append(k)
     return np.asarray(found, np.int64)
