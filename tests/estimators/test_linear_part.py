@@ -228,6 +228,17 @@ def test_what_is_chosen_of_two_regressions_is_one_of_all_inputs():
     assert nothing.weight == 0 and not nothing.parts and nothing.out is out
 
 
+def test_weights_that_are_less_likely_before_by_hand():
+    # All weights are as likely by the rows, so w is the mean of 0, 1/20, ..., 1, each (1 - w)^p times: 1/2 for p = 0,
+    # and sum w (1 - w)^3 / sum (1 - w)^3 = 1 - (722,666 / 20^4) / (44,100 / 20^3), of sums of i^4 and i^3 to 20
+    X = np.arange(24.0)[:, None]
+    own = Dealt([np.arange(12, 24), np.arange(12)], np.arange(24), np.repeat([[0, 1]], 12, 1))
+    given = np.zeros((1, 24, 1)), lambda z: 0.0, solved, Samples(X, X, np.ones(24), 1), own
+    at, sets = Straight(np.array([0]), np.array([0])), [np.array([0])]
+    assert chosen(*given, at, sets).weight == pytest.approx(0.5)
+    assert chosen(*given, at, sets, power=3).weight == pytest.approx(1 - 722_666 / 160_000 / 5.5125)
+
+
 def test_the_range_of_the_targets_is_wider_as_far_as_the_linear_part_is_heavier():
     def ends(low: float, high: float, weight: float) -> list[float]:
         made = widened(TargetScale(np.zeros(1), np.ones(1), np.array([low]), np.array([high])), weight)

@@ -13,12 +13,13 @@ from sklearn.metrics import log_loss
 
 from chainrule import Dense, MLPClassifier, MLPRegressor, Model, Network, ReLU
 from chainrule.data.samples import Samples
-from chainrule.estimators.fit import random_steps
+from chainrule.estimators.fit import linear_part, random_steps
 from chainrule.estimators.fit.linear_part import leave_out
-from chainrule.estimators.fit.random_steps import RandomSteps, drawn, solved, stepped
-from chainrule.estimators.fit.regressions import Straight, straight
+from chainrule.estimators.fit.random_steps import RandomSteps, drawn, solved
+from chainrule.estimators.fit.regressions import Straight, all_but_far, straight
 from chainrule.estimators.fit.start import dense_slots
 from chainrule.estimators.held import result_of
+from chainrule.estimators.recipes import few
 from chainrule.formulas.layers import Scale
 from chainrule.formulas.losses import SigmoidCrossEntropy
 
@@ -67,9 +68,9 @@ def test_one_column_makes_steps_and_none_makes_nothing():
 
 def test_steps_are_not_of_what_goes_on_beyond_the_rows():
     at = Straight(np.array([1, 2, 3, 5]), np.arange(4))
-    assert stepped(at, ("robust", "rank", "linear", "", "robust", "")).tolist() == [0, 2, 3]
-    assert stepped(at, ("robust", "rank", "straight", "", "robust", "")).tolist() == [0, 2, 3]
-    assert stepped(at, ()).tolist() == [0, 1, 2, 3]
+    assert all_but_far(at, ("robust", "rank", "linear", "", "robust", "")).tolist() == [0, 2, 3]
+    assert all_but_far(at, ("robust", "rank", "straight", "", "robust", "")).tolist() == [0, 2, 3]
+    assert all_but_far(at, ()).tolist() == [0, 1, 2, 3]
 
 
 def test_the_sum_of_steps_is_a_logistic_regression_of_the_rows_that_count():
@@ -118,7 +119,7 @@ def test_of_two_classes_of_very_few_rows_half_is_steps(monkeypatch: pytest.Monke
     np.testing.assert_array_equal(again.predict_proba(X), net.predict_proba(X))
     same = MLPClassifier(preprocess="auto", random_state=0).fit(*train)
     np.testing.assert_array_equal(same.predict_proba(X), net.predict_proba(X))
-    monkeypatch.setattr(random_steps, "WEIGHT", 0.0)
+    monkeypatch.setattr(few, "STEPS", 0)
     without = MLPClassifier(preprocess="auto", random_state=0).fit(*train)
     assert loss < log_loss(test[1], without.predict_proba(test[0])) - 0.01
 
@@ -139,3 +140,31 @@ def test_members_whose_rows_all_have_no_weight():
     y[:2] = ["far", "near"]
     net = MLPClassifier(preprocess="auto", random_state=0, max_iter=2).fit(X, y, sample_weight=counted)
     assert np.isfinite(net.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("told", ["groups", "time"])
+def test_rows_that_belong_together_have_steps_too(told: str, monkeypatch: pytest.MonkeyPatch):
+    X, y = ring(80)
+    each = np.repeat(np.arange(20), 4)
+    solve, seen = random_steps.solved, list[Any]()
+
+    def counted(samples: Any, rows: Any, *given: Any) -> Any:
+        seen.append(rows)
+        return solve(samples, rows, *given)
+
+    monkeypatch.setattr(random_steps, "solved", counted)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=3).fit(X, y, **{told: each})
+    assert len(seen) == len(net.members_)  # without a limit none is tried before
+    for rows in seen:
+        left = np.setdiff1d(np.arange(80), rows)
+        assert len(left) and not np.isin(each[left], each[rows]).any()  # of other groups, or another stretch
+    assert np.isfinite(net.predict_proba(X)).all()
+
+
+def test_without_time_for_the_parts_there_are_neither_steps_nor_a_line(monkeypatch: pytest.MonkeyPatch):
+    X, y = ring(60)
+    monkeypatch.setattr(linear_part, "is_in_time", lambda *given: False)
+    net = MLPClassifier(preprocess="auto", random_state=0, max_iter=3).fit(X, y)
+    W = dense_slots(net.members_[0].network, "W")[0]
+    own = net.members_[0].theta[W.start : W.stop].reshape(W.parameter.shape)
+    assert own[:, :64].any() and not own[:, 64:].any()

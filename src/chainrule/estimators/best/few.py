@@ -27,7 +27,7 @@ from chainrule.estimators.fit.splits import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.recipes.base import FoldMembers
-from chainrule.estimators.recipes.few import DEALINGS, FOLDS, VERY_FEW
+from chainrule.estimators.recipes.few import DEALINGS, FOLDS
 from chainrule.formulas.losses import Poisson
 
 DRAWS = 200
@@ -36,6 +36,8 @@ TEMPERED = 0.5
 """The power of the temperature of an average whose fits have one of their own, by much the same predictions."""
 LEAST = 0.02
 """A smaller weight is 0."""
+FEW_TO_JUDGE = 100
+"""The rows judged up to which half of all weight is that of the default recipe's fits."""
 
 
 def are_few(estimator: HoldsResult, data: FitData) -> bool:
@@ -99,8 +101,8 @@ def weights(parts: Sequence[Numbers], judge: Judge, are_default: Sequence[bool] 
 
     l_k(g) is the likelihood of the rows, weighted by g. Where the best member depends on which of the rows count more,
     several have a weight. -log l is n times the loss of probabilities and of counts, and n / 2 log(loss) for numbers,
-    whose errors have a scale that is not known. Very few rows tell recipes hardly apart, so half of all weight is then
-    that of the default recipe's fits, those that `are_default` says.
+    whose errors have a scale that is not known. Up to FEW_TO_JUDGE rows tell recipes hardly apart, so half of all
+    weight is then that of the default recipe's fits, those that `are_default` says.
 
     Source: Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive distributions", Bayesian
     Analysis 2018, section 3.4.
@@ -108,12 +110,11 @@ def weights(parts: Sequence[Numbers], judge: Judge, are_default: Sequence[bool] 
     n, truths = len(judge.y), [judge.truth(part) for part in parts]
     draws = n * generator(0, "judging", 1).dirichlet(np.ones(n), DRAWS)  # (draws, n)
     found = np.mean([_shares([*map(_weighted(judge, own), truths)], judge) for own in draws], 0)
-    found[found < LEAST] = 0
-    found /= found.sum()
-    if n <= VERY_FEW and any(are_default):
+    if n <= FEW_TO_JUDGE and any(are_default):
         trusted = np.array(are_default) & [bool(np.isfinite(part).all()) for part in parts]
         found = (found + trusted / trusted.sum()) / 2 if trusted.any() else found
-    return np.asarray(found)
+    found[found < LEAST] = 0
+    return np.asarray(found / found.sum())
 
 
 def _weighted(judge: Judge, by: NDArray[np.float64]) -> Callable[[Numbers], float]:

@@ -42,7 +42,7 @@ class LimitCourse(NamedTuple):
     is_late: bool = False
     """whether the limit stopped it, and not Ctrl-C"""
     has_linear_part: bool = True
-    """whether it left time for the linear part of a network of few rows"""
+    """whether it left time for what is solved beside a network of few rows: its linear part, and its steps"""
 
     def to_data(self) -> dict[str, Any]:
         """Return it as JSON values."""

@@ -10,10 +10,12 @@ trained, and then their gradients are 0 too. The whole is a network like any oth
 
 z is a mean of several regressions: of the numbers as they are, and of all inputs but ranks, which bend what is linear;
 each with several penalties of its coefficients. How heavy each one is, is its mean under its likelihood L on
-predictions out of fold of n rows, with every regression k and weight w in [0, 1] as likely before:
+predictions out of fold of n rows, with every regression k as likely before, and a weight w in [0, 1] as (1 - w)^p:
 
-    w_k = sum_w w L_kw / sum_kw L_kw,    w = sum_k w_k,    z = sum_k w_k z_k / w
+    w_k = sum_w w P_kw / sum_kw P_kw,    w = sum_k w_k,    z = sum_k w_k z_k / w,    P_kw = (1 - w)^p L_kw
     L   = mse^(-n/2) of numbers, with errors of a normal distribution; exp(-n loss) of classes
+
+p is 0, or 3 beside steps (`chainrule.estimators.fit.random_steps`), which have said half of it before.
 
 What is linear goes on beyond the targets of training, and a network does not. So predictions may be beyond their range
 R by R (2 w - 1) / (1 - w), as far as there is more of the one than of the other, and of very few rows by R w / (1 - w)

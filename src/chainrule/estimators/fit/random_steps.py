@@ -27,8 +27,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit.linear_part import add_units
-from chainrule.estimators.fit.regressions import LinearPart, Straight, logistic
-from chainrule.estimators.tables.scaling import FAR
+from chainrule.estimators.fit.regressions import LinearPart, Straight, all_but_far, logistic
 from chainrule.formulas.losses import Loss
 from chainrule.model import Model
 
@@ -56,15 +55,6 @@ class RandomSteps(NamedTuple):
         """Return the steps (n, steps) of the straight inputs X (n, inputs)."""
         found: NDArray[np.float64] = np.clip(X.astype(np.float64) @ self.weights + self.shifts, 0, 1)
         return found
-
-
-def stepped(at: Straight, ways: Sequence[str]) -> NDArray[np.int64]:
-    """Return the inputs of steps, as places in `at`: of a number its rank, and not what is further where that is not.
-
-    ways: how each of a table's outputs is scaled, "" where it is not a number; () for samples that no table is behind.
-    """
-    way = [ways[each] if each < len(ways) else "" for each in at.inputs.tolist()]
-    return np.flatnonzero(~np.isin(way, tuple(FAR)))
 
 
 def drawn(X: NDArray[np.floating], count: int, random: np.random.RandomState) -> RandomSteps:
@@ -113,11 +103,11 @@ def solved(
 ) -> StepPart:
     """Return the part of a member, of so many steps, from its own rows; those of no weight count for nothing.
 
-    samples: all rows, with two classes.  ways: see `stepped`.  random: a `numpy.random.RandomState`, which draws.
+    samples: all rows, with two classes.  ways: see `regressions.input_sets`.  random: draws.
     """
     weighted = rows[samples.weight[rows] > 0]
     own = samples.take(weighted if len(weighted) else rows)
-    X, places = own.X[:, at.inputs], stepped(at, ways)
+    X, places = own.X[:, at.inputs], all_but_far(at, ways)
     some = drawn(X[:, places], count, random)
     weights = np.zeros((len(at.inputs), count))
     weights[places] = some.weights

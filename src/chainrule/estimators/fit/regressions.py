@@ -81,13 +81,23 @@ def input_sets(at: Straight, ways: Sequence[str]) -> list[NDArray[np.int64]]:
 
     ways: how each of a table's outputs is scaled, "" where it is not a number; () for samples that no table is behind.
     """
-    way = np.array([ways[each] if each < len(ways) else "" for each in at.inputs.tolist()])
+    way = _ways_of(at, ways)
     numbers, all_but_ranks = (
         np.flatnonzero(each) for each in (np.isin(way, tuple(FAR)), ~np.isin(way, BY_QUANTILES))
     )
     if not len(all_but_ranks):
         return [np.arange(len(way))]
     return [all_but_ranks] if len(numbers) in (0, len(all_but_ranks)) else [numbers, all_but_ranks]
+
+
+def all_but_far(at: Straight, ways: Sequence[str]) -> NDArray[np.int64]:
+    """Return the inputs that steps are of, as places in `at`: all but numbers as they are. ways: as of `input_sets`."""
+    return np.flatnonzero(~np.isin(_ways_of(at, ways), tuple(FAR)))
+
+
+def _ways_of(at: Straight, ways: Sequence[str]) -> NDArray[np.str_]:
+    """Return how each of the inputs `at` is scaled."""
+    return np.array([ways[each] if each < len(ways) else "" for each in at.inputs.tolist()])
 
 
 class Centered(NamedTuple):

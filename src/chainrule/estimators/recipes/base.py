@@ -47,14 +47,14 @@ class FoldMembers(NamedTuple):
     curves: float = 0.0
     """the standard deviation of what the curves of numbers rise by in a bin as a member begins; 0 for straight ones"""
     has_linear_part: bool = False
-    """whether the last hidden units are left to a linear part, see `chainrule.estimators.fit.linear_part`"""
+    """whether hidden units are left to what is solved beside a network: see `chainrule.estimators.fit.beside`"""
     steps: int = 0
-    """the steps drawn by chance that are solved beside each member, see `chainrule.estimators.fit.random_steps`"""
+    """the steps drawn by chance that are solved beside each member with a linear part"""
     most: int | None = None
     """how many of these members there are, the first ones; None for all"""
 
     def left_out(self, outputs: int) -> int:
-        """Return how many hidden units, the last ones, are left to what is solved beside a network."""
+        """Return how many of the last hidden units are left to what is solved beside a network: steps, then a line."""
         return (UNITS_OF_A_STEP * self.steps + UNITS_OF_A_LINE * outputs) if self.has_linear_part else 0
 
     def first(self, members: int) -> FoldMembers:

@@ -12,8 +12,8 @@ may be: see `chainrule.estimators.fit.folds`. A number of a table is three input
 clipped value, its rank within what so many rows can say of the tails, and its value unbent, in which what is linear
 stays so, further where numbers are predicted. Of these ridge regressions are a part of each member, and for classes of
 very few rows logistic regressions, as heavy as predictions out of fold say (`chainrule.estimators.fit.linear_part`).
-Half of what a network of very few rows says of two classes are steps of pairs of columns, drawn by chance, whose sum is
-a logistic regression too (`chainrule.estimators.fit.random_steps`).
+Of two classes and very few rows, half of a member's logit is a logistic regression on steps of pairs of columns, which
+are drawn by chance (`chainrule.estimators.fit.random_steps`).
 
 The settings are a function of the rows, the numbers and the classes. They were chosen on half of the open tables with
 50, 200 and 1,000 rows; docs/estimators.md has the figures of `benchmarks/few_rows.py`, the other half among them.
