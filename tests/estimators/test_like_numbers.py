@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import narwhals
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -109,6 +110,35 @@ def test_codes_of_a_type_for_categories(column: Any):
     rows = [{"code": code, "x": 1.0} for code in (1, 2.0, "3", None)]
     assert np.array_equal(net.predict(rows), [net.bind().predict(row) for row in rows])
     assert net.predict(rows)[1] < net.predict(rows)[[0, 2]].min()
+
+
+def ways(column: Any) -> list[Any]:
+    """Tables of a column of pandas: a frame, one that narwhals has wrapped, a dict of a series and one of its cells."""
+    frame = pd.DataFrame({"x": column})
+    return [frame, narwhals.from_native(frame), {"x": frame["x"]}, {"x": column}]
+
+
+@pytest.mark.parametrize("rows", [40, 400])
+def test_one_rule_for_a_column_wherever_it_is(rows: int):
+    """An order says that it may be a quantity, as of a grade from 1 to 5."""
+    codes = (CODES * 10)[:rows]
+    for cells, kind in (
+        (pd.Categorical(codes), "category"),
+        (pd.Categorical(codes, ordered=True), "number"),
+        (pd.Categorical([None if code is None else str(code) for code in codes], ordered=True), "number"),
+        (pd.Categorical([0.5, 1.5] * (rows // 2)), "number"),
+    ):
+        assert [take(reading.read(table).columns[0]).kind for table in ways(cells)] == [kind] * 4
+
+
+def test_an_order_in_arrow():
+    pa = pytest.importorskip("pyarrow")
+    places = pa.array([None if code is None else code - 1 for code in CODES])
+    for ordered, kind in ((False, "category"), (True, "number")):
+        cells = pa.DictionaryArray.from_arrays(places, pa.array(["1", "2", "3"]), ordered=ordered)
+        in_pandas = pd.DataFrame({"x": pd.Series(cells, dtype=pd.ArrowDtype(cells.type))})
+        for table in (pa.table({"x": cells}), in_pandas, {"x": in_pandas["x"]}):
+            assert take(reading.read(table).columns[0]).kind == kind
 
 
 def test_what_stays_a_number():

@@ -280,6 +280,34 @@ def test_masked_cells_are_missing():
     )
 
 
+@pytest.mark.parametrize("unit", ["ns", "us", "D"])
+@pytest.mark.parametrize("kind", ["date", "duration"])
+def test_masked_dates_stay_dates(kind: str, unit: str):
+    times: Any = np.array([0, 9, 300, 40, 5000], "m8[D]").astype(f"m8[{unit}]")
+    if kind == "date":
+        times = np.datetime64("2020-01-01", unit) + times
+    cells = np.ma.array(times, mask=[False, True, False, False, False])
+    gap = times.copy()
+    gap[1] = "NaT"
+    for masked, plain in (({"x": cells}, {"x": gap}), (cells[:, None], gap[:, None])):
+        fitted = TablePreprocessor().fit(masked)
+        described = next(iter(fitted.columns_))
+        assert (described.taken_for, described.missing) == (kind, 0.2)
+        assert np.array_equal(
+            fitted.transform(masked), TablePreprocessor().fit_transform(plain), equal_nan=True
+        )
+    assert cells.data[1] == times[1]  # what the user has is left as it is
+
+
+def test_masked_columns_of_two_dimensions():
+    cells = np.ma.masked_equal(np.arange(4.0).reshape(2, 2), 3)
+    with pytest.raises(c.ShapeError, match=r"one value per row in column 'x', not an array \(2, 2\)"):
+        TablePreprocessor().fit({"x": cells})
+    records = np.ma.array([(1, 2.0)] * 3, [("a", int), ("b", float)], mask=[(True, False)] * 3)
+    with pytest.raises(c.DataError, match="X is an array of records"):
+        TablePreprocessor().fit(records)
+
+
 def test_identifiers_are_told_by_name_and_values():
     X = {"PassengerId": range(9), "population": range(9), "id": [1] * 8 + [2], "Unnamed: 0": range(9)}
     assert [each.name for each in TablePreprocessor().fit(X).columns_.dropped] == [

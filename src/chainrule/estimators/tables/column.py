@@ -143,6 +143,24 @@ def objects(name: str, values: Sequence[Any]) -> Column:
     return texts(name, [None if sorts[type(value)] == _MISSING else _text(value) for value in values])
 
 
+def mask_of(values: object) -> NDArray[np.bool_] | None:
+    """Return where the cells of one of NumPy's masked arrays are masked; None where none is, and of records."""
+    if not isinstance(values, np.ma.MaskedArray) or values.dtype.names:
+        return None
+    mask = np.ma.getmaskarray(values)
+    return mask if mask.any() else None
+
+
+def unmasked(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array with masked cells as missing ones: NaT among dates and durations, else None among objects."""
+    if (mask := mask_of(values)) is None:
+        return values
+    is_time = values.dtype.kind in "mM"  # as objects, those in nanoseconds would be integers
+    made = np.ma.getdata(values).copy() if is_time else np.ma.getdata(values).astype(object)
+    made[mask] = "NaT" if is_time else None
+    return made
+
+
 def is_missing_cell(value: object) -> bool:
     """Return whether a cell has no value: None, NaN, NaT or pandas' NA."""
     is_nan = isinstance(value, (float, np.floating)) and bool(np.isnan(value))

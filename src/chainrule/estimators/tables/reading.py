@@ -15,7 +15,7 @@ from chainrule.data import frames
 from chainrule.data.frames import as_columns, is_pandas
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.tables import few_rows
-from chainrule.estimators.tables.column import CategoryCells, Column, objects, texts, times
+from chainrule.estimators.tables.column import CategoryCells, Column, objects, texts, times, unmasked
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
 from chainrule.estimators.tables.kinds import declared
@@ -108,8 +108,7 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
         else:
             codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
             found = _by_levels(label, codes, distinct.tolist())
-        is_declared = type(dtype).__name__ == "CategoricalDtype" and not dtype.ordered
-        return declared(found) if is_declared else found
+        return declared(found) if _are_categories(native) else found
     import narwhals
 
     return _series(label, narwhals.from_native(native, series_only=True))
@@ -136,7 +135,7 @@ def _series(name: str, series: Any) -> Column:
     if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):
         found = _by_dictionary(name, series) if len(series) > few_rows.FEW else None
         found = objects(name, series.to_list()) if found is None else found
-        return found if isinstance(dtype, nw.String) else declared(found)
+        return declared(found) if _are_categories(series.to_native()) else found
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -144,6 +143,17 @@ def _series(name: str, series: Any) -> Column:
         if values.dtype.kind in "mM":
             return times(name, values)
     return objects(name, series.to_list())
+
+
+def _are_categories(native: object) -> bool:
+    """Return whether a column's type is one for categories, of any library, and says nothing of an order.
+
+    What pandas and Arrow call ordered may be a quantity; an enumeration of Polars lists names.
+    """
+    dtype = getattr(native, "dtype", getattr(native, "type", None))
+    dtype = getattr(dtype, "pyarrow_dtype", dtype)
+    is_one = type(dtype).__name__ in ("CategoricalDtype", "DictionaryType", "Categorical", "Enum")
+    return is_one and not getattr(dtype, "ordered", False)
 
 
 def _by_levels(label: str, codes: NDArray[np.integer], distinct: Sequence[Any]) -> Column:
@@ -229,22 +239,18 @@ def _values(label: str, values: Any, name: str) -> Column:
             "give one value per row."
         )
     if not isinstance(values, np.ndarray):
-        return objects(label, list(values))
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        return objects(label, values.tolist())  # None where it is masked
+        found = objects(label, list(values))
+        return declared(found) if _are_categories(values) else found
     if values.ndim != 1:
         raise ShapeError(f"{name} needs one value per row in column {label!r}, not an array {values.shape}.")
-    return _slice(label, values)
+    return _slice(label, unmasked(values))
 
 
 def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
     try:
-        array = np.asarray(X)
+        array = np.asarray(unmasked(X) if isinstance(X, np.ma.MaskedArray) else X)
         if array.dtype.kind in "USO" and not isinstance(X, np.ndarray):
             array = np.asarray(X, object)
-        if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-            array = np.ma.getdata(X).astype(object)
-            array[np.ma.getmaskarray(X)] = None
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{name} must be a table: a data frame, a dict of columns or rows of equal length, not this "
