@@ -146,7 +146,56 @@ def table() -> pd.DataFrame:
         ),
         (
             lambda: classifier().fit(X, Y).predict(X * np.inf),
-            "Input X contains infinity .*. Fit with preprocess='auto', which takes missing values",
+            "^Input X contains infinity .*. Correct these values; preprocess='auto' would take them for missing ones.$",
+        ),
+        (
+            lambda: classifier().fit(np.ma.masked_greater(X, 7.5), Y),
+            r"^Input X is masked in 6 of 150 rows, the first of them row \d+. Fit with preprocess='auto', which takes",
+        ),
+        (
+            lambda: classifier().fit(X, Y, X_val=np.ma.masked_greater(X, 7.5), y_val=Y),
+            "^Input X is masked in 6 of 150 rows",
+        ),
+        (
+            lambda: classifier().fit(X, Y).predict(np.ma.masked_greater(X, 7.5)),
+            "^Input X is masked in 6 of 150",
+        ),
+        (lambda: classifier().fit(np.ma.masked_equal(Y, 1), Y), "Expected 2D array, got 1D"),
+        (
+            lambda: classifier().fit(X, Y, sample_weight=np.ma.masked_equal(Y + 1, 2)),
+            r"^sample_weight is masked in 50 of 150 rows, the first of them row 50; fill it in: sample_weight.filled",
+        ),
+        (
+            lambda: regressor(preprocess="auto").fit(table(), Y, sample_weight=np.ma.masked_equal(Y + 1, 2)),
+            "^sample_weight is masked in 50 of 150 rows",
+        ),
+        (
+            lambda: TablePreprocessor().fit(table(), sample_weight=np.ma.masked_equal(Y + 1, 2)),
+            "^sample_weight is masked in 50 of 150 rows",
+        ),
+        (
+            lambda: classifier().fit(X, Y, sample_weight=np.ma.masked),
+            "^sample_weight is masked in 1 of 1 rows",
+        ),
+        (
+            lambda: TablePreprocessor().fit(table(), sample_weight="size"),
+            "sample_weight must be one number per row, not 'size'",
+        ),
+        (
+            lambda: regressor(preprocess=TablePreprocessor(kinds=["size"])).fit(table(), Y),
+            r"^kinds must be a dict from column names to kinds, such as {'zip': 'category'}, or None, not \['size'\]",
+        ),
+        (
+            lambda: regressor().fit(X, Y, X_val=X, y_val=np.where(Y > 1, np.inf, Y)),
+            r"y_val contains infinity or a value too .* in 50 of 150 rows, the first of them row 100; omit these rows",
+        ),
+        (
+            lambda: regressor().fit(X, Y, X_val=X, y_val=["inf", *["1.5"] * 149]),
+            "y_val contains infinity .* in 1 of 150 rows, the first of them row 0; omit",
+        ),
+        (
+            lambda: regressor().fit(X, Y, X_val=X, y_val=pd.Series([pd.NA, *Y[1:]], dtype="Float64")),
+            "Input y_val contains NaN: the target is missing in 1 of 150 rows, the first of them row 0; omit",
         ),
         (
             lambda: regressor().fit(X + 1j, Y),

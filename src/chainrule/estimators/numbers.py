@@ -117,9 +117,11 @@ class NumericTargets:
 
     def check_validation(self, X: Any, y: Any) -> Any:
         """Return the checked numbers of samples X for validation."""
+        check_there(y, "y_val")
         if np.asarray(y).dtype.kind in "OUT":
             y = as_numbers(y, quietly=True)
-        check_there(y, "y_val")
+            check_there(y, "y_val")
+        check_finite(y, "y_val")
         y = check_array(y, ensure_2d=False, dtype="numeric")
         check_consistent_length(X, y)
         return y

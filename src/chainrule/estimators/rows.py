@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples, validate_data
 
 from chainrule.datasets.text_column import TextColumn
 from chainrule.errors import DataError
-from chainrule.estimators.tables.column import CategoryCells, is_missing_cell
+from chainrule.estimators.tables.column import CategoryCells, is_missing_cell, mask_of
 
 
 def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
@@ -68,7 +68,14 @@ def check_lengths(X: object, y: object) -> None:
 
 
 def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
-    """Return weights as float64, or the one of all rows. Raises DataError for others, such as a column's name."""
+    """Return weights as float64, or the one of all rows. Raises DataError for others, such as a column's name.
+
+    Weights under a mask are none: what is beneath it is not meant to count.
+    """
+    if (rows := masked_rows(sample_weight)) is not None:
+        raise DataError(
+            f"sample_weight is masked {in_rows(rows)}; fill it in: sample_weight.filled(0) omits these rows."
+        )
     try:
         weights: NDArray[np.float64] = np.asarray(sample_weight, np.float64)
         return weights if weights.ndim else float(weights)
@@ -82,12 +89,22 @@ def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
 def as_matrix(estimator: object, X: object, *y: object, **rules: object) -> Any:
     """Return X, and y where it is given, checked as scikit-learn checks them; X is no table that is prepared.
 
-    rules: of `validate_data`.  Raises DataError for text, dates and missing numbers, with what takes them.
+    rules: of `validate_data`.  Raises DataError for text, dates, and missing, masked or infinite numbers, with
+    what takes them.
     """
+    if (masked := masked_rows(X)) is not None and getattr(X, "ndim", 0) == 2:
+        raise DataError(
+            f"Input X is masked {in_rows(masked)}. Fit with preprocess='auto', which takes missing values, or "
+            "fill them in."
+        )
     try:
         return validate_data(estimator, X, *y, **rules)
     except (ValueError, np.exceptions.DTypePromotionError) as error:
         said = f"{error}".partition("\n")[0].rstrip(".")
+        if said.startswith("Input X contains infinity"):
+            raise DataError(
+                f"{said}. Correct these values; preprocess='auto' would take them for missing ones."
+            ) from error
         if said.startswith("Input X contains"):
             raise DataError(
                 f"{said}. Fit with preprocess='auto', which takes missing values, or fill them in."
@@ -115,8 +132,8 @@ def missing_rows(y: object) -> NDArray[np.bool_] | None:
         return np.array([is_missing_cell(each) for each in y], np.bool_)  # an array would have the text "nan"
     if y is None or hasattr(y, "tocsr"):
         return None
-    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
-        return np.asarray(np.ma.getmaskarray(y).reshape(len(y), -1).any(1), np.bool_)
+    if (masked := masked_rows(y)) is not None:
+        return masked
     try:
         values = np.asarray(y)
     except (TypeError, ValueError):
@@ -129,6 +146,13 @@ def missing_rows(y: object) -> NDArray[np.bool_] | None:
         missing = np.array([is_missing_cell(each) for each in values.ravel()], np.bool_)
     rows: NDArray[np.bool_] = missing.reshape(len(values), -1).any(1)
     return rows
+
+
+def masked_rows(values: object) -> NDArray[np.bool_] | None:
+    """Return in which rows (n,) a cell of a masked array is masked; None where none is."""
+    if (mask := mask_of(values)) is None:
+        return None
+    return np.asarray(mask.reshape(mask.shape[0] if mask.ndim else 1, -1).any(1), np.bool_)
 
 
 def in_rows(some: NDArray[np.bool_]) -> str:

@@ -29,7 +29,7 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.rows import as_weights, check_lengths, rows_of
 from chainrule.estimators.tables.from_source import ReadTable
-from chainrule.estimators.tables.kinds import categories_in_part
+from chainrule.estimators.tables.kinds import categories_in_part, check_kinds
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
 
@@ -210,7 +210,7 @@ def fitted_preprocessor(
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
-    known = {**categories_in_part(table.columns, given.categories), **(made.kinds or {})}
+    known = {**categories_in_part(table.columns, given.categories), **check_kinds(made.kinds)}
     if known := {**known, **dict.fromkeys(left_out(given.groups), "drop")}:
         made.set_params(kinds=known)
     time = times_of(table, given.time)

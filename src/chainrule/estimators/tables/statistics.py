@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.errors import DataError, ShapeError
+from chainrule.estimators.rows import as_weights
 
 Array = NDArray[np.float64]
 _SLACK = 1e-9
@@ -77,10 +78,7 @@ def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float6
     """Return the weights as float64, None where all are 1."""
     if sample_weight is None:
         return None
-    try:
-        weights = np.asarray(sample_weight, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError("sample_weight must be one number per row.") from error
+    weights = np.asarray(as_weights(sample_weight))
     if weights.shape != (rows,):
         raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
