@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -259,12 +260,17 @@ def test_a_network_of_few_layers_is_learned_from_few_rows(sizes: tuple[int, ...]
 
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
 def test_a_network_is_cooled_as_what_it_predicts_is_and_stays_within_its_bound(temperature: float):
+    """Also with slots of other links, equal ones, as threads may make at once of an unpickled network."""
     X, y = table(60)
     net = MLPClassifier(preprocess="auto", random_state=0, max_iter=3).fit(X, labels_of(y))
     model, rows = net.members_[0], net.preprocessor_.transform(X)
     bound, center = Bound.of(model), np.array([0.4])
     assert bound is not None
     wanted = cooled(model.raw_outputs(rows, "native", 64), center, temperature, bound)
+    again = copy.copy(model.network)
+    del again.links
+    model.network.links = again.links  # type: ignore[misc]
+    assert all(slot.link is not link for slot in model.network.slots for link in model.network.walk())
     cool(model, center, temperature)
     np.testing.assert_allclose(model.raw_outputs(rows, "native", 64), wanted, atol=2e-5)
     if temperature < 1:

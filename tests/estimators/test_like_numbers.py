@@ -11,14 +11,17 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from chainrule import DataError, MLPRegressor, TablePreprocessor
+from chainrule import DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import tune
+from chainrule.estimators.distilling import distill
+from chainrule.estimators.distilling.between import ColumnTable, rows_between
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
 from chainrule.estimators.tables.kinds import categories_among, categories_in_part, take
 from chainrule.recipe.data import load
+from chainrule.recipe.distilled import distilled
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 
@@ -82,6 +85,41 @@ def test_cells_that_are_categories():
     assert take(column).kind == "category" and take(column).texts == ("2", "3")
     assert take(column.take(np.array([2, 0]))).kind == "category"
     assert take(column, "number").kind == "number"
+    assert len(cells) == 3
+
+
+def engines(seed: int, make: Any = lambda frame: frame) -> dict[str, Any]:
+    """The arguments of a distillation whose row of "rotary" is judged, and never learned."""
+    net = MLPRegressor(**SMALL).fit(make(ENGINES), PRICE)
+    small = {"preset": None, "hidden_layer_sizes": (4,), "max_iter": 2, "between": 30, "random_state": seed}
+    return small | {"teacher": net, "X": make(ENGINES)[:-1]} | {"X_test": make(ENGINES), "y_test": PRICE}
+
+
+@pytest.mark.parametrize(
+    "make", [lambda frame: frame, lambda frame: frame.to_numpy()], ids=["frame", "matrix"]
+)
+def test_a_student_is_told_by_its_teacher(make: Any):
+    student, cost = distill(**engines(0, make))
+    assert [each.kind for each in student.preprocessor_.learned_][1] == "category"
+    assert cost.judged == N
+    of_none = distill(**engines(0, make) | {"between": 0}).student
+    assert [each.kind for each in of_none.preprocessor_.learned_][1] == "category"
+
+
+def test_a_student_of_classes_that_leaves_rows_out_by_itself():
+    teacher = MLPClassifier(**SMALL).fit(ENGINES, PRICE > 0)
+    given: dict[str, Any] = {"preset": None, "hidden_layer_sizes": (4,), "max_iter": 2, "between": 0}
+    seed = next(seed for seed in range(99) if N - 1 in np.random.default_rng(seed).permutation(N)[: N // 10])
+    student, cost = distill(teacher, ENGINES, random_state=seed, **given)
+    assert kind_of(student.preprocessor_) == "category" and cost.judged == N // 10
+
+
+def test_a_table_of_such_cells_is_counted_and_kept():
+    table = ColumnTable.of({"cylinders": CategoryCells([1.5, 2.5, 4.0] * 10), "x": np.arange(30) / 7})
+    made, own = rows_between(table, 20, np.random.default_rng(0))
+    assert table.rows == 30 and made.rows == 50 == len(own)
+    assert isinstance(made.columns["cylinders"], CategoryCells)
+    assert set(made.columns["cylinders"].cells) == {1.5, 2.5, 4.0}
 
 
 CODES = [3, 1, 2, None, 3, 1, 2, 2, 1, 3] * 4
@@ -185,3 +223,6 @@ def test_a_run_that_tests_on_it(tmp_path: Path, preset: str):
     )
     outcome = run(str(path), Settings(**given, seed=next(tested)), out=tmp_path / "run")
     assert kind_of(outcome.run.data.table.preprocessor) == "category"
+    if preset != "none":
+        made = distilled(tmp_path / "run", between=20, hidden_layer_sizes=(4,), max_iter=2)
+        assert kind_of(MLPRegressor.load(made.path).preprocessor_) == "category"

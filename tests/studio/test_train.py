@@ -8,7 +8,7 @@ import io
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -700,6 +700,35 @@ def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: P
         names,
     )
     np.testing.assert_array_equal(names["model"].model_.theta, alone.model_.theta)
+
+
+@pytest.mark.parametrize("samples", [None, 60])
+def test_the_python_of_a_table_with_categories_like_numbers(
+    studio: Studio, tmp_path: Path, samples: int | None
+):
+    """Of 4, 6, 8 and "rotary" the rows that are learned from have numbers alone."""
+    random = np.random.default_rng(0)
+    cells, price = random.choice(["4", "6", "8"], 120).astype(object), random.normal(100, 9, 120)
+    key = upload(studio, tmp_path, "engines.csv", engines(cells, price))
+    do(studio, "train.data", kind="files", uploads=[key])
+    cells[studio.data.table.test[0]] = "rotary"
+    key = upload(studio, tmp_path, "engines.csv", engines(cells, price))
+    do(studio, "train.data", kind="files", uploads=[key])
+    assert "rotary" not in cells[studio.data.table.train] and "rotary" in cells
+    form = {"epochs": 2, "samples": samples}
+    code = do(studio, "train.check", form=form)["code"]
+    run_to_the_end(studio, form)
+    names: dict[str, Any] = {}
+    code = code.replace("'engines.csv'", repr(str(tmp_path / "engines.csv")))
+    exec(code.replace('"model.safetensors"', repr(str(tmp_path / "m.safetensors"))), names)
+    model = names["model"]
+    assert [each.kind for each in model.preprocessor_.learned_] == ["category", "number"]
+    np.testing.assert_array_equal(model.model_.theta, studio.model.theta)
+
+
+def engines(cells: Sequence[str], price: Sequence[float]) -> bytes:
+    rows = [f"{cell},{k % 7},{value:.1f}" for k, (cell, value) in enumerate(zip(cells, price, strict=True))]
+    return "\n".join(["cylinders,size,price", *rows, ""]).encode()
 
 
 @pytest.mark.parametrize(("preset", "rows"), [("tabm", 120), ("fast", 1900)])

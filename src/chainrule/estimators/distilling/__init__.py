@@ -29,9 +29,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss, root_mean_squared_error
 
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.base import fit_under
 from chainrule.estimators.classifier import MLPClassifier
 from chainrule.estimators.distilling.between import ColumnTable, rows_between
 from chainrule.estimators.distilling.cost import DistillationCost
+from chainrule.estimators.fit.data import FitInput, categories_of
+from chainrule.estimators.fit.plan import ALONE
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.regressor import MLPRegressor
@@ -71,7 +74,8 @@ def distill(
     between: how many rows in between are learned too; None for as many as there are own ones, and for at least 5,000 in
     all.  X_test, y_test: rows that the teacher has not learned, to judge both; without them both answer for a tenth of
     X, which the student does not learn.  parameters: of the student, by default preset="fast", preprocess="auto" and
-    the teacher's monotonic_cst. It makes labels by the teacher's threshold or costs.
+    the teacher's monotonic_cst. It makes labels by the teacher's threshold or costs, and its columns of categories are
+    the teacher's, also where those in X look like numbers.
     Raises ConfigError for several labels a row, and DataError for fewer than 20 rows.
     """
     begun = time.perf_counter()
@@ -83,7 +87,7 @@ def distill(
     if (X_test is None) != (y_test is None):
         raise ConfigError("X_test and y_test belong together; pass both or neither.")
     rng = np.random.default_rng(random_state)
-    table = ColumnTable.of(X)
+    table = ColumnTable.of(X)._replace(categories=categories_of(result_of(teacher).preprocessor))
     if table.rows < 2 * JUDGED_ONE_IN:
         raise DataError(f"X must have at least {2 * JUDGED_ONE_IN} rows, not {table.rows}.")
     order = rng.permutation(table.rows)
@@ -107,7 +111,8 @@ def _fitted(
     if isinstance(teacher, MLPRegressor):
         answers = np.asarray(teacher.predict(learned.value()), np.float64)
         regressor = MLPRegressor(random_state=seed, **parameters)
-        regressor.fit(learned.value(), answers, groups=group)
+        given = FitInput(learned.value(), answers, groups=group, categories=learned.categories)
+        fit_under(regressor, given, ALONE)
         return regressor
     p = np.asarray(teacher.predict_proba(learned.value()), np.float64)
     kept = p >= MIN_PROBABILITY_LEARNED
@@ -116,7 +121,9 @@ def _fitted(
     weights = (p / np.where(kept, p, 0).sum(1, keepdims=True))[rows, classes]
     labels = np.asarray(teacher.classes_)[classes]
     student = MLPClassifier(random_state=seed, **parameters)
-    student.fit(learned.take(rows).value(), labels, sample_weight=weights, groups=group[rows])
+    X = learned.take(rows).value()
+    given = FitInput(X, labels, weights, groups=group[rows], categories=learned.categories)
+    fit_under(student, given, ALONE)
     decision = result_of(teacher).decision
     if decision is not None:
         costs = decision.costs if decision.threshold is None else None

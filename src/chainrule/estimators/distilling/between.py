@@ -11,6 +11,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from chainrule.data.frames import is_frame, read_frame
 from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables import reading
+from chainrule.estimators.tables.column import CategoryCells
+from chainrule.estimators.tables.kinds import categories_in_part
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 NEIGHBORS = 8
@@ -25,6 +28,8 @@ class ColumnTable(NamedTuple):
     columns: dict[str, Any]
     is_matrix: bool = False
     """whether it came as a matrix, and goes back as one"""
+    categories: tuple[str, ...] = ()
+    """the columns that are categories by all rows, of which these may be a part"""
 
     @classmethod
     def of(cls, X: Any) -> ColumnTable:
@@ -44,9 +49,7 @@ class ColumnTable(NamedTuple):
 
     def take(self, rows: NDArray[np.int64]) -> ColumnTable:
         """Return some rows, also repeatedly."""
-        return ColumnTable(
-            {name: rows_of(values, rows) for name, values in self.columns.items()}, self.is_matrix
-        )
+        return self._replace(columns=rows_of(self.columns, rows))
 
     def value(self) -> Any:
         """Return it as an estimator takes it."""
@@ -66,7 +69,9 @@ def rows_between(
     if not count:
         return table, own
     among = rng.permutation(table.rows)[:MOST_ROWS]
-    prepared = np.asarray(TablePreprocessor().fit_transform(table.take(among).value()), np.float64)
+    some = reading.read(table.take(among).value())
+    maker = TablePreprocessor(kinds=categories_in_part(some.columns, table.categories))
+    prepared = np.asarray(maker.fit_transform(some), np.float64)
     nearest = NearestNeighbors(n_neighbors=min(NEIGHBORS + 1, len(among))).fit(prepared)
     beside = nearest.kneighbors(prepared, return_distance=False)
     at = rng.integers(0, len(among), count)
@@ -82,11 +87,13 @@ def rows_between(
             blend = numbers[first] + u * (numbers[second] - numbers[first])
             made = np.r_[numbers, np.where(np.isnan(blend), numbers[chosen], blend)]
         columns[name] = made
-    return ColumnTable(columns, table.is_matrix), np.r_[own, first]
+    return table._replace(columns=columns), np.r_[own, first]
 
 
 def fractions(values: Any) -> NDArray[np.float64] | None:
     """Return a column as numbers if these are fractions, NaN for missing; None for whole numbers and anything else."""
+    if isinstance(values, CategoryCells):
+        return None
     array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
     if array.dtype.kind != "f":
         return None

@@ -56,8 +56,7 @@ class FitInput(NamedTuple):
 
     def known_by(self, preprocessor: TablePreprocessor | None) -> FitInput:
         """Return the rows with what is known of their columns by the preprocessor of all rows."""
-        learned = () if preprocessor is None else preprocessor.learned_
-        return self._replace(categories=tuple(each.name for each in learned if each.kind == "category"))
+        return self._replace(categories=categories_of(preprocessor))
 
     def parted(self, split: Split) -> FitInput:
         """Return the rows that a split learns from, with those that it holds out for validation."""
@@ -133,6 +132,12 @@ class FitData:
         if not all(each.sum() > 0 for each in sums):
             return None
         return ClassShares(*(tuple((each / each.sum()).tolist()) for each in sums))
+
+
+def categories_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:
+    """Return the names of the columns that a fitted preprocessor takes for categories; none for None."""
+    learned = () if preprocessor is None else preprocessor.learned_
+    return tuple(each.name for each in learned if each.kind == "category")
 
 
 def structure_of(given: FitInput, gap: float | str, is_table: bool) -> RowStructure:

@@ -104,11 +104,11 @@ def center_of(loss: Loss, samples: Samples) -> NDArray[np.float64]:
 
 def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
     """Let a network's outputs be those of `cooled`, by a Scale and a Shift at its end, or else by its last Dense."""
-    by_layer = {id(slot.link): slot for slot in model.network.slots}
+    by_name = {slot.link.name: slot for slot in model.network.slots}
     *_, scale, shift = model.network.links
     is_bounded = isinstance(scale.layer, Scale) and isinstance(shift.layer, Shift)
     if is_bounded and temperature >= 1:
-        factors, biases = [by_layer[id(scale)]], by_layer[id(shift)]
+        factors, biases = [by_name[scale.name]], by_name[shift.name]
     else:
         bound = Bound.of(model)
         center = center if bound is None else bound.before(center)

@@ -22,7 +22,7 @@ from fractions import Fraction
 from functools import lru_cache
 from numbers import Real
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,10 +70,15 @@ class Column:
         return Column(self.name, "text", new[places], texts, category_by=self.category_by)
 
 
-class CategoryCells(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CategoryCells:
     """Cells of a column of categories, whatever these look like: text that is no number is in other rows alone."""
 
     cells: Any
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.cells)
 
 
 def numbers(name: str, values: Any, form: str = "number") -> Column:

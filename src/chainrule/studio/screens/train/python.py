@@ -80,27 +80,26 @@ def code_of_preset(plan: Planned, source: str) -> str:
     made = begun.estimator([])
     parameters = {name: value for name, value in given_parameters(made).items() if name != "callbacks"}
     given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
-    rows = "table.train"
     names = {name: value for name, value in begun.given.given().items() if "table" in ABOUT[name].of}
     asked = ", ".join(f"{name}={value!r}" for name, value in names.items())
     lines = [f"data = open_data({source!r})"]
     if names:
         lines += [f"data = divided(data, Settings({asked}))"]
-    lines += ["table = data.table"]
     if plan.samples is not None:
-        lines += [f"rows = np.linspace(0, len(table.train) - 1, {plan.samples}).astype(np.int64)"]
-        rows = "table.train[rows]"
-    tied = "".join(f", {name}=rows_of(table.tied.{name}, {rows})" for name in begun.data.table.tied.names)
+        lines += [f"data = fewer(data, {plan.samples})"]
     lines += [
+        "table = data.table",
         f"model = {type(made).__name__}({given})",
-        f"model.fit(rows_of(table.inputs, {rows}), data.train.y{'' if plan.samples is None else '[rows]'}{tied})",
+        "model.fit(**table.to_fit(data.train.y))",
         "print(model.score(rows_of(table.inputs, table.test), data.test.y))",
         'model.save("model.safetensors")',
     ]
     more = ["from chainrule.estimators.rows import rows_of"]
     if names:
         more += ["from chainrule.recipe.settings import Settings"]
-        more += ["from chainrule.studio.screens.train.rows import divided"]
+    used = [name for name, is_used in (("divided", names), ("fewer", plan.samples is not None)) if is_used]
+    if used:
+        more += [f"from chainrule.studio.screens.train.rows import {', '.join(used)}"]
     return "\n".join([*imports("\n".join(lines)), *more, "", *lines, ""])
 
 
