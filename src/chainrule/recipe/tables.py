@@ -21,6 +21,7 @@ from chainrule.core import hints
 from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError, option
+from chainrule.estimators.fit.data import categories_of
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
@@ -70,9 +71,7 @@ class TableData:
 
         Text that is no number may be in the other rows alone.
         """
-        of_all = {
-            each.name: part[each.name] for each in self.preprocessor.learned_ if each.kind == "category"
-        }
+        of_all = {name: part[name] for name in categories_of(self.preprocessor)}
         apart = categories_in_part(reading.read(of_all).columns, of_all) if of_all else ()
         return {name: CategoryCells(cells) if name in apart else cells for name, cells in part.items()}
 
