@@ -18,7 +18,7 @@ from chainrule.data.samples import Samples
 from chainrule.errors import DataError
 from chainrule.estimators.fit import folds
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.dealing import Dealt, dealt, latest, left_out
+from chainrule.estimators.fit.dealing import Dealt, dealt, latest, out_of_fold
 from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.plan import ALONE, Conditions, few_of
 from chainrule.estimators.fit.start import bend, dense_slots
@@ -223,7 +223,7 @@ def test_what_is_predicted_out_of_fold_by_hand():
         asked.append((member, len(X)))
         return logits[member, X[:, 0].astype(int)]
 
-    left = left_out(of_member, rows, np.array([[0.0], [1.0]]), outputs=1)
+    left = out_of_fold(of_member, rows, np.array([[0.0], [1.0]]), outputs=1)
     assert asked == [(0, 1), (1, 1), (2, 1), (3, 1)]  # each member for the row that it leaves out
     np.testing.assert_array_equal(np.exp(left[..., 0]).round(9), [[4, 3], [1, 1]])
     out = SigmoidCrossEntropy().average(left)

@@ -74,7 +74,7 @@ def test_a_part_is_added_to_what_a_network_computes(outputs: int, weight: float)
     leave_out(model, 2 * outputs)
     before = model.raw_outputs(X, "auto", 100)
     part, at = LinearPart(RNG.normal(size=(2, outputs)), RNG.normal(size=outputs)), straight(net)
-    add(model, part, weight, at)
+    add(model, slice(-2 * outputs, None), part, weight, at)
     expected = (1 - weight) * before + weight * part(X[:, at.inputs])
     np.testing.assert_allclose(model.raw_outputs(X, "auto", 100), expected, rtol=1e-4, atol=1e-4)
 
@@ -147,7 +147,7 @@ def test_a_part_is_within_the_bound_of_logits(outputs: int):
     np.testing.assert_allclose(unbound, 0.5 + 2 * np.arctanh((before - 0.5) / 2), atol=1e-6)
     np.testing.assert_allclose(bound(unbound), before, atol=1e-6)
     part = LinearPart(RNG.normal(size=(2, outputs)), RNG.normal(size=outputs))
-    add(model, bound.within(part), 0.25, straight(net))
+    add(model, slice(-2 * outputs, None), bound.within(part), 0.25, straight(net))
     expected = bound(0.75 * unbound + 0.25 * part(X))
     np.testing.assert_allclose(model.raw_outputs(X, "auto", 100), expected, rtol=1e-4, atol=1e-4)
     assert Bound.of(Model(network(), seed=0)) is None

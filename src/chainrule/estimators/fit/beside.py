@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
 from chainrule.estimators.fit import linear_part, random_steps, regressions
-from chainrule.estimators.fit.dealing import Dealt, left_out
+from chainrule.estimators.fit.dealing import Dealt, out_of_fold
 from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.regressions import Regression
 from chainrule.estimators.fit.temperature import has_logits, loss_of
-from chainrule.estimators.recipes.base import UNITS_OF_A_LINE, UNITS_OF_A_STEP
+from chainrule.estimators.recipes.base import FoldMembers
 from chainrule.model import Model
 
 POWER_BESIDE_STEPS = 3.0
@@ -28,17 +28,18 @@ POWER_BESIDE_STEPS = 3.0
 class Beside:
     """The parts beside the members of an ensemble, each of that member's own rows.
 
-    Outputs out of fold, (dealings, m, outputs), are those of `left_out`.
+    Outputs out of fold, (dealings, m, outputs), are those of `out_of_fold`.
     """
 
     def __init__(
-        self, members: list[Model], samples: Samples, rows: Dealt, steps: int, ways: Sequence[str]
+        self, members: list[Model], samples: Samples, rows: Dealt, how: FoldMembers, ways: Sequence[str]
     ) -> None:
-        """Describe the parts. samples: all rows, with standardized targets.  steps: of a member.
+        """Describe the parts. samples: all rows, with standardized targets.  how: with the steps of a member.
 
         ways: how each input is scaled, see `regressions.input_sets`.
         """
-        self.members, self.samples, self.rows, self.steps, self.ways = members, samples, rows, steps, ways
+        self.members, self.samples, self.rows, self.steps, self.ways = members, samples, rows, how.steps, ways
+        self.units = how.units_beside(samples.outputs)
         self.loss, self.bound = members[0].network.loss, Bound.of(members[0])
         self.at = regressions.straight(members[0].network)
 
@@ -83,7 +84,7 @@ class Beside:
         if found.weight:
             for member, part in zip(self.members, found.parts, strict=True):
                 within = part if self.bound is None else self.bound.within(part)
-                linear_part.add(member, within, found.weight, self.at)
+                linear_part.add(member, self.units.line, within, found.weight, self.at)
         elif not self.steps:
             return out, 0.0
         return found.out if self.bound is None else self.bound(found.out), found.weight
@@ -92,12 +93,10 @@ class Beside:
         """Add steps to the members, and return the unbound outputs out of fold with them."""
         parts = [self.stepped(own, random) for own in self.rows.learned]
         outputs, X = unbound.shape[2], self.samples.take(self.rows.rows).X
-        line = UNITS_OF_A_LINE * outputs
-        units = slice(-line - UNITS_OF_A_STEP * self.steps, -line)
         for member, part in zip(self.members, parts, strict=True):
             within = part if self.bound is None else part._replace(sum=self.bound.within(part.sum))
-            within.add(member, units, self.at)
-        z = left_out(lambda member, own: parts[member](own[:, self.at.inputs]), self.rows, X, outputs)
+            within.add(member, self.units.steps, self.at)
+        z = out_of_fold(lambda member, own: parts[member](own[:, self.at.inputs]), self.rows, X, outputs)
         return (1 - random_steps.WEIGHT) * unbound + random_steps.WEIGHT * z
 
     @cached_property

@@ -30,7 +30,7 @@ class LearningCurve(Callback):
     """
 
     looks_inside = False
-    left_out = 0.0
+    judged_share = 0.0
     """the rows that `score` judges, if they are left out of some members, for each row that these train on"""
 
     def __init__(

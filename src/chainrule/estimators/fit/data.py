@@ -19,7 +19,7 @@ from chainrule.estimators.fit.structure import (
     FREE,
     RowStructure,
     RowValues,
-    left_out,
+    columns_of_groups,
     read_structure,
     times_of,
 )
@@ -216,7 +216,7 @@ def fitted_preprocessor(
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
     known = {**categories_in_part(table.columns, given.categories), **check_kinds(made.kinds)}
-    if known := {**known, **dict.fromkeys(left_out(given.groups), "drop")}:
+    if known := {**known, **dict.fromkeys(columns_of_groups(given.groups), "drop")}:
         made.set_params(kinds=known)
     time = times_of(table, given.time)
     weight = as_weights(1.0 if given.sample_weight is None else given.sample_weight)

@@ -140,7 +140,7 @@ def latest(rows: Dealt) -> NDArray[np.int64]:
     return np.flatnonzero(rows.members[0] == 0)
 
 
-def left_out(
+def out_of_fold(
     predict: Callable[[int, NDArray[Any]], NDArray[Any]], rows: Dealt, X: NDArray[Any], outputs: int
 ) -> NDArray[np.float64]:
     """Return what the member of each dealing that leaves out a row computes for it: (dealings, m, outputs).

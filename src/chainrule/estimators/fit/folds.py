@@ -39,7 +39,7 @@ from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.beside import Beside
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.fit.dealing import Dealt, dealt, latest, left_out
+from chainrule.estimators.fit.dealing import Dealt, dealt, latest, out_of_fold
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.plan import FitPlan
@@ -81,7 +81,7 @@ class FoldCurve(LearningCurve):
         super().__init__(plan, start, loop.is_weighted(samples), self.judged)
         self.samples, self.dealt, self.judge = samples, rows, samples.take(rows.rows)
         self.center = center_of(start.result.model.network.loss, samples)
-        self.left_out = rows.members.size / (samples.n * len(rows.learned))
+        self.judged_share = rows.members.size / (samples.n * len(rows.learned))
         self.is_rare = is_rare
 
     def watch(self, run: Run) -> None:
@@ -108,7 +108,7 @@ class FoldCurve(LearningCurve):
         run.synchronize()
         session: Any = run.session
         states = [each.states for each in session.sessions]
-        each = left_out(
+        each = out_of_fold(
             lambda member, X: run.walks.predict(session.theta[member], states[member], X, 1),
             self.dealt,
             self.judge.X,
@@ -136,7 +136,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             begin_at_shares(member, samples)
             bend(member, how.curves)
             if how.has_linear_part:
-                linear_part.leave_out(member, how.left_out(samples.outputs))
+                linear_part.leave_out(member, how.units_beside(samples.outputs).number)
     curve = FoldCurve(plan, start, samples, rows, has_rare_class(data))
     size = loop.batch_size(plan.parameters.batch_size, samples.n)
     optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
@@ -147,7 +147,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     if not (start.is_new and is_whole):
         return found
     walks = ForwardWalks(select(plan.parameters.engine, Plan(model.network)), model.network, BATCH)
-    out = left_out(
+    out = out_of_fold(
         lambda member, X: walks.predict(members[member].theta, members[member].states, X),
         rows,
         curve.judge.X,
@@ -161,7 +161,7 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     is_in_time = data.structure.time is not None
     weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
-        beside = Beside(members, samples, rows, how.steps, ways_of(result.preprocessor))
+        beside = Beside(members, samples, rows, how, ways_of(result.preprocessor))
         repeated = plan.conditions.course
         has_time = beside.is_in_time(plan.end) if repeated is None else repeated.has_linear_part
         if has_time and len(beside.at.inputs):

@@ -36,10 +36,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples, TargetScale
-from chainrule.estimators.fit.dealing import Dealt, left_out
+from chainrule.estimators.fit.dealing import Dealt, out_of_fold
 from chainrule.estimators.fit.regressions import LinearPart, Regression, Straight
 from chainrule.estimators.fit.start import dense_slots
-from chainrule.estimators.recipes.base import UNITS_OF_A_LINE
 from chainrule.formulas.layers import Scale, Shift, Tanh
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
@@ -72,7 +71,7 @@ class ChosenWeight(NamedTuple):
     parts: list[LinearPart]
     weight: float
     out: NDArray[np.float64]
-    """the outputs of `left_out` with them, (dealings, m, outputs)"""
+    """the outputs of `out_of_fold` with them, (dealings, m, outputs)"""
 
 
 class Bound(NamedTuple):
@@ -178,14 +177,14 @@ def chosen(
 ) -> ChosenWeight:
     """Return the part of each member, of all the inputs `at`, and their weight.
 
-    out: the outputs of `left_out`, unbound.  log_likelihood(out): of such outputs.  samples: all rows.
+    out: the outputs of `out_of_fold`, unbound.  log_likelihood(out): of such outputs.  samples: all rows.
     sets: the inputs of the regressions, see `input_sets`.  power: p, where a weight is as likely before as (1 - w)^p.
     """
     X, outputs = samples.take(rows.rows).X, out.shape[2]
     members = [regressions_of(solve, samples, own, at, sets) for own in rows.learned]
 
     def of_regression(k: int) -> NDArray[np.float64]:
-        return left_out(lambda member, own: members[member][k](own[:, at.inputs]), rows, X, outputs)
+        return out_of_fold(lambda member, own: members[member][k](own[:, at.inputs]), rows, X, outputs)
 
     of_parts = [of_regression(k) for k in range(len(members[0]))]
     likely = np.array([[log_likelihood((1 - w) * out + w * z) for w in WEIGHTS.tolist()] for z in of_parts])
@@ -245,13 +244,12 @@ def widened(scale: TargetScale, weight: float, median: NDArray[np.float64] | Non
     return scale._replace(low=low, high=np.where(scale.high <= 0, np.minimum(high, 0.0), high))
 
 
-def add(model: Model, part: LinearPart, weight: float, at: Straight) -> None:
-    """Add a linear part to a network: out' = (1 - weight) out + weight z."""
-    one = np.eye(outputs := len(part.intercept))
-    units = slice(-UNITS_OF_A_LINE * outputs, None)
+def add(model: Model, units: slice, part: LinearPart, weight: float, at: Straight) -> None:
+    """Add a linear part to a network, as hidden units that were left out: out' = (1 - weight) out + weight z."""
+    one = np.eye(len(part.intercept))
     W = np.concatenate([part.coefficients, -part.coefficients], 1)
     sum_of = LinearPart(np.concatenate([one, -one]), part.intercept)
-    add_units(model, units, W, np.zeros(UNITS_OF_A_LINE * outputs), sum_of, weight, at)
+    add_units(model, units, W, np.zeros(W.shape[1]), sum_of, weight, at)
 
 
 def add_units(

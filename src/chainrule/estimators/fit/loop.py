@@ -109,7 +109,7 @@ def run(
     elif p.time_limit is not None:
         shorten = curve is not None and schedule.looks_ahead
         judged = (
-            (0.0 if curve is None else curve.left_out) if validation is None else validation.n / samples.n
+            (0.0 if curve is None else curve.judged_share) if validation is None else validation.n / samples.n
         )
         leveled = min(ROWS, samples.n) / (samples.n * len(members))
         own = JUDGED * judged, JUDGED * leveled

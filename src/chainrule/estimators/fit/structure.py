@@ -97,7 +97,7 @@ def times_of(X: Table, time: RowValues | None) -> NDArray[np.float64] | None:
     return None if time is None else _taken(X, time).values
 
 
-def left_out(groups: RowValues | None) -> tuple[str, ...]:
+def columns_of_groups(groups: RowValues | None) -> tuple[str, ...]:
     """Return the columns of a table that are no inputs: that of the groups, if they are given by its name.
 
     Rows to predict are of other groups, of whose name nothing was learned.

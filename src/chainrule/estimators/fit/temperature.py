@@ -68,7 +68,7 @@ def temperature_of(
 ) -> float:
     """Return the temperature, 1 for other losses than a cross-entropy of logits.
 
-    out: those of `left_out`.  center: (outputs,).  samples: the m rows.  bound: of the outputs, if any.
+    out: those of `out_of_fold`.  center: (outputs,).  samples: the m rows.  bound: of the outputs, if any.
     ends: the least and the largest.
     """
     if not has_logits(loss):

@@ -38,6 +38,14 @@ UNITS_OF_A_LINE, UNITS_OF_A_STEP = 2, 2
 """The hidden units of a linear part for each number to predict, and those of a step."""
 
 
+class UnitsBeside(NamedTuple):
+    """The last hidden units of a network, which training leaves alone: those of the steps, then of the linear part."""
+
+    number: int
+    steps: slice
+    line: slice
+
+
 class FoldMembers(NamedTuple):
     """The members of an ensemble of which each leaves out another fold of the rows."""
 
@@ -53,9 +61,10 @@ class FoldMembers(NamedTuple):
     most: int | None = None
     """how many of these members there are, the first ones; None for all"""
 
-    def left_out(self, outputs: int) -> int:
-        """Return how many of the last hidden units are left to what is solved beside a network: steps, then a line."""
-        return (UNITS_OF_A_STEP * self.steps + UNITS_OF_A_LINE * outputs) if self.has_linear_part else 0
+    def units_beside(self, outputs: int) -> UnitsBeside:
+        """Return the hidden units of a network with a linear part that are left to what is solved beside it."""
+        steps, line = UNITS_OF_A_STEP * self.steps, UNITS_OF_A_LINE * outputs
+        return UnitsBeside(steps + line, slice(-steps - line, -line), slice(-line, None))
 
     def first(self, members: int) -> FoldMembers:
         """Return the first of these members, so many, of no more dealings than they are of."""

@@ -116,7 +116,7 @@ def few(facts: Facts, settings: FewSettings = AS_ABOVE) -> Proposal:
     if settings.members is not None and settings.members < members:
         members, folds = settings.members, folds.first(settings.members)
     if has_linear_part:
-        sizes[0] += folds.left_out(facts.outputs)
+        sizes[0] += folds.units_beside(facts.outputs).number
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(sizes),
         "dropout": dropout,
