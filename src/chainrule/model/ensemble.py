@@ -367,6 +367,11 @@ class Ensemble(PredictionMixin):
     ) -> tuple[Self, dict[str, Any]]:
         """Read an ensemble as `load` does, and the whole metadata of the file."""
         saved = persistence.load(path, custom, ensemble=True)
+        return cls.of_saved(path, saved), saved.extra
+
+    @classmethod
+    def of_saved(cls, path: str | os.PathLike[str], saved: persistence.Saved) -> Self:
+        """Return the ensemble that a file has. Raises FormatError for metadata that none has."""
         try:
             seeds = [checks.check_seed(seed, "seeds") for seed in saved.extra["seeds"]]
         except ConfigError as error:
@@ -383,7 +388,7 @@ class Ensemble(PredictionMixin):
         found = cls.__new__(cls)
         found._hold(members)
         found.take_metadata(path, saved.extra)
-        return found, saved.extra
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a pickle, which stores the parameters only once, with the members."""
@@ -396,8 +401,9 @@ class Ensemble(PredictionMixin):
 
 def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, Any]]:
     """Read the model or the ensemble of a file, and its whole metadata."""
-    kind: type[Model | Ensemble] = Ensemble if persistence.has_ensemble(path) else Model
-    return kind.load_with_extra(path)
+    saved = persistence.load(path, ensemble=None)
+    kind: type[Model | Ensemble] = Model if saved.extra.get("seeds") is None else Ensemble
+    return kind.of_saved(path, saved), saved.extra
 
 
 def _is_same(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.files import check_regular, is_modest_json, open_regular, write_whole
+from chainrule.core.files import is_modest_json, open_regular, write_whole
 from chainrule.errors import ChainruleError, ConfigError, FormatError
 from chainrule.formulas import layers
 from chainrule.formulas.initializers import INITIALIZERS, Initializer
@@ -246,11 +246,15 @@ def save(
 
 
 def load(
-    path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None = None, *, ensemble: bool = False
+    path: str | os.PathLike[str],
+    custom: Mapping[str, type[Layer]] | None = None,
+    *,
+    ensemble: bool | None = False,
 ) -> Saved:
     """Read a model. Raises FormatError with the file and its fault, and OSError if it cannot be read.
 
-    ensemble: whether the file must have an ensemble; theta is then (members, size), and states have as many rows.
+    ensemble: whether the file must have an ensemble; None for either. Of one theta is (members, size), and states have
+    as many rows.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -320,18 +324,6 @@ def _is_rounded(file: Any, name: str, found: Set[str], shape: tuple[int, ...], d
     return is_right and scale.get_dtype() == _DTYPES[dtype.name]
 
 
-def has_ensemble(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file has an ensemble rather than a single model. Raises FormatError for another file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        check_regular(path)
-        with safe_open(str(path), framework="numpy") as file:
-            return "seeds" in _header(Path(path), file.metadata())
-    except (SafetensorError, OSError):  # reported by the function that reads it
-        return False
-
-
 def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get("chainrule")
     if text is None:
@@ -356,14 +348,14 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     return header
 
 
-def _members(path: Path, header: Mapping[str, Any], ensemble: bool) -> tuple[int, ...]:
+def _members(path: Path, header: Mapping[str, Any], ensemble: bool | None) -> tuple[int, ...]:
     """Return the first axis of every tensor: (members,) in an ensemble's file, () in a model's."""
     seeds = header.get("seeds")
-    if seeds is not None and not ensemble:
+    if seeds is not None and ensemble is False:
         raise FormatError(f"{path} has an ensemble; read it with Ensemble.load.")
     if seeds is None and ensemble:
         raise FormatError(f"{path} has a single model; read it with chainrule.load.")
-    if ensemble and not (isinstance(seeds, list) and seeds):
+    if seeds is not None and not (isinstance(seeds, list) and seeds):
         raise FormatError(f"{path}: the metadata should have a list of the members' seeds.")
     return () if seeds is None else (len(seeds),)
 

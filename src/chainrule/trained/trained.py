@@ -135,11 +135,16 @@ class Trained(PredictionMixin):
     ) -> tuple[Self, dict[str, Any]]:
         """Read a model as `load` does, and the whole metadata of the file."""
         saved = persistence.load(path, custom)
-        extra, found = saved.extra, cls.__new__(cls)
+        return cls.of_saved(path, saved), saved.extra
+
+    @classmethod
+    def of_saved(cls, path: str | os.PathLike[str], saved: persistence.Saved) -> Self:
+        """Return the model that a file has. Raises FormatError for metadata that none has."""
+        found = cls.__new__(cls)
         Trained.__init__(found, saved.network, saved.theta, saved.states)
         found.is_fresh = False
-        found.take_metadata(path, extra)
-        return found, extra
+        found.take_metadata(path, saved.extra)
+        return found
 
     def __repr__(self) -> str:
         """Show the widths of the dense layers and blocks, the number of parameters, and the epochs of training."""
