@@ -233,11 +233,9 @@ def test_no_word_of_an_experiment_stands_elsewhere(name: str):
 @pytest.mark.parametrize("target", ["price", "kind"])
 def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     """What is left of English is the table's own: names of columns, classes, layers and versions."""
-    from chainrule.recipe.reasons import of_run
+    from chainrule.cli.reports import table_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
-    from chainrule.recipe.trust import calibration
-    from chainrule.views.report.tables import TableRun
     from chainrule.views.text.tables import table as described
 
     area = np.random.default_rng(0).uniform(40, 200, 60)
@@ -246,19 +244,10 @@ def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     settings = Settings(target_column=target, preset="none", epochs=1, hidden=(4,))
     with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
         outcome = carry_out(prepared)
-    run = outcome.run
-    found = TableRun(run.data.table, outcome.comparison, calibration(outcome.judgement), reasons=of_run(run))
-    page = tmp_path / "report.html"
+    run, page = outcome.run, tmp_path / "report.html"
     with words.spoken_in("zh"):
-        report.write(
-            page,
-            run.model,
-            outcome.history,
-            run.parts.judged,
-            judged=outcome.judgement,
-            title="t",
-            table=found,
-        )
+        parts = run.model, outcome.history, run.parts.judged
+        report.write(page, *parts, judged=outcome.judgement, title="t", table=table_run(outcome))
         columns = described(run.data.table.preprocessor.columns_)
     shown = unescape(TAGS.sub(" ", page.read_text("utf-8"))) + columns
     own = {

@@ -208,11 +208,9 @@ def test_two_classes_and_many_labels(browser_page, page_file, labels):
 @pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
 def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
-    from chainrule.recipe.reasons import of_run
+    from chainrule.cli.reports import write_report
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
-    from chainrule.recipe.trust import calibration
-    from chainrule.views.report.tables import TableRun
 
     r = np.random.default_rng(0)
     area = r.uniform(40, 200, 90)
@@ -226,18 +224,7 @@ def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]))
     settings = Settings(target_column=target, epochs=2, hidden=(4,))
     with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
-        outcome = carry_out(prepared)
-    run = outcome.run
-    found = TableRun(run.data.table, outcome.comparison, calibration(outcome.judgement), reasons=of_run(run))
-    write(
-        page_file,
-        run.model,
-        outcome.history,
-        run.parts.judged,
-        judged=outcome.judgement,
-        title="t",
-        table=found,
-    )
+        write_report(carry_out(prepared), page_file, "en")
     for screen in (browser_page, phone_page):
         show(screen, page_file)
         check(screen)

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from chainrule.cli.train_words import Words
 from chainrule.errors import ConfigError
@@ -44,7 +44,7 @@ REPEATED = ("monotonic",)
 PANELS = ("The data", "The network", "Training", "The search", "The run")
 """The panels of `--help`, in their order."""
 Panels = Mapping[str, Mapping[str, Words]]
-Command = TypeVar("Command", bound=Callable[..., None])
+Command = Callable[..., None]
 
 
 def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> Callable[[Command], Command]:
@@ -52,7 +52,7 @@ def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> 
 
     described: dataclasses of settings, which have names, types and defaults, each with the words of its options.
     """
-    return lambda command: _WithOptions(command, described)  # type: ignore[return-value]
+    return lambda command: _WithOptions(command, described)
 
 
 class _WithOptions:
@@ -60,7 +60,7 @@ class _WithOptions:
 
     def __init__(
         self,
-        command: Callable[..., None],
+        command: Command,
         described: tuple[tuple[type[Settings | SearchSettings], Panels], ...],
     ) -> None:
         functools.update_wrapper(self, command)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import typer
 
@@ -16,7 +16,7 @@ from chainrule import distributed
 from chainrule.cli.output import plain
 from chainrule.errors import ChainruleError, LeakWarning
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 
 class InterruptedRun(Exception):
@@ -54,7 +54,7 @@ def guarded(command: Command) -> Command:
             code = 2 if isinstance(error, (ChainruleError, OSError)) else 1
             leave("\n".join(f"Error: {plain(sentence(each))}" for each in errors), code)
 
-    return run  # type: ignore[return-value]
+    return run
 
 
 def telling() -> Callable[..., None]:

@@ -140,7 +140,8 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle has: not the links and slots, two thirds of its time, which are made again on use."""
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = super().__getstate__()
+        assert isinstance(state, dict), "it has no slots"
         return {name: value for name, value in state.items() if name not in ("links", "slots")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -151,7 +152,7 @@ class Network:
     def __copy__(self) -> Self:
         """Return a network with the same links and slots."""
         made = type(self).__new__(type(self))
-        made.__setstate__(super().__getstate__())  # type: ignore[arg-type]
+        made.__setstate__(self.__getstate__() | {"links": self.links, "slots": self.slots})
         return made
 
     @cached_property
