@@ -18,8 +18,9 @@ from chainrule import ChainruleError, MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.report import RaceReport
-from chainrule.estimators.explain import chords
+from chainrule.estimators.explain import chords, shuffled
 from chainrule.estimators.explain.columns import half_widths
+from chainrule.estimators.explain.parts import AnswerPart
 from chainrule.estimators.explain.reasons import cell
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -328,6 +329,43 @@ def test_importance_of_every_kind():
         assert found.loss == "log_loss" and found.base == pytest.approx(base.mean(), rel=1e-6)
     with pytest.raises(ShapeError, match="y has 3 targets for 200 rows"):
         fitted("fast", "two").importance(table(), ["yes"] * 3)
+
+
+@pytest.mark.parametrize(("preset", "kind"), half([*PRESETS, "best"], TARGETS))
+def test_importance_of_wide_tables_is_that_of_all_layers(monkeypatch, preset: str, kind: str):
+    net, y = blend(kind) if preset == "best" else fitted(preset, kind), TARGETS[kind]()
+    whole = net.importance(table(), y, repeats=2)
+    monkeypatch.setattr(shuffled, "WIDE", 0)
+    wide = net.importance(table(), y, repeats=2)
+    assert wide.names == whole.names
+    for name in ("mean", "low", "high", "base"):
+        np.testing.assert_allclose(getattr(wide, name), getattr(whole, name), rtol=1e-9, atol=1e-12)
+
+
+def test_wide_tables_are_not_predicted_anew_for_each_column(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({f"n{k}": rng.normal(size=60) for k in range(60)})
+    for k in range(60):
+        X[f"c{k}"] = rng.choice(["a", "b", "c"], 60)
+    y = X.n0 + (X.c0 == "b")
+    net = MLPRegressor(preprocess="auto", max_iter=3, random_state=0).fit(X, y)
+    monkeypatch.setattr(AnswerPart, "predicted", None)  # all layers of a part
+    assert len(net.importance(X, y, repeats=1).names) == 120 > shuffled.WIDE
+
+
+def test_pairs_with_an_input_of_their_own_are_shuffled_too(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"a": rng.choice(["x", "y"], 300), "b": rng.choice(["x", "y"], 300), "c": rng.normal(size=300)}
+    )
+    y = 3.0 * (X.a == X.b) + X.c
+    net = MLPRegressor(
+        preprocess="auto", preset="additive", max_iter=30, random_state=0, dtype="float64"
+    ).fit(X, y)
+    assert any(part.crossed for part in net._parts().all)
+    whole = net.importance(X, y, repeats=2)
+    monkeypatch.setattr(shuffled, "WIDE", 0)
+    np.testing.assert_allclose(net.importance(X, y, repeats=2).mean, whole.mean, rtol=1e-9)
 
 
 def test_no_rows_are_said():

@@ -18,6 +18,7 @@ from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.shuffled import ShuffledTable
 from chainrule.estimators.explain.taken import Inputs
 from chainrule.estimators.explain.targets import Wanted, answers, output_of, wanted, with_columns
 from chainrule.estimators.labels import Labels
@@ -79,16 +80,14 @@ def importance(
     """Shuffle each column in turn; see `Explains.importance`."""
     repeats = check_count(repeats, "repeats")
     level = check_number(level, "level", above=0.0, below=1.0)
-    inputs = parts.table(X).inputs
-    n, rng = len(inputs[0]), np.random.default_rng(random_state)
+    table = ShuffledTable(parts, parts.table(X).inputs)
+    n, rng = len(table.inputs[0]), np.random.default_rng(random_state)
     loss_of, loss = row_losses(parts, y, n)
-    base = loss_of(parts.predicted(inputs))
+    base = loss_of(table.predicted())
     growth = np.zeros((len(parts.names), n))
     for k in range(len(parts.names)):
         for _ in range(repeats):
-            order = rng.permutation(n)
-            shuffled = with_columns(parts, inputs, tuple(own[order] for own in inputs), [k])
-            growth[k] += (loss_of(parts.predicted(shuffled)) - base) / repeats
+            growth[k] += (loss_of(table.shuffled(k, rng.permutation(n))) - base) / repeats
     mean, half = growth.mean(1), half_widths(growth, level)
     order = np.argsort(-mean, kind="stable")
     return ColumnImportance(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -53,6 +53,10 @@ class AnswerPart(TakenColumns):
     def networks(self) -> tuple[ExactNetwork, ...]:
         """Its networks in float64."""
         return tuple(exact_network(model) for model in self.result.members)
+
+    def predicted(self, rows: NDArray[np.floating], engine: str) -> Floats:
+        """Return what it predicts for prepared rows (n, outputs)."""
+        return np.asarray(self.result.predicted(rows, engine), np.float64)
 
 
 class AnswerParts:
@@ -145,10 +149,15 @@ class AnswerParts:
     def predicted(self, inputs: Inputs) -> Floats:
         """Return what is predicted for prepared rows, (n, outputs), by the engine."""
         each = [
-            part.weight * np.asarray(part.result.predicted(rows, self.engine), np.float64)
+            part.predicted(rows, self.engine)
             for part, rows in zip(self.all, inputs, strict=False)  # the last may be those of the lookup
         ]
-        mean: Floats = np.asarray(sum(each))
+        return self.combined(each, inputs)
+
+    def combined(self, each: Sequence[Floats], inputs: Inputs) -> Floats:
+        """Return the answer of all parts (n, outputs) from what each predicts for prepared rows."""
+        weighted = [part.weight * own for part, own in zip(self.all, each, strict=True)]
+        mean: Floats = np.asarray(sum(weighted))
         if self.lookup is not None:
             mean = self.lookup.lookup.corrected(inputs[-1], mean)
         return mean if self.temperature == 1 else tempered(mean, self.temperature, self.exclusive)
