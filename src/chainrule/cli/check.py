@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
@@ -50,6 +50,13 @@ def check(
         console.print(f"Written to {out}", markup=False)
 
 
+def rows_of_table(path: str, table: Known) -> dict[str, Any]:
+    """Return the columns of a table in a file but the target, as an estimator takes them."""
+    from chainrule.recipe import tables
+
+    return {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
+
+
 def said_of_strange_rows(
     made: MLPClassifier | MLPRegressor | None, table: Known | None, sources: Sequence[str]
 ) -> Iterator[str]:
@@ -58,7 +65,6 @@ def said_of_strange_rows(
     made: the estimator in the model's file.  table: the metadata of the table of the training.
     sources: the files that were predicted, of any kind.
     """
-    from chainrule.cli.covering import rows_of_table
     from chainrule.datasets.table_files import TABLES
     from chainrule.estimators.held import result_of
     from chainrule.views.text.drift import said_of_rows

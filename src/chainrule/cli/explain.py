@@ -92,7 +92,7 @@ def reasons_of_row(model: str, source: str, row: int, table: Known) -> Reasons |
     """Return what each column of a table adds to the answer for a row; None for a model that has no such reasons."""
     import numpy as np
 
-    from chainrule.cli.covering import rows_of_table
+    from chainrule.cli.check import rows_of_table
     from chainrule.cli.models import load_estimator
     from chainrule.estimators.rows import rows_of
     from chainrule.recipe.reasons import named

@@ -33,11 +33,12 @@ def load_estimator(
 
     who: what needs it, for the error.
     """
-    from chainrule.recipe.averages import estimator_in
+    from chainrule.recipe.averages import estimator_of
     from chainrule.recipe.tables import TARGET
 
     path = model_file(text)
-    return with_table(estimator_in(path), path, who), load_any(path)[1].get(TARGET)
+    metadata = load_any(path)[1]
+    return with_table(estimator_of(metadata, path), path, who), metadata.get(TARGET)
 
 
 def with_table(

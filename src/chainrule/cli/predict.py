@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.check import said_of_strange_rows
-from chainrule.cli.covering import covering_of, rows_of_table
+from chainrule.cli.check import rows_of_table, said_of_strange_rows
 from chainrule.cli.guard import Several, guarded
 from chainrule.cli.predicted import show
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.answers import Answers, as_data, save
 
 if TYPE_CHECKING:
+    from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.estimators.explain.methods import Explains
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.tables import Known
@@ -78,6 +78,26 @@ def predict(
         typer.secho(said, fg=typer.colors.YELLOW, err=True)
     if refused:
         raise Several(refused)
+
+
+def covering_of(
+    made: MLPClassifier | MLPRegressor | None, model: str, coverage: float
+) -> Callable[[Any], Any]:
+    """Return what makes intervals, or sets of labels, for `--interval`, by the estimator in MODEL's file.
+
+    Raises ConfigError for an estimator that keeps no predictions of held-out rows.
+    """
+    from chainrule.estimators.covering import check_coverage
+    from chainrule.estimators.held import result_of
+
+    check_coverage(coverage, "--interval")
+    if made is None or result_of(made).calibration is None:
+        raise ConfigError(
+            f"--interval needs rows that a model did not learn from, and {model} keeps nothing of such; train it on a "
+            "table, with --preset fast."
+        )
+    find = made.predict_set if hasattr(made, "predict_set") else made.predict_interval
+    return lambda rows: find(rows, coverage)
 
 
 def with_reasons(estimator: Explains, table: Known | None, answers: list[Answers]) -> list[Answers]:

@@ -15,19 +15,22 @@ from chainrule.estimators.rows import rows_of
 from chainrule.model import load_any
 
 
-def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
+def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:
     """Return the estimator of a file that predicts an average; None for any other file."""
     return estimator_of(metadata, path) if KEY in metadata else None
 
 
 def estimator_in(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:
     """Return the estimator in a model's file; None for a file without one."""
-    metadata = load_any(path)[1]
-    return estimator_of(metadata, path) if "estimator" in metadata else None
+    return estimator_of(load_any(path)[1], path)
 
 
-def estimator_of(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
-    """Return the estimator in a file with this metadata, of the class that it names."""
+def estimator_of(
+    metadata: Mapping[str, Any], path: str | os.PathLike[str]
+) -> MLPClassifier | MLPRegressor | None:
+    """Return the estimator in a file with this metadata, of the class that it names; None for a file without one."""
+    if "estimator" not in metadata:
+        return None
     kind = MLPClassifier if metadata["estimator"]["class"] == MLPClassifier.__name__ else MLPRegressor
     return kind.load(path)
 

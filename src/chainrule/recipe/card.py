@@ -83,7 +83,7 @@ def read_card(path: Path) -> RunCard:
     try:
         judged: dict[str, Any] = json.loads(metrics.read_text("utf-8"))
         model, metadata = load_any(file)
-        estimator = estimator_of(metadata, file) if "estimator" in metadata else None
+        estimator = estimator_of(metadata, file)
         verdict = judged.get("verdict")
         members = getattr(model, "members", (model,)) if estimator is None else result_of(estimator).networks
         return RunCard(

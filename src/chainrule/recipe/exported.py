@@ -77,7 +77,7 @@ def exported(file: Path, path: Path, rows: str | None, settings: Mapping[str, An
     are measured, and for rows that are drawn elsewhere.  settings: of the format.  Raises ConfigError and DataError.
     """
     model, metadata = load_any(file)
-    estimator = estimator_of(metadata, file) if "estimator" in metadata else None
+    estimator = estimator_of(metadata, file)
     asked = own_data(file) if rows is None and settings.get("dtype") == INT8_DTYPE else rows
     if asked is None and settings.get("dtype") == INT8_DTYPE:
         raise ConfigError(

@@ -176,8 +176,9 @@ def load(path: str | os.PathLike[str], name: str) -> ServedModel:
     target = metadata.get(tables.TARGET)
     schema: Schema
     predicts: Predicts
-    if "estimator" in metadata:
-        schema, predicts = of_estimator(averages.estimator_of(metadata, path), target)
+    estimator = averages.estimator_of(metadata, path)
+    if estimator is not None:
+        schema, predicts = of_estimator(estimator, target)
     else:
         schema, predicts = of_network(model, tables.known(metadata, path))
     reads = (

@@ -21,13 +21,12 @@ from __future__ import annotations
 
 from chainrule.inspection.attribution.deep_lift import deep_lift
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
-from chainrule.inspection.attribution.input_x_gradient import input_x_gradient
+from chainrule.inspection.attribution.gradients import input_x_gradient, saliency
 from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
 from chainrule.inspection.attribution.methods import METHODS, attribute
 from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.reinitialization import Reinitialization, reinitialization_check
 from chainrule.inspection.attribution.result import Attribution
-from chainrule.inspection.attribution.saliency import saliency
 
 __all__ = [
     "METHODS",

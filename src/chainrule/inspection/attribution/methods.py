@@ -13,12 +13,11 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.deep_lift import deep_lift, stand_in
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
 from chainrule.inspection.attribution.explained import attributed_links
-from chainrule.inspection.attribution.input_x_gradient import input_x_gradient
+from chainrule.inspection.attribution.gradients import input_x_gradient, saliency
 from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
 from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.result import Attribution
 from chainrule.inspection.attribution.rules import NoRuleError, with_rules
-from chainrule.inspection.attribution.saliency import saliency
 from chainrule.trained.trained import Trained
 
 METHODS: dict[str, Callable[..., Attribution]] = {

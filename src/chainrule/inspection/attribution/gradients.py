@@ -1,4 +1,4 @@
-"""Saliency: the derivative of the output by each feature."""
+"""Attributions by the gradient at the sample: saliency, and the gradient times the difference from the baseline."""
 
 from __future__ import annotations
 
@@ -30,3 +30,22 @@ def saliency(
     return result(
         "saliency", f, gradient if signed else np.abs(gradient), is_complete=False, signed=bool(signed)
     )
+
+
+def input_x_gradient(
+    model: Trained,
+    X: RowsLike,
+    *,
+    target: object = None,
+    against: object = None,
+    baseline: Array = None,
+    shape: tuple[int, int] | None = None,
+) -> Attribution:
+    """(x_k - baseline_k) df/dx_k: the contribution of feature k if f were linear with this gradient.
+
+    X: (n, inputs).  With a baseline of 0, as published: x_k df/dx_k.
+    Source: Shrikumar, Greenside, Shcherbina, Kundaje, "Not just a black box", arXiv:1605.01713.
+    """
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
+    values = (f.X - f.baseline) * f.gradient(f.X, f.V)  # (n, inputs)
+    return result("input_x_gradient", f, values, is_complete=False)
