@@ -15,11 +15,11 @@ from chainrule import DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import tune
 from chainrule.estimators.distilling import distill
 from chainrule.estimators.distilling.between import ColumnTable, rows_between
-from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.data import FitInput, categories_of
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
-from chainrule.estimators.tables.kinds import categories_among, categories_in_part, take
+from chainrule.estimators.tables.kinds import categories_in_part, take
 from chainrule.recipe.data import load
 from chainrule.recipe.distilled import distilled
 from chainrule.recipe.run import run
@@ -73,7 +73,7 @@ def test_what_reads_otherwise_in_a_part():
         "cells": [1, 2, 3, "x"],
         "real": [1, 2, 3, 4],
     }
-    names = categories_among(reading.read(table).columns)
+    names = categories_of(TablePreprocessor().fit(table))
     assert names == ("numbers", "dates", "words", "cells")
     part = reading.read({name: cells[:3] for name, cells in table.items()}).columns
     assert categories_in_part(part, names) == dict.fromkeys(("numbers", "dates", "cells"), "category")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import threading
 import time
@@ -380,6 +381,28 @@ def test_bad_estimators_data_and_journals(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigError, match=r"install it: pip install 'chainrule\[tune\]'\."):
         tune(regressor(), X, Y)
+
+
+def test_targets_are_read_as_by_a_fit():
+    """A mask, missing labels and dates are told in the same sentence, before the first trial; units are read."""
+    x, is_third = np.linspace(-1, 1, 60)[:, None], np.arange(60) == 3
+    labels = np.where(x[:, 0] > 0, "a", "b")
+    wrong = [
+        (MLPRegressor, np.ma.masked_array(x[:, 0], is_third)),
+        (MLPClassifier, np.ma.masked_array(labels, is_third)),
+        (MLPClassifier, np.where(is_third, None, labels.astype(object))),
+        (MLPRegressor, np.arange(60).astype("M8[D]")),
+    ]
+    for made, y in wrong:
+        net = made(preprocess="auto", max_iter=1, random_state=0)
+        with pytest.raises(DataError) as of_fit:
+            net.fit(x, y)
+        with pytest.raises(DataError, match=f"^{re.escape(str(of_fit.value))}$"):
+            tune(net, x, y, trials=1)
+    net = MLPRegressor(preprocess="auto", max_iter=1, random_state=0)
+    with pytest.warns(UserWarning, match="y is read as numbers without their unit 'kg'"):
+        tuned = tune(net, x, [f"{each:.3f} kg" for each in x[:, 0]], trials=1)
+    assert tuned.estimator.predict(x).shape == (60,)
 
 
 def test_a_preset_without_a_space_says_so(monkeypatch):

@@ -261,20 +261,20 @@ def _reads(text: str, learned: LearnedColumn) -> bool:
     return True
 
 
-def categories_among(columns: Iterable[Column]) -> tuple[str, ...]:
-    """Return the names of the columns that are categories by their values: text, of which something is no number."""
-    return tuple(column.name for column in columns if column.category_by or not _says_values(column))
-
-
 def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> dict[str, str]:
     """Return the kind of columns that are categories by all rows, where those of a part read as numbers or dates.
 
     The rows that are not in the part, which are predicted later, have text there that is neither.
     """
-    return {column.name: "category" for column in columns if column.name in of_all and _says_values(column)}
+    return {
+        column.name: "category"
+        for column in columns
+        if column.name in of_all and _are_numbers_or_dates(column)
+    }
 
 
-def _says_values(column: Column) -> bool:
+def _are_numbers_or_dates(column: Column) -> bool:
+    """Whether a column's cells are no text, or text that reads as numbers or dates."""
     texts = column.texts
     return (
         column.form != "text" or numerals.decimal_of(texts) is not None or len(calendar.orders_of(texts)) == 1

@@ -28,7 +28,7 @@ from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.fit import splits
-from chainrule.estimators.fit.data import FitInput, structure_of
+from chainrule.estimators.fit.data import FitInput, fitted_preprocessor, structure_of
 from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.plan import name_of_recipe
 from chainrule.estimators.fit.splits import Split
@@ -36,7 +36,6 @@ from chainrule.estimators.fit.structure import RowStructure, RowValues
 from chainrule.estimators.fit.train import warn_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.tables import reading
-from chainrule.estimators.tables.kinds import categories_among
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES
 from chainrule.estimators.tuning.study import TrialRecord
@@ -134,8 +133,10 @@ def prepared(
         check_count(folds, "folds", 2)
     check_count(jobs, "jobs")
     check_seed(seed)
-    made, y = clone(estimator), np.asarray(data.y)
-    data = data._replace(y=y, categories=categories_among(reading.read(data.X).columns))
+    made = clone(estimator)
+    y = np.asarray(made.target_type.read(data.y))
+    learned = fitted_preprocessor(made.preprocess, data, reading.read(data.X), y, made.dtype)
+    data = data._replace(y=y).known_by(learned)
     if made.random_state is None:
         made.set_params(random_state=seed)
     is_classes = hasattr(made, "predict_proba")
