@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from chainrule.core import records
 from chainrule.core.files import to_json, write_whole
 from chainrule.errors import ConfigError
 from chainrule.views import words
-from chainrule.views.tables import TEXT_WIDTH, Table, plain_console
+from chainrule.views.tables import TEXT_WIDTH, Table, shown
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -106,9 +105,7 @@ class Report:
 
     def text(self, width: int = TEXT_WIDTH) -> str:
         """Return the report as plain text."""
-        out = StringIO()
-        self.show(plain_console(out, width))
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+        return shown(self.show, width)
 
     def html(self) -> str:
         """Return a self-contained page that works offline."""

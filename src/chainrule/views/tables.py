@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -137,14 +137,20 @@ def plain_console(out: Any, width: int) -> Console:
     """Create a console of a width, without colors."""
     from rich.console import Console
 
-    return Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False)
+    return Console(
+        file=out, width=width, highlight=False, color_system=None, force_terminal=False, legacy_windows=False
+    )
+
+
+def shown(show: Callable[[Console], None], width: int) -> str:
+    """Return what a function prints on a console, as text of at most `width` characters per line."""
+    show(plain_console(out := StringIO(), width))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def rendered(made: RenderableType, width: int = TEXT_WIDTH) -> str:
     """Return rich's output, as text of at most `width` characters per line."""
-    out = StringIO()
-    plain_console(out, width).print(made)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    return shown(lambda console: console.print(made), width)
 
 
 def aligned(rows: Sequence[Sequence[str]], texts: int, is_ruled: bool = True) -> list[str]:

@@ -66,7 +66,7 @@ def of_pandas(frame: Any, labels: Sequence[str], numbers: Numbers) -> NumberBloc
 def of_frame(frame: Any, numbers: Numbers) -> NumberBlock | None:
     """Return the columns of numbers of a frame that narwhals has wrapped; None without any."""
     schema = frame.schema
-    which = [k for k, label in enumerate(numbers.names) if label in schema and _is_usual(schema[label])]
+    which = [k for k, label in enumerate(numbers.names) if label in schema and is_usual(schema[label])]
     names = [numbers.names[k] for k in which]
     if not names:
         return None
@@ -90,7 +90,8 @@ def _block(which: list[int], values: NDArray[Any]) -> NumberBlock | None:
     return NumberBlock(np.array(which, np.int64), made) if which else None
 
 
-def _is_usual(dtype: Any) -> bool:
+def is_usual(dtype: Any) -> bool:
+    """Return whether values of a type of narwhals are numbers that NumPy has too."""
     import narwhals as nw
 
     return dtype.is_numeric() and not isinstance(dtype, (nw.Decimal, nw.Int128, nw.UInt128))

@@ -31,6 +31,14 @@ class Lane(NamedTuple):
     scale: Scaling
 
 
+def by_way(lanes: Sequence[tuple[int, int, Lane]]) -> list[list[tuple[int, int, Lane]]]:
+    """Return lanes, each with two numbers of its own, in groups that are scaled in one way by as many quantiles."""
+    groups: dict[tuple[str, int], list[tuple[int, int, Lane]]] = {}
+    for each in lanes:
+        groups.setdefault((each[2].scale.way, len(each[2].scale.grid)), []).append(each)
+    return list(groups.values())
+
+
 class LearnedColumn(NamedTuple):
     """What was learned of one column."""
 

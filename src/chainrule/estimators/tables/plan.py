@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.tables import calendar
-from chainrule.estimators.tables.learned import Lane, LearnedColumn
+from chainrule.estimators.tables.learned import Lane, LearnedColumn, by_way
 from chainrule.estimators.tables.scaling import Scaler
 
 
@@ -129,8 +129,7 @@ def planned(learned: Sequence[LearnedColumn], dtype: str) -> EncodingPlan:
 def _ways(lanes: Sequence[tuple[int, int, Lane]]) -> list[Way]:
     """Return lanes, each with its output and its array, by how they are scaled."""
     ways = []
-    for way in dict.fromkeys((lane.scale.way, len(lane.scale.grid)) for *_, lane in lanes):
-        chosen = [each for each in lanes if (each[2].scale.way, len(each[2].scale.grid)) == way]
+    for chosen in by_way(lanes):
         places, of, own = zip(*chosen, strict=True)
         fill = np.array([lane.fill for lane in own])
         scaler = Scaler([lane.scale for lane in own])

@@ -129,7 +129,7 @@ def _series(name: str, series: Any) -> Column:
     import narwhals as nw
 
     dtype = series.dtype
-    if dtype.is_numeric() and not isinstance(dtype, (nw.Decimal, nw.Int128, nw.UInt128)):
+    if few_rows.is_usual(dtype):
         values = series.to_numpy()
         return numbers_of(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
     if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):

@@ -12,7 +12,7 @@ from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.cells import used_columns
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Side
-from chainrule.estimators.tables.learned import Lane, LearnedColumn
+from chainrule.estimators.tables.learned import Lane, LearnedColumn, by_way
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
 from chainrule.export.answers import WeightedSum
@@ -166,8 +166,7 @@ class TableSteps:
         ends = self._ends()
         if ends is not None:
             joined = self.build.add(Bounded(*ends), joined, of="ends")
-        for way in dict.fromkeys((lane.scale.way, len(lane.scale.grid)) for *_, lane in lanes):
-            own = [each for each in lanes if (each[2].scale.way, len(each[2].scale.grid)) == way]
+        for own in by_way(lanes):
             chosen = self._selected(joined, [self.source_of[k, lane.part] for _, k, lane in own], "numbers")
             fill = constant([lane.fill for *_, lane in own])
             filled = self.build.add(FilledMissing(fill), chosen, of="numbers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -138,6 +139,9 @@ def update(root: Node, learning_rate: float, after: float) -> str:
         rows.append(Sum(root.of, (-1, Product(rate, *equation.written()))).text())
     rows.append(Sum(root.of, (-1, Product(rate, root.symbol))).text(True))
     rows.append(TEXT.number(after))
-    rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
-    left = f"{w}′"
+    return beneath(f"{w}′", dict.fromkeys(rows))
+
+
+def beneath(left: str, rows: Iterable[str]) -> str:
+    """Write an equation with its right sides beneath each other."""
     return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))

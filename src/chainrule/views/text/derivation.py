@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chainrule.inspection.derivation.derivation import Derivation
-from chainrule.inspection.derivation.lines import Equation, equations
+from chainrule.inspection.derivation.lines import Equation, beneath, equations
 from chainrule.inspection.derivation.markup import Expression
 from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
 from chainrule.views import words
@@ -31,17 +31,15 @@ def head(derivation: Derivation) -> str:
 
 def _product_lines(equation: Equation, in_partials: bool) -> str:
     """Format a product of one path: left = symbols = numbers = value, below each other."""
-    left = equation.node.symbol.text()
     (whole,) = equation.written()
-    rows = _rows(equation, whole, TEXT, in_partials)
-    return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))
+    return beneath(equation.node.symbol.text(), _rows(equation, whole, TEXT, in_partials))
 
 
 def _rows(equation: Equation, whole: Expression, writer: Writer, in_partials: bool) -> list[str]:
     """Return the right sides of an equation, from symbols to its value, without repetitions."""
     rows = [equation.partials.write(writer, False)] if in_partials and equation.partials else []
     rows += [whole.write(writer, False), whole.write(writer, True), writer.number(equation.node.value)]
-    return [row for i, row in enumerate(rows) if row not in rows[:i]]
+    return [*dict.fromkeys(rows)]
 
 
 def _sum_lines(equation: Equation) -> str:

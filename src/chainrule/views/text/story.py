@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from chainrule.inspection.story import Story
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.tables import Table as WrappedTable
+from chainrule.views.tables import shown
 
 SHADES = " ░▒▓█"
 BAR_LENGTH = 20
@@ -32,9 +33,7 @@ BLUE, ORANGE = "rgb(20,130,205)", "rgb(226,106,10)"
 
 def as_text(story: Story, width: int) -> str:
     """Format a story as text without colors."""
-    out = io.StringIO()
-    show(story, Console(file=out, width=width, color_system=None, highlight=False, legacy_windows=False))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return shown(partial(show, story), width) + "\n"
 
 
 def show(story: Story, console: Console) -> None:
