@@ -60,11 +60,8 @@ class WandB(Tracker):
 
     def open(self, earlier: str | None) -> WandBRun:
         """Begin a run, or go on with one."""
-        again = {} if earlier is None else self._again(earlier)
-        return WandBRun(self, self.begun(**again))
-
-    def _again(self, key: str) -> dict[str, Any]:
-        return {"id" if self.module == "wandb" else "name": key, "resume": "allow"}
+        key = "id" if self.module == "wandb" else "name"
+        return WandBRun(self, self.begun(**{} if earlier is None else {key: earlier, "resume": "allow"}))
 
     def begun(self, **more: Any) -> ModuleRun:
         """Return a run that the module begins. more: arguments in place of those given."""

@@ -165,7 +165,11 @@ def train_epoch(run: Run) -> None:
                 begin + (run.session.call_steps or run.chunk),
                 last,
                 max(total - first, begin + 1),
-                *(_next_stop(run, first, every) for every in _stops(run)),
+                *(  # where the next multiple of its steps is complete
+                    (run.step // each.every_steps + 1) * each.every_steps - first
+                    for each in run.settings.callbacks
+                    if each.every_steps
+                ),
             )
             start = time.perf_counter()
             rows = piece.rows[(begin - piece.begin) * size : (end - piece.begin) * size]
@@ -274,12 +278,3 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
     for callback in run.settings.callbacks:
         callback.on_epoch_end(run)
     run.together.agree(run)
-
-
-def _stops(run: Run) -> list[int]:
-    return [callback.every_steps for callback in run.settings.callbacks if callback.every_steps]
-
-
-def _next_stop(run: Run, first: int, every: int) -> Any:
-    """Return the position in the epoch at which the next multiple of `every` steps is complete."""
-    return (run.step // every + 1) * every - first

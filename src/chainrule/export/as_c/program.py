@@ -122,7 +122,7 @@ def _block(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value)
                 f"the operation {step.operation.name} reads float and double; export with dtype='float64'."
             )
     lines = [
-        f"        {kind_of(read)} *const x{k} = {read.place};"
+        f"        const {read.kind} *const x{k} = {read.place};"
         for k, read in enumerate(reads)
         if read.kind != "text"
     ]
@@ -131,8 +131,3 @@ def _block(made: GeneratedCode, step: GraphStep, reads: list[Value], own: Value)
     origin = re.sub(r"[^\w .,:%()-]", "_", step.of).replace("*/", "")
     comment = f" /* {origin} */" if origin else ""
     return "\n".join([f"    {{{comment}", *lines, "    }"])
-
-
-def kind_of(value: Value) -> str:
-    """Return the type of what a pointer to a value points at."""
-    return f"const {value.kind}"
