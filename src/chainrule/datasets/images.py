@@ -1,4 +1,3 @@
-# Over 300 lines because the limits on pictures are checked beside the code that decodes them.
 """Images of digits, converted to the form of MNIST.
 
 MNIST: a white digit on black, scaled to fit 20 x 20 with aspect ratio and smooth edges, then centered in 28 x 28 by its
@@ -38,6 +37,7 @@ MAX_SCANS = 100  # of a JPEG, each a pass over all pixels; encoders write about 
 MAX_PARTS = 10_000  # chunks of a PNG or segments of a JPEG besides the pixels; Pillow stores each
 MAX_DEFLATE = 1032  # the maximum ratio of deflate
 BAND_PIXELS = 256 << 10
+ORIENTATION = 0x0112  # the tag of EXIF
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff++([^\x00\xff\xd0-\xd7])", re.DOTALL)
 WORKING_SIDE = 1024  # larger pictures are averaged down to this size first
@@ -215,7 +215,7 @@ def _check_parts(name: str, parts: int) -> None:
 
 
 def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with Image.open(file, formats=("PNG", "JPEG")) as image:
         width, height = image.size
@@ -234,20 +234,12 @@ def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
             )
         image.draft("L", image.size)  # decodes only a JPEG's brightness: a quarter of the memory
         image.load()
-        orientation = image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(ORIENTATION, 1)
         grey = _to_grey(image)
-    upright = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }.get(orientation)
     if (factor := ceil(max(width, height) / WORKING_SIDE)) > 1:
         grey = grey.reduce((min(factor, width), min(factor, height)))
-    return np.array(grey if upright is None else grey.transpose(upright))
+    grey.getexif()[ORIENTATION] = orientation
+    return np.array(ImageOps.exif_transpose(grey))
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
