@@ -16,7 +16,6 @@ from chainrule.data import checks
 from chainrule.data.samples import Samples
 from chainrule.engines import ForwardWalks, Plan, select
 from chainrule.errors import ConfigError, FormatError
-from chainrule.formulas.layers import Layer
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.model.model import Model
 from chainrule.network.network import Network
@@ -67,6 +66,7 @@ class Ensemble(PredictionMixin):
     Ensembles, 2017.
     """
 
+    has_members = True
     network = _of_members("network", "The architecture of every member.")
     classes = _of_members(
         "classes", "The label of each class index; None before training, and for numeric targets."
@@ -340,34 +340,11 @@ class Ensemble(PredictionMixin):
         """Return the table of the layers of one member. Print it."""
         return self.members[0].summary(batch_size)
 
-    def save(
-        self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None, compact: bool = False
-    ) -> None:
-        """Write all members to one safetensors file, which `Ensemble.load` reads back bit for bit.
+    def _metadata(self) -> dict[str, Any]:
+        return super()._metadata() | {"seeds": self.seeds}
 
-        Each tensor contains that of every member: dense_1.W is (members, fan_in, fan_out).
-        extra: further JSON values for the file's metadata, which `load_with_extra` returns.
-        compact: whether larger matrices are rounded to 8 bits with a scale for each output, a quarter of the bytes.
-        """
-        known = {**(extra or {}), **self._metadata(), "seeds": self.seeds}
-        states = [member.states for member in self.members]
-        persistence.save(path, self.network, self.theta, states, known, compact)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read an ensemble from a file that `save` wrote. custom: classes of custom layers, by kind.
-
-        Raises FormatError with the file and its fault, and OSError if the file cannot be read.
-        """
-        return cls.load_with_extra(path, custom=custom)[0]
-
-    @classmethod
-    def load_with_extra(
-        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
-    ) -> tuple[Self, dict[str, Any]]:
-        """Read an ensemble as `load` does, and the whole metadata of the file."""
-        saved = persistence.load(path, custom, ensemble=True)
-        return cls.of_saved(path, saved), saved.extra
+    def _states_of_file(self) -> list[dict[str, Any]]:
+        return [member.states for member in self.members]
 
     @classmethod
     def of_saved(cls, path: str | os.PathLike[str], saved: persistence.Saved) -> Self:

@@ -14,7 +14,6 @@ from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, states_in
 from chainrule.data.samples import TargetScale
 from chainrule.engines import Plan, select
-from chainrule.formulas.layers import Layer
 from chainrule.network.network import Network
 from chainrule.network.summary import Summary, counted, summarize
 from chainrule.trained import persistence
@@ -107,35 +106,6 @@ class Trained(PredictionMixin):
                 hints.give(
                     "the model was never trained, so it predicts with random initial weights; call fit first."
                 )
-
-    # --- files ---------------------------------------------------------------------------------------------------
-
-    def save(
-        self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None, compact: bool = False
-    ) -> None:
-        """Write the model to a safetensors file, which `chainrule.load` reads back bit for bit.
-
-        extra: further JSON values for the file's metadata, which `load_with_extra` returns.
-        compact: whether larger matrices are rounded to 8 bits with a scale for each output, a quarter of the bytes.
-        """
-        known = {**(extra or {}), **self._metadata()}
-        persistence.save(path, self.network, self.theta, self.states, known, compact)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read a model from a file that `save` wrote. custom: classes of custom layers, by kind.
-
-        Raises FormatError with the file and its fault, and OSError if the file cannot be read.
-        """
-        return cls.load_with_extra(path, custom=custom)[0]
-
-    @classmethod
-    def load_with_extra(
-        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
-    ) -> tuple[Self, dict[str, Any]]:
-        """Read a model as `load` does, and the whole metadata of the file."""
-        saved = persistence.load(path, custom)
-        return cls.of_saved(path, saved), saved.extra
 
     @classmethod
     def of_saved(cls, path: str | os.PathLike[str], saved: persistence.Saved) -> Self:
