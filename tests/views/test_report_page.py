@@ -21,8 +21,12 @@ from chainrule import (
     SoftmaxCrossEntropy,
 )
 from chainrule.datasets import load_mnist
+from chainrule.estimators.explain.reasons import Reasons
+from chainrule.estimators.tables.cells import ReadColumn
 from chainrule.views.figures import confusion, learning_curve
-from chainrule.views.report import render, write
+from chainrule.views.figures.reasons import beeswarm
+from chainrule.views.report import page as page_of_sections
+from chainrule.views.report import render, sections, write
 from rendered import check
 
 pytestmark = pytest.mark.browser
@@ -272,3 +276,41 @@ def test_figures_stand_alone():
         == len({trace.marker.symbol for trace in curve.data})
         == 2
     )
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_titles_are_whole_above_a_bar_of_colors(browser_page, page_file, width):
+    """Plotly moves all titles of a figure whose bar of colors stands on its plot: that one was cut on a phone."""
+    x, n = np.linspace(-1, 1, 60), 60
+    columns = tuple(ReadColumn(name, "number", x) for name in ("a", "b", "c"))
+    told = {"error": np.zeros(n), "reference": columns, "is_typical": True, "output": "probability"}
+    found = Reasons(
+        columns, np.stack([x, x, x], 1), x, x, **told, labels=("paid",) * n, target="the state of an invoice"
+    )
+    page_file.write_text(
+        page_of_sections("t", "t", "t", [sections.section("", sections.figure(beeswarm(found)))]), "utf-8"
+    )
+    browser_page.set_viewport_size({"width": width, "height": 900})
+    show(browser_page, page_file)
+    drawn = browser_page.locator(".figure").bounding_box()
+    title, axis = (browser_page.locator(f".figure .{name}").bounding_box() for name in ("gtitle", "xtitle"))
+    assert title["y"] >= drawn["y"]
+    bar = browser_page.locator(".figure .cbfills").bounding_box()
+    said = browser_page.locator(".figure .annotation-text").bounding_box()
+    assert title["y"] + title["height"] < bar["y"] and said["y"] + said["height"] <= bar["y"] + 1
+    ticks = browser_page.locator(".figure .xtick").first.bounding_box()
+    assert ticks["y"] + ticks["height"] < axis["y"]
+    assert bar["y"] + bar["height"] < browser_page.locator(".figure .gridlayer").bounding_box()["y"]
+
+
+def test_numbers_of_a_confusion_matrix_are_readable():
+    """White letters are on the stronger half of the blue cells alone; none is written twice."""
+    drawn = confusion(np.array([[90, 10], [60, 40]]), ["no", "yes"])
+    letters = {
+        (int(i), int(j)): trace.textfont.color
+        for trace in drawn.data
+        for i, j in zip(*np.nonzero(np.isfinite(trace.z)), strict=True)
+    }
+    assert letters == {(0, 0): "white", (0, 1): None, (1, 0): None, (1, 1): None}
+    assert sum((np.asarray(trace.text) != "").sum() for trace in drawn.data) == 4
+    assert {trace.zmax for trace in drawn.data[:2]} == {0.9}

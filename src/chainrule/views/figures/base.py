@@ -112,8 +112,14 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
         cells = np.concatenate([cells, np.stack([true, predicted], -1)], -1)
         hover = words.model.cell("%{customdata[2]}", "%{customdata[3]}")
     figure = go.Figure()
-    for mask, scale, color in ((hit, BLUES, "white"), (~hit, ORANGES, None)):
-        worst = float(share[mask].max()) if mask.any() else 1.0
+    most = [float(share[mask].max()) if mask.any() else 1.0 for mask in (hit, ~hit)]
+    is_strong = hit & (share >= most[0] / 2)  # white letters are readable on these
+    drawn = (
+        (is_strong, BLUES, most[0], "white"),
+        (hit & ~is_strong, BLUES, most[0], None),
+        (~hit, ORANGES, most[1], None),
+    )
+    for mask, scale, largest, color in drawn:
         figure.add_trace(
             go.Heatmap(
                 z=np.where(mask, share, np.nan),
@@ -122,7 +128,7 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
                 x=list(range(count)),
                 y=list(range(count)),
                 zmin=0.0,
-                zmax=max(worst, 1e-9),
+                zmax=max(largest, 1e-9),
                 colorscale=scale,
                 showscale=False,
                 xgap=1,

@@ -44,6 +44,8 @@ BINS = 40
 """The bins of a column's effects, in which points are put side by side."""
 HEIGHT_OF_ROW = 0.38
 """The most that a point is moved from the line of its column, which is 1 from the next."""
+ABOVE_LINES, MARGINS = 58, 112
+"""The height of a figure of all rows beside that of the lines of its columns, in its plot and beside it."""
 LOW_TO_HIGH = [[0.0, BLUE], [0.5, "#B9A8B4"], [1.0, ORANGE]]
 POINT_OF_CATEGORY = "#808890"
 
@@ -63,7 +65,7 @@ def beeswarm(found: Reasons) -> go.Figure:
     said = words.reasons
     order = found.order()[:MAX_COLUMNS]
     rows = evenly_spaced(len(found), max(MIN_ROWS_SHOWN, 2 * MAX_POINTS // max(len(order), 1)))
-    scale = in_units(found.output)
+    scale, height = in_units(found.output), ABOVE_LINES + 34 * max(len(order), 2)
     figure = go.Figure()
     for place, k in enumerate(order.tolist()):
         column = found.cells[k].take(rows)
@@ -74,7 +76,7 @@ def beeswarm(found: Reasons) -> go.Figure:
                 y=place + _side_by_side(effect),
                 mode="markers",
                 showlegend=False,
-                marker={"size": 5, "opacity": 0.75, **_colors(column, place == 0)},
+                marker={"size": 5, "opacity": 0.75, **_colors(column, height if place == 0 else None)},
                 customdata=_told(column, rows),
                 hovertemplate=said.point(html.escape(column.name)) + "<extra></extra>",
             )
@@ -83,7 +85,20 @@ def beeswarm(found: Reasons) -> go.Figure:
     figure.update_xaxes(nticks=6, **ZERO)
     names = [cut(found.names[k], 20) for k in order]
     figure.update_yaxes(**named_places(names), range=[len(order) - 0.4, -0.6])
-    figure.update_layout(height=170 + 34 * max(len(order), 2), margin={"b": 56})
+    figure.update_layout(height=height + MARGINS)
+    # A title of the bar itself would move those of the figure and of its axes out of their places.
+    figure.add_annotation(
+        **{"text": said.CELL, "font": {"size": 12}, "showarrow": False},
+        **{
+            "x": 1,
+            "xref": "paper",
+            "xanchor": "right",
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "yshift": 14,
+        },
+    )
     return figure
 
 
@@ -144,26 +159,28 @@ def _side_by_side(effect: NDArray[np.float64]) -> NDArray[np.float64]:
     return moved * HEIGHT_OF_ROW / max(largest / 2, 8)
 
 
-def _colors(column: ReadColumn, has_scale: bool) -> dict[str, object]:
-    """Return the colors of a column's points: of numbers by their rank, of categories one."""
+def _colors(column: ReadColumn, height: int | None) -> dict[str, object]:
+    """Return the colors of a column's points: of numbers by their rank, of categories one.
+
+    height: of the plot, above which the bar of colors stands; None for no bar.
+    """
     scale = {"colorscale": LOW_TO_HIGH, "cmin": 0, "cmax": 1}
     bar = {
-        "title": {"text": words.reasons.CELL, "side": "top", "font": {"size": 12}},
         "orientation": "h",
         "thickness": 8,
         "len": 0.45,
         "x": 1,
         "xanchor": "right",
-        "y": 1.0,
-        "yanchor": "bottom",
+        "y": 1 + 10 / (height or 1),  # 10 pixels above the plot
+        "yanchor": "middle",
         "tickvals": [],
         "outlinewidth": 0,
     }
-    with_bar = {"showscale": True, "colorbar": bar} if has_scale else {}
+    with_bar = {} if height is None else {"showscale": True, "colorbar": bar}
     if column.is_category:
         return (
             {"color": [0.5] * len(column.values), **scale, **with_bar}
-            if has_scale
+            if with_bar
             else {"color": POINT_OF_CATEGORY}
         )
     there = ~np.isnan(column.values)
