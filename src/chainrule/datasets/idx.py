@@ -12,7 +12,7 @@ import os
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -51,6 +51,10 @@ class Dataset:
     def images(self) -> NDArray[Any]:
         """X in the shape of the items, without a copy: (n, 28, 28) for MNIST."""
         return self.X.reshape(len(self.X), *self.shape)
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Dataset:
+        """Return some of the samples."""
+        return replace(self, X=self.X[rows], y=self.y[rows])
 
     def __len__(self) -> int:
         """Return the number of samples."""

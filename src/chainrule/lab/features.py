@@ -106,8 +106,8 @@ def features(
     count = min(scaled(samples, min(budget, 1.0), 400), len(train.X))
     epochs = scaled(EPOCHS, max(budget, 0.25), 2)
     probe, judged = scaled(PROBE_SAMPLES, min(budget, 1.0), 200), scaled(TEST_SAMPLES, min(budget, 1.0), 300)
-    train = Dataset(train.X[rows[:count]], train.y[rows[:count]], train.shape, train.name, train.classes)
-    test = Dataset(test.X[:judged], test.y[:judged], test.shape, test.name, test.classes)
+    train = train.take(rows[:count])
+    test = test.take(slice(judged))
     at_input = linear_probe(train.X[:probe], train.y[:probe], test.X, test.y, C=C)
     found = []
     for i in range(repeats):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data import checks
-from chainrule.datasets import Dataset, load_mnist
+from chainrule.datasets import load_mnist
 from chainrule.errors import ConfigError
 from chainrule.lab.base import Progress, check_options, part, scaled
 from chainrule.lab.overfitting import (
@@ -60,7 +60,7 @@ def regularization(
     begin, epochs = time.perf_counter(), scaled(EPOCHS, budget, 3)
     if budget < 1:
         some = np.arange(scaled(len(test.X), budget, 1000))
-        test = Dataset(test.X[some], test.y[some], test.shape, test.name, test.classes)
+        test = test.take(some)
     found: dict[float, dict[str, list[RemedyRun]]] = {}
     strengths: dict[float, tuple[float, float]] = {}
     for i, share in enumerate((0.0, wrong)):

@@ -260,7 +260,7 @@ def divided(
     except (ConfigError, DataError) as error:
         hints.give(f"whether the network has learned from some of these rows is not known: {error}")
         return None
-    train, test = (dataset(whole.X[each], whole.y[each], whole.name) for each in rows)
+    train, test = map(whole.take, rows)
     return train, test
 
 

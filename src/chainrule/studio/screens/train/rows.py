@@ -28,11 +28,10 @@ def fewer(data: Data, samples: int | None) -> Data:
     if samples == n:
         return data
     rows = evenly_spaced(n, samples)
-    part = dataclasses.replace(data.train, X=data.train.X[rows], y=data.train.y[rows])
     table = data.table
     if table is not None:
         table = dataclasses.replace(table, train=table.train[rows])
-    return data._replace(train=part, table=table)
+    return data._replace(train=data.train.take(rows), table=table)
 
 
 def divided(data: Data, given: Settings) -> Data:
