@@ -43,7 +43,7 @@ def test_rows_unlike_those_of_training_are_pointed_out(command, visits, tmp_path
     later = [("P3", 30.1), ("P4", 99.0), ("P5", 25.0)]
     write(tmp_path / "new.csv", ["person", "bmi"], later)
     found = command("predict", "run", "new.csv", "--interval", 0.9)
-    assert found.stderr == "new.csv: 1 of 3 rows look like nothing in training: 1.\n"
+    assert found.stderr == "new.csv: 1 of 3 rows looks like nothing in training: 1 (bmi).\n"
     write(tmp_path / "usual.csv", ["person", "bmi"], later[::2])
     assert not command("predict", "run", "usual.csv").stderr
 

@@ -81,12 +81,22 @@ def test_rows_like_none():
     by_name = {each.name: each for each in found.columns}
     assert by_name["kind"].unknown == 1 and by_name["size"].beyond >= 1
     assert by_name["when"].p_value is None  # it is later by its nature
-    assert "2 of 50 rows look like nothing in training: 4, 9." in str(found)
+    assert "2 of 50 rows look like nothing in training: 4 (size), 9 (level and kind)." in str(found)
     assert str(found).endswith("Unknown: categories that training did not have.")
     assert "Beyond: numbers outside of the range of training." in found.html()
     with words.spoken_in("zh"):
         assert str(found).endswith("未知：訓練資料沒有的類別的個數。")
         assert "50 列中有 2 列" in str(found) and words.drift.TITLE in found._repr_html_()
+
+
+def test_many_strange_columns_of_a_row_are_counted():
+    X = np.random.default_rng(0).normal(size=(100, 8))
+    net = MLPRegressor(preprocess="auto", max_iter=1, random_state=0).fit(X, X[:, 0])
+    later = X[:3].copy()
+    later[1, 2:] = 99
+    found = net.check(later)
+    assert found.strange_columns(1) == list("234567") and not found.strange_columns(0)
+    assert "1 of 3 rows looks like nothing in training: 1 (2, 3, 4 and 3 more)." in str(found)
 
 
 def test_columns_are_those_of_training():

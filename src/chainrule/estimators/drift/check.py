@@ -50,6 +50,8 @@ class CheckedColumn(NamedTuple):
     """how many numbers are below the smallest or above the largest of training"""
     unknown: int
     """how many categories are not those of training; 0 where training had rare ones, which are not told apart"""
+    strange_rows: tuple[int, ...] = ()
+    """the rows with a value like none of training: a number far beyond its range, or an unknown category"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the column as JSON-safe data; see `chainrule.core.records`."""
@@ -81,6 +83,10 @@ class DriftCheck(records.Shown, records.TextResult):
     def strange_rows(self) -> NDArray[np.int64]:
         """The numbers of the rows that have a value like none of training, ascending."""
         return np.flatnonzero(self.strange)
+
+    def strange_columns(self, row: int) -> list[str]:
+        """Return the names of the columns in which a row has a value like none of training."""
+        return [each.name for each in self.columns if row in each.strange_rows]
 
     def figure(self) -> go.Figure:
         """Plot the distance of each column from training, those that changed first."""
@@ -116,11 +122,12 @@ def check(
         known, there = before[learned.name], values[~np.isnan(values)]
         beyond = unknown = 0
         distance = p_value = None
+        is_strange = np.zeros(rows, np.bool_)
         if known.quantiles:
             sketch = np.array(known.quantiles)
             beyond = int(((there < sketch[0]) | (there > sketch[-1])).sum())
             room = MARGIN * (sketch[-2] - sketch[1])
-            strange += (values < sketch[0] - room) | (values > sketch[-1] + room)
+            is_strange = (values < sketch[0] - room) | (values > sketch[-1] + room)
             if learned.kind != "date" and len(there):
                 distance = ks_distance(sketch, there)
                 p_value = ks_p_value(distance, known.rows - known.missing, len(there))
@@ -129,13 +136,15 @@ def check(
             distance, p_value = levels(np.array(known.counts), counts)
             if not known.counts[-1]:
                 unknown = int(counts[-1])
-                strange += values == len(known.counts) - 1
+                is_strange = values == len(known.counts) - 1
         now = rows - len(there)
         p_missing = p_of_missing(known, now, rows)
         p_values += [each for each in (p_missing, p_value) if each is not None]
         shares = known.missing / max(1, known.rows), now / max(1, rows)
+        strange += is_strange
+        found = (distance, p_value, *shares, p_missing, beyond, unknown)
         made.append(
-            CheckedColumn(learned.name, learned.kind, distance, p_value, *shares, p_missing, beyond, unknown)
+            CheckedColumn(learned.name, learned.kind, *found, tuple(np.flatnonzero(is_strange).tolist()))
         )
     corrected = iter(false_discovery_control(np.clip(p_values, 0, 1)).tolist())
     made = [

@@ -6,7 +6,8 @@ from chainrule.estimators.drift.check import DriftCheck
 from chainrule.views import words
 from chainrule.views.tables import Table
 
-ROWS_SHOWN = 10
+ROWS_SHOWN, COLUMNS_SHOWN = 10, 3
+"""Of rows that look like nothing in training, and of the columns of each."""
 
 
 def cells(found: DriftCheck) -> list[tuple[str, ...]]:
@@ -37,7 +38,14 @@ def sentences(found: DriftCheck) -> list[str]:
 def said_of_rows(found: DriftCheck) -> str:
     """Return which rows look like nothing in training; an empty text where none does."""
     rows = found.strange_rows
-    return words.drift.strange(len(rows), found.rows, rows[:ROWS_SHOWN].tolist()) if len(rows) else ""
+    shown = {row: _first(found.strange_columns(row)) for row in rows[:ROWS_SHOWN].tolist()}
+    return words.drift.strange(len(rows), found.rows, shown) if len(rows) else ""
+
+
+def _first(names: list[str]) -> list[str]:
+    """Return the first names, and how many others there are."""
+    others = len(names) - COLUMNS_SHOWN
+    return names if others < 2 else [*names[:COLUMNS_SHOWN], words.phrases.more(others)]
 
 
 def text(found: DriftCheck) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainrule.views.words.en.phrases import counted, several
 
@@ -45,7 +45,9 @@ def summary(rows: int, columns: int, changed: Sequence[str]) -> str:
     return f"{counted(rows, 'row')}: {len(changed):,} of {counted(columns, 'column')} changed: {several(changed)}."
 
 
-def strange(count: int, rows: int, shown: Sequence[int]) -> str:
-    """How many rows have a value like none of training, and the first of them."""
-    first = ", ".join(map(str, shown)) + f" and {count - len(shown):,} more" * (count > len(shown))
-    return f"{count:,} of {counted(rows, 'row')} look like nothing in training: {first}."
+def strange(count: int, rows: int, shown: Mapping[int, Sequence[str]]) -> str:
+    """How many rows have a value like none of training, and the first of them with the columns that have it."""
+    first = ", ".join(f"{row} ({several(names)})" if names else f"{row}" for row, names in shown.items())
+    first += f" and {count - len(shown):,} more" * (count > len(shown))
+    look = "looks" if count == 1 else "look"
+    return f"{count:,} of {counted(rows, 'row')} {look} like nothing in training: {first}."

@@ -21,6 +21,11 @@ def several(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else NONE
 
 
+def more(count: int) -> str:
+    """At the end of a list that is cut: so many others."""
+    return f"{count:,} more"
+
+
 def counted(count: int, noun: str) -> str:
     """1 epoch, 2 epochs"""
     return f"{count:,} {noun}{'s' * (count != 1)}"

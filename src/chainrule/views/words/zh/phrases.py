@@ -40,6 +40,11 @@ def several(names: Sequence[str]) -> str:
     return "、".join(names) if names else NONE
 
 
+def more(count: int) -> str:
+    """At the end of a list that is cut: so many others."""
+    return f"另外 {count:,} 個"
+
+
 def counted(count: int, noun: str) -> str:
     """2 個週期"""
     return f"{count:,} 個{noun}"
