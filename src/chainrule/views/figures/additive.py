@@ -52,8 +52,7 @@ def term(found: Terms, name: str) -> go.Figure:
 
 def named(one: AdditiveTerm) -> str:
     """Return the name of a term: the column, or both."""
-    columns = [axis.column for axis in one.axes]
-    return columns[0] if len(columns) == 1 else words.additive.of_pair(*columns)
+    return " × ".join(axis.column for axis in one.axes)
 
 
 def curve(found: Terms, one: AdditiveTerm) -> go.Figure:
@@ -217,7 +216,7 @@ def cells(axis: Axis) -> list[str]:
     if axis.kind == "knots" or not edges:
         return [said.MISSING, *edges, *([] if axis.kind == "knots" else [words.phrases.NOTHING])]
     inner = [words.phrases.between(low, high) for low, high in pairwise(edges)]
-    return [said.MISSING, said.below(edges[0]), *inner, said.from_edge(edges[-1])]
+    return [said.MISSING, f"< {edges[0]}", *inner, f"≥ {edges[-1]}"]
 
 
 def shown_places(axis: Axis, values: NDArray[np.float64], side: int) -> list[int]:

@@ -89,7 +89,7 @@ def curve(found: ColumnCurve) -> go.Figure:
             name=said.MEAN,
             line={"color": BLUE, "width": 3},
             marker={"color": BLUE, "size": 11, "symbol": "diamond"},
-            hovertemplate=said.at_cell(html.escape(column.name)) + "<extra></extra>",
+            hovertemplate=f"{html.escape(column.name)} %{{x}}<br>%{{y:.4g}}<extra></extra>",
         )
     )
     style(figure, said.curve(name), name, said.answer_axis(found.output))

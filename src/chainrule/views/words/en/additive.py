@@ -21,11 +21,6 @@ def adds(link: str, label: str) -> str:
     return f"adds to the {ANSWERS[link]}" + (f" of {label}" if label else "")
 
 
-def of_pair(first: str, second: str) -> str:
-    """The title of what two columns add together."""
-    return f"{first} × {second}"
-
-
 def about(curves: int, pairs: int) -> str:
     """What the model consists of."""
     both = f" and {counted(pairs, 'table')} of pairs" if pairs else ""
@@ -71,16 +66,6 @@ AT_NAME = "%{customdata[2]}<br>adds %{y:.4g} (%{customdata[0]:.4g} to %{customda
 def in_cell(first: str, second: str) -> str:
     """What the pointer shows of a cell of a pair."""
     return f"{first} %{{y}}<br>{second} %{{x}}<br>adds %{{z:.4g}} (%{{customdata[0]:.4g}} to %{{customdata[1]:.4g}})"
-
-
-def below(edge: str) -> str:
-    """The numbers below the first edge."""
-    return f"< {edge}"
-
-
-def from_edge(edge: str) -> str:
-    """The numbers from the last edge on."""
-    return f"≥ {edge}"
 
 
 def row_adds_up(link: str, total: str, answer: str, label: str) -> str:

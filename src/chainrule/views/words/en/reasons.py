@@ -149,11 +149,6 @@ def middle(share: float) -> str:
     return f"middle {100 * share:g} % of the rows"
 
 
-def at_cell(column: str) -> str:
-    """What the pointer shows of a point of a curve: numbers as the figure's template has them."""
-    return f"{column} %{{x}}<br>%{{y:.4g}}"
-
-
 def pair(output: str) -> str:
     """What a cell of joint effects is."""
     return axis(output).replace("effect on the answer", "mean joint effect")

@@ -19,11 +19,6 @@ def adds(link: str, label: str) -> str:
     return f"對{f' {label} 的' if label else ''}{ANSWERS[link]}加上"
 
 
-def of_pair(first: str, second: str) -> str:
-    """The title of what two columns add together."""
-    return f"{first} × {second}"
-
-
 def about(curves: int, pairs: int) -> str:
     """What the model consists of."""
     both = f"與 {pairs:,} 個兩欄的表格" if pairs else ""
@@ -63,16 +58,6 @@ AT_NAME = "%{customdata[2]}<br>加上 %{y:.4g}（%{customdata[0]:.4g} 到 %{cust
 def in_cell(first: str, second: str) -> str:
     """What the pointer shows of a cell of a pair."""
     return f"{first} %{{y}}<br>{second} %{{x}}<br>加上 %{{z:.4g}}（%{{customdata[0]:.4g}} 到 %{{customdata[1]:.4g}}）"
-
-
-def below(edge: str) -> str:
-    """The numbers below the first edge."""
-    return f"< {edge}"
-
-
-def from_edge(edge: str) -> str:
-    """The numbers from the last edge on."""
-    return f"≥ {edge}"
 
 
 def row_adds_up(link: str, total: str, answer: str, label: str) -> str:

@@ -141,11 +141,6 @@ def middle(share: float) -> str:
     return f"中間 {100 * share:g} % 的列"
 
 
-def at_cell(column: str) -> str:
-    """What the pointer shows of a point of a curve: numbers as the figure's template has them."""
-    return f"{column} %{{x}}<br>%{{y:.4g}}"
-
-
 def pair(output: str) -> str:
     """What a cell of joint effects is."""
     return axis(output).replace("對答案的影響", "平均的共同影響")
