@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 from chainrule import Callback, Ensemble, MLPClassifier, MLPRegressor
 from chainrule.engines.native.engine import NativeEngine
 from chainrule.errors import ConfigError, DataError, NonFiniteError
-from chainrule.estimators.fit import loop, refit
+from chainrule.estimators.fit import following, loop, refit
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.base import Facts
 
@@ -221,7 +221,7 @@ def test_ctrl_c_behind_the_last_epoch_keeps_the_network_that_was_watched(monkeyp
 
     cores(monkeypatch, 2)
     monkeypatch.setattr(refit, "ThreadPoolExecutor", Impatient)
-    monkeypatch.setattr(refit.Following, "is_complete", False)
+    monkeypatch.setattr(following.Following, "is_complete", False)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         made = regressor().fit(X, T)
     assert_array_equal(made.model_.theta, regressor(refit=False).fit(X, T).model_.theta)
@@ -251,7 +251,7 @@ def test_where_all_rows_diverge_the_network_that_was_watched_stays(
 def test_where_they_diverge_behind_a_good_epoch_nothing_is_said_of_it_in_the_curves(
     monkeypatch: pytest.MonkeyPatch, count: int
 ):
-    follow = refit.Following.on_epoch_end
+    follow = following.Following.on_epoch_end
 
     def diverging(curve: Any, run: Any) -> None:
         follow(curve, run)
@@ -260,8 +260,8 @@ def test_where_they_diverge_behind_a_good_epoch_nothing_is_said_of_it_in_the_cur
 
     cores(monkeypatch, count)
     watched = regressor(refit=False).fit(X, T)
-    monkeypatch.setattr(refit.Following, "on_epoch_end", diverging)
-    monkeypatch.setattr(refit.FollowedFit, "judged", lambda fit, epoch: epoch == 1)
+    monkeypatch.setattr(following.Following, "on_epoch_end", diverging)
+    monkeypatch.setattr(following.FollowedFit, "judged", lambda fit, epoch: epoch == 1)
     with pytest.warns(UserWarning, match="training on all rows diverged, .*NaN in step 9"):
         made = regressor().fit(X, T)
     assert made.n_iter_refit_ == 0 and made.loss_curve_ == watched.loss_curve_

@@ -33,9 +33,8 @@ from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.refit import copied_model
 from chainrule.estimators.fit.result import FitResult, UpdateRecord
-from chainrule.estimators.fit.start import members_of
+from chainrule.estimators.fit.start import copied_model, members_of
 from chainrule.estimators.fit.weights import class_weights
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, defaults_of, values_of

@@ -172,6 +172,8 @@ def of_output(held_out: HeldOut, output: int) -> OutputIntervals:
     """Return the calibrated intervals of an output that is a number."""
     predicted, y, weight = held_out.predicted[:, output], held_out.y[:, output], held_out.weight
     errors = y - predicted
+    if held_out.gain is not None:
+        errors = errors * held_out.gain[output]
     if len(y) < MIN_ROWS_TO_SCALE or not errors.any():
         shape = Shape()
         own = shape.scores(errors)

@@ -71,6 +71,9 @@ class HeldOut:
     """(m,) the number of the group of each row; None without groups"""
     surer: Confidence | None = None
     """how much surer of two classes the network is that was trained on all rows afterwards; None where nobody knows"""
+    gain: NDArray[np.float64] | None = None
+    """(outputs,) the errors of the network that was trained on all rows afterwards in those of the one that was not, as
+    `fit.gain` finds them for numbers; None for 1"""
 
     @classmethod
     def of(cls, held: HeldRows, predicted: NDArray[Any], X: PreparedInputs | None = None) -> Self | None:
@@ -90,7 +93,7 @@ class HeldOut:
             return self
         groups = None if self.groups is None else self.groups[some]
         own = self.rows[some], self.y[some], self.predicted[some], self.weight[some]
-        return HeldOut(*own, self.are_passed, self.inputs, groups, self.surer)
+        return HeldOut(*own, self.are_passed, self.inputs, groups, self.surer, self.gain)
 
 
 def sampled(count: int) -> NDArray[np.int64]:

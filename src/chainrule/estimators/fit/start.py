@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import Dense, GroupedDense, PiecewiseLinearEmbedding
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
+from chainrule.training.run import copied
 
 PIECE = 1 << 14
 """Numbers drawn at a time."""
@@ -174,3 +176,18 @@ def bend(model: Model, curves: float) -> None:
         drawn = generator(model.seed, "start", number).standard_normal(slot.parameter.shape)
         is_used = np.arange(slot.parameter.shape[1])[:, None] < bins
         model.theta[slot.start : slot.stop] = np.where(is_used, curves * drawn, 0.0).ravel()
+
+
+def copied_model(model: Model | Ensemble) -> Model | Ensemble:
+    """Return a copy of a model, or of an ensemble, with parameters of its own."""
+    if isinstance(model, Ensemble):
+        return Ensemble.of(list(map(_copied, model.members)), seed=model.seed)
+    return _copied(model)
+
+
+def _copied(model: Model) -> Model:
+    """Return a copy of a model with parameters of its own."""
+    made = copy.copy(model)
+    states = {name: copied(state) for name, state in model.states.items()}
+    made.take(model.theta.copy(), states, (model.epochs_trained, model.steps_trained))
+    return made

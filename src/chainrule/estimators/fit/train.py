@@ -14,11 +14,12 @@ from sklearn.utils import check_random_state
 from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.fit import folds, loop, refit
+from chainrule.estimators.fit import folds, gain, loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.floor import floor_of
+from chainrule.estimators.fit.following import FollowedFit
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
@@ -103,11 +104,10 @@ def train(
         return fit()[0]
     if whole is None:
         of_all = data.with_passed().scaled(model.target_scale) if passes else samples
-        return refit.Refit(plan, start, of_all).beside(fit)
-    model = whole.start.result.model
-    of_all = whole.data.samples.scaled(model.target_scale)
+        return refit.Refit(plan, start, of_all, learned=gain.learned_of(plan, data, parts.train)).beside(fit)
+    of_all = whole.data.samples.scaled(whole.start.result.model.target_scale)
     if whole.start.is_drawn and plan.proposal.start == "samples":
-        model.start_on(of_all)
+        whole.start.result.model.start_on(of_all)
     return refit.Refit(whole.plan, whole.start, of_all, is_copy=False).beside(fit)
 
 
@@ -187,7 +187,7 @@ def by_batches(
     parts: SplitSamples,
     listen: Listeners,
     *,
-    followed: refit.FollowedFit | None = None,
+    followed: FollowedFit | None = None,
     threads: int | None = None,
 ) -> tuple[FitResult, bool]:
     """Train for max_iter epochs of batches, or for one.
@@ -241,8 +241,9 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
     history, limited = loop.run(
         plan, result.model, solver, samples, validation, samples.n, int(p.max_iter), callbacks=callbacks
     )
+    found = replace(result, shortfall=limited.shortfall, held_out=predicted(plan, result, parts))
     if history is None:
-        return replace(result, shortfall=limited.shortfall, held_out=predicted(plan, result, parts))
+        return found
     losses = [record["loss"] for record in history]
     records = replace(
         result.records,
@@ -259,8 +260,7 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
             "Increase max_iter or max_fun, or scale the data.",
             ConvergenceWarning,
         )
-    held_out = predicted(plan, result, parts)
-    return replace(result, records=records, shortfall=limited.shortfall, held_out=held_out)
+    return replace(found, records=records)
 
 
 def warn_of(result: FitResult) -> None:
