@@ -94,11 +94,11 @@ def bare_anys(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 Count = Callable[[ast.Module], Iterator[ast.AST]]
-LIMITS: dict[Count, int] = {private_accesses: 8, dict_touches: 3, foreign_writes: 147, bare_anys: 278}
+LIMITS: dict[Count, int] = {private_accesses: 8, dict_touches: 3, foreign_writes: 146, bare_anys: 278}
 """The largest number that each may have; lower it where a change makes it smaller."""
 SMALL = 70
 """Lines. A smaller file that one other file alone imports is, as a rule, a part of that one."""
-MAX_SMALL_WITH_ONE_IMPORTER = 14
+MAX_SMALL_WITH_ONE_IMPORTER = 11
 
 
 @cache
