@@ -1,4 +1,4 @@
-"""The average of preset="best" in place of a run's model: its networks differ, so the estimator predicts."""
+"""The estimator in a model's file; and the average of preset="best", which predicts in place of a run's model."""
 
 from __future__ import annotations
 
