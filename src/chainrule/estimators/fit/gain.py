@@ -30,7 +30,7 @@ PART = 4
 FAR = 0.45
 """The mean distance of the two networks on the rows held out, in mean absolute errors, from which it is trained."""
 MIN_JUDGED = 100
-"""With fewer rows held out, the ratio of their errors is mostly chance."""
+"""With fewer rows held out, or learned from, the ratio of errors is mostly chance."""
 
 
 def learned_of(plan: FitPlan, data: FitData, train: Samples) -> Samples | None:

@@ -177,20 +177,25 @@ class Refit:
             surer = confidence_of(result.predicted(X, engine), after.predicted(X, engine))
             return replace(held_out, surer=surer)
         judged = held_out.thinned()
-        if self.learned is None or judged.inputs is None or len(judged.y) < gain.MIN_JUDGED:
+        learned, X = self.learned, judged.inputs
+        if learned is None or X is None or min(learned.n, len(judged.y)) < gain.MIN_JUDGED:
             return held_out
-        moved = gain.has_moved(judged, after.predicted(judged.inputs, engine))
-        part = gain.part_of(self.learned)
-        if not moved.any() or not self._is_in_time(part.n, time.monotonic()):
+        moved = gain.has_moved(judged, after.predicted(X, engine))
+        part = self._of_part(learned) if moved.any() else None
+        if part is None:
             return held_out
-        plan = replace(self.plan, conditions=self.plan.conditions._replace(kept=None))
-        follower = Follower(plan, self.start, part, self.followed, is_copy=False)
-        self._train(follower, plan.conditions.threads)
-        if not follower.curve.is_complete:
-            return held_out
-        of_part = replace(result, model=follower.model).predicted(judged.inputs, engine)
-        ratio = gain.error_ratio(judged, of_part, (part.n, self.learned.n, self.samples.n))
+        of_part = replace(result, model=part.model).predicted(X, engine)
+        ratio = gain.error_ratio(judged, of_part, (part.samples.n, learned.n, self.samples.n))
         return replace(held_out, gain=np.where(moved, ratio, 1.0))
+
+    def _of_part(self, learned: Samples) -> Follower | None:
+        """Train a network of a part of the rows that the watched one learned from; None if it comes to no end."""
+        if not self._is_in_time(learned.n // gain.PART, time.monotonic()):
+            return None
+        plan = replace(self.plan, conditions=self.plan.conditions._replace(kept=None))
+        made = Follower(plan, self.start, gain.part_of(learned), self.followed, is_copy=False)
+        self._train(made, plan.conditions.threads)
+        return made if made.curve.is_complete else None
 
 
 def _awaited(following: Future[None]) -> None:
