@@ -213,6 +213,18 @@ def test_the_report_has_all_parts(command, houses, tmp_path):
     assert "Errors by prediction" in (tmp_path / "numbers" / "report.html").read_text("utf-8")
 
 
+def test_the_report_of_a_wide_table_is_no_longer_than_one_can_read(command, tmp_path):
+    """A hundred columns are shuffled, twenty have a bar, and two hundred are listed."""
+    random = np.random.default_rng(0)
+    table = {f"g{k}": random.normal(size=60).round(3).tolist() for k in range(210)}
+    write(tmp_path / "wide.csv", table | {"y": table["g0"]})
+    command("train", "wide.csv", "--target-column", "y", "--report", "--out", "run", *FAST)
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "The 20 most important of the 100 columns with the largest effects, of 210." in page
+    assert "The first 200 are listed." in page and "its values are numbers" in page
+    assert page.count("its values are numbers") == 200
+
+
 def test_reasons_of_predictions(command, houses, tmp_path):
     """In a file they add up to each answer; in the terminal they are the stories of the first rows."""
     command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST)

@@ -368,6 +368,29 @@ def test_pairs_with_an_input_of_their_own_are_shuffled_too(monkeypatch):
     np.testing.assert_allclose(net.importance(X, y, repeats=2).mean, whole.mean, rtol=1e-9)
 
 
+def test_importance_of_the_columns_with_the_largest_effects():
+    """They are shuffled as they are alone, and what is printed says which they are."""
+    net, y = fitted("fast", "number"), TARGETS["number"]()
+    effects = net.explain(table())
+    chosen = [effects.names[k] for k in effects.order()[:2]]
+    found = net.importance(table(), y, repeats=1, columns=2)
+    assert set(found.names) == set(chosen) and found.columns == 6 and found.mean[0] >= found.mean[1]
+    assert "The 2 columns with the largest effects, of 6." in str(found)
+    assert "most important" not in str(net.importance(table(), y, repeats=1, columns=6))
+    with pytest.raises(ConfigError, match="columns must be"):
+        net.importance(table(), y, columns=0)
+
+
+def test_no_more_than_twenty_columns_are_printed():
+    X = np.random.default_rng(0).normal(size=(60, 130))
+    found = MLPRegressor(preprocess="auto", max_iter=1, random_state=0).fit(X, X[:, 0]).importance(X, X[:, 0])
+    assert len(found.names) == 130
+    assert len(str(found).splitlines()) == 1 + 20 + 2 and "The 20 most important of 130 columns." in str(
+        found
+    )
+    assert found._repr_html_().count("<tr>") == 21
+
+
 def test_no_rows_are_said():
     with pytest.raises(ShapeError, match="X has no rows, and there is no answer to explain"):
         fitted("fast", "number").explain(table()[:0])

@@ -24,6 +24,8 @@ from chainrule.recipe.tables import TableData
 
 MAX_ROWS = 2_000
 """The maximum rows, the first ones."""
+MAX_COLUMNS = 100
+"""The maximum columns that are shuffled, those with the largest effects."""
 MAX_SHUFFLED = 1_000_000
 """The maximum predictions of shuffled rows: with many columns there are fewer rows."""
 FEWEST_ROWS = 200
@@ -50,20 +52,21 @@ def of_run(run: TrainedRun) -> RunReasons | None:
     if table is None or test is None:
         return None
     parts = parts_of(run, table)
-    columns = len(table.blocks)
+    columns = min(len(table.blocks), MAX_COLUMNS)
     count = min(len(table.test), MAX_ROWS, max(FEWEST_ROWS, MAX_SHUFFLED // (REPEATS * columns)))
     X, y = rows_of(table.inputs, table.test[:count]), np.asarray(test.y)[:count]
-    found = importance(parts, X, y, REPEATS, LEVEL, 0)
+    try:
+        reasons = named(explain(parts, X, None, None, None), table.target.name)
+    except ConfigError:
+        reasons = None
+    chosen = None if reasons is None else MAX_COLUMNS
+    found = importance(parts, X, y, REPEATS, LEVEL, 0, chosen)
     drawn = tuple(
         dataclasses.replace(
             curves(parts, X, name, POINTS, ROWS_OF_CURVES, None, None), target=table.target.name
         )
         for name in found.names[:CURVES]
     )
-    try:
-        reasons = named(explain(parts, X, None, None, None), table.target.name)
-    except ConfigError:
-        reasons = None
     return RunReasons(found, drawn, reasons)
 
 

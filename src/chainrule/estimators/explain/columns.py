@@ -17,6 +17,7 @@ from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.explain.chords import Floats
+from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.shuffled import ShuffledTable
 from chainrule.estimators.explain.taken import Inputs
@@ -55,6 +56,8 @@ class ColumnImportance(records.Shown, records.TextResult):
     """the probability that an interval covers"""
     rows: int
     repeats: int
+    columns: int
+    """how many columns the answers depend on, of which these are all or those with the largest mean effects"""
 
     def records(self) -> list[dict[str, Any]]:
         """Return one record per column, for a data frame."""
@@ -75,31 +78,41 @@ class ColumnImportance(records.Shown, records.TextResult):
 
 
 def importance(
-    parts: AnswerParts, X: object, y: object, repeats: int, level: float, random_state: int
+    parts: AnswerParts,
+    X: object,
+    y: object,
+    repeats: int,
+    level: float,
+    random_state: int,
+    columns: int | None = None,
 ) -> ColumnImportance:
     """Shuffle each column in turn; see `Explains.importance`."""
+    chosen = list(range(len(parts.names)))
+    if columns is not None and check_count(columns, "columns") < len(chosen):
+        chosen = sorted(explain(parts, X, None, None, None).order()[:columns].tolist())
     repeats = check_count(repeats, "repeats")
     level = check_number(level, "level", above=0.0, below=1.0)
     table = ShuffledTable(parts, parts.table(X).inputs)
     n, rng = len(table.inputs[0]), np.random.default_rng(random_state)
     loss_of, loss = row_losses(parts, y, n)
     base = loss_of(table.predicted())
-    growth = np.zeros((len(parts.names), n))
-    for k in range(len(parts.names)):
+    growth = np.zeros((len(chosen), n))
+    for own, k in zip(growth, chosen, strict=True):
         for _ in range(repeats):
-            growth[k] += (loss_of(table.shuffled(k, rng.permutation(n))) - base) / repeats
+            own += (loss_of(table.shuffled(k, rng.permutation(n))) - base) / repeats
     mean, half = growth.mean(1), half_widths(growth, level)
     order = np.argsort(-mean, kind="stable")
     return ColumnImportance(
         loss=loss,
         base=float(base.mean()),
-        names=tuple(parts.names[k] for k in order.tolist()),
+        names=tuple(parts.names[chosen[k]] for k in order.tolist()),
         mean=mean[order],
         low=(mean - half)[order],
         high=(mean + half)[order],
         level=level,
         rows=n,
         repeats=repeats,
+        columns=len(parts.names),
     )
 
 

@@ -53,12 +53,20 @@ class Explains(HiddenLayers):
         return explain(self._parts(), X, target, output, reference)
 
     def importance(
-        self, X: object, y: object, *, repeats: int = 5, level: float = 0.95, random_state: int = 0
+        self,
+        X: object,
+        y: object,
+        *,
+        repeats: int = 5,
+        level: float = 0.95,
+        random_state: int = 0,
+        columns: int | None = None,
     ) -> ColumnImportance:
         """Return how much the loss of rows grows where a column's cells are shuffled among them, with intervals.
 
         X, y: rows that the estimator has not been trained on, and their targets.  repeats: the shuffles of a column.
         level: the probability that an interval covers.  random_state: the seed of the shuffles.
+        columns: how many are shuffled at most, those with the largest mean effects in `explain`; None for all.
         All that a column has become is shuffled together. The loss of a row is -log of the probability of its class,
         the squared error of a number, or the mean pinball loss of several quantiles. An importance near 0 says that the
         answers do without the column, which they also do where another column says the same.
@@ -66,7 +74,7 @@ class Explains(HiddenLayers):
         """
         from chainrule.estimators.explain.columns import importance
 
-        return importance(self._parts(), X, y, repeats, level, random_state)
+        return importance(self._parts(), X, y, repeats, level, random_state, columns)
 
     def curves(
         self,

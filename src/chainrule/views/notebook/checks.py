@@ -62,9 +62,9 @@ def importance(found: ColumnImportance) -> str:
     """Return the columns with their importances as bars, their intervals, and what these are."""
     said, largest = words.reasons, float(np.abs(found.mean).max(initial=0.0))
     cells = reasons_text.importance_cells(found)
-    rows = [(*row, signed_bar(mean, largest)) for row, mean in zip(cells, found.mean.tolist(), strict=True)]
-    about = said.importance(found.loss, f"{found.base:.4g}", found.rows, found.repeats, found.level)
-    return framed(said.IMPORTANCE, table((*said.IMPORTANCE_HEADS, ""), rows, (0, 4)), paragraph(about))
+    rows = [(*row, signed_bar(mean, largest)) for row, mean in zip(cells, found.mean.tolist(), strict=False)]
+    about = map(paragraph, reasons_text.about_importance(found, len(rows)))
+    return framed(said.IMPORTANCE, table((*said.IMPORTANCE_HEADS, ""), rows, (0, 4)), *about)
 
 
 def pairs(found: ColumnPairs) -> str:

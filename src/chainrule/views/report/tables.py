@@ -22,6 +22,7 @@ from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
 from chainrule.views.report.sections import described, errors_of, figure, section, share, table, text
 from chainrule.views.text import smaller
+from chainrule.views.text.reasons import about_importance
 from chainrule.views.text.tables import cells, decision, reliability, verdict
 from chainrule.views.words.facts import metrics_alike, quantity
 
@@ -156,9 +157,8 @@ def reasons(run: TableRun) -> str:
     if run.reasons is None:
         return ""
     said, found, swarm = words.reasons, run.reasons.importance, run.reasons.reasons
-    about = said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level)
-    few = said.most_important(min(len(found.names), columns_figures.MAX_COLUMNS), len(found.names))
-    notes = "".join(f"<p>{text(note)}</p>" for note in (few, about) if note)
+    about = about_importance(found, columns_figures.MAX_COLUMNS)
+    notes = "".join(f"<p>{text(note)}</p>" for note in about)
     drawn = [section("", figure(columns_figures.importance(found)), notes)]
     if swarm is not None:
         drawn.append(section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"))
@@ -198,7 +198,8 @@ def columns(run: TableRun) -> str:
     heads, rows = cells(described_table)
     outputs = sum(column.outputs for column in described_table)
     totals = words.tables.totals(len(described_table), len(described_table.dropped), outputs)
-    lead = f"<p>{text(totals)}</p>"
+    few = words.phrases.first_listed(len(rows), len(described_table))
+    lead = "".join(f"<p>{text(each)}</p>" for each in (totals, few) if each)
     return section(words.tables.COLUMNS, lead, table(heads, rows, range(len(heads))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.views import words
 from chainrule.views.tables import aligned
 from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
+
+COLUMNS_OF_IMPORTANCE = 20
+"""The maximum number of columns in a table of importances."""
 
 
 class Effect(NamedTuple):
@@ -103,16 +107,26 @@ def text(found: Reasons, row: int = 0, top: int = COLUMNS_SHOWN) -> str:
 def importance(found: ColumnImportance) -> str:
     """Write the columns with their importances and intervals, and what these are."""
     said = words.reasons
-    about = said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level)
     table = aligned([said.IMPORTANCE_HEADS, *importance_cells(found)], 1, is_ruled=False)
-    return "\n".join([*table, about])
+    return "\n".join([*table, *about_importance(found, COLUMNS_OF_IMPORTANCE)])
+
+
+def about_importance(found: ColumnImportance, shown: int) -> list[str]:
+    """Return sentences: which of the columns are shown, at most so many, and what an importance is."""
+    said, count = words.reasons, len(found.names)
+    about = (
+        said.most_important(min(count, shown), count, found.columns),
+        said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level),
+    )
+    return [each for each in about if each]
 
 
 def importance_cells(found: ColumnImportance) -> list[tuple[str, ...]]:
-    """Return a row per column: its name, its importance, and the ends of its interval."""
+    """Return a row for each of the first columns: its name, its importance, and the ends of its interval."""
+    each = zip(found.names, found.mean, found.low, found.high, strict=True)
     return [
-        (name, quantity(mean), quantity(low), quantity(high))
-        for name, mean, low, high in zip(found.names, found.mean, found.low, found.high, strict=True)
+        (name, *(quantity(number) for number in numbers))
+        for name, *numbers in islice(each, COLUMNS_OF_IMPORTANCE)
     ]
 
 

@@ -21,6 +21,11 @@ def several(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else NONE
 
 
+def first_listed(shown: int, count: int) -> str:
+    """How many rows of a list a table has, where these are not all."""
+    return f"The first {shown:,} are listed." if shown < count else ""
+
+
 def more(count: int) -> str:
     """At the end of a list that is cut: so many others."""
     return f"{count:,} more"

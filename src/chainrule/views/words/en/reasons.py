@@ -154,8 +154,11 @@ def pair(output: str) -> str:
     return axis(output).replace("effect on the answer", "mean joint effect")
 
 
-def most_important(shown: int, columns: int) -> str:
-    """How many of the columns a figure shows."""
+def most_important(shown: int, shuffled: int, columns: int) -> str:
+    """How many of the columns are shown, of those that were shuffled; nothing where these are all."""
+    if shuffled < columns:
+        first = "The" if shown == shuffled else f"The {shown} most important of the"
+        return f"{first} {counted(shuffled, 'column')} with the largest effects, of {columns:,}."
     return f"The {shown} most important of {columns:,} columns." if shown < columns else ""
 
 

@@ -40,6 +40,11 @@ def several(names: Sequence[str]) -> str:
     return "、".join(names) if names else NONE
 
 
+def first_listed(shown: int, count: int) -> str:
+    """How many rows of a list a table has, where these are not all."""
+    return f"列出前 {shown:,} 個。" if shown < count else ""
+
+
 def more(count: int) -> str:
     """At the end of a list that is cut: so many others."""
     return f"另外 {count:,} 個"

@@ -146,8 +146,11 @@ def pair(output: str) -> str:
     return axis(output).replace("對答案的影響", "平均的共同影響")
 
 
-def most_important(shown: int, columns: int) -> str:
-    """How many of the columns a figure shows."""
+def most_important(shown: int, shuffled: int, columns: int) -> str:
+    """How many of the columns are shown, of those that were shuffled; nothing where these are all."""
+    if shuffled < columns:
+        first = "" if shown == shuffled else f"其中最重要的 {shown} 個。"
+        return f"{columns:,} 個欄位中，只打亂影響最大的 {shuffled:,} 個。{first}"
     return f"最重要的 {shown} 個欄位，共 {columns:,} 個。" if shown < columns else ""
 
 
