@@ -81,12 +81,22 @@ def test_rows_like_none():
     by_name = {each.name: each for each in found.columns}
     assert by_name["kind"].unknown == 1 and by_name["size"].beyond >= 1
     assert by_name["when"].p_value is None  # it is later by its nature
-    assert "2 of 50 rows look like nothing in training: 4 (size), 9 (level and kind)." in str(found)
+    assert "2 of 50 rows look like nothing in training: 4 (size); 9 (level and kind)." in str(found)
     assert str(found).endswith("Unknown: categories that training did not have.")
     assert "Beyond: numbers outside of the range of training." in found.html()
     with words.spoken_in("zh"):
         assert str(found).endswith("未知：訓練資料沒有的類別的個數。")
         assert "50 列中有 2 列" in str(found) and words.drift.TITLE in found._repr_html_()
+
+
+def test_a_missing_value_is_strange_where_training_had_none():
+    X = pd.DataFrame({"a": np.arange(60.0), "b": [None, *range(59)], "c": ["x", "y"] * 30})
+    net = MLPRegressor(preprocess="auto", max_iter=1, random_state=0).fit(X, X["a"])
+    later = X[1:6].reset_index(drop=True)
+    later.loc[1, "a"], later.loc[2, "b"], later.loc[3, "c"], later.loc[4, "a"] = None, None, None, None
+    found = net.check(later)
+    assert [found.strange_columns(row) for row in range(5)] == [[], ["a"], [], ["c"], ["a"]]
+    assert "3 of 5 rows look like nothing in training: 1, 4 (a); 3 (c)." in str(found)
 
 
 def test_many_strange_columns_of_a_row_are_counted():

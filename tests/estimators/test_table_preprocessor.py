@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as c
 from chainrule import TablePreprocessor
+from chainrule.estimators.tables import calendar
 
 RNG = np.random.default_rng(3)
 N = 120
@@ -387,7 +388,11 @@ def test_types_that_changed():
     for column, value, said in [
         ("age", "old", r"X has texts in column 'age' \('old' at row 0\), which had numbers in training"),
         ("signed", 3.5, r"X has numbers in column 'signed' \('3.5' at row 0\), which had dates"),
-        ("signed", "soon", r"\('soon' at row 0\), which had dates in training; convert it"),
+        (
+            "signed",
+            "soon",
+            r"\('soon' at row 0\), which had dates in training, such as 2024-12-31; convert it",
+        ),
         ("member", "maybe", r"\('maybe' at row 0\), which had booleans"),
         ("age", pd.Timestamp("2020-01-01"), "which had numbers"),
     ]:
@@ -395,6 +400,17 @@ def test_types_that_changed():
             FITTED.transform(FRAME.assign(**{column: value}))
     empty = FITTED.transform(FRAME.assign(age=None, signed=None, member=None, city=None))
     assert np.isfinite(empty).all() and (empty[:, FITTED.embedded_[0].column] == 0).all()
+
+
+@pytest.mark.parametrize("order", calendar.ORDERS)
+def test_the_example_of_an_order_of_dates_is_one(order: str):
+    """An error says by it how dates were written, so it has to be read."""
+    (seconds,) = calendar.read_dates([calendar.EXAMPLES[order]], order)
+    assert np.isfinite(seconds)
+    made = {"day": ["31.12.2023", "13.01.2024"] * 30, "x": list(range(60))}
+    fitted = c.TablePreprocessor().fit(made)
+    with pytest.raises(c.DataError, match=r"which had dates in training, such as 31\.12\.2024; convert it"):
+        fitted.transform(made | {"day": ["2024/12/31"] * 60})
 
 
 # --- weights, settings, state

@@ -51,7 +51,8 @@ class CheckedColumn(NamedTuple):
     unknown: int
     """how many categories are not those of training; 0 where training had rare ones, which are not told apart"""
     strange_rows: tuple[int, ...] = ()
-    """the rows with a value like none of training: a number far beyond its range, or an unknown category"""
+    """the rows with a value like none of training: a number far beyond its range, an unknown category, or a missing
+    value where training had none"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the column as JSON-safe data; see `chainrule.core.records`."""
@@ -72,7 +73,7 @@ class DriftCheck(records.Shown, records.TextResult):
     """If nothing has changed, the probability that a column is said to have changed is at most that."""
     columns: tuple[CheckedColumn, ...]
     strange: NDArray[np.int64] = field(compare=False)
-    """(n,): how many values of each row are like none of training: far beyond its range, or an unknown category"""
+    """(n,): how many values of each row are like none of training, see `CheckedColumn.strange_rows`"""
 
     @property
     def changed(self) -> tuple[CheckedColumn, ...]:
@@ -141,6 +142,8 @@ def check(
         p_missing = p_of_missing(known, now, rows)
         p_values += [each for each in (p_missing, p_value) if each is not None]
         shares = known.missing / max(1, known.rows), now / max(1, rows)
+        if not known.missing:
+            is_strange |= np.isnan(values)
         strange += is_strange
         found = (distance, p_value, *shares, p_missing, beyond, unknown)
         made.append(

@@ -48,10 +48,20 @@ _NAMED = {
     "dby": re.compile(rf"(?P<day>\d{{1,2}})[ -]{_NAME}[ -](?P<year>\d{{4}}|\d\d)(?: {_CLOCK})?", re.ASCII),
     "bdy": re.compile(rf"{_NAME} (?P<day>\d{{1,2}}),? (?P<year>\d{{4}})(?: {_CLOCK})?", re.ASCII),
 }
-ORDERS = ("iso", "ymd", "dmy", "mdy", "my", "ym", "dby", "bdy", "time")
-"""How a column writes its dates: 2024-12-31, 2024/12/31, 31.12.2024, 12/31/2024, Dec 2024, 2024-12, 31-Dec-2024,
-Dec 31, 2024; or times of the day, 23:59 or 11:59 PM, which are those of 1970-01-01. A year of two digits is one of 1969
-to 2068, as in POSIX."""
+EXAMPLES = {
+    "iso": "2024-12-31",
+    "ymd": "2024/12/31",
+    "dmy": "31.12.2024",
+    "mdy": "12/31/2024",
+    "my": "Dec 2024",
+    "ym": "2024-12",
+    "dby": "31-Dec-2024",
+    "bdy": "Dec 31, 2024",
+    "time": "23:59",
+}
+"""How a column writes its dates, or times of the day, also as 11:59 PM, which are those of 1970-01-01. A year of two
+digits is one of 1969 to 2068, as in POSIX."""
+ORDERS = tuple(EXAMPLES)
 _SURE = frozenset(ORDERS) - {"dmy", "mdy"}
 
 

@@ -242,8 +242,9 @@ def _changed(column: Column, learned: LearnedColumn) -> DataError:
             row = int(np.flatnonzero(names == known.index(text))[0])
             example = f" ({text[:40]!r} at row {row})"
             break
+    like = f", such as {calendar.EXAMPLES[learned.reads or 'iso']}" if learned.kind == "date" else ""
     return DataError(
-        f"X has {column.form}s in column {learned.name!r}{example}, which had {learned.kind}s in training; "
+        f"X has {column.form}s in column {learned.name!r}{example}, which had {learned.kind}s in training{like}; "
         "convert it, or fill such cells with missing values."
     )
 

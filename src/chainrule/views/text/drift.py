@@ -38,7 +38,9 @@ def sentences(found: DriftCheck) -> list[str]:
 def said_of_rows(found: DriftCheck) -> str:
     """Return which rows look like nothing in training; an empty text where none does."""
     rows = found.strange_rows
-    shown = {row: _first(found.strange_columns(row)) for row in rows[:ROWS_SHOWN].tolist()}
+    shown: dict[tuple[str, ...], list[int]] = {}
+    for row in rows[:ROWS_SHOWN].tolist():
+        shown.setdefault(tuple(_first(found.strange_columns(row))), []).append(row)
     return words.drift.strange(len(rows), found.rows, shown) if len(rows) else ""
 
 

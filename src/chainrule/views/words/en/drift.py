@@ -45,9 +45,10 @@ def summary(rows: int, columns: int, changed: Sequence[str]) -> str:
     return f"{counted(rows, 'row')}: {len(changed):,} of {counted(columns, 'column')} changed: {several(changed)}."
 
 
-def strange(count: int, rows: int, shown: Mapping[int, Sequence[str]]) -> str:
-    """How many rows have a value like none of training, and the first of them with the columns that have it."""
-    first = ", ".join(f"{row} ({several(names)})" if names else f"{row}" for row, names in shown.items())
-    first += f" and {count - len(shown):,} more" * (count > len(shown))
+def strange(count: int, rows: int, shown: Mapping[tuple[str, ...], Sequence[int]]) -> str:
+    """How many rows have a value like none of training, and the first of them by the columns that have it."""
+    listed = [f"{', '.join(map(str, some))} ({several(names)})" for names, some in shown.items()]
+    others = count - sum(map(len, shown.values()))
+    first = "; ".join(listed) + f" and {others:,} more" * (others > 0)
     look = "looks" if count == 1 else "look"
     return f"{count:,} of {counted(rows, 'row')} {look} like nothing in training: {first}."

@@ -37,8 +37,8 @@ def summary(rows: int, columns: int, changed: Sequence[str]) -> str:
     return f"{rows:,} 列：{columns:,} 個欄位中有 {len(changed):,} 個改變：{several(changed)}。"
 
 
-def strange(count: int, rows: int, shown: Mapping[int, Sequence[str]]) -> str:
-    """How many rows have a value like none of training, and the first of them with the columns that have it."""
-    first = "、".join(f"{row}（{several(names)}）" if names else f"{row}" for row, names in shown.items())
-    first += f" 等 {count:,} 列" * (count > len(shown))
+def strange(count: int, rows: int, shown: Mapping[tuple[str, ...], Sequence[int]]) -> str:
+    """How many rows have a value like none of training, and the first of them by the columns that have it."""
+    first = "；".join(f"{'、'.join(map(str, some))}（{several(names)}）" for names, some in shown.items())
+    first += f" 等 {count:,} 列" * (count > sum(map(len, shown.values())))
     return f"{rows:,} 列中有 {count:,} 列與訓練時的任何資料都不像：{first}。"
