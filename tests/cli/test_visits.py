@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,9 @@ def test_it_names_the_option_that_a_table_of_persons_needs(command, visits, tmp_
     assert "rows with the same 'person' are alike: a small model has R² 0.9" in said
     page = (tmp_path / "run/report.html").read_text("utf-8")
     assert "<h2>What the fit noticed</h2><p>Rows with the same" in page and "pass --groups person." in page
-    assert "Warning" not in command(*VISITS, "--overwrite", "--groups", "person").stderr
+    assert "Warning" not in command(*VISITS, "--overwrite", "--groups", "person", "--report").stderr
+    page = (tmp_path / "run/report.html").read_text("utf-8")
+    assert re.search(r"95 % interval, in which the rows of each of \d+ groups count as one", page)
 
 
 def test_rows_unlike_those_of_training_are_pointed_out(command, visits, tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import ChainruleError, MLPClassifier, MLPRegressor
-from chainrule.errors import ConfigError, ShapeError
+from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.explain import chords, shuffled
@@ -317,6 +317,34 @@ def test_importance_by_hand():
     growth = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
     half = half_widths(growth, 0.95)
     np.testing.assert_allclose(half, [4.302653 * 1 / math.sqrt(3), 0.0], rtol=1e-6)
+
+
+def test_rows_of_a_group_count_as_one_for_an_interval():
+    """Copies of a row add nothing: the interval of two of each is that of one of each, up to n - 1 in place of n."""
+    rng = np.random.default_rng(0)
+    growth = rng.normal(size=(3, 20))
+    once = half_widths(growth, 0.95)
+    copied = half_widths(np.repeat(growth, 4, axis=1), 0.95, np.repeat(np.arange(20), 4))
+    np.testing.assert_allclose(copied, once, rtol=1e-12)
+    np.testing.assert_allclose(half_widths(growth, 0.95, np.arange(20)), once, rtol=1e-12)
+    assert (half_widths(np.repeat(growth, 4, axis=1), 0.95) < 0.6 * once).all()
+    assert np.isinf(half_widths(growth, 0.95, np.zeros(20, int))).all()
+
+
+def test_importance_with_groups():
+    """By name or by values: the same means, with wider intervals where rows of a group are the same."""
+    net, X = fitted("fast", "number"), pd.concat([table().head(50)] * 4, ignore_index=True)
+    y, group = np.tile(target()[:50], 4), np.tile(np.arange(50), 4)
+    free, tied = net.importance(X, y), net.importance(X, y, groups=group)
+    np.testing.assert_array_equal(tied.mean, free.mean)
+    assert tied.groups == 50 and free.groups is None
+    assert (tied.high - tied.low)[0] > 1.3 * (free.high - free.low)[0]
+    by_name = net.importance(X.assign(person=group), y, groups="person")
+    np.testing.assert_array_equal(by_name.low, tied.low)
+    assert "interval, in which the rows of each of 50 groups count as one. A column" in str(tied)
+    assert "count as one" not in str(free)
+    with pytest.raises(DataError, match="groups has 3 values but X has 200 rows"):
+        net.importance(X, y, groups=[1, 2, 3])
 
 
 def test_importance_of_every_kind():

@@ -22,6 +22,7 @@ from chainrule.estimators.explain.parts import AnswerParts
 from chainrule.estimators.explain.shuffled import ShuffledTable
 from chainrule.estimators.explain.taken import Inputs
 from chainrule.estimators.explain.targets import Wanted, answers, output_of, wanted, with_columns
+from chainrule.estimators.fit.structure import RowValues, read_structure
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.estimators.tables.cells import ReadColumn
@@ -40,7 +41,8 @@ class ColumnImportance(records.Shown, records.TextResult):
 
     A row's growth is the mean over the shuffles of its loss with the column shuffled, less its loss. The interval is
     that of the mean of these paired differences, with Student's t: it says how far the mean over other rows may be from
-    this one. The shuffles of a column share rows, so with few rows it is somewhat too narrow.
+    this one, or over rows of other groups. The shuffles of a column share rows, so with few rows it is somewhat too
+    narrow.
     Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10.
     """
 
@@ -58,6 +60,8 @@ class ColumnImportance(records.Shown, records.TextResult):
     repeats: int
     columns: int
     """how many columns the answers depend on, of which these are all or those with the largest mean effects"""
+    groups: int | None = None
+    """the groups whose rows count as one for the intervals; None where each row counts by itself"""
 
     def records(self) -> list[dict[str, Any]]:
         """Return one record per column, for a data frame."""
@@ -85,8 +89,10 @@ def importance(
     level: float,
     random_state: int,
     columns: int | None = None,
+    groups: RowValues | None = None,
 ) -> ColumnImportance:
     """Shuffle each column in turn; see `Explains.importance`."""
+    of_rows = read_structure(X, groups, None, 0.0).groups
     chosen = list(range(len(parts.names)))
     if columns is not None and check_count(columns, "columns") < len(chosen):
         chosen = sorted(explain(parts, X, None, None, None).order()[:columns].tolist())
@@ -100,7 +106,7 @@ def importance(
     for own, k in zip(growth, chosen, strict=True):
         for _ in range(repeats):
             own += (loss_of(table.shuffled(k, rng.permutation(n))) - base) / repeats
-    mean, half = growth.mean(1), half_widths(growth, level)
+    mean, half = growth.mean(1), half_widths(growth, level, of_rows)
     order = np.argsort(-mean, kind="stable")
     return ColumnImportance(
         loss=loss,
@@ -113,17 +119,29 @@ def importance(
         rows=n,
         repeats=repeats,
         columns=len(parts.names),
+        groups=None if of_rows is None else len(np.unique(of_rows)),
     )
 
 
-def half_widths(growth: Floats, level: float) -> Floats:
-    """t sd / sqrt(n) of each row of growth (columns, n); infinite for a single number."""
+def half_widths(growth: Floats, level: float, groups: NDArray[np.int64] | None = None) -> Floats:
+    """t sd / sqrt(n) of each row of growth (columns, n); infinite for a single number, or group.
+
+    groups: (n,) the number of each one's group, whose members count as one, by the error of a mean in
+    `chainrule.recipe.judge.apart`.
+    """
     from scipy.stats import t
 
     n = growth.shape[1]
-    if n < 2:
+    count = n if groups is None else len(np.unique(groups))
+    if count < 2:
         return np.full(len(growth), np.inf)
-    return np.asarray(t.ppf((1 + level) / 2, n - 1) * growth.std(1, ddof=1) / np.sqrt(n))
+    if groups is None:
+        error = growth.std(1, ddof=1) / np.sqrt(n)
+    else:
+        of_group = np.unique(groups, return_inverse=True)[1]
+        sums = np.stack([np.bincount(of_group, each - each.mean()) for each in growth])
+        error = np.sqrt(count / (count - 1) * np.square(sums).sum(1)) / n
+    return np.asarray(t.ppf((1 + level) / 2, count - 1) * error)
 
 
 def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chainrule.estimators.explain.pairs import ColumnPairs
     from chainrule.estimators.explain.parts import AnswerParts
     from chainrule.estimators.explain.reasons import Reasons
+    from chainrule.estimators.fit.structure import RowValues
 
 
 class Explains(HiddenLayers):
@@ -61,12 +62,15 @@ class Explains(HiddenLayers):
         level: float = 0.95,
         random_state: int = 0,
         columns: int | None = None,
+        groups: RowValues | None = None,
     ) -> ColumnImportance:
         """Return how much the loss of rows grows where a column's cells are shuffled among them, with intervals.
 
         X, y: rows that the estimator has not been trained on, and their targets.  repeats: the shuffles of a column.
         level: the probability that an interval covers.  random_state: the seed of the shuffles.
         columns: how many are shuffled at most, those with the largest mean effects in `explain`; None for all.
+        groups: as in `fit`, a column's name or one value per row: rows of a group resemble each other, and count as
+        one for the intervals.
         All that a column has become is shuffled together. The loss of a row is -log of the probability of its class,
         the squared error of a number, or the mean pinball loss of several quantiles. An importance near 0 says that the
         answers do without the column, which they also do where another column says the same.
@@ -74,7 +78,7 @@ class Explains(HiddenLayers):
         """
         from chainrule.estimators.explain.columns import importance
 
-        return importance(self._parts(), X, y, repeats, level, random_state, columns)
+        return importance(self._parts(), X, y, repeats, level, random_state, columns, groups)
 
     def curves(
         self,

@@ -116,7 +116,9 @@ def about_importance(found: ColumnImportance, shown: int) -> list[str]:
     said, count = words.reasons, len(found.names)
     about = (
         said.most_important(min(count, shown), count, found.columns),
-        said.importance(found.loss, quantity(found.base), found.rows, found.repeats, found.level),
+        said.importance(
+            found.loss, quantity(found.base), found.rows, found.repeats, found.level, found.groups
+        ),
     )
     return [each for each in about if each]
 

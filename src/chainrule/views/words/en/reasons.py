@@ -124,12 +124,13 @@ def grows(loss: str) -> str:
     return f"growth of the {LOSSES[loss]}"
 
 
-def importance(loss: str, base: str, rows: int, repeats: int, level: float) -> str:
-    """What importances are. base: the mean loss of a row, as text."""
+def importance(loss: str, base: str, rows: int, repeats: int, level: float, groups: int | None) -> str:
+    """What importances are. base: the mean loss of a row, as text.  groups: whose rows count as one; None without."""
+    as_one = f", in which the rows of each of {counted(groups, 'group')} count as one" if groups else ""
     return (
         f"By how much the {LOSSES[loss]} of a row ({base} on average over {counted(rows, 'row')}) grows where the "
         f"cells of one column are shuffled, the mean of {counted(repeats, 'shuffle')}, with its "
-        f"{100 * level:g} % interval. A column that says what another says too "
+        f"{100 * level:g} % interval{as_one}. A column that says what another says too "
         "seems to matter less than it does."
     )
 

@@ -117,11 +117,12 @@ def grows(loss: str) -> str:
     return f"{LOSSES[loss]}的增加"
 
 
-def importance(loss: str, base: str, rows: int, repeats: int, level: float) -> str:
-    """What importances are. base: the mean loss of a row, as text."""
+def importance(loss: str, base: str, rows: int, repeats: int, level: float, groups: int | None) -> str:
+    """What importances are. base: the mean loss of a row, as text.  groups: whose rows count as one; None without."""
+    as_one = f"（{groups:,} 個群組，同一群組的列視為一個）" if groups else ""
     return (
         f"把一個欄位的儲存格打亂之後，每列的{LOSSES[loss]}（{rows:,} 列平均為 {base}）增加多少，"
-        f"取 {repeats:,} 次的平均，並附 {100 * level:g} % 信賴區間。"
+        f"取 {repeats:,} 次的平均，並附 {100 * level:g} % 信賴區間{as_one}。"
         "若另一個欄位有相同的資訊，這個欄位看起來會沒有實際上那麼重要。"
     )
 
