@@ -422,6 +422,9 @@ def test_no_more_than_twenty_columns_are_printed():
 def test_no_rows_are_said():
     with pytest.raises(ShapeError, match="X has no rows, and there is no answer to explain"):
         fitted("fast", "number").explain(table()[:0])
+    for call in (lambda net, X: net.importance(X, []), lambda net, X: net.curves(X, "age")):
+        with pytest.raises(ShapeError, match="X has no rows, whose answers could change; pass at least one"):
+            call(fitted("fast", "number"), table()[:0])
 
 
 def test_curves_are_answers_with_other_cells():

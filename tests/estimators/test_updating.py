@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor
+from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
 from chainrule.estimators import files, updating
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
@@ -109,6 +109,9 @@ def test_arrays_weights_and_errors():
     weight = (NEW[1] > 3).astype(float)
     made.update(NEW[0][["size"]].to_numpy(), NEW[1], weight)
     assert len(made.updates_) == 1
+    for call in (made.update, MLPRegressor(preprocess="auto").fit, MLPRegressor().fit):
+        with pytest.raises((DataError, ShapeError), match=r"0 sample\(s\).*; X needs rows"):
+            call(X[:0], y[:0])
     with pytest.raises(DataError, match="at least 20 rows, and these are 19"):
         made.update(X[:19], y[:19])
     with pytest.raises(ConfigError, match="epochs"):

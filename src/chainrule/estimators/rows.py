@@ -54,12 +54,14 @@ def check_finite(y: object, name: str = "y") -> None:
 
 
 def check_lengths(X: object, y: object) -> None:
-    """Check that there is one target for each row of a frame or an array X. Raises DataError."""
+    """Check that there is one target for each row of a frame or an array X, and at least one. Raises DataError."""
     shape: Sequence[int] = getattr(X, "shape", ())
     try:
         rows, targets = shape[0], _num_samples(y)
     except (TypeError, IndexError):
         return  # scikit-learn's checks say what they are
+    if not rows and not targets:
+        raise DataError("Found array with 0 sample(s) while a minimum of 1 is required; X needs rows.")
     if targets != rows:
         raise DataError(
             f"Found input variables with inconsistent numbers of samples: [{rows}, {targets}]: X has {rows:,} rows and "
@@ -143,8 +145,8 @@ def missing_rows(y: object) -> NDArray[np.bool_] | None:
     if values.dtype.kind == "f":
         missing = np.isnan(values)
     else:
-        missing = np.array([is_missing_cell(each) for each in values.ravel()], np.bool_)
-    rows: NDArray[np.bool_] = missing.reshape(len(values), -1).any(1)
+        missing = np.array([is_missing_cell(each) for each in values.ravel()], np.bool_).reshape(values.shape)
+    rows: NDArray[np.bool_] = missing.any(axis=tuple(range(1, missing.ndim)))
     return rows
 
 

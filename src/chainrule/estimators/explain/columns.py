@@ -99,7 +99,7 @@ def importance(
     repeats = check_count(repeats, "repeats")
     level = check_number(level, "level", above=0.0, below=1.0)
     table = ShuffledTable(parts, parts.table(X).inputs)
-    n, rng = len(table.inputs[0]), np.random.default_rng(random_state)
+    n, rng = _some(len(table.inputs[0])), np.random.default_rng(random_state)
     loss_of, loss = row_losses(parts, y, n)
     base = loss_of(table.predicted())
     growth = np.zeros((len(chosen), n))
@@ -121,6 +121,13 @@ def importance(
         columns=len(parts.names),
         groups=None if of_rows is None else len(np.unique(of_rows)),
     )
+
+
+def _some(rows: int) -> int:
+    """Return the number of rows. Raises ShapeError for none."""
+    if not rows:
+        raise ShapeError("X has no rows, whose answers could change; pass at least one.")
+    return rows
 
 
 def half_widths(growth: Floats, level: float, groups: NDArray[np.int64] | None = None) -> Floats:
@@ -236,7 +243,7 @@ def curves(
     if isinstance(target, (list, tuple, np.ndarray)):
         raise ConfigError("target must be one class or output for all rows of a curve; pass one.")
     output, k, table = output_of(parts, output), parts.names.index(column), parts.table(X)
-    chosen = evenly_spaced(table.rows, rows)
+    chosen = evenly_spaced(_some(table.rows), rows)
     inputs: Inputs = tuple(own[chosen] for own in table.inputs)
     if target is None:
         target = _likeliest(parts, inputs)
