@@ -6,6 +6,7 @@ predict for it, averaged, is an honest prediction for every row, at no further f
 
     out of fold     q_i = mean of p_m(x_i) over the members m that leave out row i
     temperatures    those with the least loss of q, see `chainrule.estimators.fit.temperature`. For numbers they are 1.
+    the shift       of two classes, by which the mean of q is the share of the class, see there
     the epoch       the one with the least loss of q at its temperature, for all members together. Its temperature is
                     then a part of the last layers. Where a class has at most two of very few rows the mean of
                     the parameters of all epochs is taken: what is out of fold for one of two rows is learned from the
@@ -46,13 +47,19 @@ from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import bend, dense_slots, members_of
 from chainrule.estimators.fit.temperature import (
+    FOR_ALL,
     OF_ALL,
+    OF_SEVERAL,
+    TEMPERATURES,
     center_of,
     cool,
     cooled,
     has_logits,
     loss_of,
     of_shares,
+    shift,
+    shift_of,
+    shifted,
     temperature_of,
 )
 from chainrule.estimators.numbers import NumericTargets
@@ -156,10 +163,13 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
         model.network.fan_out,
     )
     loss = model.network.loss
-    temperature = temperature_of(out, curve.center, loss, curve.judge)
+    is_of_several, bound = isinstance(loss, SoftmaxCrossEntropy), Bound.of(members[0])
+    for_all = FOR_ALL if is_of_several and samples.n <= VERY_FEW else 1.0
+    ends = OF_SEVERAL if is_of_several and not how.has_linear_part else TEMPERATURES
+    temperature = max(temperature_of(out, curve.center, loss, curve.judge, bound, ends) / for_all, ends[0])
     for member in members:
         cool(member, curve.center, temperature)
-    out = cooled(out, curve.center, temperature)
+    out = cooled(out, curve.center, temperature, bound)
     is_in_time = data.structure.time is not None
     weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
@@ -170,12 +180,19 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
             out, linear = beside.added(out, random)
             weight = max(weight, linear)
             if linear and isinstance(loss, SoftmaxCrossEntropy):
-                bound = Bound.of(members[0])
-                temperature = temperature_of(out, curve.center, loss, curve.judge, bound, OF_ALL)
+                bound = Bound.of(members[0])  # as the first temperature has left it
+                temperature = temperature_of(out, curve.center, loss, curve.judge, bound, OF_ALL) / for_all
                 for member in members:
                     cool(member, curve.center, temperature)
                 out = cooled(out, curve.center, temperature, bound)
         found = replace(found, course=limited.course._replace(has_linear_part=has_time))
+    if not is_in_time:
+        bound = Bound.of(members[0])
+        by = shift_of(out, loss, curve.judge, bound)
+        if by:
+            for member in members:
+                shift(member, by)
+            out = shifted(out, by, bound)
     if model.target_scale is not None and weight:
         few = samples.n <= VERY_FEW and not is_in_time
         wider = linear_part.widened(model.target_scale, weight, median_of(data.samples) if few else None)

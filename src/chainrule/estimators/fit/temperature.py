@@ -1,4 +1,4 @@
-"""How sure the members of an ensemble may be, by what they predict out of fold.
+"""How sure the members of an ensemble may be, and how often two classes are, by what they predict out of fold.
 
     the temperature T with the least loss of q where each member's logits z are center + (z - center) / T, and center is
                     half the logits of the shares of the classes
@@ -6,11 +6,21 @@
 The center is between two: with the logits of the shares a doubtful row has the shares, which is right where a class is
 rare, and with 0 all classes alike, which is a little better where none is.
 
-T is at least 1 for the networks, of which it also says which epoch is the best. Of several classes a mean of these and
-of regressions is less sure than it is right, so there is a second T of networks with a linear part, of at most 1. What
-is predicted stays within the bound of the logits: they are divided by that one inside of it, see `Bound`.
+T is at least 1 where it says which epoch is the best, and for networks of two classes. Those of several classes may be
+made surer too: with a linear part by a second T, of at most 1, since a mean of both is less sure than it is right. What
+is predicted stays within the bound of the logits: they are divided by a T below 1 inside of it, see `Bound`.
 
-Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
+Out of fold two members are averaged. The mean of all is right more often, and less sure. So of very few rows of several
+classes, with which members differ most, each T is divided by FOR_ALL.
+
+    the shift d of the logit of two classes, inside of its bound, such that sum_i v_i q_i = sum_i v_i y_i, with the
+                    weights v of the rows
+
+A logistic regression has this by its intercept, and a network that stops early or is cooled has not. Where a class is
+rare, how often it is predicted is most of what a probability may be wrong by.
+
+Sources: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017; for the shift, which is
+calibration in the large, Cox, "Two further applications of a model for binary regression", Biometrika 1958.
 """
 
 from __future__ import annotations
@@ -19,23 +29,31 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from chainrule.data.samples import Samples, in_rows
 from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.start import dense_slots
 from chainrule.formulas.layers import Scale, Shift
-from chainrule.formulas.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
+from chainrule.formulas.losses import CrossEntropy, Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.model import Model
 
 TEMPERATURES = (1.0, 8.0)
 """The least and the largest temperature of networks."""
 OF_ALL = (0.5, 1.0)
 """Those of networks of several classes with their linear parts."""
+OF_SEVERAL = (0.5, 8.0)
+"""Those of networks of several classes without."""
+FOR_ALL = 1.1
+"""Of very few rows of several classes, how many times smaller the temperatures of all members are than those of two."""
 CENTER = 0.5
 """Of the logits of the shares, the part that is the center of the logits."""
 NEAR = 0.02
 """How near the logarithm of a temperature is to the best one."""
+MOST_SHIFT = 1.0
+"""The largest shift of the logits."""
+NEAR_SHIFT = 1e-4
+"""How near a shift is to the right one."""
 
 
 def cooled(
@@ -117,3 +135,36 @@ def cool(model: Model, center: NDArray[np.float64], temperature: float) -> None:
     for slot in factors:
         model.theta[slot.start : slot.stop] /= temperature
     model.theta[biases.start : biases.stop] += center * (1 - 1 / temperature)
+
+
+def shifted(out: NDArray[np.float64], shift: float, bound: Bound | None = None) -> NDArray[np.float64]:
+    """out + shift, inside of the bound of the outputs, if any."""
+    return out + shift if bound is None else bound(bound.undone(out) + shift)
+
+
+def shift_of(out: NDArray[np.float64], loss: Loss, samples: Samples, bound: Bound | None = None) -> float:
+    """Return the shift d; 0 for other outputs than the one logit of two classes, and where only one class counts.
+
+    out: outputs of members for rows that these leave out, (dealings, m, outputs).  samples: the m rows.
+    """
+    if not isinstance(loss, SigmoidCrossEntropy) or out.shape[2] != 1 or not np.isfinite(out).all():
+        return 0.0
+    y, weight = samples.targets_of()
+    weight = in_rows(weight)
+    counted = y[weight > 0]
+    if not len(counted) or counted.min() == counted.max():
+        return 0.0
+
+    def excess(shift: float) -> float:
+        predicted = loss.predict(loss.average(shifted(out, shift, bound)))
+        return float(weight @ (predicted - y)[:, 0])
+
+    if excess(-MOST_SHIFT) >= 0 or excess(MOST_SHIFT) <= 0:
+        return -MOST_SHIFT if excess(0.0) > 0 else MOST_SHIFT
+    return float(brentq(excess, -MOST_SHIFT, MOST_SHIFT, xtol=NEAR_SHIFT))
+
+
+def shift(model: Model, by: float) -> None:
+    """Let a network's outputs be those of `shifted`, by the bias of its last Dense."""
+    bound, b = Bound.of(model), dense_slots(model.network, "b")[-1]
+    model.theta[b.start : b.stop] += by if bound is None else by / (bound.s * bound.f)
