@@ -470,7 +470,7 @@ def test_the_best_epoch_is_that_of_the_least_loss_out_of_fold(monkeypatch: pytes
     def judged(self: Any, run: Any) -> float:
         run.synchronize()
         seen.append(run.theta.copy())
-        self.losses.append(found := next(losses))
+        self.records.validation_loss_curve.append(found := next(losses))
         return -found
 
     monkeypatch.setattr(folds.FoldCurve, "judged", judged)
