@@ -50,8 +50,10 @@ class InPlace(Layer):
         """Replace the embedded columns of a (batch, features) by vectors (batch, k, size)."""
         at = _column_places(self.columns, self.size, a.shape[1])
         flat = vectors.reshape(vectors.shape[0], -1)
-        both = namespace(a).concatenate([a[:, at.rest], flat], 1)
-        return both[:, np.argsort(np.concatenate([at.places, at.vectors]))]
+        if at.order is None:
+            return flat
+        xp = namespace(a)
+        return xp.take(xp.concatenate([a[:, at.rest], flat], 1), at.order, axis=1)
 
     def take(self, out: Array) -> tuple[Array, Array]:
         """Split the output's columns (batch, fan_out) into the unchanged ones and the vectors (batch, k, size)."""
@@ -88,6 +90,9 @@ class ColumnPlaces(NamedTuple):
     places: NDArray[np.int64]  # (features - k,) the other columns, in the output
     vectors: NDArray[np.int64]  # (k size,) the vectors' columns, in the output
     sources: NDArray[np.int64]  # (fan_out,) the column of x of each column of the output
+    order: (
+        NDArray[np.int64] | None
+    )  # (fan_out,) the output's columns among `rest` and the vectors; None: as they are
 
 
 @cache
@@ -97,4 +102,7 @@ def _column_places(columns: tuple[int, ...] | None, size: int, fan_in: int) -> C
     widths[embedded] = size
     starts, rest = np.cumsum(widths) - widths, np.setdiff1d(np.arange(fan_in), embedded)
     vectors = (starts[embedded][:, None] + np.arange(size)).ravel()
-    return ColumnPlaces(rest, starts[rest], vectors, np.repeat(np.arange(fan_in), widths))
+    order = np.argsort(np.concatenate([starts[rest], vectors]))
+    is_ordered = bool((order == np.arange(len(order))).all())
+    sources = np.repeat(np.arange(fan_in), widths)
+    return ColumnPlaces(rest, starts[rest], vectors, sources, None if is_ordered and not len(rest) else order)

@@ -30,7 +30,8 @@ MIN_RUN = 1e-290
 class Chord(Layer):
     """The rescale rule of an activation: m_z = m_a (a - a') / (z - z'), with ' for the baseline; f'(z) where z = z'.
 
-    The batch contains n samples and then their baselines, n or one for all: z, a, m (n + baselines, width).
+    The batch contains n samples and then their baselines, n or one for all, with an m of 0: z, a, m (n + baselines,
+    width).
     """
 
     layer: Layer
@@ -50,7 +51,9 @@ class Chord(Layer):
         run, rise = z[:n] - z[n:], a[:n] - a[n:]  # (n, width)
         is_same = np.abs(run) < MIN_DIFFERENCE
         slope = np.where(is_same, tangent, rise / np.where(is_same, 1.0, run))
-        return (), delta * np.concatenate([slope, slope[: len(z) - n]])
+        found = np.zeros_like(z)
+        found[:n] = delta[:n] * slope
+        return (), found
 
 
 @dataclass(frozen=True)
@@ -64,29 +67,38 @@ class Chords(Layer):
     samples: int
 
     def forward(self, params: Params, a: Array, ctx: Context) -> tuple[Any, Any]:
-        """Run the layer's forward; the cache also contains x, e and de/dx."""
-        out, cache = self.layer.forward(params, a, ctx)
-        still = type(params)(*map(np.zeros_like, params)) if params else params
-        return out, (a, out, self.layer.tangent(params, still, cache, np.ones_like(a), ctx))
+        """Run the layer's forward; the cache is x and e."""
+        out, _ = self.layer.forward(params, a, ctx)
+        return out, (a, out)
 
     def backward(self, params: Params, cache: Cache, delta: Array, ctx: Context) -> tuple[Any, Any]:
         """Compute m_x from m_e."""
-        x, e, tangent = cache
+        x, e = cache
         n, of = self.samples, self.layer.sources(x.shape[1])
         assert of is not None
-        run, rise = (x[:n] - x[n:])[:, of], e[:n] - e[n:]  # (n, fan_out)
+        run = x[:n] - x[n:]  # (n, inputs)
         is_same = np.abs(run) < MIN_RUN
-        slope = np.where(is_same, tangent[:n], rise / np.where(is_same, 1.0, run))
-        slope = np.concatenate([slope, slope[: len(x) - n]])
-        return (), _sums_by_input(delta * slope, of, x.shape[1])
+        slope = (e[:n] - e[n:]) / np.take(np.where(is_same, 1.0, run), of, axis=1)  # (n, fan_out)
+        if is_same.any():
+            np.copyto(slope, self.derivative(params, x[n:], ctx), where=np.take(is_same, of, axis=1))
+        found = np.zeros_like(x)
+        found[:n] = _sums_by_input(delta[:n] * slope, of, x.shape[1])
+        return (), found
+
+    def derivative(self, params: Params, x: Array, ctx: Context) -> Array:
+        """Return de/dx (rows, fan_out)."""
+        still = type(params)(*map(np.zeros_like, params)) if params else params
+        return self.layer.tangent(params, still, self.layer.forward(params, x, ctx)[1], np.ones_like(x), ctx)
 
 
 def _sums_by_input(values: Floats, of: NDArray[np.int64], inputs: int) -> Floats:
     """Add up the columns of values (n, fan_out) that are of the same input: (n, inputs)."""
-    order = np.argsort(of, kind="stable")
-    there, starts = np.unique(of[order], return_index=True)
+    if (np.diff(of) < 0).any():
+        order = np.argsort(of, kind="stable")
+        values, of = values[:, order], of[order]
+    there, starts = np.unique(of, return_index=True)
     sums = np.zeros((len(values), inputs))
-    sums[:, there] = np.add.reduceat(values[:, order], starts, axis=1)
+    sums[:, there] = np.add.reduceat(values, starts, axis=1)
     return sums
 
 
