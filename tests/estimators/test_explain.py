@@ -85,8 +85,12 @@ def fitted(preset: str, kind: str, **settings: Any) -> Any:
 def blend(kind: str) -> Any:
     """An average of unlike networks, with a temperature, as a race makes it."""
     nets = [(0.5, fitted("fast", kind)), (0.3, fitted("tabm", kind)), (0.2, fitted("realmlp", kind))]
+    return averaged(nets, 1.0 if kind == "number" else 0.6)
+
+
+def averaged(nets: list[tuple[float, Any]], temperature: float = 1.0) -> Any:
     parts = [BlendPart(weight, net, net.preset, result_of(net)) for weight, net in nets]
-    average = Blend(parts, 1.0 if kind == "number" else 0.6)
+    average = Blend(parts, temperature)
     return as_fitted(nets[0][1], RaceResult.of(parts[0].result, average, RaceReport()), preset="best")
 
 
@@ -368,6 +372,17 @@ def test_importance_of_wide_tables_is_that_of_all_layers(monkeypatch, preset: st
     assert wide.names == whole.names
     for name in ("mean", "low", "high", "base"):
         np.testing.assert_allclose(getattr(wide, name), getattr(whole, name), rtol=1e-9, atol=1e-12)
+
+
+def test_the_last_columns_may_be_inputs_of_one_part_of_an_average_alone(monkeypatch):
+    without = TablePreprocessor(dtype="float64", kinds={"since": "drop", "member": "drop"})
+    few = MLPRegressor(preprocess=without, preset="fast", max_iter=4, random_state=0, dtype="float64")
+    net = averaged([(0.5, fitted("fast", "number")), (0.5, few.fit(table(), target()))])
+    whole = net.importance(table(), target(), repeats=1)
+    monkeypatch.setattr(shuffled, "WIDE", 0)
+    wide = net.importance(table(), target(), repeats=1)
+    assert wide.names == whole.names and {"since", "member"} < {*wide.names}
+    np.testing.assert_allclose(wide.mean, whole.mean, rtol=1e-9, atol=1e-12)
 
 
 def test_wide_tables_are_not_predicted_anew_for_each_column(monkeypatch):

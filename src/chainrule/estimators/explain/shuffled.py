@@ -71,9 +71,7 @@ class FirstLayers:
         self, part: AnswerPart, at: int, owners: NDArray[np.int64], rows: NDArray[np.floating]
     ) -> None:
         """Compute them. at: the place of the dense layers.  owners: the column of each of their inputs, -1 for none."""
-        self.part, self.at = part, at
-        self.order = np.argsort(owners, kind="stable")
-        self.starts = np.searchsorted(owners[self.order], np.arange(int(part.columns.max()) + 2))
+        self.part, self.at, self.owners = part, at, owners
         own = len(part.columns) - len(part.crossed)
         starts = [side.start for pair in part.crossed for side in (pair.first, pair.second)]
         self.paired = {int(part.columns[:own][start]) for start in starts}
@@ -87,10 +85,10 @@ class FirstLayers:
     def predicted(self, column: int | None, order: NDArray[np.int64] | None) -> Floats:
         """Return what the part predicts, as `AnswerPart.predicted`, with a column's cells in another order."""
         out = []
+        places = np.flatnonzero(self.owners == column)  # none of a column that other parts alone take
         for network, h, z in zip(self.part.networks, self.inputs, self.z, strict=True):
             changed = z
-            if column is not None:
-                places = self.order[self.starts[column] : self.starts[column + 1]]
+            if len(places):
                 P = h[:, places] @ network.params[self.at].W[places]
                 changed = z + (P[order] - P)
             pieces = [changed[start : start + ROWS] for start in range(0, len(changed), ROWS)]
