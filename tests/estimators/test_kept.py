@@ -13,6 +13,7 @@ from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_under
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitInput
+from chainrule.estimators.fit.following import Following
 from chainrule.estimators.fit.limit import FitLimit
 from chainrule.estimators.fit.plan import Conditions, KeptFit
 from chainrule.estimators.fit.result import FitResult
@@ -113,6 +114,21 @@ def test_also_within_an_epoch_and_from_its_end(writes: int, tmp_path: Path, monk
     counted = Steps()
     done = fitted(settings | {"callbacks": [counted]}, kept, **task)
     assert counted.taken == 0 and done.model.theta.tobytes() == whole.model.theta.tobytes()
+
+
+def test_what_follows_a_fit_has_no_curves_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Both come as far as chance lets them: curves of one in the state of the other would be those of another epoch."""
+    states, state = list[dict[str, Any]](), Following.state
+
+    def noted(self: Following) -> dict[str, Any]:
+        states.append(state(self))
+        return states[-1]
+
+    monkeypatch.setattr(Following, "state", noted)
+    kept = KeptFit(tmp_path / "checkpoint.safetensors")
+    made = fitted({"max_iter": 3, "n_members": 1}, kept)
+    assert len(made.records.loss_curve) == 3 and made.records.n_iter_refit > 0
+    assert states and not any(each["records"]["loss_curve"] for each in states)
 
 
 def test_a_fit_writes_its_first_and_last_epoch_and_every_second(

@@ -15,6 +15,7 @@ from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates
+from chainrule.estimators.fit.result import Records
 from chainrule.estimators.fit.start import copied_model
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -133,7 +134,9 @@ class Follower:
         """
         self.plan, self.samples = plan, samples
         self.model = copied_model(start.result.model) if is_copy else start.result.model
-        self.result = replace(start.result, model=self.model, rates=as_rates(plan.parameters))
+        rates = as_rates(plan.parameters)
+        # Its curves are not those of the fit that is followed, which is at another epoch when a checkpoint is written.
+        self.result = replace(start.result, model=self.model, rates=rates, records=Records())
         own = start._replace(result=self.result, random=copy.deepcopy(start.random))
         self.curve = Following(followed, plan, own, loop.is_weighted(samples))
 
