@@ -51,8 +51,8 @@ def averaged(
     """Return the estimator of a file that predicts by several networks; None for one network."""
     from chainrule.recipe import averages  # which takes its time to import
 
-    estimator = averages.estimator_of if isinstance(found, Ensemble) else averages.in_file
-    return estimator(metadata, file)
+    find = averages.estimator_of if isinstance(found, Ensemble) else averages.in_file
+    return find(metadata, file)
 
 
 def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data | None:

@@ -11,7 +11,7 @@ made surer too: with a linear part by a second T, of at most 1, since a mean of 
 is predicted stays within the bound of the logits: they are divided by a T below 1 inside of it, see `Bound`.
 
 Out of fold two members are averaged. The mean of all is right more often, and less sure. So of very few rows of several
-classes, with which members differ most, each T is divided by FOR_ALL.
+classes, with which members differ most, each T is divided by FOR_ALL, the first one down to 1 at least.
 
     the shift d of the logit of two classes, inside of its bound, such that sum_i v_i q_i = sum_i v_i y_i, with the
                     weights v of the rows

@@ -90,9 +90,8 @@ class ColumnPlaces(NamedTuple):
     places: NDArray[np.int64]  # (features - k,) the other columns, in the output
     vectors: NDArray[np.int64]  # (k size,) the vectors' columns, in the output
     sources: NDArray[np.int64]  # (fan_out,) the column of x of each column of the output
-    order: (
-        NDArray[np.int64] | None
-    )  # (fan_out,) the output's columns among `rest` and the vectors; None: as they are
+    order: NDArray[np.int64] | None
+    """(fan_out,) the place of each column of the output among `rest` and then the vectors; None where these are it"""
 
 
 @cache

@@ -88,16 +88,16 @@ def beeswarm(found: Reasons) -> go.Figure:
     figure.update_layout(height=height + MARGINS)
     # A title of the bar itself would move those of the figure and of its axes out of their places.
     figure.add_annotation(
-        **{"text": said.CELL, "font": {"size": 12}, "showarrow": False},
-        **{
-            "x": 1,
-            "xref": "paper",
-            "xanchor": "right",
-            "y": 1,
-            "yref": "paper",
-            "yanchor": "bottom",
-            "yshift": 14,
-        },
+        text=said.CELL,
+        font={"size": 12},
+        showarrow=False,
+        x=1,
+        xref="paper",
+        xanchor="right",
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        yshift=14,
     )
     return figure
 
