@@ -385,6 +385,17 @@ def test_the_last_columns_may_be_inputs_of_one_part_of_an_average_alone(monkeypa
     np.testing.assert_allclose(wide.mean, whole.mean, rtol=1e-9, atol=1e-12)
 
 
+def test_what_all_parts_keep_of_a_wide_table_is_bounded(monkeypatch):
+    monkeypatch.setattr(shuffled, "WIDE", 0)
+    parts = blend("number")._parts()
+    inputs = parts.table(table()).inputs
+    sizes = [own.inputs[0].size for own in shuffled.ShuffledTable(parts, inputs).sums if own is not None]
+    assert len(sizes) > 1
+    monkeypatch.setattr(shuffled, "MAX_NUMBERS", sum(sizes) - 1)
+    kept = [own.inputs[0].size for own in shuffled.ShuffledTable(parts, inputs).sums if own is not None]
+    assert sum(kept) < sum(sizes)
+
+
 def test_wide_tables_are_not_predicted_anew_for_each_column(monkeypatch):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({f"n{k}": rng.normal(size=60) for k in range(60)})

@@ -28,7 +28,8 @@ from chainrule.trained.evaluation import average
 WIDE = 100
 """The columns up to which all layers are computed anew, with the bits of `predict`: there is little to gain."""
 MAX_NUMBERS = 1 << 27
-"""The numbers before the first dense layers that are kept at most, 1 GB: of more rows all is computed anew."""
+"""The numbers before the first dense layers of all parts that are kept at most, 1 GB: of more rows all is computed
+anew."""
 ROWS = 4096
 """The rows that the layers behind the first dense one take at once."""
 
@@ -41,7 +42,10 @@ class ShuffledTable:
         self.parts, self.inputs = parts, inputs
         self.sums: list[FirstLayers | None] = [None] * len(parts.all)
         if len(parts.names) > WIDE:
-            self.sums = [first_layers(part, rows) for part, rows in zip(parts.all, inputs, strict=False)]
+            most = MAX_NUMBERS // len(parts.all)
+            self.sums = [
+                first_layers(part, rows, most) for part, rows in zip(parts.all, inputs, strict=False)
+            ]
 
     def predicted(self) -> Floats:
         """Return what is predicted for the rows as they are (n, outputs)."""
@@ -98,11 +102,11 @@ class FirstLayers:
         return np.asarray(result.predicted_of(mean), np.float64)
 
 
-def first_layers(part: AnswerPart, rows: NDArray[np.floating]) -> FirstLayers | None:
-    """Return the first dense layers of a part's networks, None where they are no sums or have too many inputs."""
+def first_layers(part: AnswerPart, rows: NDArray[np.floating], most: int) -> FirstLayers | None:
+    """Return the first dense layers of a part's networks, None where they are no sums or have more inputs than most."""
     links = part.networks[0].links
     found = before_dense(links)
-    if found is None or len(rows) * len(found) * len(part.networks) > MAX_NUMBERS:
+    if found is None or len(rows) * len(found) * len(part.networks) > most:
         return None
     own = len(part.columns) - len(part.crossed)
     columns = np.where(np.arange(len(part.columns)) < own, part.columns, -1)
