@@ -28,6 +28,7 @@ from chainrule import (
     MeanSquaredError,
     Model,
     Network,
+    PiecewiseLinearEmbedding,
     Poisson,
     PReLU,
     ReLU,
@@ -264,6 +265,26 @@ def test_deep_lift_adds_up_at_every_layer(name):
     _, contributions = multipliers(f)
     for link in f.links:  # of the chain, not inside blocks
         np.testing.assert_allclose(contributions[link.name].sum(1), change, rtol=1e-8, atol=1e-10)
+
+
+def test_where_a_number_is_that_of_the_baseline_its_slope_is_the_derivative_there():
+    """Of an embedding of numbers, as of an activation; elsewhere it is that of the chord."""
+    layers = [PiecewiseLinearEmbedding(3, 4), Dense(1)]
+    model = Model(Network(2, layers, MeanSquaredError()), dtype="float64")
+    rows, random = X[:, :2], np.random.default_rng(0)
+    model.fit(rows, rows[:, 0], epochs=1)  # measures the edges
+    model.theta[...] = random.normal(size=model.theta.size)
+    b, x = np.array([0.05, 0.1]), np.array([[0.05, 0.4], [-0.6, 0.1], [0.3, -0.8]])
+    f = explained(model, x, baseline=b)
+
+    def out(rows):
+        return model.outputs(rows)[:, 0]  # a sum of a function of each column
+
+    at_b = [(out(b[None] + h) - out(b[None] - h))[0] / 2e-6 for h in 1e-6 * np.eye(2)]
+    changed = [np.where(np.eye(2)[k], x, b) for k in (0, 1)]
+    chords = [(out(changed[k]) - out(b[None])) / np.where(x[:, k] == b[k], 1, x[:, k] - b[k]) for k in (0, 1)]
+    expected = np.where(x == b, at_b, np.stack(chords, 1))
+    np.testing.assert_allclose(multipliers(f)[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
