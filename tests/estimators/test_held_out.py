@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import DataError, MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.held_out import HeldOut
@@ -46,6 +46,20 @@ def test_of_a_network_trained_again_on_all_rows_they_are_those_of_the_first():
     np.testing.assert_allclose(found.predicted[:, 0], alone.predict(X[found.rows]), rtol=1e-9)
     assert np.abs(found.predicted[:, 0] - again.predict(X[found.rows])).max() > 1e-3
     np.testing.assert_array_equal(found.y[:, 0], T[found.rows])  # in the units of y, to the bit
+
+
+@pytest.mark.parametrize(
+    ("is_held", "said"), [(True, "held out for early stopping"), (False, "learned from")]
+)
+def test_rows_of_which_none_counts_are_said(is_held: bool, said: str):
+    net = MLPClassifier(**SMALL, early_stopping=True)
+    weight = np.ones(len(X))
+    rows = held_out(net.fit(X, Y)).rows
+    weight[rows if is_held else np.setdiff1d(np.arange(len(X)), rows)] = 0
+    with pytest.raises(
+        DataError, match=f"all rows that are {said} have a weight of 0; leave out the rows of weight 0"
+    ):
+        net.fit(X, Y, weight)
 
 
 def test_a_class_weight_is_no_weight_of_a_row():

@@ -36,6 +36,23 @@ class Split(NamedTuple):
     held_out: Rows
 
 
+def checked(split: Split, weight: NDArray[np.float64] | None = None) -> Split:
+    """Return a split after a check that several rows are held out, and that rows count on both sides.
+
+    weight: of all rows; None where each counts.  Raises DataError.
+    """
+    if len(split.held_out) < 2:
+        raise DataError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        )
+    for part, are in (split.train, "learned from"), (split.held_out, "held out for early stopping"):
+        if weight is not None and not weight[part].any():
+            raise DataError(
+                f"all rows that are {are} have a weight of 0; leave out the rows of weight 0, which do not count."
+            )
+    return split
+
+
 def holdout(
     structure: RowStructure, fraction: float, labels: NDArray[Any] | None, random: np.random.RandomState
 ) -> Split:

@@ -24,7 +24,7 @@ from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.splits import Split, holdout
+from chainrule.estimators.fit.splits import Split, checked, holdout
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.scorers import Score
@@ -121,9 +121,7 @@ def held_rows(data: FitData, validation: Samples) -> HeldRows:
 def holdout_of(plan: FitPlan, data: FitData) -> Split:
     """Return which rows of data that belong together or have an order are held out, as `holdout` says."""
     random = check_random_state(plan.parameters.random_state)
-    found = holdout(data.structure, fraction_of(plan), data.labels, random)
-    check_size(found.held_out)
-    return found
+    return checked(holdout(data.structure, fraction_of(plan), data.labels, random))
 
 
 def fraction_of(plan: FitPlan) -> float:
@@ -131,14 +129,6 @@ def fraction_of(plan: FitPlan) -> float:
     if not plan.parameters.validation_fraction:
         raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
     return float(plan.parameters.validation_fraction)
-
-
-def check_size(held_out: NDArray[np.int64]) -> None:
-    """Check that several rows are held out."""
-    if len(held_out) < 2:
-        raise DataError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-        )
 
 
 def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> SplitSamples:
@@ -161,7 +151,7 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
             raise DataError(f"{said}; choose another validation_fraction than {fraction:g}.") from error
     else:
         kept, held_out = holdout(data.structure, fraction, data.labels, start.random)
-    check_size(held_out)
+    checked(Split(kept, held_out), samples.weight)
     validation = samples.take(held_out)
     y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
     held = HeldRows.of_fit(data, held_out) if start.is_new else None
