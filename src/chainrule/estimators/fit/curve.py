@@ -16,7 +16,7 @@ from chainrule.errors import FormatError, NonFiniteError
 from chainrule.estimators.architecture import penalties
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.result import checked
+from chainrule.estimators.fit.result import Records, checked
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run, samples_of
@@ -50,12 +50,24 @@ class LearningCurve(Callback):
         self.best_epoch = 0
         self.message = ""
         scores = [] if before.validation_scores is None and score is not None else before.validation_scores
-        self.records = replace(before, n_iter=0, validation_scores=scores)
-        """what was recorded so far, in the curves of the start"""
+        self.begun = replace(before, validation_scores=scores)
+        """the records of the start, whose curves grow"""
+        self.n_iter, self.t, self.loss = 0, before.t, before.loss
+        self.best_loss, self.best_score = before.best_loss, before.best_validation_score
+        self.no_improvement = before.no_improvement
 
-    def record(self, **values: Any) -> None:
-        """Set fields of the records."""
-        self.records = replace(self.records, **values)
+    @property
+    def records(self) -> Records:
+        """What was recorded so far: made when asked for, since an epoch of a small network takes 50 us."""
+        return replace(
+            self.begun,
+            n_iter=self.n_iter,
+            t=self.t,
+            loss=self.loss,
+            best_loss=self.best_loss,
+            best_validation_score=self.best_score,
+            no_improvement=self.no_improvement,
+        )
 
     # --- in a checkpoint ------------------------------------------------------------------------------------------
 
@@ -75,10 +87,12 @@ class LearningCurve(Callback):
             raise FormatError("the best epoch is not that of a fit")
         self.best, self.best_epoch, self.message, self.rates.learning_rate = best, epoch, message, rate
         for name in ("loss_curve", "validation_loss_curve", "validation_scores"):
-            values, curve = kept.pop(name), getattr(self.records, name)
+            curve = getattr(self.begun, name)
             if curve is not None:  # others read it while the network trains
-                curve[:] = values
-        self.record(**kept)
+                curve[:] = kept[name]
+        self.n_iter, self.t, self.loss = (kept[name] for name in ("n_iter", "t", "loss"))
+        self.best_loss, self.best_score = kept["best_loss"], kept["best_validation_score"]
+        self.no_improvement = kept["no_improvement"]
 
     def on_train_begin(self, run: Run) -> None:
         """Draw the orders of the epochs that a checkpoint has behind it."""
@@ -127,27 +141,23 @@ class LearningCurve(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Record the epoch, change the rate, and stop the run when nothing improves."""
-        fit, n_iter, t, loss = (
-            self.fit,
-            self.records.n_iter + 1,
-            self.records.t + run.rows_per_epoch,
-            self.mean_loss(run),
-        )
-        self.records.loss_curve.append(loss)
-        self.record(n_iter=n_iter, t=t, loss=loss)
+        fit, self.loss = self.fit, self.mean_loss(run)
+        self.n_iter += 1
+        self.t += run.rows_per_epoch
+        self.begun.loss_curve.append(self.loss)
         if fit.verbose:
-            print(f"Iteration {n_iter}, loss = {loss:.8f}")
+            print(f"Iteration {self.n_iter}, loss = {self.loss:.8f}")
         self.watch(run)
         rate = self.rates.learning_rate
-        self.rates.after_epoch(t)
-        if self.records.no_improvement > fit.n_iter_no_change:
+        self.rates.after_epoch(self.t)
+        if self.no_improvement > fit.n_iter_no_change:
             what = "Validation score" if fit.early_stopping else "Training loss"
             least, epochs = f" more than tol={fit.tol:g}" if fit.tol else "", fit.n_iter_no_change
             self.message = f"{what} did not improve{least} for {epochs} consecutive epochs."
             if self.rates.at_plateau():
                 run.stop(self.message.rstrip("."))  # a sentence of its own is made of it
             else:
-                self.record(no_improvement=0)
+                self.no_improvement = 0
             if fit.verbose:
                 print(f"{self.message} {self.ending(run)}")
         if self.rates.learning_rate != rate and self.rates.mode != "constant":
@@ -177,33 +187,31 @@ class LearningCurve(Callback):
 
     def watch(self, run: Run) -> None:
         """Count the epochs without an improvement by tol, of the validation score or else of the training loss."""
-        fit, records, value = self.fit, self.records, -np.inf
+        fit, begun, value = self.fit, self.begun, -np.inf
         if run.validation is not None:
-            records.validation_loss_curve.append(run.logs["val_loss"])
-        if self.score is not None and records.validation_scores is not None:
+            begun.validation_loss_curve.append(run.logs["val_loss"])
+        if self.score is not None and begun.validation_scores is not None:
             value = self.score(run)
-            records.validation_scores.append(value)
+            begun.validation_scores.append(value)
             if fit.verbose:
                 print(f"Validation score: {value:f}")
         if fit.early_stopping:
-            best = records.best_validation_score
+            best = self.best_score
             assert best is not None
             is_worse, is_equal = value < best + fit.tol, self.plan.proposal.last_best and value == best
             if value > best or is_equal:
-                best, self.best, self.best_epoch = value, run.snapshot(), run.epoch
-            self.record(best_validation_score=best)
+                self.best_score, self.best, self.best_epoch = value, run.snapshot(), run.epoch
         else:
-            loss, best = records.loss, records.best_loss
-            assert loss is not None and best is not None
-            is_worse = loss > best - fit.tol
-            self.record(best_loss=min(best, loss))
-        self.record(no_improvement=records.no_improvement + 1 if is_worse else 0)
+            assert self.loss is not None and self.best_loss is not None
+            is_worse = self.loss > self.best_loss - fit.tol
+            self.best_loss = min(self.best_loss, self.loss)
+        self.no_improvement = self.no_improvement + 1 if is_worse else 0
 
     def diverged(self, error: NonFiniteError) -> None:
         """Record NaN for the epoch in which training diverged, and warn that the best parameters before it are kept."""
-        records = self.records
-        self.record(n_iter=records.n_iter + 1, loss=float("nan"))
-        for curve in (records.loss_curve, records.validation_scores, records.validation_loss_curve):
+        self.n_iter += 1
+        self.loss, begun = float("nan"), self.begun
+        for curve in (begun.loss_curve, begun.validation_scores, begun.validation_loss_curve):
             if curve is not None:
                 curve.append(float("nan"))
         hints.give(
@@ -213,8 +221,8 @@ class LearningCurve(Callback):
 
     def on_train_end(self, run: Run) -> None:
         """Keep what the optimizer remembers; restore the parameters of the best epoch with early stopping."""
-        if self.records.n_iter == 0:  # ended within its first epoch
-            self.record(loss=self.mean_loss(run, max(1, run.session.taken * run.plan.batch_size)))
+        if self.n_iter == 0:  # ended within its first epoch
+            self.loss = self.mean_loss(run, max(1, run.session.taken * run.plan.batch_size))
         self.rates.keep(run)
         if run.shortened is not None and run.position and run.error is None and run.validation is not None:
             judge_again(run)
@@ -224,15 +232,15 @@ class LearningCurve(Callback):
 
     def score_again(self, run: Run) -> None:
         """Record the score of parameters that were changed behind the last step, in place of that before it."""
-        scores, is_first = self.records.validation_scores, self.records.n_iter == 0
+        scores, is_first = self.begun.validation_scores, self.n_iter == 0
         if run.validation is None or self.score is None or not (scores and (is_first or self.best)):
             return
         judge_again(run)
         value = self.score(run)
         if is_first:
-            scores[-1], self.records.validation_loss_curve[-1] = value, run.logs["val_loss"]
+            scores[-1], self.begun.validation_loss_curve[-1] = value, run.logs["val_loss"]
         if self.best is not None:
-            self.record(best_validation_score=value)
+            self.best_score = value
 
 
 def judge_again(run: Run) -> None:

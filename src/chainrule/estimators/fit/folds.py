@@ -98,9 +98,7 @@ class FoldCurve(LearningCurve):
         if self.is_rare:
             self.best = run.snapshot()
             if before is not None:
-                self.best["theta"] = (
-                    before["theta"] + (self.best["theta"] - before["theta"]) / self.records.n_iter
-                )
+                self.best["theta"] = before["theta"] + (self.best["theta"] - before["theta"]) / self.n_iter
 
     def order(self, run: Run) -> NDArray[np.int64]:
         """Return the rows of the next epoch (n, members): each member's own, some of them twice in place of others."""
@@ -126,7 +124,7 @@ class FoldCurve(LearningCurve):
         loss = run.plan.network.loss
         temperature = temperature_of(each, self.center, loss, self.judge)
         found = loss_of(loss.average(cooled(each, self.center, temperature)), loss, self.judge)
-        self.records.validation_loss_curve.append(found)
+        self.begun.validation_loss_curve.append(found)
         run.logs["val_loss"] = found  # what others watch, and the history shows
         return -found
 

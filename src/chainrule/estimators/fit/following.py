@@ -103,12 +103,12 @@ class Following(LearningCurve):
 
     def on_epoch_end(self, run: Run) -> None:
         """Keep the parameters of the best epoch so far, and stop behind the last one that is needed."""
-        t = self.records.t + run.rows_per_epoch
-        self.record(n_iter=self.records.n_iter + 1, t=t)
+        self.n_iter += 1
+        self.t += run.rows_per_epoch
         if self.followed.judged(run.epoch):
             run.synchronize()
             self.best, self.best_epoch, self.trained = run.snapshot(), run.epoch, run.trained
-        self.rates.after_epoch(t)
+        self.rates.after_epoch(self.t)
         if self.followed.ends_at(run.epoch):
             run.stop("the epochs of the best score are over")
 
