@@ -244,6 +244,20 @@ def test_reasons_of_predictions(command, houses, tmp_path):
     assert "--explain needs --out with the ending .csv, not 'x.npy'" in " ".join(refused.stderr.split())
 
 
+def test_reasons_come_with_the_columns_in_which_a_row_is_like_nothing_in_training(command, houses, tmp_path):
+    command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST)
+    lines = (tmp_path / "houses.csv").read_text().splitlines()
+    heads, cells = lines[0].split(","), lines[1].split(",")
+    cells[heads.index("area")], cells[heads.index("town")] = "1e9", "nowhere"
+    (tmp_path / "new.csv").write_text("\n".join([*lines[:2], ",".join(cells)]) + "\n")
+    command("predict", "run", "new.csv", "--explain", "--out", "because.csv")
+    assert [row["strange_columns"] for row in read(tmp_path / "because.csv")] == ["", "area; town"]
+    found = json.loads(command("predict", "run", "new.csv", "--explain", "--json").stdout)
+    assert [row["strange_columns"] for row in found] == [[], ["area", "town"]]
+    command("predict", "run", "new.csv", "--out", "plain.csv")
+    assert "strange_columns" not in read(tmp_path / "plain.csv")[0]
+
+
 @pytest.mark.parametrize("loss", ["mean_squared_error", "categorical_cross_entropy", "sigmoid_cross_entropy"])
 def test_reasons_of_a_network_that_no_estimator_trains(houses, tmp_path, loss):
     """The column that decides is first, all inputs of a column are shuffled together, and reasons add up."""

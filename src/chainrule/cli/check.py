@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
@@ -12,6 +12,7 @@ from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.estimators.drift.check import DriftCheck
     from chainrule.recipe.tables import Known
 
 
@@ -57,22 +58,21 @@ def rows_of_table(path: str, table: Known) -> dict[str, Any]:
     return {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
 
 
-def said_of_strange_rows(
+def checks_of(
     made: MLPClassifier | MLPRegressor | None, table: Known | None, sources: Sequence[str]
-) -> Iterator[str]:
-    """Yield a sentence for each table with rows unlike those of training; none without statistics of these.
+) -> dict[str, DriftCheck]:
+    """Compare each table that was predicted with those of training, where the model's file has statistics of these.
 
     made: the estimator in the model's file.  table: the metadata of the table of the training.
     sources: the files that were predicted, of any kind.
     """
     from chainrule.datasets.table_files import TABLES
     from chainrule.estimators.held import result_of
-    from chainrule.views.text.drift import said_of_rows
 
     if table is None or made is None or not result_of(made).seen:
-        return
-    for source in sources:
-        if source.lower().endswith(TABLES):
-            said = said_of_rows(made.check(rows_of_table(source, table)))
-            if said:
-                yield f"{source}: {said}"
+        return {}
+    return {
+        source: made.check(rows_of_table(source, table))
+        for source in sources
+        if source.lower().endswith(TABLES)
+    }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.check import rows_of_table, said_of_strange_rows
+from chainrule.cli.check import checks_of, rows_of_table
 from chainrule.cli.guard import Several, guarded
 from chainrule.cli.predicted import show
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
@@ -18,6 +18,7 @@ from chainrule.recipe.answers import Answers, as_data, save
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
+    from chainrule.estimators.drift.check import DriftCheck
     from chainrule.estimators.explain.methods import Explains
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.tables import Known
@@ -46,6 +47,7 @@ def predict(
     from chainrule.model import Model
     from chainrule.recipe.averages import estimator_in
     from chainrule.recipe.demands import decision_of
+    from chainrule.views.text.drift import said_of_rows
 
     chosen, table = load_with_table(model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
@@ -62,8 +64,9 @@ def predict(
     decision = decision_of(made) if table is not None else None
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
     answers = [each.decided(decision, chosen.labels) for each in answers]
+    checks = checks_of(made, table, [each.source for each in answers])
     if explain:
-        answers = with_reasons(with_table(made, model), table, answers)
+        answers = with_reasons(with_table(made, model), table, answers, checks)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -74,8 +77,9 @@ def predict(
             show(console, each, labels)
         if out is not None:
             console.print(f"Written to {out}", markup=False)
-    for said in said_of_strange_rows(made, table, [each.source for each in answers]):
-        typer.secho(said, fg=typer.colors.YELLOW, err=True)
+    for source, found in checks.items():
+        if said := said_of_rows(found):
+            typer.secho(f"{source}: {said}", fg=typer.colors.YELLOW, err=True)
     if refused:
         raise Several(refused)
 
@@ -100,13 +104,18 @@ def covering_of(
     return lambda rows: find(rows, coverage)
 
 
-def with_reasons(estimator: Explains, table: Known | None, answers: list[Answers]) -> list[Answers]:
-    """Return answers with what each column of the table adds to them."""
+def with_reasons(
+    estimator: Explains, table: Known | None, answers: list[Answers], checks: Mapping[str, DriftCheck]
+) -> list[Answers]:
+    """Return answers with what each column of the table adds to them, and the columns in which rows are strange."""
     from chainrule.recipe.reasons import named
 
     assert table is not None, "the estimator has one"
     return [
-        each._replace(reasons=named(estimator.explain(rows_of_table(each.source, table)), table.target))
+        each._replace(
+            reasons=named(estimator.explain(rows_of_table(each.source, table)), table.target),
+            strange=checks[each.source].strange_columns_by_row if each.source in checks else None,
+        )
         for each in answers
     ]
 

@@ -25,6 +25,8 @@ class Answers(NamedTuple):
     covering: Any = None  # (n, 2) or (n, outputs, 2) intervals, or (n, classes) whether each is in the set
     reasons: Reasons | None = None
     """what each column adds to each answer, if that is asked"""
+    strange: list[list[str]] | None = None
+    """(n,) the columns in which each row is like nothing in training, with the reasons; None where nobody knows"""
 
     def decided(self, decision: Decision | None, labels: list[Any]) -> Answers:
         """Return the answers with the labels that a decision chooses; as they are for None."""
@@ -77,6 +79,8 @@ def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
                 "typical_answer": float(why.base[i]),
                 "because": because,
             }
+        if answers.strange is not None:
+            row["strange_columns"] = answers.strange[i]
         rows.append(row)
     return rows
 
@@ -107,20 +111,23 @@ def _columns(values: NDArray[Any]) -> list[Any]:
 
 
 def csv_rows(answers: Answers, labels: list[str]) -> Iterator[list[Any]]:
-    """Yield the names of the columns, and then each row, with its source, its number and the reasons if known."""
+    """Yield the names of the columns, and then each row: its source, its number, and the reasons if known."""
     columns = as_columns(answers, labels)
     why = answers.reasons
     heads = ["input", "row", *columns]
     if why is not None:
         heads += [*(["because_of"] if why.labels else []), "typical_answer"]
         heads += [f"because_{name}" for name in why.names]
+    if answers.strange is not None:
+        heads.append("strange_columns")
     yield heads
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     for i, cells in enumerate(rows):
         because: list[Any] = []
         if why is not None:
             because = [*why.labels[i : i + 1], why.base[i], *why.values[i].tolist()]
-        yield [answers.source, i, *cells, *because]
+        strange = [] if answers.strange is None else ["; ".join(answers.strange[i])]
+        yield [answers.source, i, *cells, *because, *strange]
 
 
 def save(path: Path, answers: list[Answers], labels: list[str]) -> None:

@@ -89,6 +89,15 @@ class DriftCheck(records.Shown, records.TextResult):
         """Return the names of the columns in which a row has a value like none of training."""
         return [each.name for each in self.columns if row in each.strange_rows]
 
+    @property
+    def strange_columns_by_row(self) -> list[list[str]]:
+        """The `strange_columns` of each of the n rows."""
+        found: list[list[str]] = [[] for _ in range(self.rows)]
+        for each in self.columns:
+            for row in each.strange_rows:
+                found[row].append(each.name)
+        return found
+
     def figure(self) -> go.Figure:
         """Plot the distance of each column from training, those that changed first."""
         return records.view(self, "as_figure")

@@ -36,8 +36,8 @@ MIN_JUDGED = 100
 def learned_of(plan: FitPlan, data: FitData, train: Samples) -> Samples | None:
     """Return the rows that a fit trains on, where it is to be told how much the others help; None where it is not.
 
-    It is told of numbers, not of several quantiles, whose intervals are their own; of rows that are not tied together, more of
-    which are more of the same; and not in a race or a search, whose fits are of parts.
+    It is told of numbers, not of several quantiles, whose intervals are their own; of rows that are not tied
+    together, more of which are more of the same; and not in a race or a search, whose fits are of parts.
     """
     targets = data.targets
     is_of_numbers = isinstance(targets, NumericTargets) and targets.middle is None
