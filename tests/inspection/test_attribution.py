@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -225,6 +226,25 @@ def test_a_tolerance_is_kept_and_paid_for():
     loose, tight = (integrated_gradients(model, X, tolerance=t) for t in (1e-2, 1e-10))
     assert tight.relative_error.max() <= 1e-10
     assert sum(tight.settings["gradients"]) >= sum(loose.settings["gradients"])
+
+
+def test_a_wide_network_takes_fewer_gradients_and_says_what_is_missing(monkeypatch):
+    model = randomized(NETWORKS["relu"])
+    whole = integrated_gradients(model, X)
+    rule = sys.modules[integrated_gradients.__module__]
+    monkeypatch.setattr(rule, "MAX_NUMBERS", 4 * explained(model, X).width)
+    monkeypatch.setattr(rule, "NODES", 1)
+    some = integrated_gradients(model, X)
+    assert max(whole.settings["gradients"]) > 4 >= max(some.settings["gradients"])
+    assert whole.relative_error.max() < 1e-12 < some.relative_error.max() < 0.5
+
+
+def test_passes_of_few_rows_have_the_same_values(monkeypatch):
+    model = randomized(NETWORKS["relu"])
+    whole = integrated_gradients(model, X).values
+    monkeypatch.setattr("chainrule.inspection.attribution.explained.CHUNK_NUMBERS", 1)
+    assert explained(model, X).rows_per_pass == 1
+    np.testing.assert_allclose(integrated_gradients(model, X).values, whole, rtol=1e-12, atol=1e-14)
 
 
 def test_integrated_gradients_from_the_sample_to_itself():

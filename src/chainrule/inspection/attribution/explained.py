@@ -32,6 +32,8 @@ from chainrule.trained.trained import Trained
 Floats = NDArray[np.float64]
 CHUNK_ROWS = 1024
 """The maximum number of rows per pass."""
+CHUNK_NUMBERS = 8_000_000
+"""The maximum number of outputs of the widest layer per pass."""
 MIN_PICTURE_SIDE = 8
 """The minimum side, in pixels, of a picture inferred from a square number of bytes."""
 
@@ -96,7 +98,7 @@ class Explained(NamedTuple):
     def value(self, X: Floats, V: Floats) -> Floats:
         """Compute f (rows,) at X (rows, inputs). V: (rows, outputs), or (outputs,) for all rows."""
         parts = []
-        for rows in chunks(len(X)):
+        for rows in self.chunks(len(X)):
             v = V if V.ndim == 1 else V[rows]
             parts.append((self.forward(X[rows])[0] * v).sum(1))
         return np.concatenate(parts)
@@ -104,11 +106,26 @@ class Explained(NamedTuple):
     def gradient(self, X: Floats, V: Floats) -> Floats:
         """Compute df/dx (rows, inputs) at X (rows, inputs)."""
         parts = []
-        for rows in chunks(len(X)):
+        for rows in self.chunks(len(X)):
             out, caches = self.forward(X[rows])
             delta = np.broadcast_to(V if V.ndim == 1 else V[rows], out.shape)
             parts.append(backprop.backward(self.links, self.params, caches, delta, self.ctx)[1])
         return np.concatenate(parts)
+
+    @property
+    def width(self) -> int:
+        """The outputs of the widest layer, or the inputs if these are more."""
+        return int(max(self.X.shape[1], *(link.fan_out for link in self.links)))
+
+    @property
+    def rows_per_pass(self) -> int:
+        """The maximum number of rows per pass."""
+        return max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // self.width))
+
+    def chunks(self, n: int) -> list[slice]:
+        """Return slices of at most `rows_per_pass` rows that cover n."""
+        step = self.rows_per_pass
+        return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
     def scale(self) -> Floats:
         """Return the change of the first trained layer's input per unit of each feature (inputs,)."""
@@ -120,11 +137,6 @@ class Explained(NamedTuple):
     def outputs(self) -> tuple[Floats, Floats]:
         """Compute f (n,) at the samples and at their baselines."""
         return self.value(self.X, self.V) + self.offset, self.value(self.baseline, self.V) + self.offset
-
-
-def chunks(n: int) -> list[slice]:
-    """Return slices of at most CHUNK_ROWS rows that cover n."""
-    return [slice(start, min(start + CHUNK_ROWS, n)) for start in range(0, n, CHUNK_ROWS)]
 
 
 def explained(
@@ -287,7 +299,7 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
         exact = model.in_float64()
         shares = exact.network.loss.predict(exact.outputs(f.X, engine="reference"))
         return np.asarray(shares[:, 0] > 0.5 if task == "binary" else shares.argmax(1), np.int64)
-    parts = [f.forward(f.X[rows])[0] for rows in chunks(len(f.X))]
+    parts = [f.forward(f.X[rows])[0] for rows in f.chunks(len(f.X))]
     out = np.concatenate(parts)
     if task == "binary":
         # Without a Sigmoid to skip, the output of a loss on probabilities is one, and the threshold 0.5.

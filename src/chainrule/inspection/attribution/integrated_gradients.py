@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.core.arrays import Array, RowsLike
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.explained import CHUNK_ROWS, Explained, Floats, explained
+from chainrule.inspection.attribution.explained import Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.network.blocks import Block
 from chainrule.network.tree import places, walk
@@ -21,6 +21,8 @@ NODES = 8
 """The number of Gauss-Legendre nodes per piece of the line: exact if f is a polynomial of degree 16 on it."""
 MAX_GRADIENTS = 40_000
 """The maximum number of gradients per sample, after which the adaptive rule stops and reports the remaining error."""
+MAX_NUMBERS = 100_000_000
+"""The maximum number of outputs of the widest layer in these: with more than 2,500 there are fewer gradients."""
 MAX_STEPS = 5000
 """The maximum number of nodes of one rule: computing them takes cubic time."""
 ROUNDING = 1e-13
@@ -76,17 +78,21 @@ def _fixed(f: Explained, i: int, steps: int) -> tuple[Floats, int]:
 def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
     """Compute the values (inputs,) of sample i, and the number of gradients used."""
     way = f.X[i] - f.baseline[i]  # (inputs,)
+    count = 1 if is_piecewise_affine(f) else NODES
+    most = most_gradients(f)
     edges = turning_points(f, i)  # (pieces + 1,)
+    if len(edges) * count > most < MAX_GRADIENTS:
+        edges = edges[np.unique(np.linspace(0, len(edges) - 1, max(2, most // (2 * count))).astype(int))]
     at_edges = f.value(_along(f, i, edges), f.V[i])  # (pieces + 1,)
     goal = max(tolerance * abs(at_edges[-1] - at_edges[0]), ROUNDING * float(np.abs(at_edges).max()))
-    count = 1 if is_piecewise_affine(f) else NODES
     nodes, weights = gauss_legendre(count)
     starts, stops, rises = edges[:-1], edges[1:], np.diff(at_edges)
     total, used, left = np.zeros_like(way), 0, 0.0
     while len(starts):
         sums = np.empty((len(starts), len(way)))
-        for first in range(0, len(starts), CHUNK_ROWS // count):
-            some = slice(first, first + CHUNK_ROWS // count)
+        step = max(1, f.rows_per_pass // count)
+        for first in range(0, len(starts), step):
+            some = slice(first, first + step)
             width = stops[some] - starts[some]  # (some,)
             t = starts[some, None] + width[:, None] * nodes  # (some, count)
             g = f.gradient(_along(f, i, t.ravel()), f.V[i]).reshape(*t.shape, -1)
@@ -98,7 +104,7 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
         fine = np.zeros(len(errors), np.bool_)
         fine[order] = np.cumsum(errors[order]) <= max(goal - left, 0) / 2
         fine |= (stops - starts) < 1e-12
-        if used + 2 * count * np.count_nonzero(~fine) > MAX_GRADIENTS:
+        if used + 2 * count * np.count_nonzero(~fine) > most:
             fine[:] = True
         total += sums[fine].sum(0)
         left += float(errors[fine].sum())
@@ -110,6 +116,11 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
         starts, stops = np.concatenate([starts[~fine], middle]), np.concatenate([middle, stops[~fine]])
         rises = np.concatenate([f_middle - f_starts, f_stops - f_middle])
     return total, used
+
+
+def most_gradients(f: Explained) -> int:
+    """Return the maximum number of gradients per sample."""
+    return max(NODES, min(MAX_GRADIENTS, MAX_NUMBERS // f.width))
 
 
 def is_piecewise_affine(f: Explained) -> bool:
@@ -136,7 +147,7 @@ def turning_points(f: Explained, i: int) -> Floats:
         # Merge points that differ only by rounding.
         t = t[np.concatenate([[True], np.diff(t) > 1e-14])]
         t[-1] = 1.0
-        if len(t) * NODES > MAX_GRADIENTS:
+        if len(t) * NODES > most_gradients(f):
             break
     return t
 
@@ -155,8 +166,7 @@ def _along(f: Explained, i: int, t: Floats) -> Floats:
 
 def _mean_gradient(f: Explained, i: int, t: Floats, weights: Floats) -> Floats:
     total = np.zeros(f.X.shape[1])
-    for start in range(0, len(t), CHUNK_ROWS):
-        some = slice(start, start + CHUNK_ROWS)
+    for some in f.chunks(len(t)):
         total += weights[some] @ f.gradient(_along(f, i, t[some]), f.V[i])
     return total
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, RowsLike
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.explained import chunks, explained
+from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.trained.trained import Trained
 
@@ -49,7 +49,7 @@ def occlusion(
     values = np.empty_like(f.X)
     for i in range(len(f.X)):
         lost = np.empty(count)  # (windows,)
-        for rows in chunks(count):
+        for rows in f.chunks(count):
             hidden = np.arange(features) == np.arange(count)[rows, None] if masks is None else masks[rows]
             lost[rows] = whole[i] - f.value(np.where(hidden, f.baseline[i], f.X[i]), f.V[i])
         values[i] = lost if masks is None else lost @ masks / np.maximum(masks.sum(0), 1)
