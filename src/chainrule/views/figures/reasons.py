@@ -85,7 +85,7 @@ def beeswarm(found: Reasons) -> go.Figure:
     figure.update_xaxes(nticks=6, **ZERO)
     names = [cut(found.names[k], 20) for k in order]
     figure.update_yaxes(**named_places(names), range=[len(order) - 0.4, -0.6])
-    figure.update_layout(height=height + MARGINS)
+    figure.update_layout(height=height + MARGINS, meta="bar_above")
     # A title of the bar itself would move those of the figure and of its axes out of their places.
     figure.add_annotation(
         text=said.CELL,

@@ -17,13 +17,15 @@
     const narrow = window.innerWidth < 560;
     const names = data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
     const lines = wrap(layout.title, Math.floor(width / (narrow ? 9 : 11)));
+    const bar = layout.meta === "bar_above" ? 18 : 0;  // the height of what it says
     if (!narrow && lines > 1) {
-      layout.margin.t += 24 * (lines - 1);
-      layout.height += 24 * (lines - 1);
+      const more = 24 * (lines - 1) + 2 * bar;  // half of it is above the title
+      layout.margin.t += more;
+      layout.height += more;
     }
     if (narrow) {
       const panels = Object.keys(layout).filter((key) => key.startsWith("xaxis"));
-      layout.margin = { ...layout.margin, l: 44, r: 6, t: 36 + 18 * lines };
+      layout.margin = { ...layout.margin, l: 44, r: 6, t: 36 + 18 * lines + bar };
       Object.assign(layout.title, { y: 1, yref: "container", yanchor: "top", pad: { t: 14 } });
       layout.font.size = 11;
       layout.title.font.size = 15;
