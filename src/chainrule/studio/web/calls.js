@@ -27,3 +27,22 @@ export function createCalls() {
     get count() { return waiting.size; },
   };
 }
+
+// Questions of which only the newest counts: `use` gets its answer, or `fail` what went wrong in words; of a lost connection the frame of the screens
+// speaks. isOpen: whether anybody still waits.
+export function createNewest(isOpen = () => true) {
+  let asked = 0;
+  return {
+    /** @param {Promise<any>} answer  @param {(answer: any) => any} use  @param {(text: string) => void} fail */
+    async ask(answer, use, fail) {
+      const mine = ++asked, counts = () => mine === asked && isOpen();
+      try {
+        const found = await answer;
+        if (counts()) await use(found);
+      } catch (error) {
+        if (counts() && error.message !== 'lost') fail(error.message);
+      }
+    },
+    forget() { asked += 1; },
+  };
+}

@@ -12,7 +12,7 @@ import { neuronPanel, weightPanel } from './backprop_weight.js';
 import { isMistake } from './backprop_question.js';
 import { pythonOf } from './backprop_python.js';
 import { zoomPanel } from './backprop_zoom.js';
-import { knownFrom, says, stepsOf, told } from './backprop_steps.js';
+import { knownFrom, says, stepsOf } from './backprop_steps.js';
 
 export const url = ['backprop.source', 'backprop.sample', 'backprop.n', 'backprop.row', 'backprop.step', 'backprop.rate'];
 
@@ -139,7 +139,7 @@ export function backprop(root, store) {
       }
       play.arrive();
     } catch (error) {
-      if (mine === turn && told(store, error)) fill(note, message(told(store, error), 'error'));
+      if (mine === turn && error.message !== 'lost') fill(note, message(error.message, 'error'));
     }
   }
 

@@ -25,12 +25,6 @@ export function refill(root, ...children) {
   if (now) now.focus();
 }
 
-// What went wrong, for a person to read; null for what mends itself.
-/** @param {import('../store.js').Store} store */
-export function told(store, error) {
-  return error.message === 'lost' ? null : error.message;
-}
-
 export function isDense(link) {
   return link.kind === 'dense' || link.kind === 'projection';
 }

@@ -1,10 +1,11 @@
 // One step downhill on a copy, kept only when a person says so; and every line of a chain of single neurons.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { button, field, message } from '../ui.js';
 import { sign, typeset, watchFormulas, whole, wrapped } from './backprop_formulas.js';
 import { numberName } from './backprop_names.js';
-import { figure, told } from './backprop_steps.js';
+import { figure } from './backprop_steps.js';
 import { equation } from './backprop_weight.js';
 
 const SHOWN = 8;
@@ -21,18 +22,14 @@ export function updatePanel(store, on) {
   const take = button(t(store, 'backprop.apply'), () => apply(), { primary: true, 'data-test': 'apply' });
   const element = h('section.panel.update', { dataset: { test: 'update' } }, h('h2', t(store, 'backprop.update')), h('p.hint', t(store, 'backprop.update_says')),
     h('div.row.choice', field(t(store, 'backprop.rate'), rate), take), result);
-  let walk = null, turn = 0;
+  const newest = createNewest(), fail = (text) => fill(result, message(text, 'error'));
+  let walk = null;
 
   async function apply() {
-    const mine = ++turn;
-    try {
-      const found = await store.call('backprop.update', { walk: walk.walk, rate: store.get('backprop.rate') });
-      if (mine !== turn) return;
+    await newest.ask(store.call('backprop.update', { walk: walk.walk, rate: store.get('backprop.rate') }), (found) => {
       shown(found);
       on.updated(found);
-    } catch (error) {
-      if (mine === turn && told(store, error)) fill(result, message(told(store, error), 'error'));
-    }
+    }, fail);
   }
 
   async function keep(found, keeper) {
@@ -41,7 +38,7 @@ export function updatePanel(store, on) {
       await store.call('backprop.keep', { walk: found.walk, rate: found.rate });
       keeper.replaceWith(h('span.good', { dataset: { test: 'kept' } }, t(store, 'backprop.kept')));
     } catch (error) {
-      if (told(store, error)) fill(result, message(told(store, error), 'error'));
+      if (error.message !== 'lost') fail(error.message);
     }
   }
 
@@ -62,7 +59,7 @@ export function updatePanel(store, on) {
     apply,
     show(next) {
       if (walk !== next) {
-        turn += 1;
+        newest.forget();
         if (!result.querySelector('[data-test="kept"]')) fill(result);
       }
       walk = next;
@@ -74,27 +71,24 @@ export function updatePanel(store, on) {
 /** @param {import('../store.js').Store} store */
 export function chainPanel(store, on) {
   const body = h('div'), element = h('section.panel.lines', { hidden: true, dataset: { test: 'lines' } }, h('h2', t(store, 'backprop.lines')), body);
-  let walk = null, turn = 0;
+  const newest = createNewest();
+  let walk = null;
   watchFormulas(body, on.hover, on.choose);
   const isValue = (row, value) => row.textContent.replace(/[\s=]/g, '') === figure(value, 6);
   const chained = (left, rows, value, data) => h('p.chained', { dataset: data }, left, rows.map((row) => wrapped(row, '=')).filter((row) => !isValue(row, value)), ' ', whole(sign('='), ' ', h('b', { dataset: { value } }, figure(value, 6))));
 
   async function show(next) {
     walk = next;
-    const mine = ++turn;
+    newest.forget();
     element.hidden = !walk.is_chain;
     if (!walk.is_chain) return;
-    try {
-      const found = await store.call('backprop.chain', { walk: walk.walk, rate: store.get('backprop.rate') });
-      if (mine !== turn) return;
+    await newest.ask(store.call('backprop.chain', { walk: walk.walk, rate: store.get('backprop.rate') }), (found) => {
       fill(body, h('h3', t(store, 'backprop.lines_forward')), found.forward.map(({ left, rows, value }) => chained(typeset(left), rows, value, { test: 'line-forward' })), chained(typeset(found.loss.left), found.loss.rows, found.loss.value, { test: 'line-loss' }),
         h('h3', t(store, 'backprop.lines_back')),
         h('div.derivatives', found.weights.map((one) => h('div.derivative', { dataset: { test: 'line-weight', name: one.name } }, equation(one, store), h('small', { dataset: { value: one.difference } }, t(store, 'backprop.difference_short', { value: figure(one.difference, 7) }))))),
         h('h3', t(store, 'backprop.lines_update')),
         found.weights.map(({ symbol, update, name }) => chained(whole(typeset(symbol), sign('′')), update.rows, update.value, { test: 'line-update', name })));
-    } catch (error) {
-      if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
-    }
+    }, (text) => fill(body, message(text, 'error')));
   }
 
   const off = store.on('backprop.rate', () => { if (walk) show(walk); });

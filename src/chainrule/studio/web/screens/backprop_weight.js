@@ -1,11 +1,12 @@
 // The chain rule of one weight with its numbers, and a finite difference beside it; and the weights of one neuron.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { count } from '../format.js';
 import { button, select, field, message } from '../ui.js';
 import { sign, typeset, watchFormulas, wrapped } from './backprop_formulas.js';
 import { linkName, longName, numberName, placeName, pointHint } from './backprop_names.js';
-import { errorOf, figure, outOf, refill, told } from './backprop_steps.js';
+import { errorOf, figure, outOf, refill } from './backprop_steps.js';
 
 const FEW = { terms: 3, nodes: 8 }, MANY = { terms: 8, nodes: 24 };
 const ROWS = 10;
@@ -118,7 +119,7 @@ export function weightPanel(store, on) {
           found.left_out || isLong ? button(t(store, isLong ? 'backprop.less' : 'backprop.more'), () => { isLong = !isLong; show(walk); }, { quiet: true, 'data-test': 'more' }) : null));
       element.dataset.shown = placeName(weight.name, indicesOf(weight));
     } catch (error) {
-      if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
+      if (mine === turn && error.message !== 'lost') fill(body, message(error.message, 'error'));
     } finally {
       if (mine === turn) element.classList.remove('busy');
     }
@@ -133,7 +134,8 @@ export function weightPanel(store, on) {
 /** @param {import('../store.js').Store} store */
 export function neuronPanel(store, on) {
   const head = h('div'), body = h('div.unit'), element = h('section.panel.one-neuron', { dataset: { test: 'neuron' } }, head, body);
-  let walk = null, row = 0, turn = 0;
+  const newest = createNewest();
+  let walk = null, row = 0;
 
   // The link with parameters whose output the neuron is, or is made of.
   function owner(name) {
@@ -182,7 +184,8 @@ export function neuronPanel(store, on) {
   async function show(next, at) {
     walk = next;
     row = at;
-    const chosen = store.get('neuron'), mine = ++turn, width = chosen ? new Map(widths()).get(chosen.link) : 0;
+    newest.forget();
+    const chosen = store.get('neuron'), width = chosen ? new Map(widths()).get(chosen.link) : 0;
     if (!chosen || !(chosen.index < width)) {
       fill(head, h('h2', t(store, 'backprop.neuron_one')), h('p.hint', t(store, 'backprop.neuron_none')));
       fill(body);
@@ -195,14 +198,10 @@ export function neuronPanel(store, on) {
       fill(body);
       return;
     }
-    try {
-      const { fields } = await store.call('backprop.neuron', { walk: walk.walk, link: link.name, index });
-      if (mine === turn) fill(body, listing(rowsOf(link, index, fields)));
-    } catch (error) {
-      if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
-    }
+    await newest.ask(store.call('backprop.neuron', { walk: walk.walk, link: link.name, index }), ({ fields }) => fill(body, listing(rowsOf(link, index, fields))),
+      (text) => fill(body, message(text, 'error')));
   }
 
   const off = store.on('neuron', () => { if (walk) show(walk, row); });
-  return { element, show, clear: () => { walk = null; turn += 1; }, stop: off };
+  return { element, show, clear: () => { walk = null; newest.forget(); }, stop: off };
 }

@@ -1,4 +1,5 @@
 // A row of a table as it stands there: a control for each column, in its own units; the server makes the network's inputs of it.
+import { createNewest } from '../calls.js';
 import { h } from '../dom.js';
 import { t } from '../i18n.js';
 import { number } from '../format.js';
@@ -9,21 +10,13 @@ import { fault } from '../ui.js';
 export function cellInputs(store, network, { changed }) {
   const { columns } = store.get('data'), x = new Float32Array(network.model.inputs), canAsk = store.host.kind !== 'offline';
   const error = fault(), list = h('div.features', { dataset: { test: 'features' } });
-  const cells = {}, shown = new Map();
-  let turn = 0;
+  const cells = {}, shown = new Map(), newest = createNewest();
 
-  async function ask(start) {
-    const mine = ++turn;
-    try {
-      const found = await store.call('table.inputs', { cells: { ...cells } });
-      if (mine !== turn) return;
-      error.say(null);
-      x.set(found.x);
-      changed(start === null ? { isPut: true } : { start });
-    } catch (problem) {
-      if (mine === turn) error.failed(problem);
-    }
-  }
+  const ask = (start) => newest.ask(store.call('table.inputs', { cells: { ...cells } }), (found) => {
+    error.say(null);
+    x.set(found.x);
+    changed(start === null ? { isPut: true } : { start });
+  }, error.say);
 
   function control(column) {
     const { name, low, high, whole, categories } = column, use = (text, event) => { cells[name] = text; ask(event.timeStamp); };
@@ -60,17 +53,16 @@ export function cellInputs(store, network, { changed }) {
     read: () => Float32Array.from(x),
     // values: inputs, or null for a row without cells.  sample: with its place in the data, whose cells are shown.
     async put(values, sample = {}) {
-      const mine = ++turn;
+      newest.forget();
       if (values) x.set(values);
       changed({ isPut: true });
       if (Number.isInteger(sample.index)) {
-        const found = await store.call('data.samples', { rows: [sample.index] }).catch(() => null);
-        if (mine === turn && found?.cells) write(found.cells[0]);
+        await newest.ask(store.call('data.samples', { rows: [sample.index] }), (found) => { if (found?.cells) write(found.cells[0]); }, () => {});
         return;
       }
       write(null);
       if (!values && canAsk) await ask(null);
     },
-    stop() { turn += 1; },
+    stop: newest.forget,
   };
 }

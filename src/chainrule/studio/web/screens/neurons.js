@@ -1,4 +1,5 @@
 // Every neuron of a layer: what excites it, and what becomes of the answers without it.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { code, message, tabs } from '../ui.js';
@@ -13,7 +14,8 @@ export const url = ['neurons.layer', 'neurons.sort', 'neurons.find', 'neurons.on
 export function neurons(root, store) {
   const top = h('div'), picker = h('div.neurons-layers'), list = h('div'), side = h('div.neurons-side'), status = h('div', { 'aria-live': 'polite' });
   const python = h('div'), chip = h('section.panel.neurons-integers', { dataset: { test: 'integers-panel' } });
-  let found = null, asked = 0, stopped = false;
+  const newest = createNewest();
+  let found = null;
   fill(root, status, top, store.host.kind === 'page' ? null : chip, h('div.neurons-columns', h('section.panel.neurons-list', picker, list, python), side));
 
   const state = {
@@ -37,24 +39,17 @@ export function neurons(root, store) {
       fill(status, message(t(store, 'common.no_model')));
       return;
     }
-    const mine = ++asked;
-    try {
-      const layer = store.get('neurons.layer');
-      const answer = await store.call('neurons.layer', layer === null || layer === undefined ? {} : { layer: String(layer) });
-      if (mine !== asked || stopped) return;
+    const layer = store.get('neurons.layer');
+    await newest.ask(store.call('neurons.layer', layer === null || layer === undefined ? {} : { layer: String(layer) }), (answer) => {
       if (found && found.layer !== answer.layer) state.importance = null;
       found = answer;
       fill(status);
       if (state.chosen === null) state.choose(best(found));
       show();
-    } catch (error) {
-      if (mine !== asked || stopped || error.message === 'lost') return;
-      if (store.get('neurons.layer') && !found) {   // of another model: the first layer of this one
-        store.set({ 'neurons.layer': null });
-        return;
-      }
-      fill(status, message(error.message, 'error'));
-    }
+    }, (text) => {
+      if (store.get('neurons.layer') && !found) store.set({ 'neurons.layer': null });   // of another model: the first layer of this one
+      else fill(status, message(text, 'error'));
+    });
   }
 
   function show() {
@@ -80,7 +75,7 @@ export function neurons(root, store) {
   };
   root.addEventListener('keydown', keys);
   load();
-  return () => { stopped = true; offs.forEach((off) => off()); parts.forEach((part) => part.stop && part.stop()); };
+  return () => { newest.forget(); offs.forEach((off) => off()); parts.forEach((part) => part.stop && part.stop()); };
 }
 
 // The neuron that is shown first: the most selective one.

@@ -1,4 +1,5 @@
 // Break it: edits of a copy, one after the other, and how well it then does beside the untouched model.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent, count } from '../format.js';
@@ -18,7 +19,8 @@ export function breakIt(root, store, state) {
   const score = h('div.score', { 'aria-live': 'polite', dataset: { test: 'score' } }), classes = h('div.score-classes'), list = h('div.edits', { dataset: { test: 'edits' } });
   const python = h('div'), error = fault();
   const settings = { tool: 'noise', layer: '', sigma: 0.5, seed: 0, bits: 4 };
-  let asked = 0, last = null, built = null, canTakeBack = false;
+  const newest = createNewest();
+  let last = null, built = null, canTakeBack = false;
 
   const put = (edits) => store.set({ 'neurons.edits': edits.length ? edits : null });
   const form = h('div.row.break-tools');
@@ -131,20 +133,15 @@ export function breakIt(root, store, state) {
       last = state.found;
       tools();
     }
-    const mine = ++asked, edits = editsOf(store);
     chips();
-    try {
-      const [found, { kept }] = await Promise.all([store.call('neurons.try', { edits }), store.call('neurons.kept')]);
-      if (mine !== asked) return;
+    await newest.ask(Promise.all([store.call('neurons.try', { edits: editsOf(store) }), store.call('neurons.kept')]), ([found, { kept }]) => {
       canTakeBack = kept;
       error.say(null);
       scores(found);
       byClass(found);
       chips();
       fill(python, code(store, found.code));
-    } catch (problem) {
-      if (mine === asked) error.failed(problem);
-    }
+    }, error.say);
   }
 
   return { show };

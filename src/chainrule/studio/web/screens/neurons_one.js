@@ -1,4 +1,5 @@
 // One neuron: its weights, its numbers, how its output is distributed, and the samples that excite it.
+import { createNewest } from '../calls.js';
 import { h, fill, svg } from '../dom.js';
 import { t } from '../i18n.js';
 import { largest } from '../colors.js';
@@ -8,7 +9,8 @@ import { columnsOf, samplePicture, weightPicture } from './neurons_pictures.js';
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function oneNeuron(root, store, state) {
-  let asked = 0, wanted = null;
+  const newest = createNewest();
+  let wanted = null;
 
   async function show(what) {
     const { found } = state, j = state.chosen;
@@ -16,13 +18,7 @@ export function oneNeuron(root, store, state) {
     const key = `${found.layer} ${j}`;
     if (what === 'neuron' && key === wanted) return;
     wanted = key;
-    const mine = ++asked;
-    try {
-      const one = await store.call('neurons.one', { layer: found.layer, neuron: j });
-      if (mine === asked && state.found === found) draw(found, one);
-    } catch (error) {
-      if (mine === asked && error.message !== 'lost') fill(root, message(error.message, 'error'));
-    }
+    await newest.ask(store.call('neurons.one', { layer: found.layer, neuron: j }), (one) => { if (state.found === found) draw(found, one); }, (text) => fill(root, message(text, 'error')));
   }
 
   function draw(found, one) {

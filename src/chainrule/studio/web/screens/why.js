@@ -1,4 +1,5 @@
 // Why this answer: what each input did for it, by every method beside the others, and what would have turned it.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
@@ -20,8 +21,8 @@ export function why(root, store) {
   const body = [side, main, turn, story];
   const ofOne = [main, turn, story];   // about a single network
   if (store.host.kind === 'page') fill(turn, h('p', t(store, 'play.why_more')), h('pre', 'chainrule studio'));
-  const cursor = createCursor();
-  let found = null, asked = 0, round = 0, stopped = false;
+  const cursor = createCursor(), isOpen = () => !stopped, newest = createNewest(isOpen);
+  let found = null, round = 0, stopped = false;
 
   const state = {
     cursor,
@@ -36,7 +37,7 @@ export function why(root, store) {
       return found.against && label !== (state.target ?? state.said) ? label : null;
     },
     get said() { return (found.answers.find((answer) => answer.is_said) || found.answers[0]).label; },
-    alive: () => !stopped,
+    isOpen,
   };
   const known = (label) => (label !== null && found.labels.includes(label) ? label : null);
   const hasAll = store.host.kind !== 'page';   // a page without Python has neither the change that turns an answer nor its story
@@ -99,13 +100,10 @@ export function why(root, store) {
       instead(t(store, 'why.no_sample'));
       return;
     }
-    const mine = ++asked;
     fill(status);
     body.forEach((part) => { part.hidden = store.get('model').networks > 1 && ofOne.includes(part); });
     wait(which);
-    try {
-      const answer = await store.call('why.sample', which);
-      if (mine !== asked || stopped) return;
+    await newest.ask(store.call('why.sample', which), (answer) => {
       found = answer;
       side.removeAttribute('aria-busy');
       if (found.row !== null) {
@@ -113,16 +111,15 @@ export function why(root, store) {
         if (!sample || sample.index !== found.row) store.set({ sample: { x: Float32Array.from(found.x), y: found.y, index: found.row }, 'sample.index': found.row });
       }
       show();
-      await loadParts();
-    } catch (error) {
-      if (mine !== asked || stopped || error.message === 'lost') return;
+      return loadParts();
+    }, (text) => {
       if ('row' in which && which.row !== 0) {   // of other data: the first sample of these
         store.set({ sample: null, 'sample.index': 0 });
         return;
       }
       found = null;
-      instead(error.message, 'error');
-    }
+      instead(text, 'error');
+    });
   }
 
   const go = (row) => store.set({ sample: null, 'sample.index': row });

@@ -1,4 +1,5 @@
 // What each column of a row did for an answer that several networks give together: base plus the values is the answer.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
@@ -8,17 +9,12 @@ const BARS = 20;
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function average(root, store, state) {
-  let asked = 0;
+  const newest = createNewest(state.isOpen), put = (what) => fill(root, h('h2', t(store, 'why.average')), what);
 
-  async function load() {
-    const { found } = state, target = found.task === 'regression' ? null : state.target ?? state.said, mine = ++asked;
-    fill(root, h('h2', t(store, 'why.average')), h('p.soft', t(store, 'why.waiting')));
-    try {
-      const answer = await store.call('why.reasons', { row: found.row, ...(target === null ? {} : { target }) });
-      if (mine === asked && state.alive()) draw(answer);
-    } catch (error) {
-      if (mine === asked && state.alive() && error.message !== 'lost') fill(root, h('h2', t(store, 'why.average')), message(error.message, 'error'));
-    }
+  function load() {
+    const { found } = state, target = found.task === 'regression' ? null : state.target ?? state.said;
+    put(h('p.soft', t(store, 'why.waiting')));
+    return newest.ask(store.call('why.reasons', { row: found.row, ...(target === null ? {} : { target }) }), draw, (text) => put(message(text, 'error')));
   }
 
   function draw({ of, values, base, answer, error, code: text }) {

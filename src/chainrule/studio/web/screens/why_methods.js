@@ -49,7 +49,7 @@ export function methods(root, store, state) {
       } catch (error) {
         answer = { method: name, fault: error.message };
       }
-      if (wanted !== key || !state.alive()) return;
+      if (wanted !== key || !state.isOpen()) return;
       answers[name] = answer;
       draw();
     }));

@@ -1,4 +1,5 @@
 // The evidence layer by layer, and the whole story of the answer.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number } from '../format.js';
@@ -6,23 +7,15 @@ import { message } from '../ui.js';
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function evidence(root, store, state) {
-  const wait = () => fill(root, h('h2', t(store, 'why.evidence')), h('p.soft', t(store, 'why.waiting')));
-  let asked = 0, seen = null;
+  const newest = createNewest(state.isOpen), put = (what) => fill(root, h('h2', t(store, 'why.evidence')), what), wait = () => put(h('p.soft', t(store, 'why.waiting')));
+  let seen = null;
   wait();
 
   async function load(what) {
     const key = JSON.stringify(state.which);
     if (what === 'target' && seen === key) return;   // the story is about the answer that was given
-    const mine = ++asked;
     if (seen !== key) wait();
-    try {
-      const told = await store.call('why.story', state.which);
-      if (mine !== asked || !state.alive()) return;
-      seen = key;
-      draw(told);
-    } catch (error) {
-      if (mine === asked && state.alive() && error.message !== 'lost') fill(root, h('h2', t(store, 'why.evidence')), message(error.message, 'error'));
-    }
+    await newest.ask(store.call('why.story', state.which), (told) => { seen = key; draw(told); }, (text) => put(message(text, 'error')));
   }
 
   const neuron = (link, [index, value]) => h('button.neuron-link', { type: 'button', title: t(store, 'why.see_neuron', { index, link }),

@@ -1,4 +1,5 @@
 // The smallest change that turns the answer, and a slider that walks along it.
+import { createNewest } from '../calls.js';
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { largest } from '../colors.js';
@@ -10,8 +11,8 @@ const BEYOND = 1.001;   // the change ends where two answers are even, which flo
 
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function turning(root, store, state) {
-  const wait = () => fill(root, h('h2', t(store, 'why.turn')), h('p.soft', t(store, 'why.waiting')));
-  let asked = 0, seen = null;
+  const newest = createNewest(state.isOpen), put = (what) => fill(root, h('h2', t(store, 'why.turn')), what), wait = () => put(h('p.soft', t(store, 'why.waiting')));
+  let seen = null;
   wait();
 
   async function load() {
@@ -22,16 +23,9 @@ export function turning(root, store, state) {
     }
     root.hidden = false;
     const to = [state.against, state.target].find((label) => label !== null && label !== state.said);
-    const settings = { ...state.which, ...(to === undefined ? {} : { to }) }, mine = ++asked, key = JSON.stringify(state.which);
+    const key = JSON.stringify(state.which);
     if (seen !== key) wait();
-    try {
-      const turned = await store.call('why.turn', settings);
-      if (mine !== asked || !state.alive()) return;
-      seen = key;
-      draw(turned);
-    } catch (error) {
-      if (mine === asked && state.alive() && error.message !== 'lost') fill(root, h('h2', t(store, 'why.turn')), message(error.message, 'error'));
-    }
+    await newest.ask(store.call('why.turn', { ...state.which, ...(to === undefined ? {} : { to }) }), (turned) => { seen = key; draw(turned); }, (text) => put(message(text, 'error')));
   }
 
   function sentence(turned) {
