@@ -80,6 +80,7 @@ def test_rows_like_none():
     assert found.strange_rows.tolist() == [4, 9] and found.strange[9] == 2
     by_name = {each.name: each for each in found.columns}
     assert by_name["kind"].unknown == 1 and by_name["size"].beyond >= 1
+    assert by_name["size"].to_data()["strange_rows"] == [4]
     assert by_name["when"].p_value is None  # it is later by its nature
     assert "2 of 50 rows look like nothing in training: 4 (size); 9 (level and kind)." in str(found)
     assert str(found).endswith("Unknown: categories that training did not have.")

@@ -26,6 +26,8 @@ from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 Class = TypeVar("Class", bound=type)
 
 
@@ -118,7 +120,9 @@ def plain(value: Any) -> Any:
     if _kind_of(value) is not None:
         return {key: item for key, item in value.to_data().items() if key not in ("kind", "version")}
     if hasattr(value, "tolist"):  # a NumPy array or number
-        value = value.tolist()
+        is_whole, value = np.asarray(value).dtype.kind in "biu", value.tolist()
+        if is_whole:
+            return value
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
