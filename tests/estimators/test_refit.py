@@ -227,6 +227,20 @@ def test_ctrl_c_behind_the_last_epoch_keeps_the_network_that_was_watched(monkeyp
     assert_array_equal(made.model_.theta, regressor(refit=False).fit(X, T).model_.theta)
 
 
+def test_ctrl_c_behind_the_network_of_all_rows_keeps_it(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    is_large = np.where(T > 1, "large", "small")
+    whole = MLPClassifier(**SMALL).fit(X, is_large)
+    monkeypatch.setattr(refit, "confidence_of", interrupted)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        made = MLPClassifier(**SMALL).fit(X, is_large)
+    assert made.n_iter_refit_ == whole.n_iter_refit_ > 0
+    assert_array_equal(made.model_.theta, whole.model_.theta)
+    assert made.held_out_.surer is None is not whole.held_out_.surer
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_where_all_rows_diverge_the_network_that_was_watched_stays(
     monkeypatch: pytest.MonkeyPatch, count: int

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -31,6 +31,8 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import copied_model, members_of
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training.time_limit import SHARE, TimeLimit
+
+INTERRUPTED = "Training interrupted by user."
 
 
 def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
@@ -88,37 +90,40 @@ class Refit:
         if learned is not None:
             kept_start = replace(start.result, model=copied_model(start.result.model))
             self.start = start._replace(result=kept_start, random=copy.deepcopy(start.random))
+        workers = select(quiet.engine, Plan(self.whole.model.network)).workers()
+        is_behind = workers == 1 or plan.conditions.threads is not None or self.limit is not None
+        self.threads = None if is_behind else max(1, workers // 2)
+        """those of the fit that is followed: half of them where this one is beside it, None for all"""
+        self._entered = self.begun
+        self._pool: ThreadPoolExecutor | None = None
+        self._beside: Future[None] | None = None
 
-    def beside(self, fit: Callable[..., tuple[FitResult, bool]]) -> FitResult:
-        """Call fit(plan=, followed=), which returns a result and whether it came to its end; follow it, and return it.
+    def __enter__(self) -> Self:
+        """Begin with the other fit, beside it where there are threads for both."""
+        self._entered = time.monotonic()
+        if self.threads is not None:
+            self._pool = ThreadPoolExecutor(1)
+            self._beside = self._pool.submit(self._train, self.whole, self.threads)
+        return self
 
-        The result has what was learned from all rows; the curves stay those of the fit that was watched.
+    def __exit__(self, *error: object) -> None:
+        """Let the training beside the other fit end, which nobody needs if that one has failed."""
+        if self._beside is not None and self._pool is not None:
+            self.followed.end(is_dropped=not self._beside.done())
+            self._pool.shutdown()
+
+    def result(self, watched: FitResult, is_complete: bool) -> FitResult:
+        """Return the result of the fit that was followed, with what was learned from all rows; its curves stay.
+
+        is_complete: whether it ended by itself, and not by a callback, Ctrl-C or NaN.
         """
-        threads = self.plan.conditions.threads
-        workers = select(self.plan.parameters.engine, Plan(self.whole.model.network)).workers()
-        if workers == 1 or threads is not None or self.limit is not None:
-            begin = time.monotonic()
-            result, is_complete = fit(followed=self.followed)
-            self._end(is_complete)
-            now = time.monotonic()
-            seconds = sum(record["seconds"] for record in result.model.history)
-            before = max(0.0, seconds - (now - begin))  # those of epochs that a checkpoint had behind it
-            self.begun -= before
-            self.pace = (now - begin + before) / max(1, result.records.t)
-            if not self.followed.is_dropped and self._is_in_time(self.samples.n, now):
-                self._train(self.whole, threads)
+        self.followed.end(is_dropped=not (is_complete and self.followed.best))
+        if self._beside is None:
+            self._train_behind(watched)
         else:
-            half = max(1, workers // 2)
-            with ThreadPoolExecutor(1) as pool:
-                following = pool.submit(self._train, self.whole, half)
-                try:
-                    result, is_complete = fit(followed=self.followed, threads=half)
-                    self._end(is_complete)
-                    _awaited(following)
-                finally:
-                    self.followed.end(is_dropped=not following.done())
+            self._await(self._beside)
         if self.whole.curve.is_complete:
-            return self._taken(result)
+            return self._taken(watched)
         error = self.whole.curve.error
         if error is not None and not self.followed.is_dropped:
             hints.give(
@@ -126,11 +131,25 @@ class Refit:
                 f"{error}",
                 ConvergenceWarning,
             )
-        return result
+        return watched
 
-    def _end(self, is_complete: bool) -> None:
-        """Note the end of the fit. is_complete: whether it ended by itself, and not by a callback, Ctrl-C or NaN."""
-        self.followed.end(is_dropped=not (is_complete and self.followed.best))
+    def _await(self, beside: Future[None]) -> None:
+        """Wait for the training beside the fit that was followed; Ctrl-C leaves the network of that one."""
+        try:
+            beside.result()
+        except KeyboardInterrupt:
+            self.followed.end(is_dropped=not beside.done())
+            hints.give(INTERRUPTED)
+
+    def _train_behind(self, watched: FitResult) -> None:
+        """Train behind the fit that was followed, if there is time."""
+        now = time.monotonic()
+        seconds = sum(record["seconds"] for record in watched.model.history)
+        before = max(0.0, seconds - (now - self._entered))  # those of epochs that a checkpoint had behind it
+        self.begun -= before
+        self.pace = (now - self._entered + before) / max(1, watched.records.t)
+        if not self.followed.is_dropped and self._is_in_time(self.samples.n, now):
+            self._train(self.whole, self.plan.conditions.threads)
 
     def _is_in_time(self, rows: int, now: float) -> bool:
         """Return whether there is time for the best epochs of so many rows, at the pace of the watched fit."""
@@ -163,7 +182,12 @@ class Refit:
         own, new = members_of(result.model), members_of(whole.model)
         if len(own) != len(new):  # one diverged
             return result
-        held_out = None if result.held_out is None else self._compared(result, result.held_out)
+        held_out = result.held_out
+        if held_out is not None:
+            try:
+                held_out = self._compared(result, held_out)
+            except KeyboardInterrupt:  # while the rows held out are predicted
+                hints.give(INTERRUPTED)
         for member, taken in zip(own, new, strict=True):
             member.theta[...] = taken.theta
             member.take(member.theta, taken.states, whole.curve.trained)
@@ -196,11 +220,3 @@ class Refit:
         made = Follower(plan, self.start, gain.part_of(learned), self.followed, is_copy=False)
         self._train(made, plan.conditions.threads)
         return made if made.curve.is_complete else None
-
-
-def _awaited(following: Future[None]) -> None:
-    """Wait for the fit that follows; Ctrl-C leaves the network that was watched."""
-    try:
-        following.result()
-    except KeyboardInterrupt:
-        hints.give("Training interrupted by user.")

@@ -104,11 +104,14 @@ def train(
         return fit()[0]
     if whole is None:
         of_all = data.with_passed().scaled(model.target_scale) if passes else samples
-        return refit.Refit(plan, start, of_all, learned=gain.learned_of(plan, data, parts.train)).beside(fit)
-    of_all = whole.data.samples.scaled(whole.start.result.model.target_scale)
-    if whole.start.is_drawn and plan.proposal.start == "samples":
-        whole.start.result.model.start_on(of_all)
-    return refit.Refit(whole.plan, whole.start, of_all, is_copy=False).beside(fit)
+        following = refit.Refit(plan, start, of_all, learned=gain.learned_of(plan, data, parts.train))
+    else:
+        of_all = whole.data.samples.scaled(whole.start.result.model.target_scale)
+        if whole.start.is_drawn and plan.proposal.start == "samples":
+            whole.start.result.model.start_on(of_all)
+        following = refit.Refit(whole.plan, whole.start, of_all, is_copy=False)
+    with following:
+        return following.result(*fit(followed=following.followed, threads=following.threads))
 
 
 def held_rows(data: FitData, validation: Samples) -> HeldRows:
