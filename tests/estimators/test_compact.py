@@ -1,7 +1,8 @@
-"""Compact files: matrices in 8 bits, and the networks of a race compressed together."""
+"""Compact files: matrices in 8 bits, all compressed together."""
 
 from __future__ import annotations
 
+import json
 import lzma
 import warnings
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save as to_bytes
 
 from chainrule import (
     Dense,
@@ -23,11 +26,10 @@ from chainrule import (
     load,
 )
 from chainrule.errors import FormatError
-from chainrule.estimators.best import files
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.held import as_fitted, result_of
-from chainrule.trained import rounding
+from chainrule.trained import packing, persistence, rounding
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame({"x": RNG.normal(size=80), "kind": RNG.choice(["a", "b", "c"], 80)})
@@ -96,9 +98,7 @@ def test_a_race_is_read_back_with_all_of_its_networks(tmp_path: Path):
     again.save(tmp_path / "again")  # a plain file of what was read
     np.testing.assert_array_equal(MLPClassifier.load(tmp_path / "again").predict_proba(FRAME), found)
     assert isinstance(Ensemble.load(compact), Ensemble)
-    assert set(load_file(compact)) > {files.PACKED} and not any(
-        "part_" in name for name in load_file(compact)
-    )
+    assert set(load_file(compact)) == {packing.PACKED}
 
 
 def test_a_single_network_is_compact_too(tmp_path: Path):
@@ -112,26 +112,44 @@ def test_a_single_network_is_compact_too(tmp_path: Path):
     np.testing.assert_allclose(again.predict(FRAME), net.predict(FRAME), atol=0.05)
 
 
+def repacked(path: Path, change: Any) -> None:
+    """Write a compact file again with other bytes compressed: change(those of the ordinary file)."""
+    data = lzma.decompress(load_file(path)[packing.PACKED].tobytes())
+    path.write_bytes(packing.packed(change(data)))
+
+
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
-        (lambda packed: packed[:-40], "do not end|damaged"),
+        (lambda packed: packed[:-40], "does not end|damaged"),
         (lambda packed: packed[::-1].copy(), "damaged"),
-        (lambda packed: np.frombuffer(lzma.compress(bytes(1 << 22)), np.uint8), "do not end"),
-        (lambda packed: np.frombuffer(lzma.compress(b"nothing"), np.uint8), "malformed"),
+        (lambda packed: np.frombuffer(lzma.compress(bytes(1 << 22)), np.uint8), "does not end"),
+        (lambda packed: np.frombuffer(lzma.compress(b"nothing"), np.uint8), "not a complete safetensors"),
     ],
 )
-def test_damaged_parts_are_said_to_be(damage: Any, fault: str, tmp_path: Path):
-    from safetensors import safe_open
-
-    race().save(tmp_path / "compact", compact=True)
-    tensors = load_file(tmp_path / "compact")
-    with safe_open(str(tmp_path / "compact"), framework="numpy") as file:
+def test_a_damaged_file_is_said_to_be(damage: Any, fault: str, tmp_path: Path):
+    path = tmp_path / "compact"
+    race().save(path, compact=True)
+    with safe_open(str(path), framework="numpy") as file:
         metadata = file.metadata()
-    tensors[files.PACKED] = damage(tensors[files.PACKED])
-    save_file(tensors, tmp_path / "compact", metadata)
+    save_file({packing.PACKED: damage(load_file(path)[packing.PACKED])}, path, metadata)
     with pytest.raises(FormatError, match=fault):
-        MLPClassifier.load(tmp_path / "compact")
+        MLPClassifier.load(path)
+
+
+def test_an_earlier_version_is_told_that_the_format_is_new_to_it(tmp_path: Path):
+    Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0).save(tmp_path / "compact", compact=True)
+    with safe_open(str(tmp_path / "compact"), framework="numpy") as file:
+        header = json.loads(file.metadata()["chainrule"])
+    assert header == {"format": packing.FORMAT, "network": {}} and packing.FORMAT > persistence.FORMAT
+
+
+def test_what_hardly_anything_would_be_left_of_is_not_compressed(tmp_path: Path):
+    model = Model(Network(1000, [Dense(1000)], MeanSquaredError()), seed=0)
+    model.theta[:] = 0
+    model.save(tmp_path / "compact", compact=True)
+    assert packing.PACKED not in load_file(tmp_path / "compact")
+    np.testing.assert_array_equal(load(tmp_path / "compact").theta, model.theta)
 
 
 @pytest.mark.parametrize(
@@ -139,15 +157,17 @@ def test_damaged_parts_are_said_to_be(damage: Any, fault: str, tmp_path: Path):
     [None, np.ones((1, 49), np.float32), np.ones((1, 50)), np.full((1, 50), np.nan, np.float32)],
 )
 def test_scales_that_do_not_fit_are_refused(scale: Any, tmp_path: Path):
-    from safetensors import safe_open
+    path = tmp_path / "compact"
+    Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0).save(path, compact=True)
 
-    Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0).save(tmp_path / "compact", compact=True)
-    tensors = load_file(tmp_path / "compact")
-    with safe_open(str(tmp_path / "compact"), framework="numpy") as file:
-        metadata = file.metadata()
-    tensors.pop("dense_1.W.scale")
-    if scale is not None:
-        tensors["dense_1.W.scale"] = scale
-    save_file(tensors, tmp_path / "compact", metadata)
+    def changed(data: bytes) -> bytes:
+        (tmp_path / "plain").write_bytes(data)
+        with safe_open(str(tmp_path / "plain"), framework="numpy") as file:
+            metadata = file.metadata()
+        tensors = load_file(tmp_path / "plain")
+        tensors.pop("dense_1.W.scale")
+        return to_bytes(tensors | ({} if scale is None else {"dense_1.W.scale": scale}), metadata)
+
+    repacked(path, changed)
     with pytest.raises(FormatError, match=r"dense_1\.W should be float32 but is I8|contains NaN"):
-        load(tmp_path / "compact")
+        load(path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
@@ -36,7 +37,7 @@ from chainrule.formulas.layers import Activation
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer, Solver
 from chainrule.formulas.schedules import Schedule
-from chainrule.model import load_any
+from chainrule.model import load_with_others
 from chainrule.trained.persistence import encode
 
 KEPT = "biufUO"
@@ -120,13 +121,22 @@ def _number(value: Any) -> Any:
     return value
 
 
-def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str, Any]]:
-    """Return the estimator in a file, and the file's metadata.
+class EstimatorFile(NamedTuple, Generic[Held]):
+    """What a file of an estimator has."""
+
+    estimator: Held
+    metadata: dict[str, Any]
+    tensors: dict[str, NDArray[Any]]
+    """those that are none of its network's"""
+
+
+def read(kind: type[Held], path: str | os.PathLike[str]) -> EstimatorFile[Held]:
+    """Return the estimator in a file, and what else is there.
 
     Raises FormatError for a file without one, or with one of another class.
     """
-    model, extra = load_any(path)
-    data = extra.get("estimator")
+    model, saved = load_with_others(path)
+    data = saved.extra.get("estimator")
     if data is None:
         raise FormatError(f"{path} contains a Model but no estimator; read it with chainrule.load.")
     try:
@@ -171,7 +181,7 @@ def read(kind: type[Held], path: str | os.PathLike[str]) -> tuple[Held, dict[str
         raise FormatError(
             f"{path}: the estimator in the metadata is malformed ({fault_of(error)}); save it again."
         ) from error
-    return made, extra
+    return EstimatorFile(made, saved.extra, saved.others)
 
 
 def _records(known: dict[str, Any]) -> Records:

@@ -233,9 +233,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read an estimator of this class from a file that `save` wrote. Raises FormatError with the file's fault."""
-        made, extra = files.read(cls, path)
-        average = extra.get(best_files.KEY)
-        return made if average is None else best_files.restored(made, path, average)
+        found = files.read(cls, path)
+        return best_files.restored(found, path) if best_files.KEY in found.metadata else found.estimator
 
     def _html_repr(self) -> str:
         """Return scikit-learn's diagram, and for a fitted estimator also its architecture and its curve."""

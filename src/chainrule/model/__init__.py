@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from chainrule.model.ensemble import Ensemble, load_any
+    from chainrule.model.ensemble import Ensemble, load_any, load_with_others
     from chainrule.model.model import Model, load
 
-__all__ = ["Ensemble", "Model", "load", "load_any"]
+__all__ = ["Ensemble", "Model", "load", "load_any", "load_with_others"]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "ensemble": "Ensemble load_any",
+        "ensemble": "Ensemble load_any load_with_others",
         "model": "Model load",
     },
 )

@@ -23,7 +23,7 @@ from chainrule.network.start import MEMORY
 from chainrule.network.summary import Summary, counted
 from chainrule.trained import persistence
 from chainrule.trained.evaluation import BATCH, average, disagreement, outputs_of_each
-from chainrule.trained.prediction import PredictionMixin
+from chainrule.trained.files import FileMixin
 from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History
 
@@ -48,7 +48,7 @@ def _of_members(name: str, doc: str) -> Any:
     return property(get, put, doc=doc)
 
 
-class Ensemble(PredictionMixin):
+class Ensemble(FileMixin):
     """Several models of one network with different initial weights, whose predictions are averaged.
 
         ensemble = Ensemble(Network(8, [Dense(64), ReLU(), Dense(1)], MeanSquaredError()), 5)
@@ -378,9 +378,15 @@ class Ensemble(PredictionMixin):
 
 def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, Any]]:
     """Read the model or the ensemble of a file, and its whole metadata."""
+    model, saved = load_with_others(path)
+    return model, saved.extra
+
+
+def load_with_others(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, persistence.Saved]:
+    """Read the model or the ensemble of a file, and all that the file has beside it."""
     saved = persistence.load(path, ensemble=None)
     kind: type[Model | Ensemble] = Model if saved.extra.get("seeds") is None else Ensemble
-    return kind.of_saved(path, saved), saved.extra
+    return kind.of_saved(path, saved), saved
 
 
 def _is_same(a: NDArray[Any], b: NDArray[Any]) -> bool:

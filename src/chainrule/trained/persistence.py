@@ -8,7 +8,8 @@ Such a file contains no code: layers, losses and initializers are looked up by n
 checked like a user's. The shapes of the architecture are compared with the file's before anything is allocated.
 
 Format 2 has every setting of every layer, loss and initializer. Format 1 had only those that differ from their
-defaults; the others are filled in with the defaults of that time.
+defaults; the others are filled in with the defaults of that time. A file of format 3 is one of format 2, compressed
+(`packing`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.files import is_modest_json, open_regular, write_whole
+from chainrule.core.files import is_modest_json, open_regular
 from chainrule.errors import ChainruleError, ConfigError, FormatError
 from chainrule.formulas import layers
 from chainrule.formulas.initializers import INITIALIZERS, Initializer
@@ -34,7 +35,7 @@ from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.network import blocks
 from chainrule.network.constraints import Constraints
 from chainrule.network.network import MAX_LINKS, Network
-from chainrule.trained import rounding
+from chainrule.trained import packing, rounding
 
 FORMAT = 2
 DEFAULTS_1: dict[str, dict[str, Any]] = {
@@ -74,6 +75,9 @@ class Saved(NamedTuple):
     theta: NDArray[Any]
     states: dict[str, Any]
     extra: dict[str, Any]
+    """the whole metadata"""
+    others: dict[str, NDArray[Any]]
+    """the tensors that are none of the network's"""
 
 
 def encode(value: object) -> Any:
@@ -212,20 +216,20 @@ def named_tensors(
     }
 
 
-def save(
-    path: str | os.PathLike[str],
+def to_bytes(
     network: Network,
     theta: NDArray[Any],
     states: Any,
     extra: Mapping[str, Any],
-    compact: bool = False,
-) -> None:
-    """Write a model; the file is replaced atomically.
+    is_rounded: bool = False,
+    others: Mapping[str, NDArray[Any]] | None = None,
+) -> bytes:
+    """Return the file of a model.
 
     theta: (size,), or (members, size) of an ensemble, whose states are a list of those of each member.
-    compact: whether the larger matrices are rounded to 8 bits, see `rounding`.
+    is_rounded: whether the larger matrices are rounded to 8 bits, see `rounding`.  others: further tensors.
     """
-    from safetensors.numpy import save as to_bytes
+    from safetensors.numpy import save as as_file
 
     header = {"format": FORMAT, "network": network_config(network), **extra}
     if theta.ndim == 1:
@@ -233,7 +237,7 @@ def save(
     else:
         each = [named_tensors(network, *one) for one in zip(theta, states, strict=True)]
         tensors = {name: np.stack([one[name] for one in each]) for name in each[0]}
-    if compact:  # no states, such as edges of bins
+    if is_rounded:  # no states, such as edges of bins
         own = {name: tensors[name] for name in _names_of(network)}
         tensors = rounding.rounded(own, theta.ndim - 1) | {
             name: state for name, state in tensors.items() if name not in own
@@ -242,7 +246,7 @@ def save(
         name: np.ascontiguousarray(value).reshape(np.shape(value))  # otherwise a () array would become (1,)
         for name, value in tensors.items()
     }
-    write_whole(path, to_bytes(tensors, metadata={"chainrule": json.dumps(header)}))
+    return as_file(tensors | dict(others or {}), metadata={"chainrule": json.dumps(header)})
 
 
 def load(
@@ -256,13 +260,13 @@ def load(
     ensemble: whether the file must have an ensemble; None for either. Of one theta is (members, size), and states have
     as many rows.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = Path(path)
     try:
         with open_regular(path):
             pass
-        with safe_open(str(path), framework="numpy") as file:
+        with packing.opened(path) as (file, size):
             header = _header(path, file.metadata())
             try:
                 config = header["network"]
@@ -279,10 +283,12 @@ def load(
             dtype = np.dtype(header["dtype"])
             members = _members(path, header, ensemble)
             of_slots = set(_names_of(network))
-            for name, of_one in _shapes(network, path.stat().st_size):
+            others = found - {name + end for name in of_slots for end in ("", rounding.SCALE)}
+            for name, of_one in _shapes(network, size):
                 shape = (*members, *of_one)
                 if name not in found:
                     raise FormatError(f"{path}: the tensor {name} is missing.")
+                others.discard(name)
                 tensor = file.get_slice(name)
                 came = tuple(tensor.get_shape())
                 if came != shape:
@@ -306,13 +312,14 @@ def load(
                     tensors = (file.get_tensor(f"{link.name}.{f}") for f in state._fields)
                     shapes = ((*members, *np.shape(value)) for value in state)
                     states[link.name] = type(state)(*map(np.reshape, tensors, shapes))
+            more = {name: file.get_tensor(name) for name in sorted(others)}
     except SafetensorError as error:
         raise FormatError(
             f"{path} is not a complete safetensors file ({error}); save the model again."
         ) from error
     if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
         raise FormatError(f"{path} contains NaN or infinity among its numbers; save the model again.")
-    return Saved(network, theta, states, header)
+    return Saved(network, theta, states, header, more)
 
 
 def _is_rounded(file: Any, name: str, found: Set[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:

@@ -1,8 +1,7 @@
-"""Shared by a trained network and an ensemble: prediction and evaluation from their outputs, and files."""
+"""Shared by a trained network and an ensemble: prediction and evaluation from their outputs."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -12,12 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core.arrays import Array, RowsLike, TargetsLike
 from chainrule.data import checks, frames
 from chainrule.data.samples import Samples, TargetScale
-from chainrule.errors import ConfigError, FormatError, ShapeError
-from chainrule.formulas.layers import Layer
+from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.network.answers import decide, probabilities, task_of, true_labels
 from chainrule.network.network import Network
-from chainrule.trained import persistence
 from chainrule.trained.evaluation import BATCH, evaluate_outputs, metric_names
 
 
@@ -228,73 +225,3 @@ class PredictionMixin:
                 f"there is no link {unknown[0]!r} with parameters; choose from {', '.join(sorted(known))}."
             )
         return frozenset(names) or frozenset(known)
-
-    # --- files ---------------------------------------------------------------------------------------------------
-
-    def save(
-        self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None, compact: bool = False
-    ) -> None:
-        """Write the model to a safetensors file, which `load` reads back bit for bit.
-
-        Of an ensemble each tensor contains that of every member: dense_1.W is (members, fan_in, fan_out).
-        extra: further JSON values for the file's metadata, which `load_with_extra` returns.
-        compact: whether larger matrices are rounded to 8 bits with a scale for each output, a quarter of the bytes.
-        """
-        states, known = self._states_of_file(), {**(extra or {}), **self._metadata()}
-        persistence.save(path, self.network, self.theta, states, known, compact)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read a model from a file that `save` wrote. custom: classes of custom layers, by kind.
-
-        Raises FormatError with the file and its fault, and OSError if the file cannot be read.
-        """
-        return cls.load_with_extra(path, custom=custom)[0]
-
-    @classmethod
-    def load_with_extra(
-        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
-    ) -> tuple[Self, dict[str, Any]]:
-        """Read a model as `load` does, and the whole metadata of the file."""
-        saved = persistence.load(path, custom, ensemble=cls.has_members)
-        return cls.of_saved(path, saved), saved.extra
-
-    @classmethod
-    def of_saved(cls, path: str | os.PathLike[str], saved: persistence.Saved) -> Self:
-        """Return the model that a file has. Raises FormatError for metadata that none has."""
-        raise NotImplementedError
-
-    def _states_of_file(self) -> Any:
-        """Return the states as a file has them."""
-        return self.states
-
-    def _metadata(self) -> dict[str, Any]:
-        """Return the metadata of a file, besides the network and its parameters, as data for JSON."""
-        scale = None if self.target_scale is None else self.target_scale.to_data()
-        return {
-            "dtype": self.dtype.name,
-            "seed": self.seed,
-            "classes": None if self.classes is None else self.classes.tolist(),
-            **({} if self._feature_names is None else {"feature_names": self._feature_names}),
-            **({} if scale is None else {"target_scale": scale}),
-            "frozen": sorted(self.frozen),
-            "epochs_trained": self.epochs_trained,
-            "steps_trained": self.steps_trained,
-        }
-
-    def take_metadata(self, path: str | os.PathLike[str], found: Mapping[str, Any]) -> None:
-        """Check and restore what `_metadata` wrote to a file. Raises FormatError with the path."""
-        try:
-            self.seed = checks.check_seed(found["seed"])
-            classes = found["classes"]
-            self.classes = None if classes is None else checks.check_classes(classes, self.network)
-            self.feature_names = found.get("feature_names")
-            if (scale := found.get("target_scale")) is not None:
-                given = scale["mean"], scale["std"], self.network.outputs, scale.get("low"), scale.get("high")
-                scale = checks.check_scale(*given)
-            self.target_scale = scale
-            self.frozen = self._link_names(tuple(found["frozen"])) if found["frozen"] else frozenset()
-            self.epochs_trained = checks.check_seed(found["epochs_trained"], "epochs_trained", 63)
-            self.steps_trained = checks.check_seed(found["steps_trained"], "steps_trained", 63)
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{path}: the metadata is malformed ({str(error)[:300]}).") from error

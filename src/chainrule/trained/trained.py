@@ -17,11 +17,11 @@ from chainrule.engines import Plan, select
 from chainrule.network.network import Network
 from chainrule.network.summary import Summary, counted, summarize
 from chainrule.trained import persistence
-from chainrule.trained.prediction import PredictionMixin
+from chainrule.trained.files import FileMixin
 from chainrule.trained.predictor import Predictor
 
 
-class Trained(PredictionMixin):
+class Trained(FileMixin):
     """A network with its parameters: it predicts, evaluates, is inspected and saved, but does not train.
 
     network: the layers and the loss.  theta (size,): all parameters.  states: the running statistics, by link name.

@@ -5,7 +5,6 @@ The finished fits of a race are files too, from which a race goes on after the p
 
 from __future__ import annotations
 
-import lzma
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -29,18 +28,15 @@ from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
 from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.fit.limit import course_of
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
-from chainrule.model import Ensemble, Model, load_any
+from chainrule.model import load_any
+from chainrule.trained.packing import packed
 from chainrule.training.checkpoint import is_record
 
 KEY = "blend"
 """The key of an average in a file's metadata."""
-PACKED = "compressed_parts"
-"""The tensor of a compact file that has the other networks' files."""
 LOOKUP, AVERAGE = "lookup", "average"
 """The tensor with the training rows of an average, and the keys of what it has beside them and of all else: a version
 that knows no lookup finds no average, in place of one that it would answer differently by."""
-MOST_TIMES, MOST_MEMORY = 100, 1 << 27
-"""How many times as long as what is compressed may be what comes of it, and the bytes that this may need."""
 
 
 def save(
@@ -52,64 +48,32 @@ def save(
 ) -> None:
     """Write a fitted estimator of preset="best"; the file is replaced in one step.
 
-    more: further metadata.  compact: whether weights are rounded to 8 bits, and the files of the other networks, which
-    have much in common, are compressed together.
+    more: further metadata.  compact: whether weights are rounded to 8 bits, and all is compressed together: the
+    networks have much in common.
     """
     from safetensors.numpy import save as to_bytes
 
-    def others(folder: Path) -> dict[str, NDArray[Any]]:
-        found = {}
-        for number, part in enumerate(result.blend.parts[1:], 1):
-            part.estimator.save(one := folder / "one", compact=compact)
-            found[_name(number)] = np.frombuffer(one.read_bytes(), np.uint8)
-        if (lookup := result.blend.lookup) is not None:
-            found[LOOKUP] = np.frombuffer(to_bytes(lookup.tensors(compact)), np.uint8)
-        if not compact or not found:
-            return found
-        return {PACKED: np.frombuffer(lzma.compress(to_bytes(found)), np.uint8)}
-
+    others = {}
+    for number, part in enumerate(result.blend.parts[1:], 1):
+        own = {"estimator": files.described(part.estimator)}
+        others[_name(number)] = _as_tensor(part.result.model.to_bytes(extra=own, is_rounded=compact))
+    if (lookup := result.blend.lookup) is not None:
+        others[LOOKUP] = _as_tensor(to_bytes(lookup.tensors(compact)))
     extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(result)}
-    write_whole(path, with_tensors(result.model, extra, others, compact))
+    data = result.model.to_bytes(extra=extra, is_rounded=compact, others=others)
+    write_whole(path, packed(data) if compact else data)
 
 
-def with_tensors(
-    model: Model | Ensemble,
-    extra: dict[str, Any],
-    more: Callable[[Path], Mapping[str, NDArray[Any]]],
-    compact: bool = False,
-) -> bytes:
-    """Return the file of a model with further tensors. more(folder): these; it may use the folder for itself."""
-    from safetensors import safe_open
-    from safetensors.numpy import save as to_bytes
-
-    with TemporaryDirectory() as folder:
-        first = Path(folder) / "first"
-        model.save(first, extra=extra, compact=compact)
-        with safe_open(str(first), framework="numpy") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return to_bytes(tensors | dict(more(Path(folder))), metadata=metadata)
+def _as_tensor(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8)
 
 
-def unpacked(data: bytes) -> dict[str, NDArray[Any]]:
-    """Return the files that a compact file has compressed together. Raises FormatError for others."""
+def restored(found: files.EstimatorFile[Held], path: str | os.PathLike[str]) -> Held:
+    """Return the estimator of a file with the average that the file has. path: of it, for errors."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
-    reader = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
-    try:
-        whole = reader.decompress(data, max_length=MOST_TIMES * len(data))
-    except lzma.LZMAError as error:
-        raise FormatError(f"the compressed networks are damaged: {error}") from error
-    if not reader.eof:
-        raise FormatError("the compressed networks do not end where they should")
-    return from_bytes(whole)
-
-
-def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
-    """Return an estimator that was read from a file with the average that the file has. data: its metadata of KEY."""
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import load as from_bytes
-
+    estimator, tensors, data = found.estimator, found.tensors, found.metadata[KEY]
     try:
         looked, data = data.get(LOOKUP), data.get(AVERAGE, data)
         weights, recipes = [float(each) for each in data["weights"]], list(map(str, data["recipes"]))
@@ -118,20 +82,14 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
         if not (fits and len(weights) == len(recipes)):
             raise FormatError("the weights of the average are not above 0 with a sum of 1")
         made = [estimator]
-        with safe_open(str(path), framework="numpy") as file, TemporaryDirectory() as folder:
-            is_packed = PACKED in file.keys()  # noqa: SIM118
-            packed = unpacked(file.get_tensor(PACKED).tobytes()) if is_packed else {}
+        with TemporaryDirectory() as folder:
             for number in range(1, len(weights)):
                 one = Path(folder) / "one"
-                whole = packed[_name(number)] if is_packed else file.get_tensor(_name(number))
-                one.write_bytes(whole.tobytes())
-                part, extra = files.read(type(estimator), one)
-                if KEY in extra:  # it would have parts again, and so on
+                one.write_bytes(tensors[_name(number)].tobytes())
+                part = files.read(type(estimator), one)
+                if KEY in part.metadata:  # it would have parts again, and so on
                     raise FormatError(f"part {number} of the average is an average")
-                made.append(part)
-            if looked is not None:
-                whole = packed[LOOKUP] if is_packed else file.get_tensor(LOOKUP)
-                arrays = from_bytes(whole.tobytes())
+                made.append(part.estimator)
         results = [result_of(each) for each in made]
         outputs = {each.model.network.outputs for each in results}
         if len(outputs) > 1:
@@ -140,7 +98,9 @@ def restored(estimator: Held, path: str | os.PathLike[str], data: Any) -> Held:
         plan = None if data.get("plan") is None else plan_of(data["plan"])
         preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
         results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
-        lookup = None if looked is None else lookup_of(looked, arrays, results[0].targets.outputs)
+        lookup = None
+        if looked is not None:
+            lookup = lookup_of(looked, from_bytes(tensors[LOOKUP].tobytes()), results[0].targets.outputs)
     except (
         SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
     ) as error:  # fmt: skip
@@ -207,7 +167,7 @@ def saver(place: Path, estimator: HoldsResult, of: int) -> Callable[[Task, RaceF
         place.mkdir(exist_ok=True)
         rows = "all" if task.is_of_all else "fold"
         path = place / f"{task.candidate.name.replace(' ', '-')}-{rows}-{task.fold}.safetensors"
-        write_whole(path, with_tensors(made.result.model, extra, lambda folder: {PREDICTED: made.predicted}))
+        write_whole(path, made.result.model.to_bytes(extra=extra, others={PREDICTED: made.predicted}))
 
     return save
 
@@ -231,14 +191,11 @@ def saved(place: Path, estimator: HoldsResult, of: int) -> RaceState:
 
 def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, int, bool, RaceFit]]:
     """Iterate over the fits in a folder: the recipe, the fold, whether it is of all rows, and the fit."""
-    from safetensors import SafetensorError, safe_open
-
     for path in sorted(place.glob("*.safetensors")):
-        made, extra = files.read(type(estimator), path)
+        found = files.read(type(estimator), path)
         try:
-            own, result = extra[FIT], result_of(made)
-            with safe_open(str(path), framework="numpy") as file:
-                predicted = file.get_tensor(PREDICTED)
+            own, result = found.metadata[FIT], result_of(found.estimator)
+            predicted = found.tensors[PREDICTED]
             counts = [own[name] for name in NUMBERS]
             fits = all(
                 type(count) is int and least <= count < 1 << 31
@@ -255,7 +212,7 @@ def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, i
             if not fits:
                 raise FormatError("what it says of the fit is none of a race")
             course = None if own.get("course") is None else course_of(own["course"])  # none in older files
-        except (SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(
                 f"{path} is not a fit of a race ({fault_of(error)}); delete it to fit it again."
             ) from error

@@ -1,0 +1,79 @@
+"""Files compressed as a whole, for files that are to be small: an ordinary model file as the one tensor of another.
+
+Of several networks much is the same, such as the preparation of their table, and is then written once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import FormatError
+
+FORMAT = 3
+"""The format that such a file gives in its metadata, beside a network that it does not have."""
+PACKED = "compressed"
+"""The tensor of the bytes of the ordinary file, compressed by LZMA."""
+MOST_TIMES, MOST_MEMORY = 100, 1 << 27
+"""How many times as long as what is compressed may be what comes of it, and the bytes that this may need."""
+
+
+def packed(data: bytes) -> bytes:
+    """Return a model file compressed; as it is where hardly anything would be left of it, which is not read again."""
+    from safetensors.numpy import save as to_bytes
+
+    short = np.frombuffer(_lzma().compress(data), np.uint8)
+    if MOST_TIMES * len(short) <= len(data):
+        return data
+    return to_bytes({PACKED: short}, metadata={"chainrule": json.dumps({"format": FORMAT, "network": {}})})
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, int]]:
+    """Open a model file for reading by safetensors, an ordinary or a compressed one, with its bytes when ordinary.
+
+    Raises safetensors' SafetensorError for another file, and FormatError for a damaged one.
+    """
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="numpy") as file:
+        if PACKED not in file.keys():  # noqa: SIM118
+            yield file, os.path.getsize(path)
+            return
+        whole = _unpacked(path, file.get_tensor(PACKED).tobytes())
+    with TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain"
+        plain.write_bytes(whole)
+        with safe_open(str(plain), framework="numpy") as file:
+            yield file, len(whole)
+
+
+def _unpacked(path: str | os.PathLike[str], data: bytes) -> bytes:
+    lzma = _lzma()
+    reader = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
+    try:
+        whole: bytes = reader.decompress(data, max_length=MOST_TIMES * len(data))
+    except lzma.LZMAError as error:
+        raise FormatError(f"{path} is damaged ({error}); save the model again.") from error
+    if not reader.eof:
+        raise FormatError(f"{path} is damaged: what it has compressed does not end; save the model again.")
+    return whole
+
+
+def _lzma() -> Any:
+    """Return the standard library's module. Raises FormatError for a Python that was compiled without it."""
+    try:
+        import lzma
+    except ImportError as error:
+        raise FormatError(
+            "compact files need lzma, a module of the standard library that this Python was compiled without; "
+            "install a Python that has it, or save with compact=False."
+        ) from error
+    return lzma
