@@ -32,6 +32,7 @@ from chainrule.estimators.best.lookup import (
     corrected_numbers,
     corrected_numbers_back,
     corrected_shares,
+    in_order,
     lookup_of,
     share_odds,
     share_odds_back,
@@ -150,6 +151,27 @@ def test_sums_over_blocks_are_those_of_a_loop(rows: int, columns: int, codes: in
         np.testing.assert_allclose(
             found[k], p[k] + near @ memory.observed / (0.4 + near.sum()), rtol=1e-5, atol=1e-6
         )
+
+
+@pytest.mark.parametrize("kind", ["numbers", "same", "codes"])
+@given(st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_rows_are_compared_in_the_order_that_leaves_the_fewest(kind: str, rows: int, seed: int) -> None:
+    """A number, or a category, of which another one is as far as FAR, is exact to rounding: exp(-50)."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(n: int) -> ComparedRows:
+        numbers = np.column_stack([rng.normal(size=n) / 50, rng.integers(0, 20, n) / 10])
+        return ComparedRows(numbers.astype(np.float32), rng.integers(0, 20, (n, 1)).astype(np.int32))
+
+    memory = Memory(drawn(rows), rng.normal(size=(rows, 1)).astype(np.float32))
+    same, code = np.array([0.0, 50.0 * (kind == "same")]), 50.0 if kind == "codes" else 1.0
+    similarity = Similarity(np.array([1.0, 0.0]), np.array([code]), 0.4, same)
+    one, p, own = drawn(7), rng.normal(size=(7, 1)), in_order(memory, similarity)
+    if rows > 40:
+        assert own.value.kind == kind
+    near = np.exp(-similarity.distances(similarity.scaled(one), similarity.scaled(memory.rows)))
+    expected = p + near @ memory.observed / (0.4 + near.sum(1, keepdims=True))
+    np.testing.assert_allclose(memory.corrected(one, p, similarity, own), expected, rtol=1e-12, atol=1e-12)
 
 
 # --- what is learned --------------------------------------------------------------------------------------------------

@@ -287,9 +287,9 @@ class Memory(WithoutCache):
         p: (n, outputs) before, of all classes for labels.  own: `in_order`, if it is known.
         """
         own, rows = own or in_order(self, similarity), similarity.scaled(one)
-        place = rows.numbers[:, own.column] if rows.numbers.shape[1] else np.zeros(len(p))
+        place = own.value.of(rows)
         order, found = np.argsort(place, kind="stable"), np.empty(p.shape)
-        for some in _blocks(place[order], own.places):
+        for some in _blocks(place[order], own.places, own.value.reach):
             chosen = order[some.rows]
             near = np.exp(-similarity.distances(rows.take(chosen), own.rows.take(some.others)))
             sums = near @ own.known[some.others]
@@ -297,27 +297,58 @@ class Memory(WithoutCache):
         return found
 
 
-class OrderedRows(NamedTuple):
-    """Training rows in the order of the column that tells most of them apart."""
+class OrderedValue(NamedTuple):
+    """A value of rows, by which those are found whose distance from a row is below `FAR`."""
 
+    kind: str
+    """of the parts of `ScaledRows`: numbers, same or codes"""
     column: int
-    places: NDArray[np.floating]
-    """(m,) its values, in units of the similarity, from the smallest"""
+    reach: float
+    """how far apart two such rows are in it, at most"""
+
+    def of(self, rows: ScaledRows) -> Numbers:
+        """Return the value of each row (n,)."""
+        values = {"numbers": rows.numbers, "same": rows.same, "codes": rows.codes}[self.kind]
+        return np.asarray(values[:, self.column], np.float64)
+
+    def compared(self, rows: ScaledRows) -> float:
+        """Return how many of the rows each of them is compared with, in the mean."""
+        places = np.sort(self.of(rows))
+        first, last = _within(places, places, self.reach)
+        return float(np.mean(last - first))
+
+
+class OrderedRows(NamedTuple):
+    """Training rows in the order of the value that leaves the fewest to compare with."""
+
+    value: OrderedValue
+    places: Numbers
+    """(m,) the values, from the smallest"""
     rows: ScaledRows
     known: Numbers
     """(m, ...) as `Memory.known`"""
 
 
 def in_order(memory: Memory, similarity: Similarity) -> OrderedRows:
-    """Return training rows in the order of one column, so that a row is only compared with those near in it."""
+    """Return training rows in the order of one value, so that a row is only compared with those near in it.
+
+    It is the number that tells most of them apart, or a number or a category of which another one is as far as `FAR`.
+    """
     scaled = similarity.scaled(memory.rows)
-    if not scaled.numbers.shape[1]:
-        return OrderedRows(0, np.zeros(len(scaled.codes)), scaled, memory.known)
-    low, high = np.quantile(scaled.numbers, (0.05, 0.95), axis=0)
-    column = int(np.argmax(high - low))
-    order = np.argsort(scaled.numbers[:, column], kind="stable")
+    values = []
+    if scaled.numbers.shape[1]:
+        low, high = np.quantile(scaled.numbers, (0.05, 0.95), axis=0)
+        values.append(OrderedValue("numbers", int(np.argmax(high - low)), math.sqrt(FAR)))
+    for column in np.flatnonzero(similarity.same[similarity.same > 0] >= FAR):
+        largest = float(np.abs(scaled.same[:, column]).max())
+        values.append(OrderedValue("same", int(column), SAME * (1 + largest)))
+    values += [OrderedValue("codes", int(column), 0.0) for column in np.flatnonzero(similarity.codes >= FAR)]
+    if not values:
+        values = [OrderedValue("codes", 0, math.inf)]  # all of them
+    value = min(values, key=lambda each: each.compared(scaled))
+    order = np.argsort(value.of(scaled), kind="stable")
     rows = scaled.take(order)
-    return OrderedRows(column, rows.numbers[:, column].copy(), rows, memory.known[order])
+    return OrderedRows(value, value.of(rows), rows, memory.known[order])
 
 
 class _Block(NamedTuple):
@@ -327,11 +358,16 @@ class _Block(NamedTuple):
     others: slice
 
 
-def _blocks(places: NDArray[np.floating], others: NDArray[np.floating]) -> Iterator[_Block]:
-    """Iterate over rows in order, as many at a time as have room, with the training rows within `FAR` in one column."""
-    start, reach = 0, math.sqrt(FAR)
+def _within(places: Numbers, others: Numbers, reach: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of others, in order, are within reach of each place: from the first up to the last, exclusive."""
     first = np.searchsorted(others, places - reach)
-    last = np.searchsorted(others, places + reach, side="right")
+    return first, np.searchsorted(others, places + reach, side="right")
+
+
+def _blocks(places: Numbers, others: Numbers, reach: float) -> Iterator[_Block]:
+    """Iterate over rows in order, as many at a time as have room, with the training rows within reach."""
+    start = 0
+    first, last = _within(places, others, reach)
     while start < len(places):
         room = np.arange(1, len(places) - start + 1) * np.maximum(last[start:] - first[start], 1)
         end = start + max(1, int(np.searchsorted(room, AT_ONCE, side="right")))

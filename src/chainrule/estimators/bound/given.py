@@ -30,6 +30,8 @@ _ARROW = frozenset(
     [f"{kind}{width}" for kind in ("int", "uint") for width in _WIDTHS]
     + ["float", "double", "bool", "string", "large_string", "string_view"]
 )
+_SIMPLE = frozenset([float, int, str, bool])
+"""Types of a frame's cells that mean the same in any column."""
 _ALIKE = (NUMBERS, frozenset([bool]), frozenset([np.datetime64]), frozenset([np.timedelta64]))
 """Types of cells that each mean by itself what they do in a column of them and of None."""
 
@@ -91,14 +93,19 @@ def _of_array(X: np.ndarray[Any, Any], known: KnownColumns) -> list[Cells] | Non
 def _of_pandas(X: Any, known: KnownColumns) -> list[Cells] | None:
     if len(X) > FEW:
         return None
-    names, moments = X.columns.tolist(), []
+    names: list[str] = X.columns.tolist()
+    rows: list[list[object]] = X.to_numpy(object).tolist()
+    if all(
+        type(cell) in _SIMPLE for row in rows for cell in row
+    ):  # whose columns' types, which are slow, say no more
+        return _placed(names, rows, known)
+    moments = []
     for k, dtype in enumerate(X.dtypes.tolist()):
         kind = dtype.kind if isinstance(dtype, np.dtype) else None
         if kind is not None and kind in "mM":
             moments.append(k)
         elif not (kind == "O" or (kind is not None and kind in _NUMPY) or type(dtype).__name__ in _PANDAS):
             return None
-    rows: list[list[object]] = X.to_numpy(object).tolist()
     for k in moments:  # NumPy's own, because those of pandas have nanoseconds
         for row, cell in zip(rows, X.iloc[:, k].to_numpy(), strict=True):
             row[k] = cell
