@@ -1,4 +1,3 @@
-# Over 300 lines because all functions that generated C may have stand side by side, each as one text.
 """The functions of generated C: text with places for the prefix, the type and the suffix of <math.h>'s functions.
 
 @p prefix of all names     @T float or double     @m f or nothing, as in expf     @s that of SPACE, as in @p_affine_f
@@ -51,6 +50,23 @@ static double @p_normal_quantile(double share)
     }
     return share < 0.5 ? x : -x;
 }
+"""
+
+BISECTION = """\
+/* How many of n ascending numbers {0} x. */
+static uint32_t @p_{1}(const double @P_CONST *grid, uint32_t n, double x)
+{{
+    uint32_t low = 0u, high = n;
+    while (low < high) {{
+        const uint32_t middle = low + (high - low) / 2u;
+        if (grid[middle] {2} x) {{
+            low = middle + 1u;
+        }} else {{
+            high = middle;
+        }}
+    }}
+    return low;
+}}
 """
 
 HELPERS: dict[str, str] = {
@@ -181,38 +197,8 @@ static void @p_sort_@s(@T *y, uint32_t n)
     }
 }
 """,
-    "not_above": """\
-/* How many of n ascending numbers are not above x. */
-static uint32_t @p_not_above(const double @P_CONST *grid, uint32_t n, double x)
-{
-    uint32_t low = 0u, high = n;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2u;
-        if (grid[middle] <= x) {
-            low = middle + 1u;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-""",
-    "below": """\
-/* How many of n ascending numbers are below x. */
-static uint32_t @p_below(const double @P_CONST *grid, uint32_t n, double x)
-{
-    uint32_t low = 0u, high = n;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2u;
-        if (grid[middle] < x) {
-            low = middle + 1u;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-""",
+    "not_above": BISECTION.format("are not above", "not_above", "<="),
+    "below": BISECTION.format("are below", "below", "<"),
     "share": """\
 /* The share of the numbers of training that are below x, by n of their quantiles at equal steps. */
 static double @p_share(const double @P_CONST *grid, uint32_t n, double x)

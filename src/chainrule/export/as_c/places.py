@@ -21,72 +21,18 @@ from chainrule.export.quantizing import Int8Range
 
 SIZES = {"double": 8, "float": 4, "uint32_t": 4, "int32_t": 4, "int8_t": 1}
 """The bytes of a number of each type."""
-RESERVED = frozenset(
-    [
-        *(
-            "auto",
-            "break",
-            "case",
-            "char",
-            "const",
-            "continue",
-            "default",
-            "do",
-            "double",
-            "else",
-            "enum",
-            "extern",
-        ),
-        *(
-            "float",
-            "for",
-            "goto",
-            "if",
-            "inline",
-            "int",
-            "long",
-            "register",
-            "restrict",
-            "return",
-            "short",
-            "signed",
-        ),
-        *(
-            "sizeof",
-            "static",
-            "struct",
-            "switch",
-            "typedef",
-            "union",
-            "unsigned",
-            "void",
-            "volatile",
-            "while",
-            "asm",
-        ),
-        *(
-            "bool",
-            "true",
-            "false",
-            "class",
-            "private",
-            "public",
-            "protected",
-            "new",
-            "delete",
-            "this",
-            "template",
-        ),
-        *("operator", "try", "catch", "throw", "namespace", "using"),
-    ]
-)
+KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long
+register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while asm
+bool true false class private public protected new delete this template operator try catch throw namespace using
+"""
 """Words that C, C++ or their compilers keep for themselves."""
 
 
 def identifier(text: str, taken: set[str]) -> str:
     """Return a name for C that is like a text and not taken, and take it."""
     name = re.sub(r"_+", "_", re.sub(r"[^a-z0-9]", "_", text.lower())).strip("_") or "x"
-    name = f"x_{name}" if name[0].isdigit() or name in RESERVED else name[:48]
+    name = f"x_{name}" if name[0].isdigit() or name in KEYWORDS.split() else name[:48]
     made, count = name, 1
     while made in taken:
         count += 1

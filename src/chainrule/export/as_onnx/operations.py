@@ -11,32 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.answers import (
-    SAME,
-    AboveThreshold,
-    GroupMean,
-    LargestColumn,
-    Ratio,
-    SimilarRows,
-    SortedColumns,
-    WeightedSum,
-)
+from chainrule.export import answers, numbers
+from chainrule.export.answers import SAME
 from chainrule.export.as_onnx.functions import FUNCTIONS, above, add, below, times
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
 from chainrule.export.base import GraphOperation
-from chainrule.export.numbers import (
-    Affine,
-    Between,
-    Columnwise,
-    CosineVectors,
-    Elementwise,
-    GroupedAffine,
-    GroupSoftmax,
-    JoinedColumns,
-    LinearPieces,
-    NegativeSlopes,
-    SelectedColumns,
-)
 
 
 @singledispatch
@@ -55,13 +34,13 @@ def places(w: OnnxWriter, x: str, table: NDArray[np.float64], comparison: str) -
     room = max(1, 2 ** int(m).bit_length()) - 1
     filled = np.full((columns, room), np.inf)
     filled[:, :m] = table
-    numbers = w.like(filled.ravel(), x)
+    ordered = w.like(filled.ravel(), x)
     starts = w.integers((np.arange(columns) * room)[None])
     found = w.integers(np.zeros((1, columns)))
     step = (room + 1) // 2
     while step:
         candidate = w.node("Add", w.node("Add", found, w.integers(step - 1)), starts)
-        number = w.node("Gather", numbers, candidate, dtype=w.types[x], axis=0)
+        number = w.node("Gather", ordered, candidate, dtype=w.types[x], axis=0)
         passed = w.node("Mul", w.whole(w.node(comparison, number, x)), w.integers(step))
         found = w.node("Add", found, passed)
         step //= 2
@@ -69,7 +48,7 @@ def places(w: OnnxWriter, x: str, table: NDArray[np.float64], comparison: str) -
 
 
 @written.register
-def _(operation: LinearPieces, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.LinearPieces, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     columns, pieces, size = operation.starts.shape
     if pieces > 1:
@@ -90,7 +69,7 @@ def _(operation: LinearPieces, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: Columnwise, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.Columnwise, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     if operation.center.any():
         x = w.node("Sub", x, w.like(operation.center, x))
@@ -100,7 +79,7 @@ def _(operation: Columnwise, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: Elementwise, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.Elementwise, w: OnnxWriter, *values: str) -> str:
     function = FUNCTIONS.get(operation.function)
     if function is None:
         raise ConfigError(
@@ -110,13 +89,13 @@ def _(operation: Elementwise, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: Affine, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.Affine, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     return w.node("Gemm", x, w.like(operation.W.T, x), w.like(operation.b, x), transB=1)
 
 
 @written.register
-def _(operation: GroupedAffine, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.GroupedAffine, w: OnnxWriter, *values: str) -> str:
     x, groups = values[0], operation.groups
     _, inputs, outputs = operation.W.shape
     parts = w.node("Transpose", w.reshape(x, -1, groups, inputs), perm=[1, 0, 2])
@@ -126,7 +105,7 @@ def _(operation: GroupedAffine, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: NegativeSlopes, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.NegativeSlopes, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     if w.types[x] != DOUBLE:
         return w.node("PRelu", x, w.like(operation.slope, x))
@@ -134,13 +113,13 @@ def _(operation: NegativeSlopes, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: Between, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.Between, w: OnnxWriter, *values: str) -> str:
     x, y = values
     return w.node("Add", x, times(w, w.node("Sub", y, x), operation.alpha))
 
 
 @written.register
-def _(operation: GroupSoftmax, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.GroupSoftmax, w: OnnxWriter, *values: str) -> str:
     if operation.groups == 1:
         return w.node("Softmax", values[0], axis=-1)
     parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))
@@ -149,13 +128,13 @@ def _(operation: GroupSoftmax, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: GroupMean, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.GroupMean, w: OnnxWriter, *values: str) -> str:
     parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))
     return w.node("ReduceMean", parts, axes=[1], keepdims=0)
 
 
 @written.register
-def _(operation: WeightedSum, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.WeightedSum, w: OnnxWriter, *values: str) -> str:
     total = ""
     for weight, value in zip(operation.weights, values, strict=True):
         own = value if weight == 1 else times(w, value, weight)
@@ -164,12 +143,12 @@ def _(operation: WeightedSum, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: Ratio, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.Ratio, w: OnnxWriter, *values: str) -> str:
     return w.node("Div", *values)
 
 
 @written.register
-def _(operation: SimilarRows, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.SimilarRows, w: OnnxWriter, *values: str) -> str:
     """Row by row, so that the memory is that of one row, however many there are."""
     count, outputs = operation.known.shape
     columns, categories = len(operation.by_number), len(operation.by_code)
@@ -184,8 +163,8 @@ def _(operation: SimilarRows, w: OnnxWriter, *values: str) -> str:
         d = w.constant(np.zeros(count), DOUBLE)
         own = w.node("Unsqueeze", x, w.integers([1]))  # (columns + categories, 1)
         if columns:
-            numbers = w.node("Gather", own, w.integers(np.arange(columns)), axis=0)
-            apart = w.node("Sub", rows, w.cast(numbers, DOUBLE))  # (columns, count)
+            first = w.node("Gather", own, w.integers(np.arange(columns)), axis=0)
+            apart = w.node("Sub", rows, w.cast(first, DOUBLE))  # (columns, count)
             square = w.node("Mul", apart, apart)
             d = w.node("Add", d, w.node("MatMul", w.constant(-operation.by_number, DOUBLE), square))
             for j in np.flatnonzero(operation.by_same):
@@ -205,18 +184,18 @@ def _(operation: SimilarRows, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: JoinedColumns, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.JoinedColumns, w: OnnxWriter, *values: str) -> str:
     dtype = w.types[values[0]]
     return w.node("Concat", *(w.cast(value, dtype) for value in values), axis=1)
 
 
 @written.register
-def _(operation: SelectedColumns, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.SelectedColumns, w: OnnxWriter, *values: str) -> str:
     return w.node("Gather", values[0], w.integers(list(operation.columns)), axis=1)
 
 
 @written.register
-def _(operation: CosineVectors, w: OnnxWriter, *values: str) -> str:
+def _(operation: numbers.CosineVectors, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     columns, _, size = operation.W.shape
     apart = w.node("Unsqueeze", x, w.integers([2]))
@@ -231,19 +210,19 @@ def _(operation: CosineVectors, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: LargestColumn, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.LargestColumn, w: OnnxWriter, *values: str) -> str:
     return w.node("ArgMax", values[0], axis=1, keepdims=1)
 
 
 @written.register
-def _(operation: AboveThreshold, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.AboveThreshold, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     comparison = "GreaterOrEqual" if operation.or_equal else "Greater"
     return w.whole(w.node(comparison, x, w.like(operation.threshold, x)))
 
 
 @written.register
-def _(operation: SortedColumns, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.SortedColumns, w: OnnxWriter, *values: str) -> str:
     count = len(operation.order)
     ordered = w.sorted_rows(values[0], count)
     return w.node("Gather", ordered, w.integers(np.argsort(operation.order)), axis=1)

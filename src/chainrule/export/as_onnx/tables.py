@@ -6,31 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from chainrule.export import columns
 from chainrule.export.as_onnx.functions import add, times
 from chainrule.export.as_onnx.operations import places
 from chainrule.export.as_onnx.operations import written as written
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
 from chainrule.export.base import NUMBERS
-from chainrule.export.columns import (
-    DAY,
-    Bounded,
-    CalendarPart,
-    CellNumbers,
-    FilledMissing,
-    GraphInput,
-    KeptRange,
-    LevelCodes,
-    MissingMarks,
-    OneHot,
-    RankShares,
-    TableRows,
-    ToPrecision,
-    WholeCodes,
-)
+from chainrule.export.columns import DAY
 
 
 @written.register
-def _(operation: GraphInput, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.GraphInput, w: OnnxWriter, *values: str) -> str:
     if operation.is_text:
         w.input(operation.label, TensorProto.STRING, operation.columns)
         return operation.label
@@ -41,7 +27,7 @@ def _(operation: GraphInput, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: LevelCodes, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.LevelCodes, w: OnnxWriter, *values: str) -> str:
     """An empty text stands for a missing one, because ONNX has no other."""
     count = len(operation.levels)
     return w.node(
@@ -55,7 +41,7 @@ def _(operation: LevelCodes, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: WholeCodes, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.WholeCodes, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     inside = w.node(
         "And",
@@ -67,20 +53,20 @@ def _(operation: WholeCodes, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: TableRows, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.TableRows, w: OnnxWriter, *values: str) -> str:
     codes = w.node("Squeeze", values[0], w.integers([1]))
     return w.node("Gather", w.constant(operation.table, DOUBLE), codes, dtype=DOUBLE, axis=0)
 
 
 @written.register
-def _(operation: OneHot, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.OneHot, w: OnnxWriter, *values: str) -> str:
     is_on = w.node("Equal", values[0], w.integers(np.arange(operation.count)[None]))
     marks = w.node("Cast", is_on, dtype=DOUBLE, to=TensorProto.DOUBLE)
     return marks if operation.on == 1 else times(w, marks, operation.on)
 
 
 @written.register
-def _(operation: KeptRange, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.KeptRange, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     inside = w.node(
         "And",
@@ -91,7 +77,7 @@ def _(operation: KeptRange, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: Bounded, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.Bounded, w: OnnxWriter, *values: str) -> str:
     """By comparisons, which NaN passes; a bound that no column has is left out."""
     x = values[0]
     for bound, comparison in ((operation.low, "Less"), (operation.high, "Greater")):
@@ -102,25 +88,25 @@ def _(operation: Bounded, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: MissingMarks, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.MissingMarks, w: OnnxWriter, *values: str) -> str:
     return w.cast_of(w.node("IsNaN", values[0]), w.types[values[0]])
 
 
 @written.register
-def _(operation: FilledMissing, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.FilledMissing, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     return w.node("Where", w.node("IsNaN", x), w.like(operation.fill, x), x, dtype=w.types[x])
 
 
 @written.register
-def _(operation: RankShares, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.RankShares, w: OnnxWriter, *values: str) -> str:
     """A piece for each place between different quantiles, and their own shares where a number equals one of them."""
-    x, columns = values[0], len(operation.grid)
-    each = [operation.knots(k) for k in range(columns)]
+    x, width = values[0], len(operation.grid)
+    each = [operation.knots(k) for k in range(width)]
     most = max(len(knots) for knots, *_ in each)
-    knots = np.full((columns, most + 1), np.inf)
-    shares = np.zeros((columns, most + 1))
-    begins, starts, rises = (np.zeros((columns, most + 1)) for _ in range(3))
+    knots = np.full((width, most + 1), np.inf)
+    shares = np.zeros((width, most + 1))
+    begins, starts, rises = (np.zeros((width, most + 1)) for _ in range(3))
     for k, (own, first, last) in enumerate(each):
         m = len(own)
         knots[k, :m], shares[k, :m] = own, (first + last) / 2
@@ -128,7 +114,7 @@ def _(operation: RankShares, w: OnnxWriter, *values: str) -> str:
         with np.errstate(over="ignore"):
             rises[k, 1:m] = (first[1:] - last[:-1]) / np.diff(own)
     place = places(w, x, knots[:, :most], "Less")
-    at = w.node("Add", place, w.integers((np.arange(columns) * (most + 1))[None]))
+    at = w.node("Add", place, w.integers((np.arange(width) * (most + 1))[None]))
 
     def looked_up(table: NDArray[np.float64]) -> str:
         return w.node("Gather", w.like(table.ravel(), x), at, dtype=w.types[x], axis=0)
@@ -146,7 +132,7 @@ def remainder(w: OnnxWriter, x: str, by: float) -> tuple[str, str]:
 
 
 @written.register
-def _(operation: CalendarPart, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.CalendarPart, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     if operation.part == "days":
         return w.node("Div", w.node("Sub", x, w.like(operation.origin, x)), w.like(DAY, x))
@@ -190,7 +176,7 @@ def divides(w: OnnxWriter, x: str, by: float) -> str:
 
 
 @written.register
-def _(operation: CellNumbers, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.CellNumbers, w: OnnxWriter, *values: str) -> str:
     x = values[0]
     if len(operation.edges):
         place = places(w, x, operation.edges[None], "LessOrEqual")
@@ -201,6 +187,6 @@ def _(operation: CellNumbers, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: ToPrecision, w: OnnxWriter, *values: str) -> str:
+def _(operation: columns.ToPrecision, w: OnnxWriter, *values: str) -> str:
     """The answer stays in the precision of the networks."""
     return w.cast(values[0], w.network) if operation.to == "network" else values[0]
