@@ -34,6 +34,10 @@ DAY = 86400.0
         (["Jan 5, 2020", "March 31 2021 23:59"], "bdy", "2020-01-05T00:00:00.000000"),
         (["14:00", "9:30", ""], "time", "1970-01-01T14:00:00.000000"),
         (["2:30:15 PM", "12:00 AM"], "time", "1970-01-01T14:30:15.000000"),
+        (["2024年1月5日", "2023 年 12 月 31 號 8:00"], "ymd", "2024-01-05T00:00:00.000000"),
+        (["113/02/29", "112/1/3"], "ymd", "2024-02-29T00:00:00.000000"),
+        (["民國113年1月5日", "民國 99 年 3 月 1 日"], "ymd", "2024-01-05T00:00:00.000000"),
+        (["2024年3月", "113年12月"], "ym", "2024-03-01T00:00:00.000000"),
     ],
 )
 def test_dates_and_times_as_they_are_written(texts: list[str], order: str, first: str):
@@ -53,6 +57,8 @@ def test_dates_and_times_as_they_are_written(texts: list[str], order: str, first
         ["Mary 2020"],
         ["3/4"],
         ["1:5"],
+        ["99年3月1日"],
+        ["120/80/75"],
     ],
 )
 def test_what_only_looks_like_dates_is_none(texts: list[str]):
@@ -211,3 +217,40 @@ def test_a_command_says_once_what_several_fits_warn_of(capsys: pytest.CaptureFix
 
     guarded(fit)()
     assert capsys.readouterr().err.count("column 'sold' has dates") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (["1 234,50", "12", "−3,5"], [1234.5, 12.0, -3.5]),
+        (["1\u202f234\u202f567", "99", "—"], [1234567.0, 99.0, math.nan]),
+        (["1'234.5", "1’000", "7"], [1234.5, 1000.0, 7.0]),
+        (["(1,234.50)", "12.25", "$(3)"], [-1234.5, 12.25, -3.0]),
+        (["１２．５", "－３", "#DIV/0!"], [12.5, -3.0, math.nan]),
+    ],
+)
+def test_numbers_with_blanks_apostrophes_and_brackets(written: list[str], read: list[float]):
+    """As columns, as targets, and as cells of later rows."""
+    fitted = TablePreprocessor(scale="none").fit({"x": written})
+    assert fitted.columns_["x"].taken_for == "number"
+    there = ~np.isnan(read)
+    assert fitted.columns_["x"].missing == (~there).mean()
+    assert np.array_equal(fitted.transform({"x": written})[there, 0], np.array(read)[there])
+    texts = np.array(written)[there].tolist() * 5
+    rows = {"a": list(range(len(texts)))}
+    asked: dict[str, Any] = {
+        "hidden_layer_sizes": (2,),
+        "preprocess": "auto",
+        "max_iter": 1,
+        "random_state": 0,
+    }
+    says = MLPRegressor(**asked).fit(rows, texts)
+    plain = MLPRegressor(**asked).fit(rows, np.array(read)[there].tolist() * 5)
+    assert np.array_equal(says.predict(rows), plain.predict(rows))
+
+
+@pytest.mark.parametrize(
+    "texts", [["012 345", "067 890"], ["12 34", "56 78"], ["3²", "5²"], ["5 (2)", "6 (1)"]]
+)
+def test_what_only_looks_like_numbers_is_none(texts: list[str]):
+    assert TablePreprocessor().fit({"x": texts * 3}).columns_["x"].taken_for == "category"

@@ -2,7 +2,11 @@
 
     "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"  "5 €" with a decimal point; commas separate groups of three digits
     "3,14"  "1.234,50"                              with a decimal comma, if the whole column reads this way
+    "1 234.5"  "1'234"  "1 234,50"                  groups of three digits behind blanks of any width, or apostrophes
+    "(1,234.50)"                                    negative, as accounts write it
     ""  "NA"  "n/a"  "NaN"  "null"  "None"  "?"     missing
+
+The minus sign U+2212, and digits and signs of full width, are those of ASCII.
 
 "1,234" alone is 1234, as in English. Digits with a leading zero ("007", "02139") are codes, not numbers.
 """
@@ -16,7 +20,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "nat"))
+MISSING = frozenset(
+    (
+        *("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "nat"),
+        *("--", "–", "—", "..", "...", "…", "n.a.", "<na>"),
+        *("#value!", "#div/0!", "#ref!", "#num!", "#null!", "#name?"),
+    )
+)
 """Spellings of a missing value in lower case."""
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
@@ -25,6 +35,15 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
 _CODE = re.compile(r"0\d+", re.ASCII)
 _AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*[%$€£¥]?", re.DOTALL)
+_PARTED = re.compile(r"[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?", re.ASCII)
+_NEGATIVE = re.compile(r"\((?=[^()+-]*\d)([^()+-]*)\)")
+_AS_ASCII = str.maketrans(
+    {
+        **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+        **dict(zip("－−＋．，％＄￥’（）", "--+.,%$¥'()", strict=True)),
+        **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "),
+    }
+)
 _DIGITS = re.compile(r"[0-9+\-.eE\n]+")
 _CODES = re.compile(r"\n0[0-9]+\n")
 SIGNS = b"0123456789+-.eE\n"
@@ -48,8 +67,15 @@ def read_number(text: str, decimal: str = POINT) -> float:
     """Parse a number; infinity if beyond float64. Raises ValueError for other text."""
     if _PLAIN.fullmatch(text) and decimal == POINT:
         return float(text)
-    found = _AROUND.fullmatch(text)
-    bare = found[1] if found else text
+    written = text if text.isascii() else text.translate(_AS_ASCII)
+    if "(" in written:
+        written = _NEGATIVE.sub(r"-\1", written)
+    found = _AROUND.fullmatch(written)
+    bare = found[1] if found else written
+    if bare[:2] in ("-$", "-€", "-£", "-¥"):  # of a negative amount
+        bare = f"-{bare[2:].strip()}"
+    if parted := _PARTED.fullmatch(bare):
+        bare = bare.replace(parted[1], "")
     if decimal == COMMA and _COMMA.fullmatch(bare):
         return float(bare.replace(".", "").replace(",", "."))
     if decimal == POINT and _GROUPED.fullmatch(bare):

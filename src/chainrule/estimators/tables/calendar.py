@@ -37,6 +37,12 @@ _BARE = re.compile(r"[1-9]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
 _PARTED = re.compile(rf"(\d{{1,4}})([/.-])(\d{{1,2}})\2(\d{{1,4}})(?:[T ]{_CLOCK})?", re.ASCII)
 _TIME = re.compile(_CLOCK, re.ASCII)
+_EAST = re.compile(
+    r"(?P<era>民國 ?)?(?P<year>\d{1,4}) ?年 ?(?P<month>\d{1,2}) ?月(?: ?(?P<day>\d{1,2}) ?[日號号])?(?P<rest>.*)",
+    re.ASCII,
+)
+MINGUO = 1911
+"""The year before the first one of Taiwan's calendar, whose years of three digits are 2011 and later."""
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
     *("november", "december"),
@@ -60,7 +66,8 @@ EXAMPLES = {
     "time": "23:59",
 }
 """How a column writes its dates, or times of the day, also as 11:59 PM, which are those of 1970-01-01. A year of two
-digits is one of 1969 to 2068, as in POSIX."""
+digits is one of 1969 to 2068, as in POSIX. "ymd" is also 2024年12月31日, and by Taiwan's calendar 113年12月31日 and
+113/12/31; "ym" is also 2024年12月."""
 ORDERS = tuple(EXAMPLES)
 _SURE = frozenset(ORDERS) - {"dmy", "mdy"}
 
@@ -100,6 +107,7 @@ def order_of(texts: Sequence[str]) -> str | None:
 
 
 def _read(text: str, order: str) -> float:
+    text = text if text.isascii() else _with_slashes(text)
     if order == "iso":
         if not _ISO.fullmatch(text):
             raise ValueError(text)
@@ -122,7 +130,8 @@ def _read(text: str, order: str) -> float:
         short = len(parts["y"]) == 2 and order != "ymd"
         if found[2] == "." and short and not (len(parts["d"]) == len(parts["m"]) == 2):
             raise ValueError(text)  # such as the number of a version
-        if len(parts["y"]) != 4 and not short:
+        of_taiwan = order == "ymd" and found[2] == "/" and len(parts["y"]) == 3 and parts["y"][0] == "1"
+        if len(parts["y"]) != 4 and not short and not of_taiwan:
             raise ValueError(text)
         made = datetime.datetime(_year(parts["y"]), int(parts["m"]), int(parts["d"]), *_clock(found))
     aware = made if made.tzinfo is not None else made.replace(tzinfo=datetime.UTC)
@@ -137,8 +146,21 @@ def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
 
 
 def _year(digits: str) -> int:
-    """Return a year, of two digits one of 1969 to 2068."""
-    return int(digits) if len(digits) == 4 else int(digits) + (1900 if int(digits) > 68 else 2000)
+    """Return a year, of two digits one of 1969 to 2068, of three one of Taiwan's calendar."""
+    if len(digits) == 2:
+        return int(digits) + (1900 if int(digits) > 68 else 2000)
+    return int(digits) + MINGUO * (len(digits) == 3)
+
+
+def _with_slashes(text: str) -> str:
+    """Return a date such as 2024年1月5日 as 2024/1/5, or as 2024/01 without a day; other text as it is."""
+    found = _EAST.fullmatch(text)
+    if found is None or (found["era"] is None and len(found["year"]) < 3):
+        return text
+    year = int(found["year"]) + MINGUO * (found["era"] is not None or len(found["year"]) == 3)
+    if found["day"] is None:
+        return f"{year:04}/{int(found['month']):02}{found['rest']}"
+    return f"{year:04}/{found['month']}/{found['day']}{found['rest'] and ' ' + found['rest'].strip()}"
 
 
 def _month(name: str) -> int:

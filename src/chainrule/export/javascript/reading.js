@@ -1,9 +1,14 @@
 // What a cell of a row means, as the estimator reads it: numbers, dates in seconds since 1970, names of categories.
 
-const MISSING = new Set(['', 'na', 'n/a', '#n/a', 'nan', 'null', 'none', 'nil', '?', '-', '.', 'missing', 'nat']);
+const MISSING = new Set([
+  ...['', 'na', 'n/a', '#n/a', 'nan', 'null', 'none', 'nil', '?', '-', '.', 'missing', 'nat'],
+  ...['--', '–', '—', '..', '...', '…', 'n.a.', '<na>', '#value!', '#div/0!', '#ref!', '#num!', '#null!', '#name?'],
+]);
 const YES = new Set(['true', 't', 'yes', 'y', '1', '1.0']), NO = new Set(['false', 'f', 'no', 'n', '0', '0.0']);
 const PLAIN = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?$/, INFINITE = /^[+-]?inf(?:inity)?$/i;
 const GROUPED = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/, COMMA = /^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/;
+const GROUPS = /^[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?$/, NEGATIVE = /\((?=[^()+-]*\d)([^()+-]*)\)/g;
+const WIDE = '０１２３４５６７８９－−＋．，％＄￥’（）\u00a0\u2007\u2009\u202f\u3000', NARROW = "0123456789--+.,%$¥'()     ";
 const AROUND = /^[$€£¥]?\s*(.*?)\s*[%$€£¥]?$/s;
 
 // What Python takes for blanks: JavaScript's trim has the byte order mark too, and not the separators of files and records.
@@ -13,9 +18,17 @@ const stripped = (text) => text.replace(ENDS, '');
 
 const isMissing = (text) => MISSING.has(text.toLowerCase());
 
+// A number without a currency, groups of digits behind blanks or apostrophes, and brackets in place of a minus.
+function ungrouped(text) {
+  const ascii = Array.from(text, (sign) => (WIDE.includes(sign) ? NARROW[WIDE.indexOf(sign)] : sign)).join('');
+  const bare = AROUND.exec(ascii.replace(NEGATIVE, '-$1'))[1].replace(/^-[$€£¥]\s*/, '-');
+  const found = GROUPS.exec(bare);
+  return found ? bare.replaceAll(found[1], '') : bare;
+}
+
 // The number that a text says, with a decimal "." or ","; undefined for other text.
 function numberOf(text, decimal) {
-  const bare = PLAIN.test(text) ? text : AROUND.exec(text)[1];
+  const bare = PLAIN.test(text) ? text : ungrouped(text);
   if (decimal === ',') {
     if (COMMA.test(bare)) return Number(bare.replaceAll('.', '').replace(',', '.'));
   } else if (PLAIN.test(bare)) {
@@ -39,8 +52,22 @@ const NAMED = {
   bdy: new RegExp(String.raw`^${NAME} (?<day>\d{1,2}),? (?<year>\d{4})(?: ${CLOCK})?$`),
 };
 
-// Of two digits, a year of 1969 to 2068.
-const yearOf = (digits) => (digits.length === 4 ? Number(digits) : Number(digits) + (Number(digits) > 68 ? 1900 : 2000));
+const EAST = /^(?<era>民國 ?)?(?<year>\d{1,4}) ?年 ?(?<month>\d{1,2}) ?月(?: ?(?<day>\d{1,2}) ?[日號号])?(?<rest>.*)$/;
+
+// Of two digits, a year of 1969 to 2068; of three, one of Taiwan's calendar.
+function yearOf(digits) {
+  if (digits.length === 2) return Number(digits) + (Number(digits) > 68 ? 1900 : 2000);
+  return Number(digits) + (digits.length === 3 ? 1911 : 0);
+}
+
+// A date such as 2024年1月5日 as 2024/1/5, or as 2024/01 without a day; other text as it is.
+function withSlashes(text) {
+  const found = EAST.exec(text)?.groups;
+  if (!found || (!found.era && found.year.length < 3)) return text;
+  const year = String(Number(found.year) + (found.era || found.year.length === 3 ? 1911 : 0)).padStart(4, '0');
+  if (!found.day) return `${year}/${found.month.padStart(2, '0')}${found.rest}`;
+  return `${year}/${found.month}/${found.day}${found.rest && ` ${found.rest.trim()}`}`;
+}
 
 function monthOf(name) {
   if (/^\d+$/.test(name)) return Number(name);
@@ -73,7 +100,8 @@ function isoDate(text) {
 }
 
 // Seconds since 1970 of a text in an order of `chainrule.estimators.tables.calendar`; undefined for other text.
-function dateOf(text, order) {
+function dateOf(written, order) {
+  const text = withSlashes(written);
   if (order === 'iso') return isoDate(text);
   if (order in NAMED) {
     const found = NAMED[order].exec(text)?.groups;
@@ -84,7 +112,8 @@ function dateOf(text, order) {
   if (!found) return undefined;
   const { y, m, d } = Object.fromEntries([found[1], found[3], found[4]].map((digits, k) => [order[k], digits]));
   const short = y.length === 2 && order !== 'ymd';
-  if ((y.length !== 4 && !short) || (found[2] === '.' && short && !(d.length === 2 && m.length === 2))) return undefined;
+  const ofTaiwan = order === 'ymd' && found[2] === '/' && y.length === 3 && y[0] === '1';
+  if ((y.length !== 4 && !short && !ofTaiwan) || (found[2] === '.' && short && !(d.length === 2 && m.length === 2))) return undefined;
   return moment(yearOf(y), Number(m), Number(d), found.groups);
 }
 
