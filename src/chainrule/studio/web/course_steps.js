@@ -4,8 +4,7 @@
 import { ofChain, ofDelta, ofGradient, ofLayer, ofLoss, ofNetwork, ofNeuron, ofOwn, ofSlope, ofStep, ofWeight, ofZoom } from './course_facts.js';
 import { ofCures, ofNorm, ofOverfitting, ofRegression, ofUniversality, ofVanishing, ofWithout } from './course_facts_runs.js';
 import { fourNumbers, histograms, recursion, width } from './course_figures.js';
-import { loudest } from './screens/draw.tour.js';
-import { after } from './screens/backprop.tour.js';
+import { after, loudest } from './tours.js';
 
 const FIRST = (store) => loudest(store, 0);
 const ONE = (way) => (store) => ({ ...after(way)(store), 'backprop.source': 'one' });
