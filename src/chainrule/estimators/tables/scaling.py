@@ -32,7 +32,7 @@ QuantileTransformer, with the number of quantiles of Gorishniy, Kotelnikov and B
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -93,19 +93,9 @@ def _median_and_spread(x: Ordered) -> tuple[Array, Array]:
     return median, np.minimum(third / 2 - first / 2, np.finfo(float).max / 2) * 2
 
 
-def fit_standard(x: Ordered) -> list[Scaling]:
+def fit_moments(way: str, x: Ordered) -> list[Scaling]:
     """Return the mean and the standard deviation of each column."""
-    return _scales("standard", *x.mean_and_deviation)
-
-
-def fit_linear(x: Ordered) -> list[Scaling]:
-    """Return the mean and the standard deviation of each column."""
-    return _scales("linear", *x.mean_and_deviation)
-
-
-def fit_straight(x: Ordered) -> list[Scaling]:
-    """Return the mean and the standard deviation of each column."""
-    return _scales("straight", *x.mean_and_deviation)
+    return _scales(way, *x.mean_and_deviation)
 
 
 def fit_quantile(x: Ordered) -> list[Scaling]:
@@ -136,11 +126,11 @@ def fit_none(x: Ordered) -> list[Scaling]:
 WAYS: dict[str, Callable[[Ordered], list[Scaling]]] = {
     "robust": fit_robust,
     "realmlp": fit_realmlp,
-    "standard": fit_standard,
+    "standard": partial(fit_moments, "standard"),
     "quantile": fit_quantile,
     "rank": fit_rank,
-    "linear": fit_linear,
-    "straight": fit_straight,
+    "linear": partial(fit_moments, "linear"),
+    "straight": partial(fit_moments, "straight"),
     "range": fit_range,
     "none": fit_none,
 }
