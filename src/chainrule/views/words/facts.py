@@ -69,6 +69,25 @@ def alike(numbers: Sequence[float], places: int | None, digits: int = DIGITS) ->
     return [f"{round(each, places) + 0.0:{comma}.{places}f}" for each in numbers]
 
 
+def percent(share: float) -> str:
+    """97.31 %, and never 100.00 % for a probability below 1."""
+    if 0 < share < 5e-5:
+        return "< 0.01 %"
+    return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
+
+
+def amount(output: str, value: float, places: int | None) -> str:
+    """An answer as text. places: the decimals of all numbers of a story; None where these are too different."""
+    return percent(value) if output == "probability" else alike([value], places)[0]
+
+
+def size_of(output: str, value: float, places: int | None) -> str:
+    """The size of a difference of answers: probabilities in percent, and a digit of what would be 0."""
+    size = 100 * abs(value) if output == "probability" else abs(value)
+    rounded = alike([size], places, FEW_DIGITS)[0]
+    return rounded if float(rounded.replace(",", "")) else f"{size:.1g}"
+
+
 def metrics_alike(values: Sequence[float], best: int) -> list[str]:
     """Return a metric of several models as text, with equally many decimals: four digits of the best one's.
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.views.words.facts import percent as percent
+
 YES, NO, NONE, NOTHING = "yes", "no", "none", "-"
 UNDEFINED = "undefined"
 ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
-
-
-def percent(share: float) -> str:
-    """97.31 %, and never 100.00 % for a probability below 1."""
-    if 0 < share < 5e-5:
-        return "< 0.01 %"
-    return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
 
 
 def several(names: Sequence[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.views.words.en.phrases import counted, percent
-from chainrule.views.words.facts import FEW_DIGITS, alike
+from chainrule.views.words.en.phrases import counted
+from chainrule.views.words.facts import amount as amount
+from chainrule.views.words.facts import size_of
 
 HEADS = ("column", "cell", "typical", "effect")
 MISSING = "missing"
@@ -20,16 +21,9 @@ def subject(output: str, label: object, target: str | None) -> str:
     return f"{quantity} of {label}" if target is None else f"{quantity} that {target} is {label}"
 
 
-def amount(output: str, value: float, places: int | None) -> str:
-    """An answer as text. places: the decimals of all numbers of a story; None where these are too different."""
-    return percent(value) if output == "probability" else alike([value], places)[0]
-
-
 def change(output: str, value: float, places: int | None) -> str:
     """The size of a difference of answers as text: 12.3, or 4.10 points of a probability in percent."""
-    size, unit = (100 * abs(value), " points") if output == "probability" else (abs(value), "")
-    rounded = alike([size], places, FEW_DIGITS)[0]
-    return f"{rounded if float(rounded.replace(',', '')) else f'{size:.1g}'}{unit}"
+    return size_of(output, value, places) + (" points" if output == "probability" else "")
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:

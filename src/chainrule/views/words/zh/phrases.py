@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.views.words.facts import percent as percent
+
 YES, NO, NONE, NOTHING = "是", "否", "無", "-"
 UNDEFINED = "未定義"
 ACRONYMS = {
@@ -26,13 +28,6 @@ ACRONYMS = {
     "seed": "亂數種子",
 }
 """Names that Chinese has a word for, and acronyms."""
-
-
-def percent(share: float) -> str:
-    """97.31 %, and no 100.00 % for what is only nearly sure."""
-    if 0 < share < 5e-5:
-        return "< 0.01 %"
-    return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
 
 
 def several(names: Sequence[str]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chainrule.views.words.facts import FEW_DIGITS, alike, set_off
-from chainrule.views.words.zh.phrases import percent
+from chainrule.views.words.facts import amount as amount
+from chainrule.views.words.facts import set_off, size_of
 
 HEADS = ("欄位", "儲存格", "典型值", "影響")
 MISSING = "缺失"
@@ -20,16 +20,9 @@ def subject(output: str, label: object, target: str | None) -> str:
     return f"{label} 的{quantity}" if target is None else f"{target} 為 {label} 的{quantity}"
 
 
-def amount(output: str, value: float, places: int | None) -> str:
-    """An answer as text. places: the decimals of all numbers of a story; None where these are too different."""
-    return percent(value) if output == "probability" else alike([value], places)[0]
-
-
 def change(output: str, value: float, places: int | None) -> str:
     """The size of a difference of answers as text: 12.3, or 4.10 points of a probability in percent."""
-    size, unit = (100 * abs(value), " 個百分點") if output == "probability" else (abs(value), "")
-    rounded = alike([size], places, FEW_DIGITS)[0]
-    return f"{rounded if float(rounded.replace(',', '')) else f'{size:.1g}'}{unit}"
+    return size_of(output, value, places) + (" 個百分點" if output == "probability" else "")
 
 
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
