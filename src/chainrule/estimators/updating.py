@@ -28,7 +28,7 @@ from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.judge import Judge, judge_of
-from chainrule.estimators.best.weights import tempered
+from chainrule.estimators.best.weights import NEAR, tempered
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.dealing import deal
@@ -44,8 +44,6 @@ from chainrule.model import Ensemble, Model
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The parts of the trained parameters that are tried."""
-NEAR = 1e-3
-"""The part of the least loss by which another is as good."""
 MIN_ROWS, FOLDS = 20, 5
 """The fewest new rows; one in so many is held out."""
 

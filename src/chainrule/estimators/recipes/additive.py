@@ -14,23 +14,13 @@ from typing import Any
 
 from chainrule.errors import ConfigError
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
-from chainrule.estimators.recipes.fast import (
-    BINS,
-    MANY_BINS,
-    MANY_ROWS_OF_A_BIN,
-    ROWS_OF_A_BIN,
-    TIES,
-    for_tables,
-)
-from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding
+from chainrule.estimators.recipes.fast import TIES, bins_of, for_tables
+from chainrule.formulas.layers import Embedding, Layer, PiecewiseLinearEmbedding
 from chainrule.formulas.optimizers import AdamW
-from chainrule.formulas.schedules import Cosine
 
 MEMBERS = 8
 VECTOR = 4
 """The numbers of a vector of a curve."""
-EPOCHS, MANY = 100, 10_000
-"""The epochs of up to so many rows; of more rows they fall with the root of their number."""
 RATE, DECAY = 4e-3, 0.3
 CELL_RATE, CELL_DECAYS = 4.0, 6.0
 """Factors of the rate and the decay for the cells of pairs, of which a batch touches few."""
@@ -44,18 +34,16 @@ def additive(facts: Facts) -> Proposal:
                 f"preset='additive' has no hidden layers, so {name} changes nothing; omit it, or use preset='fast'."
             )
     proposal = for_tables(facts)
-    found: dict[str, Any] = {**proposal.parameters}
-    found |= {"hidden_layer_sizes": (), "dropout": 0.0, "n_members": MEMBERS}
-    found |= {
-        "max_iter": max(20, round(EPOCHS * min(1.0, MANY / max(facts.rows, 1)) ** 0.5)),
+    found: dict[str, Any] = {
+        **proposal.parameters,
+        "hidden_layer_sizes": (),
+        "dropout": 0.0,
+        "n_members": MEMBERS,
         "optimizer": AdamW(RATE, weight_decay=DECAY),
-        "schedule": Cosine(warmup=0.05),
     }
-    large = min(MANY_BINS, facts.rows // MANY_ROWS_OF_A_BIN)
-    bins = max(large, min(BINS, facts.rows // ROWS_OF_A_BIN), 2)
-    front = (
-        (PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=TIES),) if facts.numbers else ()
-    )
+    front: tuple[Layer, ...] = ()
+    if facts.numbers:
+        front = (PiecewiseLinearEmbedding(VECTOR, bins_of(facts.rows), columns=facts.numbers, ties=TIES),)
     return proposal._replace(parameters=found, front=front, hidden=(), resamples=True, codes=of_cells)
 
 

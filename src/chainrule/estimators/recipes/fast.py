@@ -118,13 +118,16 @@ def embedded(facts: Facts) -> Proposal:
     proposal = for_tables(facts)
     if not facts.numbers:
         return proposal
-    large = min(MANY_BINS, facts.rows // MANY_ROWS_OF_A_BIN)
-    bins = max(large, min(BINS, facts.rows // ROWS_OF_A_BIN), 2)
     many = len(facts.numbers) > MANY_NUMBERS
     size = SHORT_VECTOR if many else VECTOR
-    embedding = PiecewiseLinearEmbedding(size, bins, columns=facts.numbers, ties=TIES)
+    embedding = PiecewiseLinearEmbedding(size, bins_of(facts.rows), columns=facts.numbers, ties=TIES)
     made = proposal._replace(front=(embedding, *proposal.front))
     return decayed(made, MORE_DECAY * decay_of(facts.rows)) if many else made
+
+
+def bins_of(rows: int) -> int:
+    """Return the bins of a number in a table of so many rows."""
+    return max(min(MANY_BINS, rows // MANY_ROWS_OF_A_BIN), min(BINS, rows // ROWS_OF_A_BIN), 2)
 
 
 def decayed(proposal: Proposal, decay: float) -> Proposal:

@@ -20,19 +20,8 @@ REMEDIES = {
     "all": "all four",
 }
 HEADS = (
-    *(
-        "training",
-        "train %",
-        "test %",
-        "lowest",
-        "highest",
-        "gap",
-        "gain",
-        "better in",
-        "test loss",
-        "epochs",
-    ),
-    "best",
+    *("training", "train %", "test %", "lowest", "highest", "gap"),
+    *("gain", "better in", "test loss", "epochs", "best"),
 )
 LIMITS = (
     "One architecture, one sample size, one data set: with more samples every remedy gains less, and the "
