@@ -22,7 +22,7 @@ MOST_METRICS, MOST_PARAMS = 1_000, 100
 """The most metrics and parameters that MLflow takes in one call."""
 SEND_SECONDS = 1.0
 """The seconds between two calls: a small network has hundreds of epochs in one."""
-PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
+PARENT = "mlflow.parentRunId"
 
 
 class MLflow(Tracker):

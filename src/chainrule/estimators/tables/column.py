@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 LONGEST = 256
 """Characters that tell a category apart; of a longer text, its beginning and a digest do."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_MISSING, _NESTED, _COMPLEX, _BYTES = "missing", "nested", "complex", "bytes"
+_MISSING, _NESTED, _COMPLEX = "missing", "nested", "complex"
 _OWN = {bool, int, float, type(None)}
 _WRITTEN = {"Interval", "Period"}
 """Classes of pandas whose text is a category's name."""
