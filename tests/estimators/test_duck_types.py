@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -90,6 +92,88 @@ def test_a_fit_without_targets_says_so(kind: Any, settings: dict[str, Any]):
 def test_dates_are_no_numbers(y: Any, said: str, preprocess: Any):
     with pytest.raises(DataError, match=re.escape(said)):
         MLPRegressor(preprocess=preprocess).fit(X, y)
+
+
+DATES = DAYS.astype(object).tolist()
+ODD: list[tuple[Any, Any, str]] = [
+    (
+        MLPRegressor,
+        pd.Series(DAYS).dt.tz_localize("Asia/Taipei"),
+        "y has dates, which have no unit to predict in;",
+    ),
+    (MLPRegressor, DATES, "such as days: [(day - start).days for day in y]."),
+    (MLPRegressor, pd.Series(DATES, dtype=object), "such as days: [(day - start).days for day in y]."),
+    (MLPRegressor, [day - DATES[0] for day in DATES], "y has durations, which have no unit to predict in;"),
+    (
+        MLPRegressor,
+        [datetime.time(k % 24) for k in range(len(X))],
+        "hours: [each.hour + each.minute / 60 for each",
+    ),
+    (MLPRegressor, pd.period_range("2020", periods=len(X), freq="D"), "[each.ordinal for each in y]."),
+    (
+        MLPRegressor,
+        list(map(str, DATES)),
+        "but has dates such as '2024-01-01' in row 0; convert them, such as to days",
+    ),
+    (
+        MLPRegressor,
+        ["1", "2", "x", "4"] * 10,
+        "but has other values in 10 of 40 rows, the first of them 'x' in row 2;",
+    ),
+    (
+        MLPRegressor,
+        ["1.5", "2,5"] * 20,
+        "but has text that is no number; write all of them with a decimal point",
+    ),
+    (MLPRegressor, [[1, "b"]] * len(X), "but has 'b' in row 0; use MLPClassifier for labels."),
+    (MLPClassifier, DAYS, "y has dates of which 40 of 40 differ, and classes come again; write them as text"),
+    (
+        MLPClassifier,
+        DATES,
+        "y has dates as objects, which are no labels; write them as text, for example [str(each)",
+    ),
+    (
+        MLPClassifier,
+        [["a", "b"], ["a"]] * 20,
+        "and has lists in it, such as ['a', 'b']; of several labels a row make",
+    ),
+    (MLPClassifier, pd.Series([("a", "b"), ("a",)] * 20), "and has tuples in it, such as ('a', 'b');"),
+    (MLPClassifier, [{"a"}] * len(X), "and has sets in it, such as {'a'};"),
+    (MLPClassifier, "kind", "is the text 'kind'; pass the values of that column, and X without it"),
+    (MLPClassifier, {"kind": [1] * len(X)}, "is a mapping of 'kind'; pass one of its values."),
+    (MLPRegressor, 3, "y must have one target for each row, and is one int; pass a list or an array."),
+    (MLPRegressor, (k for k in range(len(X))), "and is one generator; pass list(y)."),
+    (
+        MLPRegressor,
+        np.zeros((len(X), 2, 2)),
+        "is an array (40, 2, 2); pass (n,) or, of several outputs, (n, outputs).",
+    ),
+]
+
+
+@pytest.mark.parametrize("preprocess", [None, "auto"])
+@pytest.mark.parametrize(("kind", "y", "said"), ODD, ids=lambda value: str(value)[:30])
+def test_what_cannot_be_targets_is_one_sentence(kind: Any, y: Any, said: str, preprocess: Any):
+    with pytest.raises(DataError, match=re.escape(said)) as found:
+        kind(preprocess=preprocess).fit(X, y)
+    assert str(found.value).startswith("y ") and "\n" not in str(found.value)
+
+
+def test_text_of_several_columns_of_numbers_is_read():
+    y = pd.DataFrame({"a": [f"{1000 + k:,}.5" for k in range(len(X))], "b": range(len(X))})
+    asked: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 2, "random_state": 0, "solver": "lbfgs"}
+    read = MLPRegressor(**asked).fit(X, y).predict(X)
+    assert np.array_equal(
+        read, MLPRegressor(**asked).fit(X, np.c_[np.arange(len(X)) + 1000.5, y["b"]]).predict(X)
+    )
+
+
+def test_dates_that_come_again_are_labels():
+    y = DAYS[np.arange(len(X)) % 2]
+    assert (
+        MLPClassifier(max_iter=2, hidden_layer_sizes=(2,), solver="lbfgs").fit(X, y).classes_.tolist()
+        == DATES[:2]
+    )
 
 
 def test_a_layer_that_is_none_is_refused():

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.refused import check_column, check_moments_come_again
 from chainrule.estimators.rows import check_finite, check_there
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
@@ -41,6 +42,8 @@ class Labels:
     @staticmethod
     def read(y: object) -> object:
         """Return labels, of a nullable type of pandas in NumPy's. Raises DataError for missing ones."""
+        check_column(y)
+        check_moments_come_again(y)
         check_there(y, what="label")
         return whole_labels(y)
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.refused import check_column, check_no_moments, no_numbers
 from chainrule.estimators.rows import check_finite, check_there
 from chainrule.estimators.tables.target import as_written
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
@@ -37,11 +38,12 @@ def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
     try:
         return np.asarray(y, np.float64)
     except (TypeError, ValueError) as error:
+        cells = np.asarray(y, object)
+        if cells.ndim == 2:
+            return np.stack([as_numbers(each.tolist(), quietly=quietly) for each in cells.T], 1)
         if (read := as_written(y, quietly=quietly)) is not None:
             return read
-        raise DataError(
-            f"y must be numbers (n,) or (n, outputs) to predict ({error}); use MLPClassifier for labels."
-        ) from error
+        raise DataError(f"y must be numbers (n,) or (n, outputs) to predict, {no_numbers(y)}.") from error
 
 
 def as_loss(loss: Any, quantiles: Any) -> Loss:
@@ -77,13 +79,9 @@ class NumericTargets:
 
         Raises DataError for dates, complex numbers, and where a number is missing or infinite.
         """
+        check_column(y)
+        check_no_moments(y)
         kind = "" if y is None else np.asarray(y).dtype.kind
-        if kind in ("m", "M"):
-            what = "dates" if kind == "M" else "durations"
-            raise DataError(
-                f"y has {what}, which have no unit to predict in; convert them to numbers, such as days: "
-                f"{'(y - start)' if kind == 'M' else 'y'} / numpy.timedelta64(1, 'D')."
-            )
         if kind == "c":
             raise DataError(
                 "Complex data not supported: y is complex; predict two columns, numpy.c_[y.real, y.imag]."

@@ -27,6 +27,7 @@ from chainrule.estimators.fit.weights import check_weights, class_weights
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
+from chainrule.estimators.refused import check_column
 from chainrule.estimators.rows import as_weights, check_lengths, rows_of
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.kinds import categories_in_part, check_kinds
@@ -172,6 +173,7 @@ def checked(
     known: the targets of a fit that is continued, or the labels passed to `partial_fit`; None to learn them from y.
     warm_start: whether y must have all of the known labels.
     """
+    check_column(given.y)
     check_lengths(given.X, given.y)
     X, y = check_both(given.X, kind.read(given.y), **RULES, **kind.rules)
     if y.ndim == 2 and y.shape[1] == 1:

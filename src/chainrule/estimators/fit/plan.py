@@ -36,6 +36,7 @@ from chainrule.estimators.recipes import ADDITIVE, BEST, DEFAULT, PRESETS, addit
 from chainrule.estimators.recipes.base import NOTHING, Facts, OfFewRows, Proposal, Recipe
 from chainrule.estimators.recipes.few import WITHOUT_LINEAR_PART
 from chainrule.estimators.recipes.variants import VARIANTS
+from chainrule.estimators.refused import check_column
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
 from chainrule.network.constraints import Constraints
@@ -252,6 +253,7 @@ def few_of(estimator: Parameters, given_rows: FitInput, conditions: Conditions) 
     is_apart = given_rows.X_val is not None or has_both
     if found is None or is_apart or not is_stochastic(estimator):
         return None
+    check_column(given_rows.y)
     rows = _num_samples(given_rows.y)
     has_few_groups = found.most < rows <= found.most_of_groups and not conditions.of_few
     if has_few_groups:

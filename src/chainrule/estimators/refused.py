@@ -1,0 +1,179 @@
+"""What cannot be targets: a sentence each for dates, text, lists in cells, and what is no column at all."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from types import NoneType
+
+import numpy as np
+
+from chainrule.datasets import numerals
+from chainrule.errors import ChainruleError, DataError
+from chainrule.estimators.tables import calendar, reading
+from chainrule.estimators.tables.column import is_missing_cell
+
+MAX_SHOWN = 40
+_NESTED = (list, tuple, set, frozenset, dict, np.ndarray)
+_IN_NUMBERS = {
+    "dates": "days: [(day - start).days for day in y]",
+    "durations": "days: [each.total_seconds() / 86400 for each in y]",
+    "times of the day": "hours: [each.hour + each.minute / 60 for each in y]",
+    "periods": "their ordinals: [each.ordinal for each in y]",
+}
+
+
+def check_column(y: object, name: str = "y") -> None:
+    """Check that targets are a column, or several beside each other. Raises DataError with what came instead."""
+    if y is None or hasattr(y, "tocsr"):
+        return
+    must = f"{name} must have one target for each row, and is"
+    if isinstance(y, (str, bytes)):
+        raise DataError(
+            f"{must} the text {y[:MAX_SHOWN]!r}; pass the values of that column, and X without it, as in "
+            "fit(X.drop(columns='price'), X['price'])."
+        )
+    if isinstance(y, Mapping):
+        keys = ", ".join(repr(key)[:MAX_SHOWN] for key in list(y)[:3])
+        raise DataError(f"{must} a mapping of {keys}; pass one of its values.")
+    shape = getattr(y, "shape", None)
+    if shape == () or (shape is None and not hasattr(y, "__len__") and not hasattr(y, "__array__")):
+        hint = f"list({name})" if hasattr(y, "__iter__") and shape is None else "a list or an array"
+        raise DataError(f"{must} one {type(y).__name__}; pass {hint}.")
+    if shape is not None and len(shape) > 2:
+        raise DataError(f"{must} an array {tuple(shape)}; pass (n,) or, of several outputs, (n, outputs).")
+    nested = _nested_in(y)
+    if nested is not None:
+        raise DataError(
+            f"{name} must have one target for each row, and has {type(nested).__name__}s in it, such as "
+            f"{str(nested)[:MAX_SHOWN]}; of several labels a row make columns of 0 and 1, for example by "
+            "scikit-learn's MultiLabelBinarizer."
+        )
+
+
+def check_no_moments(y: object, name: str = "y") -> None:
+    """Check that targets to predict as numbers are no dates or durations. Raises DataError that says what to pass."""
+    what, has_units = _moments(y)
+    if what:
+        units = f"days: {'(y - start)' if what == 'dates' else 'y'} / numpy.timedelta64(1, 'D')"
+        raise DataError(
+            f"{name} has {what}, which have no unit to predict in; convert them to numbers, such as "
+            f"{units if has_units else _IN_NUMBERS[what]}."
+        )
+
+
+def check_moments_come_again(y: object, name: str = "y") -> None:
+    """Check that dates as labels are of few days, and of a type that has an order. Raises DataError with what to do."""
+    what = _moments(y)[0]
+    if not what:
+        return
+    to_do = (
+        f"write them as text, for example [str(each) for each in {name}], or predict numbers by MLPRegressor"
+    )
+    if getattr(getattr(y, "dtype", None), "kind", "") not in ("m", "M") and not _is_of_numpy(y):
+        raise DataError(f"{name} has {what} as objects, which are no labels; {to_do}.")
+    values = np.asarray(y)
+    distinct = len(np.unique(values))
+    if 2 * distinct > len(values) > 2:
+        raise DataError(
+            f"{name} has {what} of which {distinct:,} of {len(values):,} differ, and classes come again; {to_do}, "
+            f"such as {_IN_NUMBERS[what].partition(':')[0]}."
+        )
+
+
+def no_numbers(y: object) -> str:
+    """Return what targets that are no numbers have instead, and what to do about it, for an error."""
+    cells = np.asarray(y, object)
+    width = cells.shape[1] if cells.ndim == 2 else 1
+    flat = cells.reshape(-1).tolist()
+    bad = [k for k, cell in enumerate(flat) if not _is_number(cell)]
+    if not bad:  # such as some with a decimal comma and others with a decimal point
+        return "but has text that is no number; write all of them with a decimal point, or use MLPClassifier for labels"
+    first, rows = flat[bad[0]], len({k // width for k in bad})
+    shown = (
+        f"{str(first)[:MAX_SHOWN]!r}" if isinstance(first, str) else f"{first!s:.40} ({type(first).__name__})"
+    )
+    if isinstance(first, str) and calendar.orders_of([first]):
+        return f"but has dates such as {shown} in row {bad[0] // width}; convert them, such as to days since the first"
+    if 2 * rows <= len(cells):
+        return (
+            f"but has other values in {rows:,} of {len(cells):,} rows, the first of them {shown} in row "
+            f"{bad[0] // width}; correct or omit these rows, or use MLPClassifier for labels"
+        )
+    return f"but has {shown} in row {bad[0] // width}; use MLPClassifier for labels"
+
+
+def _is_number(cell: object) -> bool:
+    if is_missing_cell(cell):
+        return True
+    try:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        pass
+    else:
+        return True
+    text = cell.strip() if isinstance(cell, str) else ""
+    for decimal in (numerals.POINT, numerals.COMMA):
+        try:
+            numerals.read_number(text, decimal)
+        except ValueError:
+            continue
+        return True
+    return isinstance(cell, str) and numerals.is_missing(text)
+
+
+def _nested_in(y: object) -> object:
+    """Return the first cell that is a list or the like of rows that are no matrix; None if there is none."""
+    is_list = isinstance(y, (list, tuple))
+    values: Sequence[object] = y if isinstance(y, (list, tuple)) else _objects(y)
+    nested = next((each for each in values if isinstance(each, _NESTED)), None)
+    if nested is None or not is_list or isinstance(nested, (set, frozenset, dict)):
+        return nested
+    try:
+        return None if np.asarray(y).ndim == 2 else nested
+    except ValueError:
+        return nested
+
+
+def _objects(y: object) -> Sequence[object]:
+    """Return the cells of a column of objects; none of another one."""
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        return []
+    values = np.asarray(y)
+    return list(values) if values.dtype.kind == "O" and values.ndim == 1 else []
+
+
+def _is_of_numpy(y: object) -> bool:
+    return np.asarray(y).dtype.kind in "mM"
+
+
+def _moments(y: object) -> tuple[str, bool]:
+    """Return what dates or durations targets are, "" for others, and whether they are an array to calculate with."""
+    if y is None or hasattr(y, "tocsr"):
+        return "", False
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind not in "mMO":
+        return "", False
+    try:
+        values = np.asarray(y)
+    except (TypeError, ValueError):
+        return "", False
+    if values.dtype.kind in "mM":
+        return ("dates" if values.dtype.kind == "M" else "durations"), True
+    if values.dtype.kind != "O" or values.ndim != 1:
+        return "", False
+    first = next((each for each in values.tolist() if not is_missing_cell(each)), None)
+    if isinstance(first, datetime.time):
+        return "times of the day", False
+    if type(first).__name__ == "Period":
+        return "periods", False
+    if not isinstance(first, (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)):
+        return "", False
+    try:
+        form = reading.read({"y": values}, "y").columns[0].form
+    except ChainruleError:
+        return "", False
+    return {"date": "dates", "duration": "durations"}.get(form, ""), not isinstance(
+        dtype, (np.dtype, NoneType)
+    )
