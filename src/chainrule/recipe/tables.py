@@ -158,7 +158,7 @@ def prepared(
     """Split a table, fit the preprocessor on its training rows, and return the result of `load`."""
     train, test = divide(target, seed, f"{path}", tied)
     learned = train[split_rows(len(train), held_out, seed)[0]] if held_out else train
-    inputs = {name: values for name, values in columns.items() if name != target.name}
+    inputs = reading.read({name: values for name, values in columns.items() if name != target.name})
     weights = np.zeros(len(columns[target.name]))
     weights[target.rows[learned]] = 1.0
     y = np.zeros(len(weights), target.y.dtype)  # rows of weight 0 have no effect
