@@ -63,6 +63,25 @@ def evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, n - 1, min(n, most)).astype(np.int64)
 
 
+def errors_of_means(values: NDArray[np.float64], groups: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    """Return the standard error of the mean of each row of values (rows, n); infinite for one value, or group.
+
+        e^2 = G / (G - 1) sum_g (sum_(i in g) (v_i - mean(v)))^2 / n^2
+
+    groups: (n,) each value's group, of which there are G: values of a group resemble each other, so a group counts as
+    one. Where all have as many values, e is the standard error of the mean of the groups' means; without groups each
+    value is its own, and e = s / sqrt(n). Source: Liang and Zeger, Biometrika 73, 1986 (of a mean).
+    """
+    sums = values - values.mean(1, keepdims=True)
+    if groups is not None:
+        of_group = np.unique(groups, return_inverse=True)[1]
+        sums = np.stack([np.bincount(of_group, each) for each in sums])
+    count = sums.shape[1]
+    if count < 2:
+        return np.full(len(values), np.inf)
+    return np.asarray(np.sqrt(count / (count - 1) * np.square(sums).sum(1)) / values.shape[1])
+
+
 def erf(z: Array) -> Array:
     """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace provides."""
     if namespace(z).__name__ == "numpy":

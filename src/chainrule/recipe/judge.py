@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.arrays import errors_of_means
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, option
 from chainrule.formulas.metrics import METRICS, confusion_matrix, evaluate
@@ -181,23 +182,14 @@ def apart(
 ) -> float | None:
     """Return the mean difference of two models' losses of the same rows (n,), in its standard errors.
 
-        mean(d) / e    e^2 = G / (G - 1) sum_g (sum_(i in g) (d_i - mean(d)))^2 / n^2    d = other - network
-
-    groups: (n,) the number of each row's group, of which there are G: rows of a group resemble each other, so a group
-    counts as one. Where all have as many rows, e is the standard error of the mean of the groups' means; without
-    groups each row is its own, and e = s / sqrt(n). Source: Liang and Zeger, Biometrika 73, 1986 (of a mean).
+    groups: (n,) the group of each row, where rows of a group resemble each other, see `errors_of_means`.
     None where it has none: of less than two rows or groups, of equal differences, or of losses that are not finite.
     """
     differences = other - network
     if not np.isfinite(differences).all() or len(differences) < 2 or not np.ptp(differences):
         return None
-    deviations, n = differences - differences.mean(), len(differences)
-    sums = (
-        deviations if groups is None else np.bincount(np.unique(groups, return_inverse=True)[1], deviations)
-    )
-    if len(sums) < 2 or not sums.any():
-        return None
-    return float(differences.mean() * n / np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))
+    error = float(errors_of_means(differences[None], groups)[0])
+    return float(differences.mean()) / error if 0 < error < np.inf else None
 
 
 def surely(groups: int | None) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.arrays import evenly_spaced
+from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
@@ -131,24 +131,11 @@ def _some(rows: int) -> int:
 
 
 def half_widths(growth: Floats, level: float, groups: NDArray[np.int64] | None = None) -> Floats:
-    """t sd / sqrt(n) of each row of growth (columns, n); infinite for a single number, or group.
-
-    groups: (n,) the number of each one's group, whose members count as one, by the error of a mean in
-    `chainrule.recipe.judge.apart`.
-    """
+    """t e of the mean of each row of growth (columns, n), see `errors_of_means`; infinite for one number, or group."""
     from scipy.stats import t
 
-    n = growth.shape[1]
-    count = n if groups is None else len(np.unique(groups))
-    if count < 2:
-        return np.full(len(growth), np.inf)
-    if groups is None:
-        error = growth.std(1, ddof=1) / np.sqrt(n)
-    else:
-        of_group = np.unique(groups, return_inverse=True)[1]
-        sums = np.stack([np.bincount(of_group, each - each.mean()) for each in growth])
-        error = np.sqrt(count / (count - 1) * np.square(sums).sum(1)) / n
-    return np.asarray(t.ppf((1 + level) / 2, count - 1) * error)
+    count = growth.shape[1] if groups is None else len(np.unique(groups))
+    return np.asarray(t.ppf((1 + level) / 2, max(1, count - 1)) * errors_of_means(growth, groups))
 
 
 def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:
