@@ -61,7 +61,7 @@ def of_run(run: TrainedRun) -> RunReasons | None:
         reasons = None
     groups = None if table.tied.groups is None else rows_of(table.tied.groups, table.test[:count])
     chosen = None if reasons is None else MAX_COLUMNS
-    found = importance(parts, X, y, REPEATS, LEVEL, 0, chosen, groups)
+    found = importance(parts, X, y, REPEATS, LEVEL, 0, chosen, groups, reasons)
     drawn = tuple(
         dataclasses.replace(
             curves(parts, X, name, POINTS, ROWS_OF_CURVES, None, None), target=table.target.name

@@ -19,6 +19,7 @@ from chainrule.estimators.best.judge import LEAST
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.explain.shuffled import ShuffledTable
 from chainrule.estimators.explain.taken import Inputs
 from chainrule.estimators.explain.targets import Wanted, answers, output_of, wanted, with_columns
@@ -90,12 +91,14 @@ def importance(
     random_state: int,
     columns: int | None = None,
     groups: RowValues | None = None,
+    reasons: Reasons | None = None,
 ) -> ColumnImportance:
-    """Shuffle each column in turn; see `Explains.importance`."""
+    """Shuffle each column in turn; see `Explains.importance`. reasons: those of X, where they are known."""
     of_rows = read_structure(X, groups, None, 0.0).groups
     chosen = list(range(len(parts.names)))
     if columns is not None and check_count(columns, "columns") < len(chosen):
-        chosen = sorted(explain(parts, X, None, None, None).order()[:columns].tolist())
+        reasons = explain(parts, X, None, None, None) if reasons is None else reasons
+        chosen = sorted(reasons.order()[:columns].tolist())
     repeats = check_count(repeats, "repeats")
     level = check_number(level, "level", above=0.0, below=1.0)
     table = ShuffledTable(parts, parts.table(X).inputs)
