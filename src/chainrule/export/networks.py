@@ -6,7 +6,7 @@ custom layer written in known operations is exported like any other. In predicti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from chainrule.core.arrays import State, states_in
 from chainrule.engines.ops import Op, operations, unnamed
 from chainrule.errors import ConfigError
 from chainrule.export.answers import WeightedSum
-from chainrule.export.base import Array, constant
+from chainrule.export.base import Array, GraphOperation, constant
 from chainrule.export.columns import TableRows, ToPrecision, WholeCodes
 from chainrule.export.graph import GraphBuilder, GraphValue
 from chainrule.export.numbers import (
@@ -38,12 +38,23 @@ from chainrule.network.network import Network
 class _Place(NamedTuple):
     """An operation at its place in a network, with its numbers in float64."""
 
+    build: GraphBuilder
     op: Op
     parameters: tuple[Array, ...]
     state: tuple[Array, Array] | None
 
+    def add(self, operation: GraphOperation, *x: GraphValue) -> GraphValue:
+        """Add a step of the operation's link that reads these values; return what it makes."""
+        return self.build.add(operation, *x, of=self.op.link.name)
 
-Make = Callable[[GraphBuilder, _Place, Sequence[GraphValue]], GraphValue]
+    def columnwise(self, x: GraphValue, center: object, factor: object, offset: object) -> GraphValue:
+        """Add the step (x - center) factor + offset, each a number or (columns,)."""
+        numbers = (constant(np.broadcast_to(np.asarray(n), (x.width,))) for n in (center, factor, offset))
+        return self.add(Columnwise(*numbers), x)
+
+
+Make = Callable[..., GraphValue]
+"""A function of a place, and of the values that the operation reads."""
 
 
 def network_steps(
@@ -73,32 +84,21 @@ def network_steps(
                 f"{op.link.name} ({type(op.link.layer).__name__}) is the operation {op.name!r}, which cannot be "
                 f"exported; known ones are {', '.join(sorted(OPERATIONS))}."
             )
-        values.append(make(build, _Place(op, parameters, state), [values[k] for k in op.inputs]))
+        values.append(make(_Place(build, op, parameters, state), *(values[k] for k in op.inputs)))
     return values[-1]
 
 
-def _elementwise(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _elementwise(at: _Place, x: GraphValue) -> GraphValue:
     function = at.op.function or ""
     if function == "identity":
-        return x[0]
+        return x
     if function not in FUNCTIONS:
         raise ConfigError(
             f"{at.op.link.name} is the function {function!r}, which cannot be exported; known ones are "
             f"{', '.join(sorted(FUNCTIONS))}."
         )
     constants = tuple((name, float(value)) for name, value in at.op.constants.items())
-    return build.add(Elementwise(function, constants), x[0], of=at.op.link.name)
-
-
-def _columnwise(
-    build: GraphBuilder, at: _Place, x: GraphValue, center: object, factor: object, offset: object
-) -> GraphValue:
-    numbers = (constant(np.broadcast_to(np.asarray(each), (x.width,))) for each in (center, factor, offset))
-    return build.add(Columnwise(*numbers), x, of=at.op.link.name)
-
-
-def _rescale(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return _columnwise(build, at, x[0], 0.0, at.op.constants["scale"], at.op.constants["offset"])
+    return at.add(Elementwise(function, constants), x)
 
 
 def _state(at: _Place) -> tuple[Array, Array]:
@@ -106,95 +106,53 @@ def _state(at: _Place) -> tuple[Array, Array]:
     return at.state
 
 
-def _standardize(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _standardize(at: _Place, x: GraphValue) -> GraphValue:
     mean, std = _state(at)
-    return _columnwise(build, at, x[0], mean, 1 / std, 0.0)
+    return at.columnwise(x, mean, 1 / std, 0.0)
 
 
-def _batch_norm(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _batch_norm(at: _Place, x: GraphValue) -> GraphValue:
     (mean, var), (gamma, beta) = _state(at), at.parameters
-    return _columnwise(build, at, x[0], mean, gamma / np.sqrt(var + at.op.constants["eps"]), beta)
+    return at.columnwise(x, mean, gamma / np.sqrt(var + at.op.constants["eps"]), beta)
 
 
-def _scale(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return _columnwise(build, at, x[0], 0.0, at.parameters[0], 0.0)
-
-
-def _shift(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return _columnwise(build, at, x[0], 0.0, 1.0, at.parameters[0])
-
-
-def _dense(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _dense(at: _Place, x: GraphValue) -> GraphValue:
     W, *b = at.parameters
-    return build.add(Affine(W, b[0] if b else constant(np.zeros(W.shape[1]))), x[0], of=at.op.link.name)
+    return at.add(Affine(W, b[0] if b else constant(np.zeros(W.shape[1]))), x)
 
 
-def _grouped_dense(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _grouped_dense(at: _Place, x: GraphValue) -> GraphValue:
     W, *b = at.parameters
     W = W[None] if at.op.shared else W
     zero = np.zeros((len(W), W.shape[2]))
     made = constant(b[0].reshape(zero.shape) if b else zero)
-    return build.add(GroupedAffine(W, made, at.op.groups), x[0], of=at.op.link.name)
+    return at.add(GroupedAffine(W, made, at.op.groups), x)
 
 
-def _prelu(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return build.add(NegativeSlopes(at.parameters[0]), x[0], of=at.op.link.name)
+def _parametric(at: _Place, x: GraphValue) -> GraphValue:
+    made = _elementwise(at, x)
+    return x if made == x else at.add(Between(at.parameters[0]), x, made)
 
 
-def _parametric(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    made = _elementwise(build, at, x)
-    return x[0] if made == x[0] else build.add(Between(at.parameters[0]), x[0], made, of=at.op.link.name)
-
-
-def _softmax(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return build.add(GroupSoftmax(), x[0], of=at.op.link.name)
-
-
-def _nothing(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return x[0]
-
-
-def _take(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return build.add(SelectedColumns(tuple(at.op.columns)), x[0], of=at.op.link.name)
-
-
-def _add(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return build.add(WeightedSum((1.0,) * len(x)), *x, of=at.op.link.name)
-
-
-def _concat(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
-    return build.add(JoinedColumns(), *x, of=at.op.link.name)
-
-
-def _embedding(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _embedding(at: _Place, x: GraphValue) -> GraphValue:
     """[x_rest, E1[x_c1], ..., Ek[x_ck]]"""
-    name = at.op.link.name
-    rest = tuple(k for k in range(x[0].width) if k not in at.op.columns)
-    parts = [build.add(SelectedColumns(rest), x[0], of=name)] if rest else []
+    rest = tuple(k for k in range(x.width) if k not in at.op.columns)
+    parts = [at.add(SelectedColumns(rest), x)] if rest else []
     for column, table in zip(at.op.columns, at.parameters, strict=True):
-        codes = build.add(
-            WholeCodes(len(table)), build.add(SelectedColumns((column,)), x[0], of=name), of=name
-        )
-        vectors = build.add(TableRows(table), codes, of=name)
-        parts.append(build.add(ToPrecision("network"), vectors, of=name))
-    return parts[0] if len(parts) == 1 else build.add(JoinedColumns(), *parts, of=name)
+        codes = at.add(WholeCodes(len(table)), at.add(SelectedColumns((column,)), x))
+        parts.append(at.add(ToPrecision("network"), at.add(TableRows(table), codes)))
+    return parts[0] if len(parts) == 1 else at.add(JoinedColumns(), *parts)
 
 
-def _in_place(
-    build: GraphBuilder, at: _Place, x: GraphValue, make: Callable[[GraphValue], GraphValue], size: int
-) -> GraphValue:
-    """Replace the operation's columns of x by vectors, which `make` returns side by side."""
-    name, columns = at.op.link.name, at.op.columns
-    chosen = x if columns == tuple(range(x.width)) else build.add(SelectedColumns(columns), x, of=name)
-    vectors = make(chosen)
+def _in_place(at: _Place, x: GraphValue, vectors_of: GraphOperation, size: int) -> GraphValue:
+    """Replace the operation's columns of x by vectors of a size, which `vectors_of` makes side by side."""
+    columns = at.op.columns
+    chosen = x if columns == tuple(range(x.width)) else at.add(SelectedColumns(columns), x)
+    vectors = at.add(vectors_of, chosen)
     rest = tuple(k for k in range(x.width) if k not in columns)
     if not rest and chosen is x:
         return vectors
-    both = (
-        build.add(JoinedColumns(), build.add(SelectedColumns(rest), x, of=name), vectors, of=name)
-        if rest
-        else vectors
-    )
+    both = at.add(JoinedColumns(), at.add(SelectedColumns(rest), x), vectors) if rest else vectors
     order: list[int] = []
     for k in range(x.width):
         if k in columns:
@@ -202,10 +160,10 @@ def _in_place(
             order += range(start, start + size)
         else:
             order.append(rest.index(k))
-    return build.add(SelectedColumns(tuple(order)), both, of=name)
+    return at.add(SelectedColumns(tuple(order)), both)
 
 
-def _piecewise_linear(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _piecewise_linear(at: _Place, x: GraphValue) -> GraphValue:
     """x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j, as a start at each knot and a rise from it."""
     (left, slope), (w0, b0, E) = _state(at), at.parameters
     before = np.concatenate([np.zeros_like(E[:, :1]), np.cumsum(E[:, :-1], 1)], 1)
@@ -213,34 +171,32 @@ def _piecewise_linear(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) 
     knots = np.where(np.isfinite(left), left, 0.0)[:, :, None]
     starts = np.where(there, before + b0[:, None] + knots * w0[:, None], 0.0)
     rises = np.where(there, w0[:, None] + slope[:, :, None] * E, 0.0)
-    made = LinearPieces(constant(left), constant(starts), constant(rises))
-    return _in_place(build, at, x[0], lambda own: build.add(made, own, of=at.op.link.name), E.shape[2])
+    return _in_place(at, x, LinearPieces(constant(left), constant(starts), constant(rises)), E.shape[2])
 
 
-def _periodic(build: GraphBuilder, at: _Place, x: Sequence[GraphValue]) -> GraphValue:
+def _periodic(at: _Place, x: GraphValue) -> GraphValue:
     made = CosineVectors(*at.parameters)
-    size = made.W.shape[2] + 1
-    return _in_place(build, at, x[0], lambda own: build.add(made, own, of=at.op.link.name), size)
+    return _in_place(at, x, made, made.W.shape[2] + 1)
 
 
 OPERATIONS: dict[str, Make] = {
-    "add": _add,
+    "add": lambda at, *x: at.add(WeightedSum((1.0,) * len(x)), *x),
     "batch_norm": _batch_norm,
-    "concat": _concat,
+    "concat": lambda at, *x: at.add(JoinedColumns(), *x),
     "dense": _dense,
-    "dropout": _nothing,
+    "dropout": lambda at, x: x,
     "elementwise": _elementwise,
     "embedding": _embedding,
     "grouped_dense": _grouped_dense,
     "parametric": _parametric,
     "periodic": _periodic,
     "piecewise_linear": _piecewise_linear,
-    "prelu": _prelu,
-    "rescale": _rescale,
-    "scale": _scale,
-    "shift": _shift,
-    "softmax": _softmax,
+    "prelu": lambda at, x: at.add(NegativeSlopes(at.parameters[0]), x),
+    "rescale": lambda at, x: at.columnwise(x, 0.0, at.op.constants["scale"], at.op.constants["offset"]),
+    "scale": lambda at, x: at.columnwise(x, 0.0, at.parameters[0], 0.0),
+    "shift": lambda at, x: at.columnwise(x, 0.0, 1.0, at.parameters[0]),
+    "softmax": lambda at, x: at.add(GroupSoftmax(), x),
     "standardize": _standardize,
-    "take": _take,
+    "take": lambda at, x: at.add(SelectedColumns(tuple(at.op.columns)), x),
 }
 """How each operation that layers know by name becomes steps."""
