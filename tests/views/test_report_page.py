@@ -24,6 +24,7 @@ from chainrule.datasets import load_mnist
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.tables.cells import ReadColumn
 from chainrule.views.figures import confusion, learning_curve
+from chainrule.views.figures.base import size_bars
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import page as page_of_sections
 from chainrule.views.report import render, sections, write
@@ -276,6 +277,21 @@ def test_figures_stand_alone():
         == len({trace.marker.symbol for trace in curve.data})
         == 2
     )
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_each_of_a_few_bars_has_its_name(phone_page, page_file, count):
+    """Of three names every second one was left out."""
+    names = ["年齡", "城市", "price", "k"][:count]
+    drawn = sections.figure(size_bars(names, list(range(count, 0, -1)), "which", "size", 20))
+    page_file.write_text(page_of_sections("t", "t", "t", [sections.section("", drawn)]), "utf-8")
+    show(phone_page, page_file)
+    assert phone_page.locator(".figure .ytick text").all_text_contents() == names
+
+
+def test_settings_are_shown_as_they_were_written():
+    assert sections.shown("結果") == "結果"
+    assert sections.shown("\ud800") == r"\ud800" and sections.shown(0.5) == "0.5"
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])

@@ -73,7 +73,7 @@
       const axis = layout[key];
       const room = key === "xaxis" ? window.innerWidth - 180 : layout.height - layout.margin.t - layout.margin.b - 60;
       const every = Math.ceil(13 * axis.tickvals.length / Math.max(room, 13));
-      if (every < 2 || layout.meta === "side by side") continue;
+      if (every < 2 || axis.tickvals.length < 4 || layout.meta === "side by side") continue;
       for (const part of ["tickvals", "ticktext"]) axis[part] = axis[part].filter((_, i) => i % every === 0);
     }
   }

@@ -292,5 +292,5 @@ def shown(item: object) -> str:
     return (
         {True: words.phrases.YES, False: words.phrases.NO}[item]
         if isinstance(item, bool)
-        else json.dumps(item).strip('"')
+        else json.dumps(item, ensure_ascii=False).strip('"').encode("utf-8", "backslashreplace").decode()
     )
