@@ -254,3 +254,36 @@ def test_numbers_with_blanks_apostrophes_and_brackets(written: list[str], read: 
 )
 def test_what_only_looks_like_numbers_is_none(texts: list[str]):
     assert TablePreprocessor().fit({"x": texts * 3}).columns_["x"].taken_for == "category"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_targets_in_another_order_of_the_index_are_told():
+    """As after X.sort_values(...): rows are matched by their place, so each would have another one's target."""
+    X = pd.DataFrame({"a": np.arange(20.0)[::-1]}, index=np.arange(20) * 3)
+    y = pd.Series(np.arange(20.0), index=X.index)
+    net = MLPRegressor(hidden_layer_sizes=(2,), max_iter=2, solver="lbfgs", random_state=0)
+    with pytest.warns(
+        UserWarning, match=r"X and y have the same index in another order, .* pass y\.loc\[X\.index\]"
+    ):
+        net.fit(X.sort_values("a"), y)
+    with pytest.warns(UserWarning, match=r"X and sample_weight have the same index in another order"):
+        net.fit(X, y, sample_weight=pd.Series(1.0, index=X.index[::-1]))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "X and")
+        net.fit(X.sort_values("a"), y.loc[X.sort_values("a").index])
+        net.fit(X, y.to_numpy()[::-1])
+        net.fit(X, y.reset_index(drop=True))
+        net.fit(X.set_index(np.zeros(20)), y)
+
+
+@pytest.mark.parametrize("freq", ["D", "ME"])
+def test_the_index_of_a_table_says_when_its_rows_were(freq: str):
+    X = pd.DataFrame(
+        {"a": np.arange(40.0)}, index=pd.date_range("2024", periods=40, freq=freq, tz="Asia/Taipei")
+    )
+    asked: dict[str, Any] = {"preprocess": "auto", "max_iter": 2, "random_state": 0}
+    by_index = MLPRegressor(**asked).fit(X, X["a"] % 7, time=X.index)
+    by_values = MLPRegressor(**asked).fit(X, X["a"] % 7, time=X.index.to_numpy())
+    assert by_index.held_out_.rows.tolist() == by_values.held_out_.rows.tolist() == list(range(34, 40))
+    in_a_dict = MLPRegressor(**asked).fit({"when": X.index, "a": X["a"]}, X["a"], groups=X.index.month)
+    assert in_a_dict.preprocessor_.columns_["when"].taken_for == "date"

@@ -137,9 +137,14 @@ def is_number(value: Any) -> bool:
 
 
 def read_frame(value: Any, name: str) -> Any:
-    """Return a data frame or a series as a narwhals object. Raises DataError for lazy frames and duplicate names."""
+    """Return a data frame, a series or an index of pandas as a narwhals object.
+
+    Raises DataError for lazy frames and duplicate names.
+    """
     import narwhals
 
+    if hasattr(value, "to_series") and hasattr(value, "get_level_values"):  # an index of pandas
+        value = value.to_series()
     try:
         frame = narwhals.from_native(value, allow_series=True)
     except ValueError as error:  # narwhals rejects duplicate names

@@ -55,7 +55,7 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
-from chainrule.estimators.rows import as_matrix
+from chainrule.estimators.rows import as_matrix, hint_of_order
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -105,6 +105,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         parameters: no clock is read, and random_state and time_limit are not used.
         """
         is_new = more is None and plan is None
+        hint_of_order(X, {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time})
         raced = NOTHING if is_new else asked.start(self, self._result, more, plan)
         with self._told():
             return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)

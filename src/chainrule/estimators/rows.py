@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, validate_data
 
+from chainrule.core import hints
 from chainrule.datasets.text_column import TextColumn
 from chainrule.errors import DataError
 from chainrule.estimators.tables.column import CategoryCells, is_missing_cell, mask_of
@@ -67,6 +68,25 @@ def check_lengths(X: object, y: object) -> None:
             f"Found input variables with inconsistent numbers of samples: [{rows}, {targets}]: X has {rows:,} rows and "
             f"y has {targets:,}; pass one target for each row."
         )
+
+
+def hint_of_order(X: object, told: Mapping[str, object]) -> None:
+    """Hint that something told of each row has the index of the frame X in another order: only places are matched.
+
+    told: by the name of the argument.
+    """
+    index = getattr(X, "index", None)
+    if index is None or not hasattr(index, "equals"):
+        return
+    for name, values in told.items():
+        own = getattr(values, "index", None)
+        if own is None or not hasattr(own, "equals") or len(own) != len(index) or own.equals(index):
+            continue
+        if own.is_unique and index.is_unique and bool(own.isin(index).all()):
+            hints.give(
+                f"X and {name} have the same index in another order, and rows are matched by their place; pass "
+                f"{name}.loc[X.index] if the index says which belong together, else {name}.to_numpy()."
+            )
 
 
 def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
