@@ -1,4 +1,4 @@
-"""What cannot be targets: a sentence each for dates, text, lists in cells, and what is no column at all."""
+"""Refuse targets that no network learns: dates, text, lists in cells, and what has not one value a row."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from chainrule.network.summary import Summary, counted
 from chainrule.trained import persistence
 from chainrule.trained.evaluation import BATCH, average, disagreement, outputs_of_each
 from chainrule.trained.files import FileMixin
+from chainrule.trained.kept import KeptWalks
 from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History
 
@@ -108,6 +109,7 @@ class Ensemble(FileMixin):
         """the record of the last call of `fit`"""
         self._in_training = np.ones(len(members), bool)
         self._theta = np.empty((0, 0))
+        self._kept = KeptWalks()
 
     # --- its members ---------------------------------------------------------------------------------------------
 
@@ -272,10 +274,13 @@ class Ensemble(FileMixin):
         return disagreement(self.network, out)
 
     def _walk_each(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
-        chosen, members = select(engine, Plan(self.network)), self._live()
+        members = self._live()
         thetas, states = [m.theta for m in members], [m.states for m in members]
-        rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
-        return outputs_of_each(ForwardWalks(chosen, self.network, rows), thetas, states, X)
+        walks = self._kept.of(self.network, self.dtype, engine, X.shape[0])
+        if walks is None:
+            rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
+            walks = ForwardWalks(select(engine, Plan(self.network)), self.network, rows)
+        return outputs_of_each(walks, thetas, states, X)
 
     def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of the average for checked rows, in the units of the loss."""

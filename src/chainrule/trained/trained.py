@@ -18,6 +18,7 @@ from chainrule.network.network import Network
 from chainrule.network.summary import Summary, counted, summarize
 from chainrule.trained import persistence
 from chainrule.trained.files import FileMixin
+from chainrule.trained.kept import KeptWalks
 from chainrule.trained.predictor import Predictor
 
 
@@ -46,6 +47,7 @@ class Trained(FileMixin):
         self.epochs_trained, self.steps_trained = 0, 0
         self.is_fresh = True
         """whether the parameters may be the initial ones"""
+        self._kept = KeptWalks()
 
     # --- its numbers ---------------------------------------------------------------------------------------------
 
@@ -81,6 +83,9 @@ class Trained(FileMixin):
 
     def raw_outputs(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
+        kept = self._kept.of(self.network, self.theta.dtype, engine, X.shape[0])
+        if kept is not None:
+            return kept.predict(self.theta, self.states, X, threads=1)
         return select(engine, Plan(self.network)).predict(
             self.network, self.theta, self.states, X, batch_size
         )
@@ -92,7 +97,7 @@ class Trained(FileMixin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
-        for name, value in state.items():
+        for name, value in {"_kept": KeptWalks(), **state}.items():  # that of an earlier version has none
             setattr(self, name, value)
         if not self.theta.flags.writeable:
             self.theta = self.theta.copy()

@@ -36,7 +36,7 @@ Calibration = Intervals | LabelSets
 """What makes intervals or sets of labels of predictions."""
 NO_SPREAD = "spread compares the members of an ensemble; fit with n_members=5, for example."
 FEW = 8
-"""Rows that NumPy has predicted before the parameters lie in the native engine."""
+"""The maximum rows of a table that are prepared and answered one by one."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,7 @@ class FitResult:
 
     def outputs(self, X: Any, engine: str) -> NDArray[Any]:
         """Return the network's output (n, outputs) for checked samples."""
-        few = engine == "auto" and X.shape[0] <= FEW
-        out: NDArray[Any] = self.model.raw_outputs(X, "reference" if few else engine, BATCH)
+        out: NDArray[Any] = self.model.raw_outputs(X, engine, BATCH)
         return out
 
     def predicted(self, X: Any, engine: str) -> NDArray[Any]:
