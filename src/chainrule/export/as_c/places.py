@@ -173,14 +173,19 @@ def quoted(text: str) -> str:
     )
 
 
+def loop(k: str, n: int, *lines: str) -> list[str]:
+    """Return the loop of lines over a number k from 0 to n - 1."""
+    return [f"for (uint32_t {k} = 0u; {k} < {n}u; ++{k}) {{", *(f"    {line}" for line in lines), "}"]
+
+
 def each(n: int, expression: str) -> list[str]:
     """Return the loop that sets y[k]."""
-    return [f"for (uint32_t k = 0u; k < {n}u; ++k) {{", f"    y[k] = {expression};", "}"]
+    return loop("k", n, f"y[k] = {expression};")
 
 
 def of_groups(groups: int, call: str) -> list[str]:
     """Return the loop over the groups g of columns."""
-    return [f"for (uint32_t g = 0u; g < {groups}u; ++g) {{", f"    {call}", "}"]
+    return loop("g", groups, call)
 
 
 class Arena:

@@ -1,4 +1,3 @@
-# Over 300 lines because all operations of a graph stand side by side, to be compared with their numbers.
 """What each operation of a graph is in C: statements on x0, x1, ..., what it reads, and y, what it makes."""
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from chainrule.errors import ConfigError
 from chainrule.export import answers, columns, integers, numbers
 from chainrule.export.as_c import integer_statements
 from chainrule.export.as_c.helpers import FUNCTIONS, filled
-from chainrule.export.as_c.places import GeneratedCode, Value, each, number, of_groups
+from chainrule.export.as_c.places import GeneratedCode, Value, each, loop, number, of_groups
 from chainrule.export.base import GraphOperation
 
 Writer = Callable[[GeneratedCode, Any, list[Value], Value], list[str]]
@@ -25,9 +24,8 @@ def _elementwise(made: GeneratedCode, op: numbers.Elementwise, x: list[Value], y
     if op.function == "normal_quantile":
         made.call("normal_quantile")
     a = [f"const {y.kind} a = {number(value, y.kind)};" for _, value in op.constants]
-    z = f"const {y.kind} z = x0[k];"
     text = filled(FUNCTIONS[op.function], made.prefix, y.kind)
-    return [*a, f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{", f"    {z}", f"    y[k] = {text};", "}"]
+    return [*a, *loop("k", y.width, f"const {y.kind} z = x0[k];", f"y[k] = {text};")]
 
 
 def _columnwise(made: GeneratedCode, op: numbers.Columnwise, x: list[Value], y: Value) -> list[str]:
@@ -75,15 +73,8 @@ def _softmax(made: GeneratedCode, op: numbers.GroupSoftmax, x: list[Value], y: V
 
 
 def _group_mean(made: GeneratedCode, op: answers.GroupMean, x: list[Value], y: Value) -> list[str]:
-    return [
-        f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{",
-        f"    {y.kind} sum = x0[k];",
-        f"    for (uint32_t g = 1u; g < {op.groups}u; ++g) {{",
-        f"        sum += x0[g * {y.width}u + k];",
-        "    }",
-        f"    y[k] = sum / {op.groups};",
-        "}",
-    ]
+    others = [f"for (uint32_t g = 1u; g < {op.groups}u; ++g) {{", f"    sum += x0[g * {y.width}u + k];", "}"]
+    return loop("k", y.width, f"{y.kind} sum = x0[k];", *others, f"y[k] = sum / {op.groups};")
 
 
 def _weighted(made: GeneratedCode, op: answers.WeightedSum, x: list[Value], y: Value) -> list[str]:
@@ -101,11 +92,7 @@ def _joined(made: GeneratedCode, op: numbers.JoinedColumns, x: list[Value], y: V
         if value.width == 1:
             lines.append(f"y[{at}] = {cast_to}x{k}[0];")
         else:
-            lines += [
-                f"for (uint32_t k = 0u; k < {value.width}u; ++k) {{",
-                f"    y[{at}u + k] = {cast_to}x{k}[k];",
-                "}",
-            ]
+            lines += loop("k", value.width, f"y[{at}u + k] = {cast_to}x{k}[k];")
         at += value.width
     return lines
 
@@ -124,7 +111,7 @@ def _pieces(made: GeneratedCode, op: numbers.LinearPieces, x: list[Value], y: Va
         f"{names[0]} + k * {pieces}u, {names[1]} + k * {pieces * size}u, {names[2]} + k * {pieces * size}u"
     )
     call = f"{made.call('pieces', y.kind)}(x0[k], y + k * {size}u, {places}, {pieces}u, {size}u);"
-    return [f"for (uint32_t k = 0u; k < {width}u; ++k) {{", f"    {call}", "}"]
+    return loop("k", width, call)
 
 
 def _cosines(made: GeneratedCode, op: numbers.CosineVectors, x: list[Value], y: Value) -> list[str]:
@@ -135,7 +122,7 @@ def _cosines(made: GeneratedCode, op: numbers.CosineVectors, x: list[Value], y: 
     call = (
         f"{made.call('cosines', y.kind)}(x0[k], y + k * {sums + 1}u, {places}, {frequencies}u, {sums + 1}u);"
     )
-    return [f"for (uint32_t k = 0u; k < {width}u; ++k) {{", f"    {call}", "}"]
+    return loop("k", width, call)
 
 
 def _largest(made: GeneratedCode, op: answers.LargestColumn, x: list[Value], y: Value) -> list[str]:
@@ -149,12 +136,7 @@ def _above(made: GeneratedCode, op: answers.AboveThreshold, x: list[Value], y: V
 
 def _sorted(made: GeneratedCode, op: answers.SortedColumns, x: list[Value], y: Value) -> list[str]:
     places = np.argsort(np.array(op.order))
-    copy = [
-        f"{y.kind} z[{y.width}];",
-        f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{",
-        "    z[k] = x0[k];",
-        "}",
-    ]
+    copy = [f"{y.kind} z[{y.width}];", *loop("k", y.width, "z[k] = x0[k];")]
     order = made.constant(places, "uint32_t")
     return [*copy, f"{made.call('sort', y.kind)}(z, {y.width}u);", *each(y.width, f"z[{order}[k]]")]
 
@@ -223,17 +205,15 @@ def _calendar(made: GeneratedCode, op: columns.CalendarPart, x: list[Value], y: 
         name = made.call("year")
         call = f"(double){name}(days, &since)"
         text = call if op.part == "year" else "since / 365.25"
-    lines = [f"for (uint32_t k = 0u; k < {y.width}u; ++k) {{"]
+    lines = []
     if op.part in ("year", "year_turn", "weekday_turn"):
-        lines.append("    const double days = floor(x0[k] / 86400);")
+        lines.append("const double days = floor(x0[k] / 86400);")
     if op.part in ("year", "year_turn"):
-        lines.append("    double since = 0;")
-    lines.append("    if (x0[k] != x0[k]) {")
-    lines.append("        y[k] = x0[k];")
-    lines.append("    } else {")
+        lines.append("double since = 0;")
+    lines += ["if (x0[k] != x0[k]) {", "    y[k] = x0[k];", "} else {"]
     if op.part == "year_turn":
-        lines.append(f"        (void){made.prefix}_year(days, &since);")
-    return [*lines, f"        y[k] = {text};", "    }", "}"]
+        lines.append(f"    (void){made.prefix}_year(days, &since);")
+    return loop("k", y.width, *lines, f"    y[k] = {text};", "}")
 
 
 def _cells(made: GeneratedCode, op: columns.CellNumbers, x: list[Value], y: Value) -> list[str]:
