@@ -405,6 +405,17 @@ def test_targets_are_read_as_by_a_fit():
     assert tuned.estimator.predict(x).shape == (60,)
 
 
+def test_what_is_said_of_a_table_is_said_once():
+    """Neither of the rows of each trial, whose numbers are others, nor again by the last fit."""
+    X = {
+        "x": np.linspace(-1, 1, 60),
+        "text": [f"these are the words of row {k % 50}" for k in range(60)],
+    }
+    with pytest.warns(UserWarning, match="free text") as told:
+        tune(MLPRegressor(preprocess="auto", max_iter=1, random_state=0), X, X["x"], trials=2)
+    assert ["free text" in str(each.message) for each in told].count(True) == 1
+
+
 def test_a_preset_without_a_space_says_so(monkeypatch):
     monkeypatch.setattr(search, "SPACES", {})
     with pytest.raises(ConfigError, match="there is no search for preset='fast' yet"):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ import typer
 
 from chainrule import distributed
 from chainrule.cli.output import plain
+from chainrule.core import hints
 from chainrule.errors import ChainruleError, LeakWarning
 
 Command = Callable[..., Any]
@@ -38,8 +38,7 @@ def guarded(command: Command) -> Command:
     @functools.wraps(command)
     def run(**options: Any) -> Any:
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = telling()
+            with hints.once(tell):
                 return command(**options)
         except (typer.Exit, BrokenPipeError):
             raise
@@ -57,17 +56,9 @@ def guarded(command: Command) -> Command:
     return run
 
 
-def telling() -> Callable[..., None]:
-    """Print warnings as sentences on standard error, each once, without their location in the code."""
-    told: set[str] = set()
-
-    def tell(message: Warning | str, *_: Any, **__: Any) -> None:
-        said = in_options(message)
-        if said not in told:
-            told.add(said)
-            typer.secho(f"Warning: {plain(said)}", fg=typer.colors.YELLOW, err=True)
-
-    return tell
+def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as a sentence on standard error, without its location in the code."""
+    typer.secho(f"Warning: {plain(in_options(message))}", fg=typer.colors.YELLOW, err=True)
 
 
 def in_options(message: Warning | str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 ROOM = __name__.partition(".")[0]
 
@@ -20,3 +23,22 @@ def give(sentence: str | Warning, category: type[Warning] = UserWarning) -> None
     ):
         frame, level = frame.f_back, level + 1
     warnings.warn(sentence, category, stacklevel=level)
+
+
+@contextmanager
+def once(show: Callable[..., object] | None = None) -> Iterator[None]:
+    """Give each sentence once within the `with`, though filters that change in between would give it again.
+
+    show: what shows a warning; None for what does so outside of the `with`.
+    """
+    told = set[str]()
+    with warnings.catch_warnings():
+        shown = warnings.showwarning if show is None else show
+
+        def tell(message: Warning | str, *where: Any, **more: Any) -> None:
+            if f"{message}" not in told:
+                told.add(f"{message}")
+                shown(message, *where, **more)
+
+        warnings.showwarning = tell
+        yield

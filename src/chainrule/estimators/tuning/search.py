@@ -22,6 +22,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from chainrule.core import hints
 from chainrule.core.random import generator
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.checks import check_seed
@@ -103,14 +104,13 @@ def tune(
     Ctrl-C ends the search; what was found so far is the result. Raises ConfigError without Optuna, DataError as `fit`.
     """
     begun = clock()
-    search = prepared(estimator, FitInput(X, y, groups=groups, time=time), folds, jobs, seed)
-    wanted = math.inf
-    if trials is not None or time_limit is None:
-        wanted = check_count(TRIALS if trials is None else trials, "trials")
-    limit = math.inf
-    if time_limit is not None:
-        limit = check_number(time_limit, "time_limit", above=0, hint="it is in seconds")
-    with study.quietly():
+    with hints.once(), study.quietly():
+        search = prepared(estimator, FitInput(X, y, groups=groups, time=time), folds, jobs, seed)
+        wanted = limit = math.inf
+        if trials is not None or time_limit is None:
+            wanted = check_count(TRIALS if trials is None else trials, "trials")
+        if time_limit is not None:
+            limit = check_number(time_limit, "time_limit", above=0, hint="it is in seconds")
         opened = study.opened(journal, pruner, setup(search, folds))
         search.begin(opened, begun, wanted, begun + limit, ignore_trial if listen is None else listen)
         was_interrupted = carried_out(search)

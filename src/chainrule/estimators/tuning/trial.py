@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.base import MLPEstimator, fit_under
@@ -119,8 +118,7 @@ def tried(
         X_val, y_val = data.X_val, data.y_val
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                warnings.filterwarnings("ignore", "Training interrupted by user")
+                warnings.simplefilter("ignore", UserWarning)  # what is to be said is said of all rows
                 result = fit_under(
                     made, data, Conditions(grace=0.0)
                 )  # the next setting needs the seconds more
