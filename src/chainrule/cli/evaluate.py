@@ -110,11 +110,12 @@ def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part
     from chainrule.recipe import averages, tables
     from chainrule.recipe.columns import read_columns
 
-    target, found = tables.judged_of(path, model, table)[1], config_of_run(text)
+    columns, found = read_columns(path), config_of_run(text)
+    target = tables.target_of(columns, path, model, table)
     rows = target.rows
     if part != "all" and found is not None:
         rows = rows[tables.divided_rows(target, found[1], path)[("train", "test").index(part)]]
-    return averages.outputs_of_rows(table.average, read_columns(path), target.name, rows)
+    return averages.outputs_of_rows(table.average, columns, target.name, rows)
 
 
 class Learned(NamedTuple):

@@ -27,6 +27,8 @@ class Sample(NamedTuple):
     shape: tuple[int, int] | None
     names: list[str] | None
     """the names of the features, if the file has them"""
+    cells: dict[str, Any] | None = None
+    """its cells by column, of a table like that of the training"""
 
 
 @guarded
@@ -70,7 +72,7 @@ def explain(
     if out is not None:
         with spoken_in(lang):
             told.write(out)
-    reasons = None if table is None else reasons_of_row(model, sample, row or 0, table)
+    reasons = None if found.cells is None else reasons_of_row(model, found.cells)
     if as_json:
         by_column = {} if reasons is None else {"columns": reasons.to_data()}
         output.print_json(told.to_json() | by_column)
@@ -88,18 +90,14 @@ def explain(
         console.print(f"Written to {out}", markup=False)
 
 
-def reasons_of_row(model: str, source: str, row: int, table: Known) -> Reasons | None:
+def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:
     """Return what each column of a table adds to the answer for a row; None for a model that has no such reasons."""
-    import numpy as np
-
-    from chainrule.cli.check import rows_of_table
     from chainrule.cli.models import load_estimator
-    from chainrule.estimators.rows import rows_of
     from chainrule.recipe.reasons import named
 
     try:
         estimator, target = load_estimator(model)
-        return named(estimator.explain(rows_of(rows_of_table(source, table), np.array([row]))), target)
+        return named(estimator.explain(cells), target)
     except ConfigError:
         return None
 
@@ -114,18 +112,19 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
         raise ConfigError(f"--row counts from 0; it is {row}.")
     suffix, columns, shape = Path(text).suffix.lower(), None, None
     truth: Any = None
+    table_cells: dict[str, Any] | None = None
     if text == "mnist":
         from chainrule.datasets import load_mnist
 
         test = load_mnist()[1]
         X, truth, shape = test.X, test.y, image_shape(test)
-    elif table is not None:
-        X, truth = read_table_and_truth(text, model, table)
+    elif table is not None and text.lower().endswith(TABLES):
+        table_cells, X, truth = read_table_and_truth(text, model, table)
         columns = list(model.feature_names or ()) or None
     elif text.lower().endswith(TABLES):
         columns, X, truth = read_numbers(text, model)
     else:
-        X = read(text, model)
+        X = read(text, model, table)
         shape = picture_shape(text, X, model)
         if suffix == ".npz":
             truth = targets(text, len(X))
@@ -144,7 +143,17 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
             f"but the model takes {model.network.inputs}; select the same columns."
         )
     name = text if len(X) == 1 else f"{text}, row {row}"
-    return Sample(name, X[row : row + 1], None if truth is None else truth[row], shape, columns)
+    own = None if table_cells is None else row_of(table_cells, row)
+    return Sample(name, X[row : row + 1], None if truth is None else truth[row], shape, columns, own)
+
+
+def row_of(columns: dict[str, Any], row: int) -> dict[str, Any]:
+    """Return a row of a table as a table."""
+    import numpy as np
+
+    from chainrule.estimators.rows import rows_of
+
+    return dict(rows_of(columns, np.array([row])))
 
 
 def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | None]:
@@ -166,20 +175,22 @@ def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | N
     return list(columns), as_numbers(columns, text), truth
 
 
-def read_table_and_truth(text: str, model: Model, table: Known) -> tuple[Any, list[Any] | None]:
-    """Return the rows of a table as a model takes them, and each row's target, None where it has none."""
-    from chainrule.cli.predict import read
+def read_table_and_truth(
+    text: str, model: Model, table: Known
+) -> tuple[dict[str, Any], Any, list[Any] | None]:
+    """Return the columns of a table but the target, the rows as a model takes them, and each row's target, if any."""
     from chainrule.recipe import tables
 
-    X = read(text, model, table)
+    columns, X = tables.inputs_of(text, table)
+    inputs = {name: values for name, values in columns.items() if name != table.target}
     try:
-        _, target = tables.judged_of(text, model, table)
+        target = tables.target_of(columns, text, model, table)
     except DataError:  # rows to predict have no target
-        return X, None
+        return inputs, X, None
     truth: list[Any] = [None] * len(X)
     for at, value in zip(target.rows.tolist(), target.y.tolist(), strict=True):
         truth[at] = value
-    return X, truth
+    return inputs, X, truth
 
 
 def picture_shape(text: str, X: RowsLike, model: Model) -> tuple[int, int] | None:

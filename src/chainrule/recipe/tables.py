@@ -230,6 +230,14 @@ def judged_of(
     """
     columns, X = inputs_of(path, table)
     assert table is not None
+    target = target_of(columns, path, model, table)
+    return dataset(X[target.rows], target.y, Path(path).stem), target
+
+
+def target_of(
+    columns: Mapping[str, Any], path: str | os.PathLike[str], model: PredictionMixin, table: Known
+) -> TargetColumn:
+    """Return the target that a model predicts among the columns of a file. Raises DataError for a table without it."""
     name, is_number = table.target, model.task == "regression"
     if name is None:
         raise DataError(
@@ -241,8 +249,7 @@ def judged_of(
         "mean_squared_error" if is_number else "softmax_cross_entropy"
     )  # the model's column may have another name
     target = read_target(name, columns[name], f"{path}", loss, to_learn=False)
-    target = target._replace(y=as_labels(target, model.classes))
-    return dataset(X[target.rows], target.y, Path(path).stem), target
+    return target._replace(y=as_labels(target, model.classes))
 
 
 def divided(
