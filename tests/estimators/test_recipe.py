@@ -17,7 +17,7 @@ from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.fit.plan import FitPlan, resolved
 from chainrule.estimators.parameters import values_of
-from chainrule.estimators.recipes import PRESETS, fast, few
+from chainrule.estimators.recipes import PRESETS, fast
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.formulas.initializers import LeCunNormal
@@ -309,11 +309,29 @@ def test_a_fit_that_fails_leaves_the_parameters():
     assert net.get_params() == before
 
 
+@pytest.mark.parametrize("rows", [2, 3, 5, 8, 9])
+def test_a_handful_of_rows_leaves_doubt(rows: int):
+    """Labels of noise: new rows are predicted hardly worse than by the shares, and no probability is 0."""
+    rng = np.random.default_rng(rows)
+    X, y = rng.normal(size=(rows + 500, 3)), rng.integers(0, 2, rows + 500)
+    y[:2] = 0, 1
+    net = MLPClassifier(preprocess="auto", random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the least populated class")
+        net.fit(X[:rows], y[:rows])
+    p = net.predict_proba(X[rows:])
+    assert p.min() >= 1 / (1 + max(rows, 3) ** 2) - 1e-9
+    assert -np.log(p[np.arange(500), y[rows:]]).mean() < 1.1
+    numbers = MLPRegressor(preprocess="auto", random_state=0).fit(X[:rows], X[:rows, 0])
+    wide = np.abs(numbers.predict(100 * X[rows:])).max()
+    assert wide <= 20 * np.abs(X[:rows, 0]).max()
+
+
 @pytest.mark.parametrize("rows", [2, 49, 51])
-def test_very_few_rows_hold_nothing_out(rows: int):
+def test_very_few_rows_are_validated_too(rows: int):
     X, y = table(rows)
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=3, hidden_layer_sizes=(8,)).fit(X, y)
-    assert (net.validation_scores_ is not None) == (rows >= few.LEAST_ROWS)
+    assert net.validation_scores_ is not None
     assert np.isfinite(net.predict(X)).all()
 
 
