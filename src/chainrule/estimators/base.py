@@ -105,7 +105,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         parameters: no clock is read, and random_state and time_limit are not used.
         """
         is_new = more is None and plan is None
-        hint_of_order(X, {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time})
+        if is_new:  # others are compared with the rows that they are again
+            hint_of_order(X, {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time})
         raced = NOTHING if is_new else asked.start(self, self._result, more, plan)
         with self._told():
             return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)
