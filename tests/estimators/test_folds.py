@@ -73,7 +73,7 @@ def test_settings_are_a_function_of_the_rows_and_the_numbers():
     assert proposed(50, task="regression").head is None and proposed(50, task="regression").clamp
 
 
-@pytest.mark.parametrize(("rows", "is_few"), [(9, False), (10, True), (few.MOST_ROWS, True)])
+@pytest.mark.parametrize(("rows", "is_few"), [(9, True), (few.MOST_ROWS, True), (few.MOST_ROWS + 1, False)])
 def test_few_rows_have_an_ensemble_and_others_one_network(rows: int, is_few: bool):
     X, y = table(rows)
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=1).fit(X, y)
