@@ -287,3 +287,43 @@ def test_the_index_of_a_table_says_when_its_rows_were(freq: str):
     assert by_index.held_out_.rows.tolist() == by_values.held_out_.rows.tolist() == list(range(34, 40))
     in_a_dict = MLPRegressor(**asked).fit({"when": X.index, "a": X["a"]}, X["a"], groups=X.index.month)
     assert in_a_dict.preprocessor_.columns_["when"].taken_for == "date"
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            [f"{k * 1.5} kg" for k in range(40)],
+            "column 'x' has numbers with the unit 'kg', such as '0.0 kg', and is taken",
+        ),
+        (
+            [f"NT${k * 1000:,}" for k in range(40)],
+            "column 'x' has numbers with the unit 'NT$', such as 'NT$0', and is",
+        ),
+        (
+            ["不詳" if k % 4 == 0 else f"{k}.5" for k in range(40)],
+            "column 'x' has numbers, but text in 25% of its rows, such as '不詳', and is taken for categories; correct",
+        ),
+    ],
+)
+def test_columns_that_are_nearly_numbers_are_told(cells: list[str], said: str):
+    with pytest.warns(UserWarning) as told:
+        TablePreprocessor().fit({"x": cells, "other": list(range(40))})
+    assert [str(each.message)[: len(said)] for each in told] == [said]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["4", "6", "8", "rotary"] * 10,
+        [f"{k % 5} rooms" for k in range(40)],
+        [f"{k}.5" if k < 15 else "none at all" for k in range(40)],
+    ],
+)
+def test_categories_with_some_numbers_are_not_told(cells: list[str]):
+    assert TablePreprocessor().fit({"x": cells}).columns_["x"].taken_for == "category"
+
+
+def test_codes_that_are_declared_are_not_told():
+    cells = ["V27" if k % 4 == 0 else f"{k}.5" for k in range(40)]
+    assert TablePreprocessor(kinds={"x": "category"}).fit({"x": cells}).columns_["x"].taken_for == "category"

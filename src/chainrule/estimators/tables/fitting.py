@@ -18,6 +18,7 @@ from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.rarity import USUAL, TargetGiver, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
+from chainrule.estimators.tables.target import hint_of_numbers
 
 CHUNK = 1 << 23
 """numbers that are worked on at a time: 64 MB"""
@@ -103,10 +104,9 @@ def learn(
         found[k] = learned
     made = [each for each in found if each is not None]
     if all(each.became == "dropped" for each in made):
-        rows = len(columns[0].values)
         whys = ", ".join(f"{each.name!r} {each.why.replace('_', ' ')}" for each in made[:3])
         raise DataError(
-            f"X has no usable column in n_samples = {rows} rows ({whys}{', …' * (len(made) > 3)}); "
+            f"X has no usable column in n_samples = {len(columns[0].values)} rows ({whys}{', …' * (len(made) > 3)}); "
             "give more rows, or columns whose values differ."
         )
     return made
@@ -136,6 +136,8 @@ def _categorical(
             "as categories, of which a network learns only repeated ones. Omit it, or extract columns from it, for "
             "example with scikit-learn's TfidfVectorizer and TruncatedSVD."
         )
+    elif taken.why == "texts":
+        hint_of_numbers(begun.name, named)
     if len(named) > FEW and once == len(named):
         return begun._replace(why="every_value_differs")
     ranked = sorted(named, key=lambda each: (-each[1], each[0]))

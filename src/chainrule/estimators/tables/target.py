@@ -1,15 +1,16 @@
-"""Infer from a target whether it asks for a number or for a class."""
+"""Infer from a target whether it asks for a number or for a class, and tell text that is nearly numbers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import hints, records
+from chainrule.core.arrays import evenly_spaced
 from chainrule.datasets import numerals
 from chainrule.errors import ChainruleError, DataError
 from chainrule.estimators.tables import kinds, reading
@@ -22,6 +23,10 @@ MOST_CLASSES = 20
 """Whole numbers with more distinct values are taken for a quantity."""
 ROWS_A_CLASS = 10
 """and so are those with fewer rows a value on average"""
+FEWEST_NUMBERS = 10
+"""The different numbers from which a column is told: fewer may well be codes, such as 4, 6, 8 and "rotary"."""
+MOST_READ = 1_000
+"""The texts that are looked at."""
 
 
 @records.kind("inferred_task")
@@ -57,12 +62,17 @@ def numbers_with_unit(column: Column) -> WithUnit | None:
     """
     if column.form != "text":
         return None
-    parted = [_NUMBER.fullmatch(text) for text in column.texts if not numerals.is_missing(text)]
-    units = {(found[1] or "") + (found[3] or "") if found else "" for found in parted}
-    if len(units) != 1 or not (unit := units.pop()):
+    if not (unit := unit_of(column.texts)):
         return None
     values = _read([text.replace(unit, "", 1).strip() for text in column.texts], column)
     return None if values is None else WithUnit(values, unit)
+
+
+def unit_of(texts: Iterable[str]) -> str:
+    """Return the unit that each of some texts has beside a number; "" if there is none, or several."""
+    parted = [_NUMBER.fullmatch(text) for text in texts if not numerals.is_missing(text)]
+    units = {(found[1] or "") + (found[3] or "") if found else "" for found in parted}
+    return units.pop() if len(units) == 1 else ""
 
 
 def quantities_with_unit(column: Column) -> WithUnit | None:
@@ -129,3 +139,27 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
     if distinct <= MOST_CLASSES and rows >= ROWS_A_CLASS * distinct:
         return InferredTask("multiclass", "few_whole_numbers", distinct, missing)
     return InferredTask("regression", "many_whole_numbers", distinct, missing)
+
+
+def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
+    """Hint that a column of texts, each with its weight of rows, has numbers in most of them that are not read."""
+    some = [named[k] for k in evenly_spaced(len(named), MOST_READ).tolist()]
+    texts = [text for text, _ in some]
+    if len(texts) < FEWEST_NUMBERS:
+        return
+    if unit := unit_of(texts):
+        hints.give(
+            f"column {name!r} has numbers with the unit {unit!r}, such as {texts[0][:40]!r}, and is taken for "
+            "categories; pass the numbers without it."
+        )
+        return
+    others = [(text, count) for text, count in some if numerals.decimal_of([text]) is None]
+    rows, other = sum(count for _, count in some), sum(count for _, count in others)
+    if not 0 < other <= rows / 2 or len(some) - len(others) < FEWEST_NUMBERS:
+        return
+    example = max(others, key=lambda each: each[1])[0]
+    hints.give(
+        f"column {name!r} has numbers, but text in {other / rows:.0%} of its rows, such as {example[:40]!r}, and is "
+        "taken for categories; correct these cells or leave them empty, or, where all are codes, pass "
+        f"TablePreprocessor(kinds={{{name!r}: 'category'}}) as preprocess."
+    )
