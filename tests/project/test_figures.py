@@ -107,9 +107,9 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     (QUESTIONS, "# % with augmented images", "docs/guide.md", r"\| augmented .* # % \(", same),
     (
         QUESTIONS,
-        "Tables of 10 to # rows",
+        "Tables of 2 to # rows",
         "docs/estimators.md",
-        "With 10 to # rows the default is an ensemble",
+        "With 2 to # rows the default is an ensemble",
         same,
     ),
     (QUESTIONS, "With 50 rows its loss is # of the better", "docs/estimators.md", FEW.format(50), same),

@@ -22,11 +22,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from array import array
 from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any, NamedTuple, TypeVar
-
-import numpy as np
 
 Class = TypeVar("Class", bound=type)
 
@@ -119,10 +118,10 @@ def plain(value: Any) -> Any:
     """Convert data to JSON-safe data. Raises TypeError for anything else, such as a function."""
     if _kind_of(value) is not None:
         return {key: item for key, item in value.to_data().items() if key not in ("kind", "version")}
+    if isinstance(value, array) and value.typecode not in "fd":  # of whole numbers
+        return value.tolist()
     if hasattr(value, "tolist"):  # a NumPy array or number
-        is_whole, value = np.asarray(value).dtype.kind in "biu", value.tolist()
-        if is_whole:
-            return value
+        value = value.tolist()
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
