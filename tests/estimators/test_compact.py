@@ -144,6 +144,38 @@ def test_an_earlier_version_is_told_that_the_format_is_new_to_it(tmp_path: Path)
     assert header == {"format": packing.FORMAT, "network": {}} and packing.FORMAT > persistence.FORMAT
 
 
+def with_tensor(path: Path, name: str, kind: str) -> None:
+    """Write a tensor of two numbers of a byte beside those of a file."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header, rest = json.loads(data[8 : 8 + size]), data[8 + size :]
+    header[name] = {"dtype": kind, "shape": [2], "data_offsets": [len(rest), len(rest) + 2]}
+    written = json.dumps(header).encode()
+    path.write_bytes(len(written).to_bytes(8, "little") + written + rest + bytes(2))
+
+
+def test_a_tensor_that_numpy_does_not_know(tmp_path: Path):
+    """Beside a model it is left alone; of an average, and as what is compressed, it is no part of a file."""
+    model = Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0)
+    model.save(path := tmp_path / "model")
+    with_tensor(path, "more", "F8_E4M3")
+    np.testing.assert_array_equal(load(path).theta, model.theta)
+    with_tensor(path, packing.PACKED, "F8_E4M3")
+    with pytest.raises(FormatError, match="what it has compressed are no bytes"):
+        load(path)
+    race().save(path)
+    with_tensor(path, "more", "F8_E4M3")
+    with pytest.raises(FormatError, match="the tensor more has a type that NumPy does not know"):
+        MLPClassifier.load(path)
+
+
+def test_what_is_compressed_twice_is_refused(tmp_path: Path):
+    Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0).save(tmp_path / "compact", compact=True)
+    repacked(tmp_path / "compact", packing.packed)
+    with pytest.raises(FormatError, match="compressed again"):
+        load(tmp_path / "compact")
+
+
 def test_what_hardly_anything_would_be_left_of_is_not_compressed(tmp_path: Path):
     model = Model(Network(1000, [Dense(1000)], MeanSquaredError()), seed=0)
     model.theta[:] = 0

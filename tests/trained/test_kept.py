@@ -57,6 +57,22 @@ def test_a_pickle_and_copies_predict_the_same():
             np.testing.assert_array_equal(other.outputs(X), expected)
 
 
+def test_a_pickle_of_an_earlier_version_has_none():
+    for made in (Model(NETWORK, seed=0), Ensemble(NETWORK, 2, seed=0)):
+        expected, other = made.outputs(X), copy.copy(made)
+        del other.__dict__["_kept"]
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(other)).outputs(X), expected)
+
+
+def test_members_may_change_their_precision():
+    several = Ensemble(NETWORK, 2, seed=0)
+    before = several.outputs(X)
+    for member in several:
+        member.theta = member.theta.astype(np.float64)
+    assert several.outputs(X).dtype == np.float64
+    np.testing.assert_allclose(several.outputs(X), before, rtol=1e-4, atol=1e-6)
+
+
 def test_threads_may_share_a_model():
     model = Model(NETWORK, seed=0)
     expected = model.outputs(X)

@@ -40,7 +40,7 @@ def sums_by(codes: Array, values: Array, count: int) -> Array:
     """
     sums = namespace(values).zeros((count, values.shape[1]), dtype=values.dtype)
     if isinstance(sums, np.ndarray):  # number by number, which NumPy adds in half of the time of rows or less
-        places = codes[:, None] * values.shape[1] + np.arange(values.shape[1])
+        places = codes.astype(np.intp)[:, None] * values.shape[1] + np.arange(values.shape[1])
         np.add.at(sums.reshape(-1), places.reshape(-1), values.reshape(-1))
         return sums
     return sums.at[codes].add(values)

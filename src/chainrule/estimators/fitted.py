@@ -283,7 +283,7 @@ def save(
 def compact_terms(result: FitResult) -> Terms | None:
     """Return the terms of the network that a compact file of a result has, whose weights are rounded."""
     with TemporaryDirectory() as folder:
-        result.model.save(path := Path(folder) / "compact", compact=True)
+        (path := Path(folder) / "rounded").write_bytes(result.model.to_bytes(is_rounded=True))
         rounded = load_any(path)[0]
     assert isinstance(rounded, Model), "a network with terms is a single one"
     return terms_of_another(result, rounded)

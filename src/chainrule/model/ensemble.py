@@ -276,7 +276,7 @@ class Ensemble(FileMixin):
     def _walk_each(self, X: RowsLike, engine: str, batch_size: int) -> NDArray[Any]:
         members = self._live()
         thetas, states = [m.theta for m in members], [m.states for m in members]
-        walks = self._kept.of(self.network, self.dtype, engine, X.shape[0])
+        walks = self._kept.of(self.network, thetas[0].dtype, engine, X.shape[0])
         if walks is None:
             rows = min(batch_size, 1 << max(X.shape[0] - 1, 0).bit_length())
             walks = ForwardWalks(select(engine, Plan(self.network)), self.network, rows)
@@ -376,6 +376,11 @@ class Ensemble(FileMixin):
         """Return the state for a pickle, which stores the parameters only once, with the members."""
         return self.__dict__ | {"_theta": np.empty((0, 0))}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a pickle."""
+        for name, value in {"_kept": KeptWalks(), **state}.items():  # that of an earlier version has none
+            setattr(self, name, value)
+
     def __repr__(self) -> str:
         """Show the number of members, and the model of one."""
         return f"<Ensemble of {counted(len(self), 'member')}, each a {repr(self.members[0])[1:]}"
@@ -383,13 +388,17 @@ class Ensemble(FileMixin):
 
 def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, Any]]:
     """Read the model or the ensemble of a file, and its whole metadata."""
-    model, saved = load_with_others(path)
+    model, saved = _loaded(path, with_others=False)
     return model, saved.extra
 
 
 def load_with_others(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, persistence.Saved]:
     """Read the model or the ensemble of a file, and all that the file has beside it."""
-    saved = persistence.load(path, ensemble=None)
+    return _loaded(path, with_others=True)
+
+
+def _loaded(path: str | os.PathLike[str], with_others: bool) -> tuple[Model | Ensemble, persistence.Saved]:
+    saved = persistence.load(path, ensemble=None, with_others=with_others)
     kind: type[Model | Ensemble] = Model if saved.extra.get("seeds") is None else Ensemble
     return kind.of_saved(path, saved), saved
 

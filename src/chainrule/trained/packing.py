@@ -21,7 +21,7 @@ FORMAT = 3
 """The format that such a file gives in its metadata, beside a network that it does not have."""
 PACKED = "compressed"
 """The tensor of the bytes of the ordinary file, compressed by LZMA."""
-MOST_TIMES, MOST_MEMORY = 100, 1 << 27
+MOST_TIMES, MOST_MEMORY = 20, 1 << 27
 """How many times as long as what is compressed may be what comes of it, and the bytes that this may need."""
 
 
@@ -47,11 +47,19 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, int]]:
         if PACKED not in file.keys():  # noqa: SIM118
             yield file, os.path.getsize(path)
             return
+        if file.get_slice(PACKED).get_dtype() != "U8":
+            raise FormatError(
+                f"{path} is damaged: what it has compressed are no bytes; save the model again."
+            )
         whole = _unpacked(path, file.get_tensor(PACKED).tobytes())
     with TemporaryDirectory() as folder:
         plain = Path(folder) / "plain"
         plain.write_bytes(whole)
         with safe_open(str(plain), framework="numpy") as file:
+            if PACKED in file.keys():  # noqa: SIM118
+                raise FormatError(
+                    f"{path} is damaged: what it has compressed is compressed again; save the model again."
+                )
             yield file, len(whole)
 
 

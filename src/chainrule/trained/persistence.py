@@ -77,7 +77,7 @@ class Saved(NamedTuple):
     extra: dict[str, Any]
     """the whole metadata"""
     others: dict[str, NDArray[Any]]
-    """the tensors that are none of the network's"""
+    """the tensors that are none of the network's, where they are asked for"""
 
 
 def encode(value: object) -> Any:
@@ -254,8 +254,11 @@ def load(
     custom: Mapping[str, type[Layer]] | None = None,
     *,
     ensemble: bool | None = False,
+    with_others: bool = False,
 ) -> Saved:
     """Read a model. Raises FormatError with the file and its fault, and OSError if it cannot be read.
+
+    with_others: whether the tensors that are none of the network's are read too.
 
     ensemble: whether the file must have an ensemble; None for either. Of one theta is (members, size), and states have
     as many rows.
@@ -312,7 +315,7 @@ def load(
                     tensors = (file.get_tensor(f"{link.name}.{f}") for f in state._fields)
                     shapes = ((*members, *np.shape(value)) for value in state)
                     states[link.name] = type(state)(*map(np.reshape, tensors, shapes))
-            more = {name: file.get_tensor(name) for name in sorted(others)}
+            more = {name: _other(path, file, name) for name in sorted(others)} if with_others else {}
     except SafetensorError as error:
         raise FormatError(
             f"{path} is not a complete safetensors file ({error}); save the model again."
@@ -320,6 +323,17 @@ def load(
     if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
         raise FormatError(f"{path} contains NaN or infinity among its numbers; save the model again.")
     return Saved(network, theta, states, header, more)
+
+
+def _other(path: Path, file: Any, name: str) -> NDArray[Any]:
+    """Return a tensor that is none of the network's. Raises FormatError for a type that NumPy does not have."""
+    try:
+        found: NDArray[Any] = file.get_tensor(name)
+    except (TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{path}: the tensor {name} has a type that NumPy does not know ({error})."
+        ) from error
+    return found
 
 
 def _is_rounded(file: Any, name: str, found: Set[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:

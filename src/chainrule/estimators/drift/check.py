@@ -158,7 +158,9 @@ def check(
             is_strange |= np.isnan(values)
         strange += is_strange
         found = (distance, p_value, *shares, p_missing, beyond, unknown)
-        of_rows = array("q", np.flatnonzero(is_strange).tobytes())  # a fifth of a tuple's memory
+        of_rows = array(
+            "q", np.flatnonzero(is_strange).astype(np.int64).tobytes()
+        )  # a fifth of a tuple's memory
         made.append(CheckedColumn(learned.name, learned.kind, *found, of_rows))
     corrected = iter(false_discovery_control(np.clip(p_values, 0, 1)).tolist())
     made = [

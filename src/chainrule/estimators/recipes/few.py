@@ -36,7 +36,7 @@ from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
 LEAST_ROWS, MOST_ROWS = 2, 1_500
-"""The rows from which, and up to which, there are few. One is left out by nobody."""
+"""The rows from which, and up to which, there are few. A single row cannot be left out."""
 MOST_ROWS_OF_GROUPS = 10_000
 """The rows up to which those of at most `MOST_ROWS` groups are few: a group is one example of what tells them apart."""
 WIDTH = 64

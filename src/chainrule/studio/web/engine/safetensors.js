@@ -1,6 +1,6 @@
 // The package's model files (chainrule.trained.persistence): safetensors, with the architecture as JSON in the metadata.
 
-const FORMAT = 2;
+const FORMAT = 2, COMPRESSED = 3;
 
 // {header, tensor(name, shape)} of a file's bytes.
 export function read(buffer) {
@@ -27,6 +27,7 @@ function headerOf(text) {
     throw new Error('The metadata of this model file is not valid JSON.');
   }
   if (header.seeds) throw new Error('This file has an ensemble, which the page does not open; save one of its members by the package.');
+  if (header.format === COMPRESSED) throw new Error('This is a compact model file, which the page does not open; save it without compact=True by the package.');
   if (header.format !== FORMAT) throw new Error(`This model file has format ${JSON.stringify(header.format)}, and the page reads ${FORMAT}; open it and save it by the package.`);
   if (!['float32', 'float64'].includes(header.dtype) || typeof header.network !== 'object' || !header.network) throw new Error('The metadata of this model file has no network of float32 or float64.');
   return header;
