@@ -195,6 +195,7 @@ def test_the_lines_that_use_it(tmp_path: Path):
 
 def test_texts_are_read_as_in_python(tmp_path: Path):
     """Every spelling of a number, a date or a category; "no" where Python refuses it."""
+    blanks = [chr(code) for code in range(0x3100) if chr(code).isspace()] + ["\ufeff", "\u200b"]
     numbers = [
         *("12", "-1.5e3", "1,234.50", "12 %", "$5", "5 €", " 7 ", "3,14", "1.234,50"),
         *("NA", "?", "inf", "x", "1-2", "007", "—", "#DIV/0!", "N.A.", "<NA>"),
@@ -222,6 +223,22 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
             "()",
             "(a)",
         ),
+        *("(1,2)", "(3,4567)", "(2,50)", "(1.234,50)", "(1 234,5)", "(2.5)", "(1,234)", "( 3 ) €", "(.5)"),
+        *(
+            "1e(5)",
+            "(1)e5",
+            "(1e5)",
+            "(1e-5)",
+            "(555) 123 456",
+            "(1) (2)",
+            "(inf)",
+            "-(5)",
+            "($-5)",
+            "００７",
+            "(02)",
+        ),
+        *(f"{start}{blank}5" for start in ("$", "-$") for blank in blanks),
+        *(f"(${blank}5{blank}%){blank}€" for blank in blanks),
         *("012 345", "12 34", "1 2345", "1 234'567", "3²", "1 234 5"),
     ]
     dates = {
@@ -246,6 +263,15 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
                 "99年3月1日",
                 "2024年13月1日",
                 "213/1/1",
+                *(
+                    "120/10/5",
+                    "120/10/05",
+                    "121/12/10",
+                    "150/12/10",
+                    "100/01/01 8:00",
+                    "113/12/310",
+                    "099/12/31",
+                ),
             ),
         ],
         "dmy": ["31.12.2024", "1.2.69", "01.02.69", "31/12/24 13:00", "31-12-24 13:00 pm"],
@@ -258,11 +284,7 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
     }
     values = [3.0, -0.0, 0.1, 1e-7, 1.5e-5, 2.5e16, 1e15, 1e300, 0.0001, 123456.789]
 
-    texts = [f"{chr(code)}a{chr(code)}" for code in range(0x3100) if chr(code).isspace()] + [
-        "\ufeffx",
-        "\x1f",
-        "x\x85",
-    ]
+    texts = [*(f"{blank}a{blank}" for blank in blanks), "\ufeffx", "\x1f", "x\x85"]
 
     def read(make: Any, text: str) -> object:
         try:

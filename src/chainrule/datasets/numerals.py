@@ -3,12 +3,13 @@
     "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"  "5 €" with a decimal point; commas separate groups of three digits
     "3,14"  "1.234,50"                              with a decimal comma, if the whole column reads this way
     "1 234.5"  "1'234"  "1 234,50"                  groups of three digits behind blanks of any width, or apostrophes
-    "(1,234.50)"                                    negative, as accounts write it
+    "(1,234.50)"  "$(12)"  "(5 %)"                  negative, as accounts write it: brackets around the whole amount
     ""  "NA"  "n/a"  "NaN"  "null"  "None"  "?"     missing
 
 The minus sign U+2212, and digits and signs of full width, are those of ASCII.
 
-"1,234" alone is 1234, as in English. Digits with a leading zero ("007", "02139") are codes, not numbers.
+"1,234" alone is 1234, as in English. Digits with a leading zero ("007", "02139", "(02)") are codes, not numbers.
+In brackets a decimal comma has two decimals, or groups of digits before it: "(2,50)", not "(1,2)", which is a pair.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
-_CODE = re.compile(r"0\d+", re.ASCII)
+_CODE = re.compile(r"[(（]?\s*[0０][0-9０-９]+\s*[)）]?")
 _AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*[%$€£¥]?", re.DOTALL)
 _PARTED = re.compile(r"[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?", re.ASCII)
-_NEGATIVE = re.compile(r"\((?=[^()+-]*\d)([^()+-]*)\)")
+_PAIR = re.compile(r"\d+,(?:\d|\d{3,})", re.ASCII)
 _AS_ASCII = str.maketrans(
     {
         **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
@@ -44,6 +45,7 @@ _AS_ASCII = str.maketrans(
         **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "),
     }
 )
+_FIRST = frozenset("0123456789.")
 _DIGITS = re.compile(r"[0-9+\-.eE\n]+")
 _CODES = re.compile(r"\n0[0-9]+\n")
 SIGNS = b"0123456789+-.eE\n"
@@ -68,10 +70,11 @@ def read_number(text: str, decimal: str = POINT) -> float:
     if _PLAIN.fullmatch(text) and decimal == POINT:
         return float(text)
     written = text if text.isascii() else text.translate(_AS_ASCII)
-    if "(" in written:
-        written = _NEGATIVE.sub(r"-\1", written)
-    found = _AROUND.fullmatch(written)
-    bare = found[1] if found else written
+    bare = _inside(written)
+    if bare[:1] == "(" and bare[-1:] == ")":
+        amount = _inside(bare[1:-1].strip())
+        if amount[:1] in _FIRST and not (decimal == COMMA and _PAIR.fullmatch(amount)):
+            bare = f"-{amount}"
     if bare[:2] in ("-$", "-€", "-£", "-¥"):  # of a negative amount
         bare = f"-{bare[2:].strip()}"
     if parted := _PARTED.fullmatch(bare):
@@ -85,6 +88,12 @@ def read_number(text: str, decimal: str = POINT) -> float:
     if _INFINITE.fullmatch(bare):
         return math.inf
     raise ValueError(f"{text[:40]!r} is not a number")
+
+
+def _inside(text: str) -> str:
+    """Return a text without a currency or % sign around it."""
+    found = _AROUND.fullmatch(text)
+    return found[1] if found else text
 
 
 def decimal_of(texts: Sequence[str]) -> str | None:

@@ -41,6 +41,7 @@ _EAST = re.compile(
     r"(?P<era>民國 ?)?(?P<year>\d{1,4}) ?年 ?(?P<month>\d{1,2}) ?月(?: ?(?P<day>\d{1,2}) ?[日號号])?(?P<rest>.*)",
     re.ASCII,
 )
+_TAIWAN = re.compile(r"1(?:[01]\d|20)/\d\d/\d\d(?!\d)", re.ASCII)
 MINGUO = 1911
 """The year before the first one of Taiwan's calendar, whose years of three digits are 2011 and later."""
 _MONTHS = (
@@ -67,7 +68,7 @@ EXAMPLES = {
 }
 """How a column writes its dates, or times of the day, also as 11:59 PM, which are those of 1970-01-01. A year of two
 digits is one of 1969 to 2068, as in POSIX. "ymd" is also 2024年12月31日, and by Taiwan's calendar 113年12月31日 and
-113/12/31; "ym" is also 2024年12月."""
+113/12/31, of the years 100 to 120 with two digits of month and day; "ym" is also 2024年12月."""
 ORDERS = tuple(EXAMPLES)
 _SURE = frozenset(ORDERS) - {"dmy", "mdy"}
 
@@ -130,7 +131,7 @@ def _read(text: str, order: str) -> float:
         short = len(parts["y"]) == 2 and order != "ymd"
         if found[2] == "." and short and not (len(parts["d"]) == len(parts["m"]) == 2):
             raise ValueError(text)  # such as the number of a version
-        of_taiwan = order == "ymd" and found[2] == "/" and len(parts["y"]) == 3 and parts["y"][0] == "1"
+        of_taiwan = order == "ymd" and _TAIWAN.match(text) is not None
         if len(parts["y"]) != 4 and not short and not of_taiwan:
             raise ValueError(text)
         made = datetime.datetime(_year(parts["y"]), int(parts["m"]), int(parts["d"]), *_clock(found))

@@ -7,28 +7,33 @@ const MISSING = new Set([
 const YES = new Set(['true', 't', 'yes', 'y', '1', '1.0']), NO = new Set(['false', 'f', 'no', 'n', '0', '0.0']);
 const PLAIN = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?$/, INFINITE = /^[+-]?inf(?:inity)?$/i;
 const GROUPED = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/, COMMA = /^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/;
-const GROUPS = /^[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?$/, NEGATIVE = /\((?=[^()+-]*\d)([^()+-]*)\)/g;
+const GROUPS = /^[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?$/, PAIR = /^\d+,(?:\d|\d{3,})$/;
 const WIDE = '０１２３４５６７８９－−＋．，％＄￥’（）\u00a0\u2007\u2009\u202f\u3000', NARROW = "0123456789--+.,%$¥'()     ";
-const AROUND = /^[$€£¥]?\s*(.*?)\s*[%$€£¥]?$/s;
 
 // What Python takes for blanks: JavaScript's trim has the byte order mark too, and not the separators of files and records.
-const BLANK = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`;
-const ENDS = new RegExp(`^${BLANK}|${BLANK}$`, 'g');
+const BLANK = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
+const ENDS = new RegExp(`^${BLANK}+|${BLANK}+$`, 'g');
+const AROUND = new RegExp(`^[$€£¥]?${BLANK}*(.*?)${BLANK}*[%$€£¥]?$`, 's'), OWED = new RegExp(`^-[$€£¥]${BLANK}*`);
 const stripped = (text) => text.replace(ENDS, '');
 
 const isMissing = (text) => MISSING.has(text.toLowerCase());
 
-// A number without a currency, groups of digits behind blanks or apostrophes, and brackets in place of a minus.
-function ungrouped(text) {
+// A number without a currency, groups of digits behind blanks or apostrophes, and brackets around it in place of a minus.
+function ungrouped(text, decimal) {
   const ascii = Array.from(text, (sign) => (WIDE.includes(sign) ? NARROW[WIDE.indexOf(sign)] : sign)).join('');
-  const bare = AROUND.exec(ascii.replace(NEGATIVE, '-$1'))[1].replace(/^-[$€£¥]\s*/, '-');
+  let bare = AROUND.exec(ascii)[1];
+  if (bare.startsWith('(') && bare.endsWith(')')) {
+    const amount = AROUND.exec(stripped(bare.slice(1, -1)))[1];
+    if (/^[\d.]/.test(amount) && !(decimal === ',' && PAIR.test(amount))) bare = `-${amount}`;
+  }
+  bare = bare.replace(OWED, '-');
   const found = GROUPS.exec(bare);
   return found ? bare.replaceAll(found[1], '') : bare;
 }
 
 // The number that a text says, with a decimal "." or ","; undefined for other text.
 function numberOf(text, decimal) {
-  const bare = PLAIN.test(text) ? text : ungrouped(text);
+  const bare = PLAIN.test(text) ? text : ungrouped(text, decimal);
   if (decimal === ',') {
     if (COMMA.test(bare)) return Number(bare.replaceAll('.', '').replace(',', '.'));
   } else if (PLAIN.test(bare)) {
@@ -53,6 +58,8 @@ const NAMED = {
 };
 
 const EAST = /^(?<era>民國 ?)?(?<year>\d{1,4}) ?年 ?(?<month>\d{1,2}) ?月(?: ?(?<day>\d{1,2}) ?[日號号])?(?<rest>.*)$/;
+
+const TAIWAN = /^1(?:[01]\d|20)\/\d\d\/\d\d(?!\d)/;
 
 // Of two digits, a year of 1969 to 2068; of three, one of Taiwan's calendar.
 function yearOf(digits) {
@@ -112,7 +119,7 @@ function dateOf(written, order) {
   if (!found) return undefined;
   const { y, m, d } = Object.fromEntries([found[1], found[3], found[4]].map((digits, k) => [order[k], digits]));
   const short = y.length === 2 && order !== 'ymd';
-  const ofTaiwan = order === 'ymd' && found[2] === '/' && y.length === 3 && y[0] === '1';
+  const ofTaiwan = order === 'ymd' && TAIWAN.test(text);
   if ((y.length !== 4 && !short && !ofTaiwan) || (found[2] === '.' && short && !(d.length === 2 && m.length === 2))) return undefined;
   return moment(yearOf(y), Number(m), Number(d), found.groups);
 }
