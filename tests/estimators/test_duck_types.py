@@ -101,6 +101,13 @@ ODD: list[tuple[Any, Any, str]] = [
         pd.Series(DAYS).dt.tz_localize("Asia/Taipei"),
         "y has dates, which have no unit to predict in;",
     ),
+    (
+        MLPRegressor,
+        pd.DataFrame({"n": 1.0, "day": pd.Series(DAYS).dt.tz_localize("Asia/Taipei")})[["day"]],
+        "y has dates, which have no unit to predict in; convert them to numbers, such as days: (y - start) /",
+    ),
+    (MLPRegressor, pd.DataFrame({"n": 1.0, "day": DAYS}), "y has dates, which have no unit to predict in;"),
+    (MLPRegressor, [[1, day] for day in DATES], "such as days: [(day - start).days for day in y]."),
     (MLPRegressor, DATES, "such as days: [(day - start).days for day in y]."),
     (MLPRegressor, pd.Series(DATES, dtype=object), "such as days: [(day - start).days for day in y]."),
     (MLPRegressor, [day - DATES[0] for day in DATES], "y has durations, which have no unit to predict in;"),
@@ -126,7 +133,17 @@ ODD: list[tuple[Any, Any, str]] = [
         "but has text that is no number; write all of them with a decimal point",
     ),
     (MLPRegressor, [[1, "b"]] * len(X), "but has 'b' in row 0; use MLPClassifier for labels."),
-    (MLPClassifier, DAYS, "y has dates of which 40 of 40 differ, and classes come again; write them as text"),
+    (
+        MLPClassifier,
+        DAYS,
+        "y has dates of which 40 of 40 differ, and classes come again; write them as text, for example [str(each) "
+        "for each in y], or predict numbers, such as days, by MLPRegressor.",
+    ),
+    (
+        MLPClassifier,
+        pd.Series(pd.date_range("2024", periods=2, tz="UTC").repeat(20)),
+        "y has dates as objects, which are no labels; write them as text, for example [str(each)",
+    ),
     (
         MLPClassifier,
         DATES,
@@ -143,6 +160,13 @@ ODD: list[tuple[Any, Any, str]] = [
     (MLPClassifier, {"kind": [1] * len(X)}, "is a mapping of 'kind'; pass one of its values."),
     (MLPRegressor, 3, "y must have one target for each row, and is one int; pass a list or an array."),
     (MLPRegressor, (k for k in range(len(X))), "and is one generator; pass list(y)."),
+    (MLPRegressor, dict.fromkeys(range(len(X)), 1.0).values(), "and is one dict_values; pass list(y)."),
+    (
+        MLPRegressor,
+        set(range(len(X))),
+        "and is a set, which has no order; pass a list, in the order of the rows.",
+    ),
+    (MLPClassifier, frozenset(range(len(X))), "and is a frozenset, which has no order; pass a list, in the"),
     (
         MLPRegressor,
         np.zeros((len(X), 2, 2)),
@@ -174,6 +198,21 @@ def test_dates_that_come_again_are_labels():
         MLPClassifier(max_iter=2, hidden_layer_sizes=(2,), solver="lbfgs").fit(X, y).classes_.tolist()
         == DATES[:2]
     )
+
+
+def test_dates_that_are_named_may_all_differ():
+    days = DAYS[:3]
+    net = MLPClassifier(hidden_layer_sizes=(2,)).partial_fit(X[:3], days, classes=days)
+    assert net.partial_fit(X[:4], days[[0, 1, 2, 0]]).classes_.tolist() == DATES[:3]
+    with pytest.raises(DataError, match="classes not in"):
+        net.partial_fit(X[:3], DAYS[3:6])
+
+
+def test_numbers_may_be_arrays_without_axes():
+    asked: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 2, "random_state": 0, "solver": "lbfgs"}
+    numbers = [np.array(k * 1.0) for k in range(len(X))]
+    read = MLPRegressor(**asked).fit(X, numbers).predict(X)
+    assert np.array_equal(read, MLPRegressor(**asked).fit(X, np.arange(len(X)) * 1.0).predict(X))
 
 
 def test_a_layer_that_is_none_is_refused():

@@ -126,6 +126,16 @@ def test_arrays_weights_and_errors():
     assert made.updates_ == ()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_few_new_rows_may_have_many_days():
+    """Labels are known by then: only those of a fit must come again."""
+    X, days = OLD[0][["size"]].to_numpy(), np.datetime64("2024-01-01") + np.arange(400) % 15
+    made = MLPClassifier(max_iter=2, random_state=0).fit(X, days)
+    assert len(made.update(X[:25], days[:25]).updates_) == 1
+    with pytest.raises(DataError, match="at least 20 rows, and these are 3"):
+        made.update(X[:3], days[:3])
+
+
 @pytest.mark.parametrize(
     "damage", [[-1, 1, 1, 0.5, 1.0, 1.0], [1, 1, 1, 2.0, 1.0, 1.0], [1, 1, 1, 0.5, "x", 1.0], [1], 5]
 )

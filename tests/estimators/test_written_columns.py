@@ -297,6 +297,11 @@ def test_targets_in_another_order_of_the_index_are_told():
         net.fit(X, y.to_numpy()[::-1])
         net.fit(X, y.reset_index(drop=True))
         net.fit(X.set_index(np.zeros(20)), y)
+        two = pd.MultiIndex.from_product([range(4), range(5)])
+        net.fit(X, y.set_axis(two))
+        net.fit(X.set_index(two), y, sample_weight=pd.Series(1.0, index=X.index))
+    with pytest.warns(UserWarning, match="X and y have the same index in another order"):
+        net.fit(X.set_index(two), y.set_axis(two[::-1]))
 
 
 @pytest.mark.parametrize("freq", ["D", "ME"])

@@ -377,7 +377,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return self._trunk.preprocessor
         of_few = few_of(self, given, request.conditions)
         settings = table_settings(self, request.conditions.variant, given.time is not None, of_few)
-        y = self.target_type.read(given.y)
+        y = self.target_type.read(given.y, is_new=before is None and request.labels is None)
         return fitted_preprocessor(self.preprocess, given, table, y, self.dtype, settings)
 
 

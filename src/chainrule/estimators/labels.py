@@ -40,10 +40,14 @@ class Labels:
     # --- learned from y ---------------------------------------------------------------------------------------------
 
     @staticmethod
-    def read(y: object) -> object:
-        """Return labels, of a nullable type of pandas in NumPy's. Raises DataError for missing ones."""
+    def read(y: object, *, is_new: bool = False) -> object:
+        """Return labels, of a nullable type of pandas in NumPy's. Raises DataError for missing ones.
+
+        is_new: whether they are learned from y, and none are known before; dates must then come again.
+        """
         check_column(y)
-        check_moments_come_again(y)
+        if is_new:
+            check_moments_come_again(y)
         check_there(y, what="label")
         return whole_labels(y)
 

@@ -74,8 +74,8 @@ class NumericTargets:
     # --- learned from y ---------------------------------------------------------------------------------------------
 
     @staticmethod
-    def read(y: object) -> object:
-        """Return numbers, of text with a unit too; others than text as they are.
+    def read(y: object, *, is_new: bool = False) -> object:
+        """Return numbers, of text with a unit too; others than text as they are. is_new: only labels depend on it.
 
         Raises DataError for dates, complex numbers, and where a number is missing or infinite.
         """

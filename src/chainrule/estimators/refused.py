@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from types import NoneType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.datasets import numerals
 from chainrule.errors import ChainruleError, DataError
@@ -36,8 +36,12 @@ def check_column(y: object, name: str = "y") -> None:
     if isinstance(y, Mapping):
         keys = ", ".join(repr(key)[:MAX_SHOWN] for key in list(y)[:3])
         raise DataError(f"{must} a mapping of {keys}; pass one of its values.")
+    if isinstance(y, (set, frozenset)):
+        raise DataError(
+            f"{must} a {type(y).__name__}, which has no order; pass a list, in the order of the rows."
+        )
     shape = getattr(y, "shape", None)
-    if shape == () or (shape is None and not hasattr(y, "__len__") and not hasattr(y, "__array__")):
+    if shape == () or (shape is None and not hasattr(y, "__getitem__") and not hasattr(y, "__array__")):
         hint = f"list({name})" if hasattr(y, "__iter__") and shape is None else "a list or an array"
         raise DataError(f"{must} one {type(y).__name__}; pass {hint}.")
     if shape is not None and len(shape) > 2:
@@ -68,16 +72,16 @@ def check_moments_come_again(y: object, name: str = "y") -> None:
     if not what:
         return
     to_do = (
-        f"write them as text, for example [str(each) for each in {name}], or predict numbers by MLPRegressor"
+        f"write them as text, for example [str(each) for each in {name}], or predict numbers, such as "
+        f"{_IN_NUMBERS[what].partition(':')[0]}, by MLPRegressor"
     )
-    if getattr(getattr(y, "dtype", None), "kind", "") not in ("m", "M") and not _is_of_numpy(y):
+    if not _is_of_numpy(y):  # such as those with a time zone
         raise DataError(f"{name} has {what} as objects, which are no labels; {to_do}.")
     values = np.asarray(y)
     distinct = len(np.unique(values))
     if 2 * distinct > len(values) > 2:
         raise DataError(
-            f"{name} has {what} of which {distinct:,} of {len(values):,} differ, and classes come again; {to_do}, "
-            f"such as {_IN_NUMBERS[what].partition(':')[0]}."
+            f"{name} has {what} of which {distinct:,} of {len(values):,} differ, and classes come again; {to_do}."
         )
 
 
@@ -126,7 +130,9 @@ def _nested_in(y: object) -> object:
     """Return the first cell that is a list or the like of rows that are no matrix; None if there is none."""
     is_list = isinstance(y, (list, tuple))
     values: Sequence[object] = y if isinstance(y, (list, tuple)) else _objects(y)
-    nested = next((each for each in values if isinstance(each, _NESTED)), None)
+    nested = next(
+        (each for each in values if isinstance(each, _NESTED) and getattr(each, "ndim", 1) != 0), None
+    )
     if nested is None or not is_list or isinstance(nested, (set, frozenset, dict)):
         return nested
     try:
@@ -161,8 +167,16 @@ def _moments(y: object) -> tuple[str, bool]:
         return "", False
     if values.dtype.kind in "mM":
         return ("dates" if values.dtype.kind == "M" else "durations"), True
-    if values.dtype.kind != "O" or values.ndim != 1:
+    if values.dtype.kind != "O" or values.ndim not in (1, 2):
         return "", False
+    types = [dtype] if values.ndim == 1 else list(getattr(y, "dtypes", ())) or [dtype] * values.shape[1]
+    columns = values[None] if values.ndim == 1 else values.T
+    found = (_moments_in(cells, each) for cells, each in zip(columns, types, strict=True))
+    return next((each for each in found if each[0]), ("", False))
+
+
+def _moments_in(values: NDArray[np.object_], dtype: object) -> tuple[str, bool]:
+    """Return the same of one column of objects (n,). dtype: of what they were made of, None for a list."""
     first = next((each for each in values.tolist() if not is_missing_cell(each)), None)
     if isinstance(first, datetime.time):
         return "times of the day", False
@@ -174,6 +188,5 @@ def _moments(y: object) -> tuple[str, bool]:
         form = reading.read({"y": values}, "y").columns[0].form
     except ChainruleError:
         return "", False
-    return {"date": "dates", "duration": "durations"}.get(form, ""), not isinstance(
-        dtype, (np.dtype, NoneType)
-    )
+    has_units = dtype is not None and (not isinstance(dtype, np.dtype) or dtype.kind in "mM")
+    return {"date": "dates", "duration": "durations"}.get(form, ""), has_units

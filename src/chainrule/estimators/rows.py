@@ -82,6 +82,8 @@ def hint_of_order(X: object, told: Mapping[str, object]) -> None:
         own = getattr(values, "index", None)
         if own is None or not hasattr(own, "equals") or len(own) != len(index) or own.equals(index):
             continue
+        if getattr(own, "nlevels", 1) != getattr(index, "nlevels", 1):
+            continue  # one has several keys a row, which pandas does not look for in single ones
         if own.is_unique and index.is_unique and bool(own.isin(index).all()):
             hints.give(
                 f"X and {name} have the same index in another order, and rows are matched by their place; pass "

@@ -175,7 +175,7 @@ def checked(
     """
     check_column(given.y)
     check_lengths(given.X, given.y)
-    X, y = check_both(given.X, kind.read(given.y), **RULES, **kind.rules)
+    X, y = check_both(given.X, kind.read(given.y, is_new=known is None), **RULES, **kind.rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if known is not None:

@@ -134,7 +134,7 @@ def prepared(
     check_count(jobs, "jobs")
     check_seed(seed)
     made = clone(estimator)
-    y = np.asarray(made.target_type.read(data.y))
+    y = np.asarray(made.target_type.read(data.y, is_new=True))
     learned = fitted_preprocessor(made.preprocess, data, reading.read(data.X), y, made.dtype)
     data = data._replace(y=y).known_by(learned)
     if made.random_state is None:
