@@ -103,6 +103,13 @@ def test_labels_and_categories():
     assert len(made.updates_) == 2
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rows_of_which_each_has_a_label_of_its_own():
+    X, y = GENERATOR.normal(size=(60, 3)), np.repeat(np.arange(20), 3)
+    made = MLPClassifier(max_iter=5, random_state=0).fit(X, y).update(X[::3], y[::3])
+    assert made.updates_[-1].held_out == 4 and np.isfinite(made.updates_[-1].before)
+
+
 def test_arrays_weights_and_errors():
     X, y = OLD[0][["size"]].to_numpy(), OLD[1]
     made = MLPRegressor(max_iter=200, random_state=0).fit(X, y)

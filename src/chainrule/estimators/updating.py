@@ -98,6 +98,8 @@ def updated(estimator: HoldsResult, given: FitInput, how: Going) -> FitResult:
         raise DataError(f"an update needs at least {MIN_ROWS} rows, and these are {n}; wait for more.")
     random = check_random_state(estimator.random_state)
     out = deal(n, FOLDS, data.labels, random) == 0
+    if not out.any():  # a label of its own is held out nowhere
+        out = deal(n, FOLDS, None, random) == 0
     judge = _judge(estimator, data, out)
     changed = [_changed(estimator, each, known[id(each.preprocessor)], out, how) for each in results]
     compared = _compared(result, given, np.flatnonzero(out))
