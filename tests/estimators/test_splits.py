@@ -24,8 +24,8 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit import splits
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions
-from chainrule.estimators.fit.splits import Split, folds, holdout
-from chainrule.estimators.fit.structure import RowStructure, as_gap, read_structure
+from chainrule.estimators.fit.splits import folds, holdout
+from chainrule.estimators.fit.structure import RowStructure, Split, as_gap, read_structure
 from chainrule.estimators.held import result_of
 from chainrule.training.run import Run
 

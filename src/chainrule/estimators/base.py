@@ -55,7 +55,8 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import values_of
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
-from chainrule.estimators.rows import as_matrix, hint_of_order
+from chainrule.estimators.refused import as_matrix
+from chainrule.estimators.rows import hint_of_order
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.preprocessor import TablePreprocessor

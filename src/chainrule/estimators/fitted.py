@@ -35,7 +35,7 @@ from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.hidden import HiddenFeatures
 from chainrule.estimators.parameters import about
-from chainrule.estimators.rows import as_matrix
+from chainrule.estimators.refused import as_matrix
 from chainrule.estimators.tables.preprocessor import transform_blocks
 from chainrule.model import Ensemble, Model, load_any
 

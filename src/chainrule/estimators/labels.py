@@ -16,8 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.refused import check_column, check_moments_come_again
-from chainrule.estimators.rows import check_finite, check_there
+from chainrule.estimators.rows import check_column, check_finite, check_moments_come_again, check_there
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_consistent_length
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.labels import Labels
-from chainrule.estimators.refused import check_column, check_no_moments, no_numbers
-from chainrule.estimators.rows import check_finite, check_there
+from chainrule.estimators.refused import no_numbers
+from chainrule.estimators.rows import check_column, check_finite, check_no_moments, check_there
 from chainrule.estimators.tables.target import as_written
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from chainrule.formulas.metrics import r2

@@ -1,20 +1,24 @@
-"""The rows of a table of any type, and whether what is said of each is there."""
+"""The rows of a table of any type, and checks of what is said of each: its target, its weight and its place."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples, validate_data
+from sklearn.utils.validation import _num_samples
 
 from chainrule.core import hints
 from chainrule.datasets.text_column import TextColumn
-from chainrule.errors import DataError
+from chainrule.errors import ChainruleError, DataError, ShapeError
+from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells, is_missing_cell, mask_of
+
+MAX_SHOWN = 40
 
 
 def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
@@ -110,42 +114,16 @@ def as_weights(sample_weight: object) -> NDArray[np.float64] | float:
         ) from error
 
 
-def as_matrix(estimator: object, X: object, *y: object, **rules: object) -> Any:
-    """Return X, and y where it is given, checked as scikit-learn checks them; X is no table that is prepared.
-
-    rules: of `validate_data`.  Raises DataError for text, dates, and missing, masked or infinite numbers, with
-    what takes them.
-    """
-    if (masked := masked_rows(X)) is not None and getattr(X, "ndim", 0) == 2:
-        raise DataError(
-            f"Input X is masked {in_rows(masked)}. Fit with preprocess='auto', which takes missing values, or "
-            "fill them in."
-        )
-    try:
-        return validate_data(estimator, X, *y, **rules)
-    except (ValueError, np.exceptions.DTypePromotionError) as error:
-        said = f"{error}".partition("\n")[0].rstrip(".")
-        if said.startswith("Input X contains infinity"):
-            raise DataError(
-                f"{said}. Correct these values; preprocess='auto' would take them for missing ones."
-            ) from error
-        if said.startswith("Input X contains"):
-            raise DataError(
-                f"{said}. Fit with preprocess='auto', which takes missing values, or fill them in."
-            ) from error
-        why = ""
-        if said.startswith(("could not convert", "dtype='numeric'")):
-            why = said if said.startswith("could") else "it has text"
-        elif isinstance(error, np.exceptions.DTypePromotionError):
-            why = "its columns have types that do not go together"
-        if why:
-            raise DataError(
-                f"X must be numbers without preprocess, but {why}; fit with preprocess='auto', which takes text and "
-                "dates too."
-            ) from error
-        if said.startswith("Complex data not supported"):
-            raise DataError(f"{said}: X has complex numbers; split them into two columns.") from error
-        raise
+def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    """Return the weights as float64, None where all are 1."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(as_weights(sample_weight))
+    if weights.shape != (rows,):
+        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
+    return None if (weights == 1).all() else weights
 
 
 def missing_rows(y: object) -> NDArray[np.bool_] | None:
@@ -182,3 +160,137 @@ def masked_rows(values: object) -> NDArray[np.bool_] | None:
 def in_rows(some: NDArray[np.bool_]) -> str:
     """Return how many of the rows (n,) and the first of them, in words."""
     return f"in {int(some.sum()):,} of {len(some):,} rows, the first of them row {int(some.argmax()):,}"
+
+
+_NESTED = (list, tuple, set, frozenset, dict, np.ndarray)
+
+_IN_NUMBERS = {
+    "dates": "days: [(day - start).days for day in y]",
+    "durations": "days: [each.total_seconds() / 86400 for each in y]",
+    "times of the day": "hours: [each.hour + each.minute / 60 for each in y]",
+    "periods": "their ordinals: [each.ordinal for each in y]",
+}
+
+
+def check_column(y: object, name: str = "y") -> None:
+    """Check that targets are a column, or several beside each other. Raises DataError with what came instead."""
+    if y is None or hasattr(y, "tocsr"):
+        return
+    must = f"{name} must have one target for each row, and is"
+    if isinstance(y, (str, bytes)):
+        raise DataError(
+            f"{must} the text {y[:MAX_SHOWN]!r}; pass the values of that column, and X without it, as in "
+            "fit(X.drop(columns='price'), X['price'])."
+        )
+    if isinstance(y, Mapping):
+        keys = ", ".join(repr(key)[:MAX_SHOWN] for key in list(y)[:3])
+        raise DataError(f"{must} a mapping of {keys}; pass one of its values.")
+    if isinstance(y, (set, frozenset)):
+        raise DataError(
+            f"{must} a {type(y).__name__}, which has no order; pass a list, in the order of the rows."
+        )
+    shape = getattr(y, "shape", None)
+    if shape == () or (shape is None and not hasattr(y, "__getitem__") and not hasattr(y, "__array__")):
+        hint = f"list({name})" if hasattr(y, "__iter__") and shape is None else "a list or an array"
+        raise DataError(f"{must} one {type(y).__name__}; pass {hint}.")
+    if shape is not None and len(shape) > 2:
+        raise DataError(f"{must} an array {tuple(shape)}; pass (n,) or, of several outputs, (n, outputs).")
+    nested = _nested_in(y)
+    if nested is not None:
+        raise DataError(
+            f"{name} must have one target for each row, and has {type(nested).__name__}s in it, such as "
+            f"{str(nested)[:MAX_SHOWN]}; of several labels a row make columns of 0 and 1, for example by "
+            "scikit-learn's MultiLabelBinarizer."
+        )
+
+
+def check_no_moments(y: object, name: str = "y") -> None:
+    """Check that targets to predict as numbers are no dates or durations. Raises DataError that says what to pass."""
+    what, has_units = _moments(y)
+    if what:
+        units = f"days: {'(y - start)' if what == 'dates' else 'y'} / numpy.timedelta64(1, 'D')"
+        raise DataError(
+            f"{name} has {what}, which have no unit to predict in; convert them to numbers, such as "
+            f"{units if has_units else _IN_NUMBERS[what]}."
+        )
+
+
+def check_moments_come_again(y: object, name: str = "y") -> None:
+    """Check that dates as labels are of few days, and of a type that has an order. Raises DataError with what to do."""
+    what = _moments(y)[0]
+    if not what:
+        return
+    to_do = (
+        f"write them as text, for example [str(each) for each in {name}], or predict numbers, such as "
+        f"{_IN_NUMBERS[what].partition(':')[0]}, by MLPRegressor"
+    )
+    if np.asarray(y).dtype.kind not in "mM":  # such as those with a time zone
+        raise DataError(f"{name} has {what} as objects, which are no labels; {to_do}.")
+    values = np.asarray(y)
+    distinct = len(np.unique(values))
+    if 2 * distinct > len(values) > 2:
+        raise DataError(
+            f"{name} has {what} of which {distinct:,} of {len(values):,} differ, and classes come again; {to_do}."
+        )
+
+
+def _nested_in(y: object) -> object:
+    """Return the first cell that is a list or the like of rows that are no matrix; None if there is none."""
+    is_list = isinstance(y, (list, tuple))
+    values: Sequence[object] = y if isinstance(y, (list, tuple)) else _objects(y)
+    nested = next(
+        (each for each in values if isinstance(each, _NESTED) and getattr(each, "ndim", 1) != 0), None
+    )
+    if nested is None or not is_list or isinstance(nested, (set, frozenset, dict)):
+        return nested
+    try:
+        return None if np.asarray(y).ndim == 2 else nested
+    except ValueError:
+        return nested
+
+
+def _objects(y: object) -> Sequence[object]:
+    """Return the cells of a column of objects; none of another one."""
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        return []
+    values = np.asarray(y)
+    return list(values) if values.dtype.kind == "O" and values.ndim == 1 else []
+
+
+def _moments(y: object) -> tuple[str, bool]:
+    """Return what dates or durations targets are, "" for others, and whether they are an array to calculate with."""
+    if y is None or hasattr(y, "tocsr"):
+        return "", False
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind not in "mMO":
+        return "", False
+    try:
+        values = np.asarray(y)
+    except (TypeError, ValueError):
+        return "", False
+    if values.dtype.kind in "mM":
+        return ("dates" if values.dtype.kind == "M" else "durations"), True
+    if values.dtype.kind != "O" or values.ndim not in (1, 2):
+        return "", False
+    types = [dtype] if values.ndim == 1 else list(getattr(y, "dtypes", ())) or [dtype] * values.shape[1]
+    columns = values[None] if values.ndim == 1 else values.T
+    found = (_moments_in(cells, each) for cells, each in zip(columns, types, strict=True))
+    return next((each for each in found if each[0]), ("", False))
+
+
+def _moments_in(values: NDArray[np.object_], dtype: object) -> tuple[str, bool]:
+    """Return the same of one column of objects (n,). dtype: of what they were made of, None for a list."""
+    first = next((each for each in values.tolist() if not is_missing_cell(each)), None)
+    if isinstance(first, datetime.time):
+        return "times of the day", False
+    if type(first).__name__ == "Period":
+        return "periods", False
+    if not isinstance(first, (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)):
+        return "", False
+    try:
+        form = reading.read({"y": values}, "y").columns[0].form
+    except ChainruleError:
+        return "", False
+    has_units = dtype is not None and (not isinstance(dtype, np.dtype) or dtype.kind in "mM")
+    return {"date": "dates", "duration": "durations"}.get(form, ""), has_units

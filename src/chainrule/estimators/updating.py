@@ -27,7 +27,7 @@ from sklearn.utils import check_random_state
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.judge import Judge, judge_of
+from chainrule.estimators.best.judge import judge_of
 from chainrule.estimators.best.weights import NEAR, tempered
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
@@ -35,10 +35,10 @@ from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import FitResult, UpdateRecord
 from chainrule.estimators.fit.start import copied_model, members_of
-from chainrule.estimators.fit.weights import class_weights
 from chainrule.estimators.held import HoldsResult, as_fitted, result_of
 from chainrule.estimators.parameters import Parameters, defaults_of, values_of
-from chainrule.estimators.rows import as_matrix, rows_of
+from chainrule.estimators.refused import as_matrix
+from chainrule.estimators.rows import rows_of
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Ensemble, Model
 
@@ -100,7 +100,7 @@ def updated(estimator: HoldsResult, given: FitInput, how: Going) -> FitResult:
     out = deal(n, FOLDS, data.labels, random) == 0
     if not out.any():  # a label of its own is held out nowhere
         out = deal(n, FOLDS, None, random) == 0
-    judge = _judge(estimator, data, out)
+    judge = judge_of(estimator, data, data.samples.y, data.samples.weight, np.flatnonzero(out))
     changed = [_changed(estimator, each, known[id(each.preprocessor)], out, how) for each in results]
     compared = _compared(result, given, np.flatnonzero(out))
     losses = [
@@ -119,13 +119,6 @@ def data_for(estimator: HoldsResult, result: FitResult, given: FitInput) -> FitD
         return of_table(kind, given, parameters, result.preprocessor, result.targets)
     both = partial(as_matrix, estimator, reset=False)
     return checked(kind, given, parameters, both, lambda X: X, result.targets)
-
-
-def _judge(estimator: HoldsResult, data: FitData, out: NDArray[np.bool_]) -> Judge:
-    weight = class_weights(values_of(estimator), data.targets, data.samples.y, data.samples.y)
-    if data.sample_weight is not None:
-        weight = weight * data.sample_weight
-    return judge_of(estimator, data, data.samples.y, weight, np.flatnonzero(out))
 
 
 def _changed(

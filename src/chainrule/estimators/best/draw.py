@@ -11,7 +11,8 @@ from chainrule.estimators.best.plan import RacePlan, RandomOrigin
 from chainrule.estimators.best.state import Drawn
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import deal
-from chainrule.estimators.fit.splits import Split, folds
+from chainrule.estimators.fit.splits import folds
+from chainrule.estimators.fit.structure import Split
 from chainrule.estimators.held import HoldsResult
 
 FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000

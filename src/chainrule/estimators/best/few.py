@@ -23,7 +23,7 @@ from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import dealt, latest
 from chainrule.estimators.fit.in_time import with_members_in_time
 from chainrule.estimators.fit.plan import Conditions, few_of, resolved
-from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.fit.structure import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.recipes.base import FoldMembers

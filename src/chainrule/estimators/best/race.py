@@ -27,9 +27,7 @@ from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import NOTHING, RaceChoice, RaceListener, RaceState, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput
-from chainrule.estimators.fit.weights import class_weights
 from chainrule.estimators.held import HoldsResult, as_fitted
-from chainrule.estimators.parameters import values_of
 from chainrule.estimators.progress import RaceWatcher
 from chainrule.estimators.scorers import HeldOutScorer
 
@@ -60,9 +58,8 @@ def fit(
     """
     encoded, weight, is_given = data.samples.y, data.samples.weight, data.validation is not None
     judged, judged_weight = encoded, weight
-    if data.validation is not None:
-        judged = data.validation.y
-        judged_weight = class_weights(values_of(estimator), data.targets, encoded, judged)
+    if data.validation is not None and data.passed_weight is not None:
+        judged, judged_weight = data.validation.y, data.passed_weight
     are_few = few.are_few(estimator, data)
     is_constrained = estimator.monotonic_cst is not None or estimator.interaction_cst is not None
     start = few.gone_on(start, len(encoded)) if are_few else start

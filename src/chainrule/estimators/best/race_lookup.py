@@ -43,7 +43,7 @@ from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import RaceChoice
 from chainrule.estimators.fit.data import fitted_preprocessor
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.fit.structure import Split
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading

@@ -16,7 +16,7 @@ from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.data import FitData, FitInput, fitted_preprocessor
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import Conditions, few_of, table_settings
-from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.fit.structure import Split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading

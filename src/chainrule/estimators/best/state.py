@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.plan import RacePlan, RandomOrigin, RowsDigest
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.splits import Split
+from chainrule.estimators.fit.structure import Split
 from chainrule.estimators.recipes.fast import REFIT
 
 SECONDS = 60.0

@@ -14,20 +14,10 @@ from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.data.samples import Samples, joined
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.fit.splits import Split
-from chainrule.estimators.fit.structure import (
-    FREE,
-    RowStructure,
-    RowValues,
-    columns_of_groups,
-    read_structure,
-    times_of,
-)
-from chainrule.estimators.fit.weights import check_weights, class_weights
+from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, Split, read_structure, times_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
-from chainrule.estimators.refused import check_column
 from chainrule.estimators.rows import as_weights, check_lengths, rows_of
 from chainrule.estimators.tables.from_source import ReadTable
 from chainrule.estimators.tables.kinds import categories_in_part, check_kinds
@@ -61,15 +51,11 @@ class FitInput(NamedTuple):
 
     def parted(self, split: Split) -> FitInput:
         """Return the rows that a split learns from, with those that it holds out for validation."""
-        train, out = split
+        names = "X", "y", "sample_weight", "groups", "time"
+        of_rows = {name: each for name in names if not isinstance(each := getattr(self, name), str)}
+        train = {name: rows_of(each, split.train) for name, each in of_rows.items()}
         return self._replace(
-            X=rows_of(self.X, train),
-            y=rows_of(self.y, train),
-            sample_weight=rows_of(self.sample_weight, train),
-            X_val=rows_of(self.X, out),
-            y_val=rows_of(self.y, out),
-            groups=self.groups if isinstance(self.groups, str) else rows_of(self.groups, train),
-            time=self.time if isinstance(self.time, str) else rows_of(self.time, train),
+            X_val=rows_of(self.X, split.held_out), y_val=rows_of(self.y, split.held_out), **train
         )
 
 
@@ -173,9 +159,9 @@ def checked(
     known: the targets of a fit that is continued, or the labels passed to `partial_fit`; None to learn them from y.
     warm_start: whether y must have all of the known labels.
     """
-    check_column(given.y)
+    y = kind.read(given.y, is_new=known is None)
     check_lengths(given.X, given.y)
-    X, y = check_both(given.X, kind.read(given.y, is_new=known is None), **RULES, **kind.rules)
+    X, y = check_both(given.X, y, **RULES, **kind.rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if known is not None:
@@ -185,7 +171,8 @@ def checked(
     sample_weight = given.sample_weight
     if sample_weight is not None:
         sample_weight = np.asarray(_check_sample_weight(as_weights(sample_weight), X), np.float64)
-    weight = check_weights(X, y, sample_weight, targets, parameters)
+    of_classes = targets.class_weights(parameters, y)
+    weight = check_weights(X.shape[0], sample_weight, of_classes)
     if (given.X_val is None) != (given.y_val is None):
         raise DataError("pass both X_val and y_val, or neither.")
     validation = passed_weight = None
@@ -193,10 +180,36 @@ def checked(
         X_val = check_X(given.X_val)
         y_val = in_columns(targets.encode(targets.check_validation(X_val, given.y_val)))
         validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
-        passed_weight = class_weights(parameters, targets, y, y_val)
+        passed_weight = class_weights(of_classes, y, y_val)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
-    passed = {"validation": validation, "y_val": given.y_val, "passed_weight": passed_weight}
-    return FitData(samples, targets, sample_weight=sample_weight, **passed)
+    passed = validation, given.y_val, passed_weight
+    return FitData(samples, targets, None, None, *passed, sample_weight)
+
+
+def check_weights(
+    rows: int, sample_weight: NDArray[np.float64] | None, of_classes: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    """Return the weights (rows,) of samples, times those of their classes. Raises DataError unless they can be used."""
+    weight = np.ones(rows) if sample_weight is None else sample_weight
+    if of_classes is not None:
+        weight = weight * of_classes
+    if (weight < 0).any():
+        raise DataError(
+            f"sample_weight and class_weight must be at least 0, not {weight.min():g}; a weight of 0 omits a sample."
+        )
+    if not weight.any():
+        raise DataError("sample_weight times class_weight is 0 for every sample; pass a positive one.")
+    return weight
+
+
+def class_weights(
+    of_rows: NDArray[Any] | None, encoded: NDArray[Any], others: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return the class weights of other encoded targets than those of training, which have these; None for 1 each."""
+    if of_rows is None or (of_rows == 1).all():
+        return np.ones(len(others))
+    labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
+    return np.asarray(of_rows[first][np.searchsorted(labels, others.reshape(len(others), -1)[:, 0])])
 
 
 def fitted_preprocessor(
@@ -218,7 +231,9 @@ def fitted_preprocessor(
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
     known = {**categories_in_part(table.columns, given.categories), **check_kinds(made.kinds)}
-    if known := {**known, **dict.fromkeys(columns_of_groups(given.groups), "drop")}:
+    if isinstance(given.groups, str):  # rows to predict are of others, of whose name nothing was learned
+        known[given.groups] = "drop"
+    if known:
         made.set_params(kinds=known)
     time = times_of(table, given.time)
     weight = as_weights(1.0 if given.sample_weight is None else given.sample_weight)

@@ -36,7 +36,7 @@ from chainrule.estimators.recipes import ADDITIVE, BEST, DEFAULT, PRESETS, addit
 from chainrule.estimators.recipes.base import NOTHING, Facts, OfFewRows, Proposal, Recipe
 from chainrule.estimators.recipes.few import WITHOUT_LINEAR_PART
 from chainrule.estimators.recipes.variants import VARIANTS
-from chainrule.estimators.refused import check_column
+from chainrule.estimators.rows import check_column
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import Loss
 from chainrule.network.constraints import Constraints

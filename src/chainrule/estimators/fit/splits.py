@@ -16,41 +16,16 @@ Rows less than `gap` before the first one held out are in neither part.
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError
-from chainrule.estimators.fit.structure import RowStructure
+from chainrule.estimators.fit.structure import Rows, RowStructure, Split
 
 MOST_STRATIFIED = 2_000
 """The groups up to which labels are kept in proportion; of more groups chance keeps them so."""
-Rows = NDArray[np.int64]
-
-
-class Split(NamedTuple):
-    """The rows of one fit, each ascending; some may be in neither part."""
-
-    train: Rows
-    held_out: Rows
-
-
-def checked(split: Split, weight: NDArray[np.float64] | None = None) -> Split:
-    """Return a split after a check that several rows are held out, and that rows count on both sides.
-
-    weight: of all rows; None where each counts.  Raises DataError.
-    """
-    if len(split.held_out) < 2:
-        raise DataError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-        )
-    for part, are in (split.train, "learned from"), (split.held_out, "held out for early stopping"):
-        if weight is not None and not weight[part].any():
-            raise DataError(
-                f"all rows that are {are} have a weight of 0; leave out the rows of weight 0, which do not count."
-            )
-    return split
 
 
 def holdout(

@@ -1,4 +1,7 @@
-"""What ties the rows of a fit together: the groups that they belong to, and their order in time."""
+"""What ties the rows of a fit together: the groups that they belong to, and their order in time; and a split of them.
+
+`splits` has the splits of such rows.
+"""
 
 from __future__ import annotations
 
@@ -97,14 +100,6 @@ def times_of(X: Table, time: RowValues | None) -> NDArray[np.float64] | None:
     return None if time is None else _taken(X, time).values
 
 
-def columns_of_groups(groups: RowValues | None) -> tuple[str, ...]:
-    """Return the columns of a table that are no inputs: that of the groups, if they are given by its name.
-
-    Rows to predict are of other groups, of whose name nothing was learned.
-    """
-    return (groups,) if isinstance(groups, str) else ()
-
-
 def as_gap(gap: float | str, is_dates: bool) -> float:
     """Return a gap in the units of times, or of dates in seconds.
 
@@ -162,3 +157,30 @@ def _column(X: Table, given: RowValues, name: str) -> Column:
             f"{int(missing.argmax())}; fill it in, or omit these rows."
         )
     return column
+
+
+Rows = NDArray[np.int64]
+
+
+class Split(NamedTuple):
+    """The rows of one fit, each ascending; some may be in neither part."""
+
+    train: Rows
+    held_out: Rows
+
+
+def check_split(split: Split, weight: NDArray[np.float64] | None = None) -> Split:
+    """Return a split after a check that several rows are held out, and that rows count on both sides.
+
+    weight: of all rows; None where each counts.  Raises DataError.
+    """
+    if len(split.held_out) < 2:
+        raise DataError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        )
+    for part, are in (split.train, "learned from"), (split.held_out, "held out for early stopping"):
+        if weight is not None and not weight[part].any():
+            raise DataError(
+                f"all rows that are {are} have a weight of 0; leave out the rows of weight 0, which do not count."
+            )
+    return split

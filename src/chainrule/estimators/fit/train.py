@@ -24,7 +24,8 @@ from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.splits import Split, checked, holdout
+from chainrule.estimators.fit.splits import holdout
+from chainrule.estimators.fit.structure import Split, check_split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.scorers import Score
@@ -124,7 +125,7 @@ def held_rows(data: FitData, validation: Samples) -> HeldRows:
 def holdout_of(plan: FitPlan, data: FitData) -> Split:
     """Return which rows of data that belong together or have an order are held out, as `holdout` says."""
     random = check_random_state(plan.parameters.random_state)
-    return checked(holdout(data.structure, fraction_of(plan), data.labels, random))
+    return check_split(holdout(data.structure, fraction_of(plan), data.labels, random))
 
 
 def fraction_of(plan: FitPlan) -> float:
@@ -154,7 +155,7 @@ def split(plan: FitPlan, data: FitData, samples: Samples, start: FitStart) -> Sp
             raise DataError(f"{said}; choose another validation_fraction than {fraction:g}.") from error
     else:
         kept, held_out = holdout(data.structure, fraction, data.labels, start.random)
-    checked(Split(kept, held_out), samples.weight)
+    check_split(Split(kept, held_out), samples.weight)
     validation = samples.take(held_out)
     y = validation.y if validation.scale is None else validation.scale.restore(validation.y)
     held = HeldRows.of_fit(data, held_out) if start.is_new else None

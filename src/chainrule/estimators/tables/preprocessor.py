@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
+from chainrule.estimators.rows import row_weights
 from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.cells import places_of, read_for
 from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
@@ -24,7 +25,6 @@ from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, nu
 from chainrule.estimators.tables.learned import DescribedTable, LearnedColumn, describe
 from chainrule.estimators.tables.rarity import KnownTarget, as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
-from chainrule.estimators.tables.statistics import row_weights
 
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),

@@ -16,10 +16,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from chainrule.errors import DataError, ShapeError
-from chainrule.estimators.rows import as_weights
+from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 _SLACK = 1e-9
@@ -72,18 +69,6 @@ class Ordered:
             mean = (filled * mass).sum(0) / total
             variance = (((filled - mean) ** 2) * mass).sum(0) / total
         return mean * size, np.sqrt(variance) * size
-
-
-def row_weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
-    """Return the weights as float64, None where all are 1."""
-    if sample_weight is None:
-        return None
-    weights = np.asarray(as_weights(sample_weight))
-    if weights.shape != (rows,):
-        raise ShapeError(f"sample_weight must have shape ({rows},), one number per row, not {weights.shape}.")
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
-    return None if (weights == 1).all() else weights
 
 
 @lru_cache(maxsize=8)

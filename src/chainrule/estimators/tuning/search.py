@@ -32,8 +32,7 @@ from chainrule.estimators.fit import splits
 from chainrule.estimators.fit.data import FitInput, fitted_preprocessor, structure_of
 from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.fit.plan import name_of_recipe
-from chainrule.estimators.fit.splits import Split
-from chainrule.estimators.fit.structure import RowStructure, RowValues
+from chainrule.estimators.fit.structure import RowStructure, RowValues, Split
 from chainrule.estimators.fit.train import warn_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.tables import reading

@@ -19,8 +19,7 @@ from chainrule.estimators.base import MLPEstimator, fit_under
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.splits import Split
-from chainrule.estimators.fit.structure import RowStructure
+from chainrule.estimators.fit.structure import RowStructure, Split
 from chainrule.estimators.parameters import given
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import Space
