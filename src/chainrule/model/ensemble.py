@@ -22,9 +22,8 @@ from chainrule.network.network import Network
 from chainrule.network.start import MEMORY
 from chainrule.network.summary import Summary, counted
 from chainrule.trained import persistence
-from chainrule.trained.evaluation import BATCH, average, disagreement, outputs_of_each
+from chainrule.trained.evaluation import BATCH, KeptWalks, average, disagreement, outputs_of_each
 from chainrule.trained.files import FileMixin
-from chainrule.trained.kept import KeptWalks
 from chainrule.trained.predictor import Predictor
 from chainrule.training.history import History
 

@@ -1,4 +1,7 @@
-"""Evaluate networks outside training: the outputs of several and of their average, the loss and the metrics."""
+"""Compute the outputs of networks outside training, of several and of their average, and the loss and the metrics.
+
+An engine prepares a network before it computes, which takes longer than some rows of a small network: `KeptWalks`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from chainrule.core.threads import in_turns
 from chainrule.data.checks import check_choice
 from chainrule.data.samples import Samples, one_hot
 from chainrule.data.stream import Stream
-from chainrule.engines import Engine, ForwardWalks
+from chainrule.engines import Engine, ForwardWalks, Plan, select
 from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
 from chainrule.network import objective
@@ -25,8 +28,42 @@ BATCH = 1024
 """The samples per pass outside training: enough for efficient arithmetic, few enough for the cache."""
 FEW_ROWS = 256
 """The maximum rows for which the members are computed one after the other, because starting threads takes longer."""
+ENGINES_KEPT = ("auto", "native")
+"""The engines whose forward passes are kept."""
+MOST_WORK = 1 << 25
+"""The maximum rows times parameters for which they are; beyond it the preparation is a small part of the time."""
+MOST_PARAMETERS = 1 << 20
+"""The maximum parameters for which they are, so that what is kept are a few megabytes."""
 EACH_EPOCH = {"regression": ("rmse",)}
 """The metric that is recorded after each epoch, by task; accuracy for the others."""
+
+
+class KeptWalks:
+    """Forward passes for few rows. They are handed the parameters at each prediction, since these may change.
+
+    Threads may share it. A copy of a model may use it too, a deep copy and a pickle begin without.
+    """
+
+    _kept: tuple[DTypeLike, ForwardWalks] | None = None
+
+    def of(self, network: Network, dtype: DTypeLike, engine: str, rows: int) -> ForwardWalks | None:
+        """Return those of a network for so many rows; None of many rows, and of another engine than the native one."""
+        if engine not in ENGINES_KEPT or rows * network.size > MOST_WORK or network.size > MOST_PARAMETERS:
+            return None
+        if self._kept is not None:
+            of, walks = self._kept
+            if of == dtype and walks.network is network and rows <= walks.capacity:
+                return walks
+        chosen = select(engine, Plan(network))
+        if chosen.name != "native":
+            return None
+        walks = ForwardWalks(chosen, network, capacity=1 << max(rows - 1, 0).bit_length())
+        self._kept = dtype, walks
+        return walks
+
+    def __reduce__(self) -> tuple[type[KeptWalks], tuple[Any, ...]]:
+        """Return how a deep copy and a pickle are made."""
+        return KeptWalks, ()
 
 
 def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:

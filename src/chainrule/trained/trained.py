@@ -17,8 +17,8 @@ from chainrule.engines import Plan, select
 from chainrule.network.network import Network
 from chainrule.network.summary import Summary, counted, summarize
 from chainrule.trained import persistence
+from chainrule.trained.evaluation import FEW_ROWS, KeptWalks
 from chainrule.trained.files import FileMixin
-from chainrule.trained.kept import KeptWalks
 from chainrule.trained.predictor import Predictor
 
 
@@ -85,7 +85,8 @@ class Trained(FileMixin):
         """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         kept = self._kept.of(self.network, self.theta.dtype, engine, X.shape[0])
         if kept is not None:
-            return kept.predict(self.theta, self.states, X, threads=1)
+            threads = kept.engine.workers() if X.shape[0] > FEW_ROWS else 1
+            return kept.predict(self.theta, self.states, X, threads)
         return select(engine, Plan(self.network)).predict(
             self.network, self.theta, self.states, X, batch_size
         )

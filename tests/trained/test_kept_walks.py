@@ -11,8 +11,8 @@ import pytest
 
 from chainrule import Dense, Ensemble, MeanSquaredError, Model, Network, ReLU
 from chainrule.engines.native import REASON
-from chainrule.trained import kept
-from chainrule.trained.kept import KeptWalks
+from chainrule.trained import evaluation
+from chainrule.trained.evaluation import KeptWalks
 
 pytestmark = pytest.mark.skipif(REASON is not None, reason="the native engine was not built")
 NETWORK = Network(4, [Dense(8), ReLU(), Dense(2)], MeanSquaredError())
@@ -32,7 +32,7 @@ def test_a_prediction_has_the_parameters_of_its_time():
 def test_few_rows_have_the_bits_of_many(rows: int, monkeypatch: pytest.MonkeyPatch):
     model, several = Model(NETWORK, seed=0), Ensemble(NETWORK, 3, seed=0)
     found = [each.outputs(X[:rows]) for each in (model, several)]
-    monkeypatch.setattr(kept, "MOST_WORK", 0)
+    monkeypatch.setattr(evaluation, "MOST_WORK", 0)
     for each, few in zip((model, several), found, strict=True):
         np.testing.assert_array_equal(each.outputs(X)[:rows], few)
 
@@ -47,7 +47,7 @@ def test_they_are_kept_for_one_network_and_as_many_rows():
     assert more is not None and more is not first and own.of(NETWORK, np.float32, "auto", 1) is more
     assert own.of(other, np.float32, "auto", 1) is not more
     assert own.of(NETWORK, np.float32, "reference", 1) is None
-    assert own.of(NETWORK, np.float32, "auto", kept.MOST_WORK) is None
+    assert own.of(NETWORK, np.float32, "auto", evaluation.MOST_WORK) is None
 
 
 def test_a_pickle_and_copies_predict_the_same():
