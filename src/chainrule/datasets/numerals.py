@@ -35,6 +35,8 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
 _CODE = re.compile(r"[(（]?\s*[0０][0-9０-９]+\s*[)）]?")
+_WORD = re.compile(r"(?!.*inf).*[a-df-z]", re.ASCII | re.IGNORECASE | re.DOTALL)
+"""Text with a letter that no number has."""
 _AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*[%$€£¥]?", re.DOTALL)
 _PARTED = re.compile(r"[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?", re.ASCII)
 _PAIR = re.compile(r"\d+,(?:\d|\d{3,})", re.ASCII)
@@ -99,7 +101,7 @@ def _inside(text: str) -> str:
 def decimal_of(texts: Sequence[str]) -> str | None:
     """Return the decimal separator with which all non-missing texts are numbers; None if there is none."""
     there = [text for text in texts if not is_missing(text)]
-    if not there or any(map(_CODE.fullmatch, there)):
+    if not there or _WORD.match(there[0]) or any(map(_CODE.fullmatch, there)):
         return None
     for decimal in (POINT, COMMA):
         try:
