@@ -17,11 +17,10 @@ from chainrule import TablePreprocessor
 from chainrule.errors import DataError
 from chainrule.estimators.tables import preprocessor, reading
 from chainrule.estimators.tables.column import objects, shortened
-from chainrule.estimators.tables.encoding import levels_of
 from chainrule.estimators.tables.few_rows import FEW
 from chainrule.estimators.tables.preprocessor import transform_blocks, transform_each
 from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling
-from chainrule.estimators.tables.statistics import Ranks, normal
+from chainrule.estimators.tables.statistics import Ranks, levels_of, normal
 
 N = 300
 

@@ -66,7 +66,6 @@ ROOMS = (
     "estimators.drift.check",
     "export.effect",
     "estimators.notices.notice",
-    "estimators.tables.learned",
     "views.experiments",
     "views.tables",
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from chainrule.estimators.tables.learned import DescribedTable
+    from chainrule.estimators.tables.cells import DescribedTable
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.judge import Judgement

@@ -17,8 +17,7 @@ from scipy.special import ndtri
 
 from chainrule.estimators.bound.cells import as_code, as_number
 from chainrule.estimators.tables import calendar
-from chainrule.estimators.tables.learned import Lane, LearnedColumn
-from chainrule.estimators.tables.plan import CodedColumn, PlannedColumn, planned
+from chainrule.estimators.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, planned
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
 from chainrule.estimators.tables.statistics import Ranks, normal

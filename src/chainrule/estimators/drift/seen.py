@@ -12,8 +12,8 @@ from chainrule.core.settings import is_count, is_figure
 from chainrule.errors import FormatError
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.tables import kinds
-from chainrule.estimators.tables.cells import used_columns
 from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.encoding import used_columns
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.statistics import Ordered

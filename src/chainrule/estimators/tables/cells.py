@@ -1,19 +1,18 @@
-"""The cells of a table as a preprocessor understands them, its typical row, and rows like those of training."""
+"""A table as a preprocessor understands it: its cells, what became of its columns, a typical row, and rows like it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.data.frames import places
-from chainrule.errors import ShapeError
-from chainrule.estimators.tables import calendar, kinds, reading
+from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import Column
-from chainrule.estimators.tables.few_rows import Numbers
+from chainrule.estimators.tables.encoding import used_columns
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.statistics import Array
 
@@ -50,55 +49,6 @@ class ReadColumn(NamedTuple):
 def cells(learned: Sequence[LearnedColumn], named: bool, X: object) -> list[ReadColumn]:
     """Return the cells of a table, of the columns that a preprocessor uses. named and errors: as in `used_columns`."""
     return [_cells(each, column) for each, column in used_columns(learned, named, X)]
-
-
-def used_columns(
-    learned: Sequence[LearnedColumn], named: bool, X: object
-) -> list[tuple[LearnedColumn, Column]]:
-    """Return the columns that a preprocessor uses, each with the one of a table.
-
-    named: whether columns are matched by name.  Raises DataError for a missing column, and ShapeError for another
-    number of columns without names.
-    """
-    used = [each for each in learned if each.became != "dropped"]
-    table = reading.read(X, known=[each.name for each in used] if named else None)
-    at = places_of(learned, table, named)
-    return [(each, table.columns[at[each.name]]) for each in used]
-
-
-def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object) -> reading.RawTable:
-    """Read the columns of a table that preprocessors use, by what each has learned of the same columns.
-
-    named: whether columns are matched by name.
-    """
-    used = [any(each.became != "dropped" for each in column) for column in zip(*learned, strict=True)]
-    wanted = [each for each, is_used in zip(learned[0], used, strict=True) if is_used]
-    places = [
-        k
-        for k, column in enumerate(zip(*learned, strict=True))
-        if used[k] and all(each.kind == "number" or each.became == "dropped" for each in column)
-    ]
-    numbers = Numbers([learned[0][k].name for k in places] if named else (), places)
-    return reading.read(X, known=[each.name for each in wanted] if named else None, numbers=numbers)
-
-
-def places_of(learned: Sequence[LearnedColumn], table: reading.RawTable, named: bool) -> dict[str, int]:
-    """Return where the columns of a table have each column that was learned and is among those that were read.
-
-    named: whether the columns of training had names.  Raises DataError for a missing column, and ShapeError for another
-    number of columns without names.
-    """
-    at = {column.name: k for k, column in enumerate(table.columns)}
-    if named and table.named:
-        places([each.name for each in learned if each.became != "dropped"], table.names, "X")
-        return at
-    if len(table.names) != len(learned):
-        raise ShapeError(
-            f"X has {len(table.names)} features, but TablePreprocessor is expecting {len(learned)} features "
-            "as input; pass the columns of training, or a data frame, whose columns are matched by name."
-        )
-    pairs = zip(learned, table.names, strict=True)
-    return {each.name: at[label] for each, label in pairs if label in at}
 
 
 def _cells(learned: LearnedColumn, column: Column) -> ReadColumn:
@@ -182,3 +132,82 @@ def _drawn(each: LearnedColumn, rng: np.random.Generator, rows: int) -> NDArray[
         values = np.floor(each.origin + values * calendar.DAY)
     values[gaps] = np.nan
     return values
+
+
+@records.kind("described_column")
+class DescribedColumn(NamedTuple):
+    """One column of a training table."""
+
+    name: str
+    taken_for: str
+    """"number", "boolean", "category", "date" or "duration\""""
+    why: str
+    """a code: what its values are, or why it is dropped"""
+    became: str
+    """a code: "scaled", "parts" (of dates), "binary", "one_hot", "embedded", "indicator" or "dropped\""""
+    missing: float
+    """the share of its values"""
+    infinite: int
+    """how many of its values were infinite and count as missing"""
+    categories: int | None
+    merged: int
+    """how many categories were too rare for an output or a code of their own"""
+    outputs: int
+    """how many columns of the output it became"""
+    size: int
+    """of its embedding; 0 without one"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the column as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+@records.kind("described_table")
+@dataclass(frozen=True, repr=False)
+class DescribedTable(records.TextResult):
+    """What became of each column of a table. Print it for a table of text."""
+
+    columns: tuple[DescribedColumn, ...]
+    rows: int | None
+    """of the training table; None where the preprocessor was read from data"""
+
+    def __getitem__(self, name: str) -> DescribedColumn:
+        """Return a column by name."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(
+            f"{name!r} is no column; there are {', '.join(each.name for each in self.columns[:20])}."
+        )
+
+    def __iter__(self) -> Iterator[DescribedColumn]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def dropped(self) -> tuple[DescribedColumn, ...]:
+        """The columns that a network does not see."""
+        return tuple(column for column in self.columns if column.became == "dropped")
+
+    def __repr__(self) -> str:
+        """Show how many columns there are, how many are dropped, and how many outputs the others became."""
+        outputs = sum(column.outputs for column in self.columns)
+        return (
+            f"<DescribedTable of {len(self):,} columns, {len(self.dropped):,} dropped: {outputs:,} outputs>"
+        )
+
+
+def describe(learned: Sequence[LearnedColumn], rows: int | None) -> DescribedTable:
+    """Return what was learned as a table of its own."""
+    return DescribedTable(
+        tuple(
+            DescribedColumn(
+                *(each.name, each.kind, each.why, each.became, each.missing, each.infinite, each.distinct),
+                *(each.merged, len(each.outputs()), each.size),
+            )
+            for each in learned
+        ),
+        rows,
+    )

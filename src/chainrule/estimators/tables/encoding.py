@@ -1,4 +1,4 @@
-"""Make the array of a network's inputs from the columns of a table and what was learned of them.
+"""Read the columns of a table that were learned, and make the array of a network's inputs from them.
 
 scikit-learn's encoders are not used: they count rows and not weights, and know a category only in the type that it had
 in training, where a column may come back as text or as numbers (`kinds.codes`).
@@ -13,22 +13,66 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators.tables import calendar, kinds
-from chainrule.estimators.tables.few_rows import FEW
-from chainrule.estimators.tables.learned import LearnedColumn, placed
-from chainrule.estimators.tables.plan import CodedColumn, EncodingPlan, planned
+from chainrule.data.frames import places
+from chainrule.errors import ShapeError
+from chainrule.estimators.tables import calendar, kinds, reading
+from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.few_rows import FEW, Numbers
+from chainrule.estimators.tables.learned import CodedColumn, EncodingPlan, LearnedColumn, placed, planned
 from chainrule.estimators.tables.reading import RawTable
+from chainrule.estimators.tables.statistics import levels_of
 
 ROWS = 16_384
 """The rows of a column that are scaled at a time, which stay in the cache."""
-LOOKS = 64
-"""The first rows of a column of numbers, which say at once that most others have no levels."""
-UNITS = (1.0, 100.0)
-"""The parts of 1 that numbers with levels are made of."""
-MOST_SPREAD = 8
-"""The largest distance of two of these in a column, in these parts, for each row."""
-LARGEST = 2.0**53
-"""The first number, in these parts, that is not told apart from its neighbor."""
+
+
+def used_columns(
+    learned: Sequence[LearnedColumn], named: bool, X: object
+) -> list[tuple[LearnedColumn, Column]]:
+    """Return the columns that a preprocessor uses, each with the one of a table.
+
+    named: whether columns are matched by name.  Raises DataError for a missing column, and ShapeError for another
+    number of columns without names.
+    """
+    used = [each for each in learned if each.became != "dropped"]
+    table = reading.read(X, known=[each.name for each in used] if named else None)
+    at = places_of(learned, table, named)
+    return [(each, table.columns[at[each.name]]) for each in used]
+
+
+def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object) -> reading.RawTable:
+    """Read the columns of a table that preprocessors use, by what each has learned of the same columns.
+
+    named: whether columns are matched by name.
+    """
+    used = [any(each.became != "dropped" for each in column) for column in zip(*learned, strict=True)]
+    wanted = [each for each, is_used in zip(learned[0], used, strict=True) if is_used]
+    places = [
+        k
+        for k, column in enumerate(zip(*learned, strict=True))
+        if used[k] and all(each.kind == "number" or each.became == "dropped" for each in column)
+    ]
+    numbers = Numbers([learned[0][k].name for k in places] if named else (), places)
+    return reading.read(X, known=[each.name for each in wanted] if named else None, numbers=numbers)
+
+
+def places_of(learned: Sequence[LearnedColumn], table: reading.RawTable, named: bool) -> dict[str, int]:
+    """Return where the columns of a table have each column that was learned and is among those that were read.
+
+    named: whether the columns of training had names.  Raises DataError for a missing column, and ShapeError for another
+    number of columns without names.
+    """
+    at = {column.name: k for k, column in enumerate(table.columns)}
+    if named and table.named:
+        places([each.name for each in learned if each.became != "dropped"], table.names, "X")
+        return at
+    if len(table.names) != len(learned):
+        raise ShapeError(
+            f"X has {len(table.names)} features, but TablePreprocessor is expecting {len(learned)} features "
+            "as input; pass the columns of training, or a data frame, whose columns are matched by name."
+        )
+    pairs = zip(learned, table.names, strict=True)
+    return {each.name: at[label] for each, label in pairs if label in at}
 
 
 class Embedded(NamedTuple):
@@ -219,41 +263,3 @@ def _scaled(x: NDArray[np.float64], source: int, plan: EncodingPlan) -> list[NDA
         z = lane.scaler.column(lane.number, np.where(missing, lane.fill, x) if some else x)
         made.append(np.clip(z, -largest, largest) if lane.scaler.way == "none" else z)
     return made
-
-
-def levels_of(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-    """Return the different numbers of a column, ascending, and which of them each is: each is then scaled once.
-
-    x: (n,). The codes are (n,), that of NaN is the number of different numbers. None for a column of other numbers than
-    whole ones or ones of two decimals, and where looking at each cell is as fast: with n / 4 different ones or more.
-    """
-    n, first = len(x), x[:LOOKS]
-    with np.errstate(over="ignore", invalid="ignore"):
-        units = next((each for each in UNITS if (np.isnan(first) | _is_whole(first, each)).all()), None)
-        missing = np.isnan(x)
-        some = bool(missing.any())
-        there = x[~missing] if some else x
-        if units is None or not len(there):
-            return None
-        low, high = np.rint(there.min() * units), np.rint(there.max() * units)
-        if not (high - low < MOST_SPREAD * n and max(-low, high) < LARGEST):
-            return None
-        places = (x if units == 1 else np.rint(x * units)) - low
-        places = (np.where(missing, 0, places) if some else places).astype(np.int64)
-    code_of = np.zeros(int(high - low) + 1, np.int32)
-    code_of[places] = 1
-    used = np.flatnonzero(code_of)
-    if len(used) >= n / 4:
-        return None
-    code_of[used] = np.arange(len(used))
-    numbers, codes = (used + low) / units, code_of.take(places).astype(np.int64)
-    same = numbers.take(codes).view(np.int64) == x.view(np.int64)  # bits: 0 and -0 differ
-    if not (same | missing).all():
-        return None
-    codes[missing] = len(numbers)
-    return numbers, codes
-
-
-def _is_whole(x: NDArray[np.float64], units: float) -> NDArray[np.bool_]:
-    """Return whether numbers are whole ones, divided by so many units."""
-    return np.asarray(np.rint(x * units) / units == x)

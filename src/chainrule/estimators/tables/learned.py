@@ -1,24 +1,15 @@
-"""What a preprocessor learned of each column: as plain data, and as a printed table that also says why."""
+"""What a preprocessor learned of each column, as plain data, and where all of it goes in a network's inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from chainrule.core import records
-from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, Scaling
+import numpy as np
+from numpy.typing import NDArray
 
-KINDS = ("number", "boolean", "category", "date", "duration")
-"""What a column may be taken for."""
-WHYS = (
-    *("numbers", "text_numbers", "booleans", "texts", "dates", "text_dates", "durations", "asked"),
-    "declared",
-    *("all_missing", "constant", "near_constant", "every_value_differs", "identifier"),
-)
-"""Why: what it holds, or why it is dropped."""
-OUTCOMES = ("scaled", "parts", "binary", "one_hot", "embedded", "indicator", "dropped")
-"""What became of it."""
+from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, Scaler, Scaling
 
 
 class Lane(NamedTuple):
@@ -109,80 +100,159 @@ def placed(learned: Sequence[LearnedColumn]) -> Iterator[tuple[int, LearnedColum
         at += len(each.outputs())
 
 
-@records.kind("described_column")
-class DescribedColumn(NamedTuple):
-    """One column of a training table."""
+class CodedColumn(NamedTuple):
+    """The outputs of a column of categories."""
 
-    name: str
-    taken_for: str
-    """"number", "boolean", "category", "date" or "duration\""""
-    why: str
-    """a code: what its values are, or why it is dropped"""
-    became: str
-    """a code: "scaled", "parts" (of dates), "binary", "one_hot", "embedded", "indicator" or "dropped\""""
-    missing: float
-    """the share of its values"""
-    infinite: int
-    """how many of its values were infinite and count as missing"""
-    categories: int | None
-    merged: int
-    """how many categories were too rare for an output or a code of their own"""
-    outputs: int
-    """how many columns of the output it became"""
-    size: int
-    """of its embedding; 0 without one"""
+    known: dict[str, int]
+    """the code of each category; len(known) is that of others"""
+    at: int
+    """its first output"""
+    table: NDArray[np.floating]
+    """(codes + 2, width): the outputs of each category, of others, and of what is missing"""
+    own: float | None
+    """what the output of a row's category is, where all others are 0; None where they are as in the table"""
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the column as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
+    def write(self, out: NDArray[np.floating], codes: NDArray[np.int64]) -> None:
+        """Write the outputs of codes (rows,), -1 for missing, into inputs (rows, outputs) that are 0."""
+        width = self.table.shape[1]
+        if width == 1:
+            out[:, self.at] = self.table[:, 0].take(codes, mode="wrap")
+        elif self.own is None:
+            out[:, self.at : self.at + width] = self.table[codes]
+        else:  # others than the most frequent may have no output
+            places = np.arange(len(out)) * out.shape[1] + (self.at + codes)
+            has_one = (codes >= 0) & (codes < width)
+            out.reshape(-1)[places if has_one.all() else places[has_one]] = self.own
 
 
-@records.kind("described_table")
-@dataclass(frozen=True, repr=False)
-class DescribedTable(records.TextResult):
-    """What became of each column of a table. Print it for a table of text."""
+class PlannedColumn(NamedTuple):
+    """A column that is used, and where it goes."""
 
-    columns: tuple[DescribedColumn, ...]
-    rows: int | None
-    """of the training table; None where the preprocessor was read from data"""
-
-    def __getitem__(self, name: str) -> DescribedColumn:
-        """Return a column by name."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(
-            f"{name!r} is no column; there are {', '.join(each.name for each in self.columns[:20])}."
-        )
-
-    def __iter__(self) -> Iterator[DescribedColumn]:
-        return iter(self.columns)
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    @property
-    def dropped(self) -> tuple[DescribedColumn, ...]:
-        """The columns that a network does not see."""
-        return tuple(column for column in self.columns if column.became == "dropped")
-
-    def __repr__(self) -> str:
-        """Show how many columns there are, how many are dropped, and how many outputs the others became."""
-        outputs = sum(column.outputs for column in self.columns)
-        return (
-            f"<DescribedTable of {len(self):,} columns, {len(self.dropped):,} dropped: {outputs:,} outputs>"
-        )
+    learned: LearnedColumn
+    at: int
+    """its first output"""
+    source: int
+    """the first of the arrays that its scaled outputs are of"""
+    parts: tuple[str, ...]
+    """what these are, of numbers and dates"""
+    codes: CodedColumn | None
+    """what becomes of its categories; None of numbers and dates"""
 
 
-def describe(learned: Sequence[LearnedColumn], rows: int | None) -> DescribedTable:
-    """Return what was learned as a table of its own."""
-    return DescribedTable(
-        tuple(
-            DescribedColumn(
-                *(each.name, each.kind, each.why, each.became, each.missing, each.infinite, each.distinct),
-                *(each.merged, len(each.outputs()), each.size),
-            )
-            for each in learned
-        ),
-        rows,
-    )
+class Way(NamedTuple):
+    """The outputs that are scaled in one way."""
+
+    places: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    fill: NDArray[np.float64]
+    scaler: Scaler
+
+
+class ScaledLane(NamedTuple):
+    """One of them."""
+
+    place: int
+    fill: float
+    scaler: Scaler
+    number: int
+    """of the scaler's columns"""
+
+
+class EncodingPlan(NamedTuple):
+    """Where everything goes."""
+
+    dtype: str
+    width: int
+    sources: int
+    columns: list[tuple[int, PlannedColumn]]
+    """with the column's number"""
+    source_of: NDArray[np.int64]
+    """the array of each column of numbers, (columns,)"""
+    indicators: NDArray[np.int64]
+    """the outputs that say what is missing of a number, and the arrays that they are of, (2, outputs)"""
+    ways: list[Way]
+    lanes: dict[int, list[ScaledLane]]
+    """the same outputs, by the array that they are of"""
+    ends: NDArray[np.float64] | None
+    """(2, arrays) what the arrays are clipped to; None if none of them is"""
+
+
+def planned(learned: Sequence[LearnedColumn], dtype: str) -> EncodingPlan:
+    """Put together where everything goes in inputs of a type."""
+    columns: list[tuple[int, PlannedColumn]] = []
+    lanes: list[tuple[int, int, Lane]] = []  # place, array
+    indicators: list[tuple[int, int]] = []
+    ends: list[NDArray[np.float64]] = []  # (2, parts) of each column
+    source_of = np.zeros(len(learned), np.int64)
+    at = sources = 0
+    for k, each in enumerate(learned):
+        width = len(each.outputs())
+        if not width:
+            continue
+        codes, parts = None, tuple[str, ...]()
+        if each.became in ("binary", "one_hot", "embedded"):
+            codes = _coded(each, at, width, dtype)
+        else:
+            names = [lane.part for lane in each.lanes]
+            parts = tuple(dict.fromkeys(names)) or (("value",) if each.kind == "number" else ())
+            lanes += [(at + j, sources + parts.index(lane.part), lane) for j, lane in enumerate(each.lanes)]
+            ends.append(_ends(each, parts))
+        columns.append((k, PlannedColumn(each, at, sources, parts, codes)))
+        source_of[k] = sources
+        if each.indicator and each.kind == "number":
+            indicators.append((at + width - 1, sources))
+        sources += len(parts)
+        at += width
+    ways = _ways(lanes)
+    by_source: dict[int, list[ScaledLane]] = {}
+    for way in ways:
+        each_lane = zip(way.places.tolist(), way.sources.tolist(), way.fill.tolist(), strict=True)
+        for number, (place, source, fill) in enumerate(each_lane):
+            by_source.setdefault(source, []).append(ScaledLane(place, fill, way.scaler, number))
+    clipped = np.concatenate(ends, axis=1) if any(each.ends for each in learned) else None
+    return EncodingPlan(dtype, at, sources, columns, source_of, _pairs(indicators), ways, by_source, clipped)
+
+
+def _ways(lanes: Sequence[tuple[int, int, Lane]]) -> list[Way]:
+    """Return lanes, each with its output and its array, by how they are scaled."""
+    ways = []
+    for chosen in by_way(lanes):
+        places, of, own = zip(*chosen, strict=True)
+        fill = np.array([lane.fill for lane in own])
+        scaler = Scaler([lane.scale for lane in own])
+        ways.append(Way(np.array(places), np.array(of), fill, scaler))
+    return ways
+
+
+def _coded(learned: LearnedColumn, at: int, width: int, dtype: str) -> CodedColumn:
+    """Return the outputs of a column of categories."""
+    known = {text: code for code, text in enumerate(learned.categories)}
+    count = len(known)
+    table: NDArray[np.floating] = np.zeros((count + 2, width), dtype)
+    if learned.became == "binary":
+        table[:2, 0] = -1.0, 1.0
+    elif learned.became == "embedded":
+        table[:, 0] = [*range(1, count + 1), count + 1 if learned.merged else 0, 0]
+    else:
+        own = np.arange(width)  # one more than the categories where others have one too
+        table[own, own] = learned.value
+    if not learned.lanes:
+        return CodedColumn(known, at, table, learned.value)
+    x, largest = table.astype(np.float64), float(np.finfo(table.dtype).max)
+    for k, lane in enumerate(learned.lanes):
+        column = np.where(np.isnan(x[:, k]), lane.fill, x[:, k])
+        table[:, k] = np.clip(Scaler([lane.scale])(column[:, None])[:, 0], -largest, largest)
+    return CodedColumn(known, at, table, None)
+
+
+def _ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float64]:
+    """Return the least and the largest of each part of a column, (2, parts); infinite where it is not clipped."""
+    if not learned.ends:
+        return np.array([[-np.inf], [np.inf]]).repeat(len(parts), 1)
+    ends = np.array(learned.ends)
+    of_parts = [ends if part == "value" else calendar.number(ends, part, learned.origin) for part in parts]
+    return np.stack(of_parts, axis=1)
+
+
+def _pairs(found: list[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.array(found, np.int64).reshape(-1, 2).T

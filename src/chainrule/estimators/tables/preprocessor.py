@@ -19,10 +19,18 @@ from chainrule.data.frames import places
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.estimators.rows import row_weights
 from chainrule.estimators.tables import fitting, kinds, reading, state
-from chainrule.estimators.tables.cells import places_of, read_for
+from chainrule.estimators.tables.cells import DescribedTable, describe
 from chainrule.estimators.tables.crossed import Crossed, from_data, to_data
-from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers, rising
-from chainrule.estimators.tables.learned import DescribedTable, LearnedColumn, describe
+from chainrule.estimators.tables.encoding import (
+    Embedded,
+    Encoder,
+    embedded,
+    numbers,
+    places_of,
+    read_for,
+    rising,
+)
+from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.rarity import KnownTarget, as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 

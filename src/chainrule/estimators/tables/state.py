@@ -14,12 +14,22 @@ from chainrule.errors import FormatError
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.column import LONGEST
 from chainrule.estimators.tables.fitting import MOST_CODES
-from chainrule.estimators.tables.learned import KINDS, OUTCOMES, WHYS, Lane, LearnedColumn
+from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.scaling import BY_QUANTILES, LARGEST, WAYS, Scaling
 
 KIND, VERSION = "table_preprocessor", 1
 MOST_COLUMNS = 1_000_000
 MOST_GRID = 1000
+KINDS = ("number", "boolean", "category", "date", "duration")
+"""What a column may be taken for."""
+WHYS = (
+    *("numbers", "text_numbers", "booleans", "texts", "dates", "text_dates", "durations", "asked"),
+    "declared",
+    *("all_missing", "constant", "near_constant", "every_value_differs", "identifier"),
+)
+"""Why: what it holds, or why it is dropped."""
+OUTCOMES = ("scaled", "parts", "binary", "one_hot", "embedded", "indicator", "dropped")
+"""What became of it."""
 LONGEST_NAME = 1 << 16
 _READS = ("", ".", ",", *calendar.ORDERS)
 
@@ -28,15 +38,8 @@ def write(learned: Sequence[LearnedColumn], named: bool, settings: dict[str, Any
     """Return JSON values: the settings and, of each column, what differs from the default."""
     columns = []
     for each in learned:
-        fields = {
-            "name": each.name,
-            "kind": each.kind,
-            "why": each.why,
-            "became": each.became,
-            "missing": each.missing,
-        }
-        defaults = LearnedColumn._field_defaults
-        fields |= {key: getattr(each, key) for key in defaults if getattr(each, key) != defaults[key]}
+        values, defaults = each._asdict().items(), LearnedColumn._field_defaults
+        fields = {key: value for key, value in values if key not in defaults or value != defaults[key]}
         if each.kind == "date":
             fields["origin"] = calendar.as_text(each.origin)
         if each.lanes:

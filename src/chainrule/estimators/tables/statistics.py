@@ -1,4 +1,4 @@
-"""Statistics of columns with missing values and weights: quantiles, means and deviations.
+"""Statistics of columns with missing values and weights: quantiles, means and deviations; ranks, and different numbers.
 
 A weight of 2 counts as two equal rows, and a weight of 0 as none. That is why a quantile is the smallest value at
 which the share of the weights reaches q (Hyndman and Fan, 1996, type 1), without interpolation, and why scikit-learn's
@@ -172,3 +172,51 @@ class Ranks:
         for half in self.halves:  # those of its bucket that are; the ones behind are larger
             place += half * (self.padded.take(place + (half - 1)) <= x)
         return place
+
+
+LOOKS = 64
+"""The first rows of a column of numbers, which say at once that most others have no levels."""
+UNITS = (1.0, 100.0)
+"""The parts of 1 that numbers with levels are made of."""
+MOST_SPREAD = 8
+"""The largest distance of two of these in a column, in these parts, for each row."""
+LARGEST_LEVEL = 2.0**53
+"""The first number, in these parts, that is not told apart from its neighbor."""
+
+
+def levels_of(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Return the different numbers of a column, ascending, and which of them each is: each is then scaled once.
+
+    x: (n,). The codes are (n,), that of NaN is the number of different numbers. None for a column of other numbers than
+    whole ones or ones of two decimals, and where looking at each cell is as fast: with n / 4 different ones or more.
+    """
+    n, first = len(x), x[:LOOKS]
+    with np.errstate(over="ignore", invalid="ignore"):
+        units = next((each for each in UNITS if (np.isnan(first) | _is_whole(first, each)).all()), None)
+        missing = np.isnan(x)
+        some = bool(missing.any())
+        there = x[~missing] if some else x
+        if units is None or not len(there):
+            return None
+        low, high = np.rint(there.min() * units), np.rint(there.max() * units)
+        if not (high - low < MOST_SPREAD * n and max(-low, high) < LARGEST_LEVEL):
+            return None
+        places = (x if units == 1 else np.rint(x * units)) - low
+        places = (np.where(missing, 0, places) if some else places).astype(np.int64)
+    code_of = np.zeros(int(high - low) + 1, np.int32)
+    code_of[places] = 1
+    used = np.flatnonzero(code_of)
+    if len(used) >= n / 4:
+        return None
+    code_of[used] = np.arange(len(used))
+    numbers, codes = (used + low) / units, code_of.take(places).astype(np.int64)
+    same = numbers.take(codes).view(np.int64) == x.view(np.int64)  # bits: 0 and -0 differ
+    if not (same | missing).all():
+        return None
+    codes[missing] = len(numbers)
+    return numbers, codes
+
+
+def _is_whole(x: NDArray[np.float64], units: float) -> NDArray[np.bool_]:
+    """Return whether numbers are whole ones, divided by so many units."""
+    return np.asarray(np.rint(x * units) / units == x)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.estimators.tables import calendar, kinds
-from chainrule.estimators.tables.cells import used_columns
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.crossed import Side
+from chainrule.estimators.tables.encoding import used_columns
 from chainrule.estimators.tables.learned import Lane, LearnedColumn, by_way
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of

@@ -13,7 +13,7 @@ from chainrule.estimators.explain.pairs import ColumnPairs
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.reliability import Reliability
-from chainrule.estimators.tables.learned import DescribedTable
+from chainrule.estimators.tables.cells import DescribedTable
 from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.attribution.explained import Target

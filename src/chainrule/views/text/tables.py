@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.estimators.decisions import Decision, Interval
 from chainrule.estimators.recipes import BEST
 from chainrule.estimators.reliability import Reliability
-from chainrule.estimators.tables.learned import DescribedTable
+from chainrule.estimators.tables.cells import DescribedTable
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words
 from chainrule.views.tables import aligned
