@@ -91,12 +91,12 @@ def sampled(data: FitData) -> SampledTable | None:
         return None
     if data.preprocessor is None or data.raw is None:
         return None
-    learned = {each.name: each for each in data.preprocessor.columns_}
+    learned = {each.name: each for each in data.preprocessor.learned_}
     rows = blocks(len(y), MOST_ROWS, BLOCKS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the fit has said what there is to say of a column's values
         columns = [each.take(rows) for each in data.raw.columns]
-        taken = [kinds.take(each, asked(learned[each.name].taken_for)) for each in columns]
+        taken = [kinds.take(each, asked(learned[each.name].kind)) for each in columns]
     found, labels = y.reshape(-1)[rows].astype(np.float64), 0
     found = found / max(float(np.abs(found).max()), np.finfo(float).tiny)  # no square of which overflows
     if data.targets.task != "regression":

@@ -18,7 +18,7 @@ from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.rarity import USUAL, TargetGiver, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
-from chainrule.estimators.tables.target import hint_of_numbers
+from chainrule.estimators.tables.target import FEWEST_NUMBERS, hint_of_numbers
 
 CHUNK = 1 << 23
 """numbers that are worked on at a time: 64 MB"""
@@ -136,7 +136,7 @@ def _categorical(
             "as categories, of which a network learns only repeated ones. Omit it, or extract columns from it, for "
             "example with scikit-learn's TfidfVectorizer and TruncatedSVD."
         )
-    elif taken.why == "texts":
+    elif taken.why == "texts" and len(named) >= FEWEST_NUMBERS:
         hint_of_numbers(begun.name, named)
     if len(named) > FEW and once == len(named):
         return begun._replace(why="every_value_differs")

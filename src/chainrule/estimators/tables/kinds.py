@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,10 +19,8 @@ from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
 
 BOOLEANS = ("False", "True")
-_TRUE, _FALSE = (
-    frozenset(("true", "t", "yes", "y", "1", "1.0")),
-    frozenset(("false", "f", "no", "n", "0", "0.0")),
-)
+_TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0"))
+_FALSE = frozenset(("false", "f", "no", "n", "0", "0.0"))
 _IDENTIFIER = re.compile(
     r"(?:|index|idx|ix|u?uid|guid|rowid|row[ _.]?(?:names?|nr|no|num(?:ber)?)?|unnamed: ?\d+|"
     r"obs(?:ervation)?|(?:.*[ _.-])?id|id[ _.-].*)",
@@ -37,6 +35,7 @@ _MOMENTS = (
 """The years 1980 to 2099 in seconds, milliseconds and microseconds since 1970, and 1800 to 2100 as 20241231, also with
 the time of the day."""
 _CAMEL = re.compile(r".*[a-z]I[Dd]")
+_DIGIT = re.compile(r"\d", re.ASCII)
 
 
 class Taken(NamedTuple):
@@ -85,7 +84,7 @@ def _text(column: Column, asked: str | None) -> Taken:
         infinite = int(np.isinf(values).sum())
         values = np.where(np.isinf(values), np.nan, values)
         return Taken("number", "text_numbers", values, reads=decimal, infinite=infinite)
-    orders = calendar.orders_of(column.texts) if asked in (None, "date") else []
+    orders = _orders(column.texts) if asked in (None, "date") else []
     if len(orders) == 1:
         seconds = calendar.in_range(_decoded(column, calendar.read_dates(column.texts, orders[0])))
         return Taken("date", "text_dates", seconds, reads=orders[0])
@@ -97,6 +96,11 @@ def _text(column: Column, asked: str | None) -> Taken:
         )
     values, texts = categories(column)
     return Taken("category", "texts", values, texts)
+
+
+def _orders(texts: Sequence[str]) -> list[str]:
+    """Return the orders in which all texts are dates, see `calendar`: none where no text has a digit."""
+    return calendar.orders_of(texts) if any(map(_DIGIT.search, texts)) else []
 
 
 def declared(column: Column) -> Column:
@@ -267,19 +271,13 @@ def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> di
 
     The rows that are not in the part, which are predicted later, have text there that is neither.
     """
-    return {
-        column.name: "category"
-        for column in columns
-        if column.name in of_all and _are_numbers_or_dates(column)
-    }
+    return {each.name: "category" for each in columns if each.name in of_all and _are_numbers_or_dates(each)}
 
 
 def _are_numbers_or_dates(column: Column) -> bool:
     """Whether a column's cells are no text, or text that reads as numbers or dates."""
     texts = column.texts
-    return (
-        column.form != "text" or numerals.decimal_of(texts) is not None or len(calendar.orders_of(texts)) == 1
-    )
+    return column.form != "text" or numerals.decimal_of(texts) is not None or len(_orders(texts)) == 1
 
 
 def check_kinds(kinds: object) -> dict[str, str]:

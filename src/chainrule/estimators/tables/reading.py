@@ -161,11 +161,9 @@ def _by_levels(label: str, codes: NDArray[np.integer], distinct: Sequence[Any]) 
     found = objects(label, distinct)
     absent = -1 if found.form == "text" else np.nan
     values = np.append(found.values, absent)[codes]
-    if not found.infinite:
-        return Column(label, found.form, values, found.texts)
-    return objects(
-        label, [None if code < 0 else distinct[code] for code in codes.tolist()]
-    )  # which counts them
+    if found.infinite:  # each row of which counts
+        return objects(label, [None if code < 0 else distinct[code] for code in codes.tolist()])
+    return Column(label, found.form, values, found.texts)
 
 
 def _by_dictionary(label: str, series: Any) -> Column | None:
@@ -198,7 +196,9 @@ def _mapping(
     labels = _labels(names, name)
     named = all(isinstance(each, str) for each in names)
     wanted = set(labels if known is None or not named else known)
-    block = few_rows.of_mapping(X, numbers) if numbers is not None and named else None
+    block = None
+    if numbers is not None and named and list in map(type, X.values()):
+        block = few_rows.of_mapping(X, numbers)
     at_once, done = _read_at_once(block, numbers)
     columns = [
         _values(label, X[key], name)

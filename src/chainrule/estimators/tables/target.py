@@ -142,11 +142,9 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
 
 
 def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
-    """Hint that a column of texts, each with its weight of rows, has numbers in most of them that are not read."""
+    """Hint that a column of FEWEST_NUMBERS texts or more, each with its weight of rows, has numbers in most of them."""
     some = [named[k] for k in evenly_spaced(len(named), MOST_READ).tolist()]
     texts = [text for text, _ in some]
-    if len(texts) < FEWEST_NUMBERS:
-        return
     if unit := unit_of(texts):
         hints.give(
             f"column {name!r} has numbers with the unit {unit!r}, such as {texts[0][:40]!r}, and is taken for "
