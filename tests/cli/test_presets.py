@@ -157,6 +157,27 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
         assert len(read(tmp_path / "run" / "history.csv")) == 3
 
 
+def test_ctrl_c_in_the_training_on_all_rows(command, tmp_path, monkeypatch):
+    """The first fit is at its end, whose network is kept; the run can go on to the same bits."""
+    from chainrule.estimators.fit.refit import Refit
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    numbers = np.random.default_rng(0).normal(size=(2500, 2)).round(2)
+    lines = [f"{a},{b},{a * b:.2f}" for a, b in numbers]
+    (tmp_path / "products.csv").write_text("\n".join(["a,b,price", *lines]), "utf-8")
+    command("train", "products.csv", *PRICE[:-1], "whole", *FAST)
+    with monkeypatch.context() as patched:
+        patched.setattr(Refit, "_compared", interrupted)
+        said = command("train", "products.csv", *PRICE, *FAST, code=130)
+    assert "run has the results so far; continue with: chainrule train run --resume" in said.stderr
+    assert "interrupted by user" not in said.stderr
+    command("train", "run", "--resume", "--quiet")
+    first, second = (tmp_path / folder / "model.safetensors" for folder in ("run", "whole"))
+    assert first.read_bytes() == second.read_bytes()
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_a_preset_stopped_on_request_goes_on_to_the_same_bits(houses, tmp_path, members):
     """Within an epoch; an ensemble, whose members may be at different steps, at its end."""

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import distributed
+from chainrule.core import hints
 from chainrule.core.files import open_regular
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import checksum
@@ -113,9 +114,8 @@ class ByEstimator(NamedTuple):
             callbacks.append(pause)
         given = FitInput(**run.table.to_fit(run.data.train.y))
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), hints.heard("Training interrupted by user") as stopped:
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
-                warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
                 if self.is_race:
                     run.write_changes()
                     race = run.place / RACE, estimator, checksum_of(run.data)
@@ -127,6 +127,8 @@ class ByEstimator(NamedTuple):
                     estimator.set_params(callbacks=callbacks)
                     kept = KeptFit(path, run.settings.checkpoint_steps)
                     fit_under(estimator, given, Conditions(kept=kept))
+                if stopped:  # perhaps in the training on all rows, which sends no events
+                    interrupted.append(True)
         finally:
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
         if run.settings.has_demands:
