@@ -8,10 +8,8 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.flags import hidden_widths
-from chainrule.cli.guard import guarded
 from chainrule.cli.options import LANGUAGES_SAID
-from chainrule.cli.reports import check_language
+from chainrule.cli.subcommand import check_language, guarded, hidden_widths
 
 RunToDistill = Annotated[
     str, Argument(metavar="RUN", help="The folder of a run on a table, such as one of --preset best.")
@@ -68,10 +66,10 @@ def distill(
     console = output.console()
     with spoken_in(lang):
         if not as_json:
-            output.print_lines(console, f"{words.smaller.learning(run)}\n\n")
+            output.print_lines(console, f"{words.model.learning(run)}\n\n")
         made = distilled(Path(run), out, between=between, seed=seed, **parameters)
         if as_json:
             output.print_json({"file": str(made.path), **made.cost.to_data()})
         else:
-            said = made.cost, words.smaller.written(str(made.path)), f"chainrule export {made.path} --c"
+            said = made.cost, words.model.written(str(made.path)), f"chainrule export {made.path} --c"
             output.print_lines(console, "\n\n".join(map(str, said)))

@@ -10,7 +10,7 @@ FORMS = {
     "as_output": "notebook.results:output",  # HTML without scripts
     "as_text": "text.results:text",  # without colors, for print()
     "as_words": "text.results:said",  # a few words
-    "as_summary": "text.summary:table",  # of a network, without loading other views
+    "as_summary": "tables:summary",  # of a network, without loading other views
     "on_terminal": "text.story:show",  # of a story, in color
     "as_chapters": "words:story.parts",
     "as_bars": "text.attribution:bars",

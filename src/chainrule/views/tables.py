@@ -1,4 +1,4 @@
-"""Tables: an experiment's numbers for a terminal, a page, a notebook and as data; cells as lines of text."""
+"""Tables of numbers for a terminal, a page and a notebook: of an experiment, a network, and a smaller model."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.errors import ShapeError
+from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
-from chainrule.views.words.facts import quantity
+from chainrule.views.words.facts import quantity, short
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from chainrule.estimators.distilling.cost import DistillationCost
+    from chainrule.export.effect import Int8Effect
 
 TEXT_WIDTH = 110
 """The width of a report as text, in characters, without a terminal."""
 MAX_NAME_WIDTH = 28
 """The maximum number of characters of a row's name that are not wrapped."""
+MAX_SETTINGS_CHARACTERS = 80
+"""The maximum number of characters of a layer's settings; longer ones, such as lists of columns, are omitted."""
+COLUMNS_SHOWN = 10
+"""The columns of which is said what integers do to them."""
 
 
 @records.kind("lab_table")
@@ -167,3 +175,118 @@ def aligned(rows: Sequence[Sequence[str]], texts: int, is_ruled: bool = True) ->
         ).rstrip()
         for row in (rows[0], *rule, *rows[1:])
     ]
+
+
+def summary(summary: Summary, width: int | None = None) -> str:
+    """Format the table and the totals, in lines of at most `width` characters if possible.
+
+    A table that is too wide omits the operations, and then the settings of layers.
+    """
+    head, body = summary_cells(summary)
+    lines = aligned([head, *body], 2)
+    if width is not None and max(map(len, lines)) > width:
+        lines = aligned([line[:4] for line in (head, *body)], 2)
+    if width is not None and max(map(len, lines)) > width:
+        lines = aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)], 2)
+    lines += ["", *(f"{name:<13}{value}" for name, value in summary_totals(summary).items())]
+    return "\n".join(lines)
+
+
+def summary_cells(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the column names, and the rows as text, with links inside blocks indented."""
+    said = words.model
+    body: list[tuple[str, ...]] = [(said.INPUT, "", str(summary.inputs), "", "")]
+    for row in summary.rows:
+        count = f"{row.parameters:,}" if row.parameters else ""
+        body.append(
+            (
+                "  " * row.depth + row.name,
+                short(row.layer, MAX_SETTINGS_CHARACTERS),
+                str(row.output),
+                said.frozen(count) if row.parameters and row.frozen else count,
+                f"{row.operations:,}" if row.operations else "",
+            )
+        )
+    return said.SUMMARY_HEADS, body
+
+
+def summary_totals(summary: Summary) -> dict[str, str]:
+    """Return parameters, operations and memory of the whole network as text."""
+    said, frozen = words.model, summary.parameters - summary.trained
+    return {
+        said.PARAMETERS: said.parameters(summary.parameters, frozen, as_bytes(summary.parameter_bytes)),
+        said.OPERATIONS: said.operations(summary.operations, summary.training_operations),
+        said.MEMORY: said.memory(as_bytes(summary.training_bytes), summary.batch_size),
+    }
+
+
+def cost_cells(found: DistillationCost) -> list[tuple[str, ...]]:
+    """Return rows with the losses, the seconds, the bytes and the networks of teacher and student."""
+    said = words.model
+    made = []
+    if found.losses:
+        name = said.RMSE if found.same_labels is None else said.LOG_LOSS
+        made.append((name, *(f"{loss:.4g}" for loss in found.losses)))
+    made.append((said.SECONDS_OF_ROWS, *(f"{1000 * seconds:.1f}" for seconds in found.seconds)))
+    made.append((said.FILE, *(f"{size:,}" for size in found.bytes)))
+    made.append((said.NETWORKS, *(f"{count:,}" for count in found.networks)))
+    return made
+
+
+def cost_sentences(found: DistillationCost) -> list[str]:
+    """Return what the student has learned, and how far it is from the teacher."""
+    said = words.model
+    return [
+        said.learned(found.own, found.between, found.trained),
+        said.agreement(found.judged, found.difference, found.same_labels, found.is_new),
+    ]
+
+
+def cost(found: DistillationCost) -> str:
+    """Return the sentences and the table."""
+    table = Table(words.model.COST_HEADS, tuple(cost_cells(found)))
+    return "\n".join([*cost_sentences(found), "", str(table)])
+
+
+def int8_cells(found: Int8Effect) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """Return the heads and the rows of a table by layer, by class, and by column.
+
+    Columns that change nothing and empty tables are left out.
+    """
+    said, percent = words.model, words.phrases.percent
+    layers: list[tuple[str, ...]] = [
+        (
+            *(each.name, f"{each.low:.3g} .. {each.high:.3g}", percent(each.error)),
+            *(percent(each.at_the_ends), f"{each.used}"),
+        )
+        for each in found.layers
+    ]
+    classes: list[tuple[str, ...]] = [
+        (
+            *(each.label, f"{each.rows:,}", percent(each.same), f"{each.change:.2g}"),
+            each.mostly or words.phrases.NOTHING,
+        )
+        for each in found.classes
+    ]
+    columns: list[tuple[str, ...]] = [
+        (each.name, f"{each.step:.2g}", f"{each.change:.2g}")
+        for each in found.columns[:COLUMNS_SHOWN]
+        if each.change > 0
+    ]
+    tables = [(said.LAYER_HEADS, layers), (said.CLASS_HEADS, classes), (said.COLUMN_HEADS, columns)]
+    return [(heads, cells) for heads, cells in tables if cells]
+
+
+def int8_sentences(found: Int8Effect) -> tuple[str, str]:
+    """Return how far the answers are from the exact ones, and how the tables are read."""
+    said = words.model
+    return (
+        said.of_integers(found.rows, found.difference, bool(found.classes)),
+        said.how(any(each.change > 0 for each in found.columns)),
+    )
+
+
+def int8(found: Int8Effect) -> str:
+    """Return a sentence, and a table by layer, by class, and by column."""
+    tables = [str(Table(heads, tuple(cells))) for heads, cells in int8_cells(found)]
+    return "\n".join([*int8_sentences(found), *(f"\n{table}" for table in tables)])

@@ -26,7 +26,7 @@ from chainrule.views.figures.base import (
     shortened,
     style,
 )
-from chainrule.views.text.reasons import effects, in_units, subject
+from chainrule.views.text.tables import effects, in_units, subject
 
 if TYPE_CHECKING:
     from chainrule.estimators.explain.reasons import Reasons

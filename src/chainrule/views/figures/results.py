@@ -20,11 +20,10 @@ from chainrule.training import History
 from chainrule.views.figures.additive import term
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.base import learning_curve
-from chainrule.views.figures.columns import curve, importance, pairs
 from chainrule.views.figures.drift import drift
 from chainrule.views.figures.flow import by_layer, over_training
 from chainrule.views.figures.reasons import beeswarm, dependence, row_bars
-from chainrule.views.figures.tables import calibration
+from chainrule.views.figures.tables import calibration, curve, importance, pairs
 
 
 @singledispatch

@@ -12,9 +12,9 @@ from chainrule.estimators.notices.notice import Notices
 from chainrule.export.effect import Int8Effect
 from chainrule.views import words
 from chainrule.views.notebook.parts import framed, paragraph, signed_bar, table
+from chainrule.views.tables import cost_cells, cost_sentences, int8_cells, int8_sentences
 from chainrule.views.text import drift as drift_text
-from chainrule.views.text import reasons as reasons_text
-from chainrule.views.text import smaller as smaller_text
+from chainrule.views.text import tables as tables_text
 
 
 def drift(found: DriftCheck) -> str:
@@ -25,14 +25,14 @@ def drift(found: DriftCheck) -> str:
 
 def distilled(found: DistillationCost) -> str:
     """Return what one network in place of an average costs."""
-    made = table(words.smaller.COST_HEADS, smaller_text.cost_cells(found), (0,))
-    return framed(words.smaller.DISTILLED, *map(paragraph, smaller_text.cost_sentences(found)), made)
+    made = table(words.model.COST_HEADS, cost_cells(found), (0,))
+    return framed(words.model.DISTILLED, *map(paragraph, cost_sentences(found)), made)
 
 
 def int8(found: Int8Effect) -> str:
     """Return a table by layer, by class, and by column."""
-    tables = [table(heads, cells, (0, len(heads) - 1)) for heads, cells in smaller_text.int8_cells(found)]
-    return framed(words.smaller.INT8, *map(paragraph, smaller_text.int8_sentences(found)), *tables)
+    tables = [table(heads, cells, (0, len(heads) - 1)) for heads, cells in int8_cells(found)]
+    return framed(words.model.INT8, *map(paragraph, int8_sentences(found)), *tables)
 
 
 def noticed_cells(found: Notices) -> list[tuple[str, ...]]:
@@ -61,15 +61,15 @@ def notices(found: Notices) -> str:
 def importance(found: ColumnImportance) -> str:
     """Return the columns with their importances as bars, their intervals, and what these are."""
     said, largest = words.reasons, float(np.abs(found.mean).max(initial=0.0))
-    cells = reasons_text.importance_cells(found)
+    cells = tables_text.importance_cells(found)
     rows = [(*row, signed_bar(mean, largest)) for row, mean in zip(cells, found.mean.tolist(), strict=False)]
-    about = map(paragraph, reasons_text.about_importance(found, len(rows)))
+    about = map(paragraph, tables_text.about_importance(found, len(rows)))
     return framed(said.IMPORTANCE, table((*said.IMPORTANCE_HEADS, ""), rows, (0, 4)), *about)
 
 
 def pairs(found: ColumnPairs) -> str:
     """Return the pairs of columns with their mean joint effects as bars."""
-    said, order, scale = words.reasons, found.order(), reasons_text.in_units(found.output)
+    said, order, scale = words.reasons, found.order(), tables_text.in_units(found.output)
     largest = max((value for *_, value in order), default=0.0)
     rows = [(a, b, f"{scale * value:.4g}", signed_bar(value, largest)) for a, b, value in order]
     return framed(

@@ -42,10 +42,10 @@ from chainrule.views.notebook.parts import (
     table,
     text,
 )
+from chainrule.views.tables import summary_cells, summary_totals
 from chainrule.views.text import attribution as attribution_text
 from chainrule.views.text import flow as flow_text
-from chainrule.views.text import reasons as reasons_text
-from chainrule.views.text import summary as summary_text
+from chainrule.views.text import tables as tables_text
 from chainrule.views.text import trace as trace_text
 
 OPEN = ' open=""'  # also well-formed XML
@@ -68,8 +68,8 @@ def summary(summary: Summary) -> str:
 
 
 def _summary(summary: Summary) -> tuple[str, str]:
-    heads, rows = summary_text.cells(summary)
-    sums = words.model.totals(summary_text.totals(summary))
+    heads, rows = summary_cells(summary)
+    sums = words.model.totals(summary_totals(summary))
     return table(heads, indented(rows), (0, 1)), paragraph(sums)
 
 
@@ -163,15 +163,15 @@ def attribution(found: Attribution) -> str:
 
 def reasons(found: Reasons) -> str:
     """Return the first row's answer, its largest effects as bars, and what they add up to."""
-    said, listed = words.reasons, reasons_text.effects(found, 0)
+    said, listed = words.reasons, tables_text.effects(found, 0)
     largest = max((abs(each.value) for each in listed), default=0.0)
     rows = [
         (each.column, each.cell, each.typical, f"{each.value:+.4g}", signed_bar(each.value, largest))
         for each in listed
     ]
     return framed(
-        said.of_row(reasons_text.subject(found, 0), 0, len(found)),
-        paragraph(reasons_text.headline(found, 0)),
+        said.of_row(tables_text.subject(found, 0), 0, len(found)),
+        paragraph(tables_text.headline(found, 0)),
         table((*said.HEADS, ""), rows, (0, 1, 2, 4)),
         paragraph(said.adds_up(float(found.error[0]))),
     )

@@ -16,25 +16,16 @@ from chainrule.recipe.tables import TableData
 from chainrule.recipe.trust import JudgedDecision, JudgedIntervals
 from chainrule.views import words
 from chainrule.views.figures import base
-from chainrule.views.figures import columns as columns_figures
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
 from chainrule.views.report.sections import described, errors_of, figure, section, share, table, text
-from chainrule.views.text import smaller
-from chainrule.views.text.reasons import about_importance
-from chainrule.views.text.tables import cells, decision, reliability, verdict
+from chainrule.views.tables import int8_cells, int8_sentences
+from chainrule.views.text.tables import about_importance, cells, decision, reliability, verdict
 from chainrule.views.words.facts import metrics_alike, quantity
 
 WORST_ROW_COLUMNS = 6
 """The number of columns shown of the worst rows: the most important ones."""
-
-
-class ReadTerms(NamedTuple):
-    """An additive model, and a test row to add up."""
-
-    terms: Terms
-    row: Mapping[str, object] | None = None
 
 
 class AverageOfRun(NamedTuple):
@@ -62,8 +53,8 @@ class TableRun(NamedTuple):
     """which columns the answers come from"""
     notices: Notices = Notices()
     """what the fit noticed of the table"""
-    read: ReadTerms | None = None
-    """the terms of an additive model"""
+    read: tuple[Terms, Mapping[str, object] | None] | None = None
+    """the terms of an additive model, and a test row to add up"""
     deciding: JudgedDecision | None = None
     """how labels are chosen; None for the likeliest class"""
     average: AverageOfRun | None = None
@@ -157,12 +148,12 @@ def reasons(run: TableRun) -> str:
     if run.reasons is None:
         return ""
     said, found, swarm = words.reasons, run.reasons.importance, run.reasons.reasons
-    about = about_importance(found, columns_figures.MAX_COLUMNS)
+    about = about_importance(found, figures.MAX_COLUMNS)
     notes = "".join(f"<p>{text(note)}</p>" for note in about)
-    drawn = [section("", figure(columns_figures.importance(found)), notes)]
+    drawn = [section("", figure(figures.importance(found)), notes)]
     if swarm is not None:
         drawn.append(section("", figure(beeswarm(swarm)), f"<p>{text(said.points(len(swarm)))}</p>"))
-    curves = [section("", figure(columns_figures.curve(each))) for each in run.reasons.curves]
+    curves = [section("", figure(figures.curve(each))) for each in run.reasons.curves]
     return f'<div class="pair top">{"".join(drawn)}</div><div class="pair top">{"".join(curves)}</div>'
 
 
@@ -205,7 +196,7 @@ def columns(run: TableRun) -> str:
 
 def in_integers(found: Int8OfRun) -> str:
     """Return what 8-bit integers do to each layer, class and column."""
-    said = words.smaller
-    told = (said.for_chips(found.ranged), *smaller.int8_sentences(found.effect))
+    said = words.model
+    told = (said.for_chips(found.ranged), *int8_sentences(found.effect))
     lines = (f"<p>{text(line)}</p>" for line in told)
-    return section(said.INT8, *lines, *(table(*each) for each in smaller.int8_cells(found.effect)))
+    return section(said.INT8, *lines, *(table(*each) for each in int8_cells(found.effect)))

@@ -25,8 +25,9 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
+from chainrule.views import tables as numbers
 from chainrule.views import words
-from chainrule.views.text import attribution, derivation, drift, flow, reasons, smaller, story, tables, trace
+from chainrule.views.text import attribution, derivation, drift, flow, story, tables, trace
 
 
 @singledispatch
@@ -44,14 +45,14 @@ text.register(Reinitialization, attribution.reinitialization)
 text.register(Decision, tables.decision)
 text.register(Derivation, derivation.text)
 text.register(DescribedTable, tables.table)
-text.register(DistillationCost, smaller.cost)
+text.register(DistillationCost, numbers.cost)
 text.register(DriftCheck, drift.text)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
-text.register(Int8Effect, smaller.int8)
-text.register(Reasons, reasons.text)
-text.register(ColumnImportance, reasons.importance)
-text.register(ColumnPairs, reasons.pairs)
+text.register(Int8Effect, numbers.int8)
+text.register(Reasons, tables.reasons)
+text.register(ColumnImportance, tables.importance)
+text.register(ColumnPairs, tables.pairs)
 text.register(Story, story.as_text)
 text.register(GradientCheck, trace.gradient_check)
 text.register(Trace, trace.table)

@@ -5,8 +5,7 @@
 
 A module is taken from the package of the current language, so that the code that draws or prints names none.
 Constants are labels; functions build sentences from a result's numbers and codes. Each language is a folder beside
-`en`;
-English is the fallback for missing modules. Tests compare them.
+`en`; English is the fallback for missing modules. Tests compare them.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import notices as notices
     from chainrule.views.words.en import phrases as phrases
     from chainrule.views.words.en import reasons as reasons
-    from chainrule.views.words.en import smaller as smaller
     from chainrule.views.words.en import story as story
     from chainrule.views.words.en import story_page as story_page
     from chainrule.views.words.en import tables as tables

@@ -15,7 +15,7 @@ from chainrule.studio.screens.neurons import measures
 from chainrule.studio.screens.neurons.python import preamble
 from chainrule.studio.studio import Studio
 from chainrule.views import words
-from chainrule.views.text import smaller
+from chainrule.views.tables import int8_cells, int8_sentences
 from chainrule.views.words import LANGUAGES, spoken_in
 
 MOST_INPUTS = 10_000
@@ -50,7 +50,6 @@ def told(found: Int8Effect, language: str) -> dict[str, Any]:
     """Return the title, the sentences and the tables in a language."""
     with spoken_in(language):
         tables = [
-            {"columns": list(heads), "rows": [list(row) for row in rows]}
-            for heads, rows in smaller.int8_cells(found)
+            {"columns": list(heads), "rows": [list(row) for row in rows]} for heads, rows in int8_cells(found)
         ]
-        return {"title": words.smaller.INT8, "text": list(smaller.int8_sentences(found)), "tables": tables}
+        return {"title": words.model.INT8, "text": list(int8_sentences(found)), "tables": tables}
