@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import DataError
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.target import infer_task

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as c
 from chainrule import Compute
-from chainrule.cli.flags import in_flags
+from chainrule.cli.subcommand import in_flags
 from chainrule.errors import instead, option
 from chainrule.lab.base import check_options
 from chainrule.recipe.messages import call_to_resume, in_words_of, told, value_of, with_value

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.cli.reports import write_report
 from chainrule.errors import FormatError
 from chainrule.estimators.additive.terms import AdditiveTerm, Axis, Terms, as_plain, from_plain
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.views import words
+from chainrule.views import report, words
 from chainrule.views.words import spoken_in
 from house_tables import write
 
@@ -106,7 +105,7 @@ def test_the_report_of_a_run_has_the_model_and_a_test_row(tmp_path: Path):
     )
     settings = Settings(target_column="y", preset="additive", epochs=3, members=2)
     outcome = run(str(tmp_path / "t.csv"), settings, out=tmp_path / "run")
-    write_report(outcome, tmp_path / "report.html", "en")
+    report.write_run(outcome, tmp_path / "report.html", "en")
     page = (tmp_path / "report.html").read_text("utf-8")
     assert f"<h2>{words.additive.THE_MODEL}</h2>" in page and f"<h2>{words.additive.ROW}</h2>" in page
     assert "is the prediction" in page

@@ -233,7 +233,6 @@ def test_no_word_of_an_experiment_stands_elsewhere(name: str):
 @pytest.mark.parametrize("target", ["price", "kind"])
 def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     """What is left of English is the table's own: names of columns, classes, layers and versions."""
-    from chainrule.cli.reports import table_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
     from chainrule.views.text.tables import table as described
@@ -247,7 +246,7 @@ def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     run, page = outcome.run, tmp_path / "report.html"
     with words.spoken_in("zh"):
         parts = run.model, outcome.history, run.parts.judged
-        report.write(page, *parts, judged=outcome.judgement, title="t", table=table_run(outcome))
+        report.write(page, *parts, judged=outcome.judgement, title="t", table=report.table_run(outcome))
         columns = described(run.data.table.preprocessor.columns_)
     shown = unescape(TAGS.sub(" ", page.read_text("utf-8"))) + columns
     own = {

@@ -27,7 +27,7 @@ from chainrule.views.figures import confusion, learning_curve
 from chainrule.views.figures.base import size_bars
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import page as page_of_sections
-from chainrule.views.report import render, sections, write
+from chainrule.views.report import render, sections, write, write_run
 from rendered import check
 
 pytestmark = pytest.mark.browser
@@ -213,7 +213,6 @@ def test_two_classes_and_many_labels(browser_page, page_file, labels):
 @pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
 def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
-    from chainrule.cli.reports import write_report
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
 
@@ -229,7 +228,7 @@ def test_a_table(browser_page, phone_page, tmp_path, page_file, target):
     (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]))
     settings = Settings(target_column=target, epochs=2, hidden=(4,))
     with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
-        write_report(carry_out(prepared), page_file, "en")
+        write_run(carry_out(prepared), page_file, "en")
     for screen in (browser_page, phone_page):
         show(screen, page_file)
         check(screen)

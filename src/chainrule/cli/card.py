@@ -8,9 +8,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
 from chainrule.cli.options import LANGUAGES_SAID
-from chainrule.cli.reports import check_language
+from chainrule.cli.subcommand import check_language, guarded
 from chainrule.errors import ConfigError
 
 RunToDescribe = Annotated[str, Argument(metavar="RUN", help="The folder of a run.")]

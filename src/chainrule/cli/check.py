@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
-from chainrule.cli.reports import check_language
+from chainrule.cli.subcommand import check_language, guarded
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:

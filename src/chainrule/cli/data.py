@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
 
 Action = Annotated[str, Argument(metavar="ACTION", help="shuffle.")]

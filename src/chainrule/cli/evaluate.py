@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
-from chainrule.cli.reports import check_language
+from chainrule.cli.subcommand import check_language, guarded
 from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

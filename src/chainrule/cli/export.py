@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
 from chainrule.cli.options import LANGUAGES_SAID
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:

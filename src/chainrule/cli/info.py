@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import typer
 
 from chainrule.cli import options, output
 from chainrule.cli.check import checks_of, rows_of_table
-from chainrule.cli.guard import Several, guarded
 from chainrule.cli.predicted import show
+from chainrule.cli.subcommand import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.answers import Answers, as_data, save
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from chainrule.cli import options
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.core.files import open_regular, to_json
 from chainrule.errors import ConfigError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chainrule.cli import options
-from chainrule.cli.guard import guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
 

@@ -12,9 +12,16 @@ import typer
 
 from chainrule import distributed
 from chainrule.cli import options, output
-from chainrule.cli.flags import as_one_text, hidden_widths, joined, set_on_command_line, with_options
-from chainrule.cli.guard import InterruptedRun, guarded
-from chainrule.cli.reports import language_of_report, write_report
+from chainrule.cli.subcommand import (
+    InterruptedRun,
+    as_one_text,
+    guarded,
+    hidden_widths,
+    joined,
+    language_of_report,
+    set_on_command_line,
+    with_options,
+)
 from chainrule.cli.train_words import TRAIN
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
@@ -164,7 +171,9 @@ def carry_out(
             outcome = recipe.carry_out(run, listen, trackers=trackers)
         if page is not None and language is not None:
             with out.status("writing the report"):
-                write_report(outcome, page, language)
+                from chainrule.views import report
+
+                report.write_run(outcome, page, language)
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; continue with: {resume_command(run.place)}") from None
     return outcome, page

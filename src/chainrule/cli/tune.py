@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.flags import set_on_command_line, with_options
-from chainrule.cli.guard import InterruptedRun, guarded
-from chainrule.cli.reports import language_of_report, write_report
+from chainrule.cli.subcommand import (
+    InterruptedRun,
+    guarded,
+    language_of_report,
+    set_on_command_line,
+    with_options,
+)
 from chainrule.cli.train_words import SEARCH, TUNE
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import SEARCH as SEARCH_NAMES
@@ -103,7 +107,9 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
 
             found = recipe.carry_out(search, listen, judging)
             if page is not None and language is not None:
-                write_report(found.outcome, page, language, found.command)
+                from chainrule.views import report
+
+                report.write_run(found.outcome, page, language, found.command)
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; continue with: {again(search)}") from None
     return found, page

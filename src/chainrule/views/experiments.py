@@ -109,7 +109,7 @@ class Report:
 
     def html(self) -> str:
         """Return a self-contained page that works offline."""
-        from chainrule.views.report.page import page
+        from chainrule.views.report import page
         from chainrule.views.report.sections import figure, pairs, section, text
 
         (found, _), *others = self.words()

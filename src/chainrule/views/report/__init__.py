@@ -1,38 +1,88 @@
 """Write an HTML page about a trained model: self-contained, offline, for wide screens and phones, light and dark.
 
 It shows learning curves, the confusion matrix or predicted against true, the worst mistakes, the settings, the command
-to repeat the run, the model's summary and the versions. All text from data and settings is escaped.
+to repeat the run, the model's summary and the versions. All text from data and settings is escaped. The pages of other
+results are made by the same `page`.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+import chainrule
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.files import write_whole
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
+from chainrule.recipe.settings import as_json
 from chainrule.training import History
 from chainrule.views import words
-from chainrule.views.report.page import PAGE, page
-from chainrule.views.report.sections import (
-    augmentation,
-    curves,
-    details,
-    mistakes,
-    outcome,
-    tiles,
-)
+from chainrule.views.report.sections import augmentation, curves, details, mistakes, outcome, tiles
 
 if TYPE_CHECKING:
     from chainrule.recipe.exported import Int8OfRun
+    from chainrule.recipe.run import Outcome
     from chainrule.views.report.tables import TableRun
 
-__all__ = ["PAGE", "page", "render", "write"]
+PAGE = """<!doctype html>
+<html lang="{lang}" data-theme="light">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
+style-src 'unsafe-inline'; img-src data:">
+<title>{title} - Chainrule</title>
+<style>{css}</style>
+<script>{plotly}</script>
+</head>
+<body>
+<header><div><h1>{heading}</h1><p>{subtitle}</p></div>\
+<button id="theme" type="button" hidden {theme}>{dark}</button></header>
+<main>
+{sections}
+</main>
+<footer>{footer}</footer>
+<script>{js}</script>
+</body>
+</html>
+"""
+
+
+def page(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> str:
+    """Return a page as HTML.
+
+    title, heading, subtitle: plain text, escaped here.  sections: HTML from `chainrule.views.report.sections`;
+    empty ones are omitted. The page contains Plotly's script if one of them has a figure.
+    """
+    body = "\n".join(filter(None, sections))
+    plotly = ""
+    if 'class="figure"' in body:  # only in markup: escaped text has other quotes
+        from plotly.offline import get_plotlyjs
+
+        plotly = get_plotlyjs()
+    here = files("chainrule.views.report")
+    said = words.model
+    theme = {"dark": said.DARK, "light": said.LIGHT, "to-dark": said.TO_DARK, "to-light": said.TO_LIGHT}
+    return PAGE.format(
+        lang=words.language(),
+        theme=" ".join(f'data-{name}="{html.escape(label)}"' for name, label in theme.items()),
+        dark=html.escape(said.DARK),
+        title=html.escape(title),
+        heading=html.escape(heading),
+        subtitle=html.escape(subtitle),
+        css=(here / "page.css").read_text("utf-8"),
+        js=(here / "page.js").read_text("utf-8"),
+        plotly=plotly,
+        sections=body,
+        footer=html.escape(said.footer(chainrule.__version__)),
+    )
 
 
 def render(
@@ -72,13 +122,12 @@ def render(
     if judged is None:
         given = dict(metrics) if metrics else None
         judged = judge(model, samples, part=part, positive=positive, metrics=given)
-    parts = [
-        outcome(judged),
-        mistakes(judged, samples.X, image_shape, range(judged.n) if rows is None else rows),
-    ]
-    if table is not None:
+    if table is not None or integers is not None:
         from chainrule.views.report import tables
-
+    if table is None:
+        called = range(judged.n) if rows is None else rows
+        parts = [outcome(judged), mistakes(judged, samples.X, image_shape, called)]
+    else:
         parts = [
             tables.noticed(table),
             tables.compared(table),
@@ -90,11 +139,6 @@ def render(
             tables.worst(table, judged),
             tables.columns(table),
         ]
-    more = []
-    if integers is not None:
-        from chainrule.views.report.tables import in_integers
-
-        more.append(in_integers(integers))
     networks = len(model.theta) if model.theta.ndim == 2 else 1
     size, compared, note = model.theta.size, 0, ""
     if table is not None and (average := table.average) is not None:
@@ -106,7 +150,7 @@ def render(
         curves(history, watched),
         *parts,
         augmentation(distorted, image_shape),
-        *more,
+        "" if integers is None else tables.in_integers(integers),
         details(model, settings or {}, command, versions or {}, note),
     ]
     subtitle = words.model.judged_on(
@@ -118,3 +162,64 @@ def render(
 def write(path: str | os.PathLike[str], *arguments: Any, **options: Any) -> None:
     """Write the page to a file; the other arguments are those of `render`."""
     write_whole(path, render(*arguments, **options).encode())
+
+
+def write_run(
+    outcome: Outcome, path: str | os.PathLike[str], language: str, command: str | None = None
+) -> None:
+    """Write the page of a run in a language. command: the one that repeats it; the run's own for None."""
+    from chainrule.recipe import augmented, folder
+    from chainrule.recipe.exported import int8_of_run
+
+    run, distorted = outcome.run, None
+    if run.settings.augment and run.run.image is not None:
+        distorted = augmented.examples(run.parts.train, run.run.image, run.settings.seed, *augmented.SHOWN)
+    with words.spoken_in(language):
+        write(
+            path,
+            run.model,
+            outcome.history,
+            run.parts.judged,
+            judged=outcome.judgement,
+            title=run.data.name,
+            watched=run.run.training.watched,
+            image_shape=run.run.image,
+            rows=run.parts.rows,
+            settings=as_json(dataclasses.asdict(run.settings)),
+            command=run.run.command if command is None else command,
+            versions=folder.versions(),
+            table=table_run(outcome),
+            distorted=distorted,
+            integers=int8_of_run(run),
+        )
+
+
+def table_run(outcome: Outcome) -> TableRun | None:
+    """Return what the page says of a run on a table; None for other data."""
+    run = outcome.run
+    table = run.data.table
+    if table is None:
+        return None
+    from chainrule.estimators.notices.notice import Notices
+    from chainrule.recipe.reasons import of_run, terms_of_run
+    from chainrule.recipe.trust import calibration, judged_decision, judged_intervals
+    from chainrule.views.report.tables import AverageOfRun, TableRun
+
+    average = None
+    if run.estimator is not None and run.is_average:
+        blend = run.estimator.blend_
+        parameters = sum(int(each.theta.size) for part in blend.parts for each in part.result.members)
+        compared = 0 if blend.lookup is None else len(blend.lookup)
+        average = AverageOfRun(blend.networks, parameters, blend.parts[0].weight, compared)
+    return TableRun(
+        table=table,
+        comparison=outcome.comparison,
+        calibration=calibration(outcome.judgement),
+        preset=run.settings.preset,
+        intervals=judged_intervals(run, outcome.judgement),
+        reasons=of_run(run),
+        notices=Notices() if run.estimator is None else run.estimator.notices_,
+        read=terms_of_run(run),
+        deciding=judged_decision(outcome.judgement),
+        average=average,
+    )

@@ -1,4 +1,4 @@
-"""The page that is an additive model: every curve and every table of a pair, the most important first."""
+"""The sections that are an additive model: every curve and every table of a pair, the most important first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from chainrule.estimators.tables.column import is_missing_cell
 from chainrule.views import words
 from chainrule.views.figures import additive as figures
-from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, numbers, section, table, text
 from chainrule.views.words.facts import quantity
 
@@ -18,13 +17,6 @@ if TYPE_CHECKING:
 
 MAX_FIGURES = 60
 """The most terms with a figure of their own."""
-
-
-def render(found: Terms, row: Mapping[str, object] | None = None) -> str:
-    """Return the page of `Terms.html`."""
-    said = words.additive
-    pairs = sum(len(each.axes) == 2 for each in found.terms)
-    return page(said.TITLE, said.TITLE, said.about(len(found) - pairs, pairs), [sections(found, row)])
 
 
 def sections(found: Terms, row: Mapping[str, object] | None = None) -> str:

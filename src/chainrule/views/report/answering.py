@@ -12,7 +12,7 @@ from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.javascript import compare_module, module, written
 from chainrule.views import words
-from chainrule.views.report.page import page
+from chainrule.views.report import page
 
 MOST_CHOICES = 60
 """Levels of a category that are chosen from a list; with more, one types."""

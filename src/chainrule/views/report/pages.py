@@ -1,8 +1,9 @@
-"""The page of a result, by the result's class: an attribution, a derivation, or a story."""
+"""The page of a result, by the result's class: an attribution, a derivation, a check, terms, or a story."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -13,8 +14,7 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.story import Story
 from chainrule.views import words
 from chainrule.views.notebook.derivation import STYLE, tree, values
-from chainrule.views.report import additive, story
-from chainrule.views.report.page import page
+from chainrule.views.report import additive, page, story
 from chainrule.views.report.sections import figure, section, table, text
 from chainrule.views.text import drift as drift_text
 from chainrule.views.text.attribution import cells
@@ -74,6 +74,14 @@ def drift(found: DriftCheck) -> str:
     )
 
 
+def terms(found: Terms, row: Mapping[str, object] | None = None) -> str:
+    """Return the page of an additive model. row: one to add up."""
+    said = words.additive
+    pairs = sum(len(each.axes) == 2 for each in found.terms)
+    about = said.about(len(found) - pairs, pairs)
+    return page(said.TITLE, said.TITLE, about, [additive.sections(found, row)])
+
+
 @singledispatch
 def page_of(result: object, *arguments: Any) -> str:
     """Return the page of a result; the arguments are those of its function in the table below.
@@ -86,5 +94,5 @@ def page_of(result: object, *arguments: Any) -> str:
 page_of.register(Attribution, attribution)
 page_of.register(Derivation, derivation)
 page_of.register(Story, story.render)
-page_of.register(Terms, additive.render)
+page_of.register(Terms, terms)
 page_of.register(DriftCheck, drift)

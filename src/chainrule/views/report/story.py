@@ -14,7 +14,7 @@ from chainrule.views.chapters import Bars, Chapter, Content, Grid, Picture, Sign
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.story import activity, layer_bars, probabilities
 from chainrule.views.pictures import image_png
-from chainrule.views.report.page import page
+from chainrule.views.report import page
 from chainrule.views.report.sections import figure, section, text
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'

@@ -1,4 +1,9 @@
-"""Turn settings into options, name them by their flags, and parse what a user types."""
+"""What a subcommand is made with: its settings as options, and its errors as one sentence and an exit code.
+
+0  success   1  the target was missed, or a bug in Chainrule      2  bad input      130  Ctrl-C
+
+Both name an option by its flag. Only --debug prints a traceback.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +11,19 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any, get_args
 
+import typer
+
+from chainrule import distributed
+from chainrule.cli.output import plain
 from chainrule.cli.train_words import Words
-from chainrule.errors import ConfigError
-from chainrule.recipe.messages import VALUE
+from chainrule.core import hints
+from chainrule.errors import ChainruleError, ConfigError, LeakWarning
+from chainrule.recipe.messages import VALUE, told
 from chainrule.recipe.settings import NAMES, SearchSettings, Settings, flag, types_of, widths
 
-if TYPE_CHECKING:
-    import typer
-
-
+Command = Callable[..., Any]
 OTHERS = frozenset(
     {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
     | {"out", "overwrite", "resume", "rows"}
@@ -44,7 +51,6 @@ REPEATED = ("monotonic",)
 PANELS = ("The data", "The network", "Training", "The search", "The run")
 """The panels of `--help`, in their order."""
 Panels = Mapping[str, Mapping[str, Words]]
-Command = Callable[..., None]
 
 
 def with_options(*described: tuple[type[Settings | SearchSettings], Panels]) -> Callable[[Command], Command]:
@@ -85,10 +91,8 @@ class _WithOptions:
 
 
 def _option(name: str, hint: object, default: object, panel: str, words: Words) -> inspect.Parameter:
-    from typer import Option
-
     shown: bool | str = True if words.default is None else words.default
-    option = Option(flag(name), help=words.help, show_default=shown, rich_help_panel=panel)
+    option = typer.Option(flag(name), help=words.help, show_default=shown, rich_help_panel=panel)
     typed = str | None if name == "hidden" else list[str] | None if name in REPEATED else hint
     how = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Parameter(name, how, default=default, annotation=Annotated[typed, option])
@@ -145,3 +149,96 @@ def as_one_text(data: list[str]) -> str:
             "one, or a folder."
         )
     return ",".join(data)
+
+
+def check_language(lang: str) -> str:
+    """Return a language of results. Raises ConfigError for another one."""
+    from chainrule.views.words import LANGUAGES
+
+    if lang not in LANGUAGES:
+        raise ConfigError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}.")
+    return lang
+
+
+def language_of_report(report: bool, lang: str | None) -> str | None:
+    """Return the language of the report, None for no report. Raises ConfigError."""
+    if lang is not None and not report:
+        raise ConfigError("--lang is the language of the report; add --report, or omit --lang.")
+    return check_language(lang or "en") if report else None
+
+
+class InterruptedRun(Exception):
+    """Ctrl-C in a run that can be resumed; the message says how."""
+
+
+class Several(ChainruleError):
+    """The errors of several inputs, each of which is reported; the other inputs were processed."""
+
+    def __init__(self, errors: list[Exception]) -> None:
+        """Store one or more errors."""
+        super().__init__(f"{len(errors)} inputs cannot be used.")
+        self.errors = errors
+
+
+def guarded(command: Command) -> Command:
+    """Return a subcommand whose errors become sentences on standard error."""
+
+    @functools.wraps(command)
+    def run(**options: Any) -> Any:
+        try:
+            with hints.once(tell):
+                return command(**options)
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except InterruptedRun as interruption:
+            leave(plain(interruption), 130)
+        except KeyboardInterrupt:
+            leave("Interrupted.", 130)
+        except Exception as error:
+            if options.get("debug"):
+                raise
+            errors = error.errors if isinstance(error, Several) else [error]
+            code = 2 if isinstance(error, (ChainruleError, OSError)) else 1
+            leave("\n".join(f"Error: {plain(sentence(each))}" for each in errors), code)
+
+    return run
+
+
+def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as a sentence on standard error, without its location in the code."""
+    typer.secho(f"Warning: {plain(in_options(message))}", fg=typer.colors.YELLOW, err=True)
+
+
+def in_options(message: Warning | str) -> str:
+    """Return a warning's sentence, with options of the command in place of arguments of a fit."""
+    if isinstance(message, LeakWarning) and message.notice is not None:
+        from chainrule.estimators.notices.notice import Notice
+        from chainrule.views import words
+
+        assert isinstance(message.notice, Notice)
+        return words.notices.sentence(message.notice, "command")
+    return str(message)
+
+
+def leave(message: str, code: int) -> None:
+    """Print a message on standard error, and exit with a code; after an error without waiting for other processes."""
+    several = distributed.process_count() > 1
+    who = f"process {distributed.process_index()}: " if several and not distributed.is_first() else ""
+    typer.secho(who + message, fg=typer.colors.RED if code != 130 else None, err=True)
+    if several and code != 130:
+        distributed.end(code)
+    raise typer.Exit(code)
+
+
+def sentence(error: Exception) -> str:
+    """Return the sentence that reports an error to a user."""
+    if isinstance(error, ChainruleError):
+        return told(error, in_flags)
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"{error.filename} does not exist; check the path."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}."
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this."
+    return f"a bug in chainrule ({type(error).__name__}: {error}); --debug shows where."
