@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,19 @@ def test_a_race_is_read_back_with_all_of_its_networks(tmp_path: Path):
     np.testing.assert_array_equal(MLPClassifier.load(tmp_path / "again").predict_proba(FRAME), found)
     assert isinstance(Ensemble.load(compact), Ensemble)
     assert set(load_file(compact)) == {packing.PACKED}
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_race_is_read_where_no_temporary_file_can_be_written(
+    compact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    net = race()
+    net.save(tmp_path / "race", compact=compact)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(OSError):
+        tempfile.TemporaryDirectory()
+    again = MLPClassifier.load(tmp_path / "race")
+    np.testing.assert_allclose(again.predict_proba(FRAME), net.predict_proba(FRAME), atol=0.01)
 
 
 def test_a_single_network_is_compact_too(tmp_path: Path):

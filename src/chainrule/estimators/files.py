@@ -130,12 +130,15 @@ class EstimatorFile(NamedTuple, Generic[Held]):
     """those that are none of its network's"""
 
 
-def read(kind: type[Held], path: str | os.PathLike[str]) -> EstimatorFile[Held]:
+def read(
+    kind: type[Held], path: str | os.PathLike[str], contents: bytes | None = None
+) -> EstimatorFile[Held]:
     """Return the estimator in a file, and what else is there.
 
+    contents: the file, where it is in memory; the path is then for errors only.
     Raises FormatError for a file without one, or with one of another class.
     """
-    model, saved = load_with_others(path)
+    model, saved = load_with_others(path, contents)
     data = saved.extra.get("estimator")
     if data is None:
         raise FormatError(f"{path} contains a Model but no estimator; read it with chainrule.load.")

@@ -391,13 +391,20 @@ def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, 
     return model, saved.extra
 
 
-def load_with_others(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, persistence.Saved]:
-    """Read the model or the ensemble of a file, and all that the file has beside it."""
-    return _loaded(path, with_others=True)
+def load_with_others(
+    path: str | os.PathLike[str], data: bytes | None = None
+) -> tuple[Model | Ensemble, persistence.Saved]:
+    """Read the model or the ensemble of a file, and all that the file has beside it.
+
+    data: the file, where it is in memory; the path is then for errors only.
+    """
+    return _loaded(path, with_others=True, data=data)
 
 
-def _loaded(path: str | os.PathLike[str], with_others: bool) -> tuple[Model | Ensemble, persistence.Saved]:
-    saved = persistence.load(path, ensemble=None, with_others=with_others)
+def _loaded(
+    path: str | os.PathLike[str], with_others: bool, data: bytes | None = None
+) -> tuple[Model | Ensemble, persistence.Saved]:
+    saved = persistence.load(path, ensemble=None, with_others=with_others, data=data)
     kind: type[Model | Ensemble] = Model if saved.extra.get("seeds") is None else Ensemble
     return kind.of_saved(path, saved), saved
 

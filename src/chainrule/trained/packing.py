@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.errors import FormatError
 
@@ -35,32 +34,79 @@ def packed(data: bytes) -> bytes:
     return to_bytes({PACKED: short}, metadata={"chainrule": json.dumps({"format": FORMAT, "network": {}})})
 
 
+class FileInMemory:
+    """A safetensors file in memory, with those methods of `safe_open` that are called here and in `persistence`."""
+
+    def __init__(self, path: str | os.PathLike[str], data: bytes) -> None:
+        """Read all tensors. Raises SafetensorError for other bytes, and FormatError with the path."""
+        from safetensors.numpy import load as from_bytes
+
+        try:
+            self._tensors = from_bytes(data)
+        except KeyError as error:
+            raise FormatError(f"{path}: a tensor has a type that NumPy does not know ({error}).") from error
+        self._header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+
+    def keys(self) -> Iterable[str]:
+        """Return the names of the tensors."""
+        return self._tensors.keys()
+
+    def metadata(self) -> dict[str, str] | None:
+        """Return the metadata, None without any."""
+        found: dict[str, str] | None = self._header.get("__metadata__")
+        return found
+
+    def get_tensor(self, name: str) -> NDArray[Any]:
+        """Return a tensor."""
+        tensor: NDArray[Any] = self._tensors[name]
+        return tensor
+
+    def get_slice(self, name: str) -> TensorInMemory:
+        """Return what is known of a tensor."""
+        return TensorInMemory(**self._header[name])
+
+
+class TensorInMemory(NamedTuple):
+    """What the header of a file says of a tensor."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
+
+    def get_dtype(self) -> str:
+        """Return the type, such as F32."""
+        return self.dtype
+
+    def get_shape(self) -> list[int]:
+        """Return the shape."""
+        return self.shape
+
+
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, int]]:
+def opened(path: str | os.PathLike[str], data: bytes | None = None) -> Iterator[tuple[Any, int]]:
     """Open a model file for reading by safetensors, an ordinary or a compressed one, with its bytes when ordinary.
 
+    data: the file, where it is in memory; the path is then for errors only, and it must not be compressed.
     Raises safetensors' SafetensorError for another file, and FormatError for a damaged one.
     """
     from safetensors import safe_open
 
-    with safe_open(str(path), framework="numpy") as file:
-        if PACKED not in file.keys():  # noqa: SIM118
-            yield file, os.path.getsize(path)
-            return
-        if file.get_slice(PACKED).get_dtype() != "U8":
-            raise FormatError(
-                f"{path} is damaged: what it has compressed are no bytes; save the model again."
-            )
-        whole = _unpacked(path, file.get_tensor(PACKED).tobytes())
-    with TemporaryDirectory() as folder:
-        plain = Path(folder) / "plain"
-        plain.write_bytes(whole)
-        with safe_open(str(plain), framework="numpy") as file:
-            if PACKED in file.keys():  # noqa: SIM118
+    if data is None:
+        with safe_open(str(path), framework="numpy") as file:
+            if PACKED not in file.keys():  # noqa: SIM118
+                yield file, os.path.getsize(path)
+                return
+            if file.get_slice(PACKED).get_dtype() != "U8":
                 raise FormatError(
-                    f"{path} is damaged: what it has compressed is compressed again; save the model again."
+                    f"{path} is damaged: what it has compressed are no bytes; save the model again."
                 )
-            yield file, len(whole)
+            data = _unpacked(path, file.get_tensor(PACKED).tobytes())
+    whole = FileInMemory(path, data)
+    if PACKED in whole.keys():  # noqa: SIM118
+        raise FormatError(
+            f"{path} is damaged: what it has compressed is compressed again; save the model again."
+        )
+    yield whole, len(data)
 
 
 def _unpacked(path: str | os.PathLike[str], data: bytes) -> bytes:

@@ -255,6 +255,7 @@ def load(
     *,
     ensemble: bool | None = False,
     with_others: bool = False,
+    data: bytes | None = None,
 ) -> Saved:
     """Read a model. Raises FormatError with the file and its fault, and OSError if it cannot be read.
 
@@ -262,14 +263,16 @@ def load(
 
     ensemble: whether the file must have an ensemble; None for either. Of one theta is (members, size), and states have
     as many rows.
+    data: the file, where it is in memory; the path is then for errors only.
     """
     from safetensors import SafetensorError
 
     path = Path(path)
     try:
-        with open_regular(path):
-            pass
-        with packing.opened(path) as (file, size):
+        if data is None:
+            with open_regular(path):
+                pass
+        with packing.opened(path, data) as (file, size):
             header = _header(path, file.metadata())
             try:
                 config = header["network"]

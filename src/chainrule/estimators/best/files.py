@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -82,14 +81,12 @@ def restored(found: files.EstimatorFile[Held], path: str | os.PathLike[str]) -> 
         if not (fits and len(weights) == len(recipes)):
             raise FormatError("the weights of the average are not above 0 with a sum of 1")
         made = [estimator]
-        with TemporaryDirectory() as folder:
-            for number in range(1, len(weights)):
-                one = Path(folder) / "one"
-                one.write_bytes(tensors[_name(number)].tobytes())
-                part = files.read(type(estimator), one)
-                if KEY in part.metadata:  # it would have parts again, and so on
-                    raise FormatError(f"part {number} of the average is an average")
-                made.append(part.estimator)
+        for number in range(1, len(weights)):
+            name = f"part {number} of the average"
+            part = files.read(type(estimator), name, tensors[_name(number)].tobytes())
+            if KEY in part.metadata:  # it would have parts again, and so on
+                raise FormatError(f"{name} is an average")
+            made.append(part.estimator)
         results = [result_of(each) for each in made]
         outputs = {each.model.network.outputs for each in results}
         if len(outputs) > 1:
