@@ -16,7 +16,6 @@ from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.additive import fit as additive
-from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import asked
 from chainrule.estimators.best.plan import RacePlan, seed_of_rows
 from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
@@ -44,7 +43,7 @@ from chainrule.estimators.fit.plan import (
 )
 from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.start import FIELDS
+from chainrule.estimators.fit.start import FIELDS, hidden_sizes
 from chainrule.estimators.fit.structure import FREE, RowValues
 from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, train, warn_of
 from chainrule.estimators.fitted import Fitted

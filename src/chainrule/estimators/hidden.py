@@ -13,9 +13,10 @@ from sklearn.utils.metaestimators import available_if
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
-from chainrule.estimators.architecture import hidden_sizes, leading
+from chainrule.estimators.fit.start import hidden_sizes
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import ADDITIVE
+from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 
@@ -92,3 +93,8 @@ class HiddenLayers(HoldsResult):
                 f"layer must be an index of the {len(sizes)} hidden layers, from 0, not {self._layer!r}."
             ) from None
         return leading(self._fitted.model.network, sum(sizes[: number + 1]))
+
+
+def leading(network: Network, count: int) -> Network:
+    """Return the first `count` layers as a network, whose parameters are the first of theta."""
+    return Network(network.inputs, network.layers[:count], MeanSquaredError())

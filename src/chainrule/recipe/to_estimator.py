@@ -15,7 +15,7 @@ from chainrule.data.checks import check_choice, check_seed
 from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.architecture import alpha_of
+from chainrule.estimators.fit.loop import alpha_of
 from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS

@@ -13,12 +13,18 @@ from sklearn.utils import check_random_state
 
 from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.architecture import hidden_layers
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan
 from chainrule.estimators.fit.rates import as_rates, is_stochastic
 from chainrule.estimators.fit.result import FitResult, Records
-from chainrule.estimators.fit.start import Trunk, members_of, put_parameters, take_trunk, untrained
+from chainrule.estimators.fit.start import (
+    Trunk,
+    hidden_layers,
+    members_of,
+    put_parameters,
+    take_trunk,
+    untrained,
+)
 from chainrule.estimators.fit.structure import FREE, RowStructure
 from chainrule.estimators.numbers import Targets
 from chainrule.formulas.layers import Dense, Embedding

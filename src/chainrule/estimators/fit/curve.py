@@ -13,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule.core import hints
 from chainrule.engines import StepSettings
 from chainrule.errors import FormatError, NonFiniteError
-from chainrule.estimators.architecture import penalties
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import Records, checked
@@ -119,13 +118,14 @@ class LearningCurve(Callback):
         return self.rows[:, 0] if self.rows.shape[1] == 1 else self.rows
 
     def settings(self, run: Run, rows: NDArray[np.int64]) -> StepSettings:
-        """Return the rate of the epoch, and each step's factor of the penalty: alpha / sum of the batch's weights."""
+        """Return the rate of the epoch, and each step's factor of the penalty: samples / sum of the batch's weights."""
         rate = np.full(run.steps_per_epoch, self.rates.learning_rate)
         if self.fit.optimizer is not None or self.fit.schedule is not None:
             rate = np.array(run.learning_rates())
         if self.factors is None or self.is_weighted:
             nominal = float(run.plan.batch_size)
-            self.factors = penalties(nominal, self.by_batch(run, samples_of(run).weight[rows]))
+            weights = self.by_batch(run, samples_of(run).weight[rows])
+            self.factors = np.where(weights > 0, nominal / np.where(weights > 0, weights, 1.0), 0.0)
         schedules = self.plan.proposal.factors.items()
         return StepSettings.of(
             rate, penalty=self.factors, **{name: run.factors(name, each) for name, each in schedules}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +13,6 @@ from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
-from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.fit.curve import LearningCurve, is_mean_over_outputs
 from chainrule.estimators.fit.floor import ROWS
 from chainrule.estimators.fit.level import Leveled
@@ -22,6 +22,7 @@ from chainrule.estimators.fit.start import members_of
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer
 from chainrule.model import Ensemble, Model
+from chainrule.network.network import Network
 from chainrule.training import fit as training
 from chainrule.training.callbacks import Callback, Checkpoint, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs
@@ -61,6 +62,25 @@ def batch_size(size: int | str, n: int) -> int:
 def is_weighted(samples: Samples) -> bool:
     """Return whether a sample has another weight than 1."""
     return bool((samples.weight != 1).any())
+
+
+def with_penalty(network: Network, alpha: float, samples: float) -> Network:
+    """Return the network with scikit-learn's alpha as l2: alpha / samples, samples the sum of the weights of a batch.
+
+    scikit-learn divides its penalty by the samples of the batch: L = data loss + alpha / (2 samples) ||W||^2. A step
+    whose batch has another sum of weights gets a factor, see `LearningCurve.settings`.
+    """
+    l2 = alpha / samples if samples > 0 else 0.0
+    if network.l2 == l2:
+        return network
+    made = copy.copy(network)
+    made.l2 = l2
+    return made
+
+
+def alpha_of(l2: float, samples: int) -> float:
+    """Return the alpha from which `with_penalty` makes this l2."""
+    return l2 * samples
 
 
 def run(

@@ -16,12 +16,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _num_samples
 
 from chainrule.errors import ConfigError
-from chainrule.estimators.architecture import activations_in, hidden_sizes
 from chainrule.estimators.fit.constraints import constraints_of
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.limit import LimitCourse
 from chainrule.estimators.fit.rates import is_stochastic
-from chainrule.estimators.fit.start import Trunk
+from chainrule.estimators.fit.start import Trunk, activations_in, hidden_sizes
 from chainrule.estimators.fit.structure import read_structure
 from chainrule.estimators.parameters import (
     OPTIMIZING,

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from chainrule.errors import ConfigError
-from chainrule.estimators.architecture import activations, by_layer, hidden_sizes
+from chainrule.estimators.fit.start import activations, by_layer, hidden_sizes
 from chainrule.estimators.recipes.base import Facts
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import AdamW
