@@ -73,7 +73,7 @@ class HeldOut:
     """how much surer of two classes the network is that was trained on all rows afterwards; None where nobody knows"""
     gain: NDArray[np.float64] | None = None
     """(outputs,) the errors of the network that was trained on all rows afterwards in those of the one that was not, as
-    `fit.gain` finds them for numbers; None for 1"""
+    `fit.refit` finds them for numbers; None for 1"""
 
     @classmethod
     def of(cls, held: HeldRows, predicted: NDArray[Any], X: PreparedInputs | None = None) -> Self | None:

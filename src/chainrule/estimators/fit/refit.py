@@ -3,6 +3,16 @@
 The rows held out say how long to train, and are then learned from too. On an engine whose sessions have a thread each,
 the network of all rows is trained beside the one that is watched, and waits after each epoch until that one is judged:
 so it takes half of the cores in place of twice the time. The result is the same either way, to the bit.
+
+Intervals are calibrated by the errors of the network that has not learned from the rows held out, and are then those of
+one that has. Where more rows help much, they would be too wide. Errors fall as a power of the rows that are learned
+from, so a third network, of a part of them, tells by how much, judged on the same rows held out:
+
+    E(n) = c n^-a        E(all) / E(learned) = (E(learned) / E(part)) ^ (log(all / learned) / log(learned / part))
+
+It is trained only where the network of all rows has moved far on the rows held out, by FAR of the errors and more:
+where more rows help little, what they say of each other moves it little. `docs/design.md` has the figures.
+Source: Cortes, Jackel, Solla, Vapnik, Denker, "Learning curves: asymptotic values and rate of convergence" (1993).
 """
 
 from __future__ import annotations
@@ -14,25 +24,35 @@ from dataclasses import replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
-from chainrule.estimators.fit import gain, loop
+from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.confidence import MAX_COMPARED, confidence_of
+from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.following import FollowedFit, Follower
 from chainrule.estimators.fit.held_out import HeldOut, spaced
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.rates import as_rates
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import copied_model, members_of
+from chainrule.estimators.numbers import NumericTargets
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training.time_limit import SHARE, TimeLimit
 
+Numbers = NDArray[np.float64]
 INTERRUPTED = "Training interrupted by user."
+PART = 4
+"""One in so many of the rows learned from are those of the third network, evenly spaced."""
+FAR = 0.45
+"""The mean distance of the two networks on the rows held out, in mean absolute errors, from which it is trained."""
+MIN_JUDGED = 100
+"""With fewer rows held out, or learned from, the ratio of errors is mostly chance."""
 
 
 def is_wanted(plan: FitPlan, holds_out: bool, is_new: bool) -> bool:
@@ -202,21 +222,58 @@ class Refit:
             return replace(held_out, surer=surer)
         judged = held_out.thinned()
         learned, X = self.learned, judged.inputs
-        if learned is None or X is None or min(learned.n, len(judged.y)) < gain.MIN_JUDGED:
+        if learned is None or X is None or min(learned.n, len(judged.y)) < MIN_JUDGED:
             return held_out
-        moved = gain.has_moved(judged, after.predicted(X, engine))
+        moved = has_moved(judged, after.predicted(X, engine))
         part = self._of_part(learned) if moved.any() else None
         if part is None:
             return held_out
         of_part = replace(result, model=part.model).predicted(X, engine)
-        ratio = gain.error_ratio(judged, of_part, (part.samples.n, learned.n, self.samples.n))
+        ratio = error_ratio(judged, of_part, (part.samples.n, learned.n, self.samples.n))
         return replace(held_out, gain=np.where(moved, ratio, 1.0))
 
     def _of_part(self, learned: Samples) -> Follower | None:
         """Train a network of a part of the rows that the watched one learned from; None if it comes to no end."""
-        if not self._is_in_time(learned.n // gain.PART, time.monotonic()):
+        if not self._is_in_time(learned.n // PART, time.monotonic()):
             return None
         plan = replace(self.plan, conditions=self.plan.conditions._replace(kept=None))
-        made = Follower(plan, self.start, gain.part_of(learned), self.followed, is_copy=False)
+        made = Follower(
+            plan, self.start, learned.take(np.arange(0, learned.n, PART)), self.followed, is_copy=False
+        )
         self._train(made, plan.conditions.threads)
         return made if made.curve.is_complete else None
+
+
+def learned_of(plan: FitPlan, data: FitData, train: Samples) -> Samples | None:
+    """Return the rows that a fit trains on, where it is to be told how much the others help; None where it is not.
+
+    It is told of numbers, not of several quantiles, whose intervals are their own; of rows that are not tied
+    together, more of which are more of the same; and not in a race or a search, whose fits are of parts.
+    """
+    targets = data.targets
+    is_of_numbers = isinstance(targets, NumericTargets) and targets.middle is None
+    return train if is_of_numbers and plan.conditions.is_alone and data.structure.is_free else None
+
+
+def mean_distance(held_out: HeldOut, first: Numbers, second: Numbers) -> Numbers:
+    """Return the weighted mean absolute distances (outputs,) between numbers for the rows held out, (m, outputs)."""
+    return np.asarray(np.average(np.abs(first - second), axis=0, weights=held_out.weight), np.float64)
+
+
+def has_moved(held_out: HeldOut, after: Numbers) -> NDArray[np.bool_]:
+    """Return whether the network of all rows, which predicts `after` (m, outputs), has moved far: (outputs,)."""
+    errors = mean_distance(held_out, held_out.y, held_out.predicted)
+    return (errors > 0) & (mean_distance(held_out, after, held_out.predicted) > FAR * errors)
+
+
+def error_ratio(held_out: HeldOut, of_part: Numbers, rows: tuple[int, int, int]) -> Numbers:
+    """Return the errors of the network of all rows in those of the one that was watched (outputs,), at most 1.
+
+    of_part: (m, outputs) what the network of a part predicts.  rows: those of the part, learned from, and all.
+    """
+    part, learned, whole = rows
+    errors = mean_distance(held_out, held_out.y, held_out.predicted)
+    before = mean_distance(held_out, held_out.y, of_part)
+    ratio = np.divide(errors, before, out=np.ones_like(errors), where=before > 0)
+    found = ratio ** (np.log(whole / learned) / np.log(learned / part))
+    return np.asarray(np.clip(found, learned / whole, 1.0), np.float64)

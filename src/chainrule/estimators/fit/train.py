@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.fit import folds, gain, loop, refit
+from chainrule.estimators.fit import folds, loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.data import FitData
@@ -105,7 +105,7 @@ def train(
         return fit()[0]
     if whole is None:
         of_all = data.with_passed().scaled(model.target_scale) if passes else samples
-        following = refit.Refit(plan, start, of_all, learned=gain.learned_of(plan, data, parts.train))
+        following = refit.Refit(plan, start, of_all, learned=refit.learned_of(plan, data, parts.train))
     else:
         of_all = whole.data.samples.scaled(whole.start.result.model.target_scale)
         if whole.start.is_drawn and plan.proposal.start == "samples":
