@@ -41,7 +41,6 @@ from chainrule.estimators.fit.plan import (
     resolved,
     table_settings,
 )
-from chainrule.estimators.fit.rates import has_partial_fit, is_stochastic
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import FIELDS, hidden_sizes
 from chainrule.estimators.fit.structure import FREE, RowValues
@@ -51,7 +50,7 @@ from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.find import of_fit
 from chainrule.estimators.numbers import Targets
-from chainrule.estimators.parameters import values_of
+from chainrule.estimators.parameters import has_partial_fit, is_stochastic, values_of
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
 from chainrule.estimators.refused import as_matrix

@@ -20,12 +20,18 @@ from chainrule.estimators.bound.predictors import BoundClassifier
 from chainrule.estimators.deciding import decided, exclusive, rows_to_judge
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.rates import has_partial_fit
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.structure import Table
 from chainrule.estimators.held import FittedAttribute
 from chainrule.estimators.labels import Labels
-from chainrule.estimators.parameters import SHARE, activation, documented, hidden_layer_sizes, parameter
+from chainrule.estimators.parameters import (
+    SHARE,
+    activation,
+    documented,
+    has_partial_fit,
+    hidden_layer_sizes,
+    parameter,
+)
 from chainrule.estimators.priors import Prior, adjusted, checked_prior
 from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.estimators.scorers import Scoring

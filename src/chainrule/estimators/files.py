@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.settings import check_choice, describe
+from chainrule.core.settings import check_choice, describe, is_count
 from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
 from chainrule.estimators.additive.terms import as_plain, from_plain
 from chainrule.estimators.conformal.intervals import Intervals
@@ -18,13 +18,14 @@ from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.decisions import Decision
 from chainrule.estimators.drift import seen as drift
 from chainrule.estimators.fit.result import (
+    COUNTS,
     RECORDS,
     Calibration,
     FitResult,
     Records,
-    check_whole,
+    UpdateRecord,
     checked,
-    update_records,
+    is_number,
 )
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.estimators.labels import Labels
@@ -236,3 +237,42 @@ def _object(name: str, value: Any, known_of: dict[str, AboutParameter]) -> Any:
         items = [_object(name, item, known_of) for item in value]
         return items if name == "activation" else tuple(items)
     return _number(value)
+
+
+def update_records(data: Iterable[Iterable[Any]]) -> tuple[UpdateRecord, ...]:
+    """Return the records of updates in a file. Raises FormatError for values that no update records."""
+    found = tuple(UpdateRecord(*each) for each in data)
+    for each in found:
+        fits = all(map(is_count, each[:3])) and all(map(is_number, each[3:])) and 0 <= each.part <= 1
+        if not fits:
+            raise FormatError(f"an update has the figures {tuple(each)!r:.60}, which no update records")
+    return found
+
+
+def check_whole(known: Mapping[str, Any], result: FitResult, is_classifier: bool) -> None:
+    """Check that labels, table and hidden layers from a file are those of its network. Raises FormatError if not.
+
+    known: the records in the file by name.
+    """
+    for name in (*COUNTS, "loss_curve_"):
+        if name not in known:
+            raise FormatError(f"{name} is missing")
+    network, table, sizes = result.model.network, result.preprocessor, result.group_sizes
+    inputs = known["n_features_in_"] if table is None else len(table.get_feature_names_out())
+    labels = result.targets if isinstance(result.targets, Labels) else None
+    facts = {
+        "the features": inputs == network.inputs,
+        "the outputs": known["n_outputs_"] == network.outputs,
+        "the hidden layers": all(size > 0 for size in sizes) and sum(sizes) < len(network.layers),
+        "the labels": (labels is not None) == is_classifier
+        and (labels is None or _are_labels(labels.classes, labels.outputs, network.outputs)),
+    }
+    for what, fits in facts.items():
+        if not fits:
+            raise FormatError(f"{what} are not those of the network in the file")
+
+
+def _are_labels(classes: Any, outputs: int, trained: int) -> bool:
+    """Return whether these can be the labels of a network: sorted, different, and as many as its outputs say."""
+    is_sorted = classes.ndim == 1 and np.array_equal(np.unique(classes), classes)
+    return bool(is_sorted and len(classes) > 0 and outputs == trained and (trained > 1 or len(classes) <= 2))

@@ -15,8 +15,7 @@ from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.bound.few import KeptRows
 from chainrule.estimators.fit.held_out import HeldOut
-from chainrule.estimators.fit.rates import RateControl
-from chainrule.estimators.fit.result import FitResult, Records, UpdateRecord
+from chainrule.estimators.fit.result import FitResult, RateControl, Records, UpdateRecord
 from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets

@@ -24,7 +24,7 @@ from chainrule.estimators.fit.start import ACTIVATION_NAMES
 from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS, Activation
-from chainrule.formulas.optimizers import OPTIMIZERS, AnyOptimizer, Optimizer, Solver
+from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, AnyOptimizer, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Schedule
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -351,3 +351,28 @@ class ParameterRules:
     def __get__(self, estimator: object, kind: type[Parameters]) -> dict[str, list[Any]]:
         """Return those of a class."""
         return {name: each.rule for name, each in about(kind).items()}
+
+
+WHOLE_FITS = {ADDITIVE: "its members become one network at the end", BEST: "it trains several networks"}
+"""Why there is no `partial_fit` with a preset."""
+
+
+def is_stochastic(p: Parameters) -> bool:
+    """Return whether to train by batches; a solver has no `partial_fit`."""
+    if p.optimizer is not None:
+        return not (isinstance(p.optimizer, Solver) or p.optimizer == LBFGS.kind)
+    return bool(p.solver != "lbfgs")
+
+
+def has_partial_fit(p: Parameters) -> bool:
+    """Return True for an estimator that has a `partial_fit`. Raises AttributeError for one with a solver, and a sum."""
+    if p.preset in WHOLE_FITS:
+        raise AttributeError(
+            f"preset={p.preset!r} does not support partial_fit, because {WHOLE_FITS[p.preset]}; fit anew, or use "
+            "preset='fast'."
+        )
+    if not is_stochastic(p):
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {p.solver} is not stochastic."
+        )
+    return True

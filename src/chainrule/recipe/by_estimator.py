@@ -29,7 +29,7 @@ from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.repeat import repeating
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import Conditions, KeptFit
-from chainrule.estimators.fit.rates import is_stochastic
+from chainrule.estimators.parameters import is_stochastic
 from chainrule.estimators.recipes import BEST
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model

@@ -1,11 +1,11 @@
-"""What a fit is asked for, and what it begins with: a network at its start, or that of the fit that it goes on with."""
+"""What a fit is asked for, and what it begins with: a network and an optimizer at their start, or another fit's."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan
-from chainrule.estimators.fit.rates import as_rates, is_stochastic
-from chainrule.estimators.fit.result import FitResult, Records
+from chainrule.estimators.fit.result import FitResult, RateControl, Records
 from chainrule.estimators.fit.start import (
     Trunk,
     hidden_layers,
@@ -27,7 +26,9 @@ from chainrule.estimators.fit.start import (
 )
 from chainrule.estimators.fit.structure import FREE, RowStructure
 from chainrule.estimators.numbers import Targets
+from chainrule.estimators.parameters import Parameters, is_stochastic
 from chainrule.formulas.layers import Dense, Embedding
+from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 
@@ -211,3 +212,20 @@ def check_unchanged(now: Mapping[str, str], before: Mapping[str, str]) -> None:
                 f"{name} cannot change when the training of a network continues: it was {before[name]} and is {value}; "
                 "set it back, or fit with warm_start=False."
             )
+
+
+def as_rates(p: Parameters) -> RateControl:
+    """Return the optimizer that the parameters describe, at its start."""
+    rate = float(p.learning_rate_init)
+    if isinstance(p.optimizer, str):
+        kind: Any = OPTIMIZERS[p.optimizer]
+        return RateControl(kind(learning_rate=rate), rate)
+    if p.optimizer is not None:
+        assert isinstance(p.optimizer, Optimizer), "a solver has no rates"
+        return RateControl(p.optimizer, p.optimizer.learning_rate)
+    if p.solver == "adam":
+        made = Adam(rate, float(p.beta_1), float(p.beta_2), float(p.epsilon), uncorrected_eps=True)
+        return RateControl(made, rate)
+    momentum = min(float(p.momentum), np.nextafter(1.0, 0.0))  # 1 is allowed, and differs in no digit
+    sgd = SGD(rate, momentum, nesterov=bool(p.nesterovs_momentum and momentum > 0))
+    return RateControl(sgd, rate, p.learning_rate, float(p.power_t))

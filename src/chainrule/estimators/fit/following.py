@@ -11,10 +11,9 @@ from chainrule.core.settings import is_count
 from chainrule.data.samples import Samples
 from chainrule.errors import DataError, FormatError, NonFiniteError
 from chainrule.estimators.fit import loop
-from chainrule.estimators.fit.begin import FitStart
+from chainrule.estimators.fit.begin import FitStart, as_rates
 from chainrule.estimators.fit.curve import LearningCurve
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.rates import as_rates
 from chainrule.estimators.fit.result import Records
 from chainrule.estimators.fit.start import copied_model
 from chainrule.training.callbacks import Callback

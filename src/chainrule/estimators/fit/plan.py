@@ -19,7 +19,6 @@ from chainrule.errors import ConfigError
 from chainrule.estimators.fit.constraints import constraints_of
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.limit import LimitCourse
-from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.start import Trunk, activations_in, hidden_sizes
 from chainrule.estimators.fit.structure import read_structure
 from chainrule.estimators.parameters import (
@@ -29,6 +28,7 @@ from chainrule.estimators.parameters import (
     about,
     defaults_of,
     given,
+    is_stochastic,
     values_of,
 )
 from chainrule.estimators.recipes import ADDITIVE, BEST, DEFAULT, PRESETS, additive

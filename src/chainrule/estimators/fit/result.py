@@ -1,9 +1,9 @@
-"""The result of a fit: the network, what is known of its data, and what was recorded, also where a file says it."""
+"""The result of a fit: the network, its optimizer, what is known of its data, and what was recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,15 +21,16 @@ from chainrule.estimators.drift.seen import SeenColumn
 from chainrule.estimators.fit.floor import Floor
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.limit import LimitCourse
-from chainrule.estimators.fit.rates import RateControl
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.formulas.optimizers import Optimizer
 from chainrule.model import Ensemble, Model
 from chainrule.trained.evaluation import BATCH
+from chainrule.training.run import OptimizerState, Run
 from chainrule.training.time_limit import Shortfall
 
 Calibration = Intervals | LabelSets
@@ -72,6 +73,70 @@ class UpdateRecord(NamedTuple):
     before: float
     """the loss on the rows held out before it"""
     after: float
+
+
+SMALLEST_RATE = 1e-6
+"""`learning_rate="adaptive"` ends the training below this rate."""
+
+
+class Remembered(NamedTuple):
+    """What an optimizer remembers, where the session that had it is no longer needed."""
+
+    optimizer_state: Any
+
+
+@dataclass
+class RateControl:
+    """An optimizer, its learning rate, and what it remembers for a `partial_fit` that continues."""
+
+    optimizer: Optimizer
+    learning_rate: float
+    """the rate of the next epoch"""
+    mode: str = "constant"
+    """constant, invscaling or adaptive"""
+    power: float = 0.5
+    session: Any = None
+    """the last fit's session, which is over, or what it remembers; None before the first"""
+    steps: int = 0
+    """the steps that the optimizer has taken"""
+
+    @property
+    def kept(self) -> OptimizerState | None:
+        """What the optimizer remembers, read from the session when it is first asked for; None before the first fit."""
+        if self.session is None:
+            return None
+        self.session = Remembered(self.session.optimizer_state)
+        return OptimizerState(self.session.optimizer_state, self.steps)
+
+    def keep(self, run: Run) -> None:
+        """End the session of a run. Its engine may keep what the optimizer remembers, which most fits never ask for."""
+        run.synchronize()
+        self.session, self.steps = run.session, run.steps_before + run.step
+        if hasattr(run.session, "end"):
+            run.session.end()
+        else:
+            self.session = Remembered(run.session.optimizer_state)
+
+    def forget(self) -> None:
+        """Begin anew with what the optimizer remembers."""
+        self.session = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes, with what the optimizer remembers in place of the session."""
+        session = None if self.kept is None else self.session
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"session": session}
+
+    def after_epoch(self, samples: int) -> None:
+        """Set the rate of the next epoch for "invscaling"; samples: those seen so far."""
+        if self.mode == "invscaling":
+            self.learning_rate = self.optimizer.learning_rate / (samples + 1) ** self.power
+
+    def at_plateau(self) -> bool:
+        """Return whether to stop where the loss no longer falls; "adaptive" divides the rate by 5 instead."""
+        if self.mode != "adaptive" or self.learning_rate <= SMALLEST_RATE:
+            return True
+        self.learning_rate /= 5.0
+        return False
 
 
 @dataclass(frozen=True)
@@ -215,10 +280,10 @@ def checked(name: str, value: Any) -> Any:
     if name in (*COUNTS, REFIT, WAITED):
         fits = is_count(value)
     elif name in NUMBERS:
-        fits = value is None or _is_number(value)
+        fits = value is None or is_number(value)
     elif name in CURVES:
         is_left_out = value is None and name == "validation_scores_"
-        fits = is_left_out or (isinstance(value, list) and all(map(_is_number, value)))
+        fits = is_left_out or (isinstance(value, list) and all(map(is_number, value)))
     else:
         fits = value in OUTPUTS
     if not fits:
@@ -226,51 +291,6 @@ def checked(name: str, value: Any) -> Any:
     return value
 
 
-def update_records(data: Iterable[Iterable[Any]]) -> tuple[UpdateRecord, ...]:
-    """Return the records of updates in a file. Raises FormatError for values that no update records."""
-    found = tuple(UpdateRecord(*each) for each in data)
-    for each in found:
-        counts = each.rows, each.held_out, each.epochs
-        if not all(map(is_count, counts)):
-            raise FormatError(f"an update has the counts {counts!r:.60}, which no update records")
-        if not (
-            _is_number(each.part)
-            and 0 <= each.part <= 1
-            and _is_number(each.before)
-            and _is_number(each.after)
-        ):
-            raise FormatError(f"an update has the numbers {each[3:]!r:.60}, which no update records")
-    return found
-
-
-def check_whole(known: Mapping[str, Any], result: FitResult, is_classifier: bool) -> None:
-    """Check that labels, table and hidden layers from a file are those of its network. Raises FormatError if not.
-
-    known: the records in the file by name.
-    """
-    for name in (*COUNTS, "loss_curve_"):
-        if name not in known:
-            raise FormatError(f"{name} is missing")
-    network, table, sizes = result.model.network, result.preprocessor, result.group_sizes
-    inputs = known["n_features_in_"] if table is None else len(table.get_feature_names_out())
-    labels = result.targets if isinstance(result.targets, Labels) else None
-    facts = {
-        "the features": inputs == network.inputs,
-        "the outputs": known["n_outputs_"] == network.outputs,
-        "the hidden layers": all(size > 0 for size in sizes) and sum(sizes) < len(network.layers),
-        "the labels": (labels is not None) == is_classifier
-        and (labels is None or _are_labels(labels.classes, labels.outputs, network.outputs)),
-    }
-    for what, fits in facts.items():
-        if not fits:
-            raise FormatError(f"{what} are not those of the network in the file")
-
-
-def _are_labels(classes: Any, outputs: int, trained: int) -> bool:
-    """Return whether these can be the labels of a network: sorted, different, and as many as its outputs say."""
-    is_sorted = classes.ndim == 1 and np.array_equal(np.unique(classes), classes)
-    return bool(is_sorted and len(classes) > 0 and outputs == trained and (trained > 1 or len(classes) <= 2))
-
-
-def _is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value from a file is a number, perhaps infinite or NaN."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -22,11 +22,11 @@ from chainrule.estimators.fit.floor import floor_of
 from chainrule.estimators.fit.following import FollowedFit
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.rates import is_stochastic
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.fit.structure import Split, check_split
 from chainrule.estimators.held import HoldsResult
+from chainrule.estimators.parameters import is_stochastic
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.scorers import Score
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
