@@ -1,8 +1,7 @@
 """Scores of predictions that are made already, by any scorer of scikit-learn or function scorer(estimator, X, y).
 
 A scorer asks an estimator for predictions. So predictions of some rows are given to it as an estimator that answers
-with them, and the rows as they are in the user's table: a function of money may read a column of theirs. `Score` is
-that of an epoch, which early stopping watches.
+with them, and the rows as they are in the user's table: a function of money may read a column of theirs.
 """
 
 from __future__ import annotations
@@ -17,18 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from chainrule.data.samples import Samples
-from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators.decisions import Decision
-from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.result import FEW, FitResult
-from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets, Targets
 from chainrule.estimators.rows import rows_of
-from chainrule.model import Model
-from chainrule.training.run import Run
 
 Scoring = str | Callable[..., Any]
 """The name of a scorer of scikit-learn, or a function scorer(estimator, X, y); higher is better."""
@@ -212,59 +204,3 @@ class HeldOutScorer:
             return None
         y = (np.asarray(self.known) == labels.classes[1]).astype(np.int64)
         return replace(labels, classes=np.arange(2)), y
-
-
-class Score:
-    """The score of a network in training; higher is better, NaN where it has none.
-
-    result: of the network.  validation: the samples that it is scored on.  given: their rows and targets as the user
-    gave them, which a scorer sees.  estimator: the one whose parameters a scorer sees.
-    """
-
-    def __init__(
-        self,
-        plan: FitPlan,
-        result: FitResult,
-        validation: Samples,
-        given: tuple[Any, Any],
-        estimator: HoldsResult,
-    ) -> None:
-        """Keep them."""
-        self.scoring, self.engine = plan.parameters.scoring, plan.parameters.engine
-        self.result, self.validation, self.given, self.estimator = result, validation, given, estimator
-        self.is_by_run: bool | None = None
-
-    def __call__(self, run: Run) -> float:
-        """Return the score of an epoch. Raises ConfigError where it cannot score such targets."""
-        if self.scoring == "loss":
-            return -float(run.logs["val_loss"])
-        if self.scoring is None:
-            return self.own(run)
-        return self.scorer(self.result.predicted(self.validation.X, self.engine), self.others)
-
-    @cached_property
-    def scorer(self) -> HeldOutScorer:
-        """The scorer of the rows."""
-        return HeldOutScorer(self.scoring, self.result.targets, *self.given)
-
-    @cached_property
-    def others(self) -> HoldsResult:
-        """What predicts other rows, should a function ask for them."""
-        return as_fitted(self.estimator, self.result)
-
-    def own(self, run: Run) -> float:
-        """Return accuracy or R2, by the forward pass that the run has ready where prediction would have the same."""
-        X, scale, model = self.validation.X, self.validation.scale, self.result.model
-        if self.is_by_run is None:
-            chosen = select(self.engine, Plan(model.network))
-            self.is_by_run = isinstance(model, Model) and X.shape[0] > FEW and chosen is run.engine
-        out = (
-            run.walks.predict(run.theta, run.states, X)
-            if self.is_by_run
-            else self.result.outputs(X, self.engine)
-        )
-        if scale is not None and scale.clamps:
-            out = scale.standardize(scale.clamp(scale.restore(out)))
-        if not np.isfinite(out).all():
-            return float("nan")
-        return self.result.targets.score(model.network.loss, out, self.validation)

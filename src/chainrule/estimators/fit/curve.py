@@ -1,9 +1,10 @@
-"""The curve of a fit: what scikit-learn records after each epoch, and when it stops."""
+"""The curve of a fit: what scikit-learn records after each epoch, the score that is watched, and when it stops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,21 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.core import hints
-from chainrule.engines import StepSettings
+from chainrule.data.samples import Samples
+from chainrule.engines import Plan, StepSettings, select
 from chainrule.errors import FormatError, NonFiniteError
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.result import Records, checked
+from chainrule.estimators.fit.result import FEW, FitResult, Records, checked
+from chainrule.estimators.held import HoldsResult, as_fitted
+from chainrule.estimators.scorers import HeldOutScorer
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
+from chainrule.model import Model
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run, samples_of
+
+COUNTED = ("n_iter", "t", "loss", "best_loss", "no_improvement")
+"""The records that a curve has as attributes of the same names."""
 
 
 class LearningCurve(Callback):
@@ -58,15 +66,8 @@ class LearningCurve(Callback):
     @property
     def records(self) -> Records:
         """What was recorded so far: made when asked for, since an epoch of a small network takes 50 us."""
-        return replace(
-            self.begun,
-            n_iter=self.n_iter,
-            t=self.t,
-            loss=self.loss,
-            best_loss=self.best_loss,
-            best_validation_score=self.best_score,
-            no_improvement=self.no_improvement,
-        )
+        counted = {name: getattr(self, name) for name in COUNTED}
+        return replace(self.begun, best_validation_score=self.best_score, **counted)
 
     # --- in a checkpoint ------------------------------------------------------------------------------------------
 
@@ -79,19 +80,17 @@ class LearningCurve(Callback):
         """Go on with what was recorded. Raises FormatError for what no fit records."""
         kept = {name: checked(f"{name}_", value) for name, value in state["records"].items()}
         best, epoch, message, rate = (state[name] for name in ("best", "best_epoch", "message", "rate"))
-        numbers = (
-            type(epoch) is int and isinstance(message, str) and type(rate) is float and 0 < rate < np.inf
-        )
-        if not numbers or not (best is None or best.keys() == {"theta", "states"}):
+        fits = type(epoch) is int and isinstance(message, str) and type(rate) is float and 0 < rate < np.inf
+        if not fits or not (best is None or best.keys() == {"theta", "states"}):
             raise FormatError("the best epoch is not that of a fit")
         self.best, self.best_epoch, self.message, self.rates.learning_rate = best, epoch, message, rate
         for name in ("loss_curve", "validation_loss_curve", "validation_scores"):
             curve = getattr(self.begun, name)
             if curve is not None:  # others read it while the network trains
                 curve[:] = kept[name]
-        self.n_iter, self.t, self.loss = (kept[name] for name in ("n_iter", "t", "loss"))
-        self.best_loss, self.best_score = kept["best_loss"], kept["best_validation_score"]
-        self.no_improvement = kept["no_improvement"]
+        self.best_score = kept["best_validation_score"]
+        for name in COUNTED:
+            setattr(self, name, kept[name])
 
     def on_train_begin(self, run: Run) -> None:
         """Draw the orders of the epochs that a checkpoint has behind it."""
@@ -126,10 +125,8 @@ class LearningCurve(Callback):
             nominal = float(run.plan.batch_size)
             weights = self.by_batch(run, samples_of(run).weight[rows])
             self.factors = np.where(weights > 0, nominal / np.where(weights > 0, weights, 1.0), 0.0)
-        schedules = self.plan.proposal.factors.items()
-        return StepSettings.of(
-            rate, penalty=self.factors, **{name: run.factors(name, each) for name, each in schedules}
-        )
+        factors = {name: run.factors(name, each) for name, each in self.plan.proposal.factors.items()}
+        return StepSettings.of(rate, penalty=self.factors, **factors)
 
     def by_batch(self, run: Run, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of each batch (steps,), from values (n,) in the epoch's order; of (n, members) their mean."""
@@ -214,10 +211,7 @@ class LearningCurve(Callback):
         for curve in (begun.loss_curve, begun.validation_scores, begun.validation_loss_curve):
             if curve is not None:
                 curve.append(float("nan"))
-        hints.give(
-            f"training diverged, so it returned to its best epoch: {error}",
-            ConvergenceWarning,
-        )
+        hints.give(f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning)
 
     def on_train_end(self, run: Run) -> None:
         """Keep what the optimizer remembers; restore the parameters of the best epoch with early stopping."""
@@ -241,6 +235,58 @@ class LearningCurve(Callback):
             scores[-1], self.begun.validation_loss_curve[-1] = value, run.logs["val_loss"]
         if self.best is not None:
             self.best_score = value
+
+
+class Score:
+    """The score of a network in training; higher is better, NaN where it has none.
+
+    result: of the network.  validation: the samples that it is scored on.  given: their rows and targets as the user
+    gave them, which a scorer sees.  estimator: the one whose parameters a scorer sees.
+    """
+
+    def __init__(
+        self,
+        plan: FitPlan,
+        result: FitResult,
+        validation: Samples,
+        given: tuple[Any, Any],
+        estimator: HoldsResult,
+    ) -> None:
+        """Keep them."""
+        self.scoring, self.engine = plan.parameters.scoring, plan.parameters.engine
+        self.result, self.validation, self.given, self.estimator = result, validation, given, estimator
+        self.is_by_run: bool | None = None
+
+    def __call__(self, run: Run) -> float:
+        """Return the score of an epoch. Raises ConfigError where it cannot score such targets."""
+        if self.scoring == "loss":
+            return -float(run.logs["val_loss"])
+        if self.scoring is None:
+            return self.own(run)
+        return self.scorer(self.result.predicted(self.validation.X, self.engine))
+
+    @cached_property
+    def scorer(self) -> Callable[[NDArray[Any]], float]:
+        """The score of predictions of the rows; the estimator predicts others, should a function ask for them."""
+        scorer = HeldOutScorer(self.scoring, self.result.targets, *self.given)
+        return partial(scorer, others=as_fitted(self.estimator, self.result))
+
+    def own(self, run: Run) -> float:
+        """Return accuracy or R2, by the forward pass that the run has ready where prediction would have the same."""
+        X, scale, model = self.validation.X, self.validation.scale, self.result.model
+        if self.is_by_run is None:
+            chosen = select(self.engine, Plan(model.network))
+            self.is_by_run = isinstance(model, Model) and X.shape[0] > FEW and chosen is run.engine
+        out = (
+            run.walks.predict(run.theta, run.states, X)
+            if self.is_by_run
+            else self.result.outputs(X, self.engine)
+        )
+        if scale is not None and scale.clamps:
+            out = scale.standardize(scale.clamp(scale.restore(out)))
+        if not np.isfinite(out).all():
+            return float("nan")
+        return self.result.targets.score(model.network.loss, out, self.validation)
 
 
 def judge_again(run: Run) -> None:

@@ -16,7 +16,7 @@ from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit import folds, loop, refit
 from chainrule.estimators.fit.begin import FitStart
-from chainrule.estimators.fit.curve import LearningCurve
+from chainrule.estimators.fit.curve import LearningCurve, Score
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.floor import floor_of
 from chainrule.estimators.fit.following import FollowedFit
@@ -28,7 +28,6 @@ from chainrule.estimators.fit.structure import Split, check_split
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.parameters import is_stochastic
 from chainrule.estimators.rows import rows_of
-from chainrule.estimators.scorers import Score
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.training.callbacks import Callback
