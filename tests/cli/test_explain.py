@@ -136,7 +136,7 @@ def test_the_learning_rate_is_used(command, digits):
             ("words.csv",),
             "words.csv contains 'red' in row 0, column 'b'; encode text as numbers first.",
         ),
-        (("ragged.csv",), "ragged.csv has 1 cells in line 3, but 2 names in line 1"),
+        (("ragged.csv",), "ragged.csv has 1 cell in line 3, but 2 names in line 1"),
         (("short.csv",), "short.csv has a header but no rows; add at least one."),
         (
             ("few.csv",),

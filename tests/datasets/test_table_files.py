@@ -78,11 +78,15 @@ def test_cells_as_people_write_them(tmp_path: Path):
         ("a,b\n", r"t.csv has a header but no rows"),
         (
             "a,b\n1,2\n3\n",
-            r"has 1 cells in line 3, but 2 names in line 1 \(column 'b' is missing\); make them equal",
+            r"has 1 cell in line 3, but 2 names in line 1 \(column 'b' is missing\); make them equal",
         ),
         (
             "a,b\n1,2\n\n3,4,5\n",
             r"has 3 cells in line 4, but 2 names in line 1 \(the last cells have no name\)",
+        ),
+        (
+            "Sales 2024\na,b\n1,2\n",
+            r"has 2 cells in line 2, but 1 name in line 1 .*; if line 1 is a title, delete the lines above the names",
         ),
         ("a,b,a\n1,2,3\n", r"has two columns named 'a' \(1 and 3 of line 1\)"),
         ("a\n" + "x" * 200_000, "is not valid CSV at line 2: field larger than field limit"),

@@ -113,9 +113,11 @@ def _chunks(
             if len(cells) != width:
                 is_short = len(cells) < width
                 at = f"column {names[len(cells)]!r} is missing" if is_short else "the last cells have no name"
+                is_title = "if line 1 is a title, delete the lines above the names, otherwise "
                 raise DataError(
-                    f"{name} has {len(cells)} cells in line {line}, but {width} names in line 1 ({at}); make them "
-                    "equal, and quote cells that contain the delimiter."
+                    f"{name} has {len(cells)} cell{'s' * (len(cells) != 1)} in line {line}, but {width} "
+                    f"name{'s' * (width != 1)} in line 1 ({at}); {is_title * (width == 1)}make them equal, and quote "
+                    "cells that contain the delimiter."
                 )
             chunk.append(cells)
         if not chunk:
