@@ -19,9 +19,8 @@ from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.tables.cells import ReadColumn, cells, typical_row
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Context, Embedding, Link
-from chainrule.inspection.attribution.deep_lift import ChordPass, chord_pass
+from chainrule.inspection.attribution.deep_lift import ChordPass, NoRuleError, chord_pass
 from chainrule.inspection.attribution.explained import neutral
-from chainrule.inspection.attribution.rules import NoRuleError
 from chainrule.model import Model
 from chainrule.network import backprop
 from chainrule.network.tree import walk

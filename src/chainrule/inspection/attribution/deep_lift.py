@@ -1,8 +1,8 @@
-"""DeepLIFT: differences from a baseline, backpropagated with slopes of chords instead of derivatives."""
+"""Backward passes with other rules than derivatives, and that of DeepLIFT: differences, with slopes of chords."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,13 +11,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, Cache, Params, RowsLike
+from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.inspection.attribution.rules import with_rules
 from chainrule.network import backprop
 from chainrule.network.blocks import Block
+from chainrule.network.tree import replace
 from chainrule.trained.trained import Trained
+
+Rule = Callable[[Link], Layer | None]
+"""A function from a link to the layer that replaces its own; None if there is no rule for it."""
+
+
+class NoRuleError(ConfigError):
+    """Raised when a method has no rule for a layer of the network."""
+
+    def __init__(self, method: str, link: Link) -> None:
+        """Store the method and the link."""
+        self.layer, self.name = type(link.layer).__name__, link.name
+        super().__init__(
+            f"{method} has no rule for {self.layer} ({link.name}); "
+            "use integrated_gradients, which needs nothing but gradients."
+        )
+
+
+def with_rules(links: Sequence[Link], rule: Rule, method: str) -> tuple[Link, ...]:
+    """Replace every layer of the links by its rule, in blocks too. Raises NoRuleError for a layer without a rule."""
+
+    def replaced(link: Link) -> Layer:
+        layer = rule(link)
+        if layer is None:
+            raise NoRuleError(method, link)
+        return layer
+
+    return replace(links, replaced)
+
 
 MIN_DIFFERENCE = 1e-10
 """The difference of pre-activations below which the derivative replaces the chord's slope: of sums, most of it is

@@ -11,9 +11,9 @@ import numpy as np
 from chainrule.core.arrays import Array, Cache, Params, RowsLike, sums_by
 from chainrule.core.settings import check_number
 from chainrule.formulas.layers import Context, Layer, Link
+from chainrule.inspection.attribution.deep_lift import with_rules
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
 from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.inspection.attribution.rules import with_rules
 from chainrule.network import backprop
 from chainrule.network.blocks import Residual, Skip
 from chainrule.trained.trained import Trained

@@ -10,14 +10,13 @@ from chainrule.core.arrays import RowsLike
 from chainrule.data.checks import check_choice
 from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.deep_lift import deep_lift, stand_in
+from chainrule.inspection.attribution.deep_lift import NoRuleError, deep_lift, stand_in, with_rules
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
 from chainrule.inspection.attribution.explained import attributed_links
 from chainrule.inspection.attribution.gradients import input_x_gradient, saliency
 from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
 from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.result import Attribution
-from chainrule.inspection.attribution.rules import NoRuleError, with_rules
 from chainrule.trained.trained import Trained
 
 METHODS: dict[str, Callable[..., Attribution]] = {
