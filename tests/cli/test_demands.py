@@ -11,9 +11,9 @@ import pytest
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.recipe.demands import directions, listed
+from chainrule.recipe.reported import judged_decision
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.trust import judged_decision
 from chainrule.views import words
 from chainrule.views.figures.tables import threshold_curve
 from house_tables import read, write

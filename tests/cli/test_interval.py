@@ -11,9 +11,9 @@ from rich.console import Console
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.cli.predicted import outputs_of, show
 from chainrule.recipe.answers import Answers
+from chainrule.recipe.reported import JudgedIntervals, judged_intervals
 from chainrule.recipe.run import begun, carry_out
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.trust import JudgedIntervals, judged_intervals
 from chainrule.views import words
 from chainrule.views.figures.tables import intervals
 from chainrule.views.report.tables import TableRun, outcome

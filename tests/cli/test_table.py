@@ -261,7 +261,7 @@ def test_reasons_come_with_the_columns_in_which_a_row_is_like_nothing_in_trainin
 @pytest.mark.parametrize("loss", ["mean_squared_error", "categorical_cross_entropy", "sigmoid_cross_entropy"])
 def test_reasons_of_a_network_that_no_estimator_trains(houses, tmp_path, loss):
     """The column that decides is first, all inputs of a column are shuffled together, and reasons add up."""
-    from chainrule.recipe.reasons import of_run
+    from chainrule.recipe.reported import of_run
     from chainrule.recipe.run import begun, carry_out
     from chainrule.recipe.settings import Settings
 
@@ -288,7 +288,7 @@ def test_reasons_of_a_network_that_no_estimator_trains(houses, tmp_path, loss):
 
 def test_calibration_of_shares_that_are_right_and_wrong():
     from chainrule.recipe.judge import Judgement
-    from chainrule.recipe.trust import calibration
+    from chainrule.recipe.reported import calibration
 
     said = np.repeat([0.1, 0.5, 0.9], 100)
     y = np.concatenate([np.arange(100) < 100 * share for share in (0.1, 0.5, 0.9)]).astype(int)

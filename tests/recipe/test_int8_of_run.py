@@ -11,9 +11,9 @@ from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.rows import rows_of
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
-from chainrule.recipe import exported
+from chainrule.recipe import reported
 from chainrule.recipe.data import load
-from chainrule.recipe.exported import int8_of_run
+from chainrule.recipe.reported import int8_of_run
 from chainrule.recipe.run import Outcome, run
 from chainrule.recipe.settings import Settings
 from chainrule.views.report import render
@@ -71,5 +71,5 @@ def test_an_array_and_a_model_without_the_form(tmp_path: Path, monkeypatch: pyte
     done = run(load(str(tmp_path / "data.npz")), Settings(hidden=(4,), epochs=1), out=tmp_path / "run").run
     found = int8_of_run(done)
     assert found is not None and found.ranged == done.parts.train.n and len(found.effect.columns) == 6
-    monkeypatch.setattr(exported, "MOST_INPUTS", 5)
+    monkeypatch.setattr(reported, "MOST_INPUTS", 5)
     assert int8_of_run(done) is None

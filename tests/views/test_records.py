@@ -327,8 +327,8 @@ def experiments() -> list[Any]:
 
 def table_run() -> list[Any]:
     """What a run on a table finds: how it compares, which columns matter, and its calibration."""
+    from chainrule.recipe.reported import calibration
     from chainrule.recipe.run import begun, carry_out
-    from chainrule.recipe.trust import calibration
 
     X, y = samples()
     with TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,11 +93,10 @@ def explain(
 def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:
     """Return what each column of a table adds to the answer for a row; None for a model that has no such reasons."""
     from chainrule.cli.models import load_estimator
-    from chainrule.recipe.reasons import named
 
     try:
         estimator, target = load_estimator(model)
-        return named(estimator.explain(cells), target)
+        return dataclasses.replace(estimator.explain(cells), target=target)
     except ConfigError:
         return None
 

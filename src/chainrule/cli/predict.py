@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -108,12 +109,12 @@ def with_reasons(
     estimator: Explains, table: Known | None, answers: list[Answers], checks: Mapping[str, DriftCheck]
 ) -> list[Answers]:
     """Return answers with what each column of the table adds to them, and the columns in which rows are strange."""
-    from chainrule.recipe.reasons import named
-
     assert table is not None, "the estimator has one"
     return [
         each._replace(
-            reasons=named(estimator.explain(rows_of_table(each.source, table)), table.target),
+            reasons=dataclasses.replace(
+                estimator.explain(rows_of_table(each.source, table)), target=table.target
+            ),
             strange=checks[each.source].strange_columns_by_row if each.source in checks else None,
         )
         for each in answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,61 +13,20 @@ from numpy.typing import NDArray
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.rows import rows_of
 from chainrule.export.drawn import ROWS
-from chainrule.export.effect import Int8Effect, effect_between
 from chainrule.export.formats import ExportedFiles
-from chainrule.export.graph import ComputationGraph
-from chainrule.export.passes import simplified
-from chainrule.export.quantizing import INT8_DTYPE, in_int8
+from chainrule.export.quantizing import INT8_DTYPE
 from chainrule.model import load_any
 from chainrule.recipe import folder, tables
 from chainrule.recipe.averages import estimator_of
 from chainrule.recipe.columns import read_columns
 from chainrule.recipe.data import load
-from chainrule.recipe.prepare import TrainedRun
 from chainrule.recipe.settings import Settings
 
 WITHOUT_ESTIMATOR = (
     "The preparation of the table is not in the files, because the model's file has no estimator: a row is its "
     "prepared columns, as numbers."
 )
-MOST_INPUTS = 10_000
-"""Of a network whose integers a report shows: rows of more are large."""
-
-
-class Int8OfRun(NamedTuple):
-    """What 8-bit integers do to the model of a run, on rows that it is judged on."""
-
-    effect: Int8Effect
-    ranged: int
-    """the training rows on which the ranges of the integers were measured"""
-
-
-def int8_of_run(run: TrainedRun) -> Int8OfRun | None:
-    """Return what 8-bit integers do to the model of a run; None where it has no such form, and of very many inputs."""
-    if run.model.network.inputs > MOST_INPUTS:
-        return None
-    try:
-        graph, learned, judged = graph_and_rows(run)
-        exact = simplified(graph, by_column=False)
-        made = in_int8(exact, learned)
-    except ConfigError:
-        return None
-    return Int8OfRun(effect_between(exact, made, judged), len(next(iter(learned.values()))))
-
-
-def graph_and_rows(run: TrainedRun) -> tuple[ComputationGraph, Mapping[str, Any], Mapping[str, Any]]:
-    """Return the graph of the model of a run with its inputs for training rows and for judged ones, ROWS at most."""
-    table, parts = run.data.table, run.parts
-    if run.estimator is None or table is None:
-        both = (each.X[:ROWS] for each in (parts.train, parts.judged))
-        learned, judged = ({"X": np.asarray(X.toarray() if hasattr(X, "toarray") else X)} for X in both)
-        return run.model.graph(), learned, judged
-    rows = (rows_of(table.inputs, each[:ROWS]) for each in (table.train, table.test))
-    learned, judged = (dict(graph_inputs(run.estimator, each)) for each in rows)
-    return run.estimator.graph(), learned, judged
 
 
 def exported(file: Path, path: Path, rows: str | None, settings: Mapping[str, Any]) -> ExportedFiles:

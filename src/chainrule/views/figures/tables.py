@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from chainrule.estimators.explain.pairs import ColumnPairs
     from chainrule.estimators.reliability import Reliability
     from chainrule.recipe.judge import Judgement
-    from chainrule.recipe.trust import JudgedDecision, JudgedIntervals
+    from chainrule.recipe.reported import JudgedDecision, JudgedIntervals
 
 MAX_INTERVALS = 150
 """The most intervals of a figure; of more rows, some evenly spaced ones in the order of their predictions."""

@@ -27,7 +27,7 @@ from chainrule.views import words
 from chainrule.views.report.sections import augmentation, curves, details, mistakes, outcome, tiles
 
 if TYPE_CHECKING:
-    from chainrule.recipe.exported import Int8OfRun
+    from chainrule.recipe.reported import Int8OfRun
     from chainrule.recipe.run import Outcome
     from chainrule.views.report.tables import TableRun
 
@@ -169,7 +169,7 @@ def write_run(
 ) -> None:
     """Write the page of a run in a language. command: the one that repeats it; the run's own for None."""
     from chainrule.recipe import augmented, folder
-    from chainrule.recipe.exported import int8_of_run
+    from chainrule.recipe.reported import int8_of_run
 
     run, distorted = outcome.run, None
     if run.settings.augment and run.run.image is not None:
@@ -201,8 +201,7 @@ def table_run(outcome: Outcome) -> TableRun | None:
     if table is None:
         return None
     from chainrule.estimators.notices.notice import Notices
-    from chainrule.recipe.reasons import of_run, terms_of_run
-    from chainrule.recipe.trust import calibration, judged_decision, judged_intervals
+    from chainrule.recipe.reported import calibration, judged_decision, judged_intervals, of_run, terms_of_run
     from chainrule.views.report.tables import AverageOfRun, TableRun
 
     average = None

@@ -9,11 +9,9 @@ from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
-from chainrule.recipe.exported import Int8OfRun
 from chainrule.recipe.judge import Judgement
-from chainrule.recipe.reasons import RunReasons
+from chainrule.recipe.reported import Int8OfRun, JudgedDecision, JudgedIntervals, RunReasons
 from chainrule.recipe.tables import TableData
-from chainrule.recipe.trust import JudgedDecision, JudgedIntervals
 from chainrule.views import words
 from chainrule.views.figures import base
 from chainrule.views.figures import tables as figures
