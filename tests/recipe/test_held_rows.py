@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError, DataError
-from chainrule.recipe.columns import read_target
+from chainrule.recipe.columns import FREE_ROWS, TiedRows, divide, read_target, tied_rows
 from chainrule.recipe.data import load
-from chainrule.recipe.held_rows import FREE_ROWS, TiedRows, divide, tied_rows
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views.report.tables import TableRun, compared

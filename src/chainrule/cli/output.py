@@ -202,7 +202,6 @@ def columns_table(out: Console, described: DescribedTable, *, whole: bool = Fals
 
 def introduce_table(out: Console, data: TableData, classes: list[str]) -> None:
     """Print the target, and the types of the columns."""
-    from chainrule.recipe.columns import like_identifiers
     from chainrule.views import words
 
     said, target = words.tables, data.target
@@ -215,8 +214,7 @@ def introduce_table(out: Console, data: TableData, classes: list[str]) -> None:
         out.print(plain(said.held_out_by(data.tied.names, data.tied.gap)), markup=False)
     out.print()
     columns_table(out, data.preprocessor.columns_)
-    hints = like_identifiers(data.columns, data.preprocessor)
-    if hints:
+    if hints := data.like_identifiers:
         out.print(plain(said.like_identifiers(hints)), markup=False, soft_wrap=True)
     out.print()
 

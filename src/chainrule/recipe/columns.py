@@ -1,4 +1,8 @@
-"""The columns of a table by name: reading, selecting and excluding them; and that of the target, numbers or classes."""
+"""The columns of a table by name, that of the target, numbers or classes, and the test rows of one.
+
+Test rows are drawn at random, or are whole groups and what comes later where rows belong together, by columns that the
+settings name. What is held out within the fit, for early stopping, in a race or in a search, is held out likewise.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,38 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import hints
+from chainrule.core.random import generator
+from chainrule.data.checks import check_seed
 from chainrule.data.frames import column_names, read_frame
 from chainrule.datasets.numerals import decimal_of
 from chainrule.datasets.table_files import read_table
 from chainrule.errors import ConfigError, DataError, option
+from chainrule.estimators.fit.splits import holdout
+from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
+from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import kinds, reading
-from chainrule.estimators.tables.column import Column, numbers, plain
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.column import numbers, plain
 from chainrule.estimators.tables.target import (
-    WithUnit,
     infer_task,
     numbers_with_unit,
     quantities_with_unit,
 )
 from chainrule.formulas.losses import LOSSES
+from chainrule.recipe.settings import Settings
 
-FEWEST_TOLD = 20
-"""The minimum rows of a table for a remark that no two of them have the same number."""
 FEWEST_CLASSES_TOLD = 10
 """The classes above which there is a remark that nearly all rows have numbers."""
 MOST_TEXT = 0.1
 """The largest share of the rows of a target that may be text for the others to be called its numbers."""
+TEST_SHARE = 0.2
+FEWEST = 10
+"""The minimum rows with a target for a split into three parts."""
 
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -102,17 +111,6 @@ def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
     return np.stack(made, 1)
 
 
-def like_identifiers(columns: Mapping[str, Any], preprocessor: TablePreprocessor) -> list[str]:
-    """Return the columns that may only identify the rows: integers without duplicates."""
-    found = []
-    for column in preprocessor.columns_:
-        if column.became == "scaled" and column.taken_for == "number" and not column.missing:
-            values = reading.read({column.name: columns[column.name]}).columns[0]
-            if len(values.values) >= FEWEST_TOLD and kinds.differ(kinds.take(values)):
-                found.append(column.name)
-    return found
-
-
 class TargetColumn(NamedTuple):
     """The column to predict."""
 
@@ -143,7 +141,12 @@ def read_target(
     where = f"the column {name!r} of {source}"
     column = reading.read({name: values}, source).columns[0]
     wants = LOSSES[loss].targets if loss in LOSSES else ""
-    if (known := _with_unit(column, wants, to_learn)) is not None:
+    # Of training targets the values say whether "3 rooms" is a class; of later rows, maybe a single one, the loss does.
+    if to_learn or not wants:
+        known = quantities_with_unit(column)
+    else:
+        known = numbers_with_unit(column) if wants in ("real", "counts") else None
+    if known is not None:
         hints.give(f"{where} is read as numbers without their unit {known.unit!r}.")
         column, values = numbers(name, known.values), known.values
     taken = kinds.take(column)
@@ -196,17 +199,6 @@ def _text_among_numbers(rows: NDArray[np.int64], found: NDArray[np.float64], tex
     )
 
 
-def _with_unit(column: Column, wants: str, to_learn: bool) -> WithUnit | None:
-    """Return the numbers of a target that is written with a unit; None for one of another kind.
-
-    Of training targets the values say whether "3 rooms" is a class; of those of later rows, of which there may be one,
-    the loss does. wants: the targets of the loss; "" where none is given.
-    """
-    if to_learn or not wants:
-        return quantities_with_unit(column)
-    return numbers_with_unit(column) if wants in ("real", "counts") else None
-
-
 def as_labels(target: TargetColumn, known: NDArray[Any] | None) -> NDArray[Any]:
     """Return the targets of another table as the labels that a model knows.
 
@@ -215,3 +207,90 @@ def as_labels(target: TargetColumn, known: NDArray[Any] | None) -> NDArray[Any]:
     if known is None or target.y.dtype.kind not in "biuf" or known.dtype.kind in "biuf":
         return target.y
     return np.array([plain(float(label)) for label in target.y.tolist()])
+
+
+class TiedRows(NamedTuple):
+    """The columns of a table by which its rows belong together, or have an order; None without."""
+
+    groups: Any = None
+    time: Any = None
+    gap: float | str = 0
+    names: Mapping[str, str] = {}
+    """those of the two columns, by "groups" and "time" """
+
+    def structure(self, rows: NDArray[np.int64]) -> RowStructure:
+        """Return the structure of some rows of the table."""
+        if self.groups is None and self.time is None:
+            return FREE
+        return read_structure(None, rows_of(self.groups, rows), rows_of(self.time, rows), self.gap)
+
+
+Split: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The training and the test rows."""
+FREE_ROWS = TiedRows()
+"""Of a table whose rows nothing ties together."""
+
+
+def tied_rows(
+    columns: Mapping[str, Any],
+    target: str,
+    settings: Settings,
+    source: str | os.PathLike[str],
+) -> TiedRows:
+    """Return the columns that the settings name. Raises ConfigError for one that is not there, or the target."""
+    names: dict[str, str] = {}
+    for kind in ("groups", "time"):
+        asked = getattr(settings, kind)
+        if asked is None:
+            continue
+        names[kind] = pick(asked, columns, f"{source}", kind)
+        if names[kind] == target:
+            raise ConfigError(f"{option(kind)} names {target!r}, the column to predict; name another.")
+    gap = gap_of(settings)
+    if gap and "time" not in names:
+        raise ConfigError(
+            f"{option('gap')} lies between times; also name their column with {option('time')}."
+        )
+    groups, time = (columns.get(names.get(kind, "")) for kind in ("groups", "time"))
+    return TiedRows(groups, time, gap, names)
+
+
+def gap_of(settings: Settings) -> float | str:
+    """Return the gap of the settings as an estimator takes it: a number, or the text of a duration."""
+    if settings.gap is None:
+        return 0
+    try:
+        return float(settings.gap)
+    except ValueError:
+        return settings.gap
+
+
+def divide(target: TargetColumn, seed: int, source: str, tied: TiedRows = FREE_ROWS) -> Split:
+    """Draw the training and the test rows among those with a target, each ascending.
+
+    Each class is split in this ratio, and a class with a single row is trained on. Tied rows are split by
+    `chainrule.estimators.fit.splits`, with rows within the gap in neither part.
+    Raises DataError for fewer than FEWEST rows, and ConfigError for a seed that is none.
+    """
+    n, seed = len(target.y), check_seed(seed)
+    if n < FEWEST:
+        raise DataError(
+            f"{source} has {n} row{'s' * (n != 1)} with a target; at least {FEWEST} are needed for training, "
+            "validation and testing."
+        )
+    structure = tied.structure(target.rows)
+    if not structure.is_free:
+        labels = None if target.is_number else np.asarray(target.y)
+        return holdout(structure, TEST_SHARE, labels, np.random.RandomState(seed))
+    order: NDArray[np.int64] = generator(seed, "split", 1).permutation(n)
+    if target.is_number:
+        count = round(TEST_SHARE * n)
+        return np.sort(order[count:]), np.sort(order[:count])
+    _, codes = np.unique(target.y, return_inverse=True)
+    order = order[np.argsort(codes[order], kind="stable")]  # class by class, each in random order
+    starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
+    place = np.arange(n) - starts[codes[order]]  # (n,) the index of each row within its class
+    test = np.floor((place + 0.5) * TEST_SHARE + 0.5) > np.floor((place - 0.5) * TEST_SHARE + 0.5)
+    if not test.any():
+        test[np.flatnonzero(place > 0)[:1]] = True
+    return np.sort(order[~test]), np.sort(order[test])

@@ -18,8 +18,8 @@ from chainrule.estimators.fitted import save
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe import folder, tables
 from chainrule.recipe.averages import estimator_in
+from chainrule.recipe.columns import divide
 from chainrule.recipe.exported import is_table
-from chainrule.recipe.held_rows import divide
 from chainrule.recipe.messages import call_to_resume
 from chainrule.recipe.settings import Settings
 

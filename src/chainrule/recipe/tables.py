@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +26,28 @@ from chainrule.estimators.fit.data import categories_of
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
-from chainrule.estimators.tables.kinds import categories_in_part
+from chainrule.estimators.tables.kinds import categories_in_part, differ, take
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.recipe.columns import TargetColumn, as_labels, excluded, pick, read_columns, read_target
-from chainrule.recipe.held_rows import FEWEST, FREE_ROWS, TiedRows, divide, tied_rows
+from chainrule.recipe.columns import (
+    FEWEST,
+    FREE_ROWS,
+    Split,
+    TargetColumn,
+    TiedRows,
+    as_labels,
+    divide,
+    excluded,
+    pick,
+    read_columns,
+    read_target,
+    tied_rows,
+)
 from chainrule.recipe.settings import Settings
 from chainrule.trained.prediction import PredictionMixin
 from chainrule.training.fit import split_rows
 
+FEWEST_TOLD = 20
+"""The minimum rows of a table for a remark that no two of them have the same number."""
 TARGET, TABLE = "target_column", "table"
 """The keys, in the metadata of a run's model file, of the target's name and, without an estimator, the preprocessor."""
 
@@ -76,6 +91,17 @@ class TableData:
         return {name: CategoryCells(cells) if name in apart else cells for name, cells in part.items()}
 
     @property
+    def like_identifiers(self) -> list[str]:
+        """The columns that may only identify the rows: integers without duplicates."""
+        found = []
+        for column in self.preprocessor.columns_:
+            if column.became == "scaled" and column.taken_for == "number" and not column.missing:
+                values = reading.read({column.name: self.columns[column.name]}).columns[0]
+                if len(values.values) >= FEWEST_TOLD and differ(take(values)):
+                    found.append(column.name)
+        return found
+
+    @property
     def left_out(self) -> int:
         """The number of rows without a target."""
         return len(self.columns[self.target.name]) - len(self.target.y)
@@ -98,12 +124,10 @@ class Known(NamedTuple):
 
 def blocks(preprocessor: TablePreprocessor) -> dict[str, slice]:
     """Return the columns of the inputs for each column of a table, by its name."""
-    found, at = {}, 0
-    for column in preprocessor.columns_:
-        if column.outputs:
-            found[column.name] = slice(at, at + column.outputs)
-        at += column.outputs
-    return found
+    columns = preprocessor.columns_
+    ends = accumulate(column.outputs for column in columns)
+    each = zip(columns, ends, strict=True)
+    return {column.name: slice(end - column.outputs, end) for column, end in each if column.outputs}
 
 
 def shown(value: object) -> str:
@@ -245,9 +269,7 @@ def target_of(
         )
     if name not in columns:
         raise DataError(f"{path} lacks the column {name!r}, which the model predicts; add it.")
-    loss = (
-        "mean_squared_error" if is_number else "softmax_cross_entropy"
-    )  # the model's column may have another name
+    loss = "mean_squared_error" if is_number else "softmax_cross_entropy"  # of the kind of the model's own
     target = read_target(name, columns[name], f"{path}", loss, to_learn=False)
     return target._replace(y=as_labels(target, model.classes))
 
@@ -267,13 +289,10 @@ def divided(
     except (ConfigError, DataError) as error:
         hints.give(f"whether the network has learned from some of these rows is not known: {error}")
         return None
-    train, test = map(whole.take, rows)
-    return train, test
+    return whole.take(rows[0]), whole.take(rows[1])
 
 
-def divided_rows(
-    target: TargetColumn, settings: Settings, path: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def divided_rows(target: TargetColumn, settings: Settings, path: str) -> Split:
     """Return the training and the test rows, among those with a target, of a run with these settings."""
     is_tied = settings.groups is not None or settings.time is not None
     tied = tied_rows(read_columns(path), target.name, settings, path) if is_tied else FREE_ROWS

@@ -23,8 +23,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import Solver
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.recipe import build
-from chainrule.recipe.columns import TargetColumn
-from chainrule.recipe.held_rows import gap_of
+from chainrule.recipe.columns import TargetColumn, gap_of
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.messages import with_value
 from chainrule.recipe.preset_choice import DIRECT, not_of_presets, without_optimizer

@@ -11,9 +11,8 @@ from sklearn.base import clone
 from chainrule.core.arrays import evenly_spaced
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.recipe.columns import excluded
+from chainrule.recipe.columns import excluded, tied_rows
 from chainrule.recipe.data import Data
-from chainrule.recipe.held_rows import tied_rows
 from chainrule.recipe.settings import TIES, Settings
 from chainrule.recipe.tables import prepared
 
