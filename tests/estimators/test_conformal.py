@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators.conformal.intervals import Intervals, folds_of
-from chainrule.estimators.conformal.scores import MAX_KEPT, Scores
+from chainrule.estimators.conformal.intervals import MAX_KEPT, Intervals, Scores, folds_of
 from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.conformal.units import Unit, shape_of, shortest, slope_of
 from chainrule.estimators.covering import needed

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from chainrule.core import hints
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.conformal.intervals import Intervals
-from chainrule.estimators.conformal.scores import Scores
+from chainrule.estimators.conformal.intervals import Intervals, Scores
 from chainrule.estimators.conformal.sets import LabelSets, misfits
 from chainrule.estimators.fit.held_out import PreparedInputs, named
 from chainrule.estimators.fit.result import FitResult

@@ -1,7 +1,7 @@
 """Sets of labels, calibrated on the rows that a fit held out.
 
 The score of a held-out row is 1 - p of its true label, and the set of a new row has every label whose 1 - p is at most
-the score of rank ceil((m + 1) coverage), see `scores`. Among all sets with that coverage these are the smallest on
+the score of rank ceil((m + 1) coverage), see `intervals`. Among all sets with that coverage these are the smallest on
 average, if the probabilities are right. A row may have an empty set, where no label is probable enough: they are common
 if the classifier is right more often than `coverage`. The probabilities of held-out rows are those of a network that
 has not learned from them, of two labels at the log-odds of the one that predicts (`estimators.fit.confidence`).
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import FormatError
-from chainrule.estimators.conformal.scores import Scores
+from chainrule.estimators.conformal.intervals import Scores
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.labels import Labels
 
