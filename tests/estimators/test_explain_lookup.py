@@ -30,7 +30,6 @@ from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.explain import chords, looked_up
 from chainrule.estimators.explain.chords import Shares
 from chainrule.estimators.explain.explain import MAX_ROWS
-from chainrule.estimators.explain.looked_up import AnswerLookup
 from chainrule.estimators.explain.reasons import cell
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -156,7 +155,7 @@ def test_blocks_of_rows_are_the_same(monkeypatch: pytest.MonkeyPatch):
     whole = net.explain(X)
     monkeypatch.setattr(looked_up, "AT_ONCE", 7 * len(net.blend_.lookup))
     np.testing.assert_allclose(net.explain(X).values, whole.values, rtol=0, atol=1e-12)
-    assert AnswerLookup(np.zeros(1, int), None, net.blend_.lookup).at_once == 7 < MAX_ROWS
+    assert looked_up.at_once(net.blend_.lookup) == 7 < MAX_ROWS
 
 
 @pytest.mark.parametrize("kind", KINDS)

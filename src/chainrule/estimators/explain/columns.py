@@ -16,13 +16,11 @@ from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.explain.answers import ShuffledTable, Wanted, answers, output_of, wanted
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
-from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.parts import AnswerParts, Inputs
 from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.explain.shuffled import ShuffledTable
-from chainrule.estimators.explain.taken import Inputs
-from chainrule.estimators.explain.targets import Wanted, answers, output_of, wanted, with_columns
 from chainrule.estimators.fit.structure import RowValues, read_structure
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets
@@ -266,7 +264,7 @@ def _answers_at(
 ) -> Floats:
     """Return the answers for all rows with the column's i-th cell."""
     one: Inputs = tuple(own[i : i + 1] for own in put)
-    return answers(parts, with_columns(parts, inputs, one, [k]), want, output)
+    return answers(parts, parts.with_columns(inputs, one, [k]), want, output)
 
 
 def _points(data: ReadColumn, points: int) -> tuple[NDArray[np.generic], float, float]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from chainrule.data.samples import TargetScale
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.explain.answers import Wanted, output_of, wanted
 from chainrule.estimators.explain.chords import (
     TINY,
     Floats,
@@ -34,11 +35,15 @@ from chainrule.estimators.explain.chords import (
     softmax,
     sort_slopes,
 )
-from chainrule.estimators.explain.looked_up import ComparedSimilarities, LookedUpBack, looked_up
-from chainrule.estimators.explain.parts import AnswerParts
+from chainrule.estimators.explain.looked_up import (
+    ComparedSimilarities,
+    LookupBack,
+    at_once,
+    looked_up,
+    similar,
+)
+from chainrule.estimators.explain.parts import AnswerParts, Inputs
 from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.explain.taken import Inputs
-from chainrule.estimators.explain.targets import Wanted, output_of, wanted
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.formulas.losses import Loss, Poisson, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -102,9 +107,8 @@ def uncrossed(found: LinkedOutputs, q: Sequence[float]) -> LinkedOutputs:
     of_sort = sort_slopes(y)
     p = np.empty_like(y)
     p[:, order] = np.sort(y, axis=1)
-    return LinkedOutputs(
-        found.shares._replace(p=p), lambda m: found.back(np.einsum("nk,nkj->nj", m[:, order], of_sort))
-    )
+    shares = found.shares._replace(p=p)
+    return LinkedOutputs(shares, lambda m: found.back(np.einsum("nk,nkj->nj", m[:, order], of_sort)))
 
 
 def _linked(loss: Loss, z: Floats) -> tuple[Shares, Back]:
@@ -201,8 +205,8 @@ def explain(parts: AnswerParts, X: object, target: object, output: str | None, r
         raise ShapeError("X has no rows, and there is no answer to explain; pass at least one.")
     want = wanted(parts.result.targets, target, table.rows)
     width = sum(network.width for part in parts.all for network in part.networks)
-    similar = MAX_ROWS if parts.lookup is None else parts.lookup.at_once
-    step = max(1, min(MAX_ROWS, MAX_NUMBERS // width, similar))
+    most = MAX_ROWS if parts.lookup is None else at_once(parts.lookup.lookup)
+    step = max(1, min(MAX_ROWS, MAX_NUMBERS // width, most))
     chunks = [slice(start, start + step) for start in range(0, table.rows, step)]
     found = [_over_references(parts, table.inputs, against.inputs, rows, want, output) for rows in chunks]
     values, answers, base = (np.concatenate(each) for each in zip(*(each[:3] for each in found), strict=True))
@@ -253,8 +257,8 @@ class _Compared(NamedTuple):
 
 def _compared(parts: AnswerParts, inputs: Inputs, rows: slice) -> _Compared:
     """Return some rows of prepared ones."""
-    similar = None if parts.lookup is None else parts.lookup.similar(inputs[-1][rows])
-    return _Compared([np.asarray(each[rows], np.float64) for each in inputs[: len(parts.all)]], similar)
+    compared = None if parts.lookup is None else similar(parts.lookup.lookup, inputs[-1][rows])
+    return _Compared([np.asarray(each[rows], np.float64) for each in inputs[: len(parts.all)]], compared)
 
 
 def _against(
@@ -265,10 +269,8 @@ def _against(
         [network.run(own, row) for network in part.networks]
         for part, own, row in zip(parts.all, some.inputs, reference.inputs, strict=True)
     ]
-    of_parts = [
-        _predicted(part.result, [each.outputs for each in own])
-        for part, own in zip(parts.all, passes, strict=True)
-    ]
+    pairs = zip(parts.all, passes, strict=True)
+    of_parts = [_predicted(part.result, [each.outputs for each in own]) for part, own in pairs]
     mean, back_of_mean = blended(of_parts, [part.weight for part in parts.all])
     corrected, back_of_lookup = _corrected(parts, mean, some, reference)
     shares, back_of_temperature = tempered(corrected, parts.temperature, parts.exclusive)
@@ -283,7 +285,7 @@ def _against(
 
 def _corrected(
     parts: AnswerParts, mean: Shares, some: _Compared, reference: _Compared
-) -> tuple[Shares, LookedUpBack]:
+) -> tuple[Shares, LookupBack]:
     """Return an average after its lookup, if it has one, and the way back to it and to the columns."""
     found, columns = parts.lookup, len(parts.names)
     if found is None or some.similar is None or reference.similar is None:

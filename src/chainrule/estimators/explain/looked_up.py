@@ -17,7 +17,6 @@ with L the logarithmic mean, and a distance is a sum over the inputs: of numbers
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +39,7 @@ from chainrule.estimators.explain.chords import (
     quotient_slopes,
     slope,
 )
-from chainrule.estimators.explain.taken import TakenColumns
+from chainrule.estimators.explain.parts import AnswerLookup
 
 AT_ONCE = 1 << 22
 """The similarities that are in memory at once; with fewer the networks would run for a few rows each."""
@@ -58,55 +57,51 @@ class ComparedSimilarities(NamedTuple):
     """(n, sums) over training rows of the similarity times what is known"""
 
 
-@dataclass(frozen=True)
-class AnswerLookup(TakenColumns):
-    """A lookup, and the columns of its inputs."""
-
-    lookup: Lookup
-
-    @property
-    def at_once(self) -> int:
-        """The rows whose similarities are in memory at once."""
-        return max(1, AT_ONCE // len(self.lookup))
-
-    def similar(self, inputs: NDArray[np.floating]) -> ComparedSimilarities:
-        """Compare prepared rows (n, inputs) with those of training."""
-        lookup = self.lookup
-        rows = ComparedRows.of(inputs, lookup.is_code)
-        distances = lookup.similarity.distances(lookup.similarity.scaled(rows), lookup.scaled)
-        similarities = np.exp(-distances)
-        return ComparedSimilarities(rows, distances, similarities, similarities @ lookup.memory.known)
-
-    def attributions(self, m: Floats, one: ComparedSimilarities, reference: ComparedSimilarities) -> Floats:
-        """Return the part of each input (n, inputs) in sum_k m_k (sums_k - sums'_k). m: (n, sums)."""
-        memory, similarity = self.lookup.memory, self.lookup.similarity
-        w = log_mean(one.similarities, reference.similarities, reference.distances - one.distances)
-        w *= m @ memory.known.T  # (n, training rows), of each d' - d
-        found = np.empty((len(m), len(self.columns)))
-        is_code = self.lookup.is_code
-        x, x0 = (np.asarray(rows.numbers, np.float64) for rows in (one.rows, reference.rows))
-        of_rows = (x + x0) * w.sum(1, keepdims=True) - 2 * (w @ memory.rows.numbers)
-        of_numbers = similarity.numbers * (x0 - x) * of_rows
-        for j in np.flatnonzero(similarity.same):
-            row, here, there = memory.rows.numbers[:, j], one.rows.numbers[:, j], reference.rows.numbers[0, j]
-            is_same = np.where(differ(here[:, None], row), 0.0, w).sum(1)
-            of_column = similarity.same[j] * (is_same - w @ ~differ(there, row))
-            of_numbers[:, j] += np.where(here == there, 0.0, of_column)
-        found[:, ~is_code] = of_numbers
-        for column, b_c, code, code0, codes in zip(
-            np.flatnonzero(is_code),
-            similarity.codes,
-            one.rows.codes.T,
-            reference.rows.codes[0],
-            memory.rows.codes.T,
-            strict=True,
-        ):
-            is_same = np.where(codes == code[:, None], w, 0.0).sum(1)
-            found[:, column] = np.where(code == code0, 0.0, b_c * (is_same - w @ (codes == code0)))
-        return found
+def at_once(lookup: Lookup) -> int:
+    """The rows whose similarities are in memory at once."""
+    return max(1, AT_ONCE // len(lookup))
 
 
-LookedUpBack = Callable[[Floats], tuple[Floats, Floats]]
+def similar(lookup: Lookup, inputs: NDArray[np.floating]) -> ComparedSimilarities:
+    """Compare prepared rows (n, inputs) with those of training."""
+    rows = ComparedRows.of(inputs, lookup.is_code)
+    distances = lookup.similarity.distances(lookup.similarity.scaled(rows), lookup.scaled)
+    similarities = np.exp(-distances)
+    return ComparedSimilarities(rows, distances, similarities, similarities @ lookup.memory.known)
+
+
+def attributions(
+    lookup: Lookup, m: Floats, one: ComparedSimilarities, reference: ComparedSimilarities
+) -> Floats:
+    """Return the part of each input (n, inputs) in sum_k m_k (sums_k - sums'_k). m: (n, sums)."""
+    memory, similarity = lookup.memory, lookup.similarity
+    w = log_mean(one.similarities, reference.similarities, reference.distances - one.distances)
+    w *= m @ memory.known.T  # (n, training rows), of each d' - d
+    found = np.empty((len(m), len(lookup.is_code)))
+    is_code = lookup.is_code
+    x, x0 = (np.asarray(rows.numbers, np.float64) for rows in (one.rows, reference.rows))
+    of_rows = (x + x0) * w.sum(1, keepdims=True) - 2 * (w @ memory.rows.numbers)
+    of_numbers = similarity.numbers * (x0 - x) * of_rows
+    for j in np.flatnonzero(similarity.same):
+        row, here, there = memory.rows.numbers[:, j], one.rows.numbers[:, j], reference.rows.numbers[0, j]
+        is_same = np.where(differ(here[:, None], row), 0.0, w).sum(1)
+        of_column = similarity.same[j] * (is_same - w @ ~differ(there, row))
+        of_numbers[:, j] += np.where(here == there, 0.0, of_column)
+    found[:, ~is_code] = of_numbers
+    for column, b_c, code, code0, codes in zip(
+        np.flatnonzero(is_code),
+        similarity.codes,
+        one.rows.codes.T,
+        reference.rows.codes[0],
+        memory.rows.codes.T,
+        strict=True,
+    ):
+        is_same = np.where(codes == code[:, None], w, 0.0).sum(1)
+        found[:, column] = np.where(code == code0, 0.0, b_c * (is_same - w @ (codes == code0)))
+    return found
+
+
+LookupBack = Callable[[Floats], tuple[Floats, Floats]]
 """From the multipliers of corrected predictions (n, outputs) to those of the average's (n, outputs), and to what
 similar rows add by each column of the table (n, columns)"""
 
@@ -117,7 +112,7 @@ def looked_up(
     one: ComparedSimilarities,
     reference: ComparedSimilarities,
     columns: int,
-) -> tuple[Shares, LookedUpBack]:
+) -> tuple[Shares, LookupBack]:
     """Return what an average predicts after correction, and the way back.
 
     shares: (n + 1, outputs), what it predicts for the rows and the reference.  one, reference: these rows, compared.
@@ -131,7 +126,7 @@ def looked_up(
 
     def back_of_all(m: Floats) -> tuple[Floats, Floats]:
         of_average, of_sums = back(m)
-        return of_average, found.by_column(found.attributions(of_sums, one, reference), columns)
+        return of_average, found.by_column(attributions(found.lookup, of_sums, one, reference), columns)
 
     return made, back_of_all
 

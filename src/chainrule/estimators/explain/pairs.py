@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.core.settings import check_count
+from chainrule.estimators.explain.answers import answers, output_of, wanted
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.parts import AnswerParts
-from chainrule.estimators.explain.targets import answers, output_of, wanted, with_columns
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -82,7 +82,7 @@ def pairs(parts: AnswerParts, X: object, columns: int, target: object, output: s
     want = wanted(parts.result.targets, labels, len(reasons))
 
     def with_typical(*typical_columns: int) -> Floats:
-        return answers(parts, with_columns(parts, inputs, typical, list(typical_columns)), want, output)
+        return answers(parts, parts.with_columns(inputs, typical, list(typical_columns)), want, output)
 
     whole, alone = answers(parts, inputs, want, output), {k: with_typical(k) for k in chosen}
     values = np.zeros((len(reasons), len(chosen), len(chosen)))

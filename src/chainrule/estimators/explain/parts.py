@@ -1,4 +1,4 @@
-"""The fits that answer together, and tables as each of them takes them."""
+"""The fits that answer together, and tables as each of them takes them: which column each prepared input is of."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError, ShapeError
+from chainrule.estimators.best.lookup import Lookup
 from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.explain.chords import Floats
-from chainrule.estimators.explain.looked_up import AnswerLookup
-from chainrule.estimators.explain.taken import Inputs, TakenColumns, sources_of
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.tables.cells import ReadColumn, cells, typical_row
+from chainrule.estimators.tables.crossed import Crossed
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Context, Embedding, Link
 from chainrule.inspection.attribution.deep_lift import ChordPass, NoRuleError, chord_pass
@@ -27,6 +27,56 @@ from chainrule.network.tree import walk
 
 MAX_REFERENCE = 100
 """The rows of a reference at most: the work is in proportion to them."""
+Inputs = tuple[NDArray[np.floating], ...]
+"""Rows as each part's networks take them, and then as the lookup does where there is one, (rows, inputs) each."""
+
+
+@dataclass(frozen=True)
+class TakenColumns:
+    """What takes prepared rows.
+
+    columns: the column of each input (inputs,), among those that anything uses.
+    preprocessor: what prepares the rows; None without a table.
+    """
+
+    columns: NDArray[np.int64]
+    preprocessor: TablePreprocessor | None
+
+    @property
+    def crossed(self) -> tuple[Crossed, ...]:
+        """The pairs of columns with an input of their own, the last inputs."""
+        return () if self.preprocessor is None else self.preprocessor.crossed_
+
+    def by_column(self, values: Floats, columns: int) -> Floats:
+        """Add up the values of the inputs (n, inputs) that a column became: (n, columns). A pair's is halved."""
+        own = len(self.columns) - len(self.crossed)
+        places, starts = np.unique(self.columns[:own], return_index=True)
+        found = np.zeros((len(values), columns))
+        found[:, places] = np.add.reduceat(values[:, :own], starts, axis=1)
+        known = {place: column for place, column in zip(starts.tolist(), places.tolist(), strict=True)}
+        for k, pair in enumerate(self.crossed):
+            for side in (pair.first, pair.second):
+                found[:, known[side.start]] += values[:, own + k] / 2
+        return found
+
+    def with_columns(
+        self, inputs: NDArray[np.floating], other: NDArray[np.floating], columns: list[int]
+    ) -> NDArray[np.floating]:
+        """Return inputs with those of some columns taken from other rows, as many or one, and their pairs anew."""
+        own = len(self.columns) - len(self.crossed)
+        changed = np.array(inputs)
+        chosen = np.flatnonzero(np.isin(self.columns[:own], columns))
+        changed[:, chosen] = other[:, chosen]
+        for k, pair in enumerate(self.crossed):
+            changed[:, own + k] = pair.codes(changed[:, :own])
+        return changed
+
+
+def sources_of(preprocessor: TablePreprocessor | None, features: int) -> NDArray[np.int64]:
+    """Return the column of the table that each input is of (inputs,). features: how many there are without a table."""
+    if preprocessor is None:
+        return np.arange(features)
+    return np.array(preprocessor.sources_, np.int64)
 
 
 class PreparedTable(NamedTuple):
@@ -56,6 +106,13 @@ class AnswerPart(TakenColumns):
     def predicted(self, rows: NDArray[np.floating], engine: str) -> Floats:
         """Return what it predicts for prepared rows (n, outputs)."""
         return np.asarray(self.result.predicted(rows, engine), np.float64)
+
+
+@dataclass(frozen=True)
+class AnswerLookup(TakenColumns):
+    """The lookup of an average, and the columns of its inputs."""
+
+    lookup: Lookup
 
 
 class AnswerParts:
@@ -144,6 +201,11 @@ class AnswerParts:
         rows = np.repeat(np.asarray(row), len(cells), axis=0)
         rows[:, self.names.index(column)] = cells
         return rows
+
+    def with_columns(self, inputs: Inputs, other: Inputs, columns: list[int]) -> Inputs:
+        """Return prepared rows whose inputs of some columns are those of other rows, as many or one."""
+        each = zip(self.takers, inputs, other, strict=True)
+        return tuple(taker.with_columns(own, theirs, columns) for taker, own, theirs in each)
 
     def predicted(self, inputs: Inputs) -> Floats:
         """Return what is predicted for prepared rows, (n, outputs), by the engine."""
