@@ -41,7 +41,7 @@ def same(value: float) -> float:
 FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     (
         QUESTIONS,
-        "in training # times in the geometric mean",
+        "training is # times as fast in the geometric mean",
         "docs/benchmarks.md",
         MEAN.format("PyTorch"),
         same,
@@ -78,16 +78,16 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     ),
     (
         QUESTIONS,
-        "boosted trees need # of its time",
+        "boosted trees take # of its time",
         "docs/tables.md",
         SECONDS.format("HistGradientBoosting", 20),
         same,
     ),
-    (QUESTIONS, "of its time, CatBoost # times", "docs/tables.md", SECONDS.format("CatBoost", 18), same),
+    (QUESTIONS, "of its time, and CatBoost # times", "docs/tables.md", SECONDS.format("CatBoost", 18), same),
     (QUESTIONS, "best preset on # of 20 open", "docs/automl.md", AUTOGLUON.format(ANY, "#", ANY, ANY), same),
     (QUESTIONS, "AutoGluon's loss is # times", "docs/automl.md", AUTOGLUON.format("#", ANY, ANY, ANY), same),
-    (QUESTIONS, "to one row takes # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, "#", ANY), same),
-    (QUESTIONS, "what it saves is # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, ANY, "#"), same),
+    (QUESTIONS, "of one row takes # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, "#", ANY), same),
+    (QUESTIONS, "files are # times as large", "docs/automl.md", AUTOGLUON.format(ANY, ANY, ANY, "#"), same),
     ("README.zh-TW.md", "[# 張優於 AutoGluon", "docs/automl.md", AUTOGLUON.format(ANY, "#", ANY, ANY), same),
     (
         "README.md",
@@ -112,9 +112,9 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
         "With 2 to # rows the default is an ensemble",
         same,
     ),
-    (QUESTIONS, "With 50 rows its loss is # of the better", "docs/estimators.md", FEW.format(50), same),
-    (QUESTIONS, "CatBoost, with 200 rows #, and", "docs/estimators.md", FEW.format(200), same),
-    (QUESTIONS, "in 20 seconds #, over", "docs/estimators.md", BEST_OF_FEW + ": #, where", same),
+    (QUESTIONS, "its loss is # with 50 rows", "docs/estimators.md", FEW.format(50), same),
+    (QUESTIONS, "with 50 rows and # with 200 rows", "docs/estimators.md", FEW.format(200), same),
+    (QUESTIONS, "in 20 seconds has #, over", "docs/estimators.md", BEST_OF_FEW + ": #, where", same),
     (
         QUESTIONS,
         "on which the default has #. [",
@@ -124,7 +124,7 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     ),
     (
         QUESTIONS,
-        "first layer a gradient of # of",
+        "gradient of the first layer is # of",
         "docs/laboratory.md",
         r"gradient is # of the last layer's",
         same,
@@ -146,7 +146,7 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     ("docs/moving/pytorch.md", f"# times for {LARGE}", "docs/benchmarks.md", RATIO.format(LARGE), same),
     (
         "docs/moving/scikit_learn.md",
-        "it is # times as fast",
+        "Training is # times as fast",
         "docs/benchmarks.md",
         MEAN.format("scikit-learn"),
         same,

@@ -19,7 +19,7 @@ CardLicense = Annotated[
         "--license",
         metavar="NAME",
         help="License as the Hub names it, apache-2.0.",
-        show_default="left to say",
+        show_default="none",
     ),
 ]
 CardOut = Annotated[

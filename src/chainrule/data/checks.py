@@ -100,7 +100,8 @@ def check_X(
         )
     if X.shape[1] != inputs:
         raise ShapeError(
-            f"{name} has {X.shape[1]} features but the network takes {inputs}; select the same columns."
+            f"{name} has {X.shape[1]} feature{'s' * (X.shape[1] != 1)} but the network takes {inputs}; select the same "
+            "columns."
         )
     if X.shape[0] == 0:
         raise ShapeError(f"{name} has no samples; pass at least one.")

@@ -104,7 +104,7 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
         )
     raise DataError(
         f"{name} lacks {', '.join(shown)}{more} of the {len(known)} columns the model was trained on; "
-        "name its columns likewise."
+        "add what is missing, or rename its columns."
     )
 
 

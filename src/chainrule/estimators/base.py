@@ -94,12 +94,12 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y: (n,) labels or numbers, or (n, outputs); of a source None.
         sample_weight: (n,), the weight of each sample in the loss; None for 1 each.
         X_val, y_val: samples for validation after each epoch and for early_stopping, instead of a fraction of X.
-        groups: (n,) what each row belongs to, such as a person, or the name of a column of X, which is then no input.
-        What is held out is whole groups, if a fraction of X is.
-        time: (n,) when each row was, as numbers or dates, or the name of a column of X, which stays an input. What is
-        held out is what comes last; with groups, the later rows of groups that nothing is learned of. See `gap`.
-        more: the seconds for which the race of the last fit of preset="best" goes on, on the same rows and with the
-        same parameters; its networks stay. Raises ConfigError without one, as after `load`.
+        groups: (n,) the group of each row, such as a person, or the name of a column of X, which is then not an input.
+        If a fraction of X is held out, it consists of whole groups.
+        time: (n,) the time of each row, as numbers or dates, or the name of a column of X, which stays an input. The
+        last rows are held out; with groups, the later rows of groups that are not trained on. See `gap`.
+        more: the seconds by which to continue the race of the last fit of preset="best", on the same rows and with the
+        same parameters; its networks are kept. Raises ConfigError without one, as after `load`.
         plan: the `plan_` of a fit of preset="best", which this one repeats to the bit on the same rows with the same
         parameters: no clock is read, and random_state and time_limit are not used.
         """

@@ -142,11 +142,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
             is_in = net.predict_set(X_new, 0.9)
             net.classes_[is_in[0]]  # the labels of the first row
 
-        Returns a mask (n, classes), in the order of `classes_`. A row has several labels where they are hard to tell
-        apart, and none where no label is probable enough, as of rows unlike those of the fit.
+        Returns a mask (n, classes), in the order of `classes_`. A row has several labels if they are hard to tell
+        apart, and none if no label is probable enough, as for rows unlike those of the fit.
         coverage: between 0 and 1.
-        by: the name or number of a column whose groups are each covered as often, by the held-out rows of the group.
-        per_label: whether the rows of each label are covered as often, rare ones too; the sets are then larger.
+        by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
+        per_label: whether the rows of each label get this coverage, rare labels too; the sets are then larger.
 
         They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit;
         docs/trust.md says what is guaranteed. Every label is in the sets, with a warning, where there are fewer

@@ -196,7 +196,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         """Return what the estimator computes, from a raw row to its answer, as a graph of named operations.
 
         It has the preparation of the table, every network, the weights and the temperature of an average, the scale of
-        the target and the labels; formats of export are written from it. Print its `describe()`.
+        the target and the labels; every export format is written from it. Print its `describe()`.
         """
         from chainrule.estimators.graphs import graph_of_estimator
 

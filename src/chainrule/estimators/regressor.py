@@ -83,9 +83,9 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
             net = MLPRegressor(preprocess="auto").fit(X, y)
             lower, upper = net.predict_interval(X_new, 0.9).T
 
-        Returns (n, 2), or (n, outputs, 2) where each output is covered as often; of several quantiles (n, 2).
+        Returns (n, 2), or (n, outputs, 2) where each output gets this coverage; for several quantiles (n, 2).
         coverage: between 0 and 1.
-        by: the name or number of a column whose groups are each covered as often, by the held-out rows of the group.
+        by: the name or number of a column; each of its groups gets this coverage, by the held-out rows of the group.
 
         They are calibrated on the rows that the fit held out (early_stopping, X_val or a race), with no further fit,
         and wider where these had larger errors; docs/trust.md says what is guaranteed. They are infinite, with a

@@ -1,7 +1,7 @@
 """Which inputs lead to a value of a network, and in which direction: what `Constraints` follow from layer to layer.
 
-A network is monotone in an input by the signs along every path from it to the output: each factor of the derivative on
-such a path has a known sign, and the product of the signs is the one that was asked for.
+A network is monotone in an input if, along every path from it to the output, each factor of the derivative has a known
+sign and the product of these signs is the required one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 class Paths(NamedTuple):
-    """What leads to each value of a layer's input or output, from left to right."""
+    """The inputs of the network on which each value of a layer's input or output depends, by column."""
 
     directions: NDArray[np.int8]
     """(width,) 1 or -1 for a value that never falls, or never rises, when a monotone input moves in its direction; 0
@@ -46,10 +46,10 @@ class Interval(NamedTuple):
 
 
 class Confined(NamedTuple):
-    """What a layer needs to keep what was asked for, and what it leads to."""
+    """The bounds of a layer's parameters that keep the constraints, and the paths of its outputs."""
 
     paths: Paths
-    """those of its outputs"""
+    """of its outputs"""
     intervals: Mapping[str, Interval] = {}
     """the bounds of its parameters, by field"""
 

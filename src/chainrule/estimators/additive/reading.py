@@ -72,10 +72,11 @@ def varied(parts: Sequence[InputPart], width: int, dtype: DTypeLike) -> Rows:
 
 
 def terms_of_another(result: FitResult, other: Model) -> Terms | None:
-    """Return the terms of a result for a network that differs a little from its own, as one of rounded weights does.
+    """Return the terms of a result for a network that differs a little from its own, such as one with rounded weights.
 
-    A value changes by what the outputs of the two networks differ by: the sum of the terms is that of the other one,
-    and its mean over the training rows, which are not there any more, differs from 0 by no more. None without terms.
+    Each value changes by the difference between the outputs of the two networks, so that the terms add up to the other
+    network's output. Their means over the training rows, which are no longer available, may then differ from 0 by as
+    much. None if the result has no terms.
     """
     terms, prepared = result.terms, result.preprocessor
     if terms is None or prepared is None:

@@ -54,7 +54,7 @@ class AdditiveTerm(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The column, or both."""
+        """Its column, or both columns of a pair."""
         return " x ".join(axis.column for axis in self.axes)
 
     def at(self, *places: Any) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ class Judge(NamedTuple):
     """of the targets, for numbers"""
 
     def truth(self, predicted: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the part of predictions (n, outputs) for `mean_loss`: for labels the probability of the true one."""
+        """Return what `mean_loss` takes of predictions (n, outputs): for labels the probability of the true one."""
         predicted = np.asarray(predicted, np.float64)
         if self.loss is not None:
             return predicted
@@ -43,7 +43,7 @@ class Judge(NamedTuple):
         return np.where(self.y > 0.5, predicted, 1 - predicted)
 
     def mean_loss(self, truth: NDArray[np.float64]) -> float:
-        """Return the weighted mean loss of results of `truth`, or of the mean of several."""
+        """Return the weighted mean loss. truth: a result of `truth`, or the mean of several."""
         if self.loss is None:
             losses = -np.log(np.maximum(truth, LEAST)).sum(1)
         else:

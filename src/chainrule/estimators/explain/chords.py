@@ -66,7 +66,7 @@ def exp_slope(z: Floats) -> Floats:
 
 
 def sigmoid(z: Floats) -> tuple[Shares, Floats]:
-    """Return the probabilities 1 / (1 + e^-z), and their slopes.
+    """Return the probabilities p = 1 / (1 + e^-z), and their slopes, where L is the logarithmic mean.
 
     (p - p') / (z - z') = L(p, p') L(q, q') / (L(p, p') + L(q, q'))      q = 1 - p
     since z = log p - log q.

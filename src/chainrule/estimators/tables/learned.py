@@ -93,7 +93,7 @@ class LearnedColumn(NamedTuple):
 
 
 def placed(learned: Sequence[LearnedColumn]) -> Iterator[tuple[int, LearnedColumn]]:
-    """Iterate over the columns, each with its first column of the output."""
+    """Iterate over the columns, each with the index of its first output column."""
     at = 0
     for each in learned:
         yield at, each

@@ -134,8 +134,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         array (n, columns); or a list of mappings, one per row.
         y: (n,) or (n, outputs), or None; only for min_count="auto".
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
-        time: (n,) when each row was, or None; only for out_of_range="clip", by which a number that goes with time is
-        clipped where a twentieth of the rows lies beyond, see `chainrule.estimators.tables.fitting`.
+        time: (n,) the time of each row, or None; only for out_of_range="clip", which uses another limit for a number
+        that goes up or down with time, see `chainrule.estimators.tables.fitting`.
         """
         rules = self._rules()
         table = reading.read(X)

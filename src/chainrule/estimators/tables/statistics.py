@@ -185,10 +185,10 @@ LARGEST_LEVEL = 2.0**53
 
 
 def levels_of(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-    """Return the different numbers of a column, ascending, and which of them each is: each is then scaled once.
+    """Return the distinct numbers of a column, ascending, and the code of each cell, so that each is scaled once.
 
-    x: (n,). The codes are (n,), that of NaN is the number of different numbers. None for a column of other numbers than
-    whole ones or ones of two decimals, and where looking at each cell is as fast: with n / 4 different ones or more.
+    x: (n,). The codes (n,) are places among the distinct numbers; NaN has the number of them. None unless all numbers
+    are whole or have at most two decimals, and if n / 4 or more are distinct: scaling each cell is then as fast.
     """
     n, first = len(x), x[:LOOKS]
     with np.errstate(over="ignore", invalid="ignore"):

@@ -83,24 +83,28 @@ def tune(
     groups: RowValues | None = None,
     time: RowValues | None = None,
 ) -> Tuned:
-    """Search for the settings with the least loss on held-out rows, and return the estimator with them on all rows.
+    """Search for the settings with the lowest loss on held-out rows; the result has an estimator fitted with them.
 
-    estimator: an `MLPClassifier` or `MLPRegressor` with preprocess="auto" or a preset. What is varied is in
-    `chainrule.estimators.tuning.spaces.SPACES`; a parameter that has another value than its default stays.
-    X, y: as in its `fit`.  The value of a trial is the log loss, or the root of the mean squared error in the units
-    of y, or the loss itself where that is another one; the first trial has the settings as they are.
-    trials: the most of them, with those in the journal; 50 unless there is a time limit.
-    time_limit: the most seconds, within a tenth, with the last fit.
-    folds: each row is held out once, in so many fits a trial; None for a fifth of the rows, held out in one fit.
-    pruner: what ends a trial after an epoch: "median" of the earlier trials, successive "halving", or "none". It sees
-    the first fold.
-    jobs: trials at a time, in threads that share the cores.  seed: of the proposals and of what is held out; also of
-    the networks, where random_state is None.  With one job and no time limit the same seed gives the same trials.
-    journal: a file that keeps the trials: a search that has one goes on, and several processes may share it.
+    estimator: an `MLPClassifier` or `MLPRegressor` with preprocess="auto" or a preset. The parameters that are varied
+        are in `chainrule.estimators.tuning.spaces.SPACES`; those that are not at their defaults stay as they are.
+    X, y: as in its `fit`. The value of a trial is the log loss, or the root mean squared error in the units of y, or
+        the loss itself if it is another one. The first trial has the settings of the estimator.
+    trials: the maximum number of trials, including those in the journal; 50 unless there is a time limit.
+    time_limit: the maximum seconds to within a tenth, including the last fit on all rows.
+    folds: the number of folds of cross-validation, each of which is a fit of the trial; None for one fit, which holds
+        out a fifth of the rows.
+    pruner: the rule that may end a trial after an epoch of its first fold: "median" of the earlier trials, successive
+        "halving", or "none".
+    jobs: the number of trials that run at the same time, in threads that share the cores.
+    seed: of the proposed settings and of the split; also of the networks, where random_state is None. With one job and
+        no time limit the same seed gives the same trials.
+    journal: a file to which the trials are written. A search continues one that exists, and several processes may
+        share it.
     listen: called with each trial as it ends.
-    groups, time: as in `fit`: what is held out are whole groups, or in each fold what comes later.
+    groups, time: as in `fit`: whole groups are held out, or in each fold the later rows.
 
-    Ctrl-C ends the search; what was found so far is the result. Raises ConfigError without Optuna, DataError as `fit`.
+    Ctrl-C ends the search, and the result is what was found so far. Raises ConfigError without Optuna, DataError as
+    `fit`.
     """
     begun = clock()
     with hints.once(), study.quietly():

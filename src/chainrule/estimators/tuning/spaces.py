@@ -37,7 +37,7 @@ class Space(NamedTuple):
     """parameters(values by name) -> parameters of the estimator"""
 
     def without(self, given: set[str]) -> dict[str, Dimension]:
-        """Return the dimensions that decide none of the given parameters."""
+        """Return the dimensions that set none of the given parameters."""
         return {name: each for name, each in self.dimensions.items() if given.isdisjoint(each.sets)}
 
 

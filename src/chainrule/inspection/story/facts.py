@@ -90,7 +90,7 @@ class Evidence(NamedTuple):
 
 @records.kind("story_no_rule")
 class NoRule(NamedTuple):
-    """The layer without a DeepLIFT rule, because of which there is no evidence by layer."""
+    """The layer without a DeepLIFT rule, for which the story has no evidence by layer."""
 
     name: str
     layer: str

@@ -21,7 +21,7 @@ def limit(path: str) -> int:
 
 
 def too_large(path: str) -> Refusal:
-    """Return the refusal of a larger body."""
+    """Return the error response for a request body above the limit."""
     most = "64 MiB" if limit(path) == UPLOAD else "64 KiB"
     return Refusal(413, f"The request has more than {most}; send a smaller file.")
 

@@ -31,11 +31,10 @@ NO_SOCKET = Refusal(403, "This address accepts no WebSocket; load the page again
 
 
 class Replies:
-    """The gate's replies, and the headers of all replies, for the server at one port.
+    """The gate's responses, and the headers of all responses, for a server at one port.
 
-    They allow the page to load only from here, forbid framing and HTML made from text, disable type guessing, the
-    referrer and sharing with windows or pages of other origins. A browser caches only /static/VERSION/, which never
-    changes.
+    The headers let the page load from this server only, and forbid frames, HTML made from text, content type sniffing,
+    the referrer and access by pages of other origins. A browser caches only /static/VERSION/, which never changes.
     """
 
     def __init__(self, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Searches, which take their own steps by comparing losses, and no training as their baseline."""
+"""Search methods, which choose their steps by comparing losses, and their baseline, which does not train."""
 
 from __future__ import annotations
 

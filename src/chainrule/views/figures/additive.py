@@ -51,7 +51,7 @@ def term(found: Terms, name: str) -> go.Figure:
 
 
 def named(one: AdditiveTerm) -> str:
-    """Return the name of a term: the column, or both."""
+    """Return the name of a term: its column, or both columns of a pair."""
     return " × ".join(axis.column for axis in one.axes)
 
 

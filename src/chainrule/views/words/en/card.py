@@ -9,9 +9,9 @@ DATA, RESULTS, LIMITS, USE, MADE = "Data", "Results", "Limits", "How to use it",
 METRIC, VALUE = "metric", "value"
 RANGE_HEADS = ("column", "type", "missing", "values in training")
 LICENSE_MISSING = (
-    "The license is left to say: repeat the command with `--license`, such as `--license apache-2.0`."
+    "No license is named yet: repeat the command with `--license`, such as `--license apache-2.0`."
 )
-UNUSED = "What it is meant for, and what it must not be used for, is left to say by those who know."
+UNUSED = "What the model is meant for, and what it must not be used for, is for its authors to add here."
 IN_PYTHON, ELSEWHERE = "In Python:", "At the command, over HTTP, and as C:"
 NOTICED = "What its training noticed:"
 
