@@ -15,7 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 
 from chainrule import LeakWarning, MLPClassifier, MLPRegressor
 from chainrule.errors import ChainruleError, FormatError
-from chainrule.estimators.notices import columns, find, judge, sample
+from chainrule.estimators.notices import judge, sample
 from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.estimators.notices.sample import SampledTable, autocorrelation, blocks, frequent
 from chainrule.estimators.tables.rarity import mean_squares
@@ -267,7 +267,7 @@ def test_correlations_by_hand():
 
 def test_a_column_alone_by_hand():
     values = np.tile([0.0, 1.0], 100)
-    explained = columns.explained_alone(small(np.stack([values, np.zeros(200)], 1), values))
+    explained = sample.explained_alone(small(np.stack([values, np.zeros(200)], 1), values))
     assert explained[0] > 0.99 and abs(explained[1]) < 0.05
 
 
@@ -369,8 +369,8 @@ def test_names(name: str, time: bool, thing: bool):
 
 
 def test_which_rows_are_sorted():
-    assert find.steps_up(np.array([1.0, 2, 2, 3])) == 1.0 and find.steps_up(np.array([1.0, 1])) == 0.5
-    assert find.is_sorted_by_target(small(np.zeros((6, 1)), [0, 0, 1, 1, 0, 0], labels=2))
+    assert sample.steps_up(np.array([1.0, 2, 2, 3])) == 1.0 and sample.steps_up(np.array([1.0, 1])) == 0.5
+    assert sample.is_sorted_by_target(small(np.zeros((6, 1)), [0, 0, 1, 1, 0, 0], labels=2))
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 8))

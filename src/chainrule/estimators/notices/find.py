@@ -1,45 +1,27 @@
-"""Look at a training table for what makes its scores too good."""
+"""Look at a training table for what makes its scores too good.
+
+Columns that know the target or number the rows say something of the target that they will not of other rows; rows that
+belong together have the same inputs, or are of one person or thing; those next to each other may be alike.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chainrule.core import hints
 from chainrule.errors import LeakWarning
 from chainrule.estimators.fit.begin import FitRequest
 from chainrule.estimators.fit.data import FitData
-from chainrule.estimators.notices import columns, judge
-from chainrule.estimators.notices.columns import FEWEST_GROUPS, IN_ONE_PIECE, changes, is_row_number
-from chainrule.estimators.notices.notice import Notice, Notices
-from chainrule.estimators.notices.sample import (
-    Array,
-    Rows,
-    SampledTable,
-    autocorrelation,
-    is_of_rank,
-    is_of_time,
-    ranked,
-    sampled,
-)
+from chainrule.estimators.notices import judge, sample
+from chainrule.estimators.notices.notice import IS_ASKED, Notice, Notices
+from chainrule.estimators.notices.sample import Array, Rows, SampledTable
+from chainrule.estimators.tables.rarity import mean_squares
 
 FEWEST_ROWS = 100
-_IS_ASKED: ContextVar[bool] = ContextVar("_IS_ASKED", default=False)
-
-
-@contextmanager
-def asked() -> Iterator[None]:
-    """Let fits look at their tables whatever the filters of warnings are, which other threads may have changed."""
-    token = _IS_ASKED.set(True)
-    try:
-        yield
-    finally:
-        _IS_ASKED.reset(token)
 
 
 def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
@@ -53,9 +35,9 @@ def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
         return request.before.notices
     if not is_alone or data.preprocessor is None or data.samples.n < FEWEST_ROWS:
         return Notices()
-    if is_silent() and not _IS_ASKED.get():
+    if is_silent() and not IS_ASKED.get():
         return Notices()
-    given, table = request.given, sampled(data)
+    given, table = request.given, sample.sampled(data)
     if table is None:
         return Notices()
     is_judged, known = given.X_val is not None, data.structure.groups
@@ -86,28 +68,21 @@ def looked_at(
     """
     if table.y.std() == 0 or not table.is_input.any():
         return ()
-    found = columns.that_know(table)
+    found = that_know(table)
     for each in found:  # beside which nothing else would show
         table = table.without(each.columns)
     if not table.is_input.any():
         return tuple(found)
     table = table.without_extremes()  # a few of which would decide alone whether scores differ
-    found += columns.that_number(table)
+    found += that_number(table)
     if not has_groups:
-        more, together = columns.grouped(table)
+        more, together = grouped(table)
         if not more:
-            more, together = columns.repeated(table)
+            more, together = repeated(table)
         found += more
     if not has_time:
         found += in_time(table, together)
     return tuple(found)
-
-
-SORTED = 0.9
-"""the share of steps in one direction from which rows are sorted by a column"""
-PIECES_OF_CLASS = 5
-"""Rows whose classes come in so few pieces each are sorted by them."""
-FIFTHS = 5
 
 
 def in_time(table: SampledTable, groups: Rows | None) -> list[Notice]:
@@ -119,34 +94,23 @@ def in_time(table: SampledTable, groups: Rows | None) -> list[Notice]:
     if found is None:
         return []
     column, ranks = found
-    order = np.argsort(ranks, kind="stable")
-    made = judge.compared(table, judge.by_time(table, ranks, groups))
-    if made is None or not made.differs:
-        return []
-    outputs = table.outputs[order]
-    fifth = len(order) // FIFTHS
-    moves = (outputs[-fifth:].mean(0) - outputs[:fifth].mean(0)) / np.maximum(outputs.std(0), 1e-300)
-    shift = float(moves[-1] if table.labels <= 2 else moves[np.argmax(np.abs(moves))])
-    scores = made.with_it.score, made.without.score
-    columns = () if column is None else (table.names[column],)
-    kind = "time" if columns else "order"
-    return [Notice(kind, columns, judge.score_of(table), *scores, autocorrelation(outputs), shift=shift)]
+    noticed = judge.in_time(table, ranks, groups, () if column is None else (table.names[column],))
+    return [] if noticed is None else [noticed]
 
 
 def _order(table: SampledTable) -> tuple[int | None, Rows] | None:
     """Return the column of the time, None for the order of the rows, and the rank of each row; None without time."""
-    dates = [
-        k for k, kind in enumerate(table.kinds) if kind == "date" and len(np.unique(table.values[:, k])) > 2
-    ]
     along = [
-        (autocorrelation(table.outputs[np.argsort(table.values[:, k], kind="stable")]), k) for k in dates
+        (sample.autocorrelation(table.outputs[np.argsort(values, kind="stable")]), k)
+        for k, (kind, values) in enumerate(zip(table.kinds, table.values.T, strict=True))
+        if kind == "date" and len(np.unique(values)) > 2
     ]
-    for correlation, k in sorted(along, reverse=True)[:1]:
-        if correlation >= table.least_autocorrelation:
-            return k, ranked(table.values[:, k])
-    by = [k for k in range(len(table.names)) if is_sorted_by(table, k)]
-    of_time = [k for k in by if may_be_time(table, k)]
-    if len(of_time) < len(by) or (not by and is_sorted_by_target(table)):
+    correlation, k = max(along, default=(0.0, 0))
+    if correlation >= table.least_autocorrelation:
+        return k, sample.ranked(table.values[:, k])
+    by = [k for k in range(len(table.names)) if sample.is_sorted_by(table, k)]
+    of_time = [k for k in by if sample.may_be_time(table, k)]
+    if len(of_time) < len(by) or (not by and sample.is_sorted_by_target(table)):
         return None  # neighbors are alike in a quantity, or in the target itself
     if of_time:
         finest = max(of_time, key=lambda k: len(np.unique(table.values[:, k])))
@@ -160,43 +124,167 @@ def _standing(table: SampledTable) -> tuple[None, Rows] | None:
     pieces = np.zeros(len(table.y), np.int64)
     for k in range(len(table.names)):
         codes = table.codes(k)
-        few = codes.max() + 1 < FEWEST_GROUPS and changes(codes) * len(codes) <= 2 * codes.max()
-        if few and not is_of_time(table.names[k]):
+        few = codes.max() + 1 < FEWEST_GROUPS and sample.changes(codes) * len(codes) <= 2 * codes.max()
+        if few and not sample.is_of_time(table.names[k]):
             pieces = np.unique(pieces * (codes.max() + 1) + codes, return_inverse=True)[1]
     sizes = np.bincount(pieces)
     means = [(np.bincount(pieces, output) / sizes)[pieces] for output in table.outputs.T]
-    if autocorrelation(table.outputs - np.stack(means, 1)) < table.least_autocorrelation:
+    if sample.autocorrelation(table.outputs - np.stack(means, 1)) < table.least_autocorrelation:
         return None
     order = np.argsort(pieces, kind="stable")
     place = np.empty(len(pieces))
     place[order] = np.arange(len(pieces)) - np.searchsorted(pieces[order], pieces[order])
-    return None, ranked(place / sizes[pieces])
+    return None, sample.ranked(place / sizes[pieces])
 
 
-def is_sorted_by(table: SampledTable, column: int) -> bool:
-    """Return whether the rows are sorted by a number: all its steps go one way, or most of the few."""
-    if table.kinds[column] != "number":
-        return False
-    up = steps_up(table.values[:, column])
-    one_way = max(up, 1 - up)
-    return one_way == 1.0 or (one_way > SORTED and changes(table.codes(column)) < IN_ONE_PIECE)
+KNOWS_NUMBERS, KNOWS_CLASSES = 0.97, 0.85
+"""of the variance that a column explains alone, from which it is looked at"""
+SUM_KNOWS = 1 - 1e-6
+"""that several columns explain together, as a sum"""
+MOST_SUMMED = 3
+NUMBERS_RATIO, CLASSES_RATIO = 2.0, 5.0
+"""of the errors without the column to those with it, at least"""
 
 
-def may_be_time(table: SampledTable, column: int) -> bool:
-    """Return whether a column by which the rows are sorted may be the time: by its name, or as a number of rows."""
-    name = table.names[column]
-    return is_of_time(name) or (is_row_number(table, column) and not is_of_rank(name))
+def that_know(table: SampledTable) -> list[Notice]:
+    """Return notices of the columns that know the target: alone, or as a sum of several."""
+    alone = np.where(table.is_input & ~_are_times(table), sample.explained_alone(table), 0.0)
+    least, ratio = (KNOWS_CLASSES, CLASSES_RATIO) if table.labels else (KNOWS_NUMBERS, NUMBERS_RATIO)
+    names = tuple(table.names[k] for k in np.argsort(-alone, kind="stable") if alone[k] >= least)
+    known = float(alone.max(initial=0.0))
+    if summed := _summed(table):
+        names, known = summed, 1.0
+    if not names:
+        return []
+    found = judge.without_columns(table.without_extremes(), names)
+    if found is None or found.ratio < ratio:
+        return []
+    return [found.notice(table, "target", names, known)]
 
 
-def is_sorted_by_target(table: SampledTable) -> bool:
-    """Return whether the rows are sorted by what is to predict: numbers go one way, and classes come in few pieces."""
+def _are_times(table: SampledTable) -> NDArray[np.bool_]:
+    """Return which columns are moments without a missing one: what is near in time may be alike, and is no leak."""
+    kinds = zip(table.names, table.kinds, strict=True)
+    of_time = [sample.is_of_time(name) or kind == "date" for name, kind in kinds]
+    return np.array(of_time) & ~np.isnan(table.values).any(0)
+
+
+def _summed(table: SampledTable) -> tuple[str, ...]:
+    """Return the fewest numbers of which the target is a weighted sum; none where there is no such sum of few."""
     if table.labels:
-        return float((np.diff(table.y) != 0).sum()) <= PIECES_OF_CLASS * table.labels
-    return max(up := steps_up(table.y), 1 - up) > SORTED
+        return ()
+    is_number = table.is_input & (np.array(table.kinds) == "number")
+    usable = np.flatnonzero(is_number & ~np.isnan(table.values).any(0)).tolist()
+    rows = slice(None, None, max(1, len(table.y) // judge.FEWEST_ROWS))
+    x, y = table.values[rows][:, usable], table.y[rows] - table.y[rows].mean()
+    x = (x - x.mean(0)) / np.where((deviation := x.std(0)) > 0, deviation, 1.0)
+    if not usable or len(y) < 2 * len(usable) or not np.isfinite(x).all() or _left(x, y) > 1 - SUM_KNOWS:
+        return ()
+    chosen: list[int] = []
+    rest = y
+    while len(chosen) < MOST_SUMMED:
+        chosen.append(int(np.argmax(np.abs(x.T @ rest))))
+        rest = y - x[:, chosen] @ np.linalg.lstsq(x[:, chosen], y, rcond=None)[0]
+        if float(rest @ rest) <= (1 - SUM_KNOWS) * float(y @ y):
+            return tuple(table.names[usable[k]] for k in sorted(chosen))
+    return ()
 
 
-def steps_up(values: Array) -> float:
-    """Return the share of the steps from row to row that go up, among those that are not 0; 1/2 without any."""
-    steps = np.diff(values)
-    steps = steps[(steps != 0) & ~np.isnan(steps)]
-    return float((steps > 0).mean()) if len(steps) > 1 else 0.5
+def _left(x: Array, y: Array) -> float:
+    """Return the share of y's variance that a sum of the columns x does not explain."""
+    rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return float(rest @ rest) / max(float(y @ y), 1e-300)
+
+
+def that_number(table: SampledTable) -> list[Notice]:
+    """Return notices of the columns that number the rows, but for those that number moments."""
+    found = []
+    for k in np.flatnonzero(table.is_input).tolist():
+        name = table.names[k]
+        numbers_rows = sample.is_row_number(table, k) and not sample.is_of_time(name)
+        if numbers_rows and not table.has_autocorrelation(np.argsort(table.values[:, k])):
+            compared = judge.without_columns(table, (name,))
+            if compared is not None:
+                found.append(compared.notice(table, "row_number", (name,), 1.0))
+    return found
+
+
+LEAST_REPEATED = 0.2
+"""of the rows have the inputs of another one"""
+LEAST_SHARED = 0.2
+"""of the rows share their group with another row"""
+MORE_THAN_CHANCE = 3.0
+"""Rows with the same inputs, relative to those of independent columns."""
+FEWEST_GROUPS, LARGEST_GROUP = 20, 0.1
+"""of the rows at most are in the group of a typical row"""
+MANY_GROUPS = 50
+"""of a text, whatever its name and its order"""
+LEAST_CORRELATION = 0.02
+"""of the targets in a group, to be judged"""
+MOST_JUDGED = 3
+SMOOTH = 0.3
+"""the correlation of the means of neighboring values from which a number is a quantity"""
+
+
+def repeated(table: SampledTable) -> tuple[list[Notice], Rows | None]:
+    """Return a notice of rows with the inputs of another one, and which rows have the same, (rows,)."""
+    rows, random = len(table.y), np.random.default_rng(0)
+    key, alike = np.zeros(rows, np.uint64), float(rows)
+    for k in np.flatnonzero(table.is_input).tolist():
+        codes = table.codes(k)
+        shares = np.bincount(codes) / rows
+        alike *= float((shares**2).sum())
+        key += random.integers(0, 2**63, len(shares), np.uint64)[codes]
+    _, codes, counts = np.unique(key, return_inverse=True, return_counts=True)
+    share = float((counts[codes] > 1).mean())
+    observed = float((counts.astype(float) ** 2).sum()) / rows - 1
+    if share < LEAST_REPEATED or observed < MORE_THAN_CHANCE * alike:
+        return [], None
+    found = judge.groups_compared(table, codes)
+    if found is None or not found.differs:
+        return [], None
+    return [found.notice(table, "repeated", (), share, len(counts))], codes
+
+
+def grouped(table: SampledTable) -> tuple[list[Notice], Rows | None]:
+    """Return a notice of the column whose rows belong together, and the group of each row, (rows,)."""
+    candidates = []
+    for k in range(len(table.names)):
+        codes = table.codes(k)
+        spread = mean_squares(codes, table.outputs.T) if may_group(table, k, codes) else None
+        if spread is not None and spread.rho >= LEAST_CORRELATION:
+            candidates.append((spread.rho, k, codes))
+    candidates.sort(key=lambda each: -each[0])
+    best: tuple[judge.ScorePair, float, int, Rows] | None = None
+    for rho, k, codes in candidates[:MOST_JUDGED]:
+        found = judge.groups_compared(table, codes, codes if table.is_input[k] else None)
+        if found is not None and found.differs and (best is None or found.ratio > best[0].ratio):
+            best = found, rho, k, codes
+    if best is None:
+        return [], None
+    found, rho, k, codes = best
+    return [found.notice(table, "groups", (table.names[k],), rho, int(codes.max()) + 1)], codes
+
+
+def may_group(table: SampledTable, column: int, codes: Rows) -> bool:
+    """Return whether a column may tell persons or things apart that have several rows each.
+
+    Text of many values may; other text, and whole numbers, if their name says so or if the rows of a value follow each
+    other, as they do in a table that is sorted by them. A number in which the target is smooth is a quantity, and what
+    has a name of time is time.
+    """
+    name, values, kind = table.names[column], table.values[:, column], table.kinds[column]
+    if kind not in ("category", "number") or sample.is_of_time(name):
+        return False
+    counts = np.bincount(codes)
+    if len(counts) < FEWEST_GROUPS or np.median(counts[codes]) > LARGEST_GROUP * len(codes):
+        return False
+    if (counts[codes] > 1).mean() < LEAST_SHARED:
+        return False
+    follow = sample.changes(codes) < sample.IN_ONE_PIECE * (1 - float(((counts / len(codes)) ** 2).sum()))
+    if kind == "category":
+        return follow or len(counts) >= MANY_GROUPS or sample.is_of_thing(name)
+    if (values % 1 > 0).any() or not (follow or sample.is_of_thing(name)):
+        return False
+    means = np.stack([np.bincount(codes, output) / counts for output in table.outputs.T], 1)
+    return sample.autocorrelation(means) < SMOOTH

@@ -9,7 +9,8 @@ import numpy as np
 import sklearn
 from sklearn.utils.fixes import parse_version
 
-from chainrule.estimators.notices.sample import Array, Rows, SampledTable, blocks
+from chainrule.estimators.notices.notice import Notice
+from chainrule.estimators.notices.sample import Array, Rows, SampledTable, autocorrelation, blocks
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import TargetEncoder
@@ -32,6 +33,7 @@ LEAST_DIFFERENCE = 0.01
 SURELY = ((1.1, 3.0), (1.5, 2.0))
 """The ratio of the errors without something to those with it, and the standard errors of their difference: of one pair
 both are reached at least."""
+FIFTHS = 5
 CLUSTERS = 40
 """Pieces of a tail, each of whose errors go together."""
 
@@ -92,6 +94,19 @@ class ScorePair(NamedTuple):
         with_it, without = self.with_it.score, self.without.score
         return is_sure and with_it > 0 and with_it - without >= LEAST_DIFFERENCE
 
+    def notice(
+        self,
+        table: SampledTable,
+        what: str,
+        columns: tuple[str, ...],
+        figure: float,
+        groups: int = 0,
+        shift: float = 0.0,
+    ) -> Notice:
+        """Return what the scores say of a table. The arguments are the fields of `Notice`."""
+        score = {0: "r2", 2: "auc"}.get(table.labels, "accuracy")
+        return Notice(what, columns, score, self.with_it.score, self.without.score, figure, groups, shift)
+
 
 class RowSplit(NamedTuple):
     """Rows to test, and two sets of as many rows to learn from."""
@@ -102,11 +117,6 @@ class RowSplit(NamedTuple):
     """without"""
     test: Rows
     clusters: Rows
-
-
-def score_of(table: SampledTable) -> str:
-    """Return what `SmallScore.score` is, a code."""
-    return {0: "r2", 2: "auc"}.get(table.labels, "accuracy")
 
 
 def most_rows(table: SampledTable) -> int:
@@ -181,6 +191,21 @@ def groups_compared(table: SampledTable, codes: Rows, group: Rows | None = None)
         return first
     more = (compared(table, by_groups(table, codes, turn), group) for turn in range(1, 2 * TESTED))
     return pooled([first, *(each for each in more if each is not None and each.has_scores)])
+
+
+def in_time(table: SampledTable, ranks: Rows, groups: Rows | None, columns: tuple[str, ...]) -> Notice | None:
+    """Judge the last fifth of the rows by those before it; None where others of it help no more.
+
+    ranks, groups: as for `by_time`.  columns: that of the time; none for the order of the rows.
+    """
+    made = compared(table, by_time(table, ranks, groups))
+    if made is None or not made.differs:
+        return None
+    outputs = table.outputs[np.argsort(ranks, kind="stable")]
+    fifth = len(outputs) // FIFTHS
+    moves = (outputs[-fifth:].mean(0) - outputs[:fifth].mean(0)) / np.maximum(outputs.std(0), 1e-300)
+    shift = float(moves[-1] if table.labels <= 2 else moves[np.argmax(np.abs(moves))])
+    return made.notice(table, "time" if columns else "order", columns, autocorrelation(outputs), shift=shift)
 
 
 def pooled(pairs: Sequence[ScorePair]) -> ScorePair:

@@ -1,8 +1,10 @@
-"""What a fit notices by itself, as data."""
+"""What a fit notices by itself, as data, and whether it is asked to look."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -108,3 +110,16 @@ def _from_data(data: object) -> Notice:
                 f"the {what} of a notice {'are' if what[-1] == 's' else 'is'} none that a fit notices."
             )
     return made
+
+
+IS_ASKED: ContextVar[bool] = ContextVar("IS_ASKED", default=False)
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """Let fits look at their tables whatever the filters of warnings are, which other threads may have changed."""
+    token = IS_ASKED.set(True)
+    try:
+        yield
+    finally:
+        IS_ASKED.reset(token)

@@ -1,4 +1,4 @@
-"""Some rows of a training table as numbers, to look at before it is learned, and what the names of its columns say."""
+"""Some rows of a training table as numbers, before it is learned: what they and the names of columns say themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.tables import kinds
@@ -191,3 +192,96 @@ def is_of_thing(name: str) -> bool:
 def is_of_rank(name: str) -> bool:
     """Return whether a name is of a place in the order of a quantity."""
     return not RANKS.isdisjoint(words_of(name))
+
+
+BINS, ROWS_A_BIN = 64, 20
+DENSE = 1.5
+"""the range of numbers of rows, divided by the rows"""
+
+
+def explained_alone(table: SampledTable) -> Array:
+    """Return the share of the target's variance that each column explains alone, (columns,).
+
+        R2 = 1 - sum_i (y_i - m(b_i))^2 / sum_i (y_i - mean)^2
+
+    m(b) is the mean of the rows of the other half that have the category, or are in the interval, b. Of classes it is
+    that of all indicators together, so that 1 - R2 is their Brier score relative to that of their frequencies. Of
+    numbers it is the larger one of theirs and of their ranks', in which a few large ones do not decide.
+    """
+    ways = [table.outputs] if table.labels else [table.outputs, rankdata(table.y)[:, None]]
+    half = np.random.default_rng(0).permutation(len(table.y)) % 2 == 0
+    bins = [_binned(table, k) for k in range(len(table.names))]
+    return np.array([max(_explained(each, outputs, half) for outputs in ways) for each in bins])
+
+
+def _explained(bins: Rows, outputs: Array, half: NDArray[np.bool_]) -> float:
+    """Return what the means of bins explain of outputs (rows, outputs), each half by those of the other."""
+    count, error = int(bins.max()) + 1, 0.0
+    for learned in (half, ~half):
+        sizes = np.bincount(bins[learned], minlength=count) + 1
+        for output in outputs.T:
+            means = (np.bincount(bins[learned], output[learned], count) + output[learned].mean()) / sizes
+            error += float(((output[~learned] - means[bins[~learned]]) ** 2).sum())
+    return 1 - error / len(bins) / max(float(outputs.var(0).sum()), 1e-300)
+
+
+def _binned(table: SampledTable, column: int) -> Rows:
+    """Return the categories of a column, or intervals of its numbers with as many rows each, (rows,) from 0."""
+    values = table.values[:, column]
+    if table.kinds[column] not in ("category", "boolean") and len(np.unique(values)) > BINS:
+        count = min(BINS, max(2, len(values) // ROWS_A_BIN))
+        edges = np.unique(np.nanquantile(values, np.arange(1, count) / count))
+        return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values))
+    return table.codes(column)
+
+
+def is_row_number(table: SampledTable, column: int) -> bool:
+    """Return whether a column numbers the rows: whole numbers, no two the same, with few gaps between them."""
+    values = table.values[:, column]
+    if table.kinds[column] != "number" or np.isnan(values).any() or (values % 1).any():
+        return False
+    return len(np.unique(values)) == len(values) and bool(np.ptp(values) < DENSE * table.total)
+
+
+IN_ONE_PIECE = 0.2
+"""the changes from row to row, relative to those of shuffled rows, up to which the rows of a group follow each other"""
+
+
+def changes(codes: Rows) -> float:
+    """Return the share of the rows that have another value than the one before."""
+    return float((codes[1:] != codes[:-1]).mean())
+
+
+SORTED = 0.9
+"""the share of steps in one direction from which rows are sorted by a column"""
+PIECES_OF_CLASS = 5
+"""Rows whose classes come in so few pieces each are sorted by them."""
+
+
+def is_sorted_by(table: SampledTable, column: int) -> bool:
+    """Return whether the rows are sorted by a number: all its steps go one way, or most of the few."""
+    if table.kinds[column] != "number":
+        return False
+    up = steps_up(table.values[:, column])
+    one_way = max(up, 1 - up)
+    return one_way == 1.0 or (one_way > SORTED and changes(table.codes(column)) < IN_ONE_PIECE)
+
+
+def may_be_time(table: SampledTable, column: int) -> bool:
+    """Return whether a column by which the rows are sorted may be the time: by its name, or as a number of rows."""
+    name = table.names[column]
+    return is_of_time(name) or (is_row_number(table, column) and not is_of_rank(name))
+
+
+def is_sorted_by_target(table: SampledTable) -> bool:
+    """Return whether the rows are sorted by what is to predict: numbers go one way, and classes come in few pieces."""
+    if table.labels:
+        return float((np.diff(table.y) != 0).sum()) <= PIECES_OF_CLASS * table.labels
+    return max(up := steps_up(table.y), 1 - up) > SORTED
+
+
+def steps_up(values: Array) -> float:
+    """Return the share of the steps from row to row that go up, among those that are not 0; 1/2 without any."""
+    steps = np.diff(values)
+    steps = steps[(steps != 0) & ~np.isnan(steps)]
+    return float((steps > 0).mean()) if len(steps) > 1 else 0.5

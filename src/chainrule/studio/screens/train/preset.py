@@ -14,8 +14,7 @@ from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.plan import ALONE, few_of
 from chainrule.estimators.fit.plan import resolved as plan_of
 from chainrule.estimators.held import result_of
-from chainrule.estimators.notices import find
-from chainrule.estimators.notices.notice import Notices
+from chainrule.estimators.notices.notice import Notices, asked
 from chainrule.estimators.recipes import BEST
 from chainrule.recipe.by_estimator import with_preprocessor
 from chainrule.recipe.data import Data, Parts
@@ -89,7 +88,7 @@ def begun(data: Data, given: Settings) -> Begun:
         )
     start = Start()
     made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
-    with warnings.catch_warnings(), find.asked():  # the page shows what the fit notices
+    with warnings.catch_warnings(), asked():  # the page shows what the fit notices
         warnings.simplefilter("ignore")
         made.fit(**data.table.to_fit(data.train.y))
     run, start.run = start.run, None  # referenced by the run: a cycle would keep both
