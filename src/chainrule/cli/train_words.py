@@ -30,7 +30,7 @@ TRAIN = {
             "for testing and validation."
         ),
         "gap": Words(
-            "With --time, what lies at least between rows trained on and those held out, in its units, or for dates "
+            "With --time, the minimum distance between rows trained on and those held out, in its units, or for dates "
             "such as 36h or 7d.",
             "0",
         ),

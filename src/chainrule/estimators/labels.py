@@ -102,7 +102,7 @@ class Labels:
 
     @property
     def out_activation(self) -> str:
-        """What makes probabilities of the outputs."""
+        """The function that turns outputs into probabilities."""
         return "softmax" if self.kind == "multiclass" else "logistic"
 
     @property

@@ -225,7 +225,7 @@ class Parameters(NamesElsewhere):
     gap: float | str = parameter(
         0,
         [NOT_NEGATIVE, str],
-        "with the time of `fit`, what lies at least between a sample that is learned from and the first one "
+        "with the time of `fit`, the minimum distance between the samples trained on and the first one "
         'held out: a number in the units of time, or for dates a duration such as "36h", in s, min, h, d or w. '
         "Samples between them are in neither part.",
         "whole fit",

@@ -1,7 +1,7 @@
-"""A network as steps of a graph, from the operations that its layers and its loss say of themselves.
+"""A network as steps of a graph, from the operations that its layers and its loss declare.
 
-There is no table of layers here, but one of the operations by name (`chainrule.engines.ops`), as an engine has it: a
-custom layer written in known operations is exported like any other. In prediction a dropout is nothing.
+The table has operations by name (`chainrule.engines.ops`), like that of an engine, rather than layers: a custom layer
+written in known operations is exported like any other. Dropout has no step, since it does nothing in prediction.
 """
 
 from __future__ import annotations

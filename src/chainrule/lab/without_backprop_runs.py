@@ -270,7 +270,7 @@ def cosines(
 ) -> list[float]:
     """Compute the cosine between the next step of the method and the negative gradient; None if it does not move.
 
-    The same batch for both; every draw is one of its own, and none changes the run.
+    Both use the same batch; the draws are independent, and none changes the run.
     """
     truth = MethodSession(plan, Backpropagation(), session.theta, session.states, 0)
     g = truth.look(task.train, rows, 1).walk_back()  # (P,)

@@ -108,7 +108,7 @@ class Bounds(NamedTuple):
         return theta.clip(lower, upper)
 
     def first(self, theta: NDArray[Any]) -> NDArray[Any]:
-        """Return first parameters within their bounds: drawn numbers of the other sign are reflected at 0."""
+        """Return initial parameters within their bounds: drawn numbers of the other sign are reflected at 0."""
         drawn = np.abs(theta) * self.gain.astype(theta.dtype)
         signs = np.where(self.lower == 0, 1.0, np.where(self.upper == 0, -1.0, np.sign(theta)))
         return np.asarray(self.within((drawn * signs).astype(theta.dtype)))

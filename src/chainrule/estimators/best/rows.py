@@ -50,9 +50,9 @@ class RacedRows(NamedTuple):
 
 
 class PreparedRows:
-    """The rows as the preprocessors used last prepare them, one more of these than there are workers.
+    """The rows of a race as prepared by the preprocessors used last, of which one more than workers are kept.
 
-    A fit takes its rows of them: preparing a row depends on no other row.
+    A fit selects its rows from them, since preparing a row depends on no other row.
     """
 
     def __init__(self, rows: RacedRows, data: FitData, workers: int) -> None:

@@ -166,9 +166,9 @@ def _log_loss(y: NDArray[Any]) -> Any:
 @records.kind("column_curve", version=1)
 @dataclass(frozen=True, eq=False)
 class ColumnCurve(records.Shown):
-    """The answer for each row with other cells of one column, and their mean over the rows (partial dependence).
+    """The prediction for each row with other values of one column, and their mean over the rows (partial dependence).
 
-    Rows in which a cell does not occur with the others, such as a child with a pension, are part of the mean too.
+    The mean includes combinations of values that do not occur, such as a child with a pension.
     Sources: Friedman, "Greedy function approximation", Annals of Statistics 29 (2001), section 8.2; for single rows
     (ICE) Goldstein, Kapelner, Bleich, Pitkin, "Peeking inside the black box", J. Comp. Graph. Stat. 24 (2015).
     """

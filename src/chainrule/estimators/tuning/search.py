@@ -1,4 +1,4 @@
-"""Search for the best settings of an estimator of tables, by asking for a setting, trying it, and telling its value.
+"""Search for the best settings of an estimator for tables: Optuna proposes settings, and a trial returns their loss.
 
 tuned = tune(MLPRegressor(preprocess="auto", random_state=0), X, y, trials=50, time_limit=600)
 tuned.estimator.predict(new), tuned.best, tuned.trials

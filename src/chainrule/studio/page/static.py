@@ -145,7 +145,7 @@ def facts() -> dict[str, Any]:
 
 
 def experiment() -> dict[str, Any]:
-    """Return the networks of Vanishing gradients: their layers at depth 1, those of each more, and the run's sizes."""
+    """Return the networks of Vanishing gradients: the layers at depth 1, those of each further one, and the sizes."""
     arms = {}
     for arm, layers in ARMS.items():
         first, second = (list(map(encode, layers(depth, WIDTH))) for depth in (1, 2))
