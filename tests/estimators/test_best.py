@@ -8,6 +8,7 @@ import pickle
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,8 @@ SMALL = (
 
 
 @pytest.fixture(autouse=True)
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+def _few(race_of: Callable[..., None]) -> None:
+    race_of(*SMALL)
 
 
 def best(kind: type[Any] = MLPClassifier, **settings: Any) -> Any:

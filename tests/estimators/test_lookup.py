@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
-from chainrule.estimators.best import candidates, lookup_held, race_lookup
+from chainrule.estimators.best import lookup_held, race_lookup
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.lookup import (
     PROBABILITY,
@@ -71,9 +72,8 @@ SMALL = (Candidate("fast", changed={"hidden_layer_sizes": (4,)}),)
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+def _small(race_of: Callable[..., None]) -> None:
+    race_of(*SMALL)
 
 
 def unfitted(kind: str, **settings: Any) -> Any:

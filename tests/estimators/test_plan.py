@@ -43,9 +43,8 @@ SMALL = (
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+def few(race_of: Callable[..., None]) -> None:
+    race_of(*SMALL)
 
 
 def best(kind: type[Any] = MLPRegressor, **settings: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -28,9 +29,8 @@ SMALL = (
 
 
 @pytest.fixture(autouse=True)
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+def _few(race_of: Callable[..., None]) -> None:
+    race_of(*SMALL)
 
 
 def best(**settings: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from sklearn.base import clone
 from sklearn.metrics import fbeta_score, get_scorer, make_scorer, mean_pinball_loss
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
-from chainrule.estimators.best import candidates
 from chainrule.estimators.best.by_score import ScoredParts, score_weights
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
@@ -40,9 +40,8 @@ def money(estimator: Any, X: Any, y: Any) -> float:
 
 
 @pytest.fixture
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+def _few(race_of: Callable[..., None]) -> None:
+    race_of(*SMALL)
 
 
 def best(kind: type[Any] = MLPClassifier, **settings: Any) -> Any:

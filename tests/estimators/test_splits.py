@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.base import fit_under
-from chainrule.estimators.best import candidates, draw
+from chainrule.estimators.best import draw
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.fit import splits
@@ -356,10 +357,9 @@ def test_a_label_of_the_held_out_group_alone_is_known():
 
 
 @pytest.fixture
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+def _few(race_of: Callable[..., None]) -> None:
     few = (Candidate("fast", changed={"hidden_layer_sizes": (8,)}), Candidate("linear", variant="plain"))
-    monkeypatch.setattr(candidates, "CANDIDATES", few)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+    race_of(*few)
 
 
 @pytest.mark.usefixtures("_few")

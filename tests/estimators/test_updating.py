@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from sklearn.exceptions import NotFittedError
 
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
 from chainrule.estimators import files, updating
-from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.held import result_of
 
@@ -32,10 +32,9 @@ KINDS: dict[str, dict[str, Any]] = {"one": {}, "members": {"n_members": 2}, "bes
 
 
 @pytest.fixture(autouse=True)
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+def _few(race_of: Callable[..., None]) -> None:
     few = Candidate("fast"), Candidate("ranks", variant="ranks")
-    monkeypatch.setattr(candidates, "CANDIDATES", few)
-    monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+    race_of(*few)
 
 
 def error(estimator: Any, data: tuple[Any, Any]) -> float:

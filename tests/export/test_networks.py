@@ -114,14 +114,14 @@ class Doubled(Layer):
 
 def test_what_is_refused():
     model = Model(Network(2, [Doubled(), Dense(1)], MeanSquaredError()))
-    with pytest.raises(ConfigError, match=r"doubled_1 \(Doubled\) says no operations"):
+    with pytest.raises(ConfigError, match=r"doubled_1 \(Doubled\) declares no operations"):
         model.graph()
 
     class Own(MeanSquaredError):
         def predict(self, out):
             return 3 * out
 
-    with pytest.raises(ConfigError, match="Own says no operations for its `predict`"):
+    with pytest.raises(ConfigError, match="Own declares no operations for its `predict`"):
         Model(Network(2, [Dense(1)], Own())).graph()
     graph = Model(Network(2, [Sigmoid(), Dense(1)], MeanSquaredError())).graph()
     with pytest.raises(ShapeError, match="must have 2 columns"):

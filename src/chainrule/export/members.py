@@ -34,8 +34,8 @@ def answer_steps(build: GraphBuilder, loss: Loss, out: GraphValue) -> GraphValue
     found = loss.ops()
     if found is None:
         raise ConfigError(
-            f"{type(loss).__name__} says no operations for its `predict`, so it cannot be exported; write its `ops`, "
-            "as Loss.ops describes."
+            f"{type(loss).__name__} declares no operations for its `predict`, so it cannot be exported; write its "
+            "`ops`, as Loss.ops describes."
         )
     for operation in found:
         out = build.add(_of_loss(operation), out, of="answer")

@@ -67,8 +67,8 @@ def network_steps(
     link = unnamed(network)
     if link is not None:
         raise ConfigError(
-            f"{link.name} ({type(link.layer).__name__}) says no operations, so it cannot be exported; write its `ops`, "
-            "as Layer.ops describes, or use a layer of the package."
+            f"{link.name} ({type(link.layer).__name__}) declares no operations, so it cannot be exported; write its "
+            "`ops`, as Layer.ops describes, or use a layer of the package."
         )
     exact = states_in(np.float64, states)
     values = [x]

@@ -387,7 +387,7 @@ class Model(Trained, Shown):
         """Return what the model computes, from a matrix of inputs to its prediction, as a graph of named operations.
 
         Formats of export are written from it; print its `describe()`. Raises ConfigError for a custom
-        layer or loss that says no operations.
+        layer or loss that declares no operations.
         """
         from chainrule.export.members import graph_of
 
