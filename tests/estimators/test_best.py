@@ -40,10 +40,9 @@ from chainrule.estimators.best import candidates, draw, race, race_lookup, runne
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import RaceOver
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.judge import Judge, are_weights, greedy, is_temperature, temperature, tempered
 from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
-from chainrule.estimators.best.weights import are_weights, greedy, is_temperature, temperature, tempered
 from chainrule.estimators.fit.data import FitInput, of_table
 from chainrule.estimators.fit.dealing import ALWAYS, deal
 from chainrule.estimators.fit.plan import Conditions

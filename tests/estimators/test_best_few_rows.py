@@ -17,9 +17,8 @@ from chainrule.estimators.base import fit_on
 from chainrule.estimators.best import candidates, few, files
 from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.judge import Judge, temperature, tempered
 from chainrule.estimators.best.state import RaceState
-from chainrule.estimators.best.weights import temperature, tempered
 from chainrule.estimators.fit import in_time, linear_part
 from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.held import result_of

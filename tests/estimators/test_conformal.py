@@ -17,8 +17,7 @@ from chainrule.estimators.conformal.intervals import MAX_KEPT, Intervals, Scores
 from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.conformal.units import Unit, shape_of, shortest, slope_of
 from chainrule.estimators.covering import needed
-from chainrule.estimators.fit.confidence import Confidence, confidence_of, log_odds
-from chainrule.estimators.fit.held_out import MAX_INPUTS, HeldOut
+from chainrule.estimators.fit.held_out import MAX_INPUTS, Confidence, HeldOut, confidence_of, log_odds
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets

@@ -8,7 +8,7 @@ import pytest
 
 from chainrule import DataError, MLPClassifier, MLPRegressor
 from chainrule.estimators.best import candidates
-from chainrule.estimators.best.weights import tempered
+from chainrule.estimators.best.judge import tempered
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.held import HoldsResult, result_of
 

@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from chainrule import AdamW, Ensemble, MLPClassifier, MLPRegressor, Model, TablePreprocessor
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.recipes import PRESETS, few, parts, realmlp, tabm
+from chainrule.estimators.recipes import PRESETS, base, few, realmlp, tabm
 from chainrule.estimators.recipes.base import Facts, Proposal
 from chainrule.formulas.layers import SELU, Dense, GroupedDense, Mish, ParametricActivation, Tanh
 from chainrule.formulas.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -353,9 +353,9 @@ def test_the_average_of_the_members_is_watched_and_predicted():
 
 
 def test_a_fifth_of_enough_rows_is_held_out():
-    assert [parts.trained_rows(rows) for rows in (49, 50, 51, 1003)] == [49, 40, 40, 802]
+    assert [base.trained_rows(rows) for rows in (49, 50, 51, 1003)] == [49, 40, 40, 802]
     for rows in (49, 50, 51, 1003):
-        assert parts.training(Facts(rows, 1, "binary", {}), 5000, 3)["batch_size"] == parts.trained_rows(rows)
+        assert base.training(Facts(rows, 1, "binary", {}), 5000, 3)["batch_size"] == base.trained_rows(rows)
 
 
 def test_a_preparation_of_ones_own_is_taken():

@@ -16,9 +16,8 @@ from sklearn.metrics import fbeta_score, get_scorer, make_scorer, mean_pinball_l
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators.best.by_score import ScoredParts, score_weights
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.judge import Judge, greedy
 from chainrule.estimators.best.report import RaceReport, Record, record_of
-from chainrule.estimators.best.weights import greedy
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.numbers import NumericTargets

@@ -243,7 +243,7 @@ def _corrected_shares(build: GraphBuilder, p: GraphValue, sums: GraphValue, prio
 
 
 def _tempered(build: GraphBuilder, p: GraphValue, temperature: float, exclusive: bool) -> GraphValue:
-    """Add what `chainrule.estimators.best.weights.tempered` does."""
+    """Add what `chainrule.estimators.best.judge.tempered` does."""
     if temperature == 1:
         return p
     zero, one = np.zeros(p.width), np.ones(p.width)

@@ -27,8 +27,7 @@ from sklearn.utils import check_random_state
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.judge import judge_of
-from chainrule.estimators.best.weights import NEAR, tempered
+from chainrule.estimators.best.judge import NEAR, judge_of, tempered
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.dealing import deal

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from chainrule.estimators.best.judge import tempered
 from chainrule.estimators.best.lookup import Lookup
 from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.best.state import NOTHING, RaceState
-from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.tables.preprocessor import TablePreprocessor, transform_blocks

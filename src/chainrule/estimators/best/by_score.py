@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.estimators.best.judge import Judge
-from chainrule.estimators.best.weights import Numbers, greedy
+from chainrule.estimators.best.judge import Judge, Numbers, greedy
 from chainrule.estimators.fit.dealing import deal
 from chainrule.estimators.scorers import HeldOutScorer
 

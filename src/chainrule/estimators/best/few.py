@@ -16,9 +16,8 @@ from sklearn.utils import check_random_state
 from chainrule.core.random import generator
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.judge import Judge, Numbers
 from chainrule.estimators.best.state import SECONDS, RaceState
-from chainrule.estimators.best.weights import Numbers
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.dealing import dealt, latest
 from chainrule.estimators.fit.in_time import with_members_in_time

@@ -20,11 +20,11 @@ from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.estimators import files
 from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult, shared
+from chainrule.estimators.best.judge import are_weights, is_temperature
 from chainrule.estimators.best.lookup import lookup_of
 from chainrule.estimators.best.plan import plan_of
 from chainrule.estimators.best.report import RaceReport, record_of
 from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
-from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.fit.limit import course_of
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.model import load_any

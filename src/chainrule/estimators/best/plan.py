@@ -16,8 +16,8 @@ from sklearn.utils import check_random_state
 from chainrule.core.settings import is_count
 from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.judge import are_weights, is_temperature
 from chainrule.estimators.best.lookup import Similarity, similarity_of
-from chainrule.estimators.best.weights import are_weights, is_temperature
 from chainrule.estimators.fit.limit import LimitCourse, course_of
 
 VERSION = 1

@@ -19,13 +19,12 @@ from chainrule.estimators.best import candidates, draw, few, race_lookup, repeat
 from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
 from chainrule.estimators.best.by_score import ScoredParts, check_score, is_by_loss, ranking, score_weights
 from chainrule.estimators.best.fits import finished, of_candidate, of_rows, warn_of_interruption
-from chainrule.estimators.best.judge import joined, judge_of
+from chainrule.estimators.best.judge import greedy, joined, judge_of, temperature, tempered
 from chainrule.estimators.best.race_lookup import LearnedLookup
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows, of_race
 from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import NOTHING, RaceChoice, RaceListener, RaceState, Task
-from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.held import HoldsResult, as_fitted
 from chainrule.estimators.progress import RaceWatcher

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.judge import Judge, tempered
 from chainrule.estimators.best.state import Task
-from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.fit.data import FitData, FitInput, fitted_preprocessor
 from chainrule.estimators.fit.held_out import HeldOut, HeldRows, sampled
 from chainrule.estimators.fit.plan import Conditions, few_of, table_settings

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.frames import has_few_rows
 from chainrule.errors import DataError, ShapeError
-from chainrule.estimators.bound.cells import UnusualCell
-from chainrule.estimators.bound.given import KnownColumns, cells_of_rows
+from chainrule.estimators.bound.given import KnownColumns, UnusualCell, cells_of_rows
 from chainrule.estimators.bound.preparation import RowPreparation
 from chainrule.estimators.fit.result import FEW
 from chainrule.estimators.tables.preprocessor import TablePreprocessor, transform_each

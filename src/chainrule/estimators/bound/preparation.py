@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from chainrule.estimators.bound.cells import as_code, as_number
+from chainrule.estimators.bound.given import as_code, as_number
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, planned
 from chainrule.estimators.tables.preprocessor import TablePreprocessor

@@ -4,7 +4,7 @@ The score of a held-out row is 1 - p of its true label, and the set of a new row
 the score of rank ceil((m + 1) coverage), see `intervals`. Among all sets with that coverage these are the smallest on
 average, if the probabilities are right. A row may have an empty set, where no label is probable enough: they are common
 if the classifier is right more often than `coverage`. The probabilities of held-out rows are those of a network that
-has not learned from them, of two labels at the log-odds of the one that predicts (`estimators.fit.confidence`).
+has not learned from them, of two labels at the log-odds of the one that predicts (`fit.held_out.Confidence`).
 Source: Sadinle, Lei, Wasserman, "Least ambiguous set-valued classifiers with bounded error levels" (2019).
 """
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError, ShapeError
+from chainrule.estimators.best.judge import tempered
 from chainrule.estimators.best.lookup import Lookup
-from chainrule.estimators.best.weights import tempered
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.tables.cells import ReadColumn, cells, typical_row

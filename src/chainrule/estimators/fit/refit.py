@@ -33,10 +33,9 @@ from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.begin import FitStart, as_rates
-from chainrule.estimators.fit.confidence import MAX_COMPARED, confidence_of
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.fit.following import FollowedFit, Follower
-from chainrule.estimators.fit.held_out import HeldOut, spaced
+from chainrule.estimators.fit.held_out import MAX_COMPARED, HeldOut, confidence_of, spaced
 from chainrule.estimators.fit.plan import FitPlan
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import copied_model, members_of

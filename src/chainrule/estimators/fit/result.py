@@ -206,7 +206,7 @@ class FitResult:
 
     @property
     def temperature(self) -> float:
-        """That of the average's probabilities, see `chainrule.estimators.best.weights.tempered`."""
+        """That of the average's probabilities, see `chainrule.estimators.best.judge.tempered`."""
         return 1.0
 
     @property

@@ -28,9 +28,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.estimators.recipes.base import LEAST, Facts, Proposal, Recipe
 from chainrule.estimators.recipes.few import MOST_ROWS, OF_FEW
-from chainrule.estimators.recipes.parts import LEAST
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine

@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.estimators.recipes import parts
+from chainrule.estimators.recipes import base
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.formulas.layers import (
     SELU,
@@ -52,26 +52,26 @@ BIASES: dict[str, Any] = {"bias_rate": 0.1, "bias_decays": 0.0}
 
 def realmlp(facts: Facts) -> Proposal:
     """Return the network and the training above."""
-    parts.check(facts, "realmlp")
+    base.check(facts, "realmlp")
     is_regression = facts.task == "regression"
-    sizes = parts.sizes(facts, (256, 256, 256))
-    functions = parts.functions(facts, Mish() if is_regression else SELU(), len(sizes))
-    rate, rates = 0.2 if is_regression else 0.04, parts.rates(facts, 0.15, len(sizes))
+    sizes = base.sizes(facts, (256, 256, 256))
+    functions = base.functions(facts, Mish() if is_regression else SELU(), len(sizes))
+    rate, rates = 0.2 if is_regression else 0.04, base.rates(facts, 0.15, len(sizes))
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(sizes),
-        "optimizer": parts.adamw(facts, learning_rate=rate, beta2=0.95, weight_decay=0.02),
+        "optimizer": base.adamw(facts, learning_rate=rate, beta2=0.95, weight_decay=0.02),
         "schedule": CosLog(4),
         "max_iter": 256,
     }
-    by_accuracy = facts.given.get("scoring") in (None, "accuracy") and not parts.is_rare(facts)
+    by_accuracy = facts.given.get("scoring") in (None, "accuracy") and not base.is_rare(facts)
     if not is_regression and by_accuracy:
         found["label_smoothing"] = 0.1
     front: list[Layer] = [Scale(rate=6.0, decays=6.0)]
     if facts.numbers:
         front.insert(0, PeriodicEmbedding(16, 4, columns=facts.numbers, sigma=0.1, rate=0.1, decays=0.1))
     return Proposal(
-        found | parts.training(facts, 256, math.inf),
-        beside=parts.BESIDE,
+        found | base.training(facts, 256, math.inf),
+        beside=base.BESIDE,
         front=tuple(front),
         hidden=tuple(
             hidden(size, function, rate) for size, function, rate in zip(sizes, functions, rates, strict=True)

@@ -27,7 +27,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from chainrule.estimators.recipes import parts
+from chainrule.estimators.recipes import base
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.formulas.initializers import Normal, PerFeature, RandomSign, Uniform
 from chainrule.formulas.layers import (
@@ -55,10 +55,10 @@ EPOCHS, FEW_EPOCHS = 1_000, 100
 
 def tabm(facts: Facts) -> Proposal:
     """Return the network and the training above."""
-    parts.check(facts, "tabm")
+    base.check(facts, "tabm")
     k = int(facts.given.get("n_members", MEMBERS))
-    sizes = parts.sizes(facts, (512,) * (2 if facts.numbers else 3))
-    functions, rates = parts.functions(facts, ReLU(), len(sizes)), parts.rates(facts, 0.1, len(sizes))
+    sizes = base.sizes(facts, (512,) * (2 if facts.numbers else 3))
+    functions, rates = base.functions(facts, ReLU(), len(sizes)), base.rates(facts, 0.1, len(sizes))
     of_columns = [
         sum(VECTOR if place in facts.numbers else 1 for place, _ in run)
         for _, run in groupby(enumerate(facts.sources), lambda each: each[1])
@@ -80,19 +80,19 @@ def tabm(facts: Facts) -> Proposal:
         layers += [function] if function.kind != "identity" else []
         layers += [Dropout(rate)] if rate else []
         hidden.append(tuple(layers))
-    trained = parts.trained_rows(facts.rows)
+    trained = base.trained_rows(facts.rows)
     batch = next((size for below, size in BATCHES if trained < below), 1_024)
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(sizes),
-        "optimizer": parts.adamw(facts, learning_rate=2e-3, weight_decay=3e-4),
+        "optimizer": base.adamw(facts, learning_rate=2e-3, weight_decay=3e-4),
         "schedule": Constant(),  # whose last epoch is the end, not a failure
         "clip_norm": 1.0,
-        "max_iter": EPOCHS if facts.rows >= parts.LEAST else FEW_EPOCHS,
+        "max_iter": EPOCHS if facts.rows >= base.LEAST else FEW_EPOCHS,
         "tol": EQUAL,
     }
     return Proposal(
-        parts.training(facts, batch, 16) | found,
-        beside=parts.BESIDE,
+        base.training(facts, batch, 16) | found,
+        beside=base.BESIDE,
         consumed={"n_members": 1},
         front=tuple(front),
         hidden=tuple(hidden),
