@@ -66,9 +66,8 @@ def predicted(loss: Loss, scale: TargetScale | None, outputs: Sequence[Floats]) 
 
     outputs: of each network, (n + 1, fan_out).  Raises ConfigError for a loss with a prediction of its own.
     """
-    members, networks = loss.members, len(outputs)
+    members, networks, n = loss.members, len(outputs), len(outputs[0]) - 1
     one = loss.of_member
-    n = len(outputs[0]) - 1
     z = np.stack(outputs, 1).reshape(n + 1, networks, members, -1)
     if scale is not None:
         return _numbers(z, scale, one)
@@ -86,9 +85,10 @@ def _numbers(z: Floats, scale: TargetScale, loss: Loss) -> LinkedOutputs:
     """Numbers in the units of the targets: the mean over networks, restored and clipped, and over their members."""
     rows, networks, members, outputs = z.shape
     own = scale.restore(z.mean(1).reshape(rows, -1))
-    clipped = scale.clamp(own)
-    is_inside = (own == clipped)[:-1]
-    of_clip = slope(own, clipped, is_inside.astype(np.float64)).reshape(rows - 1, members, outputs)
+    clipped, of_clip = scale.clamp(own), np.ones((1, 1, 1))
+    if scale.clamps:
+        is_inside = (own == clipped)[:-1].astype(np.float64)
+        of_clip = slope(own, clipped, is_inside).reshape(rows - 1, members, outputs)
     shares, back_of_each = _linked(loss, clipped.reshape(rows, members, outputs))
 
     def back(m: Floats) -> Floats:
@@ -146,7 +146,7 @@ def blended(
 
 
 def tempered(shares: Shares, temperature: float, exclusive: bool) -> tuple[Shares, Back]:
-    """Return probabilities at a temperature, as `weights.tempered` does, and the way back."""
+    """Return probabilities at a temperature, as `judge.tempered` does, and the way back."""
     if temperature == 1:
         return shares, lambda m: m
     logs = np.log(np.maximum(shares.p, LEAST)) / temperature
