@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from chainrule.core.arrays import RowsLike
+from chainrule.data import checks
 from chainrule.errors import ConfigError
+from chainrule.export.drawn import ROWS, drawn_rows
 from chainrule.export.effect import Int8Effect
 from chainrule.export.graph import ComputationGraph
+from chainrule.export.networks import graph_of
+from chainrule.trained.trained import Trained
 
 FORMATS = {
     ".c": "chainrule.export.as_c",
@@ -79,3 +86,18 @@ def export_graph(
         raise ConfigError(f"path must end in {', '.join(FORMATS)}, not {made.name!r}.")
     write: WriteFormat = import_module(module).write
     return write(graph, made, rows, **settings)
+
+
+def export_members(
+    members: Sequence[Trained], path: str | os.PathLike[str], X: RowsLike, settings: Mapping[str, Any]
+) -> ExportedFiles:
+    """Write one or several networks in the format of the path's ending, and compare the answers.
+
+    X: rows (n, inputs); None for rows that are drawn.  settings: of the format.
+    """
+    graph, first = graph_of(members), members[0]
+    if X is None:
+        return export_graph(graph, path, RowsToCompare(drawn_rows(graph), False), **settings)
+    rows = checks.check_X(X, first.network.inputs, features=first.feature_names)[:ROWS]
+    dense = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+    return export_graph(graph, path, RowsToCompare({"X": dense.astype(np.float64)}, True), **settings)

@@ -328,13 +328,13 @@ class Ensemble(FileMixin):
 
     def graph(self) -> ComputationGraph:
         """Return what the members compute together, as `Model.graph` does."""
-        from chainrule.export.members import graph_of
+        from chainrule.export.networks import graph_of
 
         return graph_of(self.members)
 
     def export(self, path: str | os.PathLike[str], X: RowsLike = None, **settings: Any) -> ExportedFiles:
         """Write all members and their average for another place to run in, as `Model.export` does."""
-        from chainrule.export.members import export_members
+        from chainrule.export.formats import export_members
 
         return export_members(self.members, path, X, settings)
 

@@ -389,7 +389,7 @@ class Model(Trained, Shown):
         Formats of export are written from it; print its `describe()`. Raises ConfigError for a custom
         layer or loss that declares no operations.
         """
-        from chainrule.export.members import graph_of
+        from chainrule.export.networks import graph_of
 
         return graph_of([self])
 
@@ -401,7 +401,7 @@ class Model(Trained, Shown):
         settings: of the format, such as dtype="float64"; docs/export.md has them.
         Raises ConfigError for another ending or setting, without the format's packages, and for what it cannot express.
         """
-        from chainrule.export.members import export_members
+        from chainrule.export.formats import export_members
 
         return export_members([self], path, X, settings)
 
