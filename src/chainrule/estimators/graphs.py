@@ -33,7 +33,7 @@ from chainrule.export.answers import (
 )
 from chainrule.export.base import constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
-from chainrule.export.drawn import ROWS, drawn_rows
+from chainrule.export.comparing import ROWS, drawn_rows
 from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.networks import both_classes, members_steps

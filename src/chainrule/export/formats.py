@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.core.arrays import RowsLike
 from chainrule.data import checks
 from chainrule.errors import ConfigError
-from chainrule.export.drawn import ROWS, drawn_rows
+from chainrule.export.comparing import ROWS, drawn_rows
 from chainrule.export.effect import Int8Effect
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.networks import graph_of

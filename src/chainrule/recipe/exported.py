@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.export.drawn import ROWS
+from chainrule.export.comparing import ROWS
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.quantizing import INT8_DTYPE
 from chainrule.model import load_any

@@ -29,7 +29,7 @@ from chainrule.estimators.numbers import NumericTargets, Targets
 from chainrule.estimators.reliability import BINS, Reliability, of_classes
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.thresholds import COUNTED, JudgedRows, counted
-from chainrule.export.drawn import ROWS
+from chainrule.export.comparing import ROWS
 from chainrule.export.effect import Int8Effect, effect_between
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import simplified

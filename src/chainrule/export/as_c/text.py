@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from chainrule.export.as_c.helpers import SPACE
 from chainrule.export.as_c.own_math import functions_called, own_math, stated_error
 from chainrule.export.as_c.places import SIZES, GeneratedCode, Value, number, quoted
-from chainrule.export.comparing import AnswersCompared
-from chainrule.export.drawn import known_texts
+from chainrule.export.comparing import AnswersCompared, known_texts
 from chainrule.export.graph import ComputationGraph
 
 NUMBERS_OF_MATH = re.compile(r"\b(?:NAN|INFINITY)\b")

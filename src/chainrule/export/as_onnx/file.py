@@ -17,8 +17,8 @@ from chainrule.export.comparing import (
     compared,
     read_by_the_caller,
     rows_to_compare,
+    typical_row,
 )
-from chainrule.export.drawn import typical_row
 from chainrule.export.effect import effect_of_int8
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph

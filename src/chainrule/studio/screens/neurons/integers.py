@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.errors import ConfigError
-from chainrule.export.drawn import ROWS
+from chainrule.export.comparing import ROWS
 from chainrule.export.effect import Int8Effect, effect_of_int8
 from chainrule.model import Model
 from chainrule.studio.commands import command
