@@ -15,7 +15,7 @@ from chainrule.cli.subcommand import in_flags
 from chainrule.errors import instead, option
 from chainrule.lab.base import check_options
 from chainrule.recipe.messages import call_to_resume, in_words_of, told, value_of, with_value
-from chainrule.recipe.to_estimator import _in_settings as in_settings
+from chainrule.recipe.preset_choice import _in_settings as in_settings
 
 
 def test_one_message_in_three_words():

@@ -36,9 +36,8 @@ from chainrule.datasets import load_mnist
 from chainrule.errors import ChainruleError
 from chainrule.estimators.rows import rows_of
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.recipe.preset_choice import DEFAULT
+from chainrule.recipe.preset_choice import DEFAULT, estimator
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.to_estimator import estimator
 from chainrule.studio import screens
 from chainrule.studio.commands import DOWNLOADS, find
 from chainrule.studio.messages import pack

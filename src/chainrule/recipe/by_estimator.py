@@ -33,15 +33,15 @@ from chainrule.estimators.parameters import is_stochastic
 from chainrule.estimators.recipes import BEST
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import by_model, demands, longer, to_estimator
+from chainrule.recipe import by_model, demands, longer, preset_choice
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.folder import CHECKPOINT, RACE, can_go_on, write_config
 from chainrule.recipe.longer import BY_HAND, ON_REQUEST, PauseOnRequest, StopOnRequest
 from chainrule.recipe.messages import with_value
 from chainrule.recipe.prepare import Prepared, TrainedRun
+from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.recipe.tables import TableData, dataset
-from chainrule.recipe.to_estimator import estimator
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted, Started
@@ -198,7 +198,7 @@ def prepare(
         raise ConfigError(f"{option('plan')} repeats a race of {with_value('preset', BEST)}; omit it.")
     as_model = by_model.prepare(data, given, resolved)  # which checks everything
     settings = dataclasses.replace(as_model.settings, preset=NO_PRESET)
-    made = to_estimator.plain(settings, target, len(data.table.train), rising)
+    made = preset_choice.plain(settings, target, len(data.table.train), rising)
     return Prepared(data, given, settings, ByEstimator(made))
 
 

@@ -18,8 +18,8 @@ from chainrule.estimators.notices.notice import Notices, asked
 from chainrule.estimators.recipes import BEST
 from chainrule.recipe.by_estimator import with_preprocessor
 from chainrule.recipe.data import Data, Parts
+from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import Settings
-from chainrule.recipe.to_estimator import estimator
 from chainrule.training.callbacks import Callback
 from chainrule.training.history import History
 from chainrule.training.run import Run, samples_of
