@@ -27,12 +27,11 @@ from chainrule import (
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.export import as_c
-from chainrule.export.answers import LargestColumn, WeightedSum
+from chainrule.export.answers import GroupSoftmax, LargestColumn, WeightedSum
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.places import Arena, identifier, number, quoted
 from chainrule.export.as_c.statements import WRITERS
-from chainrule.export.base import GraphOperation, constant
 from chainrule.export.columns import Bounded, GraphInput
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphBuilder
@@ -41,9 +40,10 @@ from chainrule.export.numbers import (
     FUNCTIONS,
     Columnwise,
     Elementwise,
-    GroupSoftmax,
+    GraphOperation,
     JoinedColumns,
     SelectedColumns,
+    constant,
 )
 from exported import later, moved, table
 from hostile_tables import hostile_table

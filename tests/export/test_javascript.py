@@ -21,12 +21,11 @@ from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.column import plain
-from chainrule.export import base
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.integers import IntegerOperation
 from chainrule.export.javascript import PARTS, compare_module, module
-from chainrule.export.numbers import FUNCTIONS, Elementwise
+from chainrule.export.numbers import FUNCTIONS, Elementwise, GraphOperation
 from exported import difference, later, moved, table
 from hostile_tables import hostile_table
 
@@ -351,7 +350,7 @@ def test_every_operation_and_function_is_there(tmp_path: Path):
     written = (FORMULAS / "operations.js").read_text("utf-8")
     listed = written[written.index("export const operations") :]
     names = set(re.findall(r"^  (\w+)(?:: \(|\()", listed, re.MULTILINE))
-    classes: list[type[base.GraphOperation]] = base.GraphOperation.__subclasses__()
+    classes: list[type[GraphOperation]] = GraphOperation.__subclasses__()
     assert {each.name for each in classes if each not in (GraphInput, IntegerOperation)} == names
     x = np.r_[np.linspace(-9, 9, 73), -40.0, 40.0, 1e-9, 0.0]
     p = np.r_[1e-9, 1e-5, np.linspace(0.001, 0.999, 70), 1 - 1e-5]

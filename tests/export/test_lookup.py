@@ -17,10 +17,10 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.answers import Ratio, SimilarRows
 from chainrule.export.as_c import compiler
-from chainrule.export.base import constant
 from chainrule.export.columns import GraphInput
 from chainrule.export.formats import RowsToCompare, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder
+from chainrule.export.numbers import constant
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import calibrated, in_int8
 from needs import needs

@@ -25,25 +25,19 @@ from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.steps import ColumnInputs, TableSteps, column_values
 from chainrule.export.answers import (
     AboveThreshold,
+    GroupSoftmax,
     LargestColumn,
     Ratio,
     SimilarRows,
     SortedColumns,
     WeightedSum,
 )
-from chainrule.export.base import constant
 from chainrule.export.columns import Bounded, GraphInput, ToPrecision
 from chainrule.export.comparing import ROWS, drawn_rows
 from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.networks import both_classes, members_steps
-from chainrule.export.numbers import (
-    Affine,
-    Columnwise,
-    Elementwise,
-    GroupSoftmax,
-    SelectedColumns,
-)
+from chainrule.export.numbers import Affine, Columnwise, Elementwise, SelectedColumns, constant
 from chainrule.formulas.losses import Quantile
 
 LOOKUP = "lookup"

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_of_estimator
-from chainrule.export.base import NUMBERS
+from chainrule.export.numbers import NUMBERS
 from chainrule.export.passes import only, simplified
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The operations of an answer: values of several networks together, and labels of numbers."""
+"""The operations of an answer: probabilities, values of several networks together, and labels of numbers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.base import CODES, Array, GraphOperation
+from chainrule.export.numbers import CODES, Array, GraphOperation
+from chainrule.formulas import activations
 
 SAME = 2e-6
 """Numbers x and t are equal where |x - t| is at most SAME (1 + |t|): those of 32 bits are those of 64."""
 AT_ONCE = 1 << 22
 """The similarities that are in memory at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupSoftmax(GraphOperation):
+    """The softmax of each row, or of each of several groups of its columns: e_k / sum e, e_k = exp(x_k - max x)."""
+
+    groups: int = 1
+
+    def compute(self, *values: Array) -> Array:
+        """exp(x_k - m) / sum_j exp(x_j - m), m = max_j x_j"""
+        x = values[0]
+        made: Array = activations.softmax(x.reshape(len(x), self.groups, -1)).reshape(x.shape)
+        return made
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.export.base import NUMBERS
 from chainrule.export.columns import GraphInput, LevelCodes, WholeCodes
 from chainrule.export.graph import ComputationGraph
-from chainrule.export.numbers import Columnwise, SelectedColumns
+from chainrule.export.numbers import NUMBERS, Columnwise, SelectedColumns
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
 """Of the difference from the graph in float64; in float32 at least four times that of the graph itself in float32."""

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import records
-from chainrule.export.base import INT8, NUMBERS, Array
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, step_value
 from chainrule.export.integers import HIGHEST, LOWEST, ToInt8
+from chainrule.export.numbers import INT8, NUMBERS, Array
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import InInt8, Int8Range, in_int8
 

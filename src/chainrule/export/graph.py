@@ -9,6 +9,7 @@ Every format of export is written from it, and `run` is their specification.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.export.base import NUMBERS, TEXT, Array, GraphOperation, short, to_json
 from chainrule.export.columns import GraphInput, ToPrecision
+from chainrule.export.numbers import NUMBERS, TEXT, Array, GraphOperation, short
 
 VERSION = 1
 """Of `to_data`: it changes when an operation changes its meaning."""
@@ -169,6 +170,21 @@ class ComputationGraph:
     def __repr__(self) -> str:
         """Show the task, the inputs and the number of steps."""
         return f"<ComputationGraph: {self.task}, {len(self.inputs)} inputs, {len(self.steps)} steps>"
+
+
+def to_json(value: object) -> Any:
+    """Return a setting as JSON has it: arrays as nested lists; what is not finite as text, "inf", "-inf" or "nan"."""
+    if isinstance(value, np.ndarray):
+        return to_json(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [to_json(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(each) for key, each in value.items()}
+    if isinstance(value, np.generic):
+        return to_json(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
 
 
 def step_value(operation: GraphOperation, read: Sequence[Array], precision: np.dtype[Any]) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.export.answers import LargestColumn
-from chainrule.export.base import INT8, NUMBERS, Array, GraphOperation
+from chainrule.export.numbers import INT8, NUMBERS, Array, GraphOperation
 
 LOWEST, HIGHEST = -128, 127
 """Of an activation; weights are -127 to 127, with 0 for 0."""

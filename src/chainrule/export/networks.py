@@ -15,23 +15,24 @@ from chainrule import __version__
 from chainrule.core.arrays import State, states_in
 from chainrule.engines.ops import Op, operations, unnamed
 from chainrule.errors import ConfigError
-from chainrule.export.answers import AboveThreshold, GroupMean, LargestColumn, WeightedSum
-from chainrule.export.base import Array, GraphOperation, constant
+from chainrule.export.answers import AboveThreshold, GroupMean, GroupSoftmax, LargestColumn, WeightedSum
 from chainrule.export.columns import Bounded, GraphInput, TableRows, ToPrecision, WholeCodes
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.numbers import (
     FUNCTIONS,
     Affine,
+    Array,
     Between,
     Columnwise,
     CosineVectors,
     Elementwise,
+    GraphOperation,
     GroupedAffine,
-    GroupSoftmax,
     JoinedColumns,
     LinearPieces,
     NegativeSlopes,
     SelectedColumns,
+    constant,
 )
 from chainrule.formulas.layers import Operation
 from chainrule.formulas.losses import Loss

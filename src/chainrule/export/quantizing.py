@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.export.answers import LargestColumn
-from chainrule.export.base import Array
+from chainrule.export.answers import GroupSoftmax, LargestColumn
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphStep, GraphValue
 from chainrule.export.integers import (
     HIGHEST,
@@ -24,7 +23,7 @@ from chainrule.export.integers import (
     Int8Table,
     ToInt8,
 )
-from chainrule.export.numbers import Affine, Elementwise, GroupedAffine, GroupSoftmax
+from chainrule.export.numbers import Affine, Array, Elementwise, GroupedAffine
 
 INT8_DTYPE = "int8"
 """The dtype of exports whose dense layers are products of 8-bit integers."""

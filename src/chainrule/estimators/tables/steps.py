@@ -16,7 +16,6 @@ from chainrule.estimators.tables.learned import Lane, LearnedColumn, by_way
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
 from chainrule.export.answers import WeightedSum
-from chainrule.export.base import constant
 from chainrule.export.columns import (
     Bounded,
     CalendarPart,
@@ -32,7 +31,7 @@ from chainrule.export.columns import (
     ToPrecision,
 )
 from chainrule.export.graph import GraphBuilder, GraphValue
-from chainrule.export.numbers import Columnwise, Elementwise, JoinedColumns, SelectedColumns
+from chainrule.export.numbers import Columnwise, Elementwise, JoinedColumns, SelectedColumns, constant
 
 Array = NDArray[np.float64]
 NEAR_THE_END = 1e300

@@ -7,10 +7,10 @@ import numpy as np
 from chainrule.errors import ConfigError
 from chainrule.export import integers
 from chainrule.export.as_c.places import GeneratedCode, IntegerCore, Value, each, number, of_groups
-from chainrule.export.base import INT8
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.integers import LOWEST, Int8Affine, Int8Table, IntegerOperation, ToInt8
+from chainrule.export.numbers import INT8
 from chainrule.export.quantizing import Int8Range
 
 

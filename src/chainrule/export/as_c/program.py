@@ -11,9 +11,9 @@ from chainrule.export.as_c.helpers import SPACE
 from chainrule.export.as_c.integer_statements import integer_core
 from chainrule.export.as_c.places import Arena, GeneratedCode, IntegerCore, Value, identifier
 from chainrule.export.as_c.statements import WRITERS
-from chainrule.export.base import CODES, INT8, NUMBERS
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphStep
+from chainrule.export.numbers import CODES, INT8, NUMBERS
 
 
 def kinds_of(graph: ComputationGraph, network: str) -> list[str]:

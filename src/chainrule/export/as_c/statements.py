@@ -13,7 +13,7 @@ from chainrule.export import answers, columns, integers, numbers
 from chainrule.export.as_c import integer_statements
 from chainrule.export.as_c.helpers import FUNCTIONS, filled
 from chainrule.export.as_c.places import GeneratedCode, Value, each, loop, number, of_groups
-from chainrule.export.base import GraphOperation
+from chainrule.export.numbers import GraphOperation
 
 Writer = Callable[[GeneratedCode, Any, list[Value], Value], list[str]]
 
@@ -66,7 +66,7 @@ def _between(made: GeneratedCode, op: numbers.Between, x: list[Value], y: Value)
     return each(y.width, f"x0[k] + {_of_each(made, op.alpha, y.kind)} * (x1[k] - x0[k])")
 
 
-def _softmax(made: GeneratedCode, op: numbers.GroupSoftmax, x: list[Value], y: Value) -> list[str]:
+def _softmax(made: GeneratedCode, op: answers.GroupSoftmax, x: list[Value], y: Value) -> list[str]:
     size = y.width // op.groups
     call = f"{made.call('softmax', y.kind)}(x0 + g * {size}u, y + g * {size}u, {size}u);"
     return of_groups(op.groups, call)
@@ -260,7 +260,7 @@ WRITERS = cast(
         numbers.GroupedAffine: _grouped,
         numbers.NegativeSlopes: _slopes,
         numbers.Between: _between,
-        numbers.GroupSoftmax: _softmax,
+        answers.GroupSoftmax: _softmax,
         answers.GroupMean: _group_mean,
         answers.WeightedSum: _weighted,
         answers.Ratio: _ratio,

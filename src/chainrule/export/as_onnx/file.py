@@ -10,7 +10,6 @@ from typing import Any
 
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError
-from chainrule.export.base import NUMBERS
 from chainrule.export.comparing import (
     TOLERANCES,
     AnswersCompared,
@@ -22,6 +21,7 @@ from chainrule.export.comparing import (
 from chainrule.export.effect import effect_of_int8
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph
+from chainrule.export.numbers import NUMBERS
 from chainrule.export.passes import only, simplified
 from chainrule.export.quantizing import INT8_DTYPE, calibrated
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper
 from chainrule.errors import ConfigError
 from chainrule.export.as_onnx.tables import written
 from chainrule.export.as_onnx.writer import OnnxWriter
-from chainrule.export.base import NUMBERS, to_json
-from chainrule.export.graph import ComputationGraph
+from chainrule.export.graph import ComputationGraph, to_json
+from chainrule.export.numbers import NUMBERS
 
 LARGEST = 2**31 - 1
 """The bytes that a file of ONNX may have."""

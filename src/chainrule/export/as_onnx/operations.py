@@ -15,7 +15,7 @@ from chainrule.export import answers, numbers
 from chainrule.export.answers import SAME
 from chainrule.export.as_onnx.functions import FUNCTIONS, above, add, below, times
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
-from chainrule.export.base import GraphOperation
+from chainrule.export.numbers import GraphOperation
 
 
 @singledispatch
@@ -119,7 +119,7 @@ def _(operation: numbers.Between, w: OnnxWriter, *values: str) -> str:
 
 
 @written.register
-def _(operation: numbers.GroupSoftmax, w: OnnxWriter, *values: str) -> str:
+def _(operation: answers.GroupSoftmax, w: OnnxWriter, *values: str) -> str:
     if operation.groups == 1:
         return w.node("Softmax", values[0], axis=-1)
     parts = w.node("Reshape", values[0], w.integers([0, operation.groups, -1]))

@@ -11,8 +11,8 @@ from chainrule.export.as_onnx.functions import add, times
 from chainrule.export.as_onnx.operations import places
 from chainrule.export.as_onnx.operations import written as written
 from chainrule.export.as_onnx.writer import DOUBLE, OnnxWriter
-from chainrule.export.base import NUMBERS
 from chainrule.export.columns import DAY
+from chainrule.export.numbers import NUMBERS
 
 
 @written.register
