@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import chainrule as c
 from chainrule.engines.native import REASON
 from chainrule.inspection.attribution.methods import METHODS
+from chainrule.inspection.derivation.embeddings import PeriodicEdge
 from chainrule.inspection.derivation.graph import Graph
-from chainrule.inspection.derivation.in_place import PeriodicEdge
 from halves import half
 
 RNG = np.random.default_rng(8)

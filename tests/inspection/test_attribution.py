@@ -61,7 +61,7 @@ from chainrule.inspection.attribution import (
 )
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Target, explained, label_numbers
-from chainrule.inspection.attribution.integrated_gradients import gauss_legendre, turning_points
+from chainrule.inspection.attribution.gradients import gauss_legendre, turning_points
 from chainrule.inspection.attribution.occlusion import windows
 
 COMPLETE = ("integrated_gradients", "epsilon_lrp", "deep_lift")

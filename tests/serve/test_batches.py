@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from chainrule.errors import ChainruleError, DataError
 from chainrule.serve.answering import PLAIN, Extras
 from chainrule.serve.batches import Batches, BusyError, Waiting, answered
-from chainrule.serve.bodies import Limits
-from chainrule.serve.replies import writer
+from chainrule.serve.bodies import Limits, writer
 from chainrule.serve.rows import NUMBER, TEXT, TRUTH, can_join
 from served_models import Served, row
 

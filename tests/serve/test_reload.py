@@ -79,7 +79,7 @@ def test_requests_that_wait_are_answered_by_the_model_that_read_them(
     served_copy: Served, models: dict[str, Path]
 ):
     from chainrule.serve.answering import PLAIN
-    from chainrule.serve.replies import writer
+    from chainrule.serve.bodies import writer
 
     service = served_copy.service
     old = service.model

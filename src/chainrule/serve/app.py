@@ -18,12 +18,21 @@ from chainrule.recipe.messages import told
 from chainrule.serve import inference
 from chainrule.serve.answering import Extras, share_of
 from chainrule.serve.batches import BusyError
-from chainrule.serve.bodies import JSON, TYPES, Limits, TooMuchError, rows_of
+from chainrule.serve.bodies import (
+    JSON,
+    TYPES,
+    Limits,
+    RefusedError,
+    Reply,
+    TooMuchError,
+    json_reply,
+    preferred,
+    rows_of,
+    writer,
+)
 from chainrule.serve.gate import PATTERN, READ_HEADERS, send_reply
-from chainrule.serve.metrics import KIND
 from chainrule.serve.openapi import document
-from chainrule.serve.replies import RefusedError, Reply, json_reply, preferred, writer
-from chainrule.serve.service import Service
+from chainrule.serve.service import KIND, Service
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Reply]]
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chainrule.serve.replies import Header, RefusedError, Reply, refusal
+from chainrule.serve.bodies import Header, RefusedError, Reply, refusal
 
 OPEN = frozenset(("/health", "/v2/health/live", "/v2/health/ready"))
 """The paths that need no token."""

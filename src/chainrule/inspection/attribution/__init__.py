@@ -21,8 +21,7 @@ from __future__ import annotations
 
 from chainrule.inspection.attribution.deep_lift import deep_lift
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
-from chainrule.inspection.attribution.gradients import input_x_gradient, saliency
-from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
+from chainrule.inspection.attribution.gradients import input_x_gradient, integrated_gradients, saliency
 from chainrule.inspection.attribution.methods import METHODS, attribute
 from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.reinitialization import Reinitialization, reinitialization_check

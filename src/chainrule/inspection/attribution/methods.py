@@ -13,8 +13,7 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.deep_lift import NoRuleError, deep_lift, stand_in, with_rules
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
 from chainrule.inspection.attribution.explained import attributed_links
-from chainrule.inspection.attribution.gradients import input_x_gradient, saliency
-from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
+from chainrule.inspection.attribution.gradients import input_x_gradient, integrated_gradients, saliency
 from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.result import Attribution
 from chainrule.trained.trained import Trained

@@ -28,8 +28,7 @@ from chainrule.inspection.derivation.cellwise import (
     ParametricEdge,
     PReLUEdge,
 )
-from chainrule.inspection.derivation.embedding import EmbeddingEdge
-from chainrule.inspection.derivation.in_place import PeriodicEdge, PiecewiseLinearEdge
+from chainrule.inspection.derivation.embeddings import EmbeddingEdge, PeriodicEdge, PiecewiseLinearEdge
 from chainrule.inspection.derivation.local_derivatives import (
     BatchNormEdge,
     DenseEdge,

@@ -44,7 +44,6 @@ from chainrule.views.notebook.parts import (
 )
 from chainrule.views.tables import summary_cells, summary_totals
 from chainrule.views.text import attribution as attribution_text
-from chainrule.views.text import flow as flow_text
 from chainrule.views.text import tables as tables_text
 from chainrule.views.text import trace as trace_text
 
@@ -108,7 +107,7 @@ def trace(trace: Trace) -> str:
 
 def flow(flow: Flow) -> str:
     """Return a table with one row per layer, RMS(delta) as a bar on a logarithmic scale, and the diagnoses."""
-    heads, rows = flow_text.cells(flow)
+    heads, rows = trace_text.flow_cells(flow)
     ratios = [row.delta_ratio for row in flow.layers]
     logs = [math.log10(r) if r and math.isfinite(r) else None for r in ratios]
     low = min((x for x in logs if x is not None), default=0.0)
@@ -122,7 +121,7 @@ def flow(flow: Flow) -> str:
     return framed(
         words.flow.FLOW,
         made,
-        paragraph(flow_text.conditions(flow)),
+        paragraph(trace_text.conditions(flow)),
         *(paragraph(diagnosis.words) for diagnosis in flow.diagnoses),
     )
 

@@ -27,7 +27,7 @@ from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
 from chainrule.views import tables as numbers
 from chainrule.views import words
-from chainrule.views.text import attribution, derivation, drift, flow, story, tables, trace
+from chainrule.views.text import attribution, derivation, drift, story, tables, trace
 
 
 @singledispatch
@@ -47,8 +47,8 @@ text.register(Derivation, derivation.text)
 text.register(DescribedTable, tables.table)
 text.register(DistillationCost, numbers.cost)
 text.register(DriftCheck, drift.text)
-text.register(Flow, flow.table)
-text.register(GradientFlow, flow.over_training)
+text.register(Flow, trace.flow_table)
+text.register(GradientFlow, trace.over_training)
 text.register(Int8Effect, numbers.int8)
 text.register(Reasons, tables.reasons)
 text.register(ColumnImportance, tables.importance)

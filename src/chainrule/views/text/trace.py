@@ -1,4 +1,4 @@
-"""Format a trace as a table of its links."""
+"""Format the passes of a network as tables: a trace, a check of gradients, and the gradient flow."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from chainrule.inspection.flow.callback import GradientFlow
+from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network.summary import as_bytes
 from chainrule.network.tree import places
 from chainrule.views import words
+from chainrule.views.tables import aligned
 
 MAX_NUMBERS = 4
 """The maximum number of numbers that a cell of the table lists."""
@@ -92,3 +95,55 @@ def gradient_check(check: GradientCheck) -> str:
     if check:
         lines.append(said.worst(check.place(check.worst), check.error))
     return "\n".join(lines)
+
+
+def flow_table(flow: Flow) -> str:
+    """Format the table, the conditions of the measurement, and the diagnoses."""
+    heads, rows = flow_cells(flow)
+    said = (diagnosis.words for diagnosis in flow.diagnoses)
+    return "\n".join([*aligned([heads, *rows], 2), conditions(flow), *said])
+
+
+def over_training(measured: GradientFlow) -> str:
+    """Format the last measurement, and earlier problems."""
+    if not measured.flows:
+        return words.flow.NOT_MEASURED
+    lines = [words.flow.after_epoch(measured.epochs[-1]), flow_table(measured.flows[-1])]
+    seen: dict[str, list[int]] = {}
+    for epoch, flow in zip(measured.epochs[:-1], measured.flows[:-1], strict=True):
+        for diagnosis in flow.diagnoses:
+            seen.setdefault(diagnosis.kind, []).append(epoch)
+    lines += [words.flow.earlier(kind, epochs) for kind, epochs in seen.items()]
+    return "\n".join(lines)
+
+
+def flow_cells(flow: Flow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the column names of a table, and its rows as text."""
+    said = words.flow
+    rows: list[tuple[str, ...]] = [
+        (
+            row.layer,
+            row.activation or words.phrases.NOTHING,
+            number(row.delta_ratio),
+            number(row.mean),
+            number(row.std),
+            words.phrases.NOTHING if row.saturated is None else said.flat_share(row.saturated),
+            words.phrases.NOTHING if row.dead is None else said.dead_of(row.dead, row.width),
+            number(row.gradient_rms),
+            number(row.update_ratio),
+        )
+        for row in flow.layers
+    ]
+    return said.HEADS, rows
+
+
+def conditions(flow: Flow) -> str:
+    """Describe the conditions of the measurement."""
+    return words.flow.conditions(flow.samples, flow.training, flow.loss)
+
+
+def number(value: float | None) -> str:
+    """Format a number: 0.0123 or 1.2e-08; a dash for None."""
+    if value is None:
+        return words.phrases.NOTHING
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1e3 or value == 0 else f"{value:.1e}"

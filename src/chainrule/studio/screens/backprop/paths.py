@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.inspection.derivation.cellwise import CellwiseEdge
-from chainrule.inspection.derivation.embedding import EmbeddingEdge
-from chainrule.inspection.derivation.in_place import InPlaceEdge
+from chainrule.inspection.derivation.embeddings import EmbeddingEdge, InPlaceEdge
 from chainrule.inspection.derivation.local_derivatives import (
     BatchNormEdge,
     DenseEdge,

@@ -1,4 +1,4 @@
-"""The factors of in-place embeddings: 1 for unchanged columns, those of a vector for embedded ones.
+"""The factors of embeddings: 1 for unchanged columns, 0 for codes, and those of a vector for numbers in its place.
 
 Of a piecewise linear embedding these are slopes, of a periodic one a sum over its waves for each number of the vector.
 """
@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.core.arrays import sums_by
-from chainrule.formulas.layers import PiecewiseLinearEmbedding
+from chainrule.formulas.layers import Embedding, PiecewiseLinearEmbedding
 from chainrule.formulas.layers.in_place import InPlace
 from chainrule.formulas.layers.periodic_embedding import Waves
 from chainrule.formulas.layers.piecewise_linear_embedding import Located, heights
@@ -28,6 +29,52 @@ from chainrule.inspection.derivation.markup import (
     Product,
     Sum,
 )
+
+
+@dataclass(eq=False)
+class EmbeddingEdge(Edge):
+    """out = [x_rest, E1[x_c1], ...]      d out[i, from + j]/dE[c,j] = 1 for the samples i with code c"""
+
+    params: Any
+
+    @property
+    def layer(self) -> Embedding:
+        """The layer."""
+        assert isinstance(self.link.layer, Embedding)
+        return self.link.layer
+
+    @cached_property
+    def rest(self) -> list[int]:
+        """The columns of x without codes, in the order of the output."""
+        return [int(k) for k in self.layer.rest(self.link.fan_in)]
+
+    @cached_property
+    def codes(self) -> tuple[NDArray[np.int64], ...]:
+        """The code (batch,) of each table."""
+        return self.layer.codes(self.source.value)
+
+    def backward(self, delta: Floats) -> Floats:
+        """delta for an unchanged column, 0 for a code"""
+        delta_x = np.zeros(self.source.value.shape)
+        delta_x[:, self.rest] = delta[:, : len(self.rest)]
+        return delta_x
+
+    def cells(self, i: int, k: int) -> Cells:
+        """Return the cell of an unchanged column; none for a code."""
+        at = [self.rest.index(k)] if k in self.rest else []
+        return Cells(np.full(len(at), i), np.array(at, np.int64), np.ones(len(at)))
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """1"""
+        return Number(1.0)
+
+    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
+        """Return the number's output column for the samples with its code."""
+        table, (code, j) = self.params._fields.index(name), index
+        rows = np.flatnonzero(self.codes[table] == code)
+        size = self.layer.columns[table][2]
+        column = self.layer.ends(self.link.fan_out)[table] - size + j
+        return Cells(rows, np.full(len(rows), column), np.ones(len(rows)))
 
 
 @dataclass(eq=False)
