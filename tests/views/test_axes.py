@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.recipe.judge import Judgement
-from chainrule.views.figures import learning_curve
-from chainrule.views.figures.base import logarithmic_step
+from chainrule.views.figures import learning_curve, logarithmic_step
 from chainrule.views.figures.tables import residuals
 
 

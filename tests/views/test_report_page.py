@@ -23,8 +23,7 @@ from chainrule import (
 from chainrule.datasets import load_mnist
 from chainrule.estimators.explain.reasons import Reasons
 from chainrule.estimators.tables.cells import ReadColumn
-from chainrule.views.figures import confusion, learning_curve
-from chainrule.views.figures.base import size_bars
+from chainrule.views.figures import confusion, learning_curve, size_bars
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import page as page_of_sections
 from chainrule.views.report import render, sections, write, write_run

@@ -221,7 +221,7 @@ def targets(text: str, n: int) -> Any:
 
 def parse_truth(text: str, model: Model) -> Any:
     """Parse --true: a label, numbers separated by commas, or the true ones of many labels."""
-    from chainrule.inspection.story.explanation import label_names
+    from chainrule.inspection.story import label_names
 
     if model.task in ("binary", "multiclass"):
         return text

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.views import words
-from chainrule.views.figures.base import (
+from chainrule.views.figures import (
     BLUE,
     ORANGE,
     OUTPUT_COLORS,

@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, GREY, ORANGE, ZERO, cut, named_places, style
+from chainrule.views.figures import BLUE, GREY, ORANGE, ZERO, cut, named_places, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution

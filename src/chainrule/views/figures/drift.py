@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from chainrule.estimators.drift.check import DriftCheck
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, named_places, shortened, style
+from chainrule.views.figures import BLUE, ORANGE, named_places, shortened, style
 
 HATCH = {"fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.4)"}
 MAX_COLUMNS = 40

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, DASHES, ORANGE, style
+from chainrule.views.figures import BLUE, DASHES, ORANGE, style
 from chainrule.views.figures.laboratory import AMBER, FIELD, GREEN, PINK, Band, add_curve
 
 INK = [[0.0, "#f4f4f4"], [1.0, "#10161d"]]

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from chainrule.inspection.flow.diagnosis import EXPLODING_RATIO, VANISHING_RATIO
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, DASHES, ORANGE, SYMBOLS, area, style
+from chainrule.views.figures import BLUE, DASHES, ORANGE, SYMBOLS, area, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.flow.flow import Flow

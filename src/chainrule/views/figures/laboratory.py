@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, area, see_through, style
+from chainrule.views.figures import BLUE, ORANGE, area, see_through, style
 
 GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
 STEP = "rgba(128, 128, 128, 0.075)"

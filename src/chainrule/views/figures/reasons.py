@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import evenly_spaced
 from chainrule.views import words
-from chainrule.views.figures.attribution import signed_bars
-from chainrule.views.figures.base import (
+from chainrule.views.figures import (
     BLUE,
     GREY,
     MAX_POINTS,
@@ -26,6 +25,7 @@ from chainrule.views.figures.base import (
     shortened,
     style,
 )
+from chainrule.views.figures.attribution import signed_bars
 from chainrule.views.text.tables import effects, in_units, subject
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, ORANGE, style
+from chainrule.views.figures import BLUE, ORANGE, style
 from chainrule.views.figures.laboratory import Band, add_curve
 
 

@@ -17,9 +17,9 @@ from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.training import History
+from chainrule.views.figures import learning_curve
 from chainrule.views.figures.additive import term
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
-from chainrule.views.figures.base import learning_curve
 from chainrule.views.figures.drift import drift
 from chainrule.views.figures.flow import by_layer, over_training
 from chainrule.views.figures.reasons import beeswarm, dependence, row_bars

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.views import words
-from chainrule.views.figures.base import BLUE, DASHES, ORANGE, area, style
+from chainrule.views.figures import BLUE, DASHES, ORANGE, area, style
 from chainrule.views.figures.laboratory import GREEN, PINK
 
 FAMILIES = {

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.views import words
+from chainrule.views.figures import BLUE, GREY, cut, style
 from chainrule.views.figures.attribution import BAR_WIDTH, DIVERGING, hatched, name_rows, upper
-from chainrule.views.figures.base import BLUE, GREY, cut, style
 
 
 def probabilities(names: Sequence[str], before: Sequence[float], after: Sequence[float]) -> go.Figure:

@@ -12,7 +12,7 @@ from chainrule.core.arrays import evenly_spaced
 from chainrule.estimators.explain.columns import MIDDLE
 from chainrule.estimators.explain.reasons import cell
 from chainrule.views import words
-from chainrule.views.figures.base import (
+from chainrule.views.figures import (
     BLUE,
     BLUES,
     DIAGONAL,

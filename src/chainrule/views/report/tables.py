@@ -13,7 +13,7 @@ from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reported import Int8OfRun, JudgedDecision, JudgedIntervals, RunReasons
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
-from chainrule.views.figures import base
+from chainrule.views.figures import confusion
 from chainrule.views.figures import tables as figures
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
@@ -126,7 +126,7 @@ def deciding(run: TableRun) -> str:
     )
     told = "".join(f"<p>{text(line)}</p>" for line in lines)
     if found.decision.threshold is None:
-        drawn = base.confusion(found.likeliest, found.labels)
+        drawn = confusion(found.likeliest, found.labels)
         drawn.update_layout(title={"text": said.BY_LIKELIEST})
         return section(said.DECIDED, told, figure(drawn))
     at = quantity(found.decision.threshold)

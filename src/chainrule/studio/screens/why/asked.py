@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.inspection.story.explanation import label_names
+from chainrule.inspection.story import label_names
 from chainrule.studio.screens.model import picture_shape, shown_part
 from chainrule.studio.screens.neurons.edits import copied
 from chainrule.studio.screens.neurons.python import preamble

@@ -12,8 +12,7 @@ from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.methods import in_one_pass
 from chainrule.inspection.attribution.result import PROMISED
-from chainrule.inspection.story import Story, explain, facts
-from chainrule.inspection.story.explanation import label_names
+from chainrule.inspection.story import Story, explain, facts, label_names
 from chainrule.inspection.story.rival import closest_rival, explained_answer, hidden_change, turn
 from chainrule.network.answers import decide, true_labels
 from chainrule.studio.commands import command
