@@ -139,13 +139,12 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
                 hovertemplate=hover + "<extra></extra>",
             )
         )
-    style(figure, words.model.CONFUSION, words.model.PREDICTED, words.model.TRUE)
+    height = min(160 + 17 * count, 1400) if is_crowded else 520
+    style(figure, words.model.CONFUSION, words.model.PREDICTED, words.model.TRUE, height=height)
     ticks = named_places(short)
     is_flat = count * max(map(len, labels), default=0) <= 40
     figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
     figure.update_yaxes(**ticks, constrain="domain", autorange="reversed", title={"standoff": 14})
-    height = min(160 + 17 * count, 1400) if is_crowded else 520
-    figure.update_layout(height=height)
     return figure
 
 
@@ -189,8 +188,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
                 hovertemplate=said.POINT + "<extra></extra>",
             )
         )
-    style(figure, said.PREDICTED_AGAINST_TRUE, said.TRUE, said.PREDICTED)
-    figure.update_layout(height=520)
+    style(figure, said.PREDICTED_AGAINST_TRUE, said.TRUE, said.PREDICTED, height=520)
     return figure
 
 
@@ -273,8 +271,8 @@ def named_places(names: Sequence[str], first: int = 0) -> dict[str, Any]:
     return {"tickmode": "array", "tickvals": places, "ticktext": list(names), "showgrid": False}
 
 
-def style(figure: go.Figure, title: str, x: str = "", y: str = "") -> None:
-    """Apply the common style to a figure."""
+def style(figure: go.Figure, title: str, x: str = "", y: str = "", *, height: float = 360) -> None:
+    """Apply the common style to a figure, with the names of its axes. height: in pixels."""
     figure.update_layout(
         template="none",
         title={
@@ -288,7 +286,7 @@ def style(figure: go.Figure, title: str, x: str = "", y: str = "") -> None:
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         margin={"l": 64, "r": 16, "t": 56, "b": 56},
-        height=360,
+        height=height,
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
         hoverlabel={"namelength": -1},

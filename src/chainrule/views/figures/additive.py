@@ -172,21 +172,19 @@ def pair(found: Terms, one: AdditiveTerm) -> go.Figure:
     )
     label, _ = outputs(found)[k]
     title = shortened(named(one), 30) + (f" ({html.escape(label)})" if len(outputs(found)) > 1 else "")
-    style(figure, title, shortened(second.column, 24), shortened(first.column, 24))
+    style(figure, title, shortened(second.column, 24), shortened(first.column, 24), height=400)
     flat = sum(map(len, names[1])) <= 30
     figure.update_xaxes(type="category", showgrid=False, tickangle=0 if flat else 90)
     figure.update_yaxes(type="category", showgrid=False)
-    figure.update_layout(height=400)
     return figure
 
 
 def finish(figure: go.Figure, found: Terms, one: AdditiveTerm, column: str) -> None:
     """Give a figure of one column its style."""
     label = label_of(found)
-    style(figure, column, column, words.additive.adds(found.link, cut(label, 16)))
+    style(figure, column, column, words.additive.adds(found.link, cut(label, 16)), height=400)
     figure.update_xaxes(nticks=6)
     figure.update_yaxes(nticks=7, **ZERO)
-    figure.update_layout(height=400)
 
 
 def label_of(found: Terms) -> str:

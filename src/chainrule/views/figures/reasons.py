@@ -131,7 +131,7 @@ def dependence(found: Reasons, k: int) -> go.Figure:
                 hovertemplate=said.dependence_point(html.escape(column.name)) + "<extra></extra>",
             )
         )
-    style(figure, said.depends(name), name, said.axis(found.output))
+    style(figure, said.depends(name), name, said.axis(found.output), height=420)
     figure.update_yaxes(**ZERO)
     if ticks is not None:
         figure.update_xaxes(
@@ -143,7 +143,6 @@ def dependence(found: Reasons, k: int) -> go.Figure:
             figure.add_vline(
                 x=on_axis(found.reference[k])[0], line={"color": GREY, "dash": "dash", "width": 2}
             )
-    figure.update_layout(height=420)
     return figure
 
 

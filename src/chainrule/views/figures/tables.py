@@ -72,8 +72,7 @@ def residuals(judgement: Judgement) -> go.Figure:
             hovertemplate=said.RESIDUAL_POINT + "<extra></extra>",
         )
     )
-    style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL)
-    figure.update_layout(height=420)
+    style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL, height=420)
     return figure
 
 
@@ -110,8 +109,7 @@ def intervals(found: JudgedIntervals, judgement: Judgement) -> go.Figure:
                 + "<extra></extra>",
             )
         )
-    style(figure, said.INTERVALS, said.PREDICTED, said.TRUE)
-    figure.update_layout(height=420)
+    style(figure, said.INTERVALS, said.PREDICTED, said.TRUE, height=420)
     return figure
 
 
@@ -146,9 +144,8 @@ def threshold_curve(found: JudgedDecision) -> go.Figure:
                 hovertemplate=said.threshold_point(found.name) + "<extra></extra>",
             )
         )
-    style(figure, said.over_thresholds(found.name), said.THRESHOLD, said.valued(found.name))
+    style(figure, said.over_thresholds(found.name), said.THRESHOLD, said.valued(found.name), height=420)
     figure.update_xaxes(range=[0, 1], nticks=6)
-    figure.update_layout(height=420)
     return figure
 
 
@@ -180,10 +177,9 @@ def calibration(found: Reliability) -> go.Figure:
             + "<extra></extra>",
         )
     )
-    style(figure, said.CALIBRATION, said.PREDICTED_SHARE, said.OBSERVED_SHARE)
+    style(figure, said.CALIBRATION, said.PREDICTED_SHARE, said.OBSERVED_SHARE, height=420)
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
-    figure.update_layout(height=420)
     return figure
 
 
@@ -291,8 +287,7 @@ def pairs(found: ColumnPairs) -> go.Figure:
             hoverongaps=False,
         )
     )
-    style(figure, said.JOINT, said.pair(found.output))
+    style(figure, said.JOINT, said.pair(found.output), height=160 + 46 * count)
     figure.update_xaxes(**named_places(names[:-1]), range=[-0.5, count - 1.5])
     figure.update_yaxes(**named_places(names[1:], 1), range=[count - 0.5, 0.5])
-    figure.update_layout(height=160 + 46 * count)
     return figure
