@@ -78,13 +78,9 @@ def outcome(judgement: Judgement) -> str:
 
 def rates(judgement: Judgement) -> str:
     """Return a table of the precision and recall of each class or label."""
-    one_hot = (
-        judgement.y if judgement.y.ndim == 2 else judgement.y[:, None] == np.arange(len(judgement.labels))
-    )
-    chosen = (
-        judgement.predicted
-        if judgement.y.ndim == 2
-        else judgement.predicted[:, None] == np.arange(len(judgement.labels))
+    one_hot, chosen = (
+        each if each.ndim == 2 else each[:, None] == np.arange(len(judgement.labels))
+        for each in (judgement.y, judgement.predicted)
     )
     hits = ((one_hot == 1) & (chosen == 1)).sum(0)
     rows = [
@@ -289,8 +285,6 @@ def numbers(row: Any) -> str:
 
 def shown(item: object) -> str:
     """Format a setting's value: yes and no for booleans, otherwise as in JSON without quotes."""
-    return (
-        {True: words.phrases.YES, False: words.phrases.NO}[item]
-        if isinstance(item, bool)
-        else json.dumps(item, ensure_ascii=False).strip('"').encode("utf-8", "backslashreplace").decode()
-    )
+    if isinstance(item, bool):
+        return str(words.phrases.YES if item else words.phrases.NO)
+    return json.dumps(item, ensure_ascii=False).strip('"').encode("utf-8", "backslashreplace").decode()
