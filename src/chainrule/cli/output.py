@@ -240,15 +240,12 @@ def comparison_table(out: Console, comparison: BaselineComparison, preset: str |
         grid.add_column(words.phrases.spoken(name), justify="right", no_wrap=True)
     if out.width >= TIGHT:
         grid.add_column(said.SECONDS, justify="right", no_wrap=True, style="dim")
-    shown = {name: metrics_alike(*comparison.values(name)) for name in comparison.names}
+    found = [comparison.values(name) for name in comparison.names]
+    shown = [(metrics_alike(values, best), best) for values, best in found]
     for k, each in enumerate(comparison.models):
-        cells = [
-            Text(shown[name][k], "bold" if comparison.best(name) == each.model else "")
-            for name in comparison.names
-        ]
-        grid.add_row(
-            Text(said.MODELS[each.model]), *cells, *([f"{each.seconds:.1f}"] if out.width >= TIGHT else [])
-        )
+        cells = [Text(texts[k], "bold" if k == best else "") for texts, best in shown]
+        seconds = [f"{each.seconds:.1f}"] if out.width >= TIGHT else []
+        grid.add_row(Text(said.MODELS[each.model]), *cells, *seconds)
     out.print(grid)
     is_behind = comparison.verdict.code in ("behind", "nothing")
     out.print(verdict(comparison, preset), style="orange1" if is_behind else "bold", markup=False)

@@ -177,7 +177,7 @@ def _columns(
         for k, step in entries.items()
     }
     effects = []
-    for label, moved in _moved(graph, few):
+    for label, moved in _moved(graph, values):
         behind = _recomputed(graph, values, moved, max(entries))
         replaced: dict[int, Array] = {}
         steps: list[float] = []
@@ -207,9 +207,8 @@ def _entries(graph: ComputationGraph, made: InInt8) -> dict[int, ToInt8]:
     return found
 
 
-def _moved(graph: ComputationGraph, inputs: Mapping[str, Any]) -> Iterator[tuple[str, dict[int, Array]]]:
-    """Yield each column of the input with the step of its input, in which that column has other values."""
-    values = graph.values(inputs, "float32")
+def _moved(graph: ComputationGraph, values: list[Array]) -> Iterator[tuple[str, dict[int, Array]]]:
+    """Yield each column of the input with the step of its input, in which that column has other values than these."""
     for k, step in enumerate(graph.steps):
         if not isinstance(step.operation, GraphInput):
             continue

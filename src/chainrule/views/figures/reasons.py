@@ -193,15 +193,12 @@ def _told(column: ReadColumn, rows: NDArray[np.int64]) -> list[list[str]]:
     """Return what the pointer shows of each row: its cell, and its number."""
     from chainrule.estimators.explain.reasons import shown
 
+    missing = words.reasons.MISSING
+    texts = [shown(column, i) or missing for i in range(len(rows))]
     return [
-        [html.escape(shorter(shown(column, i) or words.reasons.MISSING)), f"{row:,}"]
-        for i, row in enumerate(rows.tolist())
+        [html.escape(text if len(text) <= MAX_LETTERS else text[: MAX_LETTERS - 1] + "…"), f"{row:,}"]
+        for text, row in zip(texts, rows.tolist(), strict=True)
     ]
-
-
-def shorter(text: str) -> str:
-    """Shorten a text to MAX_LETTERS."""
-    return text if len(text) <= MAX_LETTERS else text[: MAX_LETTERS - 1] + "…"
 
 
 def on_axis(column: ReadColumn) -> NDArray[Any]:
