@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -16,7 +15,7 @@ from chainrule.estimators.best.report import RaceReport
 from chainrule.estimators.bound.few import KeptRows
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.result import FitResult, RateControl, Records, UpdateRecord
-from chainrule.estimators.fit.start import FIELDS, Views, put_parameters, views
+from chainrule.estimators.fit.start import put_parameters, views
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import ParameterRules, Parameters
@@ -63,6 +62,22 @@ class FittedAttribute(Generic[T]):
     def __set__(self, estimator: HoldsResult, value: T) -> None:
         """Let a value stand in place of the result's."""
         estimator._give(self.name, value)
+
+
+class LayerParameters(FittedAttribute[list[Any]]):
+    """The weights or the biases of each layer, as views of the networks; what is assigned is copied into them."""
+
+    def __init__(self, field: str) -> None:
+        """Keep the field of a Dense."""
+        super().__init__(lambda result: views(result.model.network, result.model.theta, field), gives=True)
+
+    def __set__(self, estimator: HoldsResult, value: Iterable[Any]) -> None:
+        """Copy the values into the networks; before the first fit they are its start."""
+        if estimator._result is None:
+            estimator._give(self.name, list(value))
+        else:
+            estimator._few_rows.give()
+            put_parameters(estimator._result.model, self.name, value)
 
 
 def raced(result: FitResult) -> RaceResult:
@@ -155,6 +170,10 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """what the fit noticed of its table, each with the scores of a small model and what to pass"""
     updates_ = FittedAttribute[tuple[UpdateRecord, ...]](lambda result: result.updates)
     """what each `update` since the fit did"""
+    coefs_ = LayerParameters("W")
+    """the weights (fan_in, fan_out) of each layer, as views of `model_`; what is assigned is copied into them"""
+    intercepts_ = LayerParameters("b")
+    """the biases (fan_out,) of each layer, as views of `model_`; what is assigned is copied into them"""
     n_iter_ = FittedAttribute[int](lambda result: result.records.n_iter)
     n_iter_refit_ = FittedAttribute[int](lambda result: result.records.n_iter_refit)
     t_ = FittedAttribute[int](lambda result: result.records.t)
@@ -211,44 +230,6 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     def _give(self, name: str, value: Any) -> None:
         """Let a value stand in place of an attribute of the result, until the next fit."""
         self._given = {**self._given, name: value}
-
-    # --- parameters -------------------------------------------------------------------------------------------------
-
-    @property
-    def coefs_(self) -> list[NDArray[Any]]:
-        """The weights (fan_in, fan_out) of each layer, as views of `model_`; what is assigned is copied into them."""
-        return self._parameters("coefs_")
-
-    @coefs_.setter
-    def coefs_(self, values: Iterable[Any]) -> None:
-        self._assign("coefs_", values)
-
-    @property
-    def intercepts_(self) -> list[NDArray[Any]]:
-        """The biases (fan_out,) of each layer, as views of `model_`; what is assigned is copied into them."""
-        return self._parameters("intercepts_")
-
-    @intercepts_.setter
-    def intercepts_(self, values: Iterable[Any]) -> None:
-        self._assign("intercepts_", values)
-
-    def _parameters(self, name: str) -> list[Any]:
-        if self._result is not None:
-            self._few_rows.give()
-            model = self._result.model
-            found: Views = views(model.network, model.theta, FIELDS[name])
-            return found
-        if name not in self._given:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        given: list[Any] = self._given[name]
-        return given
-
-    def _assign(self, name: str, values: Iterable[Any]) -> None:
-        if self._result is None:  # before the first fit they are its start
-            self._give(name, list(values))
-        else:
-            self._few_rows.give()
-            put_parameters(self._result.model, name, values)
 
 
 Held = TypeVar("Held", bound=HoldsResult)
