@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from chainrule import ConfigError, DataError, MLPClassifier, MLPRegressor
-from chainrule.estimators.distilling import distill
-from chainrule.estimators.distilling.between import ColumnTable, fractions, rows_between
+from chainrule.estimators.distilling import ColumnTable, distill, fractions, rows_between
 from exported import table
 
 QUICK: dict[str, Any] = {

@@ -13,8 +13,7 @@ import pytest
 
 from chainrule import DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import tune
-from chainrule.estimators.distilling import distill
-from chainrule.estimators.distilling.between import ColumnTable, rows_between
+from chainrule.estimators.distilling import ColumnTable, distill, rows_between
 from chainrule.estimators.fit.data import FitInput, categories_of
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
