@@ -345,7 +345,7 @@ def in_order(memory: Memory, similarity: Similarity) -> OrderedRows:
     values += [OrderedValue("codes", int(column), 0.0) for column in np.flatnonzero(similarity.codes >= FAR)]
     if not values:
         values = [OrderedValue("codes", 0, math.inf)]  # all of them
-    value = min(values, key=lambda each: each.compared(scaled))
+    value = values[0] if len(values) == 1 else min(values, key=lambda each: each.compared(scaled))
     order = np.argsort(value.of(scaled), kind="stable")
     rows = scaled.take(order)
     return OrderedRows(value, value.of(rows), rows, memory.known[order])

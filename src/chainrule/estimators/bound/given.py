@@ -108,9 +108,8 @@ def _of_pandas(X: Any, known: KnownColumns) -> list[Cells] | None:
         return None
     names: list[str] = X.columns.tolist()
     rows: list[list[object]] = X.to_numpy(object).tolist()
-    if all(
-        type(cell) in _SIMPLE for row in rows for cell in row
-    ):  # whose columns' types, which are slow, say no more
+    are_simple = all(type(cell) in _SIMPLE for row in rows for cell in row)
+    if are_simple:  # the columns' types would say no more, and take longer
         return _placed(names, rows, known)
     moments = []
     for k, dtype in enumerate(X.dtypes.tolist()):
