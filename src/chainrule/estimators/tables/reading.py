@@ -159,8 +159,7 @@ def _are_categories(native: object) -> bool:
 def _by_levels(label: str, codes: NDArray[np.integer], distinct: Sequence[Any]) -> Column:
     """Return a column of the cells distinct[codes]. codes: (n,), -1 for missing; distinct: in the order of rows."""
     found = objects(label, distinct)
-    absent = -1 if found.form == "text" else np.nan
-    values = np.append(found.values, absent)[codes]
+    values = np.append(found.values, -1 if found.form == "text" else np.nan)[codes]
     if found.infinite:  # each row of which counts
         return objects(label, [None if code < 0 else distinct[code] for code in codes.tolist()])
     return Column(label, found.form, values, found.texts)
@@ -174,8 +173,7 @@ def _by_dictionary(label: str, series: Any) -> Column | None:
     if hasattr(array, "combine_chunks"):
         array = array.unify_dictionaries().combine_chunks()
     codes = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
-    distinct = array.dictionary.to_pylist()
-    return _by_levels(label, *_as_they_come(codes, distinct))
+    return _by_levels(label, *_as_they_come(codes, array.dictionary.to_pylist()))
 
 
 def _as_they_come(codes: NDArray[np.int64], distinct: list[Any]) -> tuple[NDArray[np.int64], list[Any]]:
@@ -209,10 +207,9 @@ def _mapping(
     if block is not None and numbers is not None:
         lengths[block.values.shape[1]] = numbers.names[block.which[0]]
     if len(lengths) > 1:
-        longest, other = max(lengths), next(each for each in lengths if each != max(lengths))
+        n, m = max(lengths), min(lengths)
         raise ShapeError(
-            f"{name} has {longest} values in column {lengths[longest]!r} and {other} in {lengths[other]!r}; make them "
-            "equal."
+            f"{name} has {n} values in column {lengths[n]!r}, {m} in {lengths[m]!r}; make them equal."
         )
     return RawTable(columns, next(iter(lengths), 0), named, labels, block, at_once)
 
@@ -261,6 +258,9 @@ def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
             f"{name} is an array of records; pass a data frame or a dict of its fields: "
             f"{{name: {name}[name] for name in {name}.dtype.names}}."
         )
+    if array.ndim < 2 and not hasattr(X, "ndim"):
+        hint = f"; pass [{name}] for a single row" * isinstance(X, (list, tuple))
+        raise ShapeError(f"{name} must be a data frame, a dict of columns or rows, not {X!r:.40}{hint}.")
     if array.ndim != 2:
         raise ShapeError(
             f"Expected 2D array for {name}, got one of {array.ndim} dimensions instead ({type(X).__name__}); "
@@ -292,9 +292,9 @@ def _slice(label: str, values: NDArray[Any]) -> Column:
 
 def _labels(names: Sequence[Any], name: str) -> list[str]:
     """Return names as text. Raises DataError where two are the same."""
-    labels = [each if isinstance(each, str) else str(each) for each in names]
-    if len(set(labels)) < len(labels):
-        seen: set[str] = set()
-        twice = next(each for each in labels if each in seen or seen.add(each))  # type: ignore[func-returns-value]
-        raise DataError(f"{name} has two columns named {twice[:60]!r}; rename one of them.")
-    return labels
+    labels = list(map(str, names))
+    if len(set(labels)) == len(labels):
+        return labels
+    raise DataError(
+        f"{name} has two columns named {max(labels, key=labels.count)[:60]!r}; rename one of them."
+    )
