@@ -43,11 +43,6 @@ def labels_of(result: FitResult) -> Labels:
     return result.targets
 
 
-def classes_of(result: FitResult) -> NDArray[Any]:
-    """Return the labels of a classifier's fit."""
-    return labels_of(result).classes
-
-
 def threshold_in(result: FitResult) -> float:
     """Return the threshold of a classifier of two classes. Raises AttributeError for another one."""
     labels = result.targets
@@ -88,7 +83,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         0.0, [SHARE], "the fraction of each label spread over all classes, in [0, 1).", "network"
     )
 
-    classes_ = FittedAttribute(classes_of)
+    classes_ = FittedAttribute[NDArray[Any]](lambda result: labels_of(result).classes)
     """the labels, sorted"""
 
     threshold_ = FittedAttribute[float](threshold_in)

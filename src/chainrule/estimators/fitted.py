@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import (
-    ClassNamePrefixFeaturesOutMixin,
-    _clone_parametrized,
-    clone,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _clone_parametrized, clone
 from sklearn.utils import estimator_html_repr
 
 from chainrule.core.records import view

@@ -130,9 +130,7 @@ class Parameters(NamesElsewhere):
         "stopping.",
     )
     tol: float = parameter(
-        1e-4,
-        [NOT_NEGATIVE],
-        'the minimum improvement; for "lbfgs" the maximum gradient at which it ends.',
+        1e-4, [NOT_NEGATIVE], 'the minimum improvement; for "lbfgs" the maximum gradient at which it ends.'
     )
     verbose: bool = parameter(
         False,

@@ -124,10 +124,7 @@ class HeldOutScorer:
         return replace(self, X=rows_of(self.X, rows), y=rows_of(self.y, rows))
 
     def __call__(
-        self,
-        predicted: NDArray[Any],
-        others: BaseEstimator | None = None,
-        decision: Decision | None = None,
+        self, predicted: NDArray[Any], others: BaseEstimator | None = None, decision: Decision | None = None
     ) -> float:
         """Return the score of predictions (n, outputs); NaN where there is none.
 

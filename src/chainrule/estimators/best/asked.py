@@ -48,10 +48,7 @@ def seconds(estimator: HoldsResult) -> float:
 
 
 def start(
-    estimator: HoldsResult,
-    before: FitResult | None,
-    more: float | None,
-    plan: Mapping[str, object] | None,
+    estimator: HoldsResult, before: FitResult | None, more: float | None, plan: Mapping[str, object] | None
 ) -> RaceState:
     """Return what a race begins with that is not new: the last race, for so many seconds more, or a plan.
 

@@ -87,10 +87,7 @@ class Blend:
         return self.deviation(self.each(X))
 
     def average(
-        self,
-        each: NDArray[np.float64],
-        exclusive: bool,
-        compared: NDArray[np.floating] | None = None,
+        self, each: NDArray[np.float64], exclusive: bool, compared: NDArray[np.floating] | None = None
     ) -> NDArray[np.float64]:
         """Return the average (n, outputs) of what each part predicts (parts, n, outputs).
 

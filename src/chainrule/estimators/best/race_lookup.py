@@ -31,13 +31,7 @@ from chainrule.estimators.best.lookup import (
     are_codes,
     as_shares,
 )
-from chainrule.estimators.best.lookup_fit import (
-    MOST_QUERIED,
-    MOST_REMEMBERED,
-    NEAREST,
-    STEPS,
-    learn,
-)
+from chainrule.estimators.best.lookup_fit import MOST_QUERIED, MOST_REMEMBERED, NEAREST, STEPS, learn
 from chainrule.estimators.best.lookup_held import Queries
 from chainrule.estimators.best.runner import Runner
 from chainrule.estimators.best.state import RaceChoice

@@ -5,6 +5,7 @@ The loss of a column is measured by shuffling it, with intervals; the answers ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators.best.judge import LEAST
-from chainrule.estimators.explain.answers import ShuffledTable, Wanted, answers, output_of, wanted
+from chainrule.estimators.explain.answers import ShuffledTable, answers, output_of, wanted
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
 from chainrule.estimators.explain.parts import AnswerParts, Inputs
@@ -239,7 +240,8 @@ def curves(
     data = table.cells[k]
     cells, low, high = _points(data, points)
     put = parts.table(parts.typical_with(column, cells))
-    found = [_answers_at(parts, inputs, put.inputs, i, k, want, output) for i in range(len(cells))]
+    each: Iterator[Inputs] = (tuple(own[i : i + 1] for own in put.inputs) for i in range(len(cells)))
+    found = [answers(parts, parts.with_columns(inputs, one, [k]), want, output) for one in each]
     return ColumnCurve(
         column=put.cells[k],
         answers=np.stack(found, 1),
@@ -257,14 +259,6 @@ def _likeliest(parts: AnswerParts, inputs: Inputs) -> object:
     if targets.task not in ("multiclass", "multilabel"):
         return None
     return wanted(targets, None, 1).labels[int(parts.predicted(inputs).mean(0).argmax())]
-
-
-def _answers_at(
-    parts: AnswerParts, inputs: Inputs, put: Inputs, i: int, k: int, want: Wanted, output: str
-) -> Floats:
-    """Return the answers for all rows with the column's i-th cell."""
-    one: Inputs = tuple(own[i : i + 1] for own in put)
-    return answers(parts, parts.with_columns(inputs, one, [k]), want, output)
 
 
 def _points(data: ReadColumn, points: int) -> tuple[NDArray[np.generic], float, float]:

@@ -65,7 +65,6 @@ from chainrule.estimators.fit.temperature import (
 from chainrule.estimators.numbers import NumericTargets
 from chainrule.estimators.recipes.few import VERY_FEW
 from chainrule.estimators.tables.encoding import ways
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
@@ -171,7 +170,13 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     is_in_time = data.structure.time is not None
     weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
-        beside = Beside(members, samples, rows, how, ways_of(result.preprocessor))
+        beside = Beside(
+            members,
+            samples,
+            rows,
+            how,
+            () if result.preprocessor is None else ways(result.preprocessor.learned_),
+        )
         repeated = plan.conditions.course
         has_time = beside.is_in_time(plan.end) if repeated is None else repeated.has_linear_part
         if has_time and len(beside.at.inputs):
@@ -221,11 +226,6 @@ def median_of(samples: Samples) -> NDArray[np.float64]:
     y, weight = samples.targets_of()
     found: NDArray[np.float64] = np.median(y[weight > 0], axis=0)
     return found
-
-
-def ways_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:
-    """Return how each input is scaled, "" where it is not a number; none of samples that no table is behind."""
-    return () if preprocessor is None else ways(preprocessor.learned_)
 
 
 def begin_at_shares(model: Model, samples: Samples) -> None:

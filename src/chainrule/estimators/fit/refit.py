@@ -190,13 +190,8 @@ class Refit:
             for member in members_of(whole.model):
                 member.take(member.theta, member.states, whole.curve.trained)
             whole.model.keep_history(result.model.history)
-            return replace(
-                whole.result,
-                records=records,
-                rates=rates,
-                shortfall=result.shortfall,
-                held_out=result.held_out,
-            )
+            held_out, shortfall = result.held_out, result.shortfall
+            return replace(whole.result, records=records, rates=rates, shortfall=shortfall, held_out=held_out)
         own, new = members_of(result.model), members_of(whole.model)
         if len(own) != len(new):  # one diverged
             return result

@@ -83,7 +83,10 @@ def train(
     if (given := data.validation) is not None:
         scaled = given.scaled(model.target_scale)
         X_val = given.X if data.table is None else data.table.X_val
-        parts = SplitSamples(samples, scaled, data.y_val, held_rows(data, given), X_val)
+        held = HeldRows.passed(given)
+        if data.whole is not None and data.held_out is not None:
+            held = HeldRows.of_fit(data.whole, data.held_out)
+        parts = SplitSamples(samples, scaled, data.y_val, held, X_val)
     if not is_stochastic(p):
         if len(start.result.members) > 1:
             raise ConfigError(
@@ -112,13 +115,6 @@ def train(
         following = refit.Refit(whole.plan, whole.start, of_all, is_copy=False)
     with following:
         return following.result(*fit(followed=following.followed, threads=following.threads))
-
-
-def held_rows(data: FitData, validation: Samples) -> HeldRows:
-    """Return the rows for validation: some of all rows, or those that are passed."""
-    if data.whole is None or data.held_out is None:
-        return HeldRows.passed(validation)
-    return HeldRows.of_fit(data.whole, data.held_out)
 
 
 def holdout_of(plan: FitPlan, data: FitData) -> Split:
@@ -238,12 +234,8 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
     if history is None:
         return found
     losses = [record["loss"] for record in history]
-    records = replace(
-        result.records,
-        n_iter=len(history),
-        loss_curve=losses,
-        loss=losses[-1] if losses else result.records.loss,
-    )
+    loss = losses[-1] if losses else result.records.loss
+    records = replace(result.records, n_iter=len(history), loss_curve=losses, loss=loss)
     if validation is not None:
         records = replace(records, validation_loss_curve=[record["val_loss"] for record in history])
     reason = history.stopped or "total no. of iterations reached limit"

@@ -78,13 +78,14 @@ def learn(
     for k, column in enumerate(columns):
         asked = rules.kinds.get(column.name)
         taken = kinds.take(column, None if asked == "drop" else asked)
-        missing = float(_share(np.isnan(taken.values), weights))
+        absent = np.isnan(taken.values)
+        missing = float(absent.mean() if weights is None else weights[absent].sum() / weights.sum())
         begun = LearnedColumn(
             column.name, taken.kind, taken.why, "dropped", missing, taken.infinite, reads=taken.reads
         )
         if asked == "drop":
             found.append(begun._replace(why="asked"))
-        elif np.isnan(taken.values).all():
+        elif absent.all():
             found.append(begun._replace(why="all_missing"))
         elif taken.kind in ("category", "boolean"):
             found.append(_categorical(begun, taken, weights, rules, target))
@@ -258,10 +259,6 @@ def _cycles(taken: Taken, weights: Array | None, rules: Rules) -> tuple[str, ...
         if (high - low > NOISE).any():
             kept.append(part)
     return tuple(kept)
-
-
-def _share(where: NDArray[np.bool_], weights: Array | None) -> float:
-    return float(where.mean() if weights is None else weights[where].sum() / weights.sum())
 
 
 def with_ends(

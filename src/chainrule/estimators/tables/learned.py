@@ -209,8 +209,9 @@ def planned(learned: Sequence[LearnedColumn], dtype: str) -> EncodingPlan:
         each_lane = zip(way.places.tolist(), way.sources.tolist(), way.fill.tolist(), strict=True)
         for number, (place, source, fill) in enumerate(each_lane):
             by_source.setdefault(source, []).append(ScaledLane(place, fill, way.scaler, number))
+    pairs = np.array(indicators, np.int64).reshape(-1, 2).T
     clipped = np.concatenate(ends, axis=1) if any(each.ends for each in learned) else None
-    return EncodingPlan(dtype, at, sources, columns, source_of, _pairs(indicators), ways, by_source, clipped)
+    return EncodingPlan(dtype, at, sources, columns, source_of, pairs, ways, by_source, clipped)
 
 
 def _ways(lanes: Sequence[tuple[int, int, Lane]]) -> list[Way]:
@@ -252,7 +253,3 @@ def _ends(learned: LearnedColumn, parts: Sequence[str]) -> NDArray[np.float64]:
     ends = np.array(learned.ends)
     of_parts = [ends if part == "value" else calendar.number(ends, part, learned.origin) for part in parts]
     return np.stack(of_parts, axis=1)
-
-
-def _pairs(found: list[tuple[int, int]]) -> NDArray[np.int64]:
-    return np.array(found, np.int64).reshape(-1, 2).T

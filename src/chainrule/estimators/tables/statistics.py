@@ -192,7 +192,10 @@ def levels_of(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.i
     """
     n, first = len(x), x[:LOOKS]
     with np.errstate(over="ignore", invalid="ignore"):
-        units = next((each for each in UNITS if (np.isnan(first) | _is_whole(first, each)).all()), None)
+        units = next(
+            (each for each in UNITS if (np.isnan(first) | (np.rint(first * each) / each == first)).all()),
+            None,
+        )
         missing = np.isnan(x)
         some = bool(missing.any())
         there = x[~missing] if some else x
@@ -215,8 +218,3 @@ def levels_of(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.i
         return None
     codes[missing] = len(numbers)
     return numbers, codes
-
-
-def _is_whole(x: NDArray[np.float64], units: float) -> NDArray[np.bool_]:
-    """Return whether numbers are whole ones, divided by so many units."""
-    return np.asarray(np.rint(x * units) / units == x)
