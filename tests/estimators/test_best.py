@@ -343,7 +343,7 @@ def test_rows_of_your_own_are_held_out():
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a table of any number of rows be a large one."""
-    monkeypatch.setattr(draw, "FEW", 0)
+    monkeypatch.setattr(draw, "MAX_ROWS_FOR_ALL_FOLDS", 0)
 
 
 @pytest.mark.usefixtures("large")
@@ -404,7 +404,9 @@ def test_a_race_that_learns_from_nine_tenths_of_the_rows_may_go_on_until_its_end
     if is_refined:
         assert first[1:] == pytest.approx((38, 95))  # 40 and 100 of the 95 % that are planned for
         return
-    assert first[1:] == pytest.approx((95 - 100 * race_lookup.SHARE, 95))  # the rest is for looking rows up
+    assert first[1:] == pytest.approx(
+        (95 - 100 * race_lookup.MAX_SHARE_OF_RACE, 95)
+    )  # the rest is for looking rows up
     assert [each.networks for each in made.report_] == [1, 1, 1] and len(asked) == 1
     assert made.plan_["networks"] == [] and len(made.held_out_.rows) == most
     again = best(MLPRegressor, time_limit=100, max_iter=9).fit(TABLE, NUMBER, plan=made.plan_)

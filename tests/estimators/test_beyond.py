@@ -179,7 +179,7 @@ def test_a_time_limit():
 
 def test_a_time_limit_scores_the_end_of_its_schedule(monkeypatch: pytest.MonkeyPatch):
     ticks = iter(range(10_000))
-    monkeypatch.setattr("chainrule.training.time_limit.MEASURED", 0.0)
+    monkeypatch.setattr("chainrule.training.time_limit.SECONDS_BEFORE_PLAN", 0.0)
     made = net(
         early_stopping=True,
         schedule="cosine",

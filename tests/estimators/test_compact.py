@@ -38,7 +38,7 @@ NUMBER = FRAME["x"].to_numpy() + (FRAME["kind"] == "a")
 
 
 def test_a_matrix_is_rounded_by_the_largest_of_each_output(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rounding, "FEWEST", 4)
+    monkeypatch.setattr(rounding, "MIN_NUMBERS_TO_ROUND", 4)
     W = np.array([[127.0, 0.2, 0.0], [-63.4, -2.54, 0.0]], np.float32)
     found = rounding.rounded({"W": W, "b": W[0]})
     np.testing.assert_array_equal(found["W"], np.array([[127, 10, 0], [-63, -127, 0]], np.int8), strict=True)

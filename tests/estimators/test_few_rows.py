@@ -16,7 +16,7 @@ import pytest
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.tables import reading
-from chainrule.estimators.tables.few_rows import FEW
+from chainrule.estimators.tables.few_rows import MAX_FEW_ROWS
 
 N = 300
 
@@ -49,8 +49,8 @@ def test_few_rows_have_the_bits_of_the_whole_table(scale: str, columns: int):
     frame = table(columns)
     made = TablePreprocessor(scale=scale, dtype="float64", max_one_hot=8, min_count=2).fit(frame[:200])
     whole = made.transform(frame)
-    assert len(frame) > FEW
-    for start, stop in ((0, 1), (7, 9), (250, 250 + FEW)):
+    assert len(frame) > MAX_FEW_ROWS
+    for start, stop in ((0, 1), (7, 9), (250, 250 + MAX_FEW_ROWS)):
         rows = frame[start:stop]
         for few in (
             rows,
@@ -81,7 +81,9 @@ def test_a_number_that_is_another_object_is_read_as_in_a_column(value: Any):
     frame = table()
     made = TablePreprocessor(dtype="float64").fit(frame)
     row = as_row(frame, 0) | {"x3": value}
-    column = {name: [cell] * (FEW + 1) for name, cell in row.items()}  # which is read column by column
+    column = {
+        name: [cell] * (MAX_FEW_ROWS + 1) for name, cell in row.items()
+    }  # which is read column by column
     np.testing.assert_array_equal(made.transform(row), made.transform(column)[:1])
     with pytest.raises(DataError, match=r"texts in column 'x3' \('abc' at row 0\), which had numbers"):
         made.transform(row | {"x3": "abc"})

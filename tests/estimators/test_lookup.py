@@ -442,7 +442,7 @@ def test_where_rows_are_not_looked_up(settings: dict[str, Any]) -> None:
 
 
 def test_a_limit_too_short_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race_lookup, "SHARE", 0.0)
+    monkeypatch.setattr(race_lookup, "MAX_SHARE_OF_RACE", 0.0)
     assert unfitted("number").fit(TABLE, NUMBER).blend_.lookup is None
 
 

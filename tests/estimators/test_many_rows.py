@@ -17,9 +17,9 @@ from chainrule import TablePreprocessor
 from chainrule.errors import DataError
 from chainrule.estimators.tables import preprocessor, reading
 from chainrule.estimators.tables.column import objects, shortened
-from chainrule.estimators.tables.few_rows import FEW
+from chainrule.estimators.tables.few_rows import MAX_FEW_ROWS
 from chainrule.estimators.tables.preprocessor import transform_blocks, transform_each
-from chainrule.estimators.tables.scaling import TAIL, Scaler, Scaling
+from chainrule.estimators.tables.scaling import MIN_QUANTILE, Scaler, Scaling
 from chainrule.estimators.tables.statistics import Ranks, levels_of, normal
 
 N = 300
@@ -50,8 +50,8 @@ def test_ranks_have_the_bits_of_numpys_interpolation(quantiles: list[float], x: 
     grid = np.sort(np.array(quantiles))
     rows = np.array([*x, *quantiles])
     with np.errstate(over="ignore", invalid="ignore"):
-        expected = normal(interpolated(rows, grid), TAIL)
-    ranks = Ranks(grid, TAIL)
+        expected = normal(interpolated(rows, grid), MIN_QUANTILE)
+    ranks = Ranks(grid, MIN_QUANTILE)
     if ranks.is_usable:
         np.testing.assert_array_equal(ranks(rows), expected)
     scaler = Scaler([Scaling("quantile", grid=tuple(grid.tolist()))])
@@ -69,9 +69,9 @@ def test_ranks_of_usual_numbers_come_from_the_table(draw: str):
         "whole": lambda size: rng.integers(0, 9, size).astype(float),
     }[draw]
     grid, x = np.quantile(drawn(size=30_000), np.linspace(0, 1, 1000), method="inverted_cdf"), drawn(size=500)
-    ranks = Ranks(grid, TAIL)
+    ranks = Ranks(grid, MIN_QUANTILE)
     assert ranks.is_usable
-    np.testing.assert_array_equal(ranks(x), normal(interpolated(x, grid), TAIL))
+    np.testing.assert_array_equal(ranks(x), normal(interpolated(x, grid), MIN_QUANTILE))
 
 
 # --- levels ---------------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ TEXTS = st.lists(
         st.none(), st.just(math.nan), st.sampled_from(["a", " a", "b ", "", "  ", "1", "é", "x" * 300])
     ),
     min_size=1,
-    max_size=2 * FEW,
+    max_size=2 * MAX_FEW_ROWS,
 )
 
 
@@ -103,19 +103,28 @@ def test_levels_have_the_codes_of_single_cells(cells: list[Any]):
         return
     codes, texts = one_by_one(cells)
     plain = [None if cell is None or cell != cell else cell for cell in cells]
-    repeated = plain * (1 + FEW // len(plain))
+    repeated = plain * (1 + MAX_FEW_ROWS // len(plain))
     tables = [
         ({"x": cells}, codes),
-        ({"x": repeated}, codes * (1 + FEW // len(plain))),
+        ({"x": repeated}, codes * (1 + MAX_FEW_ROWS // len(plain))),
         (pd.DataFrame({"x": pd.Series(cells, dtype=object)}), codes),
-        (pd.DataFrame({"x": pd.Series(repeated, dtype="string")}), codes * (1 + FEW // len(plain))),
-        (pd.DataFrame({"x": pd.Categorical(repeated)}), codes * (1 + FEW // len(plain))),
-        (pl.DataFrame({"x": repeated}, schema={"x": pl.String}), codes * (1 + FEW // len(plain))),
-        (pl.DataFrame({"x": pl.Series(repeated, dtype=pl.Categorical)}), codes * (1 + FEW // len(plain))),
-        (pa.table({"x": pa.array(repeated, pa.string())}), codes * (1 + FEW // len(plain))),
+        (pd.DataFrame({"x": pd.Series(repeated, dtype="string")}), codes * (1 + MAX_FEW_ROWS // len(plain))),
+        (pd.DataFrame({"x": pd.Categorical(repeated)}), codes * (1 + MAX_FEW_ROWS // len(plain))),
+        (pl.DataFrame({"x": repeated}, schema={"x": pl.String}), codes * (1 + MAX_FEW_ROWS // len(plain))),
         (
-            pa.table({"x": pa.chunked_array([pa.array(plain, pa.string()).dictionary_encode()] * (FEW + 1))}),
-            codes * (FEW + 1),
+            pl.DataFrame({"x": pl.Series(repeated, dtype=pl.Categorical)}),
+            codes * (1 + MAX_FEW_ROWS // len(plain)),
+        ),
+        (pa.table({"x": pa.array(repeated, pa.string())}), codes * (1 + MAX_FEW_ROWS // len(plain))),
+        (
+            pa.table(
+                {
+                    "x": pa.chunked_array(
+                        [pa.array(plain, pa.string()).dictionary_encode()] * (MAX_FEW_ROWS + 1)
+                    )
+                }
+            ),
+            codes * (MAX_FEW_ROWS + 1),
         ),
     ]
     for X, expected in tables:
@@ -131,7 +140,7 @@ def test_levels_have_the_codes_of_single_cells(cells: list[Any]):
 def test_levels_of_numbers_dates_and_booleans_are_what_cells_are():
     days = [pd.Timestamp("2020-01-01"), pd.Timestamp("2021-03-04 05:06:07"), None]
     for levels in ([3, 1, None], [2.5, math.inf, None], [True, False, None], days):
-        cells = levels * FEW
+        cells = levels * MAX_FEW_ROWS
         found = reading.read(pd.DataFrame({"x": pd.Categorical(cells)})).columns[0]
         expected = objects("x", cells)
         assert found.form == expected.form
@@ -141,13 +150,13 @@ def test_levels_of_numbers_dates_and_booleans_are_what_cells_are():
 
 def test_text_beside_other_objects_is_told_apart():
     for other in (1.5, -0.0, True, b"a"):
-        cells = ["a", other, None] * FEW
+        cells = ["a", other, None] * MAX_FEW_ROWS
         found = reading.read(pd.DataFrame({"x": pd.Series(cells, dtype=object)})).columns[0]
         expected = objects("x", cells)
         assert found.texts == expected.texts
         np.testing.assert_array_equal(found.values, expected.values)
     with pytest.raises(DataError, match="single values: column 'x' has list \\[1\\] at row 1"):
-        reading.read(pd.DataFrame({"x": pd.Series(["a", [1]] * FEW, dtype=object)}))
+        reading.read(pd.DataFrame({"x": pd.Series(["a", [1]] * MAX_FEW_ROWS, dtype=object)}))
 
 
 # --- one read for several -------------------------------------------------------------------------------------------
@@ -178,7 +187,7 @@ def preprocessors(frame: pd.DataFrame) -> list[TablePreprocessor]:
     return [TablePreprocessor(**each).fit(frame[:200]) for each in settings]
 
 
-@pytest.mark.parametrize("rows", [1, FEW, N])
+@pytest.mark.parametrize("rows", [1, MAX_FEW_ROWS, N])
 def test_several_preprocessors_read_a_table_once(rows: int, monkeypatch: pytest.MonkeyPatch):
     frame = mixed()
     some = preprocessors(frame)
@@ -233,7 +242,7 @@ REPEATED = st.one_of(
 
 
 @settings(max_examples=60)
-@given(st.lists(REPEATED, min_size=1, max_size=8), st.integers(FEW, 3 * FEW))
+@given(st.lists(REPEATED, min_size=1, max_size=8), st.integers(MAX_FEW_ROWS, 3 * MAX_FEW_ROWS))
 def test_levels_of_numbers_are_the_numbers(some: list[float], n: int):
     x = np.resize(some, n)
     found = levels_of(x)
@@ -288,6 +297,8 @@ def test_many_rows_have_the_bits_of_few(scale: str):
     frame = mixed()
     made = TablePreprocessor(scale=scale, max_one_hot=2, min_count=2, dtype="float64").fit(frame[:200])
     whole = made.transform(frame)
-    for start in range(0, N, FEW):
-        np.testing.assert_array_equal(made.transform(frame[start : start + FEW]), whole[start : start + FEW])
+    for start in range(0, N, MAX_FEW_ROWS):
+        np.testing.assert_array_equal(
+            made.transform(frame[start : start + MAX_FEW_ROWS]), whole[start : start + MAX_FEW_ROWS]
+        )
     assert made.transform(frame[:0]).shape == (0, whole.shape[1])

@@ -242,7 +242,7 @@ def test_in_the_networks_of_all_rows_it_keeps_the_ones_that_ended(monkeypatch: p
         return original(self, task, seconds, parts)
 
     monkeypatch.setattr(runner.Runner, "_fit_all", interrupted)
-    monkeypatch.setattr(draw, "FEW", 0)
+    monkeypatch.setattr(draw, "MAX_ROWS_FOR_ALL_FOLDS", 0)
     monkeypatch.setattr(candidates, "CANDIDATES", SMALL[:1])
     monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
     with pytest.warns(UserWarning, match=r"interrupted by user: the average is of the \d fits"):

@@ -383,7 +383,7 @@ def test_a_race_learns_from_the_rows_that_are_passed_where_asked():
 def test_a_race_holds_out_whole_groups_or_what_comes_later(
     monkeypatch: pytest.MonkeyPatch, large: bool, told: dict[str, str]
 ):
-    monkeypatch.setattr(draw, "FEW", 50 if large else 2_000)
+    monkeypatch.setattr(draw, "MAX_ROWS_FOR_ALL_FOLDS", 50 if large else 2_000)
     best = MLPRegressor("squared_error", (4,), preprocess="auto", preset="best", max_iter=2, random_state=0)
     result = result_of(best.fit(X, Y, **told))
     assert isinstance(result, RaceResult) and result.state.drawn is not None

@@ -228,9 +228,9 @@ def test_shares_at_and_between_equal_quantiles():
 
 
 def test_quotients_are_the_functions():
-    x = np.linspace(0, near.NEAR, 1001)
+    x = np.linspace(0, near.ERF_SPLIT, 1001)
     assert np.abs(x * quotient(near.ERF_NEAR, x * x) - erf(x)).max() < 1e-15
-    x = np.linspace(near.NEAR, 12, 5001)
+    x = np.linspace(near.ERF_SPLIT, 12, 5001)
     assert np.abs(1 - np.exp(-x * x) * quotient(near.ERFC_FAR, x) - erf(x)).max() < 1e-12
     p = np.linspace(0.075, 0.925, 1001)
     d = p - 0.5

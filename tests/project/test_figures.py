@@ -179,9 +179,9 @@ LOOKED_UP = [
     ("docs/design.md", "of a column with at least # values", lookup_held.MIN_VALUES),
     ("docs/design.md", "of this is # standard errors above 0", lookup_held.GROUPED),
     ("docs/design.md", "identifies, at most # of them", lookup_held.MOST_IDENTIFYING),
-    ("docs/design.md", "a similarity below e^-#.", lookup.FAR),
+    ("docs/design.md", "a similarity below e^-#.", lookup.MAX_DISTANCE),
     ("docs/design.md", "keeps training rows, at most #,", race_lookup.MOST_KEPT),
-    ("docs/design.md", "would take more than # % of the time limit", 100 * race_lookup.SHARE),
+    ("docs/design.md", "would take more than # % of the time limit", 100 * race_lookup.MAX_SHARE_OF_RACE),
     ("docs/estimators.md", "has them, up to # training rows", race_lookup.MOST_KEPT),
 ]
 """What a lookup is, and the constants behind it."""

@@ -24,7 +24,7 @@ START = 300
 """The seconds that the processes wait for each other at the start."""
 END = 3600
 """The seconds that they wait for each other at the end, while process 0 may evaluate and write."""
-LAST = 2.0
+EXIT_DELAY_SECONDS = 2.0
 """The seconds by which process 0 exits later than the others after an error."""
 THREADS = ("NPROC", "PJRT_NPROC")
 """The variables from which XLA takes the size of its thread pool, by which it splits its products."""
@@ -166,7 +166,7 @@ def end(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if process_count() > 1 and is_first():
-        time.sleep(LAST)
+        time.sleep(EXIT_DELAY_SECONDS)
     os._exit(code)
 
 

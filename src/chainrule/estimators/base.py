@@ -193,7 +193,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 data = self._data(request)
                 notices = of_fit(request, data, conditions.is_alone and request.is_early(limit))
                 seen = drift.of_fit(data, conditions.is_alone)
-                if conditions.is_alone and data.samples.n >= draw.LEAST:
+                if conditions.is_alone and data.samples.n >= draw.MIN_ROWS_TO_RACE:
                     warn_of_lone_classes(data)
                 found = race.fit(self, request.given, data, begun, raced, listen, watch)
                 seen = drift.of_result(seen, data.raw, data, found.preprocessor)

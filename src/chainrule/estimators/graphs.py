@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule import __version__
 from chainrule.estimators.best.blend import Blend, RaceResult
-from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.best.judge import MIN_PROBABILITY
 from chainrule.estimators.best.lookup import PROBABILITY, Lookup
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.structure import Table
@@ -243,7 +243,9 @@ def _tempered(build: GraphBuilder, p: GraphValue, temperature: float, exclusive:
     zero, one = np.zeros(p.width), np.ones(p.width)
 
     def logs(value: GraphValue) -> GraphValue:
-        bounded = build.add(Bounded(constant(LEAST * one), constant(np.inf * one)), value, of="temperature")
+        bounded = build.add(
+            Bounded(constant(MIN_PROBABILITY * one), constant(np.inf * one)), value, of="temperature"
+        )
         log = build.add(Elementwise("log"), bounded, of="temperature")
         scale = Columnwise(constant(zero), constant(one / temperature), constant(zero))
         return build.add(scale, log, of="temperature")

@@ -27,7 +27,7 @@ from sklearn.utils import check_random_state
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.judge import NEAR, judge_of, tempered
+from chainrule.estimators.best.judge import SAME_LOSS, judge_of, tempered
 from chainrule.estimators.fit import loop
 from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
 from chainrule.estimators.fit.dealing import deal
@@ -106,7 +106,7 @@ def updated(estimator: HoldsResult, given: FitInput, how: Going) -> FitResult:
         judge.mean_loss(judge.truth(_predicted(result, changed, part, estimator, compared))) for part in PARTS
     ]
     least = min(losses)
-    chosen = next(k for k, loss in enumerate(losses) if loss <= least + NEAR * abs(least))
+    chosen = next(k for k, loss in enumerate(losses) if loss <= least + SAME_LOSS * abs(least))
     record = UpdateRecord(n, int(out.sum()), how.epochs, PARTS[chosen], losses[0], losses[chosen])
     return _with(result, [each.mixed(PARTS[chosen]) for each in changed], record)
 

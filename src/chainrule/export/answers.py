@@ -13,7 +13,7 @@ from chainrule.formulas import activations
 
 SAME = 2e-6
 """Numbers x and t are equal where |x - t| is at most SAME (1 + |t|): those of 32 bits are those of 64."""
-AT_ONCE = 1 << 22
+SIMILARITIES_AT_ONCE = 1 << 22
 """The similarities that are in memory at once."""
 
 
@@ -112,7 +112,7 @@ class SimilarRows(GraphOperation):
         """exp(-d) known"""
         x = values[0]
         one = x.astype(np.float32).astype(np.float64)
-        at_once = max(1, AT_ONCE // len(self.known))
+        at_once = max(1, SIMILARITIES_AT_ONCE // len(self.known))
         found = [
             np.exp(-self.distances(one[k : k + at_once])) @ self.known for k in range(0, len(x), at_once)
         ]

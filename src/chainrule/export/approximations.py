@@ -17,7 +17,7 @@ class Quotient(NamedTuple):
     below: Polynomial
 
 
-NEAR = 0.46875
+ERF_SPLIT = 0.46875
 ERF_NEAR = Quotient(
     (
         *(1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2),
@@ -25,7 +25,7 @@ ERF_NEAR = Quotient(
     ),
     (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
 )
-"""erf(x) = x q(x^2) for |x| up to NEAR.
+"""erf(x) = x q(x^2) for |x| up to ERF_SPLIT.
 
 Source: Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation, 1969.
 """
@@ -40,7 +40,7 @@ ERFC_FAR = Quotient(
         *(3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
     ),
 )
-"""1 - erf(x) = exp(-x^2) q(x) for x from NEAR to 4; beyond, where it is below 2e-8, to 1e-12. The same source."""
+"""1 - erf(x) = exp(-x^2) q(x) for x from ERF_SPLIT to 4; beyond, where it is below 2e-8, to 1e-12. The same source."""
 MIDDLE = 0.425
 NORMAL_MIDDLE = Quotient(
     (

@@ -40,7 +40,7 @@ CELLS = 100_000_000
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
 DECIDING = ("rmse", "log_loss")
 """The metrics of SHOWN that determine the best model."""
-CLOSE = 0.01
+SAME_METRIC = 0.01
 """The relative difference of that metric below which two models count as equally good."""
 
 
@@ -67,8 +67,8 @@ class Verdict(NamedTuple):
     """The result of a network relative to simpler models, by the deciding metric."""
 
     code: str
-    """best: it is the best of all; close: another is better by less than CLOSE; behind: another is better by more;
-    nothing: no model is better than the constant one by CLOSE"""
+    """best: it is the best of all; close: another is better by less than SAME_METRIC; behind: by more than that;
+    nothing: no model is better than the constant one by SAME_METRIC"""
     model: str
     """the best of the simpler models"""
     metric: str
@@ -133,12 +133,12 @@ class BaselineComparison(NamedTuple):
         network, constant = losses.pop("network"), losses["constant"]
         model = min(losses, key=lambda name: losses[name])
         other = losses[model]
-        if min(network, other) >= (1 - CLOSE) * constant:
+        if min(network, other) >= (1 - SAME_METRIC) * constant:
             code = "nothing"
         elif network <= other:
             code = "best"
         else:
-            code = "close" if network < (1 + CLOSE) * other else "behind"
+            code = "close" if network < (1 + SAME_METRIC) * other else "behind"
         apart = next(each.apart for each in self.models if each.model == model)
         return Verdict(code, model, metric, float(network), float(other), apart, self.groups)
 

@@ -40,7 +40,7 @@ FEWEST_CLASSES_TOLD = 10
 MOST_TEXT = 0.1
 """The largest share of the rows of a target that may be text for the others to be called its numbers."""
 TEST_SHARE = 0.2
-FEWEST = 10
+MIN_ROWS_TO_SPLIT = 10
 """The minimum rows with a target for a split into three parts."""
 
 
@@ -270,13 +270,13 @@ def divide(target: TargetColumn, seed: int, source: str, tied: TiedRows = FREE_R
 
     Each class is split in this ratio, and a class with a single row is trained on. Tied rows are split by
     `chainrule.estimators.fit.splits`, with rows within the gap in neither part.
-    Raises DataError for fewer than FEWEST rows, and ConfigError for a seed that is none.
+    Raises DataError for fewer than MIN_ROWS_TO_SPLIT rows, and ConfigError for a seed that is none.
     """
     n, seed = len(target.y), check_seed(seed)
-    if n < FEWEST:
+    if n < MIN_ROWS_TO_SPLIT:
         raise DataError(
-            f"{source} has {n} row{'s' * (n != 1)} with a target; at least {FEWEST} are needed for training, "
-            "validation and testing."
+            f"{source} has {n} row{'s' * (n != 1)} with a target; at least {MIN_ROWS_TO_SPLIT} are needed for "
+            "training, validation and testing."
         )
     structure = tied.structure(target.rows)
     if not structure.is_free:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WORST = 24
 """The maximum number of mistakes that are kept."""
-SURELY = 2.0
+SURE_ERRORS = 2.0
 """The standard errors from which a difference is no chance; of few groups the quantile of Student's t in its place."""
 
 
@@ -193,12 +193,12 @@ def apart(
 
 
 def surely(groups: int | None) -> float:
-    """Return the standard errors from which a difference is no chance: SURELY, and of few groups more (Student's t)."""
+    """Return the standard errors from which a difference is no chance: SURE_ERRORS, or more of few groups (Student)."""
     if groups is None:
-        return SURELY
+        return SURE_ERRORS
     from scipy.special import ndtr, stdtrit
 
-    return float(stdtrit(max(1, groups - 1), ndtr(SURELY)))
+    return float(stdtrit(max(1, groups - 1), ndtr(SURE_ERRORS)))
 
 
 def losses(y: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:

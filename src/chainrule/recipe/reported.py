@@ -57,7 +57,7 @@ REPEATS, CURVES = 3, 4
 """The shuffles of a column, and the columns with a curve: the most important ones."""
 POINTS, ROWS_OF_CURVES = 30, 200
 LEVEL = 0.95
-CLOSE = 1e-3
+MAX_RELATIVE_ERROR_OF_TERMS = 1e-3
 """The part of the prediction by which the sum of its terms may differ, since it was computed in float32."""
 MOST_INPUTS = 10_000
 """Of a network whose integers a report shows: rows of more are large."""
@@ -233,10 +233,12 @@ def _adds_up(terms: Terms, row: dict[str, Any], made: MLPClassifier | MLPRegress
         return False
     if terms.link == "log_odds":
         assert isinstance(made, MLPClassifier), "log-odds are of classes"
-        return bool(abs(1 / (1 + np.exp(-total[0])) - made.predict_proba(one)[0, 1]) < CLOSE)
+        return bool(
+            abs(1 / (1 + np.exp(-total[0])) - made.predict_proba(one)[0, 1]) < MAX_RELATIVE_ERROR_OF_TERMS
+        )
     answer = float(np.ravel(made.predict(one))[0])
     expected = np.exp(total[0]) if terms.link == "log" else total[0]
-    return bool(abs(expected - answer) <= CLOSE * max(1.0, abs(answer)))
+    return bool(abs(expected - answer) <= MAX_RELATIVE_ERROR_OF_TERMS * max(1.0, abs(answer)))
 
 
 class Int8OfRun(NamedTuple):

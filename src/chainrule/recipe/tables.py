@@ -29,8 +29,8 @@ from chainrule.estimators.tables.column import CategoryCells
 from chainrule.estimators.tables.kinds import categories_in_part, differ, take
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import (
-    FEWEST,
     FREE_ROWS,
+    MIN_ROWS_TO_SPLIT,
     Split,
     TargetColumn,
     TiedRows,
@@ -282,7 +282,7 @@ def divided(
     None for fewer rows than a run needs, and with a remark for another table, which lacks the columns that tie the
     run's rows, or cells of them.
     """
-    if len(target.y) < FEWEST:
+    if len(target.y) < MIN_ROWS_TO_SPLIT:
         return None
     try:
         rows = divided_rows(target, settings, path)

@@ -24,7 +24,7 @@ from chainrule.serve.connection import Timed, listen, settings
 from chainrule.serve.gate import ServiceGate
 from chainrule.serve.service import LIMITS, Service
 
-LAST = 0.5
+ARRIVAL_SECONDS = 0.5
 """Seconds after the signal in which requests that are on their way still arrive, and are answered."""
 GRACE = 30
 """Seconds after which an answer that is not complete is given up."""
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
         """Answer what has arrived and what is on its way, closing each connection after its answer, and end."""
         self.service.end()
         if not self.force_exit:
-            await asyncio.sleep(LAST)
+            await asyncio.sleep(ARRIVAL_SECONDS)
         await super().shutdown(sockets)
 
 

@@ -105,9 +105,9 @@ def open_data(text: str) -> Data:
     if len(table) < 2:
         raise FormatError(f"{path} has one column; it must have features and a target.")
     target = "y" if "y" in table else list(table)[-1]
-    from chainrule.recipe.columns import FEWEST  # which takes its time to import
+    from chainrule.recipe.columns import MIN_ROWS_TO_SPLIT  # which takes its time to import
 
-    if are_numbers(table, target) and len(table[target]) < FEWEST:
+    if are_numbers(table, target) and len(table[target]) < MIN_ROWS_TO_SPLIT:
         return of_numbers(path, table, target)
     return of_table(path, table, target)
 

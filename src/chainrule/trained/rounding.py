@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 SCALE = ".scale"
 """Ends the name of the scales of a tensor."""
-FEWEST = 512
+MIN_NUMBERS_TO_ROUND = 512
 """The numbers of a matrix from which on it is rounded."""
 LARGEST = 127
 
@@ -27,7 +27,7 @@ def rounded(tensors: Mapping[str, NDArray[Any]], axes: int = 0) -> dict[str, NDA
     """
     made: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
-        if tensor.ndim < axes + 2 or tensor.size < FEWEST or tensor.dtype.kind != "f":
+        if tensor.ndim < axes + 2 or tensor.size < MIN_NUMBERS_TO_ROUND or tensor.dtype.kind != "f":
             made[name] = tensor
             continue
         scale = np.abs(tensor).max(axis=-2, keepdims=True) / LARGEST  # (..., 1, fan_out)

@@ -14,11 +14,11 @@ from chainrule.training.run import Run
 
 SHARE = 0.95
 """The fraction of the limit that steps are planned for: the rest is for later work."""
-MEASURED = 0.1
+SECONDS_BEFORE_PLAN = 0.1
 """The seconds of steps before the first plan."""
 RECENT = 5
 """The number of recent epochs over which the speed is measured."""
-WHOLE = 5
+MIN_WHOLE_EPOCHS = 5
 """The minimum number of epochs of a plan that has only whole ones."""
 JUDGED = 0.5
 """About the time that judging a sample takes, in that of training on one."""
@@ -95,7 +95,7 @@ class TimeLimit(Callback):
         """Stop at the limit, and plan during the first epoch."""
         now = time.monotonic()
         taken = run.step - self.first
-        if self.shorten and len(self.ends) == 1 and taken and now - self.begin >= MEASURED:
+        if self.shorten and len(self.ends) == 1 and taken and now - self.begin >= SECONDS_BEFORE_PLAN:
             self.plan(run, now, (now - self.begin) / taken)
         self.look(run, now)
 
@@ -126,7 +126,7 @@ class TimeLimit(Callback):
         epochs = min(self.asked, max(-(-steps // run.steps_per_epoch), run.epoch + bool(run.position)))
         if steps >= self.asked * run.steps_per_epoch:
             run.replan(epochs, None)
-        elif steps >= WHOLE * run.steps_per_epoch:
+        elif steps >= MIN_WHOLE_EPOCHS * run.steps_per_epoch:
             run.replan(steps // run.steps_per_epoch, None)
         else:
             run.replan(epochs, max(steps, 1))

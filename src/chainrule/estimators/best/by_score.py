@@ -17,7 +17,7 @@ from chainrule.estimators.scorers import HeldOutScorer
 
 ROUNDS = 20
 """The members that are taken by a score, which takes longer to compute than a loss."""
-SHARE = 0.1
+MAX_SHARE_OF_LIMIT = 0.1
 """The fraction of a race's time limit after which no further round by the score begins."""
 
 
@@ -83,7 +83,7 @@ def score_weights(judged: ScoredParts, seconds: float) -> Numbers:
 
     seconds: those of the race, which bound the search.
     """
-    until = time.monotonic() + SHARE * seconds
+    until = time.monotonic() + MAX_SHARE_OF_LIMIT * seconds
 
     def is_over() -> bool:
         return time.monotonic() > until

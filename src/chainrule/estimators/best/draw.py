@@ -15,8 +15,12 @@ from chainrule.estimators.fit.splits import folds
 from chainrule.estimators.fit.structure import Split
 from chainrule.estimators.held import HoldsResult
 
-FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
-"""The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
+FOLDS = 5
+MAX_ROWS_FOR_ALL_FOLDS = 2_000
+"""With more rows the race is on the first fold alone."""
+MIN_ROWS_TO_RACE = 20
+MOST_HELD_OUT = 10_000
+"""The most rows of a fold."""
 NETWORKS = 3
 """The networks of all rows per recipe."""
 
@@ -46,7 +50,7 @@ def drawn(
 def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], list[int]]:
     """Return the folds of the rows, at most FOLDS, and which of them the race is over: the latest one of many rows."""
     n, structure = data.samples.n, data.structure
-    if data.validation is not None or n < LEAST:
+    if data.validation is not None or n < MIN_ROWS_TO_RACE:
         return [Split(np.arange(n), np.empty(0, np.int64))], [0]
     count = max(FOLDS, -(-n // MOST_HELD_OUT))
     if structure.is_free:
@@ -54,4 +58,4 @@ def _folds(data: FitData, random: np.random.RandomState) -> tuple[list[Split], l
         found = [Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
     else:
         found = folds(structure, count, data.labels, random)[:FOLDS]
-    return found, [*range(len(found))] if n <= FEW else [0]
+    return found, [*range(len(found))] if n <= MAX_ROWS_FOR_ALL_FOLDS else [0]

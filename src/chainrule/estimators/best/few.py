@@ -33,7 +33,7 @@ DRAWS = 200
 """The draws of the weights of rows."""
 TEMPERED = 0.5
 """The power of the temperature of an average whose fits have one of their own, by much the same predictions."""
-LEAST = 0.02
+MIN_WEIGHT = 0.02
 """A smaller weight is 0."""
 FEW_TO_JUDGE = 100
 """The rows judged up to which half of all weight is that of the default recipe's fits."""
@@ -112,7 +112,7 @@ def weights(parts: Sequence[Numbers], judge: Judge, are_default: Sequence[bool] 
     if n <= FEW_TO_JUDGE and any(are_default):
         trusted = np.array(are_default) & [bool(np.isfinite(part).all()) for part in parts]
         found = (found + trusted / trusted.sum()) / 2 if trusted.any() else found
-    found[found < LEAST] = 0
+    found[found < MIN_WEIGHT] = 0
     return np.asarray(found / found.sum())
 
 

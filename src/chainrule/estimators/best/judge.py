@@ -17,7 +17,7 @@ from chainrule.estimators.parameters import Parameters, values_of
 from chainrule.formulas.activations import sigmoid, softmax
 from chainrule.formulas.losses import Loss, Poisson
 
-LEAST = 1e-30
+MIN_PROBABILITY = 1e-30
 """The smallest probability, or mean of counts, whose logarithm is computed; smaller ones are replaced by it."""
 
 
@@ -49,7 +49,7 @@ class Judge(NamedTuple):
     def mean_loss(self, truth: NDArray[np.float64]) -> float:
         """Return the weighted mean loss. truth: a result of `truth`, or the mean of several."""
         if self.loss is None:
-            losses = -np.log(np.maximum(truth, LEAST)).sum(1)
+            losses = -np.log(np.maximum(truth, MIN_PROBABILITY)).sum(1)
         else:
             y = self.y
             if self.scale is not None:
@@ -62,7 +62,7 @@ class Judge(NamedTuple):
 def as_outputs(loss: Loss, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the outputs whose predictions these are. Raises ConfigError for a custom loss with a prediction."""
     if isinstance(loss, Poisson):
-        return np.log(np.maximum(predicted, LEAST))
+        return np.log(np.maximum(predicted, MIN_PROBABILITY))
     if type(loss).predict is not Loss.predict:
         raise ConfigError(
             f"preset='best' compares predictions, from which it cannot compute the outputs of {type(loss).__name__}; "
@@ -100,9 +100,9 @@ def joined(judges: list[Judge]) -> Judge:
 Numbers = NDArray[np.float64]
 ROUNDS = 40
 """The members that are taken, with replacement."""
-NEAR = 1e-3
+SAME_LOSS = 1e-3
 """The part of the least loss by which another is as good."""
-EXTREME = 4.0
+MAX_TEMPERATURE = 4.0
 """The temperature lies between a quarter and this."""
 
 
@@ -131,7 +131,7 @@ def greedy(
         total, counts[chosen] = total + parts[chosen], counts[chosen] + 1
         rounds_of.append((losses[chosen][0], counts / taken))
     least = min(value for value, _ in rounds_of)
-    enough = least + NEAR * abs(least) if math.isfinite(least) else least
+    enough = least + SAME_LOSS * abs(least) if math.isfinite(least) else least
     return next(weights for value, weights in rounds_of if value <= enough)
 
 
@@ -155,15 +155,15 @@ def tempered(p: Numbers, temperature: float, exclusive: bool) -> Numbers:
     """
     if temperature == 1:
         return p
-    logs = np.log(np.maximum(p, LEAST)) / temperature
+    logs = np.log(np.maximum(p, MIN_PROBABILITY)) / temperature
     if exclusive:
         return np.asarray(softmax(logs))
-    return np.asarray(sigmoid(logs - np.log(np.maximum(1 - p, LEAST)) / temperature))
+    return np.asarray(sigmoid(logs - np.log(np.maximum(1 - p, MIN_PROBABILITY)) / temperature))
 
 
 def temperature(loss: Callable[[float], float]) -> float:
     """Return the temperature from a quarter to 4 with the least loss(temperature); 1 where none is better."""
-    bound = math.log(EXTREME)
+    bound = math.log(MAX_TEMPERATURE)
     found = minimize_scalar(lambda log: loss(math.exp(log)), bounds=(-bound, bound), method="bounded")
     made = math.exp(float(found.x))
     return made if loss(made) < loss(1.0) else 1.0
@@ -171,4 +171,4 @@ def temperature(loss: Callable[[float], float]) -> float:
 
 def is_temperature(value: float) -> bool:
     """Return whether a value of a file is between the least and the largest `temperature`, but for rounding."""
-    return 1 / EXTREME <= value * 1.001 <= 1.01 * EXTREME
+    return 1 / MAX_TEMPERATURE <= value * 1.001 <= 1.01 * MAX_TEMPERATURE

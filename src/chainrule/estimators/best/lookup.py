@@ -24,7 +24,7 @@ Numbers = NDArray[np.float64]
 
 AT_ONCE = 1 << 19
 """The similarities that are in memory at once."""
-FAR = 40.0
+MAX_DISTANCE = 40.0
 """The distance from which rows are left out: of 20,000 of them the similarities add up to at most 8.5e-14."""
 PROBABILITY = 1e-12
 """The smallest probability that is corrected; smaller ones are replaced by it."""
@@ -298,7 +298,7 @@ class Memory(WithoutCache):
 
 
 class OrderedValue(NamedTuple):
-    """A value of rows, by which those are found whose distance from a row is below `FAR`."""
+    """A value of rows, by which those are found whose distance from a row is below `MAX_DISTANCE`."""
 
     kind: str
     """of the parts of `ScaledRows`: numbers, same or codes"""
@@ -332,17 +332,20 @@ class OrderedRows(NamedTuple):
 def in_order(memory: Memory, similarity: Similarity) -> OrderedRows:
     """Return training rows in the order of one value, so that a row is only compared with those near in it.
 
-    It is the number that tells most of them apart, or a number or a category of which another one is as far as `FAR`.
+    It is the number that tells most of them apart, or a number or a category of which another one is `MAX_DISTANCE`
+    away.
     """
     scaled = similarity.scaled(memory.rows)
     values = []
     if scaled.numbers.shape[1]:
         low, high = np.quantile(scaled.numbers, (0.05, 0.95), axis=0)
-        values.append(OrderedValue("numbers", int(np.argmax(high - low)), math.sqrt(FAR)))
-    for column in np.flatnonzero(similarity.same[similarity.same > 0] >= FAR):
+        values.append(OrderedValue("numbers", int(np.argmax(high - low)), math.sqrt(MAX_DISTANCE)))
+    for column in np.flatnonzero(similarity.same[similarity.same > 0] >= MAX_DISTANCE):
         largest = float(np.abs(scaled.same[:, column]).max())
         values.append(OrderedValue("same", int(column), SAME * (1 + largest)))
-    values += [OrderedValue("codes", int(column), 0.0) for column in np.flatnonzero(similarity.codes >= FAR)]
+    values += [
+        OrderedValue("codes", int(column), 0.0) for column in np.flatnonzero(similarity.codes >= MAX_DISTANCE)
+    ]
     if not values:
         values = [OrderedValue("codes", 0, math.inf)]  # all of them
     value = values[0] if len(values) == 1 else min(values, key=lambda each: each.compared(scaled))

@@ -71,7 +71,9 @@ def fit(
         )
     if drawn.digest is not None:
         repeat.check_digest(drawn.digest, repeat.digest_of(data), "the race to go on with")
-    is_refined = len(encoded) > draw.FEW and not drawn.learns_most  # else the race is all there is
+    is_refined = (
+        len(encoded) > draw.MAX_ROWS_FOR_ALL_FOLDS and not drawn.learns_most
+    )  # else the race is all there is
     has_whole = estimator.refit is not False and (
         is_refined
         or (data.structure.time is not None and not are_few)  # of few the fits are of all rows

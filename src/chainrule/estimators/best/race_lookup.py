@@ -46,7 +46,7 @@ from chainrule.formulas.losses import MeanSquaredError
 
 MOST_KEPT, MOST_COLUMNS, MOST_CLASSES = MOST_REMEMBERED, 100, 30
 """The most training rows of a lookup, the most inputs that are compared, and the most classes."""
-SHARE = 0.15
+MAX_SHARE_OF_RACE = 0.15
 """The part of the seconds of a race that learning may take."""
 PER_SIMILARITY, PER_CODE, PER_DIFFERENCE = 12e-9, 3e-9, 3e-9
 """Seconds of one core: for a similarity of two rows, for a category in it, and for a number in a step."""
@@ -153,7 +153,7 @@ def of_all(race: Runner, result: RaceResult, found: LearnedLookup) -> RaceResult
 
 def seconds(race: Runner, judge: Judge) -> float:
     """Return the seconds that are kept for learning; 0 where rows are not looked up. judge: of the first fold."""
-    return SHARE * race.seconds if _is_possible(race, judge) else 0.0
+    return MAX_SHARE_OF_RACE * race.seconds if _is_possible(race, judge) else 0.0
 
 
 def _is_possible(race: Runner, judge: Judge) -> bool:
@@ -198,7 +198,7 @@ def _starts(race: Runner, preprocessor: TablePreprocessor, folds: list[int], end
     pairs = sum((8 * queried / len(held) + own) * rows for own, rows in zip(held, kept, strict=True))
     expected = pairs * (PER_SIMILARITY + PER_CODE * codes)
     expected += 2 * STEPS * queried * NEAREST * (width + 2 * race.targets.outputs) * PER_DIFFERENCE
-    most = min(SHARE * race.seconds, end - time.monotonic())
+    most = min(MAX_SHARE_OF_RACE * race.seconds, end - time.monotonic())
     return next((starts for starts in (2, 1) if starts * expected / min(2, race.workers) <= most), 0)
 
 

@@ -48,7 +48,7 @@ from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Callback, as_callbacks
 
-USED = 0.95
+PLANNED_SHARE = 0.95
 """The fraction of the limit for which fits are planned."""
 ENOUGH = 0.5
 """The least part of the seconds that a fit is expected to take which it must be given to begin."""
@@ -80,7 +80,7 @@ class Runner:
         self.drawn, self.fits, self.whole = start.drawn, dict(start.fits), dict(start.whole)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         if start.more is not None:
-            self.seconds = spent(start) / self.workers / USED + start.more
+            self.seconds = spent(start) / self.workers / PLANNED_SHARE + start.more
         self.data, self.targets = data, data.targets
         self.preprocessors = RacePreprocessors(estimator, rows, data)
         self.inputs = PreparedRows(rows, data, self.workers)
@@ -153,7 +153,9 @@ class Runner:
 
     def left(self, part: float, fits: Iterable[RaceFit]) -> float:
         """Return the seconds that are left of a part of the planned ones after some fits, as many at once as run."""
-        return max(0.0, USED * self.seconds * part - sum(made.seconds for made in fits) / self.workers)
+        return max(
+            0.0, PLANNED_SHARE * self.seconds * part - sum(made.seconds for made in fits) / self.workers
+        )
 
     def _begun_in_time(
         self, tasks: list[Task], stage: float, end: float, shared: bool

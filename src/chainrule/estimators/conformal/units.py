@@ -133,9 +133,9 @@ POWER_BEFORE = 0.75
 """The power in files of 0.2, which do not name it."""
 SMALL = 0.05
 """What is added to errors before the logarithm, in medians of them."""
-EXTREME = 1.0
+CLIPPED_PERCENT = 1.0
 """The percentage of the logarithms beyond which they are clipped, on each side."""
-FAR = 5.0
+MAX_DEVIATION = 5.0
 """The most that a standardized feature deviates from 0."""
 MAX_FEATURES = 256
 """With more inputs only the prediction is used."""
@@ -220,7 +220,7 @@ def learned(
     spread = np.where(spread > 1e-6 * np.maximum(1, np.abs(center)), spread, 1.0)
     features, sizes = _standardized(features, center, spread), np.abs(errors)
     logs = np.log(sizes + max(SMALL * float(np.median(sizes)), 1e-9 * float(sizes.max()), 1e-300))
-    low, high = np.percentile(logs, [EXTREME, 100 - EXTREME]).tolist()
+    low, high = np.percentile(logs, [CLIPPED_PERCENT, 100 - CLIPPED_PERCENT]).tolist()
     some = np.arange(len(logs))[:: max(1, -(-len(logs) // TUNED))]
     penalty = RidgeCV(PENALTIES).fit(features[some], logs[some]).alpha_ * len(logs) / len(some)
     found, models = np.empty(len(logs)), []
@@ -246,5 +246,5 @@ def _features(inputs: PreparedInputs | None, z: Numbers) -> Numbers:
 
 
 def _standardized(features: Numbers, center: Numbers, spread: Numbers) -> Numbers:
-    found: Numbers = np.clip((features - center) / spread, -FAR, FAR)
+    found: Numbers = np.clip((features - center) / spread, -MAX_DEVIATION, MAX_DEVIATION)
     return found

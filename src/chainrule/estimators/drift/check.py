@@ -27,7 +27,7 @@ NO_STATISTICS = (
 )
 FEWEST_EXPECTED = 5.0
 """rows of a category in chi-squared's test; others are one"""
-MARGIN = 0.1
+BEYOND_MARGIN = 0.1
 """Beyond the range of training by so much of the middle 98 % of the values, a number is like none."""
 
 
@@ -139,7 +139,7 @@ def check(
         if known.quantiles:
             sketch = np.array(known.quantiles)
             beyond = int(((there < sketch[0]) | (there > sketch[-1])).sum())
-            room = MARGIN * (sketch[-2] - sketch[1])
+            room = BEYOND_MARGIN * (sketch[-2] - sketch[1])
             is_strange = (values < sketch[0] - room) | (values > sketch[-1] + room)
             if learned.kind != "date" and len(there):
                 distance = ks_distance(sketch, there)

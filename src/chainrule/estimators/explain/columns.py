@@ -16,7 +16,7 @@ from chainrule.core import records
 from chainrule.core.arrays import errors_of_means, evenly_spaced
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.best.judge import MIN_PROBABILITY
 from chainrule.estimators.explain.answers import ShuffledTable, answers, output_of, wanted
 from chainrule.estimators.explain.chords import Floats
 from chainrule.estimators.explain.explain import explain
@@ -160,8 +160,8 @@ def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:
 def _log_loss(y: NDArray[Any]) -> Any:
     """-log p of the true class, or the sum over labels that do not exclude each other."""
     if y.ndim == 1:
-        return lambda p: -np.log(np.maximum(p[np.arange(len(y)), y], LEAST))
-    return lambda p: -np.log(np.maximum(np.where(y > 0.5, p, 1 - p), LEAST)).sum(1)
+        return lambda p: -np.log(np.maximum(p[np.arange(len(y)), y], MIN_PROBABILITY))
+    return lambda p: -np.log(np.maximum(np.where(y > 0.5, p, 1 - p), MIN_PROBABILITY)).sum(1)
 
 
 @records.kind("column_curve", version=1)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import TargetScale
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.estimators.best.judge import LEAST
+from chainrule.estimators.best.judge import MIN_PROBABILITY
 from chainrule.estimators.explain.answers import Wanted, output_of, wanted
 from chainrule.estimators.explain.chords import (
     TINY,
@@ -149,14 +149,14 @@ def tempered(shares: Shares, temperature: float, exclusive: bool) -> tuple[Share
     """Return probabilities at a temperature, as `judge.tempered` does, and the way back."""
     if temperature == 1:
         return shares, lambda m: m
-    logs = np.log(np.maximum(shares.p, LEAST)) / temperature
-    of_p = log_slope(shares.p, LEAST) / temperature
+    logs = np.log(np.maximum(shares.p, MIN_PROBABILITY)) / temperature
+    of_p = log_slope(shares.p, MIN_PROBABILITY) / temperature
     if exclusive:
         made, of_softmax = softmax(logs)
         return made, lambda m: of_softmax.back(m) * of_p
-    against = np.log(np.maximum(shares.rest, LEAST)) / temperature
+    against = np.log(np.maximum(shares.rest, MIN_PROBABILITY)) / temperature
     made, of_sigmoid = sigmoid(logs - against)
-    of_logs = of_p + log_slope(shares.rest, LEAST) / temperature
+    of_logs = of_p + log_slope(shares.rest, MIN_PROBABILITY) / temperature
     return made, lambda m: m * of_sigmoid * of_logs
 
 

@@ -22,7 +22,7 @@ FEWEST_ROUNDS = 8
 CELLS, FEWEST_ROWS = 150_000, 3_000
 """Numbers that are learned at most, but so many rows in any case: a tenth of a second."""
 FEWEST_TESTED = 30
-TAIL = 0.2
+LAST_SHARE = 0.2
 """the share of the rows that the last ones are"""
 GROUPS_TESTED = 0.4
 """the share of the rows whose groups are tested"""
@@ -274,7 +274,7 @@ def by_time(table: SampledTable, ranks: Rows, groups: Rows | None) -> RowSplit:
     random = np.random.default_rng(0)
     order = np.argsort(ranks, kind="stable")
     order = order[blocks(len(order), most_rows(table), CLUSTERS)]
-    head, tail = np.split(order, [round((1 - TAIL) * len(order))])
+    head, tail = np.split(order, [round((1 - LAST_SHARE) * len(order))])
     of = np.arange(len(tail)) if groups is None else np.unique(groups[tail], return_inverse=True)[1]
     is_tested = random.permutation(int(of.max(initial=0)) + 1)[of] % TESTED == 0
     if groups is not None:

@@ -252,7 +252,7 @@ def changes(codes: Rows) -> float:
     return float((codes[1:] != codes[:-1]).mean())
 
 
-SORTED = 0.9
+SORTED_SHARE = 0.9
 """the share of steps in one direction from which rows are sorted by a column"""
 PIECES_OF_CLASS = 5
 """Rows whose classes come in so few pieces each are sorted by them."""
@@ -264,7 +264,7 @@ def is_sorted_by(table: SampledTable, column: int) -> bool:
         return False
     up = steps_up(table.values[:, column])
     one_way = max(up, 1 - up)
-    return one_way == 1.0 or (one_way > SORTED and changes(table.codes(column)) < IN_ONE_PIECE)
+    return one_way == 1.0 or (one_way > SORTED_SHARE and changes(table.codes(column)) < IN_ONE_PIECE)
 
 
 def may_be_time(table: SampledTable, column: int) -> bool:
@@ -277,7 +277,7 @@ def is_sorted_by_target(table: SampledTable) -> bool:
     """Return whether the rows are sorted by what is to predict: numbers go one way, and classes come in few pieces."""
     if table.labels:
         return float((np.diff(table.y) != 0).sum()) <= PIECES_OF_CLASS * table.labels
-    return max(up := steps_up(table.y), 1 - up) > SORTED
+    return max(up := steps_up(table.y), 1 - up) > SORTED_SHARE
 
 
 def steps_up(values: Array) -> float:

@@ -147,7 +147,7 @@ class Recipe(NamedTuple):
     """what it does instead where there are few rows; None for the same"""
 
 
-LEAST = 50
+MIN_ROWS_TO_HOLD_OUT = 50
 """The rows from which some are held out."""
 ADAM = {"learning_rate_init": "learning_rate", "beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}
 """The estimator's parameters that are settings of AdamW, by the names of both."""
@@ -202,7 +202,7 @@ def training(facts: Facts, batch: int, patience: float) -> dict[str, Any]:
         "tol": 0.0,
         "alpha": 0.0,
     }
-    if facts.rows >= LEAST:
+    if facts.rows >= MIN_ROWS_TO_HOLD_OUT:
         found |= {"early_stopping": True, "validation_fraction": FRACTION}
         if is_rare(facts):
             found["scoring"] = "loss"
@@ -220,4 +220,4 @@ def is_rare(facts: Facts) -> bool:
 
 def trained_rows(rows: int) -> int:
     """Return how many of the rows are trained on."""
-    return rows - math.ceil(FRACTION * rows) if rows >= LEAST else rows
+    return rows - math.ceil(FRACTION * rows) if rows >= MIN_ROWS_TO_HOLD_OUT else rows

@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chainrule.estimators.recipes.base import LEAST, Facts, Proposal, Recipe
+from chainrule.estimators.recipes.base import MIN_ROWS_TO_HOLD_OUT, Facts, Proposal, Recipe
 from chainrule.estimators.recipes.few import MOST_ROWS, OF_FEW
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
@@ -36,7 +36,7 @@ from chainrule.formulas.schedules import Cosine
 
 BATCHES = ((4_000, 64), (16_000, 128), (60_000, 256))
 """Up to so many rows, the samples of a batch; beyond the last twice its batch."""
-EPOCHS, MANY = 100, 10_000
+EPOCHS, ROWS_OF_FEWER_EPOCHS = 100, 10_000
 """The epochs of up to so many rows; of more rows they fall with the root of their number."""
 MOST_HELD_OUT, PATIENCE = 10_000, 20
 """The rows that are held out at most, and the epochs in a row without a smaller loss on them that are waited for."""
@@ -68,7 +68,7 @@ def for_tables(facts: Facts) -> Proposal:
     """Return the network and the training of the recipe above."""
     rows = facts.rows
     batch = next((size for most, size in BATCHES if rows <= most), 2 * BATCHES[-1][1])
-    epochs = max(20, round(EPOCHS * min(1.0, MANY / max(rows, 1)) ** 0.5))
+    epochs = max(20, round(EPOCHS * min(1.0, ROWS_OF_FEWER_EPOCHS / max(rows, 1)) ** 0.5))
     found: dict[str, Any] = {
         "hidden_layer_sizes": (256, 128, 64),
         "dropout": 0.1,
@@ -83,7 +83,7 @@ def for_tables(facts: Facts) -> Proposal:
         "schedule": Cosine(warmup=0.05),
         "alpha": 0.0,
     }
-    if rows >= LEAST:
+    if rows >= MIN_ROWS_TO_HOLD_OUT:
         found |= {
             "early_stopping": True,
             "validation_fraction": min(0.15, MOST_HELD_OUT / rows),

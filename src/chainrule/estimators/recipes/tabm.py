@@ -87,7 +87,7 @@ def tabm(facts: Facts) -> Proposal:
         "optimizer": base.adamw(facts, learning_rate=2e-3, weight_decay=3e-4),
         "schedule": Constant(),  # whose last epoch is the end, not a failure
         "clip_norm": 1.0,
-        "max_iter": EPOCHS if facts.rows >= base.LEAST else FEW_EPOCHS,
+        "max_iter": EPOCHS if facts.rows >= base.MIN_ROWS_TO_HOLD_OUT else FEW_EPOCHS,
         "tol": EQUAL,
     }
     return Proposal(

@@ -17,7 +17,7 @@ from chainrule.data.frames import places
 from chainrule.errors import ShapeError
 from chainrule.estimators.tables import calendar, kinds, reading
 from chainrule.estimators.tables.column import Column
-from chainrule.estimators.tables.few_rows import FEW, Numbers
+from chainrule.estimators.tables.few_rows import MAX_FEW_ROWS, Numbers
 from chainrule.estimators.tables.learned import CodedColumn, EncodingPlan, LearnedColumn, placed, planned
 from chainrule.estimators.tables.reading import RawTable
 from chainrule.estimators.tables.statistics import levels_of
@@ -144,7 +144,7 @@ class Encoder:
         at: where the columns of the table have each column that was learned, but those that were read at once.
         Raises DataError for values of another kind than in training.
         """
-        if table.rows > FEW:
+        if table.rows > MAX_FEW_ROWS:
             return self.columns(table, at, dtype).inputs(0, table.rows)
         found = self._read(table, at, dtype)
         plan, out = found.plan, found.unscaled(0, table.rows)

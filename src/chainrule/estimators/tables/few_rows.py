@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FEW = 64
+MAX_FEW_ROWS = 64
 """The rows up to which a table has few."""
 _PLAIN = {float, int, type(None), *(np.float64, np.float32, np.int64, np.int32)}
 """The types of cells that need no closer look."""
@@ -40,8 +40,8 @@ class NumberBlock(NamedTuple):
 def of_mapping(X: Mapping[str, Any], numbers: Numbers) -> NumberBlock | None:
     """Return the columns of a dict that are lists of plain numbers, of as many rows each; None if there are none."""
     lists = [(k, X.get(label)) for k, label in enumerate(numbers.names)]
-    rows = next((len(cells) for _, cells in lists if type(cells) is list), FEW + 1)
-    if not 0 < rows <= FEW:
+    rows = next((len(cells) for _, cells in lists if type(cells) is list), MAX_FEW_ROWS + 1)
+    if not 0 < rows <= MAX_FEW_ROWS:
         return None
     found = [(k, cells) for k, cells in lists if type(cells) is list and len(cells) == rows]
     if not set(map(type, chain.from_iterable(cells for _, cells in found))) <= _PLAIN:
@@ -77,7 +77,7 @@ def of_frame(frame: Any, numbers: Numbers) -> NumberBlock | None:
 def of_array(array: NDArray[Any], numbers: Numbers) -> NumberBlock | None:
     """Return the columns of an array of numbers, (rows, columns); None without any."""
     rows, columns = array.shape
-    if array.dtype.kind not in "iuf" or not 0 < rows <= FEW:
+    if array.dtype.kind not in "iuf" or not 0 < rows <= MAX_FEW_ROWS:
         return None
     which = [k for k, place in enumerate(numbers.places) if place < columns]
     return _block(which, array[:, [numbers.places[k] for k in which]].T)

@@ -15,7 +15,7 @@ from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
-from chainrule.estimators.tables.rarity import USUAL, TargetGiver, rows_of_a_code
+from chainrule.estimators.tables.rarity import USUAL_COUNT, TargetGiver, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
 from chainrule.estimators.tables.target import FEWEST_NUMBERS, hint_of_numbers
@@ -26,11 +26,11 @@ MOST_CODES = 100_000
 """the most categories of a column that have a code of their own, the most frequent ones"""
 MOST_ONE_HOT = 255
 """and an output, where there are no embeddings"""
-FEW = 8
+MAX_UNIQUE_TEXTS = 8
 """a column with no text twice is kept if it has no more than these"""
-WORDS = 2.5
+MAX_WORDS_OF_CATEGORY = 2.5
 """Texts of more words on average are no names of categories, if most occur once."""
-MANY = 8
+MIN_CATEGORIES_SCALED = 8
 """outputs have the value `category_scale` where a column has more categories"""
 NOISE = 1e-12
 """a range so small against the largest value is rounding"""
@@ -139,7 +139,7 @@ def _categorical(
         )
     elif taken.why == "texts" and len(named) >= FEWEST_NUMBERS:
         hint_of_numbers(begun.name, named)
-    if len(named) > FEW and once == len(named):
+    if len(named) > MAX_UNIQUE_TEXTS and once == len(named):
         return begun._replace(why="every_value_differs")
     ranked = sorted(named, key=lambda each: (-each[1], each[0]))
     text, count = ranked[0]
@@ -151,7 +151,7 @@ def _categorical(
     most = MOST_CODES if rules.embeddings else MOST_ONE_HOT
     needed = rules.min_count
     if needed is None:
-        needed = rows_of_a_code(taken.values, weights, target()) if rules.embeddings else USUAL
+        needed = rows_of_a_code(taken.values, weights, target()) if rules.embeddings else USUAL_COUNT
     kept = [text for text, count in ranked[:most] if count >= needed]
     if len(kept) < rules.max_one_hot:  # of a small table the most frequent, if they occur twice
         kept = [text for text, count in ranked[: rules.max_one_hot] if count >= 2]
@@ -166,7 +166,7 @@ def _categorical(
 def _is_prose(texts: Iterable[str]) -> bool:
     """Return whether texts have three words or more on the whole, as names and keys do not."""
     words = [text.count(" ") + 1 for text in texts]
-    return len(words) > FEW and sum(words) >= WORDS * len(words)
+    return len(words) > MAX_UNIQUE_TEXTS and sum(words) >= MAX_WORDS_OF_CATEGORY * len(words)
 
 
 def _in_outputs(
@@ -177,7 +177,7 @@ def _in_outputs(
     counts: of each category, in the rows of the table, `total` of them.
     """
     if "realmlp" not in SCALES[rules.scale]:
-        if begun.became == "one_hot" and len(begun.categories) > MANY:
+        if begun.became == "one_hot" and len(begun.categories) > MIN_CATEGORIES_SCALED:
             begun = begun._replace(value=rules.category_scale)
         return begun
     known = dict(counts)

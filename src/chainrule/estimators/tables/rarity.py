@@ -51,9 +51,9 @@ from numpy.typing import NDArray
 
 from chainrule.estimators.tables.statistics import Array
 
-USUAL, LEAST = 10, 2
+USUAL_COUNT, MIN_COUNT = 10, 2
 """The rows that a category needs where nothing is known of it, and at least."""
-SHARE = 0.05
+MIN_SHARE_RARE = 0.05
 """of the rows must be of categories with fewer than the usual rows, or these make no difference."""
 SURE = 4.0
 """standard errors of F that it must be above 1"""
@@ -164,16 +164,16 @@ def rows_of_a_code(codes: Array, weights: Array | None, target: KnownTarget | No
     codes: (n,), NaN for missing.  weights: (n,) or None.  target: of the rows, or None where it is not known.
     """
     if target is None:
-        return USUAL
+        return USUAL_COUNT
     there = ~np.isnan(codes)
     all_codes, mass = codes[there].astype(np.int64), np.ones(len(codes)) if weights is None else weights
     counts = np.bincount(all_codes, mass[there])
     rare = np.zeros(len(codes), bool)
-    rare[there] = ((counts >= LEAST) & (counts < USUAL))[all_codes]
-    if mass[rare].sum() < SHARE * mass.sum():
-        return USUAL
+    rare[there] = ((counts >= MIN_COUNT) & (counts < USUAL_COUNT))[all_codes]
+    if mass[rare].sum() < MIN_SHARE_RARE * mass.sum():
+        return USUAL_COUNT
     found = mean_squares(codes[rare], target.take(rare).columns(), mass[rare])
     if found is None or not found.differ():
-        return USUAL
+        return USUAL_COUNT
     rho = found.rho
-    return min(USUAL, max(LEAST, math.ceil(1.5 * (1 - rho) / rho)))
+    return min(USUAL_COUNT, max(MIN_COUNT, math.ceil(1.5 * (1 - rho) / rho)))

@@ -77,7 +77,7 @@ def _frame(X: Any, name: str, known: Sequence[str] | None, numbers: Numbers | No
     labels, rows = _labels(names, name), len(frame)
     wanted = set(labels if known is None or not named else known)
     block = None
-    if numbers is not None and named and 0 < rows <= few_rows.FEW:
+    if numbers is not None and named and 0 < rows <= few_rows.MAX_FEW_ROWS:
         block = few_rows.of_pandas(X, labels, numbers) if is_pandas(X) else few_rows.of_frame(frame, numbers)
     at_once, done = _read_at_once(block, numbers)
     columns = [
@@ -103,7 +103,7 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
         if dtype.kind == "c":
             return objects(label, native.tolist())
     elif type(dtype).__name__ in ("StringDtype", "CategoricalDtype"):
-        if len(native) <= few_rows.FEW:
+        if len(native) <= few_rows.MAX_FEW_ROWS:
             found = objects(label, native.tolist())
         else:
             codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
@@ -116,8 +116,8 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
 
 def _of_objects(label: str, native: Any) -> Column:
     """Return a column of pandas' objects; of text by pandas' own table of what differs."""
-    first = set(map(type, native.iloc[: few_rows.FEW + 1].tolist()))
-    if len(native) > few_rows.FEW and str in first and first <= {str, float, type(None)}:
+    first = set(map(type, native.iloc[: few_rows.MAX_FEW_ROWS + 1].tolist()))
+    if len(native) > few_rows.MAX_FEW_ROWS and str in first and first <= {str, float, type(None)}:
         with suppress(TypeError):  # of a cell that has no hash
             codes, distinct = native.factorize()
             if all(type(each) is str for each in distinct):
@@ -133,7 +133,7 @@ def _series(name: str, series: Any) -> Column:
         values = series.to_numpy()
         return numbers_of(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
     if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):
-        found = _by_dictionary(name, series) if len(series) > few_rows.FEW else None
+        found = _by_dictionary(name, series) if len(series) > few_rows.MAX_FEW_ROWS else None
         found = objects(name, series.to_list()) if found is None else found
         return declared(found) if _are_categories(series.to_native()) else found
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):

@@ -43,14 +43,14 @@ from chainrule.estimators.tables.statistics import Array, Ordered, Ranks, normal
 LARGEST = 1e6
 """What is further from the center, in spreads, is taken to be as far: squares stay finite. No output of a category is
 larger either."""
-FEW = 64
+MAX_ROWS_LOOKED_UP_AT_ONCE = 64
 """The rows up to which the quantiles of all columns are looked up at once,"""
-MANY = 16
+MIN_COLUMNS_LOOKED_UP_AT_ONCE = 16
 """if there are at least so many columns."""
 MOST_INTERPOLATED = 1_500
 """The rows of a column up to which its quantiles are looked up by `numpy.interp`: putting a table of `Ranks` together
 would take longer."""
-TAIL = 1e-7
+MIN_QUANTILE = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
 FAR = {"linear": 10.0, "straight": 20.0}
 """What is further from the mean, in standard deviations, is taken to be as far by these ways, which are linear in x."""
@@ -200,7 +200,7 @@ def _shares(x: Array, grid: Array) -> Array:
     first that is no smaller. Of few rows all columns are looked up at once, with the same operations as NumPy's.
     """
     columns, count = np.arange(len(grid)), grid.shape[1]
-    if len(x) > FEW or len(grid) < MANY:
+    if len(x) > MAX_ROWS_LOOKED_UP_AT_ONCE or len(grid) < MIN_COLUMNS_LOOKED_UP_AT_ONCE:
         return np.stack([_share(column, own) for column, own in zip(x.T, grid, strict=True)], axis=1)
     below, above = _counted(np.less_equal, x, grid) - 1, _counted(np.less, x, grid)
     last, first = np.maximum(below, 0), np.minimum(above, count - 1)
@@ -237,7 +237,7 @@ def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
 
 def tail_of(way: str, quantiles: int) -> float:
     """Return the least share that a quantile is taken for, by one of `BY_QUANTILES`."""
-    return TAIL if way == "quantile" else 0.5 / quantiles
+    return MIN_QUANTILE if way == "quantile" else 0.5 / quantiles
 
 
 def _scales(way: str, center: Array, spread: Array) -> list[Scaling]:

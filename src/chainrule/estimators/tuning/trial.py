@@ -142,7 +142,7 @@ def tried(
 
 FIRST_SHARE = 0.4
 """The most of the time limit that the first trial takes; the later ones have the rest, less that of the last fit."""
-MARGIN = 1.15
+LAST_FIT_MARGIN = 1.15
 """The seconds kept for the last fit, by those of the best trial's."""
 
 
@@ -174,8 +174,8 @@ class RunningSearch:
     def reserve(self) -> float:
         """Return the seconds to keep for the last fit."""
         if self.best is not None:
-            return MARGIN * self.best.seconds
-        return MARGIN * max(self.times, default=0.0)
+            return LAST_FIT_MARGIN * self.best.seconds
+        return LAST_FIT_MARGIN * max(self.times, default=0.0)
 
     def ask(self) -> Any:
         """Return the next trial; None if there is none."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from chainrule.export.approximations import ERF_NEAR, ERFC_FAR, NEAR, Polynomial
+from chainrule.export.approximations import ERF_NEAR, ERF_SPLIT, ERFC_FAR, Polynomial
 from chainrule.export.as_c.places import number
 
 LN2 = Fraction(Decimal("0.69314718055994530941723212145817656807550013436"))
@@ -83,7 +83,7 @@ def constants_of(of: Precision) -> dict[str, str]:
         "LOG2_E": 1 / math.log(2),
         "LN2_HIGH": high,
         "LN2_LOW": low,
-        "ERF_NEAR": NEAR,
+        "ERF_NEAR": ERF_SPLIT,
         "QUARTER": float(HALF_PI),
         "TURN": 4 * float(HALF_PI),
         "MOST_ANGLE": float(of.most_angle),

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 
 from chainrule.export.approximations import (
     ERF_NEAR,
+    ERF_SPLIT,
     ERFC_FAR,
     MIDDLE,
-    NEAR,
     NORMAL_MIDDLE,
     NORMAL_TAIL,
     Polynomial,
@@ -102,7 +102,7 @@ def erf(w: OnnxWriter, x: str) -> str:
     decay = w.node("Exp", w.node("Neg", w.node("Mul", size, size)))
     bounded = w.node("Min", size, w.like(30.0, x))
     far = add(w, w.node("Neg", w.node("Mul", decay, quotient(w, bounded, ERFC_FAR))), 1.0)
-    is_near = w.node("LessOrEqual", size, w.like(NEAR, x))
+    is_near = w.node("LessOrEqual", size, w.like(ERF_SPLIT, x))
     return w.node("Where", is_near, near, w.node("Mul", w.node("Sign", x), far), dtype=DOUBLE)
 
 

@@ -15,7 +15,7 @@ from chainrule.network.answers import true_labels
 from chainrule.studio.screens.neurons.edits import neurons_of
 from chainrule.trained.trained import Trained
 
-MOST = 10_000
+MAX_SAMPLES = 10_000
 """The maximum samples for the statistics; of more, evenly spaced ones are used."""
 BINS = 40
 
@@ -51,7 +51,7 @@ class Neurons(NamedTuple):
     """a bounded activation that is flat on most samples"""
 
 
-def thinned(X: NDArray[Any], y: NDArray[Any], most: int = MOST) -> SampleRows:
+def thinned(X: NDArray[Any], y: NDArray[Any], most: int = MAX_SAMPLES) -> SampleRows:
     """Return at most so many samples, evenly spaced."""
     n = len(X)
     rows = evenly_spaced(n, most)

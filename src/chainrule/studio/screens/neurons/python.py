@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chainrule.studio.screens.model import shown_part
-from chainrule.studio.screens.neurons.measures import MOST
+from chainrule.studio.screens.neurons.measures import MAX_SAMPLES
 from chainrule.studio.studio import Studio
 
 
-def preamble(studio: Studio, *, most: int | None = MOST) -> list[str]:
+def preamble(studio: Studio, *, most: int | None = MAX_SAMPLES) -> list[str]:
     """Return the lines that load the model and the shown samples: MNIST from the package, others from a file.
 
     most: maximum samples; of more, evenly spaced ones are used.

@@ -21,7 +21,7 @@ from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.run import Run
 
-FEW = 64
+GRADIENT_SAMPLES = 64
 """The number of samples for gradients."""
 MAX_VALUES = 2560
 """The maximum activations in a frame, as float16: 5 kB."""
@@ -70,7 +70,7 @@ def activations(
 
 def flow_of(run: Run) -> Flow:
     """Measure the gradients of a run on a few of its samples, as in its next step."""
-    few = thinned(run.samples.first(), FEW)
+    few = thinned(run.samples.first(), GRADIENT_SAMPLES)
     session = run.session
     return measure(run.plan, session.theta, session.states, few, session.step_offset + run.step + 1)
 

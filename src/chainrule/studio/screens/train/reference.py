@@ -14,7 +14,7 @@ from chainrule.model import Model
 from chainrule.recipe import baselines
 from chainrule.recipe.data import Data
 
-MOST = 5_000
+MAX_TEST_ROWS = 5_000
 """The maximum rows for testing a network after each epoch; of more, evenly spaced ones are used."""
 
 
@@ -44,8 +44,8 @@ class TestRows(NamedTuple):
 
 
 def thinned(part: Dataset) -> Dataset:
-    """Return a part of the data with at most MOST rows."""
-    return part if len(part) <= MOST else part.take(evenly_spaced(len(part), MOST))
+    """Return a part of the data with at most MAX_TEST_ROWS rows."""
+    return part if len(part) <= MAX_TEST_ROWS else part.take(evenly_spaced(len(part), MAX_TEST_ROWS))
 
 
 def reference(data: Data) -> dict[str, Any]:
