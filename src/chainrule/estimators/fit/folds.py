@@ -170,13 +170,8 @@ def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callba
     is_in_time = data.structure.time is not None
     weight = LEAST_IN_TIME if is_in_time else 0.0
     if how.has_linear_part:
-        beside = Beside(
-            members,
-            samples,
-            rows,
-            how,
-            () if result.preprocessor is None else ways(result.preprocessor.learned_),
-        )
+        scaled = () if result.preprocessor is None else ways(result.preprocessor.learned_)
+        beside = Beside(members, samples, rows, how, scaled)
         repeated = plan.conditions.course
         has_time = beside.is_in_time(plan.end) if repeated is None else repeated.has_linear_part
         if has_time and len(beside.at.inputs):

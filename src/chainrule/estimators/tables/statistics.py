@@ -192,10 +192,8 @@ def levels_of(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.i
     """
     n, first = len(x), x[:LOOKS]
     with np.errstate(over="ignore", invalid="ignore"):
-        units = next(
-            (each for each in UNITS if (np.isnan(first) | (np.rint(first * each) / each == first)).all()),
-            None,
-        )
+        whole = (each for each in UNITS if (np.isnan(first) | (np.rint(first * each) / each == first)).all())
+        units = next(whole, None)
         missing = np.isnan(x)
         some = bool(missing.any())
         there = x[~missing] if some else x
