@@ -91,6 +91,11 @@ class DistributedError(ChainruleError, RuntimeError):
     """Another process of the run has ended, or does not answer."""
 
 
+def counted(count: int, noun: str) -> str:
+    """Format a count with its noun: 1 epoch, 2 epochs."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def fault_of(error: BaseException) -> str:
     """Return what an error of another library says, in one line; the name of its class where it says nothing."""
     return " ".join(f"{error}".split())[:200] or type(error).__name__

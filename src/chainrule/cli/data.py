@@ -59,7 +59,7 @@ def data(
         found: dict[str, Any] = made._asdict() | {"path": str(made.path)}
         output.print_json(found)
         return
-    from chainrule.network.summary import counted
+    from chainrule.errors import counted
 
     parts = (counted(made.rows, "row"), counted(made.files, "file"), counted(made.row_groups, "row group"))
     line = f"{parts[0]} in {parts[1]} of {parts[2]}, in {made.seconds:.1f} s"

@@ -61,7 +61,7 @@ def of_network(run: Prepared, started: Started) -> list[str]:
 
 def of_preset(run: Prepared, model: Model | Ensemble, started: Started) -> list[str]:
     """Return lines about the network of a preset and its training."""
-    from chainrule.network.summary import counted
+    from chainrule.errors import counted
 
     settings, network = run.settings, model.network
     count = len(getattr(model, "members", [model]))

@@ -202,7 +202,7 @@ def say_done(run: Prepared, out: Console) -> None:
 
 def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     """Print the result in readable form."""
-    from chainrule.network.summary import counted
+    from chainrule.errors import counted
 
     out = output.console()
     judgement = outcome.judgement

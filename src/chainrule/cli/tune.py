@@ -117,8 +117,8 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
 
 def introduce(search: TuneRun, out: Console) -> None:
     """Print the table and how it is searched."""
+    from chainrule.errors import counted
     from chainrule.estimators.tuning.search import HELD_OUT, TRIALS
-    from chainrule.network.summary import counted
 
     run, how = search.run, search.settings
     table = run.table
@@ -184,7 +184,7 @@ def show(found: TuneOutcome, page: Path | None, progress: Console) -> None:
     from rich.table import Table
 
     from chainrule.cli.train import show as show_run
-    from chainrule.network.summary import counted
+    from chainrule.errors import counted
 
     tuned, out = found.tuned, output.console()
     progress.print()

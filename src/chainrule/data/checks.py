@@ -17,7 +17,7 @@ from chainrule.core.arrays import Array, RowsLike, TargetsLike, distinct
 from chainrule.core.settings import check_choice, check_count, check_seed
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
-from chainrule.errors import ConfigError, DataError, ShapeError, instead, option
+from chainrule.errors import ConfigError, DataError, ShapeError, counted, instead, option
 from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network
 
@@ -100,7 +100,7 @@ def check_X(
         )
     if X.shape[1] != inputs:
         raise ShapeError(
-            f"{name} has {X.shape[1]} feature{'s' * (X.shape[1] != 1)} but the network takes {inputs}; select the same "
+            f"{name} has {counted(X.shape[1], 'feature')} but the network takes {inputs}; select the same "
             "columns."
         )
     if X.shape[0] == 0:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_number, read_numbers
 from chainrule.datasets.text_column import TextColumn, TextsRead
-from chainrule.errors import DataError
+from chainrule.errors import DataError, counted
 
 TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
 """Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None only."""
@@ -113,11 +113,10 @@ def _chunks(
             if len(cells) != width:
                 is_short = len(cells) < width
                 at = f"column {names[len(cells)]!r} is missing" if is_short else "the last cells have no name"
-                is_title = "if line 1 is a title, delete the lines above the names, otherwise "
+                is_title = "if line 1 is a title, delete the lines above the names, otherwise " * (width == 1)
                 raise DataError(
-                    f"{name} has {len(cells)} cell{'s' * (len(cells) != 1)} in line {line}, but {width} "
-                    f"name{'s' * (width != 1)} in line 1 ({at}); {is_title * (width == 1)}make them equal, and quote "
-                    "cells that contain the delimiter."
+                    f"{name} has {counted(len(cells), 'cell')} in line {line}, but {counted(width, 'name')} in line 1 "
+                    f"({at}); {is_title}make them equal, and quote cells that contain the delimiter."
                 )
             chunk.append(cells)
         if not chunk:

@@ -15,12 +15,12 @@ from chainrule.core.random import member_seed
 from chainrule.data import checks
 from chainrule.data.samples import Samples
 from chainrule.engines import ForwardWalks, Plan, select
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, FormatError, counted
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.model.model import Model
 from chainrule.network.network import Network
 from chainrule.network.start import MEMORY
-from chainrule.network.summary import Summary, counted
+from chainrule.network.summary import Summary
 from chainrule.trained import persistence
 from chainrule.trained.evaluation import BATCH, KeptWalks, average, disagreement, outputs_of_each
 from chainrule.trained.files import FileMixin

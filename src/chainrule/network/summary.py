@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.core import records
+from chainrule.errors import counted
 from chainrule.formulas.layers import Link
 from chainrule.network import tree
 from chainrule.network.network import Network
@@ -102,11 +103,6 @@ def _rows(links: Sequence[Link], frozen: frozenset[str]) -> Iterator[Row]:
         yield Row(
             link.name, name, link.fan_out, count, bool(count) and link.name in frozen, operations, depth
         )
-
-
-def counted(count: int, noun: str) -> str:
-    """Format a count with its noun: 1 epoch, 2 epochs."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def as_bytes(count: float) -> str:

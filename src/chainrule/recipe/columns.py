@@ -21,7 +21,7 @@ from chainrule.data.checks import check_seed
 from chainrule.data.frames import column_names, read_frame
 from chainrule.datasets.numerals import decimal_of
 from chainrule.datasets.table_files import read_table
-from chainrule.errors import ConfigError, DataError, option
+from chainrule.errors import ConfigError, DataError, counted, option
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
 from chainrule.estimators.rows import rows_of
@@ -275,7 +275,7 @@ def divide(target: TargetColumn, seed: int, source: str, tied: TiedRows = FREE_R
     n, seed = len(target.y), check_seed(seed)
     if n < MIN_ROWS_TO_SPLIT:
         raise DataError(
-            f"{source} has {n} row{'s' * (n != 1)} with a target; at least {MIN_ROWS_TO_SPLIT} are needed for "
+            f"{source} has {counted(n, 'row')} with a target; at least {MIN_ROWS_TO_SPLIT} are needed for "
             "training, validation and testing."
         )
     structure = tied.structure(target.rows)

@@ -14,8 +14,9 @@ from chainrule.core import hints
 from chainrule.core.arrays import RowsLike, states_in
 from chainrule.data.samples import TargetScale
 from chainrule.engines import Plan, select
+from chainrule.errors import counted
 from chainrule.network.network import Network
-from chainrule.network.summary import Summary, counted, summarize
+from chainrule.network.summary import Summary, summarize
 from chainrule.trained import persistence
 from chainrule.trained.evaluation import FEW_ROWS, KeptWalks
 from chainrule.trained.files import FileMixin

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.core.files import to_json
-from chainrule.errors import ConfigError
-from chainrule.network.summary import counted
+from chainrule.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from chainrule.core import hints
+from chainrule.errors import counted
 from chainrule.estimators.best.state import Key, RaceFit, RaceState, Task
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -31,7 +32,7 @@ def warn_of_interruption(fits: Mapping[Key, RaceFit], whole: Mapping[Key, RaceFi
     """Warn of a race that Ctrl-C ended, with what there is."""
     done = sum(not made.is_cut for made in (*fits.values(), *whole.values()))
     kept = (
-        f"the average is of the {done} fit{'s' * (done != 1)} that had ended, and of those that were stopped"
+        f"the average is of the {counted(done, 'fit')} that had ended, and of those that were stopped"
         if done
         else "no fit had ended, so what predicts are the first networks as they were"
     )

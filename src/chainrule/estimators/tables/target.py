@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core import hints, records
 from chainrule.core.arrays import evenly_spaced
 from chainrule.datasets import numerals
-from chainrule.errors import ChainruleError, DataError
+from chainrule.errors import ChainruleError, DataError, counted
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column, numbers
 
@@ -127,7 +127,7 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
         )
     if distinct < 2:
         raise DataError(
-            f"{name} has {distinct} value{'s' * (distinct != 1)} in {rows} rows; a target needs two that differ."
+            f"{name} has {counted(distinct, 'value')} in {rows} rows; a target needs two that differ."
         )
     if distinct == 2:
         return InferredTask("binary", "two_values", distinct, missing)

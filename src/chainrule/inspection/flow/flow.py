@@ -20,12 +20,11 @@ from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import step as training_step
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, counted
 from chainrule.formulas.layers import Context, Link
 from chainrule.formulas.optimizers import GradientDescent, Optimizer
 from chainrule.inspection.flow.diagnosis import Diagnosis, LayerFlow, diagnose, flat_share, slopes_of
 from chainrule.network.network import Network
-from chainrule.network.summary import counted
 from chainrule.network.tree import activations_after
 from chainrule.trained.trained import Trained
 

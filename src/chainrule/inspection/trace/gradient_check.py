@@ -15,9 +15,9 @@ from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
+from chainrule.errors import counted
 from chainrule.formulas.optimizers import GradientDescent
 from chainrule.network.network import Network
-from chainrule.network.summary import counted
 from chainrule.trained.trained import Trained
 
 STEP_SIZES = (1e-4, 1e-5, 1e-6)

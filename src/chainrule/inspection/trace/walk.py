@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Params, states_in
 from chainrule.data.samples import Batch, TargetScale
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, counted
 from chainrule.formulas.layers import Activation, Context, Link
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
 from chainrule.network import backprop, objective, tree
@@ -176,7 +176,7 @@ class Walk:
 
     def __repr__(self) -> str:
         """Return the number of samples and the loss."""
-        count = f"{self.n:,} sample{'s' * (self.n != 1)}"
+        count = counted(self.n, "sample")
         return f"<{type(self).__name__} of {count}, as in {self.mode}: loss {self.loss:.6g}>"
 
     @property
