@@ -14,7 +14,7 @@ import pytest
 import chainrule
 from chainrule import Callback, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.engines.native import engine as native
-from chainrule.training import loop
+from chainrule.training import trainers
 from sanitized import SANITIZED
 
 if native.REASON is not None and not os.environ.get("CI"):
@@ -144,7 +144,7 @@ def test_a_callback_ends_a_run_within_an_epoch(engine, tmp_path):
 def test_ctrl_c_while_validating_leaves_a_checkpoint_that_resumes(engine, monkeypatch, tmp_path):
     """The epoch's steps are done and its record is not: a resumed run validates first, and ends with the same bits."""
     path, calls = tmp_path / "run.ckpt", []
-    evaluate = loop.evaluate_outputs
+    evaluate = trainers.evaluate_outputs
 
     def interrupted_once(*arguments):
         calls.append(1)
@@ -158,7 +158,7 @@ def test_ctrl_c_while_validating_leaves_a_checkpoint_that_resumes(engine, monkey
 
     how = {"engine": engine, "n": 400, "validation_fraction": 0.2}
     whole, history = fit([], **how)
-    monkeypatch.setattr(loop, "evaluate_outputs", interrupted_once)
+    monkeypatch.setattr(trainers, "evaluate_outputs", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
         fit([Last()], **how)
     resumed, other = fit([], resume=path, **how)

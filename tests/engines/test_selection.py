@@ -12,7 +12,7 @@ from chainrule import Callback, Compute, ConfigError, Dense, Model, Network, ReL
 from chainrule.engines import ENGINES, Plan, native, select
 from chainrule.engines.reference import ReferenceEngine, ReferenceSession
 from chainrule.formulas.layers import Layer
-from chainrule.training import loop
+from chainrule.training import trainers
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
 NETWORK = Network(4, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy())
@@ -66,13 +66,13 @@ def test_an_unknown_engine_is_refused(engine):
 def test_a_slow_fit_says_so_once(monkeypatch):
     monkeypatch.setattr(native, "REASON", "it was not built")
     monkeypatch.setattr(native.engine, "REASON", "it was not built")
-    loop.say_once.cache_clear()
+    trainers.say_once.cache_clear()
     with pytest.warns(
         UserWarning, match="runs on the reference engine, .* it was not built; pass engine='reference'"
     ) as seen:
         for _ in range(2):
             Model(NETWORK).fit(X, Y, epochs=1)
-    loop.say_once.cache_clear()
+    trainers.say_once.cache_clear()
     assert [str(w.filename) for w in seen] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

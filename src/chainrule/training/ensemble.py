@@ -24,8 +24,8 @@ from chainrule.engines import Engine, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.trained.evaluation import average, evaluate_outputs, outputs_of_each
 from chainrule.training.callbacks import Callback, Checkpoint
-from chainrule.training.loop import ByGradient
 from chainrule.training.run import Run
+from chainrule.training.trainers import ByGradient
 
 
 class Members(NamedTuple):

@@ -22,10 +22,10 @@ from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 from chainrule.training import checkpoint
 from chainrule.training.history import History
-from chainrule.training.loop import ByGradient, ByMethod
 from chainrule.training.run import Run, RunSettings, Trainer, copied
 from chainrule.training.solver import BySolver
 from chainrule.training.together import Together
+from chainrule.training.trainers import ByGradient, ByMethod
 from chainrule.training.without_backprop import Method
 
 MEASURED = (Standardize, PiecewiseLinearEmbedding)

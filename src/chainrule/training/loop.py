@@ -1,99 +1,27 @@
-"""The training loop in epochs of shuffled batches, and the trainers that run it: by the gradient, or another method."""
+"""The training loop in epochs of shuffled batches."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core import hints
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.data.stream import Stream
 from chainrule.data.windows import Piece, pieces
-from chainrule.engines import Engine, Plan, StepSettings, native, select
+from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau
-from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.run import Run
-from chainrule.training.without_backprop import Method, Search
+from chainrule.training.without_backprop import Search
 
 POLL_SECONDS = 0.1
 """The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are handled."""
-
-
-class OfOneNetwork:
-    """The methods shared by the trainers of one network."""
-
-    def validate(self, run: Run) -> dict[str, float]:
-        """Compute the loss and the metrics of the validation samples."""
-        theta, states, samples = run.session.theta, run.session.states, run.validation
-        assert samples is not None
-        out, samples = samples.evaluated(lambda X: run.walks.predict(theta, states, X))
-        return evaluate_outputs(run.plan.network, theta, out, samples, run.settings.metrics)
-
-    def identity(self) -> dict[str, Any]:
-        """Return {}: the optimizer and the method are known."""
-        return {}
-
-
-@dataclass(frozen=True)
-class ByGradient(OfOneNetwork):
-    """The trainer by gradient: the optimizer's steps on an engine."""
-
-    def engine(self, name: str, plan: Plan) -> Engine:
-        """Return the engine of that name, or for "auto" the first that can run the plan."""
-        if name == "auto" and native.REASON is not None:
-            say_once(native.REASON)
-        return select(name, plan)
-
-    def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
-    ) -> Any:
-        """Make the engine's session."""
-        return engine.session(plan, theta, states, plan.optimizer.init(theta), step_offset)
-
-    def check(self, run: Run) -> None:
-        """Do nothing: the engine has checked the plan."""
-
-    def train(self, run: Run) -> None:
-        """Train for epochs of shuffled batches."""
-        train(run)
-
-
-@dataclass(frozen=True)
-class ByMethod(ByGradient):
-    """The trainer by a method other than backpropagation, in NumPy."""
-
-    method: Method
-
-    def engine(self, name: str, plan: Plan) -> Engine:
-        """Return the reference engine, for predictions; `settings.as_method` has rejected others."""
-        return select("reference", plan)
-
-    def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
-    ) -> Any:
-        """Make the method's session."""
-        from chainrule.training.without_backprop import MethodSession
-
-        return MethodSession(plan, self.method, theta, states, step_offset)
-
-
-@cache
-def say_once(reason: str) -> None:
-    """Warn once per process that the reference engine trains because the native one was not built."""
-    hints.give(
-        f"training runs on the reference engine, which is slower than the native one: {reason}; "
-        "pass engine='reference' where that is meant."
-    )
 
 
 def train(run: Run) -> None:

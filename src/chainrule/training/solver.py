@@ -16,9 +16,10 @@ from chainrule.errors import ConfigError, NonFiniteError, option
 from chainrule.formulas.optimizers import SGD, SGDState, Solver
 from chainrule.network import objective
 from chainrule.training.callbacks import Checkpoint
-from chainrule.training.loop import OfOneNetwork, finish_epoch, watching
+from chainrule.training.loop import finish_epoch, watching
 from chainrule.training.run import Run, samples_of
 from chainrule.training.settings import named
+from chainrule.training.trainers import OfOneNetwork
 
 CHUNK = 4096
 """The maximum samples in one pass; the weighted mean over the passes is the objective."""
