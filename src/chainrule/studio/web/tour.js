@@ -4,6 +4,7 @@
 // (an object, or a function of the store that returns one), the command without which it is left out, and whether it
 // applies, as a function of the store. Steps that follow keep what earlier ones have set.
 import { h } from './dom.js';
+import { createFrame } from './frame.js';
 import { t } from './i18n.js';
 import { button } from './ui.js';
 
@@ -81,7 +82,8 @@ export function startTour(root, store, name, allSteps, ended) {
   const steps = stepsOf(store, allSteps);
   const behind = [...root.children];
   const before = new Map();   // the state that the tour found
-  let at = 0, last = '', over = false, frame = 0;
+  let at = 0, last = '', over = false;
+  const frame = createFrame(follow);
 
   const count = h('p.tour-count'), text = h('p.tour-text');
   const said = h('div', { 'aria-live': 'polite', 'aria-atomic': 'true', dataset: { test: 'tour-says' } }, count, text);
@@ -156,7 +158,7 @@ export function startTour(root, store, name, allSteps, ended) {
 
   // Follows the elements where they are; they may come later, and move.
   function follow() {
-    frame = requestAnimationFrame(follow);
+    frame.ask();
     const box = around(root, steps[at].at), own = root.getBoundingClientRect();
     const sizes = [own.width, innerWidth, innerHeight, card.offsetHeight];
     const form = (box ? [box.left - own.left, box.top - own.top, box.width, box.height, ...sizes] : sizes).map(Math.round).join(' ');
@@ -179,7 +181,7 @@ export function startTour(root, store, name, allSteps, ended) {
   function end() {
     if (over) return;
     over = true;
-    cancelAnimationFrame(frame);
+    frame.stop();
     offs.forEach((off) => off());
     for (const one of behind) one.inert = false;
     layer.remove();
