@@ -9,7 +9,7 @@ from pathlib import Path
 from chainrule.errors import ChainruleError, option
 from chainrule.recipe.settings import NAMES, as_text
 
-OF_LIBRARY = {"learning_rate": "lr"}
+OF_LIBRARY = {"learning_rate": "lr", "hidden_layer_sizes": "hidden"}
 """Options of the library with another name as a setting."""
 VALUE = "value of "
 """What stands before an option's name where only its value is marked."""

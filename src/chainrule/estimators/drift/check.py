@@ -15,6 +15,7 @@ from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact,
 
 from chainrule.core import records
 from chainrule.core.files import write_whole
+from chainrule.errors import instead
 from chainrule.estimators.drift.seen import Array, SeenColumn
 from chainrule.estimators.tables.learned import LearnedColumn
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 NO_STATISTICS = (
-    "check needs the statistics of a table's columns, which neither a fit of arrays nor a file of before has; fit the "
-    "table with preprocess."
+    "check needs the statistics of the training table's columns, which a fit of arrays and files of version 0.1 lack; "
+    + instead("fit the table again with preprocess='auto'.", "train on the table again.")
 )
 FEWEST_EXPECTED = 5.0
 """rows of a category in chi-squared's test; others are one"""

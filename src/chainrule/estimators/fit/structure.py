@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
@@ -131,8 +131,8 @@ def _taken(X: Table, time: RowValues) -> Taken:
     taken = kinds.take(_column(X, time, "time"))
     if taken.kind == "category":
         raise DataError(
-            f"time must be numbers or dates, not text such as {taken.texts[0][:MAX_SHOWN]!r}; convert it, for example "
-            "by pandas.to_datetime."
+            f"{option('time')} must be numbers or dates, not text such as {taken.texts[0][:MAX_SHOWN]!r}; "
+            + instead("convert it, for example by pandas.to_datetime.", "write it as 2024-01-31.")
         )
     return taken
 

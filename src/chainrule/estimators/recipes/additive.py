@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chainrule.errors import ConfigError
-from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.errors import ConfigError, option
+from chainrule.estimators.recipes.base import Facts, Proposal, Recipe, in_message
 from chainrule.estimators.recipes.fast import TIES, bins_of, for_tables
 from chainrule.formulas.layers import Embedding, Layer, PiecewiseLinearEmbedding
 from chainrule.formulas.optimizers import AdamW
@@ -31,7 +31,8 @@ def additive(facts: Facts) -> Proposal:
     for name in ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"):
         if name in facts.given:
             raise ConfigError(
-                f"preset='additive' has no hidden layers, so {name} changes nothing; omit it, or use preset='fast'."
+                f"{in_message('additive')} has no hidden layers, so {option(name)} changes nothing; omit it, or use "
+                f"{in_message('fast')}."
             )
     proposal = for_tables(facts)
     found: dict[str, Any] = {

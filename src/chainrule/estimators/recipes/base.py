@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 from chainrule.estimators.fit.start import activations, by_layer, hidden_sizes
 from chainrule.formulas.layers import Activation, Embedding, Layer
 from chainrule.formulas.losses import Loss
@@ -159,12 +159,18 @@ RARE = 0.01
 """The share of the rows of the rarest class below which accuracy is no guide."""
 
 
+def in_message(preset: str) -> str:
+    """Return a preset as messages name it: preset='fast', or --preset fast at the command."""
+    return option("preset", f"preset={preset!r}", preset)
+
+
 def check(facts: Facts, preset: str) -> None:
     """Check that nothing is given that the network of a preset has no place for. Raises ConfigError."""
     for name in ("batch_norm", "residual"):
         if name in facts.given:
             raise ConfigError(
-                f"preset={preset!r} has its own hidden layers, without {name}; omit it, or use preset='fast'."
+                f"{in_message(preset)} has its own hidden layers, without {option(name)}; omit it, or use "
+                f"{in_message('fast')}."
             )
 
 
