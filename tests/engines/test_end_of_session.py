@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -66,3 +68,14 @@ def test_an_estimator_goes_on_from_what_the_session_remembers(how):
     first, again = net._optimizer.kept, net._optimizer.kept
     assert first.steps == again.steps == 2 and first.state is again.state
     assert net.partial_fit(X, y).model_.theta.tobytes() == expected
+
+
+def test_a_session_that_is_held_until_the_process_ends_is_no_leak():
+    """As by a cache or a thread: nothing is said of it."""
+    held = (
+        "import ctypes; from chainrule import Dense, MeanSquaredError, Model, Network;"
+        "held = Model(Network(2, [Dense(1)], MeanSquaredError())).bind(engine='native');"
+        "ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))"
+    )
+    ended = subprocess.run([sys.executable, "-c", held], capture_output=True, text=True, check=True)
+    assert ended.stdout + ended.stderr == ""
