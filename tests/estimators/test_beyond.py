@@ -295,3 +295,16 @@ def test_training_that_diverges_says_so():
 def test_errors(settings: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
         net(**settings).fit(X, Y)
+
+
+@pytest.mark.parametrize("quantiles", [0.9, (0.1, 0.9)])
+def test_quantiles_of_another_loss_are_said_to_change_nothing(quantiles):
+    x = np.linspace(-1, 1, 40)[:, None]
+    with pytest.warns(
+        UserWarning, match="changes nothing without loss='quantile'; pass that too, or omit it."
+    ):
+        MLPRegressor(hidden_layer_sizes=4, quantiles=quantiles, solver="lbfgs", max_iter=30).fit(x, x[:, 0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", "Stochastic Optimizer")
+        MLPRegressor("quantile", 4, quantiles=quantiles, max_iter=3).fit(x, x[:, 0])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
+from chainrule.core import hints
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.labels import Labels
@@ -20,6 +21,8 @@ from chainrule.estimators.tables.target import as_written
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from chainrule.formulas.metrics import r2
 
+MEDIAN = 0.5
+"""The quantile that is predicted with the loss "quantile" unless others are given."""
 LOSSES: dict[str, Loss | None] = {
     "squared_error": MeanSquaredError(half=True),
     "poisson": Poisson(),
@@ -95,7 +98,11 @@ class NumericTargets:
     @classmethod
     def learn(cls, y: NDArray[Any], parameters: Mapping[str, Any]) -> Self:
         """Return the targets of the numbers y."""
-        loss = as_loss(parameters["loss"], parameters["quantiles"])
+        loss = as_loss(parameters["loss"], quantiles := parameters["quantiles"])
+        if not isinstance(loss, Quantile) and (np.ndim(quantiles) or quantiles != MEDIAN):
+            hints.give(
+                f"quantiles={quantiles!r} changes nothing without loss='quantile'; pass that too, or omit it."
+            )
         return cls(quantiles_of(loss) if quantiles_of(loss) > 1 else y.reshape(len(y), -1).shape[1], loss)
 
     def class_weights(self, parameters: Mapping[str, Any], y: NDArray[Any]) -> None:

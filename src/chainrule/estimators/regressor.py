@@ -14,7 +14,7 @@ from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.bound.predictors import BoundRegressor
 from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.numbers import LOSSES, NumericTargets
+from chainrule.estimators.numbers import LOSSES, MEDIAN, NumericTargets
 from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
 from chainrule.formulas.losses import LOSSES as LOSS_KINDS
 from chainrule.formulas.losses import Loss
@@ -48,7 +48,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
     activation: Any = activation()
     _: KW_ONLY
     quantiles: Any = parameter(
-        0.5,
+        MEDIAN,
         [Interval(Real, 0, 1, closed="neither"), "array-like"],
         'the quantiles predicted with loss="quantile", a number, or several for as many columns.',
         "network",
