@@ -194,7 +194,8 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
     """Validate, append the record, and call on_epoch_end of the callbacks."""
     start = time.perf_counter()
     if run.validation is not None:
-        record = record | {f"val_{name}": value for name, value in run.together.validated(run).items()}
+        found = run.together.shared(run.trainer.validate(run) if run.together.validates else None)
+        record = record | {f"val_{name}": value for name, value in found.items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
     # No call between these, so that Ctrl-C cannot separate them, and a checkpoint has a record for each epoch.
     run.history.records += [record]

@@ -138,9 +138,14 @@ class Alone:
     def agree(self, run: Run) -> None:
         """Decide what is done next, between two calls of the engine."""
 
-    def validated(self, run: Run) -> dict[str, float]:
-        """Return the validation."""
-        return run.validate()
+    @property
+    def validates(self) -> bool:
+        """Whether this process is one that validates."""
+        return True
+
+    def shared(self, validation: dict[str, float] | None) -> dict[str, float]:
+        """Return the validation that all use. validation: this process's, None where it has none."""
+        return validation or {}
 
 
 @dataclass(repr=False)
@@ -201,10 +206,6 @@ class Run:
     def validation(self) -> Samples | Stream | None:
         """The samples for evaluation after each epoch."""
         return self.settings.validation
-
-    def validate(self) -> dict[str, float]:
-        """Compute the loss and the metrics of the validation samples."""
-        return self.trainer.validate(self)
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

@@ -74,11 +74,15 @@ class Together(Alone):
                     callback.write(run)
             raise KeyboardInterrupt
 
-    def validated(self, run: Run) -> dict[str, float]:
-        """Return the validation of process 0, which all use."""
-        found = run.validate() if is_first() else None
+    @property
+    def validates(self) -> bool:
+        """Whether this is process 0."""
+        return is_first()
+
+    def shared(self, validation: dict[str, float] | None) -> dict[str, float]:
+        """Return the validation of process 0."""
         self.watchdog.beat()
-        values: dict[str, float] = agreement.exchange(found)[0]
+        values: dict[str, float] = agreement.exchange(validation)[0]
         self.watchdog.beat()
         return values
 

@@ -291,7 +291,7 @@ class Score:
 
 def judge_again(run: Run) -> None:
     """Judge the rows held out by the parameters as they are now."""
-    run.logs = run.logs | {f"val_{name}": value for name, value in run.validate().items()}
+    run.logs = run.logs | {f"val_{name}": value for name, value in run.trainer.validate(run).items()}
 
 
 def is_mean_over_outputs(loss: Loss, outputs: int) -> bool:
