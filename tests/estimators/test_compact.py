@@ -179,8 +179,42 @@ def test_a_tensor_that_numpy_does_not_know(tmp_path: Path):
         load(path)
     race().save(path)
     with_tensor(path, "more", "F8_E4M3")
-    with pytest.raises(FormatError, match="the tensor more has a type that NumPy does not know"):
+    with pytest.raises(FormatError, match="the tensor more has a type or a shape that NumPy does not know"):
         MLPClassifier.load(path)
+
+
+def with_header(path: Path, change: Any) -> None:
+    """Write a plain file again whose header is changed."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    change(header)
+    written = json.dumps(header).encode()
+    path.write_bytes(len(written).to_bytes(8, "little") + written + data[8 + size :])
+
+
+def test_a_header_that_says_more_of_a_tensor_is_read(tmp_path: Path):
+    """As safetensors reads it, also within a compact file."""
+    model = Model(Network(40, [Dense(50)], MeanSquaredError()), seed=0)
+    model.save(path := tmp_path / "model")
+    with_header(path, lambda header: header["dense_1.W"].update(note="x"))
+    packed = tmp_path / "packed"
+    packed.write_bytes(packing.packed(path.read_bytes()))
+    for each in (path, packed):
+        np.testing.assert_array_equal(load(each).theta, model.theta)
+
+
+@pytest.mark.parametrize("shape", [[0, 2**62, 8], [1] * 80 + [0]])
+def test_a_shape_that_numpy_does_not_know(shape: list[int], tmp_path: Path):
+    race().save(path := tmp_path / "race")
+    empty = {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}
+    with_header(path, lambda header: header.update(more=empty))
+    for each in (path, tmp_path / "packed"):
+        (tmp_path / "packed").write_bytes(packing.packed(path.read_bytes()))
+        with pytest.raises(
+            FormatError, match="the tensor more has a type or a shape that NumPy does not know"
+        ):
+            MLPClassifier.load(each)
 
 
 def test_what_is_compressed_twice_is_refused(tmp_path: Path):

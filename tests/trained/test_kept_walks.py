@@ -79,3 +79,20 @@ def test_threads_may_share_a_model():
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(lambda _: model.outputs(X), range(200)):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_a_wide_network_keeps_little():
+    """The values of the rows that are computed at once count, and so do parameters."""
+    own = KeptWalks()
+    wide = Network(20_000, [Dense(1)], MeanSquaredError())
+    assert own.of(wide, np.float32, "auto", 8) is not None
+    assert own.of(wide, np.float32, "auto", 200) is None
+    assert own.of(Network(1100, [Dense(1000)], MeanSquaredError()), np.float32, "auto", 1) is None
+
+
+def test_threads_may_share_a_model_that_shares_its_rows_among_threads():
+    model, rows = Model(NETWORK, seed=0), np.tile(X, (30, 1))
+    expected = np.tile(model.outputs(X), (30, 1))
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: model.outputs(rows), range(60)):
+            np.testing.assert_array_equal(found, expected)

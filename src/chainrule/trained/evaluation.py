@@ -18,6 +18,7 @@ from chainrule.data.checks import check_choice
 from chainrule.data.samples import Samples, one_hot
 from chainrule.data.stream import Stream
 from chainrule.engines import Engine, ForwardWalks, Plan, select
+from chainrule.engines.native.engine import ROWS_PER_THREAD
 from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
 from chainrule.network import objective
@@ -32,8 +33,8 @@ ENGINES_KEPT = ("auto", "native")
 """The engines whose forward passes are kept."""
 MOST_WORK = 1 << 25
 """The maximum rows times parameters for which they are; beyond it the preparation is a small part of the time."""
-MOST_PARAMETERS = 1 << 20
-"""The maximum parameters for which they are, so that what is kept are a few megabytes."""
+MOST_KEPT = 1 << 20
+"""The maximum numbers that one keeps, its parameters and the values of the rows that it computes at once: 4 MB."""
 EACH_EPOCH = {"regression": ("rmse",)}
 """The metric that is recorded after each epoch, by task; accuracy for the others."""
 
@@ -48,14 +49,16 @@ class KeptWalks:
 
     def of(self, network: Network, dtype: DTypeLike, engine: str, rows: int) -> ForwardWalks | None:
         """Return those of a network for so many rows; None of many rows, and of another engine than the native one."""
-        if engine not in ENGINES_KEPT or rows * network.size > MOST_WORK or network.size > MOST_PARAMETERS:
+        if engine not in ENGINES_KEPT or rows * network.size > MOST_WORK:
             return None
         if self._kept is not None:
             of, walks = self._kept
             if of == dtype and walks.network is network and rows <= walks.capacity:
                 return walks
         chosen = select(engine, Plan(network))
-        if chosen.name != "native":
+        widths = network.inputs + sum(link.fan_out for link in network.walk())
+        at_once = min(rows, ROWS_PER_THREAD * chosen.workers())
+        if chosen.name != "native" or network.size + at_once * widths > MOST_KEPT:
             return None
         walks = ForwardWalks(chosen, network, capacity=1 << max(rows - 1, 0).bit_length())
         self._kept = dtype, walks

@@ -37,14 +37,12 @@ def packed(data: bytes) -> bytes:
 class FileInMemory:
     """A safetensors file in memory, with those methods of `safe_open` that are called here and in `persistence`."""
 
-    def __init__(self, path: str | os.PathLike[str], data: bytes) -> None:
-        """Read all tensors. Raises SafetensorError for other bytes, and FormatError with the path."""
-        from safetensors.numpy import load as from_bytes
+    def __init__(self, data: bytes) -> None:
+        """Read the tensors' bytes. Raises SafetensorError for another file."""
+        from safetensors import deserialize
 
-        try:
-            self._tensors = from_bytes(data)
-        except KeyError as error:
-            raise FormatError(f"{path}: a tensor has a type that NumPy does not know ({error}).") from error
+        found: list[tuple[str, dict[str, Any]]] = deserialize(data)  # type: ignore[no-untyped-call]
+        self._tensors = {name: TensorInMemory(**tensor) for name, tensor in found}
         self._header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
 
     def keys(self) -> Iterable[str]:
@@ -56,22 +54,24 @@ class FileInMemory:
         found: dict[str, str] | None = self._header.get("__metadata__")
         return found
 
-    def get_tensor(self, name: str) -> NDArray[Any]:
-        """Return a tensor."""
-        tensor: NDArray[Any] = self._tensors[name]
-        return tensor
-
     def get_slice(self, name: str) -> TensorInMemory:
-        """Return what is known of a tensor."""
-        return TensorInMemory(**self._header[name])
+        """Return a tensor as it is in the file."""
+        return self._tensors[name]
+
+    def get_tensor(self, name: str) -> NDArray[Any]:
+        """Return a tensor. Raises TypeError or ValueError for a type or a shape that NumPy does not know."""
+        found = self._tensors[name]
+        kind, bits = ("b", "8") if found.dtype == "BOOL" else (found.dtype[0].lower(), found.dtype[1:])
+        dtype = np.dtype(bool if kind == "b" else f"{kind}{int(bits) // 8}")
+        return np.frombuffer(found.data, dtype).reshape(found.shape)
 
 
 class TensorInMemory(NamedTuple):
-    """What the header of a file says of a tensor."""
+    """A tensor as it is in a file."""
 
     dtype: str
     shape: list[int]
-    data_offsets: list[int]
+    data: bytes
 
     def get_dtype(self) -> str:
         """Return the type, such as F32."""
@@ -101,7 +101,7 @@ def opened(path: str | os.PathLike[str], data: bytes | None = None) -> Iterator[
                     f"{path} is damaged: what it has compressed are no bytes; save the model again."
                 )
             data = _unpacked(path, file.get_tensor(PACKED).tobytes())
-    whole = FileInMemory(path, data)
+    whole = FileInMemory(data)
     if PACKED in whole.keys():  # noqa: SIM118
         raise FormatError(
             f"{path} is damaged: what it has compressed is compressed again; save the model again."

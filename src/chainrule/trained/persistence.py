@@ -329,12 +329,12 @@ def load(
 
 
 def _other(path: Path, file: Any, name: str) -> NDArray[Any]:
-    """Return a tensor that is none of the network's. Raises FormatError for a type that NumPy does not have."""
+    """Return a tensor that is none of the network's. Raises FormatError where NumPy has no such type or shape."""
     try:
         found: NDArray[Any] = file.get_tensor(name)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise FormatError(
-            f"{path}: the tensor {name} has a type that NumPy does not know ({error})."
+            f"{path}: the tensor {name} has a type or a shape that NumPy does not know ({error})."
         ) from error
     return found
 

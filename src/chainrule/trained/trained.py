@@ -99,7 +99,8 @@ class Trained(FileMixin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
-        for name, value in {"_kept": KeptWalks(), **state}.items():  # that of an earlier version has none
+        # That of an earlier version has not the first two.
+        for name, value in {"_kept": KeptWalks(), "is_fresh": False, **state}.items():
             setattr(self, name, value)
         if not self.theta.flags.writeable:
             self.theta = self.theta.copy()

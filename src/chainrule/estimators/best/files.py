@@ -102,7 +102,7 @@ def restored(found: files.EstimatorFile[Held], path: str | os.PathLike[str]) -> 
         SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
     ) as error:  # fmt: skip
         raise FormatError(
-            f"{path}: the average in the file is malformed ({fault_of(error)}); save it again."
+            f"{path}: the average in the file is malformed ({fault_of(error).rstrip('.')}); save it again."
         ) from error
     parts = [
         BlendPart(weight, as_fitted(each, result), name, result)
