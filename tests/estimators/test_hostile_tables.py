@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from chainrule.errors import ShapeError
 from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.tables.reading import read
 from full import FULL
 from halves import half
 from hostile_tables import COUNT, WIDE, hostile_table
@@ -63,3 +65,22 @@ def test_more_tables(kind: type[Any]):
     found = [outcome(kind, seed) for seed in seeds]
     assert any(seed % WIDE == WIDE - 1 for seed in seeds)
     assert 0.3 < found.count("fitted") / len(seeds) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            [0.1, 0.2, "x"],
+            r"X must be a data frame.*, not \[0.1, 0.2, 'x'\]; pass \[X\] for a single row, or",
+        ),
+        ([0.5] * 10**6, r"0.5, \.\.\.\]; pass \[X\] for a single row, or {'x': X} for a single column\."),
+        (("a", "b"), r"not \('a', 'b'\); pass \[X\]"),
+        (None, "X must be a data frame, a dict of columns or rows, not None."),
+        ("table.csv", "a dict of columns or rows, not 'table.csv'."),
+        (np.zeros(3), "Expected 2D array for X"),
+    ],
+)
+def test_what_is_no_table_of_rows(given: object, said: str):
+    with pytest.raises(ShapeError, match=said):
+        read(given)

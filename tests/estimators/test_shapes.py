@@ -17,8 +17,6 @@ from chainrule import (
     PiecewiseLinearEmbedding,
     TablePreprocessor,
 )
-from chainrule.errors import ShapeError
-from chainrule.estimators.tables.reading import read
 from chainrule.formulas.layers import Dense, Dropout, ReLU, Scale
 
 ROWS = 260
@@ -281,18 +279,3 @@ def test_what_rises_with_a_number():
     assert names[list(made.rising_)].tolist() == [
         *("up", "up rank", "down", "down rank", "free", "free rank")
     ]
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ([0.1, 0.2, "x"], r"X must be a data frame.*, not \[0.1, 0.2, 'x'\]; pass \[X\] for a single row\."),
-        (("a", "b"), r"not \('a', 'b'\); pass \[X\]"),
-        (None, "X must be a data frame, a dict of columns or rows, not None."),
-        ("table.csv", "a dict of columns or rows, not 'table.csv'."),
-        (np.zeros(3), "Expected 2D array for X"),
-    ],
-)
-def test_what_is_no_table_of_rows(given: object, said: str):
-    with pytest.raises(ShapeError, match=said):
-        read(given)

@@ -6,13 +6,14 @@ columns: they become a dict of columns.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.arrays import Array
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, ShapeError
 
 MAX_COLUMNS_SHOWN = 3
 """The maximum number of columns listed in an error."""
@@ -199,6 +200,14 @@ def as_columns(X: Any, known: Sequence[str] | None) -> Any:
         if not set(known).isdisjoint(each for each in labels if isinstance(each, str)):
             return {label: [value] for label, value in zip(labels, X.tolist(), strict=True)}
     return X
+
+
+def not_a_table(X: object, name: str) -> ShapeError:
+    """Return the error of a list of values, text, a number or None in place of a table."""
+    hint = ""
+    if isinstance(X, (list, tuple)):
+        hint = f"; pass [{name}] for a single row, or {{'x': {name}}} for a single column"
+    return ShapeError(f"{name} must be a data frame, a dict of columns or rows, not {reprlib.repr(X)}{hint}.")
 
 
 def is_pandas(X: object, kind: str = "DataFrame") -> bool:

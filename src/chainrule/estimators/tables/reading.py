@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -259,8 +260,7 @@ def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
             f"{{name: {name}[name] for name in {name}.dtype.names}}."
         )
     if array.ndim < 2 and not hasattr(X, "ndim"):
-        hint = f"; pass [{name}] for a single row" * isinstance(X, (list, tuple))
-        raise ShapeError(f"{name} must be a data frame, a dict of columns or rows, not {X!r:.40}{hint}.")
+        raise frames.not_a_table(X, name)
     if array.ndim != 2:
         raise ShapeError(
             f"Expected 2D array for {name}, got one of {array.ndim} dimensions instead ({type(X).__name__}); "
@@ -295,6 +295,5 @@ def _labels(names: Sequence[Any], name: str) -> list[str]:
     labels = list(map(str, names))
     if len(set(labels)) == len(labels):
         return labels
-    raise DataError(
-        f"{name} has two columns named {max(labels, key=labels.count)[:60]!r}; rename one of them."
-    )
+    twice = Counter(labels).most_common(1)[0][0]
+    raise DataError(f"{name} has two columns named {twice[:60]!r}; rename one of them.")
