@@ -1,4 +1,4 @@
-"""The exceptions of the package, in one tree.
+"""The exceptions and warnings of the package, and what their messages are made of.
 
     ChainruleError
     ├── ConfigError      an invalid setting: a negative rate, an unknown name

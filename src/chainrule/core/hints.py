@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -69,5 +70,5 @@ def heard(beginning: str) -> Iterator[list[str]]:
         return sentence.startswith(beginning)
 
     with without(hears):
-        warnings.filterwarnings("always", beginning)
+        warnings.filterwarnings("always", re.escape(beginning))
         yield found

@@ -107,8 +107,10 @@ def begin(
     goes_on = plan.is_incremental and before.rates is not None
     rates = before.rates if goes_on or not is_stochastic_fit else as_rates(p)
     records = records_of(before.records, watches)
-    of_its_end: dict[str, Any] = dict.fromkeys(("shortfall", "floor", "held_out", "decision", "kept"))
-    own = replace(before, records=records, rates=rates, architecture=plan.architecture, **of_its_end)
+    own = replace(before, records=records, rates=rates, architecture=plan.architecture)
+    own = replace(
+        own, shortfall=None, floor=None, held_out=None, decision=None, kept=None
+    )  # those of its end
     return FitStart(own, random, False, False)
 
 

@@ -182,8 +182,8 @@ def checked(
         validation = Samples(X_val, y_val, np.ones(len(y_val)), targets.outputs)
         passed_weight = class_weights(of_classes, y, y_val)
     samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, targets.outputs)
-    passed = validation, given.y_val, passed_weight
-    return FitData(samples, targets, None, None, *passed, sample_weight)
+    data = FitData(samples, targets, sample_weight=sample_weight)
+    return replace(data, validation=validation, y_val=given.y_val, passed_weight=passed_weight)
 
 
 def check_weights(

@@ -85,58 +85,6 @@ def looked_at(
     return tuple(found)
 
 
-def in_time(table: SampledTable, groups: Rows | None) -> list[Notice]:
-    """Return a notice of rows in order of time: by a column of dates, or as they stand in the table.
-
-    groups: (rows,) which rows belong together anyway; None where none do.
-    """
-    found = _order(table)
-    if found is None:
-        return []
-    column, ranks = found
-    noticed = judge.in_time(table, ranks, groups, () if column is None else (table.names[column],))
-    return [] if noticed is None else [noticed]
-
-
-def _order(table: SampledTable) -> tuple[int | None, Rows] | None:
-    """Return the column of the time, None for the order of the rows, and the rank of each row; None without time."""
-    along = [
-        (sample.autocorrelation(table.outputs[np.argsort(values, kind="stable")]), k)
-        for k, (kind, values) in enumerate(zip(table.kinds, table.values.T, strict=True))
-        if kind == "date" and len(np.unique(values)) > 2
-    ]
-    correlation, k = max(along, default=(0.0, 0))
-    if correlation >= table.least_autocorrelation:
-        return k, sample.ranked(table.values[:, k])
-    by = [k for k in range(len(table.names)) if sample.is_sorted_by(table, k)]
-    of_time = [k for k in by if sample.may_be_time(table, k)]
-    if len(of_time) < len(by) or (not by and sample.is_sorted_by_target(table)):
-        return None  # neighbors are alike in a quantity, or in the target itself
-    if of_time:
-        finest = max(of_time, key=lambda k: len(np.unique(table.values[:, k])))
-        is_like = table.has_autocorrelation(np.arange(len(table.y)))
-        return (finest, np.arange(len(table.y))) if is_like else None
-    return _standing(table)
-
-
-def _standing(table: SampledTable) -> tuple[None, Rows] | None:
-    """Return the order of the rows as they stand, within the pieces of a table that is sorted by a few categories."""
-    pieces = np.zeros(len(table.y), np.int64)
-    for k in range(len(table.names)):
-        codes = table.codes(k)
-        few = codes.max() + 1 < FEWEST_GROUPS and sample.changes(codes) * len(codes) <= 2 * codes.max()
-        if few and not sample.is_of_time(table.names[k]):
-            pieces = np.unique(pieces * (codes.max() + 1) + codes, return_inverse=True)[1]
-    sizes = np.bincount(pieces)
-    means = [(np.bincount(pieces, output) / sizes)[pieces] for output in table.outputs.T]
-    if sample.autocorrelation(table.outputs - np.stack(means, 1)) < table.least_autocorrelation:
-        return None
-    order = np.argsort(pieces, kind="stable")
-    place = np.empty(len(pieces))
-    place[order] = np.arange(len(pieces)) - np.searchsorted(pieces[order], pieces[order])
-    return None, sample.ranked(place / sizes[pieces])
-
-
 KNOWS_NUMBERS, KNOWS_CLASSES = 0.97, 0.85
 """of the variance that a column explains alone, from which it is looked at"""
 SUM_KNOWS = 1 - 1e-6
@@ -226,26 +174,6 @@ SMOOTH = 0.3
 """the correlation of the means of neighboring values from which a number is a quantity"""
 
 
-def repeated(table: SampledTable) -> tuple[list[Notice], Rows | None]:
-    """Return a notice of rows with the inputs of another one, and which rows have the same, (rows,)."""
-    rows, random = len(table.y), np.random.default_rng(0)
-    key, alike = np.zeros(rows, np.uint64), float(rows)
-    for k in np.flatnonzero(table.is_input).tolist():
-        codes = table.codes(k)
-        shares = np.bincount(codes) / rows
-        alike *= float((shares**2).sum())
-        key += random.integers(0, 2**63, len(shares), np.uint64)[codes]
-    _, codes, counts = np.unique(key, return_inverse=True, return_counts=True)
-    share = float((counts[codes] > 1).mean())
-    observed = float((counts.astype(float) ** 2).sum()) / rows - 1
-    if share < LEAST_REPEATED or observed < MORE_THAN_CHANCE * alike:
-        return [], None
-    found = judge.groups_compared(table, codes)
-    if found is None or not found.differs:
-        return [], None
-    return [found.notice(table, "repeated", (), share, len(counts))], codes
-
-
 def grouped(table: SampledTable) -> tuple[list[Notice], Rows | None]:
     """Return a notice of the column whose rows belong together, and the group of each row, (rows,)."""
     candidates = []
@@ -288,3 +216,75 @@ def may_group(table: SampledTable, column: int, codes: Rows) -> bool:
         return False
     means = np.stack([np.bincount(codes, output) / counts for output in table.outputs.T], 1)
     return sample.autocorrelation(means) < SMOOTH
+
+
+def repeated(table: SampledTable) -> tuple[list[Notice], Rows | None]:
+    """Return a notice of rows with the inputs of another one, and which rows have the same, (rows,)."""
+    rows, random = len(table.y), np.random.default_rng(0)
+    key, alike = np.zeros(rows, np.uint64), float(rows)
+    for k in np.flatnonzero(table.is_input).tolist():
+        codes = table.codes(k)
+        shares = np.bincount(codes) / rows
+        alike *= float((shares**2).sum())
+        key += random.integers(0, 2**63, len(shares), np.uint64)[codes]
+    _, codes, counts = np.unique(key, return_inverse=True, return_counts=True)
+    share = float((counts[codes] > 1).mean())
+    observed = float((counts.astype(float) ** 2).sum()) / rows - 1
+    if share < LEAST_REPEATED or observed < MORE_THAN_CHANCE * alike:
+        return [], None
+    found = judge.groups_compared(table, codes)
+    if found is None or not found.differs:
+        return [], None
+    return [found.notice(table, "repeated", (), share, len(counts))], codes
+
+
+def in_time(table: SampledTable, groups: Rows | None) -> list[Notice]:
+    """Return a notice of rows in order of time: by a column of dates, or as they stand in the table.
+
+    groups: (rows,) which rows belong together anyway; None where none do.
+    """
+    found = _order(table)
+    if found is None:
+        return []
+    column, ranks = found
+    noticed = judge.in_time(table, ranks, groups, () if column is None else (table.names[column],))
+    return [] if noticed is None else [noticed]
+
+
+def _order(table: SampledTable) -> tuple[int | None, Rows] | None:
+    """Return the column of the time, None for the order of the rows, and the rank of each row; None without time."""
+    along = [
+        (sample.autocorrelation(table.outputs[np.argsort(values, kind="stable")]), k)
+        for k, (kind, values) in enumerate(zip(table.kinds, table.values.T, strict=True))
+        if kind == "date" and len(np.unique(values)) > 2
+    ]
+    correlation, k = max(along, default=(0.0, 0))
+    if correlation >= table.least_autocorrelation:
+        return k, sample.ranked(table.values[:, k])
+    by = [k for k in range(len(table.names)) if sample.is_sorted_by(table, k)]
+    of_time = [k for k in by if sample.may_be_time(table, k)]
+    if len(of_time) < len(by) or (not by and sample.is_sorted_by_target(table)):
+        return None  # neighbors are alike in a quantity, or in the target itself
+    if of_time:
+        finest = max(of_time, key=lambda k: len(np.unique(table.values[:, k])))
+        is_like = table.has_autocorrelation(np.arange(len(table.y)))
+        return (finest, np.arange(len(table.y))) if is_like else None
+    return _standing(table)
+
+
+def _standing(table: SampledTable) -> tuple[None, Rows] | None:
+    """Return the order of the rows as they stand, within the pieces of a table that is sorted by a few categories."""
+    pieces = np.zeros(len(table.y), np.int64)
+    for k in range(len(table.names)):
+        codes = table.codes(k)
+        few = codes.max() + 1 < FEWEST_GROUPS and sample.changes(codes) * len(codes) <= 2 * codes.max()
+        if few and not sample.is_of_time(table.names[k]):
+            pieces = np.unique(pieces * (codes.max() + 1) + codes, return_inverse=True)[1]
+    sizes = np.bincount(pieces)
+    means = [(np.bincount(pieces, output) / sizes)[pieces] for output in table.outputs.T]
+    if sample.autocorrelation(table.outputs - np.stack(means, 1)) < table.least_autocorrelation:
+        return None
+    order = np.argsort(pieces, kind="stable")
+    place = np.empty(len(pieces))
+    place[order] = np.arange(len(pieces)) - np.searchsorted(pieces[order], pieces[order])
+    return None, sample.ranked(place / sizes[pieces])

@@ -237,7 +237,7 @@ def without_columns(table: SampledTable, columns: tuple[str, ...]) -> ScorePair 
 
 
 def by_groups(table: SampledTable, codes: Rows, turn: int = 0) -> RowSplit:
-    """RowSplit rows so that those of a test belong to groups of which others are learned, or are not.
+    """Split rows so that those of a test belong to groups of which others are learned, or are not.
 
     codes: (rows,) from 0.  Two fifths of the rows are of tested groups; of these one in three is tested.
     turn: from 0 to 5, which third, and of which two fifths: from 3 on of those at the other end of the groups' order.
@@ -266,7 +266,7 @@ def _first(order: Rows, counts: Rows, most: float) -> np.ndarray[tuple[int], np.
 
 
 def by_time(table: SampledTable, ranks: Rows, groups: Rows | None) -> RowSplit:
-    """RowSplit rows so that a test is of the last fifth, of which others are learned, or are not.
+    """Split rows so that a test is of the last fifth, of which others are learned, or are not.
 
     ranks: (rows,) the order of the time.  groups: (rows,) codes of rows that belong together anyway: none is both
     tested and learned.
