@@ -1,4 +1,4 @@
-"""The unit of an interval at a row: how wide it is there, what makes it skewed, and how many of it an interval is.
+"""The unit of an interval at a row: its width and its skew there, and how many of it an interval has.
 
 How wide an interval is at one row relative to another is a linear model of the logarithm of the error,
 

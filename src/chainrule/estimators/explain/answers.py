@@ -1,4 +1,4 @@
-"""Which answer of each row is explained, and what it is, also where the cells of columns are those of other rows.
+"""The answers that are explained, as they are and with the cells of columns shuffled.
 
 Of a wide table nearly all work is that of the first dense layer, which a single column hardly changes. Where the layers
 before it work on each column alone, what it computes is a sum over the columns,

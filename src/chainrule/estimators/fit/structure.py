@@ -1,4 +1,4 @@
-"""What ties the rows of a fit together: the groups that they belong to, and their order in time; and a split of them.
+"""What ties the rows of a fit together, their groups and their order in time, and a split that goes by it.
 
 `splits` has the splits of such rows.
 """

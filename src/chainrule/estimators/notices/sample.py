@@ -1,4 +1,4 @@
-"""Some rows of a training table as numbers, before it is learned: what they and the names of columns say themselves."""
+"""Some rows of a training table as numbers, and what they and the names of the columns tell without any model."""
 
 from __future__ import annotations
 
