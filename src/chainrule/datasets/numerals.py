@@ -112,6 +112,11 @@ def decimal_of(texts: Sequence[str]) -> str | None:
     return None
 
 
+def is_number(text: str) -> bool:
+    """Return whether a text without surrounding blanks is a number, with either decimal separator."""
+    return not _WORD.match(text) and decimal_of([text]) is not None
+
+
 def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float64]:
     """Return (texts,) numbers, NaN for missing ones. Raises ValueError with the first other text."""
     missing = np.fromiter(map(is_missing, texts), bool, len(texts))

@@ -70,9 +70,15 @@ def numbers_with_unit(column: Column) -> WithUnit | None:
 
 def unit_of(texts: Iterable[str]) -> str:
     """Return the unit that each of some texts has beside a number; "" if there is none, or several."""
-    parted = [_NUMBER.fullmatch(text) for text in texts if not numerals.is_missing(text)]
-    units = {(found[1] or "") + (found[3] or "") if found else "" for found in parted}
-    return units.pop() if len(units) == 1 else ""
+    common = ""
+    for text in texts:
+        if not numerals.is_missing(text):
+            found = _NUMBER.fullmatch(text)
+            unit = (found[1] or "") + (found[3] or "") if found else ""
+            if not unit or unit != (common or unit):
+                return ""
+            common = unit
+    return common
 
 
 def quantities_with_unit(column: Column) -> WithUnit | None:
@@ -151,7 +157,7 @@ def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
             "categories; pass the numbers without it."
         )
         return
-    others = [(text, count) for text, count in some if numerals.decimal_of([text]) is None]
+    others = [(text, count) for text, count in some if not numerals.is_number(text)]
     rows, other = sum(count for _, count in some), sum(count for _, count in others)
     if not 0 < other <= rows / 2 or len(some) - len(others) < FEWEST_NUMBERS:
         return
