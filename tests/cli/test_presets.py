@@ -157,9 +157,11 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
         assert len(read(tmp_path / "run" / "history.csv")) == 3
 
 
-def test_ctrl_c_in_the_training_on_all_rows(command, tmp_path, monkeypatch):
-    """The first fit is at its end, whose network is kept; the run can go on to the same bits."""
-    from chainrule.estimators.fit.refit import Refit
+@pytest.mark.parametrize(
+    "place", ["refit.Refit._compared", "following.Following.on_epoch_end"], ids=["at its end", "within"]
+)
+def test_ctrl_c_in_the_training_on_all_rows(place, command, tmp_path, monkeypatch):
+    """The network of the first fit is kept; the run can go on to the same bits."""
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -169,7 +171,7 @@ def test_ctrl_c_in_the_training_on_all_rows(command, tmp_path, monkeypatch):
     (tmp_path / "products.csv").write_text("\n".join(["a,b,price", *lines]), "utf-8")
     command("train", "products.csv", *PRICE[:-1], "whole", *FAST)
     with monkeypatch.context() as patched:
-        patched.setattr(Refit, "_compared", interrupted)
+        patched.setattr(f"chainrule.estimators.fit.{place}", interrupted)
         said = command("train", "products.csv", *PRICE, *FAST, code=130)
     assert "run has the results so far; continue with: chainrule train run --resume" in said.stderr
     assert "interrupted by user" not in said.stderr

@@ -16,14 +16,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import distributed
-from chainrule.core import hints
 from chainrule.core.files import open_regular
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on, fit_under
-from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.best.files import plan_in, saved, saver
 from chainrule.estimators.best.plan import RacePlan
 from chainrule.estimators.best.repeat import repeating
@@ -114,21 +112,20 @@ class ByEstimator(NamedTuple):
             callbacks.append(pause)
         given = FitInput(**run.table.to_fit(run.data.train.y))
         try:
-            with warnings.catch_warnings(), hints.heard("Training interrupted by user") as stopped:
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are those requested
+                warnings.filterwarnings("ignore", "Training interrupted by user")  # the run's end reports it
                 if self.is_race:
                     run.write_changes()
                     race = run.place / RACE, estimator, checksum_of(run.data)
                     start = saved(*race)._replace(plan=self.plan)
                     result = fit_on(estimator, given, start, saver(*race))
-                    if isinstance(result, RaceResult) and result.is_cut:
-                        interrupted.append(True)
                 else:
                     estimator.set_params(callbacks=callbacks)
                     kept = KeptFit(path, run.settings.checkpoint_steps)
-                    fit_under(estimator, given, Conditions(kept=kept))
-                if stopped:  # perhaps in the training on all rows, which sends no events
-                    interrupted.append(True)
+                    result = fit_under(estimator, given, Conditions(kept=kept))
+            if result.is_cut:  # perhaps in the training on all rows, which sends no events
+                interrupted.append(True)
         finally:
             estimator.set_params(callbacks=None, verbose=False)  # output is not a setting of the run
         if run.settings.has_demands:

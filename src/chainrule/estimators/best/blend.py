@@ -143,8 +143,6 @@ class RaceResult(FitResult):
     report: RaceReport = field(default_factory=RaceReport)
     state: RaceState = NOTHING
     """all of its fits; none for the result in a file"""
-    is_cut: bool = False
-    """whether Ctrl-C ended the race"""
     plan: RacePlan | None = None
     """what another race repeats; None where that is not known"""
 
@@ -159,8 +157,8 @@ class RaceResult(FitResult):
         plan: RacePlan | None = None,
     ) -> Self:
         """Return the result of a race whose heaviest part has this result."""
-        own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)}
-        return cls(**own, blend=blend, report=report, state=state, is_cut=is_cut, plan=plan)
+        own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)} | {"is_cut": is_cut}
+        return cls(**own, blend=blend, report=report, state=state, plan=plan)
 
     @property
     def weighted(self) -> list[tuple[float, FitResult]]:

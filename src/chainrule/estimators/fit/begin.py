@@ -108,9 +108,8 @@ def begin(
     rates = before.rates if goes_on or not is_stochastic_fit else as_rates(p)
     records = records_of(before.records, watches)
     own = replace(before, records=records, rates=rates, architecture=plan.architecture)
-    own = replace(
-        own, shortfall=None, floor=None, held_out=None, decision=None, kept=None
-    )  # those of its end
+    # What a fit has at its end is not yet there.
+    own = replace(own, shortfall=None, floor=None, held_out=None, decision=None, kept=None, is_cut=False)
     return FitStart(own, random, False, False)
 
 

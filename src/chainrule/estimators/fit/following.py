@@ -138,12 +138,18 @@ class Follower:
         self.result = replace(start.result, model=self.model, rates=rates, records=Records())
         own = start._replace(result=self.result, random=copy.deepcopy(start.random))
         self.curve = Following(followed, plan, own, loop.is_weighted(samples))
+        self.is_cut = False
+        """whether Ctrl-C ended it"""
 
     def train(self, size: int, threads: int | None, limits: tuple[TimeLimit, ...]) -> None:
         """Train the network until the best epoch is behind it. size: samples of a batch.  threads: None for all."""
         plan = replace(self.plan, conditions=self.plan.conditions._replace(threads=threads))
         epochs, optimizer = int(plan.parameters.max_iter), self.curve.rates.optimizer
         try:
-            loop.run(plan, self.model, optimizer, self.samples, None, size, epochs, self.curve, limits)
+            history, _ = loop.run(
+                plan, self.model, optimizer, self.samples, None, size, epochs, self.curve, limits
+            )
         except DataError as error:
             self.curve.error = error
+        else:
+            self.is_cut = history is None and self.curve.error is None

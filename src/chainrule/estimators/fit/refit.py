@@ -44,7 +44,6 @@ from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training.time_limit import SHARE, TimeLimit
 
 Numbers = NDArray[np.float64]
-INTERRUPTED = "Training interrupted by user."
 PART = 4
 """One in so many of the rows learned from are those of the third network, evenly spaced."""
 FAR = 0.45
@@ -112,6 +111,8 @@ class Refit:
         is_behind = workers == 1 or plan.conditions.threads is not None or self.limit is not None
         self.threads = None if is_behind else max(1, workers // 2)
         """those of the fit that is followed: half of them where this one is beside it, None for all"""
+        self.is_cut = False
+        """whether Ctrl-C ended a training"""
         self._entered = self.begun
         self._pool: ThreadPoolExecutor | None = None
         self._beside: Future[None] | None = None
@@ -140,8 +141,11 @@ class Refit:
             self._train_behind(watched)
         else:
             self._await(self._beside)
-        if self.whole.curve.is_complete:
-            return self._taken(watched)
+        found = self._taken(watched) if self.whole.curve.is_complete else self._left(watched)
+        return replace(found, is_cut=self.is_cut)
+
+    def _left(self, watched: FitResult) -> FitResult:
+        """Return the result of the fit that was followed, and say why if the training on all rows diverged."""
         error = self.whole.curve.error
         if error is not None and not self.followed.is_dropped:
             hints.give(
@@ -157,7 +161,12 @@ class Refit:
             beside.result()
         except KeyboardInterrupt:
             self.followed.end(is_dropped=not beside.done())
-            hints.give(INTERRUPTED)
+            self._interrupted()
+
+    def _interrupted(self) -> None:
+        """Note Ctrl-C, and say so."""
+        self.is_cut = True
+        hints.give("Training interrupted by user.")
 
     def _train_behind(self, watched: FitResult) -> None:
         """Train behind the fit that was followed, if there is time."""
@@ -179,6 +188,7 @@ class Refit:
         size = min(loop.batch_size(self.plan.parameters.batch_size, self.samples.n), follower.samples.n)
         limits = () if self.limit is None else (TimeLimit(float(self.limit), since=self.begun, grace=0),)
         follower.train(size, threads, limits)
+        self.is_cut |= follower.is_cut
 
     def _taken(self, result: FitResult) -> FitResult:
         """Return the result with what was learned from all rows, in the model that was watched if this is its copy."""
@@ -200,7 +210,7 @@ class Refit:
             try:
                 held_out = self._compared(result, held_out)
             except KeyboardInterrupt:  # while the rows held out are predicted
-                hints.give(INTERRUPTED)
+                self._interrupted()
         for member, taken in zip(own, new, strict=True):
             member.theta[...] = taken.theta
             member.take(member.theta, taken.states, whole.curve.trained)

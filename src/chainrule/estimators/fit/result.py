@@ -178,6 +178,8 @@ class FitResult:
     """what `update` did since the fit"""
     seen: tuple[SeenColumn, ...] = ()
     """what is kept of its columns, to check later rows by"""
+    is_cut: bool = False
+    """whether Ctrl-C ended the race, or the training on all rows; in no file"""
 
     @cached_property
     def calibration(self) -> Calibration | None:
