@@ -38,6 +38,15 @@ DAY = 86400.0
         (["113/02/29", "100/01/03", "120/12/31 8:00"], "ymd", "2024-02-29T00:00:00.000000"),
         (["民國113年1月5日", "民國 99 年 3 月 1 日"], "ymd", "2024-01-05T00:00:00.000000"),
         (["2024年3月", "113年12月"], "ym", "2024-03-01T00:00:00.000000"),
+        (["2025/3/19 上午 8:25:37", "2025/3/19 下午 12:00:01"], "ymd", "2025-03-19T08:25:37.000000"),
+        (["2025/3/19 下午 8:25", "2025/3/19 上午 12:00"], "ymd", "2025-03-19T20:25:00.000000"),
+        (["2025-03-19 上午12:05:00"], "ymd", "2025-03-19T00:05:00.000000"),
+        (["2025年3月19日 下午 12:05"], "ymd", "2025-03-19T12:05:00.000000"),
+        (["19.03.2025 PM 1:05", "19.03.2025 1:05 a.m."], "dmy", "2025-03-19T13:05:00.000000"),
+        (["下午 2:30", "9:30 上午"], "time", "1970-01-01T14:30:00.000000"),
+        (["民國71年3月2日", "民國 113/1/5", "民國99.12.31"], "ymd", "1982-03-02T00:00:00.000000"),
+        (["57/04/01", "99/12/31", "113/1/5", "NA"], "minguo", "1968-04-01T00:00:00.000000"),
+        (["57/4/1 下午 1:00", "民國71年3月2日"], "minguo", "1968-04-01T13:00:00.000000"),
     ],
 )
 def test_dates_and_times_as_they_are_written(texts: list[str], order: str, first: str):
@@ -64,6 +73,13 @@ def test_dates_and_times_as_they_are_written(texts: list[str], order: str, first
         ["121/12/10"],
         ["150/12/10"],
         ["113/12/310"],
+        ["57/04/01", "2024/04/01"],
+        ["57/04/01", "00/04/01"],
+        ["57/13/01", "57/04/01"],
+        ["57.04.01"],
+        ["2025/3/19 上午 13:00"],
+        ["2025/3/19 上午 8:00 PM"],
+        ["2025/3/19 中午 8:00"],
     ],
 )
 def test_what_only_looks_like_dates_is_none(texts: list[str]):
@@ -87,6 +103,28 @@ def test_dates_of_which_the_day_is_not_clear_are_named():
     with pytest.warns(UserWarning, match=r"column 'sold'.*'1/1/2020'.*day or the month comes first") as told:
         made = TablePreprocessor().fit({"sold": both, "x": list(range(60))})
     assert made.columns_["sold"].taken_for == "category" and told[0].filename == __file__
+
+
+def test_years_of_two_digits_are_taiwans_where_no_other_date_is_possible():
+    born = [f"{57 + k % 30}/{1 + k % 12:02}/{1 + k % 28:02}" for k in range(60)]
+    frame = {"born": born, "x": list(range(60))}
+    with pytest.warns(
+        UserWarning, match=r"'born'.*'57/01/01', which are read by Taiwan's calendar.*1968-01-01"
+    ):
+        made = TablePreprocessor(scale="none", dtype="float64").fit(frame)
+    made = TablePreprocessor.from_data(made.to_data())
+    later = made.transform({"born": ["57/01/02", "100/01/01", "民國100年1月1日"], "x": [1, 2, 3]})
+    days = made.get_feature_names_out().tolist().index("born days")
+    np.testing.assert_array_equal(later[:, days], [1.0, 15706.0, 15706.0])
+    with pytest.raises(DataError, match=r"'2024/01/01' at row 0.*such as 57/04/01"):
+        made.transform({"born": "2024/01/01", "x": 1})
+    with pytest.warns(
+        UserWarning, match="the month comes first"
+    ):  # both 5 March and 3 May of 2004 are possible
+        made = TablePreprocessor().fit({"sold": ["03/05/04", "05/03/04", "04/04/04"] * 20, "x": range(60)})
+    assert made.columns_["sold"].taken_for == "category"
+    made = TablePreprocessor().fit({"sold": ["13/05/04", "05/03/04", "25/04/04"] * 20, "x": range(60)})
+    assert made.learned_[0].reads == "dmy"
 
 
 def accounts(rows: int = 300) -> dict[str, Any]:

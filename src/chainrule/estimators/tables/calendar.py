@@ -34,14 +34,21 @@ _ISO = re.compile(
     re.ASCII,
 )
 _BARE = re.compile(r"[1-9]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
-_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+_HALF = r"[AaPp]\.?[Mm]\.?|上午|下午"
+_CLOCK = (
+    rf"(?:(?P<before>{_HALF}) ?)?(?P<hour>\d{{1,2}}):(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?"
+    rf"(?: ?(?P<half>{_HALF}))?"
+)
 _PARTED = re.compile(rf"(\d{{1,4}})([/.-])(\d{{1,2}})\2(\d{{1,4}})(?:[T ]{_CLOCK})?", re.ASCII)
 _TIME = re.compile(_CLOCK, re.ASCII)
 _EAST = re.compile(
     r"(?P<era>民國 ?)?(?P<year>\d{1,4}) ?年 ?(?P<month>\d{1,2}) ?月(?: ?(?P<day>\d{1,2}) ?[日號号])?(?P<rest>.*)",
     re.ASCII,
 )
+_ERA = re.compile(r"民國 ?(?P<year>\d{1,3})(?P<rest>([/.-])\d{1,2}\3\d{1,2}(?!\d).*)", re.ASCII)
 _TAIWAN = re.compile(r"1(?:[01]\d|20)/\d\d/\d\d(?!\d)", re.ASCII)
+_MINGUO = re.compile(r"(0{0,2}[1-9]|0?[1-9]\d|1[0-3]\d)(/\d{1,2}/\d{1,2}(?!\d).*)", re.ASCII)
+_SHORT = re.compile(r"\d{1,2}/", re.ASCII)
 MINGUO = 1911
 """The year before the first one of Taiwan's calendar, whose years of three digits are 2011 and later."""
 _MONTHS = (
@@ -65,12 +72,14 @@ EXAMPLES = {
     "dby": "31-Dec-2024",
     "bdy": "Dec 31, 2024",
     "time": "23:59",
+    "minguo": "57/04/01",
 }
-"""How a column writes its dates, or times of the day, also as 11:59 PM, which are those of 1970-01-01. A year of two
-digits is one of 1969 to 2068, as in POSIX. "ymd" is also 2024年12月31日, and by Taiwan's calendar 113年12月31日 and
-113/12/31, of the years 100 to 120 with two digits of month and day; "ym" is also 2024年12月."""
+"""How a column writes its dates, or times of the day, also as 11:59 PM and 下午 11:59, which are those of 1970-01-01. A
+year of two digits is one of 1969 to 2068, as in POSIX. "ymd" is also 2024年12月31日, and by Taiwan's calendar
+113年12月31日, 民國 113/12/31 and 113/12/31, of the years 100 to 120 with two digits of month and day; "ym" is also
+2024年12月. "minguo" is Taiwan's calendar with years of two digits too, where a column reads in no other way."""
 ORDERS = tuple(EXAMPLES)
-_SURE = frozenset(ORDERS) - {"dmy", "mdy"}
+_SURE = frozenset(ORDERS) - {"dmy", "mdy", "minguo"}
 
 
 def read_dates(texts: Sequence[str], order: str) -> Array:
@@ -88,7 +97,7 @@ def orders_of(texts: Sequence[str]) -> list[str]:
     there = [text for text in texts if not is_missing(text)]
     if not there:
         return []
-    fitting = []
+    fitting = list[str]()
     for order in ORDERS:
         try:
             _read(there[0], order)
@@ -97,17 +106,20 @@ def orders_of(texts: Sequence[str]) -> list[str]:
             continue
         if order in _SURE:
             return [order]
-        fitting.append(order)
+        if order != "minguo" or (not fitting and any(map(_SHORT.match, there))):
+            fitting.append(order)
     return fitting
 
 
 def order_of(texts: Sequence[str]) -> str | None:
-    """Return the one order in which all texts are dates; None if there is none, and if there are several."""
+    """Return the one order in which all texts are surely dates; None if there is none, and if there are several."""
     found = orders_of(texts)
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 and found != ["minguo"] else None
 
 
 def _read(text: str, order: str) -> float:
+    if order == "minguo":
+        text, order = _of_minguo(text), "ymd"
     text = text if text.isascii() else _with_slashes(text)
     if order == "iso":
         if not _ISO.fullmatch(text):
@@ -153,8 +165,18 @@ def _year(digits: str) -> int:
     return int(digits) + MINGUO * (len(digits) == 3)
 
 
+def _of_minguo(text: str) -> str:
+    """Return a date of Taiwan's calendar such as 57/04/01 as 1968/04/01, one that names the calendar as it is."""
+    found = _MINGUO.fullmatch(text)
+    if found is None and not text.startswith("民國"):
+        raise ValueError(text)
+    return f"{int(found[1]) + MINGUO}{found[2]}" if found else text
+
+
 def _with_slashes(text: str) -> str:
     """Return a date such as 2024年1月5日 as 2024/1/5, or as 2024/01 without a day; other text as it is."""
+    if found := _ERA.fullmatch(text):
+        return f"{int(found['year']) + MINGUO:04}{found['rest']}"
     found = _EAST.fullmatch(text)
     if found is None or (found["era"] is None and len(found["year"]) < 3):
         return text
@@ -180,11 +202,11 @@ def _clock(found: re.Match[str]) -> tuple[int, int, int]:
     parts = found.groupdict()
     if parts.get("hour") is None:
         return 0, 0, 0
-    hour, half = int(parts["hour"]), (parts["half"] or "").lower()
+    hour, half = int(parts["hour"]), (parts["before"] or "") + (parts["half"] or "")
     if half:
-        if not 1 <= hour <= 12:
+        if not 1 <= hour <= 12 or (parts["before"] and parts["half"]):
             raise ValueError(found[0])
-        hour = hour % 12 + 12 * (half == "p")
+        hour = hour % 12 + 12 * (half[0] in "Pp下")
     return hour, int(parts["minute"]), int(parts["second"] or 0)
 
 

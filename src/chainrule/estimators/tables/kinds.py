@@ -87,6 +87,13 @@ def _text(column: Column, asked: str | None) -> Taken:
     orders = _orders(column.texts) if asked in (None, "date") else []
     if len(orders) == 1:
         seconds = calendar.in_range(_decoded(column, calendar.read_dates(column.texts, orders[0])))
+        if orders == ["minguo"]:
+            example = next(text for text in column.texts if not numerals.is_missing(text))
+            day = calendar.as_text(calendar.read_dates([example], "minguo")[0])[:10]
+            hints.give(
+                f"column {column.name!r} has dates such as {example[:40]!r}, which are read by Taiwan's calendar "
+                f"(Minguo): {day}. If they are of another calendar, write their years with four digits."
+            )
         return Taken("date", "text_dates", seconds, reads=orders[0])
     if orders:
         example = min(text for text in column.texts if not numerals.is_missing(text))

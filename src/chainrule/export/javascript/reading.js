@@ -44,7 +44,8 @@ function numberOf(text, decimal) {
   return INFINITE.test(bare) ? NaN : undefined;
 }
 
-const CLOCK = String.raw`(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2}))?(?: ?(?<half>[AaPp])\.?[Mm]\.?)?`;
+const HALF = String.raw`[AaPp]\.?[Mm]\.?|上午|下午`;
+const CLOCK = String.raw`(?:(?<before>${HALF}) ?)?(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2}))?(?: ?(?<half>${HALF}))?`;
 const ISO = /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<part>\d{1,9}))?)?\s?(?<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?$/;
 const PARTED = new RegExp(String.raw`^(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?:[T ]${CLOCK})?$`);
 const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];
@@ -59,7 +60,11 @@ const NAMED = {
 
 const EAST = /^(?<era>民國 ?)?(?<year>\d{1,4}) ?年 ?(?<month>\d{1,2}) ?月(?: ?(?<day>\d{1,2}) ?[日號号])?(?<rest>.*)$/;
 
+const ERA = /^民國 ?(?<year>\d{1,3})(?<rest>([/.-])\d{1,2}\3\d{1,2}(?!\d).*)$/;
+
 const TAIWAN = /^1(?:[01]\d|20)\/\d\d\/\d\d(?!\d)/;
+
+const MINGUO = /^(0{0,2}[1-9]|0?[1-9]\d|1[0-3]\d)(\/\d{1,2}\/\d{1,2}(?!\d).*)$/;
 
 // Of two digits, a year of 1969 to 2068; of three, one of Taiwan's calendar.
 function yearOf(digits) {
@@ -69,6 +74,8 @@ function yearOf(digits) {
 
 // A date such as 2024年1月5日 as 2024/1/5, or as 2024/01 without a day; other text as it is.
 function withSlashes(text) {
+  const named = ERA.exec(text)?.groups;
+  if (named) return `${String(Number(named.year) + 1911).padStart(4, '0')}${named.rest}`;
   const found = EAST.exec(text)?.groups;
   if (!found || (!found.era && found.year.length < 3)) return text;
   const year = String(Number(found.year) + (found.era || found.year.length === 3 ? 1911 : 0)).padStart(4, '0');
@@ -83,12 +90,12 @@ function monthOf(name) {
 }
 
 // Seconds since 1970 of a date and a time in universal time; undefined where there is no such moment.
-function moment(year, month, day, { hour = '0', minute = '0', second = '0', half = '' }) {
+function moment(year, month, day, { hour = '0', minute = '0', second = '0', before = '', half = '' }) {
   let hours = Number(hour);
   const minutes = Number(minute), seconds = Number(second);
-  if (half) {
-    if (hours < 1 || hours > 12) return undefined;
-    hours = (hours % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
+  if (before || half) {
+    if (hours < 1 || hours > 12 || (before && half)) return undefined;
+    hours = (hours % 12) + (/^[Pp下]/.test(before || half) ? 12 : 0);
   }
   const made = new Date(0);
   made.setUTCFullYear(year, month - 1, day);
@@ -108,6 +115,11 @@ function isoDate(text) {
 
 // Seconds since 1970 of a text in an order of `chainrule.estimators.tables.calendar`; undefined for other text.
 function dateOf(written, order) {
+  if (order === 'minguo') {
+    const found = MINGUO.exec(written);
+    if (!found && !written.startsWith('民國')) return undefined;
+    return dateOf(found ? `${Number(found[1]) + 1911}${found[2]}` : written, 'ymd');
+  }
   const text = withSlashes(written);
   if (order === 'iso') return isoDate(text);
   if (order in NAMED) {
