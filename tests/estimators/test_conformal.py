@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators.conformal.intervals import MAX_KEPT, Intervals, Scores, folds_of
+from chainrule.estimators.conformal.intervals import MAX_KEPT, MIN_ROWS_TO_SCALE, Intervals, Scores, folds_of
 from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.conformal.units import Unit, shape_of, shortest, slope_of
 from chainrule.estimators.covering import needed
@@ -34,7 +34,7 @@ T = 50 + 3 * TABLE["a"].to_numpy() + NOISE
 Y = np.where(T > 52, "high", np.where(T < 48, "low", "middle"))
 FIT, NEW = slice(0, 800), slice(800, N)
 FAST = {"preprocess": "auto", "max_iter": 8, "random_state": 0, "n_members": 1}
-SQUARED = NumericTargets(1, MeanSquaredError())
+SQUARED, TWO = (NumericTargets(outputs, MeanSquaredError()) for outputs in (1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +165,43 @@ def test_each_group_is_covered(regressor):
         regressor.predict_interval(TABLE[NEW], by="town")
     with pytest.warns(UserWarning, match="2 of the groups of 'site' have fewer than the 199 held-out rows"):
         assert np.isinf(regressor.predict_interval(TABLE[NEW], 0.995, by="site")[:, 1]).all()
+
+
+def test_the_rows_held_out_count_by_their_weights_also_within_a_group():
+    """By a loop: the least error up to which the rows weigh 0.8 of all and a new one, which has their mean weight."""
+    site, weight = TABLE["site"].to_numpy(), RNG.choice([0.0, 1, 9], N)
+    net = MLPRegressor(**FAST | {"max_iter": 2}, refit=False).fit(TABLE[:500], T[:500], weight[:500])
+    held, center = net.held_out_, net.predict(TABLE[NEW])
+    assert len(held.rows) < MIN_ROWS_TO_SCALE
+    errors = np.abs(held.y - held.predicted).reshape(-1)
+    for by, groups in ((None, np.full(N, "all")), ("site", site)):
+        found = net.predict_interval(TABLE[NEW], 0.8, by=by)
+        for group in np.unique(groups):
+            own = groups[held.rows] == group
+            total = held.weight[own].sum() * (1 + 1 / np.count_nonzero(held.weight[own]))
+            covered = [
+                e for e in errors[own] if held.weight[own][errors[own] <= e].sum() >= 0.8 * total * (1 - 1e-9)
+            ]
+            is_new = groups[NEW] == group
+            np.testing.assert_allclose(found[is_new, 1] - center[is_new], min(covered), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [40, 400])
+def test_errors_are_those_of_the_network_of_all_rows(rows: int):
+    """A gain of 0.8 says that it errs by 0.8 times as much: intervals are those of rows that were so much nearer."""
+    predicted = RNG.normal(size=(rows, 2))
+    errors = RNG.gamma(2.0, size=(rows, 2)) - 1
+    gain = np.array([0.8, 1.0])
+    of_gain = HeldOut(np.arange(rows), predicted + errors, predicted, np.ones(rows), gain=gain)
+    nearer = HeldOut(np.arange(rows), predicted + gain * errors, predicted, np.ones(rows))
+    for found, expected in zip(*(Intervals.of(each, TWO).outputs for each in (of_gain, nearer)), strict=True):
+        for share in (0.5, 0.9):
+            units = [each.units.unit(None, predicted[:, :1]) for each in (found, expected)]
+            one, other = (
+                unit.times(each.scores.quantile(share))
+                for unit, each in zip(units, (found, expected), strict=True)
+            )
+            np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
 def test_too_few_rows_for_a_coverage_are_said(regressor):

@@ -90,6 +90,14 @@ def test_rows_like_none():
         assert "50 列中有 2 列" in str(found) and words.drift.TITLE in found._repr_html_()
 
 
+def test_how_far_beyond_the_range_a_number_is_strange_by_hand():
+    """By a tenth of what is between the shares of 1 % and 99 %, 10 to 990 here: 98 below -5,000 or above 9,000."""
+    X = pd.DataFrame({"x": [-5_000.0, *range(1, 1_000), 9_000.0]})
+    net = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), max_iter=1, random_state=0).fit(X, X["x"])
+    found = net.check(pd.DataFrame({"x": [-5_097.0, -5_099.0, 500.0, 9_097.0, 9_099.0]}))
+    assert found.strange_rows.tolist() == [1, 4] and found.columns[0].beyond == 4
+
+
 def test_a_missing_value_is_strange_where_training_had_none():
     X = pd.DataFrame({"a": np.arange(60.0), "b": [None, *range(59)], "c": ["x", "y"] * 30})
     net = MLPRegressor(preprocess="auto", max_iter=1, random_state=0).fit(X, X["a"])

@@ -52,6 +52,16 @@ def test_the_level_of_networks_side_by_side_is_one():
     assert found.shift == pytest.approx([np.log(3)], abs=1e-3)
 
 
+@pytest.mark.parametrize("members", [1, 2])
+def test_by_hand_rows_count_by_their_weights(members: int):
+    """Of outputs that say nothing c is the weighted mean: (1 * 5 + 2 * 3 + 5 * 1) / 8, also of members side by side."""
+    loss = MeanOverMembers(MeanSquaredError(), members) if members > 1 else MeanSquaredError()
+    y, weight = np.array([[5.0], [3.0], [1.0]]), np.array([1.0, 2.0, 5.0])
+    found = level_of(to_level(loss, np.zeros((3, members)), y, weight))
+    assert found.shift == pytest.approx([2], abs=1e-4)
+    assert found.loss == pytest.approx((1 * 9 + 2 * 1 + 5 * 1) / 8)
+
+
 def test_a_level_becomes_part_of_the_last_layer():
     network = Network(3, [Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy())
     model, X = Model(network, seed=1, dtype="float64"), RANDOM.normal(size=(5, 3))

@@ -174,6 +174,16 @@ def test_rows_are_compared_in_the_order_that_leaves_the_fewest(kind: str, rows: 
     np.testing.assert_allclose(memory.corrected(one, p, similarity, own), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_rows_far_away_count_as_little_as_the_formula_says() -> None:
+    """At the distances d = 16, 25 and 36, with errors of exp(d), each adds 1; a row at 81 is left out."""
+    apart = np.array([4.0, -5, 6, 9])
+    errors = np.exp([16.0, 25, 36, 36])[:, None].astype(np.float32)
+    memory = Memory(ComparedRows(apart[:, None].astype(np.float32), np.zeros((4, 0), np.int32)), errors)
+    one = ComparedRows(np.zeros((1, 1), np.float32), np.zeros((1, 0), np.int32))
+    found = memory.corrected(one, np.array([[10.0]]), Similarity(np.ones(1), np.zeros(0), 1.0))
+    np.testing.assert_allclose(found, [[13]], rtol=1e-6)
+
+
 # --- what is learned --------------------------------------------------------------------------------------------------
 
 

@@ -111,6 +111,22 @@ def test_a_network_without_a_directions_breaks_them():
         check_directions(net, frame)
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_missing_value_may_have_any_effect(direction: int):
+    """It has no place in the order: where a rising column is missing the target is far below that of all numbers."""
+    x = np.random.default_rng(0).uniform(0, 1, 300)
+    is_missing = np.arange(300) % 3 == 0
+    frame = pd.DataFrame({"x": np.where(is_missing, np.nan, x)})
+    y = direction * np.where(is_missing, -5.0, x)
+    net = MLPRegressor(
+        preprocess="auto", max_iter=30, random_state=0, n_members=1, monotonic_cst={"x": direction}
+    )
+    net.fit(frame, y)
+    numbers, gap = (direction * net.predict(pd.DataFrame({"x": each})) for each in (x, [np.nan]))
+    assert gap[0] < numbers.min() - 4
+    check_directions(net, frame, {"x": direction})
+
+
 def test_arrays_keep_directions_in_float64():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))

@@ -88,6 +88,43 @@ def test_the_smallest_part_that_is_as_good_by_hand(monkeypatch: pytest.MonkeyPat
         np.testing.assert_allclose(found.model_.theta, start + part * (whole - start), rtol=1e-5, atol=1e-7)
 
 
+def test_rows_of_weight_0_have_no_part():
+    """Whatever their targets are: neither in the training nor on the rows held out, which choose the part."""
+    made, (X, y) = MLPRegressor(**SMALL).fit(*OLD), NEW
+    weight = np.arange(len(y)) % 3 / 2
+    found = [
+        copy.deepcopy(made).update(X, np.where(weight > 0, y, other), weight, epochs=2)
+        for other in (y, -50.0, 80.0)
+    ]
+    assert found[0].updates_[0].part > 0
+    for each in found[1:]:
+        assert each.updates_ == found[0].updates_
+        np.testing.assert_array_equal(each.predict(X), found[0].predict(X))
+
+
+def test_an_update_is_the_same_in_any_unit_of_the_targets():
+    """In euros or in thousandths of them above 50,000: predictions, and the losses in units of the new deviation."""
+    (X, y), (new, later) = OLD, NEW
+    one = MLPRegressor(**SMALL).fit(X, y).update(new, later)
+    other = MLPRegressor(**SMALL).fit(X, 1e3 * y + 5e4).update(new, 1e3 * later + 5e4)
+    np.testing.assert_allclose((other.predict(X) - 5e4) / 1e3, one.predict(X), atol=1e-4)
+    np.testing.assert_allclose(other.updates_, one.updates_, rtol=1e-4)
+    assert one.updates_[0].part > 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_running_statistics_become_those_of_the_new_rows():
+    """After many steps on a column that doubled a batch norm's mean is that of a W + b of the new rows."""
+    X = np.random.default_rng(0).normal(3.0, size=(400, 1))
+    made = MLPRegressor(hidden_layer_sizes=(4,), batch_norm=True, max_iter=20, random_state=0)
+    made.fit(X, X[:, 0]).update(2 * X, X[:, 0], epochs=40)
+    assert made.updates_[0].part == 1
+    read = 2 * X @ made.coefs_[0] + made.intercepts_[0]
+    (state,) = made.model_.states.values()
+    np.testing.assert_allclose(state.mean, read.mean(0), rtol=0.05)
+    np.testing.assert_allclose(state.var, read.var(0), rtol=0.1)
+
+
 def test_labels_and_categories():
     X, y = OLD
     made = MLPClassifier(**SMALL).fit(X, np.where(y > 1, "high", "low"))
