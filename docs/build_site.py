@@ -4,9 +4,10 @@
     pages/   screens of the studio and reports of the laboratory, as single files
     ...      everything else, by Sphinx, to which a warning is an error
 
-The three do not need each other, and are built side by side. In the end `check_site.py` follows every link. The
-environment variable SITE_URL has the address at which the site will be served, for its map and its social cards;
-SITE_WORK a part of the reports' work, 1 unless it is set, for a site that is only tested.
+The three do not need each other, and are built side by side. `check_site.py` first imports what the reference
+describes, and in the end follows every link. The environment variable SITE_URL has the address at which the site will
+be served, for its map and its social cards; SITE_WORK a part of the reports' work, 1 unless it is set, for a site that
+is only tested.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def reports(folder: Path) -> None:
 
 def main(built: Path) -> int:
     """Build everything, and return the exit status."""
+    run(DOCS / "check_site.py")
     is_playable = shutil.which("em++") is not None
     shutil.rmtree(built / "play", ignore_errors=True)
     if not is_playable:

@@ -1,5 +1,7 @@
 """Finds what is wrong with a built site: `python docs/check_site.py FOLDER` prints a line for each fault.
 
+Without FOLDER a line for each module that the reference describes and that cannot be imported.
+
 - every link and picture leads to a file of the site, and to a place in it
 - no page takes a script, a style, a font, a picture or a frame from another host
 - every page has a title, a description and a language
@@ -13,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -20,6 +23,9 @@ from xml.etree import ElementTree
 
 import chainrule
 
+DOCS = Path(__file__).resolve().parent
+MOCKED = ["ray"]
+"""Packages that the reference is built without: hundreds of megabytes for one module."""
 APPLICATIONS = ("pages", "play")
 """Folders of pages that are programs: a place in them is a state, and they are no pages to read."""
 NOT_IN_SEARCH = {"ENGINES", "METHODS", "__version__"}
@@ -147,6 +153,20 @@ def map_faults(site: Path, pages: list[str]) -> Iterator[str]:
             yield f"sitemap.xml has not {page}"
 
 
+def module_faults(reference: Path = DOCS / "reference") -> Iterator[str]:
+    """Yield the modules of the reference that cannot be imported, each with the reason."""
+    from sphinx.ext.autodoc.mock import mock
+
+    text = "".join(page.read_text("utf-8") for page in sorted(reference.glob("*.md")))
+    modules = re.findall(r"^\.\. automodule:: (\S+)|^\.\. auto\w+:: (\S+)\.\w+$", text, re.MULTILINE)
+    with mock(MOCKED):
+        for module in dict.fromkeys(one or other for one, other in modules):
+            try:
+                import_module(module)
+            except ImportError as error:
+                yield f"the reference describes {module}, which cannot be imported: {error}"
+
+
 def faults(site: Path) -> list[str]:
     """Return a line for each fault of a site."""
     site = site.resolve()
@@ -168,6 +188,6 @@ def faults(site: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    lines = faults(Path(sys.argv[1]))
+    lines = faults(Path(sys.argv[1])) if sys.argv[1:] else list(module_faults())
     print(*lines, sep="\n", end="\n" if lines else "")
     sys.exit(min(len(lines), 1))

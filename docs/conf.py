@@ -9,7 +9,6 @@ import os
 import re
 import sys
 import tomllib
-from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow import flow
 from chainrule.inspection.trace import gradient_check, trace
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "extensions")]
+from check_site import MOCKED  # noqa: E402
+
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 
 project = "Chainrule"
@@ -82,7 +83,7 @@ ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image"
 
 copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # what is printed is not to be copied
 
-autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
+autodoc_mock_imports = MOCKED
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"

@@ -34,7 +34,7 @@ try:
     import mlflow.pyfunc
 except ImportError as error:
     raise ImportError(
-        "chainrule.mlflow needs MLflow; install it: pip install 'chainrule[mlflow]'."
+        f"chainrule.mlflow needs {error.name}; install it: pip install 'chainrule[mlflow]'."
     ) from error
 
 FLAVOR_NAME = "chainrule"

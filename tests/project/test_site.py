@@ -103,6 +103,16 @@ def test_a_name_that_search_does_not_know_is_found(tmp_path: Path):
     assert list(checks().search_faults(tmp_path)) == ["the search does not know Dense"]
 
 
+def test_a_module_of_the_reference_that_cannot_be_imported_is_found(tmp_path: Path):
+    pytest.importorskip("sphinx", reason="the site is built by Sphinx")
+    page = (
+        "```{{eval-rst}}\n.. automodule:: chainrule.{}\n   :members:\n.. autoclass:: chainrule.{}.Name\n```\n"
+    )
+    (tmp_path / "a.md").write_text(page.format("errors", "core.settings") + page.format("none", "nothing"))
+    found = [line.split(",")[0] for line in checks().module_faults(tmp_path)]
+    assert found == [f"the reference describes chainrule.{name}" for name in ("none", "nothing")]
+
+
 def test_a_page_that_the_map_has_not_is_found(tmp_path: Path):
     (tmp_path / "sitemap.xml").write_text(
         '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url><loc>https://example.org/a.html</loc></url></urlset>'
