@@ -45,7 +45,7 @@ from chainrule.export.numbers import (
     SelectedColumns,
     constant,
 )
-from exported import later, moved, table
+from exported import every_preparation, later, moved, table
 from hostile_tables import hostile_table
 
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "6"))
@@ -112,6 +112,14 @@ def test_every_function_by_values_of_numpy(tmp_path: Path):
     n = min(len(x), len(p))
     written = write(graph, tmp_path / "functions.c", {"x": x[-n:, 0], "p": p[:n, 0]}, dtype="float64")
     assert written.rows == n and written.difference <= 1e-13
+    assert written.about["difference_without_libm"] <= 1e-13
+
+
+def test_every_preparation_at_its_edges(tmp_path: Path):
+    """Known, other and missing texts, years before the year 0, ties of quantiles, ends of ranges."""
+    graph, rows = every_preparation()
+    written = write(graph, tmp_path / "prepared.c", rows, dtype="float64")
+    assert written.rows == len(rows["x"]) and written.difference <= 1e-13
     assert written.about["difference_without_libm"] <= 1e-13
 
 

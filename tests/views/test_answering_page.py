@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,55 @@ from chainrule.views import words
 from chainrule.views.report.answering import answering_page
 from exported import table
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-]
+WICKED = "</script><img src=x onerror='a()'>&lt;\""
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+class Read(HTMLParser):
+    """The tags of a page, the texts of its labels, the names of its fields, and the values and texts to choose from."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags, self.inside = Counter[str](), ""
+        self.said: dict[str, list[str]] = defaultdict(list)
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.inside = tag
+        given = dict(attrs)
+        assert not [name for name in given if name.startswith("on")]
+        if tag in ("input", "select", "textarea"):
+            self.said["field"].append(given["name"] or "")
+        if tag == "option":
+            self.said["value"].append(given.get("value") or "")
+
+    def handle_data(self, data: str) -> None:
+        self.said[self.inside].append(data)
+
+
+@pytest.mark.parametrize("levels", [3, 61])
+def test_names_with_markup_are_texts(levels: int):
+    """Of columns of every kind, of categories to choose and to type, and of the model: with plain names the page is
+    the same but for them."""
+
+    def page_with(mark: str) -> Read:
+        X, y = table(122)
+        X["city"] = [f"{mark}{k % levels}" for k in range(122)]
+        X.columns = [f"{mark}{name}" for name in X.columns]
+        made = MLPClassifier((2,), preprocess="auto", max_iter=1, random_state=0)
+        graph = made.fit(X, np.where(y > 4, f"{mark}yes", f"{mark}no")).graph()
+        return Read(answering_page(graph, mark, module(graph)))
+
+    wicked, plain = (page_with(mark) for mark in (WICKED, "plain"))
+    assert wicked.tags == plain.tags
+    for inside in ("field", "label", "value", "option", "title", "h1"):
+        assert wicked.said[inside] == [text.replace("plain", WICKED) for text in plain.said[inside]]
+    assert sum(WICKED in text for text in wicked.said["label"]) == sum(map(bool, wicked.said["field"])) == 9
+    assert sum(WICKED in text for text in wicked.said["option"]) >= levels
+
+
+@pytest.mark.browser
 def test_a_row_is_typed_into_the_page(tmp_path: Path, phone_page: Page):
     X, y = table(120)
     estimator = MLPClassifier((6,), preprocess="auto", max_iter=5, random_state=0).fit(X, y > 4)
@@ -42,6 +87,7 @@ def test_a_row_is_typed_into_the_page(tmp_path: Path, phone_page: Page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.browser
 def test_numbers_of_a_matrix(tmp_path: Path, browser_page: Page):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
