@@ -1,19 +1,43 @@
-"""What the engine in a page offers beside training: traces, replaced numbers, runs that go on, refusals, its worker."""
+"""What the engine in a page offers beside training: traces, replaced numbers, runs that go on, refusals, its worker.
+
+What it computes in JavaScript is compared without the compiled engine: answers, moments, the steps that a run asks for.
+"""
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule
-from chainrule import Dense, Embedding, MeanSquaredError, Model, Network, SoftmaxCrossEntropy, Tanh
+import node
+from chainrule import (
+    SGD,
+    BatchNorm,
+    Dense,
+    Embedding,
+    MeanSquaredError,
+    Model,
+    Network,
+    OneCycle,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
+from chainrule.core.random import generator
 from chainrule.formulas.layers import Context
-from web_cases import BOUND, Prepared, offered, prepared
+from chainrule.formulas.layers.batch_norm import BatchNormState
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.metrics import accuracy
+from chainrule.studio.page.assets import modules
+from chainrule.studio.page.join import needed
+from chainrule.trained.persistence import network_config
+from web_cases import BOUND, DESCRIBED, Prepared, offered, prepared
 from web_engine import built, numbers, run, text
 
-pytestmark = pytest.mark.slow  # the engine is compiled first
+needs_engine = pytest.mark.slow  # it is compiled first
 TRACES = """
 say(given.map(({ file, X, isBytes, n, y, seed }) => {
   const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer);
@@ -46,6 +70,7 @@ def watched(one: Prepared) -> tuple[dict, dict, float, np.ndarray]:
     return outputs, errors, float(found.loss), network.flatten(found.grads)
 
 
+@needs_engine
 def test_a_trace_has_the_outputs_and_the_errors_of_every_layer(tmp_path):
     """And the gradients and the loss; and a seed draws the package's weights."""
     built()
@@ -93,6 +118,7 @@ say({ loss, places, slope, replaced, kept, values: shown, gradients: [...gradien
 """
 
 
+@needs_engine
 def test_a_trace_by_hand(tmp_path):
     """z = a W + b = (-3.5, -0.5), a = relu(z) without a change of sign, out = 0.5; L = (out - 1)^2."""
     built()
@@ -137,6 +163,7 @@ say({ ...thetas, history: whole.history, grown: size() - before, total: whole.to
 """
 
 
+@needs_engine
 @pytest.mark.parametrize("optimizer", ["adam", "nadam", "sgd"])
 def test_a_run_goes_on_where_another_one_stopped(optimizer, tmp_path):
     """To the bit, from the file and the optimizer's numbers; and 100 trainings leave no memory behind."""
@@ -189,6 +216,7 @@ say({ messages, ended: far.ended, done: far.done });
 """
 
 
+@needs_engine
 def test_every_refusal_is_a_sentence(tmp_path):
     built()
     good, embedding = tmp_path / "good.safetensors", tmp_path / "embedding.safetensors"
@@ -250,6 +278,7 @@ say({ early, about, begun, three, loss, last, told, wrong, file: text(file), fiv
 """
 
 
+@needs_engine
 def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
     """A training that is paused, stepped, and resumed; a model file that the package opens and evaluates alike.
 
@@ -280,3 +309,171 @@ def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
     assert model.network.loss == SoftmaxCrossEntropy() and model.epochs_trained == 3
     assert model.evaluate(X, y)["loss"] == pytest.approx(found["loss"]["loss"], rel=1e-5)
     assert model.evaluate(X, y)["accuracy"] == pytest.approx(found["loss"]["accuracy"])
+
+
+# --- without the compiled engine --------------------------------------------------------------------------------------
+
+
+def without_engine(folder: Path, script: str, given: object, *entries: str) -> Any:
+    """Run a script beside modules of the page and those that they import."""
+    scripts = modules()
+    for name in needed(entries, scripts):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(scripts[name], "utf-8")
+    (folder / "package.json").write_text('{"type": "module"}', "utf-8")
+    return node.run(folder, script, given)
+
+
+ANSWERS = """
+import { isRight, predictions } from './engine/answers.js';
+say(given.map(({ out, width, loss, y, n }) => {
+  const right = Array.from({ length: n }, (_, i) => isRight({ fanOut: width, loss }, out, i, y, i));
+  const made = Float64Array.from(out);
+  for (const name of loss.predict) predictions[name](made, width);
+  return { right, made: [...made] };
+}));
+"""
+
+
+def test_predictions_and_right_answers_are_those_of_the_package(tmp_path):
+    """Of every loss, of outputs below, at and above its threshold."""
+    rng = np.random.default_rng(0)
+    given, expected, n, width = [], [], 80, 2
+    for kind, described in DESCRIBED["losses"].items():
+        loss, targets = LOSSES[kind](), described["targets"]
+        is_share = kind in ("binary_cross_entropy", "categorical_cross_entropy")
+        out = rng.choice([0.25, 0.5, 0.75] if is_share else [-0.75, 0, 0.25, 0.5, 2], (n, width))
+        y = rng.integers(0, 2, n if targets == "classes" else (n, width))
+        predicted = loss.predict(out)
+        said = predicted.argmax(1) if targets == "classes" else predicted > 0.5
+        hits = [accuracy(y[[i]], said[[i]]) == 1 for i in range(n)]
+        expected.append((predicted, hits if targets in ("classes", "binary") else [False] * n))
+        own = {"targets": targets, "predict": described["predict"]}
+        given.append(
+            {"out": out.ravel().tolist(), "width": width, "loss": own, "y": y.ravel().tolist(), "n": n}
+        )
+    found = without_engine(tmp_path, ANSWERS, given, "engine/answers.js")
+    assert sum(0 < sum(right) < n for _, right in expected) == 4
+    for (predicted, right), answered in zip(expected, found, strict=True):
+        np.testing.assert_allclose(answered["made"], predicted.ravel(), rtol=1e-12)
+        assert answered["right"] == right
+
+
+MOMENTS = """
+import { moments, normGradients } from './engine/answers.js';
+const { a, delta, mean, variance, eps, n, width } = given, x = Float64Array.from(a);
+const found = { ...moments(x, n, width), ...normGradients(x, delta, { mean, var: variance }, eps) };
+say(Object.fromEntries(Object.entries(found).map(([name, values]) => [name, [...values]])));
+"""
+
+
+def test_moments_and_gradients_of_a_batch_norm_are_those_of_the_package(tmp_path):
+    rng = np.random.default_rng(0)
+    network = Network(2, [BatchNorm(), Dense(1)], MeanSquaredError())
+    X, y, errors = rng.normal(5, [1, 30], (9, 2)), rng.normal(size=(9, 1)), {}
+    state = BatchNormState(np.array([2.0, 4.0]), np.array([3.0, 0.5]))
+
+    def watch(which: str, link: Any, values: np.ndarray) -> None:
+        errors[which, link.name] = values
+
+    context = Context(states={"batch_norm_1": state}, watch=watch)
+    params = network.unflatten(rng.normal(size=network.size))
+    gradients = network.objective(params, X, y, np.ones(9), context).grads[0]
+    given = {"a": X, "delta": errors["backward", "batch_norm_1"], "mean": state.mean, "variance": state.var}
+    given = {name: np.ravel(values).tolist() for name, values in given.items()}
+    given |= {"eps": BatchNorm().eps, "n": 9, "width": 2}
+    found = without_engine(tmp_path, MOMENTS, given, "engine/answers.js")
+    np.testing.assert_allclose(found["mean"], X.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found["std"], X.std(0), rtol=1e-12)
+    np.testing.assert_allclose(found["gamma"], gradients.gamma, rtol=1e-5)
+    np.testing.assert_allclose(found["beta"], gradients.beta, rtol=1e-5)
+
+
+STEPS = """
+import { Kernels } from './engine/kernels.js';
+import { networkOf } from './engine/links.js';
+import { Training } from './engine/training.js';
+const memory = { buffer: new ArrayBuffer(1 << 20) }, calls = [];
+let room = 8;
+const view = (Type, at, n) => new Type(memory.buffer, at, n);
+const exports = {   // kernels that note what they are asked for; the loss of a row is its number
+  memory,
+  names() {
+    const bytes = new TextEncoder().encode(JSON.stringify(given.names)), at = exports.malloc(bytes.length + 1);
+    view(Uint8Array, at, bytes.length).set(bytes);
+    return at;
+  },
+  malloc(n) { room += 8 * Math.ceil(n / 8) + 8; return room - 8 * Math.ceil(n / 8) - 8; },
+  free() {}, make: () => 1, set_mu_product() {}, set_theta() {}, get_theta() {}, release() {},
+  steps(_at, _x, _type, _labels, _y, _weight, order, n, settings, steps, first, _offset, to) {
+    const rows = [...view(BigInt64Array, order, n)].map(Number), sums = view(Float64Array, to, 6);
+    calls.push({ rows, rates: [...view(Float64Array, settings, steps)], first, steps });
+    for (const row of rows) { sums[0] += row; sums[1] += 1; sums[2] += row % 2; }
+    sums[5] = steps;
+    return 0;
+  },
+};
+const kernels = new Kernels(exports), plan = networkOf(given.description, given.config), { n } = given;
+const network = {
+  kernels, description: given.description, plan, size: plan.size, targets: 'classes', seed: 5, isMeasured: true,
+  version: 0, numbers: new Float32Array(plan.size), placed: () => ({ free() {} }), outdate() {},
+  evaluate: ({ n: rows }) => ({ loss: rows, accuracy: 0.5 }),
+};
+const made = given.runs.map(({ most, step = 0, ...options }) => {
+  const training = new Training(network, { n }, { ...options, validation: { n: 7 } }), begun = calls.length, told = [];
+  if (step) training.restore({ step, moments: [], muProduct: 1 });
+  while (!training.done) told.push(training.steps(most));
+  return { history: training.history, calls: calls.slice(begun), told, total: training.total };
+});
+say(made);
+"""
+
+
+def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
+    """Orders, batches, rates and the history, however few steps are taken at a time. 21 rows make 3 batches of 8."""
+    X, y = np.random.default_rng(0).normal(size=(21, 2)), np.arange(21) % 2
+    network = Network(2, [Dense(2)], SoftmaxCrossEntropy())
+    model = Model(network, seed=5)
+    model.fit(X, y, epochs=4, batch_size=8, optimizer=SGD(0.5), schedule=OneCycle(), engine="reference")
+    options = {"optimizer": {"kind": "sgd", "learning_rate": 0.5}, "schedule": {"kind": "one_cycle"}}
+    options |= {"batchSize": 8, "epochs": 4}
+    kinds = [{"shuffle": "package"}, {"shuffle": "package", "most": 2}, {"most": 1}, {"most": 1, "seed": 6}]
+    kinds.append({"shuffle": "package", "step": 4})
+    names = {
+        "ops": [["dense", "", ""]],
+        "activations": [["identity", "", True]],
+        "rules": ["gradient_descent"],
+    }
+    names |= {"losses": [["softmax_cross_entropy", ""]], "ends": ["done"]}
+    given = {"names": names, "description": DESCRIBED, "config": network_config(network), "n": 21}
+    given["runs"] = [options | kind for kind in kinds]
+    whole, *others, rest = without_engine(
+        tmp_path, STEPS, given, "engine/training.js", "engine/kernels.js", "engine/links.js"
+    )
+    for found in (whole, *others):
+        assert found["total"] == 12 and found["told"][-1]["done"] and found["told"][-1]["step"] == 12
+        rates = [rate for call in found["calls"] for rate in call["rates"]]
+        np.testing.assert_allclose(rates, 0.5 * OneCycle().factor(np.arange(12), 12, 3))
+        assert [call["first"] for call in found["calls"]] == np.cumsum(
+            [1, *(call["steps"] for call in found["calls"][:-1])]
+        ).tolist()
+        order = [row for call in found["calls"] for row in call["rows"]]
+        epochs = [order[21 * epoch : 21 * (epoch + 1)] for epoch in range(4)]
+        assert all(sorted(rows) == list(range(21)) for rows in epochs) and len({*map(tuple, epochs)}) == 4
+        for epoch, record in enumerate(found["history"]):
+            assert record["epoch"] == epoch + 1 and (record["val_loss"], record["val_accuracy"]) == (7, 0.5)
+            assert record["learning_rate"] == pytest.approx(model.history[epoch]["learning_rate"])
+            assert (record["loss"], record["accuracy"]) == pytest.approx((10, 10 / 21))
+        if found in (whole, others[0]):
+            expected = [generator(5, "shuffle", epoch).permutation(21).tolist() for epoch in range(4)]
+            assert epochs == expected
+    assert others[1]["calls"] != others[2]["calls"]  # another seed has another order
+    # of 21 rows 5 are left for the third step of an epoch
+    assert [told["samples"] for told in others[0]["told"]] == [16, 13, 13, 16, 13, 13]
+    # one that goes on behind the fourth step has the rows and the rates of the others from there
+    assert rest["calls"][0]["first"] == 5 and rest["history"][1:] == whole["history"][2:]
+    for name, taken in (("rows", 29), ("rates", 4)):
+        every, left = (
+            [each for call in found["calls"] for each in call[name]] for found in (others[0], rest)
+        )
+        assert left == every[taken:]
