@@ -32,10 +32,24 @@ from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.places import Arena, identifier, number, quoted
 from chainrule.export.as_c.statements import WRITERS
-from chainrule.export.columns import Bounded, GraphInput
+from chainrule.export.columns import (
+    Bounded,
+    CalendarPart,
+    CellNumbers,
+    FilledMissing,
+    GraphInput,
+    KeptRange,
+    LevelCodes,
+    MissingMarks,
+    OneHot,
+    RankShares,
+    TableRows,
+    WholeCodes,
+)
 from chainrule.export.formats import ExportedFiles, RowsToCompare
 from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.integers import IntegerOperation
+from chainrule.export.javascript import compare_module, module
 from chainrule.export.numbers import (
     FUNCTIONS,
     Columnwise,
@@ -45,7 +59,7 @@ from chainrule.export.numbers import (
     SelectedColumns,
     constant,
 )
-from exported import every_preparation, later, moved, table
+from exported import later, moved, table
 from hostile_tables import hostile_table
 
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "6"))
@@ -115,12 +129,58 @@ def test_every_function_by_values_of_numpy(tmp_path: Path):
     assert written.about["difference_without_libm"] <= 1e-13
 
 
+def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
+    """A graph of all operations that prepare columns, and rows at the edges of each.
+
+    They are texts that are known, others and missing ones; the first and the last second of years, and the middle of
+    the day that a leap year adds, of both eras; numbers at, between and beyond quantiles with ties, and at the ends of
+    ranges and cells.
+    """
+    build, levels = GraphBuilder(), ("b", "a", "ab", "ä")
+    parts = ("days", "year", "year_turn", "weekday_turn", "day_turn")
+    text, when, x = (
+        build.add(GraphInput(name, holds))
+        for name, holds in (("text", "category"), ("when", "date"), ("x", "number"))
+    )
+    code, whole = build.add(LevelCodes(levels), text), build.add(WholeCodes(4), x)
+    pair = build.add(JoinedColumns(), x, x)
+    low, high = np.array([-2.0, 0.0]), np.array([3.0, 2.5])
+    made = [
+        build.add(TableRows(np.array([[1.0, -1], [2, 0.5], [3, 7], [4, -8], [5, 9], [6, 11]])), code),
+        build.add(OneHot(6, 0.5), code),
+        build.add(OneHot(3), whole),
+        *(build.add(CalendarPart(part, 86400.0 * 1000), when) for part in parts),
+        build.add(KeptRange(low, high), pair),
+        build.add(Bounded(low, high), pair),
+        build.add(MissingMarks(), pair),
+        build.add(FilledMissing(np.array([4.0, -5.0])), pair),
+        build.add(RankShares(np.array([[-2.0, -2, 0, 0, 0, 1, 3, 3], [0, 1, 1, 2, 2.5, 2.5, 2.5, 9]])), pair),
+        build.add(CellNumbers(np.array([-2.0, 0.5, 3.0])), x),
+    ]
+    known = build.add(FilledMissing(np.full(27, -99.0)), build.add(JoinedColumns(), *made))
+    years = np.array([century + k for century in range(-900, 2500, 100) for k in (-1, 0, 1, 4, 50)])
+    begun = (years - 1970).astype("M8[Y]").astype("M8[s]").astype(np.float64)
+    dates = np.concatenate([begun, begun - 1, begun + 86400.0 * 59.5, [np.nan]])
+    n = len(dates)
+    numbers = np.array([-2.0, -2.1, -1, 0, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 9, 10, np.nan])
+    texts = np.array([*levels, None, "other", "aa", "ü", "c"], object)
+    rows = {"text": np.resize(texts, n), "when": dates, "x": np.resize(numbers, n)}
+    return build.done({"predictions": known}, "regression"), rows
+
+
 def test_every_preparation_at_its_edges(tmp_path: Path):
     """Known, other and missing texts, years before the year 0, ties of quantiles, ends of ranges."""
     graph, rows = every_preparation()
     written = write(graph, tmp_path / "prepared.c", rows, dtype="float64")
     assert written.rows == len(rows["x"]) and written.difference <= 1e-13
     assert written.about["difference_without_libm"] <= 1e-13
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
+def test_every_preparation_at_its_edges_also_in_a_module_of_javascript():
+    graph, rows = every_preparation()
+    found = compare_module(graph, module(graph), rows)
+    assert found.rows == len(rows["x"]) and found.difference <= 1e-13
 
 
 @pytest.mark.parametrize(

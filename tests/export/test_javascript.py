@@ -26,7 +26,7 @@ from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.integers import IntegerOperation
 from chainrule.export.javascript import PARTS, compare_module, module
 from chainrule.export.numbers import FUNCTIONS, Elementwise, GraphOperation
-from exported import difference, every_preparation, later, moved, table
+from exported import difference, later, moved, table
 from hostile_tables import hostile_table
 
 CASES = int(os.environ.get("CHAINRULE_EXPORT_CASES", "24"))
@@ -392,12 +392,6 @@ def test_every_operation_and_function_is_there(tmp_path: Path):
         expected.append(graph.run(values[:, None])["predictions"])
     for name, answer, values in zip(FUNCTIONS, answers(tmp_path, cases), expected, strict=True):
         assert difference(numbers_of(answer), values) <= 1e-13, name
-
-
-def test_every_preparation_at_its_edges(tmp_path: Path):
-    graph, rows = every_preparation()
-    (found,) = answers(tmp_path, [(graph, rows_of(rows, graph))])
-    assert difference(numbers_of(found), graph.run(rows)["predictions"]) <= 1e-13
 
 
 def test_names_of_the_files_do_not_clash():

@@ -9,22 +9,6 @@ import numpy as np
 import pandas as pd
 
 from chainrule import Model
-from chainrule.export.columns import (
-    Bounded,
-    CalendarPart,
-    CellNumbers,
-    FilledMissing,
-    GraphInput,
-    KeptRange,
-    LevelCodes,
-    MissingMarks,
-    OneHot,
-    RankShares,
-    TableRows,
-    WholeCodes,
-)
-from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.numbers import JoinedColumns
 from random_networks import draw, untrained
 
 
@@ -76,45 +60,3 @@ def later(X: pd.DataFrame) -> pd.DataFrame:
     )
     made["paid"] = ["1,200 €", None, "7", "0.5"] * 5
     return made[[*X.columns[::-1]]]
-
-
-def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
-    """A graph of all operations that prepare columns, and rows at the edges of each.
-
-    They are texts that are known, others and missing ones; the first and the last second of years, and the middle of
-    the day that a leap year adds, of both eras; numbers at, between and beyond quantiles with ties, and at the ends of
-    ranges and cells.
-    """
-    build = GraphBuilder()
-    text, when, x = (
-        build.add(GraphInput(name, holds))
-        for name, holds in (("text", "category"), ("when", "date"), ("x", "number"))
-    )
-    code, whole = build.add(LevelCodes(LEVELS), text), build.add(WholeCodes(4), x)
-    pair = build.add(JoinedColumns(), x, x)
-    low, high = np.array([-2.0, 0.0]), np.array([3.0, 2.5])
-    made = [
-        build.add(TableRows(np.array([[1.0, -1], [2, 0.5], [3, 7], [4, -8], [5, 9], [6, 11]])), code),
-        build.add(OneHot(6, 0.5), code),
-        build.add(OneHot(3), whole),
-        *(build.add(CalendarPart(part, 86400.0 * 1000), when) for part in PARTS_OF_DATES),
-        build.add(KeptRange(low, high), pair),
-        build.add(Bounded(low, high), pair),
-        build.add(MissingMarks(), pair),
-        build.add(FilledMissing(np.array([4.0, -5.0])), pair),
-        build.add(RankShares(np.array([[-2.0, -2, 0, 0, 0, 1, 3, 3], [0, 1, 1, 2, 2.5, 2.5, 2.5, 9]])), pair),
-        build.add(CellNumbers(np.array([-2.0, 0.5, 3.0])), x),
-    ]
-    known = build.add(FilledMissing(np.full(27, -99.0)), build.add(JoinedColumns(), *made))
-    years = np.array([century + k for century in range(-900, 2500, 100) for k in (-1, 0, 1, 4, 50)])
-    begun = (years - 1970).astype("M8[Y]").astype("M8[s]").astype(np.float64)
-    dates = np.concatenate([begun, begun - 1, begun + 86400.0 * 59.5, [np.nan]])
-    n = len(dates)
-    numbers = np.array([-2.0, -2.1, -1, 0, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 9, 10, np.nan])
-    texts = np.array([*LEVELS, None, "other", "aa", "ü", "c"], object)
-    rows = {"text": np.resize(texts, n), "when": dates, "x": np.resize(numbers, n)}
-    return build.done({"predictions": known}, "regression"), rows
-
-
-LEVELS = ("b", "a", "ab", "ä")
-PARTS_OF_DATES = ("days", "year", "year_turn", "weekday_turn", "day_turn")
