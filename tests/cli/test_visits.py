@@ -35,7 +35,7 @@ def test_it_names_the_option_that_a_table_of_persons_needs(command, visits, tmp_
     assert said.count("Warning") == 1 and said.rstrip().endswith("pass --groups person.")
     assert "rows with the same 'person' are alike: a small model has R² 0.9" in said
     page = (tmp_path / "run/report.html").read_text("utf-8")
-    assert "<h2>What the fit noticed</h2><p>Rows with the same" in page and "pass --groups person." in page
+    assert "<h3>What the fit noticed</h3><p>Rows with the same" in page and "pass --groups person." in page
     assert "Warning" not in command(*VISITS, "--overwrite", "--groups", "person", "--report").stderr
     page = (tmp_path / "run/report.html").read_text("utf-8")
     assert re.search(r"95 % interval, in which the rows of each of \d+ groups count as one", page)

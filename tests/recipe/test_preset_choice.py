@@ -19,7 +19,7 @@ from chainrule.recipe.settings import Settings
 from chainrule.views import words
 from chainrule.views.report.tables import TableRun
 from chainrule.views.report.tables import compared as section
-from chainrule.views.text.tables import verdict
+from chainrule.views.text.verdict import verdict
 from house_tables import columns, write
 
 
@@ -168,35 +168,35 @@ def test_the_verdict_of_groups(tmp_path: Path):
         "zh": ("只屬於 6 個群組", "以 6 個群組各自的平均判斷"),
     }.items():
         with words.spoken_in(language):
-            assert sentences[0] in words.tables.may_be_chance(6) and sentences[1] in words.tables.compared(
+            assert sentences[0] in words.verdict.may_be_chance(6) and sentences[1] in words.tables.compared(
                 96, 6
             )
             assert sentences[1] in section(TableRun(table, found, None))
             unsure = tuple(each._replace(apart=1.0) for each in compared(2.0, 9.0, 4.0, 3.0).models)
-            told = verdict(compared(2.0, 9.0, 4.0, 3.0)._replace(groups=6, models=unsure), "fast")
+            told = verdict(compared(2.0, 9.0, 4.0, 3.0)._replace(groups=6, models=unsure).verdict, "fast")
             assert (". The test" if language == "en" else "。測試列") in told and "。 " not in told
     assert (
-        words.tables.may_be_chance(1)
+        words.verdict.may_be_chance(1)
         == "The test rows are of one group, which is too few to be sure of that."
     )
 
 
 def test_the_verdict_in_words():
-    assert verdict(compared(29123.4, 166441.0, 40000.0, 30712.0), "fast") == (
+    assert verdict(compared(29123.4, 166441.0, 40000.0, 30712.0).verdict, "fast") == (
         "This network is the best of the four: RMSE 29,123; next, boosted trees: 30,712."
     )
     behind = compared(0.45, 0.6, 0.439, 0.46, metric="log_loss")
-    assert verdict(behind, "fast") == (
+    assert verdict(behind.verdict, "fast") == (
         "The linear model is better here: log loss 0.439; this network: 0.45. "
         "Use that model, or try --preset best, which averages the best of several networks."
     )
-    assert verdict(behind, "best").endswith("this network: 0.45.")
+    assert verdict(behind.verdict, "best").endswith("this network: 0.45.")
     few = behind._replace(models=tuple(each._replace(apart=-1.2) for each in behind.models))
     assert "this network: 0.45. The test rows are too few to be sure of that. Use that model, or" in verdict(
-        few, "fast"
+        few.verdict, "fast"
     )
     assert not few._replace(
         models=tuple(each._replace(apart=-2.0) for each in few.models)
     ).verdict.may_be_chance
     assert not compared(3.02, 9.0, 4.0, 3.0).verdict.may_be_chance  # close: nobody is called better
-    assert "say little" in verdict(compared(9.5, 9.0, 8.95, 11.0), "fast")
+    assert "say little" in verdict(compared(9.5, 9.0, 8.95, 11.0).verdict, "fast")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chainrule
@@ -39,6 +40,8 @@ def info(
 ) -> None:
     """Print versions, engines, threads and folders; with MODEL, describe it and its costs."""
     from chainrule.cli.models import load_with_table, said_of_average
+    from chainrule.recipe.card import verdict_of
+    from chainrule.views.text.verdict import verdict
 
     chosen, table = (None, None) if model is None else load_with_table(model)
     found: dict[str, Any] = installation() if chosen is None else describe(chosen)
@@ -63,6 +66,8 @@ def info(
         )
         output.columns_table(out, columns, whole=True)
         out.print()
+        if model is not None and (by := verdict_of(Path(model))) is not None:
+            out.print(f"{output.plain(verdict(by))}\n", markup=False)
     show(out, found)
 
 

@@ -219,17 +219,13 @@ def introduce_table(out: Console, data: TableData, classes: list[str]) -> None:
     out.print()
 
 
-def comparison_table(out: Console, comparison: BaselineComparison, preset: str | None) -> None:
-    """Print the network's metrics beside those of simpler models, the best in bold, and a sentence that names the best.
-
-    preset: of the run.
-    """
+def comparison_table(out: Console, comparison: BaselineComparison, in_short: Sequence[str]) -> None:
+    """Print the network's metrics beside those of simpler models, the best in bold, and sentences about them."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from chainrule.views import words
-    from chainrule.views.text.tables import verdict
     from chainrule.views.words.facts import metrics_alike
 
     said = words.tables
@@ -247,6 +243,7 @@ def comparison_table(out: Console, comparison: BaselineComparison, preset: str |
         seconds = [f"{each.seconds:.1f}"] if out.width >= TIGHT else []
         grid.add_row(Text(said.MODELS[each.model]), *cells, *seconds)
     out.print(grid)
-    is_behind = comparison.verdict.code in ("behind", "nothing")
-    out.print(verdict(comparison, preset), style="orange1" if is_behind else "bold", markup=False)
+    is_good = comparison.verdict.code in ("best", "close")
+    for sentence in in_short:
+        out.print(plain(sentence), style="bold" if is_good else "orange1", markup=False)
     out.print()

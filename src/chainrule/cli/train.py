@@ -202,19 +202,23 @@ def say_done(run: Prepared, out: Console) -> None:
 
 def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     """Print the result in readable form."""
+    from rich.text import Text
+
     from chainrule.errors import counted
+    from chainrule.views.text.verdict import headlines
 
     out = output.console()
     judgement = outcome.judgement
     progress.print()
-    if "accuracy" in judgement.metrics:
-        epochs = counted(len(outcome.history), "epoch")
+    notices = getattr(outcome.run.estimator, "notices_", None)
+    for each in headlines(judgement, outcome.comparison, notices):
+        label = output.plain(each.label[0].upper() + each.label[1:])
+        beside = f"  {output.plain(each.beside)}" if each.beside else ""
         out.print(
-            f"[bold]{judgement.part.capitalize()} accuracy {output.percent(judgement.metrics['accuracy'])}[/bold]"
-            f"  of {judgement.n:,} samples, after {epochs} in {outcome.seconds:.1f} s"
+            Text.assemble((f"{label} {each.value}", "bold" if each.is_good else "bold orange1"), beside)
         )
-    else:
-        out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
+    epochs = counted(len(outcome.history), "epoch")
+    out.print(f"on {counted(judgement.n, 'sample')}, after {epochs} in {outcome.seconds:.1f} s", style="dim")
     if outcome.run.settings.time_limit is not None and not len(outcome.history):
         out.print(
             "The time limit ended the first epoch: the network has seen only some of the rows. Raise --time-limit.",
@@ -233,7 +237,12 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     output.show_judgement(out, judgement)
     output.show_decision(out, judgement)
     if outcome.comparison is not None:
-        output.comparison_table(out, outcome.comparison, outcome.run.settings.preset)
+        from chainrule.views.text.verdict import in_short
+
+        preset = outcome.run.settings.preset
+        output.comparison_table(
+            out, outcome.comparison, in_short(judgement, outcome.comparison, notices, preset)
+        )
         if judgement.decision is not None:
             from chainrule.views import words
 

@@ -68,9 +68,10 @@ class Verdict(NamedTuple):
 
     code: str
     """best: it is the best of all; close: another is better by less than SAME_METRIC; behind: by more than that;
-    nothing: no model is better than the constant one by SAME_METRIC"""
+    labels: one of the first two, but its likeliest class is right no more often than the constant one's; nothing: no
+    model is better than the constant one by SAME_METRIC"""
     model: str
-    """the best of the simpler models"""
+    """the best of the simpler models; constant for labels"""
     metric: str
     """rmse or log_loss: lower is better"""
     network: float
@@ -80,15 +81,24 @@ class Verdict(NamedTuple):
     """how much worse that model is on a row, in standard errors; see `Compared`"""
     groups: int | None = None
     """the groups of the test rows, whose means these errors are of; None where each row counts by itself"""
+    constant: float | None = None
+    """the metric of the constant model"""
+    accuracy: float | None = None
+    """of the network's likeliest class; None for numbers"""
+    accuracy_of_constant: float | None = None
+
+    @property
+    def has_poor_labels(self) -> bool:
+        """Whether the network's likeliest class is right no more often than the same class for all rows."""
+        own, other = self.accuracy, self.accuracy_of_constant
+        return own is not None and other is not None and not own > other
 
     @property
     def may_be_chance(self) -> bool:
         """Whether one is called better, though other rows of the same kind might well call the other so."""
-        if self.code not in ("best", "behind"):
+        if self.code not in ("best", "behind", "labels"):
             return False
-        if self.groups == 1:
-            return True
-        return self.apart is not None and abs(self.apart) < surely(self.groups)
+        return self.groups == 1 or (self.apart is not None and abs(self.apart) < surely(self.groups))
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -139,8 +149,15 @@ class BaselineComparison(NamedTuple):
             code = "best"
         else:
             code = "close" if network < (1 + SAME_METRIC) * other else "behind"
-        apart = next(each.apart for each in self.models if each.model == model)
-        return Verdict(code, model, metric, float(network), float(other), apart, self.groups)
+        of = {each.model: each for each in self.models}
+        accuracies = (of[name].metrics.get("accuracy") for name in ("network", "constant"))
+        found = Verdict(
+            *(code, model, metric, float(network), float(other), of[model].apart, self.groups),
+            *(float(constant), *accuracies),
+        )
+        if not found.has_poor_labels or code not in ("best", "close"):
+            return found
+        return found._replace(code="labels", model="constant", other=constant, apart=of["constant"].apart)
 
 
 def compare(run: TrainedRun, judgement: Judgement) -> BaselineComparison:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from chainrule.errors import DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -73,18 +72,16 @@ def read_card(path: Path) -> RunCard:
 
     Raises DataError for a folder without a complete run, and FormatError for a damaged one.
     """
-    metrics, file = path / "metrics.json", path / "model.safetensors"
-    if not metrics.is_file() or not file.is_file():
+    judged, file = folder.read_metrics(path), path / "model.safetensors"
+    if not judged or not file.is_file():
         raise DataError(
             f"{path} is no folder of a complete run, which has metrics.json and model.safetensors; name the folder "
             "that chainrule train wrote."
         )
     config = folder.read_config(path)
     try:
-        judged: dict[str, Any] = json.loads(metrics.read_text("utf-8"))
         model, metadata = load_any(file)
         estimator = estimator_of(metadata, file)
-        verdict = judged.get("verdict")
         members = getattr(model, "members", (model,)) if estimator is None else result_of(estimator).networks
         return RunCard(
             name=path.resolve().name,
@@ -105,12 +102,18 @@ def read_card(path: Path) -> RunCard:
                 (each["model"], {name: _figure(value) for name, value in each["metrics"].items()})
                 for each in judged.get("comparison") or ()
             ),
-            verdict=None if verdict is None else Verdict(*(verdict.get(name) for name in Verdict._fields)),
+            verdict=verdict_of(path),
             ranges=() if estimator is None else tuple(ranges_of(estimator)),
             notices=Notices() if estimator is None else estimator.notices_,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"the files of {path} are damaged ({error}); train the run again.") from error
+
+
+def verdict_of(path: Path) -> Verdict | None:
+    """Return how the network of a run's folder stands beside simpler models; None where nothing says it."""
+    found = folder.read_metrics(path).get("verdict")
+    return None if found is None else Verdict(*(found.get(name) for name in Verdict._fields))
 
 
 def ranges_of(estimator: MLPClassifier | MLPRegressor) -> Iterator[CardRange]:

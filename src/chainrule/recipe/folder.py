@@ -234,6 +234,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Return the content of metrics.json; nothing where it is missing. Raises FormatError."""
+    path = folder / "metrics.json"
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}); train the run again.") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"{path} is no object of metrics; train the run again.")
+    return found
+
+
 def can_go_on(folder: Path) -> bool:
     """Return whether a stopped run can go on from what is in its folder, rather than start again."""
     return any((folder / name).exists() for name in (CHECKPOINT, RACE))

@@ -108,6 +108,8 @@ class Prepared(NamedTuple):
     """the folder"""
     done: TrainedRun | None = None
     """the trained run, if it is finished"""
+    warnings: tuple[str, ...] = ()
+    """what reading the data, and an earlier start of the run, warned of"""
 
     @property
     def command(self) -> str:

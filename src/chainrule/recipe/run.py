@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.core import records
+from chainrule.core import hints, records
 from chainrule.errors import ChainruleError, ConfigError, option
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice
@@ -73,6 +73,8 @@ class Outcome(NamedTuple):
     """the run as it was carried out"""
     comparison: BaselineComparison | None = None
     """with simpler models, for a table; None for other data"""
+    warnings: tuple[str, ...] = ()
+    """what reading the data and the training warned of, besides the notices, which the estimator keeps"""
 
     @property
     def path(self) -> str:
@@ -138,12 +140,13 @@ def begun(
     overwrite: bool = False,
 ) -> Iterator[Prepared]:
     """Prepare a new run in its folder, which is locked within the `with`."""
-    found = load(data, given) if isinstance(data, str) else data
-    is_table = found.table is not None and found.stream is None
-    settings = preset_choice.chosen(given) if is_table else given
-    of_estimator = settings.has_preset or (is_table and preset_choice.is_of_estimator(settings))
-    prepared = _prepared(found, given, None, settings, of_estimator)
-    placed = prepared._replace(place=folder.choose(out, found.name))
+    with hints.once() as told:
+        found = load(data, given) if isinstance(data, str) else data
+        is_table = found.table is not None and found.stream is None
+        settings = preset_choice.chosen(given) if is_table else given
+        of_estimator = settings.has_preset or (is_table and preset_choice.is_of_estimator(settings))
+        prepared = _prepared(found, given, None, settings, of_estimator)
+    placed = prepared._replace(place=folder.choose(out, found.name), warnings=told.sentences)
     with folder.in_new_folder(placed.place, placed.config(), overwrite):
         yield placed
 
@@ -161,7 +164,10 @@ def resumed(
     data: None for those named in the folder.
     """
     with folder.in_folder(place):
-        prepared = _agreed(place, given, chosen, data)
+        with hints.once() as told:
+            prepared = _agreed(place, given, chosen, data)
+        earlier = folder.read_metrics(place).get("warnings", ()) if prepared.done is not None else ()
+        prepared = prepared._replace(warnings=distinct([*earlier, *told.sentences]))
         folder.clean(place)
         with folder.unless_rejected(place):
             yield prepared
@@ -228,11 +234,12 @@ def carry_out(
 
     outcome = None
     try:
-        found = trained(begun, tell, stop)
+        with hints.once() as told:
+            found = trained(begun, tell, stop)
         epochs, parts = (len(found.history), begun.settings.epochs or 0), found.parts
         try:
             tell(Judging(*epochs, parts.judged_name, parts.judged.n))
-            outcome = judged(found)
+            outcome = judged(found, warnings=distinct([*begun.warnings, *told.sentences]))
         except BaseException as error:
             tell(failed(*epochs, error))
             raise
@@ -251,8 +258,18 @@ def trained(begun: Prepared, listen: Consumer, stop: threading.Event | None = No
     return begun.training.train(begun, listen, stop) if begun.done is None else begun.done
 
 
-def judged(found: TrainedRun, more: Mapping[str, Any] | None = None) -> Outcome:
-    """Evaluate a trained run, and write its results to its folder. more: more entries of metrics.json."""
+def distinct(sentences: Sequence[str]) -> tuple[str, ...]:
+    """Return each sentence once."""
+    return tuple(dict.fromkeys(sentences))
+
+
+def judged(
+    found: TrainedRun, more: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
+) -> Outcome:
+    """Evaluate a trained run, and write its results to its folder.
+
+    more: more entries of metrics.json.  warnings: what reading the data and the training warned of.
+    """
     settings, parts, history, table = found.settings, found.parts, found.history, found.data.table
     outputs = comparison = None
     if table is not None and found.estimator is not None and found.is_average:
@@ -274,8 +291,8 @@ def judged(found: TrainedRun, more: Mapping[str, Any] | None = None) -> Outcome:
     if (decision := getattr(found.estimator, "decision_", None)) is not None:
         judgement = decided(judgement, parts.judged.weight, decision)
     compared = {} if comparison is None else comparison.of_run()
-    found.write(judgement, compared | dict(more or {}))
+    found.write(judgement, compared | ({"warnings": list(warnings)} if warnings else {}) | dict(more or {}))
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
-    return Outcome(found.place, found.model, judgement, history, reached, found, comparison)
+    return Outcome(found.place, found.model, judgement, history, reached, found, comparison, warnings)

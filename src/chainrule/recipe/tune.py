@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chainrule.core import hints
 from chainrule.core.files import cells, write_whole
 from chainrule.errors import ConfigError
 from chainrule.estimators.recipes import DEFAULT
@@ -24,7 +25,7 @@ from chainrule.estimators.tuning.study import TrialRecord
 from chainrule.recipe import by_estimator, folder, longer
 from chainrule.recipe.data import check_is_table, load
 from chainrule.recipe.prepare import Prepared
-from chainrule.recipe.run import Outcome, judged
+from chainrule.recipe.run import Outcome, distinct, judged
 from chainrule.recipe.settings import SEARCH, SearchSettings, Settings, flag, given
 
 JOURNAL, TABLE = "journal.log", "trials.csv"
@@ -114,9 +115,11 @@ def resumed(
 def prepared(data: str, given: Settings, how: SearchSettings) -> TuneRun:
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
-    table = load(data, given)
-    check_is_table(table, "preset")
-    return TuneRun(by_estimator.prepare(table, given, given, None), how)
+    with hints.once() as told:
+        table = load(data, given)
+        check_is_table(table, "preset")
+        run = by_estimator.prepare(table, given, given, None)
+    return TuneRun(run._replace(warnings=told.sentences), how)
 
 
 def carry_out(
@@ -131,20 +134,22 @@ def carry_out(
     run, how = search.run, search.settings
     place, unfitted = run.place, run.training.estimator
     assert unfitted is not None, "a search is for a table"
-    tuned = tune(
-        unfitted,
-        **run.table.to_fit(run.data.train.y),
-        **dataclasses.asdict(how),
-        seed=run.given.seed,
-        journal=place / JOURNAL,
-        listen=listen,
-    )
+    with hints.once() as told:
+        tuned = tune(
+            unfitted,
+            **run.table.to_fit(run.data.train.y),
+            **dataclasses.asdict(how),
+            seed=run.given.seed,
+            journal=place / JOURNAL,
+            listen=listen,
+        )
     write_trials(place / TABLE, tuned.trials)
     if judging is not None:
         judging()
     done = by_estimator.trained(run, tuned.estimator, tuned.estimator.model_.history)
     folder.write_config(place, done.run.config() | search.of_search())
-    outcome = judged(done, {"search": as_data(tuned)})
+    warnings = distinct([*run.warnings, *told.sentences])
+    outcome = judged(done, {"search": as_data(tuned)}, warnings)
     return TuneOutcome(outcome, tuned, search.command)
 
 

@@ -25,6 +25,7 @@ from chainrule.recipe.settings import as_json
 from chainrule.training import History
 from chainrule.views import words
 from chainrule.views.report.sections import augmentation, curves, details, mistakes, outcome, tiles
+from chainrule.views.text.verdict import headlines
 
 if TYPE_CHECKING:
     from chainrule.recipe.reported import Int8OfRun
@@ -129,7 +130,6 @@ def render(
         parts = [outcome(judged), mistakes(judged, samples.X, image_shape, called)]
     else:
         parts = [
-            tables.noticed(table),
             tables.compared(table),
             outcome(judged),
             tables.deciding(table),
@@ -145,8 +145,10 @@ def render(
         if average.networks > networks:
             note = words.model.part_of_average(networks, average.networks, average.share)
         networks, size, _, compared = average
+    comparison, notices = (None, None) if table is None else (table.comparison, table.notices)
     sections = [
-        tiles(history, judged, size),
+        "" if table is None else tables.in_short(table, judged),
+        tiles(history, judged, size, headlines(judged, comparison, notices)),
         curves(history, watched),
         *parts,
         augmentation(distorted, image_shape),
@@ -220,5 +222,6 @@ def table_run(outcome: Outcome) -> TableRun | None:
         notices=Notices() if run.estimator is None else run.estimator.notices_,
         read=terms_of_run(run),
         deciding=judged_decision(outcome.judgement),
+        warnings=outcome.warnings,
         average=average,
     )

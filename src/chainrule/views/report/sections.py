@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -20,31 +19,47 @@ from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
+from chainrule.views.text.verdict import Headline
+from chainrule.views.text.verdict import figure as figure_of
 from chainrule.views.words.facts import FEW_DIGITS, alike, decimals, quantity
 
+TILES = 4
+"""The number of tiles that are not folded."""
 NARROW_COLUMNS = 4
 """The maximum number of columns of a table that fits a phone."""
 
 
-def tiles(history: History, judgement: Judgement, parameters: int) -> str:
-    """Return tiles with the most important numbers. parameters: of all networks that predict."""
+def tiles(history: History, judgement: Judgement, parameters: int, first: Sequence[Headline]) -> str:
+    """Return tiles with the numbers that stand first, and folded all others. parameters: of all networks that predict.
+
+    A first number that is no better than the one beside it is marked.
+    """
     said, metrics, positive = words.model, judgement.metrics, judgement.positive
-    chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
-    shown = {said.of_part(judgement.part, chief): value(chief, metrics[chief])}
-    shown |= {
-        words.phrases.spoken(name): value(name, number) for name, number in metrics.items() if name != chief
+    names = {said.of_part(judgement.part, name): name for name in metrics}
+    shown = {
+        words.phrases.spoken(names[label]): text(figure_of(names[label], metrics[names[label]]))
+        for label in sorted(names, key=lambda each: names[each] == "loss")  # mostly another one's number
+        if label not in [each.label for each in first]
     }
     if positive is not None:
-        shown[said.POSITIVE] = str(positive)
+        shown[said.POSITIVE] = text(positive)
     shown |= {
         said.PARAMETERS: f"{parameters:,}",
         said.EPOCHS: f"{len(history):,}",
-        said.TIME: words.phrases.duration(sum(record.get("seconds", 0.0) for record in history)),
+        said.TIME: text(words.phrases.duration(sum(record.get("seconds", 0.0) for record in history))),
     }
-    cells = "".join(
-        f"<div><dt>{text(name)}</dt><dd>{text(number)}</dd></div>" for name, number in shown.items()
+    lead = "".join(
+        f"<div{'' if each.is_good else ' class=doubt'}><dt>{text(each.label)}</dt><dd>{text(each.value)}</dd>"
+        f"{f'<dd class=beside>{text(each.beside)}</dd>' if each.beside else ''}</div>"
+        for each in first
     )
-    return f'<dl class="tiles">{cells}</dl>'
+    cells = [f"<div><dt>{text(name)}</dt><dd>{number}</dd></div>" for name, number in shown.items()]
+    few = max(0, TILES - len(first))
+    folded = "".join(cells[few:])
+    return (
+        f'<dl class="tiles lead">{lead}{"".join(cells[:few])}</dl><details><summary>{text(words.verdict.ALL_NUMBERS)}'
+        f'</summary><dl class="tiles">{folded}</dl></details>'
+    )
 
 
 def curves(history: History, watched: str | None) -> str:
@@ -248,13 +263,6 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> str:
 def text(item: object) -> str:
     """Return an object as escaped text."""
     return html.escape(str(item))
-
-
-def value(name: str, number: float) -> str:
-    """Format a metric: 98.24 % for an accuracy, 0.0561 for another number."""
-    if math.isnan(number):
-        return words.phrases.UNDEFINED
-    return f"{100 * number:.2f} %" if name == "accuracy" else quantity(number)
 
 
 def share(part: int, whole: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from chainrule.estimators.additive.terms import Terms
@@ -19,7 +19,8 @@ from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
 from chainrule.views.report.sections import described, errors_of, figure, section, share, table, text
 from chainrule.views.tables import int8_cells, int8_sentences
-from chainrule.views.text.tables import about_importance, cells, decision, reliability, verdict
+from chainrule.views.text.tables import about_importance, cells, decision, reliability
+from chainrule.views.text.verdict import in_short as sentences
 from chainrule.views.words.facts import metrics_alike, quantity
 
 WORST_ROW_COLUMNS = 6
@@ -55,6 +56,8 @@ class TableRun(NamedTuple):
     """the terms of an additive model, and a test row to add up"""
     deciding: JudgedDecision | None = None
     """how labels are chosen; None for the likeliest class"""
+    warnings: tuple[str, ...] = ()
+    """what reading the table and the training warned of besides"""
     average: AverageOfRun | None = None
     """what predicts, if it is an average of different networks"""
 
@@ -64,18 +67,26 @@ class TableRun(NamedTuple):
         return list(self.table.blocks if self.reasons is None else self.reasons.importance.names)
 
 
-def noticed(run: TableRun) -> str:
-    """Return what makes the scores too good, with the option of the command that heeds it; nothing without any."""
-    said = [words.notices.sentence(each, "command") for each in run.notices]
-    return (
-        section(words.notices.TITLE, *(f"<p>{text(each[0].upper() + each[1:])}</p>" for each in said))
-        if said
-        else ""
+def in_short(run: TableRun, judgement: Judgement) -> str:
+    """Return how good the network is, and what the fit noticed, with the option of the command that heeds it."""
+    told = (
+        ""
+        if run.comparison is None
+        else _paragraphs(sentences(judgement, run.comparison, run.notices, run.preset), "answer")
     )
+    said = [words.notices.sentence(each, "command") for each in run.notices]
+    said += run.warnings
+    noticed = f"<h3>{text(words.notices.TITLE)}</h3>{_paragraphs(said)}" if said else ""
+    return section(words.verdict.IN_SHORT, told, noticed) if told or noticed else ""
+
+
+def _paragraphs(sentences: Iterable[str], kind: str = "") -> str:
+    of_kind = f' class="{kind}"' if kind else ""
+    return "".join(f"<p{of_kind}>{text(each[0].upper() + each[1:])}</p>" for each in sentences)
 
 
 def compared(run: TableRun) -> str:
-    """Return a table of the network's metrics beside those of simpler models, under a sentence that names the best."""
+    """Return a table of the network's metrics beside those of simpler models, the first of which is it."""
     said, comparison, tied = words.tables, run.comparison, run.table.tied
     if comparison is None:
         return ""
@@ -85,13 +96,12 @@ def compared(run: TableRun) -> str:
         (said.MODELS[each.model], *told, f"{each.seconds:.1f}")
         for each, *told in zip(comparison.models, *shown, strict=True)
     ]
-    lead = f"<p><strong>{text(verdict(comparison, run.preset))}</strong></p>"
     notes = [said.compared(comparison.rows, comparison.groups)]
     if tied.names:
         notes.append(said.held_out_by(tied.names, tied.gap))
     if run.deciding is not None:
         notes.append(said.COMPARED_BY_LIKELIEST)
-    return section(said.COMPARISON, lead, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
+    return section(said.COMPARISON, table(heads, rows), *(f"<p>{text(note)}</p>" for note in notes))
 
 
 def outcome(run: TableRun, judgement: Judgement) -> str:

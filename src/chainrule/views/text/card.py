@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.recipe.card import CardRange, RunCard
 from chainrule.views import words
 from chainrule.views.tables import cell
+from chainrule.views.text.verdict import verdict
 from chainrule.views.words.facts import code_to_load, commands_of, quantity
 
 MOST_RANGES, MOST_LABELS, MOST_LEVELS = 100, 40, 6
@@ -96,11 +97,8 @@ def _results(run: RunCard) -> Iterator[str]:
             for model, metrics in run.comparison
         ],
     )
-    if (found := run.verdict) is not None:
-        metric = words.phrases.spoken(found.metric)
-        yield words.tables.verdict(
-            found.code, found.model, metric, quantity(found.network), quantity(found.other)
-        )
+    if run.verdict is not None:
+        yield verdict(run.verdict)
 
 
 def _limits(run: RunCard) -> Iterator[str]:

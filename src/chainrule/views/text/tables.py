@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
-from chainrule.estimators.recipes import BEST
 from chainrule.views import words
 from chainrule.views.tables import aligned
 from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from chainrule.estimators.explain.pairs import ColumnPairs
     from chainrule.estimators.reliability import Reliability
     from chainrule.estimators.tables.cells import DescribedTable
-    from chainrule.recipe.baselines import BaselineComparison
 
 MAX_NAME_CHARACTERS = 32
 """The maximum number of characters of a column's name."""
@@ -37,24 +35,6 @@ def table(described: DescribedTable) -> str:
         lines.append("…")
     outputs = sum(column.outputs for column in described)
     return "\n".join([*lines, words.tables.totals(len(described), len(described.dropped), outputs)])
-
-
-def verdict(comparison: BaselineComparison, preset: str | None) -> str:
-    """Compare a network with simpler models, and advise if one of them is better.
-
-    preset: of the run.
-    """
-    found, said = comparison.verdict, words.tables
-    told = said.verdict(
-        found.code,
-        found.model,
-        words.phrases.spoken(found.metric),
-        quantity(found.network),
-        quantity(found.other),
-    )
-    if found.may_be_chance:
-        told += said.BETWEEN + said.may_be_chance(found.groups)
-    return told + said.BETWEEN + said.TRY_BEST if found.code == "behind" and preset != BEST else told
 
 
 def reliability(found: Reliability) -> str:

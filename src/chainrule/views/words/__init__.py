@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import story_page as story_page
     from chainrule.views.words.en import tables as tables
     from chainrule.views.words.en import trace as trace
+    from chainrule.views.words.en import verdict as verdict
 
 LANGUAGES = ("en", "zh")
 """The languages, by the names of their packages. The first one is complete."""

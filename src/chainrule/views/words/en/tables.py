@@ -129,43 +129,6 @@ def same_rows(rows: int) -> str:
     return f"scikit-learn's models, from {rows:,} rows of the same inputs"
 
 
-IS_BETTER = {
-    "constant": "Always the same answer is better here",
-    "linear": "The linear model is better here",
-    "boosting": "Boosted trees are better here",
-}
-
-
-def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
-    """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
-    if code == "nothing":
-        return (
-            f"No model is clearly better than always the same answer ({metric} {network} and {other}): these columns "
-            "say little about what is predicted."
-        )
-    if code == "best":
-        return f"This network is the best of the four: {metric} {network}; next, {MODELS[model]}: {other}."
-    if code == "close":
-        return f"This network is about as good as the best of the four: {metric} {network}; {MODELS[model]}: {other}."
-    return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
-
-
-BETWEEN = " "
-"""What is between two sentences."""
-
-
-def may_be_chance(groups: int | None) -> str:
-    """What is added where a difference between two models may be chance. groups: of the test rows; None without."""
-    if groups is None:
-        return "The test rows are too few to be sure of that."
-    those = "one group, which is" if groups == 1 else f"{groups:,} groups, which are"
-    return f"The test rows are of {those} too few to be sure of that."
-
-
-TRY_BEST = "Use that model, or try --preset best, which averages the best of several networks."
-"""What to try where a simpler model is better."""
-
-
 def compared(rows: int, groups: int | None) -> str:
     """What the table of models shows. groups: of the test rows; None where each row counts by itself."""
     of_groups = ""

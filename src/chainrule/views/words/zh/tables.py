@@ -120,37 +120,6 @@ def same_rows(rows: int) -> str:
     return f"scikit-learn 的模型，以相同輸入的 {rows:,} 列訓練"
 
 
-IS_BETTER = {
-    "constant": "永遠給相同的答案反而比較好",
-    "linear": "這份資料上線性模型比較好",
-    "boosting": "這份資料上梯度提升樹比較好",
-}
-
-
-def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
-    """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
-    if code == "nothing":
-        return f"沒有模型明顯勝過永遠相同的答案（{metric} {network} 與 {other}）：這些欄位幾乎無法說明要預測的目標。"
-    if code == "best":
-        return f"這個網路是四者中最好的：{metric} {network}，{MODELS[model]}為 {other}。"
-    if code == "close":
-        return f"這個網路與四者中最好的{MODELS[model]}差不多：{metric} {network} 與 {other}。"
-    return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
-
-
-BETWEEN = ""
-"""What is between two sentences."""
-
-
-def may_be_chance(groups: int | None) -> str:
-    """What is added where a difference between two models may be chance. groups: of the test rows; None without."""
-    few = "測試列太少" if groups is None else f"測試列只屬於 {groups:,} 個群組，太少了"
-    return f"{few}，這個差距可能只是偶然。"
-
-
-TRY_BEST = "可以改用該模型，或試試 --preset best，取數個最佳網路的平均。"
-
-
 def compared(rows: int, groups: int | None) -> str:
     """What the table of models shows. groups: of the test rows; None where each row counts by itself."""
     of_groups = ""
