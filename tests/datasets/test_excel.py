@@ -20,13 +20,14 @@ from chainrule.datasets import excel, idx, read_table
 
 
 def workbook(path: Path, *rows: list[Any], **others: list[list[Any]]) -> Path:
-    """Write a sheet and, before it, others by name, of which those that begin with an underscore are hidden."""
+    """Write a sheet and, before it, others by name: "_a" is hidden, "__a" very hidden, as a macro hides it."""
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     book.remove(book.active)
     for name, lines in [*others.items(), ("table", list(rows))]:
         sheet = book.create_sheet(name)
-        sheet.sheet_state = "hidden" if name.startswith("_") else "visible"
+        state = len(name) - len(name.lstrip("_"))
+        sheet.sheet_state = ("visible", "hidden", "veryHidden")[state]
         for row in lines:
             sheet.append(row)
     book.save(path)
@@ -104,6 +105,61 @@ def test_a_sheet_is_what_it_is_as_csv(tmp_path: Path):
 def test_what_is_no_table(rows: list[list[Any]], said: str, tmp_path: Path):
     with pytest.raises(c.DataError, match=said):
         read_table(workbook(tmp_path / "t.xlsx", *rows))
+
+
+def test_sheets_that_are_hidden_are_not_read(tmp_path: Path):
+    rows = [["a", "b"], [1, 2], [3, 4]]
+    other = [["k", "m"], [5, 6], [7, 8]]
+    found = read_table(workbook(tmp_path / "t.xlsx", *rows, _old=other, __lists=other))
+    assert plain(found) == {"a": [1, 3], "b": [2, 4]}
+    path = workbook(tmp_path / "t.xlsx", *rows, __lists=other)
+    assert list(read_table(path, sheet="__lists")) == ["k", "m"]  # unless one is asked for
+    with pytest.raises(c.DataError, match=r"has no sheet 2, the value of sheet; it has 'table'\."):
+        read_table(path, sheet=2)
+
+
+def test_the_sheet_with_the_table_is_read(tmp_path: Path):
+    rows = [["Sales of May"], [], ["shop", "sold"], ["a", 1], ["b", 2], ["c", 3]]
+    notes = [["About this file"], ["Sales in thousands."]]
+    path = workbook(tmp_path / "t.xlsx", *rows, notes=notes, empty=[])
+    with pytest.warns(UserWarning) as said:
+        found = read_table(path)
+    assert [str(each.message).partition(": ")[2] for each in said] == [
+        "the sheet 'table' is read, not 'notes'.",
+        "the header is in row 3; the 2 rows above it were skipped.",
+    ]
+    assert plain(found) == {"shop": ["a", "b", "c"], "sold": [1, 2, 3]}
+    assert (
+        plain(read_table(path, sheet="table", header=3))
+        == plain(read_table(path, sheet=3, header=3))
+        == plain(found)
+    )
+
+
+def test_of_several_tables_one_is_asked_for(tmp_path: Path):
+    rows = [["shop", "sold"], ["a", 1], ["b", 2]]
+    path = workbook(tmp_path / "t.xlsx", *rows, May=[["town", "rain"], ["x", 5], ["y", 6]])
+    with pytest.raises(c.DataError, match=r"has tables in the sheets 'May', 'table'; name one as sheet\."):
+        read_table(path)
+    assert plain(read_table(path, sheet="May")) == {"town": ["x", "y"], "rain": [5, 6]}
+    assert (
+        plain(read_table(path, sheet="2"))
+        == plain(read_table(path, sheet=2))
+        == {"shop": ["a", "b"], "sold": [1, 2]}
+    )
+    with pytest.warns(
+        UserWarning, match="the sheet 'table' is read, not 'May'"
+    ):  # which has the columns that are known
+        assert list(read_table(path, names=["sold"])) == ["shop", "sold"]
+    with pytest.raises(
+        c.DataError, match=r"has no sheet 'june', the value of sheet; it has 'May', 'table'\."
+    ):
+        read_table(path, sheet="june")
+    with pytest.raises(c.ConfigError, match="sheet must be the name of a sheet, its number from 1"):
+        read_table(path, sheet=1.5)
+    long = workbook(tmp_path / "t.xlsx", rows[0], *rows[1:] * 20, codes=[["code", "means"], ["a", "north"]])
+    with pytest.warns(UserWarning, match="the sheet 'table' is read, not 'codes'"):
+        assert len(read_table(long)["shop"]) == 40
 
 
 def test_damaged_and_protected_files(tmp_path: Path):

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -405,7 +406,9 @@ def read_table(ending: str) -> Callable[[Path], Any]:
         pa.set_cpu_count(1)
         pa.set_io_thread_count(1)
         (named := path.with_name(f"{path.name}{ending}")).write_bytes(path.read_bytes())
-        found = read_table(named)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of where a table begins
+            found = read_table(named)
         return found.to_pydict() if isinstance(found, pa.Table) else list(map(list, found.values()))
 
     return read

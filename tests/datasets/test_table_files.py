@@ -85,8 +85,8 @@ def test_cells_as_people_write_them(tmp_path: Path):
             r"has 3 cells in line 4, but 2 names in line 1 \(the last cells have no name\)",
         ),
         (
-            "Sales 2024\na,b\n1,2\n",
-            r"has 2 cells in line 2, but 1 name in line 1 .*; if line 1 is a title, delete the lines above the names",
+            "Sales 2024\n1,b\n1,c\n",
+            r"has 2 cells in line 2, but 1 name in line 1 .*; if that is a title, give the row of the names as header",
         ),
         ("a,b,a\n1,2,3\n", r"has two columns named 'a' \(1 and 3 of line 1\)"),
         ("a\n" + "x" * 200_000, "is not valid CSV at line 2: field larger than field limit"),
@@ -97,6 +97,85 @@ def test_cells_as_people_write_them(tmp_path: Path):
 def test_what_is_no_table(tmp_path: Path, text: str | bytes, said: str):
     with pytest.raises(c.ChainruleError, match=said):
         read_table(written(tmp_path, text))
+
+
+TITLED = {
+    "a title": ("Sales\nday,sold\n2024-01-01,3\n2024-01-02,4\n", 2, ["day", "sold"]),
+    "blank lines and a note": (
+        "Sales\n\nas of 1 May, all shops\n\na;b;c\n1,5;x;2\n2,5;y;3\n",
+        5,
+        ["a", "b", "c"],
+    ),
+    "as Excel saves it": (
+        "Sales;;\n;;\nStand:;1.5.;\nName;Ort;Alter\na;b;1\nc;d;2\n",
+        4,
+        ["Name", "Ort", "Alter"],
+    ),
+    "text only": ("Members\nname,town,team\na,b,c\nd,e,f\n", 2, ["name", "town", "team"]),
+    "names that are years": ("Rain\nplace,2019,2020\na,1,2\nb,3,4\n", 2, ["place", "2019", "2020"]),
+    "a column without a name": ("Rain\n,wet,dry\n0,1,2\n1,3,4\n", 2, ["unnamed: 0", "wet", "dry"]),
+    "dates and text": ("Log\nwhen\twhat\n2024-01-01\ta\n2024-01-02\tb\n", 2, ["when", "what"]),
+    "missing cells": ("Log\nx,what\n1,\nNA,b\n,c\n", 2, ["x", "what"]),
+}
+
+
+@pytest.mark.parametrize("case", TITLED)
+def test_names_below_a_title(tmp_path: Path, case: str):
+    text, row, names = TITLED[case]
+    path = written(tmp_path, text)
+    above = f"the {row - 1} rows above it were" if row > 2 else "the row above it was"
+    with pytest.warns(UserWarning, match=rf"t.csv: the header is in row {row}; {above} skipped\.") as said:
+        found = read_table(path)
+    assert list(found) == names and len(said) == 1
+    assert columns(read_table(path, header=row)) == columns(found)
+    whole = written(tmp_path, "".join(text.splitlines(keepends=True)[row - 1 :]), "whole.csv")
+    assert columns(read_table(whole)) == columns(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (",0\na,5\nb,6\n", ["unnamed: 0", "0"]),
+        (",word\na,x\nb,y\n", ["unnamed: 0", "word"]),
+        ("name,\nx,y\nu,v\n", ["name", "unnamed: 1"]),
+        ("a,b\nm,kg\n1,2\n", ["a", "b"]),
+        ("one\nx y\nz\n", ["one"]),
+        ("2019,2020,2021\n5,6,7\n", ["2019", "2020", "2021"]),
+        ("2018,2020,2022\n2019,2021,2023\n", ["x1", "x2", "x3"]),
+        ("2019,2019,2020\n1,2,3\n", ["x1", "x2", "x3"]),
+        ("2019,5\n2020,6\n", ["x1", "x2"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*the years 2019 to 2021 are taken for names")
+def test_names_in_the_first_line(tmp_path: Path, text: str, names: list[str]):
+    assert list(read_table(written(tmp_path, text))) == names
+
+
+def test_the_row_of_the_names_can_be_given(tmp_path: Path):
+    path = written(tmp_path, "a,b\nc,d\n\n1,2\n3,4\n")
+    assert columns(read_table(path, header=2)) == {"c": [1, 3], "d": [2, 4]}
+    assert columns(read_table(path, header=4)) == {"1": [3], "2": [4]}
+    assert columns(read_table(path, header=0)) == {"x1": ["a", "c", "1", "3"], "x2": ["b", "d", "2", "4"]}
+    for header in (3, 9):
+        with pytest.raises(c.DataError, match=f"has no cells in row {header}, the value of header"):
+            read_table(path, header=header)
+    for bad in (-1, 1.5, True, "1"):
+        with pytest.raises(c.ConfigError, match="header must be the number of a row from 1, 0 for none"):
+            read_table(path, header=bad)
+    with pytest.warns(UserWarning, match="the header is in row 2"):  # as its names are known
+        assert list(read_table(path, names=["d"])) == ["c", "d"]
+    with pytest.warns(UserWarning, match="the table has no header, and begins in row 3; the 2 rows above"):
+        assert columns(read_table(written(tmp_path, "Run 5\n\n1,2\n3,4\n"))) == {"x1": [1, 3], "x2": [2, 4]}
+
+
+def test_a_large_table_below_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = "".join(f"{k},w{k % 7}\n" for k in range(500))
+    found = []
+    for least in (1, 1 << 20):  # by PyArrow and by the standard library
+        monkeypatch.setattr(arrow_text, "MIN_BYTES", least)
+        with pytest.warns(UserWarning, match="row 4; the 3 rows above"):
+            found.append(columns(read_table(written(tmp_path, f"Title\r\n\r\nNote\r\nn,word\r\n{rows}"))))
+    assert found[0] == found[1] and len(found[0]["n"]) == 500
 
 
 def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -216,6 +295,7 @@ CELLS = [
 ROWS = st.lists(st.lists(st.sampled_from(CELLS), min_size=1, max_size=3), min_size=1, max_size=6)
 
 
+@pytest.mark.filterwarnings("ignore:.*(the header is in row|the table has no header)")
 @given(rows=ROWS, width=st.integers(0, 3), delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]),
        mark=st.booleans(), block=st.sampled_from([8, 64, 1 << 20]))  # fmt: skip
 def test_pyarrow_reads_what_the_standard_library_reads(rows, width, delimiter, end, mark, block):

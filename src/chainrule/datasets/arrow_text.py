@@ -110,20 +110,18 @@ def batches(data: bytes, delimiter: str, begin: int, width: int) -> Iterator[lis
         raise NotAlike from error
 
 
-def begin_of_rows(data: bytes, encoding: str, is_named: bool) -> int:
-    """Return the byte after the header, or without a header after the byte order mark.
+def begin_of_rows(data: bytes, encoding: str, lines: int) -> int:
+    """Return the byte after the first lines of a text and the byte order mark.
 
-    Raises NotAlike for a header of several lines, or without a row after it.
+    Raises NotAlike for a row of several lines among them, or without a row after them.
     """
     begin = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
-    while is_named and data[begin : begin + 1] in (b"\r", b"\n"):
-        begin += 1
-    if not is_named:
-        return begin
-    end = data.find(b"\n", begin) + 1
-    if not end or data.count(b'"', begin, end) % 2:
-        raise NotAlike
-    return end
+    for _ in range(lines):
+        end = data.find(b"\n", begin) + 1
+        if not end or data.count(b'"', begin, end) % 2:
+            raise NotAlike
+        begin = end
+    return begin
 
 
 def can_split(data: bytes, encoding: str, delimiter: str) -> bool:

@@ -14,9 +14,10 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_number, read_numbers
+from chainrule.datasets.headers import Header, tell
+from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_numbers
 from chainrule.datasets.text_column import TextColumn, TextsRead
-from chainrule.errors import DataError, counted
+from chainrule.errors import DataError, counted, option
 
 TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
 """Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None only."""
@@ -26,27 +27,27 @@ CHUNK = 1 << 16
 """the number of cells read at a time"""
 
 
-def columns_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -> TableColumns:
-    """Convert rows of cells, the first with the names, to columns. name: of the file, for errors.
+def columns_of(
+    name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]], header: Header
+) -> TableColumns:
+    """Convert rows of cells to columns. name: of the file, for errors.  header: as `find_header` found it.
 
     rows: a function that restarts the iteration over non-empty rows, each with its line number.
     """
-    names, is_named = names_of(name, rows)
-    return read_columns(name, names, lambda: _chunks(name, names, islice(rows(), is_named, None)))
+    names = names_of(name, header)
+
+    def chunks() -> Iterator[Iterable[ColumnCells]]:
+        return _chunks(name, names, islice(rows(), header.skip, None), header.first)
+
+    return read_columns(name, names, chunks)
 
 
-def names_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -> tuple[list[str], bool]:
-    """Return the names of the columns, and whether the first row contains them."""
-    _, first = next(rows(), (0, []))
-    if not first:
-        raise DataError(f"{name} is empty; it needs a header and at least one row.")
-    names = [cell.strip() for cell in first]
-    is_named = not all(map(_is_number, names))
-    if not is_named:
-        names = [f"x{k + 1}" for k in range(len(names))]
-    names = [each or f"unnamed: {k}" for k, each in enumerate(names)]
-    _check_names(name, names)
-    return names, is_named
+def names_of(name: str, header: Header) -> list[str]:
+    """Return the names of the columns, which differ, and tell where a table begins that has others above."""
+    names = [each or f"unnamed: {k}" for k, each in enumerate(header.names)]
+    _check_names(name, names, header.line)
+    tell(name, header)
+    return names
 
 
 def read_columns(
@@ -60,7 +61,7 @@ def read_columns(
     return columns.found()
 
 
-def _check_names(name: str, names: list[str]) -> None:
+def _check_names(name: str, names: list[str], line: int) -> None:
     if len(names) > MAX_COLUMNS:
         raise DataError(
             f"{name} has {len(names):,} columns, more than the maximum of {MAX_COLUMNS:,}; remove some."
@@ -70,7 +71,7 @@ def _check_names(name: str, names: list[str]) -> None:
         first = places.setdefault(each, k)
         if first != k:
             raise DataError(
-                f"{name} has two columns named {each[:60]!r} ({first + 1} and {k + 1} of line 1); rename one."
+                f"{name} has two columns named {each[:60]!r} ({first + 1} and {k + 1} of line {line}); rename one."
             )
 
 
@@ -103,9 +104,12 @@ class _ListedCells(tuple[str, ...]):
 
 
 def _chunks(
-    name: str, names: list[str], rows: Iterator[tuple[int, list[str]]]
+    name: str, names: list[str], rows: Iterator[tuple[int, list[str]]], first: int
 ) -> Iterator[Iterable[ColumnCells]]:
-    """Iterate over about 65,536 cells at a time, by column. Raises DataError for rows of unequal length."""
+    """Iterate over about 65,536 cells at a time, by column. Raises DataError for rows of unequal length.
+
+    first: the line of the names, or without them of the first row.
+    """
     width = len(names)
     while True:
         chunk = list[list[str]]()
@@ -113,10 +117,11 @@ def _chunks(
             if len(cells) != width:
                 is_short = len(cells) < width
                 at = f"column {names[len(cells)]!r} is missing" if is_short else "the last cells have no name"
-                is_title = "if line 1 is a title, delete the lines above the names, otherwise " * (width == 1)
+                title = f"if that is a title, give the row of the names as {option('header')}, otherwise "
                 raise DataError(
-                    f"{name} has {counted(len(cells), 'cell')} in line {line}, but {counted(width, 'name')} in line 1 "
-                    f"({at}); {is_title}make them equal, and quote cells that contain the delimiter."
+                    f"{name} has {counted(len(cells), 'cell')} in line {line}, but {counted(width, 'name')} in line "
+                    f"{first} ({at}); {title * (width == 1)}make them equal, and quote cells that contain the "
+                    "delimiter."
                 )
             chunk.append(cells)
         if not chunk:
@@ -188,11 +193,3 @@ def _typed(read: TextsRead) -> NDArray[np.float64] | TextColumn:
         return np.asarray(read_numbers(stripped, decimal)[codes])
     missing = np.fromiter(map(is_missing, stripped), bool, len(stripped))
     return TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes])
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        read_number(cell)
-    except ValueError:
-        return False
-    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +15,7 @@ from chainrule.core.files import open_regular
 from chainrule.datasets.arrow_messages import SIGNATURE, messages
 from chainrule.datasets.cells import MAX_CELLS
 from chainrule.datasets.excel import read_excel
+from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
 from chainrule.datasets.text_tables import read_text_table
@@ -32,17 +33,24 @@ TABLES = (*TEXT, *PARQUET, *ARROW, *EXCEL)
 """The file endings of tables; .txt is one only where a table is expected."""
 
 
-def read_table(path: PathLike) -> Any:
+def read_table(
+    path: PathLike, *, header: int | None = None, sheet: str | int | None = None, names: Sequence[str] = ()
+) -> Any:
     """Read a table by its file ending: CSV and Excel as a dict of columns, others as a PyArrow table.
 
     `TablePreprocessor` accepts both.
+    header: of CSV and Excel, the row with the names of the columns, from 1; 0 for none; None to find it, below a title
+    and notes if there are some, which is said by a warning.
+    sheet: of Excel, its name, or its number from 1; None for the visible one that has a table.
+    names: columns that the table has, as far as they are known, which help to find it.
     Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
     """
     name, ending = os.fspath(path), Path(path).suffix.lower()
+    layout = TableLayout(header, sheet, tuple(names)).check()
     if name.lower().endswith((*TEXT, ".txt")):
-        return read_text_table(path)
+        return read_text_table(path, layout)
     if ending in EXCEL:
-        return read_excel(path)
+        return read_excel(path, layout)
     if ending not in (*PARQUET, *ARROW):
         known = ", ".join(TABLES)
         raise FormatError(f"{name} has the ending {ending!r}; a table must have one of {known}.")

@@ -1,6 +1,7 @@
 """Read a CSV file with columns of numbers and text.
 
-The delimiter (comma, semicolon, tab, pipe) is the one that splits the first rows into the most columns, equally many;
+The delimiter (comma, semicolon, tab, pipe) is the one that splits the first rows, but for a title above them, into the
+most columns, equally many;
 the encoding is UTF-8, with or without a byte order mark, UTF-16 with one, or else Windows-1252. A column whose cells
 are all numbers (see `chainrule.datasets.numerals`) is numeric; missing cells are NaN in numbers, None in text.
 
@@ -21,6 +22,7 @@ from typing import TextIO
 from chainrule.core.files import open_regular
 from chainrule.datasets import arrow_text
 from chainrule.datasets.cells import TableColumns, columns_of, names_of, read_columns
+from chainrule.datasets.headers import AUTOMATIC, TableLayout, find_header
 from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
 from chainrule.errors import DataError, FormatError
 
@@ -32,18 +34,18 @@ _LOOKED_AT = 64 << 10
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def read_text_table(path: PathLike) -> TableColumns:
+def read_text_table(path: PathLike, layout: TableLayout = AUTOMATIC) -> TableColumns:
     """Read a CSV file, plain or gzip (detected by content), as columns by name: (n,) numbers, or sequences of text.
 
-    The first line contains the names, unless all its cells are numbers: the columns are then called x1, x2, ...
-    Empty lines are skipped; a column without a name is "unnamed: k".
+    The first line below a title contains the names (see `chainrule.datasets.headers`), unless all its cells are
+    numbers: the columns are then called x1, x2, ... Empty lines are skipped; a column without a name is "unnamed: k".
     Raises FormatError for non-text, DataError for rows of unequal length, duplicate names and no rows.
     """
     name = os.fspath(path)
-    return text_table(name, _contents(path, name))
+    return text_table(name, _contents(path, name), layout)
 
 
-def text_table(name: str, data: bytes) -> TableColumns:
+def text_table(name: str, data: bytes, layout: TableLayout = AUTOMATIC) -> TableColumns:
     """Return the columns of the bytes of a CSV file, as `read_text_table`. name: of the data, for errors."""
     encoding = _encoding_of(name, data)
     delimiter = delimiter_of(data[: 4 * _LOOKED_AT].decode(encoding, "replace")[:_LOOKED_AT])
@@ -51,14 +53,15 @@ def text_table(name: str, data: bytes) -> TableColumns:
     def rows() -> Iterator[tuple[int, list[str]]]:
         return _rows(name, io.TextIOWrapper(io.BytesIO(data), encoding, "replace", newline=""), delimiter)
 
+    header = find_header(name, rows(), layout)
     if arrow_text.can_split(data, encoding, delimiter):
         try:
-            names, is_named = names_of(name, rows)
-            begin = arrow_text.begin_of_rows(data, encoding, is_named)
+            begin = arrow_text.begin_of_rows(data, encoding, header.line or header.first - 1)
+            names = names_of(name, header)
             return read_columns(name, names, lambda: arrow_text.batches(data, delimiter, begin, len(names)))
         except arrow_text.NotAlike:
             pass
-    return columns_of(name, rows)
+    return columns_of(name, rows, header)
 
 
 def _contents(path: PathLike, name: str) -> bytes:
@@ -79,15 +82,20 @@ def delimiter_of(text: str) -> str:
     """Return the delimiter of a text's first rows; the comma if none splits them."""
     lines = text.splitlines()
     whole = lines[:-1] if len(lines) > 1 and len(text) >= _LOOKED_AT else lines
-    best, most = ",", 1
+    best, most = ",", (0, 1)
     for delimiter in DELIMITERS:
         try:
             counts = [len(row) for row in csv.reader(whole[:50], delimiter=delimiter) if row]
         except csv.Error:
             continue
-        if counts and len(set(counts)) == 1 and counts[0] > most:
-            best, most = delimiter, counts[0]
-    if most == 1 and whole:  # rows of unequal length: the most frequent in the first line
+        if not counts or counts[-1] == 1:
+            continue
+        equal = next((k for k, count in enumerate(reversed(counts)) if count != counts[-1]), len(counts))
+        is_whole = equal == len(counts)
+        is_below = equal > 1 and counts[-1] not in counts[:-equal]  # a title, of another number of cells
+        if (is_whole or is_below) and (len(counts) if is_whole else equal, counts[-1]) > most:
+            best, most = delimiter, (equal, counts[-1])
+    if most == (0, 1) and whole:  # rows of unequal length: the most frequent in the first line
         best = max(DELIMITERS, key=whole[0].count)
     return best
 

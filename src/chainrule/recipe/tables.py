@@ -26,7 +26,8 @@ from chainrule.estimators.fit.data import categories_of
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
-from chainrule.estimators.tables.kinds import categories_in_part, differ, take
+from chainrule.estimators.tables.identifiers import differ
+from chainrule.estimators.tables.kinds import categories_in_part, take
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import (
     FREE_ROWS,

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from chainrule.core import hints
 from chainrule.errors import DataError
-from chainrule.estimators.tables import calendar, kinds
+from chainrule.estimators.tables import calendar, identifiers, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
@@ -89,9 +89,9 @@ def learn(
             found.append(begun._replace(why="all_missing"))
         elif taken.kind in ("category", "boolean"):
             found.append(_categorical(begun, taken, weights, rules, target))
-        elif rules.drop_identifiers and asked is None and kinds.is_identifier(column.name, taken):
+        elif rules.drop_identifiers and asked is None and identifiers.is_identifier(column.name, taken):
             found.append(begun._replace(why="identifier"))
-        elif rules.drop_identifiers and asked is None and kinds.like_accounts(taken):
+        elif rules.drop_identifiers and asked is None and identifiers.like_accounts(taken):
             found.append(begun._replace(why="identifier"))
             hints.give(
                 f"column {column.name!r} is left out: its whole numbers, such as {taken.values[0]:.0f}, differ in all "
