@@ -25,6 +25,7 @@ help:  ## this list
 
 mnist: $(STAMP)core  ## train on MNIST and write a run folder with a report (SEED=0, ARGS="--epochs 8")
 	$(BIN)/chainrule train mnist --seed $(SEED) --report $(ARGS)
+	@echo "Next:       make studio; or . $(BIN)/activate, after which the command is chainrule"
 
 studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpropagation (ARGS="model.safetensors", "table.csv")
 	$(BIN)/chainrule studio $(ARGS)

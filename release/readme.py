@@ -31,9 +31,8 @@ def for_index(page: str, repository: str, version: str, root: Path = ROOT) -> st
         return f"{link['before']}{repository}/{kind}/v{version}/{target}"
 
     page = LINK.sub(absolute, page)
-    page = re.sub(r"(?m)^pip install \. .*$", "pip install chainrule", page)
-    page = re.sub(r"(?m)^make mnist .*\n", "", page)
-    return re.sub(r"pip install '\.\[(\w+)\]'", r"pip install 'chainrule[\1]'", page)
+    page = re.sub(r"(?m)^python3 -m venv .*\n|^make page .*\n| +# or only this: make mnist$", "", page)
+    return re.sub(r"pip install '\.\[([\w,]+)\]'", r"pip install 'chainrule[\1]'", page)
 
 
 def main() -> None:

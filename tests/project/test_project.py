@@ -368,5 +368,8 @@ def test_make_says_what_it_sets_up():
     lines = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     said = [i for i, line in enumerate(lines) if line.startswith("echo ")]
     slow = [i for i, line in enumerate(lines) if " -m venv " in line or " install " in line]
+    *said, ended = said
     assert len(said) == len(slow) == 3 and all(a < b for a, b in zip(said, slow, strict=True))
     assert all(f"{k} of 3" in lines[i] for k, i in enumerate(said, 1))
+    # The last line names commands that are there, in a shell that has not activated the environment.
+    assert ended == len(lines) - 1 and "make studio" in lines[-1] and ". .venv/bin/activate" in lines[-1]

@@ -145,8 +145,15 @@ def test_the_page_of_the_index_stands_alone(script):
     assert len(links) > 30 and [link for link in links if not link.startswith(("https://", "#"))] == []
     assert f"{ADDRESS}/raw/v0.2.0/docs/images/studio-light.gif" in links
     assert f"{ADDRESS}/blob/v0.2.0/docs/guide.md#why-this-answer" in links
-    assert "pip install chainrule\n" in page and "pip install 'chainrule[studio]'" in page
-    assert "pip install ." not in page and "pip install '." not in page
+    assert (
+        "```sh\npip install 'chainrule[studio,tune]'\nchainrule train mnist --report --out runs/mnist\n```"
+        in page
+    )
+    assert (
+        "pip install '." not in page
+        and "venv" not in page
+        and re.findall(r"(?m)^make .*|make mnist", page) == ["make test"]
+    )
     with pytest.raises(ValueError, match=r"links to docs/nowhere\.md"):
         script("readme").for_index("[a](docs/nowhere.md)", ADDRESS, "0.2.0")
 

@@ -36,7 +36,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (predict, "chainrule predict runs/mnist digit.png"),
     (check, "chainrule check runs/table later.csv"),
     (info, "chainrule info runs/mnist"),
-    (data, "chainrule data shuffle train/ shuffled/"),
+    (data, "chainrule data diabetes"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
     (distill, "chainrule distill runs/table --hidden 32"),
     (export, "chainrule export runs/mnist --onnx"),
