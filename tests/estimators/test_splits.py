@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
-from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators.base import fit_under
 from chainrule.estimators.best import draw
 from chainrule.estimators.best.blend import RaceResult
@@ -180,9 +180,9 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [
     ({"groups": [1, 2]}, {}, DataError, "groups has 2 values but X has 120 rows"),
     ({"time": range(5)}, {}, DataError, "time has 5 values but X has 120 rows"),
     ({"time": 7}, {"time_limit": 9}, DataError, "time has 1 values but X has 120 rows"),
-    ({"groups": set(range(N))}, {}, DataError, "groups needs a list or an array .* not set"),
+    ({"groups": set(range(N))}, {}, ShapeError, "groups needs a list or an array .* not set"),
     ({"groups": [None, *range(N - 1)]}, {}, DataError, "groups is missing in 1 of 120 rows, the first.* row 0"),
-    ({"groups": np.ones((N, 2))}, {}, DataError, "groups needs one value per row"),
+    ({"groups": np.ones((N, 2))}, {}, ShapeError, "groups needs one value per row"),
     ({"time": [1] * N}, {}, DataError, "time is the same in all rows"),
     ({"time": X["who"]}, {}, DataError, "time must be numbers or dates, not text such as"),
     ({"time": "when"}, {"gap": 3}, ConfigError, "gap=3 is a number, but time has dates; .* such as '3d'"),
@@ -198,7 +198,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [
 def test_what_cannot_be_is_said(
     passed: dict[str, Any], parameters: dict[str, Any], error: type[Exception], sentence: str
 ):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(error, match=sentence):
         MLPRegressor(**SMALL | parameters).fit(X, Y, **passed)
 
 
