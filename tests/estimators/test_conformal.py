@@ -16,7 +16,7 @@ from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.conformal.intervals import MAX_KEPT, MIN_ROWS_TO_SCALE, Intervals, Scores, folds_of
 from chainrule.estimators.conformal.sets import LabelSets
 from chainrule.estimators.conformal.units import Unit, shape_of, shortest, slope_of
-from chainrule.estimators.covering import needed
+from chainrule.estimators.covering import factors_of, needed
 from chainrule.estimators.fit.held_out import MAX_INPUTS, Confidence, HeldOut, confidence_of, log_odds
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
@@ -167,23 +167,68 @@ def test_each_group_is_covered(regressor):
         assert np.isinf(regressor.predict_interval(TABLE[NEW], 0.995, by="site")[:, 1]).all()
 
 
-def test_the_rows_held_out_count_by_their_weights_also_within_a_group():
+@pytest.fixture(scope="module")
+def counter() -> tuple[MLPRegressor, pd.DataFrame]:
+    """One of counts in three towns, with weights and few rows held out; and its table, one column of which is left out."""
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"a": rng.normal(size=N), "town": rng.choice(["x", "y", "z"], N), "same": 1.0})
+    y = rng.poisson(np.where(table["town"] == "z", 6.0, 1.0)).astype(float)
+    net = MLPRegressor(**FAST | {"max_iter": 2}, refit=False)
+    net.fit(table[:500], y[:500], rng.choice([0.0, 1, 9], 500))
+    assert len(net.held_out_.rows) < MIN_ROWS_TO_SCALE
+    return net, table
+
+
+@pytest.mark.parametrize("by", [None, "town"])
+def test_the_rows_held_out_count_by_their_weights_also_within_a_group(counter, by):
     """By a loop: the least error up to which the rows weigh 0.8 of all and a new one, which has their mean weight."""
-    site, weight = TABLE["site"].to_numpy(), RNG.choice([0.0, 1, 9], N)
-    net = MLPRegressor(**FAST | {"max_iter": 2}, refit=False).fit(TABLE[:500], T[:500], weight[:500])
-    held, center = net.held_out_, net.predict(TABLE[NEW])
-    assert len(held.rows) < MIN_ROWS_TO_SCALE
-    errors = np.abs(held.y - held.predicted).reshape(-1)
-    for by, groups in ((None, np.full(N, "all")), ("site", site)):
-        found = net.predict_interval(TABLE[NEW], 0.8, by=by)
-        for group in np.unique(groups):
-            own = groups[held.rows] == group
-            total = held.weight[own].sum() * (1 + 1 / np.count_nonzero(held.weight[own]))
-            covered = [
-                e for e in errors[own] if held.weight[own][errors[own] <= e].sum() >= 0.8 * total * (1 - 1e-9)
-            ]
-            is_new = groups[NEW] == group
-            np.testing.assert_allclose(found[is_new, 1] - center[is_new], min(covered), rtol=1e-6)
+    net, table = counter
+    groups = np.full(N, "all") if by is None else table[by].to_numpy()
+    held, center = net.held_out_, net.predict(table[NEW])
+    found, errors = net.predict_interval(table[NEW], 0.8, by=by), np.abs(held.y - held.predicted).reshape(-1)
+    factors = np.empty(N)
+    for group in np.unique(groups):
+        own = (groups[held.rows] == group) & (held.weight > 0)
+        weight, sizes = held.weight[own], errors[own]
+        needed_mass = 0.8 * (weight.sum() + weight.mean()) * (1 - 1e-9)
+        factors[groups == group] = min(e for e in sizes if weight[sizes <= e].sum() >= needed_mass)
+    np.testing.assert_allclose(found[:, 1], center + factors[NEW], rtol=1e-6)
+    np.testing.assert_allclose(found[:, 0], np.maximum(center - factors[NEW], 0), rtol=1e-6)  # counts
+    assert (found[:, 0] == 0).any() and len(np.unique(factors[NEW])) == len(np.unique(groups))
+
+
+def test_an_interval_by_group_does_not_depend_on_the_other_rows(counter):
+    net, table = counter
+    is_x = (table["town"] == "x").to_numpy()[NEW]
+    whole, alone = (net.predict_interval(each, 0.8, by="town") for each in (table[NEW], table[NEW][is_x]))
+    np.testing.assert_allclose(alone, whole[is_x], rtol=1e-6)
+    with pytest.warns(UserWarning, match="1 of the groups of 'town' have fewer than the 199 held-out rows"):
+        net.predict_interval(table[NEW][is_x], 0.995, by="town")
+
+
+def test_columns_that_cannot_be_groups(counter):
+    net, table = counter
+    with pytest.raises(DataError, match="by='same' is a column that the estimator leaves out"):
+        net.predict_interval(table, by="same")
+    for by in (True, -1, 3):
+        with pytest.raises(DataError, match=f"by must be a column of the table, not {by}"):
+            net.predict_interval(table, by=by)
+
+
+def test_a_hundred_groups_are_not_too_many():
+    codes = np.arange(100.0)[:, None]
+    found = factors_of(np.ones(100), np.ones(100), codes, codes, np.array([0]), 0.5)
+    np.testing.assert_array_equal(found.values, 1)
+    with pytest.raises(DataError, match="at most 100 groups, and these rows have 101"):
+        factors_of(np.ones(100), np.ones(100), codes, codes + 1, np.array([0]), 0.5)
+
+
+def test_many_rows_held_out_are_thinned_also_for_groups(counter, monkeypatch):
+    _, table = counter
+    monkeypatch.setattr("chainrule.estimators.fit.held_out.MAX_INPUTS", 40)
+    few = MLPRegressor(**FAST | {"max_iter": 2}, refit=False).fit(table[["a", "town"]][:500], T[:500])
+    assert len(few.held_out_.rows) > 40 and len(few.held_out_.inputs) <= 40
+    assert np.isfinite(few.predict_interval(table[NEW], 0.5, by="town")).all()
 
 
 @pytest.mark.parametrize("rows", [40, 400])
@@ -344,6 +389,28 @@ def test_sets_cover_also_by_label_and_by_group(classifier):
         np.testing.assert_array_equal(by_site[site[NEW] == one], (1 - p <= bound)[site[NEW] == one])
     with pytest.raises(ConfigError, match="not both"):
         classifier.predict_set(TABLE[NEW], by="site", per_label=True)
+
+
+def test_a_set_has_every_label_up_to_the_score_of_its_rank():
+    """Also of the row whose score that is: among m rows held out those of the first ceil((m + 1) coverage) scores."""
+    made = MLPClassifier(**FAST, refit=False).fit(TABLE[FIT], Y[FIT])
+    held = made.held_out_
+    m, own = len(held.rows), TABLE.iloc[held.rows]
+    for coverage in (0.5, 0.9):
+        hits = made.predict_set(own, coverage)[np.arange(m), held.y]
+        assert hits.sum() == math.ceil((m + 1) * coverage)
+
+
+def test_labels_with_too_few_rows_for_a_coverage_are_said(classifier):
+    counts = np.bincount(result_of(classifier).held_out.y)
+    coverage = counts.min() / (counts.min() + 1) + 1e-3  # of the others there are enough rows
+    with pytest.warns(
+        UserWarning, match=f"needs at least {needed(coverage)} held-out rows of each label"
+    ) as said:
+        found = classifier.predict_set(TABLE[NEW], coverage, per_label=True)
+    few = classifier.classes_[counts < needed(coverage)]
+    assert [label for label in classifier.classes_ if f"'{label}'" in str(said[0].message)] == [*few]
+    assert found[:, counts < needed(coverage)].all() and not found.all() and len(few) < 3
 
 
 def test_a_file_keeps_sets(classifier, tmp_path):
