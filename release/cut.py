@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PLACES = {
     "pyproject.toml": r'(?m)^(version = ")[^"]+(")$',
-    "src/chainrule/__init__.py": r'(?m)^(__version__ = ")[^"]+(")$',
+    "src/chainrule/core/version.py": r'(?m)^(__version__ = ")[^"]+(")$',
     "CITATION.cff": r"(?m)^(version: )\S+()$",
     "release/conda/recipe.yaml": r"(?m)^(  version: \")[^\"]+(\")$",
 }

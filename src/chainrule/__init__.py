@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chainrule.core.version import __version__ as __version__
     from chainrule.data.source import ArraySource as ArraySource
     from chainrule.data.source import BatchSource as BatchSource
     from chainrule.data.source import Source as Source
@@ -104,9 +105,8 @@ if TYPE_CHECKING:
     from chainrule.training.without_backprop import RandomFeatures as RandomFeatures
     from chainrule.training.without_backprop import RandomSearch as RandomSearch
 
-__version__ = "0.2.0"
-
 _HOMES = {
+    "core.version": "__version__",
     "network.blocks": "Residual Skip",
     "network.constraints": "Constraints",
     "data.source": "ArraySource BatchSource Source",
@@ -154,7 +154,7 @@ def _names() -> dict[str, str]:
 def __getattr__(name: str) -> Any:
     """Load a public name from its module."""
     if name == "__all__":
-        return ["__version__", *sorted(_names())]
+        return sorted(_names())
     home = _HOME.get(name) or (None if name.startswith("_") else _names().get(name))
     if home is None:
         elsewhere = import_module("chainrule.core.elsewhere")

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import chainrule
 from chainrule.core.arrays import RowsLike
+from chainrule.core.version import __version__
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.model import Ensemble, Model, load_any
@@ -44,7 +44,7 @@ Predictor = Model | Ensemble | MLPClassifier | MLPRegressor
 
 def get_default_pip_requirements() -> list[str]:
     """Return the packages that a saved model needs: this version of this one."""
-    return [f"chainrule=={chainrule.__version__}"]
+    return [f"chainrule=={__version__}"]
 
 
 def save_model(
@@ -75,7 +75,7 @@ def save_model(
         FLAVOR_NAME,
         data=f"data/{FILE}",
         model_class=type(model).__name__,
-        chainrule_version=chainrule.__version__,
+        chainrule_version=__version__,
     )
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / FILE)

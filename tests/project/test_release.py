@@ -48,7 +48,7 @@ def clone(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for name in (
         "release/conda/recipe.yaml",
-        "src/chainrule/__init__.py",
+        "src/chainrule/core/version.py",
         "src/chainrule/training/options.py",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def test_a_script_needs_only_the_standard_library(name: str):
 def test_a_version_is_cut_in_every_place(script, clone: Path):
     script("cut").cut(clone, NEXT, "2026-12-01")
     assert tomllib.loads((clone / "pyproject.toml").read_text("utf-8"))["project"]["version"] == NEXT
-    for name in ("src/chainrule/__init__.py", "CITATION.cff", "release/conda/recipe.yaml"):
+    for name in ("src/chainrule/core/version.py", "CITATION.cff", "release/conda/recipe.yaml"):
         text = (clone / name).read_text("utf-8")
         assert len(re.findall(rf"version\S* ?[=:]? \"?{re.escape(NEXT)}", text)) == 1
         assert PROJECT["version"] not in text

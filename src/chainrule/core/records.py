@@ -14,8 +14,8 @@ Results that grow with the number of samples are truncated: `to_data(n=32, width
 the first `width` numbers of each, and "left_out" counts the missing ones: {"samples": 968, ...}; None keeps all.
 
 The functions that draw results are in `chainrule.views`, and their interactive page is in `chainrule.studio`; both
-import the results (see the picture in docs/design.md). Only this module imports in the other direction, when a result
-is first shown.
+import the results (see the picture in docs/design.md). A result names the function that shows it, which is loaded when
+it is first called.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any, NamedTuple, TypeVar
 
+SHOW, WIDGET = "chainrule.views:show", "chainrule.studio:widget"
+"""The functions that show results, by name, because their rooms import the results."""
 Class = TypeVar("Class", bound=type)
 
 
@@ -146,10 +148,8 @@ def _fields(result: Any) -> tuple[str, ...]:
 
 
 def view(result: object, form: str, *arguments: Any) -> Any:
-    """Return a result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
-    from chainrule.views import FORMS
-
-    return resolve_name(f"chainrule.views.{FORMS[form]}")(result, *arguments)
+    """Return a result in one form: view(flow, "as_figure")."""
+    return resolve_name(SHOW)(result, form, *arguments)
 
 
 def written(result: object, form: str, *arguments: Any) -> str:
@@ -160,9 +160,7 @@ def written(result: object, form: str, *arguments: Any) -> str:
 
 def widget(result: object, **settings: Any) -> Any:
     """Return a model or a trace as a notebook widget, by `chainrule.studio.widget`."""
-    from chainrule import studio
-
-    return studio.widget(result, **settings)
+    return resolve_name(WIDGET)(result, **settings)
 
 
 class Shown:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import __version__
+from chainrule.core.version import __version__
 from chainrule.estimators.best.blend import Blend, RaceResult
 from chainrule.estimators.best.judge import MIN_PROBABILITY
 from chainrule.estimators.best.lookup import PROBABILITY, Lookup

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule import __version__
 from chainrule.core.arrays import State, states_in
+from chainrule.core.version import __version__
 from chainrule.engines.ops import Op, operations, unnamed
 from chainrule.errors import ConfigError
 from chainrule.export.answers import AboveThreshold, GroupMean, GroupSoftmax, LargestColumn, WeightedSum

@@ -26,8 +26,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import chainrule
 from chainrule.core.files import cells, open_regular, to_json, write_whole
+from chainrule.core.version import __version__
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError, option
 from chainrule.recipe.messages import with_value
 from chainrule.tracking.tensorboard import remove_board
@@ -275,7 +275,7 @@ def versions() -> dict[str, str]:
     import numpy as np
 
     return {
-        "chainrule": chainrule.__version__,
+        "chainrule": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(terse=True),

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-import chainrule
+from chainrule.core.version import __version__
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.recipe.messages import told
 from chainrule.serve import inference
@@ -82,7 +82,7 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
         return json_reply({"live": is_ready}, 200 if is_ready else 503)
 
     async def server(scope: Scope, receive: Receive) -> Reply:
-        return json_reply({"name": "chainrule", "version": chainrule.__version__, "extensions": []})
+        return json_reply({"name": "chainrule", "version": __version__, "extensions": []})
 
     def of_model(scope: Scope) -> None:
         if scope["path_params"]["name"] != service.name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import chainrule
+from chainrule.core.version import __version__
 from chainrule.serve import inference
 from chainrule.serve.answering import ServedModel
 from chainrule.serve.bodies import ARROW, CSV, JSON, Limits
@@ -43,7 +43,7 @@ def document(model: ServedModel, limits: Limits, *, has_token: bool) -> dict[str
             "title": f"{model.name}, served by Chainrule",
             "version": model.digest,
             "summary": f"{schema.task} from {len(schema.columns)} columns",
-            "x-chainrule-version": chainrule.__version__,
+            "x-chainrule-version": __version__,
         },
         "paths": {
             "/predict": {"post": _predict(model, limits)},

@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-import chainrule
+from chainrule.core.version import __version__
 from chainrule.errors import ChainruleError
 from chainrule.serve.answering import Extras, ServedModel, load
 from chainrule.serve.batches import Batches, Write
@@ -87,7 +87,7 @@ class Metrics:
         """Say which model answers from now on."""
         self.loaded.set_to_current_time()
         self.model.clear()
-        self.model.labels(name, digest, chainrule.__version__).set(1)
+        self.model.labels(name, digest, __version__).set(1)
 
     def text(self, waiting: int) -> bytes:
         """Return all figures in Prometheus's text format. waiting: the rows that wait now."""

@@ -4,6 +4,11 @@ Each form has a module with a table from a result's class to the function that w
 form's first use, so notebook outputs need no Plotly. Results call this through `chainrule.core.records`.
 """
 
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import Any
+
 FORMS = {
     "as_figure": "figures.results:figure",
     "as_page": "report.pages:page_of",  # HTML that works offline
@@ -20,3 +25,8 @@ FORMS = {
     "as_mathml": "text.derivation:mathml",
 }
 """The module of each form, and its function, which takes a result and the form's own arguments."""
+
+
+def show(result: object, form: str, *arguments: Any) -> Any:
+    """Return a result in one form, by that form's function."""
+    return resolve_name(f"{__name__}.{FORMS[form]}")(result, *arguments)

@@ -56,7 +56,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the figures as data; NaN and infinity become None."""
-        import chainrule
+        from chainrule.core.version import __version__
 
         return {
             "name": self.name,
@@ -69,7 +69,7 @@ class Report:
             "tables": [table.to_json() for table in self.tables],
             "settings": records.plain(self.settings),
             "seconds": self.seconds,
-            "version": chainrule.__version__,
+            "version": __version__,
         }
 
     def to_data(self) -> dict[str, Any]:

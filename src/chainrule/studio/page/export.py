@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import chainrule
+from chainrule.core.version import __version__
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.studio.commands import command, find
 from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
@@ -105,7 +105,7 @@ def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) 
     data = base64.b64encode(packed if isinstance(packed, bytes) else packed.encode()).decode()
     style, script = page_style(), page_script()
     return PAGE.format(
-        version=chainrule.__version__,
+        version=__version__,
         title=html.escape(f"{studio.name} – Chainrule" if studio.name else "Chainrule"),
         style=style,
         style_hash=_hash(style),

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-import chainrule
 from chainrule.core.settings import describe
+from chainrule.core.version import __version__
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.formulas.layers import ACTIVATIONS
@@ -121,7 +121,7 @@ def build(folder: Path, engine: Path, parts: tuple[Dataset, Dataset] | None = No
 def pages() -> dict[str, str]:
     """Return the files that are text: the page, its scripts and its style sheet."""
     return {
-        "index.html": PAGE.format(policy=POLICY, version=chainrule.__version__),
+        "index.html": PAGE.format(policy=POLICY, version=__version__),
         "play.js": join("play/main.js", modules()),
         "worker.js": join("play/worker.js", modules()),
         "style.css": page_style(),

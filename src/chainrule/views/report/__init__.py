@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-import chainrule
 from chainrule.core.arrays import RowsLike, TargetsLike
 from chainrule.core.files import write_whole
+from chainrule.core.version import __version__
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
 from chainrule.recipe.settings import as_json
@@ -82,7 +82,7 @@ def page(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> st
         js=(here / "page.js").read_text("utf-8"),
         plotly=plotly,
         sections=body,
-        footer=html.escape(said.footer(chainrule.__version__)),
+        footer=html.escape(said.footer(__version__)),
     )
 
 
