@@ -10,7 +10,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.support import commands
 
 import chainrule
 from chainrule.formulas import layers
@@ -98,13 +100,16 @@ HEAVY = (
     "typer",
     "narwhals",
     "PIL",
+    "onnx",
+    "optuna",
+    "pyarrow",
+    "starlette",
 )
 
 
 def loaded(code: str) -> set[str]:
-    return set(
-        run(f"import sys\n{code}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])").split()
-    )
+    made = f"import sys\n{code}\nprint()\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+    return set(run(made).rpartition("\n")[2].split())
 
 
 def test_import_loads_nothing():
@@ -157,6 +162,67 @@ def test_the_command_opens_no_network_and_reads_the_types_of_a_subcommands_optio
             "print()\nprint(asked.count(Settings), opens)"
         )
         assert run(code).splitlines()[-1] == expected
+
+
+SHOWS = {"rich", "typer"}
+MODELS = SHOWS | {"numpy", "safetensors"}
+TABLES = MODELS | {
+    "sklearn",
+    "scipy",
+    "pandas",
+    "narwhals",
+    "pyarrow",
+}  # the last three where they are installed
+MAY_LOAD = {
+    "train --help": SHOWS,
+    "--help": SHOWS,
+    "info": MODELS - {"safetensors"} | {"jax"},
+    "train digits.npz --epochs 1 --target 0.01 --out again": MODELS,
+    "info digits": MODELS,
+    "evaluate digits digits.npz": MODELS,
+    "predict digits digits.npz": MODELS,
+    "explain digits digits.npz --row 1": MODELS | {"PIL", "plotly"},
+    "export digits --c --out digits.c": TABLES,
+    "card digits": TABLES,
+    "train houses.csv --target-column y --epochs 1 --out more": TABLES,
+    "info houses": TABLES,
+    "predict houses houses.csv --interval 0.9 --explain": TABLES,
+    "check houses houses.csv": TABLES,
+    "export houses --js --out houses.js": TABLES,
+}
+"""The packages that a subcommand may load, by an example of it on digits, arrays of pixels, or on houses, a table."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data and the runs of `MAY_LOAD`."""
+    place = tmp_path_factory.mktemp("runs")
+    draws = np.random.default_rng(0)
+    X = draws.integers(0, 256, (60, 16)).astype(np.uint8)
+    np.savez(place / "digits.npz", X=X, y=X[:, 0] > 127)
+    rows = [f"{a:.3f},{'uvw'[k % 3]},{a + k % 3:.3f}" for k, a in enumerate(draws.normal(size=60))]
+    (place / "houses.csv").write_text("\n".join(["a,kind,y", *rows]), "utf-8")
+    for name, *given in (("digits.npz",), ("houses.csv", "--target-column", "y")):
+        out = place / Path(name).stem
+        assert not commands.invoke(["train", place / name, *given, "--epochs", 1, "--out", out]).exit_code
+    return place
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(each, marks=pytest.mark.slow) if loads >= TABLES else each
+        for each, loads in MAY_LOAD.items()
+    ],
+)
+def test_a_subcommand_loads_the_packages_that_it_needs(runs: Path, example: str):
+    """Scikit-learn, SciPy and pandas take a second, longer than a training to 98 % on MNIST."""
+    given = ["chainrule", *example.split()]
+    code = f"import os, sys\nos.chdir({str(runs)!r})\nsys.argv = {given!r}\nimport chainrule.cli\n"
+    code += (
+        "try:\n    chainrule.cli.main()\nexcept SystemExit as ended:\n    assert not ended.code, ended.code"
+    )
+    assert loaded(code) <= MAY_LOAD[example]
 
 
 def test_a_model_loads_nothing_that_shows_or_explains():

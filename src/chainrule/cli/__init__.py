@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import shutil
 import sys
@@ -13,7 +14,6 @@ from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
-import chainrule
 from chainrule.cli.card import card
 from chainrule.cli.check import check
 from chainrule.cli.data import data
@@ -28,6 +28,7 @@ from chainrule.cli.serve import serve
 from chainrule.cli.studio import studio
 from chainrule.cli.train import train
 from chainrule.cli.tune import tune
+from chainrule.core.version import __version__
 
 EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (train, "chainrule train mnist --report --out runs/mnist"),
@@ -100,7 +101,7 @@ TOP = ("-h", "--help", "--version")
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"chainrule {chainrule.__version__}")
+        typer.echo(f"chainrule {__version__}")
         raise typer.Exit
 
 
@@ -121,9 +122,11 @@ def main() -> None:
     """Run the command on the arguments of this process.
 
     For a fast start, only the subcommand that is named gets its options, none where --help lists them all, and garbage
-    collection, which takes as long as some of the imports, is made rarer.
+    collection, which takes as long as some of the imports, is made rarer. A process that ends frees all of its memory:
+    Python's last collection would visit every object of every module for it.
     """
     gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     named = [
         made for made in app.registered_commands if getattr(made.callback, "__name__", "") in sys.argv[1:2]
     ]

@@ -65,10 +65,12 @@ def checks_of(
     made: the estimator in the model's file.  table: the metadata of the table of the training.
     sources: the files that were predicted, of any kind.
     """
+    if table is None or made is None:
+        return {}
     from chainrule.datasets.table_files import TABLES
     from chainrule.estimators.held import result_of
 
-    if table is None or made is None or not result_of(made).seen:
+    if not result_of(made).seen:
         return {}
     return {
         source: made.check(rows_of_table(source, table))

@@ -7,9 +7,9 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import chainrule
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guarded
+from chainrule.core.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +76,7 @@ def installation() -> dict[str, Any]:
     from chainrule.datasets import cache_folder
 
     return {
-        "chainrule": chainrule.__version__,
+        "chainrule": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
         "packages": {name: installed(name) for name in PACKAGES},

@@ -46,9 +46,6 @@ def predict(
         raise ConfigError(f"--interval writes columns of a table; end {out.name!r} in .csv.")
     from chainrule.cli.models import load_with_table, model_file, with_table
     from chainrule.model import Model
-    from chainrule.recipe.averages import estimator_in
-    from chainrule.recipe.demands import decision_of
-    from chainrule.views.text.drift import said_of_rows
 
     chosen, table = load_with_table(model)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
@@ -58,11 +55,14 @@ def predict(
     labels = [str(label) for label in chosen.labels]
     if explain and out is not None and out.suffix.lower() != ".csv":
         raise ConfigError(f"--explain needs --out with the ending .csv, not {out.name!r}, or no --out.")
-    made = None if table is None else table.average
-    if made is None and (table is not None or interval is not None or explain):
-        made = estimator_in(model_file(model))
+    made, decision = None if table is None else table.average, None
+    if table is not None or interval is not None or explain:
+        from chainrule.recipe.averages import estimator_in
+        from chainrule.recipe.demands import decision_of
+
+        made = made or estimator_in(model_file(model))
+        decision = None if table is None else decision_of(made)
     covering = None if interval is None else covering_of(made, model, interval)
-    decision = decision_of(made) if table is not None else None
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
     answers = [each.decided(decision, chosen.labels) for each in answers]
     checks = checks_of(made, table, [each.source for each in answers])
@@ -79,6 +79,8 @@ def predict(
         if out is not None:
             console.print(f"Written to {out}", markup=False)
     for source, found in checks.items():
+        from chainrule.views.text.drift import said_of_rows
+
         if said := said_of_rows(found):
             typer.secho(f"{source}: {said}", fg=typer.colors.YELLOW, err=True)
     if refused:

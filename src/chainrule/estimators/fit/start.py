@@ -9,14 +9,13 @@ import copy
 import math
 import operator
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator, member_seed
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import (
     ACTIVATIONS,
@@ -33,6 +32,9 @@ from chainrule.model import Ensemble, Model
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network, Slot
 from chainrule.training.run import copied
+
+if TYPE_CHECKING:
+    from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"]} | {
     name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"
