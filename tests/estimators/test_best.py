@@ -41,6 +41,7 @@ from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.fits import RaceOver
 from chainrule.estimators.best.judge import Judge, are_weights, greedy, is_temperature, temperature, tempered
+from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.rows import RacedRows
 from chainrule.estimators.best.state import NOTHING, RaceFit, RaceState, Task
 from chainrule.estimators.fit.data import FitInput, of_table
@@ -776,6 +777,47 @@ def test_the_first_fit_begins_whatever_the_time(monkeypatch: pytest.MonkeyPatch)
     with pytest.warns(ConvergenceWarning, match="time_limit=1e-06 ended the training after 1 of the 2 steps"):
         made = best(time_limit=1e-6).fit(TABLE, LABEL)
     assert len(made.report_) == 1 and len(made.predict(TABLE)) == N
+
+
+def test_a_race_says_which_epochs_and_recipes_it_had_no_time_for(tmp_path: Path):
+    endless = {"max_iter": 1_000_000, "n_iter_no_change": 1_000_000}
+    with pytest.warns(ConvergenceWarning) as said:
+        made = best(MLPRegressor, time_limit=0.4, **endless).fit(TABLE, NUMBER)
+    (text,) = [f"{each.message}" for each in said]
+    first = made.report_[0]
+    assert f"time_limit=0.4 left the race time for {len(made.report_)} of its 3 recipes" in text
+    assert f"few of the planned epochs (fast {first.epochs} of 1000000" in text and "raise time_limit" in text
+    assert said[0].filename == __file__ and first.planned == 1_000_000
+    shown = f"{first.epochs} of 1000000"
+    assert shown in repr(made.report_) and f"<td>{shown}</td>" in made.report_.to_html()
+    made.save(tmp_path / "made")
+    assert MLPRegressor.load(tmp_path / "made").report_[0].planned == 1_000_000
+    with warnings.catch_warnings():  # repeated by its plan, no clock is read
+        warnings.simplefilter("error")
+        again = best(MLPRegressor, **endless).fit(TABLE, NUMBER, plan=made.plan_)
+    np.testing.assert_array_equal(again.predict(TABLE), made.predict(TABLE))
+    assert [each.planned for each in again.report_] == [each.planned for each in made.report_]
+
+
+@pytest.mark.parametrize(
+    ("weights", "planned", "is_said"),
+    [
+        ([1.0, 0.0], [None, 100], False),  # the first one has its epochs, and it alone predicts
+        ([0.6, 0.4], [None, 100], False),
+        ([0.5, 0.5], [None, 100], True),
+        ([0.0, 1.0], [100, None], True),  # worse than a single fit may be
+        ([1.0], [None], True),  # one recipe of two is no race
+    ],
+)
+def test_when_a_race_says_that_it_was_short(weights: list[float], planned: list[int | None], is_said: bool):
+    report = RaceReport(
+        Record(name, {}, 1, 9, 1.0, 0.5, weight, planned=of)
+        for name, weight, of in zip("ab", weights, planned, strict=False)
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        report.warn_of_limit(60.0, 2)
+    assert bool(said) == is_said
 
 
 def test_an_error_of_another_kind_ends_the_race_at_once(monkeypatch: pytest.MonkeyPatch):

@@ -280,7 +280,7 @@ def test_a_plan_a_file_and_a_row(kind: type[Any], y: pd.Series, tmp_path: Path):
     assert len(updated.updates_) == 1 and len(updated.predict(TABLE)) == N
 
 
-@pytest.mark.filterwarnings("ignore:time_limit=0.05 ended the training")
+@pytest.mark.filterwarnings("ignore:time_limit=0.05 ")
 def test_a_plan_of_a_fit_that_its_limit_cut():
     made = best(max_iter=100, time_limit=0.05).fit(TABLE, NUMBER)
     assert len(made.report_) == 1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import DataError
@@ -155,5 +156,6 @@ def test_where_the_third_network_does_not_come_to_its_end_there_is_none(
 @pytest.mark.usefixtures("moves_little")
 def test_a_time_limit_has_to_leave_time_for_it():
     assert gain_of(small(time_limit=1e6)) is not None
-    made = small(time_limit=1.0, max_iter=1_000_000, n_iter_no_change=1_000_000)
+    with pytest.warns(ConvergenceWarning, match="of the 1,000,000 epochs"):
+        made = small(time_limit=1.0, max_iter=1_000_000, n_iter_no_change=1_000_000)
     assert made._fitted.held_out is not None and gain_of(made) is None

@@ -76,7 +76,7 @@ def check_same(again: Any, made: Any, X: pd.DataFrame) -> None:
 # --- a race -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:time_limit=0.4 ended the training")
+@pytest.mark.filterwarnings("ignore:time_limit=0.4 ")
 @pytest.mark.parametrize("rows", [2_500, 20_000])
 def test_a_race_that_its_limit_cut(rows: int):
     """On 2,500 rows it has some epochs, on 20,000 a busy machine may end it within the first one."""

@@ -131,8 +131,28 @@ def test_an_epoch_that_does_not_end_is_said(clock: Clock, name: str):
 
 
 def test_the_preparation_counts(clock: Clock):
-    made = fitted(clock, 2.6)  # 2.5 s behind two epochs; 2.7 s at the second step of the third
+    with pytest.warns(ConvergenceWarning, match="after 2 of the 20 epochs"):
+        made = fitted(clock, 2.6)  # 2.5 s behind two epochs; 2.7 s at the second step of the third
     assert made.n_iter_ == 2 and clock.steps == 22
+
+
+@pytest.mark.parametrize("name", ["batches", "a schedule", "held out"])
+def test_a_fit_says_how_few_of_its_epochs_it_had_time_for(clock: Clock, name: str):
+    """An epoch is ten steps of a tenth of a second, or eight: half of the 20 epochs need 10.5 s, and all 20.5."""
+    steps = 8 if name == "held out" else 10
+    with pytest.warns(
+        ConvergenceWarning, match=r"time_limit=6 ended the training after \d of the 20 "
+    ) as said:
+        made = fitted(clock, 6.0, **FITS[name])
+    text, seconds = str(said[0].message), 20 * steps / 10 + PREPARATION
+    assert f"after {made.n_iter_} of the 20 epochs that were planned, which need about" in text
+    needed = float(text.partition("about ")[2].partition(" s")[0])
+    assert seconds <= needed <= seconds + 1  # rounded up
+    assert text.endswith("raise time_limit, or fit fewer rows.") and said[0].filename == __file__
+    clock.asked = clock.steps = 0
+    with warnings.catch_warnings():  # most of its epochs are not few
+        warnings.simplefilter("error")
+        assert 10 <= fitted(clock, 13.0, **FITS[name]).n_iter_ < 20
 
 
 def test_a_partial_fit_has_its_epoch(clock: Clock):

@@ -25,21 +25,29 @@ JUDGED = 0.5
 
 
 class Shortfall(NamedTuple):
-    """The progress of a run that its time limit ended within the first epoch."""
+    """The progress of a run that its time limit ended within the first epoch, or after few of its epochs."""
 
     limit: float
     """in seconds"""
-    steps: int
-    """completed"""
+    done: int
+    """the steps or the epochs completed"""
     of: int
-    """steps per epoch"""
+    """the steps of an epoch, or the epochs that were planned"""
     seconds: float
-    """about the limit with which the epoch would have ended, including the time before the training"""
+    """about the limit with which all of these would have ended, including the time before the training"""
+    is_of_epochs: bool = False
+
+    @property
+    def planned(self) -> int | None:
+        """The epochs that were planned; None for the steps of the first one."""
+        return self.of if self.is_of_epochs else None
 
     def __str__(self) -> str:
-        """Return the sentence, with the time that the epoch needs."""
-        needed = f"{rounded_up(self.seconds):g} s"
-        return f"{self.steps:,} of the {self.of:,} steps of the first epoch, which needs about {needed}"
+        """Return the sentence, with the time that the epoch or all of them need."""
+        needed = f"about {rounded_up(self.seconds):g} s"
+        if self.is_of_epochs:
+            return f"{self.done:,} of the {self.of:,} epochs that were planned, which need {needed}"
+        return f"{self.done:,} of the {self.of:,} steps of the first epoch, which needs {needed}"
 
 
 class TimeLimit(Callback):
@@ -141,12 +149,16 @@ class TimeLimit(Callback):
         reason = f"the time limit of {self.seconds:g} s is over"
         if run.epoch == 0:
             taken, of = run.step - self.first, run.steps_per_epoch
-            before = max(0.0, self.begin - self.start)
-            needed = before + (now - self.begin) / max(1, taken) * (of - self.first)
-            self.shortfall = Shortfall(self.seconds, run.position, of, needed)
+            self.shortfall = Shortfall(
+                self.seconds, run.position, of, self.needed(now, taken, of - self.first)
+            )
             reason = f"{reason}, after {self.shortfall}"
         self.has_ended = True
         run.stop(reason)
+
+    def needed(self, now: float, taken: int, steps: int) -> float:
+        """Return about the seconds from the start that so many steps need, by those taken until now."""
+        return max(0.0, self.begin - self.start) + (now - self.begin) / max(1, taken) * steps
 
     def identity(self) -> Any:
         """Return the settings; clocks differ."""

@@ -156,8 +156,11 @@ class RaceResult(FitResult):
         is_cut: bool = False,
         plan: RacePlan | None = None,
     ) -> Self:
-        """Return the result of a race whose heaviest part has this result."""
+        """Return the result of a race whose heaviest part has this result; it is short if no part had a whole epoch."""
         own = {each.name: getattr(heaviest, each.name) for each in fields(FitResult)} | {"is_cut": is_cut}
+        shortfalls = [part.result.shortfall for part in blend.parts]
+        if any(short is None or short.planned is not None for short in shortfalls):
+            own["shortfall"] = None
         return cls(**own, blend=blend, report=report, state=state, plan=plan)
 
     @property

@@ -113,7 +113,10 @@ def fit(
         better = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
         end -= 0.0 if found is None else draw.NETWORKS * found.seconds
         race.run([*tasks(better, [*range(draw.NETWORKS)], True)], end, end)
-    return _ended(race, data, chosen, found, mean)
+    result = _ended(race, data, chosen, found, mean)
+    if result.shortfall is None and not race.ended.is_set():
+        result.report.warn_of_limit(race.seconds, len(racing))
+    return result
 
 
 def _ended(
@@ -265,7 +268,7 @@ class Race(Runner):
                     report.append(Record(candidate.name, dict(candidate.changed), *nothing, error))
                 continue
             weight = weights.get(number, 0.0)
-            judge = joined([self.rows.judges[fold] for fold in own])
+            judge, first = joined([self.rows.judges[fold] for fold in own]), next(iter(own.values())).result
             truth = np.concatenate([self.truth(number, fold) for fold in own])
             score = None
             if len(truth) and (scorer := self.scorer([*own])) is not None:
@@ -275,12 +278,13 @@ class Race(Runner):
                     candidate.name,
                     dict(candidate.changed),
                     len(own) + len(whole),
-                    next(iter(own.values())).result.records.n_iter,
+                    first.records.n_iter,
                     sum(made.seconds for made in (*own.values(), *whole.values())),
                     judge.mean_loss(truth) if len(truth) else float("nan"),
                     weight,
                     error,
                     score,
+                    None if first.shortfall is None else first.shortfall.planned,
                 )
             )
             if weight:
@@ -290,9 +294,6 @@ class Race(Runner):
                     fitted = as_fitted(unfitted, made.result)
                     parts.append(BlendPart(weight / len(used), fitted, candidate.name, made.result))
         parts.sort(key=lambda part: -part.weight)
-        heaviest = parts[0].result
-        if not all(part.result.shortfall for part in parts):
-            heaviest = replace(heaviest, shortfall=None)
         state = RaceState(drawn, finished(self.fits), finished(self.whole))
         blend = Blend(parts, degree, self.estimator.engine)
-        return RaceResult.of(heaviest, blend, report, state, self.ended.is_set())
+        return RaceResult.of(parts[0].result, blend, report, state, self.ended.is_set())

@@ -7,8 +7,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from sklearn.exceptions import ConvergenceWarning
+
+from chainrule.core import hints
 from chainrule.core.settings import is_count, is_figure
-from chainrule.errors import FormatError
+from chainrule.errors import FormatError, counted
+from chainrule.estimators.fit.limit import ENOUGH
 
 HEADS = (
     "recipe",
@@ -20,7 +24,7 @@ HEADS = (
     "weight",
     "score held out",
 )
-LATER = ("error", "score")
+LATER = ("error", "score", "planned")
 """The fields that files of earlier versions do not have."""
 
 
@@ -44,13 +48,19 @@ class Record(NamedTuple):
     """why one of its fits failed"""
     score: float | None = None
     """by the race's scoring, on the held-out rows; None where the loss alone judges"""
+    planned: int | None = None
+    """the epochs that the first fit was planned for, where the time limit left it fewer than half of them"""
 
     def cells(self) -> tuple[str, ...]:
         """Return its cells of a table, of which the last one is the score."""
         changed = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
-        counts = f"{self.networks}", f"{self.epochs}", f"{self.seconds:.1f}"
+        counts = f"{self.networks}", self.shown_epochs(), f"{self.seconds:.1f}"
         score = "" if self.score is None else f"{self.score:.5g}"
         return self.recipe, changed, *counts, f"{self.loss:.5g}", f"{self.weight:.2f}", score
+
+    def shown_epochs(self) -> str:
+        """Return its epochs, and of how many where few of them were left."""
+        return f"{self.epochs}" if self.planned is None else f"{self.epochs} of {self.planned}"
 
 
 def record_of(data: Any) -> Record:
@@ -68,6 +78,7 @@ def record_of(data: Any) -> Record:
         "weight": is_figure(made.weight) and 0 <= made.weight < 1 + 1e-6,
         "error": isinstance(made.error, str),
         "score": made.score is None or is_figure(made.score),
+        "planned": made.planned is None or is_count(made.planned, 1),
     }
     for name, is_right in fits.items():
         if not is_right:
@@ -86,6 +97,21 @@ class RaceReport(list[Record]):
         """Return the cells of the heads and of each record, with the score's column where there is one."""
         lines = [HEADS, *(each.cells() for each in self)]
         return lines if any(each.score is not None for each in self) else [line[:-1] for line in lines]
+
+    def warn_of_limit(self, limit: float, recipes: int) -> None:
+        """Warn of a race that had no time for what makes it better than a single fit.
+
+        That is a second recipe, and at least half of the epochs of the first one and of half of the average.
+        """
+        cut = [each for each in self if each.planned is not None]
+        is_short = self[0] in cut or sum(each.weight for each in cut) >= ENOUGH
+        if is_short or len(self) == 1 < recipes:
+            epochs = ", ".join(f"{each.recipe} {each.shown_epochs()}" for each in cut)
+            hints.give(
+                f"time_limit={limit:g} left the race time for {len(self)} of its {counted(recipes, 'recipe')}"
+                f"{f', and for few of the planned epochs ({epochs})' if cut else ''}; raise time_limit.",
+                ConvergenceWarning,
+            )
 
     def __repr__(self) -> str:
         """Show a line for each recipe."""

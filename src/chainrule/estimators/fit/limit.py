@@ -19,6 +19,8 @@ LATER = {"has_linear_part"}
 AT_LEAST = 0.05
 """The part of a time limit that the training has in any case, however long the preparation takes."""
 
+ENOUGH = 0.5
+"""The part of the planned epochs from which nothing is said of the others."""
 HANDED = 0.5
 """About the time that handing a network's parameters to another computation takes, in that of a step."""
 
@@ -65,6 +67,11 @@ def _is_replan(each: object) -> bool:
         return False
     step, epochs, shortened = each
     return is_count(step) and is_count(epochs, 1) and (shortened is None or is_count(shortened, 1))
+
+
+def are_few(epochs: int, planned: int) -> bool:
+    """Return whether a run behind its first epoch has so few of its epochs that it is to be said."""
+    return 0 < epochs < ENOUGH * planned
 
 
 class FitLimit(TimeLimit):
@@ -152,8 +159,12 @@ class FitLimit(TimeLimit):
         if self.has_ended and self.course.end is None:
             self.course = self.course._replace(end=run.step, is_late=True)
 
-    def warn(self, shortfall: Shortfall) -> None:
-        """Leave it to the fit."""
+    def on_train_end(self, run: Run) -> None:
+        """Note how few of its epochs the limit left to a run that it ended."""
+        if self.has_ended and are_few(run.epoch, self.asked):
+            steps = self.asked * run.steps_per_epoch - self.first
+            needed = self.needed(time.monotonic(), run.step - self.first, steps)
+            self.shortfall = Shortfall(self.seconds, run.epoch, self.asked, needed, is_of_epochs=True)
 
 
 class RepeatedLimit(Callback):
@@ -161,15 +172,15 @@ class RepeatedLimit(Callback):
 
     looks_inside = False
     shortfall: Shortfall | None = None
-    """none: a limit that is repeated warns of nothing"""
+    """that of a run with few epochs; no seconds are known"""
 
     def __init__(self, course: LimitCourse) -> None:
         """Keep what is to be repeated."""
-        self.course, self.has_ended = course, False
+        self.course, self.has_ended, self.asked = course, False, 0
 
     def on_train_begin(self, run: Run) -> None:
         """Ask to be called at the first of the steps."""
-        self.has_ended = False
+        self.has_ended, self.asked, self.shortfall = False, run.epochs, None
         self._follow(run)
 
     def on_steps(self, run: Run) -> None:
@@ -179,6 +190,11 @@ class RepeatedLimit(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Do what was done at this step."""
         self._follow(run)
+
+    def on_train_end(self, run: Run) -> None:
+        """Note how few of its epochs the run has."""
+        if self.has_ended and are_few(run.epoch, self.asked):
+            self.shortfall = Shortfall(0.0, run.epoch, self.asked, 0.0, is_of_epochs=True)
 
     def _follow(self, run: Run) -> None:
         for step, epochs, shortened in self.course.replans:

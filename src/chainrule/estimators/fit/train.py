@@ -214,7 +214,10 @@ def by_batches(
         shortfall=limited.shortfall,
         course=limited.course,
         floor=None
-        if limited.shortfall is None or parts.validation is None or not plan.conditions.is_alone
+        if (short := limited.shortfall) is None
+        or short.is_of_epochs
+        or parts.validation is None
+        or not plan.conditions.is_alone
         else floor_of(model, samples, parts.validation),
         held_out=predicted(plan, start.result, parts),
     )
@@ -249,7 +252,7 @@ def by_solver(plan: FitPlan, start: FitStart, parts: SplitSamples, listen: Liste
 
 
 def warn_of(result: FitResult) -> None:
-    """Warn of a fit that time_limit ended within its first epoch, and say where a linear model is better."""
+    """Warn of a fit that time_limit ended early; within its first epoch, say where a linear model is better."""
     short, floor = result.shortfall, result.floor
     if short is None:
         return
