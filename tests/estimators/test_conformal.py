@@ -169,7 +169,7 @@ def test_each_group_is_covered(regressor):
 
 @pytest.fixture(scope="module")
 def counter() -> tuple[MLPRegressor, pd.DataFrame]:
-    """One of counts in three towns, with weights and few rows held out; and its table, one column of which is left out."""
+    """One of counts in three towns, with weights and few rows held out; and its table, of which `same` is left out."""
     rng = np.random.default_rng(5)
     table = pd.DataFrame({"a": rng.normal(size=N), "town": rng.choice(["x", "y", "z"], N), "same": 1.0})
     y = rng.poisson(np.where(table["town"] == "z", 6.0, 1.0)).astype(float)
@@ -344,6 +344,20 @@ def test_quantiles_never_cross_and_their_loss_is_no_larger(q, rows):
     for y in (-3.0, 0.0, 4.5):
         truth = np.full(predicted.shape, y)
         assert (loss.value(found, truth) <= loss.value(predicted, truth) + 1e-12).all()
+
+
+def test_intervals_of_quantiles_by_hand():
+    """From the lowest to the highest about the middle one, each at least a thousandth of their mean distance, 6.4."""
+    quantiles, y = np.array([[1.0, 2, 9]] * 4 + [[5, 5, 5]]), np.array([[2.0], [9], [16], [1], [5.0064]])
+    held = HeldOut(np.arange(5), y, quantiles, np.array([1.0, 1, 8, 1, 1]))
+    known = Intervals.of(held, NumericTargets(3, Quantile((0.1, 0.5, 0.9))))
+    np.testing.assert_allclose(known.outputs[0].own, [0, 1, 2, 1, 1])
+    (unit,) = known.units(np.empty((2, 0)), quantiles[3:])
+    np.testing.assert_allclose(unit.times(0.5), [[1.5, 5.5], [4.9968, 5.0032]])
+    # up to a score of 1 rows weigh 4 of 12 and of a new one, 2.4
+    assert [known.outputs[0].scores.quantile(each) for each in (0.25, 0.3, 0.9)] == pytest.approx(
+        [1, 2, np.inf]
+    )
 
 
 def test_predicted_quantiles_do_not_cross_and_make_intervals(tmp_path):

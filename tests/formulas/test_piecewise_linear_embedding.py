@@ -245,9 +245,7 @@ def test_frozen(engine: str):
 
 @pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=needs_native)])
 @pytest.mark.parametrize("how", [{}, {"clip": c.Clip(norm=1.0)}], ids=["plain", "clipped"])
-def test_a_gradient_that_is_larger_than_a_float_is_found_before_it_is_used(
-    engine: str, how: dict[str, Any]
-):
+def test_a_gradient_that_is_larger_than_a_float_is_found_before_it_is_used(engine: str, how: dict[str, Any]):
     """dL/dE has the factor (x - edge) / width, here 1e30, which neither x nor delta has."""
     network = c.Network(1, [c.PiecewiseLinearEmbedding(2, 1), c.Dense(1)], c.MeanSquaredError())
     model = c.Model(network, seed=1)
