@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -97,6 +98,11 @@ def test_scores_left_out_err_on_the_safe_side(count, coverage):
 def test_the_shortest_interval_by_hand():
     ordered = np.array([-9.0, -1, 0, 0.5, 2, 7, 20, 30])
     assert shortest(ordered, 0.5) == (-1, 2) and shortest(ordered, 1) == (-9, 30)
+    assert shortest(ordered, 0.51) == (-1, 7)  # at least that share
+    # half of them lie between -1 and 0, and nine tenths up to 2.4
+    skewed = shape_of(np.r_[np.arange(-49.0, 1) / 49, 3 * np.arange(1.0, 51) / 50])
+    assert skewed.middle == pytest.approx(-0.5) and skewed.below == pytest.approx(0.5 / 3.4)
+    assert shape_of(np.repeat([-1.0, 0, 0, 99], 25)).below == 0.1  # the least part
     found = shape_of(np.repeat([-1.0, 0, 0, 9], 25))
     assert found.middle == 0 and found.below == pytest.approx(0.1) and found.above == pytest.approx(0.9)
     np.testing.assert_allclose(found.scores(np.array([-1.0, 0, 9])), [10, 0, 10])
@@ -109,6 +115,7 @@ def test_difficult_rows_have_a_smaller_factor_by_hand():
     np.testing.assert_allclose(unit.times(2.0)[:, 1], [0.5, 0.25, 0.125, 0.75])
     np.testing.assert_allclose(unit.scores(np.array([-1.0, -0.5, -0.25, 0.75])), 2)
     assert np.isinf(unit.times(np.inf)).all()
+    assert np.array_equal(unit.times(-0.5)[:3], np.zeros((3, 2)))  # no interval ends below its beginning
     assert slope_of(np.array([7.0, 2 * np.log(2), 0])) == pytest.approx(1)  # half of a mean size of 2
 
 
@@ -136,6 +143,54 @@ def test_coverage_is_within_the_binomial_band_whatever_the_noise():
     for coverage, found in zip(coverages, np.mean(hits, 0), strict=True):
         error = math.sqrt(coverage * (1 - coverage) * (1 / 300 + 1 / 500) / 40)
         assert abs(found - coverage) < 3 * error + 1 / 301
+
+
+def held_of(x: np.ndarray, weight: np.ndarray | None = None) -> HeldOut:
+    """Errors that grow with the first of three inputs alone; and predictions that are all the same."""
+    n, random = len(x), np.random.default_rng(2)
+    y = random.normal(size=(n, 1)) * np.exp(x[:, :1])
+    return HeldOut(np.arange(n), y, np.zeros((n, 1)), np.ones(n) if weight is None else weight, inputs=x)
+
+
+def test_widths_far_away_are_those_of_the_largest_and_the_smallest_errors():
+    """Of the share of 1 % and of 99 % of them. A feature counts up to five deviations."""
+    x = np.random.default_rng(3).normal(size=(400, 3))
+    known, held = Intervals.of(held_of(x), SQUARED), held_of(x)
+    errors = np.abs(held.y)
+    low, high = np.exp(np.percentile(np.log(errors + 0.05 * np.median(errors)), [1, 99]))
+
+    def widths(*rows: list[float]) -> np.ndarray:
+        return known.outputs[0].units.difficulty(np.array(rows), np.zeros(len(rows)))
+
+    small, large = widths([-1e3, 0, 0], [1e3, 0, 0])
+    assert large / small == pytest.approx(high / low)
+    one, *others = widths([0, 6, 0], [0, 60, 0], [0, 1e9, 0])
+    np.testing.assert_allclose(others, one)
+
+
+def test_the_unit_of_a_row_is_that_of_rows_of_other_folds_by_a_loop():
+    """Where all predictions are the same and there are no inputs: the size is the mean of the logarithms of errors."""
+    held = replace(held_of(np.random.default_rng(3).normal(size=(200, 3))), inputs=None)
+    errors, fold, sizes = held.y[:, 0], folds_of(held), np.empty(200)
+    logs = np.log(np.abs(errors) + 0.05 * np.median(np.abs(errors)))
+    for k in range(5):
+        sizes[fold == k] = logs[fold != k].mean()
+    scaled = errors / np.exp(sizes - sizes.mean())
+    scores = np.empty(200)
+    for k in range(5):
+        scores[fold == k] = shape_of(scaled[fold != k]).scores(scaled[fold == k])
+    less = slope_of(scores) * (sizes - sizes.mean())
+    found = Intervals.of(held, SQUARED).outputs[0]
+    np.testing.assert_allclose(found.own, np.minimum(scores + less, 4 * scores), rtol=1e-9)
+
+
+def test_scaled_scores_count_by_the_weights_of_their_rows():
+    weight = np.random.default_rng(4).choice([0.0, 1, 9], 400)
+    found = Intervals.of(held_of(np.random.default_rng(3).normal(size=(400, 3)), weight), SQUARED).outputs[0]
+    total = weight.sum() + weight[weight > 0].mean()
+    for coverage in (0.3, 0.8):
+        enough = [s for s in found.own[weight > 0] if weight[found.own <= s].sum() >= coverage * total]
+        assert found.scores.quantile(coverage) == min(enough)
 
 
 def test_they_are_wide_where_errors_are_large(regressor):
@@ -382,6 +437,11 @@ def test_sets_by_hand():
     found = LabelSets.of(held, Labels(np.array(["a", "b", "c"]), "multiclass"))
     np.testing.assert_allclose(found.scores.values, [0.2, 0.3, 0.5, 0.7])
     np.testing.assert_allclose(found.by_label[1].values, [0.5, 0.7])
+    # with weights: of the second label there is one row of 3, beside a new one of as much
+    heavy = HeldOut(np.arange(4), np.array([0, 1, 2, 1]), predicted, np.array([4.0, 3, 1, 0]))
+    found = LabelSets.of(heavy, Labels(np.array(["a", "b", "c"]), "multiclass"))
+    np.testing.assert_allclose([*found.scores.masses, found.scores.total], [1, 5, 8, 8 + 8 / 3])
+    np.testing.assert_allclose([found.by_label[1].quantile(each) for each in (0.5, 0.51)], [0.5, np.inf])
 
 
 def test_sets_cover_also_by_label_and_by_group(classifier):
@@ -449,6 +509,11 @@ def test_the_log_odds_of_another_network_by_hand():
     np.testing.assert_allclose(sets.own, [1 - after[0, 0], after[1, 0]])
     assert confidence_of(before[:1], after[:1]) is None  # a line needs two points
     assert confidence_of(before, before[::-1]) is None  # where one is surer the other is less
+    for factor in (
+        0.4,
+        2.5,
+    ):  # more than twice as sure, or less than half, says that they have little in common
+        assert confidence_of(before, Confidence(factor, 0.0).of(before)) is None
     assert confidence_of(before, np.array([[0.5], [np.nan]])) is None
 
 

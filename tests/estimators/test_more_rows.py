@@ -115,18 +115,26 @@ def test_each_of_several_outputs_has_its_own_and_the_same_in_the_same_fit():
 
 
 @pytest.mark.usefixtures("moves_little")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     "settings",
     [
         {"loss": Quantile((0.1, 0.5, 0.9))},
         {"validation_fraction": 0.04},
         {"groups": np.arange(len(X)) // 2},
+        {"groups": np.arange(len(X)) // 2, "preprocess": None, "early_stopping": True, "refit": True},
         {"refit": False},
     ],
-    ids=["quantiles", "few rows held out", "groups", "no network of all rows"],
+    ids=["quantiles", "few rows held out", "groups", "groups of arrays", "no network of all rows"],
 )
 def test_there_is_none_of(settings: dict[str, Any]):
     assert gain_of(small(**{"max_iter": 3} | settings)) is None
+
+
+def test_outputs_of_which_the_network_has_not_moved_keep_their_errors(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(refit, "has_moved", lambda *_: np.array([True, False]))
+    monkeypatch.setattr(refit, "error_ratio", lambda *_: np.array([0.9, 0.8]))
+    assert_array_equal(gain_of(small(np.stack([EXACT, NOISE], 1), max_iter=3)), [0.9, 1])
 
 
 @pytest.mark.usefixtures("moves_little")
