@@ -163,9 +163,9 @@ def aims(results: Results) -> list[str]:
     )
     value = 1e6 / statistics.median(one) if one else math.nan
     row("one row, 784-128-10, from Python", "under 5 µs", value, f"{value:.1f} µs", value < 5)
-    imported = results.section("imports").get("seconds", {}).get("values", {}).get("chainrule alone")
+    imported = results.section("imports").get("seconds", {}).get("values", {}).get("chainrule")
     value = statistics.median(imported) if imported else math.nan
-    row("`import chainrule`", "under 0.15 s", value, f"{value:.3f} s", value < 0.15)
+    row("import of the names of a program", "under 0.15 s", value, f"{value:.3f} s", value < 0.15)
     return table(["figure", "aim", "measured", "met"], rows)
 
 

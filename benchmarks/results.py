@@ -40,6 +40,17 @@ def vectors() -> list[str]:
     return [flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
 
 
+def generation(machine: dict[str, Any]) -> str:
+    """A processor's name with its generation, which virtual machines hide, by the instructions that it has."""
+    name, sets = machine.get("processor", "-"), machine.get("instruction sets", ())
+    name = re.sub(r"\(R\)|Processor", "", name).strip()
+    if "AMD" in name and "avx512_bf16" in sets:
+        return f"{name} (Zen 4 or 5)"
+    if "Intel" in name and "amx_bf16" in sets:
+        return f"{name} (Sapphire Rapids or later)"
+    return name
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {

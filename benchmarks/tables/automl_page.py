@@ -28,8 +28,11 @@ AutoGluon, FLAML and mljar, and with two that have none: EBM, and Chainrule's de
 - **AutoGluon best** is `presets="best_quality"` and **AutoGluon** its default, `medium_quality`; **FLAML** is its
   `AutoML`; **mljar** has `mode="Compete"`. Each is told the limit, the threads and the score: log loss, or RMSE.
 - **EBM** is interpret's explainable boosting machine as it comes.
-- **The same rows**: a fifth is held out, in a classification with as much of each class as there is. Contestants run in
-  turn, each in a process of its own. **Seconds** are of the clock, from the table to the fitted model.
+- **The same rows**: one random fifth is held out, in a classification with as much of each class as there is. Rows of
+  one person or one day are on both sides, and "best" looks similar training rows up: for persons never seen the order
+  can turn round. Each contestant runs in a process of its own; [when and where](#this-run) is below.
+- **Seconds** are of the clock, from the table to the fitted model.
+- **Measured several times**: a cell has the median of its measurements on its last day, on that day's processor.
 - **One row** is the prediction of a data frame of one row, by the clock, the median of 30; AutoGluon's models are kept
   in memory, as it advises. A bound estimator of ours answers in microseconds ([Estimators](estimators.md)).
 - **Size** is of what has to be saved to predict elsewhere: our one file, by `save(path, compact=True)`, AutoGluon's
@@ -132,14 +135,22 @@ def each_table(cells: Cells, what: str | None, scale: float) -> list[str]:
     return table(["table", *(TITLES[who] for who in whos)], rows)
 
 
+def when_and_where(cells: Cells, who: str) -> str:
+    """Return the days and machines of a contestant's cells, and the tables on which it was measured several times."""
+    own = [cell for cell in cells.by_key.values() if cell.who == who]
+    places = Counter((cell.date, cells.machines[cell.key]) for cell in own)
+    said = [f"{count} cells on {day}, {machine}" for (day, machine), count in sorted(places.items())]
+    times = {cell.table: len(cells.repeated(cell.key)) for cell in own}
+    if several := [f"{name} {count}" for name, count in times.items() if count > 1]:
+        said.append(f"times measured, where more than once: {', '.join(several)}")
+    return "; ".join(said)
+
+
 def circumstances(cells: Cells) -> list[str]:
-    """Return the machine, the versions, the dates, and how busy the machine was."""
+    """Return the machines, the dates, the versions, and how busy the machine was."""
     found = list(cells.by_key.values())
-    dates = sorted({cell.date for cell in found})
-    machines = Counter(cells.machines[cell.key] for cell in found)
     rows = [
-        ["dates", " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "-"],
-        *(["machine", f"{name} ({count} cells)"] for name, count in machines.most_common()),
+        *([TITLES[who], when_and_where(cells, who)] for who in contestants(cells)),
         ["threads of each contestant", cells.about.get("threads", "-")],
         ["time limit, seconds", f"{cells.about.get('seconds', 0):g}"],
         [

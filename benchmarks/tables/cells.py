@@ -1,17 +1,21 @@
-"""The file of results: a JSON line of the circumstances, and one a cell; a later line of the same cell counts."""
+"""The file of results: a JSON line of the circumstances, and one a measurement of a cell.
+
+A cell that was measured several times has the medians of its measurements on the last day, on that day's processor:
+those before are of an earlier state of the package, or of another machine.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from results import cores, machine, rounded
+from results import cores, generation, machine, rounded
 
 Key = tuple[str, str, int]
 
@@ -67,39 +71,38 @@ def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 
 def in_words(about: dict[str, Any]) -> str:
-    """The machine of some circumstances: its processor and its cores."""
+    """The machine of some circumstances: its processor, with its generation, and its cores."""
     machine = about.get("machine", {})
-    return f"{machine.get('processor', '-')}, {machine.get('cores', '-')} cores"
+    return f"{generation(machine)}, {machine.get('cores', '-')} cores"
 
 
 class Cells:
     """The results of all runs that wrote into one file."""
 
-    def __init__(self, path: Path, about: dict[str, Any], cells: Iterable[Cell]) -> None:
+    def __init__(self, path: Path) -> None:
         """See `read`."""
-        self.path, self.about = path, about
-        self.by_key: dict[Key, Cell] = {cell.key: cell for cell in cells}
+        self.path = path
+        self.about: dict[str, Any] = {}
+        self.by_key: dict[Key, Cell] = {}
         self.machines: dict[Key, str] = {}
         """that of each cell, in words"""
+        self.measured: dict[Key, list[tuple[Cell, str]]] = {}
+        """every measurement of each cell, with its machine, in order"""
 
     @classmethod
     def read(cls, path: Path) -> Cells:
         """Read the file, or begin without one; a last line that was cut off is left out."""
-        about: dict[str, Any] = {}
-        cells, machines = [], dict[Key, str]()
+        cells = cls(path)
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             try:
                 data = json.loads(line)
             except ValueError:
                 continue
             if "machine" in data:
-                about = data
+                cells.about = data
             else:
-                cells.append(Cell(**data))
-                machines[cells[-1].key] = in_words(about)
-        found = cls(path, about, cells)
-        found.machines |= machines
-        return found
+                cells._keep(Cell(**data))
+        return cells
 
     def __contains__(self, key: Key) -> bool:
         """Whether a cell was measured."""
@@ -108,9 +111,22 @@ class Cells:
     def put(self, cell: Cell) -> None:
         """Keep a cell as its line says it, and write the line."""
         data = rounded(asdict(cell))
-        self.by_key[cell.key] = Cell(**data)
-        self.machines[cell.key] = in_words(self.about)
+        self._keep(Cell(**data))
         self._append(data)
+
+    def repeated(self, key: Key) -> list[Cell]:
+        """Return the measurements of a cell on its last day, on that day's machine."""
+        last, machine = self.measured[key][-1]
+        return [cell for cell, where in self.measured[key] if cell.date == last.date and where == machine]
+
+    def _keep(self, cell: Cell) -> None:
+        self.machines[cell.key] = in_words(self.about)
+        self.measured.setdefault(cell.key, []).append((cell, self.machines[cell.key]))
+        alike = self.repeated(cell.key)
+        found = {
+            name: median(each.found[name] for each in alike if name in each.found) for name in cell.found
+        }
+        self.by_key[cell.key] = replace(cell, found=found, load=median(each.load for each in alike))
 
     def describe(self, about: dict[str, Any]) -> None:
         """Write the circumstances where they are others than before."""

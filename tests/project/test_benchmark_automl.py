@@ -51,6 +51,22 @@ def test_the_smaller_loss_is_bold(cells: Cells):
     assert f"| {FIRST} | **0.5** | 0.55 |" in text and f"| {SECOND} | 10 | **8** |" in text
 
 
+def test_a_cell_measured_several_times_has_the_median_of_its_last_day(tmp_path: Path):
+    made = Cells.read(tmp_path / "automl.jsonl")
+    made.describe({"machine": {"processor": "AMD EPYC", "cores": 2, "instruction sets": ["avx512_bf16"]}})
+    for day, loss in (("2026-11-29", 9.0), ("2026-11-30", 3.0), ("2026-11-30", 1.0), ("2026-11-30", 2.0)):
+        found = {"log_loss": loss, "fit": 50.0, "row": 0.001, "bytes": 1e6}
+        made.put(Cell(FIRST, "best", 0, 100, 5, day, 1.0, found))
+    put(made, FIRST, "autogluon-best", 4.0)
+    for cells in (made, Cells.read(tmp_path / "automl.jsonl")):
+        text = automl_page.text(cells)
+        assert f"| {FIRST} | **2** | 4 |" in text
+        assert (
+            f"1 cells on 2026-11-30, AMD EPYC (Zen 4 or 5), 2 cores; times measured, where more than once: {FIRST} 3"
+            in text
+        )
+
+
 def test_a_cell_has_scores_seconds_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     home = tmp_path / "shipped"
     home.mkdir()
