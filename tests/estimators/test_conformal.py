@@ -378,9 +378,15 @@ def test_rows_of_a_group_are_in_one_fold_if_there_are_enough(groups):
 
 
 def test_many_rows_are_thinned():
+    """With all that is known of each row; what is known of the network stays."""
     count = 2 * MAX_INPUTS + 1
-    held = HeldOut(np.arange(count), np.zeros((count, 1)), np.zeros((count, 1)), np.ones(count))
-    assert len(held.thinned().rows) == 6_667 and held.thinned().rows[1] == 3
+    y, gain, surer = np.arange(count)[:, None], np.array([0.5]), Confidence(1.5, 0.0)
+    held = HeldOut(np.arange(count), y, -y, 2.0 * y[:, 0], groups=y[:, 0] // 7, surer=surer, gain=gain)
+    thin = held.thinned()
+    assert len(thin.rows) == 6_667 and thin.rows[1] == 3 and thin.gain is gain and thin.surer is surer
+    for found, factor in ((thin.y[:, 0], 1), (thin.predicted[:, 0], -1), (thin.weight, 2)):
+        np.testing.assert_array_equal(found, factor * thin.rows)
+    np.testing.assert_array_equal(thin.groups, thin.rows // 7)
 
 
 # --- quantiles ------------------------------------------------------------------------------------------------------

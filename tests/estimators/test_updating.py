@@ -71,6 +71,46 @@ def test_nothing_is_taken_of_rows_that_teach_nothing():
     np.testing.assert_array_equal(held.model.theta, made.model_.theta)
 
 
+def test_exactly_the_rows_held_out_have_no_part_in_the_training(monkeypatch: pytest.MonkeyPatch):
+    """Of 20 rows there are 4 whose targets do not matter to what is trained."""
+    made = MLPRegressor(**SMALL | {"max_iter": 2}).fit(*OLD)
+    X, y = rows(20)
+    monkeypatch.setattr(updating, "PARTS", (1.0,))
+
+    def trained(change: Any) -> bytes:
+        found = copy.deepcopy(made).update(X, y + change, epochs=1)
+        assert found.updates_[0].held_out == 4
+        return found.model_.theta.tobytes()
+
+    alone = trained(0.0)
+    assert [trained(5.0 * (np.arange(20) == row)) == alone for row in range(20)].count(True) == 4
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("name", KINDS)
+def test_intervals_stay_where_nothing_is_taken(name: str, is_read: bool, tmp_path: Path):
+    made = MLPRegressor(**SMALL | KINDS[name], early_stopping=True).fit(*OLD)
+    before = made.predict_interval(LATER[0])
+    if is_read:
+        made.save(tmp_path / "made")
+        made = MLPRegressor.load(tmp_path / "made")
+    made.update(NEW[0], made.predict(NEW[0]), epochs=1, learning_rate=1e-9)
+    assert made.updates_[0].part == 0
+    np.testing.assert_array_equal(made.predict_interval(LATER[0]), before)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_loss_before_is_that_of_the_probabilities_of_the_rows_held_out(name: str):
+    """Which are all the same here, so that it does not matter which ones are held out."""
+    (X, y), (new, _) = OLD, NEW
+    made = MLPClassifier(**SMALL | KINDS[name]).fit(X[:90], np.digitize(y[:90], [-1, 1]))
+    row = new[:1]
+    expected = -np.log(made.predict_proba(row)[0, 1])
+    made.update(pd.concat([row] * 30), [1] * 30)
+    assert made.updates_[0].before == pytest.approx(expected, rel=1e-5)
+    assert made.updates_[0].after < expected and made.predict_proba(row)[0, 1] > np.exp(-expected)
+
+
 def test_the_smallest_part_that_is_as_good_by_hand(monkeypatch: pytest.MonkeyPatch):
     made = MLPRegressor(**SMALL).fit(*OLD)
     start = made.model_.theta.copy()
