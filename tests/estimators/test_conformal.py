@@ -481,18 +481,6 @@ def test_a_set_has_every_label_up_to_the_score_of_its_rank():
         assert hits.sum() == math.ceil((m + 1) * coverage)
 
 
-def test_labels_with_too_few_rows_for_a_coverage_are_said(classifier):
-    counts = np.bincount(result_of(classifier).held_out.y)
-    coverage = counts.min() / (counts.min() + 1) + 1e-3  # of the others there are enough rows
-    with pytest.warns(
-        UserWarning, match=f"needs at least {needed(coverage)} held-out rows of each label"
-    ) as said:
-        found = classifier.predict_set(TABLE[NEW], coverage, per_label=True)
-    few = classifier.classes_[counts < needed(coverage)]
-    assert [label for label in classifier.classes_ if f"'{label}'" in str(said[0].message)] == [*few]
-    assert found[:, counts < needed(coverage)].all() and not found.all() and len(few) < 3
-
-
 def test_a_file_keeps_sets(classifier, tmp_path):
     classifier.save(tmp_path / "net.safetensors")
     read = MLPClassifier.load(tmp_path / "net.safetensors")
@@ -515,12 +503,13 @@ def test_the_log_odds_of_another_network_by_hand():
     np.testing.assert_allclose(sets.own, [1 - after[0, 0], after[1, 0]])
     assert confidence_of(before[:1], after[:1]) is None  # a line needs two points
     assert confidence_of(before, before[::-1]) is None  # where one is surer the other is less
-    for factor in (
-        0.4,
-        2.5,
-    ):  # more than twice as sure, or less than half, says that they have little in common
+    # more than twice as sure, or less than half, says that they have little in common
+    for factor in (0.4, 2.5):
         assert confidence_of(before, Confidence(factor, 0.0).of(before)) is None
     assert confidence_of(before, np.array([[0.5], [np.nan]])) is None
+    assert log_odds(np.array([[0.0], [1.0]])) == pytest.approx(
+        12 * math.log(10) * np.array([[-1], [1]]), rel=1e-5
+    )
 
 
 @given(st.floats(0.6, 1.9), st.floats(-2, 2), st.integers(0, 1 << 30))

@@ -98,6 +98,17 @@ def test_how_far_beyond_the_range_a_number_is_strange_by_hand():
     assert found.strange_rows.tolist() == [1, 4] and found.columns[0].beyond == 4
 
 
+def test_missing_values_have_no_part_in_the_distance_of_numbers():
+    """Nor in its p-value: 100 numbers beside 100 gaps are 100 numbers."""
+    x, later = np.arange(100.0), pd.DataFrame({"x": np.arange(40.0, 130, 2)})
+    found = []
+    for values in (x, np.r_[x, np.full(100, np.nan)]):
+        net = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), max_iter=1, random_state=0)
+        (column,) = net.fit(pd.DataFrame({"x": values}), np.arange(len(values))).check(later).columns
+        found.append((column.distance, column.p_value, column.beyond, column.missing_now))
+    assert found[0] == found[1] and 1e-6 < found[0][1] < 0.01
+
+
 def test_a_missing_value_is_strange_where_training_had_none():
     X = pd.DataFrame({"a": np.arange(60.0), "b": [None, *range(59)], "c": ["x", "y"] * 30})
     net = MLPRegressor(preprocess="auto", max_iter=1, random_state=0).fit(X, X["a"])

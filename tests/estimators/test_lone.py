@@ -49,6 +49,9 @@ def test_where_no_row_is_held_out_nothing_is_said():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "Stochastic Optimizer")
         MLPClassifier(hidden_layer_sizes=(4,), max_iter=2, random_state=0).fit(X, ONE)
+        MLPClassifier(**SMALL).fit(
+            TABLE, ONE, X_val={name: x[:20] for name, x in TABLE.items()}, y_val=USUAL[:20]
+        )
 
 
 def test_a_race_does_too(monkeypatch: pytest.MonkeyPatch):
@@ -71,4 +74,5 @@ def test_sets_by_label_name_the_labels_with_too_few_rows():
 
 def test_many_classes_are_counted():
     assert named(["a"]) == "class 'a'" and named([1, 2]) == "classes 1, 2"
+    assert named([*"abc"]) == "classes 'a', 'b', 'c'"
     assert named([*"abcde"]) == "classes 'a', 'b', 'c' and 2 others"

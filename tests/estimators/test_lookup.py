@@ -435,6 +435,14 @@ def test_intervals_are_of_rows_held_out_of_the_lookup() -> None:
     assert np.sqrt(np.mean(np.square(errors))) < 0.7 * NUMBER.std()
 
 
+def test_an_update_is_judged_with_it() -> None:
+    """By the loss of the corrected probability, of rows that are all the same."""
+    made, row = copy.deepcopy(fitted("two")), TABLE[:1]
+    expected = -np.log(made.predict_proba(row)[0, made.classes_.tolist().index("high")])
+    made.update(pd.concat([row] * 20), ["high"] * 20)
+    assert made.updates_[0].before == pytest.approx(expected, rel=1e-5)
+
+
 def test_an_update_keeps_it() -> None:
     made = copy.deepcopy(fitted("number"))
     before = len(made.blend_.lookup)

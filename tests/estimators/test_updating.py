@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
+from chainrule import Callback, ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
 from chainrule.estimators import files, updating
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.held import result_of
@@ -142,6 +142,20 @@ def test_rows_of_weight_0_have_no_part():
         np.testing.assert_array_equal(each.predict(X), found[0].predict(X))
 
 
+def test_parameters_that_a_fit_trains_by_are_not_those_of_an_update():
+    made = MLPRegressor(**SMALL).fit(*OLD)
+    other = copy.deepcopy(made).set_params(
+        schedule="one_cycle", learning_rate_init=0.5, max_iter=1, callbacks=[Callback()]
+    )
+    for each in (made, other):
+        each.update(*NEW, epochs=3)
+    assert other.updates_ == made.updates_
+    np.testing.assert_array_equal(other.model_.theta, made.model_.theta)
+    before = made.predict(NEW[0])
+    made.update(*LATER, epochs=3, learning_rate=1e-10)
+    np.testing.assert_allclose(made.predict(NEW[0]), before, atol=1e-6)
+
+
 def test_an_update_is_the_same_in_any_unit_of_the_targets():
     """In euros or in thousandths of them above 50,000: predictions, and the losses in units of the new deviation."""
     (X, y), (new, later) = OLD, NEW
@@ -158,7 +172,7 @@ def test_running_statistics_become_those_of_the_new_rows():
     X = np.random.default_rng(0).normal(3.0, size=(400, 1))
     made = MLPRegressor(hidden_layer_sizes=(4,), batch_norm=True, max_iter=20, random_state=0)
     made.fit(X, X[:, 0]).update(2 * X, X[:, 0], epochs=40)
-    assert made.updates_[0].part == 1
+    assert made.updates_[0].part == 1 and made.model_.epochs_trained == 20 + 40
     read = 2 * X @ made.coefs_[0] + made.intercepts_[0]
     (state,) = made.model_.states.values()
     np.testing.assert_allclose(state.mean, read.mean(0), rtol=0.05)
