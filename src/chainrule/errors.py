@@ -12,8 +12,8 @@ Each message says the argument, what was expected, what was given, and the next 
 `ValueError`, so code written for scikit-learn catches them as it is.
 
 A message may be shown where options have other names: the command has `--batch-size` for `batch_size`, and names a loss
-by its kind rather than by its class. The functions `option` and `instead` mark such parts of a message. The error's
-text does not contain the marks, and `said` rewrites it with other names.
+by its kind rather than by its class. The functions `option` and `instead` mark such parts of a message. The text of an
+error or a warning does not contain the marks; `renamed` rewrites a message with other names.
 """
 
 from __future__ import annotations
@@ -38,23 +38,29 @@ def instead(text: str, other: str) -> str:
     return f"\ue000\ue001{other}\ue001{text}\ue002"
 
 
+def unmarked(text: str) -> str:
+    """Return a message without its marks, with options as in Python."""
+    return _MARKED.sub(lambda found: found[3], text)
+
+
+def renamed(text: str, name: Callable[[str, str, str], str]) -> str:
+    """Return a message with other names: name(option, value, text) is an option with its value, as shown."""
+    return _MARKED.sub(lambda found: name(found[1], found[2], found[3]) if found[1] else found[2], text)
+
+
 class ChainruleError(Exception):
     """Base class of all errors that Chainrule raises on purpose."""
 
     def __init__(self, message: str = "") -> None:
         """Store the message with its marks; its text is without them."""
         self._marked = message
-        super().__init__(_MARKED.sub(lambda found: found[3], message))
+        super().__init__(unmarked(message))
 
     def said(self, name: Callable[[str, str, str], str]) -> str:
-        """Return the message with other names: name(option, value, text) is an option with its value, as shown."""
-        if self.args != (_MARKED.sub(lambda found: found[3], self._marked),):
+        """Return the message with other names, as `renamed` does."""
+        if self.args != (unmarked(self._marked),):
             return str(self)  # the message was replaced after the error was made
-
-        def replaced(found: re.Match[str]) -> str:
-            return name(found[1], found[2], found[3]) if found[1] else found[2]
-
-        return _MARKED.sub(replaced, self._marked)
+        return renamed(self._marked, name)
 
 
 class ConfigError(ChainruleError, ValueError):

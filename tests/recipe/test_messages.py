@@ -5,17 +5,19 @@ from __future__ import annotations
 import copy
 import pickle
 from pathlib import PurePosixPath as Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as c
 from chainrule import Compute
-from chainrule.cli.subcommand import in_flags
-from chainrule.errors import instead, option
+from chainrule.core import hints
+from chainrule.errors import instead, option, renamed
 from chainrule.lab.base import check_options
-from chainrule.recipe.messages import call_to_resume, in_words_of, told, value_of, with_value
+from chainrule.recipe.messages import call_to_resume, in_flags, in_words_of, told, value_of, with_value
 from chainrule.recipe.preset_choice import _in_settings as in_settings
+from commands import invoke
 
 
 def test_one_message_in_three_words():
@@ -27,6 +29,40 @@ def test_one_message_in_three_words():
     assert str(error) == "learning_rate of Adam is odd for LBFGS; use engine='auto'."
     assert told(error) == "lr is odd for lbfgs; use engine='auto'."
     assert told(error, in_flags) == "--lr is odd for lbfgs; use --engine auto."
+
+
+def test_a_warning_names_options_too():
+    with pytest.warns(UserWarning) as given, hints.once() as told_of:
+        hints.give(
+            f"{option('time_limit', 'time_limit=3', '3')} is short; {instead('fit again', 'train again')}."
+        )
+    assert str(given[0].message) == "time_limit=3 is short; fit again."
+    assert renamed(hints.marked(given[0].message), in_flags) == "--time-limit 3 is short; train again."
+    assert renamed(told_of.sentences[0], in_flags) == "--time-limit 3 is short; train again."
+    assert pickle.loads(pickle.dumps(given[0].message)).args == given[0].message.args
+
+
+@pytest.mark.filterwarnings("always:column")
+def test_the_command_advises_its_own_options(tmp_path: Any):
+    """Of what every table of the estimators warns: free text, numbers with text among them, numbers of accounts."""
+    rng = np.random.default_rng(0)
+    kinds = {
+        "account no": rng.permutation(np.arange(10**8, 10**9, 10**7 - 3))[:90],
+        "order": ["rush" if k % 9 == 4 else f"{7 * k}" for k in range(90)],
+        "remark": [f"the customer writes in letter {k} that it came too late" for k in range(90)],
+        "size": rng.normal(size=90).round(3),
+        "y": rng.normal(size=90).round(3),
+    }
+    rows = [",".join(map(str, row)) for row in zip(*kinds.values(), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(kinds), *rows]))
+    options = ("--target-column", "y", "--epochs", 1, "--preset", "none", "--quiet", "--report")
+    done = invoke(["train", tmp_path / "t.csv", "--out", tmp_path / "run", *options])
+    assert done.exit_code == 0, done.output
+    said = done.stderr
+    assert {name for name in kinds if f"column {name!r}" in said} == {"account no", "order", "remark"}
+    assert "--exclude-columns remark" in said and "fit in Python" in said
+    assert "pass TablePreprocessor" not in said and "TfidfVectorizer" not in said
+    assert "--exclude-columns remark" in (tmp_path / "run/report.html").read_text("utf-8")
 
 
 def test_an_option_that_a_run_does_not_have_keeps_its_name():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -19,33 +18,11 @@ from chainrule import distributed
 from chainrule.cli.output import plain
 from chainrule.cli.train_words import Words
 from chainrule.core import hints
-from chainrule.errors import ChainruleError, ConfigError, LeakWarning
-from chainrule.recipe.messages import VALUE, told
-from chainrule.recipe.settings import NAMES, SearchSettings, Settings, flag, types_of, widths
+from chainrule.errors import ChainruleError, ConfigError, LeakWarning, renamed
+from chainrule.recipe.messages import in_flags, told
+from chainrule.recipe.settings import SearchSettings, Settings, flag, types_of, widths
 
 Command = Callable[..., Any]
-OTHERS = frozenset(
-    {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
-    | {"out", "overwrite", "resume", "rows"}
-)
-"""The options in messages besides the settings of a run."""
-
-
-def in_flags(option: str, value: str, text: str) -> str:
-    """Name an option as on the command line: `--batch-size`, `--batch-size 32`; the data, which have none, are DATA."""
-    if option.startswith(VALUE):
-        return value
-    if option == "data":
-        return "DATA"
-    if option == "resume" and value not in ("", "True"):
-        from chainrule.recipe.prepare import resume_command
-
-        return resume_command(Path(value))
-    if option not in NAMES and option not in OTHERS:
-        return text
-    return flag(option) if value in ("", "True") else f"{flag(option)} {value}"
-
-
 REPEATED = ("monotonic",)
 """The options that may be given several times; as a setting they are one text."""
 PANELS = ("The data", "The network", "Training", "The search", "The run")
@@ -217,7 +194,7 @@ def in_options(message: Warning | str) -> str:
 
         assert isinstance(message.notice, Notice)
         return words.notices.sentence(message.notice, "command")
-    return str(message)
+    return renamed(hints.marked(message), in_flags)
 
 
 def leave(message: str, code: int) -> None:

@@ -6,9 +6,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
-from chainrule.errors import LeakWarning
+from chainrule.errors import LeakWarning, unmarked
 
 ROOM = __name__.partition(".")[0]
 
@@ -16,15 +16,34 @@ ROOM = __name__.partition(".")[0]
 def give(sentence: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Warn at the first line outside this package and scikit-learn's wrappers of its methods.
 
-    sentence: what is said, or a warning, whose class is the category.
+    sentence: what is said, whose options may be marked, see `errors.option`; or a warning, whose class is the category.
     """
+    message = Sentence(sentence) if isinstance(sentence, str) else sentence
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
         ROOM,
         "sklearn",
     ):
         frame, level = frame.f_back, level + 1
-    warnings.warn(sentence, category, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
+
+
+class Sentence(str):
+    """A sentence without the marks of its options, which it keeps beside it."""
+
+    def __new__(cls, marked: str) -> Self:
+        """Return the sentence of a text with marks."""
+        return super().__new__(cls, unmarked(marked))
+
+    def __init__(self, marked: str) -> None:
+        """Keep the text with its marks."""
+        self.marked = marked
+
+
+def marked(message: Warning | str) -> str:
+    """Return the sentence of a warning with its marks."""
+    said = message.args[0] if isinstance(message, Warning) and message.args else message
+    return said.marked if isinstance(said, Sentence) else str(message)
 
 
 class Told(dict[str, Warning | str]):
@@ -32,8 +51,8 @@ class Told(dict[str, Warning | str]):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The sentences but for those about what a fit noticed of its table, which the estimator keeps."""
-        return tuple(text for text, warning in self.items() if not isinstance(warning, LeakWarning))
+        """The sentences with their marks, but for those of a `LeakWarning`, which the estimator keeps."""
+        return tuple(marked(each) for each in self.values() if not isinstance(each, LeakWarning))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import hints
 from chainrule.core.settings import check_number
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators.conformal.intervals import Intervals, Scores
 from chainrule.estimators.conformal.sets import LabelSets, misfits
 from chainrule.estimators.fit.held_out import PreparedInputs, named
@@ -141,6 +141,10 @@ def needed(coverage: float) -> int:
     return math.ceil(coverage / (1 - coverage) - 1e-9)
 
 
+def _asked(coverage: float) -> str:
+    return option("interval", f"coverage={coverage:g}", f"{coverage:g}")
+
+
 def warn_of_few_labels(targets: Targets, known: LabelSets, coverage: float) -> None:
     """Warn of the labels with too few held-out rows for a coverage."""
     few = [k for k, scores in enumerate(known.by_label) if np.isinf(scores.quantile(coverage))]
@@ -148,7 +152,7 @@ def warn_of_few_labels(targets: Targets, known: LabelSets, coverage: float) -> N
         which = named(targets.classes[few].tolist())
         so = "has fewer, so it is" if len(few) == 1 else "have fewer, so they are"
         hints.give(
-            f"coverage={coverage:g} needs at least {needed(coverage)} held-out rows of each label, and {which} {so} in "
+            f"{_asked(coverage)} needs at least {needed(coverage)} held-out rows of each label, and {which} {so} in "
             "every set; ask for less, or fit more rows."
         )
 
@@ -157,7 +161,7 @@ def warn_of_few(scores: Scores, coverage: float) -> None:
     """Warn where there are too few held-out rows for a coverage."""
     if np.isinf(scores.quantile(coverage)):
         hints.give(
-            f"coverage={coverage:g} needs at least {needed(coverage)} held-out rows, and there are fewer, so every "
+            f"{_asked(coverage)} needs at least {needed(coverage)} held-out rows, and there are fewer, so every "
             "value is in the interval or set; ask for less, or fit more rows."
         )
 

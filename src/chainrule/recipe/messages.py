@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from chainrule.errors import ChainruleError, option
-from chainrule.recipe.settings import NAMES, as_text
+from chainrule.recipe.settings import NAMES, as_text, flag
 
 OF_LIBRARY = {"learning_rate": "lr", "hidden_layer_sizes": "hidden"}
 """Options of the library with another name as a setting."""
@@ -38,6 +39,26 @@ def in_python(option: str, value: str, text: str) -> str:
     if option not in NAMES or text.startswith(f"{option}="):
         return text
     return f"{option}={_value(value)!r}" if value else option
+
+
+OTHERS = frozenset(
+    {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
+    | {"out", "overwrite", "resume", "rows", "interval"}
+)
+"""The options of the command in messages besides the settings of a run."""
+
+
+def in_flags(option: str, value: str, text: str) -> str:
+    """Name an option as on the command line: `--batch-size`, `--batch-size 32`; the data, which have none, are DATA."""
+    if option.startswith(VALUE):
+        return value
+    if option == "data":
+        return "DATA"
+    if option == "resume" and value not in ("", "True"):
+        return shlex.join(["chainrule", "train", value, "--resume"])
+    if option not in NAMES and option not in OTHERS:
+        return text
+    return flag(option) if value in ("", "True") else f"{flag(option)} {value}"
 
 
 def told(error: ChainruleError, naming: Naming = in_python) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import hints, records
-from chainrule.errors import ChainruleError, ConfigError, option
+from chainrule.errors import ChainruleError, ConfigError, option, unmarked
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice
 from chainrule.recipe.data import Data, check_is_table, load
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
     comparison: BaselineComparison | None = None
     """with simpler models, for a table; None for other data"""
     warnings: tuple[str, ...] = ()
-    """what reading the data and the training warned of, besides the notices, which the estimator keeps"""
+    """what reading the data and the training warned of, its options marked, besides the notices of the estimator"""
 
     @property
     def path(self) -> str:
@@ -291,7 +291,9 @@ def judged(
     if (decision := getattr(found.estimator, "decision_", None)) is not None:
         judgement = decided(judgement, parts.judged.weight, decision)
     compared = {} if comparison is None else comparison.of_run()
-    found.write(judgement, compared | ({"warnings": list(warnings)} if warnings else {}) | dict(more or {}))
+    if warnings:
+        compared["warnings"] = list(map(unmarked, warnings))
+    found.write(judgement, compared | dict(more or {}))
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target

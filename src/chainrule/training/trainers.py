@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import hints
 from chainrule.engines import Engine, Plan, native, select
+from chainrule.errors import option
 from chainrule.trained.evaluation import evaluate_outputs
 from chainrule.training import loop
 from chainrule.training.run import Run
@@ -76,7 +77,8 @@ class ByMethod(ByGradient):
 @cache
 def say_once(reason: str) -> None:
     """Warn once per process that the reference engine trains because the native one was not built."""
+    reference = option("engine", "engine='reference'", "reference")
     hints.give(
         f"training runs on the reference engine, which is slower than the native one: {reason}; "
-        "pass engine='reference' where that is meant."
+        f"pass {reference} where that is meant."
     )

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from chainrule.core import hints
 from chainrule.core.random import generator
 from chainrule.engines import Plan, select
+from chainrule.errors import option
 from chainrule.estimators.fit.begin import network_of
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.loop import AUTO_BATCH
@@ -141,9 +142,10 @@ def shape_of(X: object) -> tuple[int, int]:
 def warn_of_rows(limit: float, used: int, of: int) -> None:
     """Warn of rows that a fit had no time for."""
     if used < of:
+        asked = option("time_limit", f"time_limit={limit:g}", f"{limit:g}")
         hints.give(
-            f"time_limit={limit:g} leaves time to prepare {used:,} of the {of:,} rows, which were drawn at random; "
-            "raise time_limit to learn from all of them."
+            f"{asked} leaves time to prepare {used:,} of the {of:,} rows, which were drawn at random; "
+            f"raise {option('time_limit')} to learn from all of them."
         )
 
 

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from chainrule.core import hints
 from chainrule.data.samples import Samples
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators.fit import folds, loop, refit
 from chainrule.estimators.fit.begin import FitStart
 from chainrule.estimators.fit.curve import LearningCurve, Score
@@ -262,8 +262,9 @@ def warn_of(result: FitResult) -> None:
             f"; on the rows held out its loss is {floor.reached:.3g}, and that of a linear model "
             f"{floor.linear:.3g}"
         )
+    asked = option("time_limit", f"time_limit={short.limit:g}", f"{short.limit:g}")
     hints.give(
-        f"time_limit={short.limit:g} ended the training after {short}{beside}; raise time_limit, or fit fewer rows.",
+        f"{asked} ended the training after {short}{beside}; raise {option('time_limit')}, or fit fewer rows.",
         ConvergenceWarning,
     )
 

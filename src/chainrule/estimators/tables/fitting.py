@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from chainrule.core import hints
-from chainrule.errors import DataError
+from chainrule.errors import DataError, instead
 from chainrule.estimators.tables import calendar, identifiers, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
@@ -18,7 +18,7 @@ from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.rarity import USUAL_COUNT, TargetGiver, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
-from chainrule.estimators.tables.target import FEWEST_NUMBERS, hint_of_numbers
+from chainrule.estimators.tables.target import FEWEST_NUMBERS, hint_of_numbers, hint_of_prose
 
 CHUNK = 1 << 23
 """numbers that are worked on at a time: 64 MB"""
@@ -93,10 +93,11 @@ def learn(
             found.append(begun._replace(why="identifier"))
         elif rules.drop_identifiers and asked is None and identifiers.like_accounts(taken):
             found.append(begun._replace(why="identifier"))
+            kept = f"TablePreprocessor(kinds={{{column.name!r}: 'number'}})"
             hints.give(
                 f"column {column.name!r} is left out: its whole numbers, such as {taken.values[0]:.0f}, differ in all "
-                "rows and are spread evenly, as numbers of accounts are. If they are quantities, pass "
-                f"TablePreprocessor(kinds={{{column.name!r}: 'number'}}) as preprocess."
+                "rows and are spread evenly, as numbers of accounts are. If they are quantities, "
+                + instead(f"pass {kept} as preprocess.", f"fit in Python, with {kept} as preprocess.")
             )
         else:
             found.append(begun)
@@ -132,11 +133,7 @@ def _categorical(
         return begun._replace(why="near_constant")
     once = sum(count < 2 for _, count in named)
     if taken.why == "texts" and once > total / 2 and _is_prose(text for text, _ in named):
-        hints.give(
-            f"column {begun.name!r} is free text: {once:,} of its {len(named):,} texts occur in one row. It is treated "
-            "as categories, of which a network learns only repeated ones. Omit it, or extract columns from it, for "
-            "example with scikit-learn's TfidfVectorizer and TruncatedSVD."
-        )
+        hint_of_prose(begun.name, once, len(named))
     elif taken.why == "texts" and len(named) >= FEWEST_NUMBERS:
         hint_of_numbers(begun.name, named)
     if len(named) > MAX_UNIQUE_TEXTS and once == len(named):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core import hints, records
 from chainrule.core.arrays import evenly_spaced
 from chainrule.datasets import numerals
-from chainrule.errors import ChainruleError, DataError, counted
+from chainrule.errors import ChainruleError, DataError, counted, instead
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column, numbers
 
@@ -147,6 +148,18 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
     return InferredTask("regression", "many_whole_numbers", distinct, missing)
 
 
+def hint_of_prose(name: str, once: int, texts: int) -> None:
+    """Hint that a column of so many texts, `once` of them in one row each, has sentences."""
+    hints.give(
+        f"column {name!r} is free text: {once:,} of its {texts:,} texts occur in one row. It is treated as categories, "
+        "of which a network learns only repeated ones. "
+        + instead(
+            "Omit it, or extract columns from it, for example with scikit-learn's TfidfVectorizer and TruncatedSVD.",
+            f"Leave it out with --exclude-columns {shlex.quote(name)}, or write what it says into columns of its own.",
+        )
+    )
+
+
 def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
     """Hint that a column of FEWEST_NUMBERS texts or more, each with its weight of rows, has numbers in most of them."""
     some = [named[k] for k in evenly_spaced(len(named), MOST_READ).tolist()]
@@ -164,6 +177,9 @@ def hint_of_numbers(name: str, named: Sequence[tuple[str, float]]) -> None:
     example = max(others, key=lambda each: each[1])[0]
     hints.give(
         f"column {name!r} has numbers, but text in {other / rows:.0%} of its rows, such as {example[:40]!r}, and is "
-        "taken for categories; correct these cells or leave them empty, or, where all are codes, pass "
-        f"TablePreprocessor(kinds={{{name!r}: 'category'}}) as preprocess."
+        "taken for categories; correct these cells or leave them empty"
+        + instead(
+            f", or, where all are codes, pass TablePreprocessor(kinds={{{name!r}: 'category'}}) as preprocess.",
+            "; where all are codes, leave them as they are.",
+        )
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from chainrule.errors import renamed
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.judge import Judgement
+from chainrule.recipe.messages import in_flags
 from chainrule.recipe.reported import Int8OfRun, JudgedDecision, JudgedIntervals, RunReasons
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
@@ -75,7 +77,7 @@ def in_short(run: TableRun, judgement: Judgement) -> str:
         else _paragraphs(sentences(judgement, run.comparison, run.notices, run.preset), "answer")
     )
     said = [words.notices.sentence(each, "command") for each in run.notices]
-    said += run.warnings
+    said += [renamed(each, in_flags) for each in run.warnings]
     noticed = f"<h3>{text(words.notices.TITLE)}</h3>{_paragraphs(said)}" if said else ""
     return section(words.verdict.IN_SHORT, told, noticed) if told or noticed else ""
 
