@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from chainrule import FormatError, MLPClassifier, MLPRegressor, load
-from chainrule.recipe import tables as recipe_tables
+from chainrule.recipe import later_tables
 from house_tables import ROWS, read, write
 
+TITLE = [["House prices"], [], ["as of 1 May"]]
 FAST = ("--preset", "none", "--epochs", 4, "--hidden", 16, "--quiet")
 
 
@@ -319,7 +320,7 @@ def test_the_model_file_is_a_model_and_knows_its_table(command, houses, tmp_path
     model, metadata = type(load(tmp_path / "run/model.safetensors")).load_with_extra(
         tmp_path / "run/model.safetensors"
     )
-    known = recipe_tables.known(metadata, "x")
+    known = later_tables.known(metadata, "x")
     assert known.target == "price"
     X = known.preprocessor.transform(
         {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
@@ -329,9 +330,9 @@ def test_the_model_file_is_a_model_and_knows_its_table(command, houses, tmp_path
     np.testing.assert_array_equal(model.predict(X), np.load(tmp_path / "said.npy"))
     for damage in ({"table": {}}, {"table": 3}):
         with pytest.raises(FormatError, match=r"^x: "):
-            recipe_tables.known({"estimator": metadata["estimator"] | damage}, "x")
+            later_tables.known({"estimator": metadata["estimator"] | damage}, "x")
     with pytest.raises(FormatError, match=r"^x: "):
-        recipe_tables.known(metadata | {"target_column": 3}, "x")
+        later_tables.known(metadata | {"target_column": 3}, "x")
 
 
 def test_the_file_of_a_run_is_that_of_an_estimator_and_the_other_way_round(command, houses, tmp_path):
@@ -634,3 +635,74 @@ def test_what_to_install_is_said(command, tmp_path, monkeypatch, name, package, 
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / name).write_bytes(b"PAR1")
     assert f"chainrule[{extra}]" in command("train", name, "--target-column", "b", code=2).stderr
+
+
+def below_a_title(path: Path, columns: dict[str, list[str]], rows: list[list[str]] = TITLE) -> None:
+    """Write a table below other rows, as CSV or Excel by the ending."""
+    table = [list(columns), *map(list, zip(*columns.values(), strict=True))]
+    if path.suffix == ".csv":
+        path.write_text("\n".join(",".join(row) for row in [*rows, *table]))
+        return
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    book.active.append(["Prices are in thousands."])
+    for name in ("houses", "old houses"):
+        sheet = book.create_sheet(name)
+        for row in [*rows, *table]:
+            sheet.append(row)
+    book.save(path)
+
+
+@pytest.mark.filterwarnings("always:.*the header is in row")
+def test_a_table_below_a_title_and_later_ones(command, houses, tmp_path):
+    """What is above the names may differ in each file; each is told, and the predictions are the same."""
+    below_a_title(tmp_path / "titled.csv", houses)
+    said = command("train", "titled.csv", "--target-column", "price", "--out", "run", *FAST).stderr
+    assert said == "Warning: titled.csv: the header is in row 4; the 3 rows above it were skipped.\n"
+    later = {name: cells for name, cells in houses.items() if name != "price"}
+    below_a_title(tmp_path / "later.csv", later, [["Houses"], ["a", "b"], ["c"]])
+    said = command("predict", "run", "later.csv", "--out", "of_later.csv").stderr
+    assert "later.csv: the header is in row 4; the 3 rows above it were skipped." in said
+    write(tmp_path / "whole.csv", later)
+    command("predict", "run", "whole.csv", "--out", "of_whole.csv")
+    predicted = [
+        [row["predicted"] for row in read(tmp_path / f"of_{name}.csv")] for name in ("later", "whole")
+    ]
+    assert predicted[0] == predicted[1]
+    assert (
+        "has 1 cell in line 3, but 2 names"
+        in command("predict", "run", "later.csv", "--header", 2, code=2).stderr
+    )
+    for other in (
+        ["evaluate", "run", "titled.csv"],
+        ["check", "run", "titled.csv"],
+        ["explain", "run", "titled.csv"],
+    ):
+        end = ["--row", 0] if other[0] == "explain" else []
+        assert "header" not in command(*other, "--header", 4, *end).stderr
+
+
+def test_a_sheet_of_a_workbook(command, houses, tmp_path):
+    below_a_title(tmp_path / "book.xlsx", houses, [])
+    train = ("train", "book.xlsx", "--target-column", "price", "--out", "run", *FAST)
+    said = command(*train, code=2).stderr
+    assert "has tables in the sheets 'houses', 'old houses'; name one as --sheet." in said
+    assert command(*train, "--sheet", "houses").stderr == ""
+    assert "--sheet houses" in json.loads((tmp_path / "run/config.json").read_text())["command"]
+    command("predict", "run", "book.xlsx", "--out", "a.csv")  # from the sheet of that name
+    command("predict", "run", "book.xlsx", "--sheet", 3, "--out", "b.csv")
+    command("evaluate", "run", "book.xlsx")
+    assert read(tmp_path / "a.csv") == read(tmp_path / "b.csv")
+    said = command(*train[:1], "houses.csv", *train[2:], "--sheet", "houses", "--overwrite", code=2).stderr
+    assert "--sheet names a sheet of a workbook, and houses.csv has no sheets; omit it" in said
+
+
+def test_a_table_without_names_and_later_ones(command, houses, tmp_path):
+    rows = list(zip(*houses.values(), strict=True))
+    for name, some in (("all.csv", rows), ("later.csv", rows[:5])):
+        (tmp_path / name).write_text("\n".join(map(",".join, some)))
+    target = f"x{1 + list(houses).index('price')}"
+    command("train", "all.csv", "--header", 0, "--target-column", target, "--out", "run", *FAST)
+    command("predict", "run", "later.csv", "--out", "said.csv")
+    assert len(read(tmp_path / "said.csv")) == 5

@@ -12,7 +12,7 @@ from chainrule.errors import ConfigError
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.estimators.drift.check import DriftCheck
-    from chainrule.recipe.tables import Known
+    from chainrule.recipe.later_tables import Known
 
 
 @guarded
@@ -20,21 +20,25 @@ def check(
     model: options.ModelFile,
     later: options.LaterTable,
     out: options.CheckPage = None,
+    header: options.Header = None,
+    sheet: options.Sheet = None,
     lang: options.CheckLanguage = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Print which columns of a later table have changed since training, and which rows look like nothing in it."""
-    from chainrule.cli.models import load_estimator
+    from chainrule.cli.models import load_estimator, load_with_table
     from chainrule.core.records import view
+    from chainrule.datasets.headers import AUTOMATIC
     from chainrule.recipe.columns import read_columns
-    from chainrule.recipe.tables import in_file
+    from chainrule.recipe.later_tables import in_file
     from chainrule.views.words import spoken_in
 
     if out is not None and out.suffix.lower() != ".html":
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     check_language(lang)
-    made, columns = load_estimator(model, "check needs")[0], read_columns(later)
+    made, table = load_estimator(model, "check needs")[0], load_with_table(model, header, sheet)[1]
+    columns = read_columns(later, AUTOMATIC if table is None else table.layout)
     with in_file(later):
         found = made.check(columns)
     if out is not None:
@@ -52,9 +56,9 @@ def check(
 
 def rows_of_table(path: str, table: Known) -> dict[str, Any]:
     """Return the columns of a table in a file but the target, as an estimator takes them."""
-    from chainrule.recipe import tables
+    from chainrule.recipe import later_tables
 
-    return {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
+    return {k: v for k, v in later_tables.inputs_of(path, table)[0].items() if k != table.target}
 
 
 def checks_of(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from chainrule.datasets import Dataset
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.data import Data
+    from chainrule.recipe.later_tables import Known
     from chainrule.recipe.settings import Settings
-    from chainrule.recipe.tables import Known
 
 PARTS = ("train", "validation", "test", "all")
 
@@ -27,6 +27,8 @@ def evaluate(
     data: options.Data,
     part: options.Part = None,
     positive: options.Positive = None,
+    header: options.Header = None,
+    sheet: options.Sheet = None,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -42,7 +44,7 @@ def evaluate(
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
-    chosen, table = load_with_table(model)
+    chosen, table = load_with_table(model, header, sheet)
     if data.lower().endswith(TABLES):
         whole, found, run = table_of_run(model, chosen, table, data)
     else:
@@ -91,12 +93,12 @@ def table_of_run(
     text: str, model: Model | Ensemble, table: Known | None, path: str
 ) -> tuple[Dataset, Data, Learned | None]:
     """Return a table as a model takes it, and how the model's run split it; whole if it was not trained on it."""
-    from chainrule.recipe import tables
+    from chainrule.recipe import later_tables
     from chainrule.recipe.data import Data
 
-    whole, target = tables.judged_of(path, model, table)
+    whole, target = later_tables.judged_of(path, model, table)
     found = config_of_run(text)
-    halves = None if found is None else tables.divided(whole, target, found[1], path)
+    halves = None if found is None else later_tables.divided(whole, target, found[1], path)
     if halves is not None:
         data = Data(whole.name, path, path, halves[0], None, halves[1])
         run = parts_of_run(text, model, data)
@@ -107,14 +109,14 @@ def table_of_run(
 
 def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part: str) -> Any:
     """Return the outputs of an average of networks on a part of a table: train, test, or all with a target."""
-    from chainrule.recipe import averages, tables
+    from chainrule.recipe import averages, later_tables
     from chainrule.recipe.columns import read_columns
 
-    columns, found = read_columns(path), config_of_run(text)
-    target = tables.target_of(columns, path, model, table)
+    columns, found = read_columns(path, table.layout), config_of_run(text)
+    target = later_tables.target_of(columns, path, model, table)
     rows = target.rows
     if part != "all" and found is not None:
-        rows = rows[tables.divided_rows(target, found[1], path)[("train", "test").index(part)]]
+        rows = rows[later_tables.divided_rows(target, found[1], path)[("train", "test").index(part)]]
     return averages.outputs_of_rows(table.average, columns, target.name, rows)
 
 

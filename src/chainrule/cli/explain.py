@@ -12,9 +12,10 @@ from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from chainrule.core.arrays import RowsLike
+    from chainrule.datasets.headers import TableLayout
     from chainrule.estimators.explain.reasons import Reasons
     from chainrule.model import Model
-    from chainrule.recipe.tables import Known
+    from chainrule.recipe.later_tables import Known
 
 
 class Sample(NamedTuple):
@@ -39,6 +40,8 @@ def explain(
     true: options.Truth = None,
     method: options.AttributionMethod = "integrated_gradients",
     lr: options.StepRate = 0.001,
+    header: options.Header = None,
+    sheet: options.Sheet = None,
     lang: options.StoryLanguage = "en",
     out: options.StoryPage = None,
     as_json: options.AsJson = False,
@@ -51,13 +54,14 @@ def explain(
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
     check_language(lang)
     from chainrule.cli.models import as_one, load_with_table, said_of_average
+    from chainrule.datasets.headers import TableLayout
     from chainrule.inspection import story
     from chainrule.views.words import spoken_in
 
-    loaded, table = load_with_table(model)
+    loaded, table = load_with_table(model, header, sheet)
     chosen, what = as_one(loaded)
     what = said_of_average(table) or what
-    found = read_sample(sample, row, chosen, table)
+    found = read_sample(sample, row, chosen, table, TableLayout(header, sheet))
     truth = found.truth if true is None else parse_truth(true, chosen)
     told = story.explain(
         chosen,
@@ -101,8 +105,13 @@ def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:
         return None
 
 
-def read_sample(text: str, row: int | None, model: Model, table: Known | None = None) -> Sample:
-    """Read one row of INPUT. table: the metadata, in the model's file, of the table that it was trained on."""
+def read_sample(
+    text: str, row: int | None, model: Model, table: Known | None = None, layout: TableLayout | None = None
+) -> Sample:
+    """Read one row of INPUT. table: the metadata, in the model's file, of the table that it was trained on.
+
+    layout: where a table lies in its file that a model of numbers reads.
+    """
     from chainrule.cli.predict import PICTURES, read
     from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import image_shape
@@ -121,7 +130,7 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
         table_cells, X, truth = read_table_and_truth(text, model, table)
         columns = list(model.feature_names or ()) or None
     elif text.lower().endswith(TABLES):
-        columns, X, truth = read_numbers(text, model)
+        columns, X, truth = read_numbers(text, model, layout)
     else:
         X = read(text, model, table)
         shape = picture_shape(text, X, model)
@@ -155,13 +164,16 @@ def row_of(columns: dict[str, Any], row: int) -> dict[str, Any]:
     return dict(rows_of(columns, np.array([row])))
 
 
-def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | None]:
+def read_numbers(
+    text: str, model: Model, layout: TableLayout | None = None
+) -> tuple[list[str], Any, list[Any] | None]:
     """Return the feature names, the rows of a table as numbers, and its column y if there is one."""
     from chainrule.data.frames import places
+    from chainrule.datasets.headers import AUTOMATIC
     from chainrule.estimators.tables.column import plain
     from chainrule.recipe.columns import as_numbers, read_columns
 
-    columns = read_columns(text)
+    columns = read_columns(text, (layout or AUTOMATIC)._replace(names=model.feature_names or ()))
     truth = columns.pop("y", None)
     if model.feature_names is not None:
         places(model.feature_names, list(columns), text)
@@ -178,12 +190,12 @@ def read_table_and_truth(
     text: str, model: Model, table: Known
 ) -> tuple[dict[str, Any], Any, list[Any] | None]:
     """Return the columns of a table but the target, the rows as a model takes them, and each row's target, if any."""
-    from chainrule.recipe import tables
+    from chainrule.recipe import later_tables
 
-    columns, X = tables.inputs_of(text, table)
+    columns, X = later_tables.inputs_of(text, table)
     inputs = {name: values for name, values in columns.items() if name != table.target}
     try:
-        target = tables.target_of(columns, text, model, table)
+        target = later_tables.target_of(columns, text, model, table)
     except DataError:  # rows to predict have no target
         return inputs, X, None
     truth: list[Any] = [None] * len(X)

@@ -57,6 +57,8 @@ def export(
     dtype: ExportDtype = "float32",
     label: WithLabel = False,
     rows: RowsToCompare = None,
+    header: options.Header = None,
+    sheet: options.Sheet = None,
     out: ExportOut = None,
     lang: PageLanguage = "en",
     as_json: options.AsJson = False,
@@ -80,7 +82,7 @@ def export(
     )
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
     with spoken_in(lang):
-        written = exported(file, path, rows, settings)
+        written = exported(file, path, rows, settings, header, sheet)
     if as_json:
         output.print_json(as_data(written))
         return

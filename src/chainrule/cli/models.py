@@ -11,19 +11,24 @@ from chainrule.model import Ensemble, Model, load_any
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
     from chainrule.estimators.decisions import Decision
-    from chainrule.recipe.tables import Known
+    from chainrule.recipe.later_tables import Known
 
 
-def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
-    """Read MODEL, and the metadata of the table that it was trained on, None if there is none."""
+def load_with_table(
+    text: str, header: int | None = None, sheet: str | None = None
+) -> tuple[Model | Ensemble, Known | None]:
+    """Read MODEL, and the metadata of the table that it was trained on, None if there is none.
+
+    header, sheet: where the tables lie that are read for it, as `chainrule.datasets.read_table` takes them.
+    """
     path = model_file(text)
     model, metadata = load_any(path)
     if not {"estimator", "table"} & metadata.keys():
         return model, None
-    from chainrule.recipe import averages, tables
+    from chainrule.recipe import averages, later_tables
 
-    table = tables.known(metadata, path)
-    return model, table and table._replace(average=averages.in_file(metadata, path))
+    table = later_tables.known(metadata, path)
+    return model, table and table.laid_out(header, sheet)._replace(average=averages.in_file(metadata, path))
 
 
 def load_estimator(

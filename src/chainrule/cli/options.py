@@ -36,6 +36,13 @@ Engine = Annotated[str, Option(help=TRAIN["Training"]["engine"].help)]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON, and nothing else.")]
 Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.")]
 
+Header = Annotated[
+    int | None, Option(min=0, help=TRAIN["The data"]["header"].help, show_default="the row that has them")
+]
+Sheet = Annotated[
+    str | None, Option(help=TRAIN["The data"]["sheet"].help, show_default="the one with a table")
+]
+
 # --- train
 
 TrainData = Annotated[

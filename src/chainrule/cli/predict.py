@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chainrule.estimators.drift.check import DriftCheck
     from chainrule.estimators.explain.methods import Explains
     from chainrule.model import Ensemble, Model
-    from chainrule.recipe.tables import Known
+    from chainrule.recipe.later_tables import Known
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 
@@ -35,6 +35,8 @@ def predict(
     spread: options.Spread = False,
     interval: options.Interval = None,
     explain: options.Because = False,
+    header: options.Header = None,
+    sheet: options.Sheet = None,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -47,7 +49,7 @@ def predict(
     from chainrule.cli.models import load_with_table, model_file, with_table
     from chainrule.model import Model
 
-    chosen, table = load_with_table(model)
+    chosen, table = load_with_table(model, header, sheet)
     if spread and isinstance(chosen, Model) and (table is None or table.average is None):
         raise ConfigError(
             f"--spread compares the members of an ensemble, but {model} is one network; train with --members."
@@ -192,9 +194,9 @@ def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     from chainrule.datasets.table_files import TABLES
 
     if path.lower().endswith(TABLES):
-        from chainrule.recipe import tables
+        from chainrule.recipe import later_tables
 
-        return tables.inputs_of(path, table)[1]
+        return later_tables.inputs_of(path, table)[1]
     if table is not None:
         Path(path).stat()
         raise DataError(

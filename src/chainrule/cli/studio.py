@@ -14,6 +14,7 @@ from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
 
 if TYPE_CHECKING:
+    from chainrule.datasets.headers import TableLayout
     from chainrule.studio.studio import Studio
 
 
@@ -33,6 +34,8 @@ def studio(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the address and do not open a browser.")
     ] = False,
+    header: options.Header = None,
+    sheet: options.Sheet = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -43,6 +46,8 @@ def studio(
         raise ConfigError(
             f"the studio needs {error.name}; install it: pip install 'chainrule[studio]'."
         ) from error
+    from chainrule.datasets.headers import TableLayout
+
     is_terminal = not as_json and sys.stdin is not None and sys.stdin.isatty()
 
     def ready(url: str) -> None:
@@ -60,18 +65,20 @@ def studio(
 
     with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
         asked = iter(sys.stdin.readline, "") if is_terminal else ()
-        server.serve(opened(what), port=port, ready=ready, asked=asked, again=typer.echo)
+        server.serve(
+            opened(what, TableLayout(header, sheet)), port=port, ready=ready, asked=asked, again=typer.echo
+        )
 
 
-def opened(what: str | None) -> Studio:
+def opened(what: str | None, layout: TableLayout | None = None) -> Studio:
     """Open a model or data. MNIST and a table are trained at once, to have a network and curves for the screens.
 
-    what: a model file, the folder of a run, or data; None for MNIST.
+    what: a model file, the folder of a run, or data; None for MNIST.  layout: where a table lies in its file.
     """
     from chainrule.studio import start
     from chainrule.studio.screens.train.desk import desk_of
 
-    studio = start.opened(what)
+    studio = start.opened(what) if layout is None else start.opened(what, layout)
     if studio.has_model:
         return studio
     if what is not None:

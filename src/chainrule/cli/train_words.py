@@ -20,6 +20,13 @@ class Words(NamedTuple):
 TRAIN = {
     "The data": {
         "target_column": Words("For tables, the column to predict."),
+        "header": Words(
+            "For tables of CSV and Excel, the row that has the names of the columns, from 1; 0 for none.",
+            "the row that has them, below a title",
+        ),
+        "sheet": Words(
+            "For Excel, the sheet to read, by its name, or its number from 1.", "the one with a table"
+        ),
         "exclude_columns": Words("For tables, the columns to exclude, such as id,name."),
         "groups": Words(
             "For tables, the column that says which rows belong together, such as a person: whole groups are held "

@@ -85,6 +85,9 @@ def _chosen(name: str, visible: list[Any], sheets: list[Any], layout: TableLayou
     """Return the sheet that a layout names, or the one with a table, and say which. visible: those to look for it."""
     if layout.sheet is not None:
         return _asked(name, visible, sheets, layout.sheet)
+    usual = _find(visible, sheets, layout.usual_sheet)
+    if usual is not None:
+        return usual
     filled = [sheet for sheet in visible if next(_rows(name, sheet), None) is not None]
     if len(filled) < 2:
         return (filled or visible)[0]
@@ -103,14 +106,21 @@ def _chosen(name: str, visible: list[Any], sheets: list[Any], layout: TableLayou
 
 
 def _asked(name: str, visible: list[Any], sheets: list[Any], asked: str | int) -> Any:
-    """Return a sheet by its name, or by its number among those that are visible."""
+    """Return the sheet that a user names. Raises DataError if there is none."""
+    if (found := _find(visible, sheets, asked)) is not None:
+        return found
+    titles = ", ".join(repr(sheet.title) for sheet in visible)
+    raise DataError(f"{name} has no sheet {asked!r}, the value of {option('sheet')}; it has {titles}.")
+
+
+def _find(visible: list[Any], sheets: list[Any], asked: str | int | None) -> Any:
+    """Return a sheet by its name, or by its number among those that are visible; None if there is none."""
     for sheet in sheets:
         if sheet.title == asked:
             return sheet
-    if f"{asked}".isascii() and f"{asked}".isdigit() and 0 < int(asked) <= len(visible):
-        return visible[int(asked) - 1]
-    titles = ", ".join(repr(sheet.title) for sheet in visible)
-    raise DataError(f"{name} has no sheet {asked!r}, the value of {option('sheet')}; it has {titles}.")
+    text = f"{asked}"
+    is_number = text.isascii() and text.isdigit() and 0 < int(text) <= len(visible)
+    return visible[int(text) - 1] if is_number else None
 
 
 def _is_table(name: str, sheet: Any, layout: TableLayout, *, known: bool = False) -> bool:

@@ -33,6 +33,8 @@ class TableLayout(NamedTuple):
     """of a workbook, its name, or its number from 1; None to find it"""
     names: tuple[str, ...] = ()
     """columns that the table has, as far as they are known: where a row has all of them, it has the names"""
+    usual_sheet: str | int | None = None
+    """that of an earlier table like this one, which is read if there is one of this name or number"""
 
     def check(self) -> TableLayout:
         """Return the layout. Raises ConfigError for a header or a sheet of another type."""

@@ -19,7 +19,7 @@ from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
 from chainrule.datasets.text_tables import read_text_table
-from chainrule.errors import DataError, FormatError, fault_of
+from chainrule.errors import ConfigError, DataError, FormatError, fault_of, option
 
 TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
@@ -45,12 +45,25 @@ def read_table(
     names: columns that the table has, as far as they are known, which help to find it.
     Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
     """
+    return read_laid_out(path, TableLayout(header, sheet, tuple(names)))
+
+
+def read_laid_out(path: PathLike, layout: TableLayout) -> Any:
+    """Read a table by its file ending as `read_table`, with all that is known of where it lies in its file."""
     name, ending = os.fspath(path), Path(path).suffix.lower()
-    layout = TableLayout(header, sheet, tuple(names)).check()
+    layout.check()
+    if layout.sheet is not None and ending not in EXCEL:
+        raise ConfigError(
+            f"{option('sheet')} names a sheet of a workbook, and {name} has no sheets; omit it."
+        )
     if name.lower().endswith((*TEXT, ".txt")):
         return read_text_table(path, layout)
     if ending in EXCEL:
         return read_excel(path, layout)
+    if layout.header is not None:
+        raise ConfigError(
+            f"{option('header')} is of CSV and Excel, whose names {name} does not have; omit it."
+        )
     if ending not in (*PARQUET, *ARROW):
         known = ", ".join(TABLES)
         raise FormatError(f"{name} has the ending {ending!r}; a table must have one of {known}.")

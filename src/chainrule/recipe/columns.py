@@ -19,8 +19,9 @@ from chainrule.core import hints
 from chainrule.core.random import generator
 from chainrule.data.checks import check_seed
 from chainrule.data.frames import column_names, read_frame
+from chainrule.datasets.headers import AUTOMATIC, TableLayout
 from chainrule.datasets.numerals import decimal_of
-from chainrule.datasets.table_files import read_table
+from chainrule.datasets.table_files import read_laid_out
 from chainrule.errors import ConfigError, DataError, counted, option
 from chainrule.estimators.fit.splits import holdout
 from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
@@ -44,9 +45,9 @@ MIN_ROWS_TO_SPLIT = 10
 """The minimum rows with a target for a split into three parts."""
 
 
-def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the columns of a table by name: arrays, lists or series."""
-    found = read_table(path)
+def read_columns(path: str | os.PathLike[str], layout: TableLayout = AUTOMATIC) -> dict[str, Any]:
+    """Read the columns of a table by name: arrays, lists or series. layout: where it lies in its file."""
+    found = read_laid_out(path, layout)
     return found if isinstance(found, dict) else columns_of(found, os.fspath(path))
 
 

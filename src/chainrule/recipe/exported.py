@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, FormatError, option
-from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.export.comparing import ROWS
 from chainrule.export.formats import ExportedFiles
 from chainrule.export.quantizing import INT8_DTYPE
 from chainrule.model import load_any
-from chainrule.recipe import folder, tables
+from chainrule.recipe import folder, later_tables
 from chainrule.recipe.averages import estimator_of
 from chainrule.recipe.columns import read_columns
 from chainrule.recipe.data import load
@@ -29,14 +28,25 @@ WITHOUT_ESTIMATOR = (
 )
 
 
-def exported(file: Path, path: Path, rows: str | None, settings: Mapping[str, Any]) -> ExportedFiles:
+def exported(
+    file: Path,
+    path: Path,
+    rows: str | None,
+    settings: Mapping[str, Any],
+    header: int | None = None,
+    sheet: str | None = None,
+) -> ExportedFiles:
     """Write the model of a file in the format of the path's ending.
 
     rows: a table, or other data that the model takes, to compare the answers on; None for the run's own where ranges
-    are measured, and for rows that are drawn elsewhere.  settings: of the format.  Raises ConfigError and DataError.
+    are measured, and for rows that are drawn elsewhere.  settings: of the format.
+    header, sheet: where a table of rows lies, as `chainrule.datasets.read_table` takes them.
+    Raises ConfigError and DataError.
     """
     model, metadata = load_any(file)
     estimator = estimator_of(metadata, file)
+    table = later_tables.known(metadata, file)
+    table = table and table.laid_out(header, sheet)
     asked = own_data(file) if rows is None and settings.get("dtype") == INT8_DTYPE else rows
     if asked is None and settings.get("dtype") == INT8_DTYPE:
         raise ConfigError(
@@ -44,12 +54,11 @@ def exported(file: Path, path: Path, rows: str | None, settings: Mapping[str, An
             f"{option('rows')} with some hundreds of rows."
         )
     if estimator is not None:
-        given = None if asked is None else estimator_rows(estimator, asked, file)
+        given = None if asked is None else estimator_rows(table, asked, file)
         return estimator.export(path, given, **settings)
-    table = tables.known(metadata, file)
     matrix: NDArray[Any] | None = None
     if asked is not None:
-        matrix = tables.inputs_of(asked, table)[1] if is_table(asked) else samples_of(asked, file)
+        matrix = later_tables.inputs_of(asked, table)[1] if is_table(asked) else samples_of(asked, file)
     made = model.export(path, matrix, **settings)
     return made if table is None else replace(made, left_out=(*made.left_out, WITHOUT_ESTIMATOR))
 
@@ -59,9 +68,11 @@ def is_table(text: str) -> bool:
     return text.lower().endswith(TABLES)
 
 
-def estimator_rows(estimator: MLPClassifier | MLPRegressor, text: str, file: Path) -> Any:
+def estimator_rows(table: later_tables.Known | None, text: str, file: Path) -> Any:
     """Return the rows of a table by column; of an estimator of numbers, those of other data."""
-    return read_columns(text) if is_table(text) else samples_of(text, file)
+    if not is_table(text):
+        return samples_of(text, file)
+    return read_columns(text) if table is None else read_columns(text, table.layout)
 
 
 def samples_of(text: str, file: Path) -> NDArray[Any]:

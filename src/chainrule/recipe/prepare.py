@@ -208,9 +208,12 @@ class TrainedRun(NamedTuple):
             self.model.save(path)
             return
         from chainrule.estimators.fitted import save
-        from chainrule.recipe.tables import TABLE, TARGET
+        from chainrule.recipe.tables import LAYOUT, TABLE, TARGET
 
         extra: dict[str, Any] = {TARGET: table.target.name}
+        settings = self.run.settings
+        if settings.header is not None or settings.sheet is not None:
+            extra[LAYOUT] = {"header": settings.header, "sheet": settings.sheet}
         if self.estimator is not None:
             save(self.estimator, path, extra)
         else:

@@ -98,6 +98,7 @@ class Settings:
     these fields (`ABOUT`); their help is in `cli/train_words.py` and the studio's texts, under the same names.
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
+    header, sheet: where a table lies in a file of text or a workbook, as `chainrule.datasets.read_table` takes them.
     exclude_columns: the columns of a table to exclude, by name, such as "id,name".
     groups, time: the columns of a table that say which rows belong together, and when each was: test rows and those
     held out for validation are whole groups, or what comes later.  gap: of an estimator, such as "24" or "36h".
@@ -144,6 +145,8 @@ class Settings:
     reduce: Literal["tree", "psum"] = setting("tree")
     checkpoint_steps: int | None = setting(None, "presets", numbers=COUNT)
     target_column: str | None = setting(None, "presets")
+    header: int | None = setting(None, "presets", numbers=NOT_NEGATIVE)
+    sheet: str | None = setting(None, "presets")
     exclude_columns: str | None = setting(None, "presets", "table")
     groups: str | None = setting(None, "presets", "table", "column")
     time: str | None = setting(None, "presets", "table", "column")

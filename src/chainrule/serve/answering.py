@@ -20,7 +20,7 @@ from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.held import as_fitted, result_of
 from chainrule.estimators.labels import Labels
 from chainrule.model import Ensemble, Model, load_any
-from chainrule.recipe import averages, tables
+from chainrule.recipe import averages, later_tables, tables
 from chainrule.recipe.answers import Answers
 from chainrule.serve.array_rows import ArrayReader
 from chainrule.serve.rows import ReadsRows, TableReader
@@ -180,7 +180,7 @@ def load(path: str | os.PathLike[str], name: str) -> ServedModel:
     if estimator is not None:
         schema, predicts = of_estimator(estimator, target)
     else:
-        schema, predicts = of_network(model, tables.known(metadata, path))
+        schema, predicts = of_network(model, later_tables.known(metadata, path))
     reads = (
         TableReader(schema)
         if any(column.can_be_missing for column in schema.columns)
@@ -219,7 +219,7 @@ def of_estimator(
     return schema, EstimatorAnswers(estimator)
 
 
-def of_network(model: Model | Ensemble, table: tables.Known | None) -> tuple[Schema, NetworkAnswers]:
+def of_network(model: Model | Ensemble, table: later_tables.Known | None) -> tuple[Schema, NetworkAnswers]:
     """Return what a network takes and gives, and what answers for it. table: that of the training; None for arrays."""
     if table is None:
         columns = columns_of_array(model.feature_names, model.network.inputs)

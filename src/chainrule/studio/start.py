@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.datasets.table_files import TABLES, read_table
+from chainrule.datasets.headers import AUTOMATIC, TableLayout
+from chainrule.datasets.table_files import TABLES, read_laid_out
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.model import Ensemble, Model, load_any
 from chainrule.recipe import preset_choice
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
 
 
-def opened(what: str | None) -> Studio:
-    """Open a model file, the folder of a run, or data; by default MNIST. See `chainrule.cli.studio`."""
+def opened(what: str | None, layout: TableLayout = AUTOMATIC) -> Studio:
+    """Open a model file, the folder of a run, or data; by default MNIST. See `chainrule.cli.studio`.
+
+    layout: where a table lies in its file.
+    """
     if what is None:
         return Studio(data=load_data("mnist"))
     path = Path(what)
     if path.suffix == ".safetensors" or (path / "config.json").is_file():
         return with_model(path)
-    return Studio(data=open_data(what))
+    return Studio(data=open_data(what, layout))
 
 
 def with_model(path: Path) -> Studio:
@@ -78,9 +82,9 @@ def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data 
 
 def as_trained(data: Data, metadata: Mapping[str, Any], file: Path) -> Data:
     """Return the data of a table as prepared by the estimator in a file with this metadata."""
-    from chainrule.recipe import by_estimator, tables
+    from chainrule.recipe import by_estimator, later_tables
 
-    known = tables.known(metadata, file)
+    known = later_tables.known(metadata, file)
     return data if known is None else by_estimator.with_preprocessor(data, known.preprocessor)
 
 
@@ -90,14 +94,14 @@ def known_data(model: Model) -> Data | None:
     return load_data("mnist") if is_digits else None
 
 
-def open_data(text: str) -> Data:
+def open_data(text: str, layout: TableLayout = AUTOMATIC) -> Data:
     """Load mnist, a folder of IDX files, an .npz, or a table with its targets in the column y or the last one."""
     if not text.lower().endswith(TABLES):
         return load_data(text)
     path = Path(text)
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path.")
-    table = read_table(path)
+    table = read_laid_out(path, layout)
     if not isinstance(table, dict):
         from chainrule.recipe.columns import columns_of
 
