@@ -163,6 +163,8 @@ BAD: list[tuple[str, Any, str]] = [
         "y",
         "exclude_columns is for tables, and data has no named columns; omit it.",
     ),
+    ("header", 2, "header is for tables, and data has no named columns; omit it."),
+    ("sheet", "a", "sheet is for tables, and data has no named columns; omit it."),
     ("groups", "y", "groups is for a table in memory"),
     ("time", "y", "time is for a table in memory"),
     ("gap", "3", "gap is for a table in memory"),
