@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from scipy.stats import binom, ks_2samp
+from scipy.stats import binom, chi2_contingency, hypergeom, ks_2samp
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import LeakWarning, MLPRegressor
@@ -107,6 +107,32 @@ def test_missing_values_have_no_part_in_the_distance_of_numbers():
         (column,) = net.fit(pd.DataFrame({"x": values}), np.arange(len(values))).check(later).columns
         found.append((column.distance, column.p_value, column.beyond, column.missing_now))
     assert found[0] == found[1] and 1e-6 < found[0][1] < 0.01
+
+
+def test_fewer_missing_values_are_no_change_and_more_are_by_fishers_test():
+    X = pd.DataFrame({"x": np.where(np.arange(100) < 40, np.nan, np.arange(100.0))})
+    net = MLPRegressor(preprocess="auto", hidden_layer_sizes=(2,), max_iter=1, random_state=0)
+    net.fit(X, np.arange(100))
+    same = X["x"][40:].to_numpy()  # the numbers are as they were
+    for missing in (1, 80):
+        rows_ = pd.DataFrame({"x": [*same, *[np.nan] * missing]})
+        (column,) = net.check(rows_).columns
+        assert column.p_value == 1
+        n = 100 + len(rows_)  # with 40 + missing gaps in all
+        expected = hypergeom.sf(missing - 1, n, 40 + missing, len(rows_))
+        corrected = min(1.0, 2 * expected)  # the smaller one of two
+        assert column.p_missing == pytest.approx(corrected)
+        assert net.check(rows_).changed == ((column,) if missing == 80 else ())
+
+
+def test_where_training_had_rare_categories_others_are_not_told_apart():
+    later = rows(50, 5)
+    later.loc[9, "kind"] = "z"
+    columns, known = seen.read_columns(later, FITTED.preprocessor_), list(result_of(FITTED).seen)
+    for rare in (0, 3):
+        known[2] = known[2]._replace(counts=(*known[2].counts[:-1], rare))
+        kind = check.check(known, columns, 0.05).columns[2]
+        assert (kind.unknown, list(kind.strange_rows)) == ((1, [9]) if rare == 0 else (0, []))
 
 
 def test_a_missing_value_is_strange_where_training_had_none():
@@ -210,6 +236,9 @@ def test_distances_by_hand():
     assert check.ks_distance(np.linspace(0, 1, 101), np.array([-1.0])) == 1.0
     distance, p_value = check.levels(np.array([50, 50]), np.array([75, 25]))
     assert distance == 0.25 and p_value == pytest.approx(0.000256, abs=1e-5)  # chi2 = 13.33 of one degree
+    # categories of which fewer than 5 are expected are one: chi2 of 60, 40 and 3 beside 40, 60 and 4
+    _, p_value = check.levels(np.array([60, 40, 1, 2]), np.array([40, 60, 3, 1]))
+    assert p_value == pytest.approx(chi2_contingency([[60, 40, 3], [40, 60, 4]], correction=False).pvalue)
 
 
 def test_a_file_keeps_the_statistics(tmp_path: Path):

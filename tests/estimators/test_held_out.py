@@ -37,6 +37,14 @@ def test_rows_are_those_of_early_stopping_and_predictions_those_of_the_network_k
     np.testing.assert_array_equal(found.inputs, X[found.rows])
 
 
+def test_rows_of_groups_keep_them():
+    of_rows = np.arange(200) // 4 * 10
+    found = held_out(MLPRegressor(**SMALL, early_stopping=True).fit(X, T, groups=of_rows))
+    numbers = dict(zip(of_rows[found.rows], found.groups, strict=True))
+    assert [numbers[group] for group in of_rows[found.rows]] == found.groups.tolist()
+    assert len(set(numbers.values())) == len(numbers) == len(found.rows) / 4
+
+
 def test_of_a_network_trained_again_on_all_rows_they_are_those_of_the_first():
     settings = {**SMALL, "preprocess": "auto", "early_stopping": True, "max_iter": 30}
     again, alone = (MLPRegressor(**settings, refit=refit).fit(X, T) for refit in (True, False))

@@ -371,7 +371,7 @@ def test_moments_and_gradients_of_a_batch_norm_are_those_of_the_package(tmp_path
     rng = np.random.default_rng(0)
     network = Network(2, [BatchNorm(), Dense(1)], MeanSquaredError())
     X, y, errors = rng.normal(5, [1, 30], (9, 2)), rng.normal(size=(9, 1)), {}
-    state = BatchNormState(np.array([2.0, 4.0]), np.array([3.0, 0.5]))
+    state = BatchNormState(np.array([2.0, 4.0]), np.array([3.0, 1e-4]))  # of which the second is near eps
 
     def watch(which: str, link: Any, values: np.ndarray) -> None:
         errors[which, link.name] = values
@@ -468,6 +468,9 @@ def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
             expected = [generator(5, "shuffle", epoch).permutation(21).tolist() for epoch in range(4)]
             assert epochs == expected
     assert others[1]["calls"] != others[2]["calls"]  # another seed has another order
+    # each step of eight rows tells their mean loss and how many are right
+    for told, call in zip(others[1]["told"], others[1]["calls"], strict=True):
+        assert (told["loss"], told["accuracy"]) == (np.mean(call["rows"]), np.mean(np.mod(call["rows"], 2)))
     # of 21 rows 5 are left for the third step of an epoch
     assert [told["samples"] for told in others[0]["told"]] == [16, 13, 13, 16, 13, 13]
     # one that goes on behind the fourth step has the rows and the rates of the others from there
