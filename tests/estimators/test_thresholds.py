@@ -73,6 +73,18 @@ def test_the_best_threshold_by_hand():
     assert found.interval is not None and found.interval[0] < 0.451 and found.interval[1] > 0.449
 
 
+def test_of_equally_good_thresholds_it_is_the_one_next_to_a_half():
+    """From 0.2 and from 0.7 on three of four answers are right."""
+    rows = rows_of([0.1, 0.3, 0.6, 0.8], [0, 1, 0, 1])
+    assert by_score(rows, HeldOutScorer("accuracy", TWO, None, rows.y)).threshold == pytest.approx(0.7)
+
+
+def test_every_resample_has_both_classes():
+    rows = rows_of(np.linspace(0.1, 0.9, 8), np.arange(8) == 3)
+    drawn = np.array([*rows.resamples(200)])
+    assert (drawn[:, 3] > 0).all() and (drawn.sum(1) == 8).all() and 100 < len(drawn) < 200
+
+
 def test_intervals_narrow_and_choosing_is_taken_off():
     def judged(n: int) -> Decision:
         random = np.random.default_rng(2)
@@ -93,6 +105,16 @@ def test_intervals_narrow_and_choosing_is_taken_off():
     at = (3 - 5**0.5) / 2
     assert many.interval is not None and many.interval[0] < at < many.interval[1]
     assert many.score_interval is not None and many.score_interval[0] < 2 * at < many.score_interval[1]
+
+
+def test_what_choosing_adds_is_taken_off_the_interval_too():
+    """Of answers that p says nothing of: the interval is about what is left, not about the score of the best one."""
+    random = np.random.default_rng(0)
+    rows = rows_of(random.random(60), random.integers(0, 2, 60))
+    found = by_score(rows, HeldOutScorer("accuracy", TWO, None, rows.y))
+    at_best = ((rows.predicted[:, 0] >= found.threshold) == rows.y).mean()
+    added = at_best - found.score
+    assert added > 0.03 and abs(np.mean(found.score_interval) - found.score) < added / 3
 
 
 def test_groups_are_drawn_whole():

@@ -393,7 +393,7 @@ STEPS = """
 import { Kernels } from './engine/kernels.js';
 import { networkOf } from './engine/links.js';
 import { Training } from './engine/training.js';
-const memory = { buffer: new ArrayBuffer(1 << 20) }, calls = [];
+const memory = { buffer: new ArrayBuffer(1 << 20) }, calls = [], measured = [];
 let room = 8;
 const view = (Type, at, n) => new Type(memory.buffer, at, n);
 const exports = {   // kernels that note what they are asked for; the loss of a row is its number
@@ -415,17 +415,18 @@ const exports = {   // kernels that note what they are asked for; the loss of a 
 };
 const kernels = new Kernels(exports), plan = networkOf(given.description, given.config), { n } = given;
 const network = {
-  kernels, description: given.description, plan, size: plan.size, targets: 'classes', seed: 5, isMeasured: true,
+  kernels, description: given.description, plan, size: plan.size, seed: 5, standardize: (data) => measured.push(data.n),
   version: 0, numbers: new Float32Array(plan.size), placed: () => ({ free() {} }), outdate() {},
   evaluate: ({ n: rows }) => ({ loss: rows, accuracy: 0.5 }),
 };
-const made = given.runs.map(({ most, step = 0, ...options }) => {
+const made = given.runs.map(({ most, step = 0, targets = 'classes', isMeasured = true, ...options }) => {
+  Object.assign(network, { targets, isMeasured });
   const training = new Training(network, { n }, { ...options, validation: { n: 7 } }), begun = calls.length, told = [];
   if (step) training.restore({ step, moments: [], muProduct: 1 });
   while (!training.done) told.push(training.steps(most));
   return { history: training.history, calls: calls.slice(begun), told, total: training.total };
 });
-say(made);
+say({ made, measured });
 """
 
 
@@ -438,7 +439,11 @@ def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
     options = {"optimizer": {"kind": "sgd", "learning_rate": 0.5}, "schedule": {"kind": "one_cycle"}}
     options |= {"batchSize": 8, "epochs": 4}
     kinds = [{"shuffle": "package"}, {"shuffle": "package", "most": 2}, {"most": 1}, {"most": 1, "seed": 6}]
-    kinds.append({"shuffle": "package", "step": 4})
+    kinds += [
+        {"shuffle": "package", "step": 4},
+        {"targets": "binary", "isMeasured": False},
+        {"targets": "real"},
+    ]
     names = {
         "ops": [["dense", "", ""]],
         "activations": [["identity", "", True]],
@@ -447,9 +452,13 @@ def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
     names |= {"losses": [["softmax_cross_entropy", ""]], "ends": ["done"]}
     given = {"names": names, "description": DESCRIBED, "config": network_config(network), "n": 21}
     given["runs"] = [options | kind for kind in kinds]
-    whole, *others, rest = without_engine(
-        tmp_path, STEPS, given, "engine/training.js", "engine/kernels.js", "engine/links.js"
-    )
+    entries = "engine/training.js", "engine/kernels.js", "engine/links.js"
+    told = without_engine(tmp_path, STEPS, given, *entries)
+    whole, *others, rest, binary, real = told["made"]
+    assert told["measured"] == [21]  # columns are measured where they have not been
+    for found, share in ((binary, 10 / 21), (real, None)):  # numbers are neither right nor wrong
+        assert [each["accuracy"] for each in found["history"]] == [share] * 4
+        assert found["told"][0]["accuracy"] == share
     for found in (whole, *others):
         assert found["total"] == 12 and found["told"][-1]["done"] and found["told"][-1]["step"] == 12
         rates = [rate for call in found["calls"] for rate in call["rates"]]
