@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import SGD, Callback, MLPClassifier, MLPRegressor
 from chainrule.estimators.fit import level
-from chainrule.estimators.fit.level import Level, last_slots, level_of, put, to_level
+from chainrule.estimators.fit.level import Level, Leveled, last_slots, level_of, put, to_level
 from chainrule.formulas.layers import Dense, ReLU
 from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.model import Model
 from chainrule.network.network import Network
+from chainrule.training.run import Run
 
 RANDOM = np.random.default_rng(3)
 N = 1_500
@@ -69,6 +71,38 @@ def test_a_level_becomes_part_of_the_last_layer():
     put(network, model.theta, Level(0.25, np.array([1.0, -2.0]), 0.0))
     assert model.outputs(X) == pytest.approx(0.25 * before + [1, -2])
     assert not last_slots(Network(3, [Dense(2), ReLU()], MeanSquaredError()))[2:]
+
+
+def test_by_hand_outputs_that_tell_all_have_a_deviation_of_ten():
+    """The surer, the less the loss of separable rows; so a is as large as it may be."""
+    y = np.array([[0.0], [0], [1], [1]])
+    found = level_of(to_level(SigmoidCrossEntropy(), 2 * y - 1, y, np.ones(4)))
+    assert found.factor == pytest.approx(10) and found.loss < 1e-4
+
+
+class Stopped(Callback):
+    """Ends a run after its first steps."""
+
+    def on_steps(self, run: Run) -> None:
+        run.stop("no time")
+
+
+@pytest.mark.parametrize(
+    ("slope", "epochs", "expected"),
+    [(1.5, 0, 3.0), (1.5, 2, 1.5), (-1.0, 0, 0.0), (-1.0, 2, 0.0), (3.0, 2, 3.0)],
+)
+def test_by_hand_which_ends_are_leveled(slope: float, epochs: int, expected: float):
+    """y = 3 x: within the first epoch half of the slope becomes all of it; later only what a constant is better than
+    is leveled, as a slope upside down is to 0."""
+    x = np.linspace(-1, 1, 64)[:, None]
+    model = Model(Network(1, [Dense(1)], MeanSquaredError()), dtype="float64")
+    model.theta[:] = slope, 0
+    scored = []
+    limit, curve = SimpleNamespace(has_ended=True), SimpleNamespace(score_again=scored.append)
+    callbacks = [Leveled(limit, curve), *([] if epochs else [Stopped()])]  # type: ignore[arg-type]
+    model.fit(x, 3 * x, epochs=epochs or 1, batch_size=8, optimizer=SGD(1e-30), callbacks=callbacks)
+    np.testing.assert_allclose(model.theta, [expected, 0], atol=1e-4)
+    assert len(scored) == (expected != slope)
 
 
 PRESETS = ("fast", "additive", "realmlp", "tabm")

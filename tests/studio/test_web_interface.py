@@ -24,6 +24,7 @@ from chainrule import (
     Network,
     OneCycle,
     SoftmaxCrossEntropy,
+    Standardize,
     Tanh,
 )
 from chainrule.core.random import generator
@@ -187,6 +188,34 @@ def test_a_run_goes_on_where_another_one_stopped(optimizer, tmp_path):
     history = found["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4] and found["total"] == 16
     assert all(0 <= entry["val_accuracy"] <= 1 and entry["val_loss"] > 0 for entry in history)
+
+
+MEASURES = """
+const { config, X, y, n } = given, x = numbers(X), network = engine.network(config);
+const trained = (data) => {
+  network.training(data, { optimizer: { kind: 'sgd', learning_rate: 1e-30 }, epochs: 1 }).run(Infinity);
+  return Object.fromEntries(Object.entries(network.states.standardize_1).map(([name, values]) => [name, [...values]]));
+};
+const first = trained({ x, n, y }), later = trained({ x: x.map((value) => 2 * value), n, y });
+say({ first, later });
+"""
+
+
+@needs_engine
+def test_columns_are_measured_once_as_the_package_does(tmp_path):
+    """Also one that is constant, and one whose deviation is small next to its mean."""
+    built()
+    rng = np.random.default_rng(0)
+    X = np.stack([rng.normal(5, 2, 40), np.full(40, 3.3), 1e4 + rng.normal(size=40)], 1).astype(np.float32)
+    network = Network(3, [Standardize(), Dense(1)], MeanSquaredError())
+    model = Model(network, seed=0)
+    model.fit(X, X[:, :1], epochs=1, optimizer=SGD(1e-30), engine="reference")
+    given = {"config": network_config(network), "X": text(X), "y": X[:, 0].tolist(), "n": 40}
+    found = run(tmp_path, MEASURES, given)
+    state = model.states["standardize_1"]
+    for name in ("mean", "std", "count"):
+        np.testing.assert_allclose(found["first"][name], np.ravel(getattr(state, name)), rtol=1e-5)
+    assert found["first"]["std"][1] == 1 and found["later"] == found["first"]
 
 
 REFUSES = """
@@ -394,7 +423,7 @@ import { Kernels } from './engine/kernels.js';
 import { networkOf } from './engine/links.js';
 import { Training } from './engine/training.js';
 const memory = { buffer: new ArrayBuffer(1 << 20) }, calls = [], measured = [];
-let room = 8;
+let room = 8, fails = Infinity;
 const view = (Type, at, n) => new Type(memory.buffer, at, n);
 const exports = {   // kernels that note what they are asked for; the loss of a row is its number
   memory,
@@ -408,6 +437,7 @@ const exports = {   // kernels that note what they are asked for; the loss of a 
   steps(_at, _x, _type, _labels, _y, _weight, order, n, settings, steps, first, _offset, to) {
     const rows = [...view(BigInt64Array, order, n)].map(Number), sums = view(Float64Array, to, 6);
     calls.push({ rows, rates: [...view(Float64Array, settings, steps)], first, steps });
+    if (first > fails) return 1;
     for (const row of rows) { sums[0] += row; sums[1] += 1; sums[2] += row % 2; }
     sums[5] = steps;
     return 0;
@@ -419,7 +449,8 @@ const network = {
   version: 0, numbers: new Float32Array(plan.size), placed: () => ({ free() {} }), outdate() {},
   evaluate: ({ n: rows }) => ({ loss: rows, accuracy: 0.5 }),
 };
-const made = given.runs.map(({ most, step = 0, targets = 'classes', isMeasured = true, ...options }) => {
+const made = given.runs.map(({ most, step = 0, targets = 'classes', isMeasured = true, failing = Infinity, ...options }) => {
+  fails = failing;
   Object.assign(network, { targets, isMeasured });
   const training = new Training(network, { n }, { ...options, validation: { n: 7 } }), begun = calls.length, told = [];
   if (step) training.restore({ step, moments: [], muProduct: 1 });
@@ -449,12 +480,15 @@ def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
         "activations": [["identity", "", True]],
         "rules": ["gradient_descent"],
     }
-    names |= {"losses": [["softmax_cross_entropy", ""]], "ends": ["done"]}
+    names |= {"losses": [["softmax_cross_entropy", ""]], "ends": ["done", "loss"]}
     given = {"names": names, "description": DESCRIBED, "config": network_config(network), "n": 21}
     given["runs"] = [options | kind for kind in kinds]
     entries = "engine/training.js", "engine/kernels.js", "engine/links.js"
     told = without_engine(tmp_path, STEPS, given, *entries)
-    whole, *others, rest, binary, real = told["made"]
+    whole, *others, rest, binary, real, failed = told["made"]
+    assert (
+        failed["told"][-1]["ended"] == "loss" and failed["told"][-1]["done"] and len(failed["history"]) == 1
+    )
     assert told["measured"] == [21]  # columns are measured where they have not been
     for found, share in ((binary, 10 / 21), (real, None)):  # numbers are neither right nor wrong
         assert [each["accuracy"] for each in found["history"]] == [share] * 4
