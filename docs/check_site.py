@@ -5,11 +5,13 @@ Without FOLDER a line for each module that the reference describes and that cann
 - every link and picture leads to a file of the site, and to a place in it
 - no page takes a script, a style, a font, a picture or a frame from another host
 - every page has a title, a description and a language
+- the reference shows each parameter of a class, a function and a method, and no union of NumPy's own types
 - the search knows every public name of the package, and the site map every page
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -45,6 +47,8 @@ LOADED = {
 """What a browser loads by itself."""
 ADDRESSES = {"alternate", "author", "canonical", "index", "next", "prev", "search"}
 """Relations of a link in a page's head that a browser does not load."""
+SIGNATURE = re.compile(r'<dt class="sig sig-object py" id="([\w.]+)">(.*?)</dt>', re.DOTALL)
+PARAMETER = re.compile(r'<em class="sig-param">.*?<span class="n"><span class="pre">(\w+)</span>', re.DOTALL)
 STYLED = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
 
 
@@ -135,6 +139,38 @@ def page_faults(where: str, page: Page) -> Iterator[str]:
             yield f"{where} has no {name}"
 
 
+def described(name: str) -> object:
+    """Return what has a full name, such as chainrule.Model.fit; None where its module cannot be imported."""
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        try:
+            found: object = import_module(".".join(parts[:length]))
+        except ImportError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part, None)
+        return found
+    return None
+
+
+def signature_faults(where: str, text: str) -> Iterator[str]:
+    """Yield the parameters that a page of the reference leaves out, and types that only NumPy can read."""
+    for name, shown in SIGNATURE.findall(text):
+        if "_NestedSequence" in shown:
+            yield f"{where} writes out a union in the signature of {name}; give it a name in autodoc_type_aliases"
+        thing = described(name)
+        if getattr(thing, "__name__", "") != name.rpartition(".")[2]:  # a value, which may be a class
+            continue
+        try:
+            parameters = inspect.signature(thing).parameters.values()  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # of a class in C, as an exception is
+            continue
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        taken = [each.name for each in parameters if each.kind not in variable and each.name != "self"]
+        if missing := [each for each in taken if each not in PARAMETER.findall(shown)]:
+            yield f"{where} shows {name} without {', '.join(missing)}"
+
+
 def search_faults(site: Path) -> Iterator[str]:
     """Yield the public names that the search does not know as classes or functions of the reference."""
     text = (site / "searchindex.js").read_text("utf-8")
@@ -177,6 +213,7 @@ def faults(site: Path) -> list[str]:
             found += link_faults(site, path, link, pages)
         if not is_application(path, site):
             found += page_faults(path.relative_to(site).as_posix(), page)
+            found += signature_faults(path.relative_to(site).as_posix(), path.read_text("utf-8"))
     for path in sorted(site.rglob("*.css")):
         for address in styled(path.read_text("utf-8")):
             found += link_faults(site, path, Link(address, True), pages)

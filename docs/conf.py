@@ -85,9 +85,15 @@ copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # what is 
 
 autodoc_mock_imports = MOCKED
 add_module_names = False
+maximum_signature_line_length = 100  # a longer one has a line for each parameter
 toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
+
+# A union is shown by its name where it is long, with names of NumPy's own, when it is written out.
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "RowValues": "ArrayLike"}
+ALIAS = re.compile(r"[\w.~]*TypeAliasForwardRef\('(\w+)'\)")
+NDARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\[\]]+)\]\]")
 
 # What a model imports for type checkers alone: in signatures each links to its own page.
 vars(chainrule.model.model).update(
@@ -174,6 +180,14 @@ def skip_field_numbers(app: Sphinx, what: str, name: str, obj: Any, skip: bool, 
     return True if str(getattr(obj, "__doc__", "")).startswith("Alias for field number") else None
 
 
+def readable_types(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, ...]:
+    """The handler of autodoc-process-signature: ArrayLike and NDArray[...] as they stand in the source."""
+    both = (text and ALIAS.sub(r"~numpy.typing.\1", text) for text in (signature, returned))
+    return tuple(text and NDARRAY.sub(r"~numpy.typing.NDArray[\1]", text) for text in both)
+
+
 # Formulas stand in the pages as MathML, which browsers lay out themselves: no script, and nothing from the network.
 
 
@@ -194,4 +208,5 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.connect("autodoc-process-docstring", as_plain_text)
+    app.connect("autodoc-process-signature", readable_types)
     app.connect("autodoc-skip-member", skip_field_numbers)

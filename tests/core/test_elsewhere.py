@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 from typing import Any
@@ -106,3 +107,28 @@ def test_objects_are_copied_and_stored_as_before():
     first = model()
     assert copy.copy(first).theta is first.theta
     assert (pickle.loads(pickle.dumps(first)).theta == first.theta).all()
+
+
+class Fading(c.Dropout):
+    """A layer of a user's own, with a constructor of its own."""
+
+    def __init__(self, first: float, last: float = 0.0) -> None:
+        super().__init__(first)
+
+
+@pytest.mark.parametrize(
+    "kind", [c.Adam, c.Dense, c.ReLU, c.MLPClassifier, Fading], ids=lambda kind: kind.__name__
+)
+def test_tools_see_the_parameters_of_a_constructor(kind: type):
+    """Those that would take the signature of `__new__`, which takes everything, ask for `__signature__` first."""
+    expected = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+    for found in (kind.__signature__, inspect.signature(kind)):
+        shown = list(found.parameters.values())
+        assert [(one.name, one.kind, one.default) for one in shown] == [
+            (one.name, one.kind, one.default) for one in expected
+        ]
+    assert kind is c.MLPClassifier or all(not isinstance(one.annotation, str) for one in shown)
+
+
+def test_an_object_has_no_signature_of_its_class():
+    assert not hasattr(c.ReLU(), "__signature__")

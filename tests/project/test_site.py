@@ -103,6 +103,25 @@ def test_a_name_that_search_does_not_know_is_found(tmp_path: Path):
     assert list(checks().search_faults(tmp_path)) == ["the search does not know Dense"]
 
 
+SIGNATURE = """<dl class="py class"><dt class="sig sig-object py" id="chainrule.formulas.optimizers.Adam">
+<em class="property">class</em> <span class="sig-name">Adam</span>({})</dt></dl>"""
+
+
+def test_a_signature_without_its_parameters_is_found():
+    names = ("learning_rate", "beta1", "beta2", "eps", "uncorrected_eps")
+    as_shown = (
+        '<em class="sig-param"><span class="n"><span class="pre">{}</span></span><span>: float</span></em>'
+    )
+    whole = ", ".join(map(as_shown.format, names))
+    assert list(checks().signature_faults("a.html", SIGNATURE.format(whole))) == []
+    of_new = '<em class="sig-param"><span class="o">*</span><span class="n"><span class="pre">args</span></span></em>'
+    for shown in (of_new, ""):
+        (fault,) = checks().signature_faults("a.html", SIGNATURE.format(shown))
+        assert fault == f"a.html shows chainrule.formulas.optimizers.Adam without {', '.join(names)}"
+    (fault,) = checks().signature_faults("a.html", SIGNATURE.format(whole + "_NestedSequence[float]"))
+    assert "autodoc_type_aliases" in fault
+
+
 def test_a_module_of_the_reference_that_cannot_be_imported_is_found(tmp_path: Path):
     pytest.importorskip("sphinx", reason="the site is built by Sphinx")
     page = (

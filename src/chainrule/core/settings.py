@@ -132,10 +132,28 @@ def is_own(kind: type, name: str) -> bool:
     return name in kind.__dict__
 
 
+class InitSignature:
+    """The parameters of a class's `__init__`, for tools that would show those of its `__new__`."""
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        """Return the signature of a class. Raises AttributeError for an instance, which has none."""
+        if instance is not None:
+            raise AttributeError("__signature__")
+        init: Any = owner.__init__  # type: ignore[misc]
+        try:
+            found = inspect.signature(init, eval_str=True)
+        except NameError:  # a name that is imported for type checkers alone
+            found = inspect.signature(init)
+        return found.replace(
+            parameters=list(found.parameters.values())[1:], return_annotation=inspect.Signature.empty
+        )
+
+
 class NamesElsewhere:
     """Says what to use where a constructor gets an argument that it has not, but one of another library has."""
 
     names_elsewhere: ClassVar[Names] = {}
+    __signature__ = InitSignature()
 
     def __new__(cls, *args: object, **settings: object) -> Self:
         """Return the new object. Raises TypeError for such an argument."""
