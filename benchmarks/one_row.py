@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from results import generation, machine, today
 from tables.contestants import CONTESTANTS, ours
 from tables.loaders import TABLES, Table
 from tables.peers import is_category
@@ -136,7 +137,8 @@ def page(lines: list[str], rows: int, seconds: float, loads: tuple[float, float]
         "",
         f"Processor time, medians of {ROUNDS} rounds in which all take turns, and in brackets the ratio to the first "
         f"line of the same table. Fitted on {rows:,} rows, the race for {seconds:g} seconds; load of {loads[0]:.0f} to "
-        f"{loads[1]:.0f} on {os.cpu_count()} cores (`python benchmarks/one_row.py --write`). "
+        f"{loads[1]:.0f} on {os.cpu_count()} cores. Measured: `python benchmarks/one_row.py --write`, {today()}, "
+        f"{generation(machine())}, medians of {ROUNDS} rounds. "
         "CatBoost gets one row as a list, LightGBM and the pipeline as a frame; a bound row is a mapping.",
         "",
         "| table | | one raw row, µs | 100,000 raw rows as a frame, s |",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from results import Results
+from results import Results, generation
 from sections import BATCHES, HOME
 from speed import PEERS, Case, geometric_mean
 from speed.ratios import OURS, said
@@ -249,7 +249,7 @@ def text(results: Results) -> str:
     machine, most = data["machine"], settings["threads"][-1]
     facts = {
         "date": data["date"],
-        "machine": f"{machine['processor']}, {machine['cores']} cores, {', '.join(machine['instruction sets'])}",
+        "machine": f"{generation(machine)}, {machine['cores']} cores, {', '.join(machine['instruction sets'])}",
         "system": f"{machine['system']}, Python {machine['python']}",
         "versions": ", ".join(f"{name} {version}" for name, version in data["versions"].items()),
         "threads": " and ".join(map(str, settings["threads"])),

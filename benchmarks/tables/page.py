@@ -7,6 +7,8 @@ from math import exp, log
 from pathlib import Path
 from statistics import fmean
 
+from results import generation
+
 from tables import chart
 from tables.cells import Cells
 from tables.contestants import CONTESTANTS, OWN, TITLES
@@ -204,7 +206,7 @@ def circumstances(cells: Cells) -> list[str]:
     cores, threads = machine.get("cores", "-"), cells.about.get("threads", "-")
     rows = [
         ["dates", " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "-"],
-        ["machine", f"{machine.get('processor', '-')}, {cores} cores"],
+        ["machine", f"{generation(machine)}, {cores} cores"],
         ["threads of each contestant", threads],
         ["versions", ", ".join(f"{name} {version}" for name, version in versions.items())],
         ["cells", len(found)],

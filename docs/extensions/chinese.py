@@ -74,7 +74,6 @@ WORDS = {
     "Benchmarks": "效能評測",
     "On real tables": "真實表格",
     "Beside packages that choose their models themselves": "與自動選擇模型的套件比較",
-    'How the preset "fast" was chosen': "預設組合 fast 是怎麼選的",
     "An estimate: 10¹² rows on a thousand hosts": "估算：一千台主機上的 10¹² 列資料",
     "Design": "設計",
     "Where to find what": "什麼在哪裡",

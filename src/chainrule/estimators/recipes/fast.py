@@ -17,7 +17,7 @@ examples as there are groups. If these are told and few, the network is narrow, 
 
 Few rows have an ensemble of which each member leaves out a fold: see `chainrule.estimators.recipes.few`.
 
-`docs/fast.md` has the measurements by which each of these was chosen.
+`benchmarks/notes/fast.md` has the measurements by which each of these was chosen.
 
 Source of Scale and the strong decay: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs
 and boosted trees on tabular data" (2024).
