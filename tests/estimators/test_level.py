@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 from chainrule import SGD, Callback, MLPClassifier, MLPRegressor
 from chainrule.estimators.fit import level
 from chainrule.estimators.fit.level import Level, Leveled, last_slots, level_of, put, to_level
-from chainrule.formulas.layers import Dense, ReLU
+from chainrule.formulas.layers import Dense, GroupedDense, ReLU
 from chainrule.formulas.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.model import Model
@@ -73,6 +73,14 @@ def test_a_level_becomes_part_of_the_last_layer():
     assert not last_slots(Network(3, [Dense(2), ReLU()], MeanSquaredError()))[2:]
 
 
+def test_a_level_becomes_part_of_the_last_layer_of_each_network_side_by_side():
+    network = Network(4, [GroupedDense(2, 2)], MeanOverMembers(MeanSquaredError(), 2))
+    model, X = Model(network, seed=1, dtype="float64"), np.random.default_rng(0).normal(size=(5, 4))
+    before = model.outputs(X)
+    put(network, model.theta, Level(0.25, np.array([1.0, -2.0]), 0.0))
+    assert model.outputs(X) == pytest.approx(0.25 * before + [1, -2, 1, -2])
+
+
 def test_by_hand_outputs_that_tell_all_have_a_deviation_of_ten():
     """The surer, the less the loss of separable rows; so a is as large as it may be."""
     y = np.array([[0.0], [0], [1], [1]])
@@ -98,11 +106,29 @@ def test_by_hand_which_ends_are_leveled(slope: float, epochs: int, expected: flo
     model = Model(Network(1, [Dense(1)], MeanSquaredError()), dtype="float64")
     model.theta[:] = slope, 0
     scored = []
-    limit, curve = SimpleNamespace(has_ended=True), SimpleNamespace(score_again=scored.append)
+    limit, curve = SimpleNamespace(has_ended=False), SimpleNamespace(score_again=scored.append)
     callbacks = [Leveled(limit, curve), *([] if epochs else [Stopped()])]  # type: ignore[arg-type]
-    model.fit(x, 3 * x, epochs=epochs or 1, batch_size=8, optimizer=SGD(1e-30), callbacks=callbacks)
+    how: dict[str, Any] = {
+        "epochs": epochs or 1,
+        "batch_size": 8,
+        "optimizer": SGD(1e-30),
+        "callbacks": callbacks,
+    }
+    model.fit(x, 3 * x, **how)  # which no limit has ended
+    limit.has_ended = True
+    assert model.theta[0] == slope and not scored
+    model.fit(x, 3 * x, **how)
     np.testing.assert_allclose(model.theta, [expected, 0], atol=1e-4)
     assert len(scored) == (expected != slope)
+
+
+def test_a_last_layer_that_is_frozen_stays():
+    x = np.linspace(-1, 1, 64)[:, None]
+    model = Model(Network(1, [Dense(1), Dense(1)], MeanSquaredError()), dtype="float64").freeze("dense_2")
+    model.theta[:] = -1, 0, 1, 0
+    leveled = Leveled(SimpleNamespace(has_ended=True), None)  # type: ignore[arg-type]
+    model.fit(x, 3 * x, epochs=1, optimizer=SGD(1e-30), callbacks=[leveled])
+    np.testing.assert_allclose(model.theta, [-1, 0, 1, 0], atol=1e-12)
 
 
 PRESETS = ("fast", "additive", "realmlp", "tabm")

@@ -128,6 +128,19 @@ def test_groups_are_drawn_whole():
     assert np.ptp(groups.score_interval) > 1.5 * np.ptp(single.score_interval)
 
 
+def test_a_cost_of_every_row_is_the_mean_of_every_resample():
+    """Also where groups are of other sizes."""
+    rows = rows_of([0.1] * 20, [1] * 19 + [0], groups=np.repeat([0, 1, 2, 3], [2, 12, 5, 1]))
+    found = by_costs(rows, np.array([[0.0, 1], [1, 0]]), np.ones(2))
+    assert found.score == 19 / 20
+    found = by_costs(
+        rows._replace(predicted=np.where(rows.y == 1, 0.1, 0.9)[:, None]),
+        np.array([[0.0, 1], [1, 0]]),
+        np.ones(2),
+    )
+    assert found.score_interval == (1, 1)
+
+
 # --- costs ----------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +154,8 @@ def test_costs_by_hand():
         0.25,
         "cost",
     )  # one false alarm of four rows
+    # with twice the weight a false alarm costs 2: from 2 / (2 + 4) on
+    assert by_costs(None, np.array([[0.0, 1], [4, 0]]), np.array([2.0, 1])).threshold == pytest.approx(1 / 3)
     three = Labels(np.array(["x", "y", "z"]), "multiclass")
     costs = ((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (9.0, 9.0, 0.0))
     p = np.array([[0.6, 0.3, 0.1], [0.8, 0.15, 0.05], [0.2, 0.5, 0.3]])

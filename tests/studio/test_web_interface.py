@@ -152,6 +152,7 @@ first.free();
 const three = engine.open(file).network, rest = three.training(data, options);
 rest.restore(state);
 rest.run(Infinity);
+rest.free();
 const thetas = { one: text(one.theta), three: text(three.theta) };
 const size = () => engine.kernels.call.memory.buffer.byteLength;
 const before = size();
@@ -500,6 +501,7 @@ def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
         order = [row for call in found["calls"] for row in call["rows"]]
         epochs = [order[21 * epoch : 21 * (epoch + 1)] for epoch in range(4)]
         assert all(sorted(rows) == list(range(21)) for rows in epochs) and len({*map(tuple, epochs)}) == 4
+        assert len({rows[0] for rows in epochs}) > 1 < len({rows[-1] for rows in epochs})
         for epoch, record in enumerate(found["history"]):
             assert record["epoch"] == epoch + 1 and (record["val_loss"], record["val_accuracy"]) == (7, 0.5)
             assert record["learning_rate"] == pytest.approx(model.history[epoch]["learning_rate"])
