@@ -168,6 +168,16 @@ def test_widths_far_away_are_those_of_the_largest_and_the_smallest_errors():
     np.testing.assert_allclose(others, one)
 
 
+def test_most_rows_may_be_predicted_exactly():
+    x = np.random.default_rng(3).normal(size=(300, 3))
+    held = held_of(x)
+    exact = replace(held, y=np.where(np.arange(300)[:, None] % 5, 0.0, held.y))
+    known = Intervals.of(exact, SQUARED)
+    (unit,) = known.units(x, np.zeros((300, 1)))
+    found = unit.times(known.outputs[0].scores.quantile(0.95))
+    assert np.isfinite(found).all() and covers(found, exact.y[:, 0]).mean() > 0.9
+
+
 def test_the_unit_of_a_row_is_that_of_rows_of_other_folds_by_a_loop():
     """Where all predictions are the same and there are no inputs: the size is the mean of the logarithms of errors."""
     held = replace(held_of(np.random.default_rng(3).normal(size=(200, 3))), inputs=None)

@@ -34,6 +34,12 @@ def test_bins_by_hand():
     assert found.chance == pytest.approx(expected)
 
 
+def test_the_error_is_the_mean_over_the_rows_by_hand():
+    """Of 21 rows 11 are 0.2 too high and 10 are 0.3 too low."""
+    found = reliability(np.repeat([0.2, 0.7], [11, 10]), np.arange(21) > 10)
+    assert found.samples.tolist() == [11, 10] and found.error == pytest.approx((11 * 0.2 + 10 * 0.3) / 21)
+
+
 def test_right_probabilities_are_off_by_chance_alone():
     random = np.random.default_rng(2)
     p = random.beta(0.5, 2, size=(200, 500))

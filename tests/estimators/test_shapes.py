@@ -261,6 +261,7 @@ def test_training_goes_on_within_the_bounds(tmp_path: Path):
         ({"monotonic_cst": [1, 0]}, r"has shape \(2,\) but the input data X has 4 features"),
         ({"monotonic_cst": {"upp": 1}}, "contains 'upp', which is no column of X"),
         ({"monotonic_cst": {"up": 2}}, "of -1, 0 or 1, not 2"),
+        ({"monotonic_cst": {"up": True}}, "of -1, 0 or 1, not True"),
         ({"monotonic_cst": {"kind": 1}}, "the column 'kind', which is a category; only numbers"),
         ({"monotonic_cst": {"up": 1}, "preset": "realmlp"}, "cannot be held to constraints"),
         ({"monotonic_cst": {"up": 1}, "activation": "gelu"}, "GELU cannot be held to constraints"),
@@ -269,6 +270,7 @@ def test_training_goes_on_within_the_bounds(tmp_path: Path):
         ({"interaction_cst": [0, 1]}, "a sequence of tuples or lists of columns"),
         ({"interaction_cst": [[0, 9]]}, r"indices in \[0, 3\], not 9"),
         ({"interaction_cst": [["upp"]]}, "names of columns or of indices"),
+        ({"interaction_cst": [[True]]}, "names of columns or of indices"),
     ],
 )
 def test_what_cannot_be_demanded_is_refused(settings, message):
@@ -282,10 +284,21 @@ def test_dates_more_classes_and_names_that_are_not_there_are_refused():
     dated = frame.assign(when=pd.date_range("2020-01-01", periods=ROWS))
     with pytest.raises(ConfigError, match="'when', which is a date"):
         MLPRegressor(preprocess="auto", monotonic_cst={"when": 1}).fit(dated, y)
+    with pytest.raises(ConfigError, match="'is_new', which is a category"):
+        MLPRegressor(preprocess="auto", monotonic_cst={"is_new": 1}).fit(frame.assign(is_new=y > 0), y)
     with pytest.raises(ConfigError, match="not supported for more than two classes"):
         MLPClassifier(preprocess="auto", monotonic_cst={"up": 1}).fit(frame, np.arange(ROWS) % 3)
     with pytest.raises(ConfigError, match="X has no names"):
         MLPRegressor(monotonic_cst={"up": 1}).fit(frame[["free"]].to_numpy(), y)
+
+
+def test_demands_on_columns_that_are_left_out_and_sets_for_several_classes_are_taken():
+    frame, y = table()
+    same = frame.assign(same="x")
+    net = MLPRegressor(preprocess="auto", max_iter=1, random_state=0, monotonic_cst={"same": 1, "up": 1})
+    assert net.fit(same, y).model_.network.constraints is not None
+    net = MLPClassifier(preprocess="auto", max_iter=1, random_state=0, interaction_cst="no_interactions")
+    assert len(net.fit(frame, np.arange(ROWS) % 3).model_.network.constraints.interactions) == 4
 
 
 def test_what_rises_with_a_number():

@@ -109,12 +109,15 @@ def test_intervals_narrow_and_choosing_is_taken_off():
 
 def test_what_choosing_adds_is_taken_off_the_interval_too():
     """Of answers that p says nothing of: the interval is about what is left, not about the score of the best one."""
-    random = np.random.default_rng(0)
-    rows = rows_of(random.random(60), random.integers(0, 2, 60))
-    found = by_score(rows, HeldOutScorer("accuracy", TWO, None, rows.y))
-    at_best = ((rows.predicted[:, 0] >= found.threshold) == rows.y).mean()
-    added = at_best - found.score
-    assert added > 0.03 and abs(np.mean(found.score_interval) - found.score) < added / 3
+    scores = []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        rows = rows_of(random.random(60), random.integers(0, 2, 60))
+        found = by_score(rows, HeldOutScorer("accuracy", TWO, None, rows.y))
+        at_best = ((rows.predicted[:, 0] >= found.threshold) == rows.y).mean()
+        scores.append((at_best, found.score, np.mean(found.score_interval)))
+    best, left, middle = np.mean(scores, 0)
+    assert best > 0.56 and abs(left - 0.5) < 0.02 and abs(middle - left) < 0.02
 
 
 def test_groups_are_drawn_whole():

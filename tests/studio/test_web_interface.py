@@ -219,6 +219,57 @@ def test_columns_are_measured_once_as_the_package_does(tmp_path):
     assert found["first"]["std"][1] == 1 and found["later"] == found["first"]
 
 
+EVALUATES = """
+const { config, inputs, n } = given, network = engine.network(config, { seed: 1 });
+const wave = (length) => Float32Array.from({ length }, (_, i) => Math.sin(i * i));
+const every = [...wave(n)], x = wave(n * inputs), y = every.map((value) => Number(value > 0.3));
+const weight = every.map((value) => 1.5 + value), sum = (values) => values.reduce((all, value) => all + value, 0);
+const part = (from, to) => {
+  const [of, labels, weights] = [x.slice(from * inputs, to * inputs), y.slice(from, to), weight.slice(from, to)];
+  return { x: of, y: labels, weight: weights, n: to - from };
+};
+const whole = network.evaluate(part(0, n)), parts = [part(0, 1000), part(1000, n)];
+const each = parts.map((data) => ({ ...network.evaluate(data), weight: sum(data.weight) }));
+const joined = (name) => sum(each.map((found) => found.weight * found[name])) / sum(weight);
+const p = network.predict(x, n), ofParts = parts.flatMap((data) => [...network.predict(data.x, data.n)]);
+const losses = y.map((label, i) => -Math.log(p[2 * i + label]));
+const hits = y.map((label, i) => Number(p[2 * i + label] > 0.5));
+const byHand = (values) => sum(values.map((value, i) => value * weight[i])) / sum(weight);
+const first = part(0, 256), before = network.theta, lost = network.lossWith('dense_1.b', 1, 5, first);
+network.theta[0] = 7;
+const { theta } = network, isKept = theta.every((w, i) => w === before[i]), after = network.loss(first);
+network.setNumber('dense_1.b', 1, 5);
+const { values } = network.trace(first), replaced = network.loss(first);
+let error = null;
+try { network.trace(part(0, 257)); } catch ({ message }) { error = message; }
+const W = [...network.parameter('dense_1.W')], b = network.parameter('dense_1.b')[1];
+const squares = sum(W.map((w) => w * w)), sizes = sum(W.map(Math.abs));
+say({
+  whole: [whole.loss, whole.accuracy, whole.penalty], joined: [joined('loss'), joined('accuracy')],
+  alike: p.every((v, i) => v === ofParts[i]), byHand: [byHand(losses), byHand(hits)], isKept, lost, replaced, after,
+  rows: values[0].output.length, error, b, penalty: [network.penalty(), 0.05 * squares + 0.01 * sizes],
+});
+"""
+
+
+@needs_engine
+def test_losses_are_those_of_all_rows_with_their_weights_however_many_there_are(tmp_path):
+    """More numbers than are in the engine's memory at a time; and a look at a loss changes no number."""
+    built()
+    config = {"inputs": 2048, "layers": [{"kind": "dense", "units": 2}], "l2": 0.1, "l1": 0.01}
+    config["loss"] = {"kind": "softmax_cross_entropy"}
+    found = run(tmp_path, EVALUATES, {"config": config, "inputs": 2048, "n": 2100})
+    loss, share, penalty = found["whole"]
+    assert found["joined"] == pytest.approx([loss, share], rel=1e-6) and found["alike"]
+    assert found["byHand"] == pytest.approx([loss - penalty, share], rel=1e-4)
+    assert found["isKept"] and found["b"] == 5
+    assert (
+        found["lost"] == pytest.approx(found["replaced"], rel=1e-6) != pytest.approx(found["after"], rel=1e-3)
+    )
+    assert found["rows"] == 256 * 2048 and found["error"] == "A trace takes at most 256 rows, not 257."
+    assert found["penalty"][0] == pytest.approx(found["penalty"][1], rel=1e-5) and penalty > 0
+
+
 REFUSES = """
 const messages = [];
 const refused = (work) => { try { work(); messages.push(null); } catch (error) { messages.push(error.message); } };
