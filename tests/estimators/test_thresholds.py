@@ -110,7 +110,7 @@ def test_intervals_narrow_and_choosing_is_taken_off():
 def test_what_choosing_adds_is_taken_off_the_interval_too():
     """Of answers that p says nothing of: the interval is about what is left, not about the score of the best one."""
     scores = []
-    for seed in range(10):
+    for seed in range(20):
         random = np.random.default_rng(seed)
         rows = rows_of(random.random(60), random.integers(0, 2, 60))
         found = by_score(rows, HeldOutScorer("accuracy", TWO, None, rows.y))
