@@ -38,6 +38,8 @@ def test_the_error_is_the_mean_over_the_rows_by_hand():
     """Of 21 rows 11 are 0.2 too high and 10 are 0.3 too low."""
     found = reliability(np.repeat([0.2, 0.7], [11, 10]), np.arange(21) > 10)
     assert found.samples.tolist() == [11, 10] and found.error == pytest.approx((11 * 0.2 + 10 * 0.3) / 21)
+    chance = 11 * np.sqrt(0.2 * 0.8 / 11) + 10 * np.sqrt(0.7 * 0.3 / 10)
+    assert found.chance == pytest.approx(np.sqrt(2 / np.pi) * chance / 21)
 
 
 def test_right_probabilities_are_off_by_chance_alone():
@@ -58,11 +60,11 @@ def test_few_rows_have_few_bins():
 
 
 def test_of_more_classes_it_is_the_predicted_one():
-    shares = np.tile([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]], (10, 1))
-    found = of_classes(shares, np.tile([0, 1], 10), ["x", "y", "z"], bins=2)
+    shares = np.tile([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]], (20, 1))
+    found = of_classes(shares, np.tile([0, 1], 20), ["x", "y", "z"], bins=2)
     assert found.label is None and found.observed.tolist() == [1.0, 0.0]
     np.testing.assert_allclose(found.predicted, [0.6, 0.7])
-    assert of_classes(shares[:, :2], np.zeros(20, int), ["x", "y"], positive=0).label == "x"
+    assert of_classes(shares[:, :2], np.zeros(40, int), ["x", "y"], positive=0).label == "x"
 
 
 def test_a_classifier_judges_its_probabilities():

@@ -198,7 +198,12 @@ const trained = (data) => {
   return Object.fromEntries(Object.entries(network.states.standardize_1).map(([name, values]) => [name, [...values]]));
 };
 const first = trained({ x, n, y }), later = trained({ x: x.map((value) => 2 * value), n, y });
-say({ first, later });
+network.theta = Float32Array.of(1, 0, 0, 0);
+const outputs = () => [...network.outputsOf(x, n)], before = outputs();
+network.states.standardize_1.mean.fill(99);   // a copy
+const still = outputs();
+network.states = { standardize_1: { mean: [1, 0, 0], std: [2, 1, 1], count: [40] } };
+say({ first, later, before, still, after: outputs() });
 """
 
 
@@ -217,6 +222,11 @@ def test_columns_are_measured_once_as_the_package_does(tmp_path):
     for name in ("mean", "std", "count"):
         np.testing.assert_allclose(found["first"][name], np.ravel(getattr(state, name)), rtol=1e-5)
     assert found["first"]["std"][1] == 1 and found["later"] == found["first"]
+    np.testing.assert_allclose(
+        found["before"], (X[:, 0] - state.mean[0]) / state.std[0], rtol=1e-4, atol=1e-6
+    )
+    assert found["still"] == found["before"]
+    np.testing.assert_allclose(found["after"], (X[:, 0] - 1) / 2, rtol=1e-6)
 
 
 EVALUATES = """
@@ -239,7 +249,7 @@ const first = part(0, 256), before = network.theta, lost = network.lossWith('den
 network.theta[0] = 7;
 const { theta } = network, isKept = theta.every((w, i) => w === before[i]), after = network.loss(first);
 network.setNumber('dense_1.b', 1, 5);
-const { values } = network.trace(first), replaced = network.loss(first);
+const { values, penalty } = network.trace(first), replaced = network.loss(first);
 let error = null;
 try { network.trace(part(0, 257)); } catch ({ message }) { error = message; }
 const W = [...network.parameter('dense_1.W')], b = network.parameter('dense_1.b')[1];
@@ -247,7 +257,7 @@ const squares = sum(W.map((w) => w * w)), sizes = sum(W.map(Math.abs));
 say({
   whole: [whole.loss, whole.accuracy, whole.penalty], joined: [joined('loss'), joined('accuracy')],
   alike: p.every((v, i) => v === ofParts[i]), byHand: [byHand(losses), byHand(hits)], isKept, lost, replaced, after,
-  rows: values[0].output.length, error, b, penalty: [network.penalty(), 0.05 * squares + 0.01 * sizes],
+  rows: values[0].output.length, error, b, penalties: [penalty, network.penalty(), 0.05 * squares + 0.01 * sizes],
 });
 """
 
@@ -267,7 +277,7 @@ def test_losses_are_those_of_all_rows_with_their_weights_however_many_there_are(
         found["lost"] == pytest.approx(found["replaced"], rel=1e-6) != pytest.approx(found["after"], rel=1e-3)
     )
     assert found["rows"] == 256 * 2048 and found["error"] == "A trace takes at most 256 rows, not 257."
-    assert found["penalty"][0] == pytest.approx(found["penalty"][1], rel=1e-5) and penalty > 0
+    assert found["penalties"] == pytest.approx([found["penalties"][-1]] * 3, rel=1e-4) and penalty > 0
 
 
 REFUSES = """
