@@ -150,7 +150,7 @@ def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
         build.add(OneHot(6, 0.5), code),
         build.add(OneHot(3), whole),
         *(build.add(CalendarPart(part, 86400.0 * 1000), when) for part in parts),
-        build.add(KeptRange(low, high), pair),
+        build.add(KeptRange(low, high, (1.5, -1.0)), pair),
         build.add(Bounded(low, high), pair),
         build.add(MissingMarks(), pair),
         build.add(FilledMissing(np.array([4.0, -5.0])), pair),

@@ -29,9 +29,9 @@ from chainrule import (
 )
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export import approximations as near
-from chainrule.export.columns import CalendarPart, GraphInput, RankShares
+from chainrule.export.columns import CalendarPart, FilledMissing, GraphInput, KeptRange, RankShares
 from chainrule.export.graph import ComputationGraph, GraphBuilder
-from chainrule.export.numbers import FUNCTIONS
+from chainrule.export.numbers import FUNCTIONS, constant
 from chainrule.export.passes import only, simplified
 from exported import later, moved, table
 from hostile_tables import hostile_table
@@ -225,6 +225,18 @@ def test_shares_at_and_between_equal_quantiles():
     found = graph.run(rows)["predictions"]
     assert found[:4, 0] == pytest.approx([0.5 / 6, 4 / 6, 0.0, 1.0])
     assert_same(graph, {"X": rows})
+
+
+def test_numbers_that_stand_for_missing_ones():
+    build = GraphBuilder()
+    kept = build.add(
+        KeptRange(constant([-1e3]), constant([1e3]), (-999.0, 99.9)), build.add(GraphInput("x", "number"))
+    )
+    known = build.add(FilledMissing(constant([7.0])), kept)
+    graph = build.done({"predictions": known}, "regression")
+    rows = np.array([-999.0, 99.9, 99.5, -998.0, 1e4, np.nan])
+    assert np.ravel(graph.run({"x": rows})["predictions"]).tolist() == [7.0, 7.0, 99.5, -998.0, 7.0, 7.0]
+    assert_same(graph, {"x": rows})
 
 
 def test_quotients_are_the_functions():

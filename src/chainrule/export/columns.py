@@ -117,16 +117,21 @@ class OneHot(GraphOperation):
 
 @dataclass(frozen=True, eq=False)
 class KeptRange(GraphOperation):
-    """Numbers outside of [low, high] become missing: NaN. So do infinities, and dates some 6,000 years from 1970."""
+    """Numbers outside of [low, high] become missing: NaN. So do infinities, and dates some 6,000 years from 1970.
+
+    So do the marks, numbers that stand for missing ones.
+    """
 
     low: NDArray[np.float64]
     """(width,)"""
     high: NDArray[np.float64]
+    marks: tuple[float, ...] = ()
 
     def compute(self, *values: Array) -> Array:
-        """x if low <= x <= high, else NaN"""
+        """x if low <= x <= high and x is no mark, else NaN"""
         x = values[0]
-        return np.where((x >= like(self.low, x)) & (x <= like(self.high, x)), x, x.dtype.type(np.nan))
+        is_kept = (x >= like(self.low, x)) & (x <= like(self.high, x)) & ~np.isin(x, self.marks)
+        return np.where(is_kept, x, x.dtype.type(np.nan))
 
 
 @dataclass(frozen=True, eq=False)

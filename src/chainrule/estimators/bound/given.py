@@ -194,6 +194,7 @@ class UnusualCell(Exception):
 
 def as_number(learned: LearnedColumn) -> Callable[[object], float]:
     """Return what reads a cell of numbers, dates or durations: a number or seconds, NaN for missing."""
+    marks = frozenset(learned.marks)
 
     def slowly(cell: object) -> float:
         return float(kinds.values(_column(learned, cell), learned)[0])
@@ -204,7 +205,7 @@ def as_number(learned: LearnedColumn) -> Callable[[object], float]:
                 value = float(cell)  # type: ignore[arg-type]
             except OverflowError:
                 return math.nan
-            return value if abs(value) < math.inf else math.nan
+            return value if abs(value) < math.inf and value not in marks else math.nan
         return math.nan if cell is None else slowly(cell)
 
     def date(cell: object) -> float:

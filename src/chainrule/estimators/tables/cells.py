@@ -156,6 +156,8 @@ class DescribedColumn(NamedTuple):
     """how many columns of the output it became"""
     size: int
     """of its embedding; 0 without one"""
+    marks: tuple[float, ...] = ()
+    """numbers that stand for missing ones"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the column as JSON-safe data; see `chainrule.core.records`."""
@@ -205,7 +207,7 @@ def describe(learned: Sequence[LearnedColumn], rows: int | None) -> DescribedTab
         tuple(
             DescribedColumn(
                 *(each.name, each.kind, each.why, each.became, each.missing, each.infinite, each.distinct),
-                *(each.merged, len(each.outputs()), each.size),
+                *(each.merged, len(each.outputs()), each.size, each.marks),
             )
             for each in learned
         ),

@@ -50,7 +50,8 @@ def read_for(learned: Sequence[Sequence[LearnedColumn]], named: bool, X: object)
     places = [
         k
         for k, column in enumerate(zip(*learned, strict=True))
-        if used[k] and all(each.kind == "number" or each.became == "dropped" for each in column)
+        if used[k]
+        and all(each.became == "dropped" or (each.kind == "number" and not each.marks) for each in column)
     ]
     numbers = Numbers([learned[0][k].name for k in places] if named else (), places)
     return reading.read(X, known=[each.name for each in wanted] if named else None, numbers=numbers)

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from chainrule.core import hints
 from chainrule.errors import DataError, instead
-from chainrule.estimators.tables import calendar, identifiers, kinds
+from chainrule.estimators.tables import calendar, identifiers, kinds, marks
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
@@ -55,6 +55,8 @@ class Rules:
     near_constant: float
     drop_identifiers: bool
     kinds: dict[str, str]
+    missing: marks.Marks | None
+    """numbers that stand for missing ones, by column; in others they are found, but in none for None"""
 
 
 def size_of(categories: int, size: int | None) -> int:
@@ -78,11 +80,13 @@ def learn(
     for k, column in enumerate(columns):
         asked = rules.kinds.get(column.name)
         taken = kinds.take(column, None if asked == "drop" else asked)
+        is_number = taken.kind == "number" and asked != "drop"
+        own = marks.of_column(column.name, taken.values, rules.missing) if is_number else ()
+        taken = taken._replace(values=marks.without(taken.values, own))
         absent = np.isnan(taken.values)
         missing = float(absent.mean() if weights is None else weights[absent].sum() / weights.sum())
-        begun = LearnedColumn(
-            column.name, taken.kind, taken.why, "dropped", missing, taken.infinite, reads=taken.reads
-        )
+        begun = LearnedColumn(column.name, taken.kind, taken.why, "dropped", missing, taken.infinite)
+        begun = begun._replace(reads=taken.reads, marks=own)
         if asked == "drop":
             found.append(begun._replace(why="asked"))
         elif absent.all():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core import hints
 from chainrule.datasets import numerals
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables import calendar, marks
 from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
 
@@ -152,6 +152,10 @@ def values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     """
     if column.missing.all():
         return np.full(len(column.values), np.nan)
+    return marks.without(_values(column, learned), learned.marks)
+
+
+def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     kind, form = learned.kind, column.form
     if form == kind or (kind == "number" and form == "boolean"):
         return calendar.in_range(column.values) if kind == "date" else column.values

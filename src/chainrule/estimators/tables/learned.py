@@ -63,6 +63,8 @@ class LearnedColumn(NamedTuple):
     """the most frequent of its categories, "" where more values are missing; None where that is not known"""
     ends: tuple[float, ...] = ()
     """the smallest and the largest value of training, to which others are clipped; none where they are kept"""
+    marks: tuple[float, ...] = ()
+    """numbers that stand for missing ones, such as -999"""
 
     @property
     def codes(self) -> int:

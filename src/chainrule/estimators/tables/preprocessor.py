@@ -31,12 +31,13 @@ from chainrule.estimators.tables.encoding import (
     rising,
 )
 from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.marks import check_missing
 from chainrule.estimators.tables.rarity import KnownTarget, as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
-    *("impute", "near_constant", "identifiers", "kinds", "out_of_range", "dtype"),
+    *("impute", "near_constant", "identifiers", "kinds", "missing", "out_of_range", "dtype"),
 )
 
 BLOCK = 8192
@@ -74,6 +75,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     identifiers: "drop" columns that number the rows, by their values and name, and numbers like those of accounts, with
     a warning; or "keep" them.
     kinds: the kinds of columns by name, such as {"zip": "category"}: "number", "category", "date" or "drop".
+    missing: numbers that stand for missing values, in later rows too. "auto" finds such as -999 or 99, in two rows or
+    more, that stand apart from all other numbers of their column (`chainrule.estimators.tables.marks`), and warns;
+    {"age": [-1, 999]} names those of a column, [] for none; None looks for none.
     out_of_range: what becomes of a number, or a date, beyond those of training: "keep" leaves it as it is, and a
     network goes on as it went at the end of the range; "clip" makes it the smallest or the largest one of training,
     which is what trees do. An estimator's own preprocessor clips with `fit(..., time=)`, because what grows with time,
@@ -105,6 +109,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         near_constant: float = 1e-4,
         identifiers: str = "drop",
         kinds: dict[str, str] | None = None,
+        missing: str | dict[str, Any] | None = "auto",
         out_of_range: str = "keep",
         dtype: str = "float32",
     ) -> None:
@@ -118,6 +123,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.near_constant = near_constant
         self.identifiers = identifiers
         self.kinds = kinds
+        self.missing = missing
         self.out_of_range = out_of_range
         self.dtype = dtype
 
@@ -141,7 +147,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table = reading.read(X)
         _check_size(table)
         columns = table.columns
-        unknown = [name for name in rules.kinds if name not in {column.name for column in columns}]
+        asked = {**rules.kinds, **(rules.missing or {})}
+        unknown = [name for name in asked if name not in {column.name for column in columns}]
         if unknown:
             places(unknown, [column.name for column in columns], "X")
         weights = row_weights(sample_weight, table.rows)
@@ -235,6 +242,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return everything learned as JSON values: text, numbers and lists."""
         self._check_fitted()
         settings = {name: getattr(self, name) for name in _SETTINGS}
+        if isinstance(self.missing, dict):
+            settings["missing"] = {
+                name: list(each) for name, each in (check_missing(self.missing) or {}).items()
+            }
         written = state.write(self._learned, self._named, settings)
         return written | {"crossed": to_data(self._crossed)} if self._crossed else written
 
@@ -355,6 +366,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             near_constant=check_number(self.near_constant, "near_constant", minimum=0.0, below=0.5),
             drop_identifiers=self.identifiers == "drop",
             kinds=kinds.check_kinds(self.kinds),
+            missing=check_missing(self.missing),
         )
 
 

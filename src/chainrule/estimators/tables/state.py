@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from chainrule.errors import FormatError
-from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables import calendar, marks
 from chainrule.estimators.tables.column import LONGEST
 from chainrule.estimators.tables.fitting import MOST_CODES
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
@@ -114,6 +114,7 @@ def _column(data: Any, where: str) -> LearnedColumn:
         value=_number(data.get("value", 1.0), f"{where}.value", 0.0, LARGEST),
         typical=None if data.get("typical") is None else _text(data["typical"], f"{where}.typical"),
         ends=_ends(data.get("ends", []), f"{where}.ends"),
+        marks=_marks(data.get("marks", []), kind, f"{where}.marks"),
     )
     _whole(made, where)
     return made
@@ -178,6 +179,12 @@ def _ends(data: object, where: str) -> tuple[float, ...]:
     return made
 
 
+def _marks(data: object, kind: str, where: str) -> tuple[float, ...]:
+    if not isinstance(data, list) or len(data) > marks.MOST or (data and kind != "number"):
+        raise _bad(where, f"a list of at most {marks.MOST} numbers, of a column of numbers")
+    return tuple(_number(value, where) for value in data)
+
+
 def _choice(data: dict[str, Any], key: str, allowed: Sequence[str], where: str) -> str:
     value = data.get(key)
     if not isinstance(value, str) or value not in allowed:
@@ -213,7 +220,11 @@ def _setting(value: Any, where: str) -> None:
     """Check that a setting is of a type and a size that one can have; the preprocessor checks the rest."""
     if isinstance(value, dict):
         for key, item in value.items():
-            _text(key, where, LONGEST_NAME), _text(item, where)
+            _text(key, where, LONGEST_NAME)
+            if isinstance(item, list) and len(item) <= marks.MOST:
+                item = [_number(each, where) for each in item]
+            else:
+                _text(item, where)
     elif isinstance(value, str):
         _text(value, where)
     elif value is not None and not isinstance(value, bool):

@@ -136,7 +136,7 @@ class TableSteps:
         """Add a column of numbers or dates, and its parts to what is scaled; return it, NaN for all that is missing."""
         most = calendar.LATEST if each.kind == "date" else float(np.finfo(np.float64).max)
         values = self.build.add(
-            KeptRange(constant([-most]), constant([most])), self.inputs.of(each), of=each.name
+            KeptRange(constant([-most]), constant([most]), each.marks), self.inputs.of(each), of=each.name
         )
         for part in dict.fromkeys(lane.part for lane in each.lanes):
             self.source_of[k, part] = len(self.sources)

@@ -169,7 +169,8 @@ def _levels(made: GeneratedCode, op: columns.LevelCodes, x: list[Value], y: Valu
 
 def _kept(made: GeneratedCode, op: columns.KeptRange, x: list[Value], y: Value) -> list[str]:
     low, high = (_of_each(made, values, y.kind) for values in (op.low, op.high))
-    return each(y.width, f"x0[k] >= {low} && x0[k] <= {high} ? x0[k] : ({y.kind})NAN")
+    no_mark = "".join(f" && x0[k] != {number(mark, y.kind)}" for mark in op.marks)
+    return each(y.width, f"x0[k] >= {low} && x0[k] <= {high}{no_mark} ? x0[k] : ({y.kind})NAN")
 
 
 def _bounded(made: GeneratedCode, op: columns.Bounded, x: list[Value], y: Value) -> list[str]:

@@ -73,6 +73,8 @@ def _(operation: columns.KeptRange, w: OnnxWriter, *values: str) -> str:
         w.node("GreaterOrEqual", x, w.like(operation.low, x)),
         w.node("LessOrEqual", x, w.like(operation.high, x)),
     )
+    for mark in operation.marks:
+        inside = w.node("And", inside, w.node("Not", w.node("Equal", x, w.like(mark, x))))
     return w.node("Where", inside, x, w.like(np.nan, x), dtype=w.types[x])
 
 

@@ -109,7 +109,7 @@ export const operations = {
   },
   one_hot: (own) => ([code]) => made(own.count, (k) => (k === code ? own.on : 0)),
 
-  kept_range: ({ low, high }) => (x) => made(x.length, (k) => (x[k] >= low[k] && x[k] <= high[k] ? x[k] : NaN)),
+  kept_range: ({ low, high, marks }) => (x) => made(x.length, (k) => (x[k] >= low[k] && x[k] <= high[k] && !marks.includes(x[k]) ? x[k] : NaN)),
   bounded: ({ low, high }) => (x) => made(x.length, (k) => Math.min(Math.max(x[k], low[k]), high[k])),
   missing_marks: () => (x) => made(x.length, (k) => (Number.isNaN(x[k]) ? 1 : 0)),
   filled_missing: ({ fill }) => (x) => made(x.length, (k) => (Number.isNaN(x[k]) ? fill[k] : x[k])),

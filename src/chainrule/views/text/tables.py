@@ -79,8 +79,10 @@ def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, .
             _short(column.name),
             said.KINDS[column.taken_for],
             said.WHYS[column.why],
-            said.infinite(
-                words.phrases.percent(column.missing) if column.missing else nothing, column.infinite
+            said.missing(
+                words.phrases.percent(column.missing) if column.missing else nothing,
+                column.infinite,
+                [f"{mark:.10g}" for mark in column.marks],
             ),
             nothing if column.categories is None else f"{column.categories:,}",
             said.became(column.became, column.outputs, column.size, column.merged),

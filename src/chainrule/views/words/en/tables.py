@@ -49,9 +49,10 @@ def became(outcome: str, outputs: int, size: int, merged: int) -> str:
     )
 
 
-def infinite(share: str, count: int) -> str:
-    """The share of missing values, and how many of these were infinite."""
-    return f"{share} ({count:,} infinite)" if count else share
+def missing(share: str, infinite: int, marks: Sequence[str]) -> str:
+    """The share of missing values, how many of these were infinite, and the numbers that stand for others."""
+    more = [*([f"{infinite:,} infinite"] if infinite else []), *(f"{mark} for missing" for mark in marks)]
+    return f"{share} ({', '.join(more)})" if more else share
 
 
 def totals(columns: int, dropped: int, outputs: int) -> str:

@@ -42,9 +42,10 @@ def became(outcome: str, outputs: int, size: int, merged: int) -> str:
     return said + (f"，{merged:,} 個罕見類別合為一個" if merged else "")
 
 
-def infinite(share: str, count: int) -> str:
-    """The share of missing values, and how many of these were infinite."""
-    return f"{share}（{count:,} 個無限大）" if count else share
+def missing(share: str, infinite: int, marks: Sequence[str]) -> str:
+    """The share of missing values, how many of these were infinite, and the numbers that stand for others."""
+    more = [*([f"{infinite:,} 個無限大"] if infinite else []), *(f"{mark} 代表遺漏值" for mark in marks)]
+    return f"{share}（{'，'.join(more)}）" if more else share
 
 
 def totals(columns: int, dropped: int, outputs: int) -> str:
