@@ -23,7 +23,7 @@ from chainrule.estimators.fit.linear_part import Bound
 from chainrule.estimators.fit.plan import ALONE, Conditions, few_of
 from chainrule.estimators.fit.start import bend, dense_slots
 from chainrule.estimators.fit.structure import RowStructure
-from chainrule.estimators.fit.temperature import OF_ALL, cool, cooled, of_shares, temperature_of
+from chainrule.estimators.fit.temperature import OF_ALL, center_of, cool, cooled, of_shares, temperature_of
 from chainrule.estimators.held import result_of
 from chainrule.estimators.recipes import few
 from chainrule.estimators.recipes.base import Facts, FoldMembers
@@ -326,6 +326,9 @@ def test_the_logits_of_the_shares_by_hand():
     )
     of_two = samples._replace(y=one_hot[:, :1])  # 1 of 8
     np.testing.assert_allclose(np.exp(of_shares(SigmoidCrossEntropy(), of_two)), [1.5 / 7.5])
+    # logits come nearer to half of them, and numbers to their mean
+    np.testing.assert_allclose(np.exp(center_of(SigmoidCrossEntropy(), of_two)), [np.sqrt(1.5 / 7.5)])
+    np.testing.assert_array_equal(center_of(MeanSquaredError(), of_two), [0])
 
 
 def test_curves_begin_bent_in_the_bins_that_a_column_has():
