@@ -157,7 +157,9 @@ def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
         build.add(RankShares(np.array([[-2.0, -2, 0, 0, 0, 1, 3, 3], [0, 1, 1, 2, 2.5, 2.5, 2.5, 9]])), pair),
         build.add(CellNumbers(np.array([-2.0, 0.5, 3.0])), x),
     ]
-    known = build.add(FilledMissing(np.full(27, -99.0)), build.add(JoinedColumns(), *made))
+    filled = build.add(FilledMissing(np.array([4.0, -5.0])), pair)
+    made.append(build.add(OneHot(2), build.add(LargestColumn(), filled)))  # the first of equal ones
+    known = build.add(FilledMissing(np.full(29, -99.0)), build.add(JoinedColumns(), *made))
     years = np.array([century + k for century in range(-900, 2500, 100) for k in (-1, 0, 1, 4, 50)])
     begun = (years - 1970).astype("M8[Y]").astype("M8[s]").astype(np.float64)
     dates = np.concatenate([begun, begun - 1, begun + 86400.0 * 59.5, [np.nan]])

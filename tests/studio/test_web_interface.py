@@ -32,6 +32,7 @@ from chainrule.formulas.layers import Context
 from chainrule.formulas.layers.batch_norm import BatchNormState
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.metrics import accuracy
+from chainrule.formulas.schedules import SCHEDULES
 from chainrule.studio.page.assets import modules
 from chainrule.studio.page.join import needed
 from chainrule.trained.persistence import network_config
@@ -203,7 +204,11 @@ const outputs = () => [...network.outputsOf(x, n)], before = outputs();
 network.states.standardize_1.mean.fill(99);   // a copy
 const still = outputs();
 network.states = { standardize_1: { mean: [1, 0, 0], std: [2, 1, 1], count: [40] } };
-say({ first, later, before, still, after: outputs() });
+const after = outputs(), { accuracy } = network.evaluate({ x, n, y });
+network.training({ x, n, y }).run(Infinity);
+network.initialize(5);
+const anew = [...network.theta], expected = [...engine.network(config, { seed: 5 }).theta];
+say({ first, later, before, still, after, accuracy, anew, expected });
 """
 
 
@@ -227,6 +232,7 @@ def test_columns_are_measured_once_as_the_package_does(tmp_path):
     )
     assert found["still"] == found["before"]
     np.testing.assert_allclose(found["after"], (X[:, 0] - 1) / 2, rtol=1e-6)
+    assert found["accuracy"] is None and found["anew"] == found["expected"]
 
 
 EVALUATES = """
@@ -478,6 +484,32 @@ def test_moments_and_gradients_of_a_batch_norm_are_those_of_the_package(tmp_path
     np.testing.assert_allclose(found["std"], X.std(0), rtol=1e-12)
     np.testing.assert_allclose(found["gamma"], gradients.gamma, rtol=1e-5)
     np.testing.assert_allclose(found["beta"], gradients.beta, rtol=1e-5)
+
+
+RATES = """
+import { settingsOf, tree } from './engine/expressions.js';
+say(given.cases.map(({ config, total, each }) => {
+  const described = given.schedules[config.kind], settings = settingsOf(described, config, 'it');
+  const at = (step) => tree(described.factor, { ...settings, step, total, steps_per_epoch: each });
+  return Array.from({ length: total }, (_, step) => at(step));
+}));
+"""
+
+
+def test_rates_of_every_schedule_are_those_of_the_package(tmp_path):
+    """With warmups that end at, between and behind steps, and with a single step."""
+    kinds = {"cosine": [{"warmup": 0.25, "floor": 0.1}], "flat_cosine": [{"flat": 0.25}, {"flat": 0.9}]}
+    kinds |= {"one_cycle": [{"warmup": 0.0}, {"warmup": 0.95}, {"warmup": 0.125}]}
+    cases, expected = [], []
+    for kind in DESCRIBED["schedules"]:
+        for own in [{}, *kinds.get(kind, [])]:
+            for total, each in ((1, 1), (8, 4), (21, 3)):
+                cases.append({"config": {"kind": kind} | own, "total": total, "each": each})
+                expected.append(SCHEDULES[kind](**own).factor(np.arange(total), total, each))
+    given = {"cases": cases, "schedules": DESCRIBED["schedules"]}
+    found = without_engine(tmp_path, RATES, given, "engine/expressions.js")
+    for case, rates, factors in zip(cases, found, expected, strict=True):
+        np.testing.assert_allclose(rates, np.broadcast_to(factors, len(rates)), atol=1e-12, err_msg=str(case))
 
 
 STEPS = """
