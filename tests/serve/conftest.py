@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,5 +16,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def served(models: dict[str, Path]) -> dict[str, Served]:
-    return {name: Served(path) for name, path in models.items()}
+def served(models: dict[str, Path]) -> Iterator[dict[str, Served]]:
+    found = {name: Served(path) for name, path in models.items()}
+    yield found
+    for each in found.values():
+        each.service.close()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from chainrule.errors import ChainruleError, DataError
 from chainrule.serve.answering import PLAIN, Extras
-from chainrule.serve.batches import Batches, BusyError, Waiting, answered
-from chainrule.serve.bodies import Limits, writer
+from chainrule.serve.batches import Batches, Waiting, answered
+from chainrule.serve.bodies import BusyError, Limits, writer
 from chainrule.serve.rows import NUMBER, TEXT, TRUTH, can_join
 from served_models import Served, row
 
@@ -136,6 +136,23 @@ def test_a_request_that_asks_for_more_is_answered_apart(served: dict[str, Served
 
     plain, sets, again = map(json.loads, asyncio.run(both()))
     assert plain == again and "set" not in plain and sets == {**plain, "set": sets["set"]}
+
+
+def test_requests_that_two_models_have_read_are_answered_apart(served: dict[str, Served]):
+    """During a change of the model: the same columns, of the same kinds, but each answer is of its own model."""
+    models = [served[name].service.model for name in ("labels", "numbers", "labels")]
+
+    async def both() -> list[bytes]:
+        batches = Batches(Limits())
+        found = await asyncio.gather(
+            *(batches.answer(model, model.reads.of_json(row(1)), PLAIN, WRITE) for model in models)
+        )
+        batches.close()
+        return found
+
+    label, number, again = map(json.loads, asyncio.run(both()))
+    assert label == again == served["labels"].predict(row(1))
+    assert number == served["numbers"].predict(row(1)) and "probabilities" not in number
 
 
 def test_too_many_rows_that_wait_are_refused(served: dict[str, Served]):

@@ -100,11 +100,11 @@ def test_arrow_in_and_out(served: dict[str, Served]):
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     kind = "application/vnd.apache.arrow.stream"
-    reply = served["numbers"].ask("POST", "/predict", [sink.getvalue()], [("Content-Type", kind)])
+    reply = served["labels"].ask("POST", "/predict", [sink.getvalue()], [("Content-Type", kind)])
     assert (reply.status, reply["content-type"]) == (200, kind)
     found = pa.ipc.open_stream(reply.body).read_all()["predicted"].to_pylist()
-    assert found == [each["predicted"] for each in served["numbers"].predict([row(i) for i in range(6)])]
-    damaged = served["numbers"].ask("POST", "/predict", [sink.getvalue()[:-200]], [("Content-Type", kind)])
+    assert found == [each["predicted"] for each in served["labels"].predict([row(i) for i in range(6)])]
+    damaged = served["labels"].ask("POST", "/predict", [sink.getvalue()[:-200]], [("Content-Type", kind)])
     assert damaged.status == 400 and "damaged" in sentence(damaged)
 
 
@@ -210,6 +210,7 @@ def test_bodies_of_other_kinds(served: dict[str, Served], headers: Any, status: 
         ("?spread=1", "true or false"),
         ("?spread=true", "one network"),
         ("?x=1", "nothing else"),
+        ("?" + "&".join(f"x{k}" for k in range(17)), "more than 16 fields"),
     ],
 )
 def test_queries(served: dict[str, Served], query: str, says: str):

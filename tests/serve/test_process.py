@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from chainrule.serve.connection import HEAD_BYTES
+from chainrule.serve.server import served
 from served_models import row
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGTERM for one process")
@@ -129,6 +131,23 @@ def test_what_it_prints_works_and_no_accepted_request_is_lost_by_sigterm(models:
         assert len(answered) == 8 and min(answered) > 3
         with pytest.raises(OSError):
             server.connect()
+
+
+def test_a_header_without_an_end(models: dict[str, Path]):
+    """By its bytes, however fast they come; uvicorn's reader by httptools has no limit of its own."""
+    with served(models["labels"]) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        for sent, is_answered in ((HEAD_BYTES // 4, True), (2 * HEAD_BYTES, False)):
+            with socket.create_connection(address, timeout=10) as endless:
+                endless.sendall(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{address[1]}\r\n".encode())
+                answer = b""
+                with suppress(OSError):  # of a connection that was closed meanwhile
+                    for _ in range(sent // 1000):
+                        endless.sendall(b"X: " + b"x" * 995 + b"\r\n")
+                        time.sleep(0.001)
+                    endless.sendall(b"\r\n")
+                    answer = endless.recv(1 << 16)
+                assert statuses(answer) == ([200] if is_answered else [])
 
 
 @pytest.mark.slow

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from chainrule.serve.large import Form
+from chainrule.serve.service import stamp_of
 from served_models import Served, row
 
 
@@ -75,18 +78,36 @@ def test_the_file_is_watched(served_copy: Served, models: dict[str, Path]):
     assert served_copy.service.model.schema.task == "regression"
 
 
+def test_a_file_is_read_once_it_stays_the_same(served_copy: Served, monkeypatch: pytest.MonkeyPatch):
+    """A file that is still being written has another stamp at each look."""
+    stamps = [stamp_of(served_copy.service.path), *((k, k, k) for k in (1, 2, 3, 4, 4, 4, 4))]
+    said_before = list[int]()
+
+    def look(path: Path) -> tuple[int, int, int]:
+        said_before.append(len(served_copy.said))
+        return stamps.pop(0) if len(stamps) > 1 else stamps[0]
+
+    monkeypatch.setattr("chainrule.serve.service.stamp_of", look)
+
+    async def watched() -> None:
+        watching = asyncio.create_task(served_copy.service.watch(0))
+        while not served_copy.said or len(said_before) < 12:
+            await asyncio.sleep(0.005)
+        watching.cancel()
+
+    asyncio.run(asyncio.wait_for(watched(), 20))
+    assert said_before[:7] == [0] * 7  # six looks, and the one of the reading
+    assert served_copy.said == [f"The file has not changed: {served_copy.service.model.digest}."]
+
+
 def test_requests_that_wait_are_answered_by_the_model_that_read_them(
     served_copy: Served, models: dict[str, Path]
 ):
-    from chainrule.serve.answering import PLAIN
-    from chainrule.serve.bodies import writer
-
     service = served_copy.service
-    old = service.model
-    rows = old.reads.of_json(row(0))
+    body = json.dumps(row(0)).encode()
 
     async def across() -> bytes:
-        waiting = asyncio.create_task(service.answer(old, rows, PLAIN, writer("application/json")))
+        waiting = asyncio.create_task(service.answer(body, Form("application/json", "application/json")))
         await asyncio.sleep(0)
         replace(served_copy, models["numbers"].read_bytes())
         await service.reload()

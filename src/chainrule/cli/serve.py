@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import time
@@ -73,6 +74,7 @@ def serve(
     with listen(port, host) as sock:
         server = make_server(service, sock, token, lambda error: log_failure(error, debug))
         introduce(service, host, int(sock.getsockname()[1]), token is not None, as_json)
+        gc.freeze()  # otherwise a collection looks at all that was imported, which stops every request for 0.1 seconds
         server.run(sockets=[sock])
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -66,6 +67,13 @@ class ServedModel:
     schema: Schema
     reads: ReadsRows
     predicts: Predicts
+    content: bytes = b""
+    """of its file"""
+
+    @cached_property
+    def answer_bytes(self) -> int:
+        """About how many bytes the answer for a row has."""
+        return 32 + 24 * self.schema.outputs + sum(len(name) + 28 for name in self.schema.label_names)
 
     def check(self, asked: Extras) -> None:
         """Raise ConfigError for what the model does not have."""
@@ -171,7 +179,8 @@ def load(path: str | os.PathLike[str], name: str) -> ServedModel:
     Raises FormatError for a damaged file, ConfigError for a model that was not trained, and OSError.
     """
     path = Path(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:16]
     model, metadata = load_any(path)
     target = metadata.get(tables.TARGET)
     schema: Schema
@@ -186,7 +195,7 @@ def load(path: str | os.PathLike[str], name: str) -> ServedModel:
         if any(column.can_be_missing for column in schema.columns)
         else ArrayReader(schema)
     )
-    served = ServedModel(name, digest, schema, reads, predicts)
+    served = ServedModel(name, digest, schema, reads, predicts, content)
     try:
         predicts.answers(reads.of_json([schema.example()]).table, PLAIN)
     except (ValueError, ArithmeticError) as error:

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from chainrule.core.version import __version__
-from chainrule.errors import ChainruleError, FormatError
-from chainrule.recipe.messages import told
+from chainrule.errors import ChainruleError
 from chainrule.serve import inference
 from chainrule.serve.answering import Extras, share_of
-from chainrule.serve.batches import BusyError
-from chainrule.serve.bodies import (
-    JSON,
-    TYPES,
-    Limits,
-    RefusedError,
-    Reply,
-    TooMuchError,
-    json_reply,
-    preferred,
-    rows_of,
-    writer,
-)
+from chainrule.serve.arrival import ArrivingBody, Room
+from chainrule.serve.bodies import JSON, TYPES, RefusedError, Reply, json_reply, preferred, refused
 from chainrule.serve.gate import PATTERN, READ_HEADERS, send_reply
+from chainrule.serve.large import Form
 from chainrule.serve.openapi import document
 from chainrule.serve.service import KIND, Service
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Reply]]
+FIELDS = 16
+"""The maximum fields of a query."""
 
 
 def make_app(service: Service, *, has_token: bool = False) -> Router:
@@ -47,18 +37,18 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
             yield
         finally:
             watching.cancel()
-            service.batches.close()
+            service.close()
+
+    async def answer(scope: Scope, receive: Receive, form: Form) -> Reply:
+        async with ArrivingBody(scope, receive, service.limits, service.bodies) as body:
+            return Reply(200, form.wanted, await service.answer(body, form))
 
     async def predict(scope: Scope, receive: Receive) -> Reply:
         headers = scope[READ_HEADERS]
         kind = content_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b""))
         asked = asked_by(scope["query_string"])
         wanted = preferred(headers.get(b"accept", b""), kind)
-        body = await body_of(headers, receive, service.limits)
-        model = service.model
-        model.check(asked)
-        rows = rows_of(body, kind, model.reads, service.limits)
-        return Reply(200, wanted, await service.answer(model, rows, asked, writer(wanted)))
+        return await answer(scope, receive, Form(kind, wanted, asked))
 
     async def health(scope: Scope, receive: Receive) -> Reply:
         ready = not service.is_ending
@@ -102,11 +92,7 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
         headers = scope[READ_HEADERS]
         if content_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b"")) != JSON:
             raise RefusedError(415, f"The body must be {JSON}.")
-        body = await body_of(headers, receive, service.limits)
-        model = service.model
-        asked = inference.read(body, model, service.limits)
-        model.check(asked.asked)
-        return Reply(200, JSON, await service.answer(model, asked.rows, asked.asked, asked.write))
+        return await answer(scope, receive, Form(JSON, JSON, is_inference=True))
 
     routes: list[tuple[str, Endpoint, str]] = [
         ("/predict", predict, "POST"),
@@ -122,7 +108,10 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
         ("/v2/models/{name}/ready", model_ready, "GET"),
     ]
     return Router(
-        [Route(path, Answering(path, endpoint, method)) for path, endpoint, method in routes],
+        [
+            Route(path, Answering(path, endpoint, method, service.answers))
+            for path, endpoint, method in routes
+        ],
         redirect_slashes=False,
         default=unknown,
         lifespan=lifespan,
@@ -132,9 +121,9 @@ def make_app(service: Service, *, has_token: bool = False) -> Router:
 class Answering:
     """An ASGI application for one path. Its errors become refusals, which the gate writes."""
 
-    def __init__(self, path: str, endpoint: Endpoint, method: str) -> None:
-        """Take the pattern of the path, and what answers one method."""
-        self.path, self.endpoint = path, endpoint
+    def __init__(self, path: str, endpoint: Endpoint, method: str, room: Room) -> None:
+        """Take the pattern of the path, and what answers one method. room: for answers that are being sent."""
+        self.path, self.endpoint, self.room = path, endpoint, room
         self.methods = ("GET", "HEAD") if method == "GET" else (method,)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,15 +134,13 @@ class Answering:
             raise RefusedError(405, f"This path answers {allowed}.", ((b"allow", allowed.encode()),))
         try:
             reply = await self.endpoint(scope, receive)
-        except TooMuchError as error:
-            raise RefusedError(413, f"{error}") from error
-        except BusyError as error:
-            raise RefusedError(503, f"{error}", ((b"retry-after", b"1"),)) from error
-        except FormatError as error:
-            raise RefusedError(400, told(error)) from error
         except ChainruleError as error:
-            raise RefusedError(422, told(error)) from error
-        await send_reply(send, reply)
+            raise refused(error) from error
+        self.room.hold(len(reply.body))
+        try:
+            await send_reply(send, reply)
+        finally:
+            self.room.hold(-len(reply.body))
 
 
 async def unknown(scope: Scope, receive: Receive, send: Send) -> None:
@@ -183,7 +170,13 @@ def content_type(given: bytes, encoding: bytes) -> str:
 def asked_by(query: bytes) -> Extras:
     """Return what a query asks for: interval=0.9, spread=true. Raises RefusedError for anything else."""
     interval, spread = None, False
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=16):
+    try:
+        fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=FIELDS)
+    except ValueError as error:
+        raise RefusedError(
+            422, f"The query has more than {FIELDS} fields; send interval and spread."
+        ) from error
+    for name, value in fields:
         if name == "interval":
             try:
                 interval = share_of(float(value), "interval")
@@ -196,30 +189,3 @@ def asked_by(query: bytes) -> Extras:
         else:
             raise RefusedError(422, "The query may have interval=0.9 and spread=true, and nothing else.")
     return Extras(interval, spread)
-
-
-async def body_of(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> bytes:
-    """Return the body of a request. Raises RefusedError for one that is too large or too slow."""
-    declared = headers.get(b"content-length", b"0")
-    most = f"The body has more than {limits.body_bytes:,} bytes; send fewer rows at a time."
-    if not declared.isdigit() or len(declared) > 18 or int(declared) > limits.body_bytes:
-        raise RefusedError(413, most)
-    pieces, count = [], 0
-    try:
-        async with asyncio.timeout(limits.seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                piece = message.get("body", b"")
-                count += len(piece)
-                if count > limits.body_bytes:
-                    raise RefusedError(413, most)
-                pieces.append(piece)
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        raise RefusedError(
-            408, f"The body did not come within {limits.seconds:g} seconds; send it again."
-        ) from None
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -14,19 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from chainrule.errors import ChainruleError
 from chainrule.recipe.answers import Answers
 from chainrule.serve.answering import Extras, ServedModel
-from chainrule.serve.bodies import Limits
+from chainrule.serve.bodies import BusyError, Limits
 from chainrule.serve.rows import RequestRows, can_join
 
 Write = Callable[[Answers, ServedModel, RequestRows], bytes]
 """What makes the body of a reply."""
 Found = bytes | Exception
-
-
-class BusyError(ChainruleError):
-    """As many rows wait as may."""
 
 
 @dataclass(frozen=True)

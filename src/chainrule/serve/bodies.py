@@ -12,10 +12,12 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, NoReturn
 
 from chainrule.core.files import cells, to_json
-from chainrule.datasets.table_files import read_arrow
+from chainrule.datasets.arrow_messages import messages
+from chainrule.datasets.table_files import read_arrow, unpacked_bytes
 from chainrule.datasets.text_tables import text_table
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.recipe.answers import Answers, as_columns, records
+from chainrule.recipe.messages import told
 from chainrule.serve.answering import ServedModel
 from chainrule.serve.rows import BODY, ReadsRows, RequestRows, shown
 
@@ -23,8 +25,12 @@ JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow
 TYPES = (JSON, CSV, ARROW)
 MAX_DIGITS = 300
 """The maximum digits of a whole number in JSON, which float64 holds."""
+_CELL_BYTES = 8
 SLACK = 1000
 """Containers that the JSON of a request may have besides those of its rows."""
+UNPACKED_TIMES, HELD_TIMES, ANSWER_TIMES = 8, 4, 4
+"""How many times the limit of a body bounds what Arrow's buffers unpack to, all large bodies in memory together, and an
+answer."""
 Header = tuple[bytes, bytes]
 
 
@@ -45,10 +51,16 @@ class Limits(NamedTuple):
     """seconds that a row waits for others, where several requests came at once before"""
     waiting_rows: int = 200_000
     """rows of all requests that wait"""
+    memory: int = 768 << 20
+    """bytes that a large request may take in the second process, besides the model"""
 
 
 class TooMuchError(ChainruleError):
     """A request has more than a limit allows."""
+
+
+class BusyError(ChainruleError):
+    """As much waits as may."""
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -139,6 +151,8 @@ def _arrow_rows(body: bytes, reads: ReadsRows, limits: Limits) -> RequestRows:
             "Arrow streams need PyArrow, which this server does not have; send JSON or CSV."
         ) from None
     try:
+        most = UNPACKED_TIMES * limits.body_bytes
+        _check_unpacked(sum(each.unpacked for each in messages(io.BytesIO(body))), most)
         table = read_arrow(io.BytesIO(body), BODY)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, (DataError, FormatError)):
@@ -146,9 +160,19 @@ def _arrow_rows(body: bytes, reads: ReadsRows, limits: Limits) -> RequestRows:
         raise FormatError(f"{BODY} is damaged, or not an Arrow stream; write it again.") from error
     check_count(table.num_rows, limits)
     check_width(table.num_columns, limits)
+    of_cells = _CELL_BYTES * table.num_rows * table.num_columns
+    texts = (unpacked_bytes(each) for column in table.columns for each in column.chunks)
+    _check_unpacked(max(of_cells, sum(texts)), most)
     if not table.num_rows or not table.num_columns:
         raise DataError(f"{BODY} has no rows; send at least one.")
     return reads.of_table(table, table.num_rows)
+
+
+def _check_unpacked(count: int, most: int) -> None:
+    if count > most:
+        raise TooMuchError(
+            f"{BODY} unpacks to more than {most:,} bytes; send fewer rows or columns at a time."
+        )
 
 
 def check_count(rows: int, limits: Limits) -> None:
@@ -170,6 +194,14 @@ class RefusedError(Exception):
         """Store them."""
         super().__init__(text)
         self.status, self.text, self.headers = status, text, headers
+
+
+def refused(error: ChainruleError) -> RefusedError:
+    """Return the refusal of a request for an error about what it has."""
+    if isinstance(error, BusyError):
+        return RefusedError(503, f"{error}", ((b"retry-after", b"1"),))
+    status = 413 if isinstance(error, TooMuchError) else 400 if isinstance(error, FormatError) else 422
+    return RefusedError(status, f"{error}" if status == 413 else told(error))
 
 
 class Reply(NamedTuple):

@@ -31,6 +31,10 @@ READ_HEADERS = "chainrule.headers"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DROPPED, LINGER = 256 << 20, 3.0
 """Bytes and seconds for which the rest of a refused body is dropped, so that its client reads the reply."""
+DROPS = 4
+"""The maximum bodies that are dropped at a time; many at once would keep the event loop busy."""
+PIECE, READ = 256 << 10, 60.0
+"""The bytes of a reply that are sent at a time, and the maximum seconds in which it is read."""
 FAILED = RefusedError(500, "The server failed to answer; its log says why.")
 _FIXED: list[Header] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 Note = Callable[[str, int, float], None]
@@ -56,6 +60,7 @@ class ServiceGate:
     ) -> None:
         """Take the application, and what is asked of requests."""
         self.app, self.is_ending, self.note, self.fail = app, is_ending, note, fail
+        self._dropping = asyncio.Semaphore(DROPS)
         self.hosts = frozenset(
             name.encode() for host in LOOPBACK for name in (f"{host}:{port}", *([host] if port == 80 else []))
         )
@@ -110,7 +115,7 @@ class ServiceGate:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
-        exchange = GuardedExchange(scope, receive, send, self.is_ending)
+        exchange = GuardedExchange(scope, receive, send, self.is_ending, self._dropping)
         try:
             self.check(scope)
             await self.app(scope, exchange.receive, exchange.send)
@@ -127,9 +132,16 @@ class ServiceGate:
 class GuardedExchange:
     """One request and its reply, which gets the gate's headers; what is left of a refused body is dropped."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, is_ending: Callable[[], bool]) -> None:
-        """Take the functions of the server."""
-        self._receive, self._send, self._is_ending = receive, send, is_ending
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        is_ending: Callable[[], bool],
+        dropping: asyncio.Semaphore,
+    ) -> None:
+        """Take the functions of the server. dropping: acquired while the rest of a body is dropped."""
+        self._receive, self._send, self._is_ending, self._dropping = receive, send, is_ending, dropping
         self._waits_to_send = any(name == b"expect" for name, _ in scope["headers"])
         self._has_more = scope["method"] not in ("GET", "HEAD")
         self.status = 0
@@ -165,7 +177,7 @@ class GuardedExchange:
     async def _drop(self) -> None:
         count = 0
         with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(LINGER), self._dropping:
                 while self._has_more and count < DROPPED:
                     message = await self.receive()
                     count += len(message.get("body", b""))
@@ -174,7 +186,7 @@ class GuardedExchange:
 async def send_reply(
     send: Callable[[Message], Awaitable[None]], reply: Reply, more: Header | None = None
 ) -> None:
-    """Send a whole reply. more: another header."""
+    """Send a whole reply as fast as it is read. more: another header. Raises ClientDisconnect if it takes too long."""
     headers = [
         (b"content-type", reply.kind.encode()),
         (b"content-length", str(len(reply.body)).encode()),
@@ -182,8 +194,16 @@ async def send_reply(
     ]
     if more is not None:
         headers.append(more)
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    length = len(reply.body)
+    try:
+        async with asyncio.timeout(READ):
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            for begin in range(0, max(length, 1), PIECE):
+                end = begin + PIECE
+                piece = reply.body[begin:end]
+                await send({"type": "http.response.body", "body": piece, "more_body": end < length})
+    except TimeoutError:
+        raise ClientDisconnect from None
 
 
 def _digest(text: bytes) -> bytes:

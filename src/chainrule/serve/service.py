@@ -15,10 +15,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from chainrule.core.version import __version__
 from chainrule.errors import ChainruleError
-from chainrule.serve.answering import Extras, ServedModel, load
-from chainrule.serve.batches import Batches, Write
-from chainrule.serve.bodies import Limits
-from chainrule.serve.rows import RequestRows
+from chainrule.serve import large
+from chainrule.serve.answering import load
+from chainrule.serve.arrival import SMALL, Room
+from chainrule.serve.batches import Batches
+from chainrule.serve.bodies import ANSWER_TIMES, ARROW, HELD_TIMES, Limits
 
 KIND = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -110,14 +111,29 @@ class Service:
         self.is_ending = False
         """whether the server answers only what it has accepted"""
         self.batches = Batches(limits, self.metrics.note_batch)
+        self.bodies = Room(HELD_TIMES * limits.body_bytes)
+        """for large bodies"""
+        self.answers = Room(ANSWER_TIMES * limits.body_bytes)
+        """for answers that are being sent"""
+        self.large = large.LargeRequests(limits, self.answers, self.metrics.note_batch, say)
         self._stamp = stamp_of(path)
         self.model = load(path, name)
         """the model that answers requests that arrive now"""
         self.metrics.note_model(name, self.model.digest)
 
-    async def answer(self, model: ServedModel, rows: RequestRows, asked: Extras, write: Write) -> bytes:
-        """Return the body of a reply to rows that were read for a model."""
-        return await self.batches.answer(model, rows, asked, write)
+    async def answer(self, body: bytes, form: large.Form) -> bytes:
+        """Return the body of the reply to a request, by the model of now."""
+        model = self.model
+        if len(body) <= SMALL and form.kind != ARROW:
+            rows, asked, write = large.read(body, form, model, self.limits)
+            if rows.length * model.answer_bytes <= large.ANSWER_BYTES:
+                return await self.batches.answer(model, rows, asked, write)
+        return await self.large.answer(model, body, form)
+
+    def close(self) -> None:
+        """End the threads and the second process."""
+        self.batches.close()
+        self.large.close()
 
     def end(self) -> None:
         """Close the connection after each reply from now on, and report that the server is not ready."""
