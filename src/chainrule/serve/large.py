@@ -1,7 +1,7 @@
 """Large requests, answered by a second process one after another, so that they hold up nobody else.
 
 Python runs one thread at a time: reading a body of megabytes, or writing a long answer, would stop the event loop for
-as long, whichever thread does it. The second process starts with the first large request and ends when none came for a
+as long, whichever thread does it. The second process starts with the first large request and ends without one for a
 while. Where the system has such limits (Linux) its memory has one; a request that needs more ends it, and gets a
 sentence. A message between the two is the lengths of a head of JSON and of a body, the head, and the body.
 """
