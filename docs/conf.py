@@ -93,6 +93,9 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 # A union is shown by its name where it is long, with names of NumPy's own, when it is written out.
 autodoc_type_aliases = {"ArrayLike": "ArrayLike", "RowValues": "ArrayLike"}
 ALIAS = re.compile(r"[\w.~]*TypeAliasForwardRef\('(\w+)'\)")
+OBJECT = re.compile(
+    r"(?<==)( ?)<(?:(?:class '|function |built-in function )([\w.]+)'?|[\w.]+|[\w. ]+<lambda>|[\w. ]+ at 0x\w+)>"
+)
 NDARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\[\]]+)\]\]")
 
 # What a model imports for type checkers alone: in signatures each links to its own page.
@@ -146,14 +149,26 @@ def items(block: list[str]) -> list[str]:
     return [*(("" if line.startswith("- ") else "  ") + escape(line.strip()) for line in block), ""]
 
 
+STARTS = r"[\w, .*]{1,40}:  ?\S|Returns |Raises |Stable |Source: "
+"""The beginnings of the usual parts of a docstring, such as `name: text` of a parameter."""
+
+
+def is_parameters(block: list[str]) -> bool:
+    """Whether the lines describe parameters, `name: text`, those that continue a text indented by four spaces."""
+    is_plain = not any(re.search(r"\S {3,}\S|[─│├└]", line) for line in block)
+    return (
+        bool(re.match(STARTS, block[0])) and is_plain and all(re.match(r" {4}\S|\S", line) for line in block)
+    )
+
+
 def prose(block: list[str]) -> list[str]:
     """Sentences flow together; a line that starts as one of the usual parts of a docstring stands alone."""
-    starts = r"[\w, .]{1,40}:  ?\S|Returns |Raises |Stable |Source: "
-    if any(re.match(starts, line) for line in block):
+    if any(re.match(STARTS, line) for line in block):
+        is_indented = any(line.startswith(" ") for line in block)
         joined: list[str] = []
         for line in block:
-            if joined and not re.match(starts, line):
-                joined[-1] += " " + line
+            if joined and (line.startswith(" ") if is_indented else not re.match(STARTS, line)):
+                joined[-1] += " " + line.strip()
             else:
                 joined.append(line)
         return [*("| " + escape(line) for line in joined), ""]
@@ -168,7 +183,7 @@ def as_plain_text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
             shown += prose([*block[:-1], block[-1][:-1]])
         elif block[0].startswith("- "):
             shown += items(block)
-        elif is_layout(block):
+        elif is_layout(block) and not is_parameters(block):
             shown += literal(block)
         else:
             shown += prose(block)
@@ -180,11 +195,17 @@ def skip_field_numbers(app: Sphinx, what: str, name: str, obj: Any, skip: bool, 
     return True if str(getattr(obj, "__doc__", "")).startswith("Alias for field number") else None
 
 
+def default_name(match: re.Match[str]) -> str:
+    """The name of a default that is a function or a class, of which Python prints what it cannot read."""
+    return f"{match[1]}{match[2].rpartition('.')[2] if match[2] else '...'}"
+
+
 def readable_types(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, ...]:
-    """The handler of autodoc-process-signature: ArrayLike and NDArray[...] as they stand in the source."""
-    both = (text and ALIAS.sub(r"~numpy.typing.\1", text) for text in (signature, returned))
+    """The handler of autodoc-process-signature: ArrayLike, NDArray[...] and defaults as they stand in the source."""
+    signature = signature and OBJECT.sub(default_name, signature)
+    both = [text and ALIAS.sub(r"~numpy.typing.\1", text) for text in (signature, returned)]
     return tuple(text and NDARRAY.sub(r"~numpy.typing.NDArray[\1]", text) for text in both)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -139,6 +140,42 @@ def test_a_page_that_the_map_has_not_is_found(tmp_path: Path):
     assert list(checks().map_faults(tmp_path, ["a.html", "b.html", "search.html"])) == [
         "sitemap.xml has not b.html"
     ]
+
+
+@pytest.fixture
+def conf(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    pytest.importorskip("sphinx", reason="the site is built by Sphinx")
+    pytest.importorskip("latex2mathml", reason="the site's formulas are MathML")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    return module_of(DOCS / "conf.py")
+
+
+def test_parameters_of_a_docstring_flow_and_formulas_stand(conf: ModuleType):
+    text = (
+        "X, y: as in\n    `fit`.\nn: a count\n    of rows.\nRows keep their order.\n\nz = x W\n    x: a row\n"
+    )
+    lines = text.splitlines()
+    conf.as_plain_text(None, "function", "f", None, None, lines)
+    shown = ["| X, y: as in \\ ``fit``\\ .", "| n: a count of rows.", "| Rows keep their order.", ""]
+    assert lines == [*shown, ".. code-block:: text", "", "   z = x W", "       x: a row", ""]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("(f=<function max>, g: int = <function <lambda>>)", "(f=max, g: int = ...)"),
+        ("(f=<function A.<lambda>>, g=<built-in function empty>)", "(f=..., g=empty)"),
+        ("(f=<factory>, g=<class 'numpy.float64'>, h='<b>')", "(f=..., g=float64, h='<b>')"),
+        ("(f=<object object at 0x7f1a>, g=<a.b.C object at 0x7f1a>)", "(f=..., g=...)"),
+        ("(f: TypeAliasForwardRef('ArrayLike') | None = None)", "(f: ~numpy.typing.ArrayLike | None = None)"),
+        (
+            "(f: ~numpy.ndarray[tuple[~typing.Any, ...], ~numpy.dtype[~numpy.float64]])",
+            "(f: ~numpy.typing.NDArray[~numpy.float64])",
+        ),
+    ],
+)
+def test_a_signature_can_be_read(conf: ModuleType, given: str, shown: str):
+    assert conf.readable_types(None, "function", "f", None, None, given, None) == (shown, None)
 
 
 # --- what stands around a Chinese page
