@@ -16,7 +16,7 @@ from chainrule import MLPClassifier, MLPRegressor
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.conformal.intervals import MAX_KEPT, MIN_ROWS_TO_SCALE, Intervals, Scores, folds_of
 from chainrule.estimators.conformal.sets import LabelSets
-from chainrule.estimators.conformal.units import Unit, shape_of, shortest, slope_of
+from chainrule.estimators.conformal.units import Unit, learned, shape_of, shortest, slope_of
 from chainrule.estimators.covering import factors_of, needed
 from chainrule.estimators.fit.held_out import MAX_INPUTS, Confidence, HeldOut, confidence_of, log_odds
 from chainrule.estimators.held import result_of
@@ -166,6 +166,16 @@ def test_widths_far_away_are_those_of_the_largest_and_the_smallest_errors():
     assert large / small == pytest.approx(high / low)
     one, *others = widths([0, 6, 0], [0, 60, 0], [0, 1e9, 0])
     np.testing.assert_allclose(others, one)
+
+
+def test_sizes_of_rows_held_out_are_within_those_of_the_errors_too():
+    """By models of other rows, also where these say that they are larger by far."""
+    x = np.random.default_rng(3).normal(size=(400, 3))
+    x[:5, 0] = 4.9
+    errors, fold = held_of(x).y[:, 0] * np.exp(x[:, 0]), np.arange(400) % 5
+    _, sizes = learned(x, np.zeros(400), errors, fold)
+    logs = np.log(np.abs(errors) + 0.05 * np.median(np.abs(errors)))
+    assert np.ptp(np.log(sizes)) == pytest.approx(np.ptp(np.percentile(logs, [1, 99])))
 
 
 def test_most_rows_may_be_predicted_exactly():
