@@ -27,7 +27,7 @@ from chainrule import (
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.export import as_c
-from chainrule.export.answers import GroupSoftmax, LargestColumn, WeightedSum
+from chainrule.export.answers import GroupSoftmax, LargestColumn, SimilarRows, WeightedSum
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.places import Arena, identifier, number, quoted
@@ -159,12 +159,25 @@ def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
     ]
     filled = build.add(FilledMissing(np.array([4.0, -5.0])), pair)
     made.append(build.add(OneHot(2), build.add(LargestColumn(), filled)))  # the first of equal ones
-    known = build.add(FilledMissing(np.full(29, -99.0)), build.add(JoinedColumns(), *made))
+    alike = SimilarRows(
+        *(np.array(each) for each in ([[-1000.0, 1], [1000, 2.5], [2, -1000]], [[0.0], [3], [5]])),
+        *(np.array(each) for each in ([1e-6, 1e-7], [3.0, 0.5], [0.25], [[1.0, 2], [4, 8], [16, 32]])),
+    )
+    made.append(
+        build.add(
+            alike, build.add(JoinedColumns(), filled, build.add(TableRows(np.arange(6.0)[:, None]), code))
+        )
+    )
+    known = build.add(FilledMissing(np.full(31, -99.0)), build.add(JoinedColumns(), *made))
     years = np.array([century + k for century in range(-900, 2500, 100) for k in (-1, 0, 1, 4, 50)])
     begun = (years - 1970).astype("M8[Y]").astype("M8[s]").astype(np.float64)
     dates = np.concatenate([begun, begun - 1, begun + 86400.0 * 59.5, [np.nan]])
     n = len(dates)
     numbers = np.array([-2.0, -2.1, -1, 0, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 9, 10, np.nan])
+    near = np.array(
+        [1000, 1000.001, 1000.00199, 1000.01, 999.99]
+    )  # of which the first two are the same in float32
+    numbers = np.r_[numbers, near, -near]
     texts = np.array([*levels, None, "other", "aa", "ü", "c"], object)
     rows = {"text": np.resize(texts, n), "when": dates, "x": np.resize(numbers, n)}
     return build.done({"predictions": known}, "regression"), rows
