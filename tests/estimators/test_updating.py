@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from chainrule import Callback, ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
 from chainrule.estimators import files, updating
+from chainrule.estimators.best import race
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.held import result_of
 
@@ -109,6 +110,23 @@ def test_the_loss_before_is_that_of_the_probabilities_of_the_rows_held_out(name:
     made.update(pd.concat([row] * 30), [1] * 30)
     assert made.updates_[0].before == pytest.approx(expected, rel=1e-5)
     assert made.updates_[0].after < expected and made.predict_proba(row)[0, 1] > np.exp(-expected)
+
+
+def test_each_part_of_an_average_reads_new_rows_as_it_read_the_old_ones(
+    race_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+):
+    """By its own preparation: the loss before is that of the average's probabilities, of rows that are all the same."""
+    race_of(Candidate("fast"), Candidate("ranks", variant="ranks"))
+    monkeypatch.setattr(race, "greedy", lambda truths, *_: np.full(len(truths), 1 / len(truths)))
+    (X, y), (new, _) = OLD, NEW
+    made = MLPClassifier(**SMALL | KINDS["best"] | {"max_iter": 3}, lookup=False).fit(
+        X, np.digitize(y, [-1, 1])
+    )
+    assert len({each.preprocessor.scale for each in result_of(made).parts}) == 2
+    row = new[:1]
+    expected = -np.log(made.predict_proba(row)[0, 1])
+    made.update(pd.concat([row] * 30), [1] * 30, epochs=1)
+    assert made.updates_[0].before == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_smallest_part_that_is_as_good_by_hand(monkeypatch: pytest.MonkeyPatch):
