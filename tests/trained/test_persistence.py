@@ -208,7 +208,7 @@ def test_a_layer_of_ones_own_with_a_state_of_no_dimensions(tmp_path: Path):
     again = check_round_trip(made, path, {"counter": Counter})
     assert again.states["counter_1"].steps == 2 and again.network.layers[0] == Counter(2.0)
     with pytest.raises(
-        c.FormatError, match=r"there is no layer of kind 'counter'; pass custom=\{kind: class\}"
+        c.FormatError, match=r"no layer of kind 'counter'; if it is your own, .*custom=\[CLASS\]"
     ):
         c.load(path)
 

@@ -62,7 +62,7 @@ def on_targets(
                 f"y contains the classes 0 to {int(occurring[-1])}, but the network has {samples.outputs} "
                 f"outputs; give its last Dense layer {int(occurring[-1]) + 1} units."
             )
-    elif loss.targets == "real" and samples.scale is None:
+    elif loss.any_unit and samples.scale is None:
         yield from _on_units(layers, y[samples.weight > 0])
 
 

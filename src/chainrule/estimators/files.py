@@ -39,7 +39,7 @@ from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import load_with_others
-from chainrule.trained.persistence import encode
+from chainrule.trained.persistence import Custom, by_kind, encode
 
 KEPT = "biufUO"
 """The kinds of NumPy's types that labels in a file may have."""
@@ -132,14 +132,18 @@ class EstimatorFile(NamedTuple, Generic[Held]):
 
 
 def read(
-    kind: type[Held], path: str | os.PathLike[str], contents: bytes | None = None
+    kind: type[Held],
+    path: str | os.PathLike[str],
+    contents: bytes | None = None,
+    custom: Custom | None = None,
 ) -> EstimatorFile[Held]:
     """Return the estimator in a file, and what else is there.
 
-    contents: the file, where it is in memory; the path is then for errors only.
+    contents: the file, where it is in memory; the path is then for errors only.  custom: as for `load`.
     Raises FormatError for a file without one, or with one of another class.
     """
-    model, saved = load_with_others(path, contents)
+    own = by_kind(custom)
+    model, saved = load_with_others(path, contents, own)
     data = saved.extra.get("estimator")
     if data is None:
         raise FormatError(f"{path} contains a Model but no estimator; read it with chainrule.load.")
@@ -151,7 +155,7 @@ def read(
         raise FormatError(f"{path} contains an {name}; read it with its load.")
     try:
         known_of = about(kind)
-        parameters = {name: _object(name, value, known_of) for name, value in data["parameters"].items()}
+        parameters = {name: _object(name, value, known_of, own) for name, value in data["parameters"].items()}
         kind(**parameters)._validate_params()
         known = {
             name: checked(name, _number(data["records"][name])) for name in RECORDS if name in data["records"]
@@ -225,16 +229,16 @@ def _targets(
     return Labels(np.array(data["classes"], dtype), kind, bool(data["is_sparse"]))
 
 
-def _object(name: str, value: Any, known_of: dict[str, AboutParameter]) -> Any:
-    """Return a parameter from JSON values."""
+def _object(name: str, value: Any, known_of: dict[str, AboutParameter], own: dict[str, type[Any]]) -> Any:
+    """Return a parameter from JSON values. own: custom classes by kind."""
     if isinstance(value, dict) and "kind" in value:
         settings = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "kind"}
-        return check_choice(value["kind"], known_of[name].kinds or {}, name)(**settings)
+        return check_choice(value["kind"], {**(known_of[name].kinds or {}), **own}, name)(**settings)
     are_pairs = isinstance(value, list) and all(isinstance(item, list) for item in value)
     if name in ("class_weight", "monotonic_cst") and are_pairs:  # of a dict
         return {key: each for key, each in value}
     if isinstance(value, list):
-        items = [_object(name, item, known_of) for item in value]
+        items = [_object(name, item, known_of, own) for item in value]
         return items if name == "activation" else tuple(items)
     return _number(value)
 

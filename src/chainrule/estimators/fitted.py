@@ -34,6 +34,7 @@ from chainrule.estimators.parameters import about
 from chainrule.estimators.refused import as_matrix
 from chainrule.estimators.tables.preprocessor import transform_blocks
 from chainrule.model import Ensemble, Model, load_any
+from chainrule.trained.persistence import Custom
 
 if TYPE_CHECKING:
     from chainrule.estimators.drift.check import DriftCheck
@@ -227,10 +228,15 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         save(self, path, compact=compact)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read an estimator of this class from a file that `save` wrote. Raises FormatError with the file's fault."""
-        found = files.read(cls, path)
-        return best_files.restored(found, path) if best_files.KEY in found.metadata else found.estimator
+    def load(cls, path: str | os.PathLike[str], *, custom: Custom | None = None) -> Self:
+        """Read an estimator of this class from a file that `save` wrote. Raises FormatError with the file's fault.
+
+        custom: the classes of custom losses and activations, such as [MyLoss]; a file has only their names.
+        """
+        found = files.read(cls, path, custom=custom)
+        return (
+            best_files.restored(found, path, custom) if best_files.KEY in found.metadata else found.estimator
+        )
 
     def _html_repr(self) -> str:
         """Return scikit-learn's diagram, and for a fitted estimator also its architecture and its curve."""
@@ -280,6 +286,7 @@ def compact_terms(result: FitResult) -> Terms | None:
     """Return the terms of the network that a compact file of a result has, whose weights are rounded."""
     with TemporaryDirectory() as folder:
         (path := Path(folder) / "rounded").write_bytes(result.model.to_bytes(is_rounded=True))
-        rounded = load_any(path)[0]
+        network = result.model.network
+        rounded = load_any(path, [type(each) for each in (network.loss, *network.layers)])[0]
     assert isinstance(rounded, Model), "a network with terms is a single one"
     return terms_of_another(result, rounded)

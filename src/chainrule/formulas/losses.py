@@ -48,6 +48,9 @@ class Loss(ABC):
     kind: its name in a file.
     targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
     domain: the content of out: any "real" number, or a "probability" from 0 to 1.
+    any_unit: whether estimators of tables may train it on y standardized: (y - mean) / std. That is harmless only where
+    the out with the least loss is then standardized alike, as for squared errors, and not where y has to be positive or
+    `predict` changes out. False, y as it was given, unless a class says so.
     kinks: the residuals out - y at which the first or second derivative jumps.
     members: the number of networks side by side in out, which is then members times as wide as y.
     """
@@ -55,11 +58,14 @@ class Loss(ABC):
     kind: ClassVar[str]
     targets: ClassVar[str]
     domain: ClassVar[str] = "real"
+    any_unit: ClassVar[bool] = False
     members: int = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Reset the inherited formula and operations, because a subclass may compute something else."""
+        """Reset the inherited formula, operations and units, because a subclass may compute something else."""
         super().__init_subclass__(**kwargs)
+        if not is_own(cls, "any_unit"):
+            cls.any_unit = False
         if not is_own(cls, "formula"):
             cls.formula = Loss.formula  # type: ignore[method-assign]
         if is_own(cls, "predict") and not is_own(cls, "ops"):
@@ -180,7 +186,7 @@ def half_squared_error_gradient(out: Array, y: Array) -> Array:
 class MeanSquaredError(Loss):
     """`squared_error`, or with half=True `half_squared_error`: predicts the mean."""
 
-    kind, targets = "mean_squared_error", "real"
+    kind, targets, any_unit = "mean_squared_error", "real", True
     half: bool = False
 
     def formula(self) -> Formula:
@@ -219,7 +225,7 @@ def huber_gradient(out: Array, y: Array, delta: float) -> Array:
 class Huber(PairedLoss):
     """`huber`: predicts a mean that is robust to outliers."""
 
-    kind, targets = "huber", "real"
+    kind, targets, any_unit = "huber", "real", True
     formula = by_kind
     pair = (huber, huber_gradient)
     delta: float = 1.0
@@ -252,7 +258,7 @@ def absolute_error_gradient(out: Array, y: Array) -> Array:
 class MeanAbsoluteError(PairedLoss):
     """`absolute_error`: predicts the median."""
 
-    kind, targets = "mean_absolute_error", "real"
+    kind, targets, any_unit = "mean_absolute_error", "real", True
     formula = by_kind
     pair = (absolute_error, absolute_error_gradient)
 
@@ -287,7 +293,7 @@ class Quantile(PairedLoss):
     q: between 0 and 1, or a tuple with one for each output: Quantile((0.1, 0.5, 0.9)) predicts three quantiles.
     """
 
-    kind, targets = "quantile", "real"
+    kind, targets, any_unit = "quantile", "real", True
     formula = by_kind
     pair = (quantile, quantile_gradient)
     q: float | tuple[float, ...] = 0.5

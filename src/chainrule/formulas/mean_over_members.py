@@ -54,6 +54,11 @@ class MeanOverMembers(Loss):
         return self.loss.domain
 
     @property
+    def any_unit(self) -> bool:  # type: ignore[override]
+        """Whether y may be standardized."""
+        return self.loss.any_unit
+
+    @property
     def kinks(self) -> tuple[float, ...]:
         """The residuals out_g - y at which the first or second derivative jumps."""
         return self.loss.kinks

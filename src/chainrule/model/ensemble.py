@@ -385,26 +385,31 @@ class Ensemble(FileMixin):
         return f"<Ensemble of {counted(len(self), 'member')}, each a {repr(self.members[0])[1:]}"
 
 
-def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, Any]]:
-    """Read the model or the ensemble of a file, and its whole metadata."""
-    model, saved = _loaded(path, with_others=False)
+def load_any(
+    path: str | os.PathLike[str], custom: persistence.Custom | None = None
+) -> tuple[Model | Ensemble, dict[str, Any]]:
+    """Read the model or the ensemble of a file, and its whole metadata. custom: as for `load`."""
+    model, saved = _loaded(path, custom, with_others=False)
     return model, saved.extra
 
 
 def load_with_others(
-    path: str | os.PathLike[str], data: bytes | None = None
+    path: str | os.PathLike[str], data: bytes | None = None, custom: persistence.Custom | None = None
 ) -> tuple[Model | Ensemble, persistence.Saved]:
-    """Read the model or the ensemble of a file, and all that the file has beside it.
+    """Read the model or the ensemble of a file, and all that the file has beside it. custom: as for `load`.
 
     data: the file, where it is in memory; the path is then for errors only.
     """
-    return _loaded(path, with_others=True, data=data)
+    return _loaded(path, custom, with_others=True, data=data)
 
 
 def _loaded(
-    path: str | os.PathLike[str], with_others: bool, data: bytes | None = None
+    path: str | os.PathLike[str],
+    custom: persistence.Custom | None,
+    with_others: bool,
+    data: bytes | None = None,
 ) -> tuple[Model | Ensemble, persistence.Saved]:
-    saved = persistence.load(path, ensemble=None, with_others=with_others, data=data)
+    saved = persistence.load(path, custom, ensemble=None, with_others=with_others, data=data)
     kind: type[Model | Ensemble] = Model if saved.extra.get("seeds") is None else Ensemble
     return kind.of_saved(path, saved), saved
 

@@ -28,6 +28,7 @@ from chainrule.formulas.optimizers import AnyOptimizer, Optimizer
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
 from chainrule.network.network import Network
 from chainrule.network.start import MEMORY, rows_to_start_on, start_on, with_head
+from chainrule.trained.persistence import Custom
 from chainrule.trained.trained import Trained
 from chainrule.training.history import History
 
@@ -406,9 +407,10 @@ class Model(Trained, Shown):
         return export_members([self], path, X, settings)
 
 
-def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:
-    """Read a model from a file that `Model.save` wrote. custom: classes of custom layers, by kind.
+def load(path: str | os.PathLike[str], *, custom: Custom | None = None) -> Model:
+    """Read a model from a file that `Model.save` wrote.
 
+    custom: the classes of custom layers and losses, such as [MyLoss], or by kind; a file has only their names.
     Raises FormatError with the file and its fault, and OSError if the file cannot be read.
     """
     return Model.load(path, custom=custom)

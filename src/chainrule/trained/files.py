@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from chainrule.core.files import write_whole
 from chainrule.data import checks
 from chainrule.errors import FormatError
-from chainrule.formulas.layers import Layer
 from chainrule.trained import packing, persistence
 from chainrule.trained.prediction import PredictionMixin
 
@@ -47,16 +46,17 @@ class FileMixin(PredictionMixin):
         return persistence.to_bytes(self.network, self.theta, states, known, is_rounded, others)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read a model from a file that `save` wrote. custom: classes of custom layers, by kind.
+    def load(cls, path: str | os.PathLike[str], *, custom: persistence.Custom | None = None) -> Self:
+        """Read a model from a file that `save` wrote.
 
+        custom: the classes of custom layers and losses, such as [MyLoss], or by kind; a file has only their names.
         Raises FormatError with the file and its fault, and OSError if the file cannot be read.
         """
         return cls.load_with_extra(path, custom=custom)[0]
 
     @classmethod
     def load_with_extra(
-        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
+        cls, path: str | os.PathLike[str], *, custom: persistence.Custom | None = None
     ) -> tuple[Self, dict[str, Any]]:
         """Read a model as `load` does, and the whole metadata of the file."""
         saved = persistence.load(path, custom, ensemble=cls.has_members)

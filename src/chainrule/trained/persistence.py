@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +66,14 @@ LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)
 }
 """Every layer that may occur in a file."""
+KNOWN: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
+    "layer": (Layer, LAYERS),
+    "loss": (Loss, LOSSES),
+    "initializer": (Initializer, INITIALIZERS),
+}
+"""The base class of each part of a network, and those of the package by kind."""
+Custom = Iterable[type[Any]] | Mapping[str, type[Any]]
+"""The classes of custom layers, losses and initializers in a file, or the same by kind."""
 
 
 class Saved(NamedTuple):
@@ -165,36 +173,52 @@ def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:
     }
 
 
-def network_from_config(
-    config: Mapping[str, Any], custom: Mapping[str, type[Layer]] | None = None
-) -> Network:
-    """Build a network from its `network_config`. custom: custom layers by kind. Raises ConfigError."""
-    known = LAYERS | dict(custom or {})
+def by_kind(custom: Custom | None) -> dict[str, type[Any]]:
+    """Return custom classes by their kind. Raises ConfigError for what is no class of a layer, loss or initializer."""
+    if not isinstance(custom, Mapping):
+        each = () if custom is None else custom if isinstance(custom, Iterable) else (custom,)
+        custom = {getattr(one, "kind", ""): one for one in each}
+    for one in custom.values():
+        if not (isinstance(one, type) and issubclass(one, tuple(base for base, _ in KNOWN.values()))):
+            raise ConfigError(
+                f"custom must be the classes of your layers and losses, such as [MyLoss], not {one!r:.60}; pass the "
+                "classes themselves."
+            )
+    return dict(custom)
+
+
+def network_from_config(config: Mapping[str, Any], custom: Custom | None = None) -> Network:
+    """Build a network from its `network_config`. custom: the classes of custom parts. Raises ConfigError."""
+    own = by_kind(custom)
     settings = {name: config[name] for name in ("l2", "l1", "max_norm") if name in config}
     if config.get("constraints") is not None:
         settings["constraints"] = Constraints(**config["constraints"])
     return Network(
         config["inputs"],
-        [_decode(layer, known, "layer") for layer in config["layers"]],
-        _decode(config["loss"], LOSSES | {MeanOverMembers.kind: MeanOverMembers}, "loss"),
+        [_decode(layer, own, "layer") for layer in config["layers"]],
+        _decode(config["loss"], {MeanOverMembers.kind: MeanOverMembers} | own, "loss"),
         **settings,
     )
 
 
-def _decode(config: object, known: Mapping[str, Any], what: str) -> Any:
+def _decode(config: object, own: Mapping[str, type[Any]], what: str) -> Any:
+    base, known = KNOWN[what]
+    known = {**known, **{kind: each for kind, each in own.items() if issubclass(each, base)}}
     if not isinstance(config, dict) or config.get("kind") not in known:
         kind = config.get("kind") if isinstance(config, dict) else config
-        hint = "; pass custom={kind: class} for a custom layer" if what == "layer" else ""
-        raise ConfigError(f"there is no {what} of kind {str(kind)[:60]!r}{hint}.")
+        raise ConfigError(
+            f"there is no {what} of kind {str(kind)[:60]!r}; if it is your own, read the file with its class, "
+            "load(path, custom=[CLASS])."
+        )
     settings = {name: value for name, value in config.items() if name != "kind"}
     if what == "layer" and "layers" in settings:
-        settings["layers"] = [_decode(layer, known, "layer") for layer in settings["layers"]]
+        settings["layers"] = [_decode(layer, own, "layer") for layer in settings["layers"]]
     if what == "layer" and isinstance(settings.get("function"), dict):
-        settings["function"] = _decode(settings["function"], known, "layer")
+        settings["function"] = _decode(settings["function"], own, "layer")
     if what == "loss" and "loss" in settings:
-        settings["loss"] = _decode(settings["loss"], LOSSES, "loss")
+        settings["loss"] = _decode(settings["loss"], own, "loss")
     if settings.get("initializer") is not None:
-        settings["initializer"] = _decode(settings["initializer"], INITIALIZERS, "initializer")
+        settings["initializer"] = _decode(settings["initializer"], own, "initializer")
     return known[config["kind"]](**settings)
 
 
@@ -251,7 +275,7 @@ def to_bytes(
 
 def load(
     path: str | os.PathLike[str],
-    custom: Mapping[str, type[Layer]] | None = None,
+    custom: Custom | None = None,
     *,
     ensemble: bool | None = False,
     with_others: bool = False,
@@ -259,6 +283,7 @@ def load(
 ) -> Saved:
     """Read a model. Raises FormatError with the file and its fault, and OSError if it cannot be read.
 
+    custom: the classes of custom layers, losses and initializers, or these by kind.
     with_others: whether the tensors that are none of the network's are read too.
 
     ensemble: whether the file must have an ensemble; None for either. Of one theta is (members, size), and states have
@@ -267,7 +292,7 @@ def load(
     """
     from safetensors import SafetensorError
 
-    path = Path(path)
+    path, own = Path(path), by_kind(custom)
     try:
         if data is None:
             with open_regular(path):
@@ -277,8 +302,8 @@ def load(
             try:
                 config = header["network"]
                 if header["format"] == 1:
-                    config = completed(config, {kind: {} for kind in custom or ()})
-                network = network_from_config(config, custom)
+                    config = completed(config, {kind: {} for kind in own})
+                network = network_from_config(config, own)
             except ChainruleError as error:
                 raise FormatError(f"{path}: the architecture cannot be built: {str(error)[:300]}") from error
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:

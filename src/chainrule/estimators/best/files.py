@@ -29,6 +29,7 @@ from chainrule.estimators.fit.limit import course_of
 from chainrule.estimators.held import Held, HoldsResult, as_fitted, result_of
 from chainrule.model import load_any
 from chainrule.trained.packing import packed
+from chainrule.trained.persistence import Custom
 from chainrule.training.checkpoint import is_record
 
 KEY = "blend"
@@ -67,8 +68,10 @@ def _as_tensor(data: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)
 
 
-def restored(found: files.EstimatorFile[Held], path: str | os.PathLike[str]) -> Held:
-    """Return the estimator of a file with the average that the file has. path: of it, for errors."""
+def restored(
+    found: files.EstimatorFile[Held], path: str | os.PathLike[str], custom: Custom | None = None
+) -> Held:
+    """Return the estimator of a file with its average. path: of the file, for errors.  custom: as for `load`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
@@ -83,7 +86,7 @@ def restored(found: files.EstimatorFile[Held], path: str | os.PathLike[str]) -> 
         made = [estimator]
         for number in range(1, len(weights)):
             name = f"part {number} of the average"
-            part = files.read(type(estimator), name, tensors[_name(number)].tobytes())
+            part = files.read(type(estimator), name, tensors[_name(number)].tobytes(), custom)
             if KEY in part.metadata:  # it would have parts again, and so on
                 raise FormatError(f"{name} is an average")
             made.append(part.estimator)

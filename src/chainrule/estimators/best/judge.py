@@ -85,7 +85,7 @@ def judge_of(
     if data.targets.task != "regression":
         return Judge(y, of_rows)
     loss, columns = data.targets.loss(values_of(estimator)), data.samples.y
-    scale = measure_targets(columns, data.samples.weight) if loss.targets == "real" else None
+    scale = measure_targets(columns, data.samples.weight) if loss.any_unit else None
     return Judge(y.reshape(len(y), columns.shape[1]), of_rows, loss, scale)
 
 

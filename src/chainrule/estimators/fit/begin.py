@@ -152,7 +152,7 @@ def first_model(
     is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"
     model = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
     scale = None
-    if data.preprocessor is not None and network.loss.targets == "real":
+    if data.preprocessor is not None and network.loss.any_unit:
         scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
         if not np.isfinite(scale.std).all():
             raise DataError("the standard deviation of y is infinite; divide y by a constant.")
