@@ -83,6 +83,35 @@ def test_a_column_that_is_known_after_a_class():
     assert found(X.assign(left_on=later), y) == [("target", ("left_on",))]
 
 
+@pytest.mark.parametrize("rare", [60, 30, 12])
+@pytest.mark.parametrize("kind", ["number", "text", "gap"])
+def test_a_value_that_only_the_rarer_class_has(kind: str, rare: int):
+    """Its few values fill no intervals, so whether one is there is looked at by itself."""
+    X = table()
+    is_rare = np.argsort(np.argsort(-(X["a"] + 2 * noise(seed=3)))) < rare
+    values = {
+        "number": np.where(is_rare, noise(seed=5), np.nan),
+        "text": np.where(is_rare, np.random.default_rng(0).choice([*"uvwxyz"], N), None),
+        "gap": np.where(is_rare, np.nan, noise(seed=5)),
+    }[kind]
+    assert found(X.assign(paid_back=values), np.where(is_rare, "yes", "no")) == [("target", ("paid_back",))]
+
+
+def test_a_value_that_is_there_where_a_number_is_large():
+    X = table()
+    is_large = X["a"] + 2 * noise(seed=3) > 2
+    y = np.where(is_large, 20 + noise(seed=4), 0.0)
+    assert found(X.assign(bill=np.where(is_large, noise(seed=5), np.nan)), y) == [("target", ("bill",))]
+
+
+@pytest.mark.parametrize("there", [0.02, 0.5, 0.98])
+def test_values_that_are_missing_more_often_for_a_class_give_nothing_away(there: float):
+    X = table()
+    y = np.where(X["a"] + noise(seed=3) > 1.5, "yes", "no")
+    chance = np.random.default_rng(0).random(N) < np.where(y == "yes", there, there / 2)
+    assert found(X.assign(more=np.where(chance, noise(seed=5), np.nan)), y) == []
+
+
 def test_a_sum_that_is_the_target():
     X = table().assign(d=noise(seed=4))
     assert found(X, X["b"] + 3 * X["d"]) == [("target", ("b", "d"))]

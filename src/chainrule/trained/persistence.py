@@ -174,7 +174,7 @@ def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:
 
 
 def by_kind(custom: Custom | None) -> dict[str, type[Any]]:
-    """Return custom classes by their kind. Raises ConfigError for what is no class of a layer, loss or initializer."""
+    """Return custom classes by their kind. Raises ConfigError for others than of layers, losses and initializers."""
     if not isinstance(custom, Mapping):
         each = () if custom is None else custom if isinstance(custom, Iterable) else (custom,)
         custom = {getattr(one, "kind", ""): one for one in each}

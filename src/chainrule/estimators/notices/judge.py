@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sklearn.preprocessing import TargetEncoder
 
 TREES, LEAVES, RATE = 40, 15, 0.2
+LEAF = 20
+"""The rows of a leaf, at least."""
 MOST_TREES = 120
 """of a classifier of several classes, which has one for each in every round"""
 FEWEST_ROUNDS = 8
@@ -134,10 +136,13 @@ def shuffled_encoder(kind: str) -> TargetEncoder:
     return TargetEncoder(target_type=kind, random_state=0)
 
 
-def small_score(table: SampledTable, train: Rows, test: Rows, group: Rows | None = None) -> SmallScore:
+def small_score(
+    table: SampledTable, train: Rows, test: Rows, group: Rows | None = None, leaf: int = LEAF
+) -> SmallScore:
     """Learn rows by boosted trees, and judge others.
 
     group: (rows,) codes, of which the model also gets the mean target of each, as an embedding would learn it.
+    leaf: the rows of a leaf, at least.
     """
     # A quarter of a second to import, which a network without a look at its table does not need.
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -146,6 +151,7 @@ def small_score(table: SampledTable, train: Rows, test: Rows, group: Rows | None
     y, truth = table.y[train], table.y[test]
     inputs, tested = table.inputs[train], table.inputs[test]
     settings = {"max_leaf_nodes": LEAVES, "learning_rate": RATE, "early_stopping": False, "random_state": 0}
+    settings["min_samples_leaf"] = leaf
     present = np.unique(y).astype(np.int64) if table.labels else None
     if group is not None and (present is None or len(present) > 1):
         kind = {0: "continuous", 2: "binary"}.get(table.labels, "multiclass")
@@ -227,13 +233,19 @@ def pooled(pairs: Sequence[ScorePair]) -> ScorePair:
 
 
 def without_columns(table: SampledTable, columns: tuple[str, ...]) -> ScorePair | None:
-    """Judge a third of the rows, held out at random, with columns and without them."""
+    """Judge a third of the rows, held out at random, with columns and without them.
+
+    A leaf of the trees may have half of the rows of the rarest class, which a column may tell from the others.
+    """
     order = np.random.default_rng(0).permutation(len(table.y))[: most_rows(table)]
     test, train = np.split(order, [len(order) // TESTED])
     rest = table.without(columns)
     if not rest.is_input.any() or len(test) < FEWEST_TESTED:
         return None
-    return ScorePair(small_score(table, train, test), small_score(rest, train, test))
+    leaf = LEAF
+    if table.labels:
+        leaf = min(LEAF, max(1, int(np.unique(table.y[train], return_counts=True)[1].min()) // 2))
+    return ScorePair(*(small_score(each, train, test, leaf=leaf) for each in (table, rest)))
 
 
 def by_groups(table: SampledTable, codes: Rows, turn: int = 0) -> RowSplit:

@@ -206,12 +206,16 @@ def explained_alone(table: SampledTable) -> Array:
 
     m(b) is the mean of the rows of the other half that have the category, or are in the interval, b. Of classes it is
     that of all indicators together, so that 1 - R2 is their Brier score relative to that of their frequencies. Of
-    numbers it is the larger one of theirs and of their ranks', in which a few large ones do not decide.
+    numbers it is the larger one of theirs and of their ranks', in which a few large ones do not decide. Whether a value
+    is missing is looked at by itself too: of a few values the intervals have too few rows each to show it.
     """
     ways = [table.outputs] if table.labels else [table.outputs, rankdata(table.y)[:, None]]
     half = np.random.default_rng(0).permutation(len(table.y)) % 2 == 0
-    bins = [_binned(table, k) for k in range(len(table.names))]
-    return np.array([max(_explained(each, outputs, half) for outputs in ways) for each in bins])
+    missing = np.isnan(table.values)
+    bins = [[_binned(table, k)] for k in range(len(table.names))]
+    for k in np.flatnonzero(missing.any(0)).tolist():
+        bins[k].append(missing[:, k].astype(np.int64))
+    return np.array([max(_explained(one, of, half) for one in each for of in ways) for each in bins])
 
 
 def _explained(bins: Rows, outputs: Array, half: NDArray[np.bool_]) -> float:
