@@ -18,8 +18,18 @@ from scipy import special
 from chainrule import Dense, MeanSquaredError, MLPClassifier, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.as_c import STRICT
-from chainrule.export.as_c.own_constants import HALF_PI, LN2, PRECISIONS, parts
-from chainrule.export.as_c.own_math import ABSOLUTE, ANGLES, FUNCTIONS, MOST_UNITS, functions_called, own_math
+from chainrule.export.as_c.own_math import (
+    ABSOLUTE,
+    ANGLES,
+    FUNCTIONS,
+    HALF_PI,
+    LN2,
+    MOST_UNITS,
+    PRECISIONS,
+    functions_called,
+    own_math,
+    parts,
+)
 
 COMPILERS = [name for name in ("gcc", "clang", "clang-19", "clang-14") if shutil.which(name)][:2]
 NAMES = [name for name in FUNCTIONS if name != "sine"]

@@ -1,26 +1,197 @@
-"""A traced network as a graph of variables and edges, with dL by every cell."""
+"""A traced network as a graph of variables and edges, with dL by every cell.
+
+The edge through a link is that of its layer's operation (`Layer.ops`), without a table of layers; for a layer with
+another operation, or several, its `backward` computes the factors. At the end is dL/d out: the sample's weight times
+the derivative of the loss.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Params
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Context, Link, Operation
-from chainrule.inspection.derivation import loss_formulas
-from chainrule.inspection.derivation.cellwise import CellwiseEdge
-from chainrule.inspection.derivation.edges import edge_of_link
+from chainrule.formulas.activations import prelu_prime, sigmoid
+from chainrule.formulas.layers import (
+    ACTIVATIONS,
+    Activation,
+    BatchNorm,
+    Context,
+    Link,
+    Operation,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+)
+from chainrule.formulas.losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+from chainrule.inspection.derivation.cellwise import (
+    ActivationEdge,
+    CellwiseEdge,
+    MaskEdge,
+    MultipliedEdge,
+    OverDeviationEdge,
+    ParametricEdge,
+    PReLUEdge,
+)
+from chainrule.inspection.derivation.embeddings import EmbeddingEdge, PeriodicEdge, PiecewiseLinearEdge
 from chainrule.inspection.derivation.letters import Letters
-from chainrule.inspection.derivation.local_derivatives import Edge, Floats, Variable
-from chainrule.inspection.derivation.markup import Expression, Product
+from chainrule.inspection.derivation.local_derivatives import (
+    BatchNormEdge,
+    DenseEdge,
+    Edge,
+    SoftmaxEdge,
+    Variable,
+)
+from chainrule.inspection.derivation.markup import (
+    Expression,
+    Fraction,
+    FunctionCall,
+    Number,
+    Product,
+    Sum,
+    Symbol,
+)
+from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import objective
 from chainrule.network.blocks import Block
 from chainrule.network.tree import fold
+
+TINY = float(np.finfo(np.float64).tiny)
+Floats = NDArray[np.float64]
+
+
+def share(trace: Walk, letters: Letters, i: int) -> Expression:
+    """s_i / sum_i s_i: 1 for one sample, 1/n for n samples without weights."""
+    s = trace.s
+    if trace.n == 1:
+        return Number(float(trace.share[0]))
+    if (s == 1).all():
+        return Fraction(Number(1.0), Number(float(trace.n)))
+    return Fraction(letters.weight(i, float(s[i])), Symbol("Σs", "Sigma", "", "s", float(s.sum())))
+
+
+def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
+    """d loss_i / d out_i,k as a formula; gradient (batch, fan_out): its values.
+
+    For an ensemble, 1 / members times that of the member's loss, whose outputs are n of the columns.
+    """
+    members, loss, n = trace.network.loss.members, trace.network.loss.of_member, trace.network.outputs
+    letters, a, number = out.letters, out.symbol(i, k), float(gradient[i, k]) * members
+    first, k = k // n * n, k % n
+    targets = loss.smooth(trace.y)
+    y = letters.target(i, k, n, float(targets[i, k]), targets is not trace.y)
+    made: Expression | None = None
+    if LOSSES.get(loss.kind) is type(loss):
+        if isinstance(loss, SoftmaxCrossEntropy):
+            own = loss.predict(out.value[i : i + 1, first : first + n])
+            row = letters.row(out.link, i, f"{first}:{first + n}" if members > 1 else "")
+            made = Sum(FunctionCall("softmax", row, float(own[0, k]), below=str(k)), (-1, y))
+        else:
+            made = formula(loss, a, y, k)
+    # A custom loss, or a probability clamped by `clamped_log`.
+    made = made or FunctionCall("loss", a, number, prime=True)
+    return made if members == 1 else Product(Fraction(Number(1.0), Number(float(members))), made)
+
+
+def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
+    """d loss / da of output k and its target, for an elementwise loss; None if clamped."""
+    one, r = Number(1.0), Sum(a, (-1, y))
+    match loss:
+        case MeanSquaredError():
+            return r if loss.half else Product(Number(2.0), r)
+        case Huber():
+            return r if abs(r.value) <= loss.delta else Number(math.copysign(loss.delta, r.value))
+        case MeanAbsoluteError():
+            return _sign(r)
+        case Quantile():
+            rest = 0.5 - (loss.q[k] if isinstance(loss.q, tuple) else loss.q)
+            half = Fraction(_sign(r), Number(2.0))
+            return Sum(half, (1 if rest > 0 else -1, Number(abs(rest)))) if rest else half
+        case Poisson():
+            return Sum(FunctionCall("exp", a, math.exp(a.value)), (-1, y))
+        case SigmoidCrossEntropy():
+            return Sum(FunctionCall("sigmoid", a, float(sigmoid(np.asarray(a.value)))), (-1, y))
+        case CategoricalCrossEntropy() if a.value > TINY:
+            return Sum((-1, Fraction(y, a)))
+        case BinaryCrossEntropy() if a.value > TINY and 1 - a.value > TINY:
+            return Sum(Fraction(Sum(one, (-1, y)), Sum(one, (-1, a))), (-1, Fraction(y, a)))
+    return None
+
+
+def _sign(r: Sum) -> Expression:
+    """sign(out - y), 0 at 0"""
+    return FunctionCall("sign", r, (r.value > 0) - (r.value < 0))
+
+
+def edge_of_link(link: Link, source: Variable, target: Variable, params: Params, ctx: Context) -> Edge:
+    """Create the edge from a link's input to its output.
+
+    params: the link's parameters.  ctx: the context of the forward pass, for this link.
+    """
+    layer, z, a, ones = link.layer, source.value, target.value, np.ones(source.value.shape)
+    if isinstance(layer, Activation) and type(layer).backward is Activation.backward:
+        return ActivationEdge(link, source, target, np.broadcast_to(layer.prime(z, a), z.shape))
+    if layer.multiplies_by:
+        return MultipliedEdge(
+            link, source, target, getattr(params, layer.multiplies_by) * ones, params=params
+        )
+    ops = layer.ops(link.fan_in) or ()
+    op = ops[0] if len(ops) == 1 else Operation("several")
+    match op.name, op.parameters:
+        case ("dense", ("W", "b") | ("W",)):
+            return DenseEdge(link, source, target, params)
+        case ("grouped_dense", ("W", "b") | ("W",)):
+            return GroupedDenseEdge(link, source, target, params, op.groups, op.shared)
+        case ("take", ()):
+            return TakeEdge(link, source, target, op.columns)
+        case ("shift", ("b",)):
+            return ShiftEdge(link, source, target, ones)
+        case ("prelu", ("slope",)):
+            return PReLUEdge(link, source, target, prelu_prime(z, a, params.slope), params=params)
+        case ("parametric", ("alpha",)):
+            f = ACTIVATIONS[op.function or ""](**op.constants)
+            slope = 1 + params.alpha * (f.prime(z, f.f(z)) - 1)
+            return ParametricEdge(link, source, target, slope, params=params, function=f)
+        case ("softmax", ()):
+            return SoftmaxEdge(link, source, target)
+        case ("batch_norm", ("gamma", "beta")):
+            _, cache = BatchNorm(**op.constants).forward(params, z, ctx)
+            return BatchNormEdge(link, source, target, params, cache.x_hat, 1 / cache.inv_std, ctx.training)
+        case ("dropout", ()):
+            is_on = ctx.training and op.constants["rate"] > 0
+            made = MaskEdge if is_on else CellwiseEdge
+            return made(link, source, target, layer.forward((), ones, ctx)[0])
+        case ("embedding", _):
+            return EmbeddingEdge(link, source, target, params)
+        case ("piecewise_linear", _) if isinstance(layer, PiecewiseLinearEmbedding):
+            return PiecewiseLinearEdge(link, source, target, params, layer.find(z, ctx.state))
+        case ("periodic", _) if isinstance(layer, PeriodicEmbedding):
+            return PeriodicEdge(link, source, target, params, layer.waves(params, z))
+        case ("rescale", ()):
+            return CellwiseEdge(link, source, target, op.constants["scale"] * ones)
+        case ("standardize", ()):
+            return OverDeviationEdge(link, source, target, ones / ctx.state[1])
+    _, cache = layer.forward(params, z, ctx)
+    return OwnEdge(link, source, target, lambda one: layer.backward(params, cache, one, ctx)[1], params, ctx)
+
 
 ADD, CONCATENATE = (Operation("add"),), (Operation("concat"),)
 """The operations of blocks that add, or concatenate, the outputs of their chains."""
@@ -97,8 +268,8 @@ class Graph:
 
     def leaf(self, i: int, k: int) -> Expression:
         """Return dL by an output as a formula."""
-        share = loss_formulas.share(self.trace, self.letters, i)
-        return Product(share, loss_formulas.derivative(self.trace, self.out, self.gradient, i, k))
+        weight = share(self.trace, self.letters, i)
+        return Product(weight, derivative(self.trace, self.out, self.gradient, i, k))
 
     def edge_of(self, name: str) -> Edge:
         """Return the edge of a link's parameters."""
