@@ -19,16 +19,24 @@ from chainrule import (
     BatchNorm,
     Dense,
     Embedding,
+    Ensemble,
     MeanSquaredError,
     Model,
     Network,
     OneCycle,
+    PReLU,
+    ReLU,
+    Residual,
+    Scale,
+    Shift,
+    Skip,
     SoftmaxCrossEntropy,
     Standardize,
     Tanh,
 )
 from chainrule.core.random import generator
-from chainrule.formulas.layers import Context
+from chainrule.formulas import initializers
+from chainrule.formulas.layers import Context, Layer
 from chainrule.formulas.layers.batch_norm import BatchNormState
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.metrics import accuracy
@@ -484,6 +492,112 @@ def test_moments_and_gradients_of_a_batch_norm_are_those_of_the_package(tmp_path
     np.testing.assert_allclose(found["std"], X.std(0), rtol=1e-12)
     np.testing.assert_allclose(found["gamma"], gradients.gamma, rtol=1e-5)
     np.testing.assert_allclose(found["beta"], gradients.beta, rtol=1e-5)
+
+
+STARTS = """
+import { networkOf } from './engine/links.js';
+import { initialStates, initialTheta } from './engine/start.js';
+const plain = (states) => Object.fromEntries(Object.entries(states).map(([name, values]) => [name, [...values]]));
+const refused = (config) => { try { networkOf(given.description, config); } catch ({ message }) { return message; } };
+const made = given.configs.map((config) => {
+  const network = networkOf(given.description, config), states = initialStates(network);
+  const theta = [...initialTheta(given.description, network, 3)];
+  return { theta, states: Object.fromEntries(Object.entries(states).map(([link, each]) => [link, plain(each)])) };
+});
+say({ made, refused: given.refused.map(refused) });
+"""
+
+
+def test_initial_numbers_are_those_of_the_package(tmp_path):
+    """Of every initializer, of layers with states, and of blocks; and what the page cannot open is said."""
+    layers: list[list[Layer]] = [
+        [Dense(5, initializers.INITIALIZERS[kind]()), ReLU(), Dense(2)] for kind in DESCRIBED["initializers"]
+    ]
+    layers += [
+        [Dense(4, initializers.Constant(0.5)), Tanh(), BatchNorm(), PReLU(), Dense(2)],
+        [Standardize(), Scale(), Shift(), Dense(2)],
+    ]
+    layers += [[Residual([Dense(4), ReLU()]), Skip([Dense(2, initializers.HeNormal())]), Dense(2)]]
+    networks = [Network(3, each, MeanSquaredError()) for each in layers]
+    few = {"inputs": 1, "layers": [{"kind": "dense", "units": 2}], "loss": {"kind": "mean_squared_error"}}
+    deep = few["layers"]
+    for _ in range(66):
+        deep = [{"kind": "residual", "layers": deep}]
+    odd = [
+        {"constraints": {"monotone": [1]}},
+        {"loss": {"kind": "quantile", "q": [0.1, 0.5, 0.9]}},
+        {"inputs": 1.5},
+    ]
+    given = {"description": DESCRIBED, "configs": [network_config(each) for each in networks]}
+    given["refused"] = [few | each for each in [*odd, {"layers": deep}]]
+    found = without_engine(tmp_path, STARTS, given, "engine/links.js", "engine/start.js")
+    for network, one in zip(networks, found["made"], strict=True):
+        model = Model(network, seed=3)
+        np.testing.assert_allclose(one["theta"], model.theta, rtol=2e-7)
+        assert one["states"].keys() == model.states.keys()
+        for name, state in model.states.items():
+            for field, values in state._asdict().items():
+                np.testing.assert_array_equal(one["states"][name][field], np.ravel(values))
+    expected = (
+        "has constraints",
+        "3 values of q, but the network 2 outputs",
+        "inputs must be",
+        "64 blocks within",
+    )
+    for message, words in zip(found["refused"], expected, strict=True):
+        assert words in message and message.endswith(".")
+
+
+FILES = """
+import { networkOf } from './engine/links.js';
+import { read, tensorsOf } from './engine/safetensors.js';
+say(given.files.map((file) => {
+  const bytes = readFileSync(file), buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+  try {
+    const { header, tensor } = read(buffer), { parameters, walk } = networkOf(given.description, header.network);
+    return tensorsOf(parameters, walk).map(({ name, shape }) => [...tensor(name, shape)]).flat();
+  } catch ({ message }) {
+    return message;
+  }
+}));
+"""
+
+
+def test_model_files_are_read_or_refused_in_a_sentence(tmp_path):
+    """In float32 and float64; of other formats, damaged and cut off anywhere."""
+    network = Network(2, [Standardize(), Dense(3), Tanh(), Dense(1)], MeanSquaredError())
+    files, expected = [], []
+    for number, dtype in enumerate(("float32", "float64")):
+        model = Model(network, seed=number, dtype=dtype)
+        model.save(tmp_path / dtype)
+        files.append(tmp_path / dtype)
+        states = np.concatenate([*map(np.ravel, model.states["standardize_1"])])
+        expected.append([*model.theta.astype(np.float32), *states])
+    model.theta[2] = 1e300
+    whole = (tmp_path / "float32").read_bytes()
+    Ensemble(network, 2).save(tmp_path / "ensemble")
+    model.save(tmp_path / "beyond")
+    Model(network).save(tmp_path / "compact", compact=True)
+    changed = {
+        "format": (rb"\"format\": 2", rb"\"format\": 9"),
+        "shape": (b'"shape":[2,3]', b'"shape":[3,2]'),
+    }
+    for name, (before, after) in changed.items():
+        assert whole.count(before) == 1
+        (tmp_path / name).write_bytes(whole.replace(before, after))
+    words = {"ensemble": "an ensemble", "beyond": "beyond float32", "compact": "compact=True"}
+    words |= {"format": "format 9", "shape": "dense_1.W of this model file should be float32 of shape (2, 3)"}
+    for cut in (0, 7, 100, len(whole) - 30, len(whole) - 1):
+        (tmp_path / f"cut {cut}").write_bytes(whole[:cut])
+        words[f"cut {cut}"] = "not a complete model file" if cut < 200 else "of this model file should be"
+    given = {
+        "files": [str(each) for each in [*files, *(tmp_path / name for name in words)]],
+        "description": DESCRIBED,
+    }
+    found = without_engine(tmp_path, FILES, given, "engine/links.js", "engine/safetensors.js")
+    assert found[:2] == [pytest.approx(each) for each in expected]
+    for message, said in zip(found[2:], words.values(), strict=True):
+        assert isinstance(message, str) and said in message and message.endswith(".")
 
 
 RATES = """
