@@ -667,6 +667,7 @@ def read_all(form: Format, seed: int, numbers: range) -> tuple[int, int, int]:
     def too_long(*_: object) -> None:
         raise TooLongError
 
+    warnings.filterwarnings("ignore", ".* is not UTF-8; it is read as|.* commas all have three digits")
     signal.signal(signal.SIGALRM, too_long)
     goods = form.goods()
     read = refused = 0

@@ -165,6 +165,8 @@ BAD: list[tuple[str, Any, str]] = [
     ),
     ("header", 2, "header is for tables, and data has no named columns; omit it."),
     ("sheet", "a", "sheet is for tables, and data has no named columns; omit it."),
+    ("decimal", ",", "decimal is for tables, and data has no named columns; omit it."),
+    ("encoding", "cp950", "encoding is for tables, and data has no named columns; omit it."),
     ("groups", "y", "groups is for a table in memory"),
     ("time", "y", "time is for a table in memory"),
     ("gap", "3", "gap is for a table in memory"),

@@ -97,8 +97,9 @@ def table_of_run(
     from chainrule.recipe.data import Data
 
     whole, target = later_tables.judged_of(path, model, table)
+    usual = None if table is None else table.layout.usual_encoding
     found = config_of_run(text)
-    halves = None if found is None else later_tables.divided(whole, target, found[1], path)
+    halves = None if found is None else later_tables.divided(whole, target, found[1], path, usual)
     if halves is not None:
         data = Data(whole.name, path, path, halves[0], None, halves[1])
         run = parts_of_run(text, model, data)
@@ -116,7 +117,8 @@ def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part
     target = later_tables.target_of(columns, path, model, table)
     rows = target.rows
     if part != "all" and found is not None:
-        rows = rows[later_tables.divided_rows(target, found[1], path)[("train", "test").index(part)]]
+        halves = later_tables.divided_rows(target, found[1], path, table.layout.usual_encoding)
+        rows = rows[halves[("train", "test").index(part)]]
     return averages.outputs_of_rows(table.average, columns, target.name, rows)
 
 

@@ -28,6 +28,14 @@ TRAIN = {
             "For Excel, the sheet to read, by its name, or its number from 1.", "the one with a table"
         ),
         "exclude_columns": Words("For tables, the columns to exclude, such as id,name."),
+        "decimal": Words(
+            "For CSV, the decimal sign of columns whose numbers are others with either sign, such as 1,234: , or .",
+            "that of the other columns",
+        ),
+        "encoding": Words(
+            "For CSV that is not UTF-8, its encoding, such as cp950 (Big5), gb18030 (GBK), cp932 or cp1252.",
+            "the one that it reads as",
+        ),
         "groups": Words(
             "For tables, the column that says which rows belong together, such as a person: whole groups are held "
             "out for testing and validation. It is no input."

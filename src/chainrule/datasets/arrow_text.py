@@ -27,6 +27,8 @@ MAX_COLUMNS = 2_000
 """With more columns a block has so few rows that reading it column by column is slower."""
 BLOCK_BYTES = 1 << 20
 """The bytes that PyArrow splits at a time; a longer row is left to the standard library."""
+_FEW = 1 << 10
+"""The cells that are looked at together for one with a point."""
 _PIECE_BYTES = 1 << 22
 """The bytes whose quotes are checked at a time."""
 
@@ -59,6 +61,15 @@ class ArrowCells:
                 pass
         numbers.extend(read_cells(self.column.fill_null("").to_pylist()))
 
+    def with_point(self) -> Iterator[str]:
+        """Iterate over the cells with a decimal point."""
+        if self._text()[0].find(b".") < 0:
+            return
+        for begin in range(0, len(self), _FEW):
+            yield from (
+                cell for cell in self.column[begin : begin + _FEW].to_pylist() if cell and "." in cell
+            )
+
     def add_texts(self, texts: TextsRead) -> None:
         """Add the cells as texts."""
         coded = self.column.fill_null("").dictionary_encode()
@@ -66,13 +77,17 @@ class ArrowCells:
 
     def _is_plain(self) -> bool:
         """Return whether all cells consist of digits, signs, points and e, and none is digits with a leading zero."""
+        joined, places = self._text()
+        if joined.translate(None, SIGNS):
+            return False
+        text, starts = np.frombuffer(joined, np.uint8), places[:-1][np.diff(places) > 1]
+        return not ((text[starts] == ord("0")) & (text[starts + 1] - ord("0") < 10)).any()
+
+    def _text(self) -> tuple[bytes, NDArray[np.int32]]:
+        """Return the cells as one text, and where each begins and the last one ends."""
         _, ends, data = self.column.buffers()
         places = np.frombuffer(ends, np.int32)[self.column.offset :][: len(self.column) + 1]
-        text = np.frombuffer(data or b"", np.uint8)[places[0] : places[-1]]
-        if text.tobytes().translate(None, SIGNS):
-            return False
-        starts = places[:-1][np.diff(places) > 1] - places[0]
-        return not ((text[starts] == ord("0")) & (text[starts + 1] - ord("0") < 10)).any()
+        return bytes(memoryview(data or b"")[places[0] : places[-1]]), places - places[0]
 
 
 def batches(data: bytes, delimiter: str, begin: int, width: int) -> Iterator[list[ArrowCells]]:

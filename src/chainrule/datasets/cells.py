@@ -2,6 +2,10 @@
 
 A column is read as numbers, 8 bytes each, as long as possible; otherwise it is read a second time as text, which stays
 packed (`chainrule.datasets.text_column`).
+
+A column whose cells are other numbers with a decimal comma than with a decimal point, such as "1,234", is read with the
+sign of the other columns of the file, see `numerals.Decimals`. It keeps its texts: a fitted model reads them as in
+training.
 """
 
 from __future__ import annotations
@@ -14,9 +18,22 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import hints
 from chainrule.datasets.headers import Header, tell
-from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_numbers
-from chainrule.datasets.text_column import TextColumn, TextsRead
+from chainrule.datasets.numerals import (
+    COMMA,
+    COMMAS,
+    POINT,
+    POINTED_GROUPS,
+    UNDECIDED,
+    Decimals,
+    DecimalSigns,
+    is_missing,
+    read_cells,
+    read_numbers,
+    signs_of,
+)
+from chainrule.datasets.text_column import TextColumn, TextsRead, WrittenNumbers
 from chainrule.errors import DataError, counted, option
 
 TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
@@ -28,7 +45,10 @@ CHUNK = 1 << 16
 
 
 def columns_of(
-    name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]], header: Header
+    name: str,
+    rows: Callable[[], Iterator[tuple[int, list[str]]]],
+    header: Header,
+    decimals: Decimals = UNDECIDED,
 ) -> TableColumns:
     """Convert rows of cells to columns. name: of the file, for errors.  header: as `find_header` found it.
 
@@ -39,7 +59,7 @@ def columns_of(
     def chunks() -> Iterator[Iterable[ColumnCells]]:
         return _chunks(name, names, islice(rows(), header.skip, None), header.first)
 
-    return read_columns(name, names, chunks)
+    return read_columns(name, names, chunks, decimals)
 
 
 def names_of(name: str, header: Header) -> list[str]:
@@ -51,10 +71,13 @@ def names_of(name: str, header: Header) -> list[str]:
 
 
 def read_columns(
-    name: str, names: list[str], chunks: Callable[[], Iterator[Iterable[ColumnCells]]]
+    name: str,
+    names: list[str],
+    chunks: Callable[[], Iterator[Iterable[ColumnCells]]],
+    decimals: Decimals = UNDECIDED,
 ) -> TableColumns:
     """Convert chunks of rows, column by column, to columns. chunks: a function that restarts the iteration."""
-    columns = _Columns(name, names)
+    columns = _Columns(name, names, decimals)
     columns.read(chunks())
     if columns.left:
         columns.read_left(chunks())
@@ -86,6 +109,10 @@ class ColumnCells(Protocol):
         """Add the cells as numbers, parsed as by `read_cells`. Raises ValueError, and adds none then."""
         ...
 
+    def with_point(self) -> Iterator[str]:
+        """Iterate over the cells with a decimal point."""
+        ...
+
     def add_texts(self, texts: TextsRead) -> None:
         """Add the cells as texts."""
         ...
@@ -98,6 +125,9 @@ class _ListedCells(tuple[str, ...]):
 
     def add_numbers(self, numbers: array[float]) -> None:
         numbers.extend(read_cells(self))
+
+    def with_point(self) -> Iterator[str]:
+        return (cell for cell in self if POINT in cell) if POINT in "".join(self) else iter(())
 
     def add_texts(self, texts: TextsRead) -> None:
         texts.add(self)
@@ -130,12 +160,14 @@ def _chunks(
 
 
 class _Columns:
-    """The columns of a file during reading: numbers while all cells are numeric, else texts."""
+    """The columns of a file during reading: numbers while all cells are numeric and without commas, else texts."""
 
-    def __init__(self, name: str, names: list[str]) -> None:
+    def __init__(self, name: str, names: list[str], decimals: Decimals) -> None:
         """Start without rows. name: of the file."""
-        self.name, self.names, self.count = name, names, 0
+        self.name, self.names, self.decimals, self.count = name, names, decimals, 0
         self.numbers: list[array[float] | None] = [array("d") for _ in names]
+        self.signs = [DecimalSigns(POINT + COMMA)] * len(names)
+        """of the columns of numbers: of both signs, until a point shows which"""
         self.texts = [TextsRead() for _ in names]
         self.left = set[int]()
         """columns that started as numbers and turned out to be text, whose first texts must be read again"""
@@ -149,6 +181,8 @@ class _Columns:
                 if numbers is not None:
                     try:
                         cells.add_numbers(numbers)
+                        if self.decimals.groups_points and not self.signs[k].evident:
+                            self.signs[k] = _signs_with(self.signs[k], cells)
                         continue
                     except ValueError:
                         self.numbers[k] = None
@@ -163,6 +197,11 @@ class _Columns:
                 )
         if not self.count:
             raise DataError(f"{self.name} has a header but no rows; add at least one.")
+        self.left |= {
+            k
+            for k, signs in enumerate(self.signs)
+            if signs.are_others and self.decimals.asked_of(self.names[k]) != POINT
+        }
 
     def read_left(self, chunks: Iterator[Iterable[ColumnCells]]) -> None:
         """Read the left columns again, from the first row."""
@@ -177,19 +216,54 @@ class _Columns:
         for k, name in enumerate(self.names):
             numbers, texts = self.numbers[k], self.texts[k]
             self.numbers[k], self.texts[k] = None, TextsRead()
-            if numbers is None:
-                made[name] = _typed(texts)
+            if numbers is None or k in self.left:
+                self.signs[k], made[name] = _typed(texts)
             else:
                 values = np.frombuffer(numbers)
-                made[name] = [None] * len(values) if np.isnan(values).all() else values
+                made[name] = [None] * len(values) if np.isnan(values).all() else self._written(values, k)
+        self._decide(made)
         return made
 
+    def _written(self, values: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+        evident = self.signs[k].evident
+        return WrittenNumbers(values, evident) if evident else values
 
-def _typed(read: TextsRead) -> NDArray[np.float64] | TextColumn:
-    """Convert a column's texts to numbers if all are numeric."""
+    def _decide(self, made: TableColumns) -> None:
+        """Read the columns whose numbers depend on the decimal sign, which are texts so far."""
+        _, likely, _, otherwise = self.decimals
+        evident = {signs.evident for signs in self.signs} - {""}
+        common = evident.pop() if len(evident) == 1 else ""
+        for name, signs in zip(self.names, self.signs, strict=True):
+            column = made[name]
+            if not (signs.are_others and isinstance(column, TextColumn)):
+                continue
+            example = next((text for text in column.texts() if COMMAS.search(text)), None)
+            own = self.decimals.asked_of(name)
+            sign = own or common or (likely if example else "")
+            if not sign and example and otherwise is not None:
+                hints.give(
+                    f"{self.name}: column {name!r} has numbers such as {example[:40]!r}, whose commas all have three "
+                    f"digits behind them; they are taken to separate thousands; {otherwise}."
+                )
+            sign = sign or POINT
+            made[name] = WrittenNumbers(column.numbers(sign), sign, None if own else column)
+
+
+def _signs_with(signs: DecimalSigns, cells: ColumnCells) -> DecimalSigns:
+    """Return the signs of a column of numbers with more cells: a point that separates no groups is a decimal one."""
+    for cell in cells.with_point():
+        if not (POINTED_GROUPS.fullmatch(cell) or signs_of([cell.strip()]).are_others):
+            return DecimalSigns(POINT)
+        signs = DecimalSigns(POINT + COMMA, True)
+    return signs
+
+
+def _typed(read: TextsRead) -> tuple[DecimalSigns, NDArray[np.float64] | TextColumn]:
+    """Convert a column's texts to numbers if all are numeric with one decimal sign, or the same with both."""
     stripped, codes = [text.strip() for text in read.texts()], np.frombuffer(read.codes, np.intc)
-    decimal = decimal_of(stripped)
-    if decimal is not None:
-        return np.asarray(read_numbers(stripped, decimal)[codes])
+    signs = signs_of(stripped)
+    if signs.possible and not signs.are_others:
+        values: NDArray[np.float64] = read_numbers(stripped, signs.evident or POINT)[codes]
+        return signs, WrittenNumbers(values, signs.evident) if signs.evident else values
     missing = np.fromiter(map(is_missing, stripped), bool, len(stripped))
-    return TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes])
+    return signs, TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes])

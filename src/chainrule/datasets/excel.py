@@ -72,7 +72,9 @@ def read_excel(path: PathLike, layout: TableLayout = AUTOMATIC) -> TableColumns:
                 sheet.reset_dimensions()  # the file's own may be wrong
             chosen = _chosen(name, sheets, book.worksheets, layout)
             header = find_header(name, _rows(name, chosen), layout)
-            return columns_of(name, lambda: _of_width(name, _rows(name, chosen), header), header)
+            return columns_of(
+                name, lambda: _of_width(name, _rows(name, chosen), header), header, layout.decimals
+            )
         except (ChainruleError, MemoryError):
             raise
         except Exception as error:  # openpyxl documents no errors for damaged files

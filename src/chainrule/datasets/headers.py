@@ -12,8 +12,8 @@ from itertools import islice, pairwise
 from typing import NamedTuple, TypeAlias
 
 from chainrule.core import hints
-from chainrule.datasets.numerals import is_missing, is_number
-from chainrule.errors import ConfigError, DataError
+from chainrule.datasets.numerals import COMMA, POINT, UNDECIDED, Decimals, is_missing, is_number
+from chainrule.errors import ConfigError, DataError, option
 
 Rows: TypeAlias = Iterable[tuple[int, list[str]]]
 """non-empty rows: the line on which each ends, and its cells"""
@@ -25,7 +25,7 @@ _DIGIT = re.compile(r"\d")
 
 
 class TableLayout(NamedTuple):
-    """Where a table lies in its file."""
+    """Where a table lies in its file, and how its text is written."""
 
     header: int | None = None
     """the row with the names, from 1; 0 for none; None to find it"""
@@ -35,9 +35,20 @@ class TableLayout(NamedTuple):
     """columns that the table has, as far as they are known: where a row has all of them, it has the names"""
     usual_sheet: str | int | None = None
     """that of an earlier table like this one, which is read if there is one of this name or number"""
+    decimals: Decimals = UNDECIDED
+    encoding: str | None = None
+    """of text; None to find it"""
+    usual_encoding: str | None = None
+    """that of an earlier text like this one, which is preferred where the text is not UTF-8"""
 
     def check(self) -> TableLayout:
-        """Return the layout. Raises ConfigError for a header or a sheet of another type."""
+        """Return the layout. Raises ConfigError for a header or a sheet of another type, and for another sign."""
+        asked = self.decimals.asked
+        signs = [asked or POINT] if isinstance(asked, str) else asked.values()
+        if not all(sign in (POINT, COMMA) for sign in signs):
+            raise ConfigError(
+                f"{option('decimal')} must be '.' or ',', or a dict of these by column, not {asked!r:.60}."
+            )
         header, sheet = self.header, self.sheet
         if header is not None and (isinstance(header, bool) or not isinstance(header, int) or header < 0):
             raise ConfigError(

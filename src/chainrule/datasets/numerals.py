@@ -8,7 +8,8 @@
 
 The minus sign U+2212, and digits and signs of full width, are those of ASCII.
 
-"1,234" alone is 1234, as in English. Digits with a leading zero ("007", "02139", "(02)") are codes, not numbers.
+"1,234" is a number with either decimal sign, 1234 or 1.234: `signs_of` says so, and the caller decides. No group of
+digits begins with a zero: "0,875" is 0.875. Digits with a leading zero ("007", "02139", "(02)") are codes, not numbers.
 In brackets a decimal comma has two decimals, or groups of digits before it: "(2,50)", not "(1,2)", which is a pair.
 """
 
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +34,11 @@ MISSING = frozenset(
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
-_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?(?:(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?|,\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+POINTED_GROUPS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+\s*", re.ASCII)
+"""A number whose points may separate groups of digits."""
+COMMAS, _SEPARATOR = re.compile("[,，]"), re.compile("[.,．，]")
 _CODE = re.compile(r"[(（]?\s*[0０][0-9０-９]+\s*[)）]?")
 _WORD = re.compile(r"(?!.*inf).*[a-df-z]", re.ASCII | re.IGNORECASE | re.DOTALL)
 """Text with a letter that no number has."""
@@ -99,17 +104,71 @@ def _inside(text: str) -> str:
 
 
 def decimal_of(texts: Sequence[str]) -> str | None:
-    """Return the decimal separator with which all non-missing texts are numbers; None if there is none."""
+    """Return the decimal sign with which all non-missing texts are numbers, the point if either; None without one."""
+    return signs_of(texts).chosen(POINT)
+
+
+class DecimalSigns(NamedTuple):
+    """The decimal signs with which texts are numbers."""
+
+    possible: str = ""
+    """none, ".", "," or both"""
+    are_others: bool = False
+    """whether the numbers with the one are other ones than with the other"""
+
+    @property
+    def evident(self) -> str:
+        """The only possible sign; "" for none and for both."""
+        return self.possible if len(self.possible) == 1 else ""
+
+    def chosen(self, otherwise: str) -> str | None:
+        """Return the sign with which to read the texts, `otherwise` where that is open; None for other text."""
+        return self.evident or (otherwise if self.are_others else POINT) if self.possible else None
+
+
+def signs_of(texts: Sequence[str]) -> DecimalSigns:
+    """Return the decimal signs with which all non-missing texts are numbers."""
     there = [text for text in texts if not is_missing(text)]
     if not there or _WORD.match(there[0]) or any(map(_CODE.fullmatch, there)):
-        return None
+        return DecimalSigns()
+    found = dict[str, list[float]]()
     for decimal in (POINT, COMMA):
         try:
-            _read(there, decimal)
+            found[decimal] = _read(there, decimal)
         except ValueError:
             continue
-        return decimal
-    return None
+        if decimal == POINT and not _SEPARATOR.search("\n".join(there)):
+            return DecimalSigns(POINT + COMMA)
+    numbers = list(found.values())
+    return DecimalSigns("".join(found), len(numbers) == 2 and numbers[0] != numbers[1])
+
+
+class Decimals(NamedTuple):
+    """What decides on the decimal sign of a column whose cells are other numbers with the other one.
+
+    That is the sign that is asked for, else the only one of the other columns that leave no choice, else the likely
+    one, else the point.
+    """
+
+    asked: str | Mapping[str, str] = ""
+    """a sign, or signs by the names of columns"""
+    likely: str = ""
+    """"," where cells are separated by ";", for commas that may be decimal ones"""
+    groups_points: bool = False
+    """whether points may separate groups of digits, which no program writes into the numbers of a workbook"""
+    otherwise: str | None = (
+        'pass decimal="," (--decimal , of the command) if they are decimal commas. A fitted model reads them as in '
+        "training"
+    )
+    """the end of the warning where nothing decides on commas; None without the warning"""
+
+    def asked_of(self, name: str) -> str:
+        """Return the sign that is asked for of a column, or ""."""
+        return self.asked if isinstance(self.asked, str) else self.asked.get(name, "")
+
+
+UNDECIDED = Decimals()
+"""Nothing is asked for, and no sign is the likely one."""
 
 
 def is_number(text: str) -> bool:
@@ -128,9 +187,9 @@ def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float
 
 
 def read_cells(cells: Sequence[str]) -> list[float]:
-    """Parse cells as numbers with a decimal point, NaN for missing ones.
+    """Parse cells without commas as numbers with a decimal point, NaN for missing ones.
 
-    Raises ValueError for other text, and for digits that are a code.
+    Raises ValueError for other text, for a comma, and for digits that are a code.
     """
     full = [cell for cell in cells if cell]  # missing cells are usually empty
     joined = "\n".join(["", *full, ""])
@@ -141,6 +200,8 @@ def read_cells(cells: Sequence[str]) -> list[float]:
             return [float(cell) if cell else math.nan for cell in cells]
         except ValueError:  # such as "1-2" or "e"
             pass
+    if COMMAS.search(joined):
+        raise ValueError("a comma may be a decimal one")
     texts = [cell.strip() for cell in cells]
     if any(map(_CODE.fullmatch, texts)):
         raise ValueError("digits with a leading zero are a code")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ from chainrule.datasets.cells import MAX_CELLS
 from chainrule.datasets.excel import read_excel
 from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.idx import PathLike, check_bomb, is_bomb
+from chainrule.datasets.numerals import Decimals
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
 from chainrule.datasets.text_tables import read_text_table
 from chainrule.errors import ConfigError, DataError, FormatError, fault_of, option
@@ -34,7 +35,13 @@ TABLES = (*TEXT, *PARQUET, *ARROW, *EXCEL)
 
 
 def read_table(
-    path: PathLike, *, header: int | None = None, sheet: str | int | None = None, names: Sequence[str] = ()
+    path: PathLike,
+    *,
+    header: int | None = None,
+    sheet: str | int | None = None,
+    names: Sequence[str] = (),
+    decimal: str | Mapping[str, str] | None = None,
+    encoding: str | None = None,
 ) -> Any:
     """Read a table by its file ending: CSV and Excel as a dict of columns, others as a PyArrow table.
 
@@ -43,9 +50,15 @@ def read_table(
     and notes if there are some, which is said by a warning.
     sheet: of Excel, its name, or its number from 1; None for the visible one that has a table.
     names: columns that the table has, as far as they are known, which help to find it.
+    decimal: the decimal sign of columns of text whose numbers are others with either sign, such as "1,234": "," or ".",
+    or a dict of signs by the names of columns. Without it, the other columns of the file decide, or a delimiter ";",
+    which is for decimal commas; where nothing does, commas separate thousands, which is said by a warning.
+    encoding: that of CSV, such as "cp950", Big5 as in Taiwan. Without it, UTF-8, UTF-16 with a byte order mark, or an
+    older encoding in which the text reads as its language is written, which is said by a warning.
     Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
     """
-    return read_laid_out(path, TableLayout(header, sheet, tuple(names)))
+    decimals = Decimals("" if decimal is None else decimal)
+    return read_laid_out(path, TableLayout(header, sheet, tuple(names), decimals=decimals, encoding=encoding))
 
 
 def read_laid_out(path: PathLike, layout: TableLayout) -> Any:
@@ -58,6 +71,8 @@ def read_laid_out(path: PathLike, layout: TableLayout) -> Any:
         )
     if name.lower().endswith((*TEXT, ".txt")):
         return read_text_table(path, layout)
+    if layout.encoding is not None:
+        raise ConfigError(f"{option('encoding')} is for CSV, and {name} is another kind of file; omit it.")
     if ending in EXCEL:
         return read_excel(path, layout)
     if layout.header is not None:

@@ -6,10 +6,12 @@ import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.datasets.numerals import read_numbers
 
 MAX_DISTINCT = 1 << 16
 """The maximum number of distinct texts deduplicated over a whole column; beyond it, only within a chunk."""
@@ -51,7 +53,7 @@ class TextColumn(Sequence[str | None]):
 
     def __iter__(self) -> Iterator[str | None]:
         """Iterate over the texts."""
-        texts: list[str | None] = [*_decoded(self.data, self.ends), None]  # index -1
+        texts: list[str | None] = [*self.texts(), None]  # index -1
         return map(texts.__getitem__, self.codes.tolist())
 
     def __contains__(self, value: object) -> bool:
@@ -69,11 +71,41 @@ class TextColumn(Sequence[str | None]):
         more = ", ..." if len(self) > 5 else ""
         return f"TextColumn([{', '.join(map(repr, self[:5]))}{more}], {len(self):,} rows)"
 
+    def texts(self) -> list[str]:
+        """Return the stored texts, some of which no row may have."""
+        return _decoded(self.data, self.ends)
+
+    def numbers(self, decimal: str) -> NDArray[np.float64]:
+        """Return (n,) the numbers that the texts are with a decimal sign, NaN for missing ones."""
+        return np.asarray(np.append(read_numbers(self.texts(), decimal), np.nan)[self.codes])
+
     def take(self, rows: Any) -> TextColumn:
         """Return rows by index, mask or slice; the texts are shared."""
         part = object.__new__(TextColumn)
         part.data, part.ends, part.codes = self.data, self.ends, self.codes[rows]
         return part
+
+
+class WrittenNumbers(np.ndarray[tuple[int, ...], np.dtype[np.float64]]):
+    """The numbers (n,) of a column that was written with a decimal sign."""
+
+    decimal = ""
+    """the sign with which they were read; "" of what is made of them"""
+    texts: TextColumn | None = None
+    """their texts, where these are other numbers with the other sign and only a guess decided"""
+
+    def __new__(cls, values: NDArray[np.float64], decimal: str, texts: TextColumn | None = None) -> Self:
+        """Take numbers, without a copy."""
+        return values.view(cls)._with(decimal, texts)
+
+    def _with(self, decimal: str, texts: TextColumn | None) -> Self:
+        self.decimal, self.texts = decimal, texts
+        return self
+
+    def of_rows(self, rows: Any) -> Self:
+        """Return rows by index, mask or slice, with their sign and their texts."""
+        texts = None if self.texts is None else self.texts.take(rows)
+        return type(self)(np.asarray(self)[rows], self.decimal, texts)
 
 
 class TextsRead:

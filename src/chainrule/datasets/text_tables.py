@@ -2,8 +2,8 @@
 
 The delimiter (comma, semicolon, tab, pipe) is the one that splits the first rows, but for a title above them, into the
 most columns, equally many;
-the encoding is UTF-8, with or without a byte order mark, UTF-16 with one, or else Windows-1252. A column whose cells
-are all numbers (see `chainrule.datasets.numerals`) is numeric; missing cells are NaN in numbers, None in text.
+the encoding is UTF-8, or another one (see `chainrule.datasets.encodings`). A column whose cells are all numbers (see
+`chainrule.datasets.numerals`) is numeric; missing cells are NaN in numbers, None in text.
 
 The standard library's reader splits the cells, or for a large file PyArrow where it splits them alike
 (`chainrule.datasets.arrow_text`), so that a file reads the same on every installation. `chainrule.datasets.cells`
@@ -12,18 +12,20 @@ makes columns of them.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
 from collections.abc import Iterator
-from typing import TextIO
+from functools import partial
+from typing import Any, TextIO
 
 from chainrule.core.files import open_regular
 from chainrule.datasets import arrow_text
 from chainrule.datasets.cells import TableColumns, columns_of, names_of, read_columns
+from chainrule.datasets.encodings import encoding_of
 from chainrule.datasets.headers import AUTOMATIC, TableLayout, find_header
 from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
+from chainrule.datasets.numerals import COMMA
 from chainrule.errors import DataError, FormatError
 
 MAX_BYTES = 1 << 30
@@ -31,10 +33,18 @@ MAX_ROW = 16 << 20  # characters; the cells of a row take ten times the memory
 DELIMITERS = ",;\t|"
 _LOOKED_AT = 64 << 10
 """the number of characters used to detect the delimiter"""
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def read_text_table(path: PathLike, layout: TableLayout = AUTOMATIC) -> TableColumns:
+class TextTable(dict[str, Any]):
+    """The columns of a text by name."""
+
+    def __init__(self, columns: TableColumns, encoding: str) -> None:
+        """Take columns, and the encoding of their text."""
+        super().__init__(columns)
+        self.encoding = encoding
+
+
+def read_text_table(path: PathLike, layout: TableLayout = AUTOMATIC) -> TextTable:
     """Read a CSV file, plain or gzip (detected by content), as columns by name: (n,) numbers, or sequences of text.
 
     The first line below a title contains the names (see `chainrule.datasets.headers`), unless all its cells are
@@ -45,23 +55,25 @@ def read_text_table(path: PathLike, layout: TableLayout = AUTOMATIC) -> TableCol
     return text_table(name, _contents(path, name), layout)
 
 
-def text_table(name: str, data: bytes, layout: TableLayout = AUTOMATIC) -> TableColumns:
+def text_table(name: str, data: bytes, layout: TableLayout = AUTOMATIC) -> TextTable:
     """Return the columns of the bytes of a CSV file, as `read_text_table`. name: of the data, for errors."""
-    encoding = _encoding_of(name, data)
+    encoding = encoding_of(name, data, layout.encoding, layout.usual_encoding)
     delimiter = delimiter_of(data[: 4 * _LOOKED_AT].decode(encoding, "replace")[:_LOOKED_AT])
+    decimals = layout.decimals._replace(groups_points=True, likely=COMMA if delimiter == ";" else "")
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        return _rows(name, io.TextIOWrapper(io.BytesIO(data), encoding, "replace", newline=""), delimiter)
+        return _rows(name, io.TextIOWrapper(io.BytesIO(data), encoding, newline=""), delimiter)
 
     header = find_header(name, rows(), layout)
     if arrow_text.can_split(data, encoding, delimiter):
         try:
             begin = arrow_text.begin_of_rows(data, encoding, header.line or header.first - 1)
             names = names_of(name, header)
-            return read_columns(name, names, lambda: arrow_text.batches(data, delimiter, begin, len(names)))
+            batches = partial(arrow_text.batches, data, delimiter, begin, len(names))
+            return TextTable(read_columns(name, names, batches, decimals), encoding)
         except arrow_text.NotAlike:
             pass
-    return columns_of(name, rows, header)
+    return TextTable(columns_of(name, rows, header, decimals), encoding)
 
 
 def _contents(path: PathLike, name: str) -> bytes:
@@ -98,30 +110,6 @@ def delimiter_of(text: str) -> str:
     if most == (0, 1) and whole:  # rows of unequal length: the most frequent in the first line
         best = max(DELIMITERS, key=whole[0].count)
     return best
-
-
-def _encoding_of(name: str, data: bytes) -> str:
-    """Return the encoding of a text. Raises FormatError for non-text."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            try:
-                data.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise FormatError(
-                    f"{name} is damaged {encoding.upper()} text (byte {error.start})."
-                ) from error
-            return encoding
-    if b"\0" in data[: 1 << 20]:
-        place = data.index(b"\0")
-        raise FormatError(
-            f"{name} is not a CSV file, because byte {place} is 0; save it as text, or rename a Parquet file "
-            "to .parquet."
-        )
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
 
 
 def _rows(name: str, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from chainrule.core import hints
-from chainrule.datasets.text_column import TextColumn
+from chainrule.datasets.text_column import TextColumn, WrittenNumbers
 from chainrule.errors import ChainruleError, DataError, ShapeError
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells, is_missing_cell, mask_of
@@ -31,6 +31,8 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
         return CategoryCells(rows_of(table.cells, rows))
     if isinstance(table, TextColumn):
         return table.take(rows)
+    if isinstance(table, WrittenNumbers):
+        return table.of_rows(rows)
     return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)
 
 

@@ -190,7 +190,7 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Pr
             f"{option('members')} belongs to a preset, and this is a plain network; omit it, or train a table with "
             f"{with_value('preset', 'fast')}."
         )
-    for name in ("target_column", "header", "sheet", "exclude_columns"):
+    for name in ("target_column", "header", "sheet", "exclude_columns", "decimal", "encoding"):
         if getattr(given, name) is not None:
             check_is_table(data, name)
     if given.augment and image_shape(data.train) is None:

@@ -22,6 +22,7 @@ from chainrule.recipe.columns import divide
 from chainrule.recipe.exported import is_table
 from chainrule.recipe.messages import call_to_resume
 from chainrule.recipe.settings import Settings
+from chainrule.recipe.text_form import TextForm
 
 FILE = "distilled.safetensors"
 """The student's file in the folder of the run."""
@@ -35,6 +36,7 @@ class RunRows(NamedTuple):
     """the columns of the rows that it learned"""
     test: Mapping[str, Any]
     y_test: Any
+    form: TextForm
 
 
 class DistilledRun(NamedTuple):
@@ -82,7 +84,7 @@ def distilled(
             **parameters,
         )
     path = place / FILE if out is None else out
-    save(student, path, {tables.TARGET: rows.target})
+    save(student, path, {tables.TARGET: rows.target} | rows.form.to_metadata())
     return DistilledRun(path, cost)
 
 
@@ -95,7 +97,7 @@ def rows_of_run(teacher: MLPClassifier | MLPRegressor, config: Mapping[str, Any]
     if not is_table(source):
         raise ConfigError(f"a network learns from one table, and the data of {place} are {source}.")
     settings = Settings.from_json(config["resolved"], str(place / "config.json"))
-    columns, target, tied = tables.read(source, settings)
+    columns, target, tied, form = tables.read(source, settings)
     train, test = divide(target, settings.seed, source, tied)
     inputs = {name: values for name, values in columns.items() if name != target.name}
     model = teacher.model_
@@ -110,4 +112,4 @@ def rows_of_run(teacher: MLPClassifier | MLPRegressor, config: Mapping[str, Any]
             "train again."
         )
     learned, judged = (rows_of(inputs, target.rows[each]) for each in (train, test))
-    return RunRows(target.name, learned, judged, target.y[test])
+    return RunRows(target.name, learned, judged, target.y[test], form)

@@ -63,6 +63,9 @@ def load(text: str, settings: Settings, held_out: float) -> Loaded:
             f"{option('preset')} needs a table in memory, but {text} is read in pieces; omit {option('preset')}, "
             "or name one file."
         )
+    for name in ("decimal", "encoding"):
+        if getattr(settings, name) is not None:
+            raise ConfigError(f"{option(name)} is for CSV, and {text} has other files; omit it.")
     files = find_files(paths_of(text))
     names = list(files[0].schema.names)
     if settings.target_column is None:

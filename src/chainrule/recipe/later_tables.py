@@ -29,6 +29,7 @@ from chainrule.recipe.columns import (
 )
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.tables import LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
+from chainrule.recipe.text_form import TextForm
 from chainrule.trained.prediction import PredictionMixin
 
 
@@ -41,7 +42,7 @@ class Known(NamedTuple):
     average: Any = None
     """the estimator, if it predicts an average of different networks"""
     layout: TableLayout = AUTOMATIC
-    """where other tables like it lie in their files"""
+    """where other tables like it lie in their files, and how their text is written"""
 
     def laid_out(self, header: int | None, sheet: str | None) -> Known:
         """Return the same for a table of which a user says where it lies."""
@@ -67,7 +68,8 @@ def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | 
         said = TableLayout(laid.get("header"), laid.get("sheet")).check()
         # Another row than the training's may have the names, but none where the training's table had none.
         header, names = 0 if said.header == 0 else None, tuple(blocks(made))
-        return Known(made, target, layout=TableLayout(header, None, names, said.sheet))
+        layout = TableLayout(header, None, names, said.sheet)
+        return Known(made, target, layout=TextForm.in_metadata(metadata).with_form(layout))
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (AttributeError, ConfigError, KeyError, TypeError) as error:
@@ -129,29 +131,27 @@ def target_of(
 
 
 def divided(
-    whole: Dataset, target: TargetColumn, settings: Settings, path: str
+    whole: Dataset, target: TargetColumn, settings: Settings, path: str, encoding: str | None
 ) -> tuple[Dataset, Dataset] | None:
     """Return the training and the test rows of a table in a file, as a run with these settings splits them.
 
+    encoding: that of the run's table, if that is text.
     None for fewer rows than a run needs, and with a remark for another table, which lacks the columns that tie the
     run's rows, or cells of them.
     """
     if len(target.y) < MIN_ROWS_TO_SPLIT:
         return None
     try:
-        rows = divided_rows(target, settings, path)
+        rows = divided_rows(target, settings, path, encoding)
     except (ConfigError, DataError) as error:
         hints.give(f"whether the network has learned from some of these rows is not known: {error}")
         return None
     return whole.take(rows[0]), whole.take(rows[1])
 
 
-def divided_rows(target: TargetColumn, settings: Settings, path: str) -> Split:
+def divided_rows(target: TargetColumn, settings: Settings, path: str, encoding: str | None) -> Split:
     """Return the training and the test rows, among those with a target, of a run with these settings."""
     is_tied = settings.groups is not None or settings.time is not None
-    tied = (
-        tied_rows(read_columns(path, layout_of(settings)), target.name, settings, path)
-        if is_tied
-        else FREE_ROWS
-    )
+    layout = layout_of(settings)._replace(encoding=None, usual_encoding=encoding)
+    tied = tied_rows(read_columns(path, layout), target.name, settings, path) if is_tied else FREE_ROWS
     return divide(target, settings.seed, path, tied)

@@ -214,6 +214,8 @@ class TrainedRun(NamedTuple):
         settings = self.run.settings
         if settings.header is not None or settings.sheet is not None:
             extra[LAYOUT] = {"header": settings.header, "sheet": settings.sheet}
+        if table.form is not None and table.form.encoding is not None:
+            extra |= table.form.to_metadata()
         if self.estimator is not None:
             save(self.estimator, path, extra)
         else:

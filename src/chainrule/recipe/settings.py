@@ -100,6 +100,7 @@ class Settings:
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
     header, sheet: where a table lies in a file of text or a workbook, as `chainrule.datasets.read_table` takes them.
     exclude_columns: the columns of a table to exclude, by name, such as "id,name".
+    decimal: the decimal sign of the columns of a text whose numbers are others with either sign.  encoding: of a text.
     groups, time: the columns of a table that say which rows belong together, and when each was: test rows and those
     held out for validation are whole groups, or what comes later.  gap: of an estimator, such as "24" or "36h".
     monotonic: the directions of columns, such as "area:+1,minutes:-1".  threshold: a probability, or the score that it
@@ -148,6 +149,8 @@ class Settings:
     header: int | None = setting(None, "presets", numbers=NOT_NEGATIVE)
     sheet: str | None = setting(None, "presets")
     exclude_columns: str | None = setting(None, "presets", "table")
+    decimal: Literal[".", ","] | None = setting(None, "presets", "table")
+    encoding: str | None = setting(None, "presets", "table")
     groups: str | None = setting(None, "presets", "table", "column")
     time: str | None = setting(None, "presets", "table", "column")
     gap: str | None = setting(None, "presets", "table")

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import Dataset
 from chainrule.datasets.headers import TableLayout
+from chainrule.datasets.numerals import Decimals
 from chainrule.errors import ConfigError, DataError, option
 from chainrule.estimators.fit.data import categories_of
 from chainrule.estimators.rows import rows_of
@@ -39,6 +40,7 @@ from chainrule.recipe.columns import (
     tied_rows,
 )
 from chainrule.recipe.settings import Settings
+from chainrule.recipe.text_form import TextForm
 from chainrule.training.fit import split_rows
 
 FEWEST_TOLD = 20
@@ -61,6 +63,8 @@ class TableData:
     test: NDArray[np.int64]
     tied: TiedRows = FREE_ROWS
     """what ties its rows together"""
+    form: TextForm | None = None
+    """how its text is written"""
 
     def values(self, row: int, names: list[str]) -> list[str]:
         """Return the cells of a row of the file, as text."""
@@ -126,11 +130,25 @@ def shown(value: object) -> str:
 def layout_of(settings: Settings) -> TableLayout:
     """Return where the settings of a run say that its table lies, and the columns that they name."""
     named = (settings.target_column, settings.groups, settings.time)
-    return TableLayout(settings.header, settings.sheet, tuple(name for name in named if name is not None))
+    return TableLayout(
+        *(settings.header, settings.sheet, tuple(name for name in named if name is not None)),
+        decimals=Decimals(settings.decimal or ""),
+        encoding=settings.encoding,
+    )
 
 
-def read(path: str | os.PathLike[str], settings: Settings) -> tuple[dict[str, Any], TargetColumn, TiedRows]:
-    """Read the columns of a table except excluded ones and that of the groups, the target, and what ties the rows.
+class RunTable(NamedTuple):
+    """A table of a run that was read."""
+
+    columns: dict[str, Any]
+    """by name, except excluded ones and that of the groups"""
+    target: TargetColumn
+    tied: TiedRows
+    form: TextForm
+
+
+def read(path: str | os.PathLike[str], settings: Settings) -> RunTable:
+    """Read a table with the settings of a run.
 
     Raises ConfigError if they name no target, or a column that does not exist.
     """
@@ -144,12 +162,13 @@ def read(path: str | os.PathLike[str], settings: Settings) -> tuple[dict[str, An
         )
     found = pick(asked, columns, f"{path}", "target_column")
     tied = tied_rows(columns, found, settings, path)
+    form = TextForm.of(columns)
     out = excluded(settings.exclude_columns, columns, found, f"{path}")
     for each in {*out, tied.names.get("groups", found)} - {found}:
         del columns[each]
     if len(columns) < 2:
         raise DataError(f"{path} has only the column {found!r}; other columns are needed to predict it.")
-    return columns, read_target(found, columns[found], f"{path}", settings.loss), tied
+    return RunTable(columns, read_target(found, columns[found], f"{path}", settings.loss), tied, form)
 
 
 def load(path: Path, settings: Settings, held_out: float) -> tuple[Dataset, Dataset, TableData]:
@@ -157,9 +176,10 @@ def load(path: Path, settings: Settings, held_out: float) -> tuple[Dataset, Data
 
     held_out: the fraction of the training rows used for validation; 0 for none.
     """
-    columns, target, tied = read(path, settings)
+    columns, target, tied, form = read(path, settings)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
-    return prepared(path, columns, target, preprocessor, settings.seed, held_out, tied)
+    train, test, table = prepared(path, columns, target, preprocessor, settings.seed, held_out, tied)
+    return train, test, replace(table, form=form)
 
 
 def prepared(

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from chainrule.core.files import cells, to_json
 from chainrule.datasets.arrow_messages import messages
+from chainrule.datasets.headers import TableLayout
+from chainrule.datasets.numerals import Decimals
 from chainrule.datasets.table_files import read_arrow, unpacked_bytes
 from chainrule.datasets.text_tables import text_table
 from chainrule.errors import ChainruleError, DataError, FormatError
@@ -26,6 +28,7 @@ TYPES = (JSON, CSV, ARROW)
 MAX_DIGITS = 300
 """The maximum digits of a whole number in JSON, which float64 holds."""
 _CELL_BYTES = 8
+QUIET = TableLayout(decimals=Decimals(otherwise=None))
 SLACK = 1000
 """Containers that the JSON of a request may have besides those of its rows."""
 UNPACKED_TIMES, HELD_TIMES, ANSWER_TIMES = 8, 4, 4
@@ -136,7 +139,7 @@ def rows_of(body: bytes, kind: str, reads: ReadsRows, limits: Limits) -> Request
         _text(body)
         check_count(body.count(b"\n") - 1, limits)
         check_width(max(body.partition(b"\n")[0].count(sign) for sign in (b",", b";", b"\t", b"|")), limits)
-        columns = text_table(BODY, body)
+        columns = text_table(BODY, body, QUIET)
         count = len(next(iter(columns.values())))
         check_count(count, limits)
         return reads.of_table(columns, count)

@@ -116,7 +116,11 @@ class TableReader:
             {kind: bits << _BITS * k for kind, bits in _kinds_of(column).items()}
             for k, column in enumerate(schema.columns)
         ]
-        self._alone = [column.kind == "date" and not column.reads for column in schema.columns]
+        self._alone = [
+            column.kind == "number" or (column.kind == "date" and not column.reads)
+            for column in schema.columns
+        ]
+        """whether text is read as the whole column allows: by a decimal sign, or an order of dates"""
 
     def of_json(self, found: object) -> RequestRows:
         """Return the rows in decoded JSON. Raises DataError for a row that lacks a column, and for nested cells."""

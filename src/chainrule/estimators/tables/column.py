@@ -16,7 +16,7 @@ import ipaddress
 import math
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.datasets.text_column import WrittenNumbers
 from chainrule.errors import DataError
 
 Array = NDArray[np.float64]
@@ -50,6 +51,10 @@ class Column:
     infinite: int = 0
     category_by: str = ""
     """why it is one of categories whatever its values look like: "declared" by its type, or by the "texts" of others"""
+    decimal: str = ""
+    """the decimal sign with which its numbers were read from text; "" where they were none, or either sign will do"""
+    written: Column | None = None
+    """the texts of its numbers, where these are others with the other sign and only a guess decided"""
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -60,7 +65,8 @@ class Column:
         """Return the column of some rows; of a text column the codes are again in the order in which they come."""
         values = self.values[rows]
         if self.form != "text":
-            return Column(self.name, self.form, values, category_by=self.category_by)
+            written = None if self.written is None else self.written.take(rows)
+            return replace(self, values=values, infinite=0, written=written)
         codes, first, places = np.unique(values, return_index=True, return_inverse=True)
         there = np.flatnonzero(codes >= 0)
         there = there[np.argsort(first[there])]
@@ -87,7 +93,11 @@ def numbers(name: str, values: Any, form: str = "number") -> Column:
         made = np.asarray(values, np.float64)
     infinite = np.isinf(made)
     count = int(infinite.sum())
-    return Column(name, form, np.where(infinite, np.nan, made) if count else made, (), count)
+    column = Column(name, form, np.where(infinite, np.nan, made) if count else made, (), count)
+    if not isinstance(values, WrittenNumbers) or not values.decimal:
+        return column
+    written = None if values.texts is None else texts(name, values.texts)
+    return replace(column, decimal=values.decimal, written=written)
 
 
 def times(name: str, values: NDArray[Any]) -> Column:

@@ -79,7 +79,7 @@ def learn(
     numeric: list[tuple[int, Taken]] = []
     for k, column in enumerate(columns):
         asked = rules.kinds.get(column.name)
-        taken = kinds.take(column, None if asked == "drop" else asked)
+        taken = kinds.take(column, None if asked == "drop" else asked, columns)
         is_number = taken.kind == "number" and asked != "drop"
         own = marks.of_column(column.name, taken.values, rules.missing) if is_number else ()
         taken = taken._replace(values=marks.without(taken.values, own))

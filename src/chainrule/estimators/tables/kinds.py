@@ -16,6 +16,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import calendar, marks
 from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.written import decimal_of, decoded, numbers_of, numbers_of_text
 
 BOOLEANS = ("False", "True")
 _TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0"))
@@ -35,23 +36,26 @@ class Taken(NamedTuple):
     infinite: int = 0
 
 
-def take(column: Column, asked: str | None = None) -> Taken:
+def take(column: Column, asked: str | None = None, table: Sequence[Column] = ()) -> Taken:
     """Tell what a column of training is.
 
     Text in which every value reads as a number is one; text in which every value is a date is one; other text is a
-    category.  asked: the kind that the user gave it.  Raises DataError where its values cannot be taken for that.
+    category.  asked: the kind that the user gave it.  table: all columns, which decide between decimal signs.
+    Raises DataError where its values cannot be taken for that kind.
     """
     if asked == "category" or (asked is None and column.category_by):
         values, texts = categories(column)
         return Taken("category", "asked" if asked else column.category_by, values, texts)
     if column.form == "text":
-        found = _text(column, asked)
+        found = _text(column, asked, table)
     elif column.form == "boolean":
         found = Taken("boolean", "booleans", column.values, BOOLEANS)
     elif column.form == "date":
         found = Taken("date", "dates", calendar.in_range(column.values))
     else:
-        found = Taken(column.form, f"{column.form}s", column.values, infinite=column.infinite)
+        found = Taken(
+            column.form, f"{column.form}s", column.values, reads=column.decimal, infinite=column.infinite
+        )
     if asked == "number" and found.kind in ("boolean", "duration"):
         found = found._replace(kind="number", texts=())
     if asked is not None and found.kind != asked:
@@ -62,16 +66,16 @@ def take(column: Column, asked: str | None = None) -> Taken:
     return found._replace(why="asked") if asked is not None else found
 
 
-def _text(column: Column, asked: str | None) -> Taken:
-    decimal = numerals.decimal_of(column.texts) if asked in (None, "number") else None
+def _text(column: Column, asked: str | None, table: Iterable[Column]) -> Taken:
+    decimal = decimal_of(column, table) if asked in (None, "number") else None
     if decimal is not None:
-        values = _decoded(column, numerals.read_numbers(column.texts, decimal))
+        values = decoded(column, numerals.read_numbers(column.texts, decimal))
         infinite = int(np.isinf(values).sum())
         values = np.where(np.isinf(values), np.nan, values)
         return Taken("number", "text_numbers", values, reads=decimal, infinite=infinite)
     orders = _orders(column.texts) if asked in (None, "date") else []
     if len(orders) == 1:
-        seconds = calendar.in_range(_decoded(column, calendar.read_dates(column.texts, orders[0])))
+        seconds = calendar.in_range(decoded(column, calendar.read_dates(column.texts, orders[0])))
         if orders == ["minguo"]:
             example = next(text for text in column.texts if not numerals.is_missing(text))
             day = calendar.as_text(calendar.read_dates([example], "minguo")[0])[:10]
@@ -157,6 +161,8 @@ def values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
 
 def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     kind, form = learned.kind, column.form
+    if form == "number" and kind == "number":
+        return numbers_of(column, learned)
     if form == kind or (kind == "number" and form == "boolean"):
         return calendar.in_range(column.values) if kind == "date" else column.values
     if form != "text" or kind == "duration":
@@ -164,9 +170,8 @@ def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     try:
         if kind == "date":
             order = learned.reads or calendar.order_of(column.texts) or "iso"
-            return calendar.in_range(_decoded(column, calendar.read_dates(column.texts, order)))
-        read = _decoded(column, numerals.read_numbers(column.texts, learned.reads or numerals.POINT))
-        return np.where(np.isinf(read), np.nan, read)
+            return calendar.in_range(decoded(column, calendar.read_dates(column.texts, order)))
+        return numbers_of_text(column, learned)
     except (ValueError, OverflowError) as error:
         raise _changed(column, learned) from error
 
@@ -186,11 +191,6 @@ def _booleans(column: Column, learned: LearnedColumn) -> NDArray[np.int64]:
                 learned.categories.index(said) if said in learned.categories else len(learned.categories)
             )
     return np.asarray(table[np.where(np.isnan(found), len(texts), found).astype(np.int64)])
-
-
-def _decoded(column: Column, read: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what was read of each text, for each row."""
-    return np.asarray(np.append(read, np.nan)[column.values])
 
 
 def _changed(column: Column, learned: LearnedColumn) -> DataError:
@@ -215,7 +215,7 @@ def _reads(text: str, learned: LearnedColumn) -> bool:
         if learned.kind == "date":
             calendar.read_dates([text], learned.reads or "iso")
         else:
-            numerals.read_numbers([text], learned.reads or numerals.POINT)
+            return numerals.is_missing(text) or numerals.is_number(text)
     except (ValueError, OverflowError):
         return False
     return True

@@ -154,7 +154,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         weights = row_weights(sample_weight, table.rows)
         if weights is not None:
             kept = weights > 0
-            columns = [replace(each, values=each.values[kept]) for each in columns]
+            columns = [replace(each, values=each.values[kept], written=None) for each in columns]
             weights = weights[kept]
             weights = weights / min(1.0, float(weights.mean()))  # weights of mean 1 or more count rows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from chainrule.datasets import numerals
 from chainrule.errors import ChainruleError, DataError, counted, instead
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column, numbers
+from chainrule.estimators.tables.written import decimal_of
 
 _CURRENCY = r"(?:[A-Z]{1,3})?[$€£¥₩₹₽₺₫฿]|[A-Z]{3}(?= )"
 _NUMBER = re.compile(rf"(?:({_CURRENCY}) ?)?([+-]?[\d.,]*\d[\d.,]*)(?: ?([^\d\s.,+-][^\d\s]{{0,7}}))?")
@@ -65,7 +67,8 @@ def numbers_with_unit(column: Column) -> WithUnit | None:
         return None
     if not (unit := unit_of(column.texts)):
         return None
-    values = _read([text.replace(unit, "", 1).strip() for text in column.texts], column)
+    bare = tuple(text.replace(unit, "", 1).strip() for text in column.texts)
+    values = _read(replace(column, texts=bare))
     return None if values is None else WithUnit(values, unit)
 
 
@@ -97,18 +100,18 @@ def as_written(y: Any, *, quietly: bool = False) -> NDArray[np.float64] | None:
     except (ChainruleError, TypeError, ValueError):
         return None
     if (known := numbers_with_unit(column)) is None:
-        return _read(column.texts, column) if column.form == "text" else None
+        return _read(column) if column.form == "text" else None
     if not quietly:
         hints.give(f"y is read as numbers without their unit {known.unit!r}, and so are predictions.")
     return known.values
 
 
-def _read(texts: Sequence[str], column: Column) -> NDArray[np.float64] | None:
+def _read(column: Column) -> NDArray[np.float64] | None:
     """Return the numbers that the texts of a column say, for each row; None if not all are numbers."""
-    decimal = numerals.decimal_of(texts)
+    decimal = decimal_of(column)
     if decimal is None:
         return None
-    read = numerals.read_numbers(texts, decimal)
+    read = numerals.read_numbers(column.texts, decimal)
     values: NDArray[np.float64] = np.append(np.where(np.isinf(read), np.nan, read), np.nan)[column.values]
     return values
 
