@@ -88,6 +88,26 @@ def test_a_row_is_typed_into_the_page(tmp_path: Path, phone_page: Page):
 
 
 @pytest.mark.browser
+def test_names_that_mean_something_to_a_browser(tmp_path: Path, browser_page: Page):
+    """A comment in which a script begins, and ends of lines, which attributes have as one character."""
+    wicked = "<!--<script>\r\n"
+    X = {f"{wicked}a": np.arange(60.0), "city": [f"{wicked}{k % 3}" for k in range(60)]}
+    labels = np.where(np.arange(60) > 20, f"{wicked}yes", "no")
+    made = MLPClassifier((4,), preprocess="auto", n_members=1, max_iter=2, random_state=0).fit(X, labels)
+    code = module(made.graph())
+    assert "<!--" not in code and "\\u003c!--" in code
+    (tmp_path / "page.html").write_text(answering_page(made.graph(), wicked, code), "utf-8", newline="")
+    page = browser_page
+    page.goto((tmp_path / "page.html").as_uri())
+    page.fill("input", "30")
+    page.select_option("select", index=2)  # the first one is a missing value
+    expected = made.graph().run({f"{wicked}a": [30.0], "city": [f"{wicked}1"]})["probabilities"][0]
+    shares = page.locator(".share").all_inner_texts()
+    assert shares == [f"{100 * share:.1f} %" for share in sorted(expected, reverse=True)]
+    assert page.inner_text("#problem") == ""
+
+
+@pytest.mark.browser
 def test_numbers_of_a_matrix(tmp_path: Path, browser_page: Page):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))

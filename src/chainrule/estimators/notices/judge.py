@@ -245,7 +245,8 @@ def without_columns(table: SampledTable, columns: tuple[str, ...]) -> ScorePair 
     leaf = LEAF
     if table.labels:
         leaf = min(LEAF, max(1, int(np.unique(table.y[train], return_counts=True)[1].min()) // 2))
-    return ScorePair(*(small_score(each, train, test, leaf=leaf) for each in (table, rest)))
+    with_them, without = (small_score(each, train, test, leaf=leaf) for each in (table, rest))
+    return ScorePair(with_them, without)
 
 
 def by_groups(table: SampledTable, codes: Rows, turn: int = 0) -> RowSplit:

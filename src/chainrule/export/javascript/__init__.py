@@ -234,10 +234,10 @@ def _step(step: GraphStep, places: Mapping[int, str]) -> str:
 
 
 def _literal(value: object) -> str:
-    """Return a value as JavaScript; "</" would end a script in a page."""
+    """Return a value as JavaScript without "<", which in a page may end a script or, as "<!--", begin a comment."""
     if isinstance(value, float) and not np.isfinite(value):
         return "NaN" if np.isnan(value) else f"{'-' * (value < 0)}Infinity"
-    return json.dumps(to_json(value), ensure_ascii=True).replace("</", "<\\/")
+    return json.dumps(to_json(value), ensure_ascii=True).replace("<", "\\u003c")
 
 
 @cache

@@ -11,7 +11,7 @@
     }
     const named = inputs[0].holds === 'numbers';
     return Object.fromEntries([...form.elements].filter((field) => field.name).map((field) => {
-      const text = field.value.trim();
+      const text = field.localName === 'select' ? field.value : field.value.trim();
       return [field.name, named ? (text === '' ? NaN : Number(text)) : text === '' ? null : field.type === 'datetime-local' ? new Date(`${text}Z`) : field.type === 'number' ? Number(text) : text];
     }));
   }

@@ -88,13 +88,13 @@ def _levels(graph: ComputationGraph, number: int) -> tuple[str, ...]:
 
 
 def _cell(own: GraphInput, levels: tuple[str, ...]) -> str:
-    said, name = words.model, html.escape(own.label)
+    said, name = words.model, _text(own.label)
     if own.holds == "boolean":
         return _choice(name, {"True": said.YES, "False": said.NO})
     if own.holds == "category" and len(levels) <= MOST_CHOICES:
         return _choice(name, {level: level for level in levels} | {OTHER: said.OTHER})
     if own.holds == "category":
-        options = "".join(f"<option>{html.escape(level)}</option>" for level in levels)
+        options = "".join(f"<option>{_text(level)}</option>" for level in levels)
         return f'<input name="{name}" list="{name}-levels"><datalist id="{name}-levels">{options}</datalist>'
     if own.holds == "date":
         return f'<input name="{name}" type="datetime-local" step="1">'
@@ -102,16 +102,20 @@ def _cell(own: GraphInput, levels: tuple[str, ...]) -> str:
 
 
 def _number(name: str, value: str = "") -> str:
-    return f'<input name="{html.escape(name)}" type="number" step="any" inputmode="decimal" value="{value}">'
+    return f'<input name="{_text(name)}" type="number" step="any" inputmode="decimal" value="{value}">'
 
 
 def _choice(name: str, options: dict[str, str]) -> str:
     made = "".join(
-        f'<option value="{html.escape(value)}">{html.escape(text)}</option>'
-        for value, text in options.items()
+        f'<option value="{_text(value)}">{_text(text)}</option>' for value, text in options.items()
     )
     return f'<select name="{name}"><option value=""></option>{made}</select>'
 
 
 def _labeled(title: str, field: str, kind: str = "") -> str:
-    return f'<label class="{kind}">{html.escape(title)}{field}</label>'
+    return f'<label class="{kind}">{_text(title)}{field}</label>'
+
+
+def _text(text: str) -> str:
+    """Return text as HTML, of which a browser reads the ends of lines as they are."""
+    return html.escape(text).replace("\r", "&#13;")
