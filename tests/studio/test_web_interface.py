@@ -20,12 +20,14 @@ from chainrule import (
     Dense,
     Embedding,
     Ensemble,
+    LeakyReLU,
     MeanSquaredError,
     Model,
     Network,
     OneCycle,
     PReLU,
     ReLU,
+    Rescale,
     Residual,
     Scale,
     Shift,
@@ -198,6 +200,45 @@ def test_a_run_goes_on_where_another_one_stopped(optimizer, tmp_path):
     history = found["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4] and found["total"] == 16
     assert all(0 <= entry["val_accuracy"] <= 1 and entry["val_loss"] > 0 for entry in history)
+
+
+STEPPED = """
+say(given.map(({ file, X, n, y }) => {
+  const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer), x = numbers(X);
+  const outputs = text(network.outputsOf(x, n));
+  const optimizer = { kind: 'sgd', learning_rate: 0.1 };
+  network.training({ x, n, y }, { optimizer, batchSize: n, epochs: 1 }).run(Infinity);
+  return { outputs, theta: text(network.theta) };
+}));
+"""
+
+
+@needs_engine
+def test_what_the_engine_puts_together_computes_what_it_did_apart(tmp_path):
+    """Not where a dense is read twice, or where a slope is below 0; and samples that are rescaled, also twice."""
+    built()
+    rng = np.random.default_rng(0)
+    layers: list[list[Layer]] = [
+        [Dense(4), ReLU(), Dense(2)],
+        [Dense(4), Skip([ReLU()]), Dense(2)],
+        [Dense(4), Residual([Tanh()]), Dense(2)],
+        [Dense(4), LeakyReLU(-0.5), Dense(2)],
+        [Rescale(2.0, 1.0), Rescale(-0.5, 3.0), Dense(2)],
+        [Skip([Rescale(2.0, 1.0)]), Dense(2)],
+    ]
+    X, y = rng.normal(size=(9, 3)).astype(np.float32), rng.normal(size=(9, 2))
+    given, expected = [], []
+    for number, each in enumerate(layers):
+        model = Model(Network(3, each, MeanSquaredError()), seed=number)
+        model.theta += 0.1 * rng.normal(size=model.theta.shape).astype(np.float32)
+        model.save(path := tmp_path / f"{number}.safetensors")
+        given.append({"file": str(path), "X": text(X), "n": 9, "y": y.ravel().tolist()})
+        outputs = model.outputs(X, engine="reference")
+        model.fit(X, y, epochs=1, batch_size=9, optimizer=SGD(0.1), engine="reference")
+        expected.append((outputs, model.theta))
+    for (outputs, theta), found in zip(expected, run(tmp_path, STEPPED, given), strict=True):
+        np.testing.assert_allclose(numbers(found["outputs"]), np.ravel(outputs), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(numbers(found["theta"]), theta, rtol=1e-4, atol=1e-5)
 
 
 MEASURES = """
@@ -529,7 +570,9 @@ def test_initial_numbers_are_those_of_the_package(tmp_path):
         {"inputs": 1.5},
     ]
     given = {"description": DESCRIBED, "configs": [network_config(each) for each in networks]}
-    given["refused"] = [few | each for each in [*odd, {"layers": deep}]]
+    given["refused"] = [
+        few | each for each in [*odd, {"layers": deep}, {"layers": [{"kind": "dense", "units": 0}]}]
+    ]
     found = without_engine(tmp_path, STARTS, given, "engine/links.js", "engine/start.js")
     for network, one in zip(networks, found["made"], strict=True):
         model = Model(network, seed=3)
@@ -543,6 +586,7 @@ def test_initial_numbers_are_those_of_the_package(tmp_path):
         "3 values of q, but the network 2 outputs",
         "inputs must be",
         "64 blocks within",
+        "a whole number of outputs of at least 1, not 0",
     )
     for message, words in zip(found["refused"], expected, strict=True):
         assert words in message and message.endswith(".")
