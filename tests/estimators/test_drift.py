@@ -239,6 +239,9 @@ def test_distances_by_hand():
     # categories of which fewer than 5 are expected are one: chi2 of 60, 40 and 3 beside 40, 60 and 4
     _, p_value = check.levels(np.array([60, 40, 1, 2]), np.array([40, 60, 3, 1]))
     assert p_value == pytest.approx(chi2_contingency([[60, 40, 3], [40, 60, 4]], correction=False).pvalue)
+    # that is of the fewer rows: of 20 rows beside 1,000
+    _, p_value = check.levels(np.array([12, 5, 2, 1]), np.array([500, 400, 60, 40]))
+    assert p_value == pytest.approx(chi2_contingency([[12, 5, 3], [500, 400, 100]], correction=False).pvalue)
 
 
 def test_a_file_keeps_the_statistics(tmp_path: Path):
@@ -298,7 +301,10 @@ def test_without_statistics():
         FITTED.check(TRAINING, level=2)
 
 
-@pytest.mark.parametrize("damaged", [3, [3], [["a", 1, 2, [], []]], [["a", 3, 2, [2.0, 1.0], []]]])
+UNORDERED = [["a", 300, 2, [*map(float, range(100)), 98.0], []]]
+
+
+@pytest.mark.parametrize("damaged", [3, [3], [["a", 1, 2, [], []]], [["a", 3, 2, [2.0, 1.0], []]], UNORDERED])
 def test_damaged_statistics_are_refused(damaged: object):
     with pytest.raises(FormatError, match="statistics"):
         seen.from_data(damaged)

@@ -27,7 +27,7 @@ from chainrule import (
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.export import as_c
-from chainrule.export.answers import GroupSoftmax, LargestColumn, SimilarRows, WeightedSum
+from chainrule.export.answers import AboveThreshold, GroupSoftmax, LargestColumn, SimilarRows, WeightedSum
 from chainrule.export.as_c import STRICT, compiler
 from chainrule.export.as_c.helpers import FUNCTIONS as IN_C
 from chainrule.export.as_c.places import Arena, identifier, number, quoted
@@ -168,7 +168,8 @@ def every_preparation() -> tuple[ComputationGraph, dict[str, np.ndarray]]:
             alike, build.add(JoinedColumns(), filled, build.add(TableRows(np.arange(6.0)[:, None]), code))
         )
     )
-    known = build.add(FilledMissing(np.full(31, -99.0)), build.add(JoinedColumns(), *made))
+    made += [build.add(OneHot(2), build.add(AboveThreshold(2.5, at_it), x)) for at_it in (True, False)]
+    known = build.add(FilledMissing(np.full(35, -99.0)), build.add(JoinedColumns(), *made))
     years = np.array([century + k for century in range(-900, 2500, 100) for k in (-1, 0, 1, 4, 50)])
     begun = (years - 1970).astype("M8[Y]").astype("M8[s]").astype(np.float64)
     dates = np.concatenate([begun, begun - 1, begun + 86400.0 * 59.5, [np.nan]])

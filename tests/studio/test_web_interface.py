@@ -355,6 +355,7 @@ refused(() => network.training({ x, n: 1, y: [1] }));
 refused(() => network.training({ x, n: 1, y }, { optimizer: { kind: 'sgd', nesterov: true } }));
 refused(() => network.training({ x, n: 1, y }, { frozen: ['dense_9'] }));
 refused(() => network.setNumber('dense_1.W', 4, 0));
+refused(() => network.training({ x, n: 1, y, weight: [1, 2] }));
 const classes = engine.network(config([dense], { loss: { kind: 'softmax_cross_entropy' } }));
 refused(() => classes.training({ x, n: 1, y: [2] }));
 const far = network.training({ x: Float32Array.of(1e38, 1e38), n: 1, y }).run(100);
@@ -383,6 +384,7 @@ def test_every_refusal_is_a_sentence(tmp_path):
         "cannot have these settings together",
         "dense_9",
         "the numbers 0 to 3",
+        "weight must have 1 numbers, but has 2",
         "classes from 0 to 1",
     )
     assert len(found["messages"]) == len(expected)
@@ -709,7 +711,10 @@ const made = given.runs.map(({ most, step = 0, targets = 'classes', isMeasured =
   while (!training.done) told.push(training.steps(most));
   return { history: training.history, calls: calls.slice(begun), told, total: training.total };
 });
-say({ made, measured });
+exports.malloc = () => 0;
+let full = null;
+try { kernels.allocate(Float32Array, 5); } catch ({ message }) { full = message; }
+say({ made, measured, full });
 """
 
 
@@ -738,6 +743,7 @@ def test_the_steps_of_a_run_are_those_of_the_package(tmp_path):
     assert (
         failed["told"][-1]["ended"] == "loss" and failed["told"][-1]["done"] and len(failed["history"]) == 1
     )
+    assert told["full"].startswith("There is not enough memory in the page for this; take fewer rows")
     assert told["measured"] == [21]  # columns are measured where they have not been
     for found, share in ((binary, 10 / 21), (real, None)):  # numbers are neither right nor wrong
         assert [each["accuracy"] for each in found["history"]] == [share] * 4
