@@ -140,7 +140,7 @@ def test_a_request_that_asks_for_more_is_answered_apart(served: dict[str, Served
 
 def test_requests_that_two_models_have_read_are_answered_apart(served: dict[str, Served]):
     """During a change of the model: the same columns, of the same kinds, but each answer is of its own model."""
-    models = [served[name].service.model for name in ("labels", "numbers", "labels")]
+    models = [served[name].service.model for name in ("numbers", "two", "numbers")]
 
     async def both() -> list[bytes]:
         batches = Batches(Limits())
@@ -150,9 +150,9 @@ def test_requests_that_two_models_have_read_are_answered_apart(served: dict[str,
         batches.close()
         return found
 
-    label, number, again = map(json.loads, asyncio.run(both()))
-    assert label == again == served["labels"].predict(row(1))
-    assert number == served["numbers"].predict(row(1)) and "probabilities" not in number
+    one, two, again = map(json.loads, asyncio.run(both()))
+    assert one == again == served["numbers"].predict(row(1))
+    assert two == served["two"].predict(row(1)) != one
 
 
 def test_too_many_rows_that_wait_are_refused(served: dict[str, Served]):
@@ -188,6 +188,37 @@ def test_a_client_that_has_gone_costs_no_prediction(served: dict[str, Served]):
         return sizes
 
     assert sum(asyncio.run(gone())) == 2
+
+
+def test_a_client_that_goes_during_the_prediction_does_not_harm_the_others(served: dict[str, Served]):
+    model = served["labels"].service.model
+
+    async def gone() -> list[Any]:
+        batches = Batches(Limits())
+        rows = model.reads.of_json(row(0))
+        tasks = [asyncio.create_task(batches.answer(model, rows, PLAIN, WRITE)) for _ in range(3)]
+        await asyncio.sleep(0)  # they wait
+        while batches.waiting_rows:
+            await asyncio.sleep(0)
+        tasks[0].cancel()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        batches.close()
+        return found
+
+    found = asyncio.run(asyncio.wait_for(gone(), 20))
+    assert [type(each) for each in found[1:]] == [bytes, bytes]
+
+
+def test_a_request_with_more_rows_than_may_wait_is_answered_alone(served: dict[str, Served]):
+    model = served["labels"].service.model
+
+    async def alone() -> bytes:
+        batches = Batches(Limits(waiting_rows=3))
+        found = await batches.answer(model, model.reads.of_json([row(0)] * 4), PLAIN, WRITE)
+        batches.close()
+        return found
+
+    assert len(json.loads(asyncio.run(alone()))) == 4
 
 
 def test_an_error_that_is_a_bug_says_nothing_to_the_client(

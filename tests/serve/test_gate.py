@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from asgi import ask
+from chainrule.serve.bodies import Reply
+from chainrule.serve.gate import ServiceGate, send_reply
 from served_models import JSON, PORT, Served, row, sentence
 
 OWN = f"127.0.0.1:{PORT}"
@@ -138,6 +144,51 @@ def test_a_server_that_ends_closes_connections(models: dict[str, Path]):
     reply = ending.ask("GET", "/health")
     assert reply.status == 503 and reply["connection"] == "close"
     assert ending.post("/predict", row(0)).status == 200  # what is on its way is answered
+
+
+def test_port_80_is_in_no_name():
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_reply(send, Reply(200, "text/plain", b""))
+
+    for port, status in ((80, 200), (8080, 403)):
+        gate = ServiceGate(
+            app, port=port, token=None, is_ending=lambda: False, note=lambda *_: None, fail=lambda _: None
+        )
+        own = {"Host": "localhost", "Origin": "http://localhost"}
+        assert ask(gate, "GET", "/schema", list(own.items())).status == status
+        assert ask(gate, "GET", "/schema", [("Host", f"localhost:{port}")]).status == 200
+
+
+@pytest.mark.parametrize(("more", "left"), [((), 0), ((("Expect", "100-continue"),), 3)])
+def test_the_rest_of_a_refused_body_is_dropped(
+    served: dict[str, Served], more: tuple[tuple[str, str], ...], left: int
+):
+    """So that the client reads the reply; one that waits until it may send its body is not told to."""
+    pieces = [b"[", b"1", b"]"]
+
+    def unread() -> Iterator[bytes]:
+        while pieces:
+            yield pieces.pop(0)
+
+    scope: Any = {
+        "type": "http",
+        "method": "POST",
+        "path": "/nothing",
+        "query_string": b"",
+        "headers": [(b"host", OWN.encode()), *((a.lower().encode(), b.encode()) for a, b in more)],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        piece = next(unread(), None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(served["labels"].gate(scope, receive, send))
+    assert sent[0]["status"] == 404 and (b"connection", b"close") in sent[0]["headers"]
+    assert len(pieces) == left
 
 
 def test_no_websocket(served: dict[str, Served]):

@@ -31,10 +31,19 @@ def server(models: dict[str, Path]) -> Iterator[Served]:
     found.service.close()
 
 
+def predicted_rows(server: Served) -> float:
+    """The figure of the rows that the server has predicted."""
+    figures = server.ask("GET", "/metrics").body.decode()
+    (found,) = [line for line in figures.splitlines() if line.startswith("chainrule_rows_total")]
+    return float(found.split()[1])
+
+
 def test_the_answers_are_those_of_small_requests(server: Served):
     assert len(json.dumps(LARGE)) > arrival.SMALL
+    before = predicted_rows(server)
     expected = [answer for k in range(0, 480, 40) for answer in server.predict(LARGE[k : k + 40])]
     assert server.predict(LARGE) == expected
+    assert predicted_rows(server) == before + 960
     sets = [
         answer for k in range(0, 480, 40) for answer in server.predict(LARGE[k : k + 40], "?interval=0.8")
     ]
@@ -58,7 +67,6 @@ def test_the_answers_are_those_of_small_requests(server: Served):
     found = json.loads(reply.body)
     assert found["id"] == "7"
     assert found["outputs"][0]["data"] == [each["predicted"] for each in expected] * 2
-    assert b"chainrule_rows_total" in server.ask("GET", "/metrics").body
 
 
 @pytest.mark.parametrize(
@@ -92,7 +100,9 @@ def test_a_small_request_is_answered_while_a_large_one_is(server: Served):
     assert asyncio.run(both()) == [*["small"] * 5, "large"]
 
 
-def test_a_small_request_with_a_long_answer_is_large(server: Served, monkeypatch: pytest.MonkeyPatch):
+def test_long_answers_and_arrow_are_large(server: Served, monkeypatch: pytest.MonkeyPatch):
+    """However small the body is, the second process answers."""
+    pa = pytest.importorskip("pyarrow")
     rows = LARGE[:20]
     expected = server.predict(rows)
     monkeypatch.setattr(large, "ANSWER_BYTES", 20 * server.service.model.answer_bytes - 1)
@@ -107,6 +117,9 @@ def test_a_small_request_with_a_long_answer_is_large(server: Served, monkeypatch
     assert server.predict(rows) == expected and asked == [len(json.dumps(rows))]
     assert server.predict(rows[:19]) == expected[:19] and len(asked) == 1
     assert len(json.dumps(expected)) <= 20 * server.service.model.answer_bytes
+    body = stream(pa.table({name: cells[:1] for name, cells in columns().items()}))
+    reply = server.ask("POST", "/predict", [body], [("Content-Type", ARROW), ("Accept", JSON[1])])
+    assert json.loads(reply.body) == expected[:1] and asked[1:] == [len(body)]
 
 
 def test_an_answer_has_a_limit(server: Served):
@@ -305,3 +318,11 @@ def test_an_answer_that_is_not_read_keeps_large_ones_waiting_for_a_time(
         assert server.service.answers.held == 0
 
     asyncio.run(asyncio.wait_for(clients(), 30))
+
+
+def test_another_model_has_another_process(
+    server: Served, served: dict[str, Served], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(server.service, "model", served["numbers"].service.model)
+    found = server.predict(LARGE)
+    assert found[:40] == served["numbers"].predict(LARGE[:40])

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from chainrule import Ensemble, MLPClassifier, MLPRegressor, load
+from chainrule.serve.answering import load as load_served
+from chainrule.serve.bodies import Limits, TooMuchError
+from chainrule.serve.large import Form, read
 from served_models import JSON, Served, columns, row, sentence
 
 TOLERANCE = {"rtol": 2e-6, "atol": 1e-6}
@@ -226,6 +229,41 @@ def test_limits(models: dict[str, Any]):
     reply = small.ask("POST", "/predict", [b" " * 500] * 6, [JSON])  # without its length, in pieces
     assert reply.status == 413 and reply["connection"] == "close"
     assert len(small.predict([row(i) for i in range(3)])) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "says"),
+    [
+        ("text/csv", b"size,town\n" + b"1,x\n" * 4, "more than 3 rows"),
+        ("text/csv", b"size,town\r" + b"1,x\r" * 4, "more than 3 rows"),
+        ("text/csv", b"a" + b",b" * 8 + b"\n1\n", "more than 7 columns"),
+        ("text/csv", b"a" + b";b" * 8 + b"\n1\n", "more than 7 columns"),
+        ("application/json", b"[" + b"1," * 8 + b"1]", "more than 7 columns"),
+        ("application/json", b"[[" + b"1," * 8 + b"1]]", "more than 7 columns"),
+        ("application/json", json.dumps({f"x{k}": 1 for k in range(8)}).encode(), "more than 7 columns"),
+        ("application/json", json.dumps({"inputs": [{}] * 8}).encode(), "more than 7 columns"),
+        (
+            "application/json",
+            json.dumps(
+                {"inputs": [{"name": "x", "shape": [4], "datatype": "FP64", "data": [1] * 4}]}
+            ).encode(),
+            "more than 3 rows",
+        ),
+    ],
+)
+def test_rows_and_columns_have_limits(models: dict[str, Any], kind: str, body: bytes, says: str):
+    """Before the names of the columns are looked at."""
+    model = load_served(models["labels"], "labels")
+    limits = Limits(rows=3, columns=7)
+    form = Form(kind, kind, is_inference=b"inputs" in body)
+    with pytest.raises(TooMuchError, match=says):
+        read(body, form, model, limits)
+
+
+def test_one_row_as_a_list_counts_as_one(models: dict[str, Any]):
+    model = load_served(models["labels"], "labels")
+    cells = json.dumps(list(row(0).values())).encode()
+    assert read(cells, Form(JSON[1], JSON[1]), model, Limits(rows=3, columns=5)).rows.length == 1
 
 
 def test_spreadsheets_do_not_execute_labels(tmp_path):

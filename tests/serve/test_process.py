@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from chainrule.serve import connection
+from chainrule.serve.bodies import Limits
 from chainrule.serve.connection import HEAD_BYTES
 from chainrule.serve.server import served
 from served_models import row
@@ -148,6 +150,32 @@ def test_a_header_without_an_end(models: dict[str, Path]):
                     endless.sendall(b"\r\n")
                     answer = endless.recv(1 << 16)
                 assert statuses(answer) == ([200] if is_answered else [])
+
+
+def test_connections_without_a_request(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    """There are so many at most, and each has some seconds for a header; one that asks again and again goes on."""
+    with served(models["labels"], limits=Limits(connections=2)) as url:
+        port = int(url.rpartition(":")[2])
+        head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX: {'x' * 4000}\r\n\r\n".encode()
+
+        def connect() -> socket.socket:
+            return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+        with connect() as often:
+            for _ in range(3 * HEAD_BYTES // len(head)):
+                often.sendall(head[:3000])
+                time.sleep(0.001)
+                often.sendall(head[3000:])
+                assert statuses(often.recv(1 << 16)) == [200]
+            with connect(), connect() as third:
+                assert statuses(read_all(third)) == [503]
+        monkeypatch.setattr(connection, "HEAD", 0.1)
+        with connect() as silent:
+            silent.sendall(head[:-2])
+            assert read_all(silent) == b""
+        with connect() as again:
+            again.sendall(head)
+            assert statuses(again.recv(1 << 16)) == [200]
 
 
 @pytest.mark.slow

@@ -35,7 +35,10 @@ def test_a_newer_file_answers(served_copy: Served, models: dict[str, Path]):
     assert asyncio.run(served_copy.service.reload())
     assert set(served_copy.predict(row(0))["probabilities"]) == {"0", "1", "2"}
     assert "newer file answers" in served_copy.said[0] and "differ" in served_copy.said[1]
-    assert b'outcome="taken"} 1.0' in served_copy.ask("GET", "/metrics").body
+    figures = served_copy.ask("GET", "/metrics").body
+    assert b'outcome="taken"} 1.0' in figures
+    (info,) = [line for line in figures.splitlines() if line.startswith(b"chainrule_model_info{")]
+    assert f'digest="{served_copy.service.model.digest}"'.encode() in info
 
 
 @pytest.mark.parametrize("content", [b"", b"no", None], ids=["empty", "damaged", "half"])
@@ -98,6 +101,20 @@ def test_a_file_is_read_once_it_stays_the_same(served_copy: Served, monkeypatch:
     asyncio.run(asyncio.wait_for(watched(), 20))
     assert said_before[:7] == [0] * 7  # six looks, and the one of the reading
     assert served_copy.said == [f"The file has not changed: {served_copy.service.model.digest}."]
+
+
+def test_the_file_is_watched_while_there_is_none(served_copy: Served, models: dict[str, Path]):
+    async def watched() -> None:
+        watching = asyncio.create_task(served_copy.service.watch(0.01))
+        served_copy.service.path.unlink()
+        await asyncio.sleep(0.1)
+        assert not watching.done() and served_copy.said == []
+        replace(served_copy, models["numbers"].read_bytes())
+        while served_copy.service.model.schema.task != "regression":
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(asyncio.wait_for(watched(), 20))
 
 
 def test_requests_that_wait_are_answered_by_the_model_that_read_them(

@@ -128,10 +128,10 @@ def rows_of(body: bytes, kind: str, reads: ReadsRows, limits: Limits) -> Request
     """
     if kind == JSON:
         found = decoded(body, limits)
-        if isinstance(found, list):
-            check_count(len(found), limits)
-        width = found if isinstance(found, dict) else next(iter(found), ()) if isinstance(found, list) else ()
-        check_width(len(width) if isinstance(width, (dict, list)) else 0, limits)
+        several = isinstance(found, list) and len(found) > 0 and isinstance(found[0], (dict, list))
+        rows = found if several else [found]
+        check_count(len(rows), limits)
+        check_width(len(rows[0]) if isinstance(rows[0], (dict, list)) else 0, limits)
         return reads.of_json(found)
     if not body:
         raise FormatError(f"{BODY} is empty; send rows.")
