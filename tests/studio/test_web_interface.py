@@ -204,11 +204,11 @@ def test_a_run_goes_on_where_another_one_stopped(optimizer, tmp_path):
 
 STEPPED = """
 say(given.map(({ file, X, n, y }) => {
-  const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer), x = numbers(X);
+  const { network, isRounded } = engine.open(new Uint8Array(readFileSync(file)).buffer), x = numbers(X);
   const outputs = text(network.outputsOf(x, n));
   const optimizer = { kind: 'sgd', learning_rate: 0.1 };
   network.training({ x, n, y }, { optimizer, batchSize: n, epochs: 1 }).run(Infinity);
-  return { outputs, theta: text(network.theta) };
+  return { outputs, theta: text(network.theta), isRounded };
 }));
 """
 
@@ -229,14 +229,16 @@ def test_what_the_engine_puts_together_computes_what_it_did_apart(tmp_path):
     X, y = rng.normal(size=(9, 3)).astype(np.float32), rng.normal(size=(9, 2))
     given, expected = [], []
     for number, each in enumerate(layers):
-        model = Model(Network(3, each, MeanSquaredError()), seed=number)
-        model.theta += 0.1 * rng.normal(size=model.theta.shape).astype(np.float32)
+        dtype = "float64" if number == 1 else "float32"
+        model = Model(Network(3, each, MeanSquaredError()), seed=number, dtype=dtype)
+        model.theta += 0.1 * rng.normal(size=model.theta.shape).astype(dtype)
         model.save(path := tmp_path / f"{number}.safetensors")
         given.append({"file": str(path), "X": text(X), "n": 9, "y": y.ravel().tolist()})
         outputs = model.outputs(X, engine="reference")
         model.fit(X, y, epochs=1, batch_size=9, optimizer=SGD(0.1), engine="reference")
-        expected.append((outputs, model.theta))
-    for (outputs, theta), found in zip(expected, run(tmp_path, STEPPED, given), strict=True):
+        expected.append((outputs, model.theta, dtype == "float64"))
+    for (outputs, theta, is_rounded), found in zip(expected, run(tmp_path, STEPPED, given), strict=True):
+        assert found["isRounded"] == is_rounded
         np.testing.assert_allclose(numbers(found["outputs"]), np.ravel(outputs), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(numbers(found["theta"]), theta, rtol=1e-4, atol=1e-5)
 
