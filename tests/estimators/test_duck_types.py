@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from chainrule import MLPClassifier, MLPRegressor
@@ -164,9 +167,9 @@ ODD: list[tuple[Any, Any, str]] = [
     (
         MLPRegressor,
         set(range(len(X))),
-        "and is a set, which has no order; pass a list, in the order of the rows.",
+        "and is a set, which has no order; pass a list in that of the rows.",
     ),
-    (MLPClassifier, frozenset(range(len(X))), "and is a frozenset, which has no order; pass a list, in the"),
+    (MLPClassifier, frozenset(range(len(X))), "and is a frozenset, which has no order; pass a list in that"),
     (
         MLPRegressor,
         np.zeros((len(X), 2, 2)),
@@ -218,3 +221,62 @@ def test_numbers_may_be_arrays_without_axes():
 def test_a_layer_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="layer must be an index of the 1 hidden layers"):
         MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, solver="lbfgs").fit(X, Y).transform(X, layer=1)
+
+
+# --- a time, and whether something happened then ----------------------------------------------------------------------
+
+TIME = np.random.default_rng(3).exponential(10, 60) + 0.1
+HAPPENED = TIME < 8
+INPUTS = pd.DataFrame({"a": np.log(TIME)})
+
+
+def fit_of(y: Any, kind: Any = MLPRegressor) -> Any:
+    return kind(preprocess="auto", max_iter=1, n_members=1, random_state=0).fit(INPUTS, y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.DataFrame({"time": TIME, "event": HAPPENED.astype(int)}),
+        pd.DataFrame({"died": HAPPENED.astype(float), "followup_days": TIME}),
+        pd.DataFrame({"Status": HAPPENED, "value": TIME}),
+        pl.DataFrame({"monthsObserved": TIME, "censoring": HAPPENED}),
+        [(bool(event), float(time)) for event, time in zip(HAPPENED, TIME, strict=True)],
+    ],
+)
+def test_a_time_that_may_be_censored_is_warned_of(y: Any):
+    with pytest.warns(
+        UserWarning, match="censored rows are not supported, and two numbers are predicted"
+    ) as said:
+        made = fit_of(y)
+    assert made.n_outputs_ == 2 and len(said) == 1 and said[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.c_[TIME, HAPPENED],
+        np.c_[TIME, 2 * TIME],
+        pd.DataFrame({"height": TIME, "is_tall": HAPPENED}),
+        pd.DataFrame({"hours": TIME, "event_cost": TIME}),
+        pd.DataFrame({"time": TIME - 9, "event": HAPPENED.astype(int)}),
+        pd.DataFrame({"time": TIME, "event": HAPPENED.astype(int), "other": TIME}),
+        pd.DataFrame({"died": HAPPENED.astype(int), "survival": 1 - HAPPENED}),
+        [[time, 2 * time] for time in TIME],
+    ],
+)
+def test_two_other_targets_are_predicted_without_a_word(y: Any):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert fit_of(y).n_outputs_ >= 2
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_an_array_of_fields_is_refused_by_their_names(kind: Any):
+    y = np.array([*zip(HAPPENED, TIME, strict=True)], [("event", bool), ("time", float)])
+    for made in (y, pd.DataFrame({"event": HAPPENED, "time": TIME}).to_records(index=False)):
+        with pytest.raises(
+            DataError, match=r"the fields event, time; pass one of them, such as y\['time'\].*censored"
+        ):
+            fit_of(made, kind)

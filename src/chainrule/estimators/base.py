@@ -49,7 +49,7 @@ from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.find import of_fit
-from chainrule.estimators.numbers import Targets
+from chainrule.estimators.numbers import NumericTargets, Targets, hint_of_censoring
 from chainrule.estimators.parameters import has_partial_fit, is_stochastic, values_of
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
@@ -106,6 +106,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         is_new = more is None and plan is None
         if is_new:  # others are compared with the rows that they are again
             hint_of_order(X, {"y": y, "sample_weight": sample_weight, "groups": groups, "time": time})
+            if self.target_type is NumericTargets:
+                hint_of_censoring(y)
         raced = NOTHING if is_new else asked.start(self, self._result, more, plan)
         with self._told():
             return self._fit(FitInput(X, y, sample_weight, X_val, y_val, groups, time), raced=raced)

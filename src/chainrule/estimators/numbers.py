@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -47,6 +48,47 @@ def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
         if (read := as_written(y, quietly=quietly)) is not None:
             return read
         raise DataError(f"y must be numbers (n,) or (n, outputs) to predict, {no_numbers(y)}.") from error
+
+
+EVENTS = re.compile(
+    r"censor(ed|ing)?|churn(ed)?|dead|deaths?|deceased|died|events?|fail(ed|ure)|observed|relapsed?|status"
+)
+MOMENTS = re.compile(r"(day|duration|hour|month|time|week|year)s?|followup|lifetime|survival|tenure")
+"""Words in the names of columns that say whether something happened, and when."""
+
+
+def hint_of_censoring(y: Any) -> None:
+    """Warn of two targets that are a time and whether something happened then, as survival analysis has them.
+
+    One of them has two values and the other no negative one. The names of both say so, or for a column of truth values
+    one of the names; truth values in rows without names need none. Nothing is said of other targets with two values.
+    """
+    names = [*map(str, getattr(y, "columns", ()))]
+    try:
+        has_rows = (
+            not names and isinstance(y, (list, tuple)) and len(y) > 0 and isinstance(y[0], (list, tuple))
+        )
+        each = [y[name] for name in y.columns] if names else [*zip(*y, strict=True)] if has_rows else []
+        columns = [np.asarray(column) for column in each if len(each) == 2]
+        are_truths = any(column.dtype.kind == "b" for column in columns)
+        columns = [column.astype(np.float64) for column in columns]
+    except (TypeError, ValueError, KeyError):
+        return
+    have_two = [bool(np.isin(column, (0.0, 1.0)).all()) for column in columns if column.ndim == 1]
+    if have_two not in ([True, False], [False, True]):
+        return
+    event, moment = have_two.index(True), have_two.index(False)
+    words = [re.findall("[A-Z]?[a-z]+|[A-Z]+", name) for name in names] or [[], []]
+    says = [
+        any(of.fullmatch(word.lower()) for word in words[k]) for k, of in ((event, EVENTS), (moment, MOMENTS))
+    ]
+    if (columns[moment] >= 0).all() and (all(says) or (are_truths and (any(says) or not names))):
+        shown = f" ({names[moment]}, {names[event]})" if names else ""
+        hints.give(
+            f"y has a time and whether something happened then{shown}, as in survival analysis: censored rows are not "
+            "supported, and two numbers are predicted, each by itself. Predict the time of the rows where it happened, "
+            "or by MLPClassifier whether it happens within some time, of the rows where that is known."
+        )
 
 
 def as_loss(loss: Any, quantiles: Any) -> Loss:

@@ -42,10 +42,9 @@ def check_there(y: object, name: str = "y", what: str = "target") -> None:
     what: a target is called.
     """
     missing = missing_rows(y)
-    if missing is not None and missing.any():
-        raise DataError(
-            f"Input {name} contains NaN: the {what} is missing {in_rows(missing)}; omit these rows."
-        )
+    if missing is None or not missing.any():
+        return
+    raise DataError(f"Input {name} contains NaN: the {what} is missing {in_rows(missing)}; omit these rows.")
 
 
 def check_finite(y: object, name: str = "y") -> None:
@@ -187,10 +186,13 @@ def check_column(y: object, name: str = "y") -> None:
     if isinstance(y, Mapping):
         keys = ", ".join(repr(key)[:MAX_SHOWN] for key in list(y)[:3])
         raise DataError(f"{must} a mapping of {keys}; pass one of its values.")
-    if isinstance(y, (set, frozenset)):
+    if names := getattr(getattr(y, "dtype", None), "names", None):
         raise DataError(
-            f"{must} a {type(y).__name__}, which has no order; pass a list, in the order of the rows."
+            f"{must} an array of the fields {', '.join(names)[:MAX_SHOWN]}; pass one of them, such as "
+            f"{name}[{names[-1]!r}]. Times that may be censored, as in survival analysis, are not supported."
         )
+    if isinstance(y, (set, frozenset)):
+        raise DataError(f"{must} a {type(y).__name__}, which has no order; pass a list in that of the rows.")
     shape = getattr(y, "shape", None)
     if shape == () or (shape is None and not hasattr(y, "__getitem__") and not hasattr(y, "__array__")):
         hint = f"list({name})" if hasattr(y, "__iter__") and shape is None else "a list or an array"
