@@ -265,14 +265,14 @@ say({ first, later, before, still, after, accuracy, anew, expected });
 
 @needs_engine
 def test_columns_are_measured_once_as_the_package_does(tmp_path):
-    """Also one that is constant, and one whose deviation is small next to its mean."""
+    """Also one that is constant, and one whose deviation is small next to its mean; of more rows than in one pass."""
     built()
     rng = np.random.default_rng(0)
-    X = np.stack([rng.normal(5, 2, 40), np.full(40, 3.3), 1e4 + rng.normal(size=40)], 1).astype(np.float32)
+    X = np.stack([rng.normal(5, 2, 600), np.full(600, 3.3), 1e4 + rng.normal(size=600)], 1).astype(np.float32)
     network = Network(3, [Standardize(), Dense(1)], MeanSquaredError())
     model = Model(network, seed=0)
     model.fit(X, X[:, :1], epochs=1, optimizer=SGD(1e-30), engine="reference")
-    given = {"config": network_config(network), "X": text(X), "y": X[:, 0].tolist(), "n": 40}
+    given = {"config": network_config(network), "X": text(X), "y": X[:, 0].tolist(), "n": 600}
     found = run(tmp_path, MEASURES, given)
     state = model.states["standardize_1"]
     for name in ("mean", "std", "count"):
