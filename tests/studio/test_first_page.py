@@ -47,8 +47,14 @@ def test_a_table_is_trained_at_once_and_stands_there_in_its_own_words(browser, t
         legend = page.locator("[data-test=legend]").inner_text()
         assert "linear model" in legend and "constant" in legend
         shown = page.locator("[data-test=test_rmse]").get_attribute("data-value")
-        assert float(shown) == pytest.approx(run.records[-1]["test_rmse"])
-        assert "24 rows" in page.locator("[data-test=verdict]").inner_text()
+        assert float(shown) == pytest.approx(run.final["test_rmse"])
+        tile, verdict = (
+            page.locator(f"[data-test={name}]").inner_text() for name in ("test_rmse", "verdict")
+        )
+        assert "24 rows" in verdict and f"by {tile} (RMSE)" in verdict
+        assert (
+            page.locator("progress").first.evaluate("(bar) => bar.value") == 1
+        )  # also where it stopped early
         assert "24 個沒看過的列" in see(pages, page, "train", "zh")
         # The row as it stands in the table: its columns, in their units.
         assert see(pages, page, "draw", "zh").startswith("試一列") and page.title().startswith("試一列")

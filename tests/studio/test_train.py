@@ -653,6 +653,39 @@ def test_a_table_of_any_types(studio: Studio, tmp_path: Path):
     assert accuracy > 0.8  # the colour alone says it
 
 
+def test_what_is_said_at_the_end_is_of_the_weights_that_are_kept(studio: Studio, tmp_path: Path):
+    """Of a table whose answers are almost chance, learned by heart: the best epoch is long past."""
+    random = np.random.default_rng(1)
+    X, y = random.normal(size=(240, 6)), random.random(240)
+    rows = [
+        ",".join(f"{v:.3f}" for v in x) + f",{'no' if q < 0.7 else 'yes'}" for x, q in zip(X, y, strict=True)
+    ]
+    key = upload(studio, tmp_path, "survey.csv", "\n".join(["a,b,c,d,e,f,said", *rows, ""]).encode())
+    do(studio, "train.data", kind="files", uploads=[key])
+    run = run_to_the_end(studio, {"epochs": 60}).current()
+    state, (X_test, y_test) = do(studio, "train.state"), (studio.data.test.X, studio.data.test.y)
+    reached = float(np.mean(studio.model.predict(X_test) == y_test))
+    assert state["final"] == {"test_accuracy": pytest.approx(reached)}
+    assert np.trace(state["confusion"]) / state["confusion"].sum() == pytest.approx(reached)
+    assert len(run.records) < 60 and run.records[-1]["test_accuracy"] != pytest.approx(reached)
+    known = studio.model.evaluate(run.prepared.parts.train, metrics=["accuracy"])
+    assert state["kept"]["accuracy"] == pytest.approx(known["accuracy"])
+    assert state["kept"]["loss"] == pytest.approx(known["loss"]) != run.records[-1]["loss"]
+
+
+def test_the_best_epoch_of_arrays_is_measured_too(studio: Studio):
+    form = {"epochs": 8, "validation_fraction": 0.2, "patience": 2, "lr": 0.5}
+    run = run_to_the_end(studio, SMALL | form).current()
+    state = do(studio, "train.state")
+    best = min(run.records, key=lambda record: record["val_loss"])
+    assert best is not run.records[-1]
+    for name in ("val_loss", "val_accuracy"):
+        assert state["kept"][name] == pytest.approx(best[name], rel=1e-4)
+    parts = run.prepared.parts
+    np.testing.assert_array_equal(state["confusion"], studio.model.confusion_matrix(run.looks.judged))
+    assert state["final"] == {} and parts.judged_name == state["judged"]["name"]
+
+
 def houses(n: int = 120) -> str:
     """A table of prices that are linear in the size, with a town and an empty cell now and then."""
     random = np.random.default_rng(0)

@@ -69,8 +69,11 @@ class Fresh(NamedTuple):
     parts: Parts
     advice: tuple[str, ...]
 
-    def fit(self, callbacks: list[Callback]) -> History:
-        """Train, and return the history of the model, or of an estimator, whose callbacks have it in `run.model`."""
+    def fit(self, callbacks: list[Callback]) -> tuple[History, bool]:
+        """Train, and return the history, and whether the validation samples were learned too in the end.
+
+        The history is that of the model, or of an estimator, whose callbacks have it in `run.model`.
+        """
         with warnings.catch_warnings():
             if self.advice or self.plan.begun is not None:  # the page shows them
                 warnings.simplefilter("ignore")
@@ -79,7 +82,7 @@ class Fresh(NamedTuple):
             settings = self.plan.settings
             if settings.patience is not None:
                 callbacks = [EarlyStopping("val_loss", settings.patience), *callbacks]
-            return self.model.fit(
+            history = self.model.fit(
                 self.parts.train,
                 epochs=settings.epochs or 1,
                 batch_size=settings.batch_size,
@@ -90,6 +93,7 @@ class Fresh(NamedTuple):
                 callbacks=callbacks,
                 clip=settings.clip_norm,
             )
+            return history, False
 
 
 def defaults(data: Data | None = None) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from chainrule.engines import Engine
 from chainrule.formulas.layers import Context, Link
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.inspection.flow.flow import Flow, measure, thinned
+from chainrule.model import Model
 from chainrule.network.answers import decide, task_of, true_labels
 from chainrule.network.network import Network
+from chainrule.recipe.data import Parts
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.run import Run
 
@@ -33,6 +35,8 @@ SECONDS = 0.5
 """The minimum time between two measurements."""
 JUDGED = 2000
 """The number of samples of the confusion matrix after an epoch."""
+EVALUATED = 5000
+"""The maximum samples on which the trained model is evaluated in the end."""
 
 
 class ShownLink(NamedTuple):
@@ -166,6 +170,8 @@ class Looks:
         self.pinned = first if pinned is None or pinned.shape != first.shape else pinned
         self.found: dict[str, Any] | None = None
         self.confusion: NDArray[np.int32] | None = None
+        self.kept: dict[str, float | None] = {}
+        """the loss and the metric of the trained model, named as in the records; empty before it is evaluated"""
         self.hints: list[dict[str, Any]] = []
         self.blas = ThreadpoolController().select(user_api="blas")
         self.at = self.cost = 0.0
@@ -190,6 +196,22 @@ class Looks:
         self.hints = [*hints_of_loss(losses, records), *hints_of_flow(flow)]
         self.at = time.perf_counter()
         self.cost = self.at - start
+
+    def evaluate(
+        self, model: Model, parts: Parts, records: Sequence[dict[str, float]], is_refit: bool
+    ) -> None:
+        """Measure a trained model, which need not be that of the last epoch, as its records and the matrix do.
+
+        is_refit: whether it was trained on the validation samples too, which then say nothing about it.
+        """
+        last = records[-1] if records else {}
+        for prefix, samples in (("", parts.train), ("val_", parts.watched)):
+            names = [name for name in ("accuracy", "rmse") if prefix + name in last]
+            if f"{prefix}loss" in last:
+                found = model.evaluate(thinned(samples, EVALUATED), metrics=names)
+                self.kept |= {prefix + k: None if prefix and is_refit else v for k, v in found.items()}
+        if self.confusion is not None:
+            self.confusion = model.confusion_matrix(self.judged).astype(np.int32)
 
     def judge(self, run: Run) -> None:
         """Compute the confusion matrix."""

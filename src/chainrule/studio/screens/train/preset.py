@@ -71,12 +71,11 @@ class Begun(NamedTuple):
         # the pages show the network that is validated: of tied rows, one of all rows has other inputs
         return made.set_params(refit=False) if table.tied.names else made
 
-    def fit(self, callbacks: list[Callback]) -> History:
-        """Fit it to the rows not used for testing, and return the history."""
+    def fit(self, callbacks: list[Callback]) -> tuple[History, bool]:
+        """Fit it to the rows not used for testing; return the history, and whether held-out rows were learned too."""
         assert self.data.table is not None
-        given = self.data.table.to_fit(self.data.train.y)
-        history: History = self.estimator(callbacks).fit(**given).model_.history
-        return history
+        made = self.estimator(callbacks).fit(**self.data.table.to_fit(self.data.train.y))
+        return made.model_.history, made.n_iter_refit_ > 0
 
 
 def begun(data: Data, given: Settings) -> Begun:

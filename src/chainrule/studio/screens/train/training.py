@@ -61,7 +61,7 @@ class Training(Callback):
         self.timeline = Timeline()
         self.judge = TestRows.of_table(plan.data)
         self.final: dict[str, float] = {}
-        """the metric of the trained model on a table's test rows"""
+        """the metric of the kept model on a table's test rows"""
         self.records: list[dict[str, float]] = []
         self.condition = threading.Condition()
         self.left: int | None = None
@@ -122,19 +122,17 @@ class Training(Callback):
     def train(self, then: Callable[[Training], Any]) -> None:
         """Train to the end."""
         try:
-            history = self.prepared.fit([self.timeline, self])
-            self.conclude()
-            self.phase = "stopped" if history.stopped == ON_REQUEST else "done"
-            is_usual = (
-                history.stopped in (None, ON_REQUEST) or self.judge is not None
-            )  # a table's has a patience
-            self.error = "" if is_usual else str(history.stopped)
+            history, is_refit = self.prepared.fit([self.timeline, self])
+            self.conclude(is_refit)
+            stopped, is_table = history.stopped, self.judge is not None  # a table's run has a patience
+            self.phase = "stopped" if stopped == ON_REQUEST else "done"
+            self.error = "" if is_table or stopped in (None, ON_REQUEST) else str(stopped)
         except ChainruleError as error:
             self.phase, self.error = "failed", str(error)
             self.looks.hints = [{"code": "not_finite"}, *self.looks.hints]
         except MemoryError:
-            self.phase = "failed"
-            self.error = "there is not enough memory for this network; use narrower layers."
+            said = "there is not enough memory for this network; use narrower layers."
+            self.phase, self.error = "failed", said
         finally:
             if self.is_alive:
                 self.phase = "failed"
@@ -173,14 +171,16 @@ class Training(Callback):
         """Return the metric on a table's test rows; an empty dict for other data."""
         return {} if self.judge is None else self.judge.of(model_of(self.model, taken(run)))
 
-    def conclude(self) -> None:
-        """Evaluate and show the model, if the fit has changed it after its last epoch, as a preset's does."""
-        if self.judge is not None:
-            step, epochs = self.curves.position["step"], len(self.records)
-            snapshot = Snapshot(step, 0, epochs, self.model.theta, dict(self.model.states))
-            self.last_shown = model_of(self.model, snapshot)
-            self.final = self.judge.of(self.last_shown)
-            self.show(self.last_shown, snapshot)
+    def conclude(self, is_refit: bool) -> None:
+        """Measure and show the kept model, which need not be the last epoch's. is_refit: see `Looks.evaluate`."""
+        if self.judge is None and self.settings.patience is None:
+            return
+        model, step = self.model, self.curves.position["step"]
+        snapshot = Snapshot(step, 0, len(self.records), model.theta, dict(model.states))
+        kept = self.last_shown = model_of(model, snapshot)
+        self.final = {} if self.judge is None else self.judge.of(kept)
+        self.looks.evaluate(kept, self.prepared.parts, self.records, is_refit)
+        self.show(kept, snapshot)
 
     def on_train_end(self, run: Run) -> None:
         """Measure once more, and show the model."""
@@ -289,6 +289,7 @@ class Training(Callback):
             "records": self.records,
             "confusion": self.looks.confusion,
             "final": self.final,
+            "kept": self.looks.kept,
             "preset": self.settings.preset,
             "judged": {"name": self.prepared.parts.judged_name, "n": self.looks.judged.n},
             "labels": [str(label) for label in self.model.labels],

@@ -157,9 +157,10 @@ export function train(root, store) {
     return made.get(name);
   }
   function showTiles() {
-    const last = run.records[run.records.length - 1] || {}, share = (v) => (v === null || v === undefined ? '–' : percent(v, 1));
+    const kept = isAlive(run) ? {} : { ...run.kept, ...run.final }, last = { ...run.records[run.records.length - 1], ...kept }, share = (v) => (v === null || v === undefined ? '–' : percent(v, 1));
     const monitor = monitorOf(run), is = monitor.endsWith('accuracy') ? share : (v) => number(v, 4), score = [monitor, is(last[monitor]), last[monitor]];
-    const shown = [tile('loss', number(run.loss, 4), run.loss), ...(is === share ? [tile('accuracy', share(run.accuracy), run.accuracy)] : []), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
+    const { loss, accuracy } = { ...run, ...kept };   // of the weights that are kept, when they are
+    const shown = [tile('loss', number(loss, 4), loss), ...(is === share ? [tile('accuracy', share(accuracy), accuracy)] : []), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
       tile('rate', number(run.rate, 3), run.rate), tile('speed', run.speed.samples ? count(Math.round(run.speed.samples)) : '–', run.speed.samples),
       tile('step_time', run.speed.steps ? t(store, 'train.ms', { n: number(1000 / run.speed.steps, 2) }) : '–', run.speed.steps ? 1000 / run.speed.steps : null)];
     if (shown.some((one, i) => tiles.children[i] !== one)) fill(tiles, shown);
@@ -206,7 +207,7 @@ export function train(root, store) {
     root.dataset.run = String(run.run);
     root.dataset.step = String(run.step);
     showVerdict();
-    progress.value = run.samples * run.epochs > 0 ? run.seen / (run.samples * run.epochs) : 0;
+    progress.value = run.state === 'done' ? 1 : run.samples * run.epochs > 0 ? run.seen / (run.samples * run.epochs) : 0;
   }
   function showTimeline() {
     const n = run.marks.seen.length;
