@@ -65,7 +65,7 @@ def test_the_first_steps(pages: Pages, studio: Studio):
         settle(page)
         assert expected(page, "network") == 784 * 8
         onward(page)
-        trace = trace_of(studio, state(page, "sample.index"))
+        trace = trace_of(studio, state(page, "sample")["index"])
         z = trace.outputs["dense_1"][0]
         assert state(page, "neuron") == {"link": "dense_1", "index": int(z.argmax())}
         assert expected(page, "neuron") == (0 if z.max() > 0 else 1)
@@ -111,6 +111,69 @@ def test_the_chain_of_four_numbers(pages: Pages, studio: Studio):
         page.wait_for_function("() => window.chainrule.store.get('model').name === 'digits'")
         assert not page.locator("[data-test=course]").is_visible()
         assert "course" not in page.evaluate("location.hash")
+
+
+def test_usual_slips_are_named(pages: Pages, studio: Studio):
+    """The sum for the product, what is not asked for as well, and links of a neuron with itself."""
+    with pages.open("draw", state={"course": "network"}) as page:
+        verdict = page.locator("[data-test=course-verdict]")
+        size = studio.model.network.size
+        for guess, says in (
+            (784 + 8, "the sum of the neurons"),
+            (size, "every parameter"),
+            (784 * 8 + 8, "counts the biases"),
+            (784 * 8.5, "Close"),
+            (784 * 8, "Right"),
+        ):
+            page.fill("[data-test=course-guess]", str(guess))
+            page.keyboard.press("Enter")
+            assert says in verdict.inner_text(), guess
+        page.evaluate("window.chainrule.store.set({ course: 'layer', lang: 'zh' })")
+        settle(page)
+        page.fill("[data-test=course-guess]", str(8 * 8))
+        page.keyboard.press("Enter")
+        assert "和自己相連" in verdict.inner_text()
+
+
+def test_words_agree_with_their_numbers(pages: Pages, studio: Studio):
+    """1 neuron and 2 neurons; and a number with a sign of its own is in brackets behind another sign, no other is."""
+    with pages.open("plane", state={"course": "universality"}) as page:
+        page.wait_for_function(
+            "() => window.chainrule.store.get('shown.plane')?.settings.layers.length === 1"
+        )
+        page.evaluate("window.chainrule.store.call('plane.step', { steps: 200 })")
+        page.wait_for_selector("[data-test=course-reveal]:visible")
+        assert "of 1 neuron, between" in page.locator("[data-test=course-question]").inner_text()
+        assert page.locator("[data-test=depth]").inner_text() == "1 hidden layer"
+        page.locator("[data-test=course-width]").fill("2")
+        page.wait_for_function("() => window.chainrule.store.get('shown.plane').settings.layers[0] === 2")
+        page.evaluate("window.chainrule.store.call('plane.step', { steps: 200 })")
+        page.wait_for_function(
+            "() => document.querySelector('[data-test=course-question]').textContent.includes('2 neurons')"
+        )
+    with pages.open("backprop", state={"course": "zoom"}) as page:
+        page.wait_for_selector("[data-test=course-reveal]:visible")
+        page.click("[data-test=course-reveal]")
+        walk = state(page, "shown.backprop")["walk"]
+        right, largest = (
+            walk["labels"][0],
+            walk["links"][-1]["fields"]["W"]["largest"]["index"],
+        )
+        for j in (
+            right,
+            (right + 1) % 10,
+        ):  # the error of the right class is below 0, those of the others are above
+            page.evaluate(
+                "([i, j]) => window.chainrule.store.set({ weight: { name: 'dense_3.W', i, j } })",
+                [largest[0], j],
+            )
+            page.wait_for_function(
+                f"() => document.querySelector('[data-test=course-question]').textContent.includes(',{j}]')"
+            )
+            settle(page)
+            product = page.locator("[data-test=course-answer] p").inner_text().split(" = ")[0]
+            assert product.startswith("0.5 × (−" if j == right else "0.5 × "), product
+            assert ("(" in product) == (j == right), product
 
 
 LATE = """(() => {

@@ -345,16 +345,71 @@ def test_the_facts_are_the_librarys():
 
 @pytest.mark.slow
 def test_the_course(pages: StaticPages):
-    """Every step, with the numbers of the page's network; the chain of four has its own numbers here."""
+    """Every step, with the numbers of the page's network; the chain of four is on show in its place meanwhile."""
     with pages.open("course") as page:
         assert page.locator(".course-entry:not(:has(button))").count() == 0
         page.click("[data-test=course-begin]")
-        for number in (784 * 128, None, None, 128 * 127, pytest.approx(np.log(2)), None):
+        for number in (784 * 128, None, None, 128 * 127, pytest.approx(np.log(2)), None, 24):
             page.wait_for_selector("[data-test=course-reveal]:visible")
             page.click("[data-test=course-reveal]")
             assert number is None or page.evaluate(EXPECTED) == number
+            is_chain = page.evaluate("window.chainrule.store.get('model').example") == "lesson"
+            assert is_chain == (number == 24)
             page.click("[data-test=course-next]")
-        page.fill("[data-test=chain-w0]", "1")
-        page.keyboard.press("Tab")
-        page.click("[data-test=course-reveal]")
-        assert page.evaluate(EXPECTED) == 2 * (0.5 * 3 * -1 * 1 * 2 + 5) * 1 * -1 * 3 * 2
+        page.wait_for_function("() => window.chainrule.store.get('model').inputs === 784")
+        page.wait_for_selector("[data-test=course-reveal]:visible")
+        assert "dense_1.W" in page.locator("[data-test=course-question]").inner_text()
+
+
+@pytest.mark.slow
+def test_the_lines_of_a_chain_are_those_of_the_server(pages: StaticPages):
+    """Formulas, letters and numbers of both chains; the network that has been trained meanwhile comes back."""
+    studio = Studio()
+    with pages.open("glossary") as page:
+        before = ask(page, "model.get")["model"]
+        for kind in ("lesson", "sigmoid"):
+            ask(page, "backprop.example", kind=kind)
+            find("backprop.example")(studio, {"kind": kind})
+            assert ask(page, "data.samples", rows=[0, 5])["X"]["array"] == [2, 1.5]
+            for sample in (0, 3):
+                walk, other = (
+                    ask(page, "backprop.walk", sample=sample),
+                    find("backprop.walk")(studio, {"sample": sample}),
+                )
+                assert list(differences(walk, other | {"walk": walk["walk"]}, "walk")) == []
+                lines = ask(page, "backprop.chain", walk=walk["walk"], rate=0.1)
+                expected = find("backprop.chain")(studio, {"walk": other["walk"], "rate": 0.1})
+                for line, theirs in zip(lines["weights"], expected["weights"], strict=True):
+                    assert line["relative"] < 1e-8  # rounding
+                    theirs["relative"] = line["relative"]
+                assert list(differences(lines, expected, kind)) == []
+        ask(page, "backprop.example_end")
+        assert ask(page, "model.get")["model"] == before
+        with pytest.raises(Exception, match="no model to restore"):
+            ask(page, "backprop.example_end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_the_door_leads_to_the_top_of_a_mistake(pages: StaticPages, phone: bool):
+    """From the foot of the first screen, and over Draw; an address opens its step in the same page."""
+    with pages.open(phone=phone) as page:
+        for go in ("[data-go=backprop]", "nav [data-screen=draw]", "nav [data-screen=backprop]"):
+            page.evaluate("scrollTo(0, 1e6)")
+            page.locator(go).click()
+            page.evaluate("window.chainrule.idle()")
+            assert page.evaluate("[scrollY, document.activeElement.tagName]") == [0, "H1"]
+            if "backprop" in go:
+                page.locator("[data-test=relative]").wait_for()
+                assert "taken for" in page.locator("[data-test=question]").inner_text()
+                gradient = page.locator("[data-test=gradient]").first.get_attribute("data-value")
+                assert abs(float(gradient or 0)) > 0.01
+        for step in ("chain", "own", "chain", "delta", "neuron"):
+            page.evaluate(f"location.hash = '#course={step}'")
+            is_chain = str(step == "chain").lower()
+            page.wait_for_function(
+                f"() => (window.chainrule.store.get('model').example === 'lesson') === {is_chain}"
+            )
+            page.wait_for_selector("[data-test=course-reveal]:visible")
+            assert page.evaluate("window.chainrule.store.get('course')") == step
+            assert page.evaluate("scrollY") == 0

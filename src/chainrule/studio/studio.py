@@ -121,6 +121,15 @@ class Tab:
             return Message(pack({"event": event, "data": data, "frame": self.sent}))
 
 
+class Contents(NamedTuple):
+    """A model and data, each if there is one, the model's name, and the average that it is one network of."""
+
+    model: Model | None
+    data: Data | None
+    name: str
+    average: MLPClassifier | MLPRegressor | None = None
+
+
 class Studio:
     """The shown model and data, and the state shared by the commands of all pages."""
 
@@ -138,6 +147,10 @@ class Studio:
         self._model, self._data, self.average = model, data, average
         self.name = name
         """of the model: a file name, or its purpose"""
+        self.example: str | None = None
+        """the kind of the shown model, if it is an example"""
+        self.aside: Contents | None = None
+        """the contents replaced by an example until it ends"""
         self.tabs: set[Page] = set()
         self.parts: dict[str, Any] = {}
         """the state of a screen's commands between calls, by the screen's name"""
@@ -185,11 +198,39 @@ class Studio:
         """Return whether there are data."""
         return self._data is not None
 
-    def show_model(self, model: Model, name: str) -> None:
-        """Show a model and notify every page."""
+    def show_model(self, model: Model, name: str, *, example: str | None = None) -> None:
+        """Show a model and notify every page.  example: its kind, if it is one."""
         with self.lock:
-            self._model, self.name, self.average = model, name, None
+            self._model, self.name, self.average, self.example = model, name, None, example
         self.send("model.changed", {"name": name})
+
+    def show_newest(self, model: Model, name: str, data: Data) -> None:
+        """Show the newest model of a run on some data, or set it aside while an example is shown in their place."""
+        with self.lock:
+            if self.aside is not None and self.aside.data is data:
+                self.aside = Contents(model, data, name)
+                return
+        self.show_model(model, name)
+
+    def show_example(self, kind: str, model: Model, data: Data, name: str) -> None:
+        """Show an example, and set aside the model and the data shown before the first one."""
+        with self.lock:
+            if self.aside is None:
+                self.aside = Contents(self._model, self._data, self.name, self.average)
+            self.show_data(data)
+            self.show_model(model, name, example=kind)
+
+    def end_example(self) -> str:
+        """Show again what was set aside, and return the model's name. Raises ConfigError if there is nothing."""
+        with self.lock:
+            if self.aside is None:
+                raise ConfigError("there is no model to restore; train one, or open a model file.")
+            self._model, self._data, self.name, self.average = self.aside
+            self.aside = self.example = None
+            name = self.name
+        self.send("data.changed", {"name": name})
+        self.send("model.changed", {"name": name})
+        return name
 
     def show_data(self, data: Data) -> None:
         """Show data and notify every page."""

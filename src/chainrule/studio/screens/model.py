@@ -74,7 +74,8 @@ def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | Non
 
 def on_show(studio: Studio) -> dict[str, Any]:
     """Return the shown model as data for the page."""
-    return described(studio.model, studio.name, shown_part(studio).shape if studio.has_data else None)
+    shape = shown_part(studio).shape if studio.has_data else None
+    return described(studio.model, studio.name, shape) | {"example": studio.example}
 
 
 @command("model.get", reads=True)

@@ -1,13 +1,14 @@
 // The course beside the screens: the step at hand with its sentence, what to do, a question, and an answer made of the screen's numbers.
 import { numberOf } from './arithmetic.js';
-import { h, fill, write } from './dom.js';
-import { t } from './i18n.js';
+import { beginAt, h, fill, write } from './dom.js';
+import { agreeing, raw, t } from './i18n.js';
 import { button } from './ui.js';
 import { judged } from './course_facts.js';
 import { stepOf, steps } from './course_steps.js';
+import { isServed } from './store.js';
 import { stepsOf } from './tour.js';
 
-const FOLLOWED = ['network', 'model', 'data', 'sample', 'neuron', 'weight', 'screen', 'shown.backprop', 'backprop.row', 'backprop.rate', 'shown.plane', 'shown.vanishing', 'shown.without_backprop', 'course.widths', 'course.chain'];
+const FOLLOWED = ['network', 'model', 'data', 'sample', 'neuron', 'weight', 'screen', 'shown.backprop', 'backprop.row', 'backprop.rate', 'shown.plane', 'shown.vanishing', 'shown.without_backprop', 'course.widths'];
 const PAUSE = 250;   // milliseconds between two changes of what is read, as on the screens
 const FLASH = 1600;   // milliseconds that what a step is about stays framed
 
@@ -19,7 +20,7 @@ const addressOf = (store, name) => `${location.href.split('#')[0]}#${new URLSear
 
 // A text of a step with its values in it, each factor in its color.
 function rich(store, key, values) {
-  return t(store, key).split(/\{(\w+)\}/).map((part, k) => {
+  return agreeing(raw(store, key), values).split(/\{(\w+)\}/).map((part, k) => {
     const value = k % 2 ? values[part] : part;
     return value && typeof value === 'object' ? h(`b.factor.${value.factor}`, value.text) : value;
   });
@@ -30,7 +31,7 @@ function rich(store, key, values) {
 /** @param {HTMLElement} root  @param {import('./store.js').Store} store  @param {(screen: string) => boolean} offered  @param {Set<string>} given */
 export function courseMode(root, store, offered, given) {
   const element = h('section.course', { hidden: true, dataset: { test: 'course' } }), strip = h('div.course-strip');
-  let step = null, isOpen = false, asked = '', pending = null, example = null, flash = 0, picture = null, seen = 0, late = 0;   // pending: the keys that stay as they are, of a step that waits for the network or a sample
+  let step = null, isOpen = false, asked = '', pending = null, wanted = undefined, flash = 0, picture = null, seen = 0, late = 0, asking = undefined;   // pending: the keys that stay as they are, of a step that waits for the network or a sample; wanted: the example that is to come, null for none
   const title = h('p.course-title', { tabindex: -1, dataset: { test: 'course-title' } });
   const problem = h('p.message.error', { role: 'alert', hidden: true });
   const question = h('p.course-question', { dataset: { test: 'course-question' } }), answer = h('div.course-answer', { 'aria-live': 'polite', dataset: { test: 'course-answer' } });
@@ -39,16 +40,19 @@ export function courseMode(root, store, offered, given) {
   const tried = h('form.row.course-try', { onsubmit: (event) => { event.preventDefault(); judge(); } }), reveal = button('', () => { isOpen = !isOpen; follow(); }, { quiet: true, 'data-test': 'course-reveal' });
   const elsewhere = h('div.course-elsewhere');
 
+  const onShow = () => store.get('model')?.example || null;   // the example in the network's place
   const key = (part, form = '') => `course.step.${step.name}.${part}${form && `_${form}`}`;
-  const found = () => (store.get('screen') === step.screen ? step.facts(store) : null);
+  const isHere = () => store.get('screen') === step.screen && (wanted !== undefined || !step.example || onShow() === step.example);
+  const found = () => (isHere() && wanted === undefined ? step.facts(store) : null);
 
   function judge() {
     const facts = found(), given = numberOf(guess.value);
     if (!facts || facts.expected === undefined) return;
-    const kind = Number.isNaN(given) ? 'number' : judged(given, facts.expected);
+    const slip = Object.entries(facts.slips || {}).find(([, value]) => value === given && value !== facts.expected);
+    const kind = Number.isNaN(given) ? 'number' : slip ? 'wrong' : judged(given, facts.expected);
     verdict.className = `course-verdict ${kind}`;
     verdict.dataset.verdict = kind;
-    verdict.textContent = t(store, `course.verdict.${kind}`);
+    verdict.textContent = t(store, `course.verdict.${slip ? slip[0] : kind}`);
     if (kind === 'right') isOpen = true;
     follow();
   }
@@ -65,8 +69,8 @@ export function courseMode(root, store, offered, given) {
   function follow() {
     if (!step) return;
     seen = performance.now();
-    const facts = found(), isHere = store.get('screen') === step.screen;
-    fill(elsewhere, isHere ? null : h('p', t(store, 'course.elsewhere', { screen: t(store, `screen.${step.screen}`) })), isHere ? null : button(t(store, 'course.return'), () => enter(step), { primary: true, 'data-test': 'course-return' }));
+    const facts = found(), isThere = isHere(), where_ = store.get('screen') === step.screen ? t(store, 'backprop.example') : t(store, `screen.${step.screen}`);
+    fill(elsewhere, isThere ? null : h('p', t(store, 'course.elsewhere', { screen: where_ })), isThere ? null : button(t(store, 'course.return'), () => enter(step), { primary: true, 'data-test': 'course-return' }));
     const text = facts ? rich(store, key('ask', facts.form), facts.values) : [t(store, 'course.wait')], plain = text.map((part) => part?.textContent ?? part).join('');
     if (plain !== asked) {
       asked = plain;
@@ -74,7 +78,7 @@ export function courseMode(root, store, offered, given) {
       verdict.textContent = '';
       delete verdict.dataset.verdict;
     }
-    if (picture && isHere) picture.show();
+    if (picture && isThere) picture.show();
     tried.hidden = !facts || facts.expected === undefined;
     reveal.hidden = !facts;
     reveal.setAttribute('aria-expanded', String(isOpen));
@@ -85,23 +89,35 @@ export function courseMode(root, store, offered, given) {
   // Shows the state that a step sets, as soon as there is what it is taken from; what an address has given stays.
   function apply() {
     const isTaken = typeof step?.set === 'function';
-    if (!pending || (isTaken && !store.get('network'))) return;
+    if (!pending || (isTaken && (wanted !== undefined || !store.get('network')))) return;
     const state = isTaken ? step.set(store) : step.set || {};
     if (isTaken && !Object.keys(state).length) return;
     store.set(Object.fromEntries(Object.entries(state).filter(([name]) => !pending.has(name))));
     pending = null;
   }
 
-  async function show(wanted) {
-    if (wanted === example) return;
-    example = wanted;
-    try {
-      if (wanted) await store.call('backprop.example', { kind: wanted });
-      else await store.call('backprop.example_end');
-    } catch (error) {
-      if (error.message === 'lost') return;
-      problem.hidden = false;
-      problem.textContent = error.message;
+  // Puts the example that a step is about in the network's place, or the network back, as soon as it is known what is on show.
+  async function show() {
+    const next = wanted;
+    if (next === undefined || (isServed(store.host) && !store.get('isKnown'))) return;
+    if (!store.can('backprop.example') || onShow() === next) {
+      wanted = undefined;
+      apply();
+      follow();
+    } else if (asking !== next) {
+      asking = next;
+      try {
+        if (next) await store.call('backprop.example', { kind: next });
+        else await store.call('backprop.example_end');
+      } catch (error) {
+        wanted = undefined;
+        if (error.message === 'lost' || !next) return;
+        problem.hidden = false;
+        problem.textContent = error.message;
+        follow();
+      } finally {
+        asking = undefined;
+      }
     }
   }
 
@@ -117,8 +133,9 @@ export function courseMode(root, store, offered, given) {
     }
     store.set({ course: step.name, screen: step.screen });
     pending = kept;
+    wanted = step.example || null;
     apply();
-    show((store.can('backprop.example') && step.example) || null);
+    show();
     build();
   }
 
@@ -139,10 +156,13 @@ export function courseMode(root, store, offered, given) {
 
   const go = (to) => {
     enter(to);
-    title.focus();
-    element.scrollTop = 0;
-    element.scrollIntoView({ block: 'nearest' });
+    begin();
   };
+
+  function begin() {
+    element.scrollTop = 0;
+    beginAt(title, store.host);   // on another screen its name will have the focus
+  }
 
   function build() {
     const all = courseOf(store, offered), at = all.indexOf(step);
@@ -171,11 +191,12 @@ export function courseMode(root, store, offered, given) {
   }
 
   function close() {
+    if (step.example) wanted = null;
     step = pending = null;
     element.hidden = true;
     strip.remove();
     element.parentElement?.classList.remove('in-course');
-    show(null);
+    show();
   }
 
   const offs = [
@@ -186,10 +207,18 @@ export function courseMode(root, store, offered, given) {
     }),
     store.on(['lang', 'theme'], () => { if (step) { asked = ''; verdict.textContent = ''; build(); } }),
     store.on(['network', 'sample'], apply),
+    store.on(['model', 'isKnown'], show),
     store.on(FOLLOWED, soon),
     store.on('isKnown', () => { if (step) build(); }),
   ];
   const first = stepOf(store.get('course'));
   if (first) queueMicrotask(() => enter(first, given));   // once the host and the frame are there
-  return { element, stop: () => { clearTimeout(flash); clearTimeout(late); offs.forEach((off) => off()); } };
+  // given: the keys of an address that has come in this page.
+  function open(fresh) {
+    const to = stepOf(store.get('course'));
+    if (!to || store.get('screen') !== to.screen) return;
+    enter(to, fresh);
+    begin();
+  }
+  return { element, open, stop: () => { clearTimeout(flash); clearTimeout(late); offs.forEach((off) => off()); } };
 }

@@ -1,7 +1,7 @@
 // The numbers that the questions of the course are about, of the very network that a screen shows: pure functions of the store.
 //
 // Each returns null while the screen has no such numbers, else {values, expected, form}: the values of the question's and the answer's text,
-// the number that is asked for (or none), and which of several forms of the text applies. A value {text, factor} has its factor's color.
+// the number that is asked for (or none), which of several forms of the text applies, and the numbers of usual slips by the text that names them. A value {text, factor} has its factor's color.
 import { count, percent } from './format.js';
 import { activations } from './activations.js';
 import { answerOf, errorOf, figure, isActivation, isDense, lockedOf, outOf, rowOf } from './screens/backprop_steps.js';
@@ -11,7 +11,7 @@ import { factorsOf, isSame } from './screens/backprop_tasks.js';
 
 /**
  * @typedef {Record<string, string | {text: string, factor: string}>} Values
- * @typedef {{values: Values, expected?: number, form?: string}} Facts
+ * @typedef {{values: Values, expected?: number, form?: string, slips?: Record<string, number>}} Facts
  * @typedef {import('./store.js').Store} Store
  */
 
@@ -22,6 +22,9 @@ const outer = (value) => ({ text: figure(value, 4), factor: 'outer' });
 const middle = (value) => ({ text: figure(value, 4), factor: 'middle' });
 const inner = (value) => ({ text: figure(value, 4), factor: 'inner' });
 
+// A number behind a sign: in brackets where it has one of its own.
+export const bracketed = (text) => (text.startsWith('−') ? `(${text})` : text);
+
 const largestAt = (values) => values.reduce((best, value, k) => (Math.abs(value) > Math.abs(values[best]) ? k : best), 0);
 
 // --- the network and its neurons
@@ -31,7 +34,7 @@ export function ofNetwork(store) {
   const network = store.get('network'), first = network?.links.find(isDense);
   if (!first) return null;
   const { fan_in: from, fan_out: to } = first, widths = network.links.filter(isDense).map((link) => link.fan_out);
-  return { expected: from * to, values: { from: count(from), to: count(to), weights: count(from * to), size: count(network.model.size), layers: [network.model.inputs, ...widths].join('-') } };
+  return { expected: from * to, slips: { sum: from + to, parameters: network.model.size, biases: from * to + to }, values: { from: count(from), to: count(to), weights: count(from * to), size: count(network.model.size), layers: [network.model.inputs, ...widths].join('-') } };
 }
 
 // The chosen neuron for the sample at hand: its link with weights, what comes into it, its sum z, and the function behind it.
@@ -67,7 +70,7 @@ export function ofLayer(store) {
   const link = dense.find(({ name }) => name === chosen?.link) || dense[0];
   if (!link) return null;
   const n = link.fan_out;
-  return { expected: n * (n - 1), values: { link: link.name, n: count(n), others: count(n - 1), more: count(n * (n - 1)), half: count((n * (n - 1)) / 2), now: count(link.fan_in * n) } };
+  return { expected: n * (n - 1), slips: { itself: n * n, one_way: (n * (n - 1)) / 2 }, values: { link: link.name, n: count(n), others: count(n - 1), more: count(n * (n - 1)), half: count((n * (n - 1)) / 2), now: count(link.fan_in * n) } };
 }
 
 // --- one sample, there and back
@@ -99,18 +102,11 @@ export function ofStep(store) {
   const all = found.walk.links.filter((link) => isDense(link) && link.fields.W && !link.frozen).map((link) => ({ link, ...link.fields.W.largest, width: link.fields.W.shape[1] }));
   if (!all.length) return null;
   const { link, index, value, width } = all[largestAt(all.map((one) => one.value))], w = found.network.arrays[`${link.name}.W`][index[0] * width + index[1]], after = w - rate * value;
-  return { expected: after, values: { name: numberName(found.walk, `${link.name}.W`, index), w: figure(w, 5), gradient: figure(value, 4), rate: figure(rate), after: figure(after, 5), change: figure(-rate * value, 3) } };
+  return { expected: after, values: { name: numberName(found.walk, `${link.name}.W`, index), w: figure(w, 5), gradient: figure(value, 4), factor: bracketed(figure(value, 4)), rate: figure(rate), after: figure(after, 5), change: figure(-rate * value, 3) } };
 }
 
-/** The numbers of the chain of four neurons, and of its one sample, as the screen's example has them. */
-export const CHAIN = { x: 2, y: -5, w3: 0.5, w2: 3, w1: -1, w0: 2 };
-
-// The chain's numbers: x, y and the weights from the first on, of the network on show, or where no host has it the reader's own.
+// The chain's numbers: x, y and the weights from the first on.
 function chainOf(store) {
-  if (!store.can('backprop.example')) {
-    const { x, y, w3, w2, w1, w0 } = { ...CHAIN, ...(store.get('course.chain') || {}) };
-    return { x, y, weights: [w3, w2, w1, w0] };
-  }
   const found = walkOf(store);
   if (!found || !found.walk.is_chain || !found.walk.letters || found.walk.links.length !== 4 || !found.walk.links.every(isDense)) return null;
   const { walk, network } = found;
@@ -140,7 +136,7 @@ export function ofZoom(store) {
   const found = walkOf(store), weight = store.get('weight'), moved = found && movedOf(found, weight);
   if (!moved) return null;
   const { derivative, loss } = moved.at(moved.w), truth = moved.at(moved.w + NUDGE).loss - loss;
-  return { expected: NUDGE * derivative, values: { name: numberName(found.walk, weight.name, [weight.i, weight.j]), w: figure(moved.w, 4), derivative: figure(derivative, 4), nudge: figure(NUDGE), first: figure(NUDGE * derivative, 4), truth: figure(truth, 4) } };
+  return { expected: NUDGE * derivative, values: { name: numberName(found.walk, weight.name, [weight.i, weight.j]), w: figure(moved.w, 4), derivative: figure(derivative, 4), factor: bracketed(figure(derivative, 4)), nudge: figure(NUDGE), first: figure(NUDGE * derivative, 4), truth: figure(truth, 4) } };
 }
 
 /** What the recursion of the errors is made of: of the last activation before a layer with weights.  @param {Store} store */
@@ -176,7 +172,7 @@ export function ofSlope(store) {
   const { walk, row } = found, links = walk.links.filter((link) => link.slope && isActivation(link)), link = links[links.length - 1];
   if (!link) return null;
   const k = largestAt(Array.from(errorOf(walk, link.name, row))), z = outOf(walk, link.sources[0], row)[k], a = rowOf(link.out, row)[k], slope = rowOf(link.slope, row)[k];
-  return { form: ['sigmoid', 'tanh', 'relu'].includes(link.kind) ? link.kind : '', expected: slope, values: { name: `${link.name}[${k}]`, kind: link.kind, z: figure(z, 4), a: figure(a, 4), slope: figure(slope, 4), locked: count(lockedOf(link, row)), n: count(link.out.shape[1]) } };
+  return { form: ['sigmoid', 'tanh', 'relu'].includes(link.kind) ? link.kind : '', expected: slope, values: { name: `${link.name}[${k}]`, kind: link.kind, z: figure(z, 4), a: figure(a, 4), base: bracketed(figure(a, 4)), slope: figure(slope, 4), locked: count(lockedOf(link, row)), n: count(link.out.shape[1]) } };
 }
 
 /** Whether a number that a person gives is the one that is asked for: 'right', 'sign', 'near' or 'wrong'. */

@@ -1,4 +1,5 @@
 // The numbers of the course's questions about networks that train: on the plane, and side by side in the laboratory. As course_facts.js.
+import { bracketed } from './course_facts.js';
 import { count, percent } from './format.js';
 import { t } from './i18n.js';
 import { makeNetwork } from './network.js';
@@ -68,7 +69,7 @@ export function ofNorm(store) {
   if (!found) return null;
   const { link, arrays } = found, [gamma, beta, mean, variance] = ['gamma', 'beta', 'mean', 'var'].map((field) => arrays[`${link.name}.${field}`][0]), spread = Math.sqrt(variance), z = mean + 2 * spread;
   const expected = (gamma * (z - mean)) / Math.sqrt(variance + link.eps) + beta;
-  return { expected, values: { mean: figure(mean, 3), spread: figure(spread, 3), z: figure(z, 4), gamma: figure(gamma, 4), beta: figure(beta, 3), out: figure(expected, 4) } };
+  return { expected, values: { mean: figure(mean, 3), spread: figure(spread, 3), z: figure(z, 4), gamma: figure(gamma, 4), beta: figure(beta, 3), shift: bracketed(figure(beta, 3)), out: figure(expected, 4) } };
 }
 
 // The curve's ends, and where the loss of the test points was lowest.

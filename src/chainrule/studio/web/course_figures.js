@@ -4,7 +4,7 @@ import { h, fill } from './dom.js';
 import { t } from './i18n.js';
 import { field, slider } from './ui.js';
 import { largest, paint, palette, signedPlace } from './colors.js';
-import { CHAIN, recursionOf } from './course_facts.js';
+import { recursionOf } from './course_facts.js';
 import { normOf } from './course_facts_runs.js';
 import { figure } from './screens/backprop_steps.js';
 
@@ -63,25 +63,6 @@ export function histograms(store) {
         return h('figure.histogram', h('div.bins', { 'aria-hidden': 'true' }, counts.map((n) => h('i', { style: { height: `${(100 * n) / most}%` } }))), h('figcaption', { dataset: { mean, spread } }, label));
       };
       fill(element, one('course.before_norm', found.before), one('course.after_norm', found.after), h('p.hint', `−${figure(range, 3)} … ${figure(range, 3)}`));
-    },
-  };
-}
-
-/** The chain of four neurons with numbers of one's own, for a host that has no such network.  @param {import('./store.js').Store} store */
-export function fourNumbers(store) {
-  if (store.can('backprop.example')) return null;
-  const lines = h('div.four-lines'), numbers = () => ({ ...CHAIN, ...(store.get('course.chain') || {}) });
-  const input = (name, label) => field(label, h('input', { type: 'number', step: 'any', value: numbers()[name], dataset: { test: `chain-${name}` }, onchange: (event) => { if (event.target.value !== '') store.set({ 'course.chain': { ...numbers(), [name]: Number(event.target.value) } }); } }));
-  return {
-    element: h('div.course-figure', { dataset: { test: 'four-numbers' } }, h('div.four-numbers', input('x', 'a₄'), input('w3', 'w₃'), input('w2', 'w₂'), input('w1', 'w₁'), input('w0', 'w₀'), input('y', 'y')), lines),
-    show() {
-      const { x, w3, w2, w1, w0, y } = numbers(), low = '₀₁₂₃₄';
-      let a = x;
-      fill(lines, [w3, w2, w1, w0].map((w, k) => {
-        const before = a, n = 3 - k;
-        a *= w;
-        return h('div', `a${low[n]} = w${low[n]} a${low[n + 1]} = ${figure(w)} · ${before < 0 ? `(${figure(before)})` : figure(before)} = ${figure(a)}`);
-      }), h('div', `C = (a₀ − y)² = (${figure(a)} − ${y < 0 ? `(${figure(y)})` : figure(y)})² = ${figure((a - y) ** 2)}`));
     },
   };
 }

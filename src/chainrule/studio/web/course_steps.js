@@ -3,11 +3,25 @@
 // ask and answer. `example`: the chain of single neurons that is on show during the step. `figure`: what the step shows beside its texts.
 import { ofChain, ofDelta, ofGradient, ofLayer, ofLoss, ofNetwork, ofNeuron, ofOwn, ofSlope, ofStep, ofWeight, ofZoom } from './course_facts.js';
 import { ofCures, ofNorm, ofOverfitting, ofRegression, ofUniversality, ofVanishing, ofWithout } from './course_facts_runs.js';
-import { fourNumbers, histograms, recursion, width } from './course_figures.js';
+import { histograms, recursion, width } from './course_figures.js';
+import { isMistake } from './screens/backprop_question.js';
 import { after, loudest } from './tours.js';
 
+// An exported page has the chain if it was made of it.
+const hasChain = (store) => store.can('backprop.example') || store.get('model')?.example === 'lesson';
+
+// What the network reads rightly says little: unless it is a drawing, a mistake takes its place, or what has the largest loss.
+function telling(store) {
+  const shown = store.get('shown.backprop'), sample = store.get('sample'), network = store.get('network');
+  if (shown) return shown.walk.rows && shown.walk.n === 1 && !isMistake(store, shown.walk) ? { 'backprop.sample': null } : {};
+  if (sample?.x.length === network.model.inputs && (sample.index === null || network.labels()[network.ranked(sample.x)[0]] !== String(sample.y))) return {};
+  return { 'backprop.sample': null, 'backprop.adopted': sample };
+}
+
 const FIRST = (store) => loudest(store, 0);
-const ONE = (way) => (store) => ({ ...after(way)(store), 'backprop.source': 'one' });
+const SINGLE = (way) => (store) => ({ ...after(way)(store), ...(store.get('backprop.source') === 'batch' ? { 'backprop.source': null } : {}) });
+const AT = (way) => (store) => ({ ...after(way)(store), ...telling(store) });
+const ONE = (way) => (store) => ({ ...SINGLE(way)(store), ...telling(store) });
 const PLANE = { 'plane.seed': 1, 'plane.activation': 'tanh', 'plane.norm': false, 'plane.residual': false, 'plane.optimizer': 'adam', 'plane.rate': 0.03, 'plane.batch': 16, 'plane.points': '', 'plane.tests': false };
 const NOISY = { ...PLANE, 'plane.kind': 'moons', 'plane.noise': 0.35, 'plane.activation': 'relu', 'plane.batch': 8, 'plane.layers': [12, 12], 'plane.tests': true };
 const SURFACE = { ...PLANE, 'plane.kind': 'surface', 'plane.n': 400, 'plane.noise': 0 };
@@ -17,9 +31,9 @@ export const steps = [
   { name: 'neuron', screen: 'draw', at: '[data-test="formula"]', set: FIRST, facts: ofNeuron },
   { name: 'weight', screen: 'draw', at: '[data-test="weights"]', set: FIRST, facts: ofWeight },
   { name: 'layer', screen: 'draw', at: '[data-test="network"]', set: FIRST, facts: ofLayer },
-  { name: 'loss', screen: 'backprop', at: '.words', set: after('loss'), needs: 'backprop.walk', facts: ofLoss },
-  { name: 'downhill', screen: 'backprop', at: '[data-test="update"]', set: after('done'), needs: 'backprop.update', facts: ofStep },
-  { name: 'chain', screen: 'backprop', at: '[data-test="lines"]:not([hidden]), [data-test="four-numbers"]', set: after('done'), needs: 'backprop.walk', example: 'lesson', facts: ofChain, figure: fourNumbers },
+  { name: 'loss', screen: 'backprop', at: '.words', set: AT('loss'), needs: 'backprop.walk', facts: ofLoss },
+  { name: 'downhill', screen: 'backprop', at: '[data-test="update"]', set: AT('done'), needs: 'backprop.update', facts: ofStep },
+  { name: 'chain', screen: 'backprop', at: '[data-test="lines"]:not([hidden])', set: SINGLE('done'), needs: 'backprop.walk', when: hasChain, example: 'lesson', facts: ofChain },
   { name: 'own', screen: 'backprop', at: '[data-test="weight"]', set: ONE('done'), needs: 'backprop.weight', facts: ofOwn },
   { name: 'zoom', screen: 'backprop', at: '[data-test="zoom"]', set: ONE('done'), needs: 'backprop.walk', facts: ofZoom },
   { name: 'delta', screen: 'backprop', at: '[data-test="split"]', set: ONE('back'), needs: 'backprop.walk', facts: ofDelta, figure: recursion },

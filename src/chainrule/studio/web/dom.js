@@ -68,3 +68,13 @@ export function write(element, text) {
 
 // What has the focus.
 export const focused = () => /** @type {HTMLElement} */ (document.activeElement);
+
+// The same within an element that may be in a shadow of its page.
+export const focusedIn = (element) => element.getRootNode().activeElement;
+
+// Where what is new on the page begins: its heading has the focus, and the page is at its top. A notebook's page is not ours to scroll.
+/** @param {HTMLElement} heading  @param {{kind: string}} host */
+export function beginAt(heading, { kind }) {
+  heading.focus({ preventScroll: kind !== 'notebook' });
+  if (kind !== 'notebook') scrollTo({ top: 0, behavior: 'instant' });
+}

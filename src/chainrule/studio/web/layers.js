@@ -164,7 +164,7 @@ export function incoming(pass, { place, index }) {
 }
 
 function shared(edges) {
-  const most = largest(edges.map(({ share }) => share));
+  const most = largest(edges.map(({ share }) => share)) || 1;   // nothing flows where every input is 0
   for (const edge of edges) edge.share /= most;
   return edges;
 }

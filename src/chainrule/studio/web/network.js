@@ -170,7 +170,7 @@ function answerOf(model, kind, out) {
 /** @param {Model} model */
 export function makeNetwork(model) {
   const links = flat(model.links);
-  return {
+  const network = {
     model,
     links,
     arrays: model.arrays,
@@ -190,6 +190,14 @@ export function makeNetwork(model) {
       const n = out.length / members, answers = Array.from({ length: members }, (_, g) => answerOf(model, loss.kind, out.slice(g * n, (g + 1) * n)));
       return answers[0].map((_, k) => answers.reduce((sum, answer) => sum + answer[k], 0) / members);
     },
+    // The classes from the likeliest on, of an answer that is one of several; none of another.
+    /** @param {ArrayLike<number>} x */
+    ranked(x) {
+      if (model.task !== 'multiclass' && model.task !== 'binary') return [];
+      const p = network.answer(network.forward(x).at(-1)?.a ?? Float32Array.from(x));
+      return Array.from(p.keys()).sort((one, two) => p[two] - p[one]);
+    },
     labels: () => model.classes || Array.from({ length: model.task === 'binary' ? 2 : model.outputs }, (_, i) => String(i)),
   };
+  return network;
 }

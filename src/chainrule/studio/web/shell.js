@@ -1,5 +1,5 @@
 // The frame of all screens: their names, language, theme, the connection, and the state in the address.
-import { h, fill, focused } from './dom.js';
+import { beginAt, h, fill, focused, focusedIn } from './dom.js';
 import { t, languages, preferred } from './i18n.js';
 import { courseMode } from './course.js';
 import { stepOf } from './course_steps.js';
@@ -8,32 +8,35 @@ import { drawnIn, keepDrawing } from './drawing.js';
 import { count } from './format.js';
 import { makeNetwork } from './network.js';
 import { screens } from './screens.js';
-import { createStore } from './store.js';
+import { createStore, isServed } from './store.js';
 import { startTour, stepsOf } from './tour.js';
 import { tours } from './tours.js';
 import { button } from './ui.js';
 
+const THEMES = ['light', 'dark'];
 const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight', 'course'];
 
 // Every screen of a host: those that all have, behind its own.
 const screensOf = (host) => ({ ...host.screens, ...screens });
 
-function initial(address, firstScreen, known) {
-  const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
-  const still = typeof matchMedia === 'function' && matchMedia('(prefers-reduced-motion: reduce)').matches;
-  const found = { screen: firstScreen || 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
-    neuron: null, weight: null, connection: 'open' };
-  for (const [key, text] of Object.entries(address)) found[key] = parseValue(text);
-  if (!stepOf(found.course)) delete found.course;
-  else if (!('screen' in address)) found.screen = stepOf(found.course).screen;
-  if (!(found.lang in languages)) found.lang = 'en';
-  if (!['light', 'dark'].includes(found.theme)) found.theme = 'light';
-  if (!(found.screen in known)) found.screen = firstScreen || 'draw';
+// The keys of the state that an address may name.
+const keysOf = (host) => new Set([...SHARED, ...(host.kept || []), ...Object.values(screensOf(host)).flatMap(({ url }) => url || [])]);
+
+// The state that an address names, as far as this page knows it. A step of the course leads to its screen, unless it is the one at hand and the
+// address names another, which its reader looks at meanwhile.
+function named(host, address, step = null) {
+  const known = keysOf(host), found = Object.fromEntries(Object.entries(address).filter(([key]) => known.has(key)).map(([key, text]) => [key, parseValue(text)]));
+  const isOne = { screen: (name) => Object.hasOwn(screensOf(host), name), lang: (name) => Object.hasOwn(languages, name), theme: (name) => THEMES.includes(name), course: (name) => Boolean(stepOf(name)) };
+  for (const [key, holds] of Object.entries(isOne)) if (key in found && !holds(found[key])) delete found[key];
+  if (found.course && (found.course !== step || !found.screen)) found.screen = stepOf(found.course).screen;
   return found;
 }
 
-function parsed(address) {
-  return Object.fromEntries(Object.entries(address).map(([key, text]) => [key, parseValue(text)]));
+function initial(host, address) {
+  const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
+  const still = typeof matchMedia === 'function' && matchMedia('(prefers-reduced-motion: reduce)').matches;
+  return { screen: host.firstScreen || 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
+    neuron: null, weight: null, connection: 'open', ...named(host, address) };
 }
 
 // What the host says of the state, with a sample's numbers as an array of them.
@@ -118,9 +121,6 @@ function topBar(store) {
     language, theme);
 }
 
-// Whether a model and data come behind the page, from a server or a worker; until one has said what there is, nothing is missing.
-const isServed = (host) => host.kind === 'server' || host.kind === 'page';
-
 // What a screen cannot do without: null, or what is said in its place.
 function lacking(store, name) {
   const { needs } = screensOf(store.host)[name], model = store.get('model'), data = store.get('data');
@@ -158,14 +158,14 @@ async function exported(store) {
 /** @param {HTMLElement} root  @param {import('./store.js').Host} host */
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
-  const store = createStore({ ...initial(address, host.firstScreen, screensOf(host)), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
-  let stop = null, shown = null, framed = null, leave = null, placed = null;
-  const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
+  const store = createStore({ ...initial(host, address), ...stateOf(host), ...(host.kind === 'offline' ? named(host, address) : {}) }, host);
+  let stop = null, shown = null, framed = null, leave = null, placed = null, at = null, heading = null;   // at: the screen on show
+  const bar = h('div.top'), aside = h('aside'), main = h('main');
   root.classList.add('chainrule');
   const course = courseMode(root, store, (name) => offered(store, name), new Set(Object.keys({ ...address, ...stateOf(host) })));
   fill(root, bar, h('div.columns', aside, course.element, main));
   const all = screensOf(host), keys = () => [...SHARED, ...(host.kept || []), ...(all[store.get('screen')].url || [])];
-  const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
+  const { write, arrive } = host.kind === 'notebook' ? { write() {}, arrive() {} } : keepInUrl(store, keys);
 
   function frame() {
     const { name, size } = store.get('model') || {}, form = JSON.stringify([...['theme', 'lang', 'screen', 'connection'].map(store.get), name, size, kindOf(store)]);
@@ -175,7 +175,7 @@ export function mount(root, host) {
     root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
     if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');
     anew(bar, () => topBar(store));
-    const at = store.get('screen'), { list } = navigation(store), place = `${at} ${kindOf(store)}`, before = placed === place ? aside.firstChild.scrollLeft : null;
+    const { list } = navigation(store), place = `${store.get('screen')} ${kindOf(store)}`, before = placed === place ? aside.firstChild.scrollLeft : null;
     anew(aside, () => list);
     placed = place;
     const chosen = list.querySelector('[aria-current]');   // where the screens stand in a row that is too long, the one at hand is in sight
@@ -187,8 +187,7 @@ export function mount(root, host) {
     if (!tour || !stepsOf(store, tour).length) return null;
     const ended = () => {
       leave = null;
-      const start = main.querySelector('[data-test="tour-start"]');
-      if (start) start.focus();
+      if (at === name) main.querySelector('[data-test="tour-start"]')?.focus();
     };
     return button(t(store, 'tour.start'), () => { leave = startTour(root, store, name, tour, ended); }, { 'data-test': 'tour-start' });
   }
@@ -196,14 +195,33 @@ export function mount(root, host) {
   function screen() {
     const name = store.get('screen'), lacks = lacking(store, name), form = [titleOf(store, name), store.get('lang'), store.get('theme'), lacks].join(' ');
     if (form === shown) return;
-    shown = form;
+    const isOther = at !== null && at !== name, isFocused = heading && focusedIn(root) === heading;
+    [shown, at] = [form, name];
     if (stop) stop();
     store.memory.clear();
+    heading = h('h1', { tabindex: -1 }, t(store, `screen.${titleOf(store, name)}`));
     const body = h('div.screen', { dataset: { screen: name } });
-    fill(main, h('div.heading', h('div', h('h1', t(store, `screen.${titleOf(store, name)}`)), h('p', t(store, `screen.${titleOf(store, name)}.says`))), lacks ? null : tourButton(name)), body);
+    fill(main, h('div.heading', h('div', heading, h('p', t(store, `screen.${titleOf(store, name)}.says`))), lacks ? null : tourButton(name)), body);
     if (lacks) invitation(store, body, lacks);
     stop = (!lacks && all[name].show(body, store)) || (() => {});
+    if (isOther) beginAt(heading, host);
+    else if (isFocused) heading.focus({ preventScroll: true });
     if (host.kind !== 'notebook') document.title = `${t(store, `screen.${titleOf(store, name)}`)} – Chainrule Studio`;
+  }
+
+  // Another address in this page, by the browser's arrows or by hand, opens as in a new one; what it does not name stays, but for the screen's own state.
+  function open() {
+    const step = store.get('course'), found = named(host, readUrl(), step), own = (all[found.screen || store.get('screen')].url || []).filter((key) => !host.kept?.includes(key));
+    for (const key of host.kept || []) delete found[key];
+    const given = Object.keys(found).filter((key) => found.course === step || JSON.stringify(found[key]) !== JSON.stringify(store.get(key)));   // else it is left from the step before
+    const isOther = ['sample.index', 'sample.drawn'].some((key) => key in found && found[key] !== store.get(key)), sample = isOther ? { sample: null, 'sample.index': null, 'sample.drawn': null } : {};
+    store.set({ ...Object.fromEntries(own.map((key) => [key, undefined])), course: null, ...sample, ...found });
+    if (isOther) store.set(drawnIn(store, store.get('network')));
+    course.open(new Set(given));
+    arrive();
+    shown = null;
+    screen();
+    write();
   }
 
   const offs = [
@@ -213,6 +231,11 @@ export function mount(root, host) {
     store.on([...new Set(Object.values(all).flatMap((found) => found.url || []))], write),
   ];
   if (isServed(host)) offs.push(keepDrawing(store));
+  if (host.kind !== 'notebook') {
+    history.scrollRestoration = 'manual';   // each screen begins at its top, also by the browser's arrows
+    addEventListener('hashchange', open);
+    offs.push(() => removeEventListener('hashchange', open));
+  }
   frame();
   screen();
   write();
@@ -222,7 +245,7 @@ export function mount(root, host) {
     const model = { ...store.get('model'), arrays, steps };
     store.set({ model, network: makeNetwork(model) });
   });
-  store.listen('model.boot', ({ model, data }) => store.set({ model, data, network: makeNetwork(model) }));
+  store.listen('model.boot', ({ model, data }) => store.set({ model, data, network: model && makeNetwork(model) }));
   if (host.kind === 'server') follow(store);
   if (host.start) host.start(store);
   return { store, stop: () => { offs.forEach((off) => off()); course.stop(); if (leave) leave(); if (stop) stop(); } };

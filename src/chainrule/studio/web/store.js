@@ -25,10 +25,14 @@ const REMEMBERED = 60;   // calls of the screen at hand
  */
 /** @typedef {ReturnType<typeof createStore>} Store */
 
+// Whether a model and data come behind the page, from a server or a worker; until one has said what there is, nothing is missing.
+/** @param {Host} host */
+export const isServed = (host) => host.kind === 'server' || host.kind === 'page';
+
 /** @param {Record<string, any>} initial  @param {Host} host */
 export function createStore(initial, host) {
   const memory = createMemory(REMEMBERED);
-  const values = { ...initial };
+  const values = new Map(Object.entries(initial));
   const listeners = new Map();   // key -> set of functions
   const events = new Map();      // event -> set of functions
   let changed = new Set();
@@ -53,12 +57,12 @@ export function createStore(initial, host) {
 
   return {
     /** @param {string} key */
-    get: (key) => values[key],
+    get: (key) => values.get(key),
     /** @param {Record<string, any>} patch */
     set(patch) {
       for (const [key, value] of Object.entries(patch)) {
-        if (Object.is(values[key], value)) continue;
-        values[key] = value;
+        if (Object.is(values.get(key), value)) continue;
+        values.set(key, value);
         changed.add(key);
       }
       if (changed.size && !pending) pending = Promise.resolve().then(flush);

@@ -4,7 +4,7 @@ import { t } from './i18n.js';
 // The neuron of a link that gives out most for the sample at hand.
 export function loudest(store, place) {
   const network = store.get('network'), sample = store.get('sample');
-  if (!network || !sample || !network.runsHere) return {};
+  if (!network?.runsHere || sample?.x.length !== network.model.inputs) return {};   // none, or one of another network
   const dense = network.forward(sample.x).filter(({ kind }) => kind === 'dense'), { name, a } = dense.at(place);
   return { neuron: { link: name, index: a.indexOf(Math.max(...a)) } };
 }

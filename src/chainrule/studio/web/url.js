@@ -4,18 +4,29 @@ export function readUrl() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 }
 
-/** @param {import('./store.js').Store} store */
+/**
+ * Writes the state into the address: another screen, or step of the course, is an entry of the browser's history, all else belongs to the entry at hand.
+ * @param {import('./store.js').Store} store  @param {() => string[]} keys
+ */
 export function keepInUrl(store, keys) {
-  const write = () => {
-    const found = new URLSearchParams();
+  const place = () => [store.get('screen'), store.get('course')].join();
+  let entered = null;   // the place of the entry at hand
+
+  function write() {
+    const found = new URLSearchParams(), isOther = entered !== null && entered !== place();
     for (const key of keys()) {
       const value = store.get(key);
       if (value !== null && value !== undefined && value !== '') found.set(key, typeof value === 'object' ? JSON.stringify(value) : String(value));
     }
+    entered = place();
     const hash = `#${found}`;
-    if (hash !== location.hash && location.protocol !== 'about:') history.replaceState(null, '', hash);   // a frame without an address keeps none
-  };
-  return write;
+    if (hash === location.hash || location.protocol === 'about:') return;   // a frame without an address keeps none
+    if (isOther) history.pushState(null, '', hash);
+    else history.replaceState(null, '', hash);
+  }
+
+  // The state has come from the address, so it makes no entry of its own.
+  return { write, arrive() { entered = place(); } };
 }
 
 export function parseValue(text) {

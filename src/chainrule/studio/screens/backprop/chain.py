@@ -19,8 +19,6 @@ from chainrule.studio.screens.backprop.derived import chain, is_chain
 from chainrule.studio.screens.backprop.walks import Walks
 from chainrule.studio.studio import Studio
 
-BEFORE = "backprop.before"
-"""The part of the studio that stores the model, the data and the name shown before the example."""
 CHAIN_X = np.array([2.0, 1.0, -1.0, 0.5, -2.0, 1.5])
 
 
@@ -39,14 +37,9 @@ def example(studio: Studio, *, kind: Literal["lesson", "sigmoid"] = "lesson") ->
 
     lesson: w3, w2, w1, w0 = 0.5, 3, -1, 2 without activations, x = 2, y = -5.  sigmoid: the same with sigmoids between.
     """
-    model = lesson_model(kind)
     name = "1-1-1-1-1" if kind == "lesson" else "1-1-1-1-1 sigmoid"
-    with studio.lock:
-        model_before = studio.model if studio.has_model else None
-        data_before = studio.data if studio.has_data else None
-        studio.parts.setdefault(BEFORE, (model_before, data_before, studio.name))
-        studio.show_data(Data("chain", "", "", Dataset(CHAIN_X[:, None], -2.5 * CHAIN_X, (1,), "chain")))
-        studio.show_model(model, name)
+    data = Data("chain", "", "", Dataset(CHAIN_X[:, None], -2.5 * CHAIN_X, (1,), "chain"))
+    studio.show_example(kind, lesson_model(kind), data, name)
     return {"name": name}
 
 
@@ -65,13 +58,4 @@ def lesson_model(kind: str) -> Model:
 @command("backprop.example_end")
 def example_end(studio: Studio) -> dict[str, Any]:
     """Restore what was shown before the example."""
-    with studio.lock:
-        before = studio.parts.pop(BEFORE, None)
-        if before is None:
-            raise ConfigError("there is no model to restore; train one, or open a model file.")
-        model, data, name = before
-        if data is not None:
-            studio.show_data(data)
-        if model is not None:
-            studio.show_model(model, name)
-    return {"name": name}
+    return {"name": studio.end_example()}

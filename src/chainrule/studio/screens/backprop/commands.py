@@ -45,7 +45,7 @@ def walk(
     Returns out, dL/d out and slope of each link (rows, width), float32, and the number of the walk for other commands.
     """
     model, walks = studio.model, Walks.of(studio)
-    has_before = {"has_before": "backprop.before" in studio.parts}
+    has_before = {"has_before": studio.aside is not None}
     asked, data = repr((sample, n, x, label, y)), studio.data if x is None else None
     if known := walks.find(model, asked, data):
         return _described(known) | has_before
@@ -287,6 +287,6 @@ def keep(studio: Studio, *, walk: int, rate: float) -> dict[str, Any]:
             raise ConfigError("the model has changed since these passes; compute them again.")
         model.theta[...] = new
         model.steps_trained += 1
-        name = studio.name
-    studio.show_model(model, name)
+        name, kind = studio.name, studio.example
+    studio.show_model(model, name, example=kind)
     return {"steps": model.steps_trained}

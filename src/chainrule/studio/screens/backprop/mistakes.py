@@ -33,18 +33,21 @@ class Ranked(NamedTuple):
 
 
 @command("backprop.mistake", reads=True)
-def mistake(studio: Studio, *, after: int | None = None) -> dict[str, Any]:
-    """Find the misclassified sample with the largest loss, or the next one.
+def mistake(studio: Studio, *, after: int | None = None, of: int | None = None) -> dict[str, Any]:
+    """Find the misclassified sample with the largest loss, the next one, or the rank of a sample.
 
     after: the sample found before; the first one follows the last one.
+    of: the sample whose rank is asked for; its rank is None if it is not among the ranked ones.
     If none is misclassified, and for numeric targets, all samples are ranked.  rank: from 1.
     """
     part = shown_part(studio)
     ranked = by_loss(studio.model, part.X, part.y)
-    place = np.flatnonzero(ranked.order == after)
+    counts = {"mistakes": ranked.mistakes, "searched": ranked.searched}
+    place = np.flatnonzero(ranked.order == (after if of is None else of))
+    if of is not None:
+        return {"sample": of, "rank": int(place[0]) + 1 if len(place) else None} | counts
     at = (int(place[0]) + 1) % len(ranked.order) if len(place) else 0
-    sample = int(ranked.order[at])
-    return {"sample": sample, "rank": at + 1, "mistakes": ranked.mistakes, "searched": ranked.searched}
+    return {"sample": int(ranked.order[at]), "rank": at + 1} | counts
 
 
 def by_loss(model: Model, X: RowsLike, y: TargetsLike) -> Ranked:

@@ -45,6 +45,8 @@ class Desk:
         """the shown snapshot; None for the newest parameters"""
         self.name = ""
         """the name of the run's models"""
+        self.learned: Data | None = None
+        """the data of the run"""
         self.source = ""
         """the source of the shown data, for the script: mnist, points, or a file name"""
         self.divided: tuple[Data, Data] | None = None
@@ -131,7 +133,8 @@ class Desk:
             self.form, self.number, self.shown = form, self.number + 1, None
             training = Training(prepared, self.tell, self.show_live, self.pace, self.pinned)
             self.training = training
-            self.name = f"{self.studio.data.name} {widths(training.model)}"
+            self.learned = self.studio.data
+            self.name = f"{self.learned.name} {widths(training.model)}"
             self.studio.show_model(training.model_at_start(), self.name)
             return training
 
@@ -191,8 +194,8 @@ class Desk:
 
     def show_live(self, model: Model, snapshot: Snapshot) -> None:
         """Show the newest parameters, unless a page shows earlier ones."""
-        if self.shown is None:
-            self.studio.show_model(model, self.name)
+        if self.shown is None and self.learned is not None:
+            self.studio.show_newest(model, self.name, self.learned)
 
     def show(self, at: int | None) -> None:
         """Show a snapshot; None for the newest parameters."""

@@ -1,7 +1,7 @@
 // The chain rule of one number of a network, its paths, its equations, and a finite difference beside it:
 // inspection/derivation/{tree,lines,difference,derivation}.py and studio/screens/backprop/{paths,derived}.py in JavaScript.
 import { createGraph } from './graph.js';
-import { call, number, partial, product, symbol, textOf, treeOf, sixDigits } from './markup.js';
+import { call, number, partial, product, sum, symbol, textOf, treeOf, sixDigits } from './markup.js';
 
 const FIRST_STEP = 0.5, MAX_HALVINGS = 60, TABLE_ROWS = 12, EPS = 2 ** -52;
 
@@ -122,9 +122,11 @@ function rowsOf(symbols, numbers) {
   return trees.filter((_, i) => !texts.slice(0, i).includes(texts[i]));
 }
 
+const rightOf = ({ node, terms }) => (node.leaf ? [node.leaf] : terms.length ? terms.map(written) : [number(0)]);
+
 function asData(equation, isFirst) {
   const { node } = equation, left = { left: treeOf(node.symbol), value: node.value };
-  const whole = node.leaf ? [node.leaf] : equation.terms.length ? equation.terms.map(written) : [number(0)];
+  const whole = rightOf(equation);
   if (equation.terms.length + equation.others <= 1) return { ...left, rows: rowsOf([...(isFirst && equation.partials ? [equation.partials] : []), whole[0]], whole[0]), terms: null };
   const terms = whole.map((term) => ({ symbols: treeOf(term), numbers: textOf(term, true) === sixDigits(term.value) ? null : treeOf(term, true), value: term.value }));
   return { ...left, rows: null, terms, others: equation.others, rest: equation.rest };
@@ -239,4 +241,32 @@ export function derived(graph, name, index, { terms = 4, nodes = 12 } = {}) {
   const { equations: all, leftOut } = equations(node, terms, nodes), most = Math.max(Math.abs(node.value), Math.abs(difference.value));
   return { name: called, at, value: node.value, difference, relative: most ? Math.abs(node.value - difference.value) / most : 0, magnitude: node.magnitude,
     paths: { every: countPaths(node, false), live: countPaths(node, true) }, symbol: treeOf(node.of), partial: treeOf(node.symbol), equations: all.map((one, i) => asData(one, i === 0)), left_out: leftOut };
+}
+
+// --- a chain of single neurons: studio/screens/backprop/derived.py ---------------------------------------------------
+
+// (inner)^2, or half of it.
+function squared(inner, half) {
+  const sign = (text) => ['mo', { stretchy: 'false' }, text], square = ['msup', {}, ['mrow', {}, sign('('), ...inner.slice(2), sign(')')], ['mn', {}, '2']];
+  return ['math', {}, ...(half ? [['mfrac', {}, ['mn', {}, '1'], ['mn', {}, '2']]] : []), square];
+}
+
+// Every line of a chain of single neurons: forward, the loss, and of each weight the derivative and the update at a rate.
+export function chainLines(graph, rate) {
+  const { model, out, owners, letters } = graph, dense = graph.variables.slice(1).filter(({ link }) => link.kind === 'dense');
+  const forward = graph.variables.slice(1).map((variable) => {
+    const { link } = variable, a = graph.cellOf(owners.get(link.name).source, 0, 0), value = variable.value[0], bias = link.kind === 'dense' ? model.arrays[`${link.name}.b`][0] : 0;
+    const weighted = link.kind === 'dense' ? product(letters.parameter(link, 'W', [0, 0], model.arrays[`${link.name}.W`][0]), a) : call(link.kind, a, value);
+    const right = bias ? sum(weighted, letters.parameter(link, 'b', [0], bias)) : weighted;
+    return { link: link.name, left: treeOf(graph.cellOf(variable, 0, 0)), rows: rowsOf([right], right), value };
+  });
+  const error = sum(graph.cellOf(out, 0, 0), [-1, letters.target(0, 0, 1, graph.targets[0][0], false)]), isSquare = model.loss.kind === 'mean_squared_error';
+  const loss = { left: treeOf(letters.loss), rows: isSquare ? [false, true].map((withNumbers) => squared(treeOf(error, withNumbers), model.loss.half)) : [], value: graph.loss };
+  const weights = dense.reverse().map(({ link }) => {
+    const { node, called } = rootOf(graph, `${link.name}.W`, [0, 0]), { probe, at } = proberOf(graph, `${link.name}.W`, 0), equation = equationOf(node, 1), difference = centralDifference(probe, at).value;
+    const r = symbol({ plain: letters.chain ? 'r' : 'lr', letter: letters.chain ? 'r' : 'η', value: rate }), most = Math.max(Math.abs(node.value), Math.abs(difference));
+    const short = sum(node.of, [-1, product(r, node.symbol)]), long = sum(node.of, [-1, product(r, ...rightOf(equation))]);
+    return { name: called, at, ...asData(equation, true), symbol: treeOf(node.of), difference, relative: most ? Math.abs(node.value - difference) / most : 0, update: { rows: rowsOf([short, long], short), value: at - rate * node.value } };
+  });
+  return { forward, loss, weights, letters: letters.chain ? 'lesson' : 'layers' };
 }

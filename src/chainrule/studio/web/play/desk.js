@@ -19,7 +19,7 @@ export function createDesk(studio) {
     if (reading) throw new Error(`${reading} is being read; train when it is loaded.`);
     const plan = planOf(studio, given), mine = number + 1, { data } = studio;
     const widths = [plan.config.inputs, ...plan.config.layers.filter(({ kind }) => kind === 'dense').map(({ units }) => units)].join('-'), called = `${data.name} ${widths}`;
-    const fresh = createRun(studio, plan, { name: called, tell: (event, told) => { if (mine === number) tell(event, told); }, show: (model, config) => { if (mine === number && shown === null) studio.showModel(model, config); }, ended });
+    const fresh = createRun(studio, plan, { name: called, tell: (event, told) => { if (mine === number) tell(event, told); }, show: (model, config) => { if (mine === number && shown === null) studio.showNewest(model, config, data); }, ended });
     if (run) run.free();
     [run, number, form, shown, name] = [fresh, mine, given, null, called];
     studio.showModel(run.modelNow(), plan.config);

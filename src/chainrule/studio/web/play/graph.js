@@ -192,7 +192,7 @@ export function createGraph(model, x, y, n, options = {}) {
   const each = targets.map((target, i) => loss.value(row(out, i), target)), gradient = targets.flatMap((target, i) => [...loss.gradient(row(out, i), target)]);
   const penalty = l2 || l1 ? Object.entries(arrays).reduce((all, [name, values]) => all + (name.endsWith('.W') ? values.reduce((s, w) => s + penaltyOf(w), 0) : 0), 0) : 0;
   const total = each.reduce((all, v) => all + v, 0) / n + penalty;
-  letters = lettersOf({ links: model.links, n, loss: total });
+  letters = lettersOf({ links: model.links, n, loss: total, inputs: model.inputs, isPenalized: l2 || l1 });
 
   // Fills the map from variables to what arrives at their cells (n, width), from the output's on back to a variable; rule: what an edge hands to its source.
   /** @param {Map<Variable, Float64Array>} found  @param {Variable} variable  @param {(edge: Edge, given: Float64Array) => Float64Array} rule */

@@ -126,7 +126,7 @@ export function play(root, store) {
 
   function readPad() {
     const network = store.get('network');
-    if (!pad || !network) return;
+    if (!pad || !network?.model.shape) return;
     const x = pad.read(), seen = network.forward(x);
     answer.update(network.answer(seen[seen.length - 1].a));
     padBox.classList.toggle('untouched', isLent || !x.some((value) => value > 0));

@@ -71,6 +71,8 @@ export function createStudio(engine, given, send) {
     /** @type {any} */
     model: null,
     config: null,
+    /** @type {{model: any, config: any, data: Data | null} | null} */
+    aside: null,   // what an example has taken the place of
     version: 0,   // of the model's numbers
     commands: /** @type {Record<string, (args: any) => any>} */ ({}),
 
@@ -87,6 +89,21 @@ export function createStudio(engine, given, send) {
       studio.version += 1;
       if (isSame) send('model.frame', { arrays: model.arrays, steps: model.steps });
       else send('model.shown', { model });
+    },
+    // The newest model of a run on some data; while an example is on show in their place it waits aside.
+    showNewest(model, config, data) {
+      if (studio.aside && studio.aside.data === data) studio.aside = { model, config, data };
+      else studio.showModel(model, config);
+    },
+    showExample(example) {
+      studio.aside ??= { model: studio.model, config: studio.config, data: studio.data };
+      put(example);
+    },
+    endExample() {
+      if (!studio.aside) throw new Error('there is no model to restore; train one, or open a model file.');
+      put(studio.aside);
+      studio.aside = null;
+      return { name: studio.model?.name ?? '' };
     },
     needModel() {
       if (!studio.model) throw new Error('there is no model yet; train one, or open a model file.');
@@ -107,6 +124,12 @@ export function createStudio(engine, given, send) {
       return command(args);
     },
   };
+
+  // A model and its data at once.
+  function put({ model, config, data }) {
+    Object.assign(studio, { model, config, data, version: studio.version + 1 });
+    send('model.boot', { model, data: described() });
+  }
 
   function described() {
     const { data } = studio;

@@ -1,11 +1,21 @@
 // Backpropagation step by step: the commands of studio/screens/backprop in the page.
-import { derived } from './derivation.js';
+import { chainLines, derived } from './derivation.js';
 import { createGraph, needLoss } from './graph.js';
-import { shaped, thinned } from './studio.js';
+import { describe, shaped, thinned } from './studio.js';
 
 const KEPT = 8, MAX_BATCH = 256, MAX_NUMBERS = 1 << 20, MAX_CHANGES = 24, SEARCHED = 2000, TERMS = 24, NODES = 60;
 const STATISTICS = ['mean', 'var', 'std', 'count'];   // that training does not learn
 const BOUNDED = ['sigmoid', 'tanh'], NOT_ELEMENTWISE = ['dense', 'projection', 'residual', 'softmax'];
+
+const CHAIN = { weights: [0.5, 3, -1, 2], x: [2, 1, -1, 0.5, -2, 1.5] };
+
+function checked(rate) {
+  if (!(rate > 0 && rate <= 1e6)) throw new Error(`rate must be above 0 and at most 1,000,000, not ${rate}.`);
+  return rate;
+}
+
+// Whether a walk is one sample's through single neurons.
+const isChain = ({ n, model }) => n === 1 && model.inputs === 1 && model.links.every(({ fan_out, branches }) => fan_out === 1 && !branches.length);
 
 const norm = (values) => Math.sqrt(values.reduce((all, v) => all + v * v, 0));
 const single = (values, shape) => shaped(Float32Array.from(values), shape);
@@ -89,7 +99,7 @@ export function backprop(studio) {
   }
 
   function described(walked) {
-    const { id, model, graph, n, rows, assumed } = walked, { variables, input, out } = graph, all = variables.slice(1);
+    const { id, model, graph, n, rows, assumed } = walked, { variables, input, out } = graph, all = variables.slice(1), letters = graph.letters.chain;
     const shown = Math.max(1, Math.min(n, Math.floor(MAX_NUMBERS / Math.max(1, all.reduce((sum, v) => sum + v.width, 0)))));
     const page = (values, width) => single(values.subarray ? values.subarray(0, shown * width) : values.slice(0, shown * width), [shown, width]);
     const links = all.map((variable) => {
@@ -102,7 +112,7 @@ export function backprop(studio) {
     return { walk: id, n, rows, shown, mode: graph.isTraining ? 'training' : 'prediction', assumed, loss: graph.loss, penalty: graph.penalty,
       losses: single(graph.losses.slice(0, shown), [shown]), x: page(input.value, input.width), error_x: page(graph.delta(input), input.width), target: page(targets, out.width),
       labels: task === 'multiclass' ? graph.targets.map((target) => target.indexOf(1)) : task === 'binary' ? graph.targets.map((target) => Number(target[0] > 0.5)) : null,
-      prediction: page(predicted(model, out.value, n), out.width), links, is_chain: false, letters: null, has_before: false };
+      prediction: page(predicted(model, out.value, n), out.width), links, is_chain: isChain(walked), letters: letters && { cells: { input: `a${letters.length}`, ...Object.fromEntries(Array.from(letters.cells, ([link, letter]) => [link, `${letter}${letters.numbers.get(link)}`])) }, numbers: Object.fromEntries(all.filter(({ link }) => link.kind === 'dense').map(({ link }) => [link.name, letters.numbers.get(link.name)])), loss: 'C' }, has_before: Boolean(studio.aside) };
   }
 
   function weight({ walk: number, name, index, terms = 4, nodes = 12 }) {
@@ -135,9 +145,16 @@ export function backprop(studio) {
     return { walk: number, link, index, fields };
   }
 
+  // Every line of a chain of single neurons.
+  function chain({ walk: number, rate = 0.01 }) {
+    const walked = get(number);
+    if (!isChain(walked)) throw new Error('the lines are written for one sample and single neurons; load the example.');
+    return chainLines(walked.graph, checked(rate));
+  }
+
   // One step of gradient descent: {gradients by name, arrays after it}.
   function descended({ model, graph }, rate) {
-    if (!(rate > 0 && rate <= 1e6)) throw new Error(`rate must be above 0 and at most 1,000,000, not ${rate}.`);
+    checked(rate);
     const names = Object.keys(model.arrays).filter((name) => graph.owners.get(name.split('.')[0])?.parameterCells && !STATISTICS.includes(name.split('.')[1])), gradients = {}, arrays = { ...model.arrays };
     for (const name of names) {
       const values = model.arrays[name], g = gradients[name] = graph.gradientOf(name);
@@ -171,14 +188,30 @@ export function backprop(studio) {
   }
 
   let ranked = null;
-  function mistake({ after = null }) {
+  function mistake({ after = null, of = null }) {
     const model = studio.needModel(), { test, features } = studio.needData();
     if (ranked?.version !== studio.version || ranked.data !== studio.data) ranked = { version: studio.version, data: studio.data, ...byLoss(studio, model, test, features) };
-    const place = ranked.order.indexOf(after), at = place < 0 ? 0 : (place + 1) % ranked.order.length;
-    return { sample: ranked.order[at], rank: at + 1, mistakes: ranked.mistakes, searched: ranked.searched };
+    const { order, mistakes, searched } = ranked, place = order.indexOf(of ?? after), at = place < 0 ? 0 : (place + 1) % order.length;
+    if (of !== null) return { sample: of, rank: place < 0 ? null : place + 1, mistakes, searched };
+    return { sample: order[at], rank: at + 1, mistakes, searched };
   }
 
-  return { 'backprop.walk': walk, 'backprop.weight': weight, 'backprop.neuron': neuron, 'backprop.update': update, 'backprop.keep': keep, 'backprop.mistake': mistake };
+  // The lesson's chain in place of what is on show: w3, w2, w1, w0 = 0.5, 3, -1, 2 and the samples y = -2.5 x; `sigmoid` has sigmoids between.
+  function example({ kind = 'lesson' }) {
+    const layers = CHAIN.weights.flatMap((_, k) => [...(k && kind === 'sigmoid' ? [{ kind: 'sigmoid' }] : []), { kind: 'dense', units: 1 }]), name = kind === 'lesson' ? '1-1-1-1-1' : '1-1-1-1-1 sigmoid';
+    const config = { inputs: 1, layers, loss: { kind: 'mean_squared_error' }, l2: 0, l1: 0, max_norm: null }, network = studio.engine.network(config, { seed: 0 });
+    try {
+      network.theta = Float32Array.from({ length: network.size }, (_, at) => CHAIN.weights[network.parameters.filter(({ name: of }) => of.endsWith('.W')).findIndex(({ start }) => start === at)] ?? 0);
+      const part = { X: Float32Array.from(CHAIN.x), y: Float32Array.from(CHAIN.x, (x) => -2.5 * x), told: CHAIN.x.map((x) => -2.5 * x), n: CHAIN.x.length };
+      const data = { name: 'chain', source: 'chain', X_kind: 'numbers', features: 1, shape: null, labels: null, scale: { mean: [0], std: [1] }, train: part, test: part };
+      studio.showExample({ model: { ...describe(network, config, { name }), example: kind }, config, data });
+    } finally {
+      network.free();
+    }
+    return { name };
+  }
+
+  return { 'backprop.chain': chain, 'backprop.example': example, 'backprop.example_end': () => studio.endExample(), 'backprop.walk': walk, 'backprop.weight': weight, 'backprop.neuron': neuron, 'backprop.update': update, 'backprop.keep': keep, 'backprop.mistake': mistake };
 }
 
 // The targets as the engine takes them: labels for classes, else rows of the outputs.

@@ -18,10 +18,12 @@ export const url = ['backprop.source', 'backprop.sample', 'backprop.n', 'backpro
 
 const START = { 'backprop.source': null, 'backprop.n': 16, 'backprop.row': 0, 'backprop.step': 0, 'backprop.rate': 0.01, 'backprop.speed': 1 };
 
+const REST = 700;   // milliseconds without other numbers until mistakes are counted again
+
 function defaults(store) {
-  const sample = store.get('sample'), index = sample ? sample.index : store.get('sample.index'), found = {};
+  const sample = store.get('sample'), index = sample && !sample.isLent ? sample.index : store.get('sample.index'), found = {};
   for (const [key, value] of Object.entries(START)) if (store.get(key) === undefined) found[key] = value;
-  if (sample && store.get('backprop.adopted') !== sample) {   // another screen has chosen it since
+  if (sample && store.get('backprop.adopted') !== sample && !sample.isLent) {   // it was drawn, or chosen, on another screen since
     if (Number.isInteger(index)) Object.assign(found, { 'backprop.sample': index, 'backprop.source': store.get('backprop.source') === 'batch' ? 'batch' : 'one' });
     else found['backprop.source'] = 'own';
     found['backprop.adopted'] = sample;
@@ -32,8 +34,8 @@ function defaults(store) {
 /** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function backprop(root, store) {
   defaults(store);
-  let walk = null, steps = [], known = null, update = null, form = null, turn = 0, isOver = false, isLoading = false, isStale = false;
-  let isOwn = Number.isInteger(store.get('backprop.sample')), start = null, ownNeuron = null;   // isOwn: a person has come to this sample, or begun to look at it
+  let walk = null, steps = [], known = null, update = null, form = null, turn = 0, isOver = false, isLoading = false, isStale = false, resting = 0;
+  let isOwn = Number.isInteger(store.get('backprop.sample')), start = null, ownNeuron = null, begun = null;   // begun: the sample that the newest walk began with; isOwn: a person has come to this sample, or begun to look at it
   const kept = new Map();   // by a network's form: the sample that was on show when another network came
   const note = h('div');
   const hover = (mark) => { picture.light(mark); lightFormulas(root, mark); };
@@ -82,7 +84,7 @@ export function backprop(root, store) {
   const writePython = () => fill(python_, code(store, pythonOf(store, walk)));
 
   function showAll() {
-    source.show(walk, start && start.sample === store.get('backprop.sample') && walk.rows && walk.n === 1 ? start : null);
+    source.show(walk, rankOf(walk));
     show();
     updates.show(walk);
     neuron.show(walk, row());
@@ -94,32 +96,56 @@ export function backprop(root, store) {
     return weight.show(walk);
   }
 
+  // What is known of the sample's place among the mistakes, counted for the very numbers that are walked.
+  function rankOf({ rows, n, network }) {
+    return start && rows && n === 1 && start.sample === rows[0] && start.network === network ? start : null;
+  }
+
+  // Counts anew when a network that learns has come to rest.
+  function recount() {
+    clearTimeout(resting);
+    if (!start || !walk.rows || walk.n > 1 || start.sample !== walk.rows[0] || rankOf(walk)) return;
+    resting = setTimeout(async () => {
+      const { network, rows } = walk, found = await store.call('backprop.mistake', { of: rows[0] }).catch(() => null);
+      if (isOver || !found || walk.network !== network || walk.rows?.[0] !== rows[0]) return;
+      start = found.rank === null ? null : { ...found, network };
+      source.show(walk, rankOf(walk));
+    }, REST);
+  }
+
   function formOf() {
     const model = store.get('model');
     return model && JSON.stringify(model.links.map(({ name, fan_out }) => [name, fan_out]));
   }
 
+  // Whether a walk is through a network: the server may show another one already.
+  function isOf({ links, x }, network) {
+    return x.shape[1] === network.model.inputs && links.at(-1)?.name === network.links.at(-1)?.name && links.every(({ name, out }) => network.link(name)?.fan_out === out.shape[1]);
+  }
+
   // To the sample with the largest loss among those that the model is wrong about, or the one after another.
   async function begin(after = null) {
-    const of = formOf();
+    const of = formOf(), network = store.get('network');
     const found = await store.call('backprop.mistake', after === null ? {} : { after }).catch(() => ({ sample: 0 }));   // the walk says what is wrong with the data
     if (isOver || of !== formOf()) return;   // another network, of other data, has come meanwhile
+    begun = found.sample;
     store.set({ 'backprop.sample': found.sample });
-    start = found.searched === undefined ? null : found;
+    start = found.searched === undefined ? null : { ...found, network };
   }
 
   async function load(mayBegin = true) {
     const mine = ++turn;
+    begun = store.get('backprop.sample');
     if (source.seeks()) await begin();
     const asked = source.ask(), of = formOf();
     if (mine !== turn || isOver) return;
     if (!asked) return;   // the frame says it where there is no model
     try {
       const answer = await store.call('backprop.walk', asked);
-      if (mine !== turn || isOver || of !== formOf()) return;   // of another network, which is walked next
-      const found = { ...answer, network: store.get('network') };   // what is on show is of one network, also while another one comes
+      if (mine !== turn || isOver || of !== formOf() || !isOf(answer, store.get('network'))) return;   // of another network, which is walked next
+      const found = { ...answer, assumed: answer.assumed || source.isGuessed(), network: store.get('network') };   // what is on show is of one network, also while another one comes
       if (mayBegin && !isOwn && start && start.mistakes && found.rows && found.n === 1 && !isMistake(store, found)) {   // it has learned this one meanwhile
-        store.set({ 'backprop.sample': null });
+        await begin();
         await load(false);
         return;
       }
@@ -131,6 +157,7 @@ export function backprop(root, store) {
       body.hidden = false;
       body.dataset.walk = walk.walk;
       await showAll();
+      recount();
       const chosen = store.get('weight'), now = store.get('neuron');
       if (chosen && chosen.j !== null && (!now || now === ownNeuron)) {   // a person's choice stays
         ownNeuron = { link: chosen.name.split('.')[0], index: chosen.j };
@@ -166,11 +193,12 @@ export function backprop(root, store) {
         kept.set(form, store.get('backprop.sample'));
         start = null;
         isOwn = kept.has(now);
-        store.set({ weight: null, neuron: null, 'backprop.sample': kept.get(now) ?? null });
+        store.set({ weight: null, neuron: null, 'backprop.sample': kept.get(now) ?? null, 'shown.backprop': null, ...(store.get('backprop.source') === 'own' ? { 'backprop.source': null } : {}) });   // its own numbers are none of this one's
       }
       form = now;
       follow();
     }),
+    store.on(['backprop.sample'], () => { if (store.get('backprop.sample') === null && begun !== null) follow(); }),   // one that says more is asked for
     store.on(['backprop.step'], show),
     store.on(['backprop.row'], () => { if (walk) { source.thumbnail(row()); show(); neuron.show(walk, row()); exercise.show(walk, row()); zoom.show(walk, row()); } }),
     store.on('weight', () => { if (walk) writePython(); }),
@@ -182,6 +210,7 @@ export function backprop(root, store) {
   follow();
   return () => {
     isOver = true;
+    clearTimeout(resting);
     store.set({ 'shown.backprop': null });
     root.removeEventListener('pointerdown', pin);
     keysOn.removeEventListener('keydown', pin);

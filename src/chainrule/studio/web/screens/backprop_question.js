@@ -20,7 +20,7 @@ export function questionOf(store, walk, start) {
     return t(store, values.said === values.target ? 'backprop.question_numbers_right' : 'backprop.question_numbers', values);
   }
   const values = { said: found.labels[found.best], right: found.labels[found.right], p: chance(found.p[found.right]) };
-  if (walk.assumed) return t(store, 'backprop.question_assumed', values);
+  if (walk.assumed) return t(store, found.best === found.right ? 'backprop.question_assumed' : 'backprop.question_if', values);
   if (found.best !== found.right) return t(store, 'backprop.question', values);
   return t(store, start && start.mistakes === 0 && start.rank === 1 ? 'backprop.question_hardest' : 'backprop.question_right', values);
 }

@@ -24,7 +24,7 @@ export function sourcePanel(store, changed, next) {
 
   function drawing() {
     const sample = store.get('sample');
-    return sample && sample.index === null && model() && sample.x.length === model().inputs ? sample.x : null;
+    return sample && sample.index === null && !sample.isLent && model() && sample.x.length === model().inputs ? sample.x : null;
   }
 
   // The kinds of input that there are now.
@@ -32,7 +32,7 @@ export function sourcePanel(store, changed, next) {
     const found = hasData() ? ['one', 'batch'] : [];
     if (drawing() || !hasData() || model().inputs <= MAX_OWN) found.push('own');
     if (!isFile()) return found;
-    return found.filter((kind) => (kind === 'own' ? drawing() && store.knows('backprop.walk', { x: Array.from(drawing()) }) : kind === 'one'));
+    return found.filter((kind) => (kind === 'own' ? drawing() && store.knows('backprop.walk', { x: Array.from(drawing()), ...given(true) }) : kind === 'one'));
   }
 
   function source() {
@@ -53,11 +53,18 @@ export function sourcePanel(store, changed, next) {
     return own;
   }
 
+  // The class next to the likeliest, for numbers of which nobody has said what they are.
+  const runnerUp = () => (label === null && store.get('network').runsHere ? store.get('network').ranked(ownNumbers())[1] : undefined);
+
+  function given(isOwn) {
+    const { task, outputs } = model(), chosen = isOwn ? label ?? runnerUp() : label;
+    if (task === 'regression') return target && target.length === outputs ? { y: target } : {};
+    return task !== 'multilabel' && chosen < store.get('network').labels().length && chosen !== null ? { label: chosen } : {};
+  }
+
   function ask() {
     if (!model() || !store.get('network')) return null;
-    const extra = { ...(label === null || label >= store.get('network').labels().length ? {} : { label }), ...(target && target.length === model().outputs && model().task === 'regression' ? { y: target } : {}) };
-    if (model().task === 'regression' || model().task === 'multilabel') delete extra.label;
-    return source() === 'own' ? { x: ownNumbers(), ...extra } : { sample: first(), n: size(), ...(source() === 'one' ? extra : {}) };
+    return source() === 'own' ? { x: ownNumbers(), ...given(true) } : { sample: first(), n: size(), ...(source() === 'one' ? given(false) : {}) };
   }
 
   const change = (patch) => {
@@ -116,7 +123,7 @@ export function sourcePanel(store, changed, next) {
     const kind = source(), names = { one: t(store, 'backprop.one'), batch: t(store, 'backprop.batch'), own: t(store, drawing() ? 'backprop.drawing' : 'backprop.own') };
     fill(head, sources().length < 2 ? null : tabs(sources().map((name) => [name, names[name]]), kind, (name) => change({ 'backprop.source': name }), t(store, 'backprop.source')));
     refill(controls, fields(kind), kind === 'batch' ? null : targetFields());
-    note.textContent = walk.assumed ? t(store, 'backprop.assumed') : '';
+    note.textContent = walk.assumed ? t(store, isGuessed() ? 'backprop.assumed_runner_up' : 'backprop.assumed') : '';
     note.hidden = !walk.assumed;
     const example = (kindOf, text) => button(text, () => store.call('backprop.example', { kind: kindOf }).catch(() => {}), { 'data-test': `example-${kindOf}` });
     fill(examples, !store.can('backprop.example') ? null : [h('div.row', example('lesson', t(store, 'backprop.example')), example('sigmoid', t(store, 'backprop.example_sigmoid')),
@@ -124,7 +131,8 @@ export function sourcePanel(store, changed, next) {
     thumbnail(Math.min(store.get('backprop.row'), walk.shown - 1));
   }
 
+  const isGuessed = () => source() === 'own' && model().task !== 'regression' && runnerUp() !== undefined;   // the target, by the page
   const seeks = () => !isFile() && Boolean(model()) && hasData() && source() === 'one' && store.can('backprop.mistake') && !Number.isInteger(store.get('backprop.sample'));
 
-  return { element, ask, show, thumbnail, seeks, reset: () => { label = null; target = null; own = null; } };
+  return { element, ask, show, thumbnail, seeks, isGuessed, reset: () => { label = null; target = null; own = null; } };
 }

@@ -116,7 +116,7 @@ export function saysLoss(store, walk, row) {
   const loss = figure(walk.losses[row], 4);
   const text = found.labels === null
     ? t(store, 'backprop.says.loss_numbers', { said: listed(found.said), target: listed(found.target), loss })
-    : t(store, 'backprop.says.loss_classes', { said: found.labels[found.best], p: chance(found.p[found.best]), right: found.labels[found.right], q: chance(found.p[found.right]), loss });
+    : t(store, walk.assumed && found.best !== found.right ? 'backprop.says.loss_if' : 'backprop.says.loss_classes', { said: found.labels[found.best], p: chance(found.p[found.best]), right: found.labels[found.right], q: chance(found.p[found.right]), loss });
   const whole = { n: walk.n, loss: figure(walk.loss, 4), penalty: figure(walk.penalty, 4) };
   const more = walk.n > 1 ? [t(store, walk.penalty ? 'backprop.says.loss_batch_penalty' : 'backprop.says.loss_batch', whole)] : walk.penalty ? [t(store, 'backprop.says.loss_penalty', whole)] : [];
   return sentences(store, text, ...more);

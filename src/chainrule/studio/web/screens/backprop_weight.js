@@ -7,9 +7,11 @@ import { button, select, field, message } from '../ui.js';
 import { sign, typeset, watchFormulas, wrapped } from './backprop_formulas.js';
 import { linkName, longName, numberName, placeName, pointHint } from './backprop_names.js';
 import { errorOf, figure, outOf, refill } from './backprop_steps.js';
+import { factorsOf } from './backprop_tasks.js';
 
 const FEW = { terms: 3, nodes: 8 }, MANY = { terms: 8, nodes: 24 };
 const ROWS = 10;
+const DEAD = 0.01;   // of the largest gradient of its parameter, below which a weight that nobody chose gives way to the largest
 
 export function indicesOf({ i, j }) {
   return [i, j].filter((index) => index !== null && index !== undefined);
@@ -47,10 +49,10 @@ export function weightPanel(store, on) {
   }
 
   // The weight in the store if this network has it, else the one of its first parameter where most happens; what nobody
-  // chose is chosen anew for other samples, for whose error it may be as good as dead.
+  // chose is chosen anew for other samples, and where the network has learned until it is as good as dead.
   function chosen() {
     const weight = store.get('weight'), found = weight && parameters().find(({ name }) => name === weight.name);
-    if (found && (weight !== own || sampleOf(walk) === input)) {
+    if (found && (weight !== own || (sampleOf(walk) === input && !isDead(weight, found.largest.value)))) {
       const indices = indicesOf(weight);
       if (indices.length === found.shape.length && indices.every((index, k) => Number.isInteger(index) && index >= 0 && index < found.shape[k])) return weight;
     }
@@ -59,6 +61,11 @@ export function weightPanel(store, on) {
     input = sampleOf(walk);
     own = strongest((found || all.find(({ shape }) => shape.length === 2) || all[0]).name);
     return own;
+  }
+
+  function isDead(weight, largest) {
+    const factors = factorsOf({ walk, network: walk.network, row: 0 }, weight);
+    return factors !== null && Math.abs(factors.outer * factors.middle * factors.inner) < DEAD * Math.abs(largest);
   }
 
   const sampleOf = ({ rows, labels, target }) => JSON.stringify([rows, labels, Array.from(target.slice(0, 8))]);

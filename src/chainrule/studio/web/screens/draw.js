@@ -41,7 +41,7 @@ export function draw(root, store) {
 
   function build(network) {
     const { model } = network, { shape } = model, most = inkOf(network);
-    let asked = null, pass = null, since = null, wave = false, picked = false, byLayer = false, undo = null, origin = NO_SAMPLE;
+    let asked = null, pass = null, since = null, wave = false, picked = false, byLayer = false, undo = null, origin = NO_SAMPLE, isLent = false;   // isLent: nobody has drawn or chosen it
     const answer = answerPanel(store, network), neuron = neuronPanel(store), frame = createFrame(tick);
     const painters = { flat: flatPainter, depth: depthPainter }, deep = hasDepth(), shown = deep && store.get('draw.view') === 'depth' ? 'depth' : 'flat';
     const view = networkView(store, { height: Math.max(330, Math.min(560, innerHeight - 470)), painter: painters[shown], redraw: () => frame.ask(), onpick: () => { picked = true; } });
@@ -71,8 +71,8 @@ export function draw(root, store) {
       const x = pad.read(), before = performance.now(), made = passOf(store, store.get('network'), x, pass), took = performance.now() - before;
       forward.textContent = t(store, 'draw.forward', { ms: took.toFixed(1) });
       forward.dataset.value = took;
-      if (pad.isDrawn) origin = NO_SAMPLE;
-      store.set({ sample: { x, ...origin }, 'sample.index': origin.index });
+      if (pad.isDrawn) [origin, isLent] = [NO_SAMPLE, false];
+      store.set({ sample: { x, ...origin, isLent }, 'sample.index': isLent ? null : origin.index });
       return made;
     }
 
@@ -90,7 +90,8 @@ export function draw(root, store) {
       frame.ask();
     }
 
-    function pick(sample) {
+    function pick(sample, lent = false) {
+      isLent = lent;
       origin = { y: sample.y ?? null, index: sample.index ?? null };
       pad.put(sample.x, sample);
     }
@@ -120,7 +121,7 @@ export function draw(root, store) {
       const frameOf = h('div.pad-frame', pad.element);
       takesFiles(frameOf, ([first]) => open(first));
       return h('section.panel.pad-panel', h('div', frameOf, h('p.pad-hint', t(store, 'draw.hint'))),
-        h('div.pad-tools', h('div.row', button(t(store, 'draw.clear'), () => { origin = NO_SAMPLE; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
+        h('div.pad-tools', h('div.row', button(t(store, 'draw.clear'), () => { [origin, isLent] = [NO_SAMPLE, true]; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
           button(t(store, 'draw.file'), () => file.click(), { title: t(store, 'draw.file_title') }), file),
         h('div.row', toggle(t(store, 'draw.erase'), false, (value) => pad.erase(value)),
           shape[0] === 28 && shape[1] === 28 ? toggle(t(store, 'draw.keep'), keep, (value) => { store.set({ 'draw.keep': value }); pad.keep(value); }, { title: t(store, 'draw.keep_title'), dataset: { test: 'keep' } }) : null),
@@ -147,14 +148,14 @@ export function draw(root, store) {
   async function arrive(pick, pad) {
     const before = store.get('sample'), index = store.get('sample.index'), data = store.get('data'), { inputs } = store.get('network').model;
     if (before && before.x.length === inputs) {
-      pick(before);
+      pick(before, before.isLent);
       return;
     }
-    pick({ x: null });
+    pick({ x: null }, true);
     if (!data || !store.can('data.samples') || data.features !== inputs) return;
-    const row = Number.isInteger(index) && index >= 0 && index < data.shown ? index : 0;
+    const isChosen = Number.isInteger(index) && index >= 0 && index < data.shown, row = isChosen ? index : 0;
     const { X, y } = await store.call('data.samples', { rows: [row] }).catch(() => ({ X: null, y: null }));
-    if (X && !pad.isDrawn) pick({ x: Float32Array.from(X), y: y[0], index: row });
+    if (X?.length === inputs && !pad.isDrawn) pick({ x: Float32Array.from(X), y: y[0], index: row }, !isChosen);
   }
 
   // A page for another network, or new numbers in the same picture while it trains.

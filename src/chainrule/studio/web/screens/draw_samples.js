@@ -12,12 +12,6 @@ function shuffled(n, count) {
   return [...found];
 }
 
-// The class that an answer says, as the data's labels do.
-function decided(network, out) {
-  const { model } = network, answer = network.answer(out);
-  return network.labels()[answer.indexOf(Math.max(...answer))] ?? (model.classes || [])[0];
-}
-
 // pick({x, y, index}) is called with the sample that was chosen; picture: whether samples are pictures.
 /** @param {import('../store.js').Store} store */
 export function sampleStrip(store, { shape, most, pick }) {
@@ -63,8 +57,7 @@ export function sampleStrip(store, { shape, most, pick }) {
           if (found.length >= SHOWN) break;
           tried += 1;
           if (kind === 'wrong') {
-            const seen = network.forward(sample.x);
-            sample.said = decided(network, seen[seen.length - 1].a);
+            sample.said = network.labels()[network.ranked(sample.x)[0]];
             if (sample.said !== String(sample.y)) found.push(sample);
           } else if (String(sample.y) === kind.slice(6)) {
             found.push(sample);

@@ -45,7 +45,7 @@ export function why(root, store) {
 
   // What the store has: a drawing, or a row of the data; the first one where there is none.
   function wanted() {
-    const sample = store.get('sample'), row = store.get('sample.index'), model = store.get('model');
+    const sample = store.get('sample'), row = store.get('sample.index') ?? sample?.index, model = store.get('model');
     if (sample && sample.index === null && sample.x.length === model.inputs) return { x: Array.from(sample.x) };
     return store.get('data') ? { row: Number.isInteger(row) ? row : 0 } : null;
   }
@@ -108,7 +108,7 @@ export function why(root, store) {
       side.removeAttribute('aria-busy');
       if (found.row !== null) {
         const sample = store.get('sample');
-        if (!sample || sample.index !== found.row) store.set({ sample: { x: Float32Array.from(found.x), y: found.y, index: found.row }, 'sample.index': found.row });
+        if (!sample || sample.index !== found.row) store.set({ sample: { x: Float32Array.from(found.x), y: found.y, index: found.row, isLent: !Number.isInteger(store.get('sample.index')) } });
       }
       show();
       return loadParts();
