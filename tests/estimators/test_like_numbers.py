@@ -14,11 +14,12 @@ import pytest
 from chainrule import DataError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import tune
 from chainrule.estimators.distilling import ColumnTable, distill, rows_between
-from chainrule.estimators.fit.data import FitInput, categories_of
+from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
-from chainrule.estimators.tables.kinds import categories_in_part, take
+from chainrule.estimators.tables.kinds import take
+from chainrule.estimators.tables.of_all_rows import kinds_in_part, known_of
 from chainrule.recipe.data import load
 from chainrule.recipe.distilled import distilled
 from chainrule.recipe.run import run
@@ -58,7 +59,7 @@ def test_rows_held_out_by_time(settings: dict[str, Any]):
 
 
 def test_a_later_table_still_says_so():
-    net = MLPRegressor(**SMALL).fit(ENGINES[:-1], PRICE[:-1])
+    net = MLPRegressor(**SMALL).fit(ENGINES[:-1].to_dict("list"), PRICE[:-1])
     assert kind_of(net.preprocessor_) == "number"
     with pytest.raises(DataError, match=r"'rotary' at row 119.*, which had numbers in training"):
         net.predict(ENGINES)
@@ -72,10 +73,10 @@ def test_what_reads_otherwise_in_a_part():
         "cells": [1, 2, 3, "x"],
         "real": [1, 2, 3, 4],
     }
-    names = categories_of(TablePreprocessor().fit(table))
-    assert names == ("numbers", "dates", "words", "cells")
+    known = known_of(TablePreprocessor().fit(table)).kinds
+    assert known == dict.fromkeys(("numbers", "dates", "words", "cells"), "category")
     part = reading.read({name: cells[:3] for name, cells in table.items()}).columns
-    assert categories_in_part(part, names) == dict.fromkeys(("numbers", "dates", "cells"), "category")
+    assert kinds_in_part(part, known) == dict.fromkeys(("numbers", "dates", "cells"), "category")
 
 
 def test_cells_that_are_categories():
@@ -180,7 +181,7 @@ def test_an_order_in_arrow():
 
 def test_what_stays_a_number():
     for cells in (CODES, [str(code) for code in CODES if code], np.arange(40), [0.5, 1.5] * 20):
-        column = reading.read(pd.DataFrame({"x": cells})).columns[0]
+        column = reading.read({"x": cells}).columns[0]
         assert take(column).kind == "number"
     for cells in (
         pd.Categorical([0.5, 1.5] * 20),
@@ -196,8 +197,8 @@ def test_what_stays_a_number():
 def test_a_fit_is_told_what_all_rows_are():
     whole = MLPRegressor(**SMALL).fit(ENGINES, PRICE).preprocessor_
     given = FitInput(ENGINES, PRICE)
-    assert given.categories == () and given.known_by(None).categories == ()
-    assert given.known_by(whole).categories == ("cylinders",)
+    assert given.of_all == given.known_by(None).of_all == ({}, {})
+    assert given.known_by(whole).of_all == ({"cylinders": "category"}, {})
 
 
 def test_a_search():

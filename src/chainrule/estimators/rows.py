@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import narwhals
@@ -28,7 +29,7 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(table, Mapping):
         return {name: rows_of(column, rows) for name, column in table.items()}
     if isinstance(table, CategoryCells):
-        return CategoryCells(rows_of(table.cells, rows))
+        return replace(table, cells=rows_of(table.cells, rows))
     if isinstance(table, TextColumn):
         return table.take(rows)
     if isinstance(table, WrittenNumbers):

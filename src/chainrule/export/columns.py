@@ -35,6 +35,8 @@ class GraphInput(GraphOperation):
     """of a matrix, the names of its columns if they have any"""
     reads: str = ""
     """how text was read in training: the decimal sign of numbers, "." or ",", or the order of dates, such as "iso" """
+    has_words: bool = False
+    """of numbers, whether text without a digit is missing"""
     arity: ClassVar[int | None] = 0
 
     @property

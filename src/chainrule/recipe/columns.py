@@ -150,7 +150,7 @@ def read_target(
     if known is not None:
         hints.give(f"{where} is read as numbers without their unit {known.unit!r}.")
         column, values = numbers(name, known.values), known.values
-    taken = kinds.take(column)
+    taken = kinds.take(column, is_target=True)
     rows = np.flatnonzero(~np.isnan(taken.values))
     if not len(rows):
         raise DataError(f"{where} has no values; training needs a target.")

@@ -21,12 +21,12 @@ from chainrule.datasets import Dataset
 from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.numerals import Decimals
 from chainrule.errors import ConfigError, DataError, option
-from chainrule.estimators.fit.data import categories_of
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
 from chainrule.estimators.tables.identifiers import differ
-from chainrule.estimators.tables.kinds import categories_in_part, take
+from chainrule.estimators.tables.kinds import take
+from chainrule.estimators.tables.of_all_rows import kinds_in_part, known_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import (
     FREE_ROWS,
@@ -86,9 +86,13 @@ class TableData:
 
         Text that is no number may be in the other rows alone.
         """
-        of_all = {name: part[name] for name in categories_of(self.preprocessor)}
-        apart = categories_in_part(reading.read(of_all).columns, of_all) if of_all else ()
-        return {name: CategoryCells(cells) if name in apart else cells for name, cells in part.items()}
+        known = known_of(self.preprocessor).kinds
+        of_all = {name: part[name] for name in known}
+        apart = kinds_in_part(reading.read(of_all).columns, known) if of_all else {}
+        return {
+            name: CategoryCells(cells, apart[name]) if name in apart else cells
+            for name, cells in part.items()
+        }
 
     @property
     def like_identifiers(self) -> list[str]:

@@ -36,7 +36,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import fit_under
 from chainrule.estimators.classifier import MLPClassifier
 from chainrule.estimators.distilling.cost import DistillationCost
-from chainrule.estimators.fit.data import FitInput, categories_of
+from chainrule.estimators.fit.data import FitInput
 from chainrule.estimators.fit.plan import ALONE
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
@@ -44,7 +44,7 @@ from chainrule.estimators.regressor import MLPRegressor
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.column import CategoryCells
-from chainrule.estimators.tables.kinds import categories_in_part
+from chainrule.estimators.tables.of_all_rows import NOTHING, OfAllRows, kinds_in_part, known_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
 MIN_ROWS_LEARNED = 5_000
@@ -95,7 +95,7 @@ def distill(
     if (X_test is None) != (y_test is None):
         raise ConfigError("X_test and y_test belong together; pass both or neither.")
     rng = np.random.default_rng(random_state)
-    table = ColumnTable.of(X)._replace(categories=categories_of(result_of(teacher).preprocessor))
+    table = ColumnTable.of(X)._replace(of_all=known_of(result_of(teacher).preprocessor))
     if table.rows < 2 * JUDGED_ONE_IN:
         raise DataError(f"X must have at least {2 * JUDGED_ONE_IN} rows, not {table.rows}.")
     order = rng.permutation(table.rows)
@@ -119,7 +119,7 @@ def _fitted(
     if isinstance(teacher, MLPRegressor):
         answers = np.asarray(teacher.predict(learned.value()), np.float64)
         regressor = MLPRegressor(random_state=seed, **parameters)
-        given = FitInput(learned.value(), answers, groups=group, categories=learned.categories)
+        given = FitInput(learned.value(), answers, groups=group, of_all=learned.of_all)
         fit_under(regressor, given, ALONE)
         return regressor
     p = np.asarray(teacher.predict_proba(learned.value()), np.float64)
@@ -130,7 +130,7 @@ def _fitted(
     labels = np.asarray(teacher.classes_)[classes]
     student = MLPClassifier(random_state=seed, **parameters)
     X = learned.take(rows).value()
-    given = FitInput(X, labels, weights, groups=group[rows], categories=learned.categories)
+    given = FitInput(X, labels, weights, groups=group[rows], of_all=learned.of_all)
     fit_under(student, given, ALONE)
     decision = result_of(teacher).decision
     if decision is not None:
@@ -210,8 +210,8 @@ class ColumnTable(NamedTuple):
     columns: dict[str, Any]
     is_matrix: bool = False
     """whether it came as a matrix, and goes back as one"""
-    categories: tuple[str, ...] = ()
-    """the columns that are categories by all rows, of which these may be a part"""
+    of_all: OfAllRows = NOTHING
+    """what is known of the columns by all rows, of which these may be a part"""
 
     @classmethod
     def of(cls, X: Any) -> ColumnTable:
@@ -252,7 +252,9 @@ def rows_between(
         return table, own
     among = rng.permutation(table.rows)[:MOST_ROWS]
     some = reading.read(table.take(among).value())
-    maker = TablePreprocessor(kinds=categories_in_part(some.columns, table.categories))
+    maker = TablePreprocessor(
+        kinds=kinds_in_part(some.columns, table.of_all.kinds), missing=dict(table.of_all.marks)
+    )
     prepared = np.asarray(maker.fit_transform(some), np.float64)
     nearest = NearestNeighbors(n_neighbors=min(NEIGHBORS + 1, len(among))).fit(prepared)
     beside = nearest.kneighbors(prepared, return_distance=False)

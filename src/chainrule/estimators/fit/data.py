@@ -20,7 +20,9 @@ from chainrule.estimators.numbers import Targets
 from chainrule.estimators.priors import ClassShares
 from chainrule.estimators.rows import as_weights, check_lengths, rows_of
 from chainrule.estimators.tables.from_source import ReadTable
-from chainrule.estimators.tables.kinds import categories_in_part, check_kinds
+from chainrule.estimators.tables.kinds import check_kinds
+from chainrule.estimators.tables.marks import check_missing
+from chainrule.estimators.tables.of_all_rows import NOTHING, OfAllRows, kinds_in_part, known_of
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.reading import RawTable
 
@@ -42,12 +44,12 @@ class FitInput(NamedTuple):
     y_val: Any = None
     groups: RowValues | None = None
     time: RowValues | None = None
-    categories: tuple[str, ...] = ()
-    """the columns that are categories by all rows that there are, of which these may be a part"""
+    of_all: OfAllRows = NOTHING
+    """what is known of the columns by all rows that there are, of which these may be a part"""
 
     def known_by(self, preprocessor: TablePreprocessor | None) -> FitInput:
         """Return the rows with what is known of their columns by the preprocessor of all rows."""
-        return self._replace(categories=categories_of(preprocessor))
+        return self._replace(of_all=known_of(preprocessor))
 
     def parted(self, split: Split) -> FitInput:
         """Return the rows that a split learns from, with those that it holds out for validation."""
@@ -119,12 +121,6 @@ class FitData:
         if not all(each.sum() > 0 for each in sums):
             return None
         return ClassShares(*(tuple((each / each.sum()).tolist()) for each in sums))
-
-
-def categories_of(preprocessor: TablePreprocessor | None) -> tuple[str, ...]:
-    """Return the names of the columns that a fitted preprocessor takes for categories; none for None."""
-    learned = () if preprocessor is None else preprocessor.learned_
-    return tuple(each.name for each in learned if each.kind == "category")
 
 
 def structure_of(given: FitInput, gap: float | str, is_table: bool) -> RowStructure:
@@ -230,11 +226,13 @@ def fitted_preprocessor(
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
-    known = {**categories_in_part(table.columns, given.categories), **check_kinds(made.kinds)}
+    known = {**kinds_in_part(table.columns, given.of_all.kinds), **check_kinds(made.kinds)}
     if isinstance(given.groups, str):  # rows to predict are of others, of whose name nothing was learned
         known[given.groups] = "drop"
     if known:
         made.set_params(kinds=known)
+    if given.of_all.marks and made.missing is not None:
+        made.set_params(missing={**given.of_all.marks, **(check_missing(made.missing) or {})})
     time = times_of(table, given.time)
     weight = as_weights(1.0 if given.sample_weight is None else given.sample_weight)
     if isinstance(weight, float):

@@ -55,11 +55,19 @@ class Column:
     """the decimal sign with which its numbers were read from text; "" where they were none, or either sign will do"""
     written: Column | None = None
     """the texts of its numbers, where these are others with the other sign and only a guess decided"""
+    of_strings: bool = False
+    """whether it is one of text by its type, in a data frame"""
+    has_words: bool = False
+    """whether it is one of numbers with words among them, maybe in other rows"""
 
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Where a value is missing, (n,)."""
         return self.values < 0 if self.form == "text" else np.isnan(self.values)
+
+    def in_frame(self) -> Column:
+        """Return the same of a data frame, which says by its type whether it is text."""
+        return replace(self, of_strings=True) if self.form == "text" else self
 
     def take(self, rows: NDArray[np.int64]) -> Column:
         """Return the column of some rows; of a text column the codes are again in the order in which they come."""
@@ -73,7 +81,7 @@ class Column:
         new = np.full(len(codes), -1)
         new[there] = np.arange(len(there))
         texts = tuple(self.texts[code] for code in codes[there].tolist())
-        return Column(self.name, "text", new[places], texts, category_by=self.category_by)
+        return replace(self, values=new[places], texts=texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class CategoryCells:
     """Cells of a column of categories, whatever these look like: text that is no number is in other rows alone."""
 
     cells: Any
+    kind: str = "category"
+    """or "number", of numbers with words among them in other rows"""
 
     def __len__(self) -> int:
         """Return the number of rows."""

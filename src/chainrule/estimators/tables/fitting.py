@@ -18,7 +18,8 @@ from chainrule.estimators.tables.learned import Lane, LearnedColumn
 from chainrule.estimators.tables.rarity import USUAL_COUNT, TargetGiver, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
-from chainrule.estimators.tables.target import FEWEST_NUMBERS, hint_of_numbers, hint_of_prose
+from chainrule.estimators.tables.strings import FEWEST_NUMBERS
+from chainrule.estimators.tables.target import hint_of_numbers, hint_of_prose
 
 CHUNK = 1 << 23
 """numbers that are worked on at a time: 64 MB"""
@@ -86,7 +87,7 @@ def learn(
         absent = np.isnan(taken.values)
         missing = float(absent.mean() if weights is None else weights[absent].sum() / weights.sum())
         begun = LearnedColumn(column.name, taken.kind, taken.why, "dropped", missing, taken.infinite)
-        begun = begun._replace(reads=taken.reads, marks=own)
+        begun = begun._replace(reads=taken.reads, marks=own, has_words=taken.has_words)
         if asked == "drop":
             found.append(begun._replace(why="asked"))
         elif absent.all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import calendar, marks
 from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.strings import are_codes, nearly_numbers, without_words
 from chainrule.estimators.tables.written import decimal_of, decoded, numbers_of, numbers_of_text
 
 BOOLEANS = ("False", "True")
@@ -34,20 +35,28 @@ class Taken(NamedTuple):
     texts: tuple[str, ...] = ()
     reads: str = ""
     infinite: int = 0
+    has_words: bool = False
+    """whether text among its numbers is missing"""
 
 
-def take(column: Column, asked: str | None = None, table: Sequence[Column] = ()) -> Taken:
+def take(
+    column: Column, asked: str | None = None, table: Sequence[Column] = (), *, is_target: bool = False
+) -> Taken:
     """Tell what a column of training is.
 
-    Text in which every value reads as a number is one; text in which every value is a date is one; other text is a
-    category.  asked: the kind that the user gave it.  table: all columns, which decide between decimal signs.
+    Text in which every value reads as a number is one, but of a data frame's column of text whole numbers that come
+    again are codes; so is text in which nearly every value does, if it has few words; text in which every value is a
+    date is one; other text is a category.
+    asked: the kind that the user gave it.  table: all columns, which decide between decimal signs.
+    is_target: whether it is a target, whose type says nothing, and of which no word is missing.
     Raises DataError where its values cannot be taken for that kind.
     """
-    if asked == "category" or (asked is None and column.category_by):
+    by = column.category_by or ("code_texts" if not (asked or is_target) and are_codes(column) else "")
+    if asked == "category" or (asked is None and by):
         values, texts = categories(column)
-        return Taken("category", "asked" if asked else column.category_by, values, texts)
+        return Taken("category", "asked" if asked else by, values, texts)
     if column.form == "text":
-        found = _text(column, asked, table)
+        found = _text(column, asked, table, is_target)
     elif column.form == "boolean":
         found = Taken("boolean", "booleans", column.values, BOOLEANS)
     elif column.form == "date":
@@ -63,17 +72,26 @@ def take(column: Column, asked: str | None = None, table: Sequence[Column] = ())
             f"kinds declares column {column.name!r} a {asked}, but its values are {found.why.replace('_', ' ')}; "
             "remove it from kinds, or correct the values."
         )
-    return found._replace(why="asked") if asked is not None else found
+    has_words = found.kind == "number" and (found.has_words or column.has_words or asked == "number")
+    return found._replace(why="asked" if asked is not None else found.why, has_words=has_words)
 
 
-def _text(column: Column, asked: str | None, table: Iterable[Column]) -> Taken:
-    decimal = decimal_of(column, table) if asked in (None, "number") else None
+def _text(column: Column, asked: str | None, table: Sequence[Column], is_target: bool) -> Taken:
+    of_numbers, why = asked in (None, "number"), "text_numbers"
+    decimal = decimal_of(column, table) if of_numbers else None
+    if (
+        decimal is None
+        and of_numbers
+        and not is_target
+        and (bare := nearly_numbers(column, asked)) is not None
+    ):
+        column, decimal, why = bare, decimal_of(bare, table), "mostly_numbers"
     if decimal is not None:
         values = decoded(column, numerals.read_numbers(column.texts, decimal))
         infinite = int(np.isinf(values).sum())
         values = np.where(np.isinf(values), np.nan, values)
-        return Taken("number", "text_numbers", values, reads=decimal, infinite=infinite)
-    orders = _orders(column.texts) if asked in (None, "date") else []
+        return Taken("number", why, values, (), decimal, infinite, why == "mostly_numbers")
+    orders = date_orders(column.texts) if asked in (None, "date") else []
     if len(orders) == 1:
         seconds = calendar.in_range(decoded(column, calendar.read_dates(column.texts, orders[0])))
         if orders == ["minguo"]:
@@ -94,7 +112,7 @@ def _text(column: Column, asked: str | None, table: Iterable[Column]) -> Taken:
     return Taken("category", "texts", values, texts)
 
 
-def _orders(texts: Sequence[str]) -> list[str]:
+def date_orders(texts: Sequence[str]) -> list[str]:
     """Return the orders in which all texts are dates, see `calendar`: none where no text has a digit."""
     return calendar.orders_of(texts) if any(map(_DIGIT.search, texts)) else []
 
@@ -171,7 +189,7 @@ def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
         if kind == "date":
             order = learned.reads or calendar.order_of(column.texts) or "iso"
             return calendar.in_range(decoded(column, calendar.read_dates(column.texts, order)))
-        return numbers_of_text(column, learned)
+        return numbers_of_text(without_words(column) if learned.has_words else column, learned)
     except (ValueError, OverflowError) as error:
         raise _changed(column, learned) from error
 
@@ -215,24 +233,11 @@ def _reads(text: str, learned: LearnedColumn) -> bool:
         if learned.kind == "date":
             calendar.read_dates([text], learned.reads or "iso")
         else:
-            return numerals.is_missing(text) or numerals.is_number(text)
+            is_word = learned.has_words and not _DIGIT.search(text)
+            return is_word or numerals.is_missing(text) or numerals.is_number(text)
     except (ValueError, OverflowError):
         return False
     return True
-
-
-def categories_in_part(columns: Iterable[Column], of_all: Collection[str]) -> dict[str, str]:
-    """Return the kind of columns that are categories by all rows, where those of a part read as numbers or dates.
-
-    The rows that are not in the part, which are predicted later, have text there that is neither.
-    """
-    return {each.name: "category" for each in columns if each.name in of_all and _are_numbers_or_dates(each)}
-
-
-def _are_numbers_or_dates(column: Column) -> bool:
-    """Whether a column's cells are no text, or text that reads as numbers or dates."""
-    texts = column.texts
-    return column.form != "text" or numerals.decimal_of(texts) is not None or len(_orders(texts)) == 1
 
 
 def check_kinds(kinds: object) -> dict[str, str]:

@@ -65,6 +65,8 @@ class LearnedColumn(NamedTuple):
     """the smallest and the largest value of training, to which others are clipped; none where they are kept"""
     marks: tuple[float, ...] = ()
     """numbers that stand for missing ones, such as -999"""
+    has_words: bool = False
+    """whether text without a digit is missing"""
 
     @property
     def codes(self) -> int:

@@ -52,9 +52,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Numbers are scaled, and a missing one is replaced by the median and marked by an indicator; categories become one
     output each or, if more than `max_one_hot`, a code for an embedding; dates become days, year and cycles of season,
-    week and day. Text that parses as numbers or dates is treated as such. Uninformative columns are dropped, with the
-    reason in `columns_`. In prediction columns are matched by name: others are ignored, a missing one is an error, and
-    an unseen category counts as a rare one, or as missing if there were none.
+    week and day. Text that parses as numbers or dates is treated as such, but for few words among numbers, which are
+    missing, and whole numbers of a data frame's text that come again, which are codes. Uninformative columns are
+    dropped, with the reason in `columns_`. In prediction columns are matched by name: others are ignored, a missing one
+    is an error, and an unseen category counts as a rare one, or as missing if there were none.
 
     max_one_hot: the maximum categories with an output each; two become one output of -1 and 1, 0 for missing.
     embeddings: whether more categories become a code, 0 for missing; otherwise the 255 most frequent become outputs.
@@ -74,7 +75,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     near_constant: a column that differs from its most frequent value in a smaller fraction of rows is dropped.
     identifiers: "drop" columns that number the rows, by their values and name, and numbers like those of accounts, with
     a warning; or "keep" them.
-    kinds: the kinds of columns by name, such as {"zip": "category"}: "number", "category", "date" or "drop".
+    kinds: the kinds of columns by name, such as {"zip": "category"}: "number", where text without a digit is missing,
+    "category", "date" or "drop".
     missing: numbers that stand for missing values, in later rows too. "auto" finds such as -999 or 99, in two rows or
     more, that stand apart from all other numbers of their column (`chainrule.estimators.tables.marks`), and warns;
     {"age": [-1, 999]} names those of a column, [] for none; None looks for none.

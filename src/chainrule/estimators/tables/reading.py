@@ -100,7 +100,7 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
         if dtype.kind == "b":
             return numbers_of(label, native.to_numpy(), "boolean")
         if dtype.kind == "O":
-            return _of_objects(label, native)
+            return _of_objects(label, native).in_frame()
         if dtype.kind == "c":
             return objects(label, native.tolist())
     elif type(dtype).__name__ in ("StringDtype", "CategoricalDtype"):
@@ -109,7 +109,7 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
         else:
             codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
             found = _by_levels(label, codes, distinct.tolist())
-        return declared(found) if _are_categories(native) else found
+        return _by_type(found, native)
     import narwhals
 
     return _series(label, narwhals.from_native(native, series_only=True))
@@ -136,7 +136,7 @@ def _series(name: str, series: Any) -> Column:
     if isinstance(dtype, (nw.String, nw.Enum, nw.Categorical)):
         found = _by_dictionary(name, series) if len(series) > few_rows.MAX_FEW_ROWS else None
         found = objects(name, series.to_list()) if found is None else found
-        return declared(found) if _are_categories(series.to_native()) else found
+        return _by_type(found, series.to_native())
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -146,15 +146,16 @@ def _series(name: str, series: Any) -> Column:
     return objects(name, series.to_list())
 
 
-def _are_categories(native: object) -> bool:
-    """Return whether a column's type is one for categories, of any library, and says nothing of an order.
+def _by_type(found: Column, native: object) -> Column:
+    """Return a column with what its type, of any library, says: that it is text, or one of categories.
 
     What pandas and Arrow call ordered may be a quantity; an enumeration of Polars lists names.
     """
     dtype = getattr(native, "dtype", getattr(native, "type", None))
     dtype = getattr(dtype, "pyarrow_dtype", dtype)
-    is_one = type(dtype).__name__ in ("CategoricalDtype", "DictionaryType", "Categorical", "Enum")
-    return is_one and not getattr(dtype, "ordered", False)
+    if type(dtype).__name__ not in ("CategoricalDtype", "DictionaryType", "Categorical", "Enum"):
+        return found if dtype is None else found.in_frame()
+    return found if getattr(dtype, "ordered", False) else declared(found)
 
 
 def _by_levels(label: str, codes: NDArray[np.integer], distinct: Sequence[Any]) -> Column:
@@ -225,7 +226,8 @@ def _read_at_once(block: NumberBlock | None, numbers: Numbers | None) -> tuple[l
 
 def _values(label: str, values: Any, name: str) -> Column:
     if isinstance(values, CategoryCells):
-        return replace(_values(label, values.cells, name), category_by="texts")
+        found, is_number = _values(label, values.cells, name), values.kind == "number"
+        return replace(found, has_words=is_number, category_by="" if is_number else "texts")
     if frames.is_frame(values):
         series = frames.read_frame(values, name)
         if not hasattr(series, "columns"):
@@ -237,8 +239,7 @@ def _values(label: str, values: Any, name: str) -> Column:
             "give one value per row."
         )
     if not isinstance(values, np.ndarray):
-        found = objects(label, list(values))
-        return declared(found) if _are_categories(values) else found
+        return _by_type(objects(label, list(values)), values)
     if values.ndim != 1:
         raise ShapeError(f"{name} needs one value per row in column {label!r}, not an array {values.shape}.")
     return _slice(label, unmasked(values))

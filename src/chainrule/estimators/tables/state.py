@@ -24,7 +24,7 @@ KINDS = ("number", "boolean", "category", "date", "duration")
 """What a column may be taken for."""
 WHYS = (
     *("numbers", "text_numbers", "booleans", "texts", "dates", "text_dates", "durations", "asked"),
-    "declared",
+    *("declared", "code_texts", "mostly_numbers"),
     *("all_missing", "constant", "near_constant", "every_value_differs", "identifier"),
 )
 """Why: what it holds, or why it is dropped."""
@@ -114,6 +114,7 @@ def _column(data: Any, where: str) -> LearnedColumn:
         value=_number(data.get("value", 1.0), f"{where}.value", 0.0, LARGEST),
         typical=None if data.get("typical") is None else _text(data["typical"], f"{where}.typical"),
         ends=_ends(data.get("ends", []), f"{where}.ends"),
+        has_words=data.get("has_words", False),
         marks=_marks(data.get("marks", []), kind, f"{where}.marks"),
     )
     _whole(made, where)
@@ -122,8 +123,9 @@ def _column(data: Any, where: str) -> LearnedColumn:
 
 def _whole(made: LearnedColumn, where: str) -> None:
     """Check that the parts of a column agree with what it became."""
-    if not isinstance(made.indicator, bool):
-        raise _bad(f"{where}.indicator", "true or false")
+    for name in ("indicator", "has_words"):
+        if not isinstance(getattr(made, name), bool):
+            raise _bad(f"{where}.{name}", "true or false")
     if not set(made.cycles) <= set(calendar.CYCLES) or (made.cycles and made.kind != "date"):
         raise _bad(f"{where}.cycles", f"of {', '.join(calendar.CYCLES)}, of a date")
     count, coded = len(made.categories), made.kind in ("category", "boolean")

@@ -56,7 +56,7 @@ class ColumnInputs:
                 "no one input for it; declare its kind with TablePreprocessor(kinds=...) and fit again."
             )
         if name not in self.known:
-            made = GraphInput(name, kind, reads=learned.reads)
+            made = GraphInput(name, kind, reads=learned.reads, has_words=learned.has_words)
             self.known[name] = self.build.add(made, of=name)
         return self.known[name]
 

@@ -17,6 +17,7 @@ from chainrule.datasets import numerals
 from chainrule.errors import ChainruleError, DataError, counted, instead
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.column import Column, numbers
+from chainrule.estimators.tables.strings import FEWEST_NUMBERS
 from chainrule.estimators.tables.written import decimal_of
 
 _CURRENCY = r"(?:[A-Z]{1,3})?[$€£¥₩₹₽₺₫฿]|[A-Z]{3}(?= )"
@@ -26,8 +27,6 @@ MOST_CLASSES = 20
 """Whole numbers with more distinct values are taken for a quantity."""
 ROWS_A_CLASS = 10
 """and so are those with fewer rows a value on average"""
-FEWEST_NUMBERS = 10
-"""The different numbers from which a column is told: fewer may well be codes, such as 4, 6, 8 and "rotary"."""
 MOST_READ = 1_000
 """The texts that are looked at."""
 
@@ -127,7 +126,7 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
     column = reading.read({name: y}).columns[0]
     if (known := quantities_with_unit(column)) is not None:
         column = numbers(name, known.values)
-    taken = kinds.take(column)
+    taken = kinds.take(column, is_target=True)
     missing = int(np.isnan(taken.values).sum())
     distinct = len(np.unique(taken.values[~np.isnan(taken.values)]))
     rows = len(taken.values) - missing

@@ -4,7 +4,7 @@ import { operations } from './operations.js';
 import { cell, numbers } from './reading.js';
 
 /**
- * @typedef {{label: string, holds: string, columns: number, names: string[], reads: string}} Input
+ * @typedef {{label: string, holds: string, columns: number, names: string[], reads: string, has_words: boolean}} Input
  * @typedef {[name: string, reads: number[], settings: any]} Step
  * @typedef {{task: string, labels: any[], outputs: Record<string, number>, steps: Step[]}} Graph
  */

@@ -152,7 +152,8 @@ function changed(input, raw) {
 function number(input, raw) {
   if (typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'bigint') return Number(raw);
   const text = typeof raw === 'string' ? stripped(raw) : changed(input, raw);
-  return isMissing(text) ? NaN : numberOf(text, input.reads || '.') ?? changed(input, raw);
+  if (isMissing(text)) return NaN;
+  return numberOf(text, input.reads || '.') ?? (input.has_words && !/\d/.test(text) ? NaN : changed(input, raw));
 }
 
 function date(input, raw) {

@@ -25,6 +25,8 @@ WHYS = {
     "durations": "its values are durations",
     "asked": "it was asked for",
     "declared": "its type is of categories",
+    "code_texts": "its text is of whole numbers that come again",
+    "mostly_numbers": "its text reads as numbers but for some words",
     "all_missing": "every value is missing",
     "constant": "every value is the same",
     "near_constant": "nearly every value is the same",

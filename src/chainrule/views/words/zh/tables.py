@@ -20,6 +20,8 @@ WHYS = {
     "durations": "值是時間長度",
     "asked": "依照指定",
     "declared": "型別就是類別",
+    "code_texts": "文字是重複出現的整數",
+    "mostly_numbers": "文字可讀成數字，少數文字例外",
     "all_missing": "每個值都缺漏",
     "constant": "每個值都相同",
     "near_constant": "幾乎每個值都相同",
