@@ -30,7 +30,7 @@ FEWEST_OTHERS = 10
 """the rows with other numbers from which marks are looked for"""
 MOST = 20
 """the most marks of a column"""
-TIMES = 3.0
+TIMES = 5.0
 """how many times as far from the others a mark is as any two of these from one another"""
 
 
