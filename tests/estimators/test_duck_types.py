@@ -280,3 +280,46 @@ def test_an_array_of_fields_is_refused_by_their_names(kind: Any):
             DataError, match=r"the fields event, time; pass one of them, such as y\['time'\].*censored"
         ):
             fit_of(made, kind)
+
+
+# --- numbers of any size ----------------------------------------------------------------------------------------------
+
+SIZES = np.random.default_rng(5).normal(size=(80, 2))
+SUM = SIZES.sum(1) + 0.1 * np.random.default_rng(6).normal(size=80)
+
+
+def of_sizes(y: Any, kind: Any = MLPRegressor, weight: Any = None, **settings: Any) -> Any:
+    made = kind(preprocess="auto", max_iter=8, n_members=1, random_state=0, **settings)
+    return made.fit({"a": SIZES[:, 0], "b": SIZES[:, 1]}, y, weight)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-200, 1e200, 1e306])
+def test_only_the_ratios_of_weights_count(size: float):
+    weight = np.full(80, size)
+    number, label = SIZES[:, 0] + SIZES[:, 1], SIZES[:, 0] > 0
+    np.testing.assert_allclose(
+        of_sizes(number, weight=weight).predict({"a": [0.5], "b": [1.0]}),
+        of_sizes(number, weight=np.ones(80)).predict({"a": [0.5], "b": [1.0]}),
+        rtol=1e-9,
+    )
+    made = of_sizes(label, MLPClassifier, class_weight={True: size, False: size})
+    assert made.score({"a": SIZES[:, 0], "b": SIZES[:, 1]}, label) > 0.8
+
+
+@pytest.mark.parametrize("size", [2.0**-1030, 2.0**-990, 2.0**-550, 2.0**-20])
+def test_targets_of_any_small_unit_are_learned_alike(size: float):
+    table = {"a": SIZES[:, 0], "b": SIZES[:, 1]}
+    np.testing.assert_allclose(
+        of_sizes(SUM * size).predict(table) / size, of_sizes(SUM).predict(table), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1, "a", None])
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_a_class_weight_that_is_no_weight_is_refused_by_its_name(weight: Any, preset: str):
+    with pytest.raises(
+        ConfigError, match=f"class_weight must have a finite number .* not {weight!r} for 'yes'"
+    ):
+        MLPClassifier(preprocess="auto", preset=preset, class_weight={"yes": weight, "no": 1.0}).fit(
+            {"a": SIZES[:, 0]}, np.where(SUM > 0, "yes", "no")
+        )

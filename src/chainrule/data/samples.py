@@ -72,6 +72,10 @@ def side_by_side(values: NDArray[Any], *parts: NDArray[np.float64]) -> Iterator[
     return (np.tile(part, max(np.shape(values)[-1] // len(part), 1)) for part in parts)
 
 
+SMALL = -400
+"""The exponent of two below which the squares of numbers lose digits."""
+
+
 def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: bool = False) -> TargetScale:
     """Measure the scale of targets y (n, outputs) with weights (n,), at least one of them above 0.
 
@@ -80,7 +84,12 @@ def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: 
     share = weight / weight.sum()
     with np.errstate(over="ignore", invalid="ignore"):  # std overflows for very large numbers
         mean = share @ y
-        std = np.sqrt(share @ np.square(y - mean))
+        around = y - mean
+        _, exponent = np.frexp(np.abs(around).max(0, initial=0.0))
+        small = np.where(
+            exponent < SMALL, -exponent, 0
+        )  # whose squares would be 0; in another unit they are not
+        std = np.ldexp(np.sqrt(share @ np.square(np.ldexp(around, small))), -small)
     scale = TargetScale(mean, divisor(mean, std))
     counted = y[weight > 0]
     return scale._replace(low=counted.min(0), high=counted.max(0)) if clamp else scale

@@ -157,6 +157,13 @@ class Labels:
         if self.kind == "multilabel":
             raise ConfigError("class_weight does not support multilabel data; use sample_weight.")
         numbers = y if y.ndim == 1 else y[:, 0].astype(np.int64)
+        given = parameters["class_weight"]
+        for label, weight in given.items() if isinstance(given, Mapping) else ():
+            if not (isinstance(weight, (int, float, np.number)) and np.isfinite(weight) and weight >= 0):
+                raise ConfigError(
+                    f"class_weight must have a finite number of at least 0 for each label, not {weight!r} for {label!r}"
+                    "; a weight of 0 omits a class."
+                )
         by_class = compute_class_weight(
             parameters["class_weight"], classes=self.classes, y=self.classes[numbers]
         )

@@ -57,12 +57,13 @@ MOMENTS = re.compile(r"(day|duration|hour|month|time|week|year)s?|followup|lifet
 """Words in the names of columns that say whether something happened, and when."""
 
 
-def hint_of_censoring(y: Any) -> None:
+def hint_of_censoring(targets: object) -> None:
     """Warn of two targets that are a time and whether something happened then, as survival analysis has them.
 
     One of them has two values and the other no negative one. The names of both say so, or for a column of truth values
     one of the names; truth values in rows without names need none. Nothing is said of other targets with two values.
     """
+    y: Any = targets
     names = [*map(str, getattr(y, "columns", ()))]
     try:
         has_rows = (

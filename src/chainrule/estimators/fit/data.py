@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.utils import check_X_y, column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
+from chainrule.data import checks
 from chainrule.data.samples import Samples, joined
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.fit.structure import FREE, RowStructure, RowValues, Split, read_structure, times_of
@@ -195,7 +196,7 @@ def check_weights(
         )
     if not weight.any():
         raise DataError("sample_weight times class_weight is 0 for every sample; pass a positive one.")
-    return weight
+    return checks.in_range(weight)
 
 
 def class_weights(
