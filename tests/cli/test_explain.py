@@ -188,7 +188,7 @@ def test_another_language(command, digits, tmp_path):
     assert "正確答案是 7" in printed and "正確答案是 7" in page and '<html lang="zh-Hant-TW"' in page
     for wrong, said in (
         (("explain", "no file", "digit.png", "--lang", "fr"), "--lang must be en or zh, not 'fr'."),
-        (("train", "none.npz", "--lang", "zh"), "--lang is the language of the report; add --report"),
+        (("train", "none.npz", "--lang", "zh"), "錯誤：none.npz 不存在"),
         (("train", "none.npz", "--report", "--lang", "tw"), "--lang must be en or zh, not 'tw'."),
     ):
         assert said in " ".join(command(*wrong, code=2).stderr.split())

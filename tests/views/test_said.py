@@ -40,8 +40,8 @@ def test_numbers_of_a_column_have_equal_decimals(numbers: list[float], said: lis
 
 def test_names_in_chinese_sentences():
     with words.spoken_in("zh"):
-        assert words.reasons.of_rows("churn 為 yes 的機率") == "什麼影響 churn 為 yes 的機率"
-        assert words.reasons.of_rows("答案") == "什麼影響答案"
+        assert words.reasons.of_rows("churn 為 yes 的機率") == "哪些因素影響 churn 為 yes 的機率"
+        assert words.reasons.of_rows("答案") == "哪些因素影響答案"
         assert words.tables.over_thresholds("f1") == "各門檻的 F1 分數"
         assert words.tables.decision("0.3", "f1", "0.2 到 0.4", 90).endswith("此時 F1 分數最高。")
         assert words.tables.on_judged_rows("f1", "0.8", "0.7", 9).startswith(

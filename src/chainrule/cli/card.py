@@ -8,9 +8,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.options import LANGUAGES_SAID
-from chainrule.cli.subcommand import check_language, guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
+from chainrule.views import words
 
 RunToDescribe = Annotated[str, Argument(metavar="RUN", help="The folder of a run.")]
 CardLicense = Annotated[
@@ -25,7 +25,6 @@ CardLicense = Annotated[
 CardOut = Annotated[
     Path | None, Option("--out", help="The file to write.", show_default="README.md in the folder")
 ]
-CardLanguage = Annotated[str, Option("--lang", help=f"Language of the card: {LANGUAGES_SAID}")]
 CardOverwrite = Annotated[bool, Option("--overwrite", help="Replace the file.")]
 
 
@@ -34,7 +33,7 @@ def card(
     run: RunToDescribe,
     license: CardLicense = None,
     out: CardOut = None,
-    lang: CardLanguage = "en",
+    lang: options.Language = "en",
     overwrite: CardOverwrite = False,
     debug: options.Debug = False,
 ) -> None:
@@ -42,13 +41,9 @@ def card(
     from chainrule.core.files import write_whole
     from chainrule.recipe.card import read_card
     from chainrule.views.text.card import card as written
-    from chainrule.views.words import spoken_in
 
-    check_language(lang)
     found, path = read_card(Path(run)), out or Path(run) / "README.md"
     if path.exists() and not overwrite:
         raise ConfigError(f"{path} exists; pass --overwrite to replace it, or --out for another file.")
-    with spoken_in(lang):
-        text = written(found, license)
-    write_whole(path, text.encode())
-    output.print_lines(output.console(), f"Written to {path}")
+    write_whole(path, written(found, license).encode())
+    output.print_lines(output.console(), words.model.written(str(path)))

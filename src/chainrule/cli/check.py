@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import check_language, guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -22,7 +23,7 @@ def check(
     out: options.CheckPage = None,
     header: options.Header = None,
     sheet: options.Sheet = None,
-    lang: options.CheckLanguage = "en",
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -32,26 +33,22 @@ def check(
     from chainrule.datasets.headers import AUTOMATIC
     from chainrule.recipe.columns import read_columns
     from chainrule.recipe.later_tables import in_file
-    from chainrule.views.words import spoken_in
 
     if out is not None and out.suffix.lower() != ".html":
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
-    check_language(lang)
     made, table = load_estimator(model, "check needs")[0], load_with_table(model, header, sheet)[1]
     columns = read_columns(later, AUTOMATIC if table is None else table.layout)
     with in_file(later):
         found = made.check(columns)
     if out is not None:
-        with spoken_in(lang):
-            found.write(out)
+        found.write(out)
     if as_json:
         output.print_json(found.to_data())
         return
     console = output.console()
-    with spoken_in(lang):
-        output.print_lines(console, view(found, "as_text"))
+    output.print_lines(console, view(found, "as_text"))
     if out is not None:
-        console.print(f"Written to {out}", markup=False)
+        console.print(words.model.written(str(out)), markup=False)
 
 
 def rows_of_table(path: str, table: Known) -> dict[str, Any]:

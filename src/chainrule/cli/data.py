@@ -12,7 +12,8 @@ from typer import Argument, Option
 
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guarded
-from chainrule.errors import ConfigError, counted
+from chainrule.errors import ConfigError
+from chainrule.views import words
 
 TARGETS = {"breast_cancer": "diagnosis", "diabetes": "progression", "iris": "species", "wine": "cultivar"}
 """Tables that come with scikit-learn, with a name for the column to predict, which has none there."""
@@ -45,6 +46,7 @@ def data(
     out: Out = None,
     seed: Seed = 0,
     row_group_size: RowGroupSize = ROW_GROUP_SIZE,
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -92,8 +94,9 @@ def _write_table(name: str, path: Path, as_json: bool) -> None:
             {"path": str(path), "rows": len(rows), "target_column": TARGETS[name], "next": command}
         )
         return
-    sizes = f"{counted(len(rows), 'row')}, {counted(len(table.feature_names), 'column')} and {TARGETS[name]}"
-    for line in (f"{path}: {sizes}, the column to predict.", f"Next: {command}"):
+    said = words.command
+    sizes = said.table(len(rows), len(table.feature_names), TARGETS[name])
+    for line in (f"{path}: {sizes}", said.next_is(command)):
         output.console().print(line, markup=False, soft_wrap=True)
 
 
@@ -116,7 +119,7 @@ def _shuffle(source: str, out: Path, seed: int, row_group_size: int, as_json: bo
         task = bar.add_task("", total=1.0)
 
         def progress(share: float, what: str) -> None:
-            bar.update(task, completed=share, description=what)
+            bar.update(task, completed=share, description=words.messages.translated(what))
 
         made = shuffled_copy(
             source, out, seed=check_seed(seed, "--seed"), row_group_size=row_group_size, progress=progress
@@ -125,6 +128,5 @@ def _shuffle(source: str, out: Path, seed: int, row_group_size: int, as_json: bo
         found: dict[str, Any] = made._asdict() | {"path": str(made.path)}
         output.print_json(found)
         return
-    parts = (counted(made.rows, "row"), counted(made.files, "file"), counted(made.row_groups, "row group"))
-    line = f"{parts[0]} in {parts[1]} of {parts[2]}, in {made.seconds:.1f} s"
-    output.console().print(f"{line}: {made.path}", markup=False, soft_wrap=True)
+    line = words.command.shuffled(made.rows, made.files, made.row_groups, made.seconds, str(made.path))
+    output.console().print(line, markup=False, soft_wrap=True)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from chainrule.cli import options, output
-from chainrule.cli.options import LANGUAGES_SAID
-from chainrule.cli.subcommand import check_language, guarded, hidden_widths
+from chainrule.cli.subcommand import guarded, hidden_widths
+from chainrule.views import words
 
 RunToDistill = Annotated[
     str, Argument(metavar="RUN", help="The folder of a run on a table, such as one of --preset best.")
@@ -40,7 +40,6 @@ StudentFile = Annotated[
     Path | None,
     Option("--out", help="The file to write.", show_default="distilled.safetensors in the folder"),
 ]
-CostLanguage = Annotated[str, Option("--lang", help=f"Language of what is printed: {LANGUAGES_SAID}")]
 
 
 @guarded
@@ -51,25 +50,21 @@ def distill(
     epochs: StudentEpochs = None,
     seed: StudentSeed = 0,
     out: StudentFile = None,
-    lang: CostLanguage = "en",
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Train one network on what a run's networks answer, and say what it costs: so a race fits a chip."""
     from chainrule.recipe.distilled import distilled
-    from chainrule.views import words
-    from chainrule.views.words import spoken_in
 
-    check_language(lang)
     given = {"hidden_layer_sizes": hidden_widths(hidden), "max_iter": epochs}
     parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     console = output.console()
-    with spoken_in(lang):
-        if not as_json:
-            output.print_lines(console, f"{words.model.learning(run)}\n\n")
-        made = distilled(Path(run), out, between=between, seed=seed, **parameters)
-        if as_json:
-            output.print_json({"file": str(made.path), **made.cost.to_data()})
-        else:
-            said = made.cost, words.model.written(str(made.path)), f"chainrule export {made.path} --c"
-            output.print_lines(console, "\n\n".join(map(str, said)))
+    if not as_json:
+        output.print_lines(console, f"{words.model.learning(run)}\n\n")
+    made = distilled(Path(run), out, between=between, seed=seed, **parameters)
+    if as_json:
+        output.print_json({"file": str(made.path), **made.cost.to_data()})
+    else:
+        said = made.cost, words.model.written(str(made.path)), f"chainrule export {made.path} --c"
+        output.print_lines(console, "\n\n".join(map(str, said)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,7 @@ def evaluate(
     header: options.Header = None,
     sheet: options.Sheet = None,
     engine: options.Engine = "auto",
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -82,7 +84,8 @@ def evaluate(
         output.print_json(judgement.to_json() | {"learned_from": learned})
         return
     out = output.console()
-    out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
+    part_said = words.model.PARTS.get(judgement.part, judgement.part)
+    out.print(f"[bold]{words.command.on_samples(judgement.n, part_said)}[/bold]")
     if run is not None:
         explain_part(out, run, name, is_asked=part is not None)
     output.show_judgement(out, judgement)
@@ -172,20 +175,11 @@ def config_of_run(text: str) -> tuple[dict[str, Any], Settings] | None:
 
 def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:
     """Print which of the samples the model was trained on."""
-    judged_apart = (
-        "--part validation evaluates the held-out ones"
-        if run.held_out is not None
-        else "--part test evaluates others"
-    )
+    said = words.command
+    judged_apart = said.HELD_OUT if run.held_out is not None else said.OTHERS
     if name == "train":
-        out.print(f"The model was trained on these very samples; {judged_apart}.", style="orange1")
+        out.print(said.on_very_samples(judged_apart), style="orange1")
     elif name == "all":
-        out.print(
-            f"The model was trained on {run.train.n:,} of these samples; {judged_apart}.", style="orange1"
-        )
+        out.print(said.on_some_samples(run.train.n, judged_apart), style="orange1")
     elif name == "validation" and not is_asked:
-        out.print(
-            f"The model was trained on the other {run.train.n:,} samples of these data; these were held out. "
-            "--part all evaluates all of them.",
-            style="dim",
-        )
+        out.print(said.on_other_samples(run.train.n), style="dim")

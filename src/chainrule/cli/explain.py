@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.subcommand import check_language, guarded
+from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError, DataError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.core.arrays import RowsLike
@@ -42,7 +43,7 @@ def explain(
     lr: options.StepRate = 0.001,
     header: options.Header = None,
     sheet: options.Sheet = None,
-    lang: options.StoryLanguage = "en",
+    lang: options.Language = "en",
     out: options.StoryPage = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -52,11 +53,9 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
-    check_language(lang)
     from chainrule.cli.models import as_one, load_with_table, said_of_average
     from chainrule.datasets.headers import TableLayout
     from chainrule.inspection import story
-    from chainrule.views.words import spoken_in
 
     loaded, table = load_with_table(model, header, sheet)
     chosen, what = as_one(loaded)
@@ -74,8 +73,7 @@ def explain(
         source=found.source,
     )
     if out is not None:
-        with spoken_in(lang):
-            told.write(out)
+        told.write(out)
     reasons = None if found.cells is None else reasons_of_row(model, found.cells)
     if as_json:
         by_column = {} if reasons is None else {"columns": reasons.to_data()}
@@ -83,15 +81,13 @@ def explain(
         return
     console = output.console()
     if reasons is not None:
-        with spoken_in(lang):
-            output.print_lines(console, reasons.text())
+        output.print_lines(console, reasons.text())
         console.print()
     if what:
         console.print(what, style="dim")
-    with spoken_in(lang):
-        told.show(console)
+    told.show(console)
     if out is not None:
-        console.print(f"Written to {out}", markup=False)
+        console.print(words.model.written(str(out)), markup=False)
 
 
 def reasons_of_row(model: str, cells: dict[str, Any]) -> Reasons | None:

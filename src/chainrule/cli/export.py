@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from chainrule.cli import options, output
-from chainrule.cli.options import LANGUAGES_SAID
 from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.export.formats import ExportedFiles
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 AsOnnx = Annotated[bool, Option("--onnx", help="As an ONNX file; needs the extra onnx.")]
 AsC = Annotated[bool, Option("--c", help="As C99: a source, a header, and a program that tests them.")]
 AsJavaScript = Annotated[bool, Option("--js", help="As a JavaScript module without dependencies.")]
-PageLanguage = Annotated[
-    str, Option("--lang", help=f"Language of a page, and of what int8 does: {LANGUAGES_SAID}")
-]
 AsPage = Annotated[bool, Option("--html", help="As a page with a form, which answers offline.")]
 ExportDtype = Annotated[
     str,
@@ -60,14 +57,13 @@ def export(
     header: options.Header = None,
     sheet: options.Sheet = None,
     out: ExportOut = None,
-    lang: PageLanguage = "en",
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Write a model, with the preparation of its table, for another place to run in, and compare the answers."""
     from chainrule.cli.models import model_file
     from chainrule.recipe.exported import exported
-    from chainrule.views.words import spoken_in
 
     formats = {".onnx": onnx, ".c": c, ".js": js, ".html": html}
     endings = [ending for ending, asked in formats.items() if asked]
@@ -81,32 +77,28 @@ def export(
         else file.with_suffix(endings[0])
     )
     settings: dict[str, Any] = {"dtype": dtype, "label": label}
-    with spoken_in(lang):
-        written = exported(file, path, rows, settings, header, sheet)
+    written = exported(file, path, rows, settings, header, sheet)
     if as_json:
         output.print_json(as_data(written))
         return
     console = output.console()
     output.print_lines(console, "\n".join(said(written)))
     if written.effect is not None:
-        with spoken_in(lang):
-            output.print_lines(console, f"\n{written.effect}")
-    output.print_lines(console, f"\n{written.usage}")
+        output.print_lines(console, f"\n{written.effect}")
+    output.print_lines(console, f"\n{words.messages.translated(written.usage)}")
 
 
 def said(written: ExportedFiles) -> list[str]:
     """Return lines on what was written."""
-    files = ", ".join(map(str, written.files))
-    lines = [f"Written to {files} ({written.bytes:,} bytes)"]
+    of = words.command
+    lines = [of.written(list(map(str, written.files)), written.bytes)]
     if written.rows:
-        allowed = f" (tolerance {written.tolerance:.0e})" if math.isfinite(written.tolerance) else ""
-        lines.append(
-            f"On {written.rows:,} rows its answers are within {written.difference:.1e} of the model's{allowed}."
-        )
+        allowed = f"{written.tolerance:.0e}" if math.isfinite(written.tolerance) else None
+        lines.append(of.compared(written.rows, f"{written.difference:.1e}", allowed))
         same = written.about.get("same_labels")
         if same is not None:
-            lines.append(f"The likeliest class is the same for {same:.2%} of them.")
-    return [*lines, *written.left_out]
+            lines.append(of.same_class(same))
+    return [*lines, *map(words.messages.translated, written.left_out)]
 
 
 def as_data(written: ExportedFiles) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guarded
 from chainrule.core.version import __version__
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,13 +36,12 @@ THREAD_VARIABLES = ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_TH
 @guarded
 def info(
     model: options.OptionalModelFile = None,
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Print versions, engines, threads and folders; with MODEL, describe it and its costs."""
     from chainrule.cli.models import load_with_table, said_of_average
-    from chainrule.recipe.card import verdict_of
-    from chainrule.views.text.verdict import verdict
 
     chosen, table = (None, None) if model is None else load_with_table(model)
     found: dict[str, Any] = installation() if chosen is None else describe(chosen)
@@ -57,15 +57,16 @@ def info(
         if said := said_of_average(table):
             out.print(f"{said}\n")
         if "members" in found:
-            out.print(f"An ensemble of {found['members']} networks whose average predicts, each:\n")
+            out.print(f"{words.command.ensemble(found['members'])}\n")
         out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)
     if table is not None:
         del found["table"], found["feature_names"]
-        out.print(
-            f"Columns of the table from which it predicts [bold]{output.plain(table.target or 'its target')}[/bold]:"
-        )
+        out.print(words.command.columns(output.plain(table.target or words.command.TARGET)), markup=False)
         output.columns_table(out, columns, whole=True)
         out.print()
+        from chainrule.recipe.card import verdict_of
+        from chainrule.views.text.verdict import verdict
+
         if model is not None and (by := verdict_of(Path(model))) is not None:
             out.print(f"{output.plain(verdict(by))}\n", markup=False)
     show(out, found)
@@ -137,7 +138,7 @@ def engines(model: Model | Ensemble | None) -> list[dict[str, Any]]:
     for name, engine in ENGINES.items():
         refusal = engine.refusal(Plan(network, Adam()))
         auto = refusal is None and not any(row["auto"] for row in rows)
-        why = refusal or ("chosen by auto" if auto else "runs if named")
+        why = refusal or (words.command.CHOSEN if auto else words.command.RUNS)
         rows.append({"name": name, "auto": auto, "runs": refusal is None, "why": why})
     return rows
 
@@ -177,29 +178,34 @@ def show(out: Console, found: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in found.items():
         for i, line in enumerate(lines(name, value)):
-            table.add_row(name.replace("_", " ") if i == 0 else "", Text(output.plain(line)))
+            table.add_row(named(name) if i == 0 else "", Text(output.plain(line)))
     out.print(table)
 
 
 def lines(name: str, value: Any) -> list[str]:
     """Format a value for people, one line per item."""
     if name == "engines":
-        return [f"{row['name']}: {row['why']}" for row in value]
+        return [f"{row['name']}: {words.messages.translated(row['why'])}" for row in value]
     if name == "network":
         return []  # shown by the summary
     if name in ("classes", "feature_names") and value is not None:
         return [", ".join(map(str, value[:20])) + (f", ... ({len(value)})" if len(value) > 20 else "")]
     if isinstance(value, dict):
-        return [f"{key} {said(item)}" for key, item in value.items()]
+        return [f"{key if name == 'packages' else named(key)} {said(item)}" for key, item in value.items()]
     return [f"{value:,}" if isinstance(value, int) and name != "seed" else said(value)]
+
+
+def named(name: str) -> str:
+    """Return the name of what is listed."""
+    return str(words.command.ABOUT.get(name) or words.phrases.spoken(name))
 
 
 def said(value: object) -> str:
     """Format one item of a line."""
     if isinstance(value, dict):
-        return ", ".join(f"{name}={item}" for name, item in value.items()) or "not set"
+        return ", ".join(f"{name}={item}" for name, item in value.items()) or words.command.NOT_SET
     if isinstance(value, list):
-        return ", ".join(map(said, value)) or "none"
+        return ", ".join(map(said, value)) or words.command.NONE
     if isinstance(value, float):
         return f"{value:.6g}"  # --json has all digits
-    return "none" if value is None else f"{value}"
+    return words.command.NONE if value is None else f"{value}"

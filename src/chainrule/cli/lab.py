@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.cli import options, output
 from chainrule.cli.subcommand import guarded
 from chainrule.errors import ConfigError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +24,7 @@ def lab(
     repeats: options.Repeats = None,
     budget: options.Budget = 1.0,
     out: options.LabFolder = Path("runs/lab"),
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -78,7 +80,7 @@ def listing(labs: dict[str, str], as_json: bool) -> None:
         table.add_row(name, what)
     console = output.console()
     console.print(table)
-    console.print("\nchainrule lab NAME runs one.")
+    console.print(f"\n{words.command.LIST_OF_LABS}")
 
 
 def carry_out(name: str, chosen: dict[str, Any]) -> Report:
@@ -92,7 +94,7 @@ def carry_out(name: str, chosen: dict[str, Any]) -> Report:
         return run(name, progress=lines(console, name), **chosen)
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.percentage:>3.0f} %"), BarColumn(), TimeElapsedColumn(), TextColumn("left"))
+    columns = (TextColumn("{task.percentage:>3.0f} %"), BarColumn(), TimeElapsedColumn(), TextColumn("/"))
     with Progress(
         *columns,
         TimeRemainingColumn(elapsed_when_finished=True),
@@ -100,7 +102,7 @@ def carry_out(name: str, chosen: dict[str, Any]) -> Report:
         console=console,
         transient=True,
     ) as bar:
-        task = bar.add_task("data", total=1.0)
+        task = bar.add_task("", total=1.0)
         return run(
             name, progress=lambda share, what: bar.update(task, completed=share, description=what), **chosen
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.errors import ConfigError, DataError
 from chainrule.model import Ensemble, Model, load_any
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -75,7 +76,7 @@ def said_of_average(table: Known | None) -> str:
     blend = table.average.blend_
     first = blend.parts[0]
     share = first.weight / len(first.result.members)
-    return f"This is the first of {blend.networks} networks whose average predicts, with {share:.0%} of it."
+    return str(words.command.first_of_average(blend.networks, share))
 
 
 def as_one(model: Model | Ensemble) -> tuple[Model, str]:
@@ -86,9 +87,9 @@ def as_one(model: Model | Ensemble) -> tuple[Model, str]:
     if isinstance(model, Model):
         return model, ""
     try:
-        return model.pack(), f"This is an ensemble of {len(model)} networks, side by side in one."
+        return model.pack(), words.command.side_by_side(len(model))
     except ConfigError:
-        return model.members[0], f"This is the first of an ensemble's {len(model)} networks."
+        return model.members[0], words.command.first_of_ensemble(len(model))
 
 
 def model_file(text: str) -> Path:

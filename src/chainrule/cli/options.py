@@ -34,6 +34,8 @@ OptionalModelFile = Annotated[
 ]
 Engine = Annotated[str, Option(help=TRAIN["Training"]["engine"].help)]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON, and nothing else.")]
+_LANGUAGE = "Language of what is printed and of pages: en, or zh for Traditional Chinese."
+Language = Annotated[str, Option("--lang", envvar="CHAINRULE_LANG", help=_LANGUAGE)]
 Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.")]
 
 Header = Annotated[
@@ -71,10 +73,6 @@ Report = Annotated[
         help="Write report.html, which works offline: learning curves, confusion matrix, worst mistakes.",
     ),
 ]
-LANGUAGES_SAID = "en, or zh for Traditional Chinese."
-ReportLanguage = Annotated[
-    str | None, _run("--lang", help=f"Language of the report: {LANGUAGES_SAID}", show_default="en")
-]
 Track = Annotated[
     list[str] | None,
     _run(
@@ -83,6 +81,7 @@ Track = Annotated[
         "mlflow, mlflow:URI, wandb, wandb:PROJECT, trackio, trackio:PROJECT. May be repeated.",
     ),
 ]
+RunLanguage = Annotated[str, _run("--lang", envvar="CHAINRULE_LANG", help=_LANGUAGE)]
 RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]
 Verbose = Annotated[bool, _run("--verbose", "-v", help="Also print the network's layers and costs.")]
 Quiet = Annotated[bool, _run("--quiet", "-q", help="Print the result only.")]
@@ -231,11 +230,9 @@ AttributionMethod = Annotated[
     ),
 ]
 StepRate = Annotated[float, Option("--lr", help="Learning rate of the step in the last chapter.")]
-StoryLanguage = Annotated[str, Option("--lang", help=f"Language of the story: {LANGUAGES_SAID}")]
 CheckPage = Annotated[
     Path | None, Option("--out", help="Also write the check to this .html, a page that works offline.")
 ]
-CheckLanguage = Annotated[str, Option("--lang", help=f"Language of the check: {LANGUAGES_SAID}")]
 StoryPage = Annotated[
     Path | None, Option("--out", help="Also write the story to this .html, a page that works offline.")
 ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core.files import to_json
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +74,6 @@ def metric_lines(metrics: Mapping[str, float], positive: object = None) -> Table
     from rich.table import Table
     from rich.text import Text
 
-    from chainrule.views import words
     from chainrule.views.words.facts import quantity
 
     table = Table.grid(padding=(0, 3))
@@ -83,7 +83,7 @@ def metric_lines(metrics: Mapping[str, float], positive: object = None) -> Table
         shown = words.phrases.UNDEFINED if math.isnan(value) else quantity(value)
         table.add_row(words.phrases.spoken(name), shown)
     if positive is not None:
-        table.add_row("positive class", Text(plain(str(positive))))
+        table.add_row(words.model.POSITIVE, Text(plain(str(positive))))
     return table
 
 
@@ -101,7 +101,7 @@ def confusion_table(matrix: Any, labels: Sequence[str], is_tight: bool = False) 
     for label in labels:
         table.add_column(Text(plain(label)), justify="right")
     if not is_tight:
-        table.add_column("recall", justify="right", style="dim", no_wrap=True)
+        table.add_column(words.command.RECALL, justify="right", style="dim", no_wrap=True)
     worst = max((int(n) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j), default=0)
     for i, (row, label) in enumerate(zip(matrix, labels, strict=True)):
         cells = [
@@ -127,8 +127,9 @@ def largest_confusions(matrix: Any, labels: Sequence[str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("true", "predicted", box=box.SIMPLE_HEAD)
-    table.add_column("samples", justify="right")
+    said = words.command
+    table = Table(said.TRUE, said.PREDICTED, box=box.SIMPLE_HEAD)
+    table.add_column(said.SAMPLES, justify="right")
     misses = [(int(n), i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n]
     for count, i, j in sorted(misses, key=lambda miss: (-miss[0], miss[1:]))[:MAX_MISSES]:
         table.add_row(Text(plain(labels[i])), Text(plain(labels[j])), f"{count:,}")
@@ -141,12 +142,12 @@ def show_confusion(out: Console, matrix: object, labels: Sequence[str]) -> None:
         for is_tight in (False, True):
             table = confusion_table(matrix, labels, is_tight)
             if out.measure(table, options=out.options.update(width=WIDEST)).maximum <= out.width:
-                out.print("\n[bold]Confusion matrix[/bold]: rows are true, columns predicted")
+                out.print(f"\n[bold]{words.command.CONFUSION}[/bold]")
                 out.print(table)
                 return
-    out.print("\n[bold]Largest confusions[/bold]")
+    out.print(f"\n[bold]{words.command.CONFUSIONS}[/bold]")
     table = largest_confusions(matrix, labels)
-    out.print(table if table.row_count else "There are none.")
+    out.print(table if table.row_count else words.command.NO_CONFUSION)
 
 
 def show_judgement(out: Console, judgement: Judgement) -> None:
@@ -178,7 +179,6 @@ def columns_table(out: Console, described: DescribedTable, *, whole: bool = Fals
     from rich.table import Table
     from rich.text import Text
 
-    from chainrule.views import words
     from chainrule.views.text.tables import cells
 
     heads, rows = cells(described)
@@ -202,12 +202,9 @@ def columns_table(out: Console, described: DescribedTable, *, whole: bool = Fals
 
 def introduce_table(out: Console, data: TableData, classes: list[str]) -> None:
     """Print the target, and the types of the columns."""
-    from chainrule.views import words
-
     said, target = words.tables, data.target
     task = said.numbers(target.why) if target.is_number else said.classes(target.why, classes)
-    out.print(f"predicts [bold]{plain(target.name)}[/bold]: ", end="")
-    out.print(plain(task), markup=False)
+    out.print(plain(said.predicts(target.name, task)), markup=False)
     if data.left_out:
         out.print(said.left_out(data.left_out), markup=False)
     if data.tied.names:
@@ -225,11 +222,10 @@ def comparison_table(out: Console, comparison: BaselineComparison, in_short: Seq
     from rich.table import Table
     from rich.text import Text
 
-    from chainrule.views import words
     from chainrule.views.words.facts import metrics_alike
 
     said = words.tables
-    out.print(f"\n[bold]{said.COMPARISON}[/bold]: {said.same_rows(comparison.rows)}")
+    out.print(f"\n[bold]{said.COMPARISON}[/bold]{said.same_rows(comparison.rows)}")
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     grid.add_column("")
     for name in comparison.names:

@@ -16,6 +16,7 @@ from chainrule.cli.predicted import show
 from chainrule.cli.subcommand import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.answers import Answers, as_data, save
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
@@ -38,6 +39,7 @@ def predict(
     header: options.Header = None,
     sheet: options.Sheet = None,
     engine: options.Engine = "auto",
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -79,7 +81,7 @@ def predict(
         for each in answers:
             show(console, each, labels)
         if out is not None:
-            console.print(f"Written to {out}", markup=False)
+            console.print(words.model.written(str(out)), markup=False)
     for source, found in checks.items():
         from chainrule.views.text.drift import said_of_rows
 

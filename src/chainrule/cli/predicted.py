@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.cli import output
 from chainrule.recipe.answers import Answers, as_columns
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,13 +49,13 @@ def table_of_numbers(answers: Answers, out: Console) -> Table:
         if (spread := f"spread {of}".strip()) in columns:
             said[spread] = alike(columns[spread], decimals(columns[spread], 2), 2)
     said = {name: said[name] for name in columns}
-    rows = [Text(f"row {i}" if many else output.plain(answers.source)) for i in range(count)]
+    rows = [Text(words.command.row(i) if many else output.plain(answers.source)) for i in range(count)]
     table = Table.grid(padding=(0, 2))
     table.add_column()
     for _ in said:
         table.add_column(justify="right", no_wrap=True)
     if len(said) > 1:
-        table.add_row("", *(Text(name, "dim") for name in said))
+        table.add_row("", *(Text(_head(name), "dim") for name in said))
     for name, *cells in zip(rows, *said.values(), strict=True):
         table.add_row(
             name,
@@ -67,8 +68,16 @@ def table_of_numbers(answers: Answers, out: Console) -> Table:
         return table
     table = Table.grid(padding=(0, 2))
     for name, *cells in zip(rows, *said.values(), strict=True):
-        table.add_row(name, Text("  ".join(f"{head} {each}" for head, each in zip(said, cells, strict=True))))
+        table.add_row(
+            name, Text("  ".join(f"{_head(head)} {each}" for head, each in zip(said, cells, strict=True)))
+        )
     return table
+
+
+def _head(name: str) -> str:
+    """Return the name of a column of numbers, such as "lower 0", in the language in use."""
+    kind, blank, of = name.partition(" ")
+    return f"{words.command.FIGURES[kind]}{blank}{of}"
 
 
 def outputs_of(columns: Iterable[str]) -> dict[str, list[str]]:
@@ -95,7 +104,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
     if answers.probabilities is None:
         table = table_of_numbers(answers, out)
     for i in range(0 if answers.probabilities is None else min(count, SHOWN)):
-        name = f"row {i}" if many else output.plain(answers.source)
+        name = words.command.row(i) if many else output.plain(answers.source)
         shares = answers.probabilities[i]
         is_one_label = answers.predicted.ndim == 1
         shown = TOP if answers.covering is None else max(TOP, int(answers.covering[i].sum()))
@@ -110,28 +119,19 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
                 *(
                     []
                     if answers.covering is None
-                    else [Text("in the set" * bool(answers.covering[i, k]), "dim")]
+                    else [Text(words.command.IN_THE_SET * bool(answers.covering[i, k]), "dim")]
                 ),
             )
     if many:
         out.print(Text(output.plain(answers.source), "bold"))
     out.print(table)
     if empty := empty_sets(answers):
-        out.print(
-            f"{empty:,} of {count:,} rows have no label in the set: none is probable enough. A larger --interval "
-            "leaves fewer such rows.",
-            style="dim",
-        )
+        out.print(words.command.empty_sets(empty, count), style="dim")
     if count > SHOWN:
-        out.print(
-            f"... and {count - SHOWN:,} more rows; --out writes them all, --json prints them.", style="dim"
-        )
+        out.print(words.command.more_rows(count - SHOWN), style="dim")
     if answers.reasons is not None:
         if count > SHOWN_REASONS:
-            out.print(
-                f"\nThe reasons of the first {SHOWN_REASONS} rows; --out writes those of all, --json prints them.",
-                style="dim",
-            )
+            out.print(f"\n{words.command.first_reasons(SHOWN_REASONS)}", style="dim")
         for i in range(min(count, SHOWN_REASONS)):
-            out.print(Text(f"\nrow {i}" if many else "", "bold"))
+            out.print(Text(f"\n{words.command.row(i)}" if many else "", "bold"))
             output.print_lines(out, answers.reasons.text(i))

@@ -16,6 +16,7 @@ from chainrule.cli import options
 from chainrule.cli.subcommand import guarded
 from chainrule.core.files import open_regular, to_json
 from chainrule.errors import ConfigError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.serve.service import Service
@@ -40,6 +41,7 @@ def serve(
     max_seconds: options.MaxSeconds = 20.0,
     batch_rows: options.BatchRows = 1024,
     batch_delay: options.BatchDelay = 1.0,
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -120,20 +122,19 @@ def introduce(service: Service, host: str, port: int, has_token: bool, as_json: 
     if as_json:
         typer.echo(to_json({"url": url, "name": service.name, "digest": service.model.digest}))
         return
-    typer.echo(f"{service.name} ({schema.task} from {len(schema.columns)} columns) answers at {url}")
+    said = words.command
+    typer.echo(said.serving(service.name, schema.task, len(schema.columns), url))
     for path, what in (
-        ("POST /predict", "rows as JSON, CSV or an Arrow stream"),
-        ("GET  /schema", "what they must have"),
-        ("GET  /openapi.json", "all of it in OpenAPI 3.1"),
-        ("GET  /health", "whether it is live and ready"),
-        ("GET  /metrics", "figures for Prometheus"),
-        (f"POST /v2/models/{service.name}/infer", "the Open Inference Protocol"),
+        ("POST /predict", "predict"),
+        ("GET  /schema", "schema"),
+        ("GET  /openapi.json", "openapi"),
+        ("GET  /health", "health"),
+        ("GET  /metrics", "metrics"),
+        (f"POST /v2/models/{service.name}/infer", "infer"),
     ):
-        typer.echo(f"  {path:<20} {what}")
-    typer.echo("\nTry it:\n")
+        typer.echo(f"  {path:<20} {said.PATHS[what]}")
+    typer.echo(f"\n{said.TRY_IT}\n")
     key = f' -H "Authorization: Bearer ${VARIABLE}"' if has_token else ""
     row = shlex.quote(to_json(schema.example()))
     typer.echo(f"curl{key} -H 'Content-Type: application/json' -d {row} {url}/predict\n")
-    typer.echo(
-        "A newer file in its place is taken over; SIGHUP takes it at once. Ctrl-C or SIGTERM ends the server."
-    )
+    typer.echo(said.SERVER_ENDS)

@@ -12,6 +12,7 @@ from chainrule.cli import options
 from chainrule.cli.subcommand import guarded
 from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.datasets.headers import TableLayout
@@ -36,6 +37,7 @@ def studio(
     ] = False,
     header: options.Header = None,
     sheet: options.Sheet = None,
+    lang: options.Language = "en",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -54,10 +56,8 @@ def studio(
         if as_json:
             typer.echo(to_json({"url": url}))
         else:
-            typer.echo(f"The studio is at {url}")
-            typer.echo(
-                f"The address works once.{' Enter prints another.' * is_terminal} Ctrl-C ends the studio."
-            )
+            typer.echo(words.command.studio_at(url))
+            typer.echo(words.command.works_once(is_terminal))
         if not no_browser:
             import webbrowser
 

@@ -21,6 +21,7 @@ from chainrule.core import hints
 from chainrule.errors import ChainruleError, ConfigError, LeakWarning, renamed
 from chainrule.recipe.messages import in_flags, told
 from chainrule.recipe.settings import SearchSettings, Settings, flag, types_of, widths
+from chainrule.views import words
 
 Command = Callable[..., Any]
 REPEATED = ("monotonic",)
@@ -128,22 +129,6 @@ def as_one_text(data: list[str]) -> str:
     return ",".join(data)
 
 
-def check_language(lang: str) -> str:
-    """Return a language of results. Raises ConfigError for another one."""
-    from chainrule.views.words import LANGUAGES
-
-    if lang not in LANGUAGES:
-        raise ConfigError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}.")
-    return lang
-
-
-def language_of_report(report: bool, lang: str | None) -> str | None:
-    """Return the language of the report, None for no report. Raises ConfigError."""
-    if lang is not None and not report:
-        raise ConfigError("--lang is the language of the report; add --report, or omit --lang.")
-    return check_language(lang or "en") if report else None
-
-
 class InterruptedRun(Exception):
     """Ctrl-C in a run that can be resumed; the message says how."""
 
@@ -158,11 +143,18 @@ class Several(ChainruleError):
 
 
 def guarded(command: Command) -> Command:
-    """Return a subcommand whose errors become sentences on standard error."""
+    """Return a subcommand that prints in the language of --lang, its errors as sentences on standard error."""
 
     @functools.wraps(command)
     def run(**options: Any) -> Any:
+        lang = options["lang"]
+        with words.spoken_in(lang if lang in words.LANGUAGES else words.LANGUAGES[0]):
+            return carry_out(options)
+
+    def carry_out(options: dict[str, Any]) -> Any:
         try:
+            if options["lang"] not in words.LANGUAGES:
+                raise ConfigError(f"--lang must be {' or '.join(words.LANGUAGES)}, not {options['lang']!r}.")
             with hints.once(tell):
                 return command(**options)
         except (typer.Exit, BrokenPipeError):
@@ -170,31 +162,30 @@ def guarded(command: Command) -> Command:
         except InterruptedRun as interruption:
             leave(plain(interruption), 130)
         except KeyboardInterrupt:
-            leave("Interrupted.", 130)
+            leave(words.command.INTERRUPTED, 130)
         except Exception as error:
             if options.get("debug"):
                 raise
             errors = error.errors if isinstance(error, Several) else [error]
             code = 2 if isinstance(error, (ChainruleError, OSError)) else 1
-            leave("\n".join(f"Error: {plain(sentence(each))}" for each in errors), code)
+            leave("\n".join(f"{words.command.ERROR}{plain(sentence(each))}" for each in errors), code)
 
     return run
 
 
 def tell(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning as a sentence on standard error, without its location in the code."""
-    typer.secho(f"Warning: {plain(in_options(message))}", fg=typer.colors.YELLOW, err=True)
+    typer.secho(f"{words.command.WARNING}{plain(in_options(message))}", fg=typer.colors.YELLOW, err=True)
 
 
 def in_options(message: Warning | str) -> str:
     """Return a warning's sentence, with options of the command in place of arguments of a fit."""
     if isinstance(message, LeakWarning) and message.notice is not None:
         from chainrule.estimators.notices.notice import Notice
-        from chainrule.views import words
 
         assert isinstance(message.notice, Notice)
-        return words.notices.sentence(message.notice, "command")
-    return renamed(hints.marked(message), in_flags)
+        return str(words.notices.sentence(message.notice, "command"))
+    return str(words.messages.translated(renamed(hints.marked(message), in_flags)))
 
 
 def leave(message: str, code: int) -> None:
@@ -209,13 +200,14 @@ def leave(message: str, code: int) -> None:
 
 def sentence(error: Exception) -> str:
     """Return the sentence that reports an error to a user."""
+    said = words.messages
     if isinstance(error, ChainruleError):
-        return told(error, in_flags)
+        return str(said.translated(told(error, in_flags)))
     if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return f"{error.filename} does not exist; check the path."
+        return str(said.no_file(str(error.filename)))
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}."
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this."
-    return f"a bug in chainrule ({type(error).__name__}: {error}); --debug shows where."
+        return str(said.NO_MEMORY)
+    return str(said.bug(f"{type(error).__name__}: {error}"))

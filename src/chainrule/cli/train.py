@@ -18,13 +18,13 @@ from chainrule.cli.subcommand import (
     guarded,
     hidden_widths,
     joined,
-    language_of_report,
     set_on_command_line,
     with_options,
 )
 from chainrule.cli.train_words import TRAIN
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,7 @@ def train(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     report: options.Report = False,
-    lang: options.ReportLanguage = None,
+    lang: options.RunLanguage = "en",
     track: options.Track = None,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,
@@ -58,7 +58,7 @@ def train(
     """
     text = as_one_text(data)
     given = Settings(**joined(settings) | {"hidden": hidden_widths(settings["hidden"])})
-    language = language_of_report(report, lang)
+    language = lang if report else None
     trackers_of(track)  # an unknown one is an error before data are read
     if distributed.is_one_of_several() or given.has_shards:
         distributed.initialize()
@@ -93,8 +93,8 @@ def train(
     from chainrule.recipe.prepare import resume_command
 
     if outcome.history.stopped == BY_HAND:
-        again = f"; continue with: {resume_command(outcome.folder)}" if can_go_on(outcome.folder) else "."
-        raise InterruptedRun(f"Interrupted; {outcome.folder} has the results so far{again}")
+        again = resume_command(outcome.folder) if can_go_on(outcome.folder) else None
+        raise InterruptedRun(words.running.interrupted_with_results(str(outcome.folder), again))
 
 
 def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:
@@ -165,17 +165,17 @@ def carry_out(
                 if isinstance(event, Started):
                     introduce(out, run, event, verbose)
                 elif isinstance(event, recipe.Judging):
-                    status.enter_context(out.status("evaluating"))
+                    status.enter_context(out.status(words.running.EVALUATING))
                 table.on_event(event)
 
             outcome = recipe.carry_out(run, listen, trackers=trackers)
         if page is not None and language is not None:
-            with out.status("writing the report"):
+            with out.status(words.running.WRITING):
                 from chainrule.views import report
 
                 report.write_run(outcome, page, language)
     except KeyboardInterrupt:
-        raise InterruptedRun(f"Interrupted; continue with: {resume_command(run.place)}") from None
+        raise InterruptedRun(words.running.interrupted(resume_command(run.place))) from None
     return outcome, page
 
 
@@ -184,18 +184,14 @@ def say_done(run: Prepared, out: Console) -> None:
     from chainrule.recipe.prepare import resume_command
 
     assert run.done is not None
-    done = run.done.history
-    why = f" ({done.stopped})" if done.stopped else ""
+    done, said = run.done.history, words.running
     asked, again = (
         run.settings.epochs,
         resume_command(run.place, 2 * max(len(done), run.settings.epochs or 0)),
     )
-    lines = [
-        f"This run is finished: {len(done)} {'' if asked is None else f'of {asked} '}epochs{why}.",
-        "Nothing is left to train; its results are written again.",
-    ]
+    lines = [said.finished(len(done), asked, done.stopped), said.FINISHED]
     if run.training.can_grow(run):
-        lines.append(f"To train it longer: {again}")
+        lines.append(said.train_longer(again))
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
 
@@ -204,7 +200,6 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     """Print the result in readable form."""
     from rich.text import Text
 
-    from chainrule.errors import counted
     from chainrule.views.text.verdict import headlines
 
     out = output.console()
@@ -217,23 +212,14 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         out.print(
             Text.assemble((f"{label} {each.value}", "bold" if each.is_good else "bold orange1"), beside)
         )
-    epochs = counted(len(outcome.history), "epoch")
-    out.print(f"on {counted(judgement.n, 'sample')}, after {epochs} in {outcome.seconds:.1f} s", style="dim")
+    said = words.running
+    out.print(said.after(judgement.n, len(outcome.history), outcome.seconds), style="dim")
     if outcome.run.settings.time_limit is not None and not len(outcome.history):
-        out.print(
-            "The time limit ended the first epoch: the network has seen only some of the rows. Raise --time-limit.",
-            style="orange1",
-        )
+        out.print(said.TOO_SHORT, style="orange1")
     if best := getattr(outcome.run.estimator, "n_iter_refit_", 0):
-        rows = outcome.run.parts.train.n
-        out.print(
-            f"trained again on all {rows:,} samples, for the best {counted(best, 'epoch')}", style="dim"
-        )
+        out.print(said.trained_again(outcome.run.parts.train.n, best), style="dim")
     if outcome.reached is False:
-        out.print(
-            f"The target of {output.percent(outcome.run.settings.target or 0)} was not reached.",
-            style="orange1",
-        )
+        out.print(said.missed_target(outcome.run.settings.target or 0), style="orange1")
     output.show_judgement(out, judgement)
     output.show_decision(out, judgement)
     if outcome.comparison is not None:
@@ -244,12 +230,10 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
             out, outcome.comparison, in_short(judgement, outcome.comparison, notices, preset)
         )
         if judgement.decision is not None:
-            from chainrule.views import words
-
             out.print(words.tables.COMPARED_BY_LIKELIEST, style="dim")
-    out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
+    out.print(said.run_folder(str(outcome.folder)), markup=False, soft_wrap=True)
     if page is not None:
-        out.print(f"Report:     {page}", markup=False, soft_wrap=True)
+        out.print(said.report(str(page)), markup=False, soft_wrap=True)
 
 
 def as_data(outcome: Outcome, page: Path | None) -> dict[str, Any]:

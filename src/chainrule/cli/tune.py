@@ -12,14 +12,15 @@ from chainrule.cli import options, output
 from chainrule.cli.subcommand import (
     InterruptedRun,
     guarded,
-    language_of_report,
     set_on_command_line,
     with_options,
 )
 from chainrule.cli.train_words import SEARCH, TUNE
+from chainrule.core.wide import rjust
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import SEARCH as SEARCH_NAMES
 from chainrule.recipe.settings import SearchSettings, Settings
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +41,7 @@ def tune(
     overwrite: options.TunedOverwrite = False,
     resume: options.TunedResume = False,
     report: options.Report = False,
-    lang: options.ReportLanguage = None,
+    lang: options.RunLanguage = "en",
     as_json: options.RunAsJson = False,
     quiet: options.Quiet = False,
     debug: options.RunDebug = False,
@@ -54,7 +55,7 @@ def tune(
 
     given = Settings(**{name: settings[name] for name in SETTINGS})
     how = SearchSettings(**{name: settings[name] for name in SEARCH_NAMES})
-    language = language_of_report(report, lang)
+    language = lang if report else None
     if resume and overwrite:
         raise ConfigError("--resume continues a search, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
@@ -74,7 +75,7 @@ def tune(
     else:
         show(found, page, console)
     if found.tuned.stopped == "interrupted":
-        raise InterruptedRun(f"Interrupted; continue with: {again(search)}")
+        raise InterruptedRun(words.running.interrupted(again(search)))
 
 
 def again(search: TuneRun) -> str:
@@ -98,12 +99,12 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
 
             def judging() -> None:
                 status.close()
-                status.enter_context(out.status("evaluating"))
+                status.enter_context(out.status(words.running.EVALUATING))
 
             def listen(record: TrialRecord) -> None:
                 status.close()
                 lines.add(record)
-                status.enter_context(out.status("trying settings"))
+                status.enter_context(out.status(words.running.TRYING))
 
             found = recipe.carry_out(search, listen, judging)
             if page is not None and language is not None:
@@ -111,34 +112,25 @@ def carry_out(search: TuneRun, out: Console, language: str | None) -> tuple[Tune
 
                 report.write_run(found.outcome, page, language, found.command)
     except KeyboardInterrupt:
-        raise InterruptedRun(f"Interrupted; continue with: {again(search)}") from None
+        raise InterruptedRun(words.running.interrupted(again(search))) from None
     return found, page
 
 
 def introduce(search: TuneRun, out: Console) -> None:
     """Print the table and how it is searched."""
-    from chainrule.errors import counted
     from chainrule.estimators.tuning.search import HELD_OUT, TRIALS
 
     run, how = search.run, search.settings
     table = run.table
-    out.print(
-        f"[bold]{output.plain(run.data.name)}[/bold]  {len(table.train):,} samples to search on, "
-        f"{len(table.test):,} to test on"
-    )
+    said = words.running
+    parts = said.parts_of_search(len(table.train), len(table.test))
+    out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {parts}")
     y = run.data.train.y
     labels = [] if table.target.is_number else sorted({str(label) for label in y.tolist()})
     output.introduce_table(out, table, labels)
-    ends = [] if how.time_limit is None else [f"{how.time_limit:g} s"]
-    if how.trials is not None or not ends:
-        ends.insert(0, counted(TRIALS if how.trials is None else how.trials, "trial"))
-    held = f"one row of {HELD_OUT} held out" if how.folds is None else f"{how.folds} folds"
-    at_once = f", {how.jobs} at a time" if how.jobs > 1 else ""
-    out.print(
-        f"preset {run.given.preset}: {' or '.join(ends)}, {held}, pruner {how.pruner}{at_once}\n",
-        style="dim",
-        markup=False,
-    )
+    trials = TRIALS if how.trials is None and how.time_limit is None else how.trials
+    line = said.search(f"{run.given.preset}", trials, how.time_limit, how.folds, HELD_OUT, how.pruner)
+    out.print(f"{line}{said.at_once(how.jobs) if how.jobs > 1 else ''}\n", style="dim", markup=False)
 
 
 class TrialLines:
@@ -154,7 +146,9 @@ class TrialLines:
         from rich.text import Text
 
         if self.is_new:
-            self.out.print(f"{'trial':>5} {'value':>10} {'best':>10} {'seconds':>8}  settings", style="dim")
+            *heads, settings = words.running.TRIAL_HEADS
+            above = " ".join(map(rjust, heads, (5, 10, 10, 8)))
+            self.out.print(f"{above}  {settings}", style="dim")
             self.is_new = False
         is_best = record.value is not None and record.value < self.best
         self.best = record.value if is_best and record.value is not None else self.best
@@ -184,25 +178,21 @@ def show(found: TuneOutcome, page: Path | None, progress: Console) -> None:
     from rich.table import Table
 
     from chainrule.cli.train import show as show_run
-    from chainrule.errors import counted
 
     tuned, out = found.tuned, output.console()
     progress.print()
-    count = counted(len(tuned.trials), "trial")
-    out.print(f"[bold]{count}[/bold] in {tuned.seconds:.1f} s, ended by: {tuned.stopped}")
-    value, metric = tuned.best.value or 0.0, tuned.metric.replace("_", " ")
-    line = f"best {metric} on held-out rows {value:.5g}"
-    if tuned.default is not None and tuned.default.value:
-        change = 100 * (value / tuned.default.value - 1)
-        line += f", of the unchanged preset {tuned.default.value:.5g} ({change:+.1f} %)"
-    out.print(line, markup=False)
+    said = words.running
+    out.print(said.searched(len(tuned.trials), tuned.seconds, tuned.stopped), style="bold", markup=False)
+    value, metric = tuned.best.value or 0.0, words.phrases.spoken(tuned.metric)
+    default = tuned.default
+    out.print(said.best_of_search(metric, value, None if default is None else default.value), markup=False)
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
     shown = tuned.importances
-    for head in ("setting", "best", "preset", *(["importance"] if shown else [])):
-        grid.add_column(head, justify="left" if head == "setting" else "right")
-    default = {} if tuned.default is None else tuned.default.settings
+    for k, head in enumerate(said.SETTING_HEADS[: 4 if shown else 3]):
+        grid.add_column(head, justify="right" if k else "left")
+    by_default = {} if default is None else default.settings
     for name in sorted(tuned.best.settings, key=lambda each: -shown.get(each, 0.0)):
-        cells = [_cell(tuned.best.settings[name]), _cell(default.get(name, ""))]
+        cells = [_cell(tuned.best.settings[name]), _cell(by_default.get(name, ""))]
         grid.add_row(name, *cells, *([output.percent(shown.get(name, 0.0))] if shown else []))
     out.print(grid)
     show_run(found.outcome, page, progress)

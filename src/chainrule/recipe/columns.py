@@ -165,24 +165,26 @@ def read_target(
         is_whole = bool((found == np.floor(found)).all() and np.abs(found).max() < 2**53)
         y = found if is_number or not is_whole else found.astype(np.int64)
         return TargetColumn(name, y, rows, is_number, why)
-    count, among = len(np.unique(found)), _text_among_numbers(rows, found, texts)
+    count, among = len(np.unique(found)), _text_among_numbers(where, rows, found, texts)
     if is_number:
         hint = f"omit {option('loss')}" if to_learn else "convert it"
-        raise DataError(f"{where} {among}" if among else f"{where} has text, but must have numbers; {hint}.")
+        raise DataError(among if among else f"{where} has text, but must have numbers; {hint}.")
     if to_learn and 2 * count > len(rows) and count > 2:
         if among:
-            raise DataError(f"{where} {among}")
+            raise DataError(among)
         raise DataError(
             f"{where} has {count:,} different texts in {len(rows):,} rows, such as "
             f"{texts[int(found[0])][:40]!r}, too many for classes; name a column with fewer, or write "
             "quantities as numbers."
         )
     if to_learn and among and not wants and count > FEWEST_CLASSES_TOLD:
-        hints.give(f"{where} {among} It is predicted as {count:,} classes.")
+        hints.give(f"{among} It is predicted as {count:,} classes.")
     return TargetColumn(name, np.array(texts)[found.astype(np.int64)], rows, False, why)
 
 
-def _text_among_numbers(rows: NDArray[np.int64], found: NDArray[np.float64], texts: Sequence[str]) -> str:
+def _text_among_numbers(
+    where: str, rows: NDArray[np.int64], found: NDArray[np.float64], texts: Sequence[str]
+) -> str:
     """Return what is said of a target of numbers some of whose cells are text; "" if it is not mostly numbers.
 
     rows: (n,) those that have a target.  found: (n,) the number of each one's text.
@@ -194,8 +196,9 @@ def _text_among_numbers(rows: NDArray[np.int64], found: NDArray[np.float64], tex
         return ""
     first = int(is_text.argmax())
     return (
-        f"has numbers, but text in {count:,} of {len(rows):,} rows, such as {texts[int(found[first])][:40]!r} in row "
-        f"{rows[first]:,}, counted from 0; correct {'it' if count == 1 else 'them'}, or leave the cell"
+        f"{where} has numbers, but text in {count:,} of {len(rows):,} rows, such as "
+        f"{texts[int(found[first])][:40]!r} in row {rows[first]:,}, counted from 0; "
+        f"correct {'it' if count == 1 else 'them'}, or leave the cell"
         f"{'s' * (count > 1)} empty."
     )
 

@@ -77,10 +77,12 @@ def empty(folder: Path, overwrite: bool) -> None:
     """
     held = sorted(path.name for path in folder.iterdir() if not is_leftover(path) and path.name != LOCK)
     if held and not overwrite:
-        what = "a run" if "config.json" in held else f"files ({held[0]})"
-        how = f"; continue it with {with_value('resume', True)}, replace it with {with_value('overwrite', True)}"
-        how = how if "config.json" in held else ""
-        raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
+        if "config.json" not in held:
+            raise ConfigError(f"{folder} already contains files ({held[0]}); name another folder.")
+        raise ConfigError(
+            f"{folder} already contains a run; continue it with {with_value('resume', True)}, replace it with "
+            f"{with_value('overwrite', True)}, or name another folder."
+        )
     for old in (*(folder / name for name in FILES), *(folder / RACE).glob("*.safetensors")):
         old.unlink(missing_ok=True)
     if (board := folder / BOARD).is_dir():

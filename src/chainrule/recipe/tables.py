@@ -160,9 +160,9 @@ def read(path: str | os.PathLike[str], settings: Settings) -> RunTable:
     asked = settings.target_column
     if asked is None:
         names = ", ".join(list(columns)[-4:])
+        listed = f"it has {names}" if len(columns) <= 4 else f"its last are {names}"
         raise ConfigError(
-            f"{path} is a table; name the column to predict with {option('target_column')}: "
-            f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
+            f"{path} is a table; name the column to predict with {option('target_column')}: {listed}."
         )
     found = pick(asked, columns, f"{path}", "target_column")
     tied = tied_rows(columns, found, settings, path)

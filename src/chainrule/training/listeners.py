@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from chainrule import distributed
 from chainrule.core.files import write_whole
+from chainrule.core.wide import rjust, width_of
 from chainrule.training import events
 from chainrule.training.callbacks import Callback
 from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started, Stopped
@@ -104,13 +105,13 @@ class Layout(NamedTuple):
     def line(self, cells: Sequence[str]) -> str:
         """Return one line of cells of the shown columns."""
         return (" " * self.gap).join(
-            cells[k].rjust(w) for k, w in zip(self.columns, self.widths, strict=True)
+            rjust(cells[k], w) for k, w in zip(self.columns, self.widths, strict=True)
         )
 
     def heading(self) -> list[str]:
         """Return the heading lines of the table."""
         gap = " " * self.gap
-        return [gap.join(map(str.rjust, texts, self.widths)) for texts in self.heads]
+        return [gap.join(map(rjust, texts, self.widths)) for texts in self.heads]
 
 
 def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], width: int | None) -> Layout:
@@ -128,7 +129,7 @@ def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], wi
             rows = max(map(len, split))
             lines = [("",) * (rows - len(lines)) + lines for lines in split]
             widths = [
-                max(*map(len, text), len(cells[k]), WIDEST.get(names[k], 0))
+                max(*map(width_of, text), len(cells[k]), WIDEST.get(names[k], 0))
                 for k, text in zip(columns, lines, strict=True)
             ]
             if width is None or sum(widths) + gap * (len(widths) - 1) <= width or (is_split and not leaves):
@@ -164,6 +165,8 @@ class ProgressBar(Listener):
     The table is at most as wide as the terminal, and has all columns if there is no terminal.
     """
 
+    compiling = "compiling"
+
     def __init__(self, verbose: int = 1, console: Any = None) -> None:
         """Store the settings. console: a rich console, for tests and the command."""
         super().__init__(self.show)
@@ -186,11 +189,8 @@ class ProgressBar(Listener):
         from rich.console import Console
 
         self.console, self.layout = self.console or Console(), None
-        self.steps_per_epoch, self.samples, self.batch_size = (
-            event.steps_per_epoch,
-            event.samples,
-            event.batch_size,
-        )
+        self.steps_per_epoch, self.samples = event.steps_per_epoch, event.samples
+        self.batch_size = event.batch_size
         self.first_row = self.rows(event, event.step)
         self.start, self.first_step = time.monotonic(), self.step(event, event.step)
         if self.verbose == 1 and self.console.is_terminal:
@@ -204,8 +204,9 @@ class ProgressBar(Listener):
                 TextColumn("{task.fields[left]}"),
             )
             bar: Any = Bar(*columns, console=self.console, transient=True)
-            title = "compiling" if event.compiles else self.title(event)
-            self.task = bar.add_task(title, total=event.steps_per_epoch, left="")
+            self.task = bar.add_task(
+                self.compiling if event.compiles else self.title(event), total=event.steps_per_epoch, left=""
+            )
             bar.start()
             self.bar = bar
 
@@ -219,11 +220,14 @@ class ProgressBar(Listener):
 
     def pace(self, event: Event, position: int = 0) -> str:
         """Return the samples per second, if the terminal is wide enough, and the time left; empty if unknown."""
-        left = self.left(event, position)
-        if not left or self.console.width < WIDE:
-            return left
-        rows = self.rows(event, position) - self.first_row
-        return f"{rows / (time.monotonic() - self.start):,.0f} rows/s, {left}"
+        left, rate = self.left(event, position), None
+        if left and self.console.width >= WIDE:
+            rate = (self.rows(event, position) - self.first_row) / (time.monotonic() - self.start)
+        return self.time_left(left, rate) if left else ""
+
+    def time_left(self, time: str, rate: float | None) -> str:
+        """Return the time left as text, and the samples per second if known."""
+        return f"{time} left" if rate is None else f"{rate:,.0f} rows/s, {time} left"
 
     def title(self, event: Event) -> str:
         """Return the number of the current epoch as text."""
@@ -235,7 +239,7 @@ class ProgressBar(Listener):
         spent, done = time.monotonic() - self.start, step - self.first_step
         if spent < MIN_SECONDS or done == 0:
             return ""
-        return f"{duration(spent / done * (event.epochs * self.steps_per_epoch - step))} left"
+        return duration(spent / done * (event.epochs * self.steps_per_epoch - step))
 
     def move(self, event: Event, position: int = 0) -> None:
         """Move the bar to a step of the current epoch."""
@@ -265,13 +269,17 @@ class ProgressBar(Listener):
         cells += [figure(name, value) for name, value in event.record.items()]
         above: list[str] = []
         if self.layout is None:
-            heads = [f"epoch of {event.epochs}", *map(self.head, event.record)]
+            heads = [self.first_head(event.epochs), *map(self.head, event.record)]
             has_width = self.console.is_terminal or self.console.is_jupyter
             self.layout = lay_out(
                 ["epoch", *event.record], heads, cells, self.console.width if has_width else None
             )
             above = self.layout.heading()
         return [*above, self.layout.line(cells)]
+
+    def first_head(self, epochs: int) -> str:
+        """Return the heading of the column of epochs."""
+        return f"epoch of {epochs}"
 
     def head(self, name: str) -> str:
         """Return the heading of a column of the history."""
@@ -285,4 +293,8 @@ class ProgressBar(Listener):
         if isinstance(event, Stopped):
             from rich.text import Text
 
-            self.console.print(Text(f"Stopped: {event.reason}."))
+            self.console.print(Text(self.ending(event.reason)))
+
+    def ending(self, reason: str) -> str:
+        """Return why the run was stopped."""
+        return f"Stopped: {reason}."

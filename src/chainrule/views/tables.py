@@ -9,6 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
+from chainrule.core.wide import ljust, rjust, width_of
 from chainrule.errors import ShapeError
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
@@ -166,11 +167,11 @@ def aligned(rows: Sequence[Sequence[str]], texts: int, is_ruled: bool = True) ->
 
     texts: the number of columns of words, which come first and are left-aligned; the others are numbers.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     rule = [tuple("-" * width for width in widths)] if is_ruled else []
     return [
         "  ".join(
-            cell.ljust(width) if k < texts else cell.rjust(width)
+            ljust(cell, width) if k < texts else rjust(cell, width)
             for k, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in (rows[0], *rule, *rows[1:])

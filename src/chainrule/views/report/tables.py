@@ -77,7 +77,7 @@ def in_short(run: TableRun, judgement: Judgement) -> str:
         else _paragraphs(sentences(judgement, run.comparison, run.notices, run.preset), "answer")
     )
     said = [words.notices.sentence(each, "command") for each in run.notices]
-    said += [renamed(each, in_flags) for each in run.warnings]
+    said += [words.messages.translated(renamed(each, in_flags)) for each in run.warnings]
     noticed = f"<h3>{text(words.notices.TITLE)}</h3>{_paragraphs(said)}" if said else ""
     return section(words.verdict.IN_SHORT, told, noticed) if told or noticed else ""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import additive as additive
     from chainrule.views.words.en import attribution as attribution
     from chainrule.views.words.en import card as card
+    from chainrule.views.words.en import command as command
     from chainrule.views.words.en import derivation as derivation
     from chainrule.views.words.en import drift as drift
     from chainrule.views.words.en import experiments as experiments
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import lab_universality as lab_universality
     from chainrule.views.words.en import lab_vanishing as lab_vanishing
     from chainrule.views.words.en import lab_without_backprop as lab_without_backprop
+    from chainrule.views.words.en import messages as messages
     from chainrule.views.words.en import model as model
     from chainrule.views.words.en import notices as notices
     from chainrule.views.words.en import phrases as phrases
     from chainrule.views.words.en import reasons as reasons
+    from chainrule.views.words.en import running as running
     from chainrule.views.words.en import story as story
     from chainrule.views.words.en import story_page as story_page
     from chainrule.views.words.en import tables as tables

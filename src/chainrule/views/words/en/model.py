@@ -22,7 +22,13 @@ MISTAKE_HEADS = ("row", "true", "predicted", "probability")
 NO_LABEL = "none"
 AGAIN, COPY, COPIED = "Run again", "Copy", "Copied"
 NETWORK, SETTINGS, VERSIONS = "The network", "Settings", "Versions"
-PARTS = {"training": "training", "validation": "validation", "test": "test", "given": "given"}
+PARTS = {
+    "train": "train",
+    "training": "training",
+    "validation": "validation",
+    "test": "test",
+    "given": "given",
+}
 """The samples on which a model is evaluated."""
 AUGMENTATION = "Random distortions per epoch"
 DARK, LIGHT = "Dark", "Light"

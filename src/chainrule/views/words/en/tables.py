@@ -102,6 +102,11 @@ def like_identifiers(names: Sequence[str]) -> str:
     )
 
 
+def predicts(target: str, task: str) -> str:
+    """The column to predict, and what it has."""
+    return f"predicts {target}: {task}"
+
+
 def numbers(why: str) -> str:
     """What is predicted where the targets are numbers."""
     return f"a number (regression){REASONS.get(why, '')}"
@@ -129,7 +134,7 @@ def held_out_by(names: Mapping[str, str], gap: float | str) -> str:
 
 def same_rows(rows: int) -> str:
     """What the simpler models learned from."""
-    return f"scikit-learn's models, from {rows:,} rows of the same inputs"
+    return f": scikit-learn's models, from {rows:,} rows of the same inputs"
 
 
 def compared(rows: int, groups: int | None) -> str:

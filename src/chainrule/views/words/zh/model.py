@@ -23,7 +23,7 @@ MISTAKE_HEADS = ("列", "實際", "預測", "機率")
 NO_LABEL = "無"
 AGAIN, COPY, COPIED = "再做一次", "複製", "已複製"
 NETWORK, SETTINGS, VERSIONS = "網路", "設定", "版本"
-PARTS = {"training": "訓練", "validation": "驗證", "test": "測試", "given": "指定的"}
+PARTS = {"train": "訓練", "training": "訓練", "validation": "驗證", "test": "測試", "given": "指定的"}
 """What the samples are that a model is judged by."""
 AUGMENTATION = "每個週期重新變形"
 DARK, LIGHT = "深色", "淺色"

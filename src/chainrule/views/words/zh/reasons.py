@@ -17,7 +17,7 @@ def subject(output: str, label: object, target: str | None) -> str:
         name = target or "答案"
         return name if label is None else f"{name}（輸出 {label}）"
     quantity = "機率" if output == "probability" else "對數勝算"
-    return f"{label} 的{quantity}" if target is None else f"{target} 為 {label} 的{quantity}"
+    return f"「{label}」的{quantity}" if target is None else f"「{target}」為「{label}」的{quantity}"
 
 
 def change(output: str, value: float, places: int | None) -> str:
@@ -28,7 +28,7 @@ def change(output: str, value: float, places: int | None) -> str:
 def headline(subject: str, answer: str, base: str, typical: bool, rows: int) -> str:
     """The answer for a row, and that for what it is compared with."""
     against = "典型的一列" if typical else f"{rows:,} 個參考列的平均"
-    return f"{subject}是 {answer}；{against}是 {base}。差別來自："
+    return f"{set_off(subject).lstrip()}是 {answer}；{against}是 {base}。差別來自："
 
 
 def effect(column: str, cell: str, typical: str | None, change: str, raises: bool) -> str:
@@ -64,7 +64,7 @@ def of_row(subject: str, row: int, rows: int) -> str:
 
 def of_rows(subject: str) -> str:
     """The title of the points of all rows."""
-    return f"什麼影響{set_off(subject).rstrip()}"
+    return f"哪些因素影響{set_off(subject).rstrip()}"
 
 
 def depends(column: str) -> str:

@@ -94,6 +94,11 @@ def like_identifiers(names: Sequence[str]) -> str:
     )
 
 
+def predicts(target: str, task: str) -> str:
+    """The column to predict, and what it has."""
+    return f"預測 {target}：{task}"
+
+
 def numbers(why: str) -> str:
     """What is predicted where the targets are numbers."""
     return f"一個數字（迴歸）{REASONS.get(why, '')}"
@@ -120,7 +125,7 @@ def held_out_by(names: Mapping[str, str], gap: float | str) -> str:
 
 def same_rows(rows: int) -> str:
     """What the simpler models learned from."""
-    return f"scikit-learn 的模型，以相同輸入的 {rows:,} 列訓練"
+    return f"：scikit-learn 的模型，以相同輸入的 {rows:,} 列訓練"
 
 
 def compared(rows: int, groups: int | None) -> str:
