@@ -103,6 +103,21 @@ _SAID = {
     "cell{} empty.": (
         "{0} 是數字，但 {2} 列中有 {1} 列是文字，例如第 {4} 列（從 0 數起）的 {3}；請修正，或將儲存格留空。"
     ),
+    "{}: column {} has numbers such as {}, whose commas all have three digits behind them; they are taken to "
+    "separate thousands; {}.": "{}：欄位 {} 有 {} 這樣的數字，每個逗號後面都有三位數字；逗號視為千分位分隔符號；{}。",
+    '{} is not UTF-8; it is read as {} ({}), such as {}; if that is wrong, name its encoding (encoding="...", '
+    "or --encoding of the command).": "{} 不是 UTF-8；以 {}（{}）讀取，例如 {}；若不正確，請以 --encoding 指定編碼。",
+    "column {} has {}, apart from its other numbers, {} to {}: taken for missing values. If it is a number as "
+    "the others, pass TablePreprocessor(missing={{}: []}) as preprocess.": (
+        "欄位 {0} 有 {1}，與其他數字（{2} 到 {3}）相距很遠，因此視為缺值。若它與其他數字一樣是數字，請在 "
+        "Python 中將 TablePreprocessor(missing={{{4}: []}}) 傳給 preprocess。"
+    ),
+    "column {} has decimal {}, and had decimal {} in training; its numbers are read with {}. Check that they "
+    "are right.": "欄位 {} 的小數符號是 {}，訓練時是 {}；數字以 {} 讀取。請檢查是否正確。",
+    "column {} has numbers whose commas all have three digits behind them; they are taken to separate "
+    "thousands; convert the column to numbers if they are decimal commas.": (
+        "欄位 {} 的數字每個逗號後面都有三位數字，因此視為千分位分隔符號；若是小數點，請把欄位轉換成數字。"
+    ),
     # what a training warns of
     "Training interrupted by user.": "訓練已中斷。",
     "Training interrupted by user: {}.": "訓練已中斷：{}。",
