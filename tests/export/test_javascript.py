@@ -239,6 +239,9 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
         *(f"{start}{blank}5" for start in ("$", "-$") for blank in blanks),
         *(f"(${blank}5{blank}%){blank}€" for blank in blanks),
         *("012 345", "12 34", "1 2345", "1 234'567", "3²", "1 234 5"),
+        *("1,234,567.5", "1.234.567,5", "1e1000", "1e-1000", "INF", "-Infinity", "infinite"),
+        *("1e5", "1,5e3", "1,5E-3", ",5", "5,", "-,5e1", ",", "0,123", "0.123", "0,123.4", "012,345", "1,2e"),
+        *(word.upper() for word in sorted(numerals.MISSING)),
     ]
     dates = {
         "iso": [
