@@ -21,7 +21,7 @@ PROMISES = {
     ),
     "integrated_gradients": "依微積分基本定理，積分梯度加起來等於 f(x) - f（基準）",
     "epsilon_lrp": "相關性、偏置的部分與 ε 的部分加起來等於 f(x)：每一層都不會增加或減少",
-    "deep_lift": "貢獻加起來等於 f(x) - f（基準）：每條割線的終點就是活化值所在",
+    "deep_lift": "貢獻加起來等於 f(x) - f（基準）：每條割線的終點就是激活值所在",
     "occlusion": "遮擋不保證總和：幾個特徵一起才有的作用，會在每個特徵各算一次；f 對它們是線性時才精確",
 }
 """What each method promises of the values' sum."""

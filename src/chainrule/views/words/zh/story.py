@@ -72,7 +72,7 @@ def answered(story: Story) -> Chapter:
     else:
         sentence = f"網路的答案是 {chosen[0]}，機率 {percent(story.answers[0].share or 0.0)}。"
         if story.rival is not None and story.task == "binary":
-            sentence += f"它只有一個權衡兩者的 logit，離不分高下差 {story.rival.gap:.3f}。"
+            sentence += f"它只有一個 logit，與決策邊界相差 {story.rival.gap:.3f}。"
         elif story.rival is not None:
             sentence += f"最接近的對手是 {story.rival.label}，logit 落後 {story.rival.gap:.3f}。"
     if story.truth is not None:
