@@ -184,6 +184,30 @@ def test_rows_far_away_count_as_little_as_the_formula_says() -> None:
     np.testing.assert_allclose(found, [[13]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["codes", "same"])
+def test_rows_of_another_group_count_as_little_as_the_formula_says(kind: str) -> None:
+    """One at a distance of 20 with an error of exp(20) beside one without, and the prior: 1 / (1 + 1) of it."""
+    group = np.array([[0], [1]])
+    numbers = (np.zeros((2, 1)) if kind == "codes" else group).astype(np.float32)
+    codes = (group if kind == "codes" else np.zeros((2, 1))).astype(np.int32)
+    memory = Memory(ComparedRows(numbers, codes), np.exp([[-np.inf], [20.0]]).astype(np.float32))
+    far = np.array([20.0])
+    similarity = Similarity(np.zeros(1), far if kind == "codes" else far * 0, 1.0, far * (kind == "same"))
+    one = ComparedRows(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32))
+    np.testing.assert_allclose(memory.corrected(one, np.array([[10.0]]), similarity), [[10.5]], rtol=1e-6)
+
+
+def test_numbers_that_are_the_same_but_for_rounding_are_found() -> None:
+    """Where another one is so far away that rows are compared in its order: an error of 4 beside the prior."""
+    memory = Memory(
+        ComparedRows(np.array([[1], [5]], np.float32), np.zeros((2, 0), np.int32)),
+        np.array([[4.0], [99]], np.float32),
+    )
+    one = ComparedRows(np.array([[1.000001]], np.float32), np.zeros((1, 0), np.int32))
+    similarity = Similarity(np.zeros(1), np.zeros(0), 1.0, np.array([50.0]))
+    np.testing.assert_allclose(memory.corrected(one, np.array([[10.0]]), similarity), [[12]], rtol=1e-6)
+
+
 # --- what is learned --------------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,10 @@ def test_marks_stand_apart(mark: float):
         (mixed(-999, of=np.linspace(0, 1e6, 400)), (-999,)),
         (mixed(9999, of=np.random.default_rng(1).lognormal(7, 1.5, 500)), ()),
         (mixed(9999, of=np.tile(np.arange(1990, 2021), 8)), (9999,)),
-        (mixed(99999, of=[*[0] * 900, 5000, 14000, 20000, 28000, 41000]), ()),  # the largest gain, in a census
+        (
+            mixed(99999, of=[*[0] * 900, 5000, 14000, 20000, 28000, 41000]),
+            (),
+        ),  # the largest gain, in a census
         (mixed(-1, 0, 100, of=np.arange(50)), ()),
         (mixed(-998, -1000), ()),
         (mixed(-999, of=np.full(50, 3.0)), ()),
