@@ -155,10 +155,13 @@ def described(name: str) -> object:
 
 def signature_faults(where: str, text: str) -> Iterator[str]:
     """Yield the parameters that a page of the reference leaves out, and types that only NumPy can read."""
+    from sphinx.ext.autodoc.mock import mock
+
     for name, shown in SIGNATURE.findall(text):
         if "_NestedSequence" in shown:
             yield f"{where} writes out a union in the signature of {name}; give it a name in autodoc_type_aliases"
-        thing = described(name)
+        with mock(MOCKED):
+            thing = described(name)
         if getattr(thing, "__name__", "") != name.rpartition(".")[2]:  # a value, which may be a class
             continue
         try:

@@ -5,6 +5,7 @@ The environment variable SITE_URL has the address at which it will be served.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 from sphinx.writers.html5 import HTML5Translator
 
 import chainrule.model.model
@@ -204,6 +206,9 @@ def readable_types(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, ...]:
     """The handler of autodoc-process-signature: ArrayLike, NDArray[...] and defaults as they stand in the source."""
+    if what == "class" and signature and signature.startswith("(*args"):  # of the `__new__` of a mocked base
+        parameters = inspect.signature(obj)
+        signature = stringify_signature(parameters, show_return_annotation=False, unqualified_typehints=True)
     signature = signature and OBJECT.sub(default_name, signature)
     both = [text and ALIAS.sub(r"~numpy.typing.\1", text) for text in (signature, returned)]
     return tuple(text and NDARRAY.sub(r"~numpy.typing.NDArray[\1]", text) for text in both)
