@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -125,3 +125,30 @@ def test_hostile_tables(seed: int):
                 graph_inputs(estimator, rows)
             continue
         assert difference(estimator, rows) <= CLOSE, case.name
+
+
+@pytest.mark.parametrize("where", ["column", "label", "category"])
+@pytest.mark.parametrize("ending", ["c", "onnx", "html", "js"])
+def test_a_lone_surrogate_is_written_or_refused_in_a_sentence(where: str, ending: str, tmp_path: Any):
+    """ONNX and pages have labels as JSON, C no names of columns, and JavaScript all as JSON."""
+    column, label, category = ("a" + "\ud800" * (each == where) for each in ("column", "label", "category"))
+    X = {column: np.arange(40.0), "kind": [category, "v"] * 20}
+    made = MLPClassifier((2,), preprocess="auto", n_members=1, max_iter=1, random_state=0)
+    made.fit(X, [label] * 20 + ["other"] * 20)
+    if (ending, where) in [("onnx", "label"), ("html", "label"), ("c", "column")] or ending == "js":
+        assert made.export(tmp_path / f"made.{ending}", X).difference < 1e-5
+        return
+    with pytest.raises(ConfigError, match=r"has a lone surrogate, half of a character: .*\\ud800"):
+        made.export(tmp_path / f"made.{ending}", X)
+
+
+def test_a_label_longer_than_a_literal_of_c(tmp_path: Any):
+    X = {"a": np.arange(40.0)}
+    for label, fits in (("é" * 2047, True), ("é" * 2048, False)):
+        made = MLPClassifier((2,), preprocess="auto", n_members=1, max_iter=1, random_state=0)
+        made.fit(X, [label] * 20 + ["other"] * 20)
+        if fits:
+            assert made.export(tmp_path / "made.c", X).rows == 40
+            continue
+        with pytest.raises(ConfigError, match=r"'é{20}'\.\.\. has 4,096 bytes, .* fit with a shorter label"):
+            made.export(tmp_path / "made.c", X)

@@ -85,7 +85,14 @@ def export_graph(
     if module is None:
         raise ConfigError(f"path must end in {', '.join(FORMATS)}, not {made.name!r}.")
     write: WriteFormat = import_module(module).write
-    return write(graph, made, rows, **settings)
+    try:
+        return write(graph, made, rows, **settings)
+    except UnicodeEncodeError as error:
+        around = error.object[max(0, error.start - 20) : error.end + 20]
+        raise ConfigError(
+            f"a column's name, a label or a category has a lone surrogate, half of a character: {around!r}; "
+            f"a {made.suffix} file cannot have it, so rename it before the fit."
+        ) from error
 
 
 def export_members(

@@ -163,14 +163,20 @@ def number(value: float, kind: str) -> str:
     return repr(float(value))
 
 
+LONGEST_LITERAL = 4095
+"""The bytes of a literal, by the standard of 1999."""
+
+
 def quoted(text: str) -> str:
-    """Return a text as a literal of C, in UTF-8."""
+    """Return a text as a literal of C, in UTF-8. Raises ConfigError for a longer one than C compilers have to take."""
     plain = set(range(32, 127)) - set(b'"\\?')
-    return (
-        '"'
-        + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode("utf-8", "replace"))
-        + '"'
-    )
+    data = text.encode()
+    if len(data) > LONGEST_LITERAL:
+        raise ConfigError(
+            f"the text {text[:20]!r}... has {len(data):,} bytes, and C compilers need not take more than "
+            f"{LONGEST_LITERAL:,} in a literal; fit with a shorter label."
+        )
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in data) + '"'
 
 
 def loop(k: str, n: int, *lines: str) -> list[str]:

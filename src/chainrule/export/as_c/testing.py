@@ -132,7 +132,7 @@ def is_in_integers(graph: ComputationGraph) -> bool:
 
 def _literal(value: object, is_text: bool) -> str:
     if is_text:
-        return "0" if value is None else quoted(str(value))
+        return "0" if value is None else quoted(str(value).encode("utf-8", "replace").decode())
     return number(float(value), "double")  # type: ignore[arg-type]
 
 
