@@ -15,6 +15,7 @@ import io
 import re
 import shlex
 import shutil
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -319,6 +320,20 @@ def test_no_page_installs_a_release_that_there_is_not():
     assert by_name.search("pip install 'chainrule[studio]'") and by_name.search("`uv pip install chainrule`")
     found = {name_of(page): by_name.findall(page.read_text("utf-8")) for page in pages}
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_every_extra_that_is_named_is_there():
+    """In pages, of a clone; in errors, which an installed package prints, so that pip finds its name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    sources = sorted((ROOT / "src" / "chainrule").rglob("*.py"))
+    named = [
+        (name_of(path), extra)
+        for path in [*PAGES, *sources]
+        for extras in re.findall(r"(?:'\.|'/clone|\bchainrule)\[([\w,]+)\]", path.read_text("utf-8"))
+        for extra in extras.split(",")
+    ]
+    assert len(named) > 30
+    assert [one for one in named if one[1] not in project["optional-dependencies"]] == []
 
 
 @pytest.mark.slow
