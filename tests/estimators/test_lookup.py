@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
+from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators.best import lookup_held, race_lookup
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.lookup import (
@@ -33,6 +33,7 @@ from chainrule.estimators.best.lookup import (
     corrected_numbers,
     corrected_numbers_back,
     corrected_shares,
+    in_32_bits,
     in_order,
     lookup_of,
     share_odds,
@@ -206,6 +207,17 @@ def test_numbers_that_are_the_same_but_for_rounding_are_found() -> None:
     one = ComparedRows(np.array([[1.000001]], np.float32), np.zeros((1, 0), np.int32))
     similarity = Similarity(np.zeros(1), np.zeros(0), 1.0, np.array([50.0]))
     np.testing.assert_allclose(memory.corrected(one, np.array([[10.0]]), similarity), [[12]], rtol=1e-6)
+
+
+def test_numbers_that_32_or_16_bits_have_no_room_for_are_kept_as_they_are() -> None:
+    for size, dtype in ((1e40, np.float64), (1e-35, np.float64), (1.0, np.float32)):
+        assert in_32_bits(np.array([[size]])).dtype == dtype
+    rows = ComparedRows(np.zeros((1, 1), np.float32), np.zeros((1, 0), np.int32))
+    for size, dtype in ((1e-3, np.float32), (1.0, np.float16), (1e5, np.float32)):
+        memory = Memory(rows, np.array([[size]], np.float32))
+        made = Lookup(TablePreprocessor(), Similarity(np.ones(1), np.zeros(0), 1.0), memory, (1.0, 0.5))
+        assert made.tensors(compact=True)["observed"].dtype == dtype
+        assert made.tensors()["observed"].dtype == np.float32
 
 
 # --- what is learned --------------------------------------------------------------------------------------------------
