@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import chainrule as c
 from chainrule.datasets import arrow_text, cells, read_table
 from chainrule.errors import ConfigError
 from chainrule.estimators.rows import rows_of
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.serve.server import served
 
 
@@ -173,3 +175,72 @@ def test_the_server_reads_a_row_as_in_training_whatever_rows_are_beside_it(comma
         firsts = [answers(url, body)[1] for body in bodies]
         (row,) = answers(url, '{"weight":"1,234","kind":"a"}', "application/json")[1:]
     assert firsts == [expected] * 3 and row == f"{expected}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("sep=;\na;b\n1,5;x\n2;y\n", "utf-8"),
+        ("\ufeffSEP=;\r\na;b\r\n1,5;x\r\n2;y\r\n", "utf-8"),
+        ('"sep=|"\na|b\n1.5|x\n2|y\n', "utf-8"),
+        ("sep=\t\na\tb\n1.5\tx\n2\ty\n", "utf-16"),
+    ],
+)
+def test_a_first_line_may_name_the_delimiter(tmp_path: Path, text: str, encoding: str):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
+    table = read_table(path)
+    assert table["a"].tolist() == [1.5, 2] and list(table["b"]) == ["x", "y"]
+
+
+def test_the_delimiter_that_is_named_splits_even_where_another_one_would(tmp_path: Path):
+    text = "sep=,\n" + "a;b,c\n" + "1;2,x\n" * 3
+    table = read_table(file_of(tmp_path, text))
+    assert list(table["a;b"]) == ["1;2"] * 3 and list(table["c"]) == ["x"] * 3
+    with pytest.raises(c.DataError, match="has 3 cells in line 4, but 2 names in line 2"):
+        read_table(file_of(tmp_path, "sep=,\na,b\n1,2\n1,2,3\n"))
+
+
+@pytest.mark.filterwarnings("ignore:column 'id' has numbers, but text")
+@pytest.mark.parametrize("rows_before", [0, 30])
+@pytest.mark.parametrize("large", [False, True])
+def test_whole_numbers_that_float64_does_not_have_stay_texts(
+    tmp_path: Path, rows_before: int, large: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cells, "CHUNK", 20)
+    if large:
+        monkeypatch.setattr(arrow_text, "MIN_BYTES", 0)
+        monkeypatch.setattr(arrow_text, "BLOCK_BYTES", 100)
+    ids = [f"{k}" for k in range(rows_before)] + ["1234567890123456789", "1234567890123456788"] * 2
+    path = file_of(tmp_path, "id,v\n" + "".join(f"{each},1\n" for each in ids))
+    with pytest.warns(
+        UserWarning, match="column 'id' has whole numbers such as '1234567890123456789', which float64"
+    ):
+        table = read_table(path)
+    assert list(table["id"]) == ids
+    made = TablePreprocessor(min_count=1).fit({"id": table["id"], "v": range(len(ids))})
+    assert made.learned_[0].kind == "category" and made.learned_[0].distinct == rows_before + 2
+    exact = file_of(tmp_path, "id,v\n9007199254740992,1\n100000000000000000000,2\n")
+    assert read_table(exact)["id"].tolist() == [2.0**53, 1e20]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["5%", "0.05"], "'5%' and '0.05'"),
+        (["0", "0.0", "5 %", "7", "NA"], "'5 %' and '7'"),
+        (["$5", "€5"], "'$5' and '€5'"),
+        (["＄5", "5€"], "'＄5' and '5€'"),
+        (["$5", "5", "＄7"], ""),
+        (["5%", "0", "NA", "7 %"], ""),
+        (["1", "2"], ""),
+    ],
+)
+def test_numbers_with_different_signs_are_told(tmp_path: Path, values: list[str], said: str):
+    path = file_of(tmp_path, "v,k\n" + "".join(f"{each},x\n" for each in values))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        column = read_table(path)["v"]
+        TablePreprocessor().fit({"v": values * 10, "k": range(10 * len(values))})
+    assert isinstance(column, np.ndarray)
+    assert [said in f"{each.message}" for each in told] == [True, True] * bool(said)

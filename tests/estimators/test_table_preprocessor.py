@@ -262,6 +262,7 @@ def test_one_day_in_many_writings():
 )
 @pytest.mark.filterwarnings("ignore:column 'x' has dates such as '01/02/2020'")
 @pytest.mark.filterwarnings("ignore:column 'x' has numbers whose commas all")
+@pytest.mark.filterwarnings("ignore:column 'x' has numbers with different signs")
 def test_what_text_and_mixtures_are(values: list[Any], kind: str):
     assert TablePreprocessor().fit({"x": values}).columns_["x"].taken_for == kind
 

@@ -274,6 +274,7 @@ def test_a_command_says_once_what_several_fits_warn_of(capsys: pytest.CaptureFix
         (["(2,50)", "(1.234,50)", "(1 234,5)", "(12)", "0,5"], [-2.5, -1234.5, -1234.5, -12.0, 0.5]),
     ],
 )
+@pytest.mark.filterwarnings("ignore:column 'x' has numbers with different signs")
 def test_numbers_with_blanks_apostrophes_and_brackets(written: list[str], read: list[float]):
     """As columns, as targets, and as cells of later rows."""
     fitted = TablePreprocessor(scale="none").fit({"x": written})

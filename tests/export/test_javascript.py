@@ -19,8 +19,10 @@ from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.datasets import numerals
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
-from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import plain
+from chainrule.estimators.tables.column import texts as written_cell
+from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.integers import IntegerOperation
@@ -197,6 +199,7 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
     blanks = [chr(code) for code in range(0x3100) if chr(code).isspace()] + ["\ufeff", "\u200b"]
     numbers = [
         *("12", "-1.5e3", "1,234.50", "12 %", "$5", "5 €", " 7 ", "3,14", "1.234,50"),
+        *("0,875", "0.875", "1,23E+05", "1.5e-3", ",5", "5,", ".5", "1,234", "1.234", "1.234.567", "1,5,5"),
         *("NA", "?", "inf", "x", "1-2", "007", "—", "#DIV/0!", "N.A.", "<NA>"),
         *(
             "1 234.5",
@@ -322,10 +325,15 @@ def test_texts_are_read_as_in_python(tmp_path: Path):
             return "no"
         return value if np.isfinite(value) else None
 
-    expected = [
-        [read(lambda text, sign=sign: numerals.read_numbers([text], sign)[0], text) for text in numbers]
-        for sign in ".,"
-    ]
+    def number(text: str, sign: str) -> float:
+        learned = LearnedColumn("a", "number", "text_numbers", "scaled", 0.0, reads=sign)
+        return float(kinds.values(written_cell("a", [text]), learned)[0])
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "column 'a' has decimal")  # where only the other sign is possible
+        expected = [
+            [read(lambda text, sign=sign: number(text, sign), text) for text in numbers] for sign in ".,"
+        ]
     expected += [
         [read(lambda text, order=order: calendar.read_dates([text], order)[0], text) for text in texts]
         for order, texts in dates.items()

@@ -70,6 +70,10 @@ class ArrowCells:
                 cell for cell in self.column[begin : begin + _FEW].to_pylist() if cell and "." in cell
             )
 
+    def texts(self) -> list[str]:
+        """Return the cells as texts."""
+        return list(self.column.fill_null("").to_pylist())
+
     def add_texts(self, texts: TextsRead) -> None:
         """Add the cells as texts."""
         coded = self.column.fill_null("").dictionary_encode()

@@ -28,7 +28,9 @@ from chainrule.datasets.numerals import (
     UNDECIDED,
     Decimals,
     DecimalSigns,
+    beyond,
     is_missing,
+    mixed_units,
     read_cells,
     read_numbers,
     signs_of,
@@ -113,6 +115,10 @@ class ColumnCells(Protocol):
         """Iterate over the cells with a decimal point."""
         ...
 
+    def texts(self) -> Iterable[str]:
+        """Return the cells as texts."""
+        ...
+
     def add_texts(self, texts: TextsRead) -> None:
         """Add the cells as texts."""
         ...
@@ -128,6 +134,9 @@ class _ListedCells(tuple[str, ...]):
 
     def with_point(self) -> Iterator[str]:
         return (cell for cell in self if POINT in cell) if POINT in "".join(self) else iter(())
+
+    def texts(self) -> Iterable[str]:
+        return self
 
     def add_texts(self, texts: TextsRead) -> None:
         texts.add(self)
@@ -180,7 +189,10 @@ class _Columns:
                 rows, numbers = len(cells), self.numbers[k]
                 if numbers is not None:
                     try:
+                        begin = len(numbers)
                         cells.add_numbers(numbers)
+                        if _are_long(numbers, begin) and beyond(list(cells.texts())):
+                            raise ValueError("float64 does not have such whole numbers")
                         if self.decimals.groups_points and not self.signs[k].evident:
                             self.signs[k] = _signs_with(self.signs[k], cells)
                         continue
@@ -217,7 +229,9 @@ class _Columns:
             numbers, texts = self.numbers[k], self.texts[k]
             self.numbers[k], self.texts[k] = None, TextsRead()
             if numbers is None or k in self.left:
-                self.signs[k], made[name] = _typed(texts)
+                self.signs[k], made[name], said = _typed(texts)
+                if said and self.decimals.otherwise is not None:
+                    hints.give(f"{self.name}: column {name!r} has {said}.")
             else:
                 values = np.frombuffer(numbers)
                 made[name] = [None] * len(values) if np.isnan(values).all() else self._written(values, k)
@@ -249,6 +263,11 @@ class _Columns:
             made[name] = WrittenNumbers(column.numbers(sign), sign, None if own else column)
 
 
+def _are_long(numbers: array[float], begin: int) -> bool:
+    """Return whether some of the numbers from a place on may not be the whole numbers that were written."""
+    return bool((np.abs(np.frombuffer(numbers)[begin:]) >= 1 << 53).any())
+
+
 def _signs_with(signs: DecimalSigns, cells: ColumnCells) -> DecimalSigns:
     """Return the signs of a column of numbers with more cells: a point that separates no groups is a decimal one."""
     for cell in cells.with_point():
@@ -258,12 +277,22 @@ def _signs_with(signs: DecimalSigns, cells: ColumnCells) -> DecimalSigns:
     return signs
 
 
-def _typed(read: TextsRead) -> tuple[DecimalSigns, NDArray[np.float64] | TextColumn]:
-    """Convert a column's texts to numbers if all are numeric with one decimal sign, or the same with both."""
+def _typed(read: TextsRead) -> tuple[DecimalSigns, NDArray[np.float64] | TextColumn, str]:
+    """Convert a column's texts to numbers if all are numeric with one decimal sign, or the same with both.
+
+    Return its signs, the column, and what is said of it.
+    """
     stripped, codes = [text.strip() for text in read.texts()], np.frombuffer(read.codes, np.intc)
-    signs = signs_of(stripped)
+    signs, said = signs_of(stripped), ""
+    if signs.possible and (units := mixed_units(stripped)):
+        said = (
+            f"numbers with different signs, such as {units[0][:40]!r} and {units[1][:40]!r}, which are read without "
+            "them; write all in one unit"
+        )
+    elif long := beyond(stripped):
+        said = f"whole numbers such as {long[:40]!r}, which float64 does not have; it is read as text"
     if signs.possible and not signs.are_others:
         values: NDArray[np.float64] = read_numbers(stripped, signs.evident or POINT)[codes]
-        return signs, WrittenNumbers(values, signs.evident) if signs.evident else values
+        return signs, WrittenNumbers(values, signs.evident) if signs.evident else values, said
     missing = np.fromiter(map(is_missing, stripped), bool, len(stripped))
-    return signs, TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes])
+    return signs, TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes]), said

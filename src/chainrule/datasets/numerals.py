@@ -39,6 +39,9 @@ _COMMA = re.compile(r"[+-]?(?:(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?|,\d+)(?:
 POINTED_GROUPS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+\s*", re.ASCII)
 """A number whose points may separate groups of digits."""
 COMMAS, _SEPARATOR = re.compile("[,，]"), re.compile("[.,．，]")
+_UNITS = re.compile("[%$€£¥％＄￥]")
+_OF_TEXT = re.compile("[,，%$€£¥％＄￥]")
+_LONG, _WHOLE = re.compile("[0-9]{16}"), re.compile("[+-]?[0-9]{16,}")
 _CODE = re.compile(r"[(（]?\s*[0０][0-9０-９]+\s*[)）]?")
 _WORD = re.compile(r"(?!.*inf).*[a-df-z]", re.ASCII | re.IGNORECASE | re.DOTALL)
 """Text with a letter that no number has."""
@@ -129,7 +132,7 @@ class DecimalSigns(NamedTuple):
 def signs_of(texts: Sequence[str]) -> DecimalSigns:
     """Return the decimal signs with which all non-missing texts are numbers."""
     there = [text for text in texts if not is_missing(text)]
-    if not there or _WORD.match(there[0]) or any(map(_CODE.fullmatch, there)):
+    if not there or _WORD.match(there[0]) or any(map(_CODE.fullmatch, there)) or beyond(there):
         return DecimalSigns()
     found = dict[str, list[float]]()
     for decimal in (POINT, COMMA):
@@ -141,6 +144,31 @@ def signs_of(texts: Sequence[str]) -> DecimalSigns:
             return DecimalSigns(POINT + COMMA)
     numbers = list(found.values())
     return DecimalSigns("".join(found), len(numbers) == 2 and numbers[0] != numbers[1])
+
+
+def beyond(texts: Sequence[str]) -> str | None:
+    """Return a whole number among texts that float64 does not have, as the number of an account may be; else None."""
+    if not _LONG.search("\n".join(texts)):
+        return None
+    return next((text for text in texts if _WHOLE.fullmatch(text) and int(text) != _nearest(text)), None)
+
+
+def _nearest(text: str) -> float | int:
+    found = float(text)
+    return int(found) if math.isfinite(found) else found
+
+
+def mixed_units(texts: Sequence[str]) -> tuple[str, str] | None:
+    """Return two numbers with different signs of units among texts: $5 and €5, 5% and 0.05; None without such."""
+    first = dict[str, str]()
+    for text in texts:
+        found = _UNITS.search(text)
+        if found or (text.strip("0.,") and not is_missing(text)):
+            first.setdefault(found[0].translate(_AS_ASCII) if found else "", text)
+    with_sign = [text for sign, text in first.items() if sign]
+    if len(with_sign) > 1:
+        return with_sign[0], with_sign[1]
+    return (first["%"], first[""]) if first.keys() == {"%", ""} else None
 
 
 class Decimals(NamedTuple):
@@ -187,9 +215,9 @@ def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float
 
 
 def read_cells(cells: Sequence[str]) -> list[float]:
-    """Parse cells without commas as numbers with a decimal point, NaN for missing ones.
+    """Parse cells without commas and signs of units as numbers with a decimal point, NaN for missing ones.
 
-    Raises ValueError for other text, for a comma, and for digits that are a code.
+    Raises ValueError for other text, and for digits that are a code.
     """
     full = [cell for cell in cells if cell]  # missing cells are usually empty
     joined = "\n".join(["", *full, ""])
@@ -200,8 +228,8 @@ def read_cells(cells: Sequence[str]) -> list[float]:
             return [float(cell) if cell else math.nan for cell in cells]
         except ValueError:  # such as "1-2" or "e"
             pass
-    if COMMAS.search(joined):
-        raise ValueError("a comma may be a decimal one")
+    if _OF_TEXT.search(joined):
+        raise ValueError("what a comma and a unit say depends on the other cells")
     texts = [cell.strip() for cell in cells]
     if any(map(_CODE.fullmatch, texts)):
         raise ValueError("digits with a leading zero are a code")

@@ -85,6 +85,8 @@ class TextColumn(Sequence[str | None]):
         part.data, part.ends, part.codes = self.data, self.ends, self.codes[rows]
         return part
 
+    of_rows = take
+
 
 class WrittenNumbers(np.ndarray[tuple[int, ...], np.dtype[np.float64]]):
     """The numbers (n,) of a column that was written with a decimal sign."""

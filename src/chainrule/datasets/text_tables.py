@@ -1,7 +1,7 @@
 """Read a CSV file with columns of numbers and text.
 
 The delimiter (comma, semicolon, tab, pipe) is the one that splits the first rows, but for a title above them, into the
-most columns, equally many;
+most columns, equally many, or that of a first line such as "sep=;";
 the encoding is UTF-8, or another one (see `chainrule.datasets.encodings`). A column whose cells are all numbers (see
 `chainrule.datasets.numerals`) is numeric; missing cells are NaN in numbers, None in text.
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, TextIO
@@ -22,7 +23,7 @@ from typing import Any, TextIO
 from chainrule.core.files import open_regular
 from chainrule.datasets import arrow_text
 from chainrule.datasets.cells import TableColumns, columns_of, names_of, read_columns
-from chainrule.datasets.encodings import encoding_of
+from chainrule.datasets.encodings import UTF_8, encoding_of
 from chainrule.datasets.headers import AUTOMATIC, TableLayout, find_header
 from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
 from chainrule.datasets.numerals import COMMA
@@ -33,6 +34,8 @@ MAX_ROW = 16 << 20  # characters; the cells of a row take ten times the memory
 DELIMITERS = ",;\t|"
 _LOOKED_AT = 64 << 10
 """the number of characters used to detect the delimiter"""
+_SAID = re.compile(r'"?sep=([^"\r\n])"?(?=\r?\n)', re.IGNORECASE)
+"""A first line that names the delimiter, as for Excel."""
 
 
 class TextTable(dict[str, Any]):
@@ -58,16 +61,21 @@ def read_text_table(path: PathLike, layout: TableLayout = AUTOMATIC) -> TextTabl
 def text_table(name: str, data: bytes, layout: TableLayout = AUTOMATIC) -> TextTable:
     """Return the columns of the bytes of a CSV file, as `read_text_table`. name: of the data, for errors."""
     encoding = encoding_of(name, data, layout.encoding, layout.usual_encoding)
-    delimiter = delimiter_of(data[: 4 * _LOOKED_AT].decode(encoding, "replace")[:_LOOKED_AT])
+    head, read_as = data[: 4 * _LOOKED_AT].decode(encoding, "ignore")[:_LOOKED_AT], encoding
+    if said := _SAID.match(head):
+        delimiter, read_as = said[1], UTF_8
+        data = data.decode(encoding)[said.end() :].encode()
+    else:
+        delimiter = delimiter_of(head)
     decimals = layout.decimals._replace(groups_points=True, likely=COMMA if delimiter == ";" else "")
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        return _rows(name, io.TextIOWrapper(io.BytesIO(data), encoding, newline=""), delimiter)
+        return _rows(name, io.TextIOWrapper(io.BytesIO(data), read_as, newline=""), delimiter)
 
     header = find_header(name, rows(), layout)
-    if arrow_text.can_split(data, encoding, delimiter):
+    if arrow_text.can_split(data, read_as, delimiter):
         try:
-            begin = arrow_text.begin_of_rows(data, encoding, header.line or header.first - 1)
+            begin = arrow_text.begin_of_rows(data, read_as, header.line or header.first - 1)
             names = names_of(name, header)
             batches = partial(arrow_text.batches, data, delimiter, begin, len(names))
             return TextTable(read_columns(name, names, batches, decimals), encoding)

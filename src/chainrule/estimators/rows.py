@@ -30,9 +30,7 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
         return {name: rows_of(column, rows) for name, column in table.items()}
     if isinstance(table, CategoryCells):
         return replace(table, cells=rows_of(table.cells, rows))
-    if isinstance(table, TextColumn):
-        return table.take(rows)
-    if isinstance(table, WrittenNumbers):
+    if isinstance(table, (TextColumn, WrittenNumbers)):
         return table.of_rows(rows)
     return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)
 

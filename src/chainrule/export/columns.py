@@ -60,10 +60,17 @@ class LevelCodes(GraphOperation):
     takes: ClassVar[str] = TEXT
     makes: ClassVar[str] = CODES
     levels: tuple[str, ...]
+    spellings: tuple[tuple[str, int], ...] = ()
+    """further texts that stand for a level, and its place: those of true and false"""
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The code of each text that has one of its own."""
+        return dict(self.spellings) | {level: k for k, level in enumerate(self.levels)}
 
     def compute(self, *values: Array) -> Array:
         """code = place of the text in levels; L for another, L + 1 for None"""
-        known: dict[str | None, int] = {level: k for k, level in enumerate(self.levels)}
+        known: dict[str | None, int] = dict(self.places.items())
         known[None] = len(self.levels) + 1
         other = len(self.levels)
         return np.array([[known.get(text, other)] for text in values[0]], np.int64).reshape(-1, 1)

@@ -33,6 +33,7 @@ from chainrule.estimators.tables.target import (
     numbers_with_unit,
     quantities_with_unit,
 )
+from chainrule.estimators.tables.truths import spellings
 from chainrule.formulas.losses import LOSSES
 from chainrule.recipe.settings import Settings
 
@@ -126,12 +127,7 @@ class TargetColumn(NamedTuple):
 
 
 def read_target(
-    name: str,
-    values: object,
-    source: str,
-    loss: str | None = None,
-    *,
-    to_learn: bool = True,
+    name: str, values: object, source: str, loss: str | None = None, *, to_learn: bool = True
 ) -> TargetColumn:
     """Return the targets of a column, and their kind.
 
@@ -154,7 +150,8 @@ def read_target(
     rows = np.flatnonzero(~np.isnan(taken.values))
     if not len(rows):
         raise DataError(f"{where} has no values; training needs a target.")
-    found, texts = taken.values[rows], taken.texts
+    written = {text.lower(): text for text in column.texts[::-1]} if taken.kind == "boolean" else {}
+    found, texts = taken.values[rows], tuple(written.get(text.lower(), text) for text in taken.texts)
     inferred = infer_task(values, where) if to_learn else None
     is_number = (
         wants in ("real", "counts") if wants else inferred is not None and inferred.task == "regression"
@@ -204,13 +201,13 @@ def _text_among_numbers(
 
 
 def as_labels(target: TargetColumn, known: NDArray[Any] | None) -> NDArray[Any]:
-    """Return the targets of another table as the labels that a model knows.
-
-    A column of numbers may be text in one table, and numbers in the other.
-    """
-    if known is None or target.y.dtype.kind not in "biuf" or known.dtype.kind in "biuf":
+    """Return the targets of another table, of text, numbers or true and false, as the labels that a model knows."""
+    if known is None or known.dtype.kind in "biuf":
         return target.y
-    return np.array([plain(float(label)) for label in target.y.tolist()])
+    is_number, names = target.y.dtype.kind in "biuf", list(map(str, known.tolist()))
+    labels = [plain(float(label)) if is_number else str(label) for label in target.y.tolist()]
+    spelled = {text: names[code] for text, code in spellings(names).items()}
+    return np.array([label if label in names else spelled.get(label.lower(), label) for label in labels])
 
 
 class TiedRows(NamedTuple):

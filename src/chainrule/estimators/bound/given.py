@@ -23,6 +23,7 @@ from chainrule.estimators.fit.result import FEW
 from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import LONGEST, Column, objects, plain, shortened
 from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.truths import code_of, spellings
 
 NUMBERS = frozenset((float, int, np.float64, np.float32, np.int64, np.int32))
 """The types that float() reads as a column of them is read."""
@@ -225,6 +226,7 @@ def as_code(learned: LearnedColumn, known: Mapping[str, int]) -> Callable[[objec
     others = len(known)
     as_written = {text: code for text, code in known.items() if text == text.strip() and len(text) <= LONGEST}
     of_true, of_false = (known.get(text, others) for text in ("True", "False"))
+    spelled = spellings(learned.categories)
 
     def slowly(cell: object) -> int:
         return int(kinds.codes(_column(learned, cell), learned, known)[0])
@@ -242,13 +244,13 @@ def as_code(learned: LearnedColumn, known: Mapping[str, int]) -> Callable[[objec
             if code is not None:
                 return code
             text = shortened(cell.strip())
-            return known.get(text, others) if text else -1
+            return code_of(text, known, spelled, learned.name) if text else -1
         if type(cell) in NUMBERS:
             try:
                 value = float(cell)  # type: ignore[arg-type]
             except OverflowError:
                 return -1
-            return known.get(plain(value), others) if abs(value) < math.inf else -1
+            return code_of(plain(value), known, spelled, learned.name) if abs(value) < math.inf else -1
         return -1 if cell is None else slowly(cell)
 
     return boolean if learned.kind == "boolean" else category

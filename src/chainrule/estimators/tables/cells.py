@@ -54,6 +54,11 @@ def cells(learned: Sequence[LearnedColumn], named: bool, X: object) -> list[Read
 def _cells(learned: LearnedColumn, column: Column) -> ReadColumn:
     if learned.kind not in ("category", "boolean"):
         return ReadColumn(learned.name, learned.kind, kinds.values(column, learned))
+    if learned.kind == "boolean":  # whatever spells it
+        texts = learned.categories
+        codes = kinds.codes(column, learned, {text: k for k, text in enumerate(texts)})
+        known = (codes >= 0) & (codes < len(texts))
+        return ReadColumn(learned.name, learned.kind, np.where(known, codes, np.nan), texts)
     values, texts = kinds.categories(column)
     return ReadColumn(learned.name, learned.kind, np.asarray(values, np.float64), texts)
 

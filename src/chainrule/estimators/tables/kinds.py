@@ -17,11 +17,10 @@ from chainrule.estimators.tables import calendar, marks
 from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.strings import are_codes, nearly_numbers, without_words
+from chainrule.estimators.tables.truths import FALSE, TRUE, code_of, spellings
 from chainrule.estimators.tables.written import decimal_of, decoded, numbers_of, numbers_of_text
 
 BOOLEANS = ("False", "True")
-_TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0"))
-_FALSE = frozenset(("false", "f", "no", "n", "0", "0.0"))
 _DIGIT = re.compile(r"\d", re.ASCII)
 
 
@@ -87,6 +86,11 @@ def _text(column: Column, asked: str | None, table: Sequence[Column], is_target:
     ):
         column, decimal, why = bare, decimal_of(bare, table), "mostly_numbers"
     if decimal is not None:
+        if units := numerals.mixed_units(column.texts):
+            hints.give(
+                f"column {column.name!r} has numbers with different signs, such as {units[0][:40]!r} and "
+                f"{units[1][:40]!r}, which are read without them; write all in one unit."
+            )
         values = decoded(column, numerals.read_numbers(column.texts, decimal))
         infinite = int(np.isinf(values).sum())
         values = np.where(np.isinf(values), np.nan, values)
@@ -161,7 +165,9 @@ def codes(column: Column, learned: LearnedColumn, known: Mapping[str, int]) -> N
     if learned.kind == "boolean" and column.form != "boolean":
         return _booleans(column, learned)
     values, texts = (column.values, column.texts) if column.form == "text" else categories(column)
-    table = np.array([*(known.get(text, len(known)) for text in texts), -1], np.int64)  # the last for missing
+    spelled = spellings(learned.categories)
+    found = (code_of(text, known, spelled, learned.name) for text in texts)
+    table = np.array([*found, -1], np.int64)  # the last for missing
     if column.form == "text":
         return np.asarray(table[column.values])
     return np.asarray(table[np.where(np.isnan(values), len(texts), values).astype(np.int64)])
@@ -201,10 +207,10 @@ def _booleans(column: Column, learned: LearnedColumn) -> NDArray[np.int64]:
     table = np.full(len(texts) + 1, -1)
     for k, text in enumerate(texts):
         low = text.lower()
-        if low not in _TRUE | _FALSE and not numerals.is_missing(low):
+        if low not in TRUE | FALSE and not numerals.is_missing(low):
             raise _changed(column, learned)
         if not numerals.is_missing(low):
-            said = BOOLEANS[low in _TRUE]
+            said = BOOLEANS[low in TRUE]
             table[k] = (
                 learned.categories.index(said) if said in learned.categories else len(learned.categories)
             )
@@ -229,7 +235,7 @@ def _changed(column: Column, learned: LearnedColumn) -> DataError:
 def _reads(text: str, learned: LearnedColumn) -> bool:
     try:
         if learned.kind == "boolean":
-            return text.lower() in _TRUE | _FALSE or numerals.is_missing(text)
+            return text.lower() in TRUE | FALSE or numerals.is_missing(text)
         if learned.kind == "date":
             calendar.read_dates([text], learned.reads or "iso")
         else:

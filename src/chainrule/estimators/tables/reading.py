@@ -20,6 +20,7 @@ from chainrule.estimators.tables.column import CategoryCells, Column, objects, t
 from chainrule.estimators.tables.column import numbers as numbers_of
 from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
 from chainrule.estimators.tables.kinds import declared
+from chainrule.estimators.tables.truths import with_truths
 
 
 class RawTable(NamedTuple):
@@ -56,11 +57,9 @@ def read(
             "estimator's preprocess: without it sparse matrices are supported."
         )
     X = as_columns(X, known)
-    if isinstance(X, Mapping):
-        return _mapping(X, name, known, numbers)
-    if frames.is_frame(X):
-        return _frame(X, name, known, numbers)
-    return _array(X, name, numbers)
+    find = _mapping if isinstance(X, Mapping) else _frame if frames.is_frame(X) else None
+    table = _array(X, name, numbers) if find is None else find(X, name, known, numbers)
+    return table._replace(columns=list(map(with_truths, table.columns)))
 
 
 def _frame(X: Any, name: str, known: Sequence[str] | None, numbers: Numbers | None) -> RawTable:

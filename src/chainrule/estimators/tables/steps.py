@@ -15,6 +15,7 @@ from chainrule.estimators.tables.encoding import used_columns
 from chainrule.estimators.tables.learned import Lane, LearnedColumn, by_way
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
+from chainrule.estimators.tables.truths import spellings
 from chainrule.export.answers import WeightedSum
 from chainrule.export.columns import (
     Bounded,
@@ -36,6 +37,19 @@ from chainrule.export.numbers import Columnwise, Elementwise, JoinedColumns, Sel
 Array = NDArray[np.float64]
 NEAR_THE_END = 1e300
 """Numbers from which on a difference of two may be beyond float64, so that it is one of their halves."""
+
+
+def _spellings(levels: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return the spellings of true and false that stand for levels, in lower and upper case and with a capital."""
+    return tuple(
+        sorted(
+            {
+                (form(text), code)
+                for text, code in spellings(levels).items()
+                for form in (str.lower, str.upper, str.title)
+            }
+        )
+    )
 
 
 class ColumnInputs:
@@ -125,7 +139,9 @@ class TableSteps:
         return self._selected(joined, np.argsort(places).tolist()[:width], "table")
 
     def _categories(self, k: int, each: LearnedColumn) -> GraphValue:
-        codes = self.build.add(LevelCodes(each.categories), self.inputs.of(each), of=each.name)
+        codes = self.build.add(
+            LevelCodes(each.categories, _spellings(each.categories)), self.inputs.of(each), of=each.name
+        )
         self.codes[k] = codes
         if each.became == "one_hot" and not each.lanes:
             width = len(each.outputs())

@@ -221,16 +221,18 @@ static double @p_share(const double @P_CONST *grid, uint32_t n, double x)
 }
 """,
     "level": """\
-/* The code of a text, by the known ones in ascending order: count for another one, count + 1 for a missing one. */
-static uint32_t @p_level(const char *text, const char *const *levels, const uint32_t *codes, uint32_t count)
+/* The code of a text, by the known ones in ascending order, of count levels: count for another one, count + 1
+   for a missing one. */
+static uint32_t @p_level(const char *text, const char *const *texts, const uint32_t *codes, uint32_t known,
+                        uint32_t count)
 {
-    uint32_t low = 0u, high = count;
+    uint32_t low = 0u, high = known;
     if (text == 0) {
         return count + 1u;
     }
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2u;
-        const char *a = text, *b = levels[middle];
+        const char *a = text, *b = texts[middle];
         while (*a != '\\0' && *a == *b) {
             ++a;
             ++b;

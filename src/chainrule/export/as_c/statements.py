@@ -161,10 +161,12 @@ def _one_hot(made: GeneratedCode, op: columns.OneHot, x: list[Value], y: Value) 
 
 
 def _levels(made: GeneratedCode, op: columns.LevelCodes, x: list[Value], y: Value) -> list[str]:
-    order = sorted(range(len(op.levels)), key=lambda k: op.levels[k].encode("utf-8", "replace"))
-    levels = made.texts([op.levels[k] for k in order])
-    codes = made.constant(np.array(order or [0]), "uint32_t")
-    return [f"y[0] = {made.call('level')}({x[0].place}, {levels}, {codes}, {len(order)}u);"]
+    places = sorted(op.places.items(), key=lambda each: each[0].encode("utf-8", "replace"))
+    levels = made.texts([text for text, _ in places])
+    codes = made.constant(np.array([code for _, code in places] or [0]), "uint32_t")
+    return [
+        f"y[0] = {made.call('level')}({x[0].place}, {levels}, {codes}, {len(places)}u, {len(op.levels)}u);"
+    ]
 
 
 def _kept(made: GeneratedCode, op: columns.KeptRange, x: list[Value], y: Value) -> list[str]:

@@ -29,13 +29,13 @@ def _(operation: columns.GraphInput, w: OnnxWriter, *values: str) -> str:
 @written.register
 def _(operation: columns.LevelCodes, w: OnnxWriter, *values: str) -> str:
     """An empty text stands for a missing one, because ONNX has no other."""
-    count = len(operation.levels)
+    count, places = len(operation.levels), operation.places
     return w.node(
         "LabelEncoder",
         values[0],
         domain="ai.onnx.ml",
-        keys_strings=[each.encode("utf-8", "surrogatepass") for each in (*operation.levels, "")],
-        values_int64s=[*range(count), count + 1],
+        keys_strings=[each.encode("utf-8", "surrogatepass") for each in (*places, "")],
+        values_int64s=[*places.values(), count + 1],
         default_int64=count,
     )
 

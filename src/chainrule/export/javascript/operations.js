@@ -98,9 +98,9 @@ const calendar = {
 export const operations = {
   to_precision: () => (x) => x,
 
-  level_codes({ levels }) {
-    const known = new Map(levels.map((level, k) => [level, k]));
-    return (text) => [text === null ? levels.length + 1 : known.get(text) ?? levels.length];
+  level_codes({ levels, spellings }) {
+    const known = new Map(levels.map((level, k) => [level, k])), spelled = new Map(spellings);
+    return (text) => [text === null ? levels.length + 1 : known.get(text) ?? spelled.get(text.toLowerCase()) ?? levels.length];
   },
   whole_codes: (own) => (x) => [Number.isInteger(x[0]) && x[0] >= 0 && x[0] < own.count ? x[0] : 0],
   table_rows({ table }) {

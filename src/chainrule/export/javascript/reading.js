@@ -154,7 +154,8 @@ function number(input, raw) {
   if (typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'bigint') return Number(raw);
   const text = typeof raw === 'string' ? stripped(raw) : changed(input, raw);
   if (isMissing(text)) return NaN;
-  return numberOf(text, input.reads || '.') ?? (input.has_words && !/\d/.test(text) ? NaN : changed(input, raw));
+  const sign = input.reads || '.';   // that of training; the other one where only that is possible
+  return numberOf(text, sign) ?? numberOf(text, sign === ',' ? '.' : ',') ?? (input.has_words && !/\d/.test(text) ? NaN : changed(input, raw));
 }
 
 function date(input, raw) {
