@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from chainrule.serve import arrival, gate, large
-from chainrule.serve.bodies import Limits
+from chainrule.serve import arrival, bodies, gate, large
+from chainrule.serve.bodies import Limits, TooMuchError
 from chainrule.serve.large import Form
 from served_models import JSON, PORT, Served, columns, row, sentence
 
@@ -140,24 +140,42 @@ def stream(table: Any, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def test_what_arrow_unpacks_to_has_a_limit(server: Served):
+@pytest.mark.parametrize("kind", ["compressed", "shared", "empty"])
+def test_what_arrow_unpacks_to_has_a_limit(server: Served, kind: str, monkeypatch: pytest.MonkeyPatch):
     """Compressed buffers, one text that many cells share, and columns without any bytes."""
     pa = pytest.importorskip("pyarrow")
+    if kind == "compressed":
+        body = stream(pa.table({"z": ["y" * 100_000] * 14}), compression="zstd")
+        monkeypatch.setattr(bodies, "read_arrow", None)  # as the headers say it
+    elif kind == "shared":
+        body = stream(
+            pa.table({"z": pa.DictionaryArray.from_arrays(pa.array([0] * 14, pa.int32()), ["y" * 80_000])})
+        )
+    else:
+        body = stream(pa.table({f"z{k}": pa.nulls(2000) for k in range(60)}))
+    limits = server.service.limits
+    assert len(body) < limits.body_bytes
+    with pytest.raises(TooMuchError, match="unpacks to more than 800,000 bytes"):
+        large.read(body, Form(ARROW, ARROW), server.service.model, limits)
+
+
+def test_compressed_arrow_is_answered(server: Served):
+    pa = pytest.importorskip("pyarrow")
     own = {name: cells[:14] for name, cells in columns().items()}
-    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 14, pa.int32()), ["y" * 80_000])
-    for more, options in (
-        ({"z": ["y" * 100_000] * 14}, {"compression": "zstd"}),
-        ({"z": shared}, {}),
-        ({f"z{k}": pa.nulls(14) for k in range(8000)}, {}),
-    ):
-        body = stream(pa.table({**own, **more}), **options)
-        reply = server.ask("POST", "/predict", [body], [("Content-Type", ARROW)])
-        if len(body) > server.service.limits.body_bytes:
-            continue
-        assert reply.status == 413 and "unpacks to more than 800,000 bytes" in sentence(reply)
     body = stream(pa.table({**own, "z": ["y" * 1000] * 14}), compression="zstd")
     reply = server.ask("POST", "/predict", [body], [("Content-Type", ARROW), ("Accept", JSON[1])])
     assert json.loads(reply.body) == server.predict([row(i) for i in range(14)])
+    over = stream(pa.table({**own, "z": ["y" * 100_000] * 14}), compression="zstd")
+    reply = server.ask("POST", "/predict", [over], [("Content-Type", ARROW)])
+    assert reply.status == 413 and "unpacks to more than" in sentence(reply)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 7), (3, 8)])
+def test_rows_and_columns_of_arrow_have_limits(server: Served, rows: int, columns: int):
+    pa = pytest.importorskip("pyarrow")
+    body = stream(pa.table({f"x{k}": [1.0] * rows for k in range(columns)}))
+    with pytest.raises(TooMuchError, match="more than 3 rows" if rows > 3 else "more than 7 columns"):
+        large.read(body, Form(ARROW, ARROW), server.service.model, Limits(rows=3, columns=7))
 
 
 @pytest.mark.slow
@@ -315,6 +333,7 @@ def test_an_answer_that_is_not_read_keeps_large_ones_waiting_for_a_time(
         assert sum(len(each.get("body", b"")) for each in late.sent) == int(
             dict(late.sent[0]["headers"])[b"content-length"]
         )
+        assert [each.get("more_body") for each in late.sent[1:]] == [*[True] * (len(late.sent) - 2), False]
         assert server.service.answers.held == 0
 
     asyncio.run(asyncio.wait_for(clients(), 30))

@@ -170,9 +170,10 @@ def test_connections_without_a_request(models: dict[str, Path], monkeypatch: pyt
             with connect(), connect() as third:
                 assert statuses(read_all(third)) == [503]
         monkeypatch.setattr(connection, "HEAD", 0.1)
-        with connect() as silent:
-            silent.sendall(head[:-2])
-            assert read_all(silent) == b""
+        for sent in (b"", head[:-2]):
+            with connect() as silent:
+                silent.sendall(sent)
+                assert read_all(silent) == b""
         with connect() as again:
             again.sendall(head)
             assert statuses(again.recv(1 << 16)) == [200]

@@ -60,9 +60,8 @@ class ArrivingBody:
         count, is_waiting, now = 0, False, asyncio.get_running_loop().time
         end = now() + self.limits.seconds
         try:
-            async with asyncio.timeout_at(end) as deadline:
+            async with asyncio.timeout_at(min(end, now() + PAUSE)) as deadline:
                 while True:
-                    deadline.reschedule(min(end, now() + PAUSE))
                     message = await self.receive()
                     if message["type"] == "http.disconnect":
                         raise ClientDisconnect
@@ -78,6 +77,7 @@ class ArrivingBody:
                         is_waiting, end = False, now() + self.limits.seconds
                     if not has_more:
                         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                    deadline.reschedule(min(end, now() + PAUSE))
         except BaseException as error:
             pieces.clear()  # which the traceback would keep until the reply is read
             self._leave()

@@ -186,7 +186,7 @@ class GuardedExchange:
 async def send_reply(
     send: Callable[[Message], Awaitable[None]], reply: Reply, more: Header | None = None
 ) -> None:
-    """Send a whole reply as fast as it is read. more: another header. Raises ClientDisconnect if it takes too long."""
+    """Send a whole reply as fast as it is read. more: another header. Raises ClientDisconnect if that is too slow."""
     headers = [
         (b"content-type", reply.kind.encode()),
         (b"content-length", str(len(reply.body)).encode()),
@@ -196,7 +196,7 @@ async def send_reply(
         headers.append(more)
     length = len(reply.body)
     try:
-        async with asyncio.timeout(READ):
+        async with asyncio.timeout(READ if length > PIECE else None):
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
             for begin in range(0, max(length, 1), PIECE):
                 end = begin + PIECE
