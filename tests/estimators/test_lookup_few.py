@@ -73,6 +73,22 @@ def test_a_row_is_corrected_by_the_rows_of_other_parts() -> None:
     assert lookup_few.in_order(each).ravel().tolist() == [*range(N)]
 
 
+def test_a_part_is_corrected_by_what_was_learned_without_its_own_rows() -> None:
+    """So their targets have no part in it, and those of other parts have."""
+    parts, places = told(0.05), lookup_few.parted(N)
+    noisy = [
+        (memory, queries._replace(y=queries.y[::-1]) if k % 4 == 2 else queries)
+        for k, (memory, queries) in enumerate(parts)
+    ]
+    one, other = (lookup_few.learn(each, is_decided=True) for each in (parts, noisy))
+    assert one is not None and other is not None
+    same = [np.array_equal(one.predicted[0][part], other.predicted[0][part]) for part in places]
+    assert same == [k % 4 == 2 for k in range(lookup_few.PARTS)]
+    heavy = [(memory, queries._replace(weight=3 * queries.weight)) for memory, queries in parts]
+    found = lookup_few.learn(heavy, is_decided=True)
+    assert found is not None and found.losses == pytest.approx(one.losses)  # means, whatever all rows weigh
+
+
 def test_it_learns_which_column_says_who_is_who() -> None:
     found = lookup_few.learn(told(0.05))
     assert found is not None
