@@ -352,13 +352,13 @@ const read = (holds, reads) => (raw) => {
 say([['.', ','].map((sign) => given.numbers.map(read('number', sign))),
   Object.entries(given.dates).map(([order, texts]) => texts.map(read('date', order))),
   given.values.map(read('category', '')), given.texts.map(read('category', '')),
-  [true, 'Yes', '0', 1, 'na', 'maybe', 2].map(read('boolean', ''))]);
+  [true, 'Yes', '0', 1, 'na', 'maybe', 2, '1.0', '0.0', 'T', 'n'].map(read('boolean', ''))]);
 """
     found = node.run(tmp_path, script, {"numbers": numbers, "dates": dates, "values": values, "texts": texts})
     assert [*found[0], *found[1]] == expected
     assert found[2] == [plain(value) for value in values]
     assert found[3] == [text.strip() or None for text in texts]
-    assert found[4] == ["True", "True", "False", "True", None, "no", "no"]
+    assert found[4] == ["True", "True", "False", "True", None, "no", "no", "True", "False", "True", "False"]
 
 
 def test_rows_that_a_module_refuses(tmp_path: Path):
