@@ -107,6 +107,19 @@ def fault_of(error: BaseException) -> str:
     return " ".join(f"{error}".split())[:200] or type(error).__name__
 
 
+class TableWarning(UserWarning):
+    """What a read of a table, or a fit, decided of it, where it could be otherwise.
+
+    code: what it is about: "header", "years", "no_header", "sheet", "minguo", "words", "codes" or "marks".
+    facts: the names and numbers of the sentence, by which another language says it.
+    """
+
+    def __init__(self, message: str, code: str = "", **facts: object) -> None:
+        """Store the sentence in English, and what it says."""
+        super().__init__(message)
+        self.code, self.facts = code, facts
+
+
 class LeakWarning(UserWarning):
     """A training table has rows that belong together, or a column that knows the target: its scores are too good.
 

@@ -706,3 +706,24 @@ def test_a_table_without_names_and_later_ones(command, houses, tmp_path):
     command("train", "all.csv", "--header", 0, "--target-column", target, "--out", "run", *FAST)
     command("predict", "run", "later.csv", "--out", "said.csv")
     assert len(read(tmp_path / "said.csv")) == 5
+
+
+@pytest.mark.filterwarnings("always::chainrule.errors.TableWarning")
+def test_what_is_decided_of_a_table_is_said_in_both_languages(command, houses, tmp_path):
+    marked = houses | {"heat": ["-999" if k % 9 == 0 else f"{k % 30}" for k in range(ROWS)]}
+    marked["built"] = ["不詳" if k % 40 == 0 else f"{1900 + k % 90}" for k in range(ROWS)]
+    marked["born"] = [f"{57 + k % 30}/{1 + k % 12:02}/{1 + k % 28:02}" for k in range(ROWS)]
+    below_a_title(tmp_path / "titled.csv", marked)
+    train = ("train", "titled.csv", "--target-column", "price", *FAST, "--report")
+    english = command(*train, "--out", "a").stderr
+    chinese = command(*train, "--out", "b", "--lang", "zh").stderr
+    for text, spoken in (
+        ("the header is in row 4; the 3 rows above it were skipped", "欄位名稱在第 4 列，略過上方 3 列"),
+        ("column 'heat' has -999 in ", "欄位 'heat' 有 "),
+        ("column 'built' has numbers, and text in ", "欄位 'built' 是數字，其中 "),
+        ("read by Taiwan's calendar (Minguo)", "以民國紀年讀取"),
+    ):
+        assert text in english and text not in chinese
+        assert spoken in chinese and spoken not in english
+    page = (tmp_path / "b/report.html").read_text("utf-8")
+    assert "-999 代表遺漏值" in page and "少數文字例外" in page

@@ -59,23 +59,37 @@ def test_every_kind_of_cell(tmp_path: Path):
     path = workbook(
         tmp_path / "t.xlsx",
         [],
-        ["n", " city ", "day", "when", "ok", "lasts", "zip", 2024, None, "wrong"],
-        [1, "Oslo", day, time, True, datetime.timedelta(hours=30), "007", 5, "x", "#DIV/0!"],
+        ["n", " city ", "day", "when", "ok", "lasts", "zip", 2024, None, "wrong", "early"],
+        [
+            1,
+            "Oslo",
+            day,
+            time,
+            True,
+            datetime.timedelta(hours=30),
+            "007",
+            5,
+            " x ",
+            "#DIV/0!",
+            datetime.datetime(2024, 1, 2, 0, 5),
+        ],
         [],
-        [-2.5e-3, None, None, day, False, datetime.timedelta(minutes=1), "02139", None, None, 7],
+        [-2.5e-3, None, None, day, False, datetime.timedelta(minutes=1), "02139", None, None, 7, None],
+        [None, None, None, None, None, None, None, None, None, "#REF!", day],
         _notes=[["hidden"]],
     )
     assert plain(read_table(path)) == {
-        "n": [1, -0.0025],
-        "city": ["Oslo", None],
-        "day": ["2024-01-02", None],
-        "when": ["2024-01-02 12:30:00", "2024-01-02"],
-        "ok": ["TRUE", "FALSE"],
-        "lasts": [108_000, 60],
-        "zip": ["007", "02139"],
-        "2024": [5, None],
-        "unnamed: 8": ["x", None],
-        "wrong": [None, 7],
+        "n": [1, -0.0025, None],
+        "city": ["Oslo", None, None],
+        "day": ["2024-01-02", None, None],
+        "when": ["2024-01-02 12:30:00", "2024-01-02", None],
+        "ok": ["TRUE", "FALSE", None],
+        "lasts": [108_000, 60, None],
+        "zip": ["007", "02139", None],
+        "2024": [5, None, None],
+        "unnamed: 8": ["x", None, None],
+        "wrong": [None, 7, None],
+        "early": ["2024-01-02 00:05:00", None, "2024-01-02"],
     }
 
 
@@ -157,6 +171,11 @@ def test_of_several_tables_one_is_asked_for(tmp_path: Path):
         read_table(path, sheet="june")
     with pytest.raises(c.ConfigError, match="sheet must be the name of a sheet, its number from 1"):
         read_table(path, sheet=1.5)
+    longer = workbook(tmp_path / "t.xlsx", rows[0], *rows[1:] * 3, codes=[["code", "means"], ["a", "north"]])
+    with pytest.raises(c.DataError, match=r"has tables in the sheets 'codes', 'table'"):
+        read_table(longer)
+    wide = workbook(tmp_path / "t.xlsx", ["a", "note", "beside", "it"], *rows)
+    assert list(read_table(wide, header=2)) == ["shop", "sold"]
     long = workbook(tmp_path / "t.xlsx", rows[0], *rows[1:] * 20, codes=[["code", "means"], ["a", "north"]])
     with pytest.warns(UserWarning, match="the sheet 'table' is read, not 'codes'"):
         assert len(read_table(long)["shop"]) == 40

@@ -18,7 +18,7 @@ from chainrule import distributed
 from chainrule.cli.output import plain
 from chainrule.cli.train_words import Words
 from chainrule.core import hints
-from chainrule.errors import ChainruleError, ConfigError, LeakWarning, renamed
+from chainrule.errors import ChainruleError, ConfigError, LeakWarning, TableWarning, renamed
 from chainrule.recipe.messages import in_flags, told
 from chainrule.recipe.settings import SearchSettings, Settings, flag, types_of, widths
 from chainrule.views import words
@@ -180,6 +180,8 @@ def tell(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def in_options(message: Warning | str) -> str:
     """Return a warning's sentence, with options of the command in place of arguments of a fit."""
+    if isinstance(message, TableWarning):
+        return str(words.tables.decided(message.code, message.facts, f"{message}"))
     if isinstance(message, LeakWarning) and message.notice is not None:
         from chainrule.estimators.notices.notice import Notice
 

@@ -23,7 +23,7 @@ from chainrule.core.files import open_regular
 from chainrule.datasets.cells import MAX_CELLS, TableColumns, columns_of
 from chainrule.datasets.headers import AUTOMATIC, ROWS_LOOKED_AT, Header, TableLayout, find_header
 from chainrule.datasets.idx import PathLike, check_bomb
-from chainrule.errors import ChainruleError, DataError, FormatError, fault_of, option
+from chainrule.errors import ChainruleError, DataError, FormatError, TableWarning, fault_of, option
 
 MAX_ROWS = 1 << 20
 """Of a sheet; as many as in Excel."""
@@ -103,7 +103,9 @@ def _chosen(name: str, visible: list[Any], sheets: list[Any], layout: TableLayou
             raise DataError(f"{name} has tables in the sheets {titles}; name one as {option('sheet')}.")
         found = [found[counts.index(most)]]
     others = ", ".join(repr(sheet.title) for sheet in filled if sheet is not found[0])
-    hints.give(f"{name}: the sheet {found[0].title!r} is read, not {others}.")
+    facts = {"name": name, "sheet": repr(found[0].title), "others": others}
+    said = f"{name}: the sheet {found[0].title!r} is read, not {others}."
+    hints.give(TableWarning(said, "sheet", **facts))
     return found[0]
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from chainrule.core import hints
 from chainrule.datasets.numerals import COMMA, POINT, UNDECIDED, Decimals, is_missing, is_number
-from chainrule.errors import ConfigError, DataError, option
+from chainrule.errors import ConfigError, DataError, TableWarning, option
 
 Rows: TypeAlias = Iterable[tuple[int, list[str]]]
 """non-empty rows: the line on which each ends, and its cells"""
@@ -109,19 +109,20 @@ def find_header(name: str, rows: Rows, layout: TableLayout = AUTOMATIC) -> Heade
 
 def tell(name: str, header: Header) -> None:
     """Say where a table begins, unless its names are in the first line as usual."""
-    above = header.first - 1
+    above, row = header.first - 1, header.first
     skipped = (
         f"the {f'{above:,} rows' if above > 1 else 'row'} above it {'were' if above > 1 else 'was'} skipped"
     )
+    facts: dict[str, object] = {"name": name, "row": row, "above": above}
     if header.why == "years":
-        ends = f"{header.names[0]} to {header.names[-1]}"
-        hints.give(
-            f"{name}: the header is in row {header.line}: the years {ends} are taken for names of columns."
-        )
+        ends = {"first": header.names[0], "last": header.names[-1]}
+        said = f"the header is in row {row}: the years {ends['first']} to {ends['last']} are taken for names of columns"
+        hints.give(TableWarning(f"{name}: {said}.", "years", **facts, **ends))
     elif header.why and header.line:
-        hints.give(f"{name}: the header is in row {header.line}; {skipped}.")
+        hints.give(TableWarning(f"{name}: the header is in row {row}; {skipped}.", "header", **facts))
     elif header.why:
-        hints.give(f"{name}: the table has no header, and begins in row {header.first}; {skipped}.")
+        said = f"the table has no header, and begins in row {row}; {skipped}"
+        hints.give(TableWarning(f"{name}: {said}.", "no_header", **facts))
 
 
 def _stripped(cells: Sequence[str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import narwhals
@@ -29,7 +28,7 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(table, Mapping):
         return {name: rows_of(column, rows) for name, column in table.items()}
     if isinstance(table, CategoryCells):
-        return replace(table, cells=rows_of(table.cells, rows))
+        return CategoryCells(rows_of(table.cells, rows), table.kind)
     if isinstance(table, (TextColumn, WrittenNumbers)):
         return table.of_rows(rows)
     return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import hints
 from chainrule.datasets import numerals
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, TableWarning
 from chainrule.estimators.tables import calendar, marks
 from chainrule.estimators.tables.column import Column, plain
 from chainrule.estimators.tables.learned import LearnedColumn
@@ -101,10 +101,12 @@ def _text(column: Column, asked: str | None, table: Sequence[Column], is_target:
         if orders == ["minguo"]:
             example = next(text for text in column.texts if not numerals.is_missing(text))
             day = calendar.as_text(calendar.read_dates([example], "minguo")[0])[:10]
-            hints.give(
+            said = (
                 f"column {column.name!r} has dates such as {example[:40]!r}, which are read by Taiwan's calendar "
                 f"(Minguo): {day}. If they are of another calendar, write their years with four digits."
             )
+            facts = {"column": repr(column.name), "example": example[:40], "day": day}
+            hints.give(TableWarning(said, "minguo", **facts))
         return Taken("date", "text_dates", seconds, reads=orders[0])
     if orders:
         example = min(text for text in column.texts if not numerals.is_missing(text))

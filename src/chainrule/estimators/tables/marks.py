@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import hints
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, TableWarning
 
 Marks: TypeAlias = Mapping[str, tuple[float, ...]]
 """those that a user names, by column"""
@@ -82,11 +82,15 @@ def _tell(name: str, values: NDArray[np.float64], marks: tuple[float, ...]) -> N
     """Say which numbers of a column were found to stand for missing ones."""
     rest = without(values, marks)
     counted = ", ".join(f"{mark:.10g} in {int((values == mark).sum()):,} rows" for mark in marks)
-    hints.give(
-        f"column {name!r} has {counted}, apart from its other numbers, {np.nanmin(rest):.6g} to {np.nanmax(rest):.6g}: "
-        "taken for missing values. If it is a number as the others, pass "
+    ends = {"low": f"{np.nanmin(rest):.6g}", "high": f"{np.nanmax(rest):.6g}"}
+    said = (
+        f"column {name!r} has {counted}, apart from its other numbers, {ends['low']} to {ends['high']}: taken for "
+        "missing values. If it is a number as the others, pass "
         f"TablePreprocessor(missing={{{name!r}: []}}) as preprocess."
     )
+    facts = {"column": repr(name), "marks": "、".join(f"{mark:.10g}" for mark in marks), **ends}
+    rows = int(np.isin(values, marks).sum())
+    hints.give(TableWarning(said, "marks", rows=rows, **facts))
 
 
 def check_missing(missing: object) -> Marks | None:
@@ -107,9 +111,11 @@ def check_missing(missing: object) -> Marks | None:
     )
 
 
-def _numbers(value: Any) -> tuple[float, ...] | None:
+def _numbers(value: object) -> tuple[float, ...] | None:
     """Return a number or several as a tuple; None for anything else, and for more than MOST."""
-    given = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else [value]
+    given: list[Any] = (
+        list(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else [value]
+    )
     is_good = len(given) <= MOST and all(
         isinstance(each, (int, float, np.integer, np.floating))
         and not isinstance(each, bool)

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core import hints
 from chainrule.datasets import numerals
+from chainrule.errors import TableWarning
 from chainrule.estimators.tables.column import Column
 
 ROWS_OF_A_CODE = 2
@@ -30,11 +31,13 @@ def are_codes(column: Column) -> bool:
     if not named or ROWS_OF_A_CODE * len(named) > np.count_nonzero(column.values >= 0):
         return False
     if numerals.decimal_of(column.texts) is not None:  # else a leading zero says so
-        hints.give(
+        said = (
             f"column {column.name!r} is of text with whole numbers that come again, such as {named[0][:40]!r}, and is "
             "taken for categories. If they are quantities, convert it to numbers, or pass "
             f"TablePreprocessor(kinds={{{column.name!r}: 'number'}}) as preprocess."
         )
+        facts = {"column": repr(column.name), "example": named[0][:40]}
+        hints.give(TableWarning(said, "codes", **facts))
     return True
 
 
@@ -62,11 +65,14 @@ def nearly_numbers(column: Column, asked: str | None) -> Column | None:
         shown = ", ".join(
             f"{text[:40]!r} in {count:,}" for count, text in sorted(named, reverse=True) if count
         )
-        hints.give(
+        said = (
             f"column {column.name!r} has numbers, and text in {rows:,} of {counts.sum():,} rows ({shown}): it is read "
             "as numbers, and that text as missing. If all are codes, pass "
             f"TablePreprocessor(kinds={{{column.name!r}: 'category'}}) as preprocess."
         )
+        of_words = "、".join(f"{text[:40]!r}" for count, text in sorted(named, reverse=True) if count)
+        facts = {"column": repr(column.name), "rows": rows, "of": int(counts.sum()), "texts": of_words}
+        hints.give(TableWarning(said, "words", **facts))
     return without_words(column)
 
 

@@ -35,6 +35,11 @@ WHYS = {
 }
 
 
+def decided(code: str, facts: Mapping[str, object], said: str) -> str:
+    """What a read of a table decided, see `chainrule.errors.TableWarning`. said: the sentence of the warning."""
+    return said
+
+
 def became(outcome: str, outputs: int, size: int, merged: int) -> str:
     """What became of a column."""
     said = {

@@ -30,6 +30,32 @@ WHYS = {
 }
 
 
+_OF_TABLES = {
+    "header": "{name}：欄位名稱在第 {row} 列，略過上方 {above} 列。",
+    "years": "{name}：欄位名稱在第 {row} 列，年份 {first} 到 {last} 視為欄位名稱。",
+    "no_header": "{name}：表格沒有欄位名稱，從第 {row} 列開始，略過上方 {above} 列。",
+    "sheet": "{name}：讀取工作表 {sheet}，不讀 {others}。",
+    "minguo": "欄位 {column} 的日期（例如 '{example}'）以民國紀年讀取：{day}。若是其他曆法，請將年份寫成四位數。",
+    "words": (
+        "欄位 {column} 是數字，其中 {of} 列有 {rows} 列是文字（{texts}）：讀成數字，這些文字視為遺漏值。"
+        "若全部都是代碼，請在 preprocess 傳入 TablePreprocessor(kinds={{{column}: 'category'}})。"
+    ),
+    "codes": (
+        "欄位 {column} 是文字，內容為重複出現的整數（例如 '{example}'），視為類別。"
+        "若是數量，請轉成數字，或在 preprocess 傳入 TablePreprocessor(kinds={{{column}: 'number'}})。"
+    ),
+    "marks": (
+        "欄位 {column} 有 {rows} 列是 {marks}，遠離其他數字（{low} 到 {high}）：視為遺漏值。"
+        "若與其他數字一樣是數字，請在 preprocess 傳入 TablePreprocessor(missing={{{column}: []}})。"
+    ),
+}
+
+
+def decided(code: str, facts: Mapping[str, object], said: str) -> str:
+    """What a read of a table decided, see `chainrule.errors.TableWarning`. said: the sentence of the warning."""
+    return _OF_TABLES[code].format(**facts) if code in _OF_TABLES else said
+
+
 def became(outcome: str, outputs: int, size: int, merged: int) -> str:
     """What became of a column."""
     said = {
