@@ -89,6 +89,25 @@ def test_the_sign_shows_anywhere_in_a_long_file(tmp_path: Path, monkeypatch: pyt
     assert read_table(path)["w"].tolist() == grouped
     late = file_of(tmp_path, "w;v;k\n" + "\n".join([*rows, "0.5;7;x"]) + "\n")
     assert read_table(late)["w"].tolist()[:2] == [1.234, 1.234]
+    early = file_of(tmp_path, "w;v;k\n" + "\n".join(["0.5;7;x", *rows]) + "\n")
+    assert read_table(early)["w"].tolist()[:2] == [0.5, 1.234]
+    monkeypatch.setattr(arrow_text, "MIN_BYTES", 1 << 20)
+    assert read_table(early)["w"].tolist()[:2] == [0.5, 1.234]
+
+
+@pytest.mark.parametrize("digits", ["01", "09", "007"])
+def test_codes_are_texts_where_pyarrow_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: str):
+    monkeypatch.setattr(arrow_text, "MIN_BYTES", 0)
+    table = read_table(file_of(tmp_path, f"a,b\n12,1\n{digits},2\n0,3\n"))
+    assert list(table["a"]) == ["12", digits, "0"]
+
+
+def test_columns_that_show_both_signs_decide_nothing(tmp_path: Path):
+    text = 'w,a,b\n"1,234","0,5",0.5\n"2,125","1,5",1.5\n'
+    with pytest.warns(UserWarning, match="column 'w' has numbers such as '1,234'"):
+        assert read_table(file_of(tmp_path, text))["w"].tolist() == [1234, 2125]
+    found = read_table(file_of(tmp_path, "w;a;b\n1,234;0,5;0.5\n2,125;1,5;1.5\n"))
+    assert found["w"].tolist() == [1.234, 2.125]
 
 
 @pytest.fixture(scope="module")

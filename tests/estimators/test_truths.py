@@ -108,6 +108,12 @@ def test_another_text_is_not_silent():
         bound.predict({"paid": "maybe", "z": 1})
 
 
+def test_a_missing_truth_is_missing():
+    texts = TablePreprocessor().fit({"a": ["TRUE", "NA", "false", "?"] * 5, "z": range(20)})
+    known = TablePreprocessor().fit({"a": [True, None, False, None] * 5, "z": range(20)})
+    assert texts.to_data() == known.to_data() and texts.learned_[0].missing == 0.5
+
+
 def test_labels_stay_as_they_are_written(tmp_path: Path):
     from chainrule.recipe.columns import as_labels, read_target
 
