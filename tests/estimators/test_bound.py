@@ -47,7 +47,7 @@ def table(n: int = N, seed: int = 0) -> pd.DataFrame:
     frame["many"] = [f"m{k}" for k in rng.integers(0, 20, n)]
     frame["yes"] = rng.choice(["no", "yes", None], n)
     frame["is"] = rng.uniform(size=n) < 0.5
-    frame["day"] = pd.to_datetime("1890-01-01") + pd.to_timedelta(rng.integers(0, 10**10, n), unit="s")
+    frame["day"] = np.datetime64("1890-01-01", "s") + rng.integers(0, 10**10, n).astype("timedelta64[s]")
     frame["daygap"] = (pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D")).where(
         rng.uniform(size=n) < 0.8
     )
@@ -60,7 +60,7 @@ def table(n: int = N, seed: int = 0) -> pd.DataFrame:
 def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as mappings of Python's values, as JSON and databases have them."""
     columns = {
-        name: column.dt.to_pydatetime().tolist() if column.dtype.kind == "M" and not column.isna().any()
+        name: [each.to_pydatetime() for each in column] if column.dtype.kind == "M" and not column.isna().any()
         else column.astype(object).tolist()
         for name, column in frame.items()
     }  # fmt: skip

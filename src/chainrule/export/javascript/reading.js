@@ -111,6 +111,7 @@ function isoDate(text) {
   if (whole === undefined) return undefined;
   const micro = Number((found.part ?? '').slice(0, 6).padEnd(6, '0')), zone = /^([+-])(\d{2}):?(\d{2})$/.exec(found.zone ?? '');
   const offset = zone ? Number(`${zone[1]}1`) * (Number(zone[2]) * 3600 + Number(zone[3]) * 60) : 0;
+  if (Math.abs(offset) >= 86400) return undefined;
   return ((whole - offset) * 1e6 + micro) / 1e6;
 }
 
