@@ -264,15 +264,15 @@ def test_the_command_checks_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[
         with pytest.raises(LeakWarning, match="'copy' nearly gives"):
             run(str(tmp_path / "leaks.csv"), settings, out=tmp_path / "warned")
     run(str(tmp_path / "table.csv"), settings, out=tmp_path / "run")
-    check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"))
+    check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"), lang="en")
     assert "400 rows: 1 of 2 columns changed: size." in capsys.readouterr().out
     hours[["day"]].to_csv(tmp_path / "lacks.csv", index=False)
     with pytest.raises(typer.Exit):
-        check_command(model=str(tmp_path / "run"), later=str(tmp_path / "lacks.csv"))
+        check_command(model=str(tmp_path / "run"), later=str(tmp_path / "lacks.csv"), lang="en")
     assert "lacks.csv lacks 'size' of the 2 columns" in capsys.readouterr().err
     page = tmp_path / "check.html"
     check_command(model=str(tmp_path / "run"), later=str(tmp_path / "later.csv"), out=page, lang="zh")
-    assert f"Written to {page}" in capsys.readouterr().out.replace("\n", "")
+    assert f"已寫入 {page}" in capsys.readouterr().out.replace("\n", "")
     assert "<h1>這些資料列與訓練時相似嗎？</h1>" in page.read_text("utf-8")
 
 
