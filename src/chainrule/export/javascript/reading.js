@@ -5,7 +5,7 @@ const MISSING = new Set([
   ...['--', '–', '—', '..', '...', '…', 'n.a.', '<na>', '#value!', '#div/0!', '#ref!', '#num!', '#null!', '#name?'],
 ]);
 const YES = new Set(['true', 't', 'yes', 'y', '1', '1.0']), NO = new Set(['false', 'f', 'no', 'n', '0', '0.0']);
-const PLAIN = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?$/, INFINITE = /^[+-]?inf(?:inity)?$/i;
+const PLAIN = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/, INFINITE = /^[+-]?inf(?:inity)?$/i;
 const GROUPED = /^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?$/;
 const COMMA = /^[+-]?(?:(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?|,\d+)(?:[eE][+-]?\d{1,9})?$/;
 const GROUPS = /^[+-]?[1-9]\d{0,2}([ '])\d{3}(?:\1\d{3})*(?:[.,]\d*)?$/, PAIR = /^\d+,(?:\d|\d{3,})$/;
