@@ -67,6 +67,7 @@ FEW: list[tuple[Any, ...]] = [
     ("predict", "@n", "@numbers.csv", "--interval", 0.9, "--explain", "--out", "@p.csv"),
     ("check", "@n", "@numbers.csv", "--out", "@check.html"),
     ("info", "@t"),
+    ("lab",),
     ("data", "iris", "@iris.csv"),
 ]
 MORE: list[tuple[Any, ...]] = [
@@ -209,3 +210,13 @@ def test_parts_of_a_message_are_translated():
     said = "the column 'y' of t.csv is read as numbers without their unit 'kg'."
     assert translated(said) == "t.csv 的欄位 'y' 以沒有單位 'kg' 的數字讀取。"
     assert translated("nobody knows this message") == "nobody knows this message"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["vanishing", "without-backprop", "universality", "optimizers", "regularization", "features"]
+)
+def test_an_experiment_is_reported_in_chinese(folder: Path, name: str):
+    said = say(folder, "lab", name, "--budget", 0.01, "--repeats", 2, "--out", "@lab")
+    page = TAGS.sub("\n", (folder / f"lab/{name}.html").read_text("utf-8"))
+    assert english(said) == [] and english(page) == []

@@ -108,9 +108,10 @@ _SAID = {
     '{} is not UTF-8; it is read as {} ({}), such as {}; if that is wrong, name its encoding (encoding="...", '
     "or --encoding of the command).": "{} 不是 UTF-8；以 {}（{}）讀取，例如 {}；若不正確，請以 --encoding 指定編碼。",
     "column {} has {}, apart from its other numbers, {} to {}: taken for missing values. If it is a number as "
-    "the others, pass TablePreprocessor(missing={{}: []}) as preprocess.": (
-        "欄位 {0} 有 {1}，與其他數字（{2} 到 {3}）相距很遠，因此視為缺值。若它與其他數字一樣是數字，請在 "
-        "Python 中將 TablePreprocessor(missing={{{4}: []}}) 傳給 preprocess。"
+    "the others, {}": "欄位 {} 有 {}，與其他數字（{} 到 {}）相距很遠，因此視為缺值。若它與其他數字一樣是數字，{}",
+    "column {} has numbers, and text in {} of {} rows ({}): it is read as numbers, and that text as missing. "
+    "If all are codes, {}": (
+        "欄位 {0} 是數字，但 {2} 列中有 {1} 列是文字（{3}）：以數字讀取，那些文字視為缺值。若全部都是代碼，{4}"
     ),
     "column {} has decimal {}, and had decimal {} in training; its numbers are read with {}. Check that they "
     "are right.": "欄位 {} 的小數符號是 {}，訓練時是 {}；數字以 {} 讀取。請檢查是否正確。",
