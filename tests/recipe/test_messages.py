@@ -17,6 +17,7 @@ from chainrule.errors import instead, option, renamed
 from chainrule.lab.base import check_options
 from chainrule.recipe.messages import call_to_resume, in_flags, in_words_of, told, value_of, with_value
 from chainrule.recipe.preset_choice import _in_settings as in_settings
+from chainrule.views.text.tables import warned
 from commands import invoke
 
 
@@ -38,7 +39,7 @@ def test_a_warning_names_options_too():
         )
     assert str(given[0].message) == "time_limit=3 is short; fit again."
     assert renamed(hints.marked(given[0].message), in_flags) == "--time-limit 3 is short; train again."
-    assert renamed(told_of.sentences[0], in_flags) == "--time-limit 3 is short; train again."
+    assert warned(told_of.kept[0]) == "--time-limit 3 is short; train again."
     assert pickle.loads(pickle.dumps(given[0].message)).args == given[0].message.args
 
 

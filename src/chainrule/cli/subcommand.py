@@ -18,7 +18,7 @@ from chainrule import distributed
 from chainrule.cli.output import plain
 from chainrule.cli.train_words import Words
 from chainrule.core import hints
-from chainrule.errors import ChainruleError, ConfigError, LeakWarning, TableWarning, renamed
+from chainrule.errors import ChainruleError, ConfigError
 from chainrule.recipe.messages import in_flags, told
 from chainrule.recipe.settings import SearchSettings, Settings, flag, types_of, widths
 from chainrule.views import words
@@ -175,19 +175,9 @@ def guarded(command: Command) -> Command:
 
 def tell(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning as a sentence on standard error, without its location in the code."""
-    typer.secho(f"{words.command.WARNING}{plain(in_options(message))}", fg=typer.colors.YELLOW, err=True)
+    from chainrule.views.text.tables import warned
 
-
-def in_options(message: Warning | str) -> str:
-    """Return a warning's sentence, with options of the command in place of arguments of a fit."""
-    if isinstance(message, TableWarning):
-        return str(words.tables.decided(message.code, message.facts, f"{message}"))
-    if isinstance(message, LeakWarning) and message.notice is not None:
-        from chainrule.estimators.notices.notice import Notice
-
-        assert isinstance(message.notice, Notice)
-        return str(words.notices.sentence(message.notice, "command"))
-    return str(words.messages.translated(renamed(hints.marked(message), in_flags)))
+    typer.secho(f"{words.command.WARNING}{plain(warned(message))}", fg=typer.colors.YELLOW, err=True)
 
 
 def leave(message: str, code: int) -> None:

@@ -50,9 +50,9 @@ class Told(dict[str, Warning | str]):
     """The warnings that were given, by their sentences."""
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """The sentences with their marks, but for those of a `LeakWarning`, which the estimator keeps."""
-        return tuple(marked(each) for each in self.values() if not isinstance(each, LeakWarning))
+    def kept(self) -> tuple[Warning | str, ...]:
+        """All of them but each `LeakWarning`, which the estimator keeps."""
+        return tuple(each for each in self.values() if not isinstance(each, LeakWarning))
 
 
 @contextmanager

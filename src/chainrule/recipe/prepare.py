@@ -108,7 +108,7 @@ class Prepared(NamedTuple):
     """the folder"""
     done: TrainedRun | None = None
     """the trained run, if it is finished"""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Warning | str, ...] = ()
     """what reading the data, and an earlier start of the run, warned of"""
 
     @property

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import hints, records
-from chainrule.errors import ChainruleError, ConfigError, option, unmarked
+from chainrule.errors import ChainruleError, ConfigError, option
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import by_model, folder, longer, preset_choice
 from chainrule.recipe.data import Data, check_is_table, load
@@ -73,8 +73,8 @@ class Outcome(NamedTuple):
     """the run as it was carried out"""
     comparison: BaselineComparison | None = None
     """with simpler models, for a table; None for other data"""
-    warnings: tuple[str, ...] = ()
-    """what reading the data and the training warned of, its options marked, besides the notices of the estimator"""
+    warnings: tuple[Warning | str, ...] = ()
+    """what reading the data and the training warned of, besides the notices of the estimator"""
 
     @property
     def path(self) -> str:
@@ -146,7 +146,7 @@ def begun(
         settings = preset_choice.chosen(given) if is_table else given
         of_estimator = settings.has_preset or (is_table and preset_choice.is_of_estimator(settings))
         prepared = _prepared(found, given, None, settings, of_estimator)
-    placed = prepared._replace(place=folder.choose(out, found.name), warnings=told.sentences)
+    placed = prepared._replace(place=folder.choose(out, found.name), warnings=told.kept)
     with folder.in_new_folder(placed.place, placed.config(), overwrite):
         yield placed
 
@@ -167,7 +167,7 @@ def resumed(
         with hints.once() as told:
             prepared = _agreed(place, given, chosen, data)
         earlier = folder.read_metrics(place).get("warnings", ()) if prepared.done is not None else ()
-        prepared = prepared._replace(warnings=distinct([*earlier, *told.sentences]))
+        prepared = prepared._replace(warnings=distinct([*earlier, *told.kept]))
         folder.clean(place)
         with folder.unless_rejected(place):
             yield prepared
@@ -239,7 +239,7 @@ def carry_out(
         epochs, parts = (len(found.history), begun.settings.epochs or 0), found.parts
         try:
             tell(Judging(*epochs, parts.judged_name, parts.judged.n))
-            outcome = judged(found, warnings=distinct([*begun.warnings, *told.sentences]))
+            outcome = judged(found, warnings=distinct([*begun.warnings, *told.kept]))
         except BaseException as error:
             tell(failed(*epochs, error))
             raise
@@ -258,13 +258,13 @@ def trained(begun: Prepared, listen: Consumer, stop: threading.Event | None = No
     return begun.training.train(begun, listen, stop) if begun.done is None else begun.done
 
 
-def distinct(sentences: Sequence[str]) -> tuple[str, ...]:
-    """Return each sentence once."""
-    return tuple(dict.fromkeys(sentences))
+def distinct(warnings: Sequence[Warning | str]) -> tuple[Warning | str, ...]:
+    """Return those of each sentence once."""
+    return tuple({f"{each}": each for each in warnings}.values())
 
 
 def judged(
-    found: TrainedRun, more: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
+    found: TrainedRun, more: Mapping[str, Any] | None = None, warnings: tuple[Warning | str, ...] = ()
 ) -> Outcome:
     """Evaluate a trained run, and write its results to its folder.
 
@@ -292,7 +292,7 @@ def judged(
         judgement = decided(judgement, parts.judged.weight, decision)
     compared = {} if comparison is None else comparison.of_run()
     if warnings:
-        compared["warnings"] = list(map(unmarked, warnings))
+        compared["warnings"] = list(map(str, warnings))
     found.write(judgement, compared | dict(more or {}))
     reached = None
     if settings.target is not None:

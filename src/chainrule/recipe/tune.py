@@ -119,7 +119,7 @@ def prepared(data: str, given: Settings, how: SearchSettings) -> TuneRun:
         table = load(data, given)
         check_is_table(table, "preset")
         run = by_estimator.prepare(table, given, given, None)
-    return TuneRun(run._replace(warnings=told.sentences), how)
+    return TuneRun(run._replace(warnings=told.kept), how)
 
 
 def carry_out(
@@ -148,7 +148,7 @@ def carry_out(
         judging()
     done = by_estimator.trained(run, tuned.estimator, tuned.estimator.model_.history)
     folder.write_config(place, done.run.config() | search.of_search())
-    warnings = distinct([*run.warnings, *told.sentences])
+    warnings = distinct([*run.warnings, *told.kept])
     outcome = judged(done, {"search": as_data(tuned)}, warnings)
     return TuneOutcome(outcome, tuned, search.command)
 

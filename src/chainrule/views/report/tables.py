@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from chainrule.errors import renamed
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.reliability import Reliability
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.judge import Judgement
-from chainrule.recipe.messages import in_flags
 from chainrule.recipe.reported import Int8OfRun, JudgedDecision, JudgedIntervals, RunReasons
 from chainrule.recipe.tables import TableData
 from chainrule.views import words
@@ -21,7 +19,7 @@ from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import additive
 from chainrule.views.report.sections import described, errors_of, figure, section, share, table, text
 from chainrule.views.tables import int8_cells, int8_sentences
-from chainrule.views.text.tables import about_importance, cells, decision, reliability
+from chainrule.views.text.tables import about_importance, cells, decision, reliability, warned
 from chainrule.views.text.verdict import in_short as sentences
 from chainrule.views.words.facts import metrics_alike, quantity
 
@@ -58,7 +56,7 @@ class TableRun(NamedTuple):
     """the terms of an additive model, and a test row to add up"""
     deciding: JudgedDecision | None = None
     """how labels are chosen; None for the likeliest class"""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Warning | str, ...] = ()
     """what reading the table and the training warned of besides"""
     average: AverageOfRun | None = None
     """what predicts, if it is an average of different networks"""
@@ -77,7 +75,7 @@ def in_short(run: TableRun, judgement: Judgement) -> str:
         else _paragraphs(sentences(judgement, run.comparison, run.notices, run.preset), "answer")
     )
     said = [words.notices.sentence(each, "command") for each in run.notices]
-    said += [words.messages.translated(renamed(each, in_flags)) for each in run.warnings]
+    said += map(warned, run.warnings)
     noticed = f"<h3>{text(words.notices.TITLE)}</h3>{_paragraphs(said)}" if said else ""
     return section(words.verdict.IN_SHORT, told, noticed) if told or noticed else ""
 

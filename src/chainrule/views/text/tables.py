@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chainrule.core import hints
+from chainrule.errors import LeakWarning, TableWarning, renamed
 from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
+from chainrule.estimators.notices.notice import Notice
+from chainrule.recipe.messages import in_flags
 from chainrule.views import words
 from chainrule.views.tables import aligned
 from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
@@ -35,6 +39,15 @@ def table(described: DescribedTable) -> str:
         lines.append("…")
     outputs = sum(column.outputs for column in described)
     return "\n".join([*lines, words.tables.totals(len(described), len(described.dropped), outputs)])
+
+
+def warned(message: Warning | str) -> str:
+    """Say a warning, with options of the command in place of arguments of a fit."""
+    if isinstance(message, TableWarning):
+        return str(words.tables.decided(message.code, message.facts, f"{message}"))
+    if isinstance(message, LeakWarning) and isinstance(message.notice, Notice):
+        return str(words.notices.sentence(message.notice, "command"))
+    return str(words.messages.translated(renamed(hints.marked(message), in_flags)))
 
 
 def reliability(found: Reliability) -> str:

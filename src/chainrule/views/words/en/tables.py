@@ -37,7 +37,7 @@ WHYS = {
 
 def decided(code: str, facts: Mapping[str, object], said: str) -> str:
     """What a read of a table decided, see `chainrule.errors.TableWarning`. said: the sentence of the warning."""
-    return said
+    return said.replace("pass TablePreprocessor", "fit in Python, with TablePreprocessor")
 
 
 def became(outcome: str, outputs: int, size: int, merged: int) -> str:

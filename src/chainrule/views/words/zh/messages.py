@@ -54,11 +54,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 _SAID = {
     # what reading a table warns of
     "{}: the sheet {} is read, not {}.": "{}：讀取的是工作表 {}，不是 {}。",
-    "{}: the header is in row {}: the years {} are taken for names of columns.": (
-        "{}：標題在第 {} 列：年份 {} 視為欄位名稱。"
-    ),
     "{}: the header is in row {}; {}.": "{}：標題在第 {} 列；{}。",
-    "{}: the table has no header, and begins in row {}; {}.": "{}：表格沒有標題，從第 {} 列開始；{}。",
     "the {} above it {} skipped": "略過了它上方的列",
     "column {} is left out: its whole numbers, such as {}, differ in all rows and are spread evenly, as "
     "numbers of accounts are. If they are quantities, {}": (
@@ -107,12 +103,6 @@ _SAID = {
     "separate thousands; {}.": "{}：欄位 {} 有 {} 這樣的數字，每個逗號後面都有三位數字；逗號視為千分位分隔符號；{}。",
     '{} is not UTF-8; it is read as {} ({}), such as {}; if that is wrong, name its encoding (encoding="...", '
     "or --encoding of the command).": "{} 不是 UTF-8；以 {}（{}）讀取，例如 {}；若不正確，請以 --encoding 指定編碼。",
-    "column {} has {}, apart from its other numbers, {} to {}: taken for missing values. If it is a number as "
-    "the others, {}": "欄位 {} 有 {}，與其他數字（{} 到 {}）相距很遠，因此視為缺值。若它與其他數字一樣是數字，{}",
-    "column {} has numbers, and text in {} of {} rows ({}): it is read as numbers, and that text as missing. "
-    "If all are codes, {}": (
-        "欄位 {0} 是數字，但 {2} 列中有 {1} 列是文字（{3}）：以數字讀取，那些文字視為缺值。若全部都是代碼，{4}"
-    ),
     "column {} has decimal {}, and had decimal {} in training; its numbers are read with {}. Check that they "
     "are right.": "欄位 {} 的小數符號是 {}，訓練時是 {}；數字以 {} 讀取。請檢查是否正確。",
     "column {} has numbers whose commas all have three digits behind them; they are taken to separate "
