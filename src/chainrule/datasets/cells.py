@@ -193,8 +193,8 @@ class _Columns:
                         cells.add_numbers(numbers)
                         if _are_long(numbers, begin) and beyond(list(cells.texts())):
                             raise ValueError("float64 does not have such whole numbers")
-                        if self.decimals.groups_points and not self.signs[k].evident:
-                            self.signs[k] = _signs_with(self.signs[k], cells)
+                        if self.decimals.groups_points is not None and not self.signs[k].evident:
+                            self.signs[k] = self._signs_with(k, cells)
                         continue
                     except ValueError:
                         self.numbers[k] = None
@@ -214,6 +214,16 @@ class _Columns:
             for k, signs in enumerate(self.signs)
             if signs.are_others and self.decimals.asked_of(self.names[k]) != POINT
         }
+
+    def _signs_with(self, k: int, cells: ColumnCells) -> DecimalSigns:
+        """Return the signs of a column of numbers with more cells: a point that separates no groups is decimal."""
+        signs, groups = self.signs[k], self.decimals.groups_points
+        may_group = groups or self.decimals.asked_of(self.names[k]) == COMMA
+        for cell in cells.with_point():
+            if not may_group or not (POINTED_GROUPS.fullmatch(cell) or signs_of([cell.strip()]).are_others):
+                return DecimalSigns(POINT)
+            signs = DecimalSigns(POINT + COMMA, True)
+        return signs
 
     def read_left(self, chunks: Iterator[Iterable[ColumnCells]]) -> None:
         """Read the left columns again, from the first row."""
@@ -266,15 +276,6 @@ class _Columns:
 def _are_long(numbers: array[float], begin: int) -> bool:
     """Return whether some of the numbers from a place on may not be the whole numbers that were written."""
     return bool((np.abs(np.frombuffer(numbers)[begin:]) >= 1 << 53).any())
-
-
-def _signs_with(signs: DecimalSigns, cells: ColumnCells) -> DecimalSigns:
-    """Return the signs of a column of numbers with more cells: a point that separates no groups is a decimal one."""
-    for cell in cells.with_point():
-        if not (POINTED_GROUPS.fullmatch(cell) or signs_of([cell.strip()]).are_others):
-            return DecimalSigns(POINT)
-        signs = DecimalSigns(POINT + COMMA, True)
-    return signs
 
 
 def _typed(read: TextsRead) -> tuple[DecimalSigns, NDArray[np.float64] | TextColumn, str]:

@@ -182,8 +182,9 @@ class Decimals(NamedTuple):
     """a sign, or signs by the names of columns"""
     likely: str = ""
     """"," where cells are separated by ";", for commas that may be decimal ones"""
-    groups_points: bool = False
-    """whether points may separate groups of digits, which no program writes into the numbers of a workbook"""
+    groups_points: bool | None = None
+    """whether points may separate groups of digits, as where commas do not separate cells; None of a workbook, whose
+    numbers have no sign"""
     otherwise: str | None = (
         'pass decimal="," (--decimal , of the command) if they are decimal commas. A fitted model reads them as in '
         "training"

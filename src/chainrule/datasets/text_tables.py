@@ -67,7 +67,9 @@ def text_table(name: str, data: bytes, layout: TableLayout = AUTOMATIC) -> TextT
         data = data.decode(encoding)[said.end() :].encode()
     else:
         delimiter = delimiter_of(head)
-    decimals = layout.decimals._replace(groups_points=True, likely=COMMA if delimiter == ";" else "")
+    decimals = layout.decimals._replace(
+        groups_points=delimiter != ",", likely=COMMA if delimiter == ";" else ""
+    )
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         return _rows(name, io.TextIOWrapper(io.BytesIO(data), read_as, newline=""), delimiter)
