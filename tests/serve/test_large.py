@@ -281,11 +281,18 @@ def test_large_bodies_wait_for_room(server: Served, monkeypatch: pytest.MonkeyPa
         assert server.service.bodies.held == 300_000
         monkeypatch.setattr(arrival, "PAUSE", 0.05)
         held[1].put(b" ")
-        assert await held[1].status() == 408 and b"paused" in held[1].sent[1]["body"]
+        assert await asyncio.wait_for(held[1].status(), 10) == 408 and b"paused" in held[1].sent[1]["body"]
         for each in held[2:]:
             each.task.cancel()
         await asyncio.gather(*(each.task for each in held[2:]), return_exceptions=True)
         assert server.service.bodies.held == 0
+        server.service.bodies.hold(350_000)
+        late = Client(server, len(BODY))
+        late.put(BODY, None)
+        await asyncio.sleep(0.3)
+        assert not late.task.done()  # a body that waits for room does not pause
+        server.service.bodies.hold(-350_000)
+        assert await late.status() == 200
 
     asyncio.run(asyncio.wait_for(clients(), 30))
 
@@ -298,11 +305,13 @@ def test_a_body_without_room_is_refused_in_the_end(models: dict[str, Path]):
         server.service.bodies.hold(350_000)
         late = Client(server, 100_000)
         late.put(BODY)
-        assert await late.status() == 503
+        assert await asyncio.wait_for(late.status(), 4) == 503
         assert (b"retry-after", b"1") in late.sent[0]["headers"]
         slow = Client(server, 40_000)
         slow.put(BODY[:39_999])
-        assert await slow.status() == 408 and b"within 0.2 seconds" in slow.sent[1]["body"]
+        assert (
+            await asyncio.wait_for(slow.status(), 4) == 408 and b"within 0.2 seconds" in slow.sent[1]["body"]
+        )
         assert server.service.bodies.held == 350_000
 
     asyncio.run(asyncio.wait_for(clients(), 30))
