@@ -18,7 +18,7 @@ from commands import invoke
 from sources import tree_of
 
 PACKAGE = Path(__file__).parents[2] / "src" / "chainrule"
-ENGLISH = re.compile(r"(?<![\w./=-])[A-Za-z]{2,}(?: +[A-Za-z]{2,}){2,}(?![\w/=])")
+ENGLISH = re.compile(r"(?<![\w./=-])[A-Za-z]{2,}(?: [A-Za-z]{2,}){2,}(?![\w/=])")
 """Three words of English or more."""
 NO_LANGUAGE = re.compile(
     r"chainrule [^\n，；。：（）]*"  # commands to type

@@ -200,7 +200,7 @@ def show(found: TuneOutcome, page: Path | None, progress: Console) -> None:
 
 def _cell(value: object) -> str:
     return (
-        ("yes" if value else "no")
+        str(words.phrases.YES if value else words.phrases.NO)
         if isinstance(value, bool)
         else f"{value:.3g}"
         if isinstance(value, float)
