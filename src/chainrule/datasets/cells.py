@@ -290,7 +290,7 @@ def _typed(read: TextsRead) -> tuple[DecimalSigns, NDArray[np.float64] | TextCol
             f"numbers with different signs, such as {units[0][:40]!r} and {units[1][:40]!r}, which are read without "
             "them; write all in one unit"
         )
-    elif long := beyond(stripped):
+    elif next(filter(None, stripped), "").isdigit() and (long := beyond(stripped)):
         said = f"whole numbers such as {long[:40]!r}, which float64 does not have; it is read as text"
     if signs.possible and not signs.are_others:
         values: NDArray[np.float64] = read_numbers(stripped, signs.evident or POINT)[codes]
