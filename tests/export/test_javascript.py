@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import pytest
 import node
 from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.datasets import numerals
+from chainrule.errors import DataError, TableWarning
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.tables import calendar, kinds
@@ -379,6 +381,48 @@ say([['.', ','].map((sign) => given.numbers.map(read('number', sign))),
     assert found[2] == [plain(value) for value in values]
     assert found[3] == [text.strip() or None for text in texts]
     assert found[4] == ["True", "True", "False", "True", None, "no", "no", "True", "False", "True", "False"]
+
+
+def test_texts_among_dates_and_numbers_are_read_as_in_a_table(tmp_path: Path):
+    """By a table of one row, by a bound estimator and by a module: the same answer, or a refusal by all."""
+    days = [datetime.datetime(2020, 1, 1) + datetime.timedelta(days=7 * k) for k in range(30)]
+    table = {"day": days, "x": [*range(30)], "worded": [*map(str, range(28)), "unknown", "true"]}
+    estimator = MLPRegressor(**QUICK, preprocess="auto")
+    with pytest.warns(TableWarning, match="'worded' has numbers, and text in 2 of 30 rows"):
+        estimator.fit(table, np.arange(30.0))
+    dates = [
+        "31.12.2020",
+        "31.12.20",
+        "12/31/2020",
+        "13-2-2020 7:05 pm",
+        "1.1.2020",
+        "1/2/2020",
+        "2020-02-03",
+    ]
+    dates += ["Feb 2020", "2020/2/3", "31.31.2020", "57/04/01", "true"]
+    cells = [("day", text) for text in dates]
+    words = ["true", "FALSE", "True", "yes", "constructor", "5"]
+    cells += [(name, text) for name in ("x", "worded") for text in words]
+    start = {"day": "2020-06-01", "x": 3, "worded": "4"}
+    rows = [start | {name: text} for name, text in cells]
+    (tmp_path / "model.mjs").write_text(module(estimator.graph()), "utf-8")
+    script = """
+import { predict } from './model.mjs';
+say(given.map((row) => { try { return predict(row); } catch { return null; } }));
+"""
+    bound = estimator.bind()
+    for row, (name, text), found in zip(rows, cells, node.run(tmp_path, script, rows), strict=True):
+        try:
+            expected = float(estimator.predict({name: [cell] for name, cell in row.items()})[0])
+        except DataError as error:
+            assert found is None, (name, text)
+            with pytest.raises(DataError, match=re.escape(str(error))):
+                bound.predict(row)
+            continue
+        assert found == pytest.approx(expected, abs=CLOSE), (name, text)
+        assert bound.predict(row) == pytest.approx(expected, abs=CLOSE), (name, text)
+    first, *others = (estimator.predict([start | {"worded": text}])[0] for text in ("true", "unknown", "yes"))
+    assert others == [first, first], "a word among numbers is missing, whatever it says"
 
 
 def test_rows_that_a_module_refuses(tmp_path: Path):

@@ -23,7 +23,7 @@ from chainrule.estimators.fit.result import FEW
 from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import LONGEST, Column, objects, plain, shortened
 from chainrule.estimators.tables.learned import LearnedColumn
-from chainrule.estimators.tables.truths import code_of, spellings
+from chainrule.estimators.tables.truths import code_of, spellings, with_truths
 
 NUMBERS = frozenset((float, int, np.float64, np.float32, np.int64, np.int32))
 """The types that float() reads as a column of them is read."""
@@ -259,4 +259,4 @@ def as_code(learned: LearnedColumn, known: Mapping[str, int]) -> Callable[[objec
 def _column(learned: LearnedColumn, cell: object) -> Column:
     if not is_single(cell):
         raise UnusualCell
-    return objects(learned.name, [cell])
+    return with_truths(objects(learned.name, [cell]))

@@ -189,6 +189,8 @@ def _values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
     kind, form = learned.kind, column.form
     if form == "number" and kind == "number":
         return numbers_of(column, learned)
+    if learned.has_words and column.texts and form == "boolean":
+        return np.full(len(column.values), np.nan)  # words among numbers, as "true" is beside others
     if form == kind or (kind == "number" and form == "boolean"):
         return calendar.in_range(column.values) if kind == "date" else column.values
     if form != "text" or kind == "duration":

@@ -156,19 +156,21 @@ function number(input, raw) {
   const text = typeof raw === 'string' ? stripped(raw) : changed(input, raw);
   if (isMissing(text)) return NaN;
   const sign = input.reads || '.';   // that of training; the other one where only that is possible
-  return numberOf(text, sign) ?? numberOf(text, sign === ',' ? '.' : ',') ?? (input.has_words && !/\d/.test(text) ? NaN : changed(input, raw));
+  const value = numberOf(text, sign) ?? numberOf(text, sign === ',' ? '.' : ',');
+  if (value !== undefined) return value;
+  if (input.has_words && !/\d/.test(text)) return NaN;
+  const low = text.toLowerCase();
+  return low === 'true' ? 1 : low === 'false' ? 0 : changed(input, raw);
 }
 
 function date(input, raw) {
   if (raw instanceof Date) return raw.getTime() / 1000;
   const text = typeof raw === 'string' ? stripped(raw) : changed(input, raw);
   if (isMissing(text)) return NaN;
-  const orders = input.reads ? [input.reads] : ['iso', 'ymd', 'my', 'ym', 'dby', 'bdy', 'time'];
-  for (const order of orders) {
-    const seconds = dateOf(text, order);
-    if (seconds !== undefined) return seconds;
-  }
-  return changed(input, raw);
+  const read = (orders) => orders.map((order) => dateOf(text, order)).filter((seconds) => seconds !== undefined);
+  const [sure] = read(input.reads ? [input.reads] : ['iso', 'ymd', 'my', 'ym', 'dby', 'bdy', 'time']);
+  const either = input.reads || sure !== undefined ? [] : read(['dmy', 'mdy']);   // one of them, as in 31.12.2024
+  return sure ?? (either.length === 1 ? either[0] : changed(input, raw));
 }
 
 function category(input, raw) {
