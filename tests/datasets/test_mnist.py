@@ -179,6 +179,7 @@ def test_the_packed_files_are_small_and_one_stream_for_other_readers():
     assert hashlib.sha256(lzma.decompress(whole)).hexdigest() == mnist.TRAIN[0].sha256
 
 
+@pytest.mark.slow
 def test_several_processes_may_unpack_at_once(tmp_path):
     code = "from chainrule.datasets import load_mnist as f; a, b = f(); print(int(a.X[-1].sum()), int(b.X.sum()))"
     children = [

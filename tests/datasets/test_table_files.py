@@ -291,7 +291,9 @@ CELLS = [
 ROWS = st.lists(st.lists(st.sampled_from(CELLS), min_size=1, max_size=3), min_size=1, max_size=6)
 
 
-@pytest.mark.filterwarnings("ignore:.*(the header is in row|the table has no header)")
+@pytest.mark.filterwarnings(
+    "ignore:.*(the header is in row|the table has no header|numbers with different signs)"
+)
 @given(rows=ROWS, width=st.integers(0, 3), delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]),
        mark=st.booleans(), block=st.sampled_from([8, 64, 1 << 20]))  # fmt: skip
 def test_pyarrow_reads_what_the_standard_library_reads(rows, width, delimiter, end, mark, block):

@@ -77,7 +77,10 @@ def table() -> pd.DataFrame:
             "cannot be saved in",
         ),
         (lambda: classifier().fit(X, Y, -np.ones(150)), "must be at least 0, not -1"),
-        (lambda: classifier(class_weight={0: -2.0, 1: 1.0, 2: 1.0}).fit(X, Y), "must be at least 0, not -2"),
+        (
+            lambda: classifier(class_weight={0: -2.0, 1: 1.0, 2: 1.0}).fit(X, Y),
+            "a finite number of at least 0 for each label, not -2",
+        ),
         (lambda: classifier(class_weight=dict.fromkeys(range(3), 0.0)).fit(X, Y), "is 0 for every sample"),
         (
             lambda: classifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2]),

@@ -253,12 +253,12 @@ def test_a_table_for_the_model_beneath_says_what_to_pass():
 def test_a_command_says_once_what_several_fits_warn_of(capsys: pytest.CaptureFixture[str]):
     both = {"sold": [f"{1 + k % 12}/{1 + k % 11}/2020" for k in range(60)], "x": list(range(60))}
 
-    def fit() -> None:
+    def fit(lang: str) -> None:
         warnings.simplefilter("always")
         TablePreprocessor().fit(both)
         TablePreprocessor(scale="none").fit(both)
 
-    guarded(fit)()
+    guarded(fit)(lang="en")
     assert capsys.readouterr().err.count("column 'sold' has dates") == 1
 
 

@@ -54,7 +54,9 @@ def timeless(report: Report) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [name if name == "universality" else pytest.param(name, marks=pytest.mark.slow) for name in SMALL]
+)
 def test_a_report_is_whole(name: str, reports: dict[str, Report], tmp_path):
     report = reports[name]
     assert report.name == name

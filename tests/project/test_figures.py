@@ -89,7 +89,13 @@ FIGURES: list[tuple[str, str, str, str, Callable[[float], float]]] = [
     (QUESTIONS, "best preset is # times", "docs/automl.md", AUTOGLUON.format("#", ANY, ANY, ANY), same),
     (QUESTIONS, "of one row takes # times", "docs/automl.md", AUTOGLUON.format(ANY, ANY, "#", ANY), same),
     (QUESTIONS, "files are # times as large", "docs/automl.md", AUTOGLUON.format(ANY, ANY, ANY, "#"), same),
-    ("README.zh-TW.md", "有 # 張優於 AutoGluon", "docs/automl.md", AUTOGLUON.format(ANY, "#", ANY, ANY), same),
+    (
+        "README.zh-TW.md",
+        "有 # 張優於 AutoGluon",
+        "docs/automl.md",
+        AUTOGLUON.format(ANY, "#", ANY, ANY),
+        same,
+    ),
     (
         "README.md",
         "best preset on [# of 20 open",

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,18 +86,29 @@ def test_refusals_are_those_of_small_requests(server: Served, body: str, status:
     assert server.failures == []
 
 
-def test_a_small_request_is_answered_while_a_large_one_is(server: Served):
+def test_small_requests_are_answered_while_a_large_one_is(server: Served, monkeypatch: pytest.MonkeyPatch):
+    """The second process gets the large one after the small ones were answered."""
+    passed, send = threading.Event(), large.send
+
+    def held(*message: Any) -> None:
+        assert passed.wait(60), "small requests wait for a large one"
+        send(*message)
+
     async def both() -> list[str]:
-        order = list[str]()
+        order, form = list[str](), Form("application/json", "application/json")
 
         async def one(name: str, rows: Any) -> None:
-            form = Form("application/json", "application/json")
             await server.service.answer(json.dumps(rows).encode(), form)
             order.append(name)
 
-        await asyncio.gather(one("large", LARGE), *(one("small", row(i)) for i in range(5)))
+        async def small() -> None:
+            await asyncio.gather(*(one("small", row(i)) for i in range(5)))
+            passed.set()
+
+        await asyncio.gather(one("large", LARGE), small())
         return order
 
+    monkeypatch.setattr(large, "send", held)
     assert asyncio.run(both()) == [*["small"] * 5, "large"]
 
 

@@ -107,6 +107,7 @@ main.getAnimations().forEach((one) => one.cancel());
 document.documentElement.lang = 'en';"""
 
 
+@pytest.mark.slow
 def test_faults_are_seen(pages: Pages):
     with pages.open("glossary") as page:
         assert faults(page, "en") == []

@@ -114,6 +114,7 @@ def by_fit(name: str, passes: int, seed: int) -> tuple[float, int]:
     return course.loss[-1], course.steps
 
 
+@pytest.mark.slow
 def test_the_methods_end_with_the_numbers_of_the_laboratory(studio: Seen):
     names = ["spsa", "cma_es", "feedback_alignment"]
     ask(studio, "without_backprop.start", arms=names, passes=120, seed=2)
@@ -142,7 +143,9 @@ def test_passes_are_counted_over_several_epochs(studio: Seen):
     ("lab_name", "given"),
     [
         ("vanishing", {"arms": ["tanh", "relu"], "depth": 2, "budget": 0.05}),
-        ("without_backprop", {"arms": ["spsa", "random_search"], "passes": 130}),
+        pytest.param(
+            *("without_backprop", {"arms": ["spsa", "random_search"], "passes": 130}), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_python_that_is_shown_comes_to_the_same_numbers(

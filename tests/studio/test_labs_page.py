@@ -113,6 +113,7 @@ def test_the_gradients_of_the_nets_move_and_end_as_measured(pages: Pages, studio
         assert len(tops) == 5 and len(set(tops)) == 1, "five cards stand in one row"
 
 
+@pytest.mark.slow
 def test_the_methods_are_compared_by_steps_passes_and_seconds(pages: Pages, studio: Studio):
     with pages.open("without_backprop", state=SHORT["without_backprop"]) as page:
         assert page.locator('[data-arm="backpropagation"]').is_disabled()
@@ -193,7 +194,8 @@ def test_both_languages_on_a_phone_fit_its_width(pages: Pages, name: str, langua
         assert all(0 < x < 380 for x in right)
 
 
-@pytest.mark.parametrize("name", [pytest.param("vanishing", marks=pytest.mark.slow), "without_backprop"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vanishing", "without_backprop"])
 def test_a_tour_shows_the_run_that_is_there_and_leaves_it(pages: Pages, studio: Studio, name: str):
     with pages.open(name, state=SHORT[name]) as page:
         begin(page)

@@ -240,6 +240,7 @@ LATE = """(() => {
 """A network's answer comes a second after it was built."""
 
 
+@pytest.mark.slow
 def test_what_is_painted_while_a_network_is_built_stays(browser: Browser):
     studio = Studio()
     with studio_pages(browser, studio) as pages, pages.open("plane", init=LATE) as page:

@@ -222,7 +222,17 @@ def test_mistakes_are_counted_for_the_weights_on_show(pages: Pages):
         assert float(page.locator("[data-test=gradient]").first.get_attribute("data-value")) != 0
 
 
-@pytest.mark.parametrize("key", ["screen", "course", "lang", "theme", "draw.view", "why.target", "neuron"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "screen",
+        "course",
+        *(
+            pytest.param(key, marks=pytest.mark.slow)
+            for key in ("lang", "theme", "draw.view", "why.target", "neuron")
+        ),
+    ],
+)
 def test_names_of_every_object_are_none_of_the_pages(pages: Pages, key: str):
     with pages.open("draw") as page:
         for name in HOSTILE:

@@ -49,7 +49,6 @@ from chainrule.trained.persistence import network_config
 from web_cases import BOUND, DESCRIBED, Prepared, offered, prepared
 from web_engine import built, numbers, run, text
 
-needs_engine = pytest.mark.slow  # it is compiled first
 TRACES = """
 say(given.map(({ file, X, isBytes, n, y, seed }) => {
   const { network } = engine.open(new Uint8Array(readFileSync(file)).buffer);
@@ -82,7 +81,7 @@ def watched(one: Prepared) -> tuple[dict, dict, float, np.ndarray]:
     return outputs, errors, float(found.loss), network.flatten(found.grads)
 
 
-@needs_engine
+@pytest.mark.slow
 def test_a_trace_has_the_outputs_and_the_errors_of_every_layer(tmp_path):
     """And the gradients and the loss; and a seed draws the package's weights."""
     built()
@@ -130,7 +129,7 @@ say({ loss, places, slope, replaced, kept, values: shown, gradients: [...gradien
 """
 
 
-@needs_engine
+@pytest.mark.slow
 def test_a_trace_by_hand(tmp_path):
     """z = a W + b = (-3.5, -0.5), a = relu(z) without a change of sign, out = 0.5; L = (out - 1)^2."""
     built()
@@ -176,7 +175,7 @@ say({ ...thetas, history: whole.history, grown: size() - before, total: whole.to
 """
 
 
-@needs_engine
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "nadam", "sgd"])
 def test_a_run_goes_on_where_another_one_stopped(optimizer, tmp_path):
     """To the bit, from the file and the optimizer's numbers; and 100 trainings leave no memory behind."""
@@ -213,7 +212,7 @@ say(given.map(({ file, X, n, y }) => {
 """
 
 
-@needs_engine
+@pytest.mark.slow
 def test_what_the_engine_puts_together_computes_what_it_did_apart(tmp_path):
     """Not where a dense is read twice, or where a slope is below 0; and samples that are rescaled, also twice."""
     built()
@@ -263,7 +262,7 @@ say({ first, later, before, still, after, accuracy, anew, expected });
 """
 
 
-@needs_engine
+@pytest.mark.slow
 def test_columns_are_measured_once_as_the_package_does(tmp_path):
     """Also one that is constant, and one whose deviation is small next to its mean; of more rows than in one pass."""
     built()
@@ -319,7 +318,7 @@ say({
 """
 
 
-@needs_engine
+@pytest.mark.slow
 def test_losses_are_those_of_all_rows_with_their_weights_however_many_there_are(tmp_path):
     """More numbers than are in the engine's memory at a time; and a look at a loss changes no number."""
     built()
@@ -365,7 +364,7 @@ say({ messages, ended: far.ended, done: far.done });
 """
 
 
-@needs_engine
+@pytest.mark.slow
 def test_every_refusal_is_a_sentence(tmp_path):
     built()
     good, embedding = tmp_path / "good.safetensors", tmp_path / "embedding.safetensors"
@@ -428,7 +427,7 @@ say({ early, about, begun, three, loss, last, told, wrong, file: text(file), fiv
 """
 
 
-@needs_engine
+@pytest.mark.slow
 def test_the_worker_answers_between_the_slices_of_a_training(tmp_path):
     """A training that is paused, stepped, and resumed; a model file that the package opens and evaluates alike.
 

@@ -93,6 +93,8 @@ NOT_RESULTS = {
             "TrainedRun",
             "ByModel",
             "ByEstimator",
+            "RunTable",
+            "TextForm",
             "Earlier",
         ),  # a run
         *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
