@@ -9,11 +9,15 @@ import pytest
 
 from chainrule import (
     BatchNorm,
+    Clip,
     Dense,
     Dropout,
     LeakyReLU,
+    MeanSquaredError,
     Model,
     Network,
+    NonFiniteError,
+    PiecewiseLinearEmbedding,
     PReLU,
     ReLU,
     Rescale,
@@ -237,3 +241,16 @@ def test_a_layer_of_ones_own_in_known_operations_runs_on_the_kernels():
     np.testing.assert_allclose(native_one.theta, reference.theta, rtol=1e-9, atol=1e-11)
     outputs = native_one.outputs(X, engine="native")
     np.testing.assert_allclose(outputs, native_one.outputs(X, engine="reference"), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=needs_native)])
+@pytest.mark.parametrize("how", [{}, {"clip": Clip(norm=1.0)}], ids=["plain", "clipped"])
+def test_a_gradient_that_is_larger_than_a_float_is_found_before_it_is_used(engine: str, how: dict):
+    """dL/dE has the factor (x - edge) / width, here 1e30, which neither x nor delta has."""
+    network = Network(1, [PiecewiseLinearEmbedding(2, 1), Dense(1)], MeanSquaredError())
+    model = Model(network, seed=1)
+    model.fit([[0.0], [1e-30]], [0, 0], epochs=0)  # one bin, of width 1e-30
+    start = model.theta.copy()
+    with pytest.raises(NonFiniteError, match="first in gradient"):
+        model.fit([[1.0]] * 4, [1e10] * 4, epochs=1, engine=engine, **how)
+    np.testing.assert_array_equal(model.theta, start)
