@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from chainrule import TablePreprocessor
 from chainrule.errors import DataError
@@ -44,7 +47,10 @@ NUMBERS = st.one_of(
 @given(st.lists(NUMBERS, min_size=2, max_size=60), st.lists(NUMBERS, min_size=1, max_size=30))
 @example([1.0, 1.0, 1.0], [0.0, 1.0, 2.0])
 @example([-1.7e308, 1.7e308], [0.0, 1.0])
+@example([-1.7e308, -1.6e308, 1.6e308, 1.7e308], [1e308, -0.1e308, 1.65e308, -1.79e308])
 @example([0.0, 5e-324], [0.0, 5e-324, 1.0])
+@example([0.0, 1e-310, 1e-309], [3e-311, 5e-310, 1e300, -1e300])
+@example([0.0, 1e-310, 0.5, 1.0], [3e-311, 0.25, 1e300])
 @example([0.0] * 30 + [1e-12 * k for k in range(30)] + [1e9], [1e-11, 0.5e-12, 3e8])
 def test_ranks_have_the_bits_of_numpys_interpolation(quantiles: list[float], x: list[float]):
     grid = np.sort(np.array(quantiles))
@@ -55,8 +61,29 @@ def test_ranks_have_the_bits_of_numpys_interpolation(quantiles: list[float], x: 
     if ranks.is_usable:
         np.testing.assert_array_equal(ranks(rows), expected)
     scaler = Scaler([Scaling("quantile", grid=tuple(grid.tolist()))])
-    np.testing.assert_array_equal(scaler.column(0, rows), expected)
-    np.testing.assert_array_equal(scaler(rows[:, None])[:, 0], expected)
+    found, several = scaler.column(0, rows), Scaler([Scaling("quantile", grid=tuple(grid.tolist()))] * 20)
+    np.testing.assert_array_equal(scaler(rows[:, None])[:, 0], found)
+    np.testing.assert_array_equal(several(np.tile(rows[:, None], 20)[:50])[:, 7], found[:50])
+    exact = [Fraction(each) for each in grid.tolist()]
+    gaps = [high - low for low, high in pairwise(exact)]
+    if all(Fraction(1.7e308) > gap > Fraction(1e-307) for gap in gaps if gap):
+        np.testing.assert_array_equal(found, expected)
+    elif max(map(abs, quantiles)) < 1e200 or all(abs(each) > 1e-200 for each in quantiles):
+        shares = [float(share(Fraction(each), exact)) for each in rows.tolist()]
+        np.testing.assert_allclose(
+            norm.cdf(found), np.clip(shares, MIN_QUANTILE, 1 - MIN_QUANTILE), atol=1e-13
+        )
+
+
+def share(x: Fraction, grid: list[Fraction]) -> Fraction:
+    """F(x) by fractions."""
+    below, up_to = sum(each < x for each in grid), sum(each <= x for each in grid)
+    if up_to > below:
+        return Fraction(below + up_to - 1, 2 * (len(grid) - 1))
+    if below in (0, len(grid)):
+        return Fraction(below > 0)
+    low, high = grid[below - 1], grid[below]
+    return (below - 1 + (x - low) / (high - low)) / (len(grid) - 1)
 
 
 @pytest.mark.parametrize("draw", ["normal", "lognormal", "cauchy", "whole"])

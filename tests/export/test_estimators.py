@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_inputs
@@ -66,6 +67,36 @@ def test_preparations(scale: str):
     estimator = MLPClassifier(**QUICK, preprocess=own).fit(X, y > 4)
     for rows in (X, later(X)):
         assert difference(estimator, rows) <= CLOSE
+
+
+@pytest.mark.parametrize("scale", ["robust+quantile", "robust+rank+linear"])
+def test_numbers_at_the_ends_of_float64(scale: str, tmp_path: Any):
+    """Neighboring quantiles whose distance, or one divided by it, is beyond float64: the same shares everywhere."""
+    rng = np.random.default_rng(0)
+    X = {
+        "wide": rng.choice([-1e308, 1e308], 60) * rng.uniform(1.2, 1.7, 60),
+        "tiny": np.where(rng.random(60) < 0.5, 0, rng.uniform(0, 1e-310, 60)),
+        "both": rng.choice([-1.7e308, 0, 1e-315, 1.7e308], 60),
+        "low": rng.uniform(-1.7e308, -1.2e308, 60),
+        "usual": rng.normal(size=60),
+    }
+    own = TablePreprocessor(scale=scale, dtype="float64")
+    estimator = MLPRegressor(**QUICK, preprocess=own).fit(X, rng.normal(size=60))
+    far = {
+        name: np.r_[values[:9] / 3, np.linspace(-1, 1, 21) * 1.79e308, 3e-311] for name, values in X.items()
+    }
+    assert difference(estimator, far) <= CLOSE
+    for ending, settings in {"onnx": {"dtype": "float64"}, "c": {"dtype": "float64"}, "mjs": {}}.items():
+        for rows in (far, None):
+            made = estimator.export(tmp_path / f"made.{ending}", rows, **settings)
+            assert made.rows >= 20 and made.difference <= CLOSE, ending
+
+
+def test_a_number_between_far_quantiles_by_hand():
+    """Five of ten quantiles are -1.7e308 and five 1.7e308: F is linear from 4/9 to 5/9 between them."""
+    made = TablePreprocessor(scale="quantile", dtype="float64").fit({"x": [-1.7e308, 1.7e308] * 10})
+    found = made.transform({"x": [-1.7e308, -0.85e308, 0.0, 1.7e308]})[:, 0]
+    assert norm.cdf(found) == pytest.approx([2 / 9, 17 / 36, 1 / 2, 7 / 9], abs=1e-12)
 
 
 def test_members_quantiles_and_decisions():

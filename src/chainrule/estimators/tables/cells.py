@@ -127,12 +127,14 @@ def _drawn(each: LearnedColumn, rng: np.random.Generator, rows: int) -> NDArray[
     if lanes:
         scale = next((lane.scale for lane in lanes if lane.scale.grid), lanes[0].scale)
         if scale.grid:
-            grid = np.array(scale.grid)
-            values = np.interp(rng.random(rows) * (len(grid) - 1), np.arange(len(grid)), grid)
+            grid = np.array(scale.grid) / 2  # so that no distance is beyond float64
+            values = np.interp(rng.random(rows) * (len(grid) - 1), np.arange(len(grid)), grid) * 2
         elif scale.way == "range":
             values = scale.center + scale.spread * rng.random(rows)
         else:
-            values = scale.center + scale.spread * rng.normal(size=rows)
+            largest = np.finfo(float).max
+            with np.errstate(over="ignore"):
+                values = np.clip(scale.center + scale.spread * rng.normal(size=rows), -largest, largest)
     if each.kind == "date":
         values = np.floor(each.origin + values * calendar.DAY)
     values[gaps] = np.nan

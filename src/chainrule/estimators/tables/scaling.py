@@ -50,6 +50,8 @@ MIN_COLUMNS_LOOKED_UP_AT_ONCE = 16
 MOST_INTERPOLATED = 1_500
 """The rows of a column up to which its quantiles are looked up by `numpy.interp`: putting a table of `Ranks` together
 would take longer."""
+LEAST_GAP = 1 / np.finfo(float).max
+"""The least distance of two neighboring quantiles by which one can be divided in float64."""
 MIN_QUANTILE = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
 FAR = {"linear": 10.0, "straight": 20.0}
@@ -153,12 +155,16 @@ class Scaler:
         self.center = np.array([scale.center for scale in scales]) / 2
         self.spread = np.array([scale.spread for scale in scales]) / 2
         self.grid = np.array([scale.grid for scale in scales])  # (columns, quantiles)
+        self.factor = np.ones(len(scales))
+        if self.way in BY_QUANTILES:
+            self.factor, self.grid = magnify(self.grid)
+        self.is_magnified = bool((self.factor != 1).any())
 
     def __call__(self, x: Array) -> Array:
         """Return z of x, (n, columns)."""
         if self.way not in BY_QUANTILES:
             return self._linear(x, slice(None))
-        return normal(_shares(x, self.grid), self.tail)
+        return normal(_shares(self._magnified(x, slice(None)), self.grid), self.tail)
 
     @property
     def tail(self) -> float:
@@ -169,9 +175,17 @@ class Scaler:
         """Return z of numbers (n,) of one of the columns: the same bits, where rows are many."""
         if self.way not in BY_QUANTILES:
             return self._linear(x, k)
+        x = self._magnified(x, k)
         if len(x) > MOST_INTERPOLATED and (ranks := self._ranks[k]).is_usable:
             return ranks(x)
         return normal(_share(x, self.grid[k]), self.tail)
+
+    def _magnified(self, x: Array, k: int | slice) -> Array:
+        """Return x, of column k or of all, in the unit of the quantiles."""
+        if not self.is_magnified:
+            return x
+        with np.errstate(over="ignore"):  # beyond the last quantile is beyond it
+            return np.asarray(x * self.factor[k])
 
     @cached_property
     def _ranks(self) -> list[Ranks]:
@@ -193,6 +207,21 @@ class Scaler:
         return np.asarray(z / np.sqrt(1 + (z / 3) ** 2))
 
 
+def magnify(grid: Array) -> tuple[Array, Array]:
+    """Return a factor for each column, and its quantiles (columns, quantiles) times that: 1 of nearly all.
+
+    Where the distance of two neighbors is beyond float64, or one divided by it, it is the power of two that makes the
+    largest quantile some 2^1000; those smaller by a factor of 2^1950 are 0 then.
+    """
+    largest = np.abs(grid).max(axis=1)
+    with np.errstate(over="ignore"):
+        gaps = np.diff(grid, axis=1)
+    is_beyond = np.asarray((np.isinf(gaps) | ((gaps > 0) & (gaps < LEAST_GAP))).any(axis=1))
+    factor = np.where(is_beyond, np.ldexp(1.0, 1000 - np.maximum(np.frexp(largest)[1], 0)), 1.0)
+    made = grid * factor[:, None]
+    return factor, np.where(is_beyond[:, None] & (np.abs(made) < 2.0**-950), 0.0, made)
+
+
 def _shares(x: Array, grid: Array) -> Array:
     """F(x) of x, (n, columns): of equal quantiles of a column, (columns, quantiles), the mean of first and last counts.
 
@@ -207,12 +236,10 @@ def _shares(x: Array, grid: Array) -> Array:
     shares = steps(count)
     at_last, at_first = grid[columns, last], grid[columns, first]
     between = (below >= 0) & (above < count) & (at_last != x)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # numbers near the ends of float64
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where x is between no two
         slope = (shares[first] - shares[last]) / (at_first - at_last)
         up = slope * (x - at_last) + shares[last]
         down = slope * (at_first - x) - shares[first]
-        up = np.where(np.isnan(up), slope * (x - at_first) + shares[first], up)
-        down = np.where(np.isnan(down), slope * (at_last - x) - shares[last], down)
         up, down = np.where(between, up, shares[last]), np.where(between, down, -shares[first])
         return np.asarray((up - down) / 2)
 
@@ -220,8 +247,7 @@ def _shares(x: Array, grid: Array) -> Array:
 def _share(x: Array, grid: Array) -> Array:
     """F(x) of a column, (n,)."""
     shares = steps(len(grid))
-    with np.errstate(over="ignore", invalid="ignore"):  # the slope between numbers near the ends of float64
-        return (np.interp(x, grid, shares) - np.interp(-x, -grid[::-1], -shares[::-1])) / 2
+    return np.asarray((np.interp(x, grid, shares) - np.interp(-x, -grid[::-1], -shares[::-1])) / 2)
 
 
 def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:

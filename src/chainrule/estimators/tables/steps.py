@@ -14,7 +14,7 @@ from chainrule.estimators.tables.crossed import Side
 from chainrule.estimators.tables.encoding import used_columns
 from chainrule.estimators.tables.learned import Lane, LearnedColumn, by_way
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, tail_of
+from chainrule.estimators.tables.scaling import BY_QUANTILES, FAR, LARGEST, Scaler, Scaling, magnify, tail_of
 from chainrule.estimators.tables.truths import spellings
 from chainrule.export.answers import WeightedSum
 from chainrule.export.columns import (
@@ -246,10 +246,12 @@ def scale_steps(build: GraphBuilder, scales: Sequence[Scaling], x: GraphValue) -
         return x
     each = np.ones(x.width)
     if way in BY_QUANTILES:
-        grid = np.array([scale.grid for scale in scales])
+        factor, grid = magnify(np.array([scale.grid for scale in scales]))
+        if (factor != 1).any():
+            most = np.where(factor > 1, 2.0**1020 / np.maximum(factor, 1.0), np.inf)  # what stays in float64
+            x = build.add(Bounded(constant(-most), constant(most)), x, of=of)
+            x = build.add(Columnwise(constant(0 * each), constant(factor), constant(0 * each)), x, of=of)
         shares = build.add(RankShares(constant(grid)), x, of=of)
-        if np.abs(grid).max() > NEAR_THE_END:  # a share of numbers that far apart may be none
-            shares = build.add(FilledMissing(constant(0.5 * each)), shares, of=of)
         tail = tail_of(way, grid.shape[1])
         bounded = build.add(Bounded(constant(tail * each), constant((1 - tail) * each)), shares, of=of)
         return build.add(Elementwise("normal_quantile"), bounded, of=of)

@@ -112,7 +112,7 @@ def _(operation: columns.RankShares, w: OnnxWriter, *values: str) -> str:
     for k, (own, first, last) in enumerate(each):
         m = len(own)
         knots[k, :m], shares[k, :m] = own, (first + last) / 2
-        begins[k, 1 : m + 1], starts[k, 1 : m + 1] = own, last
+        begins[k, 1:m], starts[k, 1 : m + 1] = own[:-1], last
         with np.errstate(over="ignore"):
             rises[k, 1:m] = (first[1:] - last[:-1]) / np.diff(own)
     place = places(w, x, knots[:, :most], "Less")
