@@ -76,6 +76,87 @@ def test_a_copy_of_a_number(scale: float):
     assert found(X.assign(copy=scale * (y + 0.01 * noise(seed=3))), y) == [("target", ("copy",))]
 
 
+@pytest.mark.parametrize(
+    ("kind", "gaps"),
+    [
+        ("same", 0.05),
+        ("bent", 0.05),
+        ("noisy", 0.3),
+        ("same", 0.8),
+        ("bent", 0.8),
+        ("word", 0.3),
+        ("word", 0.8),
+    ],
+)
+def test_a_copy_with_gaps(kind: str, gaps: float):
+    """What it explains of all rows is little, so the rows where it has a value are looked at by themselves."""
+    X, random = table(), np.random.default_rng(0)
+    y = X["a"] + noise(seed=2)
+    copy = {
+        "same": y,
+        "bent": -np.exp(y),
+        "noisy": 3 * y + 0.05 * noise(seed=3),
+        "word": pd.Series(np.where(y > 0, "p", "q"), dtype=object),
+    }[kind].where(random.permutation(N) >= gaps * N)
+    made = fitted(X.assign(copy=copy), np.where(y > 0, "yes", "no") if kind == "word" else y)
+    notice = made.notices_[0]
+    assert [(each.what, each.columns) for each in made.notices_] == [("target", ("copy",))]
+    assert notice.share == pytest.approx(1 - gaps) and notice.figure > 0.97
+    share = f"{100 * (1 - gaps):.1f} %"
+    assert f"gives the target away in the {share} of the rows where it has a value: alone it" in str(notice)
+    assert words.verdict.on_other_rows(notice).endswith("without 'copy' on the rows with a value")
+    with words.spoken_in("zh"):
+        assert f"在有值的 {share} 資料列中" in str(notice)
+        assert "在有值的列上" in words.verdict.on_other_rows(notice)
+
+
+def test_copies_do_not_hide_each_other():
+    X = table()
+    y = X["a"] + noise(seed=2)
+    is_there = np.arange(N) % 2 == 0
+    assert {*found(X.assign(one=y, two=2 * y), y)[0][1]} == {"one", "two"}
+    assert {*found(X.assign(one=y, two=y.where(is_there)), y)[0][1]} == {"one", "two"}
+    halves = X.assign(even=y.where(is_there), odd=y.where(~is_there))
+    notice = fitted(halves, y).notices_[0]
+    assert set(notice.columns) == {"even", "odd"} and notice.share == 1
+    notice = fitted(halves[:400].assign(odd=y.where(np.arange(N) % 4 == 1)), y[:400]).notices_[0]
+    assert set(notice.columns) == {"even", "odd"} and "75.0 % of the rows where they have a value" in str(
+        notice
+    )
+
+
+@pytest.mark.parametrize("rows", [100, 140])
+def test_a_copy_of_few_numbers(rows: int):
+    X = table()[:rows]
+    y = X["a"] + noise(seed=2)[:rows]
+    assert found(X.assign(copy=np.exp(y)), y) == [("target", ("copy",))]
+
+
+@pytest.mark.parametrize("gaps", [0.05, 0.3, 0.8])
+def test_values_with_gaps_that_give_nothing_away(gaps: float):
+    X, is_there = table(), np.random.default_rng(0).random(N) >= gaps
+    y = X["a"] + noise(seed=2)
+    assert found(X.assign(near=(y + 0.4 * noise(seed=3)).where(is_there)), y) == []
+    classes = np.where(y > 0, "yes", "no")
+    assert found(X.assign(near=(y + 0.4 * noise(seed=3)).where(is_there)), classes) == []
+
+
+def test_values_of_one_class_with_gaps_give_nothing_away():
+    X = table()
+    y = X["a"] + noise(seed=2)
+    classes = np.where(y > 0, "yes", "no")
+    only = pd.Series(noise(seed=3)).where((y > 0) & (np.arange(N) % 2 == 0))
+    assert found(X.assign(only=only), classes) == []
+    assert found(X.assign(only=only, copy=classes), classes) == [("target", ("copy",))]
+
+
+def test_moments_with_gaps_give_nothing_away():
+    X = table().assign(when=pd.date_range("2024-01-01", periods=N, freq="h"))
+    y = np.sin(np.arange(N) / 60) + 0.01 * X["a"]
+    some = X.assign(when=X["when"].where(np.random.default_rng(0).random(N) >= 0.1))
+    assert "target" not in [what for what, _ in found(some, y)]
+
+
 def test_a_column_that_is_known_after_a_class():
     X = table()
     y = np.where(X["a"] + noise(seed=3) > 0, "yes", "no")
@@ -234,6 +315,13 @@ def test_a_file_keeps_them(tmp_path: Path):
     made = fitted(*persons())
     made.save(tmp_path / "model.safetensors")
     assert MLPRegressor.load(tmp_path / "model.safetensors").notices_ == made.notices_
+
+
+def test_a_file_is_readable_where_no_row_of_a_class_is_judged(tmp_path: Path):
+    y = np.full(N, "no")
+    y[np.random.default_rng(0).permutation(N)[N // 3 :][:40]] = "ok"  # all of them among those learned from
+    fitted(table().assign(copy=y, entry=np.random.default_rng(1).permutation(N)), y).save(tmp_path / "model")
+    assert MLPClassifier.load(tmp_path / "model").notices_ == Notices()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ belong together have the same inputs, or are of one person or thing; those next 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -17,7 +15,7 @@ from chainrule.errors import LeakWarning
 from chainrule.estimators.fit.begin import FitRequest
 from chainrule.estimators.fit.data import FitData
 from chainrule.estimators.notices import judge, sample
-from chainrule.estimators.notices.notice import IS_ASKED, Notice, Notices
+from chainrule.estimators.notices.notice import Notice, Notices, is_silent
 from chainrule.estimators.notices.sample import Array, Rows, SampledTable
 from chainrule.estimators.tables.rarity import mean_squares
 
@@ -35,7 +33,7 @@ def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
         return request.before.notices
     if not is_alone or data.preprocessor is None or data.samples.n < FEWEST_ROWS:
         return Notices()
-    if is_silent() and not IS_ASKED.get():
+    if is_silent():
         return Notices()
     given, table = request.given, sample.sampled(data)
     if table is None:
@@ -48,14 +46,6 @@ def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
     for each in found:
         hints.give(LeakWarning(str(each), each))
     return Notices(found)
-
-
-def is_silent() -> bool:
-    """Return whether the user's filters ignore all warnings of this class, so that there is no need to look."""
-    for action, message, category, module, _ in warnings.filters:
-        if issubclass(LeakWarning, category):
-            return action == "ignore" and message is None and module is None
-    return False
 
 
 def looked_at(
@@ -95,26 +85,37 @@ NUMBERS_RATIO, CLASSES_RATIO = 2.0, 5.0
 
 
 def that_know(table: SampledTable) -> list[Notice]:
-    """Return notices of the columns that know the target: alone, or as a sum of several."""
-    alone = np.where(table.is_input & ~_are_times(table), sample.explained_alone(table), 0.0)
+    """Return a notice of the columns that know the target: alone, as a sum of several, or where they have a value."""
     least, ratio = (KNOWS_CLASSES, CLASSES_RATIO) if table.labels else (KNOWS_NUMBERS, NUMBERS_RATIO)
-    names = tuple(table.names[k] for k in np.argsort(-alone, kind="stable") if alone[k] >= least)
-    known = float(alone.max(initial=0.0))
-    if summed := _summed(table):
-        names, known = summed, 1.0
-    if not names:
-        return []
-    found = judge.without_columns(table.without_extremes(), names)
-    if found is None or found.ratio < ratio:
-        return []
-    return [found.notice(table, "target", names, known)]
+    there, of_time = ~np.isnan(table.values), _are_times(table)
+    alone = np.where(table.is_input & ~(of_time & there.all(0)), sample.explained_alone(table), 0.0)
+    gaps = table.is_input & ~of_time & ~there.all(0)
+    partly = np.array([_explained_at(table, k, there[:, k]) if has else 0.0 for k, has in enumerate(gaps)])
+    everywhere, somewhere = np.ones(len(table.y), bool), np.asarray(there[:, partly >= least].any(1))
+    for rows, explained, summed in ((everywhere, alone, _summed(table)), (somewhere, partly, ())):
+        if not summed and explained.max() < least:
+            continue
+        most = np.maximum(explained, partly)  # a column with gaps would hide that others know the target
+        known = (table.names[k] for k in np.argsort(-most, kind="stable") if most[k] >= least)
+        names = tuple(dict.fromkeys((*summed, *known)))
+        found = judge.without_columns(table.at(rows).without_extremes(), names)
+        if found is not None and found.ratio >= ratio:
+            figure = 1.0 if summed else float(explained.max())
+            return [found.notice(table, "target", names, figure)._replace(share=float(rows.mean()))]
+    return []
+
+
+def _explained_at(table: SampledTable, column: int, there: NDArray[np.bool_]) -> float:
+    """Return what a column explains alone of the rows (rows,) where it has a value; 0 of too few, or of one target."""
+    if there.sum() < FEWEST_ROWS or np.ptp(table.y[there]) == 0:
+        return 0.0
+    return float(sample.explained_alone(table.at(there, slice(column, column + 1)))[0])
 
 
 def _are_times(table: SampledTable) -> NDArray[np.bool_]:
-    """Return which columns are moments without a missing one: what is near in time may be alike, and is no leak."""
+    """Return which columns are moments: what is near in time may be alike, and is no leak."""
     kinds = zip(table.names, table.kinds, strict=True)
-    of_time = [sample.is_of_time(name) or kind == "date" for name, kind in kinds]
-    return np.array(of_time) & ~np.isnan(table.values).any(0)
+    return np.array([sample.is_of_time(name) or kind == "date" for name, kind in kinds])
 
 
 def _summed(table: SampledTable) -> tuple[str, ...]:

@@ -233,7 +233,7 @@ def pooled(pairs: Sequence[ScorePair]) -> ScorePair:
 
 
 def without_columns(table: SampledTable, columns: tuple[str, ...]) -> ScorePair | None:
-    """Judge a third of the rows, held out at random, with columns and without them.
+    """Judge a third of the rows, held out at random, with columns and without them; None where it cannot be judged.
 
     A leaf of the trees may have half of the rows of the rarest class, which a column may tell from the others.
     """
@@ -246,7 +246,8 @@ def without_columns(table: SampledTable, columns: tuple[str, ...]) -> ScorePair 
     if table.labels:
         leaf = min(LEAF, max(1, int(np.unique(table.y[train], return_counts=True)[1].min()) // 2))
     with_them, without = (small_score(each, train, test, leaf=leaf) for each in (table, rest))
-    return ScorePair(with_them, without)
+    pair = ScorePair(with_them, without)
+    return pair if pair.has_scores else None
 
 
 def by_groups(table: SampledTable, codes: Rows, turn: int = 0) -> RowSplit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from chainrule.core import records
 from chainrule.core.settings import is_count, is_figure
-from chainrule.errors import FormatError
+from chainrule.errors import FormatError, LeakWarning
 
 KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
 """Columns that give the target away; one that numbers the rows; rows with the inputs of another one; a column of
@@ -45,6 +46,8 @@ class Notice(NamedTuple):
     """the groups of rows, of equal rows or by the column; 0 of other kinds"""
     shift: float = 0.0
     """of rows in time: how far the target's mean moves from the first fifth to the last, in standard deviations"""
+    share: float = 1.0
+    """of the rows that the figures are of: below 1 those where columns that give the target away have a value"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the notice as JSON-safe data; see `chainrule.core.records`."""
@@ -95,7 +98,7 @@ def _from_data(data: object) -> Notice:
         made = Notice(**{**data, "columns": tuple(data["columns"])})
     except (KeyError, TypeError) as error:
         raise FormatError(f"a notice has other fields than {', '.join(Notice._fields)}.") from error
-    figures = made.score_with, made.score_without, made.figure, made.shift
+    figures = made.score_with, made.score_without, made.figure, made.shift, made.share
     fits = {
         "what": made.what in KINDS,
         "columns": all(isinstance(name, str) for name in made.columns)
@@ -123,3 +126,13 @@ def asked() -> Iterator[None]:
         yield
     finally:
         IS_ASKED.reset(token)
+
+
+def is_silent() -> bool:
+    """Return whether nobody asks, and the user's filters ignore all warnings of the class: there is no need to look."""
+    if IS_ASKED.get():
+        return False
+    for action, message, category, module, _ in warnings.filters:
+        if issubclass(LeakWarning, category):
+            return action == "ignore" and message is None and module is None
+    return False

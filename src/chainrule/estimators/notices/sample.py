@@ -49,8 +49,7 @@ class SampledTable:
     @property
     def inputs(self) -> Array:
         """The columns that the network sees, (rows, inputs)."""
-        found: Array = self.values[:, self.is_input]
-        return found
+        return np.asarray(self.values[:, self.is_input])
 
     @property
     def outputs(self) -> Array:
@@ -62,6 +61,11 @@ class SampledTable:
     def without(self, columns: tuple[str, ...]) -> SampledTable:
         """Return the table with columns that are no inputs."""
         return replace(self, is_input=self.is_input & ~np.isin(self.names, columns))
+
+    def at(self, rows: NDArray[np.bool_], of: slice = slice(None)) -> SampledTable:
+        """Return the table of the rows that are true, and of some columns."""
+        part = replace(self, names=self.names[of], kinds=self.kinds[of], is_input=self.is_input[of])
+        return replace(part, values=self.values[rows, of], y=self.y[rows], rows=self.rows[rows])
 
     def without_extremes(self) -> SampledTable:
         """Return the table with the largest and the smallest targets, half a percent each, at the next ones."""
@@ -207,7 +211,8 @@ def explained_alone(table: SampledTable) -> Array:
     m(b) is the mean of the rows of the other half that have the category, or are in the interval, b. Of classes it is
     that of all indicators together, so that 1 - R2 is their Brier score relative to that of their frequencies. Of
     numbers it is the larger one of theirs and of their ranks', in which a few large ones do not decide. Whether a value
-    is missing is looked at by itself too: of a few values the intervals have too few rows each to show it.
+    is missing is looked at by itself too: of a few values the intervals have too few rows each to show it; nor do they
+    show in few rows that numbers go up with the target, which the square of their ranks' correlation does.
     """
     ways = [table.outputs] if table.labels else [table.outputs, rankdata(table.y)[:, None]]
     half = np.random.default_rng(0).permutation(len(table.y)) % 2 == 0
@@ -215,7 +220,11 @@ def explained_alone(table: SampledTable) -> Array:
     bins = [[_binned(table, k)] for k in range(len(table.names))]
     for k in np.flatnonzero(missing.any(0)).tolist():
         bins[k].append(missing[:, k].astype(np.int64))
-    return np.array([max(_explained(one, of, half) for one in each for of in ways) for each in bins])
+    found = np.array([max(_explained(one, of, half) for one in each for of in ways) for each in bins])
+    rises = (np.ptp(table.values, 0) > 0) & (np.array(table.kinds) != "category") & (table.labels == 0)
+    for k in np.flatnonzero(rises).tolist():
+        found[k] = max(found[k], np.corrcoef(rankdata(table.values[:, k]), ways[-1][:, 0])[0, 1] ** 2)
+    return found
 
 
 def _explained(bins: Rows, outputs: Array, half: NDArray[np.bool_]) -> float:

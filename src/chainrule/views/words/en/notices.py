@@ -38,12 +38,16 @@ def sentence(notice: Notice, to: str = "fit") -> str:
     if to != "form":
         advice = f"pass {advice}"
     if notice.what == "target":
-        found = (
-            f"column {names} nearly gives the target away: alone it explains {100 * notice.figure:.1f} % of it"
-            if len(notice.columns) == 1
-            else f"columns {names} nearly give the target away"
-        )
-        they = "it" if len(notice.columns) == 1 else "they"
+        is_one = len(notice.columns) == 1
+        they = "it" if is_one else "they"
+        found = f"column {names} nearly gives" if is_one else f"columns {names} nearly give"
+        found += " the target away"
+        if notice.share < 1:
+            have = "has" if is_one else "have"
+            found += f" in the {100 * notice.share:.1f} % of the rows where {they} {have} a value"
+        if is_one:
+            found += f": alone it explains {100 * notice.figure:.1f} % of it"
+            found += " there" * (notice.share < 1)
         return (
             f"{found}, and a small model has {with_it} with {_it(notice.columns)} and {without} without; if {they} "
             f"would not be known when predicting, {advice}."

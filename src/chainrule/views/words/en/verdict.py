@@ -83,7 +83,8 @@ def on_other_rows(notice: Notice) -> str:
         "time": "on later rows",
         "order": "on the last rows",
     }
-    return f"{spoken(notice.score)} of a small model {where.get(notice.what, f'without {names}')}"
+    without = f"without {names}{' on the rows with a value' * (notice.share < 1)}"
+    return f"{spoken(notice.score)} of a small model {where.get(notice.what, without)}"
 
 
 def otherwise(notice: Notice, figure: str) -> str:

@@ -38,9 +38,10 @@ def sentence(notice: Notice, to: str = "fit") -> str:
         advice = f"請傳入 {advice}"
     if notice.what == "target":
         alone = f"，單獨就能解釋其 {100 * notice.figure:.1f} %" if len(notice.columns) == 1 else ""
+        where = f"在有值的 {100 * notice.share:.1f} % 資料列中" if notice.share < 1 else ""
         return (
-            f"欄位 {names} 幾乎洩漏了目標{alone}：小型模型有它時 {with_it}，沒有時 {without}；若預測時還不知道它的值，"
-            f"{advice}。"
+            f"欄位 {names} {where}幾乎洩漏了目標{alone}：小型模型有它時 {with_it}，沒有時 {without}；"
+            f"若預測時還不知道它的值，{advice}。"
         )
     if notice.what == "row_number":
         return (

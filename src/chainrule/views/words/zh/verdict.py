@@ -70,7 +70,8 @@ def on_other_rows(notice: Notice) -> str:
         "time": "在較晚的列上",
         "order": "在最後的列上",
     }
-    return f"小型模型{where.get(notice.what, f'沒有 {names} 時')}的{set_off(spoken(notice.score)).rstrip()}"
+    without = f"{'在有值的列上' * (notice.share < 1)}沒有 {names} 時"
+    return f"小型模型{where.get(notice.what, without)}的{set_off(spoken(notice.score)).rstrip()}"
 
 
 def otherwise(notice: Notice, figure: str) -> str:
