@@ -202,7 +202,8 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 
 def test_a_notebook(page: Page, folder: Path):
-    samples = np.load(folder / "samples.npz")
+    with np.load(folder / "samples.npz") as file:
+        samples = dict(file)
     model = load(folder / "model.safetensors")
     first = page.locator(".jp-Notebook .jp-CodeCell").first
     first.wait_for(timeout=90_000)

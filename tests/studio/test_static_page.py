@@ -357,8 +357,8 @@ def test_the_course(pages: StaticPages):
             assert is_chain == (number == 24)
             page.click("[data-test=course-next]")
         page.wait_for_function("() => window.chainrule.store.get('model').inputs === 784")
-        page.wait_for_selector("[data-test=course-reveal]:visible")
-        assert "dense_1.W" in page.locator("[data-test=course-question]").inner_text()
+        page.locator("[data-test=course-question]", has_text="dense_1.W").wait_for()
+        assert page.locator("[data-test=course-reveal]").is_visible()
 
 
 @pytest.mark.slow
