@@ -12,6 +12,12 @@ PLACES = {"sidebar-drawer": "Pages", "toc-drawer": "On this page"}
 """The names of furo's two parts beside a page, by class."""
 
 
+PARAMETERS = re.compile(
+    r"""<dl>\s*((?:<dd>(?:<em class="sig-param">|<span class="|[*/]).*?</dd>\s*)+)</dl>""", re.DOTALL
+)
+"""The parameters of a signature, a line each, which Sphinx writes as definitions without a term."""
+
+
 def accessible(html: str) -> str:
     """The filter of the template: what stands between <body> and </body>."""
     html = html.replace(
@@ -22,6 +28,12 @@ def accessible(html: str) -> str:
     html = re.sub(
         r'<th class="(head[^"]*)"><p></p></th>', r'<td class="\1"></td>', html
     )  # says nothing of its column
+    html = PARAMETERS.sub(
+        lambda found: (
+            f'<div class="sig-params">{found[1].replace("<dd>", "<div>").replace("</dd>", "</div>")}</div>'
+        ),
+        html,
+    )
     return html.replace('<div id="search-results">', '<h1>Search</h1>\n<div id="search-results">')
 
 

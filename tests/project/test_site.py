@@ -228,6 +228,9 @@ def test_what_the_theme_leaves_out_for_listeners(chinese: ModuleType):
     row = '<tr><th class="head"><p></p></th><th class="head"><p>loss</p></th></tr>'
     assert accessible(row) == '<tr><td class="head"></td><th class="head"><p>loss</p></th></tr>'
     assert accessible('<div id="search-results"></div>').startswith("<h1>Search</h1>")
+    lines = '<dl>\n<dd><em class="sig-param">a</em>,</dd>\n<dd><em class="sig-param">b</em>,</dd>\n</dl>'
+    shown = '<div><em class="sig-param">a</em>,</div>\n<div><em class="sig-param">b</em>,</div>\n'
+    assert accessible(lines) == f'<div class="sig-params">{shown}</div>'
 
 
 # --- the site
