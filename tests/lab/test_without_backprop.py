@@ -19,6 +19,7 @@ from chainrule.views.words.en import lab_without_backprop as words
 from chainrule.views.words.en.lab_without_backprop import near_one
 from chainrule.views.words.facts import chance
 
+pytestmark = pytest.mark.slow  # a run of the experiment takes seven seconds of a processor
 P = 490
 
 

@@ -361,7 +361,7 @@ def test_design_draws_the_order():
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_make_says_what_it_sets_up():
     """Each step that takes long is announced by the line before it."""
-    words = ["make", "--dry-run", "--always-make", "mnist"]
+    words = ["make", "--no-print-directory", "--dry-run", "--always-make", "mnist"]
     lines = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     said = [i for i, line in enumerate(lines) if line.startswith("echo ")]
     slow = [i for i, line in enumerate(lines) if " -m venv " in line or " install " in line]

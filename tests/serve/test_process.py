@@ -174,6 +174,7 @@ def test_connections_without_a_request(models: dict[str, Path], monkeypatch: pyt
             with connect() as silent:
                 silent.sendall(sent)
                 assert read_all(silent) == b""
+        monkeypatch.undo()
         with connect() as again:
             again.sendall(head)
             assert statuses(again.recv(1 << 16)) == [200]
