@@ -118,6 +118,7 @@ def test_a_copied_cache_is_checked_once_and_kept(cache, monkeypatch):
     load_mnist(cache)
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_done_without(cache, tmp_path):
     (tmp_path / "file").write_text("in the way")
     train, test = load_mnist(tmp_path / "file")

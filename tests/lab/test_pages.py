@@ -39,10 +39,7 @@ def page(made, page_file):
 
 @pytest.mark.parametrize(
     "made",
-    [
-        pytest.param(name, marks=() if name in ("vanishing", "features") else pytest.mark.slow)
-        for name in lab.LABS
-    ],
+    [pytest.param(name, marks=() if name == "features" else pytest.mark.slow) for name in lab.LABS],
     indirect=True,
 )
 def test_the_page_of_every_experiment(browser_page, made, page):
@@ -74,6 +71,7 @@ def test_the_page_of_every_experiment(browser_page, made, page):
     assert browser_page.locator("tbody tr").count() >= sum(len(table.rows) for table in report.tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", first("features"), indirect=True)
 def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, page):
     phone_page.goto(page.as_uri())
@@ -83,7 +81,7 @@ def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, page):
     check(phone_page)
 
 
-@pytest.mark.parametrize("made", first("vanishing"), indirect=True)
+@pytest.mark.parametrize("made", first("features"), indirect=True)
 def test_the_page_of_every_experiment_can_be_read_on_a_wide_screen_and_in_the_dark(browser_page, page):
     browser_page.set_viewport_size({"width": 1200, "height": 800})
     browser_page.emulate_media(color_scheme="dark")

@@ -360,6 +360,7 @@ def test_an_answer_that_is_not_read_keeps_large_ones_waiting_for_a_time(
     asyncio.run(asyncio.wait_for(clients(), 30))
 
 
+@pytest.mark.slow
 def test_another_model_has_another_process(
     server: Served, served: dict[str, Served], monkeypatch: pytest.MonkeyPatch
 ):

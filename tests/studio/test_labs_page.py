@@ -170,7 +170,7 @@ def test_it_is_alive_on_arrival_and_a_page_that_comes_later_sees_the_same_run(pa
 @pytest.mark.parametrize(
     ("name", "language", "theme"),
     [
-        ("without_backprop", "zh", "light"),
+        pytest.param("without_backprop", "zh", "light", marks=pytest.mark.slow),
         pytest.param("vanishing", "en", "dark", marks=pytest.mark.slow),
         pytest.param("vanishing", "zh", "light", marks=pytest.mark.slow),
         pytest.param("without_backprop", "en", "dark", marks=pytest.mark.slow),

@@ -14,12 +14,17 @@ from studio_pages import Pages, settle, studio_pages
 pytestmark = pytest.mark.browser
 
 SCREENS = sorted(re.findall(r"^  (\w+): \[$", modules()["tours.js"], re.MULTILINE))
+QUICK = (("backprop", "desk"), ("draw", "phone"), ("train", "desk"))
 FORMS = [
-    pytest.param(screen, phone, id=f"{screen}-{size}", marks=() if k % 2 == phone else pytest.mark.slow)
-    for k, screen in enumerate(SCREENS)
+    pytest.param(
+        *(screen, phone),
+        id=f"{screen}-{size}",
+        marks=() if (screen, size) in QUICK else pytest.mark.slow,
+    )
+    for screen in SCREENS
     for phone, size in enumerate(("desk", "phone"))
 ]
-"""Each screen at a desk and on a phone, in turn one of them in `make test`."""
+"""Each screen at a desk and on a phone."""
 FOUND = "[data-test=tour][data-found=true]"
 # How much of what a step is about is seen, of what could be, and how far the card is from each side of the window.
 PLACES = """() => {

@@ -64,7 +64,7 @@ def predict(
         from chainrule.recipe.averages import estimator_in
         from chainrule.recipe.demands import decision_of
 
-        made = made or estimator_in(model_file(model))
+        made = estimator_in(model_file(model)) if made is None else made
         decision = None if table is None else decision_of(made)
     covering = None if interval is None else covering_of(made, model, interval)
     answers, refused = answer_all(chosen, table, inputs, engine, spread, covering)
@@ -82,9 +82,9 @@ def predict(
             show(console, each, labels)
         if out is not None:
             console.print(words.model.written(str(out)), markup=False)
-    for source, found in checks.items():
+    if checks:
         from chainrule.views.text.drift import said_of_rows
-
+    for source, found in checks.items():
         if said := said_of_rows(found):
             typer.secho(f"{source}: {said}", fg=typer.colors.YELLOW, err=True)
     if refused:
