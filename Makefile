@@ -6,8 +6,8 @@ PYTHON ?= python3
 SEED ?= 0
 # The tests of one folder of tests/ alone, which are those of the room of that name: ROOM=estimators.
 ROOM ?=
-# Two workers more than there are cores: tests wait for disks, browsers and processes.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 2)
+# One worker more than there are cores: tests wait for disks, browsers and processes.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 ARGS ?=
 
 VENV := .venv

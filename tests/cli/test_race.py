@@ -70,6 +70,7 @@ class Killed(BaseException):
     """The end of the process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_a_stopped_race_goes_on_to_the_same_bits(command, houses, tmp_path, monkeypatch, is_killed: bool):
     command(*RACED, "--out", "whole")

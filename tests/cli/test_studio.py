@@ -51,6 +51,7 @@ def browse(url: str):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process")
 def test_it_serves_until_ctrl_c(tmp_path):
     path = tmp_path / "model.safetensors"

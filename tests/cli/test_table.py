@@ -214,6 +214,7 @@ def test_the_report_has_all_parts(command, houses, tmp_path):
     assert "Errors by prediction" in (tmp_path / "numbers" / "report.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_report_of_a_wide_table_is_no_longer_than_one_can_read(command, tmp_path):
     """A hundred columns are shuffled, twenty have a bar, and two hundred are listed."""
     random = np.random.default_rng(0)

@@ -216,6 +216,7 @@ def rows_of(
     return found
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 12), min_size=1, max_size=8).filter(any),
     st.integers(1, 30),
@@ -261,6 +262,7 @@ def test_a_resumed_epoch_reads_one_window_again():
     assert sum(source.reads.values()) == 4  # the window of step 7, and the last one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["seeds", "epochs"])
 def test_exact_orders_are_equally_likely(of: str):
     """Over the seeds, and for one seed over the epochs, none of which tells anything of another one."""

@@ -128,6 +128,7 @@ def test_nothing_but_transparency_is_blank(tmp_path):
         read_digit(tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_a_photograph_with_grain_and_a_shadow(tmp_path, digits):
     rng = np.random.default_rng(1)
     found = []
@@ -291,6 +292,7 @@ def test_damaged_and_other_files_are_refused(tmp_path, digits):
         read_digit(tmp_path / "absent.png")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="does not tell the peak this way")
 def test_the_largest_picture_takes_less_than_100_megabytes(tmp_path, digits):
     picture = np.array(Image.fromarray(255 - render(digits[0], 12)).resize((4096, 4096)))

@@ -128,6 +128,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(cache, tmp_path):
     assert not train.X.flags.writeable
 
 
+@pytest.mark.slow
 def test_a_user_without_a_home(monkeypatch):
     def no_home():
         raise RuntimeError("Could not determine home directory.")
@@ -136,6 +137,7 @@ def test_a_user_without_a_home(monkeypatch):
     assert len(load_mnist()[1]) == 10000
 
 
+@pytest.mark.slow
 def test_damaged_embedded_files_are_named(monkeypatch, tmp_path):
     files = tuple(mnist._File(file.name, file.shape, "0" * 64) for file in mnist.TEST)
     monkeypatch.setattr(mnist, "TEST", files)

@@ -93,6 +93,7 @@ def test_the_same_rows_in_another_order(few: bool, tmp_path: Path, monkeypatch: 
     assert not read(tmp_path / "other").equals(found)
 
 
+@pytest.mark.slow
 def test_every_order_is_equally_likely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import sys
 

@@ -56,6 +56,7 @@ def test_texts_that_are_read_in_pieces(most: int, monkeypatch: pytest.MonkeyPatc
     assert texts.count("b") == 1
 
 
+@pytest.mark.slow
 def test_a_table_of_unique_texts_takes_little_memory(tmp_path: Path):
     path = tmp_path / "t.csv"
     rows = [",".join(f"{40 * k + i:x}z" for i in range(40)) for k in range(5000)]

@@ -146,6 +146,7 @@ def test_a_process_that_is_stuck_ends_the_run(program, tmp_path):
     assert "process 0 of 2 has waited 15 s for another one" in error
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_come_to_its_fit_ends_the_run(program):
     """The others wait for it in the comparison, before the first step."""
     with program.started(2, stuck=1, timeout=2) as processes:

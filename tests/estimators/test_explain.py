@@ -118,6 +118,7 @@ def test_complete_on_every_preset(preset: str, kind: str):
         np.testing.assert_allclose(odds.answers, np.log(p) - np.log1p(-p), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_complete_on_hostile_tables(kind: type[Any]):
     explained = 0

@@ -75,6 +75,7 @@ def test_a_network_has_moved_far_by_the_errors_that_there_were_and_by_weight():
     assert_array_equal(refit.has_moved(known, np.array([[0.4, 9.0], [0.59, 9.0]])), [False, False])
 
 
+@pytest.mark.slow
 def test_where_more_rows_help_intervals_are_narrower_by_it_and_the_network_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -106,6 +106,7 @@ def test_steps_are_hidden_units_of_a_network():
     )
 
 
+@pytest.mark.slow
 def test_of_two_classes_of_very_few_rows_half_is_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     X, y = ring(2_080)
     train, test = (X[:80], y[:80]), (X[80:], y[80:])

@@ -42,6 +42,7 @@ def test_the_error_is_the_mean_over_the_rows_by_hand():
     assert found.chance == pytest.approx(np.sqrt(2 / np.pi) * chance / 21)
 
 
+@pytest.mark.slow
 def test_right_probabilities_are_off_by_chance_alone():
     random = np.random.default_rng(2)
     p = random.beta(0.5, 2, size=(200, 500))

@@ -121,6 +121,7 @@ def test_numbers_in_parts_by_hand():
     assert math.fsum([first, second, rest]) == float(HALF_PI)
 
 
+@pytest.mark.slow
 def test_a_table_whose_words_are_those_of_c(tmp_path: Path):
     """Columns called as the functions are, and a category that looks like a call and a comment."""
     rng = np.random.default_rng(0)

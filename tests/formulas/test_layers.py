@@ -427,6 +427,7 @@ def test_standardize_does_not_depend_on_how_the_samples_lie(form):
         assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_standardize_measures_wide_sparse_samples_a_few_rows_at_a_time():
     X = scipy.sparse.random(200, 100_000, 1e-4, "csr", rng=np.random.default_rng(0))
     made = network(X.shape[1], Standardize(), Dense(1))

@@ -685,6 +685,7 @@ def all_derivations() -> list[Derivation]:
     return found
 
 
+@pytest.mark.slow
 def test_latex_is_well_formed():
     for derivation in all_derivations():
         latex = derivation.latex(nodes=20)
@@ -697,6 +698,7 @@ def test_latex_is_well_formed():
         assert not re.search(r"(?<!\\)_(?!\{)", latex)
 
 
+@pytest.mark.slow
 def test_mathml_and_html_are_well_formed():
     for derivation in all_derivations():
         for markup in (derivation.mathml(nodes=20), derivation._repr_html_()):

@@ -54,6 +54,7 @@ def test_where_the_steps_do_not_help_a_wider_network_stays_what_it_was():
     )  # the squares fall, and not the largest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "activation",
     [

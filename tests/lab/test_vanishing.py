@@ -29,6 +29,7 @@ def gradients(report):
     return {CODES[row["net"]]: float(row["gradient"]) for row in report.table.records()}
 
 
+@pytest.mark.slow
 def test_the_gradient_vanishes_in_the_plain_net_and_each_cure_restores_it(report):
     found = gradients(report)
     assert list(found) == list(ARMS)
@@ -104,6 +105,7 @@ def test_the_words_do_not_claim_what_was_not_found():
     assert "explosion" not in said and "reduce shattering" not in said
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers():
     one, two = (
         vanishing(repeats=1, budget=0.01, depths=(2,), width=8, seed=4).to_json()["tables"] for _ in range(2)

@@ -152,6 +152,7 @@ def test_the_estimators_leave_what_few_need_until_it_is_used():
     assert not {f"chainrule.{room}" for room in late} & names
 
 
+@pytest.mark.slow
 def test_the_command_opens_no_network_and_reads_the_types_of_a_subcommands_options_once():
     for given, expected in (("'tune', '--help'", "1 False"), ("'--help'", "0 False"), ("'info'", "0 False")):
         code = (

@@ -309,6 +309,7 @@ def test_large_bodies_wait_for_room(server: Served, monkeypatch: pytest.MonkeyPa
     asyncio.run(asyncio.wait_for(clients(), 30))
 
 
+@pytest.mark.slow
 def test_a_body_without_room_is_refused_in_the_end(models: dict[str, Path]):
     """As one that does not come in time."""
     server = Served(models["labels"], Limits(body_bytes=100_000, seconds=0.2))

@@ -177,6 +177,7 @@ def test_tables_are_merged():
 # --- what is installed
 
 
+@pytest.mark.slow
 def test_a_wheel_has_every_file(tmp_path: Path):
     """Built without the native engine, which takes a minute and has no part in it."""
     pytest.importorskip("scikit_build_core")

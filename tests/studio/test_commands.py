@@ -134,6 +134,7 @@ def test_every_command_says_what_it_answers(name):
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters[1:])
 
 
+@pytest.mark.slow
 @given(values=st.lists(JSON, max_size=4), others=st.dictionaries(st.text(max_size=8), JSON, max_size=1))
 def test_no_arguments_bring_a_command_down(values, others):
     """Of an empty studio: an answer, or one sentence.

@@ -87,6 +87,7 @@ def test_the_nets_end_with_the_numbers_of_fit(studio: Seen):
     assert ended["ending"]["sentence"] is None
 
 
+@pytest.mark.slow
 def test_the_laboratory_says_what_the_nets_came_to(studio: Seen):
     ask(studio, "vanishing.start", arms=list(lab.ARMS), depth=8, budget=0.04)
     studio.wait("vanishing.ended")

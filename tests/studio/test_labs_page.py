@@ -81,6 +81,7 @@ def numbers(page: Page, selector: str) -> list[float]:
     return page.locator(selector).evaluate_all("(all) => all.map((one) => Number(one.dataset.value))")
 
 
+@pytest.mark.slow
 def test_the_gradients_of_the_nets_move_and_end_as_measured(pages: Pages, studio: Studio):
     with pages.open("vanishing", state=SHORT["vanishing"]) as page:
         assert page.locator("[data-net]").count() == 0  # with motion off it waits to be started
@@ -156,6 +157,7 @@ def test_a_run_stops_when_asked(pages: Pages, studio: Studio, name: str):
         assert page.locator("[data-test=ending]").inner_text() == ""
 
 
+@pytest.mark.slow
 def test_it_is_alive_on_arrival_and_a_page_that_comes_later_sees_the_same_run(pages: Pages, studio: Studio):
     with pages.open("vanishing", motion=True, state=SHORT["vanishing"]) as page:
         page.wait_for_selector(ENDED, timeout=60_000)

@@ -180,6 +180,7 @@ def test_numbers_under_the_pointer_are_the_networks(page: Page, studio: Studio):
     assert values == pytest.approx(model.trace(at, [0]).a["tanh_2"][0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_painted_points_train(page: Page, studio: Studio):
     opened(page, **{"plane.kind": "moons", "plane.rate": 0.1, "plane.batch": 8})
     page.click("[data-test=clear]")

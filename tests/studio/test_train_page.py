@@ -429,6 +429,7 @@ LATE = """(() => {
 """Asks for the settings that there are after the run and its hints have come."""
 
 
+@pytest.mark.slow
 def test_hints_may_come_before_the_settings(pages: Pages, studio: Studio, monkeypatch: pytest.MonkeyPatch):
     """A remedy that is a setting is offered once these are known; no script fails until then."""
     monkeypatch.setattr(look, "hints_of_loss", lambda losses, records: [{"code": "overfitting"}])

@@ -21,6 +21,7 @@ echo compiled >"$2"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no flock and no sh")
 def test_of_processes_that_build_at_once_one_compiles(tmp_path):
     """As the workers of a test run do; a build after them compiles nothing either."""

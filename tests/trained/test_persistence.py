@@ -556,6 +556,7 @@ def places(value: Any) -> list[tuple[Any, ...]]:
     return [(), *((key, *way) for key, part in inner for way in places(part))]
 
 
+@pytest.mark.slow
 def test_junk_in_every_place_of_the_header_is_refused_or_works(tmp_path: Path):
     layers = [
         c.Rescale(0.5),

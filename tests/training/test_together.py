@@ -66,6 +66,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.sampled_from([1, 2, 4]).flatmap(lambda count: st.lists(VALUES, min_size=count, max_size=count)))
 def test_all_get_what_each_says(values: list[Any]):
@@ -230,6 +231,7 @@ def test_a_request_to_any_ends_all_at_the_same_step(
     assert outcome(fitted(engine=Compute(shards=8), resume=path)) == alone(3)
 
 
+@pytest.mark.slow
 def test_a_process_that_goes_on_alone_takes_all_shards(monkeypatch: pytest.MonkeyPatch):
     """After a run of two, whose program is kept: 27 rows in batches of 9, all of them in each epoch."""
     how: dict[str, Any] = {"batch_size": 9, "validation_fraction": None}

@@ -248,6 +248,7 @@ def test_forward_differences_are_the_gradient_to_half_the_digits():
     np.testing.assert_allclose(estimate, truth(network()), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [c.SPSA(c=1e-4), c.ForwardGradient()], ids=["spsa", "forward_gradient"])
 def test_random_directions_are_unbiased_and_as_noisy_as_they_say(method: Any):
     g, draws = truth(network()), 1500

@@ -326,6 +326,7 @@ def test_wide_networks_are_cut_in_the_middle():
     assert "<Model 9-20-21-22-23-...-38-39: " in repr(c.Model(net))
 
 
+@pytest.mark.slow
 def test_an_output_needs_no_plotly():
     """The import of Plotly takes longer than any of these outputs."""
     import subprocess
