@@ -119,6 +119,7 @@ def test_a_longer_limit_lets_more_recipes_race(command, houses, tmp_path, monkey
     assert [each.recipe for each in report] == [each.name for each in SMALL]
 
 
+@pytest.mark.slow
 def test_a_race_is_repeated_by_its_plan(command, houses, tmp_path):
     command(*RACED, "--time-limit", 0.5, "--out", "run")
     made = MLPRegressor.load(tmp_path / "run" / "model.safetensors")

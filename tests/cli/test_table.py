@@ -709,6 +709,7 @@ def test_a_table_without_names_and_later_ones(command, houses, tmp_path):
     assert len(read(tmp_path / "said.csv")) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always::chainrule.errors.TableWarning")
 def test_what_is_decided_of_a_table_is_said_in_both_languages(command, houses, tmp_path):
     marked = houses | {"heat": ["-999" if k % 9 == 0 else f"{k % 30}" for k in range(ROWS)]}

@@ -83,6 +83,7 @@ def test_precision_and_recall_are_of_the_label_that_is_asked_for(command, houses
     assert found["0"]["metrics"]["recall"] != found["1"]["metrics"]["recall"]
 
 
+@pytest.mark.slow
 def test_a_search_goes_on(command, houses, tmp_path):
     command("tune", *PRICE, *FAST, "--quiet")
     first = trials(tmp_path)

@@ -28,6 +28,7 @@ def write(path: Path, names: list[str], rows: object) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always::chainrule.errors.LeakWarning")
 def test_it_names_the_option_that_a_table_of_persons_needs(command, visits, tmp_path):
     """With the scores on persons that are known, and on new ones; nothing more is said where it is passed."""

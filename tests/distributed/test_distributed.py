@@ -155,6 +155,7 @@ def test_a_process_that_does_not_come_to_its_fit_ends_the_run(program):
     assert "process 0 of 2 has waited 2 s for another one" in error
 
 
+@pytest.mark.slow
 def test_where_the_port_is_taken_all_end_with_a_sentence(program, monkeypatch):
     """Process 0 at once, the other, which that cannot tell, after the seconds of the start."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -235,6 +236,7 @@ def test_the_command_started_twice_is_one_run_which_goes_on_in_a_single_process(
     assert models[0] == models[1]
 
 
+@pytest.mark.slow
 def test_processes_with_other_data_are_refused(program):
     with program.started(2, other_data=1) as processes:
         results = ended(processes)

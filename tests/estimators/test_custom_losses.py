@@ -63,6 +63,7 @@ def one(loss: Any, **settings: Any) -> MLPRegressor:
     return fitted(loss, **{"n_members": 1, "hidden_layer_sizes": (8,)} | settings)
 
 
+@pytest.mark.slow
 def test_its_targets_are_as_they_were_given():
     """Standardized, half of them would be negative, and a gamma distribution of mean 0 fits them best."""
     made = fitted(Gamma())
@@ -90,6 +91,7 @@ def test_a_file_is_read_with_its_class(custom: Any, tmp_path: Path):
     assert isinstance(chainrule.load(path, custom=custom).network.loss, Gamma)
 
 
+@pytest.mark.slow
 def test_settings_members_and_compact_files(tmp_path: Path):
     for number, made in enumerate(
         (one(Cubic(0.5), n_members=2), one(Cubic(0.5), preset="tabm"), fitted(Cubic(0.5), preset="additive"))

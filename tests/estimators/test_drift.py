@@ -54,6 +54,7 @@ def changed(X: Any) -> list[str]:
     return [each.name for each in FITTED.check(X).changed]
 
 
+@pytest.mark.slow
 def test_the_same_distribution_is_seldom_said_to_have_changed():
     """Within the binomial band of 5 %, of 200 tables: one of a thousand such tests fails by chance."""
     alarms = sum(bool(changed(rows(200, seed))) for seed in range(1, 201))

@@ -280,6 +280,7 @@ def test_a_network_is_cooled_as_what_it_predicts_is_and_stays_within_its_bound(t
         assert np.abs(model.raw_outputs(rows, "native", 64) - bound.d).max() <= bound.s * 1.000001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_networks_of_several_classes_with_a_linear_part_are_made_surer_once(
     count: int, monkeypatch: pytest.MonkeyPatch

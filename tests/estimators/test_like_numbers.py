@@ -209,6 +209,7 @@ def test_a_search():
         assert found.trials[0].state == "complete"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["fast", "best", "none"])
 def test_a_run_that_tests_on_it(tmp_path: Path, preset: str):
     path = tmp_path / "engines.csv"

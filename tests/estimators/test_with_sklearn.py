@@ -32,6 +32,7 @@ def small(**settings: Any) -> MLPClassifier:
     )
 
 
+@pytest.mark.slow
 def test_a_grid_search_in_two_processes():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -69,6 +69,7 @@ def test_preparations(scale: str):
         assert difference(estimator, rows) <= CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["robust+quantile", "robust+rank+linear"])
 def test_numbers_at_the_ends_of_float64(scale: str, tmp_path: Any):
     """Neighboring quantiles whose distance, or one divided by it, is beyond float64: the same shares everywhere."""

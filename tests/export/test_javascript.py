@@ -122,6 +122,7 @@ def fitted() -> list[tuple[Any, Any]]:
     return [(each, later(X)) for each in made]
 
 
+@pytest.mark.slow
 def test_estimators_and_hostile_tables(tmp_path: Path):
     found = fitted()
     for seed in range(TABLES):

@@ -99,6 +99,7 @@ def test_a_seed_means_the_same_numbers(name: str, reports: dict[str, Report]):
     assert timeless(lab.run(name, **SMALL[name])) == timeless(reports[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_progress_runs_from_0_to_1(name: str, reports: Reports):
     assert reports[name].name == name

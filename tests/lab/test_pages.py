@@ -37,6 +37,7 @@ def page(made, page_file):
     return Path(shutil.copyfile(made[1], page_file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [pytest.param(name, marks=() if name == "features" else pytest.mark.slow) for name in lab.LABS],

@@ -40,6 +40,7 @@ def test_the_gradient_vanishes_in_the_plain_net_and_each_cure_restores_it(report
     assert shallow > 1e6 * deep
 
 
+@pytest.mark.slow
 def test_shattering_is_what_size_does_not_show(report):
     cosines = {row["net"]: float(row["cosine"]) for row in report.tables[-1].records()}
     assert cosines["ReLU + batch norm"] < 0.3 < cosines["ReLU + batch norm + residual"]

@@ -116,6 +116,7 @@ def test_both_engines_agree(loss: c.Loss, y: np.ndarray, outputs: int, how: dict
     assert_array_equal(bound.predict(X[:1]), models[0].predict(X[:1]))
 
 
+@pytest.mark.slow
 @needs_native
 @settings(deadline=None, max_examples=30)
 @given(st.data())

@@ -282,6 +282,7 @@ def test_the_table_of_the_readme_is_that_of_the_newest_results(name: str):
         readme.refreshed("# Nothing", newest, readme.BATCH[name])
 
 
+@pytest.mark.slow
 def test_a_worker_answers():
     case = Case((6, 8, 3), 1024)
     with Pool() as pool:

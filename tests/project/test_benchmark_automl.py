@@ -67,6 +67,7 @@ def test_a_cell_measured_several_times_has_the_median_of_its_last_day(tmp_path: 
         )
 
 
+@pytest.mark.slow
 def test_a_cell_has_scores_seconds_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     home = tmp_path / "shipped"
     home.mkdir()

@@ -14,6 +14,7 @@ from chromium import guarded_page
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["example.org", "192.0.2.1"])  # a name, and an address that is nobody's
 def test_a_page_that_asks_the_network_is_found(host: str, browser: Any):
     opened = guarded_page(browser)

@@ -270,6 +270,7 @@ class Client:
 BODY = json.dumps(LARGE).encode().ljust(90_000)
 
 
+@pytest.mark.slow
 def test_large_bodies_wait_for_room(server: Served, monkeypatch: pytest.MonkeyPatch):
     """Four halves fill the room: a fifth body is read no further, small ones are answered, and room comes back."""
 

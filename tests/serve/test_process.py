@@ -153,6 +153,7 @@ def test_a_header_without_an_end(models: dict[str, Path]):
                 assert statuses(answer) == ([200] if is_answered else [])
 
 
+@pytest.mark.slow
 def test_connections_without_a_request(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
     """There are so many at most, and each has some seconds for a header; one that asks again and again goes on."""
     with served(models["labels"], limits=Limits(connections=2)) as url:

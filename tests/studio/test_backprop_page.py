@@ -139,6 +139,7 @@ def test_without_a_mistake_it_says_so(pages: Pages, fresh: Studio):
         assert page.locator("[data-test=next-mistake]").inner_text() == "The next largest loss"
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_picture_stays_and_a_number_is_tapped(pages: Pages, fresh: Studio):
     with pages.open("backprop", phone=True) as page:
         ready(page)
@@ -446,6 +447,7 @@ def test_keys_step_and_play(pages: Pages):
         assert page.locator("[data-test=go-play]").get_attribute("aria-label") == "Play"
 
 
+@pytest.mark.slow
 def test_it_plays_by_itself_for_those_who_like_motion(pages: Pages):
     with pages.open("backprop", motion=True) as page:
         page.wait_for_selector("[data-test=weight] [data-test=gradient]")
@@ -547,6 +549,7 @@ def test_a_neuron_is_chosen_without_a_mouse(pages: Pages, studio: Studio):
         assert_allclose(float(shown or "nan"), column[np.abs(column).argmax()], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_page_from_the_disk_has_what_was_seen(
     browser_page: Any, pages: Pages, studio: Studio, tmp_path: Any
 ):

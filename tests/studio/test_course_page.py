@@ -56,6 +56,7 @@ def trace_of(studio: Studio, index: int) -> Trace:
     return studio.model.trace(part.X[index], part.y[index])
 
 
+@pytest.mark.slow
 def test_the_first_steps(pages: Pages, studio: Studio):
     """From the contents through the steps on Draw and Backpropagation, by their buttons."""
     model = studio.model
@@ -135,6 +136,7 @@ def test_usual_slips_are_named(pages: Pages, studio: Studio):
         assert "和自己相連" in verdict.inner_text()
 
 
+@pytest.mark.slow
 def test_words_agree_with_their_numbers(pages: Pages, studio: Studio):
     """1 neuron and 2 neurons; and a number with a sign of its own is in brackets behind another sign, no other is."""
     with pages.open("plane", state={"course": "universality"}) as page:
@@ -195,6 +197,7 @@ LATE = """(() => {
 LAST in it, which is about the one before, comes after that."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "last",
     [

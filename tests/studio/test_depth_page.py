@@ -58,6 +58,7 @@ def drawn(page: Any, index: int) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 def test_neurons_in_depth_have_the_colours_of_the_flat_picture(pages: Pages):
     with pages.open(state=DEPTH) as page:
         for index in (0, 7, 19):
@@ -70,6 +71,7 @@ def test_neurons_in_depth_have_the_colours_of_the_flat_picture(pages: Pages):
         assert page.evaluate(f"{VIEW}.painter().canvas.getContext('2d') !== null")
 
 
+@pytest.mark.slow
 def test_it_turns_comes_nearer_and_picks(pages: Pages):
     with pages.open(state=DEPTH) as page:
         first = drawn(page, 3)
@@ -121,6 +123,7 @@ def test_on_a_phone_nothing_reaches_beyond_the_screen(pages: Pages):
         assert page.locator("canvas.depth").count() == 1
 
 
+@pytest.mark.slow
 def test_without_webgl_the_picture_is_flat(pages: Pages):
     without = """const real = HTMLCanvasElement.prototype.getContext;
       HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {

@@ -163,6 +163,7 @@ def test_the_page_computes_every_kind_of_link(browser):
                 assert close(a, trace.a[name][0]), name
 
 
+@pytest.mark.slow
 def test_the_page_looks_up_an_embedding(browser):
     """The forward pass, the drawing, and the screens that show a model with codes in its samples."""
     rng = np.random.default_rng(0)
@@ -185,6 +186,7 @@ def test_the_page_looks_up_an_embedding(browser):
                 settle(other)
 
 
+@pytest.mark.slow
 def test_the_screens_show_embedded_numbers(browser):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), rng.integers(0, 3, 60)
@@ -280,6 +282,7 @@ def inked(page) -> tuple[int, int, int, int]:
     return rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
 
 
+@pytest.mark.slow
 def test_arrow_keys_draw(pages: Pages):
     """The pad has 280 x 280 pixels, its pen a width of 23, and an arrow key moves it by 10."""
     with pages.open() as page:
@@ -386,6 +389,7 @@ def test_a_picture_from_a_file(pages: Pages, tmp_path):
         assert "text.png" in page.locator("[data-test=note]").inner_text()
 
 
+@pytest.mark.slow
 def test_a_pad_of_another_shape_is_read_cell_by_cell(browser):
     rng = np.random.default_rng(2)
     X, y = rng.integers(0, 256, (30, 48)).astype(np.uint8), rng.integers(0, 2, 30)

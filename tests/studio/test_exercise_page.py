@@ -80,6 +80,7 @@ def numbers(model: Model) -> dict[str, dict[str, float]]:
     }
 
 
+@pytest.mark.slow
 def test_mistakes_are_told_apart(pages: Pages, studio: Studio):
     state = {
         "weight": f'{{"name":"dense_1.W","i":{I},"j":{J}}}',

@@ -100,6 +100,7 @@ def test_without_a_model_a_screen_says_what_to_do(browser):
         assert page.locator("[data-test=lacking]").count() == 0
 
 
+@pytest.mark.slow
 def test_a_table_of_long_names_fits_a_phone_and_a_small_desk(browser, tmp_path: Path):
     columns = np.random.default_rng(1).normal(size=(80, 9))
     heads = [*(f"a measurement {k}" for k in range(8)), "progression_of_the_disease"]

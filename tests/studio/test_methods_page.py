@@ -62,6 +62,7 @@ def encoded(array: Any) -> str:
     return base64.b64encode(np.asarray(array, np.uint8).tobytes()).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arms", "depth", "activation", "passes", "seed"),
     [

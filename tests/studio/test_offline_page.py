@@ -128,6 +128,7 @@ def said(page) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_backpropagation_walks_through_every_sample_of_its_page(browser_page, tmp_path):
     studio = made(n=70)
     walk = find("backprop.walk")(studio, {"sample": 68, "n": 1})["walk"]

@@ -121,6 +121,7 @@ def test_training_agrees_with_the_engine(page: Page):
             assert row[1 : 1 + len(names)] == pytest.approx([record[name] for name in names], rel=1e-7), given
 
 
+@pytest.mark.slow
 def test_an_exported_plane_trains_in_its_page(browser_page, tmp_path):
     """It begins with the network that it was exported with; what needs a server is not there."""
     studio = Studio()

@@ -117,6 +117,7 @@ def from_module(page: Page, path: str, expression: str) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "state",

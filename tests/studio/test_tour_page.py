@@ -52,6 +52,7 @@ def said(page: Any) -> str:
     return page.locator("[data-test=tour-says] .tour-text").inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("screen", "phone"), FORMS)
 def test_every_step_finds_what_it_is_about(pages: Pages, screen: str, phone: bool):
     with pages.open(screen, phone=phone, lang="zh" if phone else "en") as page:

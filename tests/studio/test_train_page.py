@@ -191,6 +191,7 @@ def test_an_axis_ends_in_round_numbers(pages: Pages):
     np.testing.assert_allclose(found, [[0.3, 1], [0, 2.5], [0.01, 5], [0.1, 1]], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_frame_draws_what_is_new_and_numbers_change_as_fast_as_one_reads(pages: Pages):
     with pages.open("train", state={"train.form": FORM}) as page:
         found = page.evaluate(
@@ -260,6 +261,7 @@ def test_points_that_came_together_are_drawn_in_turn(pages: Pages):
     assert changes in ([[True, False], [False, True]] * 2, [[False, True], [True, False]] * 2)
 
 
+@pytest.mark.slow
 def test_a_page_shows_frames_as_often_as_it_can_draw_them(pages: Pages):
     with pages.open("train") as page:
         found = page.evaluate(
@@ -348,6 +350,7 @@ def test_the_timeline_puts_earlier_weights_on_show(pages: Pages, studio: Studio)
         np.testing.assert_array_equal(studio.model.theta, run.model.theta)
 
 
+@pytest.mark.slow
 def test_a_reload_and_a_second_page_see_the_run(pages: Pages, studio: Studio):
     with pages.open("train", state={"train.form": LONG}) as page:
         page.click("[data-test=start]")
@@ -381,6 +384,7 @@ def test_the_model_can_be_taken_along(pages: Pages, studio: Studio, tmp_path: Pa
         np.testing.assert_array_equal(load(path).theta, desk_of(studio).current().model.theta)
 
 
+@pytest.mark.slow
 def test_layers_and_settings_are_kept_in_the_address(pages: Pages, studio: Studio):
     with pages.open("train") as page:
         page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 32 – 10')")
@@ -453,6 +457,7 @@ def test_two_runs_stand_in_one_chart(pages: Pages, studio: Studio):
         assert [each["form"].get("optimizer") for each in desk_of(studio).others] == [None]
 
 
+@pytest.mark.slow
 def test_files_and_painted_points(pages: Pages, studio: Studio):
     before = studio.data
     try:

@@ -55,6 +55,7 @@ def ranked(studio: Studio) -> Any:
     return by_loss(studio.model, part.X, part.y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 def test_a_screen_begins_at_its_top(pages: Pages, phone: bool):
     """By the menu, a link within a screen, a step of the course and the browser's arrows."""
@@ -87,6 +88,7 @@ def test_a_screen_begins_at_its_top(pages: Pages, phone: bool):
         page.locator("[data-test=course-leave]").click()
 
 
+@pytest.mark.slow
 def test_the_browsers_arrows_lead_through_the_screens(pages: Pages):
     """An entry is a screen or a step of the course, whatever else changes on it; a language and a theme stay."""
     with pages.open("draw") as page:
@@ -116,6 +118,7 @@ def test_the_browsers_arrows_lead_through_the_screens(pages: Pages):
         page.locator("[data-test=course-leave]").click()
 
 
+@pytest.mark.slow
 def test_backpropagation_begins_with_a_mistake(pages: Pages, studio: Studio):
     """Unless a sample was chosen: the one that lies on Draw, or on Why, is nobody's choice."""
     worst = int(ranked(studio).order[0])
@@ -163,6 +166,7 @@ def test_a_drawing_is_asked_about_the_second_likeliest(pages: Pages, studio: Stu
         assert "Taken for" not in page.locator("[data-test=question]").inner_text()
 
 
+@pytest.mark.slow
 def test_the_steps_ask_about_a_mistake(pages: Pages, studio: Studio):
     """A sample that is read rightly gives way to a mistake; one that an address names, or that is misread, stays."""
     order = [int(row) for row in ranked(studio).order]
@@ -189,6 +193,7 @@ def test_the_steps_ask_about_a_mistake(pages: Pages, studio: Studio):
         assert state(page, "shown.backprop")["walk"]["rows"] == [0]
 
 
+@pytest.mark.slow
 def test_mistakes_are_counted_for_the_weights_on_show(pages: Pages):
     """And counted again when others are on show; the weight that nobody chose is never a dead one."""
     data = bright_rows(0.4)
@@ -222,6 +227,7 @@ def test_mistakes_are_counted_for_the_weights_on_show(pages: Pages):
         assert float(page.locator("[data-test=gradient]").first.get_attribute("data-value")) != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "key",
     [
@@ -249,6 +255,7 @@ def test_names_of_every_object_are_none_of_the_pages(pages: Pages, key: str):
 STEPS = ("own", "zoom", "delta", "gradient", "activation", "loss", "downhill", "layer")
 
 
+@pytest.mark.slow
 def test_an_address_opens_its_step_after_the_chain(pages: Pages, studio: Studio):
     """In the same tab and in another one: the question is about the network on show, and the screen has its numbers."""
     with pages.open("backprop", state={"course": "chain"}) as page:

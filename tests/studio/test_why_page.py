@@ -293,6 +293,7 @@ def test_a_table_has_bars(browser):
         assert page.locator("[data-test=turn]").count() == 0
 
 
+@pytest.mark.slow
 def test_nothing_to_ask_about(browser):
     with studio_pages(browser, Studio()) as pages, pages.open("why") as page:
         assert "there is none yet" in page.locator(".screen").inner_text()

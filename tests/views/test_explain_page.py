@@ -105,12 +105,14 @@ def test_it_fits_every_screen(browser_page, digits, page_file, width, height, sc
     assert browser_page.evaluate("document.documentElement.dataset.theme") == scheme
 
 
+@pytest.mark.slow
 def test_a_story_can_be_read_on_a_phone(phone_page, digits, page_file):
     explain(digits, load_mnist()[1].X[1]).write(page_file)
     phone_page.goto(page_file.as_uri())
     check(phone_page)
 
 
+@pytest.mark.slow
 def test_bars_keep_their_rows_and_values_where_few_are_against(browser_page, phone_page, page_file):
     model = Model(Network(4, [Dense(1)], MeanSquaredError()), seed=0)
     model.parameters["dense_1"].W[:, 0] = [3.0, -1.0, 2.0, -0.5]

@@ -375,6 +375,7 @@ def fail(run: Any) -> None:
     raise OSError("the disk is full")
 
 
+@pytest.mark.slow
 def test_a_real_result_of_every_kind_is_tested():
     made = set(results())  # first, so that every module with a kind is loaded
     assert {kind.name for kind in KINDS.values() if not kind.name.startswith("test_")} == made

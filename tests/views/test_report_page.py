@@ -100,6 +100,7 @@ def test_a_report_can_be_read_on_a_phone(phone_page, digits):
     check(phone_page)
 
 
+@pytest.mark.slow
 def test_many_classes_with_long_names_have_room(browser_page, phone_page, page_file):
     labels = [f"species {k} of the northern forest" for k in range(39)]
     matrix = confusion(np.full((39, 39), 2) + 90 * np.eye(39, dtype=int), labels)
