@@ -42,17 +42,19 @@ from chainrule.estimators.fit.plan import (
     table_settings,
 )
 from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.start import FIELDS, hidden_sizes
+from chainrule.estimators.fit.start import FIELDS
 from chainrule.estimators.fit.structure import FREE, RowValues
 from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, train, warn_of
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.held import result_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.notices.find import of_fit
+from chainrule.estimators.notices.notice import Notices
 from chainrule.estimators.numbers import NumericTargets, Targets, hint_of_censoring
 from chainrule.estimators.parameters import has_partial_fit, is_stochastic, values_of
 from chainrule.estimators.read_source import Reading, read_source
 from chainrule.estimators.recipes import ADDITIVE, BEST
+from chainrule.estimators.recipes.layers import hidden_sizes
 from chainrule.estimators.refused import as_matrix
 from chainrule.estimators.rows import hint_of_order
 from chainrule.estimators.tables import reading
@@ -193,7 +195,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             with progress.of_race(self.verbose, limit, begun) as watch:
                 request = self._in_time(request, raced)
                 data = self._data(request)
-                notices = of_fit(request, data, conditions.is_alone and request.is_early(limit))
+                notices = self._notices(request, data, conditions.is_alone and request.is_early(limit))
                 seen = drift.of_fit(data, conditions.is_alone)
                 if conditions.is_alone and data.samples.n >= draw.MIN_ROWS_TO_RACE:
                     warn_of_lone_classes(data)
@@ -217,7 +219,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             request = self._in_time(request)
             data = self._data(request)
             is_noticed = conditions.is_alone and not incremental
-            notices = of_fit(request, data, is_noticed and request.is_early(self._limit))
+            notices = self._notices(request, data, is_noticed and request.is_early(self._limit))
             seen = drift.of_fit(data, is_noticed) if before is None else before.seen
             if self.preset == ADDITIVE:
                 data = self._with_pairs(request, data)
@@ -350,6 +352,12 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             if (names := getattr(self, "feature_names_in_", None)) is not None:
                 data = replace(data, feature_names=names.tolist())
         return replace(data, structure=structure.checked(data.samples.n))
+
+    def _notices(self, request: FitRequest, data: FitData, is_looked_for: bool) -> Notices:
+        """Return what the fit notices of its table; what an earlier one noticed, if it goes on from that."""
+        return (
+            of_fit(request.given, data, is_looked_for) if request.before is None else request.before.notices
+        )
 
     def _with_pairs(self, request: FitRequest, data: FitData) -> FitData:
         """Return the data of an additive fit with the pairs of columns that it chooses."""

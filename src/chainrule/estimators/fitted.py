@@ -21,14 +21,16 @@ from chainrule.estimators import files
 from chainrule.estimators.additive.reading import terms_of_another
 from chainrule.estimators.additive.terms import Terms
 from chainrule.estimators.best import files as best_files
-from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.best.blend import Blend, RaceResult
+from chainrule.estimators.best.report import RaceReport
+from chainrule.estimators.bound.few import answer_few
 from chainrule.estimators.bound.predictors import AnyBound, bound
 from chainrule.estimators.drift.seen import read_columns
 from chainrule.estimators.explain.methods import Explains
 from chainrule.estimators.fit.result import NO_SPREAD, FitResult
 from chainrule.estimators.fit.start import Trunk
 from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.held import HoldsResult, as_fitted, result_of
+from chainrule.estimators.held import FittedAttribute, HoldsResult, as_fitted, result_of
 from chainrule.estimators.hidden import HiddenFeatures
 from chainrule.estimators.parameters import about
 from chainrule.estimators.refused import as_matrix
@@ -42,11 +44,35 @@ if TYPE_CHECKING:
     from chainrule.export.graph import ComputationGraph
 
 
+def raced(result: FitResult) -> RaceResult:
+    """Return the result of a race. Raises AttributeError for another one."""
+    if not isinstance(result, RaceResult):
+        raise AttributeError("only a fit of preset='best' has it")
+    return result
+
+
+def planned(result: FitResult) -> dict[str, Any]:
+    """Return the plan of a race as data. Raises AttributeError where there is none."""
+    plan = raced(result).plan
+    if plan is None:
+        raise AttributeError(
+            "only a fit of preset='best' has it, and no file of an earlier version or after an update"
+        )
+    return plan.to_data()
+
+
 class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type: ignore[misc]
     """Base class of the estimators: all but the fit."""
 
     _trunk: Trunk | None = None
     """the hidden layers to begin with, of another estimator"""
+
+    blend_ = FittedAttribute[Blend](lambda result: raced(result).blend, gives=True)
+    """the `Blend` that predicts, after a fit of preset="best" """
+    report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
+    """what happened in the race"""
+    plan_ = FittedAttribute[dict[str, Any]](planned)
+    """what the race did, as JSON values, by which `fit(plan=)` repeats it to the bit"""
 
     # --- prediction -------------------------------------------------------------------------------------------------
 
@@ -66,7 +92,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
     def _predicted(self, X: Table) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
         result = self._fitted
-        few = self._few_rows.answers(result, self.engine, X)
+        few = answer_few(self._few_rows, result, self.engine, X)
         if few is not None:
             return few.predicted
         if isinstance(result, RaceResult):
@@ -79,7 +105,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
     def _with_inputs(self, X: Table) -> tuple[Any, NDArray[Any]]:
         """Return the prepared inputs (n, features), and what `_predicted` does."""
         result = self._fitted
-        few = self._few_rows.answers(result, self.engine, X)
+        few = answer_few(self._few_rows, result, self.engine, X)
         if few is not None:
             return few
         inputs = self._check_X(X)

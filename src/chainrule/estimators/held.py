@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -10,9 +11,6 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from chainrule.estimators.best.blend import Blend, RaceResult
-from chainrule.estimators.best.report import RaceReport
-from chainrule.estimators.bound.few import KeptRows
 from chainrule.estimators.fit.held_out import HeldOut
 from chainrule.estimators.fit.result import FitResult, RateControl, Records, UpdateRecord
 from chainrule.estimators.fit.start import put_parameters, views
@@ -80,23 +78,6 @@ class LayerParameters(FittedAttribute[list[Any]]):
             put_parameters(estimator._result.model, self.name, value)
 
 
-def raced(result: FitResult) -> RaceResult:
-    """Return the result of a race. Raises AttributeError for another one."""
-    if not isinstance(result, RaceResult):
-        raise AttributeError("only a fit of preset='best' has it")
-    return result
-
-
-def planned(result: FitResult) -> dict[str, Any]:
-    """Return the plan of a race as data. Raises AttributeError where there is none."""
-    plan = raced(result).plan
-    if plan is None:
-        raise AttributeError(
-            "only a fit of preset='best' has it, and no file of an earlier version or after an update"
-        )
-    return plan.to_data()
-
-
 def counted(result: FitResult) -> Records:
     """Return the records of a fit by batches. Raises AttributeError for that of a solver, which counts nothing."""
     records = result.records
@@ -140,6 +121,27 @@ def is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
+@dataclass(eq=False)
+class KeptRows:
+    """What answers few rows of an estimator, until its next fit. A copy and a pickle of it begin without."""
+
+    are_given: bool = False
+    """whether networks of the estimator were given out, and may be written to from now on"""
+    rows: object = field(default=None, init=False)
+
+    def give(self) -> None:
+        """Note that networks are given out."""
+        self.are_given = True
+
+    def keep(self, rows: object) -> None:
+        """Keep what answers few rows."""
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[type[KeptRows], tuple[()]]:
+        """Return how a copy and a pickle are made."""
+        return KeptRows, ()
+
+
 class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """Base class of the estimators: their parameters, the result of the last fit, and its attributes."""
 
@@ -160,12 +162,6 @@ class HoldsResult(Parameters, BaseEstimator):  # type: ignore[misc]
     """what prepares a table"""
     held_out_ = FittedAttribute(kept_predictions)
     """`HeldOut`: predictions for rows by networks that had not learned from them, out of fold after preset="best" """
-    blend_ = FittedAttribute[Blend](lambda result: raced(result).blend, gives=True)
-    """the `Blend` that predicts, after a fit of preset="best" """
-    report_ = FittedAttribute[RaceReport](lambda result: raced(result).report)
-    """what happened in the race"""
-    plan_ = FittedAttribute[dict[str, Any]](planned)
-    """what the race did, as JSON values, by which `fit(plan=)` repeats it to the bit"""
     notices_ = FittedAttribute[Notices](lambda result: result.notices)
     """what the fit noticed of its table, each with the scores of a small model and what to pass"""
     updates_ = FittedAttribute[tuple[UpdateRecord, ...]](lambda result: result.updates)

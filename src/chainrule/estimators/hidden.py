@@ -13,9 +13,9 @@ from sklearn.utils.metaestimators import available_if
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
-from chainrule.estimators.fit.start import hidden_sizes
 from chainrule.estimators.held import HoldsResult
 from chainrule.estimators.recipes import ADDITIVE
+from chainrule.estimators.recipes.layers import hidden_sizes
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH

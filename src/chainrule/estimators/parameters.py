@@ -20,8 +20,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from chainrule.core.elsewhere import ESTIMATOR
 from chainrule.core.settings import NamesElsewhere
 from chainrule.engines import ENGINES
-from chainrule.estimators.fit.start import ACTIVATION_NAMES
 from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
+from chainrule.estimators.recipes.layers import ACTIVATION_NAMES
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS, Activation
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, AnyOptimizer, Optimizer, Solver

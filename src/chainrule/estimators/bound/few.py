@@ -1,10 +1,9 @@
-"""What answers few rows of a fitted estimator, kept between predictions for as long as nothing of it has changed."""
+"""Few rows of a fitted estimator, answered by what is kept for as long as nothing of the estimator has changed."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +14,11 @@ from chainrule.estimators.best.blend import RaceResult
 from chainrule.estimators.bound.inputs import TableRow
 from chainrule.estimators.bound.networks import bound_networks, preparations
 from chainrule.estimators.fit.result import FEW, FitResult
+from chainrule.estimators.held import KeptRows
 from chainrule.model import Model
 
 MOST_PARAMETERS = 1 << 22
 """Of networks with more parameters nothing is kept, and they are compared with nothing."""
-
-
 ENGINES = ("auto", "native")
 """Those by which few rows are answered so; another one is asked for what it computes."""
 
@@ -96,43 +94,28 @@ def _are_same(parts: Sequence[FitResult], others: Sequence[FitResult]) -> bool:
     return len(parts) == len(others) and all(map(operator.is_, parts, others))
 
 
-@dataclass(eq=False)
-class KeptRows:
-    """Holds what answers few rows of an estimator. A copy and a pickle of it begin without.
+def answer_few(kept: KeptRows, result: FitResult, engine: str, X: object) -> FewAnswers | None:
+    """Return the predictions of few rows; None for more, or without a table's preprocessor.
 
     The networks of a race are compared with what was bound only once somebody may have a way to write to them: those of
     a dozen networks take longer to read than a row to predict.
     """
-
-    are_given: bool = False
-    """whether networks of the estimator were given out"""
-    _kept: FewRows | None = field(default=None, init=False)
-
-    def give(self) -> None:
-        """Note that networks are given out, and may be written to from now on."""
-        self.are_given = True
-
-    def answers(self, result: FitResult, engine: str, X: object) -> FewAnswers | None:
-        """Return what is predicted for few rows; None for more, or without a table's preprocessor."""
-        if result.preprocessor is None:
+    if result.preprocessor is None:
+        return None
+    engine = result.blend.engine if isinstance(result, RaceResult) else engine
+    if engine not in ENGINES:
+        return None
+    is_compared = kept.are_given or not isinstance(result, RaceResult)
+    rows = kept.rows
+    if not isinstance(rows, FewRows) or not (
+        rows.result is result
+        and rows.engine == engine
+        and rows.is_compared >= is_compared
+        and rows.is_current()
+    ):
+        are_large = sum(model.theta.size for model in result.networks) > MOST_PARAMETERS
+        if are_large or not has_few_rows(X, FEW):
             return None
-        engine = result.blend.engine if isinstance(result, RaceResult) else engine
-        if engine not in ENGINES:
-            return None
-        is_compared = self.are_given or not isinstance(result, RaceResult)
-        kept = self._kept
-        if kept is None or not (
-            kept.result is result
-            and kept.engine == engine
-            and kept.is_compared >= is_compared
-            and kept.is_current()
-        ):
-            are_large = sum(model.theta.size for model in result.networks) > MOST_PARAMETERS
-            if are_large or not has_few_rows(X, FEW):
-                return None
-            kept = self._kept = FewRows(result, engine, is_compared)
-        return kept.answers(X)
-
-    def __reduce__(self) -> tuple[type[KeptRows], tuple[()]]:
-        """Return how a copy and a pickle are made."""
-        return KeptRows, ()
+        rows = FewRows(result, engine, is_compared)
+        kept.keep(rows)
+    return rows.answers(X)

@@ -18,7 +18,6 @@ from chainrule.estimators.fit.plan import ALONE, Conditions, FitPlan
 from chainrule.estimators.fit.result import FitResult, RateControl, Records
 from chainrule.estimators.fit.start import (
     Trunk,
-    hidden_layers,
     members_of,
     put_parameters,
     take_trunk,
@@ -27,6 +26,7 @@ from chainrule.estimators.fit.start import (
 from chainrule.estimators.fit.structure import FREE, RowStructure
 from chainrule.estimators.numbers import Targets
 from chainrule.estimators.parameters import Parameters, is_stochastic
+from chainrule.estimators.recipes.layers import hidden_layers
 from chainrule.formulas.layers import Dense, Embedding
 from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from chainrule.model import Ensemble, Model

@@ -19,7 +19,7 @@ from chainrule.errors import ConfigError
 from chainrule.estimators.fit.constraints import constraints_of
 from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.fit.limit import LimitCourse
-from chainrule.estimators.fit.start import Trunk, activations_in, hidden_sizes
+from chainrule.estimators.fit.start import Trunk, activations_in
 from chainrule.estimators.fit.structure import read_structure
 from chainrule.estimators.parameters import (
     OPTIMIZING,
@@ -34,6 +34,7 @@ from chainrule.estimators.parameters import (
 from chainrule.estimators.recipes import ADDITIVE, BEST, DEFAULT, PRESETS, additive
 from chainrule.estimators.recipes.base import NOTHING, Facts, OfFewRows, Proposal, Recipe
 from chainrule.estimators.recipes.few import WITHOUT_LINEAR_PART
+from chainrule.estimators.recipes.layers import hidden_sizes
 from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.rows import check_column
 from chainrule.estimators.tables.preprocessor import TablePreprocessor

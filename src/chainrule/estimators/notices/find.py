@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from chainrule.core import hints
 from chainrule.errors import LeakWarning
-from chainrule.estimators.fit.begin import FitRequest
-from chainrule.estimators.fit.data import FitData
+from chainrule.estimators.fit.data import FitData, FitInput
 from chainrule.estimators.notices import judge, sample
 from chainrule.estimators.notices.notice import Notice, Notices, is_silent
 from chainrule.estimators.notices.sample import Array, Rows, SampledTable
@@ -22,20 +21,18 @@ from chainrule.estimators.tables.rarity import mean_squares
 FEWEST_ROWS = 100
 
 
-def of_fit(request: FitRequest, data: FitData, is_alone: bool) -> Notices:
+def of_fit(given: FitInput, data: FitData, is_alone: bool) -> Notices:
     """Return what a fit notices, and warn of it; nothing for arrays, and where warnings are ignored and nobody asked.
 
-    data: that of the request, checked. The notices of a fit that it goes on from stay.
+    data: what was given, checked.
     is_alone: whether no search asks for the fit, which would hear the same of each trial.
     Rows are not looked at for what groups, time or X_val say of them already.
     """
-    if request.before is not None:
-        return request.before.notices
     if not is_alone or data.preprocessor is None or data.samples.n < FEWEST_ROWS:
         return Notices()
     if is_silent():
         return Notices()
-    given, table = request.given, sample.sampled(data)
+    table = sample.sampled(data)
     if table is None:
         return Notices()
     is_judged, known = given.X_val is not None, data.structure.groups

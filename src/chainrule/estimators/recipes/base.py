@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from chainrule.errors import ConfigError, option
-from chainrule.estimators.fit.start import activations, by_layer, hidden_sizes
+from chainrule.estimators.recipes.layers import activations, by_layer, hidden_sizes
 from chainrule.formulas.layers import Activation, Embedding, Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import AdamW
