@@ -188,9 +188,9 @@ def test_of_tables_of_many_rows_nothing_is_prepared():
     """What answers few rows is put together for the first table of few rows, not for one of many."""
     estimator = MLPClassifier((4,), preprocess="auto", max_iter=2, random_state=0).fit(FRAME, Y)
     many = estimator.predict_proba(FRAME)
-    assert estimator._few_rows._kept is None
+    assert estimator._few_rows.rows is None
     np.testing.assert_array_equal(estimator.predict_proba(FRAME[:FEW]), many[:FEW])
-    assert estimator._few_rows._kept is not None
+    assert estimator._few_rows.rows is not None
 
 
 def test_threads_may_predict_at_once():

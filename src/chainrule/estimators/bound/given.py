@@ -28,7 +28,7 @@ from chainrule.estimators.tables.truths import code_of, spellings, with_truths
 NUMBERS = frozenset((float, int, np.float64, np.float32, np.int64, np.int32))
 """The types that float() reads as a column of them is read."""
 _EPOCH = datetime.datetime(1970, 1, 1)
-_DAY_OF_EPOCH = _EPOCH.toordinal()
+DAY_OF_EPOCH = _EPOCH.toordinal()
 
 
 Cells = Sequence[object]
@@ -213,7 +213,7 @@ def as_number(learned: LearnedColumn) -> Callable[[object], float]:
         if type(cell) is datetime.datetime and cell.tzinfo is None:
             seconds = (cell - _EPOCH).total_seconds()
         elif type(cell) is datetime.date:
-            seconds = float(cell.toordinal() - _DAY_OF_EPOCH) * calendar.DAY
+            seconds = float(cell.toordinal() - DAY_OF_EPOCH) * calendar.DAY
         else:
             return math.nan if cell is None else slowly(cell)
         return seconds if abs(seconds) <= calendar.LATEST else math.nan

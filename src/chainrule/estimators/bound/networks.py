@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule.data.samples import TargetScale, side_by_side
 from chainrule.engines import Plan, select
 from chainrule.estimators.best.blend import RaceResult
+from chainrule.estimators.bound.inputs import Row
 from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.fit.start import members_of
 from chainrule.estimators.labels import Labels
@@ -20,7 +21,6 @@ from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import average, disagreement
 
-Row = NDArray[Any]
 """prepared inputs (features,)"""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from chainrule.estimators.bound.given import as_code, as_number
+from chainrule.estimators.bound.given import DAY_OF_EPOCH, as_code, as_number
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.learned import CodedColumn, Lane, LearnedColumn, PlannedColumn, planned
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -24,8 +24,7 @@ from chainrule.estimators.tables.statistics import Ranks, normal
 
 Writer = Callable[[object, list[float]], None]
 """Writes what a cell becomes into the inputs of a row, which are 0."""
-_DAY_OF_EPOCH = datetime.date(1970, 1, 1).toordinal()
-_FIRST, _LAST = datetime.date.min.toordinal() - _DAY_OF_EPOCH, datetime.date.max.toordinal() - _DAY_OF_EPOCH
+_FIRST, _LAST = datetime.date.min.toordinal() - DAY_OF_EPOCH, datetime.date.max.toordinal() - DAY_OF_EPOCH
 
 
 class RowPreparation:
@@ -143,7 +142,7 @@ def _part(part: str, origin: float) -> ScalarFunction:
             return math.nan
         days = math.floor(seconds / calendar.DAY)
         if _FIRST <= days <= _LAST:
-            return float(datetime.date.fromordinal(days + _DAY_OF_EPOCH).year)
+            return float(datetime.date.fromordinal(days + DAY_OF_EPOCH).year)
         return float(calendar.number(np.array([seconds]), part, origin)[0])
 
     return year
@@ -170,7 +169,7 @@ def _turns(cycle: str) -> ScalarFunction:
     def of_year(seconds: float) -> float:
         days = math.floor(seconds / calendar.DAY)
         if _FIRST <= days <= _LAST:
-            day = datetime.date.fromordinal(days + _DAY_OF_EPOCH)
+            day = datetime.date.fromordinal(days + DAY_OF_EPOCH)
             return (day.toordinal() - datetime.date(day.year, 1, 1).toordinal()) / 365.25
         return float(calendar.turns(np.array([seconds]), "year")[0])
 
