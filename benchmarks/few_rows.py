@@ -10,7 +10,7 @@ an indicator, standardized numbers, and categories as one-hot codes. Each cell i
 as soon as it is measured, and cells that are there are not computed again: a run that was ended goes on. The page has
 the draws that all contestants of a table have. With --kept the cells are in another file, and the tables are printed.
 
-The settings for few rows (`chainrule.estimators.recipes.few`) were chosen on the tables of CHOSEN_ON; the others are
+The settings for few rows (`chainrule.presets.few`) were chosen on the tables of CHOSEN_ON; the others are
 those that they are shown on.
 """
 

@@ -21,8 +21,8 @@ from sklearn.metrics import r2_score
 from tables.loaders import TABLES
 
 from chainrule import MLPRegressor
-from chainrule.estimators.fit.splits import holdout
-from chainrule.estimators.fit.structure import RowStructure
+from chainrule.tables.splits import holdout
+from chainrule.tables.structure import RowStructure
 
 FRACTION = 0.15
 """What the preset holds out."""

@@ -17,14 +17,13 @@ import warnings
 from tables.loaders import TABLES, Loaded, Table, TableError
 from threadpoolctl import threadpool_limits
 
-from chainrule.estimators.fit.data import FitInput, of_table
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.notices.find import looked_at
-from chainrule.estimators.notices.notice import Notice
-from chainrule.estimators.notices.sample import sampled
-from chainrule.estimators.numbers import NumericTargets
-from chainrule.estimators.tables import reading
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.tables import reading
+from chainrule.tables.data import FitInput, of_table
+from chainrule.tables.labels import Labels
+from chainrule.tables.numbers import NumericTargets
+from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.trust.notice import Notice
+from chainrule.trust.notices import looked_at, sampled
 from chainrule.views import words
 
 SETTINGS = {"loss": "squared_error", "quantiles": 0.5, "class_weight": None, "label_smoothing": 0.0}

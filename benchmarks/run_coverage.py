@@ -29,7 +29,7 @@ from tables.loaders import TABLES, Table, TableError
 from tables.peers import Categories, named
 
 from chainrule import MLPClassifier, MLPRegressor
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.tables.preprocessor import TablePreprocessor
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "coverage.jsonl"

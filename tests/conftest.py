@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +145,31 @@ def phone_page(contexts: Any) -> Iterator[Page]:
     )
 
 
-LONGEST = ("distributed", "training", "lab", "formulas", "engines", "cli", "estimators")
+@pytest.fixture
+def race_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function: let these candidates race alone, whatever the number of rows."""
+    from chainrule.race import candidates
+
+    def only(*few: candidates.Candidate) -> None:
+        monkeypatch.setattr(candidates, "CANDIDATES", few)
+        monkeypatch.setattr(candidates, "OF_FEW_ROWS", ())
+
+    return only
+
+
+LONGEST = (
+    "distributed",
+    "training",
+    "lab",
+    "formulas",
+    "engines",
+    "cli",
+    "race",
+    "fitting",
+    "trust",
+    "tables",
+    "estimators",
+)
 """Rooms whose files take longest for each of their tests, in the order in which they are run, after the pages."""
 
 

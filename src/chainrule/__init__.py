@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from chainrule.errors import ShapeError as ShapeError
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
-    from chainrule.estimators.tables.preprocessor import TablePreprocessor as TablePreprocessor
     from chainrule.formulas.initializers import Constant as Constant
     from chainrule.formulas.initializers import GlorotNormal as GlorotNormal
     from chainrule.formulas.initializers import GlorotUniform as GlorotUniform
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from chainrule.network.blocks import Skip as Skip
     from chainrule.network.constraints import Constraints as Constraints
     from chainrule.network.network import Network as Network
+    from chainrule.tables.preprocessor import TablePreprocessor as TablePreprocessor
     from chainrule.training import Augment as Augment
     from chainrule.training import Callback as Callback
     from chainrule.training import Checkpoint as Checkpoint
@@ -113,7 +113,7 @@ _HOMES = {
     "datasets.parquet_source": "ParquetSource",
     "engines": "ENGINES",
     "estimators": "MLPClassifier MLPRegressor",
-    "estimators.tables.preprocessor": "TablePreprocessor",
+    "tables.preprocessor": "TablePreprocessor",
     "errors": (
         "ChainruleError ConfigError DataError DistributedError FormatError LeakWarning NonFiniteError ShapeError"
     ),

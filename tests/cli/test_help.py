@@ -16,11 +16,11 @@ from typer.main import get_command
 from chainrule.cli import EXAMPLES, app
 from chainrule.cli.train_words import TRAIN
 from chainrule.datasets import load_mnist
-from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.presets import ADDITIVE, BEST, PRESETS
 from chainrule.recipe.settings import NAMES, Settings, flag
 from chainrule.training.without_backprop import METHODS
 

@@ -12,10 +12,10 @@ import pytest
 from pyarrow import feather, parquet
 
 from chainrule import Ensemble, MLPClassifier, MLPRegressor
-from chainrule.estimators.rows import rows_of
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
+from chainrule.tables.rows import rows_of
 from house_tables import read
 
 FAST = ("--preset", "fast", "--epochs", 3, "--hidden", 16, "--quiet")

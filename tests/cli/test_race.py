@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from chainrule import MLPRegressor
-from chainrule.estimators.best import candidates, runner
-from chainrule.estimators.best.candidates import Candidate
+from chainrule.race import candidates, runner
+from chainrule.race.candidates import Candidate
 from chainrule.recipe.folder import RACE
 
 RACED = (

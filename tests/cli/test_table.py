@@ -169,8 +169,8 @@ def test_the_description_fits_the_terminal(houses, tmp_path, width):
     from rich.console import Console
 
     from chainrule.cli.output import columns_table, comparison_table
-    from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.recipe.baselines import BaselineComparison, Compared
+    from chainrule.tables.preprocessor import TablePreprocessor
 
     described = (
         TablePreprocessor()
@@ -429,8 +429,8 @@ def test_a_network_that_no_estimator_describes_is_a_model_with_its_table(command
 
 def test_a_plain_run_of_an_earlier_version_is_read_and_goes_on(command, houses, tmp_path):
     """It was trained by `Model.fit`, and its file had an estimator all the same; it goes on as it was trained."""
-    from chainrule.estimators.files import described
-    from chainrule.estimators.held import as_fitted, result_of
+    from chainrule.fitting.files import described
+    from chainrule.fitting.held import as_fitted, result_of
     from chainrule.recipe import by_model, folder
     from chainrule.recipe.data import load as load_data
     from chainrule.recipe.run import carry_out

@@ -14,9 +14,9 @@ import pytest
 import chainrule as c
 from chainrule.datasets import arrow_text, cells, read_table
 from chainrule.errors import ConfigError
-from chainrule.estimators.rows import rows_of
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.serve.server import served
+from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.rows import rows_of
 
 
 def file_of(tmp_path: Path, text: str, name: str = "t.csv") -> Path:

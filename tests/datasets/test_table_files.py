@@ -19,7 +19,7 @@ from pyarrow import feather, parquet
 
 import chainrule as c
 from chainrule.datasets import arrow_text, cells, idx, read_table, table_files, text_tables
-from chainrule.estimators.tables.target import infer_task
+from chainrule.tables.target import infer_task
 
 
 def written(tmp_path: Path, text: str | bytes, name: str = "t.csv") -> Path:

@@ -15,7 +15,7 @@ import pytest
 from chainrule import MLPClassifier, TablePreprocessor
 from chainrule.datasets import read_table, text_column
 from chainrule.datasets.text_column import TextColumn, TextsRead
-from chainrule.estimators.rows import rows_of
+from chainrule.tables.rows import rows_of
 
 TEXTS = ["Oslo", None, "Łódź", "", "Oslo", "\ud800", "naïve"]
 

@@ -27,9 +27,9 @@ from chainrule import (
     load,
 )
 from chainrule.errors import FormatError
-from chainrule.estimators.best.blend import Blend, BlendPart, RaceResult
-from chainrule.estimators.best.report import RaceReport
-from chainrule.estimators.held import as_fitted, result_of
+from chainrule.fitting.held import as_fitted, result_of
+from chainrule.race.blend import Blend, BlendPart, RaceResult
+from chainrule.race.report import RaceReport
 from chainrule.trained import packing, persistence, rounding
 
 RNG = np.random.default_rng(0)

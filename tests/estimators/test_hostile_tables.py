@@ -10,8 +10,8 @@ import pytest
 
 from chainrule import ChainruleError, MLPClassifier, MLPRegressor
 from chainrule.errors import ShapeError
-from chainrule.estimators.recipes import PRESETS
-from chainrule.estimators.tables.reading import read
+from chainrule.presets import PRESETS
+from chainrule.tables.reading import read
 from full import FULL
 from halves import half
 from hostile_tables import COUNT, WIDE, hostile_table

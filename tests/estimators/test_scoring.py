@@ -14,15 +14,14 @@ from sklearn.base import clone
 from sklearn.metrics import fbeta_score, get_scorer, make_scorer, mean_pinball_loss
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
-from chainrule.estimators.best.by_score import ScoredParts, score_weights
-from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.judge import Judge, greedy
-from chainrule.estimators.best.report import RaceReport, Record, record_of
-from chainrule.estimators.held import result_of
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.numbers import NumericTargets
-from chainrule.estimators.scorers import HeldOutScorer
+from chainrule.fitting.held import result_of
 from chainrule.formulas.losses import Quantile
+from chainrule.race.candidates import Candidate
+from chainrule.race.judge import Judge, ScoredParts, greedy, score_weights
+from chainrule.race.report import RaceReport, Record, record_of
+from chainrule.tables.labels import Labels
+from chainrule.tables.numbers import NumericTargets
+from chainrule.trust.scorers import HeldOutScorer
 
 RNG = np.random.default_rng(0)
 N = 80

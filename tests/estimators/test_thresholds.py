@@ -17,11 +17,11 @@ from sklearn.metrics import f1_score, get_scorer
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier
-from chainrule.estimators.decisions import Decision, checked_costs, threshold_of
-from chainrule.estimators.held import result_of
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.scorers import HeldOutScorer
 from chainrule.estimators.thresholds import COUNTED, JudgedRows, by_costs, by_score, candidates, counted
+from chainrule.fitting.held import result_of
+from chainrule.tables.labels import Labels
+from chainrule.trust.decisions import Decision, checked_costs, threshold_of
+from chainrule.trust.scorers import HeldOutScorer
 from chainrule.views import words
 
 RNG = np.random.default_rng(0)

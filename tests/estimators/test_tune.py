@@ -18,15 +18,15 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import Callback, ConfigError, DataError, Ensemble, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators import tune
-from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.structure import FREE
-from chainrule.estimators.held import result_of
-from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.tuning import search, study
 from chainrule.estimators.tuning import trial as one_trial
 from chainrule.estimators.tuning.search import by_chance
 from chainrule.estimators.tuning.spaces import FAST, SPACES
 from chainrule.estimators.tuning.trial import Problem, Tried, tried
+from chainrule.fitting.held import result_of
+from chainrule.presets import PRESETS
+from chainrule.tables.data import FitInput
+from chainrule.tables.structure import FREE
 
 optuna = pytest.importorskip("optuna")
 R = np.random.default_rng(5)

@@ -13,10 +13,11 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from chainrule import Callback, ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, ShapeError
-from chainrule.estimators import files, updating
-from chainrule.estimators.best import race
-from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.held import result_of
+from chainrule.estimators import updating
+from chainrule.fitting import files
+from chainrule.fitting.held import result_of
+from chainrule.race import race
+from chainrule.race.candidates import Candidate
 
 GENERATOR = np.random.default_rng(7)
 
@@ -135,11 +136,9 @@ def test_the_smallest_part_that_is_as_good_by_hand(monkeypatch: pytest.MonkeyPat
     for losses, part in (([5, 4, 3.0025, 3, 4], 0.5), ([5, 4, 3.1, 3, 4], 0.75), ([1, 2, 3, 4, 5], 0.0)):
         each = iter(losses)
         with monkeypatch.context() as patched:
-            patched.setattr(
-                "chainrule.estimators.best.judge.Judge.mean_loss", lambda *_, each=each: next(each)
-            )
+            patched.setattr("chainrule.race.judge.Judge.mean_loss", lambda *_, each=each: next(each))
             found = copy.deepcopy(made).update(*NEW)
-            patched.setattr("chainrule.estimators.best.judge.Judge.mean_loss", lambda *_: 0.0)
+            patched.setattr("chainrule.race.judge.Judge.mean_loss", lambda *_: 0.0)
             patched.setattr(updating, "PARTS", (1.0,))
             whole = copy.deepcopy(made).update(*NEW).model_.theta
         assert found.updates_[0].part == part

@@ -25,7 +25,6 @@ from chainrule import (
     SoftmaxCrossEntropy,
 )
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.recipes import PRESETS
 from chainrule.export import as_c
 from chainrule.export.answers import AboveThreshold, GroupSoftmax, LargestColumn, SimilarRows, WeightedSum
 from chainrule.export.as_c import STRICT, compiler
@@ -59,6 +58,7 @@ from chainrule.export.numbers import (
     SelectedColumns,
     constant,
 )
+from chainrule.presets import PRESETS
 from exported import later, moved, table
 from hostile_tables import hostile_table
 

@@ -13,8 +13,8 @@ from scipy.stats import norm
 
 from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.recipes import PRESETS
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.presets import PRESETS
+from chainrule.tables.preprocessor import TablePreprocessor
 from exported import later, table
 from hostile_tables import hostile_table
 

@@ -20,16 +20,16 @@ from chainrule import ChainruleError, ConfigError, MLPClassifier, MLPRegressor
 from chainrule.datasets import numerals
 from chainrule.errors import DataError, TableWarning
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.recipes import PRESETS
-from chainrule.estimators.tables import calendar, kinds
-from chainrule.estimators.tables.column import plain
-from chainrule.estimators.tables.column import texts as written_cell
-from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.export.columns import GraphInput
 from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.integers import IntegerOperation
 from chainrule.export.javascript import PARTS, compare_module, module
 from chainrule.export.numbers import FUNCTIONS, Elementwise, GraphOperation
+from chainrule.presets import PRESETS
+from chainrule.tables import calendar, kinds
+from chainrule.tables.column import plain
+from chainrule.tables.column import texts as written_cell
+from chainrule.tables.learned import LearnedColumn
 from exported import difference, later, moved, table
 from hostile_tables import hostile_table
 

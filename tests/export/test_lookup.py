@@ -12,8 +12,6 @@ import pandas as pd
 import pytest
 
 from chainrule import ConfigError, MLPClassifier, MLPRegressor
-from chainrule.estimators.best import candidates
-from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.graphs import graph_inputs
 from chainrule.export.answers import Ratio, SimilarRows
 from chainrule.export.as_c import compiler
@@ -23,6 +21,8 @@ from chainrule.export.graph import ComputationGraph, GraphBuilder
 from chainrule.export.numbers import constant
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import calibrated, in_int8
+from chainrule.race import candidates
+from chainrule.race.candidates import Candidate
 from needs import needs
 
 CLOSE = 1e-11

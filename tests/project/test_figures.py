@@ -16,7 +16,8 @@ from results import Results
 from speed import geometric_mean
 from verdicts import Comparison, compared
 
-from chainrule.estimators.best import lookup, lookup_fit, lookup_held, race_lookup
+from chainrule.fitting import lookup
+from chainrule.race import fit_lookup
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = "docs/questions.md"
@@ -176,20 +177,20 @@ BEFORE_LOOKUP = {
 """The loss of "best" in 60 s on one split without similar training rows, and without the recipe "free": cells of
 benchmarks/results/automl.jsonl."""
 LOOKED_UP = [
-    ("docs/design.md", "# steps of Adam over the", lookup_fit.STEPS),
-    ("docs/design.md", "over the # nearest training rows", lookup_fit.NEAREST),
-    ("docs/design.md", "of each of at most #, in", lookup_fit.MOST_QUERIED),
-    ("docs/design.md", "better by # standard errors", lookup_fit.SURE),
-    ("docs/design.md", "standard errors and by # %", 100 * lookup_fit.ENOUGH),
-    ("docs/design.md", "so the loss has to be # % smaller", 100 * lookup_fit.ENOUGH),
-    ("docs/design.md", "The prior is at least #,", lookup_fit.LEAST_PRIOR),
-    ("docs/design.md", "of a column with at least # values", lookup_held.MIN_VALUES),
-    ("docs/design.md", "of this is # standard errors above 0", lookup_held.GROUPED),
-    ("docs/design.md", "identifies, at most # of them", lookup_held.MOST_IDENTIFYING),
+    ("docs/design.md", "# steps of Adam over the", fit_lookup.STEPS),
+    ("docs/design.md", "over the # nearest training rows", fit_lookup.NEAREST),
+    ("docs/design.md", "of each of at most #, in", fit_lookup.MOST_QUERIED),
+    ("docs/design.md", "better by # standard errors", fit_lookup.SURE),
+    ("docs/design.md", "standard errors and by # %", 100 * fit_lookup.ENOUGH),
+    ("docs/design.md", "so the loss has to be # % smaller", 100 * fit_lookup.ENOUGH),
+    ("docs/design.md", "The prior is at least #,", fit_lookup.LEAST_PRIOR),
+    ("docs/design.md", "of a column with at least # values", fit_lookup.MIN_VALUES),
+    ("docs/design.md", "of this is # standard errors above 0", fit_lookup.GROUPED),
+    ("docs/design.md", "identifies, at most # of them", fit_lookup.MOST_IDENTIFYING),
     ("docs/design.md", "a similarity below e^-#.", lookup.MAX_DISTANCE),
-    ("docs/design.md", "keeps training rows, at most #,", race_lookup.MOST_KEPT),
-    ("docs/design.md", "would take more than # % of the time limit", 100 * race_lookup.MAX_SHARE_OF_RACE),
-    ("docs/estimators.md", "has them, up to # training rows", race_lookup.MOST_KEPT),
+    ("docs/design.md", "keeps training rows, at most #,", fit_lookup.MOST_KEPT),
+    ("docs/design.md", "would take more than # % of the time limit", 100 * fit_lookup.MAX_SHARE_OF_RACE),
+    ("docs/estimators.md", "has them, up to # training rows", fit_lookup.MOST_KEPT),
 ]
 """What a lookup is, and the constants behind it."""
 NOT_MEASURED = {"3.11", "3.0", "2.0"}

@@ -142,13 +142,13 @@ def test_the_estimators_leave_what_few_need_until_it_is_used():
     models = {"ensemble", "linear_model", "metrics", "model_selection", "preprocessing", "svm"}
     assert not {f"sklearn.{room}" for room in models} & names
     late = {
-        "estimators.explain.explain",
+        "explain.explain",
         "estimators.graphs",
-        "estimators.best.race",
+        "race.race",
         "export.graph",
         "views",
     }
-    late |= {"inspection.attribution", "datasets.parquet_source", "estimators.drift.check"}
+    late |= {"inspection.attribution", "datasets.parquet_source", "trust.drift"}
     assert not {f"chainrule.{room}" for room in late} & names
 
 

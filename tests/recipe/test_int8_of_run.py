@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.rows import rows_of
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
 from chainrule.recipe import reported
@@ -16,6 +15,7 @@ from chainrule.recipe.data import load
 from chainrule.recipe.reported import int8_of_run
 from chainrule.recipe.run import Outcome, run
 from chainrule.recipe.settings import Settings
+from chainrule.tables.rows import rows_of
 from chainrule.views.report import render
 from chainrule.views.words import spoken_in
 from house_tables import columns, write

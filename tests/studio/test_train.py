@@ -34,7 +34,6 @@ from chainrule import (
 )
 from chainrule.datasets import load_mnist
 from chainrule.errors import ChainruleError
-from chainrule.estimators.rows import rows_of
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.preset_choice import DEFAULT, estimator
 from chainrule.recipe.settings import Settings
@@ -45,6 +44,7 @@ from chainrule.studio.screens.train import look, timeline, training, uploaded
 from chainrule.studio.screens.train.curves import POINTS
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.studio import Studio
+from chainrule.tables.rows import rows_of
 
 assert screens.__name__, "its import registers the commands"
 SMALL = {"samples": 1500, "epochs": 3, "layers": [{"kind": "dense", "units": 16}, {"kind": "relu"}]}

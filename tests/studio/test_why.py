@@ -29,7 +29,6 @@ from chainrule import (
     Tanh,
 )
 from chainrule.errors import ChainruleError, ConfigError
-from chainrule.estimators.rows import rows_of
 from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
@@ -40,6 +39,7 @@ from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
 from chainrule.studio.start import opened
 from chainrule.studio.studio import Studio
+from chainrule.tables.rows import rows_of
 from small_studios import SIDE, bright_rows
 from studio_words import faults_of_chinese
 

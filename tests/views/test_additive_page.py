@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import FormatError
-from chainrule.estimators.additive.terms import AdditiveTerm, Axis, Terms, as_plain, from_plain
+from chainrule.fitting.terms import AdditiveTerm, Axis, Terms, as_plain, from_plain
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.views import report, words

@@ -22,9 +22,6 @@ from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
 from chainrule.estimators.distilling import distill
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.notices.notice import Notice, Notices
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.target import infer_task
 from chainrule.export.effect import effect_of_int8
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
@@ -46,7 +43,10 @@ from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
+from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.target import infer_task
 from chainrule.training.listeners import Listener
+from chainrule.trust.notice import Notice, Notices
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
 
@@ -58,19 +58,20 @@ ROOMS = (
     "inspection",
     "lab",
     "recipe",
-    "estimators.explain",
-    "estimators.tables.cells",
-    "estimators.decisions",
-    "estimators.reliability",
-    "estimators.distilling.cost",
-    "estimators.drift.check",
+    "explain",
+    "tables.cells",
+    "trust.decisions",
+    "trust.reliability",
+    "estimators.distilling",
+    "trust.drift",
     "export.effect",
-    "estimators.notices.notice",
+    "trust.notice",
     "views.experiments",
     "views.tables",
 )
 NOT_RESULTS = {
     "an input or a base": {
+        *("ColumnTable", "Distilled", "SampledTable", "SeenColumn", "SmallScore", "ScorePair", "RowSplit"),
         "Event",
         "Ended",
         "LayerWeights",

@@ -21,8 +21,8 @@ from chainrule import (
     SoftmaxCrossEntropy,
 )
 from chainrule.datasets import load_mnist
-from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.tables.cells import ReadColumn
+from chainrule.explain.reasons import Reasons
+from chainrule.tables.cells import ReadColumn
 from chainrule.views.figures import confusion, learning_curve, size_bars
 from chainrule.views.figures.reasons import beeswarm
 from chainrule.views.report import page as page_of_sections

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.estimators.notices.notice import Notice, Notices
 from chainrule.recipe.baselines import BaselineComparison, Compared
 from chainrule.recipe.judge import Judgement
+from chainrule.trust.notice import Notice, Notices
 from chainrule.views import words
 from chainrule.views.text.verdict import headlines, in_short, verdict
 from commands import invoke

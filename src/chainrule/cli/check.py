@@ -12,8 +12,8 @@ from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
-    from chainrule.estimators.drift.check import DriftCheck
     from chainrule.recipe.later_tables import Known
+    from chainrule.trust.drift import DriftCheck
 
 
 @guarded
@@ -69,7 +69,7 @@ def checks_of(
     if table is None or made is None:
         return {}
     from chainrule.datasets.table_files import TABLES
-    from chainrule.estimators.held import result_of
+    from chainrule.fitting.held import result_of
 
     if not result_of(made).seen:
         return {}

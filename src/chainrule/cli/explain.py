@@ -14,7 +14,7 @@ from chainrule.views import words
 if TYPE_CHECKING:
     from chainrule.core.arrays import RowsLike
     from chainrule.datasets.headers import TableLayout
-    from chainrule.estimators.explain.reasons import Reasons
+    from chainrule.explain.reasons import Reasons
     from chainrule.model import Model
     from chainrule.recipe.later_tables import Known
 
@@ -155,7 +155,7 @@ def row_of(columns: dict[str, Any], row: int) -> dict[str, Any]:
     """Return a row of a table as a table."""
     import numpy as np
 
-    from chainrule.estimators.rows import rows_of
+    from chainrule.tables.rows import rows_of
 
     return dict(rows_of(columns, np.array([row])))
 
@@ -166,8 +166,8 @@ def read_numbers(
     """Return the feature names, the rows of a table as numbers, and its column y if there is one."""
     from chainrule.data.frames import places
     from chainrule.datasets.headers import AUTOMATIC
-    from chainrule.estimators.tables.column import plain
     from chainrule.recipe.columns import as_numbers, read_columns
+    from chainrule.tables.column import plain
 
     columns = read_columns(text, (layout or AUTOMATIC)._replace(names=model.feature_names or ()))
     truth = columns.pop("y", None)

@@ -71,7 +71,7 @@ def of_preset(run: Prepared, model: Model | Ensemble, started: Started) -> list[
 
 def introduce_race(out: Console, run: Prepared) -> None:
     """Print the table before recipes race on it."""
-    from chainrule.estimators.best.state import SECONDS
+    from chainrule.race.state import SECONDS
 
     table, said = run.table, words.running
     parts = said.parts_of_race(len(table.train), len(table.test))

@@ -11,8 +11,8 @@ from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
-    from chainrule.estimators.decisions import Decision
     from chainrule.recipe.later_tables import Known
+    from chainrule.trust.decisions import Decision
 
 
 def load_with_table(

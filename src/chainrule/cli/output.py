@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from chainrule.estimators.tables.cells import DescribedTable
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.judge import Judgement
     from chainrule.recipe.tables import TableData
+    from chainrule.tables.cells import DescribedTable
 
 MAX_CLASSES = 20
 """The maximum classes of a confusion matrix that is printed as a table."""

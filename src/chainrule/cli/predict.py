@@ -20,10 +20,10 @@ from chainrule.views import words
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier, MLPRegressor
-    from chainrule.estimators.drift.check import DriftCheck
-    from chainrule.estimators.explain.methods import Explains
+    from chainrule.explain.methods import Explains
     from chainrule.model import Ensemble, Model
     from chainrule.recipe.later_tables import Known
+    from chainrule.trust.drift import DriftCheck
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 
@@ -98,8 +98,8 @@ def covering_of(
 
     Raises ConfigError for an estimator that keeps no predictions of held-out rows.
     """
-    from chainrule.estimators.covering import check_coverage
-    from chainrule.estimators.held import result_of
+    from chainrule.fitting.covering import check_coverage
+    from chainrule.fitting.held import result_of
 
     check_coverage(coverage, "--interval")
     if made is None or result_of(made).calibration is None:

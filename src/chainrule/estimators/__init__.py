@@ -13,8 +13,8 @@ from chainrule.core.lazy import lazy
 if TYPE_CHECKING:
     from chainrule.estimators.classifier import MLPClassifier
     from chainrule.estimators.regressor import MLPRegressor
-    from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.estimators.tuning.search import tune
+    from chainrule.tables.preprocessor import TablePreprocessor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "TablePreprocessor", "tune"]
 

@@ -15,24 +15,15 @@ from sklearn.utils.metaestimators import available_if
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.source import Source
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.additive import fit as additive
-from chainrule.estimators.best import asked
-from chainrule.estimators.best.plan import RacePlan, seed_of_rows
-from chainrule.estimators.best.state import NOTHING, RaceListener, RaceState
-from chainrule.estimators.drift import seen as drift
-from chainrule.estimators.fit.begin import FitRequest, begin
-from chainrule.estimators.fit.data import (
-    FitData,
-    FitInput,
-    checked,
-    fitted_preprocessor,
-    of_table,
-    parted,
-    structure_of,
-)
-from chainrule.estimators.fit.held_out import warn_of_lone_classes
-from chainrule.estimators.fit.in_time import rows_again, rows_in_time, warn_of_rows, with_members_in_time
-from chainrule.estimators.fit.plan import (
+from chainrule.estimators.fitted import Fitted
+from chainrule.estimators.updating import Going, updated
+from chainrule.fitting import additive as additive
+from chainrule.fitting.begin import FitRequest, begin
+from chainrule.fitting.from_source import Reading, read_source
+from chainrule.fitting.held import result_of
+from chainrule.fitting.in_time import rows_again, rows_in_time, warn_of_rows, with_members_in_time
+from chainrule.fitting.parameters import has_partial_fit, is_stochastic, values_of
+from chainrule.fitting.plan import (
     ALONE,
     Conditions,
     FitPlan,
@@ -41,32 +32,40 @@ from chainrule.estimators.fit.plan import (
     resolved,
     table_settings,
 )
-from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.start import FIELDS
-from chainrule.estimators.fit.structure import FREE, RowValues
-from chainrule.estimators.fit.train import Listeners, WholeFit, holdout_of, train, warn_of
-from chainrule.estimators.fitted import Fitted
-from chainrule.estimators.held import result_of
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.notices.find import of_fit
-from chainrule.estimators.notices.notice import Notices
-from chainrule.estimators.numbers import NumericTargets, Targets, hint_of_censoring
-from chainrule.estimators.parameters import has_partial_fit, is_stochastic, values_of
-from chainrule.estimators.read_source import Reading, read_source
-from chainrule.estimators.recipes import ADDITIVE, BEST
-from chainrule.estimators.recipes.layers import hidden_sizes
-from chainrule.estimators.refused import as_matrix
-from chainrule.estimators.rows import hint_of_order
-from chainrule.estimators.tables import reading
-from chainrule.estimators.tables.from_source import ReadTable
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.reading import RawTable
-from chainrule.estimators.told import CallbackSupportMixin, Tasks, tell_report, told, with_callbacks
-from chainrule.estimators.updating import Going, updated
+from chainrule.fitting.result import FitResult
+from chainrule.fitting.start import FIELDS
+from chainrule.fitting.train import Listeners, WholeFit, holdout_of, train, warn_of
+from chainrule.presets import ADDITIVE, BEST
+from chainrule.presets.layers import hidden_sizes
+from chainrule.race import asked
+from chainrule.race.callbacks import CallbackSupportMixin, Tasks, tell_report, told, with_callbacks
+from chainrule.race.plan import RacePlan, seed_of_rows
+from chainrule.race.state import NOTHING, RaceListener, RaceState
+from chainrule.tables import reading
+from chainrule.tables.data import (
+    FitData,
+    FitInput,
+    checked,
+    fitted_preprocessor,
+    of_table,
+    parted,
+    structure_of,
+)
+from chainrule.tables.held_out import warn_of_lone_classes
+from chainrule.tables.labels import Labels
+from chainrule.tables.numbers import NumericTargets, Targets, hint_of_censoring
+from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.reading import RawTable
+from chainrule.tables.rows import as_matrix, hint_of_order
+from chainrule.tables.sources import ReadTable
+from chainrule.tables.structure import FREE, RowValues
 from chainrule.training.callbacks import as_callbacks
+from chainrule.trust import drift as drift
+from chainrule.trust.notice import Notices
+from chainrule.trust.notices import of_fit
 
 if TYPE_CHECKING:
-    from chainrule.estimators.progress import FitBar
+    from chainrule.fitting.progress import FitBar
 
 
 class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
@@ -187,8 +186,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             request = replace(request, given=self._read(request, raced.plan))
         request = self._structured(request)
         if self.preset == BEST:
-            from chainrule.estimators import progress
-            from chainrule.estimators.best import draw, race
+            from chainrule.fitting import progress
+            from chainrule.race import draw, race
 
             asked.check(self, incremental, self._trunk is not None, bool(start_values))
             limit = None if raced.plan else asked.seconds(self) if raced.more is None else raced.more
@@ -212,7 +211,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         name = name_of_recipe(self.preset, self.preprocess) or "network"
         showing: AbstractContextManager[FitBar | None] = nullcontext()
         if self.verbose:
-            from chainrule.estimators.progress import of_fit as bar_of
+            from chainrule.fitting.progress import of_fit as bar_of
 
             showing = bar_of(self.verbose, name, self.time_limit, begun)
         with showing as bar:
@@ -401,7 +400,7 @@ def fit_on(
 ) -> FitResult:
     """Fit an estimator of preset="best", and return its result. raced: the `state` of a race that it goes on from.
 
-    listen: called with each fit of the race as it ends.  See `chainrule.estimators.best.race.fit`.
+    listen: called with each fit of the race as it ends.  See `chainrule.race.race.fit`.
     """
     with estimator._told():
         return result_of(estimator._fit(given, raced=raced, listen=listen))

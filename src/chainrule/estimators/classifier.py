@@ -13,18 +13,13 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
+from chainrule.bound.predictors import BoundClassifier
 from chainrule.errors import ConfigError
-from chainrule.estimators import covering
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.bound.predictors import BoundClassifier
-from chainrule.estimators.deciding import decided, exclusive, rows_to_judge
-from chainrule.estimators.decisions import Decision
-from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.held import FittedAttribute
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.parameters import (
+from chainrule.estimators.thresholds import decided, exclusive, rows_to_judge
+from chainrule.fitting import covering
+from chainrule.fitting.held import FittedAttribute
+from chainrule.fitting.parameters import (
     SHARE,
     activation,
     documented,
@@ -32,9 +27,13 @@ from chainrule.estimators.parameters import (
     hidden_layer_sizes,
     parameter,
 )
-from chainrule.estimators.priors import Prior, adjusted, checked_prior
-from chainrule.estimators.reliability import BINS, Reliability, of_classes
-from chainrule.estimators.scorers import Scoring
+from chainrule.fitting.result import FitResult
+from chainrule.tables.data import FitInput
+from chainrule.tables.labels import Labels, Prior, adjusted, checked_prior
+from chainrule.tables.structure import Table
+from chainrule.trust.decisions import Decision
+from chainrule.trust.reliability import BINS, Reliability, of_classes
+from chainrule.trust.scorers import Scoring
 
 
 def labels_of(result: FitResult) -> Labels:

@@ -14,34 +14,33 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _clone_parametrized, clone
 from sklearn.utils import estimator_html_repr
 
+from chainrule.bound.predictors import AnyBound, answer_few, bound
 from chainrule.core.records import view
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError
-from chainrule.estimators import files
-from chainrule.estimators.additive.reading import terms_of_another
-from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.best import files as best_files
-from chainrule.estimators.best.blend import Blend, RaceResult
-from chainrule.estimators.best.report import RaceReport
-from chainrule.estimators.bound.few import answer_few
-from chainrule.estimators.bound.predictors import AnyBound, bound
-from chainrule.estimators.drift.seen import read_columns
-from chainrule.estimators.explain.methods import Explains
-from chainrule.estimators.fit.result import NO_SPREAD, FitResult
-from chainrule.estimators.fit.start import Trunk
-from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.held import FittedAttribute, HoldsResult, as_fitted, result_of
-from chainrule.estimators.hidden import HiddenFeatures
-from chainrule.estimators.parameters import about
-from chainrule.estimators.refused import as_matrix
-from chainrule.estimators.tables.preprocessor import transform_blocks
+from chainrule.explain.methods import Explains
+from chainrule.fitting import files
+from chainrule.fitting.additive import terms_of_another
+from chainrule.fitting.held import FittedAttribute, HoldsResult, as_fitted, result_of
+from chainrule.fitting.hidden import HiddenFeatures
+from chainrule.fitting.parameters import about
+from chainrule.fitting.result import NO_SPREAD, FitResult
+from chainrule.fitting.start import Trunk
+from chainrule.fitting.terms import Terms
 from chainrule.model import Ensemble, Model, load_any
+from chainrule.race import files as best_files
+from chainrule.race.blend import Blend, RaceResult
+from chainrule.race.report import RaceReport
+from chainrule.tables.preprocessor import transform_blocks
+from chainrule.tables.rows import as_matrix
+from chainrule.tables.structure import Table
 from chainrule.trained.persistence import Custom
+from chainrule.trust.drift import read_columns
 
 if TYPE_CHECKING:
-    from chainrule.estimators.drift.check import DriftCheck
     from chainrule.export.formats import ExportedFiles
     from chainrule.export.graph import ComputationGraph
+    from chainrule.trust.drift import DriftCheck
 
 
 def raced(result: FitResult) -> RaceResult:
@@ -158,8 +157,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type
         keeps of each column. Print the result. Raises ConfigError without such statistics, as of arrays, and DataError
         for a table that lacks a column.
         """
-        from chainrule.estimators.drift.check import NO_STATISTICS
-        from chainrule.estimators.drift.check import check as check_columns
+        from chainrule.trust.drift import NO_STATISTICS
+        from chainrule.trust.drift import check as check_columns
 
         result, found = self._fitted, check_number(level, "level", above=0.0, below=1.0)
         if result.preprocessor is None or not result.seen:

@@ -12,17 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.version import __version__
-from chainrule.estimators.best.blend import Blend, RaceResult
-from chainrule.estimators.best.judge import MIN_PROBABILITY
-from chainrule.estimators.best.lookup import PROBABILITY, Lookup
-from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.held import HoldsResult, result_of
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.numbers import NumericTargets
-from chainrule.estimators.tables.cells import drawn_columns
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.estimators.tables.steps import ColumnInputs, TableSteps, column_values
 from chainrule.export.answers import (
     AboveThreshold,
     GroupSoftmax,
@@ -38,7 +27,18 @@ from chainrule.export.formats import ExportedFiles, RowsToCompare, export_graph
 from chainrule.export.graph import ComputationGraph, GraphBuilder, GraphValue
 from chainrule.export.networks import both_classes, members_steps
 from chainrule.export.numbers import Affine, Columnwise, Elementwise, SelectedColumns, constant
+from chainrule.fitting.held import HoldsResult, result_of
+from chainrule.fitting.lookup import PROBABILITY, Lookup
+from chainrule.fitting.result import FitResult
 from chainrule.formulas.losses import Quantile
+from chainrule.race.blend import Blend, RaceResult
+from chainrule.race.judge import MIN_PROBABILITY
+from chainrule.tables.cells import drawn_columns
+from chainrule.tables.labels import Labels
+from chainrule.tables.numbers import NumericTargets
+from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.steps import ColumnInputs, TableSteps, column_values
+from chainrule.tables.structure import Table
 
 LOOKUP = "lookup"
 """What the steps of a lookup are of."""
@@ -209,7 +209,7 @@ def _looked_up(build: GraphBuilder, lookup: Lookup, inputs: GraphValue, p: Graph
 
 
 def _corrected_numbers(build: GraphBuilder, p: GraphValue, sums: GraphValue, prior: float) -> GraphValue:
-    """Add what `chainrule.estimators.best.lookup.corrected_numbers` does."""
+    """Add what `chainrule.fitting.lookup.corrected_numbers` does."""
     errors = build.add(SelectedColumns(tuple(range(p.width))), sums, of=LOOKUP)
     rows = build.add(SelectedColumns((p.width,)), sums, of=LOOKUP)
     below = build.add(Columnwise(constant([0.0]), constant([1.0]), constant([prior])), rows, of=LOOKUP)
@@ -217,7 +217,7 @@ def _corrected_numbers(build: GraphBuilder, p: GraphValue, sums: GraphValue, pri
 
 
 def _corrected_shares(build: GraphBuilder, p: GraphValue, sums: GraphValue, prior: float) -> GraphValue:
-    """Add what `as_shares` and `corrected_shares` of `chainrule.estimators.best.lookup` do, by logarithms.
+    """Add what `as_shares` and `corrected_shares` of `chainrule.fitting.lookup` do, by logarithms.
 
     A softmax of logarithms divides numbers by their sum; what is multiplied and divided is added and subtracted.
     """
@@ -237,7 +237,7 @@ def _corrected_shares(build: GraphBuilder, p: GraphValue, sums: GraphValue, prio
 
 
 def _tempered(build: GraphBuilder, p: GraphValue, temperature: float, exclusive: bool) -> GraphValue:
-    """Add what `chainrule.estimators.best.judge.tempered` does."""
+    """Add what `chainrule.race.judge.tempered` does."""
     if temperature == 1:
         return p
     zero, one = np.zeros(p.width), np.ones(p.width)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from chainrule.estimators import covering
+from chainrule.bound.predictors import BoundRegressor
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.bound.predictors import BoundRegressor
-from chainrule.estimators.fit.structure import Table
-from chainrule.estimators.numbers import LOSSES, MEDIAN, NumericTargets
-from chainrule.estimators.parameters import activation, documented, hidden_layer_sizes, parameter
+from chainrule.fitting import covering
+from chainrule.fitting.parameters import activation, documented, hidden_layer_sizes, parameter
 from chainrule.formulas.losses import LOSSES as LOSS_KINDS
 from chainrule.formulas.losses import Loss
+from chainrule.tables.numbers import LOSSES, MEDIAN, NumericTargets
+from chainrule.tables.structure import Table
 
 
 @documented

@@ -26,20 +26,19 @@ from sklearn.utils import check_random_state
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.best.judge import SAME_LOSS, judge_of, tempered
-from chainrule.estimators.fit import loop
-from chainrule.estimators.fit.data import FitData, FitInput, checked, of_table
-from chainrule.estimators.fit.dealing import deal
-from chainrule.estimators.fit.plan import FitPlan
-from chainrule.estimators.fit.result import FitResult, UpdateRecord
-from chainrule.estimators.fit.start import copied_model, members_of
-from chainrule.estimators.held import HoldsResult, as_fitted, result_of
-from chainrule.estimators.parameters import Parameters, defaults_of, values_of
-from chainrule.estimators.refused import as_matrix
-from chainrule.estimators.rows import rows_of
+from chainrule.fitting import loop
+from chainrule.fitting.dealing import deal
+from chainrule.fitting.held import HoldsResult, as_fitted, result_of
+from chainrule.fitting.parameters import Parameters, defaults_of, values_of
+from chainrule.fitting.plan import FitPlan
+from chainrule.fitting.result import FitResult, UpdateRecord
+from chainrule.fitting.start import copied_model, members_of
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Ensemble, Model
+from chainrule.race.blend import RaceResult
+from chainrule.race.judge import SAME_LOSS, judge_of, tempered
+from chainrule.tables.data import FitData, FitInput, checked, of_table
+from chainrule.tables.rows import as_matrix, rows_of
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The parts of the trained parameters that are tried."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chainrule.estimators.decisions import Decision
-    from chainrule.estimators.explain.reasons import Reasons
+    from chainrule.explain.reasons import Reasons
+    from chainrule.trust.decisions import Decision
 
 
 class Answers(NamedTuple):

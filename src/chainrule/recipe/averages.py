@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.best.files import KEY
-from chainrule.estimators.rows import rows_of
 from chainrule.model import load_any
+from chainrule.race.files import KEY
+from chainrule.tables.rows import rows_of
 
 
 def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor | None:

@@ -22,15 +22,14 @@ from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, FormatError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.base import fit_on, fit_under
-from chainrule.estimators.best.files import plan_in, saved, saver
-from chainrule.estimators.best.plan import RacePlan
-from chainrule.estimators.best.repeat import repeating
-from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.plan import Conditions, KeptFit
-from chainrule.estimators.parameters import is_stochastic
-from chainrule.estimators.recipes import BEST
+from chainrule.fitting.parameters import is_stochastic
+from chainrule.fitting.plan import Conditions, KeptFit
 from chainrule.formulas.schedules import SCHEDULES
 from chainrule.model import Ensemble, Model
+from chainrule.presets import BEST
+from chainrule.race.files import plan_in, saved, saver
+from chainrule.race.plan import RacePlan
+from chainrule.race.repeat import repeating
 from chainrule.recipe import by_model, demands, longer, preset_choice
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.folder import CHECKPOINT, RACE, can_go_on, write_config
@@ -40,6 +39,7 @@ from chainrule.recipe.prepare import Prepared, TrainedRun
 from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.recipe.tables import TableData, dataset
+from chainrule.tables.data import FitInput
 from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted, Started

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from chainrule.errors import DataError, FormatError
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.held import result_of
-from chainrule.estimators.notices.notice import Notices
-from chainrule.estimators.tables import calendar
+from chainrule.fitting.held import result_of
 from chainrule.model import load_any
 from chainrule.recipe import folder
 from chainrule.recipe.averages import estimator_of
 from chainrule.recipe.baselines import Verdict
+from chainrule.tables import calendar
+from chainrule.trust.notice import Notices
 
 TASKS = {"regression": "regression", "binary": "classification", "multiclass": "classification"}
 """The task of a model as the Hugging Face Hub calls it; several labels a row are a classification too."""

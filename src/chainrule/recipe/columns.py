@@ -23,19 +23,15 @@ from chainrule.datasets.headers import AUTOMATIC, TableLayout
 from chainrule.datasets.numerals import decimal_of
 from chainrule.datasets.table_files import read_laid_out
 from chainrule.errors import ConfigError, DataError, counted, option
-from chainrule.estimators.fit.splits import holdout
-from chainrule.estimators.fit.structure import FREE, RowStructure, read_structure
-from chainrule.estimators.rows import rows_of
-from chainrule.estimators.tables import kinds, reading
-from chainrule.estimators.tables.column import numbers, plain
-from chainrule.estimators.tables.target import (
-    infer_task,
-    numbers_with_unit,
-    quantities_with_unit,
-)
-from chainrule.estimators.tables.truths import spellings
 from chainrule.formulas.losses import LOSSES
 from chainrule.recipe.settings import Settings
+from chainrule.tables import kinds, reading
+from chainrule.tables.column import numbers, plain
+from chainrule.tables.rows import rows_of
+from chainrule.tables.spellings import spellings
+from chainrule.tables.splits import holdout
+from chainrule.tables.structure import FREE, RowStructure, read_structure
+from chainrule.tables.target import infer_task, numbers_with_unit, quantities_with_unit
 
 FEWEST_CLASSES_TOLD = 10
 """The classes above which there is a remark that nearly all rows have numbers."""
@@ -123,7 +119,7 @@ class TargetColumn(NamedTuple):
     """their indices in the table, ascending"""
     is_number: bool
     why: str
-    """a code, as of `chainrule.estimators.tables.target.InferredTask`; "asked" where the loss decided"""
+    """a code, as of `chainrule.tables.target.InferredTask`; "asked" where the loss decided"""
 
 
 def read_target(
@@ -270,7 +266,7 @@ def divide(target: TargetColumn, seed: int, source: str, tied: TiedRows = FREE_R
     """Draw the training and the test rows among those with a target, each ascending.
 
     Each class is split in this ratio, and a class with a single row is trained on. Tied rows are split by
-    `chainrule.estimators.fit.splits`, with rows within the gap in neither part.
+    `chainrule.tables.splits`, with rows within the gap in neither part.
     Raises DataError for fewer than MIN_ROWS_TO_SPLIT rows, and ConfigError for a seed that is none.
     """
     n, seed = len(target.y), check_seed(seed)

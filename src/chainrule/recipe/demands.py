@@ -13,12 +13,12 @@ from chainrule.core import hints
 from chainrule.core.arrays import distinct
 from chainrule.errors import ChainruleError, ConfigError, option
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.decisions import Decision, checked_costs, checked_threshold
-from chainrule.estimators.labels import Labels
 from chainrule.estimators.thresholds import COUNTED
 from chainrule.recipe.columns import TargetColumn, pick
 from chainrule.recipe.messages import with_value
 from chainrule.recipe.settings import Settings
+from chainrule.tables.labels import Labels
+from chainrule.trust.decisions import Decision, checked_costs, checked_threshold
 
 OF_POSITIVE = ("f1", "jaccard", "precision", "recall")
 """The scores that are of one of two classes."""

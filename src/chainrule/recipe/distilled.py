@@ -12,10 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.distilling import distill
-from chainrule.estimators.distilling.cost import DistillationCost
+from chainrule.estimators.distilling import DistillationCost, distill
 from chainrule.estimators.fitted import save
-from chainrule.estimators.rows import rows_of
 from chainrule.recipe import folder, tables
 from chainrule.recipe.averages import estimator_in
 from chainrule.recipe.columns import divide
@@ -23,6 +21,7 @@ from chainrule.recipe.exported import is_table
 from chainrule.recipe.messages import call_to_resume
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.text_form import TextForm
+from chainrule.tables.rows import rows_of
 
 FILE = "distilled.safetensors"
 """The student's file in the folder of the run."""

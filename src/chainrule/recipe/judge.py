@@ -17,7 +17,7 @@ from chainrule.network.answers import decide, probabilities, true_labels
 from chainrule.trained.prediction import PredictionMixin
 
 if TYPE_CHECKING:
-    from chainrule.estimators.decisions import Decision
+    from chainrule.trust.decisions import Decision
 
 WORST = 24
 """The maximum number of mistakes that are kept."""

@@ -19,10 +19,10 @@ from chainrule.core.random import generator
 from chainrule.data.source import Source, SourceBlock
 from chainrule.datasets.column_files import ColumnFile, find_files, paths_of, read_as
 from chainrule.errors import ConfigError, DataError, option
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe import tables
 from chainrule.recipe.columns import TargetColumn, as_labels, columns_of, excluded, pick, read_target
 from chainrule.recipe.settings import Settings
+from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.training.fit import split_rows
 
 SAMPLE = 100_000

@@ -15,7 +15,6 @@ from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.datasets.headers import AUTOMATIC, TableLayout
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import (
     FREE_ROWS,
     MIN_ROWS_TO_SPLIT,
@@ -30,6 +29,7 @@ from chainrule.recipe.columns import (
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.tables import LAYOUT, TABLE, TARGET, blocks, dataset, layout_of
 from chainrule.recipe.text_form import TextForm
+from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.prediction import PredictionMixin
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from chainrule.datasets.column_files import source_of
 from chainrule.errors import ConfigError, FormatError, option
-from chainrule.estimators.recipes import BEST
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.formulas.schedules import Schedule
 from chainrule.model import Model, load
+from chainrule.presets import BEST
 from chainrule.recipe.data import Data
 from chainrule.recipe.folder import CHECKPOINT
 from chainrule.recipe.messages import call_to_resume, value_of
@@ -126,7 +126,7 @@ def growing(resolved: Settings | None) -> str | None:
 def is_more(name: str, mine: float | None, theirs: float | None) -> bool:
     """Return whether a resumed run is to be trained at least as long as before."""
     if name == "time_limit" and theirs is None:
-        from chainrule.estimators.best.state import SECONDS
+        from chainrule.race.state import SECONDS
 
         theirs = SECONDS
     return mine is None or (theirs is not None and mine > theirs)

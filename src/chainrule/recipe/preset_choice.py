@@ -18,11 +18,11 @@ from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_choice, check_seed
 from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError, option
-from chainrule.estimators.recipes import ADDITIVE, BEST, PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import Solver
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.presets import ADDITIVE, BEST, PRESETS
 from chainrule.recipe import build
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.messages import with_value
@@ -113,9 +113,9 @@ def plain(
 
     settings: resolved, and checked for a network.  rising: the directions of columns, `monotonic_cst`.
     """
-    from chainrule.estimators.fit.loop import alpha_of
-    from chainrule.estimators.tables.preprocessor import TablePreprocessor
+    from chainrule.fitting.loop import alpha_of
     from chainrule.recipe.columns import gap_of
+    from chainrule.tables.preprocessor import TablePreprocessor
 
     optimizer, watches = build.optimizer(settings), settings.patience is not None
     held_out = math.ceil((settings.validation_fraction or 0.0) * rows) if watches else 0

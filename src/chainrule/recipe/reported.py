@@ -15,29 +15,29 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.decisions import COST, Decision
-from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance, curves, importance
-from chainrule.estimators.explain.explain import explain
-from chainrule.estimators.explain.parts import AnswerParts
-from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.fit.result import FitResult
 from chainrule.estimators.graphs import graph_inputs
-from chainrule.estimators.held import result_of
-from chainrule.estimators.labels import Labels
-from chainrule.estimators.numbers import NumericTargets, Targets
-from chainrule.estimators.reliability import BINS, Reliability, of_classes
-from chainrule.estimators.rows import rows_of
 from chainrule.estimators.thresholds import COUNTED, JudgedRows, counted
+from chainrule.explain.columns import ColumnCurve, ColumnImportance, curves, importance
+from chainrule.explain.explain import explain
+from chainrule.explain.parts import AnswerParts
+from chainrule.explain.reasons import Reasons
 from chainrule.export.comparing import ROWS
 from chainrule.export.effect import Int8Effect, effect_between
 from chainrule.export.graph import ComputationGraph
 from chainrule.export.passes import simplified
 from chainrule.export.quantizing import in_int8
+from chainrule.fitting.held import result_of
+from chainrule.fitting.result import FitResult
+from chainrule.fitting.terms import Terms
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import TrainedRun
 from chainrule.recipe.tables import TableData
+from chainrule.tables.labels import Labels
+from chainrule.tables.numbers import NumericTargets, Targets
+from chainrule.tables.rows import rows_of
+from chainrule.trust.decisions import COST, Decision
+from chainrule.trust.reliability import BINS, Reliability, of_classes
 
 Numbers = NDArray[np.float64]
 GIVEN = "f1"

@@ -21,13 +21,6 @@ from chainrule.datasets import Dataset
 from chainrule.datasets.headers import TableLayout
 from chainrule.datasets.numerals import Decimals
 from chainrule.errors import ConfigError, DataError, option
-from chainrule.estimators.rows import rows_of
-from chainrule.estimators.tables import reading
-from chainrule.estimators.tables.column import CategoryCells
-from chainrule.estimators.tables.identifiers import differ
-from chainrule.estimators.tables.kinds import take
-from chainrule.estimators.tables.of_all_rows import kinds_in_part, known_of
-from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.columns import (
     FREE_ROWS,
     TargetColumn,
@@ -41,6 +34,13 @@ from chainrule.recipe.columns import (
 )
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.text_form import TextForm
+from chainrule.tables import reading
+from chainrule.tables.column import CategoryCells
+from chainrule.tables.fitting import differ
+from chainrule.tables.kinds import take
+from chainrule.tables.preprocessor import TablePreprocessor
+from chainrule.tables.rows import rows_of
+from chainrule.tables.sources import kinds_in_part, known_of
 from chainrule.training.fit import split_rows
 
 FEWEST_TOLD = 20

@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from chainrule.engines import ForwardWalk, Plan, select
 from chainrule.errors import ConfigError, DataError, FormatError
-from chainrule.estimators import MLPClassifier, MLPRegressor, covering
-from chainrule.estimators.best.blend import RaceResult
-from chainrule.estimators.held import as_fitted, result_of
-from chainrule.estimators.labels import Labels
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.fitting import covering
+from chainrule.fitting.held import as_fitted, result_of
 from chainrule.model import Ensemble, Model, load_any
+from chainrule.race.blend import RaceResult
 from chainrule.recipe import averages, later_tables, tables
 from chainrule.recipe.answers import Answers
 from chainrule.serve.array_rows import ArrayReader
 from chainrule.serve.rows import ReadsRows, TableReader
 from chainrule.serve.schema import Schema, columns_of_array, columns_of_table
+from chainrule.tables.labels import Labels
 from chainrule.trained.evaluation import BATCH, average
 
 

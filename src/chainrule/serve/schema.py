@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chainrule.estimators.drift.seen import SeenColumn
-from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.tables.learned import LearnedColumn
+from chainrule.trust.drift import SeenColumn
 
 Cell = str | float | int | bool | None
 LEVELS = 1000

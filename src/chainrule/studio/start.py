@@ -143,10 +143,10 @@ def of_numbers(path: Path, table: dict[str, Any], target: str) -> Data:
 
 def of_table(path: Path, columns: dict[str, Any], target: str) -> Data:
     """Make data from a table, prepared by the default preset, with training and test rows."""
-    from chainrule.estimators.recipes import PRESETS
-    from chainrule.estimators.tables.preprocessor import TablePreprocessor
+    from chainrule.presets import PRESETS
     from chainrule.recipe import tables
     from chainrule.recipe.columns import read_target
+    from chainrule.tables.preprocessor import TablePreprocessor
 
     y = read_target(target, columns[target], f"{path}")
     preprocessor = TablePreprocessor(**PRESETS[preset_choice.DEFAULT].table)

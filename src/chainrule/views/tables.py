@@ -18,7 +18,7 @@ from chainrule.views.words.facts import quantity, short
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from chainrule.estimators.distilling.cost import DistillationCost
+    from chainrule.estimators.distilling import DistillationCost
     from chainrule.export.effect import Int8Effect
 
 TEXT_WIDTH = 110

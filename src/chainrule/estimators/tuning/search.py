@@ -28,18 +28,17 @@ from chainrule.core.settings import check_count, check_number
 from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.fit import splits
-from chainrule.estimators.fit.data import FitInput, fitted_preprocessor, structure_of
-from chainrule.estimators.fit.dealing import deal
-from chainrule.estimators.fit.plan import name_of_recipe
-from chainrule.estimators.fit.structure import RowStructure, RowValues, Split
-from chainrule.estimators.fit.train import warn_of
-from chainrule.estimators.held import result_of
-from chainrule.estimators.tables import reading
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES
 from chainrule.estimators.tuning.study import TrialRecord
 from chainrule.estimators.tuning.trial import Problem, RunningSearch, ignore_trial, metric_of
+from chainrule.fitting.dealing import deal
+from chainrule.fitting.held import result_of
+from chainrule.fitting.plan import name_of_recipe
+from chainrule.fitting.train import warn_of
+from chainrule.tables import reading, splits
+from chainrule.tables.data import FitInput, fitted_preprocessor, structure_of
+from chainrule.tables.structure import RowStructure, RowValues, Split
 
 TRIALS = 50
 """The trials of a search that has neither a number of them nor a time limit."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from chainrule.estimators.parameters import OPTIMIZING
+from chainrule.fitting.parameters import OPTIMIZING
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Constant, Cosine, CosLog
 

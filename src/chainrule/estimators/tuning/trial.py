@@ -16,15 +16,15 @@ from sklearn.base import clone
 
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.base import MLPEstimator, fit_under
-from chainrule.estimators.fit.data import FitInput
-from chainrule.estimators.fit.plan import Conditions
-from chainrule.estimators.fit.result import FitResult
-from chainrule.estimators.fit.structure import RowStructure, Split
-from chainrule.estimators.parameters import given
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import Space
 from chainrule.estimators.tuning.study import TrialRecord
+from chainrule.fitting.parameters import given
+from chainrule.fitting.plan import Conditions
+from chainrule.fitting.result import FitResult
 from chainrule.formulas.losses import MeanSquaredError
+from chainrule.tables.data import FitInput
+from chainrule.tables.structure import RowStructure, Split
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 

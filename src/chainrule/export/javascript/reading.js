@@ -115,7 +115,7 @@ function isoDate(text) {
   return ((whole - offset) * 1e6 + micro) / 1e6;
 }
 
-// Seconds since 1970 of a text in an order of `chainrule.estimators.tables.calendar`; undefined for other text.
+// Seconds since 1970 of a text in an order of `chainrule.tables.calendar`; undefined for other text.
 function dateOf(written, order) {
   if (order === 'minguo') {
     const found = MINGUO.exec(written);

@@ -27,7 +27,7 @@ from chainrule.views.figures import (
 )
 
 if TYPE_CHECKING:
-    from chainrule.estimators.additive.terms import AdditiveTerm, Axis, Terms
+    from chainrule.fitting.terms import AdditiveTerm, Axis, Terms
 
 MAX_BARS, MAX_NAMES, MAX_NUMBERS = 30, 20, 8
 """The most bars of importance, categories with a place of their own, and cells of a side that show their numbers."""
@@ -207,7 +207,7 @@ def cells(axis: Axis) -> list[str]:
     """Return the names of the places along an axis, the first of which is missing."""
     said = words.additive
     if axis.kind == "categories":
-        from chainrule.estimators.additive.terms import OTHER
+        from chainrule.fitting.terms import OTHER
 
         return [said.MISSING, *(said.OTHER if each == OTHER else f"{each}" for each in axis.points)]
     edges = [f"{float(each):.4g}" for each in axis.points]

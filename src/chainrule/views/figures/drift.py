@@ -7,7 +7,7 @@ import html
 import numpy as np
 import plotly.graph_objects as go
 
-from chainrule.estimators.drift.check import DriftCheck
+from chainrule.trust.drift import DriftCheck
 from chainrule.views import words
 from chainrule.views.figures import BLUE, ORANGE, named_places, shortened, style
 

@@ -29,8 +29,8 @@ from chainrule.views.figures.attribution import signed_bars
 from chainrule.views.text.tables import effects, in_units, subject
 
 if TYPE_CHECKING:
-    from chainrule.estimators.explain.reasons import Reasons
-    from chainrule.estimators.tables.cells import ReadColumn
+    from chainrule.explain.reasons import Reasons
+    from chainrule.tables.cells import ReadColumn
 
 MAX_LETTERS = 40
 """of a cell that the pointer shows"""
@@ -191,7 +191,7 @@ def _colors(column: ReadColumn, height: int | None) -> dict[str, object]:
 
 def _told(column: ReadColumn, rows: NDArray[np.int64]) -> list[list[str]]:
     """Return what the pointer shows of each row: its cell, and its number."""
-    from chainrule.estimators.explain.reasons import shown
+    from chainrule.explain.reasons import shown
 
     missing = words.reasons.MISSING
     texts = [shown(column, i) or missing for i in range(len(rows))]

@@ -7,16 +7,15 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
-from chainrule.estimators.explain.pairs import ColumnPairs
-from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.reliability import Reliability
+from chainrule.explain.columns import ColumnCurve, ColumnImportance, ColumnPairs
+from chainrule.explain.reasons import Reasons
+from chainrule.fitting.terms import Terms
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.training import History
+from chainrule.trust.drift import DriftCheck
+from chainrule.trust.reliability import Reliability
 from chainrule.views.figures import learning_curve
 from chainrule.views.figures.additive import term
 from chainrule.views.figures.attribution import attribution_bars, attribution_image

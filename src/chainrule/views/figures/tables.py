@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from chainrule.core.arrays import evenly_spaced
-from chainrule.estimators.explain.columns import MIDDLE
-from chainrule.estimators.explain.reasons import cell
+from chainrule.explain.columns import MIDDLE
+from chainrule.explain.reasons import cell
 from chainrule.views import words
 from chainrule.views.figures import (
     BLUE,
@@ -30,11 +30,10 @@ from chainrule.views.figures.reasons import on_axis
 from chainrule.views.text.tables import in_units
 
 if TYPE_CHECKING:
-    from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
-    from chainrule.estimators.explain.pairs import ColumnPairs
-    from chainrule.estimators.reliability import Reliability
+    from chainrule.explain.columns import ColumnCurve, ColumnImportance, ColumnPairs
     from chainrule.recipe.judge import Judgement
     from chainrule.recipe.reported import JudgedDecision, JudgedIntervals
+    from chainrule.trust.reliability import Reliability
 
 MAX_INTERVALS = 150
 """The most intervals of a figure; of more rows, some evenly spaced ones in the order of their predictions."""

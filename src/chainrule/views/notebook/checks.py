@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.estimators.distilling.cost import DistillationCost
-from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.columns import ColumnImportance
-from chainrule.estimators.explain.pairs import ColumnPairs
-from chainrule.estimators.notices.notice import Notices
+from chainrule.estimators.distilling import DistillationCost
+from chainrule.explain.columns import ColumnImportance, ColumnPairs
 from chainrule.export.effect import Int8Effect
+from chainrule.trust.drift import DriftCheck
+from chainrule.trust.notice import Notices
 from chainrule.views import words
 from chainrule.views.notebook.parts import framed, paragraph, signed_bar, table
 from chainrule.views.tables import cost_cells, cost_sentences, int8_cells, int8_sentences

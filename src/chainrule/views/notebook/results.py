@@ -7,12 +7,9 @@ from functools import singledispatch
 
 import numpy as np
 
-from chainrule.estimators.distilling.cost import DistillationCost
-from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.columns import ColumnCurve, ColumnImportance
-from chainrule.estimators.explain.pairs import ColumnPairs
-from chainrule.estimators.explain.reasons import Reasons, shown
-from chainrule.estimators.notices.notice import Notices
+from chainrule.estimators.distilling import DistillationCost
+from chainrule.explain.columns import ColumnCurve, ColumnImportance, ColumnPairs
+from chainrule.explain.reasons import Reasons, shown
 from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.result import FEATURES_SHOWN
@@ -25,6 +22,8 @@ from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
 from chainrule.network.summary import Summary
 from chainrule.training import History
+from chainrule.trust.drift import DriftCheck
+from chainrule.trust.notice import Notices
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.notebook.checks import distilled, drift, importance, int8, notices, pairs

@@ -202,8 +202,8 @@ def table_run(outcome: Outcome) -> TableRun | None:
     table = run.data.table
     if table is None:
         return None
-    from chainrule.estimators.notices.notice import Notices
     from chainrule.recipe.reported import calibration, judged_decision, judged_intervals, of_run, terms_of_run
+    from chainrule.trust.notice import Notices
     from chainrule.views.report.tables import AverageOfRun, TableRun
 
     average = None

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chainrule.estimators.tables.column import is_missing_cell
+from chainrule.tables.column import is_missing_cell
 from chainrule.views import words
 from chainrule.views.figures import additive as figures
 from chainrule.views.report.sections import figure, numbers, section, table, text
 from chainrule.views.words.facts import quantity
 
 if TYPE_CHECKING:
-    from chainrule.estimators.additive.terms import Terms
+    from chainrule.fitting.terms import Terms
 
 MAX_FIGURES = 60
 """The most terms with a figure of their own."""

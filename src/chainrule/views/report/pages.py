@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
-from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.drift.check import DriftCheck
+from chainrule.fitting.terms import Terms
 from chainrule.inspection.attribution.result import FEATURES_SHOWN, Attribution
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.story import Story
+from chainrule.trust.drift import DriftCheck
 from chainrule.views import words
 from chainrule.views.notebook.derivation import STYLE, tree, values
 from chainrule.views.report import additive, page, story

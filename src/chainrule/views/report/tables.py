@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from chainrule.estimators.additive.terms import Terms
-from chainrule.estimators.notices.notice import Notices
-from chainrule.estimators.reliability import Reliability
+from chainrule.fitting.terms import Terms
 from chainrule.recipe.baselines import BaselineComparison
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.reported import Int8OfRun, JudgedDecision, JudgedIntervals, RunReasons
 from chainrule.recipe.tables import TableData
+from chainrule.trust.notice import Notices
+from chainrule.trust.reliability import Reliability
 from chainrule.views import words
 from chainrule.views.figures import confusion
 from chainrule.views.figures import tables as figures

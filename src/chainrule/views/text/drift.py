@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.estimators.drift.check import DriftCheck
+from chainrule.trust.drift import DriftCheck
 from chainrule.views import words
 from chainrule.views.tables import Table
 

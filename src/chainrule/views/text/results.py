@@ -5,15 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from chainrule.estimators.decisions import Decision
-from chainrule.estimators.distilling.cost import DistillationCost
-from chainrule.estimators.drift.check import DriftCheck
-from chainrule.estimators.explain.columns import ColumnImportance
-from chainrule.estimators.explain.pairs import ColumnPairs
-from chainrule.estimators.explain.reasons import Reasons
-from chainrule.estimators.notices.notice import Notice, Notices
-from chainrule.estimators.reliability import Reliability
-from chainrule.estimators.tables.cells import DescribedTable
+from chainrule.estimators.distilling import DistillationCost
+from chainrule.explain.columns import ColumnImportance, ColumnPairs
+from chainrule.explain.reasons import Reasons
 from chainrule.export.effect import Int8Effect
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.attribution.explained import Target
@@ -25,6 +19,11 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
+from chainrule.tables.cells import DescribedTable
+from chainrule.trust.decisions import Decision
+from chainrule.trust.drift import DriftCheck
+from chainrule.trust.notice import Notice, Notices
+from chainrule.trust.reliability import Reliability
 from chainrule.views import tables as numbers
 from chainrule.views import words
 from chainrule.views.text import attribution, derivation, drift, story, tables, trace

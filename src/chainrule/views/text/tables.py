@@ -9,19 +9,18 @@ import numpy as np
 
 from chainrule.core import hints
 from chainrule.errors import LeakWarning, TableWarning, renamed
-from chainrule.estimators.explain.reasons import COLUMNS_SHOWN, Reasons, shown
-from chainrule.estimators.notices.notice import Notice
+from chainrule.explain.reasons import COLUMNS_SHOWN, Reasons, shown
 from chainrule.recipe.messages import in_flags
+from chainrule.trust.notice import Notice
 from chainrule.views import words
 from chainrule.views.tables import aligned
 from chainrule.views.words.facts import FEW_DIGITS, decimals, quantity
 
 if TYPE_CHECKING:
-    from chainrule.estimators.decisions import Decision, Interval
-    from chainrule.estimators.explain.columns import ColumnImportance
-    from chainrule.estimators.explain.pairs import ColumnPairs
-    from chainrule.estimators.reliability import Reliability
-    from chainrule.estimators.tables.cells import DescribedTable
+    from chainrule.explain.columns import ColumnImportance, ColumnPairs
+    from chainrule.tables.cells import DescribedTable
+    from chainrule.trust.decisions import Decision, Interval
+    from chainrule.trust.reliability import Reliability
 
 MAX_NAME_CHARACTERS = 32
 """The maximum number of characters of a column's name."""

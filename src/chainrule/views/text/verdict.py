@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from chainrule.estimators.recipes import BEST
+from chainrule.presets import BEST
 from chainrule.views import words
 from chainrule.views.words.facts import quantity
 
 if TYPE_CHECKING:
-    from chainrule.estimators.notices.notice import Notice, Notices
     from chainrule.recipe.baselines import BaselineComparison, Verdict
     from chainrule.recipe.judge import Judgement
+    from chainrule.trust.notice import Notice, Notices
 
 LEAST_RECALL = 0.5
 """The share of a class's rows below which it is said how few of them are recognized."""

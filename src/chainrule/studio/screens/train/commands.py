@@ -10,12 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.notices.notice import Notice
-from chainrule.estimators.recipes import PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.presets import PRESETS
 from chainrule.recipe.build import default_loss
 from chainrule.recipe.columns import listed
 from chainrule.recipe.data import load
@@ -30,6 +29,7 @@ from chainrule.studio.screens.train.python import code_of
 from chainrule.studio.screens.train.reference import reference
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
+from chainrule.trust.notice import Notice
 from chainrule.views import words
 from chainrule.views.words import LANGUAGES, spoken_in
 

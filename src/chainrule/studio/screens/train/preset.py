@@ -10,19 +10,19 @@ import numpy as np
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
-from chainrule.estimators.fit.data import FitData, FitInput
-from chainrule.estimators.fit.plan import ALONE, few_of
-from chainrule.estimators.fit.plan import resolved as plan_of
-from chainrule.estimators.held import result_of
-from chainrule.estimators.notices.notice import Notices, asked
-from chainrule.estimators.recipes import BEST
+from chainrule.fitting.held import result_of
+from chainrule.fitting.plan import ALONE, few_of
+from chainrule.fitting.plan import resolved as plan_of
+from chainrule.presets import BEST
 from chainrule.recipe.by_estimator import with_preprocessor
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.preset_choice import estimator
 from chainrule.recipe.settings import Settings
+from chainrule.tables.data import FitData, FitInput
 from chainrule.training.callbacks import Callback
 from chainrule.training.history import History
 from chainrule.training.run import Run, samples_of
+from chainrule.trust.notice import Notices, asked
 
 STARTED = "only the start was asked for"
 

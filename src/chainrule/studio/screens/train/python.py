@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import chainrule
-from chainrule.estimators.parameters import given as given_parameters
+from chainrule.fitting.parameters import given as given_parameters
 from chainrule.formulas.layers import Rescale
 from chainrule.formulas.schedules import Constant
 from chainrule.recipe.data import HELD_OUT, Data
@@ -94,7 +94,7 @@ def code_of_preset(plan: Planned, source: str) -> str:
         "print(model.score(rows_of(table.inputs, table.test), data.test.y))",
         'model.save("model.safetensors")',
     ]
-    more = ["from chainrule.estimators.rows import rows_of"]
+    more = ["from chainrule.tables.rows import rows_of"]
     if names:
         more += ["from chainrule.recipe.settings import Settings"]
     used = [name for name, is_used in (("divided", names), ("fewer", plan.samples is not None)) if is_used]

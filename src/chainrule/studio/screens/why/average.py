@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.errors import ConfigError
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.rows import rows_of
 from chainrule.inspection.story.facts import Answer
 from chainrule.recipe.data import Data
 from chainrule.studio.commands import command
 from chainrule.studio.studio import Studio
+from chainrule.tables.rows import rows_of
 
 Average = MLPClassifier | MLPRegressor
 

@@ -10,7 +10,7 @@ from chainrule.views.words.en.phrases import several, spoken
 from chainrule.views.words.facts import LEAST_NOTICED_SHIFT, NOTICED_COLUMNS
 
 if TYPE_CHECKING:
-    from chainrule.estimators.notices.notice import Notice
+    from chainrule.trust.notice import Notice
 
 TITLE = "What the fit noticed"
 NOTHING = "The fit noticed nothing about the table."

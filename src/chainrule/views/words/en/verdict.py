@@ -8,7 +8,7 @@ from chainrule.views.words.en.phrases import counted, percent, spoken
 from chainrule.views.words.en.tables import MODELS
 
 if TYPE_CHECKING:
-    from chainrule.estimators.notices.notice import Notice
+    from chainrule.trust.notice import Notice
 
 IN_SHORT, ALL_NUMBERS = "In short", "All numbers"
 IS_BETTER = {

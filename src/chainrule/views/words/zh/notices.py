@@ -9,7 +9,7 @@ from chainrule.views.words.facts import LEAST_NOTICED_SHIFT, NOTICED_COLUMNS
 from chainrule.views.words.zh.phrases import several, spoken
 
 if TYPE_CHECKING:
-    from chainrule.estimators.notices.notice import Notice
+    from chainrule.trust.notice import Notice
 
 TITLE = "訓練時注意到的事"
 NOTHING = "訓練時沒有在表格中注意到什麼。"

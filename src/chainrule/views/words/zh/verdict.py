@@ -9,7 +9,7 @@ from chainrule.views.words.zh.phrases import percent, spoken
 from chainrule.views.words.zh.tables import MODELS
 
 if TYPE_CHECKING:
-    from chainrule.estimators.notices.notice import Notice
+    from chainrule.trust.notice import Notice
 
 IN_SHORT, ALL_NUMBERS = "重點", "所有數值"
 IS_BETTER = {

@@ -1,1 +1,0 @@
-"""The additive model: its pairs, its terms, and the one network that its members become."""

@@ -1,1 +1,0 @@
-"""Whether later rows look like those of training, by statistics of the columns that the file keeps."""

@@ -1,1 +1,0 @@
-"""What a fit notices by itself: rows that know each other, and columns that know the target."""

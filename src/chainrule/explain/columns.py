@@ -1,0 +1,360 @@
+"""What a column of a table does for an estimator: how its loss grows without it, and its answers as its cells change.
+
+The loss of a column is measured by shuffling it, with intervals; the answers are those for each row, and their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.core.arrays import errors_of_means, evenly_spaced
+from chainrule.core.settings import check_count, check_number
+from chainrule.errors import ConfigError, ShapeError
+from chainrule.explain.answers import ShuffledTable, answers, output_of, wanted
+from chainrule.explain.chords import Floats
+from chainrule.explain.explain import explain
+from chainrule.explain.parts import AnswerParts, Inputs
+from chainrule.explain.reasons import Reasons
+from chainrule.race.judge import MIN_PROBABILITY
+from chainrule.tables.cells import ReadColumn
+from chainrule.tables.labels import Labels
+from chainrule.tables.numbers import NumericTargets
+from chainrule.tables.structure import RowValues, read_structure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MIDDLE = 0.9
+"""The share of the rows' cells that the middle of a column holds."""
+
+
+@records.kind("column_importance")
+@dataclass(frozen=True, eq=False)
+class ColumnImportance(records.Shown, records.TextResult):
+    """The mean growth of a row's loss when a column's cells are shuffled, with an interval, the largest first.
+
+    A row's growth is the mean over the shuffles of its loss with the column shuffled, less its loss. The interval is
+    that of the mean of these paired differences, with Student's t: it says how far the mean over other rows may be from
+    this one, or over rows of other groups. The shuffles of a column share rows, so with few rows it is somewhat too
+    narrow.
+    Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10.
+    """
+
+    loss: str
+    """what is measured of a row: "squared_error", "pinball" or "log_loss\""""
+    base: float
+    """its mean over the unchanged rows"""
+    names: tuple[str, ...]
+    mean: Floats  # (columns,)
+    low: Floats  # (columns,)
+    high: Floats  # (columns,)
+    level: float
+    """the probability that an interval covers"""
+    rows: int
+    repeats: int
+    columns: int
+    """how many columns the answers depend on, of which these are all or those with the largest mean effects"""
+    groups: int | None = None
+    """the groups whose rows count as one for the intervals; None where each row counts by itself"""
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one record per column, for a data frame."""
+        return [
+            {"column": name, "importance": mean, "low": low, "high": high}
+            for name, mean, low, high in zip(
+                self.names, *(each.tolist() for each in (self.mean, self.low, self.high)), strict=True
+            )
+        ]
+
+    def figure(self) -> go.Figure:
+        """Plot the columns as bars with their intervals."""
+        return records.view(self, "as_figure")
+
+    def __repr__(self) -> str:
+        """Return the numbers of columns and rows."""
+        return f"<ColumnImportance of {len(self.names)} columns on {self.rows:,} rows>"
+
+
+def importance(
+    parts: AnswerParts,
+    X: object,
+    y: object,
+    repeats: int,
+    level: float,
+    random_state: int,
+    columns: int | None = None,
+    groups: RowValues | None = None,
+    reasons: Reasons | None = None,
+) -> ColumnImportance:
+    """Shuffle each column in turn; see `Explains.importance`. reasons: those of X, where they are known."""
+    of_rows = read_structure(X, groups, None, 0.0).groups
+    chosen = list(range(len(parts.names)))
+    if columns is not None and check_count(columns, "columns") < len(chosen):
+        reasons = explain(parts, X, None, None, None) if reasons is None else reasons
+        chosen = sorted(reasons.order()[:columns].tolist())
+    repeats = check_count(repeats, "repeats")
+    level = check_number(level, "level", above=0.0, below=1.0)
+    table = ShuffledTable(parts, parts.table(X).inputs)
+    n, rng = _some(len(table.inputs[0])), np.random.default_rng(random_state)
+    loss_of, loss = row_losses(parts, y, n)
+    base = loss_of(table.predicted())
+    growth = np.zeros((len(chosen), n))
+    for own, k in zip(growth, chosen, strict=True):
+        for _ in range(repeats):
+            own += (loss_of(table.shuffled(k, rng.permutation(n))) - base) / repeats
+    mean, half = growth.mean(1), half_widths(growth, level, of_rows)
+    order = np.argsort(-mean, kind="stable")
+    return ColumnImportance(
+        loss=loss,
+        base=float(base.mean()),
+        names=tuple(parts.names[chosen[k]] for k in order.tolist()),
+        mean=mean[order],
+        low=(mean - half)[order],
+        high=(mean + half)[order],
+        level=level,
+        rows=n,
+        repeats=repeats,
+        columns=len(parts.names),
+        groups=None if of_rows is None else len(np.unique(of_rows)),
+    )
+
+
+def _some(rows: int) -> int:
+    """Return the number of rows. Raises ShapeError for none."""
+    if not rows:
+        raise ShapeError("X has no rows, whose answers could change; pass at least one.")
+    return rows
+
+
+def half_widths(growth: Floats, level: float, groups: NDArray[np.int64] | None = None) -> Floats:
+    """t e of the mean of each row of growth (columns, n), see `errors_of_means`; infinite for one number, or group."""
+    from scipy.stats import t
+
+    count = growth.shape[1] if groups is None else len(np.unique(groups))
+    return np.asarray(t.ppf((1 + level) / 2, max(1, count - 1)) * errors_of_means(growth, groups))
+
+
+def row_losses(parts: AnswerParts, y: object, rows: int) -> tuple[Any, str]:
+    """Return a function from predictions (n, outputs) to each row's loss (n,), and its name. y: the true targets."""
+    targets = parts.result.targets
+    given = np.asarray(targets.read(y))
+    if len(given) != rows:
+        raise ShapeError(f"y has {len(given):,} targets for {rows:,} rows; pass one for each row of X.")
+    if isinstance(targets, Labels):
+        targets.check_again(given, False)
+        return _log_loss(np.asarray(targets.encode(given))), "log_loss"
+    assert isinstance(targets, NumericTargets)
+    numbers = np.asarray(targets.encode(given), np.float64)
+    if len(targets.q) > 1:
+        q = np.asarray(targets.q)
+        return lambda p: np.maximum(q * (numbers - p), (q - 1) * (numbers - p)).mean(1), "pinball"
+    return lambda p: np.square(p - numbers).mean(1), "squared_error"
+
+
+def _log_loss(y: NDArray[Any]) -> Any:
+    """-log p of the true class, or the sum over labels that do not exclude each other."""
+    if y.ndim == 1:
+        return lambda p: -np.log(np.maximum(p[np.arange(len(y)), y], MIN_PROBABILITY))
+    return lambda p: -np.log(np.maximum(np.where(y > 0.5, p, 1 - p), MIN_PROBABILITY)).sum(1)
+
+
+@records.kind("column_curve", version=1)
+@dataclass(frozen=True, eq=False)
+class ColumnCurve(records.Shown):
+    """The prediction for each row with other values of one column, and their mean over the rows (partial dependence).
+
+    The mean includes combinations of values that do not occur, such as a child with a pension.
+    Sources: Friedman, "Greedy function approximation", Annals of Statistics 29 (2001), section 8.2; for single rows
+    (ICE) Goldstein, Kapelner, Bleich, Pitkin, "Peeking inside the black box", J. Comp. Graph. Stat. 24 (2015).
+    """
+
+    column: ReadColumn
+    """the cells that are put in (points,)"""
+    answers: Floats  # (rows, points)
+    data: ReadColumn
+    """the column's cells in the rows (rows,)"""
+    low: float
+    """the start of the middle of the column's cells, which holds MIDDLE of them; NaN for categories"""
+    high: float
+    output: str
+    """what an answer is: "number", "probability" or "log_odds\""""
+    label: Any = None
+    """the class or the output; None for one number"""
+    target: str | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """The mean over the rows (points,)."""
+        return np.asarray(self.answers.mean(0))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the mean and the range as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(
+            self,
+            {
+                "column": self.column,
+                "mean": self.mean,
+                "low": self.low,
+                "high": self.high,
+                "rows": len(self.answers),
+                "output": self.output,
+                "label": self.label,
+                "target": self.target,
+            },
+        )
+
+    def figure(self) -> go.Figure:
+        """Plot the mean, the curves of some rows, and the range that the data have."""
+        return records.view(self, "as_figure")
+
+    def __repr__(self) -> str:
+        """Return the column, and the numbers of points and rows."""
+        points, rows = len(self.column.values), len(self.answers)
+        return f"<ColumnCurve of {self.column.name!r}: {points} points over {rows:,} rows>"
+
+
+def curves(
+    parts: AnswerParts, X: object, column: str, points: int, rows: int, target: object, output: str | None
+) -> ColumnCurve:
+    """Put other cells into a column; see `Explains.curves`."""
+    points, rows = check_count(points, "points", 2), check_count(rows, "rows")
+    column = f"{column}"  # a frame's may be numbers
+    if column not in parts.names:
+        raise ConfigError(
+            f"column must be one that the answers depend on, not {column!r}; there are {', '.join(parts.names[:20])}."
+        )
+    if isinstance(target, (list, tuple, np.ndarray)):
+        raise ConfigError("target must be one class or output for all rows of a curve; pass one.")
+    output, k, table = output_of(parts, output), parts.names.index(column), parts.table(X)
+    chosen = evenly_spaced(_some(table.rows), rows)
+    inputs: Inputs = tuple(own[chosen] for own in table.inputs)
+    if target is None:
+        target = _likeliest(parts, inputs)
+    want = wanted(parts.result.targets, target, len(chosen))
+    data = table.cells[k]
+    cells, low, high = _points(data, points)
+    put = parts.table(parts.typical_with(column, cells))
+    each: Iterator[Inputs] = (tuple(own[i : i + 1] for own in put.inputs) for i in range(len(cells)))
+    found = [answers(parts, parts.with_columns(inputs, one, [k]), want, output) for one in each]
+    return ColumnCurve(
+        column=put.cells[k],
+        answers=np.stack(found, 1),
+        data=data.take(chosen),
+        low=low,
+        high=high,
+        output=output,
+        label=want.label(0),
+    )
+
+
+def _likeliest(parts: AnswerParts, inputs: Inputs) -> object:
+    """Return the class that is likeliest on average, where there are several; None otherwise."""
+    targets = parts.result.targets
+    if targets.task not in ("multiclass", "multilabel"):
+        return None
+    return wanted(targets, None, 1).labels[int(parts.predicted(inputs).mean(0).argmax())]
+
+
+def _points(data: ReadColumn, points: int) -> tuple[NDArray[np.generic], float, float]:
+    """Return the cells to put in, as a table may hold them, and the range of the column's middle."""
+    there = data.values[~np.isnan(data.values)]
+    if data.is_category:
+        codes, counts = np.unique(there.astype(np.int64), return_counts=True)
+        frequent = codes[np.argsort(-counts, kind="stable")][:points]
+        texts = [data.texts[code] for code in frequent.tolist()]
+        if data.taken_for == "boolean":
+            return np.array([text == "True" for text in texts] or [False]), np.nan, np.nan
+        return np.array(texts or [None], object), np.nan, np.nan
+    if not len(there):
+        return np.array([np.nan]), np.nan, np.nan
+    low, high = np.quantile(there, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2]).tolist()
+    distinct = np.unique(there)
+    grid = distinct if len(distinct) <= points else np.linspace(distinct[0], distinct[-1], points)
+    if data.taken_for in ("date", "duration"):
+        unit = "M8[us]" if data.taken_for == "date" else "m8[us]"
+        return np.round(grid * 1e6).astype(unit), low, high
+    return grid, low, high
+
+
+# --- what two columns do to an answer together, beyond what each does alone ------------------------------------------
+
+
+@records.kind("column_pairs")
+@dataclass(frozen=True, eq=False)
+class ColumnPairs(records.Shown, records.TextResult):
+    """The joint effects of pairs of columns on each row's answer, compared with a typical row.
+
+    joint_ab = f(x) - f(x with a typical) - f(x with b typical) + f(x with both typical)
+
+    a second difference: 0 where the effect of a is the same whichever of its two cells b has.
+    """
+
+    names: tuple[str, ...]
+    """the columns, those with the largest effects first"""
+    values: Floats  # (n, columns, columns), symmetric, 0 on the diagonal
+    output: str
+    """what an answer is: "number", "probability" or "log_odds\""""
+    target: str | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """The mean over the rows of each |joint effect| (columns, columns)."""
+        return np.asarray(np.abs(self.values).mean(0))
+
+    def order(self) -> list[tuple[str, str, float]]:
+        """Return the pairs with their mean |joint effect|, the largest first."""
+        size = self.mean
+        found = [
+            (self.names[a], self.names[b], float(size[a, b]))
+            for a, b in combinations(range(len(self.names)), 2)
+        ]
+        return sorted(found, key=lambda each: -each[2])
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the mean joint effects as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(
+            self,
+            {
+                "names": self.names,
+                "mean": self.mean,
+                "rows": len(self.values),
+                "output": self.output,
+                "target": self.target,
+            },
+        )
+
+    def figure(self) -> go.Figure:
+        """Plot the mean joint effect of each pair as a cell."""
+        return records.view(self, "as_figure")
+
+    def __repr__(self) -> str:
+        """Return the numbers of columns and rows."""
+        return f"<ColumnPairs of {len(self.names)} columns on {len(self.values):,} rows>"
+
+
+def pairs(parts: AnswerParts, X: object, columns: int, target: object, output: str | None) -> ColumnPairs:
+    """Measure the joint effects of the columns with the largest effects; see `Explains.pairs`."""
+    columns, output = check_count(columns, "columns", 2), output_of(parts, output)
+    reasons = explain(parts, X, target, output, None)
+    chosen = reasons.order()[:columns].tolist()
+    inputs, typical = parts.table(X).inputs, parts.reference(None).inputs
+    labels = list(reasons.labels) if reasons.labels else target
+    want = wanted(parts.result.targets, labels, len(reasons))
+
+    def with_typical(*typical_columns: int) -> Floats:
+        return answers(parts, parts.with_columns(inputs, typical, list(typical_columns)), want, output)
+
+    whole, alone = answers(parts, inputs, want, output), {k: with_typical(k) for k in chosen}
+    values = np.zeros((len(reasons), len(chosen), len(chosen)))
+    for a, b in combinations(range(len(chosen)), 2):
+        first, second = chosen[a], chosen[b]
+        joint = whole - alone[first] - alone[second] + with_typical(first, second)
+        values[:, a, b] = values[:, b, a] = joint
+    return ColumnPairs(tuple(parts.names[k] for k in chosen), values, output)

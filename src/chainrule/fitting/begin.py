@@ -1,0 +1,217 @@
+"""What a fit is asked for, and what it begins with: a network and an optimizer at their start, or another fit's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from chainrule.data.samples import measure_targets
+from chainrule.errors import ConfigError, DataError
+from chainrule.fitting.parameters import Parameters, is_stochastic
+from chainrule.fitting.plan import ALONE, Conditions, FitPlan
+from chainrule.fitting.result import FitResult, RateControl, Records
+from chainrule.fitting.start import Trunk, members_of, put_parameters, take_trunk, untrained
+from chainrule.formulas.layers import Dense, Embedding
+from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
+from chainrule.model import Ensemble, Model
+from chainrule.network.network import Network
+from chainrule.presets.layers import hidden_layers
+from chainrule.tables.data import FitData, FitInput
+from chainrule.tables.numbers import Targets
+from chainrule.tables.structure import FREE, RowStructure
+
+EARLY = 0.25
+"""The part of the limit after which a fit only does what it must."""
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """The rows of a fit, and what else was known when it began: made once, and passed on whole."""
+
+    given: FitInput
+    """the table, the targets, and what belongs to each row"""
+    begun: float
+    """the `time.monotonic()` at which the fit began"""
+    before: FitResult | None = None
+    """the result that the fit goes on from; None for a new one"""
+    labels: Targets | None = None
+    """the targets, where they are known before y is read, as the labels passed to `partial_fit`"""
+    conditions: Conditions = ALONE
+    incremental: bool = False
+    """whether it is one epoch, by `partial_fit`"""
+    structure: RowStructure = FREE
+    """what ties the given rows together"""
+
+    def is_early(self, limit: float | None) -> bool:
+        """Return whether a fit of so many seconds has time for what it can do without, when its table is prepared."""
+        return limit is None or time.monotonic() - self.begun < EARLY * limit
+
+
+class FitStart(NamedTuple):
+    """What a fit begins with."""
+
+    result: FitResult
+    """what there is before its first step"""
+    random: np.random.RandomState
+    """draws what else is random: the split, and the orders"""
+    is_new: bool = True
+    """whether a network begins"""
+    is_drawn: bool = True
+    """whether all of its parameters were drawn"""
+
+
+def begin(
+    plan: FitPlan,
+    data: FitData,
+    before: FitResult | None = None,
+    given: Mapping[str, Iterable[NDArray[np.floating]]] = {},
+    trunk: Trunk | None = None,
+) -> FitStart:
+    """Return the start of a fit.
+
+    before: the result of the fit that it goes on with.  given: parameters to begin with, `coefs_` and `intercepts_`.
+    trunk: hidden layers to begin with.
+    """
+    p = plan.parameters
+    random = check_random_state(p.random_state)
+    is_stochastic_fit = is_stochastic(p)
+    watches = bool(p.early_stopping) if is_stochastic_fit else None
+    if before is None:
+        network, group_sizes = network_of(plan, data)
+        model = first_model(plan, data, network, random, given, trunk)
+        result = FitResult(
+            model,
+            data.targets,
+            group_sizes,
+            len(plan.hidden_layer_sizes) + 2,
+            data.preprocessor,
+            records_of(None, watches),
+            as_rates(p) if is_stochastic_fit else None,
+            plan.architecture,
+            shares=data.shares,
+        )
+        return FitStart(result, random, True, not given and trunk is None)
+    check_unchanged(plan.architecture, before.architecture)
+    goes_on = plan.is_incremental and before.rates is not None
+    rates = before.rates if goes_on or not is_stochastic_fit else as_rates(p)
+    records = records_of(before.records, watches)
+    own = replace(before, records=records, rates=rates, architecture=plan.architecture)
+    # What a fit has at its end is not yet there.
+    own = replace(own, shortfall=None, floor=None, held_out=None, decision=None, kept=None, is_cut=False)
+    return FitStart(own, random, False, False)
+
+
+def network_of(plan: FitPlan, data: FitData) -> tuple[Network, tuple[int, ...]]:
+    """Return the network of a fit, and how many layers each of its hidden ones is."""
+    p, proposal = plan.parameters, plan.proposal
+    given = proposal.hidden
+    if given is None:
+        how = plan.activation, p.dropout, p.batch_norm, p.residual
+        given = tuple(map(tuple, hidden_layers(list(plan.hidden_layer_sizes), *how)))
+    groups = [list(group) for group in given]
+    codes = () if data.preprocessor is None else data.preprocessor.embedded_
+    coded = [Embedding(codes)] if codes else []
+    if proposal.codes is not None:
+        coded = [proposal.codes(each) for each in coded]
+    front = [*coded, *proposal.front]
+    if groups:
+        groups[0] = [*front, *groups[0]]
+    hidden = [layer for group in groups for layer in group] if groups else front
+    outputs = data.targets.outputs
+    head = (Dense(outputs),) if proposal.head is None else proposal.head(outputs)
+    loss = plan.loss if proposal.loss is None else proposal.loss(plan.loss)
+    made = Network(data.samples.X.shape[1], [*hidden, *head], loss, constraints=plan.constraints)
+    return made, tuple(map(len, groups))
+
+
+def first_model(
+    plan: FitPlan,
+    data: FitData,
+    network: Network,
+    random: np.random.RandomState,
+    given: Mapping[str, Iterable[NDArray[np.floating]]],
+    trunk: Trunk | None,
+) -> Model | Ensemble:
+    """Return a model with scikit-learn's start, or with the parameters or hidden layers that are given."""
+    dtype = data.samples.X.dtype
+    dtype = np.dtype(plan.parameters.dtype or (dtype if dtype == np.float32 else np.float64))
+    count = (plan.parameters.n_members or 1) if trunk is None else len(trunk.models)
+    by_layers = plan.proposal.start != "sklearn"
+    is_logistic = isinstance(plan.activation, str) and plan.activation == "logistic"
+    model = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
+    scale = None
+    if data.preprocessor is not None and network.loss.any_unit:
+        scale = measure_targets(data.samples.y, data.samples.weight, plan.proposal.clamp)
+        if not np.isfinite(scale.std).all():
+            raise DataError("the standard deviation of y is infinite; divide y by a constant.")
+    model.describe(data.targets.model_classes, data.feature_names, scale)
+    if trunk is not None:
+        for member, taken in zip(members_of(model), trunk.models, strict=True):
+            take_trunk(member, taken, trunk.freeze)
+    for name, values in given.items():
+        put_parameters(model, name, values)
+    return model
+
+
+def records_of(before: Records | None, watches: bool | None) -> Records:
+    """Return the records of a fit before its first epoch: empty ones, or those of the fit that it goes on with.
+
+    What training by batches counts begins anew where another thing is watched now.
+    watches: whether early stopping watches a score; None for a solver, which counts nothing.
+    """
+    if before is None:
+        found = Records()
+    else:
+        curves = [*before.loss_curve], [*before.validation_loss_curve]
+        found = replace(
+            before, n_iter=0, n_iter_refit=0, loss_curve=curves[0], validation_loss_curve=curves[1]
+        )
+    if watches is None:
+        return found
+    best = found.best_validation_score if watches else found.best_loss
+    if best is not None:
+        scores = found.validation_scores
+        return replace(found, validation_scores=None if scores is None else [*scores])
+    return replace(
+        found,
+        no_improvement=0,
+        validation_scores=[] if watches else None,
+        best_validation_score=-np.inf if watches else None,
+        best_loss=None if watches else np.inf,
+    )
+
+
+def check_unchanged(now: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Check that the network which is trained on is still asked for. Raises ConfigError otherwise.
+
+    Both are as `FitPlan.architecture`; before: empty where it is not known.
+    """
+    for name, value in now.items():
+        if before and before[name] != value:
+            raise ConfigError(
+                f"{name} cannot change when the training of a network continues: it was {before[name]} and is {value}; "
+                "set it back, or fit with warm_start=False."
+            )
+
+
+def as_rates(p: Parameters) -> RateControl:
+    """Return the optimizer that the parameters describe, at its start."""
+    rate = float(p.learning_rate_init)
+    if isinstance(p.optimizer, str):
+        kind: Any = OPTIMIZERS[p.optimizer]
+        return RateControl(kind(learning_rate=rate), rate)
+    if p.optimizer is not None:
+        assert isinstance(p.optimizer, Optimizer), "a solver has no rates"
+        return RateControl(p.optimizer, p.optimizer.learning_rate)
+    if p.solver == "adam":
+        made = Adam(rate, float(p.beta_1), float(p.beta_2), float(p.epsilon), uncorrected_eps=True)
+        return RateControl(made, rate)
+    momentum = min(float(p.momentum), np.nextafter(1.0, 0.0))  # 1 is allowed, and differs in no digit
+    sgd = SGD(rate, momentum, nesterov=bool(p.nesterovs_momentum and momentum > 0))
+    return RateControl(sgd, rate, p.learning_rate, float(p.power_t))

@@ -1,0 +1,232 @@
+"""Train the members of an ensemble each without another fold, and learn from the rows left out when to stop.
+
+Of few rows those held out once are too few to say anything, and are missed where one learns. So the rows are dealt to
+folds, several times over, and each member leaves out one fold of one dealing. What the members that have not seen a row
+predict for it, averaged, is an honest prediction for every row, at no further fit:
+
+    out of fold     q_i = mean of p_m(x_i) over the members m that leave out row i
+    temperatures    those with the least loss of q, see `chainrule.fitting.few_solved`. For numbers they are 1.
+    the shift       of two classes, by which the mean of q is the share of the class, see there
+    the epoch       the one with the least loss of q at its temperature, for all members together. Its temperature is
+                    then a part of the last layers. Where a class has at most two of very few rows the mean of
+                    the parameters of all epochs is taken: what is out of fold for one of two rows is learned from the
+                    other alone, and says to learn nothing where learning helps on other rows.
+
+A member begins with a last layer of zeros whose biases predict the shares of the classes, or the mean: early epochs
+are close to what is predicted without any input, and a table without signal ends there. The curves of numbers may begin
+bent by chance: straight ones hardly bend in as few steps as very few rows have, and then only what is nearly linear is
+learned, while bent ones are also the material of jumps, which trees are made of.
+
+Of rows in order of time each member leaves out a stretch. Only the latest one is predicted by members that know nothing
+later, so its rows alone count as held out. What comes later may well be beyond the targets of training, so predictions
+may be as far beyond their range as it is wide.
+
+How rows are dealt, whole groups and stretches of them too, is in `chainrule.fitting.dealing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from chainrule.data.samples import Samples
+from chainrule.engines import ForwardWalks, Plan, select
+from chainrule.fitting import few_solved, loop
+from chainrule.fitting.begin import FitStart
+from chainrule.fitting.curve import LearningCurve
+from chainrule.fitting.dealing import Dealt, dealt, latest, out_of_fold
+from chainrule.fitting.few_solved import (
+    FOR_ALL,
+    OF_ALL,
+    OF_SEVERAL,
+    TEMPERATURES,
+    Beside,
+    Bound,
+    center_of,
+    cool,
+    cooled,
+    has_logits,
+    loss_of,
+    of_shares,
+    shift,
+    shift_of,
+    shifted,
+    temperature_of,
+)
+from chainrule.fitting.plan import FitPlan
+from chainrule.fitting.result import FitResult
+from chainrule.fitting.start import bend, dense_slots, members_of
+from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.model import Model
+from chainrule.presets.few import VERY_FEW
+from chainrule.tables.data import FitData
+from chainrule.tables.encoding import ways
+from chainrule.tables.held_out import HeldOut, HeldRows, sampled
+from chainrule.tables.numbers import NumericTargets
+from chainrule.trained.evaluation import BATCH
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+RARE = 2
+"""Of very few rows of two classes so many of one, or fewer, say nothing of the epoch."""
+LEAST_IN_TIME = 2 / 3
+"""In order of time the range of predictions is at least that with this weight of a linear part: as wide again above."""
+
+
+class FoldCurve(LearningCurve):
+    """The curve of the members of folds: each has its own rows, and the score is the loss out of fold, negated."""
+
+    def __init__(
+        self, plan: FitPlan, start: FitStart, samples: Samples, rows: Dealt, is_rare: bool = False
+    ) -> None:
+        """Begin. samples: of all rows.  is_rare: whether the mean of all epochs is kept in place of the best one."""
+        super().__init__(plan, start, loop.is_weighted(samples), self.judged)
+        self.samples, self.dealt, self.judge = samples, rows, samples.take(rows.rows)
+        self.center = center_of(start.result.model.network.loss, samples)
+        self.judged_share = rows.members.size / (samples.n * len(rows.learned))
+        self.is_rare = is_rare
+
+    def watch(self, run: Run) -> None:
+        """Keep the best epoch, or the mean of all of them."""
+        before = self.best
+        super().watch(run)
+        if self.is_rare:
+            self.best = run.snapshot()
+            if before is not None:
+                self.best["theta"] = before["theta"] + (self.best["theta"] - before["theta"]) / self.n_iter
+
+    def order(self, run: Run) -> NDArray[np.int64]:
+        """Return the rows of the next epoch (n, members): each member's own, some of them twice in place of others."""
+        n = self.samples.n
+        found = np.empty((n, len(self.dealt.learned)), np.int64)
+        for member, own in enumerate(self.dealt.learned):
+            times = -(-n // len(own))
+            found[:, member] = np.concatenate([self.random.permutation(own) for _ in range(times)])[:n]
+        self.rows = found
+        return found
+
+    def judged(self, run: Run) -> float:
+        """Return the loss out of fold, negated, and record it."""
+        run.synchronize()
+        session: Any = run.session
+        states = [each.states for each in session.sessions]
+        each = out_of_fold(
+            lambda member, X: run.walks.predict(session.theta[member], states[member], X, 1),
+            self.dealt,
+            self.judge.X,
+            run.walks.network.fan_out,
+        )
+        loss = run.plan.network.loss
+        temperature = temperature_of(each, self.center, loss, self.judge)
+        found = loss_of(loss.average(cooled(each, self.center, temperature)), loss, self.judge)
+        self.begun.validation_loss_curve.append(found)
+        run.logs["val_loss"] = found  # what others watch, and the history shows
+        return -found
+
+
+def train(plan: FitPlan, data: FitData, start: FitStart, callbacks: tuple[Callback, ...]) -> FitResult:
+    """Train the members of a start, in place, and return what the fit has found."""
+    result, how = start.result, plan.proposal.folds
+    assert how is not None, "the recipe deals folds"
+    model = result.model
+    samples = data.samples.scaled(model.target_scale)
+    random = check_random_state(plan.parameters.random_state)
+    rows = dealt(samples.n, how, data.labels, random, data.structure)
+    if start.is_drawn:
+        loop.measure(model, samples)  # the edges of curves
+        for member in members_of(model):
+            begin_at_shares(member, samples)
+            bend(member, how.curves)
+            if how.has_linear_part:
+                few_solved.leave_out(member, how.units_beside(samples.outputs).number)
+    curve = FoldCurve(plan, start, samples, rows, has_rare_class(data))
+    size = loop.batch_size(plan.parameters.batch_size, samples.n)
+    optimizer, epochs = curve.rates.optimizer, int(plan.parameters.max_iter)
+    _, limited = loop.run(plan, model, optimizer, samples, None, size, epochs, curve, callbacks)
+    found = replace(result, records=curve.records, shortfall=limited.shortfall, course=limited.course)
+    members = members_of(model)
+    is_whole = len(members) == len(rows.learned) and len(rows.rows)  # none diverged, and a class has two rows
+    if not (start.is_new and is_whole):
+        return found
+    walks = ForwardWalks(select(plan.parameters.engine, Plan(model.network)), model.network, BATCH)
+    out = out_of_fold(
+        lambda member, X: walks.predict(members[member].theta, members[member].states, X),
+        rows,
+        curve.judge.X,
+        model.network.fan_out,
+    )
+    loss = model.network.loss
+    is_of_several, bound = isinstance(loss, SoftmaxCrossEntropy), Bound.of(members[0])
+    for_all = FOR_ALL if is_of_several and samples.n <= VERY_FEW else 1.0
+    ends = OF_SEVERAL if is_of_several and not how.has_linear_part else TEMPERATURES
+    temperature = max(temperature_of(out, curve.center, loss, curve.judge, bound, ends) / for_all, ends[0])
+    for member in members:
+        cool(member, curve.center, temperature)
+    out = cooled(out, curve.center, temperature, bound)
+    is_in_time = data.structure.time is not None
+    weight = LEAST_IN_TIME if is_in_time else 0.0
+    if how.has_linear_part:
+        scaled = () if result.preprocessor is None else ways(result.preprocessor.learned_)
+        beside = Beside(members, samples, rows, how, scaled)
+        repeated = plan.conditions.course
+        has_time = beside.is_in_time(plan.end) if repeated is None else repeated.has_linear_part
+        if has_time and len(beside.at.inputs):
+            out, linear = beside.added(out, random)
+            weight = max(weight, linear)
+            if linear and isinstance(loss, SoftmaxCrossEntropy):
+                bound = Bound.of(members[0])  # as the first temperature has left it
+                temperature = temperature_of(out, curve.center, loss, curve.judge, bound, OF_ALL) / for_all
+                for member in members:
+                    cool(member, curve.center, temperature)
+                out = cooled(out, curve.center, temperature, bound)
+        found = replace(found, course=limited.course._replace(has_linear_part=has_time))
+    if not is_in_time:
+        bound = Bound.of(members[0])
+        by = shift_of(out, loss, curve.judge, bound)
+        if by:
+            for member in members:
+                shift(member, by)
+            out = shifted(out, by, bound)
+    if model.target_scale is not None and weight:
+        few = samples.n <= VERY_FEW and not is_in_time
+        wider = few_solved.widened(model.target_scale, weight, median_of(data.samples) if few else None)
+        model.describe(model.classes, model.feature_names, wider)
+    outputs = loss.average(out)
+    if (scale := model.target_scale) is not None:
+        outputs = scale.clamp(scale.restore(outputs))
+    predicted = loss.predict(outputs)
+    if isinstance(found.targets, NumericTargets):
+        predicted = found.targets.uncrossed(predicted)
+    held = latest(rows) if is_in_time else np.arange(len(rows.rows))
+    if not len(held):  # a label of its own is in all of the latest ones
+        return found
+    X = curve.judge.X[held[sampled(len(held))]]
+    return replace(found, held_out=HeldOut.of(HeldRows.of_fit(data, rows.rows[held]), predicted[held], X))
+
+
+def has_rare_class(data: FitData) -> bool:
+    """Return whether one of two classes has at most RARE of very few rows, which are not in order of time."""
+    if data.labels is None or len(data.labels) > VERY_FEW or data.structure.time is not None:
+        return False
+    counts = np.unique(data.labels, return_counts=True)[1]
+    return len(counts) == 2 and int(counts.min()) <= RARE
+
+
+def median_of(samples: Samples) -> NDArray[np.float64]:
+    """Return the median of the targets of the rows that count (outputs,)."""
+    y, weight = samples.targets_of()
+    found: NDArray[np.float64] = np.median(y[weight > 0], axis=0)
+    return found
+
+
+def begin_at_shares(model: Model, samples: Samples) -> None:
+    """Let a network begin with a last layer that predicts the shares of the classes, or the mean, for every row."""
+    network = model.network
+    W, b = (dense_slots(network, field)[-1] for field in ("W", "b"))
+    model.theta[W.start : W.stop] = 0
+    if has_logits(network.loss):
+        model.theta[b.start : b.stop] = of_shares(network.loss, samples)

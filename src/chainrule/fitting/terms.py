@@ -1,0 +1,254 @@
+"""The terms of an additive model: what each column and each pair adds, as numbers from which a prediction follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.core.files import write_whole
+from chainrule.errors import FormatError
+from chainrule.tables import kinds
+from chainrule.tables.column import is_missing_cell, objects, plain, texts
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+CONFIDENCE = 0.95
+LINKS = ("identity", "log", "log_odds", "softmax")
+OTHER = "(other)"
+"""The category that all those without a value of their own count as."""
+
+
+class Axis(NamedTuple):
+    """The places along one column of a term. Place 0 is missing, or an unknown category."""
+
+    column: str
+    kind: str
+    """"knots" between which a curve is linear, "edges" between which it is constant, or "categories\""""
+    points: tuple[float | str, ...]
+    """the knots or edges in order, in the unit of the column; or the categories"""
+
+    @property
+    def size(self) -> int:
+        """The number of places, the one of missing numbers included."""
+        return 1 + len(self.points) + (self.kind == "edges")
+
+
+class AdditiveTerm(NamedTuple):
+    """What one column, or a pair of columns, adds to the sum. Its mean over the training rows is 0."""
+
+    axes: tuple[Axis, ...]
+    values: NDArray[np.float64]
+    """(size of the axis, outputs), or (size, size, outputs) for a pair"""
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    """a 95 % interval of each value, by the spread of the members"""
+    importance: float
+    """the mean size of what it adds, over the training rows"""
+
+    @property
+    def name(self) -> str:
+        """Its column, or both columns of a pair."""
+        return " x ".join(axis.column for axis in self.axes)
+
+    def at(self, *places: Any) -> NDArray[np.float64]:
+        """Return what the term adds (outputs,) for a value of each column; None or NaN for a missing one."""
+        if len(self.axes) == 1 and self.axes[0].kind == "knots" and not is_missing_cell(places[0]):
+            knots = np.array(self.axes[0].points, float)
+            return np.array([np.interp(number_in(places[0]), knots, own[1:]) for own in self.values.T])
+        found = tuple(place(axis, value) for axis, value in zip(self.axes, places, strict=True))
+        return np.asarray(self.values[found])
+
+
+def place(axis: Axis, value: Any) -> int:
+    """Return the index of a value along an axis."""
+    if is_missing_cell(value):
+        return 0
+    if axis.kind == "categories":
+        is_number = isinstance(value, (float, np.floating)) and np.isfinite(value)
+        read = texts("row", [plain(float(value)) if is_number else str(value)]).texts  # none of blanks alone
+        if not read:
+            return 0
+        known = read[0] if read[0] in axis.points else OTHER
+        return axis.points.index(known) + 1 if known in axis.points else 0
+    if axis.kind == "knots":
+        raise ValueError("a value lies between knots; use AdditiveTerm.at.")
+    return 1 + int(np.searchsorted(np.array(axis.points, float), number_in(value), side="right"))
+
+
+def number_in(value: Any) -> float:
+    """Return the number that a cell is as a table's are read: also what a text says, and the seconds of a duration.
+
+    Raises ValueError for another text.
+    """
+    if isinstance(value, (int, float, np.number)):
+        return float(value)
+    taken = kinds.take(objects("row", [value]))
+    if taken.kind == "category":
+        raise ValueError(
+            f"{value!r:.40} is no number, and the term is of numbers; give the row's cells as the table has them."
+        )
+    return float(taken.values[0])
+
+
+@records.kind("additive_terms")
+@dataclass(frozen=True, repr=False)
+class Terms(records.DataResult):
+    """An additive model as data: intercept and terms, whose sum is the decision, before the link function.
+
+        decision = intercept + sum over terms of what they add
+
+    For numbers the decision is the prediction (with loss="poisson" its logarithm); with two classes it is the log-odds
+    of the second one, with more the logarithm of each probability but for a common constant, and with several labels a
+    row the log-odds of each.
+    """
+
+    intercept: NDArray[np.float64]
+    """(outputs,)"""
+    terms: tuple[AdditiveTerm, ...]
+    """the most important first"""
+    link: str = "identity"
+    """from the sum to the prediction: "identity", "log" (of the prediction), "log_odds", or "softmax" of several"""
+    labels: tuple[str, ...] = ()
+    """the classes of the outputs: of two classes the second one; none for numbers"""
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __iter__(self) -> Any:
+        return iter(self.terms)
+
+    def __getitem__(self, name: str) -> AdditiveTerm:
+        """Return the term of a column, or of a pair: "size x age"."""
+        for term in self.terms:
+            if term.name == name:
+                return term
+        raise KeyError(f"{name!r} is no term; there are {', '.join(each.name for each in self.terms[:20])}.")
+
+    def decision(self, row: Any) -> NDArray[np.float64]:
+        """Return the sum (outputs,) for a row, a mapping of the columns' values. Raises KeyError for one that lacks."""
+        lacking = [axis.column for term in self.terms for axis in term.axes if axis.column not in row]
+        if lacking:
+            raise KeyError(
+                f"the row lacks {lacking[0]!r}, which has a term; of a date these are its parts, one by one."
+            )
+        added = [term.at(*(row[axis.column] for axis in term.axes)) for term in self.terms]
+        return np.asarray(self.intercept + np.sum(added, axis=0)) if added else self.intercept
+
+    def figure(self, name: str) -> go.Figure:
+        """Plot what a term adds: a curve with its 95 % interval, the values of categories, or the cells of a pair."""
+        return records.view(self, "as_figure", name)
+
+    def html(self, row: Mapping[str, Any] | None = None) -> str:
+        """Return the page that is the model: every term with its interval, the most important first; works offline.
+
+        row: the cells of a row by column, to be shown as a sum. Raises KeyError for a row without a column.
+        """
+        return records.written(self, "as_page", row)
+
+    def write(self, path: str | os.PathLike[str], row: Mapping[str, Any] | None = None) -> None:
+        """Write the HTML page to a file."""
+        write_whole(path, self.html(row).encode())
+
+    def __repr__(self) -> str:
+        """Show how many terms there are."""
+        pairs = sum(len(each.axes) == 2 for each in self.terms)
+        return f"<Terms: {len(self.terms) - pairs} of a column, {pairs} of a pair>"
+
+    def __str__(self) -> str:
+        """Write a line for each term: its mean size, and its least and largest value."""
+        width = max([len(each.name) for each in self.terms], default=0)
+        lines = [f"{'intercept':{width}}  {np.array2string(self.intercept, precision=4)}"]
+        lines += [
+            f"{each.name:{width}}  {each.importance:10.4g}  {each.values.min():10.4g} to {each.values.max():.4g}"
+            for each in self.terms
+        ]
+        return "\n".join(lines)
+
+
+def as_plain(terms: Terms | None) -> Any:
+    """Return terms for a model file; None for None."""
+    if terms is None:
+        return None
+    each = [
+        {
+            "axes": [[axis.column, axis.kind, [*axis.points]] for axis in term.axes],
+            "values": term.values.tolist(),
+            "lower": term.lower.tolist(),
+            "upper": term.upper.tolist(),
+            "importance": term.importance,
+        }
+        for term in terms.terms
+    ]
+    return {
+        "intercept": terms.intercept.tolist(),
+        "terms": each,
+        "link": terms.link,
+        "labels": [*terms.labels],
+    }
+
+
+def from_plain(data: Any) -> Terms | None:
+    """Return terms from a model file. Raises FormatError for data that are not whole."""
+    if data is None:
+        return None
+    try:
+        intercept = np.array(data["intercept"], float)
+        made = []
+        for each in data["terms"]:
+            axes = tuple(
+                Axis(
+                    str(column),
+                    str(kind),
+                    tuple(str(p) if kind == "categories" else float(p) for p in points),
+                )
+                for column, kind, points in each["axes"]
+            )
+            values, lower, upper = (np.array(each[name], float) for name in ("values", "lower", "upper"))
+            arrays = (values, lower, upper)
+            shape = (*(axis.size for axis in axes), *intercept.shape)
+            known = all(axis.kind in ("knots", "edges", "categories") for axis in axes)
+            if not known or any(array.shape != shape or not np.isfinite(array).all() for array in arrays):
+                raise ValueError("a term of another shape")
+            made.append(AdditiveTerm(axes, values, lower, upper, float(each["importance"])))
+        link, labels = data.get("link", "identity"), tuple(map(str, data.get("labels", ())))
+        if link not in LINKS or (link == "log_odds" and len(labels) != len(intercept)):
+            raise ValueError("a link that no model has")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"terms of the model are damaged ({str(error)[:80]}); save it again.") from error
+    return Terms(intercept, tuple(made), link, labels)
+
+
+def summarized(
+    axes: tuple[Axis, ...],
+    members: NDArray[np.float64],
+    added: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[AdditiveTerm, NDArray[np.float64]]:
+    """Return the term whose values are the mean of its members', centered, and the mean (outputs,) that was taken off.
+
+    members: (members, *sizes, outputs).  added: (members, n, outputs) what each adds in the training rows.
+    """
+    from scipy.stats import t
+
+    means = np.average(added, axis=1, weights=weight)  # (members, outputs)
+    centered = members - means.reshape(len(members), *([1] * len(axes)), -1)
+    values, mean = centered.mean(0), means.mean(0)
+    spread = np.zeros_like(values)
+    if len(members) > 1:
+        spread = t.ppf((1 + CONFIDENCE) / 2, len(members) - 1) * centered.std(0, ddof=1)
+    size = np.abs(added.mean(0) - mean).max(1)
+    return AdditiveTerm(
+        axes, values, values - spread, values + spread, float(np.average(size, weights=weight))
+    ), mean
+
+
+def ordered(terms: Sequence[AdditiveTerm]) -> tuple[AdditiveTerm, ...]:
+    """Return the terms with the most important first."""
+    return tuple(sorted(terms, key=lambda each: -each.importance))

@@ -1,0 +1,82 @@
+"""What is asked of a race: whether an estimator supports one, its seconds, and a race to go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.core.settings import check_number
+from chainrule.errors import ConfigError
+from chainrule.fitting.held import HoldsResult
+from chainrule.fitting.result import FitResult
+from chainrule.presets import BEST
+from chainrule.race.blend import RaceResult
+from chainrule.race.state import SECONDS, RaceState
+from chainrule.training.callbacks import as_callbacks
+
+
+def check(estimator: HoldsResult, incremental: bool, has_trunk: bool, has_start: bool) -> None:
+    """Check that an estimator supports a race. Raises ConfigError for settings of a single network.
+
+    has_trunk, has_start: whether it has initial hidden layers or parameters.
+    """
+    faults = {
+        "partial_fit": incremental,
+        "warm_start=True": estimator.warm_start,
+        "callbacks but those of `chainrule.tracking`": getattr(estimator, "_skl_callbacks", None)
+        or not all(each.follows_several for each in as_callbacks(estimator.callbacks)),
+        "n_members": estimator.n_members is not None,
+        "replace_head": has_trunk,
+        "solver='lbfgs'": estimator.solver == "lbfgs",
+        "parameters to begin with": has_start,
+    }
+    for what, is_there in faults.items():
+        if is_there:
+            raise ConfigError(
+                f"preset='best' does not support {what}, because it trains several networks; use preset='fast', or "
+                "omit it."
+            )
+    if estimator.preprocess is None:
+        raise ConfigError(
+            "preset='best' is for tables prepared by the estimator; also pass preprocess='auto' or a "
+            "TablePreprocessor."
+        )
+
+
+def seconds(estimator: HoldsResult) -> float:
+    """Return the seconds of a race."""
+    return SECONDS if estimator.time_limit is None else float(estimator.time_limit)
+
+
+def start(
+    estimator: HoldsResult, before: FitResult | None, more: float | None, plan: Mapping[str, object] | None
+) -> RaceState:
+    """Return what a race begins with that is not new: the last race, for so many seconds more, or a plan.
+
+    Raises ConfigError for both, and for what does not go with the estimator.
+    """
+    if more is not None and plan is not None:
+        raise ConfigError("more= goes on with a race and plan= repeats one; pass one of them.")
+    if plan is not None:
+        from chainrule.race.repeat import repeating
+
+        return repeating(estimator, plan)
+    assert more is not None, "a new race is not asked for"
+    return going_on(estimator, before, more)
+
+
+def going_on(estimator: HoldsResult, before: FitResult | None, more: float) -> RaceState:
+    """Return the start of a race that goes on with the last one of an estimator for so many seconds.
+
+    Raises ConfigError where there is none, or where it is known to be of other parameters.
+    """
+    check_number(more, "more", above=0)
+    if not isinstance(before, RaceResult) or before.state.drawn is None:
+        raise ConfigError(
+            "more= goes on with the race of a fit of preset='best' in this process, and there is none (a file has only "
+            "its result); fit without it."
+        )
+    if estimator.preset != BEST:
+        raise ConfigError(
+            f"more= goes on with a race, but preset is {estimator.preset!r} now; set it to 'best'."
+        )
+    return before.state._replace(more=more)

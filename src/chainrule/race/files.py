@@ -1,0 +1,224 @@
+"""One file of all networks of an average: that of the heaviest part, with the files of the others as tensors in it.
+
+The finished fits of a race are files too, from which a race goes on after the process of the first one has ended.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.files import write_whole
+from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
+from chainrule.fitting import files
+from chainrule.fitting.held import Held, HoldsResult, as_fitted, result_of
+from chainrule.fitting.limit import course_of
+from chainrule.fitting.lookup import lookup_of
+from chainrule.model import load_any
+from chainrule.race import candidates
+from chainrule.race.blend import Blend, BlendPart, RaceResult, shared
+from chainrule.race.judge import are_weights, is_temperature
+from chainrule.race.plan import plan_of
+from chainrule.race.report import RaceReport, record_of
+from chainrule.race.state import Key, RaceFit, RaceState, Task
+from chainrule.trained.packing import packed
+from chainrule.trained.persistence import Custom
+from chainrule.training.checkpoint import is_record
+
+KEY = "blend"
+"""The key of an average in a file's metadata."""
+LOOKUP, AVERAGE = "lookup", "average"
+"""The tensor with the training rows of an average, and the keys of what it has beside them and of all else: a version
+that knows no lookup finds no average, in place of one that it would answer differently by."""
+
+
+def save(
+    estimator: HoldsResult,
+    result: RaceResult,
+    path: str | os.PathLike[str],
+    more: Mapping[str, Any] | None = None,
+    compact: bool = False,
+) -> None:
+    """Write a fitted estimator of preset="best"; the file is replaced in one step.
+
+    more: further metadata.  compact: whether weights are rounded to 8 bits, and all is compressed together: the
+    networks have much in common.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    others = {}
+    for number, part in enumerate(result.blend.parts[1:], 1):
+        own = {"estimator": files.described(part.estimator)}
+        others[_name(number)] = _as_tensor(part.result.model.to_bytes(extra=own, is_rounded=compact))
+    if (lookup := result.blend.lookup) is not None:
+        others[LOOKUP] = _as_tensor(to_bytes(lookup.tensors(compact)))
+    extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(result)}
+    data = result.model.to_bytes(extra=extra, is_rounded=compact, others=others)
+    write_whole(path, packed(data) if compact else data)
+
+
+def _as_tensor(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8)
+
+
+def restored(
+    found: files.EstimatorFile[Held], path: str | os.PathLike[str], custom: Custom | None = None
+) -> Held:
+    """Return the estimator of a file with its average. path: of the file, for errors.  custom: as for `load`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    estimator, tensors, data = found.estimator, found.tensors, found.metadata[KEY]
+    try:
+        looked, data = data.get(LOOKUP), data.get(AVERAGE, data)
+        weights, recipes = [float(each) for each in data["weights"]], list(map(str, data["recipes"]))
+        degree = float(data["temperature"])
+        fits = all(weight > 0 for weight in weights) and are_weights(weights) and is_temperature(degree)
+        if not (fits and len(weights) == len(recipes)):
+            raise FormatError("the weights of the average are not above 0 with a sum of 1")
+        made = [estimator]
+        for number in range(1, len(weights)):
+            name = f"part {number} of the average"
+            part = files.read(type(estimator), name, tensors[_name(number)].tobytes(), custom)
+            if KEY in part.metadata:  # it would have parts again, and so on
+                raise FormatError(f"{name} is an average")
+            made.append(part.estimator)
+        results = [result_of(each) for each in made]
+        outputs = {each.model.network.outputs for each in results}
+        if len(outputs) > 1:
+            raise FormatError("the parts of the average have other outputs than the estimator")
+        report = RaceReport(map(record_of, data["report"]))
+        plan = None if data.get("plan") is None else plan_of(data["plan"])
+        preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
+        results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
+        lookup = None
+        if looked is not None:
+            lookup = lookup_of(looked, from_bytes(tensors[LOOKUP].tobytes()), results[0].targets.outputs)
+    except (
+        SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
+    ) as error:  # fmt: skip
+        raise FormatError(
+            f"{path}: the average in the file is malformed ({fault_of(error).rstrip('.')}); save it again."
+        ) from error
+    parts = [
+        BlendPart(weight, as_fitted(each, result), name, result)
+        for weight, each, name, result in zip(weights, made, recipes, results, strict=True)
+    ]
+    blend = Blend(parts, degree, estimator.engine, lookup)
+    return as_fitted(estimator, RaceResult.of(results[0], blend, report, plan=plan))
+
+
+def plan_in(path: str | os.PathLike[str]) -> object:
+    """Return the plan of the race in an estimator's file, as data; None for an estimator of no race."""
+    average = load_any(path)[1].get(KEY)
+    return average.get(AVERAGE, average).get("plan") if isinstance(average, dict) else None
+
+
+def _name(number: int) -> str:
+    return f"part_{number}"
+
+
+def _described(result: RaceResult) -> dict[str, Any]:
+    """Return an average and its report as JSON values."""
+    blend = result.blend
+    average = {
+        "weights": [part.weight for part in blend.parts],
+        "recipes": [part.recipe for part in blend.parts],
+        "temperature": blend.temperature,
+        "plan": None if result.plan is None else result.plan.to_data(),
+        "report": [
+            each._asdict() | {name: _finite(getattr(each, name)) for name in ("loss", "score")}
+            for each in result.report
+        ],
+    }
+    return average if blend.lookup is None else {AVERAGE: average, LOOKUP: blend.lookup.described()}
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number as JSON has it, None for another."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+FIT, PREDICTED = "race_fit", "race_fit_predicted"
+"""The key of a fit in a file's metadata, and its predictions of the rows that were held out."""
+NUMBERS = {"fold": 0, "best": 1, "epochs": 1}
+"""The smallest of each number of a fit."""
+
+
+def saver(place: Path, estimator: HoldsResult, of: int) -> Callable[[Task, RaceFit], None]:
+    """Return a listener of a race that writes each fit to a file of its own in a folder, replaced in one step.
+
+    estimator: the one that races.  of: a checksum of what it races on.
+    """
+
+    def save(task: Task, made: RaceFit) -> None:
+        own = {"candidate": task.candidate.name, "fold": task.fold, "is_of_all": task.is_of_all}
+        own |= {"seconds": made.seconds, "best": made.best, "epochs": made.epochs, "of": of}
+        own |= {"course": None if made.result.course is None else made.result.course.to_data()}
+        own |= {"history": made.result.model.history.records}
+        extra = {"estimator": files.described(as_fitted(estimator, made.result)), FIT: own}
+        place.mkdir(exist_ok=True)
+        rows = "all" if task.is_of_all else "fold"
+        path = place / f"{task.candidate.name.replace(' ', '-')}-{rows}-{task.fold}.safetensors"
+        write_whole(path, made.result.model.to_bytes(extra=extra, others={PREDICTED: made.predicted}))
+
+    return save
+
+
+def saved(place: Path, estimator: HoldsResult, of: int) -> RaceState:
+    """Return what a race can go on from: the fits in a folder, of recipes that race.
+
+    Raises ConfigError for fits to something else, and FormatError for a file that is none of a fit.
+    """
+    racing = candidates.racing(estimator.monotonic_cst is not None or estimator.interaction_cst is not None)
+    numbers = {
+        each.name: number for race in (racing, candidates.OF_FEW_ROWS) for number, each in enumerate(race)
+    }
+    fits, whole = dict[Key, RaceFit](), dict[Key, RaceFit]()
+    for name, fold, is_of_all, made in _read(place, estimator, of):
+        if name in numbers:
+            (whole if is_of_all else fits)[numbers[name], fold] = made
+    whole = {key: made for key, made in whole.items() if (key[0], 0) in fits}
+    return RaceState(None, fits, whole)
+
+
+def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, int, bool, RaceFit]]:
+    """Iterate over the fits in a folder: the recipe, the fold, whether it is of all rows, and the fit."""
+    for path in sorted(place.glob("*.safetensors")):
+        found = files.read(type(estimator), path)
+        try:
+            own, result = found.metadata[FIT], result_of(found.estimator)
+            predicted = found.tensors[PREDICTED]
+            counts = [own[name] for name in NUMBERS]
+            fits = all(
+                type(count) is int and least <= count < 1 << 31
+                for count, least in zip(counts, NUMBERS.values(), strict=True)
+            )
+            seconds, history, name, is_of_all = (
+                own[key] for key in ("seconds", "history", "candidate", "is_of_all")
+            )
+            fits &= type(seconds) is float and 0 <= seconds < math.inf and all(map(is_record, history))
+            fits &= predicted.dtype == np.float64 and predicted.shape[1:] == (result.targets.outputs,)
+            fits &= (
+                isinstance(name, str) and isinstance(is_of_all, bool) and bool(np.isfinite(predicted).all())
+            )
+            if not fits:
+                raise FormatError("what it says of the fit is none of a race")
+            course = None if own.get("course") is None else course_of(own["course"])  # none in older files
+        except (ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FormatError(
+                f"{path} is not a fit of a race ({fault_of(error)}); delete it to fit it again."
+            ) from error
+        if own["of"] != of:
+            raise ConfigError(f"{path} was made with other data; restore them, or start another run.")
+        result.model.history.records.extend(history)
+        fold, best, epochs = counts
+        result = replace(result, course=course)
+        yield name, fold, is_of_all, RaceFit(result, predicted, seconds, best, epochs)
