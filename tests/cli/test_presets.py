@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "place", ["refit.Refit._compared", "following.Following.on_epoch_end"], ids=["at its end", "within"]
+    "place", ["refit.Refit._compared", "refit.Following.on_epoch_end"], ids=["at its end", "within"]
 )
 def test_ctrl_c_in_the_training_on_all_rows(place, command, tmp_path, monkeypatch):
     """The network of the first fit is kept; the run can go on to the same bits."""
@@ -171,7 +171,7 @@ def test_ctrl_c_in_the_training_on_all_rows(place, command, tmp_path, monkeypatc
     (tmp_path / "products.csv").write_text("\n".join(["a,b,price", *lines]), "utf-8")
     command("train", "products.csv", *PRICE[:-1], "whole", *FAST)
     with monkeypatch.context() as patched:
-        patched.setattr(f"chainrule.estimators.fit.{place}", interrupted)
+        patched.setattr(f"chainrule.fitting.{place}", interrupted)
         said = command("train", "products.csv", *PRICE, *FAST, code=130)
     assert "run has the results so far; continue with: chainrule train run --resume" in said.stderr
     assert "interrupted by user" not in said.stderr

@@ -104,7 +104,7 @@ def test_the_parts_are_logistic_regressions_of_the_rows(
     monkeypatch: pytest.MonkeyPatch, inputs: int, classes: int
 ):
     monkeypatch.setattr(few_solved, "STEPS", 1_000)
-    monkeypatch.setattr(few_solved, "NEAR", 1e-9)
+    monkeypatch.setattr(few_solved, "GRADIENT_LEFT", 1e-9)
     rng = np.random.default_rng(1)
     X, label, weight = rng.normal(size=(20, inputs)), np.arange(20) % classes, rng.uniform(0.5, 2, 20)
     loss: Loss = SigmoidCrossEntropy() if classes == 2 else SoftmaxCrossEntropy()

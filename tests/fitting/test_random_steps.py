@@ -135,7 +135,7 @@ def test_of_two_classes_of_very_few_rows_half_is_steps(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("classes", "rows", "columns"), [(3, 60, 3), (2, 101, 3), (2, 60, 101), (0, 60, 3)])
 def test_others_have_no_steps(classes: int, rows: int, columns: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(few_solved, "solved", None)
+    monkeypatch.setattr(few_solved, "solve_steps", None)
     X = pd.DataFrame(RNG.normal(size=(rows, columns))).rename(columns=str)
     if classes:
         MLPClassifier(preprocess="auto", random_state=0, max_iter=2).fit(X, np.arange(rows) % classes)
@@ -161,7 +161,7 @@ def test_rows_that_belong_together_have_steps_too(told: str, monkeypatch: pytest
         seen.append(rows)
         return solve(samples, rows, *given)
 
-    monkeypatch.setattr(few_solved, "solved", counted)
+    monkeypatch.setattr(few_solved, "solve_steps", counted)
     net = MLPClassifier(preprocess="auto", random_state=0, max_iter=3).fit(X, y, **{told: each})
     assert len(seen) == len(net.members_)  # without a limit none is tried before
     for rows in seen:

@@ -23,7 +23,7 @@ __getattr__, __dir__ = lazy(
     {
         "classifier": "MLPClassifier",
         "regressor": "MLPRegressor",
-        "tables.preprocessor": "TablePreprocessor",
+        ".tables.preprocessor": "TablePreprocessor",
         "tuning.search": "tune",
     },
 )

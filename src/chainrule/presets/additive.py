@@ -4,7 +4,7 @@
 
 A number is x = (x - min) / (max - min), clipped to [0, 1], so that a curve is linear between its knots in the number
 itself, and constant beyond the range of training. Several members, each trained on its own draw with replacement of the
-rows, become one network whose parts are their means (`estimators/additive`).
+rows, become one network whose parts are their means (`fitting/additive.py`).
 """
 
 from __future__ import annotations
