@@ -179,7 +179,7 @@ class Follower:
 #     E(n) = c n^-a        E(all) / E(learned) = (E(learned) / E(part)) ^ (log(all / learned) / log(learned / part))
 #
 # It is trained only where the network of all rows has moved far on the rows held out, by FAR of the errors and more:
-# where more rows help little, what they say of each other moves it little. `docs/design.md` has the figures.
+# where more rows help little, what they say of each other moves it little. `benchmarks/notes/intervals.md` has figures.
 # Source: Cortes, Jackel, Solla, Vapnik, Denker, "Learning curves: asymptotic values and rate of convergence" (1993).
 
 Numbers = NDArray[np.float64]
