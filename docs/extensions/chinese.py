@@ -76,7 +76,6 @@ WORDS = {
     "Beside packages that choose their models themselves": "與自動選擇模型的套件比較",
     "An estimate: 10¹² rows on a thousand hosts": "估算：一千台主機上的 10¹² 列資料",
     "Design": "設計",
-    "Where to find what": "什麼在哪裡",
 }
 """The Chinese titles of the menu. A title that is not here is a warning, with which `make site` ends."""
 FURO = {
