@@ -227,17 +227,6 @@ def test_a_name_means_one_class():
     assert {name: places for name, places in homes.items() if len(places) > 1 and name != "Constant"} == {}
 
 
-def test_a_long_file_says_why():
-    silent = []
-    web = PACKAGE / "studio" / "web"
-    others = [*(ROOT / "native").rglob("*.*"), *web.rglob("*.js"), *web.rglob("*.css")]
-    for path in [*SOURCES, *others]:
-        lines = path.read_text("utf-8").splitlines()
-        if len(lines) > 300 and not re.match(r"(#|//|/\*) Over 300 lines because ", lines[0]):
-            silent.append(f"{relative(path)}: {len(lines)} lines")
-    assert silent == []
-
-
 def module_of(path: Path) -> str:
     """src/chainrule/core/files.py is chainrule.core.files, and a package's __init__.py the package."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
