@@ -1,4 +1,3 @@
-# Over 300 lines because the child process runs it as a script: formats, mutations and child in one file.
 """10,000 damaged files: each is read or refused by a ChainruleError, in bounded time and memory.
 
 One child process a format reads all its mutants, its address space limited to 100 MB and the file above what it was:

@@ -1,4 +1,3 @@
-# Over 300 lines because every promise of one class is tested here, on the one table that the others are compared with.
 """The preprocessor of tables: what each column is, what it becomes, and that it is the same in prediction."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# Over 300 lines because all data from the user is checked in this one place.
 """Checks of user input: X, y and weights are validated here once, and become `Samples`.
 
 Accepted as X: NumPy arrays (memory-mapped ones stay memory-mapped), nested lists, SciPy sparse matrices, and all data

@@ -1,4 +1,3 @@
-# Over 300 lines because a fit's arguments, and what becomes of each, are described in this one place.
 """What the two estimators share: the fit from its arguments to its result."""
 
 from __future__ import annotations

@@ -19,9 +19,6 @@ from chainrule.errors import FormatError
 from chainrule.export.answers import SAME
 from chainrule.tables.preprocessor import TablePreprocessor
 
-# Over 300 lines because it is one formula: its numbers, its rows in order, and its file.
-
-
 Numbers = NDArray[np.float64]
 
 AT_ONCE = 1 << 19

@@ -26,9 +26,6 @@ from chainrule.presets import ADDITIVE, BEST, PRESETS
 from chainrule.presets.layers import ACTIVATION_NAMES
 from chainrule.tables.preprocessor import TablePreprocessor
 
-# Over 300 lines because it is one table: each parameter, with all that is known of it.
-
-
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 COUNT = Interval(Integral, 1, None, closed="left")

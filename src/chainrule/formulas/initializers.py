@@ -1,4 +1,3 @@
-# Over 300 lines because every initializer stands here, in one place.
 """Initializers: the distributions of a network's initial parameters.
 
 Each is a frozen dataclass, called as `initializer(generator, shape, fan_in, fan_out)`. It returns a float64 NumPy

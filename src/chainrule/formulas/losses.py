@@ -1,4 +1,3 @@
-# Over 300 lines because nine losses stand here, each with its derivative and its name beneath it, in one place.
 """Losses: functions of output and target, each with its derivative directly beneath.
 
 The training objective, everywhere in the package:

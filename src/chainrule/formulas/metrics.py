@@ -1,4 +1,3 @@
-# Over 300 lines because all metrics are here, with their averages over classes and labels beneath.
 """Metrics: functions of predictions and targets.
 
     name(y, predicted, weight)      or      name(y, scores, weight)      a float; weight (n,) or None

@@ -1,4 +1,3 @@
-# Over 300 lines because eight rules of about 30 lines each stand side by side, to be compared.
 """Optimizers: rules that update the parameters from a gradient.
 
 Each is a frozen dataclass of settings and a pair of pure functions in its paper's letters::

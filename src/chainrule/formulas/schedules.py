@@ -1,4 +1,3 @@
-# Over 300 lines because nine schedules stand here, each with its formula beside its class, in one place.
 """Schedules: factors of the optimizer's learning rate, one per step of a run.
 
     lr of a step = optimizer.learning_rate * schedule.factor(step, total, steps_per_epoch)

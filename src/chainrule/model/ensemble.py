@@ -1,4 +1,3 @@
-# Over 300 lines because it is a public interface: one method per use, each a docstring and a few calls.
 """Ensembles: several models of one network whose predictions are averaged, trained in lock-step."""
 
 from __future__ import annotations

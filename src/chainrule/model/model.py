@@ -1,4 +1,3 @@
-# Over 300 lines because it is the public interface: one method per use, each a docstring and a few calls.
 """The model: a network, its parameters, and how to train it.
 
 Imports that only some methods need are made there, so that a process that only predicts need not load the rest.

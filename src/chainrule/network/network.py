@@ -1,4 +1,3 @@
-# Over 300 lines because it is one class with its objective and the construction of its links.
 """The network: a chain of links, its loss, and one flat vector of all its parameters.
 
 theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then its

@@ -1,4 +1,3 @@
-# Over 300 lines because each setting of a run has its rule and its words here, and lists elsewhere follow.
 """The settings of a run as data, for config.json and for the command that repeats the run."""
 
 from __future__ import annotations

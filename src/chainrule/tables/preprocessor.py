@@ -26,9 +26,6 @@ from chainrule.tables.rarity import KnownTarget, as_target
 from chainrule.tables.rows import row_weights
 from chainrule.tables.scaling import LARGEST, SCALES
 
-# Over 300 lines because it is one class: its settings, its two methods, and all that a user may read of it.
-
-
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
     *("impute", "near_constant", "identifiers", "kinds", "missing", "out_of_range", "dtype"),

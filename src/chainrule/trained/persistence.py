@@ -1,4 +1,3 @@
-# Over 300 lines because the code that writes a file and the code that reads it are checked against each other.
 """Write and read models as safetensors files: parameters by name, the architecture as JSON in the metadata.
 
     metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}

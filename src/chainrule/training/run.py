@@ -1,4 +1,3 @@
-# Over 300 lines because it is one class: the state of a run, with everything that callbacks read and checkpoints store.
 """A training run: its settings, and its state, which the loop advances, callbacks read and checkpoints store."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# Over 300 lines because the functions, their polynomials and their constants are one subject.
 """The functions of <math.h> that generated C uses, for a machine without it: cc -DNO_LIBM.
 
 They need no knowledge of how numbers are stored, and no table: a number is brought into a short interval, where a

@@ -1,4 +1,3 @@
-# Over 300 lines because fourteen activations stand here side by side to be compared, with one list of them.
 """Activations as layers: a = f(z), and dL/dz = dL/da * f'(z).
 
 The functions and their derivatives are in `chainrule.formulas.activations`.

@@ -1,4 +1,3 @@
-# Over 300 lines because it is one interface: a layer, and the types by which it is described.
 """The base class of layers, and the types that describe a layer at its place in a network.
 
 A layer is static configuration: a frozen dataclass without state. Parameters, running statistics, randomness and the

@@ -1,4 +1,3 @@
-# Over 300 lines because f is chosen here for every task, from the arguments shared by all methods.
 """The attributed function: one number per sample, f(x), with its forward and backward pass.
 
 f_i(x) = sum_k v_ik out_k(x)

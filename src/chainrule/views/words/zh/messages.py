@@ -1,4 +1,3 @@
-# Over 300 lines because it is a list of messages.
 """Errors and warnings as the command says them: those that are here in Chinese, others as they were raised."""
 
 from __future__ import annotations
