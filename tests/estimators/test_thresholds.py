@@ -292,7 +292,7 @@ def test_what_is_refused():
 def test_decisions_in_files_that_no_classifier_has(change: dict[str, Any]):
     made = Decision(0.3, scoring="f1", interval=(0.2, 0.4), score=0.6, rows=9)
     assert Decision.read(json.loads(json.dumps(made.described())), TWO) == made
-    with pytest.raises(FormatError, match="of the decision"):
+    with pytest.raises(FormatError, match="the decision must"):
         Decision.read(made.described() | change, TWO)
-    with pytest.raises(FormatError, match="the threshold of the decision"):
+    with pytest.raises(FormatError, match="the decision must have a threshold where"):
         Decision.read(replace(made).described(), Labels(np.arange(3), "multiclass"))

@@ -15,12 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import LeakWarning, MLPRegressor
 from chainrule.cli.check import check as check_command
+from chainrule.core import codec
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.fitting.held import result_of
 from chainrule.race import candidates
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.trust import drift
+from chainrule.trust.drift import SeenColumn
 from chainrule.views import words
 
 
@@ -308,5 +310,4 @@ UNORDERED = [["a", 300, 2, [*map(float, range(100)), 98.0], []]]
 @pytest.mark.parametrize("damaged", [3, [3], [["a", 1, 2, [], []]], [["a", 3, 2, [2.0, 1.0], []]], UNORDERED])
 def test_damaged_statistics_are_refused(damaged: object):
     with pytest.raises(FormatError, match="statistics"):
-        drift.from_data(damaged)
-    assert drift.from_data(None) == ()
+        codec.read(tuple[SeenColumn, ...], damaged, "the statistics of the columns")

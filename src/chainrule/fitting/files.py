@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import codec
 from chainrule.core.settings import check_choice, describe, is_count
 from chainrule.errors import ChainruleError, DataError, FormatError, fault_of
 from chainrule.fitting.held import Held, HoldsResult, as_fitted, result_of
@@ -34,9 +35,9 @@ from chainrule.tables.labels import ClassShares, Labels
 from chainrule.tables.numbers import NumericTargets, Targets, as_loss
 from chainrule.tables.preprocessor import TablePreprocessor
 from chainrule.trained.persistence import Custom, by_kind, encode
-from chainrule.trust import drift as drift
 from chainrule.trust.conformal import Intervals, LabelSets
 from chainrule.trust.decisions import Decision
+from chainrule.trust.drift import SeenColumn
 from chainrule.trust.notice import Notices
 
 KEPT = "biufUO"
@@ -69,9 +70,9 @@ def described(estimator: HoldsResult) -> dict[str, Any]:
         **({} if result.terms is None else {"terms": as_plain(result.terms)}),
         "updates": [_finite(list(each)) for each in result.updates],
         "calibration": None if result.calibration is None else result.calibration.to_data(),
-        "shares": None if result.shares is None else [list(each) for each in result.shares],
+        "shares": codec.write(result.shares),
         "decision": None if result.decision is None else result.decision.described(),
-        "seen": drift.described(result.seen),
+        "seen": codec.write(result.seen),
         "notices": result.notices.to_data()["found"],
     }
 
@@ -171,7 +172,7 @@ def read(
             _records(known),
             terms=from_plain(data.get("terms")),
             kept=_calibration(data.get("calibration"), targets, model.network.inputs),
-            seen=drift.from_data(data.get("seen")),
+            seen=codec.read(tuple[SeenColumn, ...], data.get("seen") or [], "the statistics of the columns"),
             notices=Notices.from_data(data.get("notices", [])),
             updates=update_records(_number(data.get("updates", []))),
         )

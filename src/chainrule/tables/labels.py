@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_consistent_length
 
+from chainrule.core import codec
 from chainrule.data.samples import Samples
-from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
@@ -275,27 +276,30 @@ Prior = Mapping[Any, float] | Sequence[float] | NDArray[Any]
 """The share of each class: by label, or in the order of classes_."""
 
 
+Shares = Annotated[
+    tuple[float, ...],
+    codec.Condition(
+        "* from 0 with a sum of 1", lambda each: min(each, default=-1) >= 0 and abs(sum(each) - 1) <= 1e-6
+    ),
+]
+
+
+@codec.as_list
 class ClassShares(NamedTuple):
     """The shares of the classes, in their order, each with a sum of 1."""
 
-    of_rows: tuple[float, ...]
+    of_rows: Shares
     """of the rows, by sample_weight"""
-    trained: tuple[float, ...]
+    trained: Shares
     """what the network learned: with class_weight too"""
 
     @classmethod
     def read(cls, data: Sequence[Sequence[float]], labels: Labels) -> Self:
         """Return those in a file. Raises FormatError unless they can be shares of these classes."""
-        found = cls(*map(tuple, data))
-        for each in found:
-            numbers = np.array(each, np.float64)
-            if (
-                numbers.shape != labels.classes.shape
-                or not (numbers >= 0).all()
-                or abs(numbers.sum() - 1) > 1e-6
-            ):
-                raise FormatError("the shares of the classes are not those of a classifier with these labels")
-        return found
+        made = codec.read(cls, data, "the shares of the classes")
+        sizes = {len(each) for each in made}
+        codec.require({"one of each label": sizes == {len(labels.classes)}}, "the shares of the classes")
+        return made
 
     def factors(self, prior: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return what each class's probability is multiplied by, before they are divided by their sum.

@@ -24,12 +24,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import FormatError
+from chainrule.core import codec
+from chainrule.core.codec import above, from_to
 from chainrule.tables.held_out import HeldOut, PreparedInputs
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
@@ -40,6 +41,7 @@ LEAST_PART = 0.1
 """The least part of an interval on either side of its middle."""
 
 
+@codec.as_list
 class Shape(NamedTuple):
     """The unit of intervals: from middle - below to middle + above, where below + above = 1.
 
@@ -51,8 +53,8 @@ class Shape(NamedTuple):
     """
 
     middle: float = 0.0
-    below: float = 0.5
-    above: float = 0.5
+    below: Annotated[float, above(0)] = 0.5
+    above: Annotated[float, above(0)] = 0.5
 
     def scores(self, errors: Numbers) -> Numbers:
         """Return the factors (n,) by which the unit just reaches errors (n,), at least 0."""
@@ -131,8 +133,6 @@ def slope_of(scores: Numbers) -> float:
     return TOWARDS_SHORTEST * float(np.median(scores)) / MEDIAN_OF_LAPLACE
 
 
-POWER_BEFORE = 0.75
-"""The power in files of 0.2, which do not name it."""
 SMALL = 0.05
 """What is added to errors before the logarithm, in medians of them."""
 CLIPPED_PERCENT = 1.0
@@ -152,7 +152,7 @@ class Difficulty:
 
     center: Numbers
     """(features,)"""
-    spread: Numbers
+    spread: Annotated[Numbers, above(0)]
     """(features,)"""
     weights: Numbers
     """(features,)"""
@@ -162,9 +162,9 @@ class Difficulty:
     """the bounds of the logarithm of the expected error"""
     mean: float
     """of the predictions"""
-    std: float
-    power: float = 1.0
-    """of the expected error that widths are proportional to"""
+    std: Annotated[float, above(0)]
+    power: float = 0.75
+    """of the expected error that widths are proportional to; that of files of 0.2, which do not name it"""
 
     def __call__(self, inputs: PreparedInputs | None, predicted: Numbers) -> Numbers:
         """Return s (n,) for prepared inputs (n, features) and predictions (n,)."""
@@ -178,30 +178,14 @@ class Difficulty:
         """Whether it depends on more than the prediction."""
         return len(self.weights) > OF_PREDICTION
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        arrays = {name: getattr(self, name).tolist() for name in ("center", "spread", "weights")}
-        return arrays | {name: getattr(self, name) for name in (*NUMBERS, "power")}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
-        """Return what `to_data` wrote. inputs: of the network.  Raises FormatError for other values."""
-        arrays = [np.asarray(data[name], np.float64) for name in ("center", "spread", "weights")]
-        bias, low, high, mean, std = numbers = [float(data[name]) for name in NUMBERS]
-        power = float(data.get("power", POWER_BEFORE))
-        sizes = {each.shape for each in arrays}
-        fits = (
-            sizes in ({(OF_PREDICTION,)}, {(inputs + OF_PREDICTION,)})
-            and np.isfinite([*numbers, power]).all()
-        )
-        if not (fits and np.isfinite(arrays).all() and (arrays[1] > 0).all() and std > 0):
-            raise FormatError("the widths of intervals are not those of the network in the file")
-        return cls(arrays[0], arrays[1], arrays[2], bias, low, high, mean, std, power)
+    def has_features_of(self, inputs: int) -> bool:
+        """Return whether it is of a network with so many inputs."""
+        sizes = {each.shape for each in (self.center, self.spread, self.weights)}
+        return sizes in ({(OF_PREDICTION,)}, {(inputs + OF_PREDICTION,)})
 
 
 OF_PREDICTION = 3
 """The features of the prediction."""
-NUMBERS = ("bias", "low", "high", "mean", "std")
 
 
 def learned(
@@ -235,7 +219,7 @@ def learned(
     bias = float(np.mean([intercept for _, intercept in models]))
     typical = float(found.mean())
     bounds = bias - typical, low - typical, high - typical
-    difficulty = Difficulty(center, spread, weights, *bounds, mean, std)
+    difficulty = Difficulty(center, spread, weights, *bounds, mean, std, power=1.0)
     return difficulty, np.exp(difficulty.power * (found - typical))
 
 
@@ -324,21 +308,14 @@ class Scores:
         """The largest coverage with a finite score: m / (m + 1) with equal weights."""
         return float(self.masses[-1]) / self.total if len(self.masses) else 0.0
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the scores as JSON values."""
-        return {"values": self.values.tolist(), "masses": self.masses.tolist(), "total": self.total}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """Return the scores that `to_data` wrote. Raises FormatError for others."""
-        values, masses = (np.asarray(data[name], np.float64) for name in ("values", "masses"))
-        total = float(data["total"])
-        fits = values.ndim == 1 and values.shape == masses.shape and np.isfinite([*values, *masses]).all()
-        if not (fits and (np.diff(values) >= 0).all() and (np.diff(masses, prepend=0.0) > 0).all()):
-            raise FormatError("the scores of held-out rows are not ascending, or weigh nothing")
-        if not (np.isfinite(total) and total > (masses[-1] if len(masses) else 0.0)):
-            raise FormatError("the scores of held-out rows weigh more than all of them")
-        return cls(values, masses, total)
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of them."""
+        return {
+            "a mass for each value": self.values.ndim == 1 and self.values.shape == self.masses.shape,
+            "values in ascending order": bool((np.diff(self.values) >= 0).all()),
+            "masses that rise from 0": bool((np.diff(self.masses, prepend=0.0) > 0).all()),
+            "a total above all masses": self.total > self.masses.max(initial=0.0),
+        }
 
 
 @dataclass(frozen=True)
@@ -348,7 +325,7 @@ class Scaled:
     shape: Shape
     difficulty: Difficulty | None = None
     """None for intervals that are equally wide"""
-    slope: float = 0.0
+    slope: Annotated[float, from_to(0)] = 0.0
     """c, by which the factor of a row is less for each unit of the logarithm of its difficulty; 0 in files of 0.2"""
 
     def unit(self, inputs: PreparedInputs | None, predicted: Numbers) -> Unit:
@@ -359,46 +336,18 @@ class Scaled:
         middle = center + shape.middle * size
         return Unit(middle, shape.below * size, shape.above * size, self.slope * np.log(size))
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        difficulty = None if self.difficulty is None else self.difficulty.to_data()
-        return {"shape": list(self.shape), "difficulty": difficulty, "slope": self.slope}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
-        """Return what `to_data` wrote. inputs: of the network.  Raises FormatError for other values."""
-        shape, difficulty = Shape(*map(float, data["shape"])), data["difficulty"]
-        if not (np.isfinite(shape).all() and min(shape.below, shape.above) > 0):
-            raise FormatError("the shape of intervals has a side of no length")
-        slope = float(data.get("slope", 0.0))
-        if not (np.isfinite(slope) and slope >= 0):
-            raise FormatError("the slope of the factors of intervals is no number from 0")
-        return cls(shape, None if difficulty is None else Difficulty.from_data(difficulty, inputs), slope)
-
 
 @dataclass(frozen=True)
 class Heads:
     """The unit from the lowest to the highest of several predicted quantiles."""
 
-    least: float
+    least: Annotated[float, above(0)]
     """the least distance of either from the middle one"""
 
     def unit(self, inputs: PreparedInputs | None, predicted: Numbers) -> Unit:
         """Return the units at predicted quantiles (n, quantiles)."""
         low, middle, high = predicted.min(1), np.median(predicted, 1), predicted.max(1)
         return Unit(middle, np.maximum(middle - low, self.least), np.maximum(high - middle, self.least))
-
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {"least": self.least}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any], inputs: int) -> Self:
-        """Return what `to_data` wrote. Raises FormatError for other values."""
-        least = float(data["least"])
-        if not (np.isfinite(least) and least > 0):
-            raise FormatError("the quantiles have no least distance")
-        return cls(least)
 
 
 class OutputIntervals(NamedTuple):
@@ -442,7 +391,8 @@ class Intervals:
     def to_data(self) -> dict[str, Any]:
         """Return them as JSON values."""
         outputs = [
-            {"heads": isinstance(each.units, Heads), "scores": each.scores.to_data()} | each.units.to_data()
+            {"heads": isinstance(each.units, Heads), "scores": codec.write(each.scores)}
+            | codec.write(each.units)
             for each in self.outputs
         ]
         return {"outputs": outputs, "floor": self.floor}
@@ -450,19 +400,24 @@ class Intervals:
     @classmethod
     def from_data(cls, data: Mapping[str, Any], targets: NumericTargets, inputs: int) -> Self:
         """Return what `to_data` wrote. inputs: of the network.  Raises FormatError for other values."""
-        has_heads = targets.middle is not None
-        outputs = tuple(
-            OutputIntervals(
-                (Heads if each["heads"] else Scaled).from_data(each, inputs), Scores.from_data(each["scores"])
+        has_heads, outputs = targets.middle is not None, []
+        kind: type[Heads | Scaled] = Heads if has_heads else Scaled
+        for each in data["outputs"]:
+            units = {name: value for name, value in each.items() if name not in ("heads", "scores")}
+            made = codec.read(kind, units, "the intervals")
+            outputs.append(
+                OutputIntervals(made, codec.read(Scores, each["scores"], "the scores of the intervals"))
             )
-            for each in data["outputs"]
-        )
-        kinds = {isinstance(each.units, Heads) for each in outputs}
-        if len(outputs) != (1 if has_heads else targets.outputs) or kinds != {has_heads}:
-            raise FormatError("the intervals are not of the outputs of the network in the file")
-        if data["floor"] not in (None, 0.0):
-            raise FormatError("the lower bound of intervals is not 0")
-        return cls(outputs, data["floor"])
+        difficulties = [each.units.difficulty for each in outputs if isinstance(each.units, Scaled)]
+        facts = {
+            "the outputs of the network": len(outputs) == (1 if has_heads else targets.outputs),
+            "widths of the inputs of the network": all(
+                each is None or each.has_features_of(inputs) for each in difficulties
+            ),
+            "a lower bound of 0": data["floor"] in (None, 0.0),
+        }
+        codec.require(facts, "the intervals")
+        return cls(tuple(outputs), data["floor"])
 
 
 def of_output(held_out: HeldOut, output: int) -> OutputIntervals:
@@ -526,7 +481,7 @@ class LabelSets:
     """of all held-out rows"""
     by_label: tuple[Scores, ...]
     """of those of each label"""
-    own: Numbers | None = None
+    own: Annotated[Numbers | None, codec.NOT_SAVED] = None
     """(m,) the score of each held-out row; None from a file"""
 
     @classmethod
@@ -544,16 +499,17 @@ class LabelSets:
 
     def to_data(self) -> dict[str, Any]:
         """Return them as JSON values."""
-        by_label = [each.to_data() for each in self.by_label]
-        return {"scores": self.scores.to_data(), "by_label": by_label}
+        written: dict[str, Any] = codec.write(self)
+        return written
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], targets: Labels) -> Self:
         """Return what `to_data` wrote. Raises FormatError for other values."""
-        by_label = tuple(map(Scores.from_data, data["by_label"]))
-        if len(by_label) != len(targets.classes):
-            raise FormatError("the sets are not of the labels in the file")
-        return cls(Scores.from_data(data["scores"]), by_label)
+        made = codec.read(cls, data, "the sets of labels")
+        codec.require(
+            {"scores of each label": len(made.by_label) == len(targets.classes)}, "the sets of labels"
+        )
+        return made
 
 
 def misfits(predicted: Numbers) -> Numbers:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core import records
-from chainrule.core.settings import is_count, is_figure
-from chainrule.errors import ConfigError, FormatError
+from chainrule.core import codec, records
+from chainrule.core.codec import Count
+from chainrule.errors import ConfigError
 from chainrule.tables.labels import Labels
 
 Interval = tuple[float, float]
@@ -42,9 +42,9 @@ class Decision(records.TextResult):
     score_interval: Interval | None = None
     confidence: float = 0.9
     """of both intervals"""
-    rows: int = 0
+    rows: Count = 0
     """the rows that it was chosen on"""
-    positives: int = 0
+    positives: Count = 0
     """how many of them are of `classes_[1]`"""
 
     def labels(self, labels: Labels, predicted: NDArray[Any]) -> NDArray[Any]:
@@ -69,35 +69,20 @@ class Decision(records.TextResult):
 
     def described(self) -> dict[str, Any]:
         """Return the decision as JSON values."""
-        return asdict(self)
+        written: dict[str, Any] = codec.write(self)
+        return written
 
     @classmethod
     def read(cls, data: Mapping[str, Any], labels: Labels) -> Self:
         """Return the decision in a file. Raises FormatError for one that no classifier of these labels has."""
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        for name in ("interval", "score_interval"):
-            if known.get(name) is not None:
-                known[name] = tuple(known[name])
-        if known.get("costs") is not None:
-            known["costs"] = tuple(map(tuple, known["costs"]))
-        made = cls(**known)
-        numbers = [made.threshold, made.score, *(made.interval or ()), *(made.score_interval or ())]
-        numbers += [made.confidence, *(cost for row in made.costs or () for cost in row)]
-        fits = {
-            "numbers": all(each is None or is_figure(each) for each in numbers),
-            "intervals": all(each is None or len(each) == 2 for each in (made.interval, made.score_interval)),
-            "threshold": (made.threshold is not None)
-            == (labels.kind == "binary" and len(labels.classes) == 2),
-            "costs": made.costs is None or {*map(len, made.costs), len(made.costs)} == {len(labels.classes)},
-            "rule": made.threshold is not None or made.costs is not None,
-            "name": made.scoring is None or isinstance(made.scoring, str),
-            "counts": all(map(is_count, (made.rows, made.positives))),
+        made = codec.read(cls, data, "the decision")
+        count, is_binary = len(labels.classes), labels.kind == "binary" and len(labels.classes) == 2
+        facts = {
+            "a threshold where there are two classes": (made.threshold is not None) == is_binary,
+            "costs for each class": made.costs is None or {*map(len, made.costs), len(made.costs)} == {count},
+            "a threshold or costs": made.threshold is not None or made.costs is not None,
         }
-        for what, is_right in fits.items():
-            if not is_right:
-                raise FormatError(
-                    f"the {what} of the decision are not those of a classifier with these labels"
-                )
+        codec.require(facts, "the decision")
         return made
 
 

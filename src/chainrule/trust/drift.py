@@ -7,16 +7,16 @@ from array import array
 from bisect import bisect
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact, kstwo
 
-from chainrule.core import records
+from chainrule.core import codec, records
+from chainrule.core.codec import ASCENDING, Condition, Count, sized
 from chainrule.core.files import write_whole
-from chainrule.core.settings import is_count, is_figure
-from chainrule.errors import FormatError, instead
+from chainrule.errors import instead
 from chainrule.tables import kinds
 from chainrule.tables.column import Column
 from chainrule.tables.data import FitData
@@ -31,20 +31,26 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 STEPS = 100
 """Steps of a sketch: values with 0, 1, ... 100 % of the others up to them."""
+IS_SKETCH = Condition(f"* for {STEPS} steps, or none", lambda values: len(values) in (0, STEPS + 1))
 MOST_COUNTS = 100_001
 
 
+@codec.as_list
 class SeenColumn(NamedTuple):
     """The values of a column in training."""
 
     name: str
-    rows: int
-    missing: int
-    quantiles: tuple[float, ...] = ()
+    rows: Count
+    missing: Count
+    quantiles: Annotated[tuple[float, ...], IS_SKETCH, ASCENDING] = ()
     """of numbers, and of dates and durations in seconds: the smallest value, one each percent, and the largest; none of
     a column that is left out"""
-    counts: tuple[int, ...] = ()
+    counts: Annotated[tuple[Count, ...], sized(0, MOST_COUNTS)] = ()
     """of each category that has an output or a code of its own, in their order, and of all others together"""
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        return {"no more missing values than rows": self.missing <= self.rows}
 
 
 def read_columns(
@@ -115,40 +121,6 @@ def of_result(
 def _way(learned: LearnedColumn) -> tuple[object, ...]:
     """Return what the values of a column depend on beside the table."""
     return learned.kind, learned.reads, learned.categories
-
-
-def from_data(data: object) -> tuple[SeenColumn, ...]:
-    """Return what a file has kept of columns; none of a file without it. Raises FormatError for damaged data."""
-    if data is None:
-        return ()
-    if not isinstance(data, list):
-        raise FormatError("the statistics of the columns must be a list.")
-    return tuple(map(_column, data))
-
-
-def _column(data: object) -> SeenColumn:
-    if not isinstance(data, list) or len(data) != len(SeenColumn._fields):
-        raise FormatError(f"the statistics of a column must be its {', '.join(SeenColumn._fields)}.")
-    name, rows, missing, quantiles, counts = data
-    lists = isinstance(quantiles, list) and isinstance(counts, list)
-    fits = (
-        lists
-        and isinstance(name, str)
-        and all(map(is_count, (rows, missing, *counts)))
-        and missing <= rows
-        and len(counts) <= MOST_COUNTS
-        and len(quantiles) in (0, STEPS + 1)
-        and all(map(is_figure, quantiles))
-        and quantiles == sorted(quantiles)
-    )
-    if not fits:
-        raise FormatError("the statistics of a column are damaged; save the estimator again.")
-    return SeenColumn(name, rows, missing, tuple(map(float, quantiles)), tuple(counts))
-
-
-def described(columns: Sequence[SeenColumn]) -> list[list[Any]]:
-    """Return what is kept of columns as JSON values."""
-    return [[list(value) if isinstance(value, tuple) else value for value in each] for each in columns]
 
 
 # --- compare later rows with what a fit has seen of its columns ------------------------------------------------------

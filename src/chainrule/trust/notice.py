@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
-from chainrule.core import records
-from chainrule.core.settings import is_count, is_figure
-from chainrule.errors import FormatError, LeakWarning
+from chainrule.core import codec, records
+from chainrule.core.codec import Count, one_of, sized
+from chainrule.errors import LeakWarning
 
 KINDS = ("target", "row_number", "repeated", "groups", "time", "order")
 """Columns that give the target away; one that numbers the rows; rows with the inputs of another one; a column of
@@ -30,11 +30,11 @@ class Notice(NamedTuple):
     held out at random.
     """
 
-    what: str
+    what: Annotated[str, one_of(KINDS)]
     """one of KINDS"""
     columns: tuple[str, ...]
     """those that it is about; none where it is the rows or their order"""
-    score: str
+    score: Annotated[str, one_of(SCORES)]
     """what the two scores are: "r2", "auc" (of two classes) or "accuracy\""""
     score_with: float
     """with the column, or with rows that belong to these"""
@@ -42,12 +42,16 @@ class Notice(NamedTuple):
     figure: float
     """by kind: the score of the column alone (R2, of classes by the Brier score); 1; the share of the rows; the
     intraclass correlation of the target; the autocorrelation of the target"""
-    groups: int = 0
+    groups: Count = 0
     """the groups of rows, of equal rows or by the column; 0 of other kinds"""
     shift: float = 0.0
     """of rows in time: how far the target's mean moves from the first fifth to the last, in standard deviations"""
     share: float = 1.0
     """of the rows that the figures are of: below 1 those where columns that give the target away have a value"""
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        return {"a column": len(self.columns) > 0 or self.what in WITHOUT_COLUMNS}
 
     def to_data(self) -> dict[str, Any]:
         """Return the notice as JSON-safe data; see `chainrule.core.records`."""
@@ -63,7 +67,7 @@ class Notice(NamedTuple):
 class Notices(records.Shown, records.DataResult):
     """What a fit has noticed. Print it for a sentence each."""
 
-    found: tuple[Notice, ...] = ()
+    found: Annotated[tuple[Notice, ...], sized(0, MOST_NOTICES)] = ()
 
     def __iter__(self) -> Iterator[Notice]:
         return iter(self.found)
@@ -77,9 +81,7 @@ class Notices(records.Shown, records.DataResult):
     @classmethod
     def from_data(cls, data: object) -> Self:
         """Return notices from a file. Raises FormatError for a value that no fit notices."""
-        if not isinstance(data, list) or len(data) > MOST_NOTICES:
-            raise FormatError(f"notices must be a list of at most {MOST_NOTICES} of them.")
-        return cls(tuple(map(_from_data, data)))
+        return codec.read(cls, {"found": data}, "the notices")
 
     def __repr__(self) -> str:
         """Show their kinds and columns."""
@@ -89,30 +91,6 @@ class Notices(records.Shown, records.DataResult):
     def __str__(self) -> str:
         """Say each in a sentence, or that there is none."""
         return "\n".join(map(str, self.found)) or records.written(self, "as_words")
-
-
-def _from_data(data: object) -> Notice:
-    if not isinstance(data, dict):
-        raise FormatError("a notice is an object of its fields.")
-    try:
-        made = Notice(**{**data, "columns": tuple(data["columns"])})
-    except (KeyError, TypeError) as error:
-        raise FormatError(f"a notice has other fields than {', '.join(Notice._fields)}.") from error
-    figures = made.score_with, made.score_without, made.figure, made.shift, made.share
-    fits = {
-        "what": made.what in KINDS,
-        "columns": all(isinstance(name, str) for name in made.columns)
-        and len(made.columns) >= (made.what not in WITHOUT_COLUMNS),
-        "score": made.score in SCORES,
-        "figures": all(map(is_figure, figures)),
-        "groups": is_count(made.groups),
-    }
-    for what, is_whole in fits.items():
-        if not is_whole:
-            raise FormatError(
-                f"the {what} of a notice {'are' if what[-1] == 's' else 'is'} none that a fit notices."
-            )
-    return made
 
 
 IS_ASKED: ContextVar[bool] = ContextVar("IS_ASKED", default=False)
