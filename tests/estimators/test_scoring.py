@@ -14,11 +14,12 @@ from sklearn.base import clone
 from sklearn.metrics import fbeta_score, get_scorer, make_scorer, mean_pinball_loss
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor
+from chainrule.core import codec
 from chainrule.fitting.held import result_of
 from chainrule.formulas.losses import Quantile
 from chainrule.race.candidates import Candidate
 from chainrule.race.judge import Judge, ScoredParts, greedy, score_weights
-from chainrule.race.report import RaceReport, Record, record_of
+from chainrule.race.report import RaceReport, Record
 from chainrule.tables.labels import Labels
 from chainrule.tables.numbers import NumericTargets
 from chainrule.trust.scorers import HeldOutScorer
@@ -222,6 +223,6 @@ def test_reports_of_earlier_files():
     record = Record("fast", {}, 1, 3, 0.5, 0.7, 1.0)
     data = record._asdict()
     data.pop("score")
-    assert record_of(data) == record and "score" not in f"{RaceReport([record])}"
-    with pytest.raises(FormatError, match="the score 'high'"):
-        record_of(data | {"score": "high"})
+    assert codec.read(Record, data, "it") == record and "score" not in f"{RaceReport([record])}"
+    with pytest.raises(FormatError, match="score of it must be a number or null, not 'high'"):
+        codec.read(Record, data | {"score": "high"}, "it")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule import ConfigError, FormatError, MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.core import codec
 from chainrule.fitting.lookup import (
     PROBABILITY,
     ComparedRows,
@@ -36,7 +37,6 @@ from chainrule.fitting.lookup import (
     lookup_of,
     share_odds,
     share_odds_back,
-    similarity_of,
 )
 from chainrule.race import fit_lookup
 from chainrule.race.candidates import Candidate
@@ -113,10 +113,10 @@ def test_numbers_that_are_the_same_by_hand() -> None:
     found = similarity.distances(similarity.scaled(one), similarity.scaled(others))
     np.testing.assert_allclose(found, [[0, 1, 5]], atol=1e-10)
     assert np.array_equal(similarity.scaled(others.take(slice(1, 3))).same, [[2], [np.float32(2.1)]])
-    again = similarity_of(json.loads(json.dumps(similarity.to_data())))
+    again = codec.read(Similarity, json.loads(json.dumps(codec.write(similarity))), "it")
     np.testing.assert_array_equal(again.same, similarity.same)
-    with pytest.raises(FormatError, match="of other columns where numbers are the same"):
-        similarity_of(similarity.to_data() | {"same": [1.0]})
+    with pytest.raises(FormatError, match="as many for numbers that are the same"):
+        codec.read(Similarity, codec.write(similarity) | {"same": [1.0]}, "it")
 
 
 def test_numbers_by_hand() -> None:
@@ -560,11 +560,11 @@ def test_a_damaged_lookup_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_similarity_is_of_finite_numbers() -> None:
-    data = Similarity(np.array([1.0]), np.array([2.0]), 0.5).to_data()
-    assert similarity_of(json.loads(json.dumps(data))).prior == 0.5
+    data = codec.write(Similarity(np.array([1.0]), np.array([2.0]), 0.5))
+    assert codec.read(Similarity, json.loads(json.dumps(data)), "it").prior == 0.5
     for name, value in {"numbers": [np.nan], "codes": [-1.0], "prior": 0.0}.items():
         with pytest.raises(FormatError):
-            similarity_of(data | {name: value})
+            codec.read(Similarity, data | {name: value}, "it")
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor
+from chainrule.core import codec
 from chainrule.estimators import base
 from chainrule.estimators.base import fit_under
 from chainrule.fitting.held import result_of
 from chainrule.fitting.in_time import rows_again
-from chainrule.fitting.limit import LimitCourse, Replan, course_of
+from chainrule.fitting.limit import LimitCourse, Replan
 from chainrule.fitting.plan import Conditions
 from chainrule.race import candidates, runner
 from chainrule.race.blend import RaceResult
@@ -147,7 +148,7 @@ def test_a_race_that_was_stopped_by_hand(monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patched:
         patched.setattr(runner, "RaceOver", Stops)
         made = best().fit(TABLE, NUMBER)
-    courses = [course_of(each["course"]) for each in moved(made)["fits"]]
+    courses = [codec.read(LimitCourse, each["course"], "the course") for each in moved(made)["fits"]]
     assert any(each.end and not each.is_late for each in courses)
     check_same(best().fit(TABLE, NUMBER, plan=moved(made)), made, TABLE)
 
@@ -208,7 +209,7 @@ counts = st.integers(1, 1 << 40)
     )
 )
 def test_a_course_as_json(course: LimitCourse):
-    assert course_of(json.loads(json.dumps(course.to_data()))) == course
+    assert codec.read(LimitCourse, json.loads(json.dumps(codec.write(course))), "the course") == course
 
 
 @pytest.mark.parametrize(
@@ -221,8 +222,8 @@ def test_a_course_as_json(course: LimitCourse):
     ],
 )
 def test_other_courses(data: Any):
-    with pytest.raises(FormatError, match="does not say how a time limit changed a fit"):
-        course_of(data)
+    with pytest.raises(FormatError, match="the course"):
+        codec.read(LimitCourse, data, "the course")
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -307,17 +308,21 @@ def test_weights_of_one_are_none():
 def damaged(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Plans with one fault each."""
     faults: dict[str, Callable[[dict[str, Any]], object]] = {
-        "its version is 2": lambda made: made.update(version=2),
-        "'fits'": lambda made: made.pop("fits"),
-        "is no count": lambda made: made["fits"][0].update(seed=-1),
-        "is no count from 0": lambda made: made.update(groups="a"),
-        "a fit is missing": lambda made: made["fits"].pop(0),
-        "no rows are held out": lambda made: made["folds"].clear(),
-        "a recipe is not described": lambda made: made["recipes"].popitem(),
-        "the weights are not": lambda made: made["weights"].update(fast=float("nan")),
-        "the temperature is not": lambda made: made.update(temperature=0.0),
-        "no state of a RandomState": lambda made: made.update(random_state={"key": [1], "place": 0}),
-        "how a time limit changed": lambda made: made["fits"][0].update(course=[]),
+        "version must be 1, not 2": lambda made: made.update(version=2),
+        "fits is missing": lambda made: made.pop("fits"),
+        r"fits\[0\].seed must be an integer of at least 0, not -1": lambda made: made["fits"][0].update(
+            seed=-1
+        ),
+        "groups must be an integer of at least 0 or null": lambda made: made.update(groups="a"),
+        "a fit of each recipe to each fold": lambda made: made["fits"].pop(0),
+        "must have rows held out": lambda made: made["folds"].clear(),
+        "a description of each recipe": lambda made: made["recipes"].popitem(),
+        "weights.fast must be a number, not nan": lambda made: made["weights"].update(fast=float("nan")),
+        "the temperature of a race": lambda made: made.update(temperature=0.0),
+        "random_state.key must be a list of integers": lambda made: made.update(
+            random_state={"key": [1], "place": 0}
+        ),
+        r"fits\[0\].course must be an object": lambda made: made["fits"][0].update(course=[]),
     }
     found = {}
     for fault, damage in faults.items():
@@ -332,7 +337,7 @@ def test_a_damaged_plan(tmp_path: Path):
     for fault, plan in damaged(moved(made)).items():
         with pytest.raises(ConfigError, match=f"must be the plan_ of an estimator.*{fault}"):
             plan_of(plan)
-    with pytest.raises(ConfigError, match=r"this is none \(it is of type list\)"):
+    with pytest.raises(ConfigError, match=r"this is none \(must be an object, not \[\]\)"):
         plan_of([])
     assert isinstance(plan_of(moved(made)), RacePlan)
     plan = moved(made) | {"networks": [{"recipe": "fast", "number": 3, "seed": 0, "epochs": 1}]}

@@ -51,6 +51,7 @@ Hint: TypeAlias = Any
 """A class, or a form of `typing` of classes."""
 MAX_CHARACTERS = 1 << 16
 """The longest text."""
+LARGEST = sys.float_info.max
 NOT_SAVED = "not saved"
 """Annotates a field that is in no file."""
 _AS_LISTS: set[type] = set()
@@ -82,10 +83,14 @@ def one_of(names: Collection[str]) -> Condition:
 
 def sized(least: int, most: int) -> Condition:
     """Return the rule of a text, a list or an array of so many characters or items."""
-    return Condition(f"* with a length of {least:,} to {most:,}", lambda value: least <= len(value) <= most)
+    words = f"{least:,} to {most:,}" if least < most else f"{most:,}"
+    return Condition(f"* with a length of {words}", lambda value: least <= len(value) <= most)
 
 
 Count = Annotated[int, from_to(0)]
+Positive = Annotated[int, from_to(1)]
+OR_NAN = Condition("*", lambda value: True)
+"""Annotates a number that may be NaN, or infinite: null in files, and then NaN."""
 DIFFERENT = Condition("* that differ", lambda items: len({*items}) == len(items))
 ASCENDING = Condition("* in ascending order", lambda items: all(map(operator.le, items, items[1:])))
 
@@ -118,6 +123,9 @@ def write(value: object) -> Any:
         return value.tolist()
     if _is_class(kind):
         written = {name: write(getattr(value, name)) for name in _fields(kind)}
+        for name, hint in _fields(kind).items():
+            if OR_NAN in get_args(hint) and written[name] is not None and not math.isfinite(written[name]):
+                written[name] = None
         return [*written.values()] if kind in _AS_LISTS else written
     if isinstance(value, Mapping):
         return {name: write(each) for name, each in value.items()}
@@ -150,10 +158,7 @@ class Mismatch(Misfit):
 
 _PLAIN: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     int: ("an integer", lambda value: type(value) is int and abs(value) <= MAX_COUNT),
-    float: (
-        "a number",
-        lambda value: type(value) in (float, int) and abs(value) <= sys.float_info.max,
-    ),
+    float: ("a number", lambda value: type(value) in (float, int) and abs(value) <= LARGEST),
     str: ("text", lambda value: isinstance(value, str) and len(value) <= MAX_CHARACTERS),
     bool: ("true or false", lambda value: isinstance(value, bool)),
     type(None): ("null", lambda value: value is None),
@@ -175,7 +180,7 @@ def _words(hint: Hint) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(map(_words, parts))
     if origin is Literal:
-        return f"one of {', '.join(map(str, parts))}"
+        return f"{'one of ' * (len(parts) > 1)}{', '.join(map(str, parts))}"
     if origin is np.ndarray:
         return "an array of numbers"
     if origin in (list, tuple):
@@ -210,15 +215,19 @@ def _needed(kind: Hint) -> list[str]:
 
 def _fit(hint: Hint, value: Any) -> Any:
     """Return a value of JSON as what a hint says. Raises Misfit for a value that is none."""
-    if hint is Any or (hint in _PLAIN and _PLAIN[hint][1](value)):
+    if hint is Any or (isinstance(hint, type) and hint in _PLAIN and _PLAIN[hint][1](value)):
         return float(value) if hint is float else value
     origin: Any = get_origin(hint)
     parts = get_args(hint)
+    if value is None and type(None) in parts:
+        return None
     if origin is Annotated:
         with suppress(Mismatch):
             found = _fit(parts[0], value)
             if all(held is True or np.all(held) for held in (rule.holds(found) for rule in parts[1:])):
                 return found
+        if value is None and OR_NAN in parts:
+            return math.nan
     elif origin is Literal:
         if any(type(value) is type(part) and value == part for part in parts):  # True is not 1
             return value
@@ -231,9 +240,10 @@ def _fit(hint: Hint, value: Any) -> Any:
             if np.isfinite(array := np.array(value, np.float64)).all():
                 return array
     elif origin in (list, tuple) and isinstance(value, (list, tuple)):
-        if parts[0] is float and parts[1:] in ((), (...,)) and all(map(_PLAIN[float][1], value)):
-            return origin(map(float, value))  # as of most long lists
-        hints = parts if ... not in parts and origin is tuple else parts[:1] * len(value)
+        is_long = origin is list or ... in parts
+        if is_long and parts[0] in (float, int, str) and all(map(_PLAIN[parts[0]][1], value)):
+            return origin(map(float, value) if parts[0] is float else value)  # as most are, in less time
+        hints = parts[:1] * len(value) if is_long else parts
         items: list[Any] = []
         try:
             for part, each in zip(hints, value, strict=False):

@@ -15,6 +15,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, _clone_parametrized, c
 from sklearn.utils import estimator_html_repr
 
 from chainrule.bound.predictors import AnyBound, answer_few, bound
+from chainrule.core import codec
 from chainrule.core.records import view
 from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError
@@ -57,7 +58,8 @@ def planned(result: FitResult) -> dict[str, Any]:
         raise AttributeError(
             "only a fit of preset='best' has it, and no file of an earlier version or after an update"
         )
-    return plan.to_data()
+    data: dict[str, Any] = codec.write(plan)
+    return data
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, HiddenFeatures, Explains):  # type: ignore[misc]

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.settings import is_count
+from chainrule.core import codec
+from chainrule.core.codec import Count, Positive
 from chainrule.errors import FormatError
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 from chainrule.training.time_limit import SHARE, Shortfall, TimeLimit
 
-LATER = {"has_linear_part"}
-"""What a course of an earlier version does not say."""
 AT_LEAST = 0.05
 """The part of a time limit that the training has in any case, however long the preparation takes."""
 
@@ -25,48 +24,28 @@ HANDED = 0.5
 """About the time that handing a network's parameters to another computation takes, in that of a step."""
 
 
+@codec.as_list
 class Replan(NamedTuple):
     """A new plan for the rest of a run, see `Run.replan`."""
 
-    step: int
+    step: Count
     """the steps completed by then"""
-    epochs: int
-    shortened: int | None
+    epochs: Positive
+    shortened: Positive | None
     """the steps after which the run ends within its last epoch; None for whole epochs"""
 
 
 class LimitCourse(NamedTuple):
     """How a time limit changed a run, by its steps: what another run of the same bits has to repeat."""
 
-    replans: tuple[Replan, ...] = ()
-    end: int | None = None
+    replans: tuple[Replan, ...]
+    end: Count | None = None
     """the steps completed when it was stopped; None for a run that came to its own end"""
     is_late: bool = False
     """whether the limit stopped it, and not Ctrl-C"""
     has_linear_part: bool = True
-    """whether it left time for what is solved beside a network of few rows: its linear part, and its steps"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return self._asdict() | {"replans": [list(each) for each in self.replans]}
-
-
-def course_of(data: object) -> LimitCourse:
-    """Return the course in a file. Raises FormatError for what is none."""
-    if isinstance(data, dict) and LATER | data.keys() == {*LimitCourse._fields}:
-        made = LimitCourse(**data)
-        replans, is_whole = made.replans, made.end is None or is_count(made.end)
-        is_whole &= isinstance(made.is_late, bool) and isinstance(made.has_linear_part, bool)
-        if is_whole and isinstance(replans, list) and all(map(_is_replan, replans)):
-            return made._replace(replans=tuple(Replan(*each) for each in replans))
-    raise FormatError(f"{data!r:.60} does not say how a time limit changed a fit")
-
-
-def _is_replan(each: object) -> bool:
-    if not (isinstance(each, list) and len(each) == len(Replan._fields)):
-        return False
-    step, epochs, shortened = each
-    return is_count(step) and is_count(epochs, 1) and (shortened is None or is_count(shortened, 1))
+    """whether it left time for what is solved beside a network of few rows: its linear part, and its steps; older files
+    do not say so"""
 
 
 def are_few(epochs: int, planned: int) -> bool:
@@ -99,7 +78,7 @@ class FitLimit(TimeLimit):
         super().__init__(seconds, shorten=shorten, since=since, grace=own)
         self.judging, self.leveling = judging, leveling
         self.kept: list[int | None] = []
-        self.course = LimitCourse()
+        self.course = LimitCourse(())
         """what it did to the run so far"""
 
     def state(self) -> dict[str, Any]:
@@ -121,7 +100,7 @@ class FitLimit(TimeLimit):
     def on_train_begin(self, run: Run) -> None:
         """Start the clock, and take up the plan of before."""
         super().on_train_begin(run)
-        self.course = LimitCourse()
+        self.course = LimitCourse(())
         if self.kept:
             run.replan(min(self.kept[0] or 1, run.epochs), self.kept[1])
 

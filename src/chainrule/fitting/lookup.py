@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import codec
+from chainrule.core.codec import above, from_to
 from chainrule.errors import FormatError
 from chainrule.export.answers import SAME
 from chainrule.tables.preprocessor import TablePreprocessor
@@ -89,25 +91,28 @@ class Similarity(NamedTuple):
     dk / d log a_j = -k a_j (x_j - x'_j)^2          dk / d log b_c = -k b_c where x_c differs from x'_c, s_j likewise
     """
 
-    numbers: Numbers
+    numbers: Annotated[Numbers, from_to(0)]
     """(columns,) a"""
-    codes: Numbers
+    codes: Annotated[Numbers, from_to(0)]
     """(columns,) b"""
-    prior: float
+    prior: Annotated[float, above(0)]
     """so many rows that are equal to a row count as much as what is predicted for it without them"""
-    same: Numbers = np.zeros(0)
+    same: Annotated[Numbers, from_to(0)] = np.zeros(0)
     """(columns,) s, or none of them"""
-    starts: int = 1
+    starts: Annotated[int, from_to(1, 2)] = 1
     """how many starts it is the best of, from which it is learned again by a plan"""
 
     def fits(self, rows: ComparedRows) -> bool:
         """Return whether it has a number for each column of rows."""
         return (len(self.numbers), len(self.codes)) == (rows.numbers.shape[1], rows.codes.shape[1])
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        data = {"numbers": self.numbers.tolist(), "codes": self.codes.tolist(), "prior": self.prior}
-        return data | {"same": self.same.tolist(), "starts": self.starts}
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        return {
+            "a number for each column": {self.numbers.ndim, self.codes.ndim, self.same.ndim} == {1},
+            "as many for numbers that are the same as for numbers, or none": len(self.same)
+            in (0, len(self.numbers)),
+        }
 
     def scaled(self, rows: ComparedRows) -> ScaledRows:
         """Return rows with sqrt(a_j) x_j in place of x_j, in the type of a."""
@@ -127,20 +132,6 @@ class Similarity(NamedTuple):
         for column, s_j in enumerate(self.same[self.same > 0]):
             found += s_j * differ(one.same[:, column, None], other.same[None, :, column])
         return found
-
-
-def similarity_of(data: Mapping[str, Any]) -> Similarity:
-    """Return the similarity of data that `Similarity.to_data` made. Raises FormatError for other data."""
-    numbers, codes, same = (
-        np.array(data.get(name, []), np.float64).reshape(-1) for name in ("numbers", "codes", "same")
-    )
-    prior, starts = float(data["prior"]), int(data.get("starts", 1))
-    each = [*numbers, *codes, *same]
-    if not (np.isfinite([*each, prior]).all() and min([*each, 0.0]) >= 0 < prior and starts in (1, 2)):
-        raise FormatError("a similarity is not of numbers from 0")
-    if len(same) not in (0, len(numbers)):
-        raise FormatError("a similarity is of other columns where numbers are the same")
-    return Similarity(numbers, codes, prior, same, starts)
 
 
 def corrected_numbers(p: Numbers, errors: Numbers, rows: Numbers, prior: float) -> Numbers:
@@ -428,7 +419,7 @@ class Lookup(WithoutCache):
 
     def described(self) -> dict[str, Any]:
         """Return what it has beside the memory, as JSON values."""
-        table, similarity = self.preprocessor.to_data(), self.similarity.to_data()
+        table, similarity = self.preprocessor.to_data(), codec.write(self.similarity)
         return {"table": table, "similarity": similarity, "losses": list(self.losses)}
 
     def tensors(self, compact: bool = False) -> dict[str, NDArray[Any]]:
@@ -461,7 +452,8 @@ def lookup_of(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], outpu
     Raises FormatError, or KeyError, for others.
     """
     preprocessor = TablePreprocessor.from_data(data["table"])
-    similarity, expected = similarity_of(data["similarity"]), arrays.get("expected")
+    similarity = codec.read(Similarity, data["similarity"], "the similarity of rows")
+    expected = arrays.get("expected")
     weight = arrays.get("weight")
     rows = ComparedRows(arrays["numbers"], arrays["codes"])
     observed, n = arrays["observed"], len(arrays["observed"])

@@ -183,7 +183,7 @@ class Limited(NamedTuple):
 
     shortfall: Shortfall | None = None
     """how far it came, if the limit ended its first epoch"""
-    course: LimitCourse = LimitCourse()
+    course: LimitCourse = LimitCourse(())
     """how the limit changed it"""
 
 

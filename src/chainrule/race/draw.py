@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from chainrule.presets.few import DEALINGS, FOLDS
 from chainrule.race import candidates, repeat
 from chainrule.race.candidates import Candidate
 from chainrule.race.judge import Judge, Numbers
-from chainrule.race.plan import RacePlan, RandomOrigin
+from chainrule.race.plan import RacePlan, RandomOrigin, RandomPlace
 from chainrule.race.state import SECONDS, Drawn, RaceState
 from chainrule.tables.data import FitData
 from chainrule.tables.splits import folds
@@ -151,6 +152,26 @@ NETWORKS = 3
 """The networks of all rows per recipe."""
 
 
+def origin_of(random_state: object) -> RandomOrigin | None:
+    """Return that of an estimator's random_state, before anything is drawn; None where nobody can tell it.
+
+    An integer of NumPy is a place, because `seed_of_rows` draws rows as with no seed.
+    """
+    if isinstance(random_state, int):
+        return int(random_state)
+    kind, key, place, *_ = cast(tuple[Any, ...], check_random_state(random_state).get_state())
+    return RandomPlace(tuple(map(int, key)), int(place)) if kind == "MT19937" else None
+
+
+def begin_at(origin: RandomOrigin) -> np.random.RandomState:
+    """Return a generator that begins there."""
+    if isinstance(origin, int):
+        return np.random.RandomState(origin)
+    made = np.random.RandomState()
+    made.set_state(("MT19937", np.array(origin.key, np.uint32), origin.place, 0, 0.0))
+    return made
+
+
 def drawn(
     estimator: HoldsResult,
     data: FitData,
@@ -160,9 +181,9 @@ def drawn(
 ) -> Drawn:
     """Draw the folds of the rows and the seeds of the candidates' fits, with a plan as its race did."""
     if plan is None:
-        origin, random = RandomOrigin.of(estimator.random_state), check_random_state(estimator.random_state)
+        origin, random = origin_of(estimator.random_state), check_random_state(estimator.random_state)
     else:
-        origin, random = plan.origin, plan.origin.begin()
+        origin, random = plan.random_state, begin_at(plan.random_state)
     folds, raced = ([], [0]) if are_few else _folds(data, random)
     of_folds, of_all = (
         random.randint(2**31 - 1, size=(len(racing), each)).tolist() for each in (RACE_FOLDS, NETWORKS)

@@ -5,28 +5,29 @@ The finished fits of a race are files too, from which a race goes on after the p
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import codec
+from chainrule.core.codec import Condition, above, from_to
 from chainrule.core.files import write_whole
 from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
 from chainrule.fitting import files
 from chainrule.fitting.held import Held, HoldsResult, as_fitted, result_of
-from chainrule.fitting.limit import course_of
+from chainrule.fitting.limit import LimitCourse
 from chainrule.fitting.lookup import lookup_of
 from chainrule.model import load_any
 from chainrule.race import candidates
 from chainrule.race.blend import Blend, BlendPart, RaceResult, shared
 from chainrule.race.judge import are_weights, is_temperature
-from chainrule.race.plan import plan_of
-from chainrule.race.report import RaceReport, record_of
+from chainrule.race.plan import RacePlan
+from chainrule.race.report import RaceReport, Record
 from chainrule.race.state import Key, RaceFit, RaceState, Task
 from chainrule.trained.packing import packed
 from chainrule.trained.persistence import Custom
@@ -37,6 +38,25 @@ KEY = "blend"
 LOOKUP, AVERAGE = "lookup", "average"
 """The tensor with the training rows of an average, and the keys of what it has beside them and of all else: a version
 that knows no lookup finds no average, in place of one that it would answer differently by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedAverage:
+    """What a file says of an average beside the estimators of its parts."""
+
+    weights: tuple[Annotated[float, above(0)], ...]
+    recipes: tuple[str, ...]
+    temperature: float
+    plan: RacePlan | None = None
+    report: tuple[Record, ...]
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        return {
+            "weights with a sum of 1, one for each recipe": are_weights(self.weights)
+            and len(self.weights) == len(self.recipes),
+            "the temperature of a race": is_temperature(self.temperature),
+        }
 
 
 def save(
@@ -78,13 +98,9 @@ def restored(
     estimator, tensors, data = found.estimator, found.tensors, found.metadata[KEY]
     try:
         looked, data = data.get(LOOKUP), data.get(AVERAGE, data)
-        weights, recipes = [float(each) for each in data["weights"]], list(map(str, data["recipes"]))
-        degree = float(data["temperature"])
-        fits = all(weight > 0 for weight in weights) and are_weights(weights) and is_temperature(degree)
-        if not (fits and len(weights) == len(recipes)):
-            raise FormatError("the weights of the average are not above 0 with a sum of 1")
+        average = codec.read(SavedAverage, data, "the average")
         made = [estimator]
-        for number in range(1, len(weights)):
+        for number in range(1, len(average.weights)):
             name = f"part {number} of the average"
             part = files.read(type(estimator), name, tensors[_name(number)].tobytes(), custom)
             if KEY in part.metadata:  # it would have parts again, and so on
@@ -94,8 +110,6 @@ def restored(
         outputs = {each.model.network.outputs for each in results}
         if len(outputs) > 1:
             raise FormatError("the parts of the average have other outputs than the estimator")
-        report = RaceReport(map(record_of, data["report"]))
-        plan = None if data.get("plan") is None else plan_of(data["plan"])
         preprocessors = shared([each.preprocessor for each in results if each.preprocessor is not None])
         results = [replace(each, preprocessor=own) for each, own in zip(results, preprocessors, strict=True)]
         lookup = None
@@ -109,10 +123,11 @@ def restored(
         ) from error
     parts = [
         BlendPart(weight, as_fitted(each, result), name, result)
-        for weight, each, name, result in zip(weights, made, recipes, results, strict=True)
+        for weight, each, name, result in zip(average.weights, made, average.recipes, results, strict=True)
     ]
-    blend = Blend(parts, degree, estimator.engine, lookup)
-    return as_fitted(estimator, RaceResult.of(results[0], blend, report, plan=plan))
+    blend = Blend(parts, average.temperature, estimator.engine, lookup)
+    report = RaceReport(average.report)
+    return as_fitted(estimator, RaceResult.of(results[0], blend, report, plan=average.plan))
 
 
 def plan_in(path: str | os.PathLike[str]) -> object:
@@ -128,28 +143,39 @@ def _name(number: int) -> str:
 def _described(result: RaceResult) -> dict[str, Any]:
     """Return an average and its report as JSON values."""
     blend = result.blend
-    average = {
-        "weights": [part.weight for part in blend.parts],
-        "recipes": [part.recipe for part in blend.parts],
-        "temperature": blend.temperature,
-        "plan": None if result.plan is None else result.plan.to_data(),
-        "report": [
-            each._asdict() | {name: _finite(getattr(each, name)) for name in ("loss", "score")}
-            for each in result.report
-        ],
-    }
+    average = codec.write(
+        SavedAverage(
+            weights=tuple(part.weight for part in blend.parts),
+            recipes=tuple(part.recipe for part in blend.parts),
+            temperature=blend.temperature,
+            plan=result.plan,
+            report=tuple(result.report),
+        )
+    )
     return average if blend.lookup is None else {AVERAGE: average, LOOKUP: blend.lookup.described()}
-
-
-def _finite(value: float | None) -> float | None:
-    """Return a number as JSON has it, None for another."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 FIT, PREDICTED = "race_fit", "race_fit_predicted"
 """The key of a fit in a file's metadata, and its predictions of the rows that were held out."""
-NUMBERS = {"fold": 0, "best": 1, "epochs": 1}
-"""The smallest of each number of a fit."""
+Number = Annotated[int, from_to(0, (1 << 31) - 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedFit:
+    """What a file says of a fit of a race beside its estimator."""
+
+    candidate: str
+    fold: Number
+    is_of_all: bool
+    seconds: Annotated[float, from_to(0)]
+    best: Annotated[Number, from_to(1)]
+    epochs: Annotated[Number, from_to(1)]
+    of: Any
+    """a checksum of what it is on"""
+    course: LimitCourse | None = None
+    history: Annotated[
+        list[dict[str, Any]], Condition("* of an epoch each", lambda each: all(map(is_record, each)))
+    ]
 
 
 def saver(place: Path, estimator: HoldsResult, of: int) -> Callable[[Task, RaceFit], None]:
@@ -159,11 +185,18 @@ def saver(place: Path, estimator: HoldsResult, of: int) -> Callable[[Task, RaceF
     """
 
     def save(task: Task, made: RaceFit) -> None:
-        own = {"candidate": task.candidate.name, "fold": task.fold, "is_of_all": task.is_of_all}
-        own |= {"seconds": made.seconds, "best": made.best, "epochs": made.epochs, "of": of}
-        own |= {"course": None if made.result.course is None else made.result.course.to_data()}
-        own |= {"history": made.result.model.history.records}
-        extra = {"estimator": files.described(as_fitted(estimator, made.result)), FIT: own}
+        own = SavedFit(
+            candidate=task.candidate.name,
+            fold=task.fold,
+            is_of_all=task.is_of_all,
+            seconds=made.seconds,
+            best=made.best,
+            epochs=made.epochs,
+            of=of,
+            course=made.result.course,
+            history=made.result.model.history.records,
+        )
+        extra = {"estimator": files.described(as_fitted(estimator, made.result)), FIT: codec.write(own)}
         place.mkdir(exist_ok=True)
         rows = "all" if task.is_of_all else "fold"
         path = place / f"{task.candidate.name.replace(' ', '-')}-{rows}-{task.fold}.safetensors"
@@ -194,31 +227,16 @@ def _read(place: Path, estimator: HoldsResult, of: int) -> Iterator[tuple[str, i
     for path in sorted(place.glob("*.safetensors")):
         found = files.read(type(estimator), path)
         try:
-            own, result = found.metadata[FIT], result_of(found.estimator)
+            own, result = codec.read(SavedFit, found.metadata[FIT], "the fit"), result_of(found.estimator)
             predicted = found.tensors[PREDICTED]
-            counts = [own[name] for name in NUMBERS]
-            fits = all(
-                type(count) is int and least <= count < 1 << 31
-                for count, least in zip(counts, NUMBERS.values(), strict=True)
-            )
-            seconds, history, name, is_of_all = (
-                own[key] for key in ("seconds", "history", "candidate", "is_of_all")
-            )
-            fits &= type(seconds) is float and 0 <= seconds < math.inf and all(map(is_record, history))
-            fits &= predicted.dtype == np.float64 and predicted.shape[1:] == (result.targets.outputs,)
-            fits &= (
-                isinstance(name, str) and isinstance(is_of_all, bool) and bool(np.isfinite(predicted).all())
-            )
-            if not fits:
-                raise FormatError("what it says of the fit is none of a race")
-            course = None if own.get("course") is None else course_of(own["course"])  # none in older files
+            is_whole = predicted.shape[1:] == (result.targets.outputs,) and bool(np.isfinite(predicted).all())
+            codec.require({"predictions": predicted.dtype == np.float64 and is_whole}, "the fit")
         except (ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(
                 f"{path} is not a fit of a race ({fault_of(error)}); delete it to fit it again."
             ) from error
-        if own["of"] != of:
+        if own.of != of:
             raise ConfigError(f"{path} was made with other data; restore them, or start another run.")
-        result.model.history.records.extend(history)
-        fold, best, epochs = counts
-        result = replace(result, course=course)
-        yield name, fold, is_of_all, RaceFit(result, predicted, seconds, best, epochs)
+        result.model.history.records.extend(own.history)
+        made = RaceFit(replace(result, course=own.course), predicted, own.seconds, own.best, own.epochs)
+        yield own.candidate, own.fold, own.is_of_all, made

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple
 
-import numpy as np
-from sklearn.utils import check_random_state
-
-from chainrule.core.settings import is_count
-from chainrule.errors import ChainruleError, ConfigError, FormatError, fault_of
-from chainrule.fitting.limit import LimitCourse, course_of
-from chainrule.fitting.lookup import Similarity, similarity_of
+from chainrule.core import codec
+from chainrule.core.codec import Count, Positive, from_to, sized
+from chainrule.errors import ConfigError
+from chainrule.fitting.limit import LimitCourse
+from chainrule.fitting.lookup import Similarity
 from chainrule.race.candidates import Candidate
 from chainrule.race.judge import are_weights, is_temperature
 
-VERSION = 1
-"""That of the data of a plan."""
 STATE = 624
 """The numbers of a state of NumPy's Mersenne Twister."""
 NOT_COMPARED = ("random_state", "time_limit", "verbose", "callbacks", "scoring")
@@ -32,11 +28,11 @@ class PlannedFit(NamedTuple):
     """A fit without a fold."""
 
     recipe: str
-    fold: int
-    seed: int
-    best: int
+    fold: Count
+    seed: Count
+    best: Positive
     """the epoch with the least loss on the rows held out"""
-    epochs: int
+    epochs: Positive
     """those that its schedule was for"""
     course: LimitCourse
 
@@ -45,38 +41,20 @@ class PlannedNetwork(NamedTuple):
     """A network of all rows."""
 
     recipe: str
-    number: int
-    seed: int
-    epochs: int
+    number: Count
+    seed: Count
+    epochs: Positive
 
 
-class RandomOrigin(NamedTuple):
-    """Where the random numbers of a race begin: with a seed, or with a state of `RandomState`."""
+class RandomPlace(NamedTuple):
+    """Where random numbers begin: a state of `RandomState`."""
 
-    seed: int | None
-    key: tuple[int, ...] = ()
-    """(624,) the state, if there is no seed"""
-    place: int = 0
-    """in it"""
+    key: Annotated[tuple[Annotated[int, from_to(0, (1 << 32) - 1)], ...], sized(STATE, STATE)]
+    place: Annotated[int, from_to(0, STATE)]
 
-    @classmethod
-    def of(cls, random_state: object) -> RandomOrigin | None:
-        """Return that of an estimator's random_state, before anything is drawn; None where nobody can tell it.
 
-        An integer of NumPy is a state, because `seed_of_rows` draws rows as with no seed.
-        """
-        if isinstance(random_state, int):
-            return cls(int(random_state))
-        kind, key, place, *_ = cast(tuple[Any, ...], check_random_state(random_state).get_state())
-        return cls(None, tuple(map(int, key)), int(place)) if kind == "MT19937" else None
-
-    def begin(self) -> np.random.RandomState:
-        """Return a generator that begins there."""
-        if self.seed is not None:
-            return np.random.RandomState(self.seed)
-        made = np.random.RandomState()
-        made.set_state(("MT19937", np.array(self.key, np.uint32), self.place, 0, 0.0))
-        return made
+RandomOrigin = Count | RandomPlace
+"""Where the random numbers of a race begin: with a seed, or at a place."""
 
 
 class RowsDigest(NamedTuple):
@@ -91,49 +69,51 @@ class RowsDigest(NamedTuple):
     time: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RacePlan:
     """What a race did. `estimator.plan_` is its data."""
 
-    kind: str
-    """the class of the estimator"""
+    version: Literal[1] = 1
+    estimator: str
+    """its class"""
     parameters: Mapping[str, Any]
     """those that differ from their defaults, but for `NOT_COMPARED`, as JSON values"""
-    origin: RandomOrigin
-    rows: int
+    random_state: RandomOrigin
+    rows: Positive
     """that raced, which a time limit may have made fewer than those passed"""
-    digest: RowsDigest
-    """checksums of their targets, weights, groups and times"""
+    targets: Count
+    sample_weight: Count | None = None
+    groups: Count | None = None
+    time: Count | None = None
+    """their `digest`"""
     recipes: Mapping[str, Mapping[str, Any]]
     """what each recipe sets, by name"""
     fits: tuple[PlannedFit, ...]
     networks: tuple[PlannedNetwork, ...]
     weights: Mapping[str, float]
     """of the recipes that were compared, 0 for one that is not used"""
-    folds: tuple[int, ...]
+    folds: tuple[Count, ...]
     """on whose rows these were"""
     temperature: float
     similarity: Similarity | None = None
     """by which rows are looked up; None where they are not"""
 
-    def to_data(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+    @property
+    def digest(self) -> RowsDigest:
+        """Checksums of their targets, weights, groups and times."""
+        return RowsDigest(self.targets, self.sample_weight, self.groups, self.time)
+
+    def requires(self) -> dict[str, bool]:
+        """Return what must hold of it."""
+        fitted = {(each.recipe, each.fold) for each in self.fits}
+        needed = {(name, fold) for name in self.weights for fold in self.folds}
+        needed |= {(each.recipe, 0) for each in self.networks}
         return {
-            "version": VERSION,
-            "estimator": self.kind,
-            "parameters": dict(self.parameters),
-            "random_state": self.origin.seed
-            if self.origin.seed is not None
-            else {"key": list(self.origin.key), "place": self.origin.place},
-            "rows": self.rows,
-            **self.digest._asdict(),
-            "recipes": {name: dict(each) for name, each in self.recipes.items()},
-            "fits": [each._asdict() | {"course": each.course.to_data()} for each in self.fits],
-            "networks": [each._asdict() for each in self.networks],
-            "weights": dict(self.weights),
-            "folds": list(self.folds),
-            "temperature": self.temperature,
-            "similarity": None if self.similarity is None else self.similarity.to_data(),
+            "a description of each recipe": {name for name, _ in fitted} <= self.recipes.keys(),
+            "a fit of each recipe to each fold": needed <= fitted,
+            "rows held out": len(self.folds) > 0,
+            "weights of at least 0 with a sum of 1": are_weights([*self.weights.values()]),
+            "the temperature of a race": is_temperature(self.temperature),
         }
 
 
@@ -142,7 +122,7 @@ def seed_of_rows(random_state: object, plan: RacePlan | None) -> int:
 
     That of a random_state which is a seed, otherwise 0.
     """
-    seed = random_state if plan is None else plan.origin.seed
+    seed = random_state if plan is None else plan.random_state
     return seed if isinstance(seed, int) else 0
 
 
@@ -155,77 +135,6 @@ def settings_of(candidate: Candidate) -> dict[str, Any]:
 
 
 def plan_of(data: object) -> RacePlan:
-    """Return the plan of data that `RacePlan.to_data` made, also by JSON. Raises ConfigError for other data."""
-    try:
-        return _read(data)
-    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ConfigError(
-            "plan must be the plan_ of an estimator after a fit of preset='best', and this is none "
-            f"({fault_of(error)})."
-        ) from error
-
-
-def _read(data: object) -> RacePlan:
-    if not isinstance(data, Mapping):
-        raise FormatError(f"it is of type {type(data).__name__}")
-    if data["version"] != VERSION:
-        raise FormatError(f"its version is {data['version']!r:.20}, and {VERSION} can be read")
-    made = RacePlan(
-        kind=data["estimator"],
-        parameters=dict(data["parameters"]),
-        origin=_origin(data["random_state"]),
-        rows=_count(data["rows"], 1),
-        digest=RowsDigest(
-            _count(data["targets"]),
-            *(None if data.get(name) is None else _count(data[name]) for name in RowsDigest._fields[1:]),
-        ),
-        recipes={f"{name}": dict(each) for name, each in data["recipes"].items()},
-        fits=tuple(
-            PlannedFit(
-                *(f"{each['recipe']}", _count(each["fold"]), _count(each["seed"])),
-                *(_count(each["best"], 1), _count(each["epochs"], 1), course_of(each["course"])),
-            )
-            for each in data["fits"]
-        ),
-        networks=tuple(
-            PlannedNetwork(
-                *(f"{each['recipe']}", _count(each["number"]), _count(each["seed"])),
-                _count(each["epochs"], 1),
-            )
-            for each in data["networks"]
-        ),
-        weights={f"{name}": float(weight) for name, weight in data["weights"].items()},
-        folds=tuple(map(_count, data["folds"])),
-        temperature=float(data["temperature"]),
-        similarity=None if data.get("similarity") is None else similarity_of(data["similarity"]),
-    )
-    fitted = {(each.recipe, each.fold) for each in made.fits}
-    needed = {(name, fold) for name in made.weights for fold in made.folds}
-    needed |= {(each.recipe, 0) for each in made.networks}
-    faults = {
-        "a recipe is not described": not {name for name, _ in fitted} <= made.recipes.keys(),
-        "a fit is missing": not needed <= fitted,
-        "no rows are held out": not made.folds,
-        "the weights are not at least 0 with a sum of 1": not are_weights([*made.weights.values()]),
-        "the temperature is not that of a race": not is_temperature(made.temperature),
-    }
-    for fault, is_there in faults.items():
-        if is_there:
-            raise FormatError(fault)
-    return made
-
-
-def _origin(data: object) -> RandomOrigin:
-    if not isinstance(data, Mapping):
-        return RandomOrigin(_count(data))
-    key = tuple(_count(each) for each in data["key"])
-    if len(key) != STATE or max(key) >= 1 << 32 or data["place"] > STATE:
-        raise FormatError("random_state is no state of a RandomState")
-    return RandomOrigin(None, key, _count(data["place"]))
-
-
-def _count(value: object, minimum: int = 0) -> int:
-    """Return a count of JSON. Raises FormatError for another value."""
-    if not is_count(value, minimum):
-        raise FormatError(f"{value!r:.60} is no count from {minimum}")
-    return value
+    """Return the plan of data that `codec.write` made, also by JSON. Raises ConfigError for other data."""
+    said = "plan must be the plan_ of an estimator after a fit of preset='best', and this is none"
+    return codec.read(RacePlan, data, "", lambda fault: ConfigError(f"{said} ({fault})."))

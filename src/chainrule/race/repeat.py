@@ -38,9 +38,9 @@ def repeating(estimator: HoldsResult, data: object) -> RaceState:
     plan = plan_of(data)
     if estimator.preset != BEST:
         raise ConfigError(f"plan= repeats a race, but preset is {estimator.preset!r}; set it to 'best'.")
-    if type(estimator).__name__ != plan.kind:
+    if type(estimator).__name__ != plan.estimator:
         raise ConfigError(
-            f"the plan is that of an {plan.kind}, not of an {type(estimator).__name__}; use that."
+            f"the plan is that of an {plan.estimator}, not of an {type(estimator).__name__}; use that."
         )
     own, theirs = compared(estimator), plan.parameters
     for name in sorted(own.keys() | theirs.keys()):
@@ -166,11 +166,11 @@ def plan(
         networks.append(PlannedNetwork(name, one, seed, own.result.records.n_iter_refit))
     names = {name for name, *_ in fits}
     return RacePlan(
-        kind=type(race.estimator).__name__,
+        estimator=type(race.estimator).__name__,
         parameters=compared(race.estimator),
-        origin=drawn.origin,
+        random_state=drawn.origin,
         rows=drawn.rows,
-        digest=digest_of(data),
+        **digest_of(data)._asdict(),
         recipes={each.name: settings_of(each) for each in race.candidates if each.name in names},
         fits=tuple(fits),
         networks=tuple(networks),

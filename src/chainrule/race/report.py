@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.core import hints
-from chainrule.core.settings import is_count, is_figure
-from chainrule.errors import FormatError, counted
+from chainrule.core.codec import OR_NAN, Count, Positive, from_to
+from chainrule.errors import counted
 from chainrule.fitting.limit import ENOUGH
 
 HEADS = (
@@ -24,8 +23,6 @@ HEADS = (
     "weight",
     "score held out",
 )
-LATER = ("error", "score", "planned")
-"""The fields that files of earlier versions do not have."""
 
 
 class Record(NamedTuple):
@@ -34,21 +31,21 @@ class Record(NamedTuple):
     recipe: str
     parameters: Mapping[str, Any]
     """the parameters that differ from the preset"""
-    networks: int
+    networks: Count
     """the number of its fits: of the folds, and of all rows"""
-    epochs: int
+    epochs: Count
     """of the first fit"""
-    seconds: float
+    seconds: Annotated[float, from_to(0)]
     """of all its fits"""
-    loss: float
-    """on the held-out rows"""
-    weight: float
+    loss: Annotated[float, OR_NAN]
+    """on the held-out rows; NaN of a recipe that failed"""
+    weight: Annotated[float, from_to(0, 1 + 1e-6)]
     """in the average that predicts; 0 for an unused one"""
     error: str = ""
     """why one of its fits failed"""
-    score: float | None = None
+    score: Annotated[float | None, OR_NAN] = None
     """by the race's scoring, on the held-out rows; None where the loss alone judges"""
-    planned: int | None = None
+    planned: Positive | None = None
     """the epochs that the first fit was planned for, where the time limit left it fewer than half of them"""
 
     def cells(self) -> tuple[str, ...]:
@@ -61,29 +58,6 @@ class Record(NamedTuple):
     def shown_epochs(self) -> str:
         """Return its epochs, and of how many where few of them were left."""
         return f"{self.epochs}" if self.planned is None else f"{self.epochs} of {self.planned}"
-
-
-def record_of(data: Any) -> Record:
-    """Return the record in a file, where the loss of a recipe that failed is null. Raises FormatError."""
-    if not isinstance(data, dict) or not {*LATER} | data.keys() == set(Record._fields):
-        raise FormatError("a record of the report has other entries than a race writes")
-    made = Record(**data)
-    fits = {
-        "recipe": isinstance(made.recipe, str),
-        "parameters": isinstance(made.parameters, dict),
-        "networks": is_count(made.networks),
-        "epochs": is_count(made.epochs),
-        "seconds": is_figure(made.seconds) and made.seconds >= 0,
-        "loss": made.loss is None or is_figure(made.loss),
-        "weight": is_figure(made.weight) and 0 <= made.weight < 1 + 1e-6,
-        "error": isinstance(made.error, str),
-        "score": made.score is None or is_figure(made.score),
-        "planned": made.planned is None or is_count(made.planned, 1),
-    }
-    for name, is_right in fits.items():
-        if not is_right:
-            raise FormatError(f"the report has the {name} {getattr(made, name)!r:.60}, which no race records")
-    return made._replace(loss=math.nan if made.loss is None else made.loss)
 
 
 class RaceReport(list[Record]):

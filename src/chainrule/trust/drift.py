@@ -33,6 +33,7 @@ STEPS = 100
 """Steps of a sketch: values with 0, 1, ... 100 % of the others up to them."""
 IS_SKETCH = Condition(f"* for {STEPS} steps, or none", lambda values: len(values) in (0, STEPS + 1))
 MOST_COUNTS = 100_001
+NOT_NEGATIVE = Condition("* of at least 0", lambda counts: min(counts, default=0) >= 0)
 
 
 @codec.as_list
@@ -45,7 +46,7 @@ class SeenColumn(NamedTuple):
     quantiles: Annotated[tuple[float, ...], IS_SKETCH, ASCENDING] = ()
     """of numbers, and of dates and durations in seconds: the smallest value, one each percent, and the largest; none of
     a column that is left out"""
-    counts: Annotated[tuple[Count, ...], sized(0, MOST_COUNTS)] = ()
+    counts: Annotated[tuple[int, ...], sized(0, MOST_COUNTS), NOT_NEGATIVE] = ()
     """of each category that has an output or a code of its own, in their order, and of all others together"""
 
     def requires(self) -> dict[str, bool]:
