@@ -1,9 +1,7 @@
-"""The comparison with other libraries: all train the same network, the measurements go round, and losses are shown."""
+"""The comparison with other libraries: all train the same network, and the page shows every loss."""
 
 from __future__ import annotations
 
-import io
-import itertools
 import math
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import numpy as np
 import page
 import pytest
 import readme
-import sections
 import verdicts
 from results import Results
 from sections import HOME
@@ -20,19 +17,13 @@ from speed import (
     Case,
     Comparison,
     PeerError,
-    Spread,
     Worker,
-    geometric_mean,
     installed,
-    interleaved,
 )
 from speed.cases import HELD
 from speed.measure import Contestant, Pool, prediction, timed, training
 from speed.peers import make
 from speed.ratios import said
-from speed.timing import per_call
-
-from chainrule.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,22 +77,6 @@ def test_the_losses_after_an_epoch_agree(case: Case):
     assert {"sklearn", "numpy"} <= set(compared) or case.blocks != "plain"
 
 
-@pytest.mark.slow
-def test_dropout_drops_in_training_alone():
-    case = small(Case((10, 64, 64, 4), 64, "dropout"))
-    for name in ("chainrule", "jax-scan", "torch"):
-        if installed(name):
-            peer, (X, y) = make(name, 1), case.data()
-            peer.prepare(case, X, y, case.layers())
-            assert np.allclose(peer.outputs(X), peer.outputs(X))
-            without = make(name, 1)
-            without.prepare(small(Case(case.widths, 64)), X, y, case.layers())
-            assert np.allclose(peer.outputs(X), without.outputs(X), atol=1e-5)  # as in prediction
-            for one in (peer, without):
-                one.train(case.samples, shuffle=False)
-            assert not np.allclose(peer.outputs(X), without.outputs(X), atol=1e-5)
-
-
 @pytest.mark.parametrize("name", [name for name in PEERS if name not in ("chainrule", "torch-compile")])
 def test_predictions_agree(name: str):
     if not installed(name):
@@ -125,69 +100,6 @@ def test_predictions_agree(name: str):
         assert np.asarray(peer.predictor(X[:1])()).shape == (1, 3)
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINERS if name != "torch"])
-def test_training_for_a_number_of_samples(name: str):
-    case = small(Case((5, 8, 3), 16))
-    X, y = case.data()
-    peer = make(name, 1)
-    peer.prepare(case, X, y, case.layers())
-    assert case.samples == 320 == len(X)
-    part, more = peer.train(100), peer.train(500)
-    assert (part, more) == ((320, 640) if peer.whole_epochs else (part, more))
-    assert 100 <= part <= 320 and 320 <= more <= 640
-
-
-# --- cases
-
-
-def test_operations():
-    assert Case((784, 128, 10), 1).operations == 4 * 784 * 128 + 6 * 128 * 10
-    assert Case((784, 128, 10), 32, "dropout").name == "784-128-10, batch 32, dropout"
-
-
-@pytest.mark.parametrize("case", HOME, ids=lambda case: case.name)
-def test_cases_of_the_matrix(case: Case):
-    assert Case.from_json(case.as_json()) == case
-    assert case.samples == case.steps * case.batch and case.steps >= 2
-    assert case.is_affordable
-    assert case.samples * case.widths[0] * 4 < 2**29
-
-
-def test_each_class_is_among_the_first_samples():
-    X, y = Case((5, 4, 10), 4).data()
-    assert set(y[:10]) == set(range(10)) and X.dtype == np.float32 and y.dtype == np.int64
-
-
-def test_loss_from_logits_is_that_from_log_probabilities():
-    case, rng = Case((5, 3), 4), np.random.default_rng(0)
-    out, y = rng.normal(size=(50, 3)), rng.integers(0, 3, 50)
-    log_p = out - np.log(np.exp(out).sum(1, keepdims=True))
-    assert (
-        case.loss(out, y) == pytest.approx(case.loss(log_p, y)) == pytest.approx(-log_p[range(50), y].mean())
-    )
-    assert Case((5, 1), 4).loss(np.array([[1.0], [2.0]]), np.array([0.0, 4.0])) == 1.25
-
-
-# --- timing
-
-
-def test_measurements_go_round():
-    order, count = [], itertools.count()
-    calls = {name: (lambda name=name: order.append(name) or float(next(count))) for name in "ABC"}
-    told: list[str] = []
-    found = interleaved(calls, 3, pause=0.0, before=told.append)
-    assert "".join(order) == "".join(told) == "ABCABCABC"
-    assert found["B"] == Spread((1.0, 4.0, 7.0))
-    assert (found["B"].median, found["B"].low, found["B"].high, found["B"].percent) == (4.0, 1.0, 7.0, 75.0)
-
-
-def test_seconds_of_a_call():
-    import time
-
-    assert 0.002 <= per_call(lambda: time.sleep(0.002), 0.01) < 0.02
-    assert per_call(lambda: None, 0.002) < 1e-5
-
-
 # --- what is said
 
 
@@ -199,11 +111,6 @@ def test_a_ratio_below_one_is_called_a_loss():
     assert not Comparison({"chainrule": 3.0, "numpy": 2.0}).is_loss
     alone = Comparison({"chainrule": 3.0})
     assert alone.best is None and math.isnan(alone.ratio())
-
-
-def test_geometric_mean():
-    assert geometric_mean([4.0, 0.25]) == pytest.approx(1.0)
-    assert math.isnan(geometric_mean([]))
 
 
 def made_up(tmp_path: Path) -> Results:
@@ -245,22 +152,6 @@ def test_the_page_shows_every_loss(tmp_path: Path):
     assert f"| {100 * share:.0f} % |" in text
     assert f"- train/{large}: PyTorch, 1 thread 0.6, Chainrule 0.5" in text  # the losses do not agree
     assert verdicts.in_a_line(results.cells[f"train/{small_net}"]).startswith("0.89 loss against JAX")
-
-
-def test_the_page_says_how_much_was_measured(tmp_path: Path):
-    results = Results.read(made_up(tmp_path).path)
-    assert "| extent | quick: all threads alone, each network at its own batch |" in page.text(results)
-    results.data["settings"]["quick"], results.data["planned"] = False, 9
-    assert "| extent | stopped after 3 of 9 cells |" in page.text(results)
-    results.data["complete"] = True
-    assert "| extent | whole |" in page.text(results)
-
-
-def test_a_peer_is_taken_at_its_best_number_of_threads(tmp_path: Path):
-    cell = made_up(tmp_path).cells[f"train/{HOME[0].name}"]
-    rates = {threads: verdicts.by_peer(cell, threads, 2) for threads in (1, 2)}
-    assert rates[2]["torch"].median == 3e6 and rates[2]["chainrule"].median == 8e6
-    assert rates[1]["jax-scan"].median == 1e6 and rates[1]["chainrule"].median == 5e6
 
 
 def test_the_page_is_that_of_the_newest_results():
@@ -316,49 +207,3 @@ def test_a_worker_that_fails_is_left_out():
         assert "process ended" in refused["numpy@1"]
         with Worker("numpy", 1) as worker, pytest.raises(PeerError, match="numpy: AssertionError"):
             worker.ask("train", seconds=0.01)  # nothing is loaded
-
-
-@pytest.mark.parametrize("answer", ["no JSON", "[1]", "{}", '"text"'])
-def test_a_worker_that_answers_nonsense_has_failed(answer: str):
-    with Worker("numpy", 1) as worker:
-        worker.process.kill()
-        worker.process.wait()
-        worker.process.stdout.close()
-        worker.process.stdout = io.StringIO(answer + "\n")
-        with pytest.raises(PeerError, match="which is no answer"):
-            worker.receive()
-
-
-def test_a_worker_that_is_late_has_failed():
-    with Pool(0.2) as pool:
-        who = Contestant("numpy", 1)
-        pool.worker(who)
-        with pytest.raises(PeerError, match=r"did not answer within 0\.2 s"):
-            pool.answer(who)
-        assert who not in pool.workers
-
-
-def test_a_peer_that_fails_at_once_does_not_end_a_whole_run(monkeypatch: pytest.MonkeyPatch, capsys):
-    import run
-
-    class Broken(Pool):
-        def ask_all(self, everyone, do, **arguments):
-            return {
-                who: PeerError("broken") if who.peer == "sklearn" else {who.peer: "1"} for who in everyone
-            }
-
-    with Broken() as pool:
-        plan = sections.Plan((1,), 0.1, 1, ("chainrule", "sklearn", "numpy"), str, pool)
-        assert run.versions(plan) == {"chainrule": "1", "numpy": "1"}
-    assert capsys.readouterr().err == "Skipped: sklearn (broken)\n"
-
-
-def test_an_unsteady_cell_of_a_whole_run_is_called_so():
-    values = {"chainrule@1": [1.0, 1.1, 1.2], "numpy@1": [0.1, 0.5, 5.0]}
-    assert "unsteady" in verdicts.in_a_line({"values": values})
-    assert "unsteady" not in verdicts.in_a_line({"values": values | {"numpy@1": [0.4, 0.5, 0.6]}})
-
-
-def test_an_unknown_peer():
-    with pytest.raises(ConfigError, match="peer must be one of chainrule"):
-        make("tensorflow", 1)

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import run_automl
-from run_automl import RESULTS, arguments, cell, interpreter
+from run_automl import RESULTS, cell
 from tables import automl_page
-from tables.automl import AUTOML, TITLES, texts
+from tables.automl import AUTOML, TITLES
 from tables.cells import Cell, Cells
 from tables.loaders import TABLES, Table
 
@@ -34,37 +33,14 @@ def cells(tmp_path: Path) -> Cells:
     return made
 
 
-def test_who_is_ahead_stands_first(cells: Cells):
+def test_who_is_ahead_and_the_means(cells: Cells):
     text = automl_page.text(cells)
     assert text.index("## Who is ahead") < text.index("## In the mean")
     assert f"| {SECOND} | AutoGluon best | RMSE | 10 | 8 | 20.0 |" in text
     assert f"| {FIRST} | AutoGluon best |" not in text
-
-
-def test_the_means_are_geometric(cells: Cells):
     # losses sqrt(1.1 * 0.8), rows sqrt(100 * 400), sizes sqrt(20 * 80)
-    assert "| AutoGluon best | 2 | 0.938 | 1 | 1 | 200 | 40 |" in automl_page.text(cells)
-
-
-def test_the_smaller_loss_is_bold(cells: Cells):
-    text = automl_page.text(cells)
+    assert "| AutoGluon best | 2 | 0.938 | 1 | 1 | 200 | 40 |" in text
     assert f"| {FIRST} | **0.5** | 0.55 |" in text and f"| {SECOND} | 10 | **8** |" in text
-
-
-def test_a_cell_measured_several_times_has_the_median_of_its_last_day(tmp_path: Path):
-    made = Cells.read(tmp_path / "automl.jsonl")
-    made.describe({"machine": {"processor": "AMD EPYC", "cores": 2, "instruction sets": ["avx512_bf16"]}})
-    for day, loss in (("2026-11-29", 9.0), ("2026-11-30", 3.0), ("2026-11-30", 1.0), ("2026-11-30", 2.0)):
-        found = {"log_loss": loss, "fit": 50.0, "row": 0.001, "bytes": 1e6}
-        made.put(Cell(FIRST, "best", 0, 100, 5, day, 1.0, found))
-    put(made, FIRST, "autogluon-best", 4.0)
-    for cells in (made, Cells.read(tmp_path / "automl.jsonl")):
-        text = automl_page.text(cells)
-        assert f"| {FIRST} | **2** | 4 |" in text
-        assert (
-            f"1 cells on 2026-11-30, AMD EPYC (Zen 4 or 5), 2 cores; times measured, where more than once: {FIRST} 3"
-            in text
-        )
 
 
 @pytest.mark.slow
@@ -80,31 +56,6 @@ def test_a_cell_has_scores_seconds_and_size(tmp_path: Path, monkeypatch: pytest.
     assert (found.rows, found.columns) == (120, 2)
     assert found.found["accuracy"] > 0.7 and 0 < found.found["row"] < found.found["fit"]
     assert found.found["bytes"] > 1000 and "chainrule" in found.versions
-
-
-def test_text_becomes_objects_and_missing_text_none():
-    X = pd.DataFrame({"a": pd.Series(["x", None], dtype="str"), "b": [1.0, np.nan]})
-    given = texts(X)
-    assert given["a"].dtype == object and given["a"].tolist() == ["x", None]
-    assert given["b"].equals(X["b"])
-
-
-def test_a_contestant_has_an_interpreter_of_its_own():
-    given = ["autogluon=/there/python"]
-    assert interpreter("autogluon-best", given) == "/there/python" != interpreter("best", given)
-
-
-def test_a_contestant_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch):
-    monkeypatch.setattr("sys.argv", ["run_automl.py", "--contestants", "best,everything"])
-    with pytest.raises(SystemExit):
-        arguments()
-    assert "everything is none of best, autogluon-best" in capsys.readouterr().err
-
-
-def test_a_contestant_that_ends_without_a_result_is_said(monkeypatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("sys.argv", ["run_automl.py", "--python", "best=/bin/false"])
-    assert run_automl.in_a_process(TABLES[0], "best", 0, arguments()) is None
-    assert f"{TABLES[0].name}, split 0, best is left out" in capsys.readouterr().out
 
 
 def test_the_page_is_of_the_results():

@@ -1,4 +1,4 @@
-"""`benchmarks/minute.py`: a table in which losses are called losses, the same as JSON, and what has no time is said."""
+"""`benchmarks/minute.py`: a table in which losses are called losses, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -72,53 +72,6 @@ def test_json(capsys, made_up):
     assert found["left_out"]["torch"] == "torch not installed"
 
 
-def test_what_is_not_steady_is_marked_and_not_counted(capsys, monkeypatch):
-    """A peer whose thousandth of a rate is that of a busy machine, and a line where Chainrule's own is."""
-    steady, wild = (0.9, 1.0, 1.1), (0.1, 1.0, 2000.0)
-
-    def row(cell, own, **peers):
-        spreads = {"chainrule": own} | peers
-        rates = {peer: Spread(tuple(1e6 * v for v in values)) for peer, values in spreads.items()}
-        return quick.QuickRow(*cell, rates, {})
-
-    slow = tuple(v / 13169 for v in wild)
-    rows = (
-        row(quick.CELLS[0], steady, sklearn=tuple(v / 4 for v in steady), torch=slow),
-        row(quick.CELLS[1], wild, sklearn=steady),
-        row(quick.CELLS[2], steady, torch=slow),
-    )
-    found = quick.QuickBenchmark(rows, 2, 4.2, {}, {})
-    monkeypatch.setattr(quick, "compare", lambda *a, **k: found)
-    text = shown(capsys)
-    assert re.search(r"8-32-32-1 +32 +1,000 k +4\.00 +~13169\.00", text)
-    assert re.search(r"784-128-10 +128 +1,000 k +~1\.00 +-", text)
-    words = " ".join(text.split())
-    assert "best peer of each line: 4.00. No peer is faster in any of 1." in words
-    assert "~: measurements that spread by more than ±50 %" in words and "spread up to ±10 %" in words
-    data = json.loads(shown(capsys, "--json"))
-    assert [cell["unsteady"] for cell in data["cells"]] == [["torch"], ["chainrule"], ["torch"]]
-    assert [cell["best_peer"] for cell in data["cells"]] == ["sklearn", None, None]
-    assert data["geometric_mean"]["best"] == pytest.approx(4) and data["geometric_mean"]["torch"] is None
-    monkeypatch.setattr(quick, "compare", lambda *a, **k: quick.QuickBenchmark(rows[1:], 2, 4.2, {}, {}))
-    assert "No measurement is steady enough to count" in " ".join(shown(capsys).split())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--threads", 0), "--threads must be from 1 to"),
-        (("--threads", 100_000), "--threads must be from 1 to"),
-        (("--seconds", 1), "--seconds must be 5 or more, not 1."),
-        (("--seconds", "nan"), "--seconds must be 5 or more, not nan."),
-        (("--seconds", "inf"), "--seconds must be 5 or more, not inf."),
-    ],
-)
-def test_bad_input(capsys, arguments, sentence):
-    with pytest.raises(SystemExit, match="2"):
-        minute.main(list(map(str, arguments)))
-    assert sentence in " ".join(capsys.readouterr().err.split())
-
-
 @pytest.mark.slow
 def test_a_real_comparison(monkeypatch):
     monkeypatch.setattr(timing, "UNSTEADY", math.inf)  # whatever else the machine does at the moment
@@ -129,12 +82,3 @@ def test_a_real_comparison(monkeypatch):
     assert all(set(row.rates) == {"chainrule", "numpy", "sklearn"} for row in found.rows)
     assert "torch-compile" in found.left_out and {"chainrule", "numpy", "scikit-learn"} <= set(found.versions)
     assert found.mean() > 0 and found.mean("sklearn") >= found.mean()
-
-
-@pytest.mark.slow
-def test_what_there_is_no_time_for_is_left_out(monkeypatch):
-    cells = ((Case((8, 16, 1), 512), True), (Case((6, 8, 3), 512), False))
-    monkeypatch.setattr(quick, "CELLS", cells)
-    found = quick.compare(1, 0.001, peers=("chainrule", "numpy"))
-    assert [row.what for row in found.rows] == ["train 8-16-1, batch 512"]
-    assert found.left_out == {"one row of 6-8-3": "no time for it in 0.001 s"}

